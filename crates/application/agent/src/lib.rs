@@ -1,0 +1,1 @@
+//! A person's or organisation's own program: medibloc.

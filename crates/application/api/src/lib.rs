@@ -1,0 +1,1 @@
+//! Wire types of the node's HTTP interface.

@@ -1,0 +1,1 @@
+//! Journey's ports over the node's HTTP interface.

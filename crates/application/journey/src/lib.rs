@@ -1,0 +1,1 @@
+//! The record's journey, one file a step.

@@ -1,0 +1,1 @@
+//! A consortium member's program: medibloc-node.

@@ -1,0 +1,1 @@
+//! Content identifiers, DAG-CBOR, UnixFS layout and CAR: pure and streaming.

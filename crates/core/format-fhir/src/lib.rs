@@ -1,0 +1,1 @@
+//! FHIR R4 JSON documents to drafts with a loss report.

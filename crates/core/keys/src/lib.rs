@@ -1,0 +1,1 @@
+//! Mnemonic, derivation, HPKE wrapping, Shamir shares and signatures.

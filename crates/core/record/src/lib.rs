@@ -1,0 +1,34 @@
+//! The record and its types, from an importer's [`Draft`] to the [`Sealed`] form that may leave the device.
+//!
+//! Every layer speaks in these types, so this crate knows nothing of ciphers, chains or files: no I/O, no
+//! randomness, no clock. State lives in types; an illegal order does not compile (`Draft` → `Record` → `Sealed`).
+
+mod abi;
+mod attestation;
+mod committee;
+mod draft;
+mod format;
+mod ids;
+mod kind;
+mod manifest;
+mod merkle;
+mod record;
+mod sealed;
+mod time;
+
+pub use abi::{keccak256, Abi};
+pub use attestation::{domain_separator, typed_digest, Attestation, SignedAttestation, TypedDomain};
+pub use committee::{Committee, Threshold, ThresholdError};
+pub use draft::{Draft, EntryOutcome, LossEntry, LossReport};
+pub use format::{Format, FormatError, FormatProblem};
+pub use ids::{
+    AccountId, Address, Digest, GrantId, IdError, Nonce, ReceiptId, RecordId, Role, SealingKey, Signature,
+};
+pub use kind::{Category, ClassId, Kind, Sensitivity};
+pub use manifest::{Manifest, ManifestPart, PartKey, PartRole, RecordTimes, Salt};
+pub use merkle::{merkle_root, salted_leaf};
+pub use record::{NormaliseError, Part, Record, RecordDetails};
+pub use sealed::{
+    Capsule, CapsuleVersion, KeySet, Package, PackagePart, Sealed, SealedError, Wrapped, FORMAT_VERSION, SUITE_1,
+};
+pub use time::Timestamp;

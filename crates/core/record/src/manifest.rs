@@ -1,0 +1,127 @@
+//! The manifest: the sealed description of a record. Nothing of it is visible outside.
+
+use medibloc_dag::Cid;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::{AccountId, Category, ClassId, Digest, Kind, RecordId, Sensitivity, Timestamp};
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum PartRole {
+    /// The source, byte for byte.
+    Original,
+    /// Its FHIR R4 form.
+    Fhir,
+    /// A picture of it.
+    Thumbnail,
+    /// What helps to find and judge it: the loss report.
+    Index,
+}
+
+/// The Crypt4GH data key of one part. Wiped on drop, never printed.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartKey(#[serde(with = "serde_bytes")] [u8; 32]);
+
+impl PartKey {
+    /// The key with these bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the cipher alone.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for PartKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("PartKey(…)")
+    }
+}
+
+/// 32 random bytes that blind a hash.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Salt(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+impl core::fmt::Debug for Salt {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Salt(…)")
+    }
+}
+
+/// One payload, as the manifest tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPart {
+    /// What it is.
+    pub role: PartRole,
+    /// Its media type.
+    pub media_type: String,
+    /// True length of the plaintext in bytes, before padding.
+    pub length: u64,
+    /// SHA-256 of the plaintext, before padding.
+    pub plaintext: Digest,
+    /// Root of its ciphertext (Crypt4GH data segments, no header).
+    pub cid: Cid,
+    /// Its data key.
+    pub key: PartKey,
+    /// Blinds its leaf of `partsRoot`.
+    pub salt: Salt,
+}
+
+/// The times of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordTimes {
+    /// When the author signed.
+    pub authored_at: Timestamp,
+    /// When the document says that it was written (FHIR dateTime).
+    pub written: Option<String>,
+}
+
+/// The sealed description of a record (design 02).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this form: 1.
+    pub version: u8,
+    /// The record.
+    pub record: RecordId,
+    /// Who wrote it.
+    pub kind: Kind,
+    /// What it is about.
+    pub category: Category,
+    /// How carefully it must be shared.
+    pub sensitivity: Sensitivity,
+    /// The class on chain.
+    pub class: ClassId,
+    /// Its times.
+    pub times: RecordTimes,
+    /// The author.
+    pub author: AccountId,
+    /// The record that it corrects.
+    pub amends: Option<RecordId>,
+    /// The payloads.
+    pub parts: Vec<ManifestPart>,
+    /// Title for people.
+    pub title: Option<String>,
+    /// Language (BCP 47).
+    pub language: Option<String>,
+}
+
+impl Manifest {
+    /// The first part with this role.
+    pub fn part(&self, role: PartRole) -> Option<&ManifestPart> {
+        self.parts.iter().find(|part| part.role == role)
+    }
+
+    /// The salted Merkle root over the parts (see docs/format/sealed-record.md).
+    pub fn parts_root(&self) -> [u8; 32] {
+        let leaves: Vec<[u8; 32]> =
+            self.parts.iter().map(|part| crate::salted_leaf(&part.salt.0, &part.plaintext)).collect();
+        crate::merkle_root(&leaves)
+    }
+}

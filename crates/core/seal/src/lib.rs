@@ -1,0 +1,1 @@
+//! Record to Sealed and back: Crypt4GH payloads, manifest, two-key rule.

@@ -1,0 +1,1 @@
+//! IPFS block store: pack files (CARv1) with a SQLite index.

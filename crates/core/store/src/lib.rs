@@ -1,0 +1,1 @@
+//! The port Store, its memory double and its contract tests.

@@ -1,0 +1,1 @@
+//! The owner's local encrypted database and blobs: the primary copy.

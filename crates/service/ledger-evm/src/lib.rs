@@ -1,0 +1,1 @@
+//! The ledger ports over any EVM chain's JSON-RPC.

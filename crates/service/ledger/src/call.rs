@@ -1,0 +1,120 @@
+//! What an account may ask of the contracts, and the signed request that carries it.
+
+use medibloc_consent::{AnchorFields, Grant, PurposeTag, WriteGrant};
+use medibloc_record::{AccountId, Digest, Nonce, RecordId, Role, Signature};
+use serde::{Deserialize, Serialize};
+
+/// One call, in the words of the contracts (design 03). The caller is whoever signs the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Call {
+    /// `Accounts.register`.
+    Register {
+        /// What the account is.
+        role: Role,
+        /// Its first sealing key.
+        sealing_key: [u8; 32],
+    },
+    /// `Accounts.rotateSealingKey`.
+    RotateSealingKey {
+        /// The next key.
+        sealing_key: [u8; 32],
+    },
+    /// `Records.anchor`.
+    Anchor(AnchorFields),
+    /// `Records.anchorBatch`.
+    AnchorBatch(Vec<AnchorFields>),
+    /// `Records.accept`.
+    Accept(AnchorFields),
+    /// `Records.retract`.
+    Retract(AnchorFields),
+    /// `Records.erase`.
+    Erase(AnchorFields),
+    /// `Records.replaceCapsule`.
+    ReplaceCapsule {
+        /// The record.
+        anchor: AnchorFields,
+        /// Digest of its new capsule.
+        capsule: Digest,
+    },
+    /// `Consent.grantWrite`.
+    GrantWrite(WriteGrant),
+    /// `Consent.grant`; the anchor is the preimage for a grant of one record.
+    Grant {
+        /// The grant.
+        grant: Grant,
+        /// The record's anchor, for one record.
+        anchor: Option<AnchorFields>,
+    },
+    /// `Consent.deliver`.
+    Deliver {
+        /// The grant.
+        grant: Grant,
+        /// Counts from 1.
+        number: u32,
+        /// Digest of the key list.
+        digest: Digest,
+    },
+    /// `Consent.revoke`.
+    Revoke(Grant),
+    /// `Consent.revokeWrite`.
+    RevokeWrite {
+        /// The author.
+        author: AccountId,
+    },
+    /// `Consent.revokeReader`.
+    RevokeReader {
+        /// The reader.
+        reader: AccountId,
+    },
+    /// `Consent.revokeAll`.
+    RevokeAll,
+    /// `Receipts.openRead`.
+    OpenRead {
+        /// The record.
+        record: RecordId,
+        /// The purpose, salted.
+        purpose_tag: PurposeTag,
+        /// A random number used once.
+        nonce: Nonce,
+        /// The record's anchor.
+        anchor: AnchorFields,
+        /// The grant.
+        grant: Grant,
+    },
+}
+
+/// A request that waits for its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsignedCall {
+    /// The adapter's encoding of the request.
+    pub bytes: Vec<u8>,
+    /// The EIP-712 digest to sign.
+    pub digest: [u8; 32],
+}
+
+impl UnsignedCall {
+    /// The request with its signature.
+    pub fn sign(self, signature: Signature) -> SignedCall {
+        SignedCall { bytes: self.bytes, signature }
+    }
+}
+
+/// A signed request: send it again as it is after a crash; the forwarder's nonce stops a second execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedCall {
+    /// The adapter's encoding of the request.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Over its digest.
+    pub signature: Signature,
+}
+
+/// Where a call was executed, final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The block.
+    pub block: u64,
+    /// The transaction's hash.
+    pub transaction: [u8; 32],
+}

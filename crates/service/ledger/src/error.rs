@@ -1,0 +1,83 @@
+//! What can go wrong between a program and the chain, by what the caller should do.
+
+use medibloc_consent::Reason;
+
+/// Why the contracts would not do it: final, do not send it again as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A rule of consent.
+    #[error("{0}")]
+    Consent(Reason),
+    /// It happened already; nothing happens twice.
+    #[error("{what} exists already")]
+    Exists {
+        /// The record, grant or account.
+        what: String,
+    },
+    /// The account is not registered.
+    #[error("this address is not registered; register it first")]
+    NotRegistered,
+    /// Another custom error of the contracts, by name.
+    #[error("the contract refused: {name}")]
+    Contract {
+        /// Name and arguments of the error.
+        name: String,
+    },
+}
+
+/// Why a call or question got no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The contracts refused.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The relay refused for a limit.
+    #[error("the relay's limit is reached: {limit}; try again later or use another relay")]
+    Limit {
+        /// Which limit, used and allowed.
+        limit: String,
+    },
+    /// The signature, nonce or deadline is not right.
+    #[error("the request is not valid: {what}; prepare and sign it anew")]
+    BadRequest {
+        /// What is wrong.
+        what: String,
+    },
+    /// No answer; the same request may be sent again.
+    #[error("no answer from {from}: {why}; it can be tried again")]
+    Unreachable {
+        /// Which peer.
+        from: String,
+        /// What happened.
+        why: String,
+    },
+    /// An answer that makes no sense.
+    #[error("{from} gave an answer that is not valid: {why}")]
+    Corrupt {
+        /// Which peer.
+        from: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl LedgerError {
+    /// Whether sending the very same request again may help.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Limit { .. })
+    }
+}
+
+impl From<Refusal> for LedgerError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Reason> for LedgerError {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(Refusal::Consent(reason))
+    }
+}

@@ -1,0 +1,24 @@
+//! What all parties must agree on, as ports: sign and send a [`Call`], ask for facts, follow events.
+//!
+//! In the journey: `anchor`, `grant`, `read` (its receipt) and `audit` speak to the chain through this crate
+//! alone. It never sees plaintext, keys of records, or the chain's own transaction format: that is the
+//! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use; every adapter runs the
+//! same [`contract`] suite.
+
+mod anchored;
+mod call;
+pub mod contract;
+mod error;
+mod event;
+mod facts;
+pub mod follow;
+mod memory;
+mod port;
+
+pub use anchored::{Anchored, AuditLine, AuditTrail, Receipt};
+pub use call::{Call, Outcome, SignedCall, UnsignedCall};
+pub use error::{LedgerError, Refusal};
+pub use event::{BlockEvents, Event, EventRef};
+pub use facts::{AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing};
+pub use memory::MemoryLedger;
+pub use port::{Events, Facts, Relay, Submit};

@@ -1,0 +1,63 @@
+//! The ports. Each is small; an adapter implements all four, a double too.
+
+use async_trait::async_trait;
+use medibloc_consent::Grant;
+use medibloc_record::{AccountId, Address, RecordId, Timestamp};
+
+use crate::{
+    AccountFacts, BlockEvents, Call, CommitteeFacts, GrantFacts, Head, LedgerError, Outcome, RecordFacts,
+    SignedCall, Standing, UnsignedCall,
+};
+
+/// Encodes calls into requests that can be signed.
+#[async_trait]
+pub trait Submit: Send + Sync {
+    /// The request that `from` must sign for `call`, valid until `deadline`.
+    ///
+    /// # Errors
+    /// If the signer's next nonce cannot be had.
+    async fn prepare(
+        &self,
+        from: Address,
+        call: &Call,
+        deadline: Timestamp,
+    ) -> Result<UnsignedCall, LedgerError>;
+}
+
+/// Takes signed requests to the chain and pays for them.
+#[async_trait]
+pub trait Relay: Send + Sync {
+    /// Simulates, sends, and returns when the call is final. Sending the same request twice executes it once and
+    /// gives the first outcome.
+    ///
+    /// # Errors
+    /// [`LedgerError::Refused`] with the contract's own error; [`LedgerError::Limit`]; retryable ones.
+    async fn relay(&self, call: &SignedCall) -> Result<Outcome, LedgerError>;
+}
+
+/// Answers from the last final block.
+#[async_trait]
+pub trait Facts: Send + Sync {
+    /// The last final block.
+    async fn head(&self) -> Result<Head, LedgerError>;
+    /// The account that an address acts for.
+    async fn account_of(&self, address: Address) -> Result<Option<AccountId>, LedgerError>;
+    /// An account.
+    async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError>;
+    /// Its standing at a time, past or now.
+    async fn standing(&self, id: AccountId, at: Timestamp) -> Result<Standing, LedgerError>;
+    /// A record's state.
+    async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError>;
+    /// The state of a grant with exactly these fields.
+    async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError>;
+    /// The committee in force.
+    async fn committee(&self) -> Result<CommitteeFacts, LedgerError>;
+}
+
+/// Gives final blocks with their events, in order.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Up to `limit` final blocks from number `from` on that have events; the last one is always the newest that
+    /// was looked at, so that the next question starts after it. Empty if `from` is not final yet.
+    async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError>;
+}
