@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {IAccounts} from "./interfaces/IAccounts.sol";
+import {IConsent} from "./interfaces/IConsent.sol";
+import {IReceipts} from "./interfaces/IReceipts.sol";
+import {IRecords} from "./interfaces/IRecords.sol";
+import {Ids} from "./libraries/Ids.sol";
+import {AnchorFields, GrantFields, Scope} from "./Types.sol";
+
+/// @title Receipts
+contract Receipts is IReceipts, ERC2771Context {
+    IAccounts private immutable _accounts;
+    IConsent private immutable _consent;
+    IRecords private immutable _records;
+    mapping(bytes32 grantId => uint32) private _readsUsed;
+
+    constructor(address forwarder, IAccounts accounts, IConsent consent, IRecords records) ERC2771Context(forwarder) {
+        _accounts = accounts;
+        _consent = consent;
+        _records = records;
+    }
+
+    /// @inheritdoc IReceipts
+    function openRead(
+        bytes32 recordId,
+        bytes32 purposeTag,
+        bytes32 nonce,
+        AnchorFields calldata a,
+        GrantFields calldata g
+    ) external {
+        bytes32 grantId = _consent.check(g);
+        _requireReader(g.reader, grantId);
+        if (purposeTag != g.purposeTag) revert WrongPurpose(grantId, purposeTag);
+        if (_records.requireOpenable(a) != recordId) revert WrongPreimage(recordId);
+        if (!_covers(g, a, recordId)) revert RecordNotCovered(grantId, recordId);
+        if (g.reads != 0) _count(grantId, g.reads);
+        emit ReadOpened(Ids.receipt(recordId, g.reader, grantId, nonce), recordId, g.reader, grantId, g.owner, nonce);
+    }
+
+    /// @inheritdoc IReceipts
+    function readsUsed(bytes32 grantId) external view returns (uint32) {
+        return _readsUsed[grantId];
+    }
+
+    function _requireReader(address reader, bytes32 grantId) private view {
+        address signer = _msgSender();
+        address account = _accounts.accountOf(signer);
+        if (account == address(0)) revert NotRegistered(signer);
+        if (account != reader) revert NotReader(grantId, account);
+    }
+
+    /// @dev Class 0 is undisclosed and is never reached by class.
+    function _covers(GrantFields calldata g, AnchorFields calldata a, bytes32 recordId) private pure returns (bool) {
+        if (a.owner != g.owner) return false;
+        if (g.scope == Scope.One) return g.recordId == recordId;
+        if (g.scope == Scope.Classes) return a.class != 0 && g.classes & (uint256(1) << a.class) != 0;
+        return true;
+    }
+
+    function _count(bytes32 grantId, uint32 reads) private {
+        uint32 used = _readsUsed[grantId];
+        if (used >= reads) revert ReadsExhausted(grantId, reads);
+        _readsUsed[grantId] = used + 1;
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {IAccounts} from "./interfaces/IAccounts.sol";
+import {IConsent} from "./interfaces/IConsent.sol";
+import {IRecords} from "./interfaces/IRecords.sol";
+import {Ids} from "./libraries/Ids.sol";
+import {RecordBook} from "./libraries/RecordBook.sol";
+import {AnchorFields, Role} from "./Types.sol";
+
+/// @title Records
+contract Records is IRecords, ERC2771Context {
+    using RecordBook for RecordBook.Book;
+
+    uint8 private constant MEDICAL = 1;
+    uint8 private constant SELF = 2;
+    uint8 private constant DEVICE = 4;
+    uint8 private constant RESEARCH = 5;
+    uint256 private constant MOST = 256;
+
+    IAccounts private immutable _accounts;
+    IConsent private immutable _consent;
+    RecordBook.Book private _book;
+
+    constructor(address forwarder, IAccounts accounts, IConsent consent) ERC2771Context(forwarder) {
+        _accounts = accounts;
+        _consent = consent;
+    }
+
+    /// @inheritdoc IRecords
+    function anchor(AnchorFields calldata fields) external {
+        (address sender, Role role, bool accredited) = _standing();
+        _requireMayWrite(fields, sender, role, accredited);
+        _book.anchor(fields);
+    }
+
+    /// @inheritdoc IRecords
+    function anchorBatch(AnchorFields[] calldata batch) external {
+        if (batch.length == 0 || batch.length > MOST) revert WrongBatchSize(batch.length);
+        (address sender, Role role, bool accredited) = _standing();
+        for (uint256 i = 0; i < batch.length; ++i) {
+            AnchorFields calldata fields = batch[i];
+            bool asBefore = i != 0 && fields.owner == batch[i - 1].owner && fields.kind == batch[i - 1].kind
+                && fields.author == sender;
+            if (!asBefore) _requireMayWrite(fields, sender, role, accredited);
+            _book.anchor(fields);
+        }
+    }
+
+    /// @inheritdoc IRecords
+    function accept(AnchorFields calldata fields) external {
+        _book.accept(fields, _sender());
+    }
+
+    /// @inheritdoc IRecords
+    function retract(AnchorFields calldata fields) external {
+        _book.retract(fields, _sender());
+    }
+
+    /// @inheritdoc IRecords
+    function erase(AnchorFields calldata fields) external {
+        _book.erase(fields, _sender());
+    }
+
+    /// @inheritdoc IRecords
+    function replaceCapsule(AnchorFields calldata fields, bytes32 newCapsuleDigest) external {
+        _book.replaceCapsule(fields, newCapsuleDigest, _sender());
+    }
+
+    /// @inheritdoc IRecords
+    function state(bytes32 recordId)
+        external
+        view
+        returns (uint64 anchoredAt, bool accepted, bool erased, bool retracted, bytes22 commitment)
+    {
+        RecordBook.Entry memory entry = _book.entries[recordId];
+        return (
+            entry.since,
+            entry.flags & RecordBook.ACCEPTED != 0,
+            entry.flags & RecordBook.ERASED != 0,
+            entry.flags & RecordBook.RETRACTED != 0,
+            entry.commitment
+        );
+    }
+
+    /// @inheritdoc IRecords
+    function capsuleVersion(bytes32 recordId) external view returns (uint32) {
+        return _book.entries[recordId].since == 0 ? 0 : _book.replacements[recordId] + 1;
+    }
+
+    /// @inheritdoc IRecords
+    function requireOpenable(AnchorFields calldata fields) external view returns (bytes32 recordId) {
+        RecordBook.Entry storage entry;
+        (recordId, entry) = _book.live(fields);
+        if (entry.flags & RecordBook.ACCEPTED == 0) revert NotAccepted(recordId);
+    }
+
+    /// @dev The table of who may write what.
+    function _requireMayWrite(AnchorFields calldata fields, address sender, Role role, bool accredited) private view {
+        if (fields.author != sender) {
+            revert NotAuthor(Ids.record(fields.author, fields.owner, fields.nonce), sender);
+        }
+        uint8 kind = fields.kind;
+        if (kind == 0 || kind > RESEARCH) revert UnknownKind(kind);
+        if (kind == MEDICAL && (role != Role.Provider || !accredited)) revert NotAccredited(sender);
+        if (kind == RESEARCH && (role != Role.Researcher || !accredited)) revert NotAccredited(sender);
+        bool own = fields.owner == sender;
+        if (kind == SELF && !own) revert NotAuthor(Ids.record(sender, fields.owner, fields.nonce), sender);
+        if (own && (kind == SELF || kind == DEVICE)) return;
+        if (!_consent.mayWrite(fields.owner, sender, kind)) revert NoWriteGrant(fields.owner, sender, kind);
+    }
+
+    function _standing() private view returns (address id, Role role, bool accredited) {
+        address signer = _msgSender();
+        (id, role, accredited) = _accounts.standing(signer);
+        if (id == address(0)) revert NotRegistered(signer);
+    }
+
+    function _sender() private view returns (address id) {
+        address signer = _msgSender();
+        id = _accounts.accountOf(signer);
+        if (id == address(0)) revert NotRegistered(signer);
+    }
+}

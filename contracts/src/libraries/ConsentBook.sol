@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IConsent} from "../interfaces/IConsent.sol";
+import {GrantFields, Scope} from "../Types.sol";
+import {Ids} from "./Ids.sol";
+
+/// @title The state of consent
+library ConsentBook {
+    /// @dev Bits of the kinds 1 to 5.
+    uint8 private constant KINDS = 0x3e;
+
+    /// @dev One slot a grant id. commitment is zero for a write grant.
+    struct Entry {
+        uint40 since;
+        bool revoked;
+        uint32 epoch;
+        uint32 readerEpoch;
+        bytes18 commitment;
+    }
+
+    /// @dev One slot for an owner and another account: the write grant to it, and how often it was revoked as a reader.
+    struct Pair {
+        uint64 until;
+        uint32 epoch;
+        uint8 kinds;
+        uint32 readerEpoch;
+    }
+
+    struct Book {
+        mapping(bytes32 grantId => Entry) entries;
+        mapping(address owner => mapping(address other => Pair)) pairs;
+        mapping(address owner => uint32) epochs;
+    }
+
+    function grantWrite(
+        Book storage self,
+        address owner,
+        bytes32 nonce,
+        address author,
+        uint8 kinds,
+        uint64 until,
+        bytes32 digest
+    ) internal {
+        bytes32 id = Ids.grant(owner, author, nonce);
+        if (self.entries[id].since != 0) revert IConsent.AlreadyGranted(id);
+        if (kinds == 0 || kinds & ~KINDS != 0) revert IConsent.UnknownKinds(kinds);
+        if (until <= block.timestamp) revert IConsent.EmptyPeriod(uint64(block.timestamp), until);
+        uint32 epoch = self.epochs[owner];
+        Pair storage pair = self.pairs[owner][author];
+        self.entries[id] = Entry(uint40(block.timestamp), false, epoch, pair.readerEpoch, 0);
+        self.pairs[owner][author] = Pair(until, epoch, kinds, pair.readerEpoch);
+        emit IConsent.WriteGranted(owner, author, nonce, kinds, until, digest);
+    }
+
+    /// @dev The caller has checked the record of a One grant.
+    function grant(Book storage self, GrantFields calldata g, bytes32 id) internal {
+        if (self.entries[id].since != 0) revert IConsent.AlreadyGranted(id);
+        if (g.until <= g.from || g.until <= block.timestamp) revert IConsent.EmptyPeriod(g.from, g.until);
+        bool fits = g.scope == Scope.One
+            ? g.recordId != 0 && g.classes == 0
+            : g.recordId == 0 && (g.scope == Scope.Classes ? g.classes > 1 && g.classes & 1 == 0 : g.classes == 0);
+        if (!fits) revert IConsent.WrongScope(id);
+        self.entries[id] = Entry(
+            uint40(block.timestamp),
+            false,
+            self.epochs[g.owner],
+            self.pairs[g.owner][g.reader].readerEpoch,
+            commitment(g)
+        );
+        _announce(g, id);
+    }
+
+    function revoke(Book storage self, GrantFields calldata g, bytes32 id) internal {
+        Entry storage entry = self.entries[id];
+        Entry memory found = entry;
+        _requireGranted(found, g, id);
+        if (found.revoked) revert IConsent.GrantRevoked(id);
+        entry.revoked = true;
+        emit IConsent.Revoked(id, g.owner, g.reader);
+    }
+
+    function revokeWrite(Book storage self, address owner, address author) internal {
+        (,, bool live) = writeGrant(self, owner, author);
+        if (!live) revert IConsent.NoWriteGrant(owner, author);
+        self.pairs[owner][author].kinds = 0;
+        emit IConsent.WriteRevoked(owner, author);
+    }
+
+    function revokeReader(Book storage self, address owner, address reader) internal {
+        ++self.pairs[owner][reader].readerEpoch;
+        emit IConsent.ReaderRevoked(owner, reader);
+    }
+
+    function revokeAll(Book storage self, address owner) internal {
+        uint32 epoch = ++self.epochs[owner];
+        emit IConsent.AllRevoked(owner, epoch);
+    }
+
+    /// @dev Reverts with the reason if the grant is not live.
+    function check(Book storage self, GrantFields calldata g) internal view returns (bytes32 id) {
+        id = Ids.grant(g.owner, g.reader, g.nonce);
+        Entry memory found = self.entries[id];
+        _requireGranted(found, g, id);
+        if (
+            found.revoked || found.epoch != self.epochs[g.owner]
+                || found.readerEpoch != self.pairs[g.owner][g.reader].readerEpoch
+        ) revert IConsent.GrantRevoked(id);
+        if (block.timestamp < g.from) revert IConsent.GrantNotYetValid(id, g.from);
+        if (block.timestamp >= g.until) revert IConsent.GrantExpired(id, g.until);
+    }
+
+    function isLive(Book storage self, GrantFields calldata g) internal view returns (bool) {
+        Entry memory found = self.entries[Ids.grant(g.owner, g.reader, g.nonce)];
+        return found.since != 0 && found.commitment == commitment(g) && !found.revoked
+            && found.epoch == self.epochs[g.owner] && found.readerEpoch == self.pairs[g.owner][g.reader].readerEpoch
+            && g.from <= block.timestamp && block.timestamp < g.until;
+    }
+
+    function writeGrant(Book storage self, address owner, address author)
+        internal
+        view
+        returns (uint8 kinds, uint64 until, bool live)
+    {
+        Pair memory pair = self.pairs[owner][author];
+        return (pair.kinds, pair.until, pair.kinds != 0 && block.timestamp < pair.until && pair.epoch == self.epochs[owner]);
+    }
+
+    function mayWrite(Book storage self, address owner, address author, uint8 kind) internal view returns (bool) {
+        (uint8 kinds,, bool live) = writeGrant(self, owner, author);
+        return live && uint256(kinds) & (uint256(1) << kind) != 0;
+    }
+
+    function commitment(GrantFields calldata g) internal pure returns (bytes18) {
+        return bytes18(keccak256(abi.encode(g)));
+    }
+
+    /// @dev Reverts unless a slot holds a read grant of these fields.
+    function _requireGranted(Entry memory found, GrantFields calldata g, bytes32 id) private pure {
+        if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
+        if (found.commitment != commitment(g)) revert IConsent.WrongPreimage(id);
+    }
+
+    function _announce(GrantFields calldata g, bytes32 id) private {
+        emit IConsent.Granted(
+            id,
+            g.owner,
+            g.reader,
+            g.nonce,
+            g.scope,
+            g.recordId,
+            g.classes,
+            g.purposeTag,
+            g.from,
+            g.until,
+            g.reads,
+            g.binding,
+            g.digest
+        );
+    }
+}
