@@ -1,1 +1,15 @@
-//! Content identifiers, DAG-CBOR, UnixFS layout and CAR: pure and streaming.
+//! Content identifiers, DAG-CBOR, UnixFS layout and CAR: the bytes that any IPFS tool understands.
+//!
+//! Pure and streaming. Used by `seal`, `store` and their adapters; it never touches a disk or a network, and it
+//! knows nothing of records.
+
+mod block;
+pub mod cbor;
+mod cid;
+mod error;
+mod pb;
+pub mod unixfs;
+
+pub use block::{Block, BlockSource, MAX_BLOCK};
+pub use cid::{Cid, Codec};
+pub use error::DagError;

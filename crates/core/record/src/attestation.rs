@@ -1,10 +1,11 @@
 //! The author's attestation (EIP-712): who wrote these bytes, for whom, when.
 
-use medibloc_dag::{cbor, MAX_BLOCK};
+use medibloc_dag::{MAX_BLOCK, cbor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keccak256, Abi, AccountId, Address, ClassId, Digest, Kind, RecordId, SealedError, Signature, Timestamp,
+    Abi, AccountId, Address, ClassId, Digest, Kind, RecordId, SealedError, Signature, Timestamp,
+    keccak256,
 };
 
 /// The EIP-712 domain of a deployment: chain id and the contract that the words are meant for.
@@ -109,7 +110,13 @@ pub struct SignedAttestation {
 impl SignedAttestation {
     /// An attestation signed alone.
     pub const fn new(attestation: Attestation, author: AccountId, signature: Signature) -> Self {
-        Self { version: 1, attestation, author, signature, path: Vec::new() }
+        Self {
+            version: 1,
+            attestation,
+            author,
+            signature,
+            path: Vec::new(),
+        }
     }
 
     /// Its block.
@@ -124,12 +131,19 @@ impl SignedAttestation {
     pub fn parse(bytes: &[u8]) -> Result<Self, SealedError> {
         let object = "attestation";
         if bytes.len() > MAX_BLOCK {
-            return Err(SealedError::TooLarge { object, length: bytes.len() });
+            return Err(SealedError::TooLarge {
+                object,
+                length: bytes.len(),
+            });
         }
         let signed: Self =
             cbor::from_slice(bytes).map_err(|source| SealedError::Malformed { object, source })?;
         if signed.version != 1 {
-            return Err(SealedError::Version { object, version: signed.version, suite: 1 });
+            return Err(SealedError::Version {
+                object,
+                version: signed.version,
+                suite: 1,
+            });
         }
         Ok(signed)
     }
@@ -148,7 +162,10 @@ impl SignedAttestation {
                 keccak256(&[other, node.as_slice()].concat())
             }
         });
-        let hash = Abi::new().word(keccak256(b"AttestationBatch(bytes32 root)")).word(root).keccak256();
+        let hash = Abi::new()
+            .word(keccak256(b"AttestationBatch(bytes32 root)"))
+            .word(root)
+            .keccak256();
         domain.digest(hash)
     }
 }

@@ -44,7 +44,10 @@ pub struct LossReport {
 impl LossReport {
     /// How many entries had this outcome.
     pub fn count(&self, outcome: EntryOutcome) -> usize {
-        self.entries.iter().filter(|entry| entry.outcome == outcome).count()
+        self.entries
+            .iter()
+            .filter(|entry| entry.outcome == outcome)
+            .count()
     }
 
     /// The report as a FHIR R4 `OperationOutcome`.
@@ -55,19 +58,23 @@ impl LossReport {
             .map(|entry| {
                 let (severity, code, text) = match entry.outcome {
                     EntryOutcome::Converted => ("information", "informational", "converted"),
-                    EntryOutcome::KeptAsNarrative => ("information", "incomplete", "kept as narrative"),
+                    EntryOutcome::KeptAsNarrative => {
+                        ("information", "incomplete", "kept as narrative")
+                    }
                     EntryOutcome::Lost => ("warning", "not-supported", "lost"),
                 };
-                let mut diagnostics =
-                    format!("bytes {}..{} of section {}", entry.span.0, entry.span.1, entry.section);
+                let mut diagnostics = format!(
+                    "bytes {}..{} of section {}",
+                    entry.span.0, entry.span.1, entry.section
+                );
                 if !entry.resources.is_empty() {
                     diagnostics.push_str(" → ");
                     diagnostics.push_str(&entry.resources.join(", "));
                 }
-                let text = entry
-                    .because
-                    .as_ref()
-                    .map_or_else(|| text.to_owned(), |because| format!("{text}, because {because}"));
+                let text = entry.because.as_ref().map_or_else(
+                    || text.to_owned(),
+                    |because| format!("{text}, because {because}"),
+                );
                 serde_json::json!({
                     "severity": severity, "code": code, "details": {"text": text},
                     "diagnostics": diagnostics, "expression": [entry.path],

@@ -136,21 +136,40 @@ impl AccountId {
 impl RecordId {
     /// The id that the contract `Records` recomputes.
     pub fn derive(author: AccountId, owner: AccountId, nonce: Nonce) -> Self {
-        Self(Abi::new().account(author).account(owner).word(nonce.0).keccak256())
+        Self(
+            Abi::new()
+                .account(author)
+                .account(owner)
+                .word(nonce.0)
+                .keccak256(),
+        )
     }
 }
 
 impl GrantId {
     /// The id that the contract `Consent` recomputes.
     pub fn derive(owner: AccountId, reader: AccountId, nonce: Nonce) -> Self {
-        Self(Abi::new().account(owner).account(reader).word(nonce.0).keccak256())
+        Self(
+            Abi::new()
+                .account(owner)
+                .account(reader)
+                .word(nonce.0)
+                .keccak256(),
+        )
     }
 }
 
 impl ReceiptId {
     /// The id that the contract `Receipts` emits.
     pub fn derive(record: RecordId, reader: AccountId, grant: GrantId, nonce: Nonce) -> Self {
-        Self(Abi::new().word(record.0).account(reader).word(grant.0).word(nonce.0).keccak256())
+        Self(
+            Abi::new()
+                .word(record.0)
+                .account(reader)
+                .word(grant.0)
+                .word(nonce.0)
+                .keccak256(),
+        )
     }
 }
 
@@ -204,7 +223,11 @@ impl TryFrom<serde_bytes::ByteBuf> for Signature {
     type Error = IdError;
     fn try_from(bytes: serde_bytes::ByteBuf) -> Result<Self, IdError> {
         let got = bytes.len() * 2;
-        bytes.into_vec().try_into().map(Self).map_err(|_| IdError::Hex { expected: 65, got })
+        bytes
+            .into_vec()
+            .try_into()
+            .map(Self)
+            .map_err(|_| IdError::Hex { expected: 65, got })
     }
 }
 
@@ -228,7 +251,13 @@ mod tests {
     fn ids_round_trip_as_text_and_refuse_other_lengths() {
         let id = RecordId::new([7; 32]);
         assert_eq!(id.to_string().parse::<RecordId>(), Ok(id));
-        assert_eq!("0x12".parse::<RecordId>(), Err(IdError::Hex { expected: 32, got: 4 }));
+        assert_eq!(
+            "0x12".parse::<RecordId>(),
+            Err(IdError::Hex {
+                expected: 32,
+                got: 4
+            })
+        );
     }
 
     #[test]

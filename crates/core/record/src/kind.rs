@@ -80,7 +80,9 @@ pub enum Sensitivity {
 }
 
 /// The coarse class that may appear on chain; 0 is undisclosed and never matched by a class grant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct ClassId(pub u8);
 

@@ -16,19 +16,23 @@ mod record;
 mod sealed;
 mod time;
 
-pub use abi::{keccak256, Abi};
-pub use attestation::{domain_separator, typed_digest, Attestation, SignedAttestation, TypedDomain};
+pub use abi::{Abi, keccak256};
+pub use attestation::{
+    Attestation, SignedAttestation, TypedDomain, domain_separator, typed_digest,
+};
 pub use committee::{Committee, Threshold, ThresholdError};
 pub use draft::{Draft, EntryOutcome, LossEntry, LossReport};
 pub use format::{Format, FormatError, FormatProblem};
 pub use ids::{
-    AccountId, Address, Digest, GrantId, IdError, Nonce, ReceiptId, RecordId, Role, SealingKey, Signature,
+    AccountId, Address, Digest, GrantId, IdError, Nonce, ReceiptId, RecordId, Role, SealingKey,
+    Signature,
 };
 pub use kind::{Category, ClassId, Kind, Sensitivity};
 pub use manifest::{Manifest, ManifestPart, PartKey, PartRole, RecordTimes, Salt};
 pub use merkle::{merkle_root, salted_leaf};
 pub use record::{NormaliseError, Part, Record, RecordDetails};
 pub use sealed::{
-    Capsule, CapsuleVersion, KeySet, Package, PackagePart, Sealed, SealedError, Wrapped, FORMAT_VERSION, SUITE_1,
+    Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, Package, PackagePart, SUITE_1, Sealed,
+    SealedError, Wrapped,
 };
 pub use time::Timestamp;

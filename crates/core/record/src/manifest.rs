@@ -120,8 +120,11 @@ impl Manifest {
 
     /// The salted Merkle root over the parts (see docs/format/sealed-record.md).
     pub fn parts_root(&self) -> [u8; 32] {
-        let leaves: Vec<[u8; 32]> =
-            self.parts.iter().map(|part| crate::salted_leaf(&part.salt.0, &part.plaintext)).collect();
+        let leaves: Vec<[u8; 32]> = self
+            .parts
+            .iter()
+            .map(|part| crate::salted_leaf(&part.salt.0, &part.plaintext))
+            .collect();
         crate::merkle_root(&leaves)
     }
 }

@@ -1,11 +1,13 @@
 //! `partsRoot`: a salted Merkle root, so that an extract can prove its origin without showing the rest.
 
-use crate::{keccak256, Digest};
+use crate::{Digest, keccak256};
 
 /// The leaf of one part: keccak256(keccak256(salt ‖ SHA-256 of the plaintext)). Hashed twice so that no inner
 /// node can be passed off as a leaf.
 pub fn salted_leaf(salt: &[u8; 32], plaintext: &Digest) -> [u8; 32] {
-    keccak256(&keccak256(&[salt.as_slice(), plaintext.as_bytes()].concat()))
+    keccak256(&keccak256(
+        &[salt.as_slice(), plaintext.as_bytes()].concat(),
+    ))
 }
 
 /// The root over leaves in their order; pairs are hashed sorted (OpenZeppelin `MerkleProof`), a lone last node

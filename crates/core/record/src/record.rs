@@ -72,7 +72,10 @@ impl Part {
 
 impl core::fmt::Debug for Part {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Part").field("role", &self.role).field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("Part")
+            .field("role", &self.role)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,13 +91,25 @@ impl Record {
     ///
     /// # Errors
     /// If the draft is empty or its FHIR form is no bundle.
-    pub fn normalise(draft: Draft, kind: Kind, authored_at: Timestamp) -> Result<Self, NormaliseError> {
+    pub fn normalise(
+        draft: Draft,
+        kind: Kind,
+        authored_at: Timestamp,
+    ) -> Result<Self, NormaliseError> {
         if draft.original.is_empty() {
-            return Err(NormaliseError::Empty { media_type: draft.media_type });
+            return Err(NormaliseError::Empty {
+                media_type: draft.media_type,
+            });
         }
-        let found = draft.fhir.get("resourceType").and_then(|value| value.as_str()).unwrap_or("nothing");
+        let found = draft
+            .fhir
+            .get("resourceType")
+            .and_then(|value| value.as_str())
+            .unwrap_or("nothing");
         if found != "Bundle" {
-            return Err(NormaliseError::NotABundle { found: found.to_owned() });
+            return Err(NormaliseError::NotABundle {
+                found: found.to_owned(),
+            });
         }
         let fhir = draft.fhir.to_string().into_bytes();
         let loss = draft.loss.to_operation_outcome().to_string().into_bytes();
@@ -158,13 +173,21 @@ mod tests {
     use crate::LossReport;
 
     fn draft(original: &[u8], fhir: serde_json::Value) -> Draft {
-        Draft::new("application/cda+xml", original.to_vec(), fhir, LossReport::default())
+        Draft::new(
+            "application/cda+xml",
+            original.to_vec(),
+            fhir,
+            LossReport::default(),
+        )
     }
 
     #[test]
     fn normalise_keeps_the_original_first_and_untouched() {
         let record = Record::normalise(
-            draft(b"<ClinicalDocument/>", serde_json::json!({"resourceType": "Bundle"})),
+            draft(
+                b"<ClinicalDocument/>",
+                serde_json::json!({"resourceType": "Bundle"}),
+            ),
             Kind::Medical,
             Timestamp(1),
         )
@@ -183,7 +206,9 @@ mod tests {
         let patient = serde_json::json!({"resourceType": "Patient"});
         assert_eq!(
             Record::normalise(draft(b"x", patient), Kind::Own, Timestamp(1)).unwrap_err(),
-            NormaliseError::NotABundle { found: "Patient".into() }
+            NormaliseError::NotABundle {
+                found: "Patient".into()
+            }
         );
     }
 }

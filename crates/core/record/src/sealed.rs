@@ -1,7 +1,7 @@
 //! The sealed forms: what rests on storage nodes and what the chain names by digest.
 
-use medibloc_dag::{cbor, Cid, DagError, MAX_BLOCK};
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use medibloc_dag::{Cid, DagError, MAX_BLOCK, cbor};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Committee, Digest, RecordId};
 
@@ -16,7 +16,9 @@ pub const SUITE_1: u8 = 1;
 #[non_exhaustive]
 pub enum SealedError {
     /// Over one block.
-    #[error("the {object} has {length} bytes, the limit is 1 MiB; it was not made by this platform")]
+    #[error(
+        "the {object} has {length} bytes, the limit is 1 MiB; it was not made by this platform"
+    )]
     TooLarge {
         /// Which object.
         object: &'static str,
@@ -33,7 +35,9 @@ pub enum SealedError {
         source: DagError,
     },
     /// Another version or suite.
-    #[error("the {object} has version {version}, suite {suite}; this program knows version 1, suite 1: update it")]
+    #[error(
+        "the {object} has version {version}, suite {suite}; this program knows version 1, suite 1: update it"
+    )]
     Version {
         /// Which object.
         object: &'static str,
@@ -67,7 +71,12 @@ pub struct Wrapped {
 
 impl core::fmt::Debug for Wrapped {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Wrapped(key v{}, {} bytes)", self.key_version, self.ciphertext.len())
+        write!(
+            f,
+            "Wrapped(key v{}, {} bytes)",
+            self.key_version,
+            self.ciphertext.len()
+        )
     }
 }
 
@@ -151,7 +160,11 @@ impl Sealed {
     ///
     /// # Errors
     /// Names the object that is too large, malformed, of another version, or breaks a rule.
-    pub fn parse(package: Vec<u8>, key_set: Vec<u8>, capsule: Vec<u8>) -> Result<Self, SealedError> {
+    pub fn parse(
+        package: Vec<u8>,
+        key_set: Vec<u8>,
+        capsule: Vec<u8>,
+    ) -> Result<Self, SealedError> {
         let parsed = Package::parse(&package)?;
         let key_set_parsed = KeySet::parse(&key_set)?;
         let capsule_parsed = Capsule::parse(&capsule)?;
@@ -217,19 +230,31 @@ impl Sealed {
 
     /// Roots of everything that must be stored beside the three blocks.
     pub fn payload_roots(&self) -> impl Iterator<Item = &Cid> {
-        self.package.parts.iter().map(|part| &part.cid).chain(self.package.manifest_cid.as_ref())
+        self.package
+            .parts
+            .iter()
+            .map(|part| &part.cid)
+            .chain(self.package.manifest_cid.as_ref())
     }
 }
 
 impl core::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Sealed").field("record", &self.record()).finish_non_exhaustive()
+        f.debug_struct("Sealed")
+            .field("record", &self.record())
+            .finish_non_exhaustive()
     }
 }
 
-fn parse<T: DeserializeOwned>(object: &'static str, bytes: &[u8]) -> Result<T, SealedError> {
+fn parse<T: DeserializeOwned + Serialize>(
+    object: &'static str,
+    bytes: &[u8],
+) -> Result<T, SealedError> {
     if bytes.len() > MAX_BLOCK {
-        return Err(SealedError::TooLarge { object, length: bytes.len() });
+        return Err(SealedError::TooLarge {
+            object,
+            length: bytes.len(),
+        });
     }
     cbor::from_slice(bytes).map_err(|source| SealedError::Malformed { object, source })
 }
@@ -238,7 +263,11 @@ fn check_version(object: &'static str, version: u8, suite: u8) -> Result<(), Sea
     if version == FORMAT_VERSION && suite == SUITE_1 {
         return Ok(());
     }
-    Err(SealedError::Version { object, version, suite })
+    Err(SealedError::Version {
+        object,
+        version,
+        suite,
+    })
 }
 
 impl Package {
@@ -249,7 +278,10 @@ impl Package {
     pub fn parse(bytes: &[u8]) -> Result<Self, SealedError> {
         let package: Self = parse("package", bytes)?;
         check_version("package", package.version, package.suite)?;
-        let rule = |rule| SealedError::Rule { object: "package", rule };
+        let rule = |rule| SealedError::Rule {
+            object: "package",
+            rule,
+        };
         if package.parts.is_empty() {
             return Err(rule("it has at least one part"));
         }
@@ -269,7 +301,10 @@ impl KeySet {
         let set: Self = parse("key set", bytes)?;
         check_version("key set", set.version, set.suite)?;
         let (n, t) = (set.committee.threshold.n(), set.committee.threshold.t());
-        let rule = |rule| SealedError::Rule { object: "key set", rule };
+        let rule = |rule| SealedError::Rule {
+            object: "key set",
+            rule,
+        };
         if crate::Threshold::new(n, t).is_err() {
             return Err(rule("1 ≤ t ≤ n ≤ 64"));
         }

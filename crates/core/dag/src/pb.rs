@@ -1,0 +1,149 @@
+//! dag-pb, as much as UnixFS file nodes need (IPLD DAG-PB specification; UnixFS v1).
+
+use crate::{Cid, DagError};
+
+/// One link of a file node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) cid: Cid,
+    /// Bytes of the file below it.
+    pub(crate) content: u64,
+    /// Bytes of all blocks below it.
+    pub(crate) total: u64,
+}
+
+const TYPE_FILE: u64 = 2;
+
+/// The canonical bytes of a file node: links first, then data.
+pub(crate) fn encode_file(links: &[Link]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for link in links {
+        let mut body = Vec::with_capacity(48);
+        field_bytes(&mut body, 1, &link.cid.to_bytes());
+        field_bytes(&mut body, 2, b"");
+        field_varint(&mut body, 3, link.total);
+        field_bytes(&mut out, 2, &body);
+    }
+    let mut data = Vec::new();
+    field_varint(&mut data, 1, TYPE_FILE);
+    field_varint(&mut data, 3, links.iter().map(|link| link.content).sum());
+    for link in links {
+        field_varint(&mut data, 4, link.content);
+    }
+    field_bytes(&mut out, 1, &data);
+    out
+}
+
+/// The links of a file node in the only encoding that [`encode_file`] makes.
+pub(crate) fn decode_file(bytes: &[u8]) -> Result<Vec<Link>, DagError> {
+    let mut rest = bytes;
+    let mut links = Vec::new();
+    let mut data: Option<&[u8]> = None;
+    while !rest.is_empty() {
+        match read_field(&mut rest)? {
+            (2, Field::Bytes(body)) => links.push(decode_link(body)?),
+            (1, Field::Bytes(body)) => data = Some(body),
+            _ => return Err(bad("an unknown field")),
+        }
+    }
+    let mut data = data.ok_or_else(|| bad("no data"))?;
+    let mut sizes = Vec::new();
+    while !data.is_empty() {
+        match read_field(&mut data)? {
+            (1, Field::Varint(TYPE_FILE)) | (3, Field::Varint(_)) => {}
+            (4, Field::Varint(size)) => sizes.push(size),
+            _ => return Err(bad("a node that is no file")),
+        }
+    }
+    if sizes.len() != links.len() {
+        return Err(bad("sizes and links differ in number"));
+    }
+    for (link, size) in links.iter_mut().zip(sizes) {
+        link.content = size;
+    }
+    if encode_file(&links) != bytes {
+        return Err(bad("another encoding of the same node"));
+    }
+    Ok(links)
+}
+
+fn decode_link(mut body: &[u8]) -> Result<Link, DagError> {
+    let (mut cid, mut total) = (None, None);
+    while !body.is_empty() {
+        match read_field(&mut body)? {
+            (1, Field::Bytes(bytes)) => cid = Some(Cid::from_bytes(bytes)?),
+            (2, Field::Bytes(b"")) => {}
+            (3, Field::Varint(size)) => total = Some(size),
+            _ => return Err(bad("a link with a name or an unknown field")),
+        }
+    }
+    match (cid, total) {
+        (Some(cid), Some(total)) => Ok(Link {
+            cid,
+            content: 0,
+            total,
+        }),
+        _ => Err(bad("a link without identifier or size")),
+    }
+}
+
+enum Field<'a> {
+    Varint(u64),
+    Bytes(&'a [u8]),
+}
+
+fn read_field<'a>(rest: &mut &'a [u8]) -> Result<(u64, Field<'a>), DagError> {
+    let tag = varint(rest)?;
+    match tag & 7 {
+        0 => Ok((tag >> 3, Field::Varint(varint(rest)?))),
+        2 => {
+            let length = usize::try_from(varint(rest)?).map_err(|_| bad("a length too large"))?;
+            let (body, tail) = rest
+                .split_at_checked(length)
+                .ok_or_else(|| bad("a cut field"))?;
+            *rest = tail;
+            Ok((tag >> 3, Field::Bytes(body)))
+        }
+        _ => Err(bad("an unknown wire type")),
+    }
+}
+
+fn varint(rest: &mut &[u8]) -> Result<u64, DagError> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, tail) = rest.split_first().ok_or_else(|| bad("a cut number"))?;
+        *rest = tail;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(bad("a number too long"))
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let low = value.to_le_bytes()[0] & 0x7f;
+        value >>= 7;
+        if value == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+fn field_varint(out: &mut Vec<u8>, number: u64, value: u64) {
+    put_varint(out, number << 3);
+    put_varint(out, value);
+}
+
+fn field_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    put_varint(out, number << 3 | 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+const fn bad(why: &'static str) -> DagError {
+    DagError::Unixfs { why }
+}
