@@ -32,7 +32,8 @@ contract Consent is IConsent, ERC2771Context {
         bytes32 id = _requireOwner(g);
         if (g.scope == Scope.One) {
             if (a.owner != g.owner) revert NotOwner(g.recordId, g.owner);
-            if (_records.requireOpenable(a) != g.recordId) revert WrongPreimage(g.recordId);
+            if (Ids.record(a.author, a.owner, a.nonce) != g.recordId) revert WrongPreimage(g.recordId);
+            _records.requireOpenable(g.recordId, bytes22(Ids.hash(a)));
         }
         _book.grant(g, id);
     }
@@ -67,6 +68,11 @@ contract Consent is IConsent, ERC2771Context {
     /// @inheritdoc IConsent
     function check(GrantFields calldata g) external view returns (bytes32 grantId) {
         return _book.check(g);
+    }
+
+    /// @inheritdoc IConsent
+    function requireStanding(bytes32 grantId, address owner, address reader, bytes18 commitment) external view {
+        _book.requireStanding(grantId, owner, reader, commitment);
     }
 
     /// @inheritdoc IConsent

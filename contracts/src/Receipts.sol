@@ -6,6 +6,7 @@ import {IAccounts} from "./interfaces/IAccounts.sol";
 import {IConsent} from "./interfaces/IConsent.sol";
 import {IReceipts} from "./interfaces/IReceipts.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
+import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
 import {AnchorFields, GrantFields, Scope} from "./Types.sol";
 
@@ -30,10 +31,13 @@ contract Receipts is IReceipts, ERC2771Context {
         AnchorFields calldata a,
         GrantFields calldata g
     ) external {
-        bytes32 grantId = _consent.check(g);
+        bytes32 grantId = Ids.grant(g.owner, g.reader, g.nonce);
+        _consent.requireStanding(grantId, g.owner, g.reader, bytes18(Ids.hash(g)));
+        ConsentBook.requireInPeriod(g, grantId);
         _requireReader(g.reader, grantId);
         if (purposeTag != g.purposeTag) revert WrongPurpose(grantId, purposeTag);
-        if (_records.requireOpenable(a) != recordId) revert WrongPreimage(recordId);
+        if (Ids.record(a.author, a.owner, a.nonce) != recordId) revert WrongPreimage(recordId);
+        _records.requireOpenable(recordId, bytes22(Ids.hash(a)));
         if (!_covers(g, a, recordId)) revert RecordNotCovered(grantId, recordId);
         if (g.reads != 0) _count(grantId, g.reads);
         emit ReadOpened(Ids.receipt(recordId, g.reader, grantId, nonce), recordId, g.reader, grantId, g.owner, nonce);

@@ -90,10 +90,8 @@ contract Records is IRecords, ERC2771Context {
     }
 
     /// @inheritdoc IRecords
-    function requireOpenable(AnchorFields calldata fields) external view returns (bytes32 recordId) {
-        RecordBook.Entry storage entry;
-        (recordId, entry) = _book.live(fields);
-        if (entry.flags & RecordBook.ACCEPTED == 0) revert NotAccepted(recordId);
+    function requireOpenable(bytes32 recordId, bytes22 commitment) external view {
+        _book.requireOpenable(recordId, commitment);
     }
 
     /// @dev The table of who may write what.

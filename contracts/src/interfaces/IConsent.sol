@@ -91,6 +91,10 @@ interface IConsent {
     /// @notice Reverts with the reason if the grant is not live; returns its id if it is.
     function check(GrantFields calldata g) external view returns (bytes32 grantId);
 
+    /// @notice The part of `check` that needs this contract's state: reverts unless the grant was given with these
+    /// fields and not revoked. The caller has recomputed id and commitment, and looks at the period itself.
+    function requireStanding(bytes32 grantId, address owner, address reader, bytes18 commitment) external view;
+
     /// @notice Whether the grant is live.
     function isLive(GrantFields calldata g) external view returns (bool);
 

@@ -87,7 +87,6 @@ interface IRecords {
     /// @notice How many capsules a record has had; 0 if it does not exist.
     function capsuleVersion(bytes32 recordId) external view returns (uint32);
 
-    /// @notice Returns the record's id if the fields are the anchored ones and it is accepted and not erased; reverts
-    /// with the reason if not.
-    function requireOpenable(AnchorFields calldata fields) external view returns (bytes32 recordId);
+    /// @notice Reverts with the reason unless the record has this commitment, is accepted and is not erased.
+    function requireOpenable(bytes32 recordId, bytes22 commitment) external view;
 }

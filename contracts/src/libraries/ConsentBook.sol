@@ -71,10 +71,11 @@ library ConsentBook {
         _announce(g, id);
     }
 
+    /// @dev The id names owner and reader, so the other fields are not looked at: ending a grant must not fail on them.
     function revoke(Book storage self, GrantFields calldata g, bytes32 id) internal {
         Entry storage entry = self.entries[id];
         Entry memory found = entry;
-        _requireGranted(found, g, id);
+        if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
         if (found.revoked) revert IConsent.GrantRevoked(id);
         entry.revoked = true;
         emit IConsent.Revoked(id, g.owner, g.reader);
@@ -100,12 +101,26 @@ library ConsentBook {
     /// @dev Reverts with the reason if the grant is not live.
     function check(Book storage self, GrantFields calldata g) internal view returns (bytes32 id) {
         id = Ids.grant(g.owner, g.reader, g.nonce);
+        requireStanding(self, id, g.owner, g.reader, commitment(g));
+        requireInPeriod(g, id);
+    }
+
+    /// @dev Reverts unless the grant was given with these fields and not revoked.
+    function requireStanding(Book storage self, bytes32 id, address owner, address reader, bytes18 committed)
+        internal
+        view
+    {
         Entry memory found = self.entries[id];
-        _requireGranted(found, g, id);
+        if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
+        if (found.commitment != committed) revert IConsent.WrongPreimage(id);
         if (
-            found.revoked || found.epoch != self.epochs[g.owner]
-                || found.readerEpoch != self.pairs[g.owner][g.reader].readerEpoch
+            found.revoked || found.epoch != self.epochs[owner]
+                || found.readerEpoch != self.pairs[owner][reader].readerEpoch
         ) revert IConsent.GrantRevoked(id);
+    }
+
+    /// @dev Reverts unless the grant's time has come and not passed.
+    function requireInPeriod(GrantFields calldata g, bytes32 id) internal view {
         if (block.timestamp < g.from) revert IConsent.GrantNotYetValid(id, g.from);
         if (block.timestamp >= g.until) revert IConsent.GrantExpired(id, g.until);
     }
@@ -132,13 +147,7 @@ library ConsentBook {
     }
 
     function commitment(GrantFields calldata g) internal pure returns (bytes18) {
-        return bytes18(keccak256(abi.encode(g)));
-    }
-
-    /// @dev Reverts unless a slot holds a read grant of these fields.
-    function _requireGranted(Entry memory found, GrantFields calldata g, bytes32 id) private pure {
-        if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
-        if (found.commitment != commitment(g)) revert IConsent.WrongPreimage(id);
+        return bytes18(Ids.hash(g));
     }
 
     function _announce(GrantFields calldata g, bytes32 id) private {

@@ -87,14 +87,24 @@ library RecordBook {
     {
         id = Ids.record(fields.author, fields.owner, fields.nonce);
         entry = self.entries[id];
-        Entry memory found = entry;
-        if (found.since == 0) revert IRecords.UnknownRecord(id);
-        if (found.commitment != commitment(fields)) revert IRecords.WrongPreimage(id);
-        if (found.flags & ERASED != 0) revert IRecords.RecordErased(id);
+        _requireLive(entry, id, commitment(fields));
+    }
+
+    /// @dev Reverts unless the record is known by this commitment, accepted and not erased.
+    function requireOpenable(Book storage self, bytes32 id, bytes22 committed) internal view {
+        Entry memory found = self.entries[id];
+        _requireLive(found, id, committed);
+        if (found.flags & ACCEPTED == 0) revert IRecords.NotAccepted(id);
     }
 
     function commitment(AnchorFields calldata fields) internal pure returns (bytes22) {
-        return bytes22(keccak256(abi.encode(fields)));
+        return bytes22(Ids.hash(fields));
+    }
+
+    function _requireLive(Entry memory found, bytes32 id, bytes22 committed) private pure {
+        if (found.since == 0) revert IRecords.UnknownRecord(id);
+        if (found.commitment != committed) revert IRecords.WrongPreimage(id);
+        if (found.flags & ERASED != 0) revert IRecords.RecordErased(id);
     }
 
     function _owned(Book storage self, AnchorFields calldata fields, address sender)
