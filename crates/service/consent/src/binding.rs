@@ -1,0 +1,59 @@
+//! The binding of a reader's pseudonym to its accredited account: signed, sealed in transit, opened to keepers.
+
+use medibloc_record::{keccak256, Abi, AccountId, Signature, TypedDomain};
+use serde::{Deserialize, Serialize};
+
+/// keccak256(abi.encode(salt, account, reader)); zero for a private reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BindingTag(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+impl BindingTag {
+    /// Whether the grant names no account.
+    pub fn is_none(&self) -> bool {
+        self.0 == [0; 32]
+    }
+}
+
+/// The opening of a binding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Blinds the tag.
+    #[serde(with = "serde_bytes")]
+    pub salt: [u8; 32],
+    /// The accredited account.
+    pub account: AccountId,
+    /// Its pseudonym.
+    pub reader: AccountId,
+    /// The account's signature over [`Binding::digest`].
+    pub signature: Signature,
+}
+
+impl Binding {
+    /// A binding that waits for the account's signature.
+    pub const fn unsigned(salt: [u8; 32], account: AccountId, reader: AccountId) -> Self {
+        Self { salt, account, reader, signature: Signature::new([0; 65]) }
+    }
+
+    /// The binding with its signature.
+    #[must_use]
+    pub fn sign(self, signature: Signature) -> Self {
+        Self { signature, ..self }
+    }
+
+    /// What stands in the grant.
+    pub fn tag(&self) -> BindingTag {
+        BindingTag(Abi::new().word(self.salt).account(self.account).account(self.reader).keccak256())
+    }
+
+    /// The EIP-712 digest that the account signs.
+    pub fn digest(&self, domain: &TypedDomain) -> [u8; 32] {
+        let hash = Abi::new()
+            .word(keccak256(b"Binding(bytes32 salt,address account,address reader)"))
+            .word(self.salt)
+            .account(self.account)
+            .account(self.reader)
+            .keccak256();
+        domain.digest(hash)
+    }
+}
