@@ -209,7 +209,6 @@ contract RefusalsTest is World {
         refuse(doctor, reason);
         records.anchor(a);
         a = fieldsOf(reader, patient, 1, 3);
-        grantWrite(reader, reader, 2);
         refuse(reader, abi.encodeWithSelector(IRecords.NotAccredited.selector, reader));
         records.anchor(a);
         a.kind = 5;
@@ -491,30 +490,5 @@ contract RefusalsTest is World {
             vm.expectRevert(abi.encodeWithSelector(IKeepers.WrongThreshold.selector, wrong[i][0], wrong[i][1], 2));
             keepers.formCommittee(wrong[i][0], wrong[i][1], indices);
         }
-    }
-
-    function rotation(address account, address next, uint256 deadline) private view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("MediBloc Accounts"),
-                keccak256("1"),
-                block.chainid,
-                address(accounts)
-            )
-        );
-        bytes32 inner = keccak256(
-            abi.encode(
-                keccak256("RotateAddress(address account,address next,uint256 deadline)"), account, next, deadline
-            )
-        );
-        return keccak256(abi.encodePacked(hex"1901", domain, inner));
-    }
-
-    function rotate(address account, uint256 key) private {
-        address next = vm.addr(key);
-        bytes memory signature = signed(key, rotation(account, next, FAR));
-        vm.prank(accounts.signerOf(account));
-        accounts.rotateAddress(next, FAR, signature);
     }
 }

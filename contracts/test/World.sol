@@ -188,4 +188,29 @@ abstract contract World {
     function draw() internal returns (bytes32) {
         return keccak256(abi.encode("nonce", ++_drawn));
     }
+
+    function rotation(address account, address next, uint256 deadline) internal view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("MediBloc Accounts"),
+                keccak256("1"),
+                block.chainid,
+                address(accounts)
+            )
+        );
+        bytes32 inner = keccak256(
+            abi.encode(
+                keccak256("RotateAddress(address account,address next,uint256 deadline)"), account, next, deadline
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, inner));
+    }
+
+    function rotate(address account, uint256 key) internal {
+        address next = vm.addr(key);
+        bytes memory signature = signed(key, rotation(account, next, FAR));
+        vm.prank(accounts.signerOf(account));
+        accounts.rotateAddress(next, FAR, signature);
+    }
 }

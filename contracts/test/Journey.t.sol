@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
+import {IConsent} from "../src/interfaces/IConsent.sol";
+import {IReceipts} from "../src/interfaces/IReceipts.sol";
+import {IRecords} from "../src/interfaces/IRecords.sol";
+import {AnchorFields, GrantFields, Role, Scope} from "../src/Types.sol";
+import {Vm, vm} from "./Vm.sol";
+import {World} from "./World.sol";
+
+/// @dev What must work, and properties over drawn input.
+contract JourneyTest is World {
+    function setUp() public {
+        settle();
+    }
+
+    function test_receiptNamesWhatItProves() public {
+        AnchorFields memory a = accepted(3);
+        GrantFields memory g = granted(a);
+        vm.recordLogs();
+        vm.prank(reader);
+        receipts.openRead(idOf(a), PURPOSE, "once", a, g);
+        Vm.Log memory log = vm.getRecordedLogs()[0];
+        require(log.emitter == address(receipts) && log.topics[0] == IReceipts.ReadOpened.selector, "event");
+        bytes32 id = keccak256(abi.encode(idOf(a), reader, idOf(g), bytes32("once")));
+        require(log.topics[1] == id && log.topics[2] == idOf(a), "ids");
+        require(log.topics[3] == bytes32(uint256(uint160(reader))), "reader");
+        require(keccak256(log.data) == keccak256(abi.encode(idOf(g), patient, bytes32("once"))), "data");
+    }
+
+    function test_stateOfARecord() public {
+        AnchorFields memory a = anchored(1, 3);
+        checkState(a, false, false, false);
+        vm.prank(patient);
+        records.accept(a);
+        checkState(a, true, false, false);
+        vm.prank(doctor);
+        records.retract(a);
+        checkState(a, true, false, true);
+        vm.prank(patient);
+        records.erase(a);
+        checkState(a, true, true, true);
+    }
+
+    function test_capsuleVersionsCountFromOne() public {
+        AnchorFields memory a = accepted(3);
+        require(records.capsuleVersion(idOf(a)) == 1 && records.capsuleVersion("none") == 0, "first");
+        vm.recordLogs();
+        vm.prank(patient);
+        records.replaceCapsule(a, "second");
+        Vm.Log memory log = vm.getRecordedLogs()[0];
+        require(log.topics[0] == IRecords.CapsuleReplaced.selector, "event");
+        require(keccak256(log.data) == keccak256(abi.encode(2, bytes32("second"))), "version");
+        require(records.capsuleVersion(idOf(a)) == 2, "second");
+        open(a, granted(a));
+    }
+
+    function test_kinds() public {
+        address researcher = stranger;
+        register(researcher, Role.Researcher);
+        accredit(researcher);
+        grantWrite(patient, researcher, 1 << 5);
+        grantWrite(patient, reader, (1 << 3) | (1 << 4));
+        anchorAs(researcher, fieldsOf(researcher, patient, 5, 0));
+        anchorAs(reader, fieldsOf(reader, patient, 3, 0));
+        anchorAs(reader, fieldsOf(reader, patient, 4, 0));
+        anchorAs(patient, fieldsOf(patient, patient, 2, 0));
+        anchorAs(patient, fieldsOf(patient, patient, 4, 0));
+    }
+
+    function test_batchOfManyOwnersAndAnAmendmentInIt() public {
+        grantWrite(reader, doctor, 2);
+        AnchorFields[] memory batch = new AnchorFields[](256);
+        for (uint256 i = 0; i < 256; ++i) {
+            batch[i] = fieldsOf(doctor, i % 2 == 0 ? patient : reader, 1, 3);
+            if (i > 1) batch[i].amends = idOf(batch[i - 2]);
+        }
+        vm.prank(doctor);
+        records.anchorBatch(batch);
+        for (uint256 i = 0; i < 256; ++i) {
+            checkState(batch[i], false, false, false);
+        }
+    }
+
+    function test_deliverAndWriteGrant() public {
+        GrantFields memory g = grantedClasses(1 << 3);
+        vm.recordLogs();
+        vm.prank(patient);
+        consent.deliver(g, 7, "list");
+        Vm.Log memory log = vm.getRecordedLogs()[0];
+        require(log.topics[0] == IConsent.Delivered.selector && log.topics[1] == idOf(g), "event");
+        require(keccak256(log.data) == keccak256(abi.encode(7, bytes32("list"))), "data");
+        (uint8 kinds, uint64 until, bool live) = consent.writeGrant(patient, doctor);
+        require(kinds == 2 && until == FAR && live, "write grant");
+        vm.prank(patient);
+        consent.revokeAll();
+        (,, live) = consent.writeGrant(patient, doctor);
+        require(!live, "everything includes writing");
+        grantWrite(patient, doctor, 6);
+        (kinds,, live) = consent.writeGrant(patient, doctor);
+        require(kinds == 6 && live, "anew");
+    }
+
+    function test_revokingOneReaderLeavesOthers() public {
+        AnchorFields memory a = accepted(3);
+        GrantFields memory g = granted(a);
+        GrantFields memory h = grantOf(Scope.All, 0, 0);
+        h.reader = doctor;
+        AnchorFields memory none;
+        vm.prank(patient);
+        consent.grant(h, none);
+        vm.prank(patient);
+        consent.revokeReader(reader);
+        require(!consent.isLive(g) && consent.isLive(h), "one reader");
+        GrantFields memory later = granted(a);
+        open(a, later);
+    }
+
+    function test_grantState() public {
+        GrantFields memory g = grantedClasses(0);
+        (uint64 since, bool revoked, bytes18 commitment) = consent.grantState(idOf(g));
+        require(since == START && !revoked && commitment == bytes18(keccak256(abi.encode(g))), "given");
+        vm.prank(patient);
+        consent.revoke(g);
+        (, revoked,) = consent.grantState(idOf(g));
+        require(revoked, "revoked");
+    }
+
+    function test_accountsAndKeys() public {
+        (Role role, uint32 version, uint64 since) = accounts.account(doctor);
+        require(role == Role.Provider && version == 1 && since == START, "account");
+        vm.prank(doctor);
+        accounts.rotateSealingKey("second");
+        require(accounts.sealingKey(doctor, 1) == keccak256(abi.encode(doctor)), "old key");
+        require(accounts.sealingKey(doctor, 2) == "second", "new key");
+        require(accounts.accountOf(stranger) == address(0) && accounts.signerOf(stranger) == address(0), "unknown");
+    }
+
+    function test_rotationMovesNothing() public {
+        AnchorFields memory a = accepted(3);
+        rotate(patient, STRANGER);
+        require(accounts.accountOf(stranger) == patient && accounts.accountOf(patient) == address(0), "mapping");
+        require(accounts.signerOf(patient) == stranger, "signer");
+        GrantFields memory g = grantOf(Scope.One, idOf(a), 0);
+        vm.prank(stranger);
+        consent.grant(g, a);
+        open(a, g);
+        vm.expectRevert(abi.encodeWithSelector(IConsent.NotRegistered.selector, patient));
+        vm.prank(patient);
+        consent.revoke(g);
+        rotate(patient, 77);
+        require(accounts.accountOf(vm.addr(77)) == patient && accounts.accountOf(stranger) == address(0), "again");
+    }
+
+    function test_statusAtPastTimes() public {
+        at(START + 10);
+        accounts.suspend(doctor);
+        at(START + 20);
+        accounts.reinstate(doctor);
+        at(START + 30);
+        accounts.accredit(doctor, "physician", "KR", START + 40, START + 50, 0);
+        checkStatus(START - 1, false, false);
+        checkStatus(START, true, false);
+        checkStatus(START + 9, true, false);
+        checkStatus(START + 10, true, true);
+        checkStatus(START + 20, true, false);
+        checkStatus(START + 30, false, false);
+        checkStatus(START + 40, true, false);
+        checkStatus(START + 50, false, false);
+        require(!accounts.isAccredited(doctor), "not yet");
+        at(START + 45);
+        require(accounts.isAccredited(doctor), "now");
+    }
+
+    function test_committeeHistory() public {
+        for (uint8 i = 1; i <= 7; ++i) {
+            keepers.register(i, vm.addr(100 + i), bytes32(uint256(i)), "http://127.0.0.1");
+        }
+        vm.roll(100);
+        keepers.formCommittee(7, 4, firsts(7));
+        vm.roll(200);
+        keepers.formCommittee(3, 2, firsts(3));
+        (uint32 id, uint8 n, uint8 t, uint8[] memory indices) = keepers.committee();
+        require(id == 2 && n == 3 && t == 2 && indices.length == 3, "current");
+        (id, n, t, indices) = keepers.committeeAt(199);
+        require(id == 1 && n == 7 && t == 4 && indices[6] == 7, "past");
+        vm.prank(vm.addr(101));
+        keepers.rotateWrapKey(1, "second");
+        (address signer, bytes32 key, uint32 version, string memory endpoint) = keepers.keeper(1);
+        require(signer == vm.addr(101) && key == "second" && version == 2, "keeper");
+        require(keccak256(bytes(endpoint)) == keccak256("http://127.0.0.1"), "endpoint");
+        (key,) = keepers.wrapKey(1, 1);
+        require(key == bytes32(uint256(1)), "old wrap key");
+    }
+
+    function test_relayedBatchSurvivesAStaleRequest() public {
+        AnchorFields memory a = anchored(1, 3);
+        ERC2771Forwarder.ForwardRequestData[] memory batch = new ERC2771Forwarder.ForwardRequestData[](3);
+        batch[0] = requestBy(PATIENT, address(records), abi.encodeCall(records.accept, (a)));
+        batch[1] = batch[0];
+        batch[2] = requestBy(READER, address(accounts), abi.encodeCall(accounts.rotateSealingKey, ("second")));
+        forwarder.executeBatch(batch, payable(address(this)));
+        checkState(a, true, false, false);
+        require(accounts.sealingKey(reader, 2) == "second", "the third was executed");
+        require(forwarder.nonces(patient) == 1 && forwarder.nonces(reader) == 1, "nonces");
+    }
+
+    function test_relayedRegistration() public {
+        forwarder.execute(
+            requestBy(STRANGER, address(accounts), abi.encodeCall(accounts.register, (Role.Person, "key")))
+        );
+        require(accounts.accountOf(stranger) == stranger, "registered");
+    }
+
+    function test_uncleanWordsAreRefused() public {
+        AnchorFields memory a = fieldsOf(doctor, patient, 1, 3);
+        for (uint256 word = 1; word < 9; ++word) {
+            if (word > 2 && word < 7) continue;
+            bytes memory data = abi.encodeCall(records.anchor, (a));
+            data[4 + 32 * word] = 0x80;
+            vm.prank(doctor);
+            (bool done,) = address(records).call(data);
+            require(!done, "an unclean word was anchored");
+        }
+    }
+
+    function testFuzz_anyOtherPreimageIsRefused(uint256 word, bytes32 change) public {
+        AnchorFields memory a = accepted(3);
+        bytes memory data = abi.encodeCall(records.erase, (a));
+        word %= 10;
+        if (change == 0) change = bytes32(uint256(1));
+        for (uint256 i = 0; i < 32; ++i) {
+            data[4 + 32 * word + i] ^= change[i];
+        }
+        vm.prank(patient);
+        (bool done,) = address(records).call(data);
+        require(!done, "another preimage erased the record");
+    }
+
+    function testFuzz_anyOtherGrantIsRefused(uint256 word, bytes32 change) public {
+        AnchorFields memory a = accepted(3);
+        GrantFields memory g = granted(a);
+        bytes memory data = abi.encodeCall(consent.isLive, (g));
+        word %= 12;
+        if (change == 0) change = bytes32(uint256(1));
+        for (uint256 i = 0; i < 32; ++i) {
+            data[4 + 32 * word + i] ^= change[i];
+        }
+        (bool done, bytes memory answer) = address(consent).call(data);
+        require(!done || !abi.decode(answer, (bool)), "another grant is live");
+    }
+
+    function testFuzz_classes(uint8 class, uint256 classes) public {
+        classes &= type(uint256).max - 1;
+        if (classes == 0) classes = 2;
+        AnchorFields memory a = accepted(class);
+        GrantFields memory g = grantedClasses(classes);
+        vm.prank(reader);
+        (bool done,) = address(receipts).call(abi.encodeCall(receipts.openRead, (idOf(a), PURPOSE, 0, a, g)));
+        require(done == (class != 0 && (classes >> class) & 1 == 1), "class");
+    }
+
+    function testFuzz_period(uint64 from, uint64 until, uint64 time) public {
+        GrantFields memory g = grantOf(Scope.All, 0, 0);
+        (g.from, g.until) = (from, until);
+        AnchorFields memory none;
+        vm.prank(patient);
+        (bool done,) = address(consent).call(abi.encodeCall(consent.grant, (g, none)));
+        require(done == (from < until && until > START), "granted");
+        vm.warp(time);
+        require(consent.isLive(g) == (done && from <= time && time < until), "live");
+    }
+
+    function testFuzz_statusAtAgreesWithAList(uint256 seed, uint8 steps) public {
+        uint64 time = START;
+        uint64[] memory times = new uint64[](uint256(steps) + 1);
+        bool[] memory states = new bool[](uint256(steps) + 1);
+        times[0] = START;
+        for (uint256 i = 1; i <= steps; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            time += uint64(seed % 3);
+            vm.warp(time);
+            states[i] = !states[i - 1];
+            times[i] = time;
+            if (states[i]) accounts.suspend(doctor);
+            else accounts.reinstate(doctor);
+        }
+        for (uint64 t = START; t <= time; t += 1 + (time - START) / 20) {
+            bool expected;
+            for (uint256 i = 0; i <= steps; ++i) {
+                if (times[i] <= t) expected = states[i];
+            }
+            (bool accredited, bool suspended) = accounts.statusAt(doctor, t);
+            require(accredited && suspended == expected, "status");
+        }
+    }
+
+    function at(uint64 time) private {
+        vm.warp(time);
+    }
+
+    function anchorAs(address author, AnchorFields memory a) private {
+        vm.prank(author);
+        records.anchor(a);
+        checkState(a, false, false, false);
+    }
+
+    function checkState(AnchorFields memory a, bool accepted_, bool erased, bool retracted) private view {
+        (uint64 since, bool x, bool y, bool z, bytes22 commitment) = records.state(idOf(a));
+        require(since == START && x == accepted_ && y == erased && z == retracted, "flags");
+        require(commitment == bytes22(keccak256(abi.encode(a))), "commitment");
+    }
+
+    function checkStatus(uint64 time, bool accredited, bool suspended) private view {
+        (bool x, bool y) = accounts.statusAt(doctor, time);
+        require(x == accredited && y == suspended, "status");
+    }
+
+    function firsts(uint8 n) private pure returns (uint8[] memory indices) {
+        indices = new uint8[](n);
+        for (uint8 i = 0; i < n; ++i) {
+            indices[i] = i + 1;
+        }
+    }
+}
