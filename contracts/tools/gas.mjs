@@ -12,8 +12,9 @@ const bin = (name) => path.join(root, "node_modules", ".bin", name);
 const snapshotFile = path.join(root, "snapshots", "gas.json");
 const tolerance = 1.02;
 
-// From the design; null is measured and held by the snapshot alone. README.md says which are not met, and why.
-const limits = JSON.parse(fs.readFileSync(path.join(root, "tools", "gas-limits.json"), "utf8"));
+// From the design. `unmet` names the ceilings that this interface cannot reach (README.md says why): they are printed
+// as such, held by the snapshot, and must leave the list once they are met. What has no ceiling the snapshot holds.
+const { ceilings, unmet } = JSON.parse(fs.readFileSync(path.join(root, "tools", "gas-limits.json"), "utf8"));
 
 const port = await new Promise((resolve) => {
   const probe = createServer().listen(0, "127.0.0.1", () => {
@@ -202,15 +203,19 @@ try {
   anvil.kill();
 }
 
+for (const name of Object.keys(ceilings)) {
+  if (!(name in results)) throw new Error(`${name} has a ceiling and is not measured`);
+}
 const write = process.argv.includes("--write");
 const before = fs.existsSync(snapshotFile) ? JSON.parse(fs.readFileSync(snapshotFile, "utf8")) : {};
 let failures = 0;
 for (const [name, gas] of Object.entries(results)) {
-  const ceiling = limits[name] ?? null;
-  const over = ceiling !== null && gas > ceiling;
+  const ceiling = ceilings[name] ?? null;
+  const listed = unmet.includes(name);
+  const over = ceiling !== null && gas > ceiling !== listed;
   const grown = !write && !(gas <= before[name] * tolerance);
   if (over || grown) failures += 1;
-  const note = over ? "OVER THE CEILING" : grown ? `MORE THAN 2 % ABOVE ${before[name] ?? "nothing"}` : "";
+  const note = over ? (listed ? "MET: STRIKE IT FROM unmet" : "OVER THE CEILING") : grown ? `MORE THAN 2 % ABOVE ${before[name] ?? "nothing"}` : listed ? "not met, see README.md" : "";
   console.log(`${name.padEnd(42)}${String(gas).padStart(8)}  ceiling ${String(ceiling ?? "-").padStart(6)}  ${note}`);
 }
 if (write) fs.writeFileSync(snapshotFile, JSON.stringify(results, null, 1) + "\n");
