@@ -1,1 +1,22 @@
-//! Mnemonic, derivation, HPKE wrapping, Shamir shares and signatures.
+//! A person's keys, from one phrase: signatures (EIP-712 digests on secp256k1), sealing (HPKE over X25519) and the
+//! dealing of a record's keeper half (Shamir with Feldman commitments).
+//!
+//! Pure: randomness comes in as [`Entropy`]. It knows nothing of records beyond their ids, and every secret type
+//! wipes itself on drop and prints as `…`.
+
+mod derive;
+mod entropy;
+mod error;
+mod hpke;
+pub mod info;
+mod phrase;
+mod shares;
+mod sign;
+
+pub use derive::{SealingSecret, Seed, Slot};
+pub use entropy::{Entropy, SeededEntropy};
+pub use error::KeysError;
+pub use hpke::{hpke_open, hpke_seal, OneTimeKey};
+pub use phrase::{Language, Phrase};
+pub use shares::{check_share, combine, Dealing, DealerSeed, KeeperHalf, Share};
+pub use sign::{recover, verify_attestation, SigningKey};

@@ -1,0 +1,143 @@
+//! Derivation of every key from one seed (design 02, "Accounts and keys").
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use k256::elliptic_curve::{ops::Reduce, PrimeField};
+use medibloc_record::SealingKey;
+use sha2::{Sha256, Sha512};
+use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::SigningKey;
+
+const HARDENED: u32 = 1 << 31;
+
+/// The 64 bytes of a phrase. Wiped on drop.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Seed([u8; 64]);
+
+/// Which address a sealing key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// The public account.
+    Account,
+    /// Relationship i.
+    Relationship(u32),
+}
+
+impl Seed {
+    /// The seed with these bytes.
+    pub const fn new(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The account's key: `m/44'/60'/0'/0/0`.
+    pub fn account_key(&self) -> SigningKey {
+        self.path(&[44 | HARDENED, 60 | HARDENED, HARDENED, 0, 0])
+    }
+
+    /// The key of relationship `index`: `m/44'/60'/1'/1'/index'`.
+    pub fn relationship_key(&self, index: u32) -> SigningKey {
+        self.path(&[44 | HARDENED, 60 | HARDENED, 1 | HARDENED, 1 | HARDENED, index | HARDENED])
+    }
+
+    /// The sealing key of an address: HKDF-SHA256(seed, `medibloc/v1/sealing/{account or i}/{version}`).
+    pub fn sealing(&self, slot: Slot, version: u32) -> SealingSecret {
+        let label = match slot {
+            Slot::Account => format!("medibloc/v1/sealing/account/{version}"),
+            Slot::Relationship(index) => format!("medibloc/v1/sealing/{index}/{version}"),
+        };
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, &self.0)
+            .expand(label.as_bytes(), key.as_mut())
+            .expect("32 bytes are within HKDF's limit");
+        SealingSecret { version, secret: StaticSecret::from(*key) }
+    }
+
+    /// A 32-byte key for this device's vault: HKDF-SHA256(seed, label).
+    pub fn local_key(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, &self.0)
+            .expand(format!("medibloc/v1/local/{label}").as_bytes(), key.as_mut())
+            .expect("32 bytes are within HKDF's limit");
+        key
+    }
+
+    /// Private key derivation (BIP-32, "Private parent key → private child key").
+    fn path(&self, path: &[u32]) -> SigningKey {
+        let (mut key, mut chain) = split(&mac(b"Bitcoin seed", &[&self.0]));
+        for index in path {
+            let node = if index & HARDENED == 0 {
+                let parent = SigningKey::from_bytes(&key).expect("a derived key is valid");
+                mac(&chain[..], &[&parent.public_compressed(), &index.to_be_bytes()])
+            } else {
+                mac(&chain[..], &[&[0], &key[..], &index.to_be_bytes()])
+            };
+            let (tweak, next) = split(&node);
+            key = add(&key, &tweak);
+            chain = next;
+        }
+        SigningKey::from_bytes(&key).expect("a derived key is zero with chance 2^-127 only")
+    }
+}
+
+impl core::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Seed(…)")
+    }
+}
+
+fn mac(key: &[u8], pieces: &[&[u8]]) -> Zeroizing<[u8; 64]> {
+    let mut mac = Hmac::<Sha512>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for piece in pieces {
+        mac.update(piece);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+fn split(node: &[u8; 64]) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>) {
+    let (mut left, mut right) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
+    left.copy_from_slice(&node[..32]);
+    right.copy_from_slice(&node[32..]);
+    (left, right)
+}
+
+fn add(key: &[u8; 32], tweak: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    let scalar = |bytes: &[u8; 32]| <k256::Scalar as Reduce<k256::FieldBytes>>::reduce(&(*bytes).into());
+    Zeroizing::new((scalar(key) + scalar(tweak)).to_repr().into())
+}
+
+/// The private half of a sealing key. Wiped on drop.
+#[derive(Clone)]
+pub struct SealingSecret {
+    version: u32,
+    pub(crate) secret: StaticSecret,
+}
+
+impl SealingSecret {
+    /// The secret with these bytes.
+    pub fn from_bytes(version: u32, bytes: [u8; 32]) -> Self {
+        Self { version, secret: StaticSecret::from(bytes) }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> SealingKey {
+        SealingKey { version: self.version, key: PublicKey::from(&self.secret).to_bytes() }
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The bytes, for a key file alone.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.secret.to_bytes())
+    }
+}
+
+impl core::fmt::Debug for SealingSecret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SealingSecret(v{}, …)", self.version)
+    }
+}
