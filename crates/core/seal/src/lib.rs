@@ -1,1 +1,20 @@
-//! Record to Sealed and back: Crypt4GH payloads, manifest, two-key rule.
+//! Record ⇄ Sealed: Crypt4GH payloads, the sealed manifest and the two-key rule. The only crate that can open a record.
+//!
+//! `MK = HKDF-SHA256(k_o ‖ k_k, salt = record id)`: the owner's half travels in grants, the keepers' half only against a
+//! receipt. Pure: bytes stream in and blocks stream out in constant memory; randomness is an argument. It never speaks
+//! to a chain, a keeper or a disk. The byte layout is docs/format/sealed-record.md.
+
+mod body;
+mod check;
+mod error;
+mod manifest;
+mod master;
+mod open;
+mod seal;
+
+pub use check::{check_for_owner, check_for_reader, Expectations, ReaderView};
+pub use error::SealError;
+pub use manifest::open_manifest;
+pub use master::{open_capsule, seal_capsule, wrap_share, CapsuleContent, MasterKey, OwnerHalf, RecordParties};
+pub use open::{open_part, open_range};
+pub use seal::{seal, BlockSink, Outbound, Parties, SinkError};

@@ -1,0 +1,98 @@
+//! Crypt4GH data segments (GA4GH Crypt4GH v1, section 3.2): 12-byte nonce ‖ ChaCha20-Poly1305 of up to 65,536 bytes.
+
+use medibloc_keys::Entropy;
+use medibloc_record::PartKey;
+use rayon::prelude::*;
+use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, CHACHA20_POLY1305};
+
+use crate::SealError;
+
+/// Plaintext bytes of a segment.
+pub(crate) const SEGMENT: usize = 65_536;
+/// Ciphertext bytes of a full segment.
+pub(crate) const SEALED_SEGMENT: usize = SEGMENT + OVERHEAD;
+const NONCE: usize = 12;
+const OVERHEAD: usize = NONCE + 16;
+/// Smallest padded length.
+const FLOOR: u64 = 4096;
+
+/// Padmé(length), at least 4 KiB: what an observer learns of a length is its magnitude.
+pub(crate) const fn padded(length: u64) -> u64 {
+    if length <= FLOOR {
+        return FLOOR;
+    }
+    let exponent = length.ilog2();
+    let kept = exponent.ilog2() + 1;
+    let mask = (1u64 << (exponent - kept)) - 1;
+    match length.checked_add(mask) {
+        Some(sum) => sum & !mask,
+        None => length,
+    }
+}
+
+/// Ciphertext bytes of `plain` bytes.
+pub(crate) const fn sealed_length(plain: u64) -> u64 {
+    plain + plain.div_ceil(SEGMENT as u64) * OVERHEAD as u64
+}
+
+pub(crate) fn cipher(key: &PartKey) -> LessSafeKey {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, key.expose()).expect("a ChaCha20 key has 32 bytes");
+    LessSafeKey::new(key)
+}
+
+/// Seals the segments of `plain` in parallel, each with its own random nonce.
+pub(crate) fn seal_segments(cipher: &LessSafeKey, plain: &[u8], entropy: &mut dyn Entropy) -> Vec<u8> {
+    let count = plain.len().div_ceil(SEGMENT);
+    let mut nonces = vec![[0u8; NONCE]; count];
+    for nonce in &mut nonces {
+        entropy.fill(nonce);
+    }
+    let sealed: Vec<Vec<u8>> = plain
+        .par_chunks(SEGMENT)
+        .zip(nonces.par_iter())
+        .map(|(segment, nonce)| {
+            let mut out = Vec::with_capacity(segment.len() + OVERHEAD);
+            out.extend_from_slice(nonce);
+            out.extend_from_slice(segment);
+            let tag = cipher
+                .seal_in_place_separate_tag(
+                    Nonce::assume_unique_for_key(*nonce),
+                    Aad::empty(),
+                    &mut out[NONCE..],
+                )
+                .expect("a segment is far below the cipher's limit");
+            out.extend_from_slice(tag.as_ref());
+            out
+        })
+        .collect();
+    sealed.concat()
+}
+
+/// Opens one segment in place; gives the plaintext.
+pub(crate) fn open_segment<'a>(
+    cipher: &LessSafeKey,
+    index: u64,
+    sealed: &'a mut [u8],
+) -> Result<&'a [u8], SealError> {
+    let bad = || SealError::Segment { segment: index };
+    let (nonce, body) = sealed.split_at_mut_checked(NONCE).ok_or_else(bad)?;
+    let nonce: [u8; NONCE] = (&*nonce).try_into().map_err(|_| bad())?;
+    let plain = cipher
+        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), body)
+        .map_err(|_| bad())?;
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_grows_with_the_length_and_wastes_at_most_an_eighth() {
+        for length in [0u64, 1, 4096, 4097, 10_000, 65_536, 1 << 20, (1 << 30) + 1] {
+            let padded = padded(length);
+            assert!(padded >= length.max(4096));
+            assert!(length < 4096 || padded - length <= length / 8, "{length} → {padded}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The manifest's own seal: XChaCha20-Poly1305 under HKDF-Expand(MK, "manifest"), AAD = version ‖ record id.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use medibloc_dag::cbor;
+use medibloc_record::{Manifest, Package, RecordId, FORMAT_VERSION};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::body::padded;
+use crate::{MasterKey, SealError};
+
+/// Room for package fields beside the manifest.
+const MOST: usize = 900 << 10;
+
+fn aad(record: RecordId) -> Vec<u8> {
+    [&[FORMAT_VERSION], record.as_bytes().as_slice()].concat()
+}
+
+pub(crate) fn seal_manifest(
+    manifest: &Manifest,
+    key: &MasterKey,
+    nonce: &[u8; 24],
+) -> Result<Vec<u8>, SealError> {
+    let mut plain = Zeroizing::new(Vec::new());
+    let bytes = Zeroizing::new(cbor::to_vec(manifest));
+    plain.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    plain.extend_from_slice(&bytes);
+    let length = usize::try_from(padded(plain.len() as u64)).unwrap_or(usize::MAX);
+    if length > MOST {
+        return Err(SealError::ManifestTooLarge { length: bytes.len() });
+    }
+    plain.resize(length, 0);
+    let cipher = XChaCha20Poly1305::new(&(*key.expand(b"manifest")).into());
+    cipher
+        .encrypt(&XNonce::from(*nonce), Payload { msg: &plain, aad: &aad(manifest.record) })
+        .map_err(|_| SealError::Manifest)
+}
+
+/// The manifest of a package.
+///
+/// # Errors
+/// If the key commitment or the seal does not fit, or package and manifest name different records or parts.
+pub fn open_manifest(package: &Package, key: &MasterKey) -> Result<Manifest, SealError> {
+    if !bool::from(key.commitment()[..].ct_eq(&package.key_commitment[..])) {
+        return Err(SealError::Check("the key commitment is another key's"));
+    }
+    let cipher = XChaCha20Poly1305::new(&(*key.expand(b"manifest")).into());
+    let payload = Payload { msg: &package.manifest, aad: &aad(package.record) };
+    let plain = Zeroizing::new(
+        cipher.decrypt(&XNonce::from(package.manifest_nonce), payload).map_err(|_| SealError::Manifest)?,
+    );
+    let (head, rest) = plain.split_at_checked(4).ok_or(SealError::Manifest)?;
+    let length = u32::from_be_bytes(head.try_into().map_err(|_| SealError::Manifest)?) as usize;
+    let bytes = rest.get(..length).ok_or(SealError::Manifest)?;
+    let manifest: Manifest = cbor::from_slice(bytes)?;
+    if manifest.version != 1 {
+        return Err(SealError::Check("the manifest has another version; update this program"));
+    }
+    if manifest.record != package.record {
+        return Err(SealError::Check("the manifest is another record's"));
+    }
+    let same = manifest.parts.len() == package.parts.len()
+        && manifest.parts.iter().zip(&package.parts).all(|(inside, outside)| {
+            inside.cid == outside.cid && crate::body::sealed_length(padded(inside.length)) == outside.size
+        });
+    if same { Ok(manifest) } else { Err(SealError::Check("manifest and package name different parts")) }
+}

@@ -1,0 +1,91 @@
+//! Opening parts: every leaf is checked against its identifier before its segments are opened, and the manifest fixes
+//! length and plaintext hash, so that loss, swap and repetition of segments cannot pass.
+
+use std::io::Write;
+
+use medibloc_dag::unixfs::{leaf_bytes, leaves};
+use medibloc_dag::BlockSource;
+use medibloc_record::ManifestPart;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::body::{cipher, open_segment, padded, sealed_length, SEALED_SEGMENT, SEGMENT};
+use crate::SealError;
+
+/// Writes the plaintext of a part, in constant memory. What was written before an error is not to be used.
+///
+/// # Errors
+/// If a block is missing or changed, a segment does not open, or length or hash are not the manifest's.
+pub fn open_part(
+    part: &ManifestPart,
+    source: &dyn BlockSource,
+    writer: &mut dyn Write,
+) -> Result<(), SealError> {
+    let cipher = cipher(&part.key);
+    let size = sealed_length(padded(part.length));
+    let (mut pending, mut segment, mut left) = (Vec::new(), 0u64, part.length);
+    let mut hash = Sha256::new();
+    for leaf in leaves(&part.cid, size, 0, size, source)? {
+        pending.extend_from_slice(&leaf_bytes(&leaf, source)?);
+        let last = leaf.offset + leaf.length == size;
+        let mut at = 0;
+        while pending.len() - at >= SEALED_SEGMENT || (last && at < pending.len()) {
+            let end = (at + SEALED_SEGMENT).min(pending.len());
+            let plain = open_segment(&cipher, segment, &mut pending[at..end])?;
+            let real = usize::try_from(left.min(plain.len() as u64)).unwrap_or(plain.len());
+            if plain[real..].iter().any(|byte| *byte != 0) {
+                return Err(SealError::Check("the padding is not zeros"));
+            }
+            hash.update(&plain[..real]);
+            writer.write_all(&plain[..real]).map_err(SealError::Write)?;
+            (left, segment, at) = (left - real as u64, segment + 1, end);
+        }
+        pending.drain(..at);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    if left != 0 || !bool::from(digest[..].ct_eq(&part.plaintext.as_bytes()[..])) {
+        return Err(SealError::Check("the plaintext is not the one that the manifest describes"));
+    }
+    Ok(())
+}
+
+/// Bytes `offset..offset + length` of a part, cut at its end; only the leaves that hold them are fetched. Each segment is
+/// authentic and at its place; the hash of the whole is not checked.
+///
+/// # Errors
+/// As [`open_part`].
+pub fn open_range(
+    part: &ManifestPart,
+    offset: u64,
+    length: u64,
+    source: &dyn BlockSource,
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let end = offset.saturating_add(length).min(part.length);
+    let mut out = Zeroizing::new(Vec::new());
+    if offset >= end {
+        return Ok(out);
+    }
+    let (plain, sealed) = (SEGMENT as u64, SEALED_SEGMENT as u64);
+    let size = sealed_length(padded(part.length));
+    let (first, last) = (offset / plain, (end - 1) / plain);
+    let (from, to) = (first * sealed, ((last + 1) * sealed).min(size));
+    let found = leaves(&part.cid, size, from, to, source)?;
+    let start = found.first().map_or(0, |leaf| leaf.offset);
+    let mut bytes = Vec::new();
+    for leaf in &found {
+        bytes.extend_from_slice(&leaf_bytes(leaf, source)?);
+    }
+    let cipher = cipher(&part.key);
+    let cut = |at: u64| usize::try_from(at).map_err(|_| SealError::Check("an offset out of range"));
+    for segment in first..=last {
+        let at = cut(segment * sealed - start)?;
+        let stop = cut((segment + 1) * sealed - start)?.min(cut(to - start)?);
+        let slice = bytes.get_mut(at..stop).ok_or(SealError::Segment { segment })?;
+        let opened = open_segment(&cipher, segment, slice)?;
+        let base = segment * plain;
+        let (skip, keep) = (cut(offset.saturating_sub(base))?, cut((end - base).min(plain))?);
+        out.extend_from_slice(opened.get(skip..keep).ok_or(SealError::Segment { segment })?);
+    }
+    Ok(out)
+}
