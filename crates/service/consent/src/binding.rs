@@ -1,6 +1,6 @@
 //! The binding of a reader's pseudonym to its accredited account: signed, sealed in transit, opened to keepers.
 
-use medibloc_record::{keccak256, Abi, AccountId, Signature, TypedDomain};
+use medibloc_record::{Abi, AccountId, Signature, TypedDomain, keccak256};
 use serde::{Deserialize, Serialize};
 
 /// keccak256(abi.encode(salt, account, reader)); zero for a private reader.
@@ -32,7 +32,12 @@ pub struct Binding {
 impl Binding {
     /// A binding that waits for the account's signature.
     pub const fn unsigned(salt: [u8; 32], account: AccountId, reader: AccountId) -> Self {
-        Self { salt, account, reader, signature: Signature::new([0; 65]) }
+        Self {
+            salt,
+            account,
+            reader,
+            signature: Signature::new([0; 65]),
+        }
     }
 
     /// The binding with its signature.
@@ -43,13 +48,21 @@ impl Binding {
 
     /// What stands in the grant.
     pub fn tag(&self) -> BindingTag {
-        BindingTag(Abi::new().word(self.salt).account(self.account).account(self.reader).keccak256())
+        BindingTag(
+            Abi::new()
+                .word(self.salt)
+                .account(self.account)
+                .account(self.reader)
+                .keccak256(),
+        )
     }
 
     /// The EIP-712 digest that the account signs.
     pub fn digest(&self, domain: &TypedDomain) -> [u8; 32] {
         let hash = Abi::new()
-            .word(keccak256(b"Binding(bytes32 salt,address account,address reader)"))
+            .word(keccak256(
+                b"Binding(bytes32 salt,address account,address reader)",
+            ))
             .word(self.salt)
             .account(self.account)
             .account(self.reader)

@@ -130,7 +130,8 @@ pub fn is_live(grant: &Grant, granted: bool, revoked: bool, now: Timestamp) -> D
 /// May this reader get a receipt for this record?
 pub fn may_read(facts: &ReadFacts<'_>) -> Decision {
     let refused = Decision::Refused;
-    if let Decision::Refused(reason) = is_live(facts.grant, facts.granted, facts.revoked, facts.now) {
+    if let Decision::Refused(reason) = is_live(facts.grant, facts.granted, facts.revoked, facts.now)
+    {
         return refused(reason);
     }
     if facts.grant.reader != facts.reader {
@@ -142,7 +143,10 @@ pub fn may_read(facts: &ReadFacts<'_>) -> Decision {
     if facts.grant.owner != facts.anchor.owner {
         return refused(Reason::NotTheOwner);
     }
-    if !facts.grant.covers(facts.anchor.record_id(), facts.anchor.class) {
+    if !facts
+        .grant
+        .covers(facts.anchor.record_id(), facts.anchor.class)
+    {
         return refused(Reason::NotCovered);
     }
     if facts.erased {
@@ -151,7 +155,12 @@ pub fn may_read(facts: &ReadFacts<'_>) -> Decision {
     if !facts.accepted {
         return refused(Reason::NotAccepted);
     }
-    if facts.grant.terms.reads.is_some_and(|reads| facts.reads_used >= reads) {
+    if facts
+        .grant
+        .terms
+        .reads
+        .is_some_and(|reads| facts.reads_used >= reads)
+    {
         return refused(Reason::ReadsExhausted);
     }
     Decision::Allowed
@@ -180,7 +189,11 @@ pub struct WriteFacts<'a> {
 pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
     let refused = Decision::Refused;
     if facts.kind.is_written_by_owner() {
-        return if facts.author == facts.owner { Decision::Allowed } else { refused(Reason::OwnerOnly) };
+        return if facts.author == facts.owner {
+            Decision::Allowed
+        } else {
+            refused(Reason::OwnerOnly)
+        };
     }
     if facts.kind == Kind::Medical {
         if facts.suspended {
@@ -195,7 +208,11 @@ pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
     }) else {
         return refused(Reason::NoWriteGrant);
     };
-    if grant.kinds.contains(facts.kind) { Decision::Allowed } else { refused(Reason::KindNotGranted) }
+    if grant.kinds.contains(facts.kind) {
+        Decision::Allowed
+    } else {
+        refused(Reason::KindNotGranted)
+    }
 }
 
 #[cfg(test)]
@@ -241,20 +258,52 @@ mod tests {
         type Change = fn(&mut ReadFacts<'_>);
         let rows: [(&str, Change, Decision); 11] = [
             ("nothing", |_| {}, Decision::Allowed),
-            ("unknown", |f| f.granted = false, Decision::Refused(Reason::UnknownGrant)),
-            ("revoked", |f| f.revoked = true, Decision::Refused(Reason::Revoked)),
-            ("early", |f| f.now = Timestamp(99), Decision::Refused(Reason::NotYetValid)),
+            (
+                "unknown",
+                |f| f.granted = false,
+                Decision::Refused(Reason::UnknownGrant),
+            ),
+            (
+                "revoked",
+                |f| f.revoked = true,
+                Decision::Refused(Reason::Revoked),
+            ),
+            (
+                "early",
+                |f| f.now = Timestamp(99),
+                Decision::Refused(Reason::NotYetValid),
+            ),
             ("last second", |f| f.now = Timestamp(200), Decision::Allowed),
-            ("late", |f| f.now = Timestamp(201), Decision::Refused(Reason::Expired)),
-            ("other", |f| f.reader = OWNER, Decision::Refused(Reason::NotTheReader)),
+            (
+                "late",
+                |f| f.now = Timestamp(201),
+                Decision::Refused(Reason::Expired),
+            ),
+            (
+                "other",
+                |f| f.reader = OWNER,
+                Decision::Refused(Reason::NotTheReader),
+            ),
             (
                 "purpose",
                 |f| f.purpose_tag = Purpose::Research.tag([9; 32]),
                 Decision::Refused(Reason::WrongPurpose),
             ),
-            ("erased", |f| f.erased = true, Decision::Refused(Reason::Erased)),
-            ("not accepted", |f| f.accepted = false, Decision::Refused(Reason::NotAccepted)),
-            ("used up", |f| f.reads_used = 2, Decision::Refused(Reason::ReadsExhausted)),
+            (
+                "erased",
+                |f| f.erased = true,
+                Decision::Refused(Reason::Erased),
+            ),
+            (
+                "not accepted",
+                |f| f.accepted = false,
+                Decision::Refused(Reason::NotAccepted),
+            ),
+            (
+                "used up",
+                |f| f.reads_used = 2,
+                Decision::Refused(Reason::ReadsExhausted),
+            ),
         ];
         let anchor = anchor();
         let grant = grant(Scope::One(anchor.record_id()));
@@ -305,11 +354,47 @@ mod tests {
         };
         let check = |facts: WriteFacts<'_>, expected| assert_eq!(may_write(&facts), expected);
         check(good, Decision::Allowed);
-        check(WriteFacts { accredited: false, ..good }, Decision::Refused(Reason::NotAccredited));
-        check(WriteFacts { suspended: true, ..good }, Decision::Refused(Reason::Suspended));
-        check(WriteFacts { write_grant: None, ..good }, Decision::Refused(Reason::NoWriteGrant));
-        check(WriteFacts { now: Timestamp(201), ..good }, Decision::Refused(Reason::NoWriteGrant));
-        check(WriteFacts { kind: Kind::Research, ..good }, Decision::Refused(Reason::KindNotGranted));
-        check(WriteFacts { kind: Kind::Own, ..good }, Decision::Refused(Reason::OwnerOnly));
+        check(
+            WriteFacts {
+                accredited: false,
+                ..good
+            },
+            Decision::Refused(Reason::NotAccredited),
+        );
+        check(
+            WriteFacts {
+                suspended: true,
+                ..good
+            },
+            Decision::Refused(Reason::Suspended),
+        );
+        check(
+            WriteFacts {
+                write_grant: None,
+                ..good
+            },
+            Decision::Refused(Reason::NoWriteGrant),
+        );
+        check(
+            WriteFacts {
+                now: Timestamp(201),
+                ..good
+            },
+            Decision::Refused(Reason::NoWriteGrant),
+        );
+        check(
+            WriteFacts {
+                kind: Kind::Research,
+                ..good
+            },
+            Decision::Refused(Reason::KindNotGranted),
+        );
+        check(
+            WriteFacts {
+                kind: Kind::Own,
+                ..good
+            },
+            Decision::Refused(Reason::OwnerOnly),
+        );
     }
 }

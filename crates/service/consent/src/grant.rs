@@ -13,7 +13,12 @@ pub struct ClassSet(u64);
 impl ClassSet {
     /// The set of these classes; class 0 and classes over 63 are left out, for no grant can match them.
     pub fn of(classes: &[ClassId]) -> Self {
-        Self(classes.iter().filter(|class| (1..64).contains(&class.0)).fold(0, |bits, class| bits | 1 << class.0))
+        Self(
+            classes
+                .iter()
+                .filter(|class| (1..64).contains(&class.0))
+                .fold(0, |bits, class| bits | 1 << class.0),
+        )
     }
 
     /// The bitmap on chain.
@@ -108,7 +113,13 @@ pub struct Grant {
 impl Grant {
     /// A grant with the id that the contract recomputes.
     pub fn new(owner: AccountId, reader: AccountId, nonce: Nonce, terms: Terms) -> Self {
-        Self { id: GrantId::derive(owner, reader, nonce), owner, reader, nonce, terms }
+        Self {
+            id: GrantId::derive(owner, reader, nonce),
+            owner,
+            reader,
+            nonce,
+            terms,
+        }
     }
 
     /// Whether it covers a record of this class.

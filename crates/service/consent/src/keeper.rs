@@ -1,7 +1,8 @@
 //! The words between author, reader, owner and keeper (design 06, 11).
 
 use medibloc_record::{
-    keccak256, Abi, Address, Digest, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain, Wrapped,
+    Abi, Address, Digest, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain, Wrapped,
+    keccak256,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,11 @@ impl KeeperRequest {
             .word(self.grant.to_bytes())
             .word(self.receipt.to_bytes())
             .word(self.one_time_key)
-            .word(self.binding.as_ref().map_or([0; 32], |binding| binding.tag().0))
+            .word(
+                self.binding
+                    .as_ref()
+                    .map_or([0; 32], |binding| binding.tag().0),
+            )
             .uint(self.expiry.0)
             .keccak256();
         domain.digest(hash)
@@ -128,7 +133,9 @@ pub enum RefusalReason {
     #[error("the record is not final on the keeper's chain view; try again in a moment")]
     UnknownRecord,
     /// It has no share of the record.
-    #[error("this keeper has no share of the record; the owner's agent delivers it at its next sync")]
+    #[error(
+        "this keeper has no share of the record; the owner's agent delivers it at its next sync"
+    )]
     NoShare,
     /// Not the author or owner.
     #[error("only the record's author or owner may do this")]
@@ -140,7 +147,9 @@ pub enum RefusalReason {
     #[error("the key set names another committee than the chain; fetch it and seal again")]
     WrongCommittee,
     /// The wrap does not open.
-    #[error("the share's wrap does not open with this keeper's keys; fetch the newest wrap key and wrap it again")]
+    #[error(
+        "the share's wrap does not open with this keeper's keys; fetch the newest wrap key and wrap it again"
+    )]
     WrongWrap,
     /// The share does not fit the commitments.
     #[error("the share does not fit its commitment; deal it again from the seed")]
@@ -158,7 +167,9 @@ pub enum RefusalReason {
     #[error("the request was answered before; sign a new one with a new one-time key")]
     Replayed,
     /// No such receipt, or of another record, grant or reader.
-    #[error("there is no final receipt of this reader for this record and grant; open the read on chain first")]
+    #[error(
+        "there is no final receipt of this reader for this record and grant; open the read on chain first"
+    )]
     NoReceipt,
     /// Over ten minutes.
     #[error("the receipt is over ten minutes old; open the read again")]
@@ -228,5 +239,24 @@ impl DeletionStatement {
             .word(record.to_bytes())
             .keccak256();
         domain.digest(hash)
+    }
+}
+
+impl KeeperReply {
+    /// The bytes that a keeper signs over: a tag and the reply's fields, lengths first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Released(release) => Abi::new()
+                .uint(1)
+                .uint(u64::from(release.index))
+                .uint(u64::from(release.wrapped.key_version))
+                .word(release.wrapped.enc)
+                .bytes(&release.wrapped.ciphertext)
+                .encode(),
+            Self::Refused(reason) => Abi::new()
+                .uint(0)
+                .bytes(reason.to_string().as_bytes())
+                .encode(),
+        }
     }
 }

@@ -14,11 +14,11 @@ mod purpose;
 
 pub use anchor::AnchorFields;
 pub use binding::{Binding, BindingTag};
-pub use decide::{is_live, may_read, may_write, Decision, ReadFacts, Reason, WriteFacts};
+pub use decide::{Decision, ReadFacts, Reason, WriteFacts, is_live, may_read, may_write};
 pub use feed::{FeedFact, FeedLine};
 pub use grant::{ClassSet, Grant, KindSet, Scope, Terms, WriteGrant};
 pub use keeper::{
-    Acknowledgement, DeletionStatement, KeeperReply, KeeperRequest, RefusalReason, Release, ShareDeposit,
-    SignedAcknowledgement, SignedReply, SignedRequest,
+    Acknowledgement, DeletionStatement, KeeperReply, KeeperRequest, RefusalReason, Release,
+    ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
 };
 pub use purpose::{Purpose, PurposeTag};

@@ -55,7 +55,12 @@ impl Purpose {
 
     /// The salted tag that stands on chain; nobody learns the purpose from it.
     pub fn tag(self, salt: [u8; 32]) -> PurposeTag {
-        PurposeTag(Abi::new().word(salt).bytes(self.code().as_bytes()).keccak256())
+        PurposeTag(
+            Abi::new()
+                .word(salt)
+                .bytes(self.code().as_bytes())
+                .keccak256(),
+        )
     }
 }
 

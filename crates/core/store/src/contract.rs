@@ -1,0 +1,69 @@
+//! What every store must do; adapters call [`run`] with an empty store.
+
+use medibloc_dag::{Block, Codec};
+
+use crate::{Store, StoreError};
+
+fn block(bytes: &[u8]) -> Block {
+    Block::of(Codec::Raw, bytes.to_vec()).expect("a small block")
+}
+
+/// Runs the suite on an empty store.
+///
+/// # Panics
+/// If the store breaks a rule; the message says which.
+///
+/// # Errors
+/// If the store fails where it must not.
+pub async fn run(store: &dyn Store) -> Result<(), StoreError> {
+    let (one, two, none) = (block(b"one"), block(b"two"), block(b"never put"));
+    assert_eq!(
+        store.get(one.cid()).await?,
+        None,
+        "an empty store has nothing"
+    );
+    store.put(vec![one.clone(), two.clone()]).await?;
+    store.put(vec![one.clone()]).await?;
+    assert_eq!(
+        store.get(one.cid()).await?.as_deref(),
+        Some(one.bytes()),
+        "what was put is given"
+    );
+    assert_eq!(
+        store.has(&[*one.cid(), *none.cid(), *two.cid()]).await?,
+        [true, false, true],
+        "has answers in order"
+    );
+    let empty = block(b"");
+    store.put(vec![empty.clone()]).await?;
+    assert_eq!(
+        store.get(empty.cid()).await?.as_deref(),
+        Some(&[][..]),
+        "a block may be empty"
+    );
+    store.erase(&[*one.cid()]).await?;
+    assert_eq!(store.get(one.cid()).await?, None, "what was erased is gone");
+    assert!(store.erased(one.cid()).await?, "a tombstone stays");
+    assert!(!store.erased(two.cid()).await?, "others have none");
+    assert!(
+        matches!(
+            store.put(vec![one.clone()]).await,
+            Err(StoreError::Erased { .. })
+        ),
+        "what was erased is not taken again"
+    );
+    assert_eq!(
+        store.get(two.cid()).await?.as_deref(),
+        Some(two.bytes()),
+        "others stay"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn the_memory_double_keeps_the_contract() {
+        super::run(&crate::MemoryStore::new()).await.unwrap();
+    }
+}

@@ -1,0 +1,21 @@
+//! The port.
+
+use async_trait::async_trait;
+use medibloc_dag::{Block, Cid};
+
+use crate::StoreError;
+
+/// A content-addressed store of sealed blocks.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Keeps blocks; all are durable when it returns. Keeping one twice is keeping it once.
+    async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError>;
+    /// The bytes of a block, checked; none if it is not there or was erased.
+    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Which of these are there.
+    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError>;
+    /// Deletes blocks for good; a tombstone stays.
+    async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError>;
+    /// Whether a block was erased.
+    async fn erased(&self, cid: &Cid) -> Result<bool, StoreError>;
+}

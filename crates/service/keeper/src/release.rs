@@ -1,0 +1,203 @@
+//! Releasing a share: receipt before release, and the grant checked again at release.
+
+use medibloc_consent::{
+    Decision, FeedFact, KeeperReply, Reason, RefusalReason, Release, SignedReply, SignedRequest,
+    is_live,
+};
+use medibloc_keys::{Entropy, hpke_seal, info, recover};
+use medibloc_record::{AccountId, SealingKey, Timestamp};
+
+use crate::machine::{Effect, Reply, State};
+use crate::{Facts, KeeperIdentity};
+
+/// Age at which a receipt no longer opens anything.
+const RECEIPT_LIFE: u64 = 10 * 60;
+/// How far the keeper's last final block may lag behind its clock, plus the chain's finality lag.
+const STALE_AFTER: u64 = 5 * 60;
+
+pub(crate) fn release(
+    state: &mut State,
+    keeper: &KeeperIdentity,
+    signed: &SignedRequest,
+    facts: &Facts,
+    now: Timestamp,
+    entropy: &mut dyn Entropy,
+) -> Vec<Effect> {
+    let digest = signed.request.digest(&keeper.domain);
+    state.answered.retain(|_, expiry| *expiry >= now);
+    let answer = check(state, keeper, signed, &digest, facts, now).and_then(|owner| {
+        seal_share(state, keeper, signed, facts, entropy).map(|release| (owner, release))
+    });
+    let mut effects = Vec::new();
+    let (fact, reply) = match answer {
+        Ok((reader, release)) => {
+            state.answered.insert(digest, signed.request.expiry);
+            let fact = FeedFact::Released {
+                reader,
+                grant: signed.request.grant,
+                receipt: signed.request.receipt,
+            };
+            (fact, KeeperReply::Released(release))
+        }
+        Err(reason) => {
+            let fact = match facts.signer.filter(|_| facts.signer_has_grant) {
+                Some(reader) => FeedFact::Refused {
+                    reader,
+                    reason: reason.clone(),
+                },
+                None => FeedFact::Strangers,
+            };
+            (fact, KeeperReply::Refused(reason))
+        }
+    };
+    match &facts.record {
+        Some(view) if view.anchor.record_id() == signed.request.record => {
+            let owner = view.anchor.owner;
+            if let Some(line) = state.feed.append(owner, signed.request.record, fact, now) {
+                effects.push(Effect::Feed { owner, line });
+            }
+        }
+        _ => state.feed.count_unknown(),
+    }
+    effects.push(Effect::Reply(Reply::Released(sign(keeper, digest, reply))));
+    effects
+}
+
+fn check(
+    state: &State,
+    keeper: &KeeperIdentity,
+    signed: &SignedRequest,
+    digest: &[u8; 32],
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<AccountId, RefusalReason> {
+    let request = &signed.request;
+    if request.version != 1 || request.keeper != keeper.address() {
+        return Err(RefusalReason::WrongKeeper);
+    }
+    if now.since(facts.head) > STALE_AFTER + keeper.finality_lag {
+        return Err(RefusalReason::Stalled);
+    }
+    if request.expiry < now {
+        return Err(RefusalReason::RequestExpired);
+    }
+    if state.answered.contains_key(digest) {
+        return Err(RefusalReason::Replayed);
+    }
+    recover(digest, &signed.signature).map_err(|_| RefusalReason::WrongSignature)?;
+    let reader = facts.signer.ok_or(RefusalReason::WrongSignature)?;
+    let view = facts
+        .record
+        .filter(|view| view.anchor.record_id() == request.record)
+        .ok_or(RefusalReason::UnknownRecord)?;
+    if view.erased || state.erased.contains(&request.record) {
+        return Err(RefusalReason::Consent(Reason::Erased));
+    }
+    let receipt = facts
+        .receipt
+        .filter(|receipt| {
+            receipt.record == request.record
+                && receipt.grant == request.grant
+                && receipt.reader == reader
+        })
+        .ok_or(RefusalReason::NoReceipt)?;
+    if facts.head.since(receipt.at) > RECEIPT_LIFE {
+        return Err(RefusalReason::ReceiptTooOld);
+    }
+    let view_of_grant = facts
+        .grant
+        .as_ref()
+        .filter(|view| view.grant.id == request.grant)
+        .ok_or(RefusalReason::Consent(Reason::UnknownGrant))?;
+    let grant = &view_of_grant.grant;
+    if let Decision::Refused(reason) = is_live(grant, true, view_of_grant.revoked, facts.head) {
+        return Err(RefusalReason::Consent(reason));
+    }
+    if grant.reader != reader {
+        return Err(RefusalReason::Consent(Reason::NotTheReader));
+    }
+    if grant.owner != view.anchor.owner {
+        return Err(RefusalReason::Consent(Reason::NotTheOwner));
+    }
+    if !grant.covers(request.record, view.anchor.class) {
+        return Err(RefusalReason::Consent(Reason::NotCovered));
+    }
+    check_binding(keeper, signed, grant.terms.binding, reader, facts)?;
+    Ok(reader)
+}
+
+fn check_binding(
+    keeper: &KeeperIdentity,
+    signed: &SignedRequest,
+    tag: medibloc_consent::BindingTag,
+    reader: AccountId,
+    facts: &Facts,
+) -> Result<(), RefusalReason> {
+    if tag.is_none() {
+        return Ok(());
+    }
+    let binding = signed
+        .request
+        .binding
+        .as_ref()
+        .ok_or(RefusalReason::WrongBinding)?;
+    let signer = recover(&binding.digest(&keeper.domain), &binding.signature);
+    let fits = binding.tag() == tag
+        && binding.reader == reader
+        && signer.is_ok_and(|signer| signer == binding.account.first_address());
+    if !fits {
+        return Err(RefusalReason::WrongBinding);
+    }
+    if facts.bound_account_is_good {
+        Ok(())
+    } else {
+        Err(RefusalReason::ReaderNotInGoodStanding)
+    }
+}
+
+fn seal_share(
+    state: &State,
+    keeper: &KeeperIdentity,
+    signed: &SignedRequest,
+    facts: &Facts,
+    entropy: &mut dyn Entropy,
+) -> Result<Release, RefusalReason> {
+    let request = &signed.request;
+    let kept = state
+        .shares
+        .get(&request.record)
+        .ok_or(RefusalReason::NoShare)?;
+    let anchor = facts
+        .record
+        .as_ref()
+        .ok_or(RefusalReason::UnknownRecord)?
+        .anchor;
+    let info = info::release(
+        &keeper.domain,
+        request.record,
+        anchor.author,
+        anchor.owner,
+        kept.committee,
+        keeper.index,
+        request.receipt,
+    );
+    let to = SealingKey {
+        version: 0,
+        key: request.one_time_key,
+    };
+    let wrapped = hpke_seal(&to, &info, kept.share.expose(), entropy)
+        .map_err(|_| RefusalReason::WrongSignature)?;
+    Ok(Release {
+        index: keeper.index,
+        wrapped,
+    })
+}
+
+fn sign(keeper: &KeeperIdentity, request: [u8; 32], reply: KeeperReply) -> SignedReply {
+    let digest = SignedReply::digest_of(request, &reply.to_bytes(), &keeper.domain);
+    SignedReply {
+        request,
+        reply,
+        signature: keeper.signer.sign_digest(&digest),
+    }
+}
