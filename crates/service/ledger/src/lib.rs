@@ -2,16 +2,13 @@
 //!
 //! In the journey: `anchor`, `grant`, `read` (its receipt) and `audit` speak to the chain through this crate
 //! alone. It never sees plaintext, keys of records, or the chain's own transaction format: that is the
-//! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use; every adapter runs the
-//! same [`contract`] suite.
+//! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use.
 
 mod anchored;
 mod call;
-pub mod contract;
 mod error;
 mod event;
 mod facts;
-pub mod follow;
 mod memory;
 mod port;
 
