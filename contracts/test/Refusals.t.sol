@@ -240,6 +240,14 @@ contract RefusalsTest is World {
         records.anchorBatch(batch);
     }
 
+    function test_NoWriteGrant_kindInBatch() public {
+        AnchorFields[] memory batch = new AnchorFields[](2);
+        batch[0] = fieldsOf(doctor, patient, 1, 3);
+        batch[1] = fieldsOf(doctor, patient, 3, 3);
+        refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, patient, doctor, 3));
+        records.anchorBatch(batch);
+    }
+
     function test_UnknownKind() public {
         for (uint8 kind = 0; kind < 8; kind += 6) {
             AnchorFields memory a = fieldsOf(doctor, patient, kind, 3);

@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { execFileSync, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { foundry } from "./foundry.mjs";
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..");
-const bin = (name) => path.join(root, "node_modules", ".bin", name);
 const snapshotFile = path.join(root, "snapshots", "gas.json");
 const tolerance = 1.02;
 
@@ -23,8 +23,8 @@ const port = await new Promise((resolve) => {
   });
 });
 const anvil = spawn(
-  process.execPath,
-  [bin("anvil"), "--port", String(port), "--hardfork", "cancun", "--accounts", "30", "--silent",
+  foundry("anvil"),
+  ["--port", String(port), "--hardfork", "cancun", "--accounts", "30", "--silent",
     "--gas-limit", "100000000", "--timestamp", "1800000000"],
   { stdio: "inherit" },
 );
@@ -49,7 +49,7 @@ async function until(condition) {
   }
   throw new Error("anvil does not answer");
 }
-const cast = (...args) => execFileSync(process.execPath, [bin("cast"), ...args], { maxBuffer: 1 << 26 }).toString().trim();
+const cast = (...args) => execFileSync(foundry("cast"), args, { maxBuffer: 1 << 26 }).toString().trim();
 const encode = (signature, ...args) => cast("calldata", signature, ...args);
 
 // Bytes without meaning, and without the zeros that would make calldata cheap.
