@@ -1,1 +1,95 @@
-//! The record's journey, one file a step.
+//! The record's journey: import → normalise → seal → store → anchor → grant → read → audit.
+//!
+//! One file a step; each sees ports only, so the same code runs in tests over memory, in the demo and in the agent.
+//! A [`Party`] is one phrase with its vault; the messages between parties are docs/format/messages.md. This crate
+//! never decides a rule of consent (that is `consent`) and never opens a cipher itself (that is `seal`).
+
+//!
+//! ```
+//! use medibloc_consent::Purpose;
+//! use medibloc_journey::{medical_only, memory::World, Party};
+//! use medibloc_keys::{Language, Phrase, SeededEntropy};
+//! use medibloc_record::{Draft, LossReport, PartRole, Role};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! // One chain, one node, seven keepers; three parties, each with its own phrase and vault.
+//! let world = World::new(1);
+//! let phrase = |seed| Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+//! let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
+//! let hospital = Party::new(phrase(2).seed(), Role::Provider, world.ports());
+//! let clinic = Party::new(phrase(3).seed(), Role::Provider, world.ports());
+//! let credential = |party: &Party, name| world.accredit(party.account().id(), name);
+//! hospital.register_account().await?;
+//! clinic.register_account().await?;
+//! let (hospital_jwt, clinic_jwt) = (credential(&hospital, "Hana Hospital"), credential(&clinic, "Bit Clinic"));
+//!
+//! // Pairing: an invitation for each provider, under a fresh address each.
+//! let for_hospital = patient.invite().await?;
+//! let for_clinic = patient.invite().await?;
+//! let owner = hospital.answer(&for_hospital, Some(&hospital_jwt)).await?.owner;
+//! let clinics_view = clinic.answer(&for_clinic, Some(&clinic_jwt)).await?.owner;
+//! patient.sync().await?;
+//! for contact in patient.contacts()? {
+//!     patient.confirm(contact.own)?;
+//! }
+//!
+//! // Import → normalise → seal → store → anchor, by the hospital with the patient's consent.
+//! let until = world.ports().clock.now().plus(7 * 86_400);
+//! patient.grant_write(owner, medical_only(), until).await?;
+//! let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+//! let draft = Draft::new("application/cda+xml", b"<ClinicalDocument/>".to_vec(), bundle, LossReport::default());
+//! let record = hospital.write_for(owner, draft).await?.record;
+//! assert_eq!(patient.sync().await?.accepted, [record]);
+//!
+//! // Grant: the clinic asks, the patient allows one record for a week.
+//! clinic.ask(clinics_view, Purpose::Treatment, "second opinion", until).await?;
+//! patient.sync().await?;
+//! let grant = patient.approve(&patient.requests()?[0], record, until).await?;
+//!
+//! // Read: receipt first, then four of seven keepers.
+//! clinic.sync().await?;
+//! let read = clinic.read(record).await?;
+//! let mut original = Vec::new();
+//! clinic.open_read_part(&read, PartRole::Original, &mut original)?;
+//! assert_eq!(original, b"<ClinicalDocument/>");
+//!
+//! // Audit: the patient sees who.
+//! let trail = patient.audit().await?;
+//! assert_eq!((trail.len(), trail[0].name.as_str()), (1, "Bit Clinic"));
+//!
+//! // Revoke: from the next block on nothing is released.
+//! patient.revoke(grant).await?;
+//! assert!(clinic.read(record).await.is_err());
+//! # Ok::<(), medibloc_journey::JourneyError>(()) }).unwrap();
+//! ```
+
+mod accept;
+mod audit;
+mod blocks;
+mod credential;
+mod error;
+mod grant;
+mod mail;
+pub mod memory;
+mod pairing;
+mod party;
+mod ports;
+mod read;
+mod restore;
+mod revoke;
+mod sync;
+mod write;
+
+pub use accept::{KeptRecord, Standing};
+pub use audit::{KeeperFeed, NamedLine};
+pub use credential::Credential;
+pub use error::JourneyError;
+pub use grant::{Artefact, GivenGrant, HeldGrant, PendingRequest, medical_only};
+pub use mail::{AccessRequest, Message};
+pub use pairing::{Contact, ContactCard, Invitation, Patron};
+pub use party::{AddressUse, OwnAddress, Party};
+pub use ports::{Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, VaultPort};
+pub use read::ReadRecord;
+pub use restore::RestoreReport;
+pub use sync::SyncReport;
+pub use write::Written;

@@ -27,7 +27,9 @@ impl Anchored {
         if same {
             Ok(Call::Anchor(fields))
         } else {
-            Err(LedgerError::BadRequest { what: "the anchor's fields are not those of the stored record".into() })
+            Err(LedgerError::BadRequest {
+                what: "the anchor's fields are not those of the stored record".into(),
+            })
         }
     }
 
@@ -47,7 +49,13 @@ impl Anchored {
                 if facts.record(fields.record_id()).await?.is_some() =>
             {
                 let head = facts.head().await?;
-                Ok(Self { fields, outcome: Outcome { block: head.number, transaction: [0; 32] } })
+                Ok(Self {
+                    fields,
+                    outcome: Outcome {
+                        block: head.number,
+                        transaction: [0; 32],
+                    },
+                })
             }
             Err(error) => Err(error),
         }

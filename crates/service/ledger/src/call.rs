@@ -96,7 +96,10 @@ pub struct UnsignedCall {
 impl UnsignedCall {
     /// The request with its signature.
     pub fn sign(self, signature: Signature) -> SignedCall {
-        SignedCall { bytes: self.bytes, signature }
+        SignedCall {
+            bytes: self.bytes,
+            signature,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Events of the contracts, as all parties read them.
 
 use medibloc_consent::{AnchorFields, Grant, WriteGrant};
-use medibloc_record::{AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, Timestamp};
+use medibloc_record::{
+    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// Where an event stands.

@@ -16,6 +16,8 @@ pub use anchored::{Anchored, AuditLine, AuditTrail, Receipt};
 pub use call::{Call, Outcome, SignedCall, UnsignedCall};
 pub use error::{LedgerError, Refusal};
 pub use event::{BlockEvents, Event, EventRef};
-pub use facts::{AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing};
+pub use facts::{
+    AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing,
+};
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use medibloc_consent::{may_read, may_write, AnchorFields, Grant, ReadFacts, Reason, WriteFacts, WriteGrant};
+use medibloc_consent::{
+    AnchorFields, Grant, ReadFacts, Reason, WriteFacts, WriteGrant, may_read, may_write,
+};
 use medibloc_keys::recover;
 use medibloc_record::{
-    keccak256, AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, SealingKey, Timestamp,
+    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, SealingKey, Timestamp,
+    keccak256,
 };
 
 use crate::{
-    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head, LedgerError, Outcome,
-    RecordFacts, Refusal, Relay, SignedCall, Standing, Submit, UnsignedCall,
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
+    LedgerError, Outcome, RecordFacts, Refusal, Relay, SignedCall, Standing, Submit, UnsignedCall,
 };
 
 /// A ledger in memory. Finality is at once; time is set by the test.
@@ -54,7 +57,9 @@ impl MemoryLedger {
             writes: BTreeMap::new(),
             grants: BTreeMap::new(),
         };
-        Self { state: Mutex::new(state) }
+        Self {
+            state: Mutex::new(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,10 +73,21 @@ impl MemoryLedger {
     }
 
     /// What the authority does: accredits an account for a time.
-    pub fn accredit(&self, account: AccountId, from: Timestamp, until: Timestamp, evidence: Digest) {
+    pub fn accredit(
+        &self,
+        account: AccountId,
+        from: Timestamp,
+        until: Timestamp,
+        evidence: Digest,
+    ) {
         let mut state = self.state();
         state.accredited.insert(account, (from, until));
-        state.mine(Event::Accredited { account, from, until, evidence });
+        state.mine(Event::Accredited {
+            account,
+            from,
+            until,
+            evidence,
+        });
     }
 
     /// What the authority does: suspends an account.
@@ -86,9 +102,13 @@ impl MemoryLedger {
         let state = self.state();
         state.blocks.iter().find_map(|block| {
             block.events.iter().find_map(|event| match event {
-                Event::ReadOpened { receipt, record, reader, grant, .. } if *receipt == id => {
-                    Some((*record, *reader, *grant, block.time))
-                }
+                Event::ReadOpened {
+                    receipt,
+                    record,
+                    reader,
+                    grant,
+                    ..
+                } if *receipt == id => Some((*record, *reader, *grant, block.time)),
                 _ => None,
             })
         })
@@ -104,9 +124,17 @@ impl MemoryLedger {
         self.state().grants.get(&id).cloned()
     }
 
+    /// An account's standing: what keepers look up.
+    pub fn standing_now(&self, account: AccountId, at: Timestamp) -> Standing {
+        self.state().standing(account, at)
+    }
+
     /// Whether a reader holds or held any grant of an owner.
     pub fn has_any_grant(&self, owner: AccountId, reader: AccountId) -> bool {
-        self.state().grants.values().any(|(grant, _)| grant.owner == owner && grant.reader == reader)
+        self.state()
+            .grants
+            .values()
+            .any(|(grant, _)| grant.owner == owner && grant.reader == reader)
     }
 }
 
@@ -115,13 +143,25 @@ impl State {
         let number = self.blocks.len() as u64;
         let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
         let hash = keccak256(&[parent.as_slice(), &number.to_be_bytes()].concat());
-        self.blocks.push(BlockEvents { number, hash, parent, time: self.now, events: vec![event] });
-        Outcome { block: number, transaction: hash }
+        self.blocks.push(BlockEvents {
+            number,
+            hash,
+            parent,
+            time: self.now,
+            events: vec![event],
+        });
+        Outcome {
+            block: number,
+            transaction: hash,
+        }
     }
 
     fn standing(&self, account: AccountId, at: Timestamp) -> Standing {
         Standing {
-            accredited: self.accredited.get(&account).is_some_and(|(from, until)| *from <= at && at <= *until),
+            accredited: self
+                .accredited
+                .get(&account)
+                .is_some_and(|(from, until)| *from <= at && at <= *until),
             suspended: self.suspended.contains(&account),
         }
     }
@@ -148,58 +188,88 @@ impl State {
                 Ok(Event::WriteGranted(*write))
             }
             Call::RevokeWrite { author } => {
-                self.writes.remove(&(caller, *author)).ok_or(LedgerError::from(Reason::NoWriteGrant))?;
-                Ok(Event::WriteRevoked { owner: caller, author: *author })
+                self.writes
+                    .remove(&(caller, *author))
+                    .ok_or(LedgerError::from(Reason::NoWriteGrant))?;
+                Ok(Event::WriteRevoked {
+                    owner: caller,
+                    author: *author,
+                })
             }
             Call::Anchor(anchor) => self.anchor(caller, anchor),
             Call::Accept(anchor) => {
                 let facts = self.known(anchor)?;
                 owned(caller, anchor.owner)?;
                 if facts.accepted {
-                    return Err(Refusal::Exists { what: "the acceptance".into() }.into());
+                    return Err(Refusal::Exists {
+                        what: "the acceptance".into(),
+                    }
+                    .into());
                 }
                 self.update(anchor, |facts| facts.accepted = true);
-                Ok(Event::Accepted { record: anchor.record_id() })
+                Ok(Event::Accepted {
+                    record: anchor.record_id(),
+                })
             }
             Call::Erase(anchor) => {
                 self.known(anchor)?;
                 owned(caller, anchor.owner)?;
                 self.update(anchor, |facts| facts.erased = true);
-                Ok(Event::Erased { record: anchor.record_id() })
+                Ok(Event::Erased {
+                    record: anchor.record_id(),
+                })
             }
             Call::Retract(anchor) => {
                 self.known(anchor)?;
                 owned(caller, anchor.author)?;
                 self.update(anchor, |facts| facts.retracted = true);
-                Ok(Event::Retracted { record: anchor.record_id() })
+                Ok(Event::Retracted {
+                    record: anchor.record_id(),
+                })
             }
             Call::Grant { grant, anchor } => self.grant(caller, grant, anchor.as_ref()),
             Call::Revoke(grant) => {
                 owned(caller, grant.owner)?;
-                let (_, facts) =
-                    self.grants.get_mut(&grant.id).ok_or(LedgerError::from(Reason::UnknownGrant))?;
+                let (_, facts) = self
+                    .grants
+                    .get_mut(&grant.id)
+                    .ok_or(LedgerError::from(Reason::UnknownGrant))?;
                 facts.revoked = true;
                 Ok(Event::Revoked { grant: grant.id })
             }
             Call::RevokeReader { reader } => {
                 self.revoke_where(|grant| grant.owner == caller && grant.reader == *reader);
-                Ok(Event::ReaderRevoked { owner: caller, reader: *reader })
+                Ok(Event::ReaderRevoked {
+                    owner: caller,
+                    reader: *reader,
+                })
             }
             Call::RevokeAll => {
                 self.revoke_where(|grant| grant.owner == caller);
                 self.writes.retain(|(owner, _), _| *owner != caller);
                 Ok(Event::AllRevoked { owner: caller })
             }
-            Call::OpenRead { record, purpose_tag, nonce, anchor, grant } => {
+            Call::OpenRead {
+                record,
+                purpose_tag,
+                nonce,
+                anchor,
+                grant,
+            } => {
                 if anchor.record_id() != *record {
                     return Err(Reason::UnknownRecord.into());
                 }
                 let facts = self.known(anchor)?;
-                let (stored, state) = self
-                    .grants
-                    .get(&grant.id)
-                    .cloned()
-                    .unwrap_or_else(|| (grant.clone(), GrantFacts { granted: false, revoked: false, reads_used: 0 }));
+                let (stored, state) = self.grants.get(&grant.id).cloned().unwrap_or_else(|| {
+                    (
+                        grant.clone(),
+                        GrantFacts {
+                            granted: false,
+                            revoked: false,
+                            reads_used: 0,
+                        },
+                    )
+                });
                 may_read(&ReadFacts {
                     reader: caller,
                     purpose_tag: *purpose_tag,
@@ -218,7 +288,10 @@ impl State {
                 }
                 Ok(self.receipt(*record, anchor.owner, caller, grant.id, *nonce))
             }
-            other => Err(Refusal::Contract { name: format!("the double has no {other:?}") }.into()),
+            other => Err(Refusal::Contract {
+                name: format!("the double has no {other:?}"),
+            }
+            .into()),
         }
     }
 
@@ -231,23 +304,48 @@ impl State {
         nonce: Nonce,
     ) -> Event {
         let receipt = ReceiptId::derive(record, reader, grant, nonce);
-        Event::ReadOpened { receipt, record, owner, reader, grant, nonce }
+        Event::ReadOpened {
+            receipt,
+            record,
+            owner,
+            reader,
+            grant,
+            nonce,
+        }
     }
 
     fn register(&mut self, id: AccountId, role: Role, key: [u8; 32]) -> Result<Event, LedgerError> {
         if self.accounts.contains_key(&id) {
-            return Err(Refusal::Exists { what: format!("the account {id}") }.into());
+            return Err(Refusal::Exists {
+                what: format!("the account {id}"),
+            }
+            .into());
         }
         let sealing_key = SealingKey { version: 1, key };
-        self.accounts.insert(id, AccountFacts { id, role, sealing_key, registered_at: self.now });
-        Ok(Event::Registered { account: id, role, sealing_key: key })
+        self.accounts.insert(
+            id,
+            AccountFacts {
+                id,
+                role,
+                sealing_key,
+                registered_at: self.now,
+            },
+        );
+        Ok(Event::Registered {
+            account: id,
+            role,
+            sealing_key: key,
+        })
     }
 
     fn anchor(&mut self, caller: AccountId, anchor: &AnchorFields) -> Result<Event, LedgerError> {
         owned(caller, anchor.author)?;
         let id = anchor.record_id();
         if self.records.contains_key(&id) {
-            return Err(Refusal::Exists { what: format!("the record {id}") }.into());
+            return Err(Refusal::Exists {
+                what: format!("the record {id}"),
+            }
+            .into());
         }
         let standing = self.standing(anchor.author, self.now);
         may_write(&WriteFacts {
@@ -260,7 +358,12 @@ impl State {
             now: self.now,
         })
         .into_result()?;
-        let facts = RecordFacts { anchored_at: self.now, accepted: false, retracted: false, erased: false };
+        let facts = RecordFacts {
+            anchored_at: self.now,
+            accepted: false,
+            retracted: false,
+            erased: false,
+        };
         self.records.insert(id, (*anchor, facts));
         Ok(Event::Anchored(*anchor))
     }
@@ -273,7 +376,10 @@ impl State {
     ) -> Result<Event, LedgerError> {
         owned(caller, grant.owner)?;
         if self.grants.contains_key(&grant.id) {
-            return Err(Refusal::Exists { what: format!("the grant {}", grant.id) }.into());
+            return Err(Refusal::Exists {
+                what: format!("the grant {}", grant.id),
+            }
+            .into());
         }
         if let medibloc_consent::Scope::One(record) = grant.terms.scope {
             let anchor = anchor
@@ -285,7 +391,11 @@ impl State {
                 return Err(Reason::NotAccepted.into());
             }
         }
-        let facts = GrantFacts { granted: true, revoked: false, reads_used: 0 };
+        let facts = GrantFacts {
+            granted: true,
+            revoked: false,
+            reads_used: 0,
+        };
         self.grants.insert(grant.id, (grant.clone(), facts));
         Ok(Event::Granted(grant.clone()))
     }
@@ -304,7 +414,11 @@ impl State {
 }
 
 fn owned(caller: AccountId, expected: AccountId) -> Result<(), LedgerError> {
-    if caller == expected { Ok(()) } else { Err(Reason::NotTheOwner.into()) }
+    if caller == expected {
+        Ok(())
+    } else {
+        Err(Reason::NotTheOwner.into())
+    }
 }
 
 #[async_trait]
@@ -319,8 +433,13 @@ impl Submit for MemoryLedger {
         state.counter += 1;
         let seed = [from.as_bytes().as_slice(), &state.counter.to_be_bytes()].concat();
         let digest = keccak256(&seed);
-        state.prepared.insert(digest, (from, call.clone(), deadline));
-        Ok(UnsignedCall { bytes: digest.to_vec(), digest })
+        state
+            .prepared
+            .insert(digest, (from, call.clone(), deadline));
+        Ok(UnsignedCall {
+            bytes: digest.to_vec(),
+            digest,
+        })
     }
 }
 
@@ -329,13 +448,19 @@ impl Relay for MemoryLedger {
     async fn relay(&self, signed: &SignedCall) -> Result<Outcome, LedgerError> {
         let bad = |what: &str| LedgerError::BadRequest { what: what.into() };
         let mut state = self.state();
-        let digest: [u8; 32] =
-            signed.bytes.as_slice().try_into().map_err(|_| bad("it has not 32 bytes"))?;
+        let digest: [u8; 32] = signed
+            .bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| bad("it has not 32 bytes"))?;
         if let Some(outcome) = state.executed.get(&digest) {
             return Ok(*outcome);
         }
-        let (from, call, deadline) =
-            state.prepared.get(&digest).cloned().ok_or_else(|| bad("it was never prepared"))?;
+        let (from, call, deadline) = state
+            .prepared
+            .get(&digest)
+            .cloned()
+            .ok_or_else(|| bad("it was never prepared"))?;
         if recover(&digest, &signed.signature).map_err(|error| bad(&error.to_string()))? != from {
             return Err(bad("the signature is another's"));
         }
@@ -379,7 +504,11 @@ impl Facts for MemoryLedger {
     }
 
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
-        let none = GrantFacts { granted: false, revoked: false, reads_used: 0 };
+        let none = GrantFacts {
+            granted: false,
+            revoked: false,
+            reads_used: 0,
+        };
         Ok(self
             .state()
             .grants
@@ -397,7 +526,13 @@ impl Facts for MemoryLedger {
 impl Events for MemoryLedger {
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         let state = self.state();
-        let start = usize::try_from(from).unwrap_or(usize::MAX).min(state.blocks.len());
-        Ok(state.blocks[start..].iter().take(limit as usize).cloned().collect())
+        let start = usize::try_from(from)
+            .unwrap_or(usize::MAX)
+            .min(state.blocks.len());
+        Ok(state.blocks[start..]
+            .iter()
+            .take(limit as usize)
+            .cloned()
+            .collect())
     }
 }

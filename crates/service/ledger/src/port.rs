@@ -5,8 +5,8 @@ use medibloc_consent::Grant;
 use medibloc_record::{AccountId, Address, RecordId, Timestamp};
 
 use crate::{
-    AccountFacts, BlockEvents, Call, CommitteeFacts, GrantFacts, Head, LedgerError, Outcome, RecordFacts,
-    SignedCall, Standing, UnsignedCall,
+    AccountFacts, BlockEvents, Call, CommitteeFacts, GrantFacts, Head, LedgerError, Outcome,
+    RecordFacts, SignedCall, Standing, UnsignedCall,
 };
 
 /// Encodes calls into requests that can be signed.

@@ -1,0 +1,355 @@
+//! Sync and accept (design 11, row 9): the owner's agent checks everything before it accepts; a junk anchor is
+//! listed with the reason, never granted, and never stops a sync.
+
+use medibloc_consent::AnchorFields;
+use medibloc_dag::Cid;
+use medibloc_keys::{SealingSecret, verify_attestation};
+use medibloc_ledger::{Call, Refusal};
+use medibloc_record::{Digest, Manifest, RecordId, Sealed, SignedAttestation};
+use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule};
+use medibloc_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::party::{OwnAddress, change, table};
+use crate::write::parties_of;
+use crate::{JourneyError, Party};
+
+/// How a record stands with its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Checked, kept in the vault; too few keepers have their share yet.
+    Checked,
+    /// Accepted on chain.
+    Accepted,
+    /// Not accepted, because.
+    NotAccepted {
+        /// Why.
+        because: String,
+    },
+    /// Erased by the owner.
+    Erased,
+}
+
+/// One record in the owner's vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRecord {
+    /// What stands on chain.
+    pub anchor: AnchorFields,
+    /// How it stands.
+    pub standing: Standing,
+    /// What it is; none until it was opened.
+    pub manifest: Option<Manifest>,
+    /// Digest of the newest capsule.
+    pub capsule: Digest,
+}
+
+impl KeptRecord {
+    /// Its id.
+    pub fn record(&self) -> RecordId {
+        self.anchor.record_id()
+    }
+
+    /// Whether it may be granted.
+    pub fn is_accepted(&self) -> bool {
+        self.standing == Standing::Accepted
+    }
+}
+
+/// An owner's record, opened.
+pub(crate) struct OpenedByOwner {
+    pub(crate) sealed: Sealed,
+    pub(crate) manifest: Manifest,
+    pub(crate) owner_half: OwnerHalf,
+    pub(crate) dealer_seed: medibloc_keys::DealerSeed,
+}
+
+impl Party {
+    /// The records in the vault, oldest first.
+    pub fn records(&self) -> Result<Vec<KeptRecord>, JourneyError> {
+        let mut records: Vec<KeptRecord> = self.rows(table::RECORDS)?;
+        records.sort_by_key(|kept| {
+            (
+                kept.manifest
+                    .as_ref()
+                    .map(|manifest| manifest.times.authored_at),
+                kept.record(),
+            )
+        });
+        Ok(records)
+    }
+
+    /// One record in the vault.
+    pub fn record(&self, id: RecordId) -> Result<KeptRecord, JourneyError> {
+        self.row(table::RECORDS, id.as_bytes())?
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("record {id}"),
+                hint: "run `medibloc sync`; `medibloc record list` shows what is here",
+            })
+    }
+
+    /// Looks at an anchor of an own address; keeps what it finds, whatever it is.
+    pub(crate) async fn look_at(
+        &self,
+        own: &OwnAddress,
+        anchor: &AnchorFields,
+        capsule: Digest,
+    ) -> Result<KeptRecord, JourneyError> {
+        let id = anchor.record_id();
+        if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, id.as_bytes())?
+            && matches!(kept.standing, Standing::Accepted | Standing::Erased)
+        {
+            return Ok(kept);
+        }
+        let facts = self.ports.facts.record(id).await?;
+        let mut kept = KeptRecord {
+            anchor: *anchor,
+            standing: Standing::Checked,
+            manifest: None,
+            capsule,
+        };
+        if facts.is_some_and(|facts| facts.erased) {
+            kept.standing = Standing::Erased;
+        } else {
+            match self.open_own(own, anchor, capsule).await {
+                Ok(opened) => {
+                    kept.manifest = Some(opened.manifest.clone());
+                    let accepted = facts.is_some_and(|facts| facts.accepted);
+                    if accepted || self.accept(own, anchor, &opened).await? {
+                        kept.standing = Standing::Accepted;
+                    }
+                }
+                // A peer that is away says nothing about the record: look again at the next sync.
+                Err(error) if is_temporary(&error) => return Err(error),
+                Err(error) => {
+                    kept.standing = Standing::NotAccepted {
+                        because: error.to_string(),
+                    }
+                }
+            }
+        }
+        self.ports
+            .vault
+            .apply(vec![change(table::RECORDS, id.as_bytes(), &kept)])?;
+        Ok(kept)
+    }
+
+    /// Fetches the objects of an anchor, keeps them in the vault, and runs every check of design 02.
+    pub(crate) async fn open_own(
+        &self,
+        own: &OwnAddress,
+        anchor: &AnchorFields,
+        capsule: Digest,
+    ) -> Result<OpenedByOwner, JourneyError> {
+        let store = self.ports.network.store(&self.signer(own));
+        let sealed = Sealed::parse(
+            self.object(store.as_ref(), anchor.package, "package")
+                .await?,
+            self.object(store.as_ref(), anchor.key_set, "key set")
+                .await?,
+            self.object(store.as_ref(), capsule, "capsule").await?,
+        )?;
+        let attestation = SignedAttestation::parse(
+            &self
+                .object(store.as_ref(), anchor.attestation, "attestation")
+                .await?,
+        )?;
+        let signer = verify_attestation(&attestation, &self.ports.domain)?;
+        let expected = Expectations {
+            record: anchor.record_id(),
+            author: anchor.author,
+            author_address: self.address_of_author(anchor, signer).await?,
+            owner: anchor.owner,
+            kind: anchor.kind,
+            class: anchor.class,
+            amends: anchor.amends,
+        };
+        let committee = self.ports.facts.committee().await?.committee;
+        let secret: SealingSecret = self.sealing(own);
+        let content = open_capsule(
+            sealed.capsule(),
+            &secret,
+            &parties_of(anchor),
+            &self.ports.domain,
+        )?;
+        let manifest = check_for_owner(
+            &sealed,
+            &attestation,
+            &content,
+            committee,
+            &expected,
+            &self.ports.domain,
+        )?;
+        self.fetch_parts(store.as_ref(), &manifest).await?;
+        Ok(OpenedByOwner {
+            sealed,
+            manifest,
+            owner_half: content.owner_half,
+            dealer_seed: content.dealer_seed,
+        })
+    }
+
+    async fn address_of_author(
+        &self,
+        anchor: &AnchorFields,
+        signer: medibloc_record::Address,
+    ) -> Result<medibloc_record::Address, JourneyError> {
+        match self.ports.facts.account_of(signer).await? {
+            Some(account) if account == anchor.author => Ok(signer),
+            _ => Err(JourneyError::Untrusted {
+                what: "attestation",
+                why: "it is not signed by the author that the anchor names".into(),
+            }),
+        }
+    }
+
+    /// A single-block object, from the vault or from storage; kept in the vault.
+    pub(crate) async fn object(
+        &self,
+        store: &dyn Store,
+        digest: Digest,
+        what: &'static str,
+    ) -> Result<Vec<u8>, JourneyError> {
+        self.block(store, &Cid::from_dag_cbor_digest(digest.to_bytes()), what)
+            .await
+    }
+
+    pub(crate) async fn block(
+        &self,
+        store: &dyn Store,
+        cid: &Cid,
+        what: &'static str,
+    ) -> Result<Vec<u8>, JourneyError> {
+        if let Some(bytes) = self.ports.vault.blob(cid)? {
+            return Ok(bytes);
+        }
+        let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
+            what: format!("the {what} {cid}"),
+            hint: "no node has it for this address; sync again later, or ask the author to store it again",
+        })?;
+        let block = medibloc_dag::Block::new(*cid, bytes)
+            .map_err(|source| JourneyError::Malformed { what, source })?;
+        self.ports.vault.put_blob(&block)?;
+        Ok(block.into_bytes())
+    }
+
+    async fn fetch_parts(
+        &self,
+        store: &dyn Store,
+        manifest: &Manifest,
+    ) -> Result<(), JourneyError> {
+        for part in &manifest.parts {
+            self.fetch_dag(store, &part.cid).await?;
+        }
+        Ok(())
+    }
+
+    /// Every block below a UnixFS root, into the vault.
+    pub(crate) async fn fetch_dag(
+        &self,
+        store: &dyn Store,
+        root: &Cid,
+    ) -> Result<(), JourneyError> {
+        let mut open = vec![*root];
+        while let Some(cid) = open.pop() {
+            let bytes = self.block(store, &cid, "part").await?;
+            let links = medibloc_dag::unixfs::links(&cid, &bytes).map_err(|source| {
+                JourneyError::Malformed {
+                    what: "part",
+                    source,
+                }
+            })?;
+            open.extend(links);
+        }
+        Ok(())
+    }
+
+    /// At least t acknowledgements, then `Records.accept`. False if too few keepers have their share yet.
+    async fn accept(
+        &self,
+        own: &OwnAddress,
+        anchor: &AnchorFields,
+        opened: &OpenedByOwner,
+    ) -> Result<bool, JourneyError> {
+        let committee = self.ports.facts.committee().await?;
+        let keepers = self.ports.network.keepers(&self.signer(own));
+        let mut acknowledged = 0u64;
+        for keeper in &committee.keepers {
+            let answer = keepers
+                .acknowledgement(keeper.index, anchor.record_id())
+                .await;
+            if let Ok(Some(reply)) = answer
+                && self.is_acknowledged_by(keeper.signer, anchor, &reply)
+            {
+                acknowledged |= 1 << (keeper.index - 1);
+            }
+        }
+        // The author may have died between anchor and shares: the owner holds s and delivers itself.
+        if (acknowledged.count_ones() as usize) < committee.keepers.len() {
+            acknowledged = self
+                .deliver_shares(
+                    own,
+                    anchor,
+                    &opened.sealed,
+                    &opened.dealer_seed,
+                    acknowledged,
+                )
+                .await?
+                .0;
+        }
+        if acknowledged.count_ones() < u32::from(committee.committee.threshold.t()) {
+            return Ok(false);
+        }
+        match self.call(own, &Call::Accept(*anchor)).await {
+            Ok(_) => Ok(true),
+            Err(JourneyError::Ledger(medibloc_ledger::LedgerError::Refused(Refusal::Exists {
+                ..
+            }))) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The plaintext of one part of an own record, from the vault.
+    pub fn open_own_part(
+        &self,
+        kept: &KeptRecord,
+        role: medibloc_record::PartRole,
+        writer: &mut dyn std::io::Write,
+    ) -> Result<(), JourneyError> {
+        let manifest = kept
+            .manifest
+            .as_ref()
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("the content of record {}", kept.record()),
+                hint: "it was not accepted; `medibloc record show` says why",
+            })?;
+        let part = manifest.part(role).ok_or_else(|| JourneyError::Unknown {
+            what: format!("a part {role:?} of record {}", kept.record()),
+            hint: "`medibloc record show` lists its parts",
+        })?;
+        medibloc_seal::open_part(part, &VaultSource { party: self }, writer)?;
+        Ok(())
+    }
+}
+
+/// Blocks of the vault, for opening.
+pub(crate) struct VaultSource<'a> {
+    pub(crate) party: &'a Party,
+}
+
+impl medibloc_dag::BlockSource for VaultSource<'_> {
+    fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
+        self.party.ports.vault.blob(cid).ok().flatten()
+    }
+}
+
+/// Whether trying again later may help.
+pub(crate) fn is_temporary(error: &JourneyError) -> bool {
+    match error {
+        JourneyError::Ledger(error) => error.is_retryable(),
+        JourneyError::Port(
+            crate::ports::PortError::Unreachable { .. } | crate::ports::PortError::Vault { .. },
+        ) => true,
+        JourneyError::Store(error) => error.is_retryable(),
+        _ => false,
+    }
+}

@@ -1,0 +1,113 @@
+//! Audit (design 11, row 15): who read what, when, on what basis; names from the owner's own grants.
+
+use std::collections::BTreeMap;
+
+use medibloc_consent::FeedLine;
+use medibloc_ledger::{AuditLine, AuditTrail, Event};
+use medibloc_record::{AccountId, GrantId};
+
+use crate::party::table;
+use crate::{JourneyError, Party};
+
+/// One line for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedLine {
+    /// The receipt.
+    pub line: AuditLine,
+    /// Name of the contact that the grant was given to.
+    pub name: String,
+}
+
+/// What the keepers tell an owner.
+#[derive(Clone, Debug)]
+pub struct KeeperFeed {
+    /// Which keeper.
+    pub index: u8,
+    /// Its lines, oldest first.
+    pub lines: Vec<FeedLine>,
+}
+
+impl Party {
+    /// Every receipt of the own records, with names.
+    pub async fn audit(&self) -> Result<Vec<NamedLine>, JourneyError> {
+        let names: BTreeMap<GrantId, String> = self
+            .grants()?
+            .into_iter()
+            .map(|(id, given)| (id, given.artefact.name))
+            .collect();
+        Ok(self
+            .audit_trail()
+            .await?
+            .lines
+            .into_iter()
+            .map(|line| NamedLine {
+                name: names
+                    .get(&line.grant)
+                    .cloned()
+                    .unwrap_or_else(|| format!("unknown reader {}", line.reader)),
+                line,
+            })
+            .collect())
+    }
+
+    /// Every receipt of the own records, as the chain tells it.
+    pub async fn audit_trail(&self) -> Result<AuditTrail, JourneyError> {
+        let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
+        let mut trail = AuditTrail::default();
+        let mut next = 0;
+        loop {
+            let blocks = self.ports.events.events(next, 500).await?;
+            let Some(last) = blocks.last() else {
+                return Ok(trail);
+            };
+            next = last.number + 1;
+            for block in blocks {
+                for event in &block.events {
+                    if let Event::ReadOpened {
+                        receipt,
+                        record,
+                        owner,
+                        reader,
+                        grant,
+                        ..
+                    } = event
+                        && own.contains(owner)
+                    {
+                        trail.lines.push(AuditLine {
+                            receipt: *receipt,
+                            record: *record,
+                            reader: *reader,
+                            grant: *grant,
+                            at: block.time,
+                            block: block.number,
+                            block_hash: block.hash,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the keepers released and refused for the own addresses.
+    pub async fn feeds(&self) -> Result<Vec<KeeperFeed>, JourneyError> {
+        let committee = self.ports.facts.committee().await?;
+        let mut feeds: BTreeMap<u8, Vec<FeedLine>> = BTreeMap::new();
+        for own in self.addresses()? {
+            let keepers = self.ports.network.keepers(&self.signer(&own));
+            for keeper in &committee.keepers {
+                if let Ok(lines) = keepers.feed(keeper.index).await {
+                    feeds.entry(keeper.index).or_default().extend(lines);
+                }
+            }
+        }
+        Ok(feeds
+            .into_iter()
+            .map(|(index, lines)| KeeperFeed { index, lines })
+            .collect())
+    }
+
+    /// Signed statements of keepers that a record's share is gone.
+    pub fn deletion_statements(&self) -> Result<usize, JourneyError> {
+        Ok(self.ports.vault.list(table::STATEMENTS)?.len())
+    }
+}

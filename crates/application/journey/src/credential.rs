@@ -1,0 +1,123 @@
+//! The authority's credential: a W3C Verifiable Credential as JWT, ES256K (RFC 8812), whose SHA-256 is the
+//! `evidenceDigest` on chain.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use medibloc_keys::{SigningKey, recover};
+use medibloc_record::{AccountId, Address, Digest, Signature, Timestamp};
+use serde_json::{Value, json};
+
+use crate::JourneyError;
+
+const HEADER: &str = r#"{"alg":"ES256K","typ":"JWT"}"#;
+
+/// What the authority says of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// The provider's account.
+    pub account: AccountId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its profession.
+    pub profession: String,
+    /// ISO 3166-1 country.
+    pub jurisdiction: String,
+    /// First second.
+    pub from: Timestamp,
+    /// Last second.
+    pub until: Timestamp,
+}
+
+impl Credential {
+    /// The credential, signed by the authority.
+    pub fn issue(&self, authority: &SigningKey) -> String {
+        let body = json!({
+            "iss": did(authority.address()),
+            "sub": did(self.account.first_address()),
+            "nbf": self.from.0,
+            "exp": self.until.0,
+            "vc": {
+                "@context": ["https://www.w3.org/2018/credentials/v1"],
+                "type": ["VerifiableCredential", "HealthcareProviderCredential"],
+                "credentialSubject": {
+                    "name": self.name,
+                    "profession": self.profession,
+                    "jurisdiction": self.jurisdiction,
+                },
+            },
+        });
+        let input = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(HEADER),
+            URL_SAFE_NO_PAD.encode(body.to_string())
+        );
+        let signature = authority.sign_digest(Digest::of(input.as_bytes()).as_bytes());
+        format!(
+            "{input}.{}",
+            URL_SAFE_NO_PAD.encode(&signature.as_bytes()[..64])
+        )
+    }
+
+    /// The credential in a JWT, its signature checked against the authority's account.
+    ///
+    /// # Errors
+    /// If it is not a JWT of this form or not signed by the authority.
+    pub fn parse(jwt: &str, authority: Address) -> Result<Self, JourneyError> {
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "credential",
+            why: why.into(),
+        };
+        let mut pieces = jwt.split('.');
+        let (Some(header), Some(body), Some(signature), None) =
+            (pieces.next(), pieces.next(), pieces.next(), pieces.next())
+        else {
+            return Err(bad("it is not a JWT of three parts"));
+        };
+        let decode = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| bad("it is not base64url"))
+        };
+        if decode(header)? != HEADER.as_bytes() {
+            return Err(bad("its header is not ES256K"));
+        }
+        let signature: [u8; 64] = decode(signature)?
+            .try_into()
+            .map_err(|_| bad("its signature has not 64 bytes"))?;
+        let digest = Digest::of(&jwt.as_bytes()[..header.len() + 1 + body.len()]).to_bytes();
+        let signed_by_authority = [27u8, 28].iter().any(|v| {
+            let mut bytes = [0; 65];
+            bytes[..64].copy_from_slice(&signature);
+            bytes[64] = *v;
+            recover(&digest, &Signature::new(bytes)).is_ok_and(|signer| signer == authority)
+        });
+        if !signed_by_authority {
+            return Err(bad("it is not signed by this deployment's authority"));
+        }
+        let value: Value =
+            serde_json::from_slice(&decode(body)?).map_err(|_| bad("its body is not JSON"))?;
+        let subject = &value["vc"]["credentialSubject"];
+        let text = |value: &Value, what: &str| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| bad(&format!("it has no {what}")))
+        };
+        let account = text(&value["sub"], "subject")?
+            .rsplit(':')
+            .next()
+            .and_then(|address| address.parse::<Address>().ok())
+            .ok_or_else(|| bad("its subject is not an account"))?;
+        Ok(Self {
+            account: AccountId::from_first_address(account),
+            name: text(&subject["name"], "name")?,
+            profession: text(&subject["profession"], "profession")?,
+            jurisdiction: text(&subject["jurisdiction"], "jurisdiction")?,
+            from: Timestamp(value["nbf"].as_u64().ok_or_else(|| bad("it has no nbf"))?),
+            until: Timestamp(value["exp"].as_u64().ok_or_else(|| bad("it has no exp"))?),
+        })
+    }
+}
+
+fn did(address: Address) -> String {
+    format!("did:pkh:eip155:0:{address}")
+}

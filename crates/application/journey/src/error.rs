@@ -1,0 +1,80 @@
+//! What can stop a step, by what the person should do.
+
+use medibloc_consent::Reason;
+use medibloc_dag::DagError;
+use medibloc_keys::KeysError;
+use medibloc_ledger::LedgerError;
+use medibloc_record::{NormaliseError, RecordId, SealedError};
+use medibloc_seal::SealError;
+use medibloc_store::StoreError;
+
+use crate::ports::PortError;
+
+/// Why a step did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JourneyError {
+    /// The chain, its relay or its contracts.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Storage.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Vault, mailbox, keepers.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Sealing or opening.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Keys and signatures.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A stored object.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    /// A draft that cannot be a record.
+    #[error(transparent)]
+    Normalise(#[from] NormaliseError),
+    /// A rule of consent.
+    #[error("{0}")]
+    Refused(Reason),
+    /// Something that was received or kept is not in its form.
+    #[error("the {what} is not valid; ask the other side to send it again")]
+    Malformed {
+        /// What.
+        what: &'static str,
+        /// What the decoder says.
+        #[source]
+        source: DagError,
+    },
+    /// A received object does not hold what it claims.
+    #[error("the {what} is not to be trusted: {why}")]
+    Untrusted {
+        /// What.
+        what: &'static str,
+        /// Which check failed.
+        why: String,
+    },
+    /// Something that is needed is not known.
+    #[error("{what} is not known here; {hint}")]
+    Unknown {
+        /// What.
+        what: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Too few keepers answered well.
+    #[error(
+        "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"
+    )]
+    TooFewKeepers {
+        /// The record.
+        record: RecordId,
+        /// Good answers.
+        good: usize,
+        /// Needed.
+        needed: u8,
+        /// Reasons of the others.
+        why: String,
+    },
+}

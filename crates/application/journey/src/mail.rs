@@ -1,0 +1,173 @@
+//! Sealed letters between agents: the sender's signature is inside, the node sees ids only.
+
+use medibloc_consent::{Binding, Purpose};
+use medibloc_dag::cbor;
+use medibloc_keys::{hpke_open, hpke_seal, info, recover};
+use medibloc_record::{AccountId, Address, RecordId, SealingKey, Signature, Timestamp, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::pairing::ContactCard;
+use crate::party::OwnAddress;
+use crate::ports::Letter;
+use crate::{JourneyError, Party};
+
+/// What agents tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Message {
+    /// The answer to an invitation.
+    Card(ContactCard),
+    /// A request to read.
+    Access(AccessRequest),
+    /// More reader addresses, as asked for.
+    MoreReaders {
+        /// Each with its binding.
+        readers: Vec<(Address, Binding)>,
+    },
+    /// A grant was revoked or has ended: purge what was read.
+    Ended {
+        /// The records.
+        records: Vec<RecordId>,
+    },
+}
+
+/// What a reader asks an owner for (design 11, row 10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRequest {
+    /// What for.
+    pub purpose: Purpose,
+    /// In words, for the person who decides.
+    pub reason: String,
+    /// Record categories asked for; empty for any.
+    pub categories: Vec<medibloc_record::Category>,
+    /// Until when.
+    pub until: Timestamp,
+    /// Fresh registered addresses, each bound to the account.
+    pub readers: Vec<(Address, Binding)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    message: Vec<u8>,
+    signer: Address,
+    signature: Signature,
+}
+
+/// A letter that was opened and whose signature is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// Who signed.
+    pub signer: Address,
+    /// To which own address it came.
+    pub recipient: AccountId,
+    /// Its id.
+    pub id: [u8; 32],
+    /// What it says.
+    pub message: Message,
+}
+
+impl Party {
+    /// Seals and leaves a message in the mailbox of `to` at `node`.
+    pub(crate) async fn send(
+        &self,
+        from: &OwnAddress,
+        to: Address,
+        to_key: &SealingKey,
+        node: &str,
+        message: &Message,
+    ) -> Result<(), JourneyError> {
+        let id = self.ports.random();
+        let info = info::mailbox(&self.ports.domain, from.address, to, &id);
+        let message = cbor::to_vec(message);
+        let signer = self.signer(from);
+        let signature = signer.sign_digest(&letter_digest(&info, &message));
+        let inner = cbor::to_vec(&Signed {
+            message,
+            signer: from.address,
+            signature,
+        });
+        let wrapped = {
+            let mut entropy = self
+                .ports
+                .entropy
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            hpke_seal(to_key, &info, &inner, &mut *entropy)?
+        };
+        let letter = Letter {
+            version: 1,
+            sender: from.address,
+            recipient: to,
+            id,
+            wrapped,
+        };
+        Ok(self
+            .ports
+            .network
+            .mailbox(&signer, node)
+            .send(&letter)
+            .await?)
+    }
+
+    /// Letters of one own address that open and are signed; others are dropped, for they can be forged by anyone.
+    pub(crate) async fn letters(&self, own: &OwnAddress) -> Result<Vec<Opened>, JourneyError> {
+        let signer = self.signer(own);
+        let mailbox = self
+            .ports
+            .network
+            .mailbox(&signer, &self.ports.network.own_node());
+        let mut opened = Vec::new();
+        for letter in mailbox.fetch().await? {
+            match self.open_letter(own, &letter) {
+                Ok(message) => opened.push(message),
+                Err(_) => mailbox.done(letter.id).await?,
+            }
+        }
+        Ok(opened)
+    }
+
+    pub(crate) async fn letter_done(
+        &self,
+        own: &OwnAddress,
+        id: [u8; 32],
+    ) -> Result<(), JourneyError> {
+        let node = self.ports.network.own_node();
+        Ok(self
+            .ports
+            .network
+            .mailbox(&self.signer(own), &node)
+            .done(id)
+            .await?)
+    }
+
+    fn open_letter(&self, own: &OwnAddress, letter: &Letter) -> Result<Opened, JourneyError> {
+        let info = info::mailbox(&self.ports.domain, letter.sender, own.address, &letter.id);
+        let inner = hpke_open(&self.sealing(own), &info, &letter.wrapped)?;
+        let signed: Signed = crate::party::decode("letter", &inner)?;
+        let signer = recover(&letter_digest(&info, &signed.message), &signed.signature)?;
+        if signer != signed.signer || signer != letter.sender {
+            return Err(JourneyError::Untrusted {
+                what: "letter",
+                why: "its signature is not the sender's".into(),
+            });
+        }
+        let message = crate::party::decode("message", &signed.message)?;
+        Ok(Opened {
+            signer,
+            recipient: own.id(),
+            id: letter.id,
+            message,
+        })
+    }
+}
+
+fn letter_digest(info: &[u8], message: &[u8]) -> [u8; 32] {
+    keccak256(
+        &[
+            b"medibloc/v1/letter".as_slice(),
+            &keccak256(info),
+            &keccak256(message),
+        ]
+        .concat(),
+    )
+}

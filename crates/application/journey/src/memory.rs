@@ -1,0 +1,474 @@
+//! Doubles of the ports, and a whole world in memory: one chain, one node, seven keepers, any number of parties.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use medibloc_consent::{
+    DeletionStatement, FeedLine, ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
+};
+use medibloc_dag::{Block, Cid};
+use medibloc_keeper::{
+    Effect, Event, Facts, GrantView, KeeperIdentity, ReceiptView, RecordView, Reply, State, step,
+};
+use medibloc_keys::{Entropy, SealingSecret, SeededEntropy, SigningKey, recover};
+use medibloc_ledger::{CommitteeFacts, KeeperFacts, MemoryLedger};
+use medibloc_record::{
+    AccountId, Address, Committee, Digest, RecordId, Threshold, Timestamp, TypedDomain,
+};
+use medibloc_store::{MemoryStore, Store};
+
+use crate::Credential;
+use crate::ports::{Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, VaultPort};
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Tables = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// A vault in memory.
+#[derive(Debug, Default)]
+pub struct MemoryVault {
+    tables: Mutex<Tables>,
+    blobs: Mutex<BTreeMap<Cid, Vec<u8>>>,
+}
+
+impl VaultPort for MemoryVault {
+    fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        Ok(lock(&self.tables)
+            .get(table)
+            .and_then(|rows| rows.get(key))
+            .cloned())
+    }
+
+    fn list(&self, table: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PortError> {
+        let tables = lock(&self.tables);
+        let rows = tables.get(table).into_iter().flatten();
+        Ok(rows
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> Result<(), PortError> {
+        let mut tables = lock(&self.tables);
+        for change in changes {
+            match change {
+                Change::Put { table, key, value } => {
+                    tables
+                        .entry(table.to_owned())
+                        .or_default()
+                        .insert(key, value);
+                }
+                Change::Delete { table, key } => {
+                    tables.entry(table.to_owned()).or_default().remove(&key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_blob(&self, block: &Block) -> Result<(), PortError> {
+        lock(&self.blobs).insert(*block.cid(), block.bytes().to_vec());
+        Ok(())
+    }
+
+    fn blob(&self, cid: &Cid) -> Result<Option<Vec<u8>>, PortError> {
+        Ok(lock(&self.blobs).get(cid).cloned())
+    }
+
+    fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
+        lock(&self.blobs).remove(cid);
+        Ok(())
+    }
+}
+
+/// A clock that is set by hand.
+#[derive(Debug)]
+pub struct MemoryClock(AtomicU64);
+
+impl Clock for MemoryClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// One keeper: the real machine over the memory ledger's facts.
+#[derive(Debug)]
+struct Keeper {
+    identity: KeeperIdentity,
+    state: Mutex<State>,
+}
+
+/// One chain, one node, seven keepers, in memory.
+pub struct World {
+    /// The chain.
+    pub ledger: Arc<MemoryLedger>,
+    /// The node's storage.
+    pub store: Arc<MemoryStore>,
+    clock: Arc<MemoryClock>,
+    mail: Mutex<BTreeMap<Address, Vec<Letter>>>,
+    keepers: Vec<Keeper>,
+    down: Mutex<BTreeSet<u8>>,
+    authority: SigningKey,
+    domain: TypedDomain,
+    entropy: Mutex<SeededEntropy>,
+    seeds: AtomicU64,
+}
+
+impl core::fmt::Debug for World {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("World")
+            .field("keepers", &self.keepers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn key(entropy: &mut dyn Entropy) -> SigningKey {
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    SigningKey::from_bytes(&bytes)
+        .expect("a random number is below the curve's order but with chance 2^-127")
+}
+
+impl World {
+    /// A new world with 4 of 7 keepers; everything random in it follows from `seed`.
+    pub fn new(seed: u64) -> Arc<Self> {
+        let mut entropy = SeededEntropy::new(seed);
+        let now = Timestamp(1_800_000_000);
+        let domain = TypedDomain {
+            chain_id: 31_337,
+            records: Address::new([0x52; 20]),
+        };
+        let threshold = Threshold::new(7, 4).expect("4 of 7 is a threshold");
+        let keepers: Vec<Keeper> = (1..=7)
+            .map(|index| {
+                let mut wrap = [0; 32];
+                entropy.fill(&mut wrap);
+                let identity = KeeperIdentity {
+                    index,
+                    signer: key(&mut entropy),
+                    wrap_keys: vec![SealingSecret::from_bytes(1, wrap)],
+                    domain,
+                    finality_lag: 0,
+                };
+                Keeper {
+                    identity,
+                    state: Mutex::new(State::new()),
+                }
+            })
+            .collect();
+        let facts = keepers
+            .iter()
+            .map(|keeper| KeeperFacts {
+                index: keeper.identity.index,
+                signer: keeper.identity.address(),
+                wrap_key: keeper.identity.wrap_keys[0].public(),
+                endpoint: format!("memory:{}", keeper.identity.index),
+            })
+            .collect();
+        let committee = CommitteeFacts {
+            committee: Committee { id: 1, threshold },
+            keepers: facts,
+        };
+        Arc::new(Self {
+            ledger: Arc::new(MemoryLedger::new(committee, now)),
+            store: Arc::new(MemoryStore::new()),
+            clock: Arc::new(MemoryClock(AtomicU64::new(now.0))),
+            mail: Mutex::default(),
+            keepers,
+            down: Mutex::default(),
+            authority: key(&mut entropy),
+            domain,
+            entropy: Mutex::new(entropy),
+            seeds: AtomicU64::new(seed << 16),
+        })
+    }
+
+    /// Ports of one more party, with an empty vault.
+    pub fn ports(self: &Arc<Self>) -> Ports {
+        self.ports_with(Arc::new(MemoryVault::default()))
+    }
+
+    /// Ports of a party whose vault is this.
+    pub fn ports_with(self: &Arc<Self>, vault: Arc<dyn VaultPort>) -> Ports {
+        Ports {
+            submit: self.ledger.clone(),
+            relay: self.ledger.clone(),
+            facts: self.ledger.clone(),
+            events: self.ledger.clone(),
+            network: Arc::new(MemoryNetwork(self.clone())),
+            vault,
+            clock: self.clock.clone(),
+            entropy: Arc::new(Mutex::new(SeededEntropy::new(
+                self.seeds.fetch_add(1, Ordering::SeqCst),
+            ))),
+            domain: self.domain,
+            authority: self.authority.address(),
+        }
+    }
+
+    /// Moves the clock of everybody and the chain's.
+    pub fn pass(&self, seconds: u64) {
+        let now = Timestamp(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds);
+        self.ledger.set_time(now);
+    }
+
+    /// Stops or starts a keeper.
+    pub fn set_down(&self, index: u8, is_down: bool) {
+        let mut down = lock(&self.down);
+        if is_down {
+            down.insert(index)
+        } else {
+            down.remove(&index)
+        };
+    }
+
+    /// The authority accredits an account for ten years and gives it its credential.
+    pub fn accredit(&self, account: AccountId, name: &str) -> String {
+        let from = self.clock.now();
+        let credential = Credential {
+            account,
+            name: name.to_owned(),
+            profession: "hospital".into(),
+            jurisdiction: "KR".into(),
+            from,
+            until: from.plus(10 * 365 * 86_400),
+        };
+        let jwt = credential.issue(&self.authority);
+        self.ledger
+            .accredit(account, from, credential.until, Digest::of(jwt.as_bytes()));
+        jwt
+    }
+
+    /// Everything that the node, the keepers' feeds and the mailboxes hold, for a scan.
+    pub fn letters(&self) -> Vec<Letter> {
+        lock(&self.mail).values().flatten().cloned().collect()
+    }
+
+    fn keeper(&self, index: u8) -> Result<&Keeper, PortError> {
+        if lock(&self.down).contains(&index) {
+            return Err(PortError::Unreachable {
+                peer: format!("keeper {index}"),
+                why: "it is stopped".into(),
+            });
+        }
+        let at = usize::from(index).checked_sub(1);
+        at.and_then(|at| self.keepers.get(at))
+            .ok_or_else(|| PortError::Refused {
+                peer: format!("keeper {index}"),
+                why: "there is no such keeper".into(),
+            })
+    }
+
+    fn facts(&self, record: RecordId, request: Option<&SignedRequest>) -> Facts {
+        let view = self
+            .ledger
+            .anchor(record)
+            .map(|(anchor, facts)| RecordView {
+                anchor,
+                erased: facts.erased,
+            });
+        let now = self.clock.now();
+        let signer = request.and_then(|signed| {
+            recover(&signed.request.digest(&self.domain), &signed.signature)
+                .ok()
+                .map(AccountId::from_first_address)
+        });
+        let grant = request.and_then(|signed| self.ledger.grant_by_id(signed.request.grant));
+        let receipt = request.and_then(|signed| self.ledger.receipt(signed.request.receipt));
+        let bound = request
+            .and_then(|signed| signed.request.binding.as_ref())
+            .is_some_and(|binding| self.is_good(binding.account, now));
+        Facts {
+            head: now,
+            committee: Committee {
+                id: 1,
+                threshold: Threshold::new(7, 4).expect("4 of 7 is a threshold"),
+            },
+            record: view,
+            grant: grant.map(|(grant, facts)| GrantView {
+                grant,
+                revoked: facts.revoked,
+            }),
+            receipt: receipt.map(|(record, reader, grant, at)| ReceiptView {
+                record,
+                reader,
+                grant,
+                at,
+            }),
+            signer,
+            signer_has_grant: match (signer, view) {
+                (Some(signer), Some(view)) => self.ledger.has_any_grant(view.anchor.owner, signer),
+                _ => false,
+            },
+            bound_account_is_good: bound,
+        }
+    }
+
+    fn is_good(&self, account: AccountId, at: Timestamp) -> bool {
+        self.ledger.standing_now(account, at).is_good()
+    }
+
+    fn ask(&self, index: u8, record: RecordId, event: &Event) -> Result<Reply, PortError> {
+        let keeper = self.keeper(index)?;
+        let request = if let Event::Release(request) = event {
+            Some(request)
+        } else {
+            None
+        };
+        let facts = self.facts(record, request);
+        let mut entropy = lock(&self.entropy);
+        let mut state = lock(&keeper.state);
+        let effects = step(
+            &mut state,
+            &keeper.identity,
+            event,
+            &facts,
+            self.clock.now(),
+            &mut *entropy,
+        );
+        let reply = effects.into_iter().find_map(|effect| match effect {
+            Effect::Reply(reply) => Some(reply),
+            _ => None,
+        });
+        reply.ok_or_else(|| PortError::Corrupt {
+            peer: format!("keeper {index}"),
+            why: "no reply".into(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct MemoryNetwork(Arc<World>);
+
+impl Network for MemoryNetwork {
+    fn store(&self, _actor: &SigningKey) -> Arc<dyn Store> {
+        self.0.store.clone()
+    }
+
+    fn mailbox(&self, actor: &SigningKey, _url: &str) -> Arc<dyn Mailbox> {
+        Arc::new(Acting {
+            world: self.0.clone(),
+            actor: actor.address(),
+        })
+    }
+
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        Arc::new(Acting {
+            world: self.0.clone(),
+            actor: actor.address(),
+        })
+    }
+
+    fn own_node(&self) -> String {
+        "memory:node".into()
+    }
+}
+
+#[derive(Debug)]
+struct Acting {
+    world: Arc<World>,
+    actor: Address,
+}
+
+#[async_trait]
+impl Mailbox for Acting {
+    async fn send(&self, letter: &Letter) -> Result<(), PortError> {
+        let mut mail = lock(&self.world.mail);
+        let letters = mail.entry(letter.recipient).or_default();
+        if letters.iter().all(|old| old.id != letter.id) {
+            letters.push(letter.clone());
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self) -> Result<Vec<Letter>, PortError> {
+        Ok(lock(&self.world.mail)
+            .get(&self.actor)
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {
+        if let Some(letters) = lock(&self.world.mail).get_mut(&self.actor) {
+            letters.retain(|letter| letter.id != id);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Keepers for Acting {
+    async fn deposit(
+        &self,
+        index: u8,
+        deposit: &ShareDeposit,
+    ) -> Result<SignedAcknowledgement, PortError> {
+        let sender = AccountId::from_first_address(self.actor);
+        let event = Event::Deposit {
+            sender,
+            deposit: deposit.clone(),
+        };
+        match self.world.ask(index, deposit.record, &event)? {
+            Reply::Acknowledged(acknowledgement) => Ok(acknowledgement),
+            reply => Err(refused(index, &reply)),
+        }
+    }
+
+    async fn acknowledgement(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<SignedAcknowledgement>, PortError> {
+        match self
+            .world
+            .ask(index, record, &Event::Acknowledgement { record })?
+        {
+            Reply::Acknowledged(acknowledgement) => Ok(Some(acknowledgement)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
+        match self.world.ask(
+            index,
+            request.request.record,
+            &Event::Release(request.clone()),
+        )? {
+            Reply::Released(reply) => Ok(reply),
+            reply => Err(refused(index, &reply)),
+        }
+    }
+
+    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
+        let state = lock(&self.world.keeper(index)?.state);
+        Ok(state
+            .feed()
+            .of(AccountId::from_first_address(self.actor))
+            .to_vec())
+    }
+
+    async fn deletion(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<DeletionStatement>, PortError> {
+        match self.world.ask(index, record, &Event::Erased { record })? {
+            Reply::Deleted(statement) => Ok(Some(statement)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn refused(index: u8, reply: &Reply) -> PortError {
+    let why = match reply {
+        Reply::Refused(reason) => reason.to_string(),
+        _ => "an answer to another question".into(),
+    };
+    PortError::Refused {
+        peer: format!("keeper {index}"),
+        why,
+    }
+}

@@ -1,0 +1,386 @@
+//! Pairing (design 11, rows 1–4): an invitation out of band, a contact card back, a name confirmed by the person.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use medibloc_consent::Binding;
+use medibloc_dag::cbor;
+use medibloc_keys::recover;
+use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature, Timestamp, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::credential::Credential;
+use crate::mail::Message;
+use crate::party::{AddressUse, OwnAddress, decode, table};
+use crate::{JourneyError, Party};
+
+const PREFIX: &str = "medibloc:invite:1:";
+const INVITATION_LIFE: u64 = 7 * 86_400;
+/// Reader addresses asked of a contact at pairing.
+const READERS_WANTED: u8 = 4;
+
+/// A signed one-use invitation, shown as text or QR.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// 1.
+    pub version: u8,
+    /// The inviter's fresh address.
+    pub owner: Address,
+    /// Its sealing key.
+    pub sealing_key: SealingKey,
+    /// The inviter's node.
+    pub node: String,
+    /// How many reader addresses are wanted.
+    pub readers_wanted: u8,
+    /// Until when it is good.
+    pub expiry: Timestamp,
+    /// One-use secret.
+    #[serde(with = "serde_bytes")]
+    secret: [u8; 32],
+    signature: Signature,
+}
+
+impl Invitation {
+    /// The text that is shown.
+    pub fn to_text(&self) -> String {
+        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(cbor::to_vec(self)))
+    }
+
+    /// The invitation in a text, its signature checked.
+    ///
+    /// # Errors
+    /// If the text is cut, foreign, or signed by another.
+    pub fn parse(text: &str) -> Result<Self, JourneyError> {
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "invitation",
+            why: why.into(),
+        };
+        let body = text.trim().strip_prefix(PREFIX).ok_or_else(|| {
+            bad("it does not begin with medibloc:invite:1:; copy the whole text or scan the code again")
+        })?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(body)
+            .map_err(|_| bad("the text is cut or changed; copy it again"))?;
+        let invitation: Self = decode("invitation", &bytes)?;
+        let signer = recover(&invitation.digest(), &invitation.signature)?;
+        if signer != invitation.owner {
+            return Err(bad("its signature is not of the address that it names"));
+        }
+        Ok(invitation)
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let unsigned = Self {
+            signature: Signature::new([0; 65]),
+            ..self.clone()
+        };
+        keccak256(
+            &[
+                b"medibloc/v1/invitation".as_slice(),
+                &cbor::to_vec(&unsigned),
+            ]
+            .concat(),
+        )
+    }
+}
+
+/// The answer to an invitation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactCard {
+    /// 1.
+    pub version: u8,
+    /// The accredited account, or none for a private person.
+    pub account: Option<AccountId>,
+    /// Its credential (a JWT of the authority).
+    pub credential: Option<String>,
+    /// Its node.
+    pub node: String,
+    /// Fresh registered reader addresses, each with its signed binding to the account.
+    pub readers: Vec<(Address, Binding)>,
+    /// HMAC-SHA256(invitation's secret, digest of the card without this).
+    #[serde(with = "serde_bytes")]
+    mac: [u8; 32],
+}
+
+impl ContactCard {
+    fn mac(&self, secret: &[u8; 32]) -> Hmac<sha2::Sha256> {
+        let bare = Self {
+            mac: [0; 32],
+            ..self.clone()
+        };
+        let mut mac =
+            Hmac::<sha2::Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        mac.update(Digest::of(&cbor::to_vec(&bare)).as_bytes());
+        mac
+    }
+}
+
+/// A contact of an owner: pending until the person has read the name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The own address that it was paired with.
+    pub own: AccountId,
+    /// What it sent.
+    pub card: ContactCard,
+    /// Name in its credential, or what the owner calls it.
+    pub name: String,
+    /// The person said yes.
+    pub confirmed: bool,
+    /// Reader addresses not used yet.
+    pub unused: Vec<(Address, Binding)>,
+}
+
+/// A pairing on the side that answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patron {
+    /// The owner's address that it was paired with.
+    pub owner: AccountId,
+    /// The owner's sealing key.
+    pub sealing_key: SealingKey,
+    /// The owner's node.
+    pub node: String,
+}
+
+impl Party {
+    /// An invitation under a fresh registered address.
+    pub async fn invite(&self) -> Result<Invitation, JourneyError> {
+        let own = self.fresh_address(AddressUse::Owner).await?;
+        let mut invitation = Invitation {
+            version: 1,
+            owner: own.address,
+            sealing_key: self.sealing(&own).public(),
+            node: self.ports.network.own_node(),
+            readers_wanted: READERS_WANTED,
+            expiry: self.ports.clock.now().plus(INVITATION_LIFE),
+            secret: self.ports.random(),
+            signature: Signature::new([0; 65]),
+        };
+        invitation.signature = self.signer(&own).sign_digest(&invitation.digest());
+        self.put(table::INVITATIONS, own.address.as_bytes(), &invitation)?;
+        Ok(invitation)
+    }
+
+    /// Answers an invitation with a contact card.
+    pub async fn answer(
+        &self,
+        invitation: &Invitation,
+        credential: Option<&str>,
+    ) -> Result<Patron, JourneyError> {
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "invitation",
+            why: why.into(),
+        };
+        if invitation.expiry < self.ports.clock.now() {
+            return Err(bad("it has expired; ask for a new one"));
+        }
+        let owner = AccountId::from_first_address(invitation.owner);
+        let registered = self
+            .ports
+            .facts
+            .account(owner)
+            .await?
+            .ok_or_else(|| bad("its address is not registered; ask for a new one"))?;
+        if registered.sealing_key != invitation.sealing_key {
+            return Err(bad("its sealing key is not the registered one"));
+        }
+        let account = self.account();
+        let readers = self
+            .bound_readers(invitation.readers_wanted.min(16), owner)
+            .await?;
+        let mut card = ContactCard {
+            version: 1,
+            account: credential.map(|_| account.id()),
+            credential: credential.map(str::to_owned),
+            node: self.ports.network.own_node(),
+            readers,
+            mac: [0; 32],
+        };
+        card.mac = card.mac(&invitation.secret).finalize().into_bytes().into();
+        let patron = Patron {
+            owner,
+            sealing_key: invitation.sealing_key,
+            node: invitation.node.clone(),
+        };
+        self.put(table::CONTACTS, owner.as_bytes(), &patron)?;
+        self.send(
+            &account,
+            invitation.owner,
+            &invitation.sealing_key,
+            &invitation.node,
+            &Message::Card(card),
+        )
+        .await?;
+        Ok(patron)
+    }
+
+    /// Fresh registered reader addresses with their bindings to the account.
+    pub(crate) async fn bound_readers(
+        &self,
+        count: u8,
+        owner: AccountId,
+    ) -> Result<Vec<(Address, Binding)>, JourneyError> {
+        let account = self.account();
+        let mut readers = Vec::new();
+        for _ in 0..count {
+            let own = self
+                .fresh_address(AddressUse::Reader { owner: Some(owner) })
+                .await?;
+            readers.push((own.address, self.bind(&account, &own)));
+        }
+        Ok(readers)
+    }
+
+    fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
+        let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
+        let signature = self
+            .signer(account)
+            .sign_digest(&unsigned.digest(&self.ports.domain));
+        unsigned.sign(signature)
+    }
+
+    /// Takes a contact card that answered one of the own invitations; it waits for [`Party::confirm`].
+    pub(crate) async fn take_card(
+        &self,
+        own: &OwnAddress,
+        signer: Address,
+        card: ContactCard,
+    ) -> Result<(), JourneyError> {
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "contact card",
+            why: why.into(),
+        };
+        let invitation: Invitation = self
+            .row(table::INVITATIONS, own.address.as_bytes())?
+            .ok_or_else(|| bad("no open invitation of this address"))?;
+        card.mac(&invitation.secret)
+            .verify_slice(&card.mac)
+            .map_err(|_| bad("it does not know the invitation's secret"))?;
+        let name = match (&card.account, &card.credential) {
+            (Some(account), Some(jwt)) => {
+                if account.first_address() != signer {
+                    return Err(bad("it is not signed by the account that it names"));
+                }
+                self.check_credential(*account, jwt).await?.name
+            }
+            _ => format!("private person {signer}"),
+        };
+        for (reader, binding) in &card.readers {
+            self.check_binding(&card, *reader, binding)?;
+        }
+        let contact = Contact {
+            own: own.id(),
+            unused: card.readers.clone(),
+            card,
+            name,
+            confirmed: false,
+        };
+        self.ports.vault.apply(vec![
+            crate::party::change(table::CONTACTS, own.address.as_bytes(), &contact),
+            crate::ports::Change::Delete {
+                table: table::INVITATIONS,
+                key: own.address.as_bytes().to_vec(),
+            },
+        ])?;
+        Ok(())
+    }
+
+    fn check_binding(
+        &self,
+        card: &ContactCard,
+        reader: Address,
+        binding: &Binding,
+    ) -> Result<(), JourneyError> {
+        let good = binding.reader.first_address() == reader
+            && card
+                .account
+                .is_none_or(|account| account == binding.account)
+            && recover(&binding.digest(&self.ports.domain), &binding.signature)?
+                == binding.account.first_address();
+        if good {
+            return Ok(());
+        }
+        Err(JourneyError::Untrusted {
+            what: "contact card",
+            why: format!("reader address {reader} is not bound to its account"),
+        })
+    }
+
+    async fn check_credential(
+        &self,
+        account: AccountId,
+        jwt: &str,
+    ) -> Result<Credential, JourneyError> {
+        let credential = Credential::parse(jwt, self.ports.authority)?;
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "credential",
+            why: why.into(),
+        };
+        if credential.account != account {
+            return Err(bad("it is another account's"));
+        }
+        let now = self.chain_now().await?;
+        if !self.ports.facts.standing(account, now).await?.is_good() {
+            return Err(bad("the authority does not accredit this account now"));
+        }
+        Ok(credential)
+    }
+
+    /// Contacts that answered invitations.
+    pub fn contacts(&self) -> Result<Vec<Contact>, JourneyError> {
+        let mut contacts = Vec::new();
+        for (key, bytes) in self.ports.vault.list(table::CONTACTS)? {
+            let id = key.try_into().ok().map(AccountId::new);
+            if let Some(id) = id
+                && self.own(id)?.is_some()
+            {
+                contacts.push(decode("contact", &bytes)?);
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// Owners whose invitations this party answered.
+    pub fn patrons(&self) -> Result<Vec<Patron>, JourneyError> {
+        let mut patrons = Vec::new();
+        for (key, bytes) in self.ports.vault.list(table::CONTACTS)? {
+            let id = key.try_into().ok().map(AccountId::new);
+            if let Some(id) = id
+                && self.own(id)?.is_none()
+            {
+                patrons.push(decode("patron", &bytes)?);
+            }
+        }
+        Ok(patrons)
+    }
+
+    /// The person has read the contact's name and says yes.
+    pub fn confirm(&self, own: AccountId) -> Result<Contact, JourneyError> {
+        let mut contact: Contact = self.contact(own)?;
+        contact.confirmed = true;
+        self.put(table::CONTACTS, own.as_bytes(), &contact)?;
+        Ok(contact)
+    }
+
+    pub(crate) fn contact(&self, own: AccountId) -> Result<Contact, JourneyError> {
+        self.contacts()?
+            .into_iter()
+            .find(|contact| contact.own == own)
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("a contact at {own}"),
+                hint: "run `medibloc sync`, then `medibloc contact list`",
+            })
+    }
+}
+
+impl ContactCard {
+    /// What a restore knows of a card: the grant objects keep the account and the node, not the reader addresses.
+    pub(crate) const fn restored(account: Option<AccountId>, node: String) -> Self {
+        Self {
+            version: 1,
+            account,
+            credential: None,
+            node,
+            readers: Vec::new(),
+            mac: [0; 32],
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The ports that the journey needs beside `Store` and the ledger's: vault, mailbox, keepers, clock, chance.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use medibloc_consent::{
+    DeletionStatement, FeedLine, ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
+};
+use medibloc_dag::{Block, Cid};
+use medibloc_keys::{Entropy, SigningKey};
+use medibloc_ledger::{Events, Facts, Relay, Submit};
+use medibloc_record::{AccountId, Address, RecordId, Timestamp, TypedDomain, Wrapped};
+use medibloc_store::Store;
+use serde::{Deserialize, Serialize};
+
+/// Why a port gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortError {
+    /// The peer is not there; try again.
+    #[error("{peer} does not answer: {why}; it will be tried again")]
+    Unreachable {
+        /// Who.
+        peer: String,
+        /// What happened.
+        why: String,
+    },
+    /// The peer refused.
+    #[error("{peer} refused: {why}")]
+    Refused {
+        /// Who.
+        peer: String,
+        /// Its reason.
+        why: String,
+    },
+    /// The peer's answer is not valid.
+    #[error("{peer} gave an answer that is not valid: {why}")]
+    Corrupt {
+        /// Who.
+        peer: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The vault cannot keep or give something.
+    #[error(
+        "the vault failed: {why}; nothing was lost, free space or restore it and run the command again"
+    )]
+    Vault {
+        /// What happened.
+        why: String,
+    },
+}
+
+/// One change of the vault.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Sets a row.
+    Put {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: Vec<u8>,
+        /// The value.
+        value: Vec<u8>,
+    },
+    /// Removes a row.
+    Delete {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: Vec<u8>,
+    },
+}
+
+impl core::fmt::Debug for Change {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Put { table, .. } => write!(f, "Put({table})"),
+            Self::Delete { table, .. } => write!(f, "Delete({table})"),
+        }
+    }
+}
+
+/// The owner's local encrypted database and blobs: the primary copy.
+pub trait VaultPort: Send + Sync {
+    /// A row.
+    fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError>;
+    /// All rows of a table, by key.
+    fn list(&self, table: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PortError>;
+    /// All changes or none; durable when it returns.
+    fn apply(&self, changes: Vec<Change>) -> Result<(), PortError>;
+    /// Keeps a sealed block; durable when it returns.
+    fn put_blob(&self, block: &Block) -> Result<(), PortError>;
+    /// A sealed block.
+    fn blob(&self, cid: &Cid) -> Result<Option<Vec<u8>>, PortError>;
+    /// Forgets a sealed block.
+    fn drop_blob(&self, cid: &Cid) -> Result<(), PortError>;
+}
+
+/// A sealed message on its way; only this much of it is in the clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// 1.
+    pub version: u8,
+    /// Who sends it.
+    pub sender: Address,
+    /// Whose mailbox.
+    pub recipient: Address,
+    /// Random.
+    #[serde(with = "serde_bytes")]
+    pub id: [u8; 32],
+    /// The message, sealed to the recipient.
+    pub wrapped: Wrapped,
+}
+
+/// The mailbox of one address at one node.
+#[async_trait]
+pub trait Mailbox: Send + Sync {
+    /// Leaves a letter; the same id twice is one letter.
+    async fn send(&self, letter: &Letter) -> Result<(), PortError>;
+    /// Letters for the acting address.
+    async fn fetch(&self) -> Result<Vec<Letter>, PortError>;
+    /// Removes a letter that was dealt with.
+    async fn done(&self, id: [u8; 32]) -> Result<(), PortError>;
+}
+
+/// The keepers, by index from 1.
+#[async_trait]
+pub trait Keepers: Send + Sync {
+    /// Gives keeper `index` its share.
+    async fn deposit(
+        &self,
+        index: u8,
+        deposit: &ShareDeposit,
+    ) -> Result<SignedAcknowledgement, PortError>;
+    /// Keeper `index`'s acknowledgement of a record's share, if it has it.
+    async fn acknowledgement(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<SignedAcknowledgement>, PortError>;
+    /// Asks keeper `index` to release its share.
+    async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError>;
+    /// Keeper `index`'s feed for the acting address.
+    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError>;
+    /// Keeper `index`'s deletion statement for an erased record.
+    async fn deletion(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<DeletionStatement>, PortError>;
+}
+
+/// Storage, mailbox and keepers as one address sees them: every request is signed by it.
+pub trait Network: Send + Sync {
+    /// Storage.
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store>;
+    /// The mailboxes of the node at `url`.
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox>;
+    /// The keepers.
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers>;
+    /// URL of the own node.
+    fn own_node(&self) -> String;
+}
+
+/// The wall clock; chain facts have the chain's own time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Everything the journey needs from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Encodes calls.
+    pub submit: Arc<dyn Submit>,
+    /// Sends them.
+    pub relay: Arc<dyn Relay>,
+    /// Answers from the last final block.
+    pub facts: Arc<dyn Facts>,
+    /// Final events.
+    pub events: Arc<dyn Events>,
+    /// Storage, mailbox, keepers.
+    pub network: Arc<dyn Network>,
+    /// The own vault.
+    pub vault: Arc<dyn VaultPort>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<Mutex<dyn Entropy + Send>>,
+    /// The deployment that all signatures are for.
+    pub domain: TypedDomain,
+    /// The account of the authority whose credentials count.
+    pub authority: Address,
+}
+
+impl core::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Ports")
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ports {
+    /// 32 random bytes.
+    pub fn random(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .fill(&mut bytes);
+        bytes
+    }
+}
+
+/// Account id of an address that was never rotated.
+pub(crate) const fn id_of(address: Address) -> AccountId {
+    AccountId::from_first_address(address)
+}

@@ -1,0 +1,288 @@
+//! Read (design 11, rows 12–14): receipt first, then shares from the keepers, then the record.
+
+use medibloc_consent::{KeeperReply, KeeperRequest, SignedReply, SignedRequest};
+use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover, verify_attestation};
+use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Receipt};
+use medibloc_record::{
+    KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId, SignedAttestation,
+};
+use medibloc_seal::{Expectations, MasterKey, OwnerHalf, ReaderView, check_for_reader};
+
+use crate::accept::VaultSource;
+use crate::grant::{HeldGrant, ReaderObjects, SharedKey};
+use crate::party::OwnAddress;
+use crate::{JourneyError, Party};
+
+/// How long a keeper may take a request.
+const REQUEST_LIFE: u64 = 5 * 60;
+
+/// A record that was opened for a reader.
+#[derive(Debug)]
+pub struct ReadRecord {
+    /// The receipt that cleared it.
+    pub receipt: Receipt,
+    /// What it is.
+    pub manifest: Manifest,
+}
+
+impl Party {
+    /// Opens a record under a held grant.
+    pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        let (held, key) = self.held_key(record)?;
+        let own = self.own_address(held.own)?;
+        let receipt = self.open_read(&own, &held, &key).await?;
+        self.read_with(&own, &held, &key, receipt).await
+    }
+
+    /// The same with an older receipt, as a client would that skips the local checks.
+    pub async fn read_with_receipt(
+        &self,
+        record: RecordId,
+        receipt: Receipt,
+    ) -> Result<ReadRecord, JourneyError> {
+        let (held, key) = self.held_key(record)?;
+        let own = self.own_address(held.own)?;
+        self.read_with(&own, &held, &key, receipt).await
+    }
+
+    fn held_key(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
+        let mut found = None;
+        for held in self.held()? {
+            if let Some(key) = held
+                .keys
+                .iter()
+                .find(|key| key.anchor.record_id() == record)
+            {
+                found = Some((held.clone(), key.clone()));
+            }
+        }
+        found.ok_or_else(|| JourneyError::Unknown {
+            what: format!("a grant for record {record}"),
+            hint: "ask the owner: `medibloc request create`, then `medibloc sync`",
+        })
+    }
+
+    /// Row 12: the receipt is final before any keeper is asked.
+    async fn open_read(
+        &self,
+        own: &OwnAddress,
+        held: &HeldGrant,
+        key: &SharedKey,
+    ) -> Result<Receipt, JourneyError> {
+        let grant = held
+            .artefact
+            .grant
+            .clone()
+            .ok_or_else(|| JourneyError::Unknown {
+                what: "the grant's fields".into(),
+                hint: "run `medibloc sync`",
+            })?;
+        let (record, nonce) = (key.anchor.record_id(), Nonce::new(self.ports.random()));
+        let purpose_tag = held.artefact.purpose.tag(held.artefact.purpose_salt);
+        let id = ReceiptId::derive(record, own.id(), grant.id, nonce);
+        let call = Call::OpenRead {
+            record,
+            purpose_tag,
+            nonce,
+            anchor: key.anchor,
+            grant: grant.clone(),
+        };
+        let outcome = self.call(own, &call).await?;
+        Ok(Receipt {
+            id,
+            record,
+            reader: own.id(),
+            grant: grant.id,
+            outcome,
+        })
+    }
+
+    async fn read_with(
+        &self,
+        own: &OwnAddress,
+        held: &HeldGrant,
+        key: &SharedKey,
+        receipt: Receipt,
+    ) -> Result<ReadRecord, JourneyError> {
+        let store = self.ports.network.store(&self.signer(own));
+        let objects = ReaderObjects {
+            package: Package::parse(
+                &self
+                    .object(store.as_ref(), key.anchor.package, "package")
+                    .await?,
+            )?,
+            key_set: KeySet::parse(
+                &self
+                    .object(store.as_ref(), key.anchor.key_set, "key set")
+                    .await?,
+            )?,
+            attestation: SignedAttestation::parse(
+                &self
+                    .object(store.as_ref(), key.anchor.attestation, "attestation")
+                    .await?,
+            )?,
+        };
+        let committee = self.ports.facts.committee().await?;
+        let keeper_half = combine(
+            objects.key_set.committee.threshold,
+            &self
+                .shares(own, held, key, &objects.key_set, &committee, &receipt)
+                .await?,
+        )?;
+        let owner_half = OwnerHalf::new(key.owner_half);
+        let master = MasterKey::from_halves(key.anchor.record_id(), &owner_half, &keeper_half);
+        let signer = verify_attestation(&objects.attestation, &self.ports.domain)?;
+        if self.ports.facts.account_of(signer).await? != Some(key.anchor.author) {
+            return Err(JourneyError::Untrusted {
+                what: "attestation",
+                why: "it is not signed by the author that the anchor names".into(),
+            });
+        }
+        let expected = Expectations {
+            record: key.anchor.record_id(),
+            author: key.anchor.author,
+            author_address: signer,
+            owner: key.anchor.owner,
+            kind: key.anchor.kind,
+            class: key.anchor.class,
+            amends: key.anchor.amends,
+        };
+        let view = ReaderView {
+            package: &objects.package,
+            package_digest: key.anchor.package,
+            key_set: &objects.key_set,
+            attestation: &objects.attestation,
+            owner_half: &owner_half,
+        };
+        let manifest = check_for_reader(&view, &master, &expected, &self.ports.domain)?;
+        for part in &manifest.parts {
+            self.fetch_dag(store.as_ref(), &part.cid).await?;
+        }
+        self.put(
+            crate::party::table::READS,
+            key.anchor.record_id().as_bytes(),
+            &manifest,
+        )?;
+        Ok(ReadRecord { receipt, manifest })
+    }
+
+    /// Row 13: each keeper gets its own one-time key; t good shares end it.
+    async fn shares(
+        &self,
+        own: &OwnAddress,
+        held: &HeldGrant,
+        key: &SharedKey,
+        set: &KeySet,
+        committee: &CommitteeFacts,
+        receipt: &Receipt,
+    ) -> Result<Vec<(u8, Share)>, JourneyError> {
+        let signer = self.signer(own);
+        let keepers = self.ports.network.keepers(&signer);
+        let needed = set.committee.threshold.t();
+        let expiry = self.ports.clock.now().plus(REQUEST_LIFE);
+        let (mut shares, mut reasons) = (Vec::new(), Vec::new());
+        for keeper in &committee.keepers {
+            if shares.len() == usize::from(needed) {
+                break;
+            }
+            let one_time = {
+                let mut entropy = self
+                    .ports
+                    .entropy
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                OneTimeKey::generate(&mut *entropy)
+            };
+            let request = KeeperRequest {
+                version: 1,
+                keeper: keeper.signer,
+                record: key.anchor.record_id(),
+                grant: receipt.grant,
+                receipt: receipt.id,
+                one_time_key: one_time.public(),
+                binding: held.artefact.binding.clone(),
+                expiry,
+            };
+            let signature = signer.sign_digest(&request.digest(&self.ports.domain));
+            let signed = SignedRequest { request, signature };
+            match keepers.release(keeper.index, &signed).await {
+                Ok(reply) => match self.good_share(keeper, &signed, &reply, key, set, &one_time) {
+                    Ok(share) => shares.push((keeper.index, share)),
+                    Err(why) => reasons.push(format!("keeper {}: {why}", keeper.index)),
+                },
+                Err(error) => reasons.push(format!("keeper {}: {error}", keeper.index)),
+            }
+        }
+        if shares.len() == usize::from(needed) {
+            return Ok(shares);
+        }
+        reasons.dedup();
+        Err(JourneyError::TooFewKeepers {
+            record: key.anchor.record_id(),
+            good: shares.len(),
+            needed,
+            why: reasons.join("; "),
+        })
+    }
+}
+
+impl Party {
+    /// The share in a keeper's reply, if reply and share are good.
+    fn good_share(
+        &self,
+        keeper: &KeeperFacts,
+        signed: &SignedRequest,
+        reply: &SignedReply,
+        key: &SharedKey,
+        set: &KeySet,
+        one_time: &OneTimeKey,
+    ) -> Result<Share, String> {
+        let domain = &self.ports.domain;
+        let asked = signed.request.digest(domain);
+        let digest = SignedReply::digest_of(reply.request, &reply.reply.to_bytes(), domain);
+        let signer = recover(&digest, &reply.signature).map_err(|error| error.to_string())?;
+        if reply.request != asked || signer != keeper.signer {
+            return Err("its reply is not signed by it, or answers another request".into());
+        }
+        let release = match &reply.reply {
+            KeeperReply::Released(release) => release,
+            KeeperReply::Refused(reason) => return Err(reason.to_string()),
+        };
+        let info = info::release(
+            domain,
+            key.anchor.record_id(),
+            key.anchor.author,
+            key.anchor.owner,
+            set.committee.id,
+            keeper.index,
+            signed.request.receipt,
+        );
+        let plain = one_time
+            .open(&info, &release.wrapped)
+            .map_err(|error| error.to_string())?;
+        let bytes =
+            <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| "a share of another length")?;
+        let share = Share::new(bytes);
+        let commitments: Vec<[u8; 32]> = set.commitments.iter().map(|bytes| **bytes).collect();
+        check_share(&commitments, keeper.index, &share).map_err(|error| error.to_string())?;
+        Ok(share)
+    }
+
+    /// Writes the plaintext of a part of a record that was read.
+    pub fn open_read_part(
+        &self,
+        read: &ReadRecord,
+        role: PartRole,
+        writer: &mut dyn std::io::Write,
+    ) -> Result<(), JourneyError> {
+        let part = read
+            .manifest
+            .part(role)
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("a part {role:?}"),
+                hint: "the record has no such part",
+            })?;
+        medibloc_seal::open_part(part, &VaultSource { party: self }, writer)?;
+        Ok(())
+    }
+}

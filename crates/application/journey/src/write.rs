@@ -1,0 +1,345 @@
+//! Import → normalise → seal → store → anchor → shares (design 11, rows 6–8), as one durable job: killed at any
+//! instant it goes on with the very bytes that were kept, and never seals anew.
+
+use medibloc_consent::{AnchorFields, ShareDeposit, SignedAcknowledgement};
+use medibloc_dag::Cid;
+use medibloc_keys::{DealerSeed, recover};
+use medibloc_ledger::{Anchored, SignedCall};
+use medibloc_record::{
+    AccountId, Address, Draft, Kind, Nonce, Record, RecordId, Sealed, SealingKey, SignedAttestation,
+};
+use medibloc_seal::{Parties, RecordParties, seal, wrap_share};
+use medibloc_store::{Stored, put_sealed};
+use serde::{Deserialize, Serialize};
+
+use crate::blocks::{VaultSink, WINDOW};
+use crate::party::{OwnAddress, change, decode, table};
+use crate::ports::Change;
+use crate::{JourneyError, Party};
+
+/// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
+/// all keepers have acknowledged.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct WriteJob {
+    pub(crate) author: AccountId,
+    pub(crate) anchor: AnchorFields,
+    #[serde(with = "serde_bytes")]
+    pub(crate) package: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub(crate) key_set: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub(crate) capsule: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub(crate) attestation: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    dealer_seed: [u8; 32],
+    blocks: Vec<Cid>,
+    signed: Option<SignedCall>,
+    anchored: bool,
+    /// Keepers that acknowledged, one bit each from index 1.
+    acknowledged: u64,
+}
+
+impl core::fmt::Debug for WriteJob {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("WriteJob")
+            .field("record", &self.anchor.record_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a written record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The record.
+    pub record: RecordId,
+    /// Whose it is.
+    pub owner: AccountId,
+    /// Keepers that have their share.
+    pub acknowledged: usize,
+    /// Keepers in all.
+    pub keepers: usize,
+}
+
+impl Party {
+    /// Writes a medical record for a patron under a live write grant.
+    pub async fn write_for(&self, owner: AccountId, draft: Draft) -> Result<Written, JourneyError> {
+        let patron = self
+            .patrons()?
+            .into_iter()
+            .find(|patron| patron.owner == owner)
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("the owner {owner}"),
+                hint: "answer the person's invitation first: `medibloc contact accept`",
+            })?;
+        let record = Record::normalise(draft, Kind::Medical, self.ports.clock.now())?;
+        let account = self.account();
+        self.write(&account, owner, patron.sealing_key, record)
+            .await
+    }
+
+    /// Writes an own record (kind `self`).
+    pub async fn write_own(&self, draft: Draft) -> Result<Written, JourneyError> {
+        let own = self.own_records_address().await?;
+        let record = Record::normalise(draft, Kind::Own, self.ports.clock.now())?;
+        let key = self.sealing(&own).public();
+        self.write(&own, own.id(), key, record).await
+    }
+
+    async fn write(
+        &self,
+        author: &OwnAddress,
+        owner: AccountId,
+        owner_key: SealingKey,
+        record: Record,
+    ) -> Result<Written, JourneyError> {
+        let job = self.seal(author, owner, owner_key, record).await?;
+        self.resume_write(job).await
+    }
+
+    /// Seals into the vault; when this returns, a crash loses nothing any more.
+    async fn seal(
+        &self,
+        author: &OwnAddress,
+        owner: AccountId,
+        owner_key: SealingKey,
+        record: Record,
+    ) -> Result<WriteJob, JourneyError> {
+        let committee = self.ports.facts.committee().await?.committee;
+        let nonce = Nonce::new(self.ports.random());
+        let parties = Parties {
+            author: author.id(),
+            owner,
+            owner_key,
+            nonce,
+        };
+        let mut sink = VaultSink::new(self.ports.vault.as_ref());
+        let outbound = {
+            let mut entropy = self
+                .ports
+                .entropy
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            seal(
+                record,
+                &parties,
+                committee,
+                &self.ports.domain,
+                &mut *entropy,
+                &mut sink,
+            )?
+        };
+        let signature = self
+            .signer(author)
+            .sign_digest(&outbound.attestation.digest(&self.ports.domain));
+        let attestation = SignedAttestation::new(outbound.attestation, author.id(), signature);
+        let sealed = outbound.sealed;
+        let anchor = AnchorFields {
+            nonce,
+            author: author.id(),
+            owner,
+            package: sealed.package_digest(),
+            key_set: sealed.key_set_digest(),
+            capsule: sealed.capsule_digest(),
+            attestation: medibloc_record::Digest::of(&attestation.to_bytes()),
+            kind: outbound.attestation.kind,
+            class: outbound.attestation.class,
+            amends: outbound.attestation.amends,
+        };
+        let job = WriteJob {
+            author: author.id(),
+            anchor,
+            package: sealed.package_bytes().to_vec(),
+            key_set: sealed.key_set_bytes().to_vec(),
+            capsule: sealed.capsule_bytes().to_vec(),
+            attestation: attestation.to_bytes(),
+            dealer_seed: *outbound.dealer_seed.expose(),
+            blocks: sink.into_cids(),
+            signed: None,
+            anchored: false,
+            acknowledged: 0,
+        };
+        self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;
+        Ok(job)
+    }
+
+    /// Goes on with every unfinished record; `sync` and the next start call it.
+    pub async fn resume_writes(&self) -> Result<Vec<Written>, JourneyError> {
+        let mut written = Vec::new();
+        for (_, bytes) in self.ports.vault.list(table::JOBS)? {
+            written.push(self.resume_write(decode("job", &bytes)?).await?);
+        }
+        Ok(written)
+    }
+
+    async fn resume_write(&self, mut job: WriteJob) -> Result<Written, JourneyError> {
+        let author = self.own(job.author)?.ok_or_else(|| JourneyError::Unknown {
+            what: format!("the author {}", job.author),
+            hint: "restore this account first",
+        })?;
+        let sealed = Sealed::parse(
+            job.package.clone(),
+            job.key_set.clone(),
+            job.capsule.clone(),
+        )?;
+        if !job.anchored {
+            let stored = self.store(&author, &job, &sealed).await?;
+            self.anchor(&author, &mut job, &stored).await?;
+        }
+        let keepers = self.deal(&author, &mut job, &sealed).await?;
+        Ok(Written {
+            record: job.anchor.record_id(),
+            owner: job.anchor.owner,
+            acknowledged: job.acknowledged.count_ones() as usize,
+            keepers,
+        })
+    }
+
+    /// Row 6: the sealed bytes go to storage, a window of leaves at a time.
+    async fn store(
+        &self,
+        author: &OwnAddress,
+        job: &WriteJob,
+        sealed: &Sealed,
+    ) -> Result<Stored, JourneyError> {
+        let store = self.ports.network.store(&self.signer(author));
+        for window in job.blocks.chunks(WINDOW) {
+            let missing = store.has(window).await?;
+            let mut blocks = Vec::new();
+            for (cid, _) in window.iter().zip(missing).filter(|(_, has)| !has) {
+                blocks.push(self.vault_block(cid)?);
+            }
+            if !blocks.is_empty() {
+                store.put(blocks).await?;
+            }
+        }
+        let attestation = SignedAttestation::parse(&job.attestation)?;
+        Ok(put_sealed(store.as_ref(), sealed, &attestation).await?)
+    }
+
+    /// Row 7. The signed request is kept before it is sent: after a crash the same one is sent again.
+    async fn anchor(
+        &self,
+        author: &OwnAddress,
+        job: &mut WriteJob,
+        stored: &Stored,
+    ) -> Result<(), JourneyError> {
+        let record = job.anchor.record_id();
+        let signed = match &job.signed {
+            Some(signed) if self.ports.facts.record(record).await?.is_some() => signed.clone(),
+            _ => {
+                self.sign(author, &Anchored::call(stored, job.anchor)?)
+                    .await?
+            }
+        };
+        job.signed = Some(signed.clone());
+        self.put(table::JOBS, record.as_bytes(), job)?;
+        Anchored::send(
+            self.ports.relay.as_ref(),
+            self.ports.facts.as_ref(),
+            job.anchor,
+            &signed,
+        )
+        .await?;
+        job.anchored = true;
+        self.put(table::JOBS, record.as_bytes(), job)
+    }
+
+    /// Row 8: each keeper gets its share; who is away is asked again by the next sync.
+    async fn deal(
+        &self,
+        author: &OwnAddress,
+        job: &mut WriteJob,
+        sealed: &Sealed,
+    ) -> Result<usize, JourneyError> {
+        let seed = DealerSeed::new(job.dealer_seed);
+        let (record, before) = (job.anchor.record_id(), job.acknowledged);
+        let (acknowledged, n) = self
+            .deliver_shares(author, &job.anchor, sealed, &seed, job.acknowledged)
+            .await?;
+        job.acknowledged = acknowledged;
+        if job.acknowledged.count_ones() as usize == n {
+            let mut changes = vec![Change::Delete {
+                table: table::JOBS,
+                key: record.as_bytes().to_vec(),
+            }];
+            job.dealer_seed = [0; 32];
+            changes.push(change(table::WRITTEN, record.as_bytes(), job));
+            self.ports.vault.apply(changes)?;
+        } else if before != job.acknowledged {
+            self.put(table::JOBS, record.as_bytes(), job)?;
+        }
+        Ok(n)
+    }
+
+    /// Gives every keeper that has not acknowledged its share, wrapped to its newest key.
+    pub(crate) async fn deliver_shares(
+        &self,
+        actor: &OwnAddress,
+        anchor: &AnchorFields,
+        sealed: &Sealed,
+        seed: &DealerSeed,
+        mut acknowledged: u64,
+    ) -> Result<(u64, usize), JourneyError> {
+        let committee = self.ports.facts.committee().await?;
+        let keepers = self.ports.network.keepers(&self.signer(actor));
+        for keeper in &committee.keepers {
+            let bit = 1u64 << (keeper.index - 1);
+            if acknowledged & bit != 0 {
+                continue;
+            }
+            let wrapped = {
+                let mut entropy = self
+                    .ports
+                    .entropy
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                wrap_share(
+                    seed,
+                    sealed.key_set(),
+                    &parties_of(anchor),
+                    (keeper.index, &keeper.wrap_key),
+                    &self.ports.domain,
+                    &mut *entropy,
+                )?
+            };
+            let deposit = ShareDeposit {
+                record: anchor.record_id(),
+                key_set: sealed.key_set_bytes().to_vec(),
+                index: keeper.index,
+                wrapped,
+            };
+            if let Ok(reply) = keepers.deposit(keeper.index, &deposit).await
+                && self.is_acknowledged_by(keeper.signer, anchor, &reply)
+            {
+                acknowledged |= bit;
+            }
+        }
+        Ok((acknowledged, committee.keepers.len()))
+    }
+}
+
+impl Party {
+    /// Whether an acknowledgement is signed by this keeper, for this record and key set.
+    pub(crate) fn is_acknowledged_by(
+        &self,
+        keeper: Address,
+        anchor: &AnchorFields,
+        reply: &SignedAcknowledgement,
+    ) -> bool {
+        let said = &reply.acknowledgement;
+        said.record == anchor.record_id()
+            && said.key_set == anchor.key_set
+            && recover(&said.digest(&self.ports.domain), &reply.signature)
+                .is_ok_and(|signer| signer == keeper)
+    }
+}
+
+/// Between whom an anchored record is.
+pub(crate) fn parties_of(anchor: &AnchorFields) -> RecordParties {
+    RecordParties {
+        record: anchor.record_id(),
+        author: anchor.author,
+        owner: anchor.owner,
+    }
+}
