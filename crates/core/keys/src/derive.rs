@@ -2,7 +2,7 @@
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use k256::elliptic_curve::{ops::Reduce, PrimeField};
+use k256::elliptic_curve::{PrimeField, ops::Reduce};
 use medibloc_record::SealingKey;
 use sha2::{Sha256, Sha512};
 use x25519_dalek::{PublicKey, StaticSecret};
@@ -38,7 +38,13 @@ impl Seed {
 
     /// The key of relationship `index`: `m/44'/60'/1'/1'/index'`.
     pub fn relationship_key(&self, index: u32) -> SigningKey {
-        self.path(&[44 | HARDENED, 60 | HARDENED, 1 | HARDENED, 1 | HARDENED, index | HARDENED])
+        self.path(&[
+            44 | HARDENED,
+            60 | HARDENED,
+            1 | HARDENED,
+            1 | HARDENED,
+            index | HARDENED,
+        ])
     }
 
     /// The sealing key of an address: HKDF-SHA256(seed, `medibloc/v1/sealing/{account or i}/{version}`).
@@ -51,14 +57,20 @@ impl Seed {
         Hkdf::<Sha256>::new(None, &self.0)
             .expand(label.as_bytes(), key.as_mut())
             .expect("32 bytes are within HKDF's limit");
-        SealingSecret { version, secret: StaticSecret::from(*key) }
+        SealingSecret {
+            version,
+            secret: StaticSecret::from(*key),
+        }
     }
 
     /// A 32-byte key for this device's vault: HKDF-SHA256(seed, label).
     pub fn local_key(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, &self.0)
-            .expand(format!("medibloc/v1/local/{label}").as_bytes(), key.as_mut())
+            .expand(
+                format!("medibloc/v1/local/{label}").as_bytes(),
+                key.as_mut(),
+            )
             .expect("32 bytes are within HKDF's limit");
         key
     }
@@ -69,7 +81,10 @@ impl Seed {
         for index in path {
             let node = if index & HARDENED == 0 {
                 let parent = SigningKey::from_bytes(&key).expect("a derived key is valid");
-                mac(&chain[..], &[&parent.public_compressed(), &index.to_be_bytes()])
+                mac(
+                    &chain[..],
+                    &[&parent.public_compressed(), &index.to_be_bytes()],
+                )
             } else {
                 mac(&chain[..], &[&[0], &key[..], &index.to_be_bytes()])
             };
@@ -103,7 +118,8 @@ fn split(node: &[u8; 64]) -> (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>) {
 }
 
 fn add(key: &[u8; 32], tweak: &[u8; 32]) -> Zeroizing<[u8; 32]> {
-    let scalar = |bytes: &[u8; 32]| <k256::Scalar as Reduce<k256::FieldBytes>>::reduce(&(*bytes).into());
+    let scalar =
+        |bytes: &[u8; 32]| <k256::Scalar as Reduce<k256::FieldBytes>>::reduce(&(*bytes).into());
     Zeroizing::new((scalar(key) + scalar(tweak)).to_repr().into())
 }
 
@@ -117,12 +133,18 @@ pub struct SealingSecret {
 impl SealingSecret {
     /// The secret with these bytes.
     pub fn from_bytes(version: u32, bytes: [u8; 32]) -> Self {
-        Self { version, secret: StaticSecret::from(bytes) }
+        Self {
+            version,
+            secret: StaticSecret::from(bytes),
+        }
     }
 
     /// The public half.
     pub fn public(&self) -> SealingKey {
-        SealingKey { version: self.version, key: PublicKey::from(&self.secret).to_bytes() }
+        SealingKey {
+            version: self.version,
+            key: PublicKey::from(&self.secret).to_bytes(),
+        }
     }
 
     /// Its version.

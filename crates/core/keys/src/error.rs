@@ -11,13 +11,17 @@ pub enum KeysError {
         got: usize,
     },
     /// A word of no list.
-    #[error("word {position} of the phrase is in none of the word lists (English, Chinese, Korean); check its spelling")]
+    #[error(
+        "word {position} of the phrase is in none of the word lists (English, Chinese, Korean); check its spelling"
+    )]
     UnknownWord {
         /// Counts from 1.
         position: usize,
     },
     /// The checksum fails.
-    #[error("the phrase's words are valid but do not belong together; check their order and that none is another word of the list")]
+    #[error(
+        "the phrase's words are valid but do not belong together; check their order and that none is another word of the list"
+    )]
     Checksum,
     /// A signature that is none.
     #[error("the signature is not valid: {why}; ask the signer to sign again")]
@@ -29,7 +33,9 @@ pub enum KeysError {
     #[error("the key is not valid; ask its owner to register it again")]
     Key,
     /// A wrap that does not open.
-    #[error("the wrap does not open with key version {version}: it was made for another key, another purpose, or was changed")]
+    #[error(
+        "the wrap does not open with key version {version}: it was made for another key, another purpose, or was changed"
+    )]
     Open {
         /// Version of the key in the wrap.
         version: u32,

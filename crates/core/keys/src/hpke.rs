@@ -1,8 +1,8 @@
 //! HPKE (RFC 9180), suite 1: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode.
 
 use hpke::{
-    aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::X25519HkdfSha256, Deserializable, Kem, OpModeR, OpModeS,
-    Serializable,
+    Deserializable, Kem, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256,
+    kem::X25519HkdfSha256,
 };
 use medibloc_record::{SealingKey, Wrapped};
 use zeroize::Zeroizing;
@@ -25,29 +25,48 @@ pub fn hpke_seal(
     entropy: &mut dyn Entropy,
 ) -> Result<Wrapped, KeysError> {
     let key = PublicKey::from_bytes(&to.key).map_err(|_| KeysError::Key)?;
-    let (enc, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &key,
-        info,
-        plaintext,
-        b"",
-        &mut Rng(entropy),
-    )
-    .map_err(|_| KeysError::Key)?;
-    let enc = enc.to_bytes().as_slice().try_into().map_err(|_| KeysError::Key)?;
-    Ok(Wrapped { key_version: to.version, enc, ciphertext })
+    let (enc, ciphertext) =
+        hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &key,
+            info,
+            plaintext,
+            b"",
+            &mut Rng(entropy),
+        )
+        .map_err(|_| KeysError::Key)?;
+    let enc = enc
+        .to_bytes()
+        .as_slice()
+        .try_into()
+        .map_err(|_| KeysError::Key)?;
+    Ok(Wrapped {
+        key_version: to.version,
+        enc,
+        ciphertext,
+    })
 }
 
 /// Opens a wrap.
 ///
 /// # Errors
 /// If it was made for another key or `info`, or was changed.
-pub fn hpke_open(secret: &SealingSecret, info: &[u8], wrapped: &Wrapped) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+pub fn hpke_open(
+    secret: &SealingSecret,
+    info: &[u8],
+    wrapped: &Wrapped,
+) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     open(&*secret.to_bytes(), info, wrapped)
 }
 
-fn open(secret: &[u8; 32], info: &[u8], wrapped: &Wrapped) -> Result<Zeroizing<Vec<u8>>, KeysError> {
-    let failed = || KeysError::Open { version: wrapped.key_version };
+fn open(
+    secret: &[u8; 32],
+    info: &[u8],
+    wrapped: &Wrapped,
+) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let failed = || KeysError::Open {
+        version: wrapped.key_version,
+    };
     let key = PrivateKey::from_bytes(secret).map_err(|_| failed())?;
     let enc = Encapped::from_bytes(&wrapped.enc).map_err(|_| failed())?;
     hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -103,7 +122,10 @@ mod tests {
         let mut entropy = SeededEntropy::new(1);
         let secret = SealingSecret::from_bytes(3, [5; 32]);
         let wrapped = hpke_seal(&secret.public(), b"purpose", b"half a key", &mut entropy).unwrap();
-        assert_eq!(&**hpke_open(&secret, b"purpose", &wrapped).unwrap(), b"half a key");
+        assert_eq!(
+            &**hpke_open(&secret, b"purpose", &wrapped).unwrap(),
+            b"half a key"
+        );
         assert!(hpke_open(&secret, b"another", &wrapped).is_err());
         assert!(hpke_open(&SealingSecret::from_bytes(3, [6; 32]), b"purpose", &wrapped).is_err());
         for at in 0..wrapped.ciphertext.len() {
@@ -114,7 +136,10 @@ mod tests {
         for at in 0..32 {
             let mut other = wrapped.clone();
             other.enc[at] ^= 1;
-            assert!(hpke_open(&secret, b"purpose", &other).is_err(), "enc byte {at}");
+            assert!(
+                hpke_open(&secret, b"purpose", &other).is_err(),
+                "enc byte {at}"
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The `info` of every HPKE wrap (design 02, "HPKE suite 1"): what it is for, on which chain, between whom. Each party
 //! builds it from final chain state, never from a request.
 
-use medibloc_record::{Abi, AccountId, Address, GrantId, ReceiptId, RecordId, TypedDomain, FORMAT_VERSION};
+use medibloc_record::{
+    Abi, AccountId, Address, FORMAT_VERSION, GrantId, ReceiptId, RecordId, TypedDomain,
+};
 
 fn base(label: &str, domain: &TypedDomain) -> Abi {
     Abi::new()
@@ -12,8 +14,17 @@ fn base(label: &str, domain: &TypedDomain) -> Abi {
 }
 
 /// The owner's capsule.
-pub fn capsule(domain: &TypedDomain, record: RecordId, author: AccountId, owner: AccountId) -> Vec<u8> {
-    base("medibloc/v1/capsule", domain).word(record.to_bytes()).account(author).account(owner).encode()
+pub fn capsule(
+    domain: &TypedDomain,
+    record: RecordId,
+    author: AccountId,
+    owner: AccountId,
+) -> Vec<u8> {
+    base("medibloc/v1/capsule", domain)
+        .word(record.to_bytes())
+        .account(author)
+        .account(owner)
+        .encode()
 }
 
 /// A share on its way to a keeper.
@@ -57,8 +68,17 @@ pub fn release(
 }
 
 /// The key list of a grant.
-pub fn grant_keys(domain: &TypedDomain, owner: AccountId, reader: AccountId, grant: GrantId) -> Vec<u8> {
-    base("medibloc/v1/grant-keys", domain).account(owner).account(reader).word(grant.to_bytes()).encode()
+pub fn grant_keys(
+    domain: &TypedDomain,
+    owner: AccountId,
+    reader: AccountId,
+    grant: GrantId,
+) -> Vec<u8> {
+    base("medibloc/v1/grant-keys", domain)
+        .account(owner)
+        .account(reader)
+        .word(grant.to_bytes())
+        .encode()
 }
 
 /// The key list of a delivery.
@@ -94,6 +114,15 @@ pub fn grant_object(
 }
 
 /// A letter.
-pub fn mailbox(domain: &TypedDomain, sender: Address, recipient: Address, id: &[u8; 32]) -> Vec<u8> {
-    base("medibloc/v1/mailbox", domain).address(sender).address(recipient).word(*id).encode()
+pub fn mailbox(
+    domain: &TypedDomain,
+    sender: Address,
+    recipient: Address,
+    id: &[u8; 32],
+) -> Vec<u8> {
+    base("medibloc/v1/mailbox", domain)
+        .address(sender)
+        .address(recipient)
+        .word(*id)
+        .encode()
 }

@@ -16,7 +16,11 @@ pub enum Language {
     Korean,
 }
 
-const LANGUAGES: [Language; 3] = [Language::English, Language::SimplifiedChinese, Language::Korean];
+const LANGUAGES: [Language; 3] = [
+    Language::English,
+    Language::SimplifiedChinese,
+    Language::Korean,
+];
 
 impl Language {
     const fn list(self) -> bip39::Language {
@@ -42,7 +46,8 @@ impl Phrase {
 
     /// The phrase of 32 bytes.
     pub fn from_entropy(bytes: &[u8; 32], language: Language) -> Self {
-        let mnemonic = Mnemonic::from_entropy_in(language.list(), bytes).expect("32 bytes make 24 words");
+        let mnemonic =
+            Mnemonic::from_entropy_in(language.list(), bytes).expect("32 bytes make 24 words");
         Self(mnemonic)
     }
 
@@ -63,7 +68,9 @@ impl Phrase {
                 Err(_) => return Err(KeysError::Checksum),
             }
         }
-        Err(KeysError::UnknownWord { position: furthest + 1 })
+        Err(KeysError::UnknownWord {
+            position: furthest + 1,
+        })
     }
 
     /// The words, to be shown once.
@@ -109,9 +116,18 @@ mod tests {
 
     #[test]
     fn a_wrong_phrase_says_what_is_wrong() {
-        assert_eq!(Phrase::parse("abandon"), Err(KeysError::WordCount { got: 1 }));
+        assert_eq!(
+            Phrase::parse("abandon"),
+            Err(KeysError::WordCount { got: 1 })
+        );
         let misspelt = "abandon ".repeat(6) + "abandno " + &"abandon ".repeat(16) + "art";
-        assert_eq!(Phrase::parse(&misspelt), Err(KeysError::UnknownWord { position: 7 }));
-        assert_eq!(Phrase::parse(&"abandon ".repeat(24)), Err(KeysError::Checksum));
+        assert_eq!(
+            Phrase::parse(&misspelt),
+            Err(KeysError::UnknownWord { position: 7 })
+        );
+        assert_eq!(
+            Phrase::parse(&"abandon ".repeat(24)),
+            Err(KeysError::Checksum)
+        );
     }
 }

@@ -71,7 +71,9 @@ impl Drop for Dealing {
 
 impl core::fmt::Debug for Dealing {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Dealing").field("threshold", &self.threshold).finish_non_exhaustive()
+        f.debug_struct("Dealing")
+            .field("threshold", &self.threshold)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,7 +89,10 @@ impl Dealing {
                 Scalar::from_bytes_mod_order_wide(&wide)
             })
             .collect();
-        Self { coefficients, threshold }
+        Self {
+            coefficients,
+            threshold,
+        }
     }
 
     /// k_k = a_0.
@@ -97,7 +102,10 @@ impl Dealing {
 
     /// a_j·G, compressed.
     pub fn commitments(&self) -> Vec<[u8; 32]> {
-        self.coefficients.iter().map(|a| RistrettoPoint::mul_base(a).compress().to_bytes()).collect()
+        self.coefficients
+            .iter()
+            .map(|a| RistrettoPoint::mul_base(a).compress().to_bytes())
+            .collect()
     }
 
     /// f(i) for keeper i from 1 to n; none for others.
@@ -106,7 +114,11 @@ impl Dealing {
             return None;
         }
         let x = Scalar::from(index);
-        let y = self.coefficients.iter().rev().fold(Scalar::ZERO, |sum, a| sum * x + a);
+        let y = self
+            .coefficients
+            .iter()
+            .rev()
+            .fold(Scalar::ZERO, |sum, a| sum * x + a);
         Some(Share::new(y.to_bytes()))
     }
 }
@@ -120,14 +132,21 @@ pub fn check_share(commitments: &[[u8; 32]], index: u8, share: &Share) -> Result
     if index == 0 {
         return Err(wrong());
     }
-    let y = Option::<Scalar>::from(Scalar::from_canonical_bytes(*share.expose())).ok_or_else(wrong)?;
+    let y =
+        Option::<Scalar>::from(Scalar::from_canonical_bytes(*share.expose())).ok_or_else(wrong)?;
     let x = Scalar::from(index);
     let mut expected = RistrettoPoint::identity();
     for commitment in commitments.iter().rev() {
-        let point = CompressedRistretto(*commitment).decompress().ok_or_else(wrong)?;
+        let point = CompressedRistretto(*commitment)
+            .decompress()
+            .ok_or_else(wrong)?;
         expected = expected * x + point;
     }
-    if RistrettoPoint::mul_base(&y) == expected { Ok(()) } else { Err(wrong()) }
+    if RistrettoPoint::mul_base(&y) == expected {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
 }
 
 /// k_k from t checked shares (Lagrange at 0).
@@ -145,16 +164,22 @@ pub fn combine(threshold: Threshold, shares: &[(u8, Share)]) -> Result<KeeperHal
     }
     let t = usize::from(threshold.t());
     if points.len() < t {
-        return Err(KeysError::TooFewShares { got: points.len(), needed: threshold.t() });
+        return Err(KeysError::TooFewShares {
+            got: points.len(),
+            needed: threshold.t(),
+        });
     }
     points.truncate(t);
     let mut secret = Scalar::ZERO;
     for (i, y) in &points {
         let x = Scalar::from(*i);
-        let weight = points.iter().filter(|(m, _)| m != i).fold(Scalar::ONE, |product, (m, _)| {
-            let other = Scalar::from(*m);
-            product * other * (other - x).invert()
-        });
+        let weight = points
+            .iter()
+            .filter(|(m, _)| m != i)
+            .fold(Scalar::ONE, |product, (m, _)| {
+                let other = Scalar::from(*m);
+                product * other * (other - x).invert()
+            });
         secret += y * weight;
     }
     Ok(KeeperHalf::new(secret.to_bytes()))
@@ -175,8 +200,11 @@ mod tests {
         let threshold = dealing.threshold;
         let all: Vec<(u8, Share)> = (1..=7).map(|i| (i, dealing.share(i).unwrap())).collect();
         for mask in 0u32..128 {
-            let some: Vec<_> =
-                all.iter().filter(|(i, _)| mask >> (i - 1) & 1 == 1).cloned().collect();
+            let some: Vec<_> = all
+                .iter()
+                .filter(|(i, _)| mask >> (i - 1) & 1 == 1)
+                .cloned()
+                .collect();
             let half = combine(threshold, &some);
             if some.len() >= 4 {
                 assert_eq!(half.unwrap(), dealing.keeper_half());

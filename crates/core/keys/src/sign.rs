@@ -1,7 +1,7 @@
 //! Signatures over 32-byte digests: secp256k1, recoverable, low s (EIP-2).
 
 use k256::ecdsa::{RecoveryId, VerifyingKey};
-use medibloc_record::{keccak256, Address, Signature, SignedAttestation, TypedDomain};
+use medibloc_record::{Address, Signature, SignedAttestation, TypedDomain, keccak256};
 
 use crate::KeysError;
 
@@ -15,7 +15,9 @@ impl SigningKey {
     /// # Errors
     /// If they are zero or not below the curve's order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeysError> {
-        k256::ecdsa::SigningKey::from_slice(bytes).map(Self).map_err(|_| KeysError::Key)
+        k256::ecdsa::SigningKey::from_slice(bytes)
+            .map(Self)
+            .map_err(|_| KeysError::Key)
     }
 
     /// Its address: the last 20 bytes of keccak256 of the public key.
@@ -38,7 +40,11 @@ impl SigningKey {
     }
 
     pub(crate) fn public_compressed(&self) -> Vec<u8> {
-        self.0.verifying_key().to_sec1_point(true).as_bytes().to_vec()
+        self.0
+            .verifying_key()
+            .to_sec1_point(true)
+            .as_bytes()
+            .to_vec()
     }
 }
 
@@ -63,7 +69,8 @@ fn address_of(key: &VerifyingKey) -> Address {
 pub fn recover(digest: &[u8; 32], signature: &Signature) -> Result<Address, KeysError> {
     let bad = |why| KeysError::Signature { why };
     let bytes = signature.as_bytes();
-    let parsed = k256::ecdsa::Signature::from_slice(&bytes[..64]).map_err(|_| bad("r or s is out of range"))?;
+    let parsed = k256::ecdsa::Signature::from_slice(&bytes[..64])
+        .map_err(|_| bad("r or s is out of range"))?;
     if parsed.normalize_s() != parsed {
         return Err(bad("s is high"));
     }
@@ -81,7 +88,10 @@ pub fn recover(digest: &[u8; 32], signature: &Signature) -> Result<Address, Keys
 ///
 /// # Errors
 /// As [`recover`].
-pub fn verify_attestation(signed: &SignedAttestation, domain: &TypedDomain) -> Result<Address, KeysError> {
+pub fn verify_attestation(
+    signed: &SignedAttestation,
+    domain: &TypedDomain,
+) -> Result<Address, KeysError> {
     recover(&signed.signed_digest(domain), &signed.signature)
 }
 
@@ -93,16 +103,26 @@ mod tests {
     #[test]
     fn a_known_key_has_its_known_address_and_recovers() {
         let bytes: [u8; 32] =
-            hex::decode("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").unwrap().try_into().unwrap();
+            hex::decode("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+                .unwrap()
+                .try_into()
+                .unwrap();
         let key = SigningKey::from_bytes(&bytes).unwrap();
-        assert_eq!(key.address().to_string(), "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+        assert_eq!(
+            key.address().to_string(),
+            "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+        );
         let signature = key.sign_digest(&[9; 32]);
         assert_eq!(recover(&[9; 32], &signature), Ok(key.address()));
         assert_ne!(recover(&[8; 32], &signature), Ok(key.address()));
         for at in 0..65 {
             let mut other = *signature.as_bytes();
             other[at] ^= 1;
-            assert_ne!(recover(&[9; 32], &Signature::new(other)), Ok(key.address()), "byte {at}");
+            assert_ne!(
+                recover(&[9; 32], &Signature::new(other)),
+                Ok(key.address()),
+                "byte {at}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use medibloc_keys::Entropy;
 use medibloc_record::PartKey;
 use rayon::prelude::*;
-use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, CHACHA20_POLY1305};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 use crate::SealError;
 
@@ -36,12 +36,17 @@ pub(crate) const fn sealed_length(plain: u64) -> u64 {
 }
 
 pub(crate) fn cipher(key: &PartKey) -> LessSafeKey {
-    let key = UnboundKey::new(&CHACHA20_POLY1305, key.expose()).expect("a ChaCha20 key has 32 bytes");
+    let key =
+        UnboundKey::new(&CHACHA20_POLY1305, key.expose()).expect("a ChaCha20 key has 32 bytes");
     LessSafeKey::new(key)
 }
 
 /// Seals the segments of `plain` in parallel, each with its own random nonce.
-pub(crate) fn seal_segments(cipher: &LessSafeKey, plain: &[u8], entropy: &mut dyn Entropy) -> Vec<u8> {
+pub(crate) fn seal_segments(
+    cipher: &LessSafeKey,
+    plain: &[u8],
+    entropy: &mut dyn Entropy,
+) -> Vec<u8> {
     let count = plain.len().div_ceil(SEGMENT);
     let mut nonces = vec![[0u8; NONCE]; count];
     for nonce in &mut nonces {
@@ -92,7 +97,10 @@ mod tests {
         for length in [0u64, 1, 4096, 4097, 10_000, 65_536, 1 << 20, (1 << 30) + 1] {
             let padded = padded(length);
             assert!(padded >= length.max(4096));
-            assert!(length < 4096 || padded - length <= length / 8, "{length} → {padded}");
+            assert!(
+                length < 4096 || padded - length <= length / 8,
+                "{length} → {padded}"
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Every check of design 02 before a record is accepted or shown. Each failure has its own words.
 
-use medibloc_keys::{recover, Dealing};
+use medibloc_keys::{Dealing, recover};
 use medibloc_record::{
-    AccountId, Address, ClassId, Committee, KeySet, Kind, Manifest, Package, RecordId, Sealed, SignedAttestation,
-    TypedDomain,
+    AccountId, Address, ClassId, Committee, KeySet, Kind, Manifest, Package, RecordId, Sealed,
+    SignedAttestation, TypedDomain,
 };
 use subtle::ConstantTimeEq;
 
@@ -30,7 +30,11 @@ pub struct Expectations {
 }
 
 const fn ensure(holds: bool, otherwise: &'static str) -> Result<(), SealError> {
-    if holds { Ok(()) } else { Err(SealError::Check(otherwise)) }
+    if holds {
+        Ok(())
+    } else {
+        Err(SealError::Check(otherwise))
+    }
 }
 
 /// All checks before `accept`: with s the owner recomputes everything. Gives the manifest.
@@ -46,16 +50,26 @@ pub fn check_for_owner(
     domain: &TypedDomain,
 ) -> Result<Manifest, SealError> {
     let key_set = sealed.key_set();
-    ensure(sealed.record() == expected.record, "the package is another record's")?;
-    ensure(key_set.committee == committee, "the key set names another committee than the chain")?;
+    ensure(
+        sealed.record() == expected.record,
+        "the package is another record's",
+    )?;
+    ensure(
+        key_set.committee == committee,
+        "the key set names another committee than the chain",
+    )?;
     let dealing = Dealing::from_seed(&content.dealer_seed, expected.record, committee.threshold);
     let recomputed = dealing.commitments();
     ensure(
         recomputed.len() == key_set.commitments.len()
-            && recomputed.iter().zip(&key_set.commitments).all(|(own, given)| own[..] == given[..]),
+            && recomputed
+                .iter()
+                .zip(&key_set.commitments)
+                .all(|(own, given)| own[..] == given[..]),
         "the commitments do not follow from the capsule's seed",
     )?;
-    let master = MasterKey::from_halves(expected.record, &content.owner_half, &dealing.keeper_half());
+    let master =
+        MasterKey::from_halves(expected.record, &content.owner_half, &dealing.keeper_half());
     let view = ReaderView {
         package: sealed.package(),
         package_digest: sealed.package_digest(),
@@ -93,8 +107,14 @@ pub fn check_for_reader(
     domain: &TypedDomain,
 ) -> Result<Manifest, SealError> {
     let hash = KeySet::owner_half_hash(expected.record, view.owner_half.expose());
-    ensure(bool::from(hash[..].ct_eq(&view.key_set.owner_half[..])), "the owner's half is not the one of the key set")?;
-    ensure(view.package.record == expected.record, "the package is another record's")?;
+    ensure(
+        bool::from(hash[..].ct_eq(&view.key_set.owner_half[..])),
+        "the owner's half is not the one of the key set",
+    )?;
+    ensure(
+        view.package.record == expected.record,
+        "the package is another record's",
+    )?;
     let manifest = open_manifest(view.package, master)?;
     let signed = view.attestation;
     let said = &signed.attestation;
@@ -103,18 +123,42 @@ pub fn check_for_reader(
             && signed.author == expected.author,
         "the attestation is not signed by the author that the anchor names",
     )?;
-    ensure(said.record == expected.record, "the attestation is another record's")?;
-    ensure(said.owner == expected.owner, "the attestation names another owner")?;
-    ensure(said.package == view.package_digest, "the attestation is for another package")?;
+    ensure(
+        said.record == expected.record,
+        "the attestation is another record's",
+    )?;
+    ensure(
+        said.owner == expected.owner,
+        "the attestation names another owner",
+    )?;
+    ensure(
+        said.package == view.package_digest,
+        "the attestation is for another package",
+    )?;
     let (kind, class, amends) = (expected.kind, expected.class, expected.amends);
-    ensure(said.kind == kind && manifest.kind == kind, "kind is not the anchor's")?;
-    ensure(said.class == class && manifest.class == class, "class is not the anchor's")?;
-    ensure(said.amends == amends && manifest.amends == amends, "the amended record is not the anchor's")?;
-    ensure(manifest.author == expected.author, "the manifest names another author")?;
+    ensure(
+        said.kind == kind && manifest.kind == kind,
+        "kind is not the anchor's",
+    )?;
+    ensure(
+        said.class == class && manifest.class == class,
+        "class is not the anchor's",
+    )?;
+    ensure(
+        said.amends == amends && manifest.amends == amends,
+        "the amended record is not the anchor's",
+    )?;
+    ensure(
+        manifest.author == expected.author,
+        "the manifest names another author",
+    )?;
     ensure(
         manifest.times.authored_at == said.authored_at,
         "manifest and attestation name different times",
     )?;
-    ensure(manifest.parts_root() == said.parts_root, "the parts are not the attested ones")?;
+    ensure(
+        manifest.parts_root() == said.parts_root,
+        "the parts are not the attested ones",
+    )?;
     Ok(manifest)
 }

@@ -11,7 +11,9 @@ use crate::SinkError;
 #[non_exhaustive]
 pub enum SealError {
     /// The content has another length than declared.
-    #[error("part {part} has {got} bytes where {declared} were declared; the source changed while it was read, import it again")]
+    #[error(
+        "part {part} has {got} bytes where {declared} were declared; the source changed while it was read, import it again"
+    )]
     Length {
         /// Which part.
         part: usize,
@@ -42,7 +44,9 @@ pub enum SealError {
         length: usize,
     },
     /// A segment does not open.
-    #[error("segment {segment} of the part does not open: it was changed, or sealed with another key")]
+    #[error(
+        "segment {segment} of the part does not open: it was changed, or sealed with another key"
+    )]
     Segment {
         /// Counts from 0.
         segment: u64,

@@ -12,9 +12,11 @@ mod master;
 mod open;
 mod seal;
 
-pub use check::{check_for_owner, check_for_reader, Expectations, ReaderView};
+pub use check::{Expectations, ReaderView, check_for_owner, check_for_reader};
 pub use error::SealError;
 pub use manifest::open_manifest;
-pub use master::{open_capsule, seal_capsule, wrap_share, CapsuleContent, MasterKey, OwnerHalf, RecordParties};
+pub use master::{
+    CapsuleContent, MasterKey, OwnerHalf, RecordParties, open_capsule, seal_capsule, wrap_share,
+};
 pub use open::{open_part, open_range};
-pub use seal::{seal, BlockSink, Outbound, Parties, SinkError};
+pub use seal::{BlockSink, Outbound, Parties, SinkError, seal};

@@ -3,7 +3,7 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use medibloc_dag::cbor;
-use medibloc_record::{Manifest, Package, RecordId, FORMAT_VERSION};
+use medibloc_record::{FORMAT_VERSION, Manifest, Package, RecordId};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -28,12 +28,20 @@ pub(crate) fn seal_manifest(
     plain.extend_from_slice(&bytes);
     let length = usize::try_from(padded(plain.len() as u64)).unwrap_or(usize::MAX);
     if length > MOST {
-        return Err(SealError::ManifestTooLarge { length: bytes.len() });
+        return Err(SealError::ManifestTooLarge {
+            length: bytes.len(),
+        });
     }
     plain.resize(length, 0);
     let cipher = XChaCha20Poly1305::new(&(*key.expand(b"manifest")).into());
     cipher
-        .encrypt(&XNonce::from(*nonce), Payload { msg: &plain, aad: &aad(manifest.record) })
+        .encrypt(
+            &XNonce::from(*nonce),
+            Payload {
+                msg: &plain,
+                aad: &aad(manifest.record),
+            },
+        )
         .map_err(|_| SealError::Manifest)
 }
 
@@ -46,23 +54,41 @@ pub fn open_manifest(package: &Package, key: &MasterKey) -> Result<Manifest, Sea
         return Err(SealError::Check("the key commitment is another key's"));
     }
     let cipher = XChaCha20Poly1305::new(&(*key.expand(b"manifest")).into());
-    let payload = Payload { msg: &package.manifest, aad: &aad(package.record) };
+    let payload = Payload {
+        msg: &package.manifest,
+        aad: &aad(package.record),
+    };
     let plain = Zeroizing::new(
-        cipher.decrypt(&XNonce::from(package.manifest_nonce), payload).map_err(|_| SealError::Manifest)?,
+        cipher
+            .decrypt(&XNonce::from(package.manifest_nonce), payload)
+            .map_err(|_| SealError::Manifest)?,
     );
     let (head, rest) = plain.split_at_checked(4).ok_or(SealError::Manifest)?;
     let length = u32::from_be_bytes(head.try_into().map_err(|_| SealError::Manifest)?) as usize;
     let bytes = rest.get(..length).ok_or(SealError::Manifest)?;
     let manifest: Manifest = cbor::from_slice(bytes)?;
     if manifest.version != 1 {
-        return Err(SealError::Check("the manifest has another version; update this program"));
+        return Err(SealError::Check(
+            "the manifest has another version; update this program",
+        ));
     }
     if manifest.record != package.record {
         return Err(SealError::Check("the manifest is another record's"));
     }
     let same = manifest.parts.len() == package.parts.len()
-        && manifest.parts.iter().zip(&package.parts).all(|(inside, outside)| {
-            inside.cid == outside.cid && crate::body::sealed_length(padded(inside.length)) == outside.size
-        });
-    if same { Ok(manifest) } else { Err(SealError::Check("manifest and package name different parts")) }
+        && manifest
+            .parts
+            .iter()
+            .zip(&package.parts)
+            .all(|(inside, outside)| {
+                inside.cid == outside.cid
+                    && crate::body::sealed_length(padded(inside.length)) == outside.size
+            });
+    if same {
+        Ok(manifest)
+    } else {
+        Err(SealError::Check(
+            "manifest and package name different parts",
+        ))
+    }
 }

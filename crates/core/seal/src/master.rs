@@ -2,10 +2,10 @@
 
 use hkdf::Hkdf;
 use medibloc_keys::{
-    hpke_open, hpke_seal, info, DealerSeed, Dealing, Entropy, KeeperHalf, KeysError, SealingSecret,
+    DealerSeed, Dealing, Entropy, KeeperHalf, KeysError, SealingSecret, hpke_open, hpke_seal, info,
 };
 use medibloc_record::{
-    AccountId, Capsule, KeySet, RecordId, SealingKey, TypedDomain, Wrapped, FORMAT_VERSION, SUITE_1,
+    AccountId, Capsule, FORMAT_VERSION, KeySet, RecordId, SUITE_1, SealingKey, TypedDomain, Wrapped,
 };
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -109,7 +109,11 @@ pub fn seal_capsule(
     plain[..32].copy_from_slice(content.owner_half.expose());
     plain[32..].copy_from_slice(content.dealer_seed.expose());
     let wrapped = hpke_seal(to, &info, plain.as_ref(), entropy)?;
-    Ok(Capsule { version: FORMAT_VERSION, suite: SUITE_1, wrapped })
+    Ok(Capsule {
+        version: FORMAT_VERSION,
+        suite: SUITE_1,
+        wrapped,
+    })
 }
 
 /// Opens a capsule with the owner's sealing key.
@@ -124,11 +128,16 @@ pub fn open_capsule(
 ) -> Result<CapsuleContent, SealError> {
     let info = info::capsule(domain, parties.record, parties.author, parties.owner);
     let plain = hpke_open(secret, &info, &capsule.wrapped)?;
-    let (owner, seed) = plain.split_at_checked(32).ok_or(SealError::Check("the capsule has not 64 bytes"))?;
+    let (owner, seed) = plain
+        .split_at_checked(32)
+        .ok_or(SealError::Check("the capsule has not 64 bytes"))?;
     let half = |bytes: &[u8]| {
         <[u8; 32]>::try_from(bytes).map_err(|_| SealError::Check("the capsule has not 64 bytes"))
     };
-    Ok(CapsuleContent { owner_half: OwnerHalf::new(half(owner)?), dealer_seed: DealerSeed::new(half(seed)?) })
+    Ok(CapsuleContent {
+        owner_half: OwnerHalf::new(half(owner)?),
+        dealer_seed: DealerSeed::new(half(seed)?),
+    })
 }
 
 /// Share `index` of a record, wrapped to a keeper's key.

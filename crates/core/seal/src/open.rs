@@ -3,15 +3,15 @@
 
 use std::io::Write;
 
-use medibloc_dag::unixfs::{leaf_bytes, leaves};
 use medibloc_dag::BlockSource;
+use medibloc_dag::unixfs::{leaf_bytes, leaves};
 use medibloc_record::ManifestPart;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::body::{cipher, open_segment, padded, sealed_length, SEALED_SEGMENT, SEGMENT};
 use crate::SealError;
+use crate::body::{SEALED_SEGMENT, SEGMENT, cipher, open_segment, padded, sealed_length};
 
 /// Writes the plaintext of a part, in constant memory. What was written before an error is not to be used.
 ///
@@ -45,7 +45,9 @@ pub fn open_part(
     }
     let digest: [u8; 32] = hash.finalize().into();
     if left != 0 || !bool::from(digest[..].ct_eq(&part.plaintext.as_bytes()[..])) {
-        return Err(SealError::Check("the plaintext is not the one that the manifest describes"));
+        return Err(SealError::Check(
+            "the plaintext is not the one that the manifest describes",
+        ));
     }
     Ok(())
 }
@@ -81,11 +83,20 @@ pub fn open_range(
     for segment in first..=last {
         let at = cut(segment * sealed - start)?;
         let stop = cut((segment + 1) * sealed - start)?.min(cut(to - start)?);
-        let slice = bytes.get_mut(at..stop).ok_or(SealError::Segment { segment })?;
+        let slice = bytes
+            .get_mut(at..stop)
+            .ok_or(SealError::Segment { segment })?;
         let opened = open_segment(&cipher, segment, slice)?;
         let base = segment * plain;
-        let (skip, keep) = (cut(offset.saturating_sub(base))?, cut((end - base).min(plain))?);
-        out.extend_from_slice(opened.get(skip..keep).ok_or(SealError::Segment { segment })?);
+        let (skip, keep) = (
+            cut(offset.saturating_sub(base))?,
+            cut((end - base).min(plain))?,
+        );
+        out.extend_from_slice(
+            opened
+                .get(skip..keep)
+                .ok_or(SealError::Segment { segment })?,
+        );
     }
     Ok(out)
 }

@@ -3,20 +3,20 @@
 use std::io::Read;
 
 use medibloc_dag::unixfs::{FileBuilder, LEAF};
-use medibloc_dag::{cbor, Block, Cid, Codec};
+use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::{DealerSeed, Dealing, Entropy};
 use medibloc_record::{
-    AccountId, Attestation, Committee, Digest, KeySet, Manifest, ManifestPart, Nonce, Package, PackagePart, Part,
-    PartKey, Record, RecordDetails, RecordId, RecordTimes, Salt, Sealed, SealingKey, TypedDomain,
-    FORMAT_VERSION, SUITE_1,
+    AccountId, Attestation, Committee, Digest, FORMAT_VERSION, KeySet, Manifest, ManifestPart,
+    Nonce, Package, PackagePart, Part, PartKey, Record, RecordDetails, RecordId, RecordTimes,
+    SUITE_1, Salt, Sealed, SealingKey, TypedDomain,
 };
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::body::{cipher, padded, seal_segments, sealed_length, SEGMENT};
-use crate::manifest::seal_manifest;
-use crate::master::{seal_capsule, CapsuleContent, MasterKey, OwnerHalf, RecordParties};
 use crate::SealError;
+use crate::body::{SEGMENT, cipher, padded, seal_segments, sealed_length};
+use crate::manifest::seal_manifest;
+use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
 
 /// Segments that are sealed together.
 const BATCH: usize = 16;
@@ -72,7 +72,11 @@ pub fn seal(
     sink: &mut dyn BlockSink,
 ) -> Result<Outbound, SealError> {
     let id = RecordId::derive(parties.author, parties.owner, parties.nonce);
-    let between = RecordParties { record: id, author: parties.author, owner: parties.owner };
+    let between = RecordParties {
+        record: id,
+        author: parties.author,
+        owner: parties.owner,
+    };
     let (details, parts) = record.into_parts();
     let mut described = Vec::with_capacity(parts.len());
     for (number, part) in parts.into_iter().enumerate() {
@@ -90,11 +94,19 @@ pub fn seal(
         version: FORMAT_VERSION,
         suite: SUITE_1,
         committee,
-        commitments: dealing.commitments().into_iter().map(serde_bytes::ByteArray::new).collect(),
+        commitments: dealing
+            .commitments()
+            .into_iter()
+            .map(serde_bytes::ByteArray::new)
+            .collect(),
         owner_half: KeySet::owner_half_hash(id, content.owner_half.expose()),
     };
     let capsule = seal_capsule(&content, &parties.owner_key, &between, domain, entropy)?;
-    let sealed = Sealed::parse(cbor::to_vec(&package), cbor::to_vec(&key_set), cbor::to_vec(&capsule))?;
+    let sealed = Sealed::parse(
+        cbor::to_vec(&package),
+        cbor::to_vec(&key_set),
+        cbor::to_vec(&capsule),
+    )?;
     let attestation = Attestation {
         record: id,
         owner: parties.owner,
@@ -105,7 +117,11 @@ pub fn seal(
         authored_at: details.authored_at,
         amends: details.amends,
     };
-    Ok(Outbound { sealed, dealer_seed: content.dealer_seed, attestation })
+    Ok(Outbound {
+        sealed,
+        dealer_seed: content.dealer_seed,
+        attestation,
+    })
 }
 
 fn random(entropy: &mut dyn Entropy) -> [u8; 32] {
@@ -114,7 +130,12 @@ fn random(entropy: &mut dyn Entropy) -> [u8; 32] {
     bytes
 }
 
-fn describe(id: RecordId, parties: &Parties, details: &RecordDetails, parts: Vec<ManifestPart>) -> Manifest {
+fn describe(
+    id: RecordId,
+    parties: &Parties,
+    details: &RecordDetails,
+    parts: Vec<ManifestPart>,
+) -> Manifest {
     Manifest {
         version: 1,
         record: id,
@@ -122,7 +143,10 @@ fn describe(id: RecordId, parties: &Parties, details: &RecordDetails, parts: Vec
         category: details.category,
         sensitivity: details.sensitivity,
         class: details.class,
-        times: RecordTimes { authored_at: details.authored_at, written: details.written.clone() },
+        times: RecordTimes {
+            authored_at: details.authored_at,
+            written: details.written.clone(),
+        },
         author: parties.author,
         amends: details.amends,
         parts,
@@ -131,7 +155,11 @@ fn describe(id: RecordId, parties: &Parties, details: &RecordDetails, parts: Vec
     }
 }
 
-fn package(manifest: &Manifest, master: &MasterKey, entropy: &mut dyn Entropy) -> Result<Package, SealError> {
+fn package(
+    manifest: &Manifest,
+    master: &MasterKey,
+    entropy: &mut dyn Entropy,
+) -> Result<Package, SealError> {
     let mut manifest_nonce = [0; 24];
     entropy.fill(&mut manifest_nonce);
     Ok(Package {
@@ -145,7 +173,10 @@ fn package(manifest: &Manifest, master: &MasterKey, entropy: &mut dyn Entropy) -
         parts: manifest
             .parts
             .iter()
-            .map(|part| PackagePart { cid: part.cid, size: sealed_length(padded(part.length)) })
+            .map(|part| PackagePart {
+                cid: part.cid,
+                size: sealed_length(padded(part.length)),
+            })
             .collect(),
     })
 }
@@ -158,26 +189,45 @@ fn seal_part(
 ) -> Result<ManifestPart, SealError> {
     let key = PartKey::new(random(entropy));
     let cipher = cipher(&key);
-    let mut leaves = Leaves { pending: Vec::new(), builder: FileBuilder::new(), sink };
+    let mut leaves = Leaves {
+        pending: Vec::new(),
+        builder: FileBuilder::new(),
+        sink,
+    };
     let mut hash = Sha256::new();
     let (total, mut done, mut read) = (padded(part.length), 0u64, 0u64);
     let mut buffer = Zeroizing::new(vec![0u8; SEGMENT * BATCH]);
     while done < total {
         let want = usize::try_from((total - done).min(buffer.len() as u64)).unwrap_or(buffer.len());
         let real = usize::try_from((part.length - read).min(want as u64)).unwrap_or(want);
-        let got = fill(&mut part.content, &mut buffer[..real])
-            .map_err(|source| SealError::Read { part: number, source })?;
+        let got =
+            fill(&mut part.content, &mut buffer[..real]).map_err(|source| SealError::Read {
+                part: number,
+                source,
+            })?;
         if got < real {
             let got = read + got as u64;
-            return Err(SealError::Length { part: number, declared: part.length, got });
+            return Err(SealError::Length {
+                part: number,
+                declared: part.length,
+                got,
+            });
         }
         hash.update(&buffer[..real]);
         buffer[real..want].fill(0);
         leaves.push(&seal_segments(&cipher, &buffer[..want], entropy))?;
         (done, read) = (done + want as u64, read + real as u64);
     }
-    if fill(&mut part.content, &mut [0]).map_err(|source| SealError::Read { part: number, source })? > 0 {
-        return Err(SealError::Length { part: number, declared: part.length, got: part.length + 1 });
+    if fill(&mut part.content, &mut [0]).map_err(|source| SealError::Read {
+        part: number,
+        source,
+    })? > 0
+    {
+        return Err(SealError::Length {
+            part: number,
+            declared: part.length,
+            got: part.length + 1,
+        });
     }
     Ok(ManifestPart {
         role: part.role,
