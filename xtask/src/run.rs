@@ -15,9 +15,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// The workspace that this xtask was built from.
+    /// The workspace whose `cargo xtask` this is.
     pub fn here() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // cargo says it at run time too, which is right even if clones share a target folder
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = xtask
             .parent()
             .context("xtask has no parent folder")?
             .to_path_buf();

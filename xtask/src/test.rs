@@ -153,7 +153,7 @@ fn rust(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
     fs::create_dir_all(skips.parent().context("the cache has no parent folder")?)?;
     fs::write(&skips, "")?;
     run.set_env("MEDIBLOC_SKIP_LEDGER", &skips);
-    let mut quiet = false; // the output of tests that passed
+    let mut filter = Filter::default();
     let args = [
         "test",
         "--workspace",
@@ -163,12 +163,7 @@ fn rust(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
     ];
     let passed = run.lines(cargo(), args, ".", |line| {
         ledger.line(line);
-        quiet = match line {
-            "successes:" => true,
-            "failures:" => false,
-            _ => quiet && !line.starts_with("test result:"),
-        };
-        if !quiet && !line.ends_with("... ok") && !line.trim().is_empty() {
+        if filter.shows(line) {
             println!("{line}");
         }
     });
@@ -178,6 +173,24 @@ fn rust(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
     fs::remove_file(&skips)?;
     ensure!(passed?, "a Rust test failed or did not compile");
     Ok(())
+}
+
+/// Leaves out what tests that passed print: it was asked for only to see their skips.
+#[derive(Default)]
+struct Filter {
+    in_successes: bool,
+}
+
+impl Filter {
+    fn shows(&mut self, line: &str) -> bool {
+        self.in_successes = match line {
+            "successes:" => true,
+            "failures:" => false,
+            _ => self.in_successes && !line.starts_with("test result:"),
+        };
+        let is_dull = line.ends_with("... ok") || line.trim().is_empty();
+        line.starts_with("SKIPPED ") || !self.in_successes && !is_dull
+    }
 }
 
 /// Solidity tests, fresh artifacts, gas ceilings, and the list of fields.
@@ -213,6 +226,32 @@ fn has_script(root: &Path, name: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_output_of_failed_tests_is_shown_and_every_skip() {
+        let lines = [
+            "running 2 tests",
+            "test a ... ok",
+            "test b ... FAILED",
+            "successes:",
+            "---- a stdout ----",
+            "SKIPPED kubo/a: absent",
+            "much text",
+            "failures:",
+            "---- b stdout ----",
+            "panicked",
+            "test result: FAILED. 1 passed; 1 failed",
+        ];
+        let mut filter = Filter::default();
+        let shown: Vec<&str> = lines
+            .into_iter()
+            .filter(|line| filter.shows(line))
+            .collect();
+        assert_eq!(
+            shown,
+            [&lines[..1], &lines[2..3], &lines[5..6], &lines[7..]].concat()
+        );
+    }
 
     #[test]
     fn a_wrong_corpus_fails_and_none_does_not() {
