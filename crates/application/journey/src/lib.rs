@@ -88,7 +88,9 @@ pub use grant::{Artefact, GivenGrant, HeldGrant, PendingRequest, medical_only};
 pub use mail::{AccessRequest, Message};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
-pub use ports::{Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, VaultPort};
+pub use ports::{
+    Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;

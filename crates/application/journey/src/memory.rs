@@ -20,7 +20,9 @@ use medibloc_record::{
 use medibloc_store::{MemoryStore, Store};
 
 use crate::Credential;
-use crate::ports::{Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, VaultPort};
+use crate::ports::{
+    Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+};
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,7 +45,7 @@ impl VaultPort for MemoryVault {
             .cloned())
     }
 
-    fn list(&self, table: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PortError> {
+    fn list(&self, table: &str) -> Result<Vec<Row>, PortError> {
         let tables = lock(&self.tables);
         let rows = tables.get(table).into_iter().flatten();
         Ok(rows
@@ -314,7 +316,7 @@ impl World {
     fn ask(&self, index: u8, record: RecordId, event: &Event) -> Result<Reply, PortError> {
         let keeper = self.keeper(index)?;
         let request = if let Event::Release(request) = event {
-            Some(request)
+            Some(&**request)
         } else {
             None
         };
@@ -435,7 +437,7 @@ impl Keepers for Acting {
         match self.world.ask(
             index,
             request.request.record,
-            &Event::Release(request.clone()),
+            &Event::Release(Box::new(request.clone())),
         )? {
             Reply::Released(reply) => Ok(reply),
             reply => Err(refused(index, &reply)),

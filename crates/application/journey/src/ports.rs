@@ -81,12 +81,15 @@ impl core::fmt::Debug for Change {
     }
 }
 
+/// Key and value of one row.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 /// The owner's local encrypted database and blobs: the primary copy.
 pub trait VaultPort: Send + Sync {
     /// A row.
     fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError>;
     /// All rows of a table, by key.
-    fn list(&self, table: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, PortError>;
+    fn list(&self, table: &str) -> Result<Vec<Row>, PortError>;
     /// All changes or none; durable when it returns.
     fn apply(&self, changes: Vec<Change>) -> Result<(), PortError>;
     /// Keeps a sealed block; durable when it returns.

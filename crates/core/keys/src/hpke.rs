@@ -56,7 +56,7 @@ pub fn hpke_open(
     info: &[u8],
     wrapped: &Wrapped,
 ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
-    open(&*secret.to_bytes(), info, wrapped)
+    open(&secret.to_bytes(), info, wrapped)
 }
 
 fn open(

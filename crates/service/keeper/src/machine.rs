@@ -80,7 +80,7 @@ pub enum Event {
         record: RecordId,
     },
     /// A reader asks for a share.
-    Release(SignedRequest),
+    Release(Box<SignedRequest>),
     /// A final erasure, or an owner who asks for the statement.
     Erased {
         /// The record.
