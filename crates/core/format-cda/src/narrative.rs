@@ -1,0 +1,93 @@
+//! A section's text as the XHTML subset that FHIR allows (R4, section 2.4.1).
+
+use roxmltree::Node;
+use serde_json::{Value, json};
+
+use crate::xml::attr;
+
+/// The narrative of a section's `text`, or none if it has no words.
+pub(crate) fn narrative(text: Node<'_, '_>) -> Option<Value> {
+    let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
+    let start = div.len();
+    for child in text.children() {
+        write(child, &mut div);
+    }
+    let words = text
+        .descendants()
+        .filter_map(|node| node.text())
+        .any(|t| !t.trim().is_empty());
+    if !words || div.len() == start {
+        return None;
+    }
+    div.push_str("</div>");
+    Some(json!({"status": "generated", "div": div}))
+}
+
+/// A narrative that says that the source has none.
+pub(crate) fn empty() -> Value {
+    let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\">The source has no text here.</div>";
+    json!({"status": "empty", "div": div})
+}
+
+fn write(node: Node<'_, '_>, out: &mut String) {
+    if let Some(text) = node.text().filter(|_| node.is_text()) {
+        escape(text, out);
+        return;
+    }
+    if !node.is_element() {
+        return;
+    }
+    let tag = match node.tag_name().name() {
+        "br" => {
+            out.push_str("<br/>");
+            return;
+        }
+        "col" | "colgroup" => return,
+        "list" if attr(node, "listType") == Some("ordered") => "ol",
+        "list" => "ul",
+        "item" => "li",
+        "caption" if parent(node) == "table" => "caption",
+        "caption" if parent(node) == "list" => "li",
+        tag @ ("table" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th" | "sub" | "sup") => tag,
+        "paragraph" => "div",
+        _ if node.children().any(|child| child.is_element()) => "div",
+        _ => "span",
+    };
+    let tag = if matches!(tag, "ul" | "ol") && !node.children().any(|c| c.is_element()) {
+        "div"
+    } else {
+        tag
+    };
+    out.push('<');
+    out.push_str(tag);
+    if matches!(tag, "td" | "th") {
+        for name in ["colspan", "rowspan"] {
+            if let Some(span) = attr(node, name).filter(|t| t.bytes().all(|b| b.is_ascii_digit())) {
+                out.push_str(&format!(" {name}=\"{span}\""));
+            }
+        }
+    }
+    out.push('>');
+    for child in node.children() {
+        write(child, out);
+    }
+    out.push_str("</");
+    out.push_str(tag);
+    out.push('>');
+}
+
+fn parent<'a>(node: Node<'a, '_>) -> &'a str {
+    node.parent_element()
+        .map_or("", |parent| parent.tag_name().name())
+}
+
+fn escape(text: &str, out: &mut String) {
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            _ => out.push(letter),
+        }
+    }
+}
