@@ -1,1 +1,0 @@
-//! A person's or organisation's own program: medibloc.
