@@ -33,10 +33,7 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-fn walk(
-    folder: &Path,
-    visit: &mut dyn FnMut(&Path) -> std::io::Result<()>,
-) -> std::io::Result<()> {
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path) -> std::io::Result<()>) -> std::io::Result<()> {
     let mut found: Vec<_> = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     found.sort_by_key(fs::DirEntry::path);
     for entry in found {
