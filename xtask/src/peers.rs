@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// The Python tool that tests open our files with, and the other way round.
 const CRYPT4GH: &str = "crypt4gh==1.8.6";
 
-/// Peers that may be absent: name, variable that hands it to tests, file in the cache.
+/// Peers that may be absent: name, variable that hands it to tests, its place in the cache.
 const OPTIONAL: [(&str, &str, &str); 3] = [
-    ("kubo", "MEDIBLOC_KUBO", "ipfs"),
-    ("geth", "MEDIBLOC_GETH", "geth"),
-    ("hapi", "MEDIBLOC_HAPI", "validator_cli.jar"),
+    ("kubo", "MEDIBLOC_KUBO", "peers/ipfs"),
+    ("geth", "MEDIBLOC_GETH", "peers/geth"),
+    ("hapi", "MEDIBLOC_HAPI", "hapi/cp"),
 ];
 
 const KUBO_MOD: &str = "\
@@ -72,16 +72,16 @@ pub fn crypt4gh(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
 
 /// Hands the peers that are in the cache to tests, and says loudly which are not.
 pub fn optional(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
-    let peers = cache()?.join("peers");
-    for (name, variable, file) in OPTIONAL {
-        let path = peers.join(file);
+    let cache = cache()?;
+    for (name, variable, place) in OPTIONAL {
+        let path = cache.join(place);
         if std::env::var_os(variable).is_some() {
             continue;
         }
-        if path.is_file() {
+        if path.exists() {
             run.set_env(variable, path);
         } else {
-            let reason = format!("no {file} in the cache and {variable} is not set");
+            let reason = format!("no {place} in the cache and {variable} is not set");
             println!("SKIPPED {name}: {reason}");
             ledger.skip(name, &reason);
         }
