@@ -125,7 +125,7 @@ contract RefusalsTest is World {
         );
         (bool done,) =
             address(accounts).call(abi.encodePacked(abi.encodeCall(accounts.suspend, (doctor)), address(this)));
-        done;
+        require(done, "a forwarded call used the role of the signer");
     }
 
     // Records
