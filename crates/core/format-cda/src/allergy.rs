@@ -78,7 +78,11 @@ fn one(act: Node<'_, '_>, node: Node<'_, '_>, build: &mut Builder<'_, '_>) {
         });
     let mut out = Map::new();
     put(&mut out, "identifier", identifiers(node));
-    let clinical = status.map_or_else(|| absent(None), |code| coded(CLINICAL, code));
+    // `ait-1` demands a code; where the source is silent the code carries that it is unknown.
+    let mut clinical = coded(CLINICAL, status.unwrap_or("active"));
+    if status.is_none() {
+        clinical["extension"] = absent(None)["extension"].take();
+    }
     out.insert("clinicalStatus".into(), clinical);
     if negated(node) {
         out.insert("verificationStatus".into(), coded(VERIFICATION, "refuted"));

@@ -35,6 +35,7 @@ pub(crate) fn is_oid(text: &str) -> bool {
     let arcs: Vec<&str> = text.split('.').collect();
     arcs.len() > 1
         && ["0", "1", "2"].contains(&arcs[0])
+        && text.len() > 5
         && arcs.iter().all(|arc| {
             !arc.is_empty()
                 && arc.bytes().all(|byte| byte.is_ascii_digit())

@@ -60,7 +60,9 @@ pub(crate) fn statement(
         "observation" => act::procedure(node, mood, build),
         "organizer" => observation::organizer(node, section, build),
         "procedure" => act::procedure(node, mood, build),
-        "substanceAdministration" if medication::is_immunization(node, section) => {
+        "substanceAdministration"
+            if mood == "EVN" && medication::is_immunization(node, section) =>
+        {
             medication::immunization(node, build)
         }
         "substanceAdministration" => medication::convert(node, mood, build),

@@ -164,9 +164,10 @@ pub(crate) fn immunization(node: Node<'_, '_>, build: &mut Builder<'_, '_>) -> R
     put(&mut out, "identifier", identifiers(node));
     match (negated(node), status(node)) {
         (true, _) => out.insert("status".into(), "not-done".into()),
-        (_, Some("completed")) => out.insert("status".into(), "completed".into()),
         (_, Some("nullified")) => out.insert("status".into(), "entered-in-error".into()),
-        _ => out.insert("_status".into(), absent(None)),
+        (_, Some("aborted" | "cancelled")) => out.insert("status".into(), "not-done".into()),
+        // Event mood says that it was given.
+        _ => out.insert("status".into(), "completed".into()),
     };
     let refusal = related(node, "observation")
         .filter(|inner| has_template(*inner, &["2.16.840.1.113883.10.20.22.4.53"]))

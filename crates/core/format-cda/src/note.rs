@@ -73,9 +73,8 @@ pub(crate) fn convert(node: Node<'_, '_>, build: &mut Builder<'_, '_>) -> Result
     put(&mut out, "identifier", identifiers(node));
     let state = child(node, "statusCode").and_then(|code| attr(code, "code"));
     match state {
-        Some("completed" | "active") => out.insert("status".into(), "current".into()),
         Some("nullified") => out.insert("status".into(), "entered-in-error".into()),
-        _ => out.insert("_status".into(), absent(None)),
+        _ => out.insert("status".into(), "current".into()),
     };
     let kind = child(node, "code").and_then(|code| concept(code, build));
     put(&mut out, "type", kind);

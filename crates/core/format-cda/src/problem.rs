@@ -7,7 +7,7 @@ use crate::{
     build::{Builder, reference},
     codes,
     entry::{Because, PROBLEMS},
-    value::{absent, any_time, coded, concept_or_absent, identifiers, put, time},
+    value::{any_time, coded, concept_or_absent, identifiers, put, time},
     xml::{attr, child, has_template, negated, path, related},
 };
 
@@ -79,8 +79,11 @@ fn one(act: Node<'_, '_>, node: Node<'_, '_>, category: &str, build: &mut Builde
     };
     let mut out = Map::new();
     put(&mut out, "identifier", identifiers(node));
-    let clinical = status.map_or_else(|| absent(None), |code| coded(CLINICAL, code));
-    out.insert("clinicalStatus".into(), clinical);
+    put(
+        &mut out,
+        "clinicalStatus",
+        status.map(|code| coded(CLINICAL, code)),
+    );
     if negated(node) {
         out.insert("verificationStatus".into(), coded(VERIFICATION, "refuted"));
     }

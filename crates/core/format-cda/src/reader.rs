@@ -11,7 +11,7 @@ use crate::{
     build::{Builder, reference},
     guard, header, section,
     value::{absent, concept_or_absent, list, put, time},
-    xml::{attr, child, path, text},
+    xml::{attr, child, text},
 };
 
 /// Reads HL7 CDA R2 documents.
@@ -96,11 +96,12 @@ fn draft(root: Node<'_, '_>, bytes: &[u8], span: &section::Span<'_>) -> Draft {
         "identifier",
         child(root, "id").and_then(crate::value::identifier),
     );
-    if path(root, &["legalAuthenticator"]).is_some() {
-        composition.insert("status".into(), "final".into());
-    } else {
-        composition.insert("_status".into(), absent(None));
-    }
+    // FHIR demands a status: what nobody signed is unverified, which is `preliminary`.
+    let signed = child(root, "legalAuthenticator").is_some();
+    composition.insert(
+        "status".into(),
+        if signed { "final" } else { "preliminary" }.into(),
+    );
     composition.insert(
         "type".into(),
         concept_or_absent(child(root, "code"), &build),

@@ -99,12 +99,16 @@ fn utf_16_is_read_like_utf_8() {
     // All is alike but the byte spans of provenance.
     let resources = |draft: &medibloc_record::Draft| -> Vec<serde_json::Value> {
         let all = draft.fhir["entry"].as_array().unwrap().iter().cloned();
-        all.filter(|entry| entry["resource"]["resourceType"] != "Provenance").collect()
+        all.filter(|entry| entry["resource"]["resourceType"] != "Provenance")
+            .collect()
     };
     assert!(resources(&one) == resources(&two));
     let span = one.loss.entries[0].span;
     let unit = |at: u64| u16::from_le_bytes([wide[at as usize], wide[at as usize + 1]]);
-    assert_eq!((unit(span.0), unit(span.1 - 2)), (u16::from(b'<'), u16::from(b'>')));
+    assert_eq!(
+        (unit(span.0), unit(span.1 - 2)),
+        (u16::from(b'<'), u16::from(b'>'))
+    );
 }
 
 #[test]
