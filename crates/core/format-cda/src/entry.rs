@@ -28,7 +28,7 @@ pub(crate) fn convert(
     let statement = entry
         .children()
         .find(|node| node.is_element() && attr(*node, "classCode").is_some())
-        .or_else(|| entry.children().filter(Node::is_element).last())
+        .or_else(|| entry.children().rfind(Node::is_element))
         .ok_or("the entry is empty")?;
     if attr(statement, "nullFlavor").is_some() && !statement.has_children() {
         return Err("the source says only that it has no information");

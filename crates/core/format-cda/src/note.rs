@@ -49,7 +49,7 @@ fn attachment(node: Option<Node<'_, '_>>, build: &Builder<'_, '_>) -> Value {
             .flat_map(str::chars)
             .filter(|letter| !letter.is_whitespace())
             .collect();
-        let sound = data.len() % 4 == 0
+        let sound = data.len().is_multiple_of(4)
             && !data.is_empty()
             && data
                 .trim_end_matches('=')

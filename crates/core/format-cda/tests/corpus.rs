@@ -1,4 +1,10 @@
 //! The whole corpus, where `MEDIBLOC_CORPUS` points to it (absolute path).
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,10 @@
 //! A seeded mutator over the golden documents: no input may panic.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::fs;
 

@@ -1,4 +1,10 @@
 //! Every document of testdata/cda against its golden bundle and report, and hostile inputs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::{fs, path::PathBuf};
 
