@@ -56,6 +56,11 @@ pub fn hpke_open(
     info: &[u8],
     wrapped: &Wrapped,
 ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    if wrapped.key_version != secret.version() {
+        return Err(KeysError::Open {
+            version: wrapped.key_version,
+        });
+    }
     open(&secret.to_bytes(), info, wrapped)
 }
 
