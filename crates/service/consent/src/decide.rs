@@ -121,7 +121,7 @@ pub fn is_live(grant: &Grant, granted: bool, revoked: bool, now: Timestamp) -> D
     if now < grant.terms.from {
         return Decision::Refused(Reason::NotYetValid);
     }
-    if now > grant.terms.until {
+    if now >= grant.terms.until {
         return Decision::Refused(Reason::Expired);
     }
     Decision::Allowed
@@ -204,7 +204,7 @@ pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
         }
     }
     let Some(grant) = facts.write_grant.filter(|grant| {
-        grant.author == facts.author && grant.owner == facts.owner && facts.now <= grant.until
+        grant.author == facts.author && grant.owner == facts.owner && facts.now < grant.until
     }) else {
         return refused(Reason::NoWriteGrant);
     };
@@ -273,10 +273,10 @@ mod tests {
                 |f| f.now = Timestamp(99),
                 Decision::Refused(Reason::NotYetValid),
             ),
-            ("last second", |f| f.now = Timestamp(200), Decision::Allowed),
+            ("last second", |f| f.now = Timestamp(199), Decision::Allowed),
             (
                 "late",
-                |f| f.now = Timestamp(201),
+                |f| f.now = Timestamp(200),
                 Decision::Refused(Reason::Expired),
             ),
             (
@@ -377,7 +377,7 @@ mod tests {
         );
         check(
             WriteFacts {
-                now: Timestamp(201),
+                now: Timestamp(200),
                 ..good
             },
             Decision::Refused(Reason::NoWriteGrant),

@@ -85,7 +85,7 @@ pub struct Terms {
     pub purpose_tag: PurposeTag,
     /// First second.
     pub from: Timestamp,
-    /// Last second.
+    /// First second after.
     pub until: Timestamp,
     /// How often, or as often as wanted.
     pub reads: Option<u32>,
@@ -143,7 +143,7 @@ pub struct WriteGrant {
     pub nonce: Nonce,
     /// Which kinds.
     pub kinds: KindSet,
-    /// Last second.
+    /// First second after.
     pub until: Timestamp,
     /// Digest of the grant object.
     pub digest: Digest,

@@ -161,7 +161,7 @@ impl State {
             accredited: self
                 .accredited
                 .get(&account)
-                .is_some_and(|(from, until)| *from <= at && at <= *until),
+                .is_some_and(|(from, until)| *from <= at && at < *until),
             suspended: self.suspended.contains(&account),
         }
     }
