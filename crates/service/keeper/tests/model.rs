@@ -1,0 +1,558 @@
+//! A keeper against an independent model of the chain: 100,000 random steps. No share without a final receipt of exactly
+//! that reader, record and grant, a live grant, and a reader in good standing; every refusal reaches the owner's feed.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+
+use medibloc_consent::{
+    AnchorFields, Binding, FeedFact, Grant, KeeperReply, KeeperRequest, Purpose, Scope,
+    ShareDeposit, SignedRequest, Terms,
+};
+use medibloc_dag::cbor;
+use medibloc_keeper::{
+    Effect, Event, Facts, GrantView, KeeperIdentity, ReceiptView, RecordView, Reply, State, step,
+};
+use medibloc_keys::{
+    DealerSeed, Dealing, Entropy, OneTimeKey, SealingSecret, SeededEntropy, Share, SigningKey,
+    hpke_seal, info,
+};
+use medibloc_record::{
+    AccountId, Address, ClassId, Committee, Digest, KeySet, Kind, Nonce, ReceiptId, Threshold,
+    Timestamp, TypedDomain,
+};
+
+const STEPS: usize = 100_000;
+const DOMAIN: TypedDomain = TypedDomain {
+    chain_id: 31_337,
+    records: Address::new([0x52; 20]),
+};
+
+struct OneRecord {
+    anchor: AnchorFields,
+    seed: DealerSeed,
+    key_set: Vec<u8>,
+    deposited: bool,
+    erased: bool,
+}
+
+struct OneGrant {
+    grant: Grant,
+    reader: usize,
+    binding: Option<Binding>,
+    revoked: bool,
+}
+
+struct OneReceipt {
+    id: ReceiptId,
+    view: ReceiptView,
+    grant: usize,
+    record: usize,
+}
+
+struct Model {
+    dice: SeededEntropy,
+    now: Timestamp,
+    head: Timestamp,
+    keeper: KeeperIdentity,
+    state: State,
+    readers: Vec<SigningKey>,
+    account: SigningKey,
+    suspended: bool,
+    records: Vec<OneRecord>,
+    grants: Vec<OneGrant>,
+    receipts: Vec<OneReceipt>,
+    past: Vec<SignedRequest>,
+    answered: BTreeSet<[u8; 32]>,
+    released: u64,
+    refused: u64,
+}
+
+fn committee() -> Committee {
+    Committee {
+        id: 1,
+        threshold: Threshold::new(7, 4).unwrap(),
+    }
+}
+
+impl Model {
+    fn new(seed: u64) -> Self {
+        let mut dice = SeededEntropy::new(seed);
+        let mut key = || {
+            let mut bytes = [0; 32];
+            dice.fill(&mut bytes);
+            SigningKey::from_bytes(&bytes).unwrap()
+        };
+        let readers = (0..3).map(|_| key()).collect();
+        let (account, signer) = (key(), key());
+        let keeper = KeeperIdentity {
+            index: 1,
+            signer,
+            wrap_keys: vec![SealingSecret::from_bytes(1, [7; 32])],
+            domain: DOMAIN,
+            finality_lag: 0,
+        };
+        Self {
+            dice,
+            now: Timestamp(1_000_000),
+            head: Timestamp(1_000_000),
+            keeper,
+            state: State::new(),
+            readers,
+            account,
+            suspended: false,
+            records: Vec::new(),
+            grants: Vec::new(),
+            receipts: Vec::new(),
+            past: Vec::new(),
+            answered: BTreeSet::new(),
+            released: 0,
+            refused: 0,
+        }
+    }
+
+    fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.dice.fill(&mut bytes);
+        bytes
+    }
+
+    fn roll(&mut self, sides: usize) -> usize {
+        usize::from(u16::from_le_bytes([self.bytes()[0], self.bytes()[1]])) % sides
+    }
+
+    fn one_step(&mut self) {
+        match self.roll(100) {
+            0..=4 => self.anchor(),
+            5..=8 => self.deposit(),
+            9..=22 => self.give(),
+            23..=26 => self.revoke(),
+            27..=44 => self.open_read(),
+            45 => {
+                if self.roll(10) == 0 {
+                    self.erase();
+                }
+            }
+            46 => {}
+            47..=49 => self.suspended = self.roll(3) == 0,
+            50..=59 => {
+                let step = self.roll(120) as u64;
+                self.now = self.now.plus(step);
+                self.head = self.now;
+            }
+            60..=61 => self.now = self.now.plus(200),
+            _ => self.release(),
+        }
+    }
+
+    fn anchor(&mut self) {
+        if self.records.len() >= 12 {
+            if self.roll(20) != 0 {
+                return;
+            }
+            let at = self.roll(self.records.len());
+            self.records.swap_remove(at);
+            self.receipts.clear();
+        }
+        let nonce = Nonce::new(self.bytes());
+        let seed = DealerSeed::new(self.bytes());
+        let owner = AccountId::new([u8::try_from(self.roll(3)).unwrap() + 1; 20]);
+        let author = AccountId::new([0xaa; 20]);
+        let mut anchor = AnchorFields {
+            nonce,
+            author,
+            owner,
+            package: Digest::new([1; 32]),
+            key_set: Digest::new([0; 32]),
+            capsule: Digest::new([1; 32]),
+            attestation: Digest::new([1; 32]),
+            kind: Kind::Medical,
+            class: ClassId(0),
+            amends: None,
+        };
+        let dealing = Dealing::from_seed(&seed, anchor.record_id(), committee().threshold);
+        let set = KeySet {
+            version: 1,
+            suite: 1,
+            committee: committee(),
+            commitments: dealing
+                .commitments()
+                .into_iter()
+                .map(serde_bytes::ByteArray::new)
+                .collect(),
+            owner_half: [0; 32],
+        };
+        let key_set = cbor::to_vec(&set);
+        anchor.key_set = Digest::of(&key_set);
+        self.records.push(OneRecord {
+            anchor,
+            seed,
+            key_set,
+            deposited: false,
+            erased: false,
+        });
+    }
+
+    fn facts(&self, record: Option<usize>, request: Option<&SignedRequest>) -> Facts {
+        let view = record.map(|at| &self.records[at]).map(|one| RecordView {
+            anchor: one.anchor,
+            erased: one.erased,
+        });
+        let signer = request.and_then(|signed| {
+            medibloc_keys::recover(&signed.request.digest(&DOMAIN), &signed.signature)
+                .ok()
+                .map(AccountId::from_first_address)
+        });
+        let grant = request.and_then(|signed| {
+            self.grants
+                .iter()
+                .find(|one| one.grant.id == signed.request.grant)
+        });
+        let receipt = request.and_then(|signed| {
+            self.receipts
+                .iter()
+                .find(|one| one.id == signed.request.receipt)
+        });
+        Facts {
+            head: self.head,
+            committee: committee(),
+            record: view,
+            grant: grant.map(|one| GrantView {
+                grant: one.grant.clone(),
+                revoked: one.revoked,
+            }),
+            receipt: receipt.map(|one| one.view),
+            signer,
+            signer_has_grant: view.is_some_and(|view| {
+                self.grants.iter().any(|one| {
+                    one.grant.owner == view.anchor.owner && Some(one.grant.reader) == signer
+                })
+            }),
+            bound_account_is_good: !self.suspended,
+        }
+    }
+
+    fn deposit(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let at = self.roll(self.records.len());
+        let (honest, foreign) = (self.roll(4) != 0, self.roll(8) == 0);
+        let one = &self.records[at];
+        let (anchor, erased) = (one.anchor, one.erased);
+        let dealing = Dealing::from_seed(&one.seed, anchor.record_id(), committee().threshold);
+        let mut share = dealing.share(1).unwrap();
+        if !honest {
+            let mut other = *share.expose();
+            other[0] ^= 1;
+            share = Share::new(other);
+        }
+        let info = info::share(
+            &DOMAIN,
+            anchor.record_id(),
+            anchor.author,
+            anchor.owner,
+            1,
+            1,
+            1,
+        );
+        let to = self.keeper.wrap_keys[0].public();
+        let key_set = one.key_set.clone();
+        let wrapped = hpke_seal(&to, &info, share.expose(), &mut self.dice).unwrap();
+        let deposit = ShareDeposit {
+            record: anchor.record_id(),
+            key_set,
+            index: 1,
+            wrapped,
+        };
+        let sender = if foreign {
+            AccountId::new([0xbb; 20])
+        } else {
+            anchor.author
+        };
+        let facts = self.facts(Some(at), None);
+        let effects = step(
+            &mut self.state,
+            &self.keeper,
+            &Event::Deposit { sender, deposit },
+            &facts,
+            self.now,
+            &mut self.dice,
+        );
+        let taken = matches!(effects.last(), Some(Effect::Reply(Reply::Acknowledged(_))));
+        assert_eq!(
+            taken,
+            honest && !foreign && !erased,
+            "a share is taken if it is good"
+        );
+        self.records[at].deposited |= taken;
+    }
+
+    fn give(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        if self.grants.len() > 60 {
+            self.grants.clear();
+            self.receipts.clear();
+        }
+        let (at, reader) = (self.roll(self.records.len()), self.roll(self.readers.len()));
+        let anchor = self.records[at].anchor;
+        let reader_id = AccountId::from_first_address(self.readers[reader].address());
+        let binding = (self.roll(2) == 0).then(|| {
+            let account = AccountId::from_first_address(self.account.address());
+            let unsigned = Binding::unsigned([5; 32], account, reader_id);
+            let signature = self.account.sign_digest(&unsigned.digest(&DOMAIN));
+            unsigned.sign(signature)
+        });
+        let scope = if self.roll(4) == 0 {
+            Scope::All
+        } else {
+            Scope::One(anchor.record_id())
+        };
+        let until = self.now.plus(self.roll(2000) as u64);
+        let terms = Terms {
+            scope,
+            purpose_tag: Purpose::Treatment.tag([1; 32]),
+            from: self.now,
+            until,
+            reads: None,
+            binding: binding.as_ref().map(Binding::tag).unwrap_or_default(),
+            digest: Digest::new([0; 32]),
+        };
+        let nonce = Nonce::new(self.bytes());
+        let grant = Grant::new(anchor.owner, reader_id, nonce, terms);
+        self.grants.push(OneGrant {
+            grant,
+            reader,
+            binding,
+            revoked: false,
+        });
+    }
+
+    fn revoke(&mut self) {
+        if !self.grants.is_empty() {
+            let at = self.roll(self.grants.len());
+            self.grants[at].revoked = true;
+        }
+    }
+
+    /// The chain gives receipts only for live grants that cover the record.
+    fn open_read(&mut self) {
+        if self.grants.is_empty() || self.records.is_empty() {
+            return;
+        }
+        let (g, r) = (self.roll(self.grants.len()), self.roll(self.records.len()));
+        let r = match self.grants[g].grant.terms.scope {
+            Scope::One(id) => self
+                .records
+                .iter()
+                .position(|one| one.anchor.record_id() == id)
+                .unwrap_or(r),
+            _ => r,
+        };
+        let (one, record) = (&self.grants[g], &self.records[r]);
+        let terms = &one.grant.terms;
+        let live = !one.revoked && self.head >= terms.from && self.head < terms.until;
+        let id = record.anchor.record_id();
+        if !live
+            || record.erased
+            || one.grant.owner != record.anchor.owner
+            || !one.grant.covers(id, ClassId(0))
+        {
+            return;
+        }
+        let view = ReceiptView {
+            record: id,
+            reader: one.grant.reader,
+            grant: one.grant.id,
+            at: self.head,
+        };
+        let receipt = ReceiptId::new(self.bytes());
+        if self.receipts.len() > 15 {
+            self.receipts.remove(0);
+        }
+        self.receipts.push(OneReceipt {
+            id: receipt,
+            view,
+            grant: g,
+            record: r,
+        });
+    }
+
+    fn erase(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let at = self.roll(self.records.len());
+        self.records[at].erased = true;
+        let record = self.records[at].anchor.record_id();
+        let facts = self.facts(Some(at), None);
+        let event = Event::Erased { record };
+        let effects = step(
+            &mut self.state,
+            &self.keeper,
+            &event,
+            &facts,
+            self.now,
+            &mut self.dice,
+        );
+        assert!(matches!(
+            effects.last(),
+            Some(Effect::Reply(Reply::Deleted(_)))
+        ));
+    }
+
+    fn release(&mut self) {
+        if self.receipts.is_empty() {
+            return;
+        }
+        let replay = self.roll(12) == 0 && !self.past.is_empty();
+        let signed = if replay {
+            let at = self.roll(self.past.len());
+            self.past[at].clone()
+        } else {
+            self.request()
+        };
+        self.past.push(signed.clone());
+        if self.past.len() > 50 {
+            self.past.remove(0);
+        }
+        let at = self
+            .records
+            .iter()
+            .position(|one| one.anchor.record_id() == signed.request.record);
+        let facts = self.facts(at, Some(&signed));
+        let expected = self.oracle(at, &signed, &facts);
+        let before = at.map_or(0, |at| self.refusals(at));
+        let event = Event::Release(Box::new(signed.clone()));
+        let effects = step(
+            &mut self.state,
+            &self.keeper,
+            &event,
+            &facts,
+            self.now,
+            &mut self.dice,
+        );
+        let Some(Effect::Reply(Reply::Released(reply))) = effects.last() else {
+            panic!("no signed reply")
+        };
+        match &reply.reply {
+            KeeperReply::Released(_) => {
+                assert!(expected, "released against the rules");
+                self.answered.insert(signed.request.digest(&DOMAIN));
+                self.released += 1;
+            }
+            KeeperReply::Refused(reason) => {
+                assert!(!expected, "refused though all rules hold: {reason}");
+                self.refused += 1;
+                if let Some(at) = at {
+                    assert_eq!(
+                        self.refusals(at),
+                        before + 1,
+                        "the refusal reaches the owner's feed"
+                    );
+                }
+            }
+        }
+    }
+
+    fn refusals(&self, at: usize) -> u32 {
+        let anchor = self.records[at].anchor;
+        let lines = self.state.feed().of(anchor.owner).iter();
+        lines
+            .filter(|line| {
+                line.record == anchor.record_id() && !matches!(line.fact, FeedFact::Released { .. })
+            })
+            .map(|line| line.count)
+            .sum()
+    }
+
+    /// A request that is right, or wrong in one way.
+    fn request(&mut self) -> SignedRequest {
+        let pick = self.roll(self.receipts.len());
+        let (receipt, g, r) = {
+            let one = &self.receipts[pick];
+            (one.id, one.grant, one.record)
+        };
+        let fault = self.roll(16);
+        let one_time = OneTimeKey::generate(&mut self.dice);
+        let other_record = self.roll(self.records.len());
+        let other_grant = self.roll(self.grants.len());
+        let g = g.min(self.grants.len() - 1);
+        let r = r.min(self.records.len() - 1);
+        let mut request = KeeperRequest {
+            version: 1,
+            keeper: self.keeper.address(),
+            record: self.records[r].anchor.record_id(),
+            grant: self.grants[g].grant.id,
+            receipt,
+            one_time_key: one_time.public(),
+            binding: self.grants[g].binding.clone(),
+            expiry: self.now.plus(60),
+        };
+        let mut reader = self.grants[g].reader;
+        match fault {
+            0 => request.keeper = Address::new([9; 20]),
+            1 => request.record = self.records[other_record].anchor.record_id(),
+            2 => request.grant = self.grants[other_grant].grant.id,
+            3 => request.receipt = ReceiptId::new([9; 32]),
+            4 => request.binding = None,
+            5 => request.expiry = Timestamp(self.now.0 - 1),
+            6 => reader = (reader + 1) % self.readers.len(),
+            _ => {}
+        }
+        let signature = self.readers[reader].sign_digest(&request.digest(&DOMAIN));
+        SignedRequest { request, signature }
+    }
+
+    /// The rules of design 06, said once more in another way.
+    fn oracle(&self, at: Option<usize>, signed: &SignedRequest, facts: &Facts) -> bool {
+        let request = &signed.request;
+        let (Some(at), Some(signer)) = (at, facts.signer) else {
+            return false;
+        };
+        let record = &self.records[at];
+        let receipt = self
+            .receipts
+            .iter()
+            .find(|one| one.id == request.receipt)
+            .map(|one| one.view);
+        let grant = self.grants.iter().find(|one| one.grant.id == request.grant);
+        let (Some(receipt), Some(grant)) = (receipt, grant) else {
+            return false;
+        };
+        let terms = &grant.grant.terms;
+        let bound =
+            terms.binding.is_none() || (request.binding == grant.binding && !self.suspended);
+        [
+            request.keeper == self.keeper.address(),
+            self.now.since(self.head) <= 300,
+            request.expiry >= self.now,
+            !self.answered.contains(&request.digest(&DOMAIN)),
+            record.deposited && !record.erased,
+            receipt.record == request.record
+                && receipt.grant == request.grant
+                && receipt.reader == signer,
+            self.head.since(receipt.at) <= 600,
+            !grant.revoked && self.head >= terms.from && self.head < terms.until,
+            grant.grant.reader == signer && grant.grant.owner == record.anchor.owner,
+            grant.grant.covers(request.record, record.anchor.class),
+            bound,
+        ]
+        .iter()
+        .all(|holds| *holds)
+    }
+}
+
+#[test]
+fn a_hundred_thousand_random_steps_keep_the_rules() {
+    let mut model = Model::new(11);
+    for _ in 0..STEPS {
+        model.one_step();
+    }
+    println!("{} released, {} refused", model.released, model.refused);
+    assert!(
+        model.released > 1_000 && model.refused > 1_000,
+        "the walk reaches both answers"
+    );
+}
