@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::RefusalReason;
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FeedFact {
     /// The share was given against a receipt.

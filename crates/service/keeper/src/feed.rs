@@ -1,6 +1,6 @@
 //! The owner's feed: append-only, bounded, repeats folded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use medibloc_consent::{FeedFact, FeedLine};
 use medibloc_record::{AccountId, RecordId, Timestamp};
@@ -12,6 +12,8 @@ const MOST: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub struct Feed {
     lines: BTreeMap<AccountId, Vec<FeedLine>>,
+    /// Where a repeat is folded into: the place of each line by owner, record and fact.
+    places: HashMap<(AccountId, RecordId, FeedFact), usize>,
     unknown: u64,
 }
 
@@ -38,10 +40,8 @@ impl Feed {
         now: Timestamp,
     ) -> Option<FeedLine> {
         let lines = self.lines.entry(owner).or_default();
-        if let Some(line) = lines
-            .iter_mut()
-            .find(|line| line.record == record && line.fact == fact)
-        {
+        let place = (owner, record, fact);
+        if let Some(line) = self.places.get(&place).and_then(|at| lines.get_mut(*at)) {
             line.count = line.count.saturating_add(1);
             line.last = now;
             return Some(line.clone());
@@ -51,19 +51,26 @@ impl Feed {
         }
         let line = FeedLine {
             record,
-            fact,
+            fact: place.2.clone(),
             count: 1,
             first: now,
             last: now,
         };
+        self.places.insert(place, lines.len());
         lines.push(line.clone());
         Some(line)
     }
 
-    /// Puts back a line that was stored.
+    /// Puts back a line that was stored, in place of an older count of the same.
     pub fn restore(&mut self, owner: AccountId, line: FeedLine) {
         let lines = self.lines.entry(owner).or_default();
-        lines.retain(|old| old.record != line.record || old.fact != line.fact);
-        lines.push(line);
+        let place = (owner, line.record, line.fact.clone());
+        match self.places.get(&place).and_then(|at| lines.get_mut(*at)) {
+            Some(old) => *old = line,
+            None => {
+                self.places.insert(place, lines.len());
+                lines.push(line);
+            }
+        }
     }
 }
