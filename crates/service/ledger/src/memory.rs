@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    AnchorFields, Grant, ReadFacts, Reason, WriteFacts, WriteGrant, may_read, may_write,
+    AnchorFields, Grant, ReadFacts, Reason, WriteFacts, WriteGrant, is_live, may_read, may_write,
 };
 use medibloc_keys::recover;
 use medibloc_record::{
@@ -38,6 +38,7 @@ struct State {
     records: BTreeMap<RecordId, (AnchorFields, RecordFacts)>,
     writes: BTreeMap<(AccountId, AccountId), WriteGrant>,
     grants: BTreeMap<GrantId, (Grant, GrantFacts)>,
+    capsules: BTreeMap<RecordId, u32>,
 }
 
 impl MemoryLedger {
@@ -56,6 +57,7 @@ impl MemoryLedger {
             records: BTreeMap::new(),
             writes: BTreeMap::new(),
             grants: BTreeMap::new(),
+            capsules: BTreeMap::new(),
         };
         Self {
             state: Mutex::new(state),
@@ -288,6 +290,27 @@ impl State {
                 }
                 Ok(self.receipt(*record, anchor.owner, caller, grant.id, *nonce))
             }
+            Call::Deliver {
+                grant,
+                number,
+                digest,
+            } => self.deliver(caller, grant, *number, *digest),
+            Call::RotateSealingKey { sealing_key } => self.rotate(caller, *sealing_key),
+            Call::ReplaceCapsule { anchor, capsule } => {
+                let facts = self.known(anchor)?;
+                owned(caller, anchor.owner)?;
+                if facts.erased {
+                    return Err(Reason::Erased.into());
+                }
+                let record = anchor.record_id();
+                let version = self.capsules.entry(record).or_default();
+                *version += 1;
+                Ok(Event::CapsuleReplaced {
+                    record,
+                    version: *version,
+                    digest: *capsule,
+                })
+            }
             other => Err(Refusal::Contract {
                 name: format!("the double has no {other:?}"),
             }
@@ -398,6 +421,40 @@ impl State {
         };
         self.grants.insert(grant.id, (grant.clone(), facts));
         Ok(Event::Granted(grant.clone()))
+    }
+
+    fn deliver(
+        &self,
+        caller: AccountId,
+        grant: &Grant,
+        number: u32,
+        digest: Digest,
+    ) -> Result<Event, LedgerError> {
+        owned(caller, grant.owner)?;
+        let known = self.grants.get(&grant.id);
+        let (granted, revoked) = known.map_or((false, false), |(stored, facts)| {
+            (stored == grant, facts.revoked)
+        });
+        is_live(grant, granted, revoked, self.now).into_result()?;
+        Ok(Event::Delivered {
+            grant: grant.id,
+            number,
+            digest,
+        })
+    }
+
+    fn rotate(&mut self, caller: AccountId, key: [u8; 32]) -> Result<Event, LedgerError> {
+        let account = self
+            .accounts
+            .get_mut(&caller)
+            .ok_or(Refusal::NotRegistered)?;
+        let version = account.sealing_key.version + 1;
+        account.sealing_key = SealingKey { version, key };
+        Ok(Event::SealingKeyRotated {
+            account: caller,
+            version,
+            key,
+        })
     }
 
     fn update(&mut self, anchor: &AnchorFields, change: impl FnOnce(&mut RecordFacts)) {
