@@ -17,8 +17,8 @@ use medibloc_keys::{
     hpke_seal, info,
 };
 use medibloc_record::{
-    AccountId, Address, ClassId, Committee, Digest, KeySet, Kind, Nonce, ReceiptId, Threshold,
-    Timestamp, TypedDomain,
+    AccountId, Address, ClassId, Committee, Digest, KeySet, Kind, Nonce, ReceiptId, RecordId,
+    Threshold, Timestamp, TypedDomain,
 };
 
 const STEPS: usize = 100_000;
@@ -28,6 +28,7 @@ const DOMAIN: TypedDomain = TypedDomain {
 };
 
 struct OneRecord {
+    id: RecordId,
     anchor: AnchorFields,
     seed: DealerSeed,
     key_set: Vec<u8>,
@@ -184,6 +185,7 @@ impl Model {
         let key_set = cbor::to_vec(&set);
         anchor.key_set = Digest::of(&key_set);
         self.records.push(OneRecord {
+            id: anchor.record_id(),
             anchor,
             seed,
             key_set,
@@ -346,7 +348,7 @@ impl Model {
             Scope::One(id) => self
                 .records
                 .iter()
-                .position(|one| one.anchor.record_id() == id)
+                .position(|one| one.id == id)
                 .unwrap_or(r),
             _ => r,
         };
@@ -385,7 +387,7 @@ impl Model {
         }
         let at = self.roll(self.records.len());
         self.records[at].erased = true;
-        let record = self.records[at].anchor.record_id();
+        let record = self.records[at].id;
         let facts = self.facts(Some(at), None);
         let event = Event::Erased { record };
         let effects = step(
@@ -420,7 +422,7 @@ impl Model {
         let at = self
             .records
             .iter()
-            .position(|one| one.anchor.record_id() == signed.request.record);
+            .position(|one| one.id == signed.request.record);
         let facts = self.facts(at, Some(&signed));
         let expected = self.oracle(at, &signed, &facts);
         let before = at.map_or(0, |at| self.refusals(at));
@@ -457,12 +459,10 @@ impl Model {
     }
 
     fn refusals(&self, at: usize) -> u32 {
-        let anchor = self.records[at].anchor;
-        let lines = self.state.feed().of(anchor.owner).iter();
+        let one = &self.records[at];
+        let lines = self.state.feed().of(one.anchor.owner).iter();
         lines
-            .filter(|line| {
-                line.record == anchor.record_id() && !matches!(line.fact, FeedFact::Released { .. })
-            })
+            .filter(|line| line.record == one.id && !matches!(line.fact, FeedFact::Released { .. }))
             .map(|line| line.count)
             .sum()
     }
@@ -483,7 +483,7 @@ impl Model {
         let mut request = KeeperRequest {
             version: 1,
             keeper: self.keeper.address(),
-            record: self.records[r].anchor.record_id(),
+            record: self.records[r].id,
             grant: self.grants[g].grant.id,
             receipt,
             one_time_key: one_time.public(),
@@ -493,7 +493,7 @@ impl Model {
         let mut reader = self.grants[g].reader;
         match fault {
             0 => request.keeper = Address::new([9; 20]),
-            1 => request.record = self.records[other_record].anchor.record_id(),
+            1 => request.record = self.records[other_record].id,
             2 => request.grant = self.grants[other_grant].grant.id,
             3 => request.receipt = ReceiptId::new([9; 32]),
             4 => request.binding = None,
