@@ -1,0 +1,201 @@
+//! What the vault must hold: rows and blocks survive, nobody else reads them, nothing is half done.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use medibloc_dag::{Block, Codec};
+use medibloc_vault::{RowChange, Vault, VaultError};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn put<'a>(key: &'a [u8], value: &'a [u8]) -> RowChange<'a> {
+    RowChange::Put {
+        table: "t",
+        key,
+        value,
+    }
+}
+
+#[test]
+fn rows_and_blocks_survive_a_reopening() {
+    let home = tempfile::tempdir().unwrap();
+    let block = Block::of(Codec::Raw, b"sealed".to_vec()).unwrap();
+    {
+        let vault = Vault::open(home.path(), &KEY).unwrap();
+        vault
+            .apply(&[put(b"b", b"2"), put(b"a", b"1"), put(b"c", b"3")])
+            .unwrap();
+        vault
+            .apply(&[
+                put(b"a", b"new"),
+                RowChange::Delete {
+                    table: "t",
+                    key: b"c",
+                },
+            ])
+            .unwrap();
+        vault.put_block(&block).unwrap();
+        vault.put_block(&block).unwrap();
+    }
+    let vault = Vault::open(home.path(), &KEY).unwrap();
+    let rows = [
+        (b"a".to_vec(), b"new".to_vec()),
+        (b"b".to_vec(), b"2".to_vec()),
+    ];
+    assert_eq!(vault.list("t").unwrap(), rows);
+    assert_eq!(vault.list("other").unwrap(), []);
+    assert_eq!(vault.block(block.cid()).unwrap().unwrap(), b"sealed");
+    assert_eq!(vault.check().unwrap(), [""; 0]);
+    vault.drop_block(block.cid()).unwrap();
+    assert_eq!(vault.block(block.cid()).unwrap(), None);
+}
+
+#[test]
+fn a_wrong_key_opens_nothing_and_harms_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    Vault::open(home.path(), &KEY)
+        .unwrap()
+        .apply(&[put(b"a", b"1")])
+        .unwrap();
+    let refused = Vault::open(home.path(), &[8; 32]).unwrap_err();
+    assert!(matches!(refused, VaultError::WrongKey { .. }), "{refused}");
+    let vault = Vault::open(home.path(), &KEY).unwrap();
+    assert_eq!(vault.get("t", b"a").unwrap().unwrap(), b"1");
+}
+
+#[test]
+fn only_one_process_holds_it() {
+    let home = tempfile::tempdir().unwrap();
+    let first = Vault::open(home.path(), &KEY).unwrap();
+    assert!(matches!(
+        Vault::open(home.path(), &KEY),
+        Err(VaultError::Held { .. })
+    ));
+    drop(first);
+    assert!(Vault::open(home.path(), &KEY).is_ok());
+}
+
+#[test]
+fn no_file_of_it_holds_a_word_in_the_clear() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = Vault::open(home.path(), &KEY).unwrap();
+    let word = b"a name that must not be found";
+    vault.apply(&[put(word, word)]).unwrap();
+    let seen = |folder: &Path| {
+        std::fs::read_dir(folder).unwrap().any(|entry| {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            bytes.windows(word.len()).any(|window| window == word)
+        })
+    };
+    assert!(!seen(home.path()));
+    std::fs::write(home.path().join("planted"), word).unwrap();
+    assert!(seen(home.path()), "the search finds what is there");
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = Vault::open(home.path(), &KEY).unwrap();
+    vault.apply(&[put(b"kept", b"1")]).unwrap();
+    vault.limit(64 * 1024).unwrap();
+    let big = vec![1; 256 * 1024];
+    let full = vault
+        .apply(&[put(b"kept", b"2"), put(b"big", &big)])
+        .unwrap_err();
+    assert!(matches!(full, VaultError::Full { .. }), "{full}");
+    assert!(full.to_string().contains("free space"));
+    assert_eq!(vault.get("t", b"kept").unwrap().unwrap(), b"1");
+    vault.limit(64 << 20).unwrap();
+    vault.apply(&[put(b"big", &big)]).unwrap();
+    assert_eq!(vault.get("t", b"big").unwrap().unwrap(), big);
+}
+
+#[test]
+fn a_damaged_page_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let vault = Vault::open(home.path(), &KEY).unwrap();
+        for number in 0u32..200 {
+            vault
+                .apply(&[put(&number.to_be_bytes(), &[9; 300])])
+                .unwrap();
+        }
+    }
+    let path = home.path().join("vault.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 2000;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let damaged = Vault::open(home.path(), &KEY).and_then(|vault| vault.check());
+    assert!(damaged.is_err() || !damaged.unwrap().is_empty());
+}
+
+const CHILD: &str = "MEDIBLOC_VAULT_CRASH_HOME";
+
+/// The child of the test below: writes pairs of rows in one change and tells each number once it is kept.
+#[test]
+fn crash_child() {
+    let Ok(home) = std::env::var(CHILD) else {
+        return;
+    };
+    let vault = Vault::open(Path::new(&home), &KEY).unwrap();
+    let first = vault.list("t").unwrap().len() as u64 / 2;
+    let mut out = std::io::stdout();
+    for number in first.. {
+        let key = number.to_be_bytes();
+        let (left, right) = (
+            [b"l", key.as_slice()].concat(),
+            [b"r", key.as_slice()].concat(),
+        );
+        vault
+            .apply(&[put(&left, &[1; 500]), put(&right, &[2; 500])])
+            .unwrap();
+        writeln!(out, "kept {number}").unwrap();
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let mut kept = 0u64;
+    for round in 0..20u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["crash_child", "--exact", "--nocapture"])
+            .env(CHILD, home.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stop_after = 3 + round * 7 % 13;
+        let mut seen = 0;
+        while seen < stop_after {
+            let line = lines.next().unwrap().unwrap();
+            if let Some(number) = line.split("kept ").nth(1) {
+                kept = number.trim().parse::<u64>().unwrap() + 1;
+                seen += 1;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines.map_while(Result::ok) {
+            if let Some(number) = line
+                .split("kept ")
+                .nth(1)
+                .and_then(|number| number.parse::<u64>().ok())
+            {
+                kept = number + 1;
+            }
+        }
+        let vault = Vault::open(home.path(), &KEY).unwrap();
+        let rows = vault.list("t").unwrap();
+        assert_eq!(rows.len() % 2, 0, "a change is whole or absent");
+        assert!(
+            rows.len() as u64 >= kept * 2,
+            "round {round}: {} rows, {kept} kept",
+            rows.len()
+        );
+        assert_eq!(vault.check().unwrap(), [""; 0]);
+    }
+}
