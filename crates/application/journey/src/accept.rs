@@ -41,6 +41,8 @@ pub struct KeptRecord {
     pub manifest: Option<Manifest>,
     /// Digest of the newest capsule.
     pub capsule: Digest,
+    /// An object could not be had: the next sync looks again.
+    pub incomplete: bool,
 }
 
 impl KeptRecord {
@@ -52,6 +54,13 @@ impl KeptRecord {
     /// Whether it may be granted.
     pub fn is_accepted(&self) -> bool {
         self.standing == Standing::Accepted
+    }
+
+    /// Whether it may be given to those who may have records up to a sensitivity; never before it was opened.
+    pub(crate) fn is_at_most(&self, sensitivity: medibloc_record::Sensitivity) -> bool {
+        self.manifest
+            .as_ref()
+            .is_some_and(|manifest| manifest.sensitivity <= sensitivity)
     }
 }
 
@@ -106,6 +115,7 @@ impl Party {
             standing: Standing::Checked,
             manifest: None,
             capsule,
+            incomplete: false,
         };
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;
@@ -121,6 +131,7 @@ impl Party {
                 // A peer that is away says nothing about the record: look again at the next sync.
                 Err(error) if is_temporary(&error) => return Err(error),
                 Err(error) => {
+                    kept.incomplete = is_missing(&error);
                     kept.standing = Standing::NotAccepted {
                         because: error.to_string(),
                     }
@@ -164,7 +175,8 @@ impl Party {
             amends: anchor.amends,
         };
         let committee = self.ports.facts.committee().await?.committee;
-        let secret: SealingSecret = self.sealing(own);
+        let version = sealed.capsule().wrapped.key_version;
+        let secret: SealingSecret = self.sealing_at(own, version);
         let content = open_capsule(
             sealed.capsule(),
             &secret,
@@ -340,6 +352,15 @@ impl medibloc_dag::BlockSource for VaultSource<'_> {
     fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
         self.party.ports.vault.blob(cid).ok().flatten()
     }
+}
+
+/// Whether an object could not be had, which says nothing about the record.
+fn is_missing(error: &JourneyError) -> bool {
+    matches!(
+        error,
+        JourneyError::Unknown { .. }
+            | JourneyError::Store(medibloc_store::StoreError::Corrupt { .. })
+    )
 }
 
 /// Whether trying again later may help.

@@ -1,19 +1,29 @@
 //! Ask and grant (design 11, rows 5, 10, 11): the grant object goes to storage first, its digest on chain.
 
-use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, Terms, WriteGrant};
-use medibloc_dag::{Block, Codec, cbor};
-use medibloc_keys::{SigningKey, hpke_open, hpke_seal, info};
+pub(crate) mod deliver;
+mod give;
+mod object;
+pub(crate) mod plan;
+mod take;
+
+use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, WriteGrant};
 use medibloc_ledger::Call;
 use medibloc_record::{
-    AccountId, Address, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId, SealingKey,
-    SignedAttestation, Timestamp, Wrapped,
+    AccountId, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId, SealingKey, Sensitivity,
+    SignedAttestation, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 
+use crate::errand::{Luggage, errand_key};
 use crate::mail::{AccessRequest, Message};
+use crate::outbox::letter_row;
 use crate::pairing::Contact;
-use crate::party::{OwnAddress, change, decode, table};
+use crate::party::{OwnAddress, change, table};
+use crate::ports::Change;
 use crate::{JourneyError, Party};
+
+pub use plan::{AllGranted, Extent};
 
 /// What a person agreed to; sealed to the reader and to the owner (design 02, grant object).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +40,10 @@ pub struct Artefact {
     pub name: String,
     /// The contact's accredited account, or none.
     pub account: Option<AccountId>,
+    /// The account that it signs with, accredited or not.
+    pub party: AccountId,
+    /// The own address that it is paired with.
+    pub paired: AccountId,
     /// The contact's node.
     pub node: String,
     /// The grant's fields, as on chain.
@@ -41,6 +55,12 @@ pub struct Artefact {
     pub purpose_salt: [u8; 32],
     /// Opening of the binding, if there is one.
     pub binding: Option<Binding>,
+    /// The request that it answers.
+    pub request: Option<ByteArray<32>>,
+    /// Records whose keys came with it; those of a class or all grant are followed by deliveries.
+    pub records: Vec<RecordId>,
+    /// The most sensitive records that a class or all grant delivers.
+    pub sensitivity: Sensitivity,
 }
 
 /// One record's key for the reader, with what is needed to fetch and open it.
@@ -57,15 +77,6 @@ impl core::fmt::Debug for SharedKey {
     }
 }
 
-/// The stored object: the artefact wrapped twice, the key list to the reader alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GrantObject {
-    pub(crate) version: u8,
-    pub(crate) to_reader: Wrapped,
-    pub(crate) to_owner: Wrapped,
-    pub(crate) keys: Option<Wrapped>,
-}
-
 /// A grant as the owner keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenGrant {
@@ -75,6 +86,8 @@ pub struct GivenGrant {
     pub artefact: Artefact,
     /// Revoked by the owner.
     pub revoked: bool,
+    /// The reader says that it no longer keeps what it read.
+    pub purged: bool,
 }
 
 /// A grant as the reader keeps it.
@@ -88,12 +101,30 @@ pub struct HeldGrant {
     pub artefact: Artefact,
     /// What it can open.
     pub(crate) keys: Vec<SharedKey>,
+    /// Why it opens nothing any more.
+    pub ended: Option<EndOfGrant>,
+}
+
+/// Why a held grant has ended; what was read under it is purged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndOfGrant {
+    /// The owner took it back.
+    Revoked,
+    /// Its purge-by date has passed.
+    Expired,
 }
 
 impl HeldGrant {
     /// The records it names.
     pub fn records(&self) -> impl Iterator<Item = RecordId> + '_ {
         self.keys.iter().map(|key| key.anchor.record_id())
+    }
+
+    /// Whether records may still be delivered under it.
+    pub fn is_standing(&self) -> bool {
+        let scope = self.artefact.grant.as_ref().map(|grant| grant.terms.scope);
+        self.ended.is_none() && matches!(scope, Some(Scope::All | Scope::Classes(_)))
     }
 }
 
@@ -127,6 +158,16 @@ impl Party {
                 what: "contact",
                 why: "only an accredited account can be allowed to write".into(),
             })?;
+        let same = |given: &GivenGrant| {
+            given.artefact.write.is_some_and(|write| {
+                (write.owner, write.author, write.kinds, write.until) == (own, author, kinds, until)
+            })
+        };
+        for (id, given) in self.write_grants()? {
+            if same(&given) && !given.revoked {
+                return self.finish(&errand_key("grant", &[id.as_bytes()])).await;
+            }
+        }
         let address = self.own_address(own)?;
         let mut write = WriteGrant {
             owner: own,
@@ -136,43 +177,33 @@ impl Party {
             until,
             digest: Digest::new([0; 32]),
         };
-        let artefact = Artefact {
-            version: 1,
-            purpose: Purpose::Treatment,
-            reason: "write records".into(),
-            erase_by: until,
-            name: contact.name.clone(),
-            account: contact.card.account,
-            node: contact.card.node.clone(),
-            grant: None,
+        let mut artefact = Artefact {
             write: Some(write),
-            purpose_salt: [0; 32],
-            binding: None,
+            ..Artefact::new(&contact, Purpose::Treatment, "write records", until)
         };
         let id = GrantId::derive(own, author, write.nonce);
         let author_key = self.key_of(author).await?;
-        let (digest, block) =
-            self.grant_object(&address, author, &author_key, id, &artefact, None)?;
-        write.digest = digest;
-        self.put_object(&self.signer(&address), block).await?;
-        let kept = Artefact {
-            write: Some(write),
-            ..artefact
-        };
-        self.put(
-            table::WRITE_GRANTS,
-            id.as_bytes(),
-            &GivenGrant {
-                own,
-                artefact: kept,
-                revoked: false,
+        let made = self.make_grant_object(&address, (author, &author_key), id, &artefact, None)?;
+        write.digest = made.digest;
+        artefact.write = Some(write);
+        self.ports.vault.put_blob(&made.block)?;
+        let given = GivenGrant::new(own, artefact);
+        self.begin(
+            errand_key("grant", &[id.as_bytes()]),
+            format!("permission to write for {}", contact.name),
+            own,
+            Call::GrantWrite(write),
+            Luggage {
+                objects: vec![*made.block.cid()],
+                rows: vec![change(table::WRITE_GRANTS, id.as_bytes(), &given)],
+                ..Luggage::default()
             },
-        )?;
-        self.call(&address, &Call::GrantWrite(write)).await?;
+        )
+        .await?;
         Ok(())
     }
 
-    /// Asks the owner behind a pairing for access (row 10).
+    /// Asks the owner behind a pairing for access (row 10). The same request twice is one.
     pub async fn ask(
         &self,
         owner: AccountId,
@@ -180,29 +211,37 @@ impl Party {
         reason: &str,
         until: Timestamp,
     ) -> Result<(), JourneyError> {
-        let patron = self
-            .patrons()?
-            .into_iter()
-            .find(|patron| patron.owner == owner)
-            .ok_or_else(|| JourneyError::Unknown {
-                what: format!("the owner {owner}"),
-                hint: "answer the person's invitation first: `medibloc contact accept`",
-            })?;
+        let patron = self.patron(owner)?;
+        let key = errand_key(
+            "ask",
+            &[
+                owner.as_bytes(),
+                purpose.code().as_bytes(),
+                reason.as_bytes(),
+                &until.0.to_be_bytes(),
+            ],
+        );
+        if let Some(letter) = self.outgoing(&key)? {
+            return self.post(letter).await;
+        }
+        let (readers, mut changes) = self.bound_readers(READERS, owner).await?;
         let request = AccessRequest {
             purpose,
             reason: reason.to_owned(),
             categories: Vec::new(),
             until,
-            readers: self.bound_readers(4, owner).await?,
+            readers,
         };
-        self.send(
+        let letter = self.compose(
+            key,
             &self.account(),
-            owner.first_address(),
-            &patron.sealing_key,
+            (owner.first_address(), &self.key_of(owner).await?),
             &patron.node,
             &Message::Access(request),
-        )
-        .await
+        )?;
+        changes.push(letter_row(&letter));
+        self.ports.vault.apply(changes)?;
+        self.post(letter).await
     }
 
     /// Requests that wait for the person.
@@ -212,114 +251,33 @@ impl Party {
 
     /// Drops a request; the other side is told nothing.
     pub fn deny(&self, request: &PendingRequest) -> Result<(), JourneyError> {
-        Ok(self.ports.vault.apply(vec![crate::ports::Change::Delete {
+        Ok(self.ports.vault.apply(vec![Change::Delete {
             table: table::REQUESTS,
             key: request.id.to_vec(),
         }])?)
     }
 
-    /// Grants one accepted record to the contact that asks (row 11): a fresh reader address for each own address.
-    pub async fn approve(
-        &self,
-        request: &PendingRequest,
-        record: RecordId,
-        until: Timestamp,
-    ) -> Result<GrantId, JourneyError> {
-        let kept = self.record(record)?;
-        if !kept.is_accepted() {
-            return Err(JourneyError::Untrusted {
-                what: "record",
-                why: format!(
-                    "it is not accepted ({:?}); only accepted records can be granted",
-                    kept.standing
-                ),
-            });
-        }
-        let own = self.own_address(kept.anchor.owner)?;
-        let (reader, binding) = self.reader_for(&own, request)?;
-        let contact = self.confirmed(request.own)?;
-        let now = self.chain_now().await?;
-        let purpose_salt = self.ports.random();
-        let reader_id = AccountId::from_first_address(reader);
-        let mut grant = Grant::new(
-            own.id(),
-            reader_id,
-            Nonce::new(self.ports.random()),
-            Terms {
-                scope: Scope::One(record),
-                purpose_tag: request.request.purpose.tag(purpose_salt),
-                from: now,
-                until,
-                reads: None,
-                binding: binding.tag(),
-                digest: Digest::new([0; 32]),
-            },
-        );
-        let artefact = Artefact {
-            version: 1,
-            purpose: request.request.purpose,
-            reason: request.request.reason.clone(),
-            erase_by: until,
-            name: contact.name.clone(),
-            account: contact.card.account,
-            node: contact.card.node.clone(),
-            grant: Some(grant.clone()),
-            write: None,
-            purpose_salt,
-            binding: Some(binding),
-        };
-        let opened = self.open_own(&own, &kept.anchor, kept.capsule).await?;
-        let key = SharedKey {
-            anchor: kept.anchor,
-            owner_half: *opened.owner_half.expose(),
-        };
-        let reader_key = self.key_of(reader_id).await?;
-        let (digest, block) = self.grant_object(
-            &own,
-            reader_id,
-            &reader_key,
-            grant.id,
-            &artefact,
-            Some(&[key]),
-        )?;
-        grant.terms.digest = digest;
-        self.put_object(&self.signer(&own), block).await?;
-        let kept_artefact = Artefact {
-            grant: Some(grant.clone()),
-            ..artefact
-        };
-        self.ports.vault.apply(vec![change(
-            table::GRANTS,
-            grant.id.as_bytes(),
-            &GivenGrant {
-                own: own.id(),
-                artefact: kept_artefact,
-                revoked: false,
-            },
-        )])?;
-        self.call(
-            &own,
-            &Call::Grant {
-                grant: grant.clone(),
-                anchor: Some(kept.anchor),
-            },
-        )
-        .await?;
-        Ok(grant.id)
-    }
-
-    /// Grants given, newest rules first.
+    /// Grants given, by id.
     pub fn grants(&self) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
         let given: Vec<GivenGrant> = self.rows(table::GRANTS)?;
         Ok(given
             .into_iter()
             .filter_map(|given| {
-                given
-                    .artefact
-                    .grant
-                    .as_ref()
-                    .map(|grant| grant.id)
-                    .map(|id| (id, given))
+                let id = given.artefact.grant.as_ref()?.id;
+                Some((id, given))
+            })
+            .collect())
+    }
+
+    /// Write grants given, by id.
+    pub fn write_grants(&self) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+        let given: Vec<GivenGrant> = self.rows(table::WRITE_GRANTS)?;
+        Ok(given
+            .into_iter()
+            .filter_map(|given| {
+                let write = given.artefact.write?;
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                Some((id, given))
             })
             .collect())
     }
@@ -329,174 +287,12 @@ impl Party {
         self.rows(table::SHARED_GRANTS)
     }
 
-    /// A reader address that no own address has used yet.
-    fn reader_for(
-        &self,
-        own: &OwnAddress,
-        request: &PendingRequest,
-    ) -> Result<(Address, Binding), JourneyError> {
-        let given = self.grants()?;
-        let owner_of = |reader: Address| {
-            given.iter().find_map(|(_, given)| {
-                given
-                    .artefact
-                    .grant
-                    .as_ref()
-                    .filter(|grant| grant.reader.first_address() == reader)
-                    .map(|_| given.own)
-            })
-        };
-        let readers = &request.request.readers;
-        readers
-            .iter()
-            .find(|(reader, _)| owner_of(*reader) == Some(own.id()))
-            .or_else(|| {
-                readers
-                    .iter()
-                    .find(|(reader, _)| owner_of(*reader).is_none())
-            })
-            .cloned()
-            .ok_or_else(|| JourneyError::Unknown {
-                what: "an unused reader address of this contact".into(),
-                hint: "ask the contact to send a new request",
-            })
-    }
-
-    fn grant_object(
-        &self,
-        own: &OwnAddress,
-        reader: AccountId,
-        reader_key: &SealingKey,
-        id: GrantId,
-        artefact: &Artefact,
-        keys: Option<&[SharedKey]>,
-    ) -> Result<(Digest, Block), JourneyError> {
-        let domain = &self.ports.domain;
-        let plain = cbor::to_vec(artefact);
-        let own_key = self.sealing(own).public();
-        let mut entropy = self
-            .ports
-            .entropy
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let to_reader = hpke_seal(
-            reader_key,
-            &info::grant_object(domain, own.id(), reader, id, reader),
-            &plain,
-            &mut *entropy,
-        )?;
-        let to_owner = hpke_seal(
-            &own_key,
-            &info::grant_object(domain, own.id(), reader, id, own.id()),
-            &plain,
-            &mut *entropy,
-        )?;
-        let keys = keys
-            .map(|keys| {
-                let plain = zeroize::Zeroizing::new(cbor::to_vec(keys));
-                hpke_seal(
-                    reader_key,
-                    &info::grant_keys(domain, own.id(), reader, id),
-                    &plain,
-                    &mut *entropy,
-                )
-            })
-            .transpose()?;
-        drop(entropy);
-        let object = GrantObject {
-            version: 1,
-            to_reader,
-            to_owner,
-            keys,
-        };
-        let block = Block::of(Codec::DagCbor, cbor::to_vec(&object)).map_err(|source| {
-            JourneyError::Malformed {
-                what: "grant object",
-                source,
-            }
-        })?;
-        Ok((Digest::new(block.cid().digest()), block))
-    }
-
-    async fn put_object(&self, signer: &SigningKey, block: Block) -> Result<(), JourneyError> {
-        self.ports.vault.put_blob(&block)?;
-        Ok(self.ports.network.store(signer).put(vec![block]).await?)
-    }
-
-    /// A grant that names an own reader address: fetched, opened and kept (row 11, the reader's side).
-    pub(crate) async fn take_grant(
-        &self,
-        own: &OwnAddress,
-        grant: &Grant,
-    ) -> Result<(), JourneyError> {
-        if self
-            .ports
-            .vault
-            .get(table::SHARED_GRANTS, grant.id.as_bytes())?
-            .is_some()
-        {
-            return Ok(());
+    /// Goes on with an errand, if it has not ended.
+    pub(crate) async fn finish(&self, key: &[u8; 32]) -> Result<(), JourneyError> {
+        if let Some(errand) = self.errand(key)? {
+            self.go_on(errand).await?;
         }
-        let (artefact, keys) = self.open_grant(own, grant).await?;
-        let held = HeldGrant {
-            own: own.id(),
-            owner: grant.owner,
-            artefact,
-            keys,
-        };
-        self.put(table::SHARED_GRANTS, grant.id.as_bytes(), &held)
-    }
-
-    async fn open_grant(
-        &self,
-        own: &OwnAddress,
-        grant: &Grant,
-    ) -> Result<(Artefact, Vec<SharedKey>), JourneyError> {
-        let store = self.ports.network.store(&self.signer(own));
-        let bytes = self
-            .object(store.as_ref(), grant.terms.digest, "grant object")
-            .await?;
-        let object: GrantObject = decode("grant object", &bytes)?;
-        let domain = &self.ports.domain;
-        let secret = self.sealing(own);
-        let artefact = hpke_open(
-            &secret,
-            &info::grant_object(domain, grant.owner, grant.reader, grant.id, grant.reader),
-            &object.to_reader,
-        )?;
-        let mut artefact: Artefact = decode("grant", &artefact)?;
-        artefact.grant = Some(grant.clone());
-        let keys = match &object.keys {
-            Some(keys) => {
-                let plain = hpke_open(
-                    &secret,
-                    &info::grant_keys(domain, grant.owner, grant.reader, grant.id),
-                    keys,
-                )?;
-                decode("key list", &plain)?
-            }
-            None => Vec::new(),
-        };
-        Ok((artefact, keys))
-    }
-
-    /// The owner's side of a grant event, after a restore: the consent and the contact's name come back.
-    pub(crate) async fn restore_grant(
-        &self,
-        own: &OwnAddress,
-        other: AccountId,
-        id: GrantId,
-        digest: Digest,
-    ) -> Result<Artefact, JourneyError> {
-        let store = self.ports.network.store(&self.signer(own));
-        let bytes = self.object(store.as_ref(), digest, "grant object").await?;
-        let object: GrantObject = decode("grant object", &bytes)?;
-        let plain = hpke_open(
-            &self.sealing(own),
-            &info::grant_object(&self.ports.domain, own.id(), other, id, own.id()),
-            &object.to_owner,
-        )?;
-        decode("grant", &plain)
+        Ok(())
     }
 
     pub(crate) fn own_address(&self, id: AccountId) -> Result<OwnAddress, JourneyError> {
@@ -506,7 +302,7 @@ impl Party {
         })
     }
 
-    fn confirmed(&self, own: AccountId) -> Result<Contact, JourneyError> {
+    pub(crate) fn confirmed(&self, own: AccountId) -> Result<Contact, JourneyError> {
         let contact = self.contact(own)?;
         if contact.confirmed {
             return Ok(contact);
@@ -528,6 +324,50 @@ impl Party {
                 what: format!("the account {id}"),
                 hint: "it is not registered; ask the other side to register it",
             })
+    }
+}
+
+/// Reader addresses that a request offers.
+const READERS: u8 = 4;
+
+impl Artefact {
+    pub(crate) fn new(contact: &Contact, purpose: Purpose, reason: &str, until: Timestamp) -> Self {
+        Self {
+            version: 1,
+            purpose,
+            reason: reason.to_owned(),
+            erase_by: until,
+            name: contact.name.clone(),
+            account: contact.card.account,
+            party: contact.party,
+            paired: contact.own,
+            node: contact.card.node.clone(),
+            grant: None,
+            write: None,
+            purpose_salt: [0; 32],
+            binding: None,
+            request: None,
+            records: Vec::new(),
+            sensitivity: Sensitivity::Normal,
+        }
+    }
+}
+
+impl GivenGrant {
+    pub(crate) const fn new(own: AccountId, artefact: Artefact) -> Self {
+        Self {
+            own,
+            artefact,
+            revoked: false,
+            purged: false,
+        }
+    }
+
+    /// Whether it was given to answer this request.
+    pub(crate) fn answers(&self, request: &[u8; 32]) -> bool {
+        self.artefact
+            .request
+            .is_some_and(|answered| *answered == *request)
     }
 }
 

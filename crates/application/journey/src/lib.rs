@@ -64,16 +64,21 @@
 //! ```
 
 mod accept;
+mod after;
 mod audit;
 mod blocks;
 mod credential;
+mod ended;
+mod errand;
 mod error;
 mod grant;
 mod mail;
 pub mod memory;
+mod outbox;
 mod pairing;
 mod party;
 mod ports;
+mod post;
 mod read;
 mod restore;
 mod revoke;
@@ -84,7 +89,9 @@ pub use accept::{KeptRecord, Standing};
 pub use audit::{KeeperFeed, NamedLine};
 pub use credential::Credential;
 pub use error::JourneyError;
-pub use grant::{Artefact, GivenGrant, HeldGrant, PendingRequest, medical_only};
+pub use grant::{
+    AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
+};
 pub use mail::{AccessRequest, Message};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
@@ -94,4 +101,4 @@ pub use ports::{
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;
-pub use write::Written;
+pub use write::{WriteOptions, Written};

@@ -3,7 +3,9 @@
 use medibloc_consent::{Binding, Purpose};
 use medibloc_dag::cbor;
 use medibloc_keys::{hpke_open, hpke_seal, info, recover};
-use medibloc_record::{AccountId, Address, RecordId, SealingKey, Signature, Timestamp, keccak256};
+use medibloc_record::{
+    AccountId, Address, GrantId, RecordId, SealingKey, Signature, Timestamp, keccak256,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::pairing::ContactCard;
@@ -24,10 +26,22 @@ pub enum Message {
         /// Each with its binding.
         readers: Vec<(Address, Binding)>,
     },
-    /// A grant was revoked or has ended: purge what was read.
+    /// Grants were revoked: purge what was read under them.
     Ended {
-        /// The records.
+        /// The grants.
+        grants: Vec<GrantId>,
+        /// The records that they opened.
         records: Vec<RecordId>,
+    },
+    /// The owner has more own addresses than the reader gave addresses: send more.
+    WantReaders {
+        /// How many.
+        count: u8,
+    },
+    /// What was read under these grants is no longer kept.
+    Purged {
+        /// The grants.
+        grants: Vec<GrantId>,
     },
 }
 
@@ -67,15 +81,14 @@ pub(crate) struct Opened {
 }
 
 impl Party {
-    /// Seals and leaves a message in the mailbox of `to` at `node`.
-    pub(crate) async fn send(
+    /// Signs and seals a message for the mailbox of `to`.
+    pub(crate) fn seal_letter(
         &self,
         from: &OwnAddress,
         to: Address,
         to_key: &SealingKey,
-        node: &str,
         message: &Message,
-    ) -> Result<(), JourneyError> {
+    ) -> Result<Letter, JourneyError> {
         let id = self.ports.random();
         let info = info::mailbox(&self.ports.domain, from.address, to, &id);
         let message = cbor::to_vec(message);
@@ -94,19 +107,13 @@ impl Party {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             hpke_seal(to_key, &info, &inner, &mut *entropy)?
         };
-        let letter = Letter {
+        Ok(Letter {
             version: 1,
             sender: from.address,
             recipient: to,
             id,
             wrapped,
-        };
-        Ok(self
-            .ports
-            .network
-            .mailbox(&signer, node)
-            .send(&letter)
-            .await?)
+        })
     }
 
     /// Letters of one own address that open and are signed; others are dropped, for they can be forged by anyone.
@@ -142,7 +149,8 @@ impl Party {
 
     fn open_letter(&self, own: &OwnAddress, letter: &Letter) -> Result<Opened, JourneyError> {
         let info = info::mailbox(&self.ports.domain, letter.sender, own.address, &letter.id);
-        let inner = hpke_open(&self.sealing(own), &info, &letter.wrapped)?;
+        let secret = self.sealing_at(own, letter.wrapped.key_version);
+        let inner = hpke_open(&secret, &info, &letter.wrapped)?;
         let signed: Signed = crate::party::decode("letter", &inner)?;
         let signer = recover(&letter_digest(&info, &signed.message), &signed.signature)?;
         if signer != signed.signer || signer != letter.sender {

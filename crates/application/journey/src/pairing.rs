@@ -1,5 +1,7 @@
 //! Pairing (design 11, rows 1–4): an invitation out of band, a contact card back, a name confirmed by the person.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use medibloc_consent::Binding;
@@ -9,8 +11,11 @@ use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature, Timesta
 use serde::{Deserialize, Serialize};
 
 use crate::credential::Credential;
+use crate::errand::errand_key;
 use crate::mail::Message;
-use crate::party::{AddressUse, OwnAddress, decode, table};
+use crate::outbox::letter_row;
+use crate::party::{AddressUse, OwnAddress, change, decode, table, used};
+use crate::ports::Change;
 use crate::{JourneyError, Party};
 
 const PREFIX: &str = "medibloc:invite:1:";
@@ -119,6 +124,8 @@ impl ContactCard {
 pub struct Contact {
     /// The own address that it was paired with.
     pub own: AccountId,
+    /// The account that it signs with, accredited or not.
+    pub party: AccountId,
     /// What it sent.
     pub card: ContactCard,
     /// Name in its credential, or what the owner calls it.
@@ -127,6 +134,14 @@ pub struct Contact {
     pub confirmed: bool,
     /// Reader addresses not used yet.
     pub unused: Vec<(Address, Binding)>,
+}
+
+/// A reader address that an owner was offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Offered {
+    owner: AccountId,
+    reader: Address,
+    binding: Binding,
 }
 
 /// A pairing on the side that answered.
@@ -143,7 +158,7 @@ pub struct Patron {
 impl Party {
     /// An invitation under a fresh registered address.
     pub async fn invite(&self) -> Result<Invitation, JourneyError> {
-        let own = self.fresh_address(AddressUse::Owner).await?;
+        let own = self.fresh_addresses(1, AddressUse::Owner).await?.remove(0);
         let mut invitation = Invitation {
             version: 1,
             owner: own.address,
@@ -155,7 +170,10 @@ impl Party {
             signature: Signature::new([0; 65]),
         };
         invitation.signature = self.signer(&own).sign_digest(&invitation.digest());
-        self.put(table::INVITATIONS, own.address.as_bytes(), &invitation)?;
+        self.ports.vault.apply(vec![
+            change(table::INVITATIONS, own.address.as_bytes(), &invitation),
+            used(own.address),
+        ])?;
         Ok(invitation)
     }
 
@@ -173,6 +191,14 @@ impl Party {
             return Err(bad("it has expired; ask for a new one"));
         }
         let owner = AccountId::from_first_address(invitation.owner);
+        let key = errand_key("card", &[owner.as_bytes(), &invitation.secret]);
+        if let Some(card) = self.outgoing(&key)?
+            && let Some(patron) = self.row(table::CONTACTS, owner.as_bytes())?
+        {
+            // Answered before: the same card goes out once more.
+            self.post(card).await?;
+            return Ok(patron);
+        }
         let registered = self
             .ports
             .facts
@@ -183,7 +209,7 @@ impl Party {
             return Err(bad("its sealing key is not the registered one"));
         }
         let account = self.account();
-        let readers = self
+        let (readers, mut changes) = self
             .bound_readers(invitation.readers_wanted.min(16), owner)
             .await?;
         let mut card = ContactCard {
@@ -200,33 +226,67 @@ impl Party {
             sealing_key: invitation.sealing_key,
             node: invitation.node.clone(),
         };
-        self.put(table::CONTACTS, owner.as_bytes(), &patron)?;
-        self.send(
+        let letter = self.compose(
+            key,
             &account,
-            invitation.owner,
-            &invitation.sealing_key,
+            (invitation.owner, &invitation.sealing_key),
             &invitation.node,
             &Message::Card(card),
-        )
-        .await?;
+        )?;
+        changes.push(change(table::CONTACTS, owner.as_bytes(), &patron));
+        changes.push(letter_row(&letter));
+        self.ports.vault.apply(changes)?;
+        self.post(letter).await?;
         Ok(patron)
     }
 
-    /// Fresh registered reader addresses with their bindings to the account.
+    /// Registered reader addresses with their bindings to the account, for one owner alone: those that were offered
+    /// and not granted to yet, then fresh ones. The rows remember them as offered; the caller keeps them together with
+    /// the letter that offers.
     pub(crate) async fn bound_readers(
         &self,
         count: u8,
         owner: AccountId,
-    ) -> Result<Vec<(Address, Binding)>, JourneyError> {
+    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
+        let granted: BTreeSet<AccountId> = self.held()?.iter().map(|held| held.own).collect();
+        let mut readers: Vec<(Address, Binding)> = self
+            .rows::<Offered>(table::OFFERED)?
+            .into_iter()
+            .filter(|offered| {
+                offered.owner == owner
+                    && !granted.contains(&AccountId::from_first_address(offered.reader))
+            })
+            .map(|offered| (offered.reader, offered.binding))
+            .take(count.into())
+            .collect();
+        let (more, changes) = self
+            .new_readers(usize::from(count) - readers.len(), owner)
+            .await?;
+        readers.extend(more);
+        Ok((readers, changes))
+    }
+
+    /// Fresh reader addresses alone.
+    pub(crate) async fn new_readers(
+        &self,
+        count: usize,
+        owner: AccountId,
+    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
+        let purpose = AddressUse::Reader { owner: Some(owner) };
         let account = self.account();
-        let mut readers = Vec::new();
-        for _ in 0..count {
-            let own = self
-                .fresh_address(AddressUse::Reader { owner: Some(owner) })
-                .await?;
-            readers.push((own.address, self.bind(&account, &own)));
+        let (mut readers, mut changes) = (Vec::new(), Vec::new());
+        for own in self.fresh_addresses(count, purpose).await? {
+            let binding = self.bind(&account, &own);
+            let offered = Offered {
+                owner,
+                reader: own.address,
+                binding: binding.clone(),
+            };
+            changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
+            changes.push(used(own.address));
+            readers.push((own.address, binding));
         }
-        Ok(readers)
+        Ok((readers, changes))
     }
 
     fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
@@ -243,14 +303,16 @@ impl Party {
         own: &OwnAddress,
         signer: Address,
         card: ContactCard,
-    ) -> Result<(), JourneyError> {
+    ) -> Result<Vec<Change>, JourneyError> {
         let bad = |why: &str| JourneyError::Untrusted {
             what: "contact card",
             why: why.into(),
         };
         let invitation: Invitation = self
             .row(table::INVITATIONS, own.address.as_bytes())?
-            .ok_or_else(|| bad("no open invitation of this address"))?;
+            .ok_or_else(|| {
+                bad("no invitation of this address is open; invite the contact again")
+            })?;
         card.mac(&invitation.secret)
             .verify_slice(&card.mac)
             .map_err(|_| bad("it does not know the invitation's secret"))?;
@@ -263,44 +325,44 @@ impl Party {
             }
             _ => format!("private person {signer}"),
         };
+        let party = AccountId::from_first_address(signer);
         for (reader, binding) in &card.readers {
-            self.check_binding(&card, *reader, binding)?;
+            self.check_binding(party, *reader, binding)?;
         }
         let contact = Contact {
             own: own.id(),
+            party,
             unused: card.readers.clone(),
             card,
             name,
             confirmed: false,
         };
-        self.ports.vault.apply(vec![
-            crate::party::change(table::CONTACTS, own.address.as_bytes(), &contact),
-            crate::ports::Change::Delete {
+        Ok(vec![
+            change(table::CONTACTS, own.address.as_bytes(), &contact),
+            Change::Delete {
                 table: table::INVITATIONS,
                 key: own.address.as_bytes().to_vec(),
             },
-        ])?;
-        Ok(())
+        ])
     }
 
-    fn check_binding(
+    /// A reader address belongs to the account that the contact signs with.
+    pub(crate) fn check_binding(
         &self,
-        card: &ContactCard,
+        party: AccountId,
         reader: Address,
         binding: &Binding,
     ) -> Result<(), JourneyError> {
         let good = binding.reader.first_address() == reader
-            && card
-                .account
-                .is_none_or(|account| account == binding.account)
+            && binding.account == party
             && recover(&binding.digest(&self.ports.domain), &binding.signature)?
                 == binding.account.first_address();
         if good {
             return Ok(());
         }
         Err(JourneyError::Untrusted {
-            what: "contact card",
-            why: format!("reader address {reader} is not bound to its account"),
+            what: "reader address",
+            why: format!("{reader} is not bound to the contact's account"),
         })
     }
 
@@ -322,6 +384,11 @@ impl Party {
             return Err(bad("the authority does not accredit this account now"));
         }
         Ok(credential)
+    }
+
+    /// Invitations that nobody has answered yet.
+    pub fn open_invitations(&self) -> Result<Vec<Invitation>, JourneyError> {
+        self.rows(table::INVITATIONS)
     }
 
     /// Contacts that answered invitations.
@@ -358,6 +425,17 @@ impl Party {
         contact.confirmed = true;
         self.put(table::CONTACTS, own.as_bytes(), &contact)?;
         Ok(contact)
+    }
+
+    /// The pairing with an owner.
+    pub(crate) fn patron(&self, owner: AccountId) -> Result<Patron, JourneyError> {
+        self.patrons()?
+            .into_iter()
+            .find(|patron| patron.owner == owner)
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("the owner {owner}"),
+                hint: "answer the person's invitation first: `medibloc contact accept`",
+            })
     }
 
     pub(crate) fn contact(&self, own: AccountId) -> Result<Contact, JourneyError> {

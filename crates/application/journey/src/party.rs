@@ -2,7 +2,7 @@
 
 use medibloc_dag::cbor;
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
-use medibloc_ledger::{Call, Outcome, SignedCall, UnsignedCall};
+use medibloc_ledger::{Call, LedgerError, Outcome, Refusal, SignedCall, UnsignedCall};
 use medibloc_record::{AccountId, Address, Role, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -11,6 +11,9 @@ use crate::{JourneyError, Ports};
 
 /// How long a request to the relay stays valid.
 const REQUEST_LIFE: u64 = 10 * 60;
+
+/// Where the version of the account's sealing key is kept.
+pub(crate) const ACCOUNT_KEY: &[u8] = b"account-key-version";
 
 /// Tables of the vault.
 pub(crate) mod table {
@@ -27,6 +30,15 @@ pub(crate) mod table {
     pub(crate) const READS: &str = "reads";
     pub(crate) const CURSOR: &str = "cursor";
     pub(crate) const STATEMENTS: &str = "statements";
+    pub(crate) const ERRANDS: &str = "errands";
+    pub(crate) const LETTERS: &str = "letters";
+    pub(crate) const SEEN: &str = "seen-letters";
+    pub(crate) const RESERVED: &str = "reserved-addresses";
+    pub(crate) const OFFERED: &str = "offered-readers";
+    pub(crate) const DELIVERIES: &str = "deliveries";
+    pub(crate) const PLANS: &str = "plans";
+    pub(crate) const MAY_WRITE: &str = "may-write";
+    pub(crate) const RECEIPTS: &str = "receipts";
 }
 
 /// What one derived address is for.
@@ -109,8 +121,13 @@ impl Party {
             index: None,
             address: self.seed.account_key().address(),
             purpose: AddressUse::Account,
-            key_version: 1,
+            key_version: self.account_key_version(),
         }
+    }
+
+    fn account_key_version(&self) -> u32 {
+        let kept = self.row(table::CURSOR, ACCOUNT_KEY);
+        kept.ok().flatten().unwrap_or(1)
     }
 
     /// Every derived address in use, the account not among them.
@@ -134,7 +151,12 @@ impl Party {
     }
 
     pub(crate) fn sealing(&self, own: &OwnAddress) -> SealingSecret {
-        self.seed.sealing(own.slot(), own.key_version)
+        self.sealing_at(own, own.key_version)
+    }
+
+    /// The sealing key of another version: what was sealed before a rotation opens with the key of its time.
+    pub(crate) fn sealing_at(&self, own: &OwnAddress, version: u32) -> SealingSecret {
+        self.seed.sealing(own.slot(), version)
     }
 
     pub(crate) fn derive(&self, index: u32, purpose: AddressUse) -> OwnAddress {
@@ -162,38 +184,47 @@ impl Party {
         Ok(own)
     }
 
-    /// The next fresh address, registered and remembered. Remembered first, so that a crash wastes none.
-    pub(crate) async fn fresh_address(
+    /// Fresh addresses, registered and remembered. They stay reserved until the caller deletes the reservation in
+    /// the same step as it uses them ([`used`]), so that a crash wastes none.
+    pub(crate) async fn fresh_addresses(
         &self,
+        count: usize,
         purpose: AddressUse,
-    ) -> Result<OwnAddress, JourneyError> {
-        let next = self
-            .addresses()?
-            .iter()
-            .filter_map(|own| own.index)
-            .max()
-            .unwrap_or(0)
-            + 1;
-        let own = self.derive(next, purpose);
-        self.put(table::ADDRESSES, own.address.as_bytes(), &own)?;
-        self.register(&own).await?;
-        Ok(own)
+    ) -> Result<Vec<OwnAddress>, JourneyError> {
+        let mut fresh: Vec<OwnAddress> = self.rows(table::RESERVED)?;
+        fresh.retain(|own| own.purpose == purpose);
+        fresh.sort_by_key(|own| own.index);
+        fresh.truncate(count);
+        let last = self.addresses()?.iter().filter_map(|own| own.index).max();
+        let mut next = last.unwrap_or(0) + 1;
+        while fresh.len() < count {
+            let own = self.derive(next, purpose.clone());
+            self.ports.vault.apply(vec![
+                change(table::ADDRESSES, own.address.as_bytes(), &own),
+                change(table::RESERVED, own.address.as_bytes(), &own),
+            ])?;
+            fresh.push(own);
+            next += 1;
+        }
+        for own in &fresh {
+            self.register(own).await?;
+        }
+        Ok(fresh)
     }
 
     async fn register(&self, own: &OwnAddress) -> Result<(), JourneyError> {
         if self.ports.facts.account_of(own.address).await?.is_some() {
             return Ok(());
         }
-        let sealing_key = self.sealing(own).public().key;
-        self.call(
-            own,
-            &Call::Register {
-                role: self.role,
-                sealing_key,
-            },
-        )
-        .await?;
-        Ok(())
+        let call = Call::Register {
+            role: self.role,
+            sealing_key: self.sealing(own).public().key,
+        };
+        match self.call(own, &call).await {
+            // The request of before a crash became final in between.
+            Err(JourneyError::Ledger(LedgerError::Refused(Refusal::Exists { .. }))) => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     /// Signs and sends one call of an own address; returns when it is final.
@@ -257,6 +288,14 @@ impl Party {
             .iter()
             .map(|(_, bytes)| decode(table, bytes))
             .collect()
+    }
+}
+
+/// Ends the reservation of a fresh address.
+pub(crate) fn used(own: Address) -> Change {
+    Change::Delete {
+        table: table::RESERVED,
+        key: own.as_bytes().to_vec(),
     }
 }
 

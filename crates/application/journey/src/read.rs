@@ -1,20 +1,50 @@
 //! Read (design 11, rows 12–14): receipt first, then shares from the keepers, then the record.
 
-use medibloc_consent::{KeeperReply, KeeperRequest, SignedReply, SignedRequest};
+use medibloc_consent::{KeeperReply, KeeperRequest, Reason, SignedReply, SignedRequest};
 use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover, verify_attestation};
-use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Receipt};
+use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Outcome, Receipt};
 use medibloc_record::{
-    KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId, SignedAttestation,
+    AccountId, GrantId, KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId,
+    SignedAttestation, Timestamp,
 };
 use medibloc_seal::{Expectations, MasterKey, OwnerHalf, ReaderView, check_for_reader};
+use serde::{Deserialize, Serialize};
 
 use crate::accept::VaultSource;
-use crate::grant::{HeldGrant, ReaderObjects, SharedKey};
-use crate::party::OwnAddress;
+use crate::errand::{Luggage, errand_key};
+use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
+use crate::party::{OwnAddress, change, table};
+use crate::ports::Change;
 use crate::{JourneyError, Party};
 
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
+
+/// Age at which a receipt that was not used is given up; keepers take it for ten minutes.
+const RECEIPT_LIFE: u64 = 9 * 60;
+
+/// A receipt that was not used yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeptReceipt {
+    pub(crate) id: ReceiptId,
+    pub(crate) record: RecordId,
+    pub(crate) reader: AccountId,
+    pub(crate) grant: GrantId,
+    pub(crate) outcome: Outcome,
+    pub(crate) at: Timestamp,
+}
+
+impl KeptReceipt {
+    const fn receipt(&self) -> Receipt {
+        Receipt {
+            id: self.id,
+            record: self.record,
+            reader: self.reader,
+            grant: self.grant,
+            outcome: self.outcome,
+        }
+    }
+}
 
 /// A record that was opened for a reader.
 #[derive(Debug)]
@@ -45,24 +75,45 @@ impl Party {
         self.read_with(&own, &held, &key, receipt).await
     }
 
+    /// The grant that lasts longest, of those that open a record.
     fn held_key(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
-        let mut found = None;
-        for held in self.held()? {
-            if let Some(key) = held
-                .keys
-                .iter()
-                .find(|key| key.anchor.record_id() == record)
-            {
-                found = Some((held.clone(), key.clone()));
-            }
+        let all = self.held()?;
+        let found = all
+            .iter()
+            .filter(|held| held.ended.is_none())
+            .filter_map(|held| {
+                let key = held
+                    .keys
+                    .iter()
+                    .find(|key| key.anchor.record_id() == record)?;
+                Some((held.clone(), key.clone()))
+            })
+            .max_by_key(|(held, _)| held.artefact.erase_by);
+        if let Some(found) = found {
+            return Ok(found);
         }
-        found.ok_or_else(|| JourneyError::Unknown {
+        let named = |held: &&HeldGrant| held.artefact.records.contains(&record);
+        if let Some(end) = all.iter().filter(named).find_map(|held| held.ended) {
+            return Err(JourneyError::Refused(match end {
+                EndOfGrant::Revoked => Reason::Revoked,
+                EndOfGrant::Expired => Reason::Expired,
+            }));
+        }
+        if all.iter().any(HeldGrant::is_standing) {
+            return Err(JourneyError::Unknown {
+                what: format!("the key of record {record}"),
+                hint: "granted, key not delivered yet: the owner's agent delivers it when it is online; then run \
+                       `medibloc sync`",
+            });
+        }
+        Err(JourneyError::Unknown {
             what: format!("a grant for record {record}"),
             hint: "ask the owner: `medibloc request create`, then `medibloc sync`",
         })
     }
 
-    /// Row 12: the receipt is final before any keeper is asked.
+    /// Row 12: the receipt is final before any keeper is asked. One that a crash kept from being used is used while
+    /// keepers take it; a new one is only asked for after.
     async fn open_read(
         &self,
         own: &OwnAddress,
@@ -78,18 +129,29 @@ impl Party {
                 hint: "run `medibloc sync`",
             })?;
         let (record, nonce) = (key.anchor.record_id(), Nonce::new(self.ports.random()));
-        let purpose_tag = held.artefact.purpose.tag(held.artefact.purpose_salt);
-        let id = ReceiptId::derive(record, own.id(), grant.id, nonce);
+        let begun = errand_key("read", &[record.as_bytes(), grant.id.as_bytes()]);
+        if let Some(errand) = self.errand(&begun)? {
+            self.go_on(errand).await?;
+        }
+        if let Some(kept) = self.row::<KeptReceipt>(table::RECEIPTS, record.as_bytes())?
+            && kept.grant == grant.id
+            && self.chain_now().await?.since(kept.at) < RECEIPT_LIFE
+        {
+            return Ok(kept.receipt());
+        }
         let call = Call::OpenRead {
             record,
-            purpose_tag,
+            purpose_tag: held.artefact.purpose.tag(held.artefact.purpose_salt),
             nonce,
             anchor: key.anchor,
             grant: grant.clone(),
         };
-        let outcome = self.call(own, &call).await?;
+        let what = format!("receipt for record {record}");
+        let outcome = self
+            .begin(begun, what, own.id(), call, Luggage::default())
+            .await?;
         Ok(Receipt {
-            id,
+            id: ReceiptId::derive(record, own.id(), grant.id, nonce),
             record,
             reader: own.id(),
             grant: grant.id,
@@ -158,11 +220,14 @@ impl Party {
         for part in &manifest.parts {
             self.fetch_dag(store.as_ref(), &part.cid).await?;
         }
-        self.put(
-            crate::party::table::READS,
-            key.anchor.record_id().as_bytes(),
-            &manifest,
-        )?;
+        let record = key.anchor.record_id();
+        self.ports.vault.apply(vec![
+            change(table::READS, record.as_bytes(), &manifest),
+            Change::Delete {
+                table: table::RECEIPTS,
+                key: record.as_bytes().to_vec(),
+            },
+        ])?;
         Ok(ReadRecord { receipt, manifest })
     }
 

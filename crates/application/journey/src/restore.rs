@@ -3,11 +3,12 @@
 
 use medibloc_keys::Phrase;
 use medibloc_ledger::Event;
-use medibloc_record::{AccountId, GrantId, Role};
+use medibloc_record::{GrantId, Role};
 
 use crate::grant::GivenGrant;
+use crate::grant::deliver::{Delivery, delivery_key};
 use crate::pairing::{Contact, ContactCard};
-use crate::party::{AddressUse, table};
+use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::{JourneyError, Party, Ports, SyncReport};
 
 /// Derivations looked at beyond the last registered one.
@@ -20,6 +21,8 @@ pub struct RestoreReport {
     pub addresses: usize,
     /// Consents found.
     pub consents: usize,
+    /// Consents that could not be fetched now, with the reason; restore again when their node is back.
+    pub missing: Vec<String>,
     /// What the first sync found.
     pub sync: SyncReport,
 }
@@ -36,12 +39,16 @@ impl Party {
             addresses: party.find_addresses().await?,
             ..RestoreReport::default()
         };
-        report.consents = party.find_consents().await?;
+        report.consents = party.find_consents(&mut report.missing).await?;
         report.sync = party.sync().await?;
         Ok((party, report))
     }
 
     async fn find_addresses(&self) -> Result<usize, JourneyError> {
+        let account = self.account().id();
+        if let Some(facts) = self.ports.facts.account(account).await? {
+            self.put(table::CURSOR, ACCOUNT_KEY, &facts.sealing_key.version)?;
+        }
         let (mut index, mut last) = (0, 0);
         let mut found = 0;
         while index <= last + GAP {
@@ -51,7 +58,11 @@ impl Party {
                 AddressUse::Owner
             };
             let own = self.derive(index, purpose);
-            if self.ports.facts.account_of(own.address).await?.is_some() {
+            if let Some(facts) = self.ports.facts.account(own.id()).await? {
+                let own = OwnAddress {
+                    key_version: facts.sealing_key.version,
+                    ..own
+                };
                 self.put(table::ADDRESSES, own.address.as_bytes(), &own)?;
                 (last, found) = (index, found + 1);
             }
@@ -60,77 +71,103 @@ impl Party {
         Ok(found)
     }
 
-    async fn find_consents(&self) -> Result<usize, JourneyError> {
+    /// One consent that cannot be fetched stops none of the others.
+    async fn find_consents(&self, missing: &mut Vec<String>) -> Result<usize, JourneyError> {
         let (events, _) = self.events_from(0).await?;
         let mut found = 0;
         for (_, event) in events {
-            let (owner, other, id, digest) = match &event {
-                Event::Granted(grant) => (grant.owner, grant.reader, grant.id, grant.terms.digest),
-                Event::WriteGranted(write) => {
-                    let id = GrantId::derive(write.owner, write.author, write.nonce);
-                    (write.owner, write.author, id, write.digest)
+            match self.find_consent(&event).await {
+                Ok(true) => found += 1,
+                Ok(false) => {}
+                Err(error @ JourneyError::Port(crate::PortError::Vault { .. })) => {
+                    return Err(error);
                 }
-                Event::Revoked { grant } => {
-                    self.mark_revoked(*grant)?;
-                    continue;
-                }
-                Event::AllRevoked { owner } => {
-                    self.mark_all_revoked(*owner)?;
-                    continue;
-                }
-                _ => continue,
-            };
-            let Some(own) = self.own(owner)? else {
-                continue;
-            };
-            let mut artefact = self.restore_grant(&own, other, id, digest).await?;
-            let table = match event {
-                Event::Granted(grant) => {
-                    artefact.grant = Some(grant);
-                    table::GRANTS
-                }
-                Event::WriteGranted(write) => {
-                    artefact.write = Some(write);
-                    table::WRITE_GRANTS
-                }
-                _ => continue,
-            };
-            let contact = Contact {
-                own: owner,
-                card: ContactCard::restored(artefact.account, artefact.node.clone()),
-                name: artefact.name.clone(),
-                confirmed: true,
-                unused: Vec::new(),
-            };
-            self.put(table::CONTACTS, owner.as_bytes(), &contact)?;
-            self.put(
-                table,
-                id.as_bytes(),
-                &GivenGrant {
-                    own: owner,
-                    artefact,
-                    revoked: false,
-                },
-            )?;
-            found += 1;
+                Err(error) => missing.push(error.to_string()),
+            }
         }
         Ok(found)
     }
 
-    fn mark_revoked(&self, id: GrantId) -> Result<(), JourneyError> {
-        if let Some(mut given) = self.row::<GivenGrant>(table::GRANTS, id.as_bytes())? {
-            given.revoked = true;
-            self.put(table::GRANTS, id.as_bytes(), &given)?;
-        }
-        Ok(())
+    async fn find_consent(&self, event: &Event) -> Result<bool, JourneyError> {
+        let (owner, other, id, digest) = match event {
+            Event::Granted(grant) => (grant.owner, grant.reader, grant.id, grant.terms.digest),
+            Event::WriteGranted(write) => {
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                (write.owner, write.author, id, write.digest)
+            }
+            other => return self.find_change(other).await,
+        };
+        let Some(own) = self.own(owner)? else {
+            return Ok(false);
+        };
+        let mut artefact = self.restore_grant(&own, other, id, digest).await?;
+        let table = match event {
+            Event::WriteGranted(write) => {
+                artefact.write = Some(*write);
+                table::WRITE_GRANTS
+            }
+            Event::Granted(grant) => {
+                artefact.grant = Some(grant.clone());
+                table::GRANTS
+            }
+            _ => return Ok(false),
+        };
+        let contact = Contact {
+            own: artefact.paired,
+            party: artefact.party,
+            card: ContactCard::restored(artefact.account, artefact.node.clone()),
+            name: artefact.name.clone(),
+            confirmed: true,
+            unused: Vec::new(),
+        };
+        self.ports.vault.apply(vec![
+            change(table::CONTACTS, contact.own.as_bytes(), &contact),
+            change(table, id.as_bytes(), &GivenGrant::new(owner, artefact)),
+        ])?;
+        Ok(true)
     }
 
-    fn mark_all_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
-        for (id, given) in self.grants()? {
-            if given.own == owner {
-                self.mark_revoked(id)?;
+    /// What became of consents that were found.
+    async fn find_change(&self, event: &Event) -> Result<bool, JourneyError> {
+        let changes = match event {
+            Event::Revoked { grant } => self.revoked_where(|id, _| id == *grant)?,
+            Event::ReaderRevoked { owner, reader } => self.revoked_where(|_, given| {
+                let grant = given.artefact.grant.as_ref();
+                given.own == *owner && grant.is_some_and(|grant| grant.reader == *reader)
+            })?,
+            Event::WriteRevoked { owner, author } => self.writes_revoked_where(|given| {
+                let write = given.artefact.write;
+                given.own == *owner && write.is_some_and(|write| write.author == *author)
+            })?,
+            Event::AllRevoked { owner } => {
+                let mut changes = self.revoked_where(|_, given| given.own == *owner)?;
+                changes.extend(self.writes_revoked_where(|given| given.own == *owner)?);
+                changes
             }
-        }
-        Ok(())
+            Event::Delivered {
+                grant,
+                number,
+                digest,
+            } => {
+                let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
+                let Some(given) = given else {
+                    return Ok(false);
+                };
+                let own = self.own_address(given.own)?;
+                let records = self
+                    .restore_delivery(&own, *grant, *number, *digest)
+                    .await?;
+                let delivery = Delivery {
+                    grant: *grant,
+                    number: *number,
+                    records,
+                };
+                let key = delivery_key(*grant, *number);
+                vec![change(table::DELIVERIES, &key, &delivery)]
+            }
+            _ => Vec::new(),
+        };
+        self.ports.vault.apply(changes)?;
+        Ok(false)
     }
 }

@@ -1,62 +1,187 @@
-//! Revoke and erase (design 11, rows 16 and 16b).
+//! Revoke and erase (design 11, rows 16 and 16b). Each is an errand, and the reader's letter leaves when it is final.
 
 use medibloc_consent::DeletionStatement;
 use medibloc_keys::recover;
 use medibloc_ledger::Call;
-use medibloc_record::{GrantId, RecordId};
+use medibloc_record::{AccountId, GrantId, RecordId};
 
-use crate::party::table;
-use crate::{GivenGrant, JourneyError, Party};
+use crate::errand::{Luggage, errand_key};
+use crate::grant::plan::forget_plan;
+use crate::mail::Message;
+use crate::outbox::Outgoing;
+use crate::party::{AddressUse, table};
+use crate::{GivenGrant, JourneyError, Party, Standing};
 
 impl Party {
-    /// Ends one grant; from the next block on no key is released for it.
+    /// Ends one grant; from the next block on no key is released for it. The reader is told and purges.
     pub async fn revoke(&self, id: GrantId) -> Result<(), JourneyError> {
-        let mut given: GivenGrant =
+        let given: GivenGrant =
             self.row(table::GRANTS, id.as_bytes())?
                 .ok_or_else(|| JourneyError::Unknown {
                     what: format!("grant {id}"),
                     hint: "`medibloc grant list` shows the grants that were given",
                 })?;
-        let own = self.own_address(given.own)?;
-        if let Some(grant) = given.artefact.grant.clone() {
-            self.call(&own, &Call::Revoke(grant)).await?;
+        self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
+        let key = errand_key("revoke", &[id.as_bytes()]);
+        if given.revoked || self.errand(&key)?.is_some() {
+            return self.finish(&key).await;
         }
-        given.revoked = true;
-        self.put(table::GRANTS, id.as_bytes(), &given)
+        let Some(grant) = given.artefact.grant.clone() else {
+            return Ok(());
+        };
+        let letter = self.ended_letter(id, &given).await?;
+        let plan = given.artefact.request.map(|request| forget_plan(&request));
+        self.begin(
+            key,
+            format!("revocation of a grant to {}", given.artefact.name),
+            given.own,
+            Call::Revoke(grant),
+            Luggage {
+                letters: vec![letter],
+                rows: plan.into_iter().collect(),
+                ..Luggage::default()
+            },
+        )
+        .await?;
+        self.send_waiting().await
     }
 
-    /// Ends every grant and write grant of every own address.
-    pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
-        for own in self.addresses()? {
-            if self.ports.facts.account_of(own.address).await?.is_some() {
-                self.call(&own, &Call::RevokeAll).await?;
+    /// Ends the permission to write that was given under an own address.
+    pub async fn revoke_write(&self, id: GrantId) -> Result<(), JourneyError> {
+        let given: GivenGrant = self
+            .row(table::WRITE_GRANTS, id.as_bytes())?
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("write grant {id}"),
+                hint: "`medibloc grant list` shows the grants that were given",
+            })?;
+        let key = errand_key("revoke-write", &[id.as_bytes()]);
+        if given.revoked || self.errand(&key)?.is_some() {
+            return self.finish(&key).await;
+        }
+        let Some(write) = given.artefact.write else {
+            return Ok(());
+        };
+        let what = format!("end of permission to write for {}", given.artefact.name);
+        let call = Call::RevokeWrite {
+            author: write.author,
+        };
+        self.begin(key, what, given.own, call, Luggage::default())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends everything that was given to the contact of an own address, under whichever address it was given.
+    pub async fn revoke_contact(&self, own: AccountId) -> Result<(), JourneyError> {
+        let party = self.contact(own)?.party;
+        for (id, given) in self.grants()? {
+            if given.artefact.party == party && !given.revoked {
+                self.revoke(id).await?;
             }
         }
-        for (id, mut given) in self.grants()? {
-            given.revoked = true;
-            self.put(table::GRANTS, id.as_bytes(), &given)?;
+        for (id, given) in self.write_grants()? {
+            if given.artefact.party == party && !given.revoked {
+                self.revoke_write(id).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Ends every grant and write grant of every own address, each address with one call.
+    pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
+        for own in self.addresses()? {
+            if matches!(own.purpose, AddressUse::Reader { .. }) {
+                continue;
+            }
+            let key = errand_key("revoke-all", &[own.id().as_bytes()]);
+            if self.errand(&key)?.is_some() {
+                self.finish(&key).await?;
+                continue;
+            }
+            let given = |given: &GivenGrant| given.own == own.id() && !given.revoked;
+            let mut luggage = Luggage::default();
+            let mut live = self.write_grants()?.iter().any(|(_, write)| given(write));
+            for (id, grant) in self.grants()? {
+                if given(&grant) {
+                    live = true;
+                    luggage.letters.push(self.ended_letter(id, &grant).await?);
+                    let plan = grant.artefact.request.map(|request| forget_plan(&request));
+                    luggage.rows.extend(plan);
+                }
+            }
+            if live {
+                let what = "revocation of everything".to_owned();
+                self.begin(key, what, own.id(), Call::RevokeAll, luggage)
+                    .await?;
+            }
+        }
+        self.send_waiting().await
+    }
+
+    /// The letter that tells a reader to purge, to the mailbox of the very address that it read under.
+    async fn ended_letter(
+        &self,
+        id: GrantId,
+        given: &GivenGrant,
+    ) -> Result<Outgoing, JourneyError> {
+        let own = self.own_address(given.own)?;
+        let grant = given.artefact.grant.as_ref();
+        let reader = grant.map_or(given.artefact.party, |grant| grant.reader);
+        let mut records = given.artefact.records.clone();
+        for delivery in self.deliveries(id)? {
+            records.extend(delivery.records);
+        }
+        let message = Message::Ended {
+            grants: vec![id],
+            records,
+        };
+        self.compose(
+            errand_key("ended", &[id.as_bytes()]),
+            &own,
+            (reader.first_address(), &self.key_of(reader).await?),
+            &given.artefact.node,
+            &message,
+        )
+    }
+
+    /// Letters leave now if they can; if not, the next sync sends them.
+    async fn send_waiting(&self) -> Result<(), JourneyError> {
+        self.resume_letters(&mut Vec::new()).await
     }
 
     /// Erases a record: final on chain first, then keepers destroy their local keys and storage deletes. Gives the
     /// number of keepers that signed a deletion; n − t + 1 of them are final.
     pub async fn erase(&self, record: RecordId) -> Result<usize, JourneyError> {
         let kept = self.record(record)?;
-        let own = self.own_address(kept.anchor.owner)?;
-        if !self
-            .ports
-            .facts
-            .record(record)
-            .await?
-            .is_some_and(|facts| facts.erased)
-        {
-            self.call(&own, &Call::Erase(kept.anchor)).await?;
+        let facts = self.ports.facts.record(record).await?;
+        let key = errand_key("erase", &[record.as_bytes()]);
+        if self.errand(&key)?.is_some() {
+            self.finish(&key).await?;
+        } else if !facts.is_some_and(|facts| facts.erased) {
+            let what = format!("erasure of record {record}");
+            let call = Call::Erase(kept.anchor);
+            self.begin(key, what, kept.anchor.owner, call, Luggage::default())
+                .await?;
         }
+        self.mark_erased(record)?;
+        self.collect_statements(record, kept.anchor.owner).await
+    }
+
+    /// Asks keepers for their deletion statements; keeps those that are signed.
+    async fn collect_statements(
+        &self,
+        record: RecordId,
+        owner: AccountId,
+    ) -> Result<usize, JourneyError> {
+        let own = self.own_address(owner)?;
         let committee = self.ports.facts.committee().await?;
         let keepers = self.ports.network.keepers(&self.signer(&own));
         let mut statements = 0;
         for keeper in &committee.keepers {
+            let key = [record.as_bytes().as_slice(), &[keeper.index]].concat();
+            if self.ports.vault.get(table::STATEMENTS, &key)?.is_some() {
+                statements += 1;
+                continue;
+            }
             if let Ok(Some(statement)) = keepers.deletion(keeper.index, record).await
                 && recover(
                     &DeletionStatement::digest(keeper.signer, record, &self.ports.domain),
@@ -64,12 +189,32 @@ impl Party {
                 )
                 .is_ok_and(|signer| signer == keeper.signer)
             {
-                let key = [record.as_bytes().as_slice(), &[keeper.index]].concat();
                 self.put(table::STATEMENTS, &key, &statement)?;
                 statements += 1;
             }
         }
-        self.mark_erased(record)?;
         Ok(statements)
+    }
+
+    /// Goes on asking for deletion statements until every keeper has signed.
+    pub(crate) async fn resume_erasures(
+        &self,
+        later: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        for kept in self.records()? {
+            if kept.standing != Standing::Erased {
+                continue;
+            }
+            let record = kept.record();
+            let committee = self.ports.facts.committee().await?;
+            let got = self.collect_statements(record, kept.anchor.owner).await?;
+            if got < committee.keepers.len() {
+                later.push(format!(
+                    "erasure of record {record}: {got} of {} keepers signed",
+                    committee.keepers.len()
+                ));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,20 +1,21 @@
-//! Sync (design 11, rows 3, 9–11): events of the chain, letters, unfinished jobs. Safe to run at any time and to
+//! Sync (design 11, rows 3, 9–11): unfinished jobs, events of the chain, letters. Safe to run at any time and to
 //! break off at any instant: every step is keyed by what it is about and simply done again.
 
 use std::collections::BTreeMap;
 
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{AccountId, Digest, RecordId};
+use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::is_temporary;
-use crate::grant::PendingRequest;
-use crate::mail::Message;
-use crate::party::{AddressUse, OwnAddress, decode, table};
+use crate::grant::EndOfGrant;
+use crate::party::{OwnAddress, decode, table};
 use crate::{JourneyError, Party, Standing};
 
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
+/// Records with missing objects that are looked at again by one sync.
+const LOOK_AGAIN: usize = 32;
 
 /// What a sync found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,13 +28,21 @@ pub struct SyncReport {
     pub grants: usize,
     /// Contacts and requests received.
     pub letters: usize,
+    /// Keys of newly accepted records given to readers of class and all grants.
+    pub delivered: usize,
+    /// Keys of newly accepted records received.
+    pub keys: usize,
+    /// Held grants that have ended.
+    pub ended: Vec<GrantId>,
+    /// Records whose copies were purged with them.
+    pub purged: Vec<RecordId>,
     /// What could not be done now and is done by the next sync.
     pub later: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Cursor {
-    next: u64,
+pub(crate) struct Cursor {
+    pub(crate) next: u64,
 }
 
 impl Party {
@@ -43,8 +52,14 @@ impl Party {
         if let Err(error) = self.resume_writes().await {
             report.later.push(error.to_string());
         }
+        self.resume_errands(&mut report.later).await?;
         self.sync_chain(&mut report).await?;
         self.sync_mail(&mut report).await?;
+        self.purge_expired(&mut report).await?;
+        self.resume_plans(&mut report).await?;
+        self.deliver_new(&mut report).await?;
+        self.resume_erasures(&mut report.later).await?;
+        self.resume_letters(&mut report.later).await?;
         Ok(report)
     }
 
@@ -71,8 +86,8 @@ impl Party {
                 Err(error) => report.later.push(error.to_string()),
             }
         }
-        complete &= self.recheck(&own, report).await?;
-        if complete {
+        self.recheck(&own, report).await?;
+        if complete && next != start.next {
             self.put(table::CURSOR, b"chain", &Cursor { next })?;
         }
         Ok(())
@@ -85,6 +100,7 @@ impl Party {
         capsules: &BTreeMap<RecordId, Digest>,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
+        let revoked = EndOfGrant::Revoked;
         match event {
             Event::Anchored(anchor) => {
                 let Some(address) = own.get(&anchor.owner) else {
@@ -102,100 +118,75 @@ impl Party {
                     }
                     Standing::Checked | Standing::Erased => {}
                 }
+                Ok(())
             }
             Event::Granted(grant) => {
-                let Some(address) = own.get(&grant.reader) else {
-                    return Ok(());
-                };
-                self.take_grant(address, grant).await?;
-                report.grants += 1;
+                if let Some(address) = own.get(&grant.reader)
+                    && self.take_grant(address, grant).await?
+                {
+                    report.grants += 1;
+                }
+                Ok(())
             }
-            Event::Erased { record } => self.mark_erased(*record)?,
-            _ => {}
+            Event::Delivered {
+                grant,
+                number,
+                digest,
+            } => {
+                report.keys += self.take_delivery(*grant, *number, *digest).await?;
+                Ok(())
+            }
+            Event::Revoked { grant } => {
+                let changes = self.revoked_where(|id, _| id == *grant)?;
+                self.ports.vault.apply(changes)?;
+                self.end_grants_where(revoked, |id, _| id == *grant, report)
+                    .await
+            }
+            Event::ReaderRevoked { owner, reader } => {
+                let fits = |_, held: &crate::HeldGrant| held.owner == *owner && held.own == *reader;
+                self.end_grants_where(revoked, fits, report).await
+            }
+            Event::AllRevoked { owner } => {
+                self.end_grants_where(revoked, |_, held| held.owner == *owner, report)
+                    .await
+            }
+            Event::WriteGranted(write) if own.contains_key(&write.author) => {
+                self.take_write_grant(write).await
+            }
+            Event::CapsuleReplaced { record, digest, .. } => self.newer_capsule(*record, *digest),
+            Event::Erased { record } => self.mark_erased(*record),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Looks again at records that were checked but lacked acknowledgements.
+    /// Looks again at records that were checked but lacked acknowledgements, and at those with missing objects.
     async fn recheck(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
         report: &mut SyncReport,
-    ) -> Result<bool, JourneyError> {
-        for kept in self
+    ) -> Result<(), JourneyError> {
+        let again = self
             .records()?
             .into_iter()
-            .filter(|kept| kept.standing == Standing::Checked)
-        {
+            .filter(|kept| kept.standing == Standing::Checked || kept.incomplete);
+        for kept in again.take(LOOK_AGAIN) {
             let Some(address) = own.get(&kept.anchor.owner) else {
                 continue;
             };
             match self.look_at(address, &kept.anchor, kept.capsule).await {
                 Ok(kept) if kept.is_accepted() => report.accepted.push(kept.record()),
-                Ok(_) => report.later.push(format!(
-                    "record {}: too few keepers have their share yet",
-                    kept.record()
-                )),
-                Err(error) if is_temporary(&error) => report.later.push(error.to_string()),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    async fn sync_mail(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
-        for own in self
-            .addresses()?
-            .into_iter()
-            .filter(|own| own.purpose != AddressUse::Own)
-        {
-            for letter in self.letters(&own).await? {
-                let taken = match letter.message {
-                    Message::Card(card) => self.take_card(&own, letter.signer, card).await,
-                    Message::Access(request) => {
-                        self.take_request(&own, letter.id, letter.signer, request)
+                Ok(kept) => {
+                    if kept.standing == Standing::Checked {
+                        report.later.push(format!(
+                            "record {}: too few keepers have their share yet",
+                            kept.record()
+                        ));
                     }
-                    Message::MoreReaders { .. } | Message::Ended { .. } => Ok(()),
-                };
-                match taken {
-                    Ok(()) => report.letters += 1,
-                    Err(error) if is_temporary(&error) => {
-                        report.later.push(error.to_string());
-                        continue;
-                    }
-                    Err(error) => report.later.push(error.to_string()),
                 }
-                self.letter_done(&own, letter.id).await?;
+                Err(error) => report.later.push(error.to_string()),
             }
         }
         Ok(())
-    }
-
-    fn take_request(
-        &self,
-        own: &OwnAddress,
-        id: [u8; 32],
-        signer: medibloc_record::Address,
-        request: crate::mail::AccessRequest,
-    ) -> Result<(), JourneyError> {
-        let contact = self.contact(own.id())?;
-        if contact
-            .card
-            .account
-            .is_some_and(|account| account.first_address() != signer)
-        {
-            return Err(JourneyError::Untrusted {
-                what: "access request",
-                why: "it is not from the contact of this address".into(),
-            });
-        }
-        let pending = PendingRequest {
-            own: own.id(),
-            id,
-            name: contact.name,
-            request,
-        };
-        self.put(table::REQUESTS, &id, &pending)
     }
 
     /// All final events from a block on, with the block to start from next time.
@@ -228,7 +219,21 @@ impl Party {
     pub(crate) fn mark_erased(&self, record: RecordId) -> Result<(), JourneyError> {
         if let Some(bytes) = self.ports.vault.get(table::RECORDS, record.as_bytes())? {
             let mut kept: crate::KeptRecord = decode("record", &bytes)?;
-            kept.standing = Standing::Erased;
+            if kept.standing != Standing::Erased {
+                kept.standing = Standing::Erased;
+                self.put(table::RECORDS, record.as_bytes(), &kept)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn newer_capsule(&self, record: RecordId, digest: Digest) -> Result<(), JourneyError> {
+        let Some(mut kept) = self.row::<crate::KeptRecord>(table::RECORDS, record.as_bytes())?
+        else {
+            return Ok(());
+        };
+        if kept.capsule != digest {
+            kept.capsule = digest;
             self.put(table::RECORDS, record.as_bytes(), &kept)?;
         }
         Ok(())

@@ -4,16 +4,17 @@
 use medibloc_consent::{AnchorFields, ShareDeposit, SignedAcknowledgement};
 use medibloc_dag::Cid;
 use medibloc_keys::{DealerSeed, recover};
-use medibloc_ledger::{Anchored, SignedCall};
+use medibloc_ledger::{Anchored, LedgerError, SignedCall};
 use medibloc_record::{
-    AccountId, Address, Draft, Kind, Nonce, Record, RecordId, Sealed, SealingKey, SignedAttestation,
+    AccountId, Address, ClassId, Digest, Draft, Kind, Nonce, Record, RecordId, Sealed, SealingKey,
+    SignedAttestation,
 };
 use medibloc_seal::{Parties, RecordParties, seal, wrap_share};
 use medibloc_store::{Stored, put_sealed};
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::{VaultSink, WINDOW};
-use crate::party::{OwnAddress, change, decode, table};
+use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::{JourneyError, Party};
 
@@ -37,7 +38,13 @@ pub(crate) struct WriteJob {
     signed: Option<SignedCall>,
     anchored: bool,
     /// Keepers that acknowledged, one bit each from index 1.
-    acknowledged: u64,
+    pub(crate) acknowledged: u64,
+    /// SHA-256 of the original: the same document written again goes on with this job.
+    original: Digest,
+    /// For people.
+    pub(crate) title: Option<String>,
+    /// Why it did not end yet.
+    pub(crate) problem: Option<String>,
 }
 
 impl core::fmt::Debug for WriteJob {
@@ -45,6 +52,32 @@ impl core::fmt::Debug for WriteJob {
         f.debug_struct("WriteJob")
             .field("record", &self.anchor.record_id())
             .finish_non_exhaustive()
+    }
+}
+
+/// What may be said of a record that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// Its class on chain; 0 is undisclosed.
+    pub class: ClassId,
+    /// The record that it corrects.
+    pub amends: Option<RecordId>,
+}
+
+impl WriteOptions {
+    /// In a class that stands on chain, which class grants match.
+    #[must_use]
+    pub const fn in_class(mut self, class: ClassId) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// As a correction of another record.
+    #[must_use]
+    pub const fn amending(mut self, record: RecordId) -> Self {
+        self.amends = Some(record);
+        self
     }
 }
 
@@ -64,37 +97,70 @@ pub struct Written {
 impl Party {
     /// Writes a medical record for a patron under a live write grant.
     pub async fn write_for(&self, owner: AccountId, draft: Draft) -> Result<Written, JourneyError> {
-        let patron = self
-            .patrons()?
-            .into_iter()
-            .find(|patron| patron.owner == owner)
-            .ok_or_else(|| JourneyError::Unknown {
-                what: format!("the owner {owner}"),
-                hint: "answer the person's invitation first: `medibloc contact accept`",
-            })?;
-        let record = Record::normalise(draft, Kind::Medical, self.ports.clock.now())?;
+        self.write_as(owner, draft, &WriteOptions::default()).await
+    }
+
+    /// The same with a class on chain, or as an amendment.
+    pub async fn write_as(
+        &self,
+        owner: AccountId,
+        draft: Draft,
+        options: &WriteOptions,
+    ) -> Result<Written, JourneyError> {
+        self.patron(owner)?;
+        let owner_key = self.key_of(owner).await?;
         let account = self.account();
-        self.write(&account, owner, patron.sealing_key, record)
+        self.write(&account, owner, owner_key, Kind::Medical, draft, options)
             .await
     }
 
     /// Writes an own record (kind `self`).
     pub async fn write_own(&self, draft: Draft) -> Result<Written, JourneyError> {
-        let own = self.own_records_address().await?;
-        let record = Record::normalise(draft, Kind::Own, self.ports.clock.now())?;
-        let key = self.sealing(&own).public();
-        self.write(&own, own.id(), key, record).await
+        self.write_own_as(Kind::Own, draft, &WriteOptions::default())
+            .await
     }
 
+    /// Writes an own record of the kind `self` or `device`.
+    pub async fn write_own_as(
+        &self,
+        kind: Kind,
+        draft: Draft,
+        options: &WriteOptions,
+    ) -> Result<Written, JourneyError> {
+        if !kind.is_written_by_owner() {
+            return Err(JourneyError::Refused(
+                medibloc_consent::Reason::KindNotGranted,
+            ));
+        }
+        let own = self.own_records_address().await?;
+        let key = self.sealing(&own).public();
+        self.write(&own, own.id(), key, kind, draft, options).await
+    }
+
+    /// What was written before a crash is finished, never sealed anew.
     async fn write(
         &self,
         author: &OwnAddress,
         owner: AccountId,
         owner_key: SealingKey,
-        record: Record,
+        kind: Kind,
+        draft: Draft,
+        options: &WriteOptions,
     ) -> Result<Written, JourneyError> {
-        let job = self.seal(author, owner, owner_key, record).await?;
-        self.resume_write(job).await
+        let original = Digest::of(&draft.original);
+        for job in self.rows::<WriteJob>(table::JOBS)? {
+            if job.original == original && (job.author, job.anchor.owner) == (author.id(), owner) {
+                return self.resume_write(job).await;
+            }
+        }
+        let title = draft.title.clone();
+        let mut record =
+            Record::normalise(draft, kind, self.ports.clock.now())?.in_class(options.class);
+        if let Some(amended) = options.amends {
+            record = record.amending(amended);
+        }
+        let sealed = self.seal(author, owner, owner_key, record, original, title);
+        self.resume_write(sealed.await?).await
     }
 
     /// Seals into the vault; when this returns, a crash loses nothing any more.
@@ -104,6 +170,8 @@ impl Party {
         owner: AccountId,
         owner_key: SealingKey,
         record: Record,
+        original: Digest,
+        title: Option<String>,
     ) -> Result<WriteJob, JourneyError> {
         let committee = self.ports.facts.committee().await?.committee;
         let nonce = Nonce::new(self.ports.random());
@@ -141,7 +209,7 @@ impl Party {
             package: sealed.package_digest(),
             key_set: sealed.key_set_digest(),
             capsule: sealed.capsule_digest(),
-            attestation: medibloc_record::Digest::of(&attestation.to_bytes()),
+            attestation: Digest::of(&attestation.to_bytes()),
             kind: outbound.attestation.kind,
             class: outbound.attestation.class,
             amends: outbound.attestation.amends,
@@ -158,6 +226,9 @@ impl Party {
             signed: None,
             anchored: false,
             acknowledged: 0,
+            original,
+            title,
+            problem: None,
         };
         self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;
         Ok(job)
@@ -165,14 +236,43 @@ impl Party {
 
     /// Goes on with every unfinished record; `sync` and the next start call it.
     pub async fn resume_writes(&self) -> Result<Vec<Written>, JourneyError> {
-        let mut written = Vec::new();
-        for (_, bytes) in self.ports.vault.list(table::JOBS)? {
-            written.push(self.resume_write(decode("job", &bytes)?).await?);
+        let (mut written, mut first) = (Vec::new(), None);
+        for job in self.rows::<WriteJob>(table::JOBS)? {
+            match self.resume_write(job).await {
+                Ok(done) => written.push(done),
+                Err(error) => first = first.or(Some(error)),
+            }
         }
-        Ok(written)
+        first.map_or(Ok(written), Err)
     }
 
-    async fn resume_write(&self, mut job: WriteJob) -> Result<Written, JourneyError> {
+    /// Records that this account wrote and that are with all keepers.
+    pub fn written(&self) -> Result<Vec<Written>, JourneyError> {
+        let done: Vec<WriteJob> = self.rows(table::WRITTEN)?;
+        let of = |job: WriteJob| Written {
+            record: job.anchor.record_id(),
+            owner: job.anchor.owner,
+            acknowledged: job.acknowledged.count_ones() as usize,
+            keepers: job.acknowledged.count_ones() as usize,
+        };
+        Ok(done.into_iter().map(of).collect())
+    }
+
+    async fn resume_write(&self, job: WriteJob) -> Result<Written, JourneyError> {
+        let (record, before) = (job.anchor.record_id(), job.problem.clone());
+        let done = self.go_on_writing(job).await;
+        if let Err(error) = &done
+            && before.as_deref() != Some(&error.to_string())
+            && let Ok(Some(mut job)) = self.row::<WriteJob>(table::JOBS, record.as_bytes())
+        {
+            job.problem = Some(error.to_string());
+            // The vault may be what failed; the first error is the one to tell.
+            let _ = self.put(table::JOBS, record.as_bytes(), &job);
+        }
+        done
+    }
+
+    async fn go_on_writing(&self, mut job: WriteJob) -> Result<Written, JourneyError> {
         let author = self.own(job.author)?.ok_or_else(|| JourneyError::Unknown {
             what: format!("the author {}", job.author),
             hint: "restore this account first",
@@ -225,22 +325,28 @@ impl Party {
         stored: &Stored,
     ) -> Result<(), JourneyError> {
         let record = job.anchor.record_id();
-        let signed = match &job.signed {
-            Some(signed) if self.ports.facts.record(record).await?.is_some() => signed.clone(),
-            _ => {
-                self.sign(author, &Anchored::call(stored, job.anchor)?)
-                    .await?
+        let call = Anchored::call(stored, job.anchor)?;
+        for attempt in 0..2 {
+            let signed = match &job.signed {
+                Some(signed) => signed.clone(),
+                None => {
+                    let signed = self.sign(author, &call).await?;
+                    job.signed = Some(signed.clone());
+                    self.put(table::JOBS, record.as_bytes(), job)?;
+                    signed
+                }
+            };
+            let (relay, facts) = (self.ports.relay.as_ref(), self.ports.facts.as_ref());
+            match Anchored::send(relay, facts, job.anchor, &signed).await {
+                Ok(_) => break,
+                Err(LedgerError::BadRequest { .. }) if facts.record(record).await?.is_some() => {
+                    break;
+                }
+                // Its deadline passed while it was not executed: only now a new one may be signed.
+                Err(LedgerError::BadRequest { .. }) if attempt == 0 => job.signed = None,
+                Err(error) => return Err(error.into()),
             }
-        };
-        job.signed = Some(signed.clone());
-        self.put(table::JOBS, record.as_bytes(), job)?;
-        Anchored::send(
-            self.ports.relay.as_ref(),
-            self.ports.facts.as_ref(),
-            job.anchor,
-            &signed,
-        )
-        .await?;
+        }
         job.anchored = true;
         self.put(table::JOBS, record.as_bytes(), job)
     }

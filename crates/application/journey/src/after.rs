@@ -1,0 +1,115 @@
+//! What follows in the vault when an errand's call is final, and what is taken back when it was refused.
+
+use medibloc_ledger::{Call, Outcome};
+use medibloc_record::{AccountId, GrantId, ReceiptId};
+
+use crate::errand::Errand;
+use crate::grant::deliver::delivery_key;
+use crate::party::{ACCOUNT_KEY, change, table};
+use crate::ports::Change;
+use crate::read::KeptReceipt;
+use crate::{GivenGrant, JourneyError, KeptRecord, Party};
+
+impl Party {
+    /// Rows that change in the same step as the errand ends.
+    pub(crate) fn after(
+        &self,
+        errand: &Errand,
+        outcome: Outcome,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let own = errand.own;
+        match &errand.call {
+            Call::Revoke(grant) => self.revoked_where(|id, _| id == grant.id),
+            Call::RevokeReader { reader } => self.revoked_where(|_, given| {
+                let grant = given.artefact.grant.as_ref();
+                given.own == own && grant.is_some_and(|grant| grant.reader == *reader)
+            }),
+            Call::RevokeWrite { author } => self.writes_revoked_where(|given| {
+                let write = given.artefact.write;
+                given.own == own && write.is_some_and(|write| write.author == *author)
+            }),
+            Call::RevokeAll => {
+                let mut changes = self.revoked_where(|_, given| given.own == own)?;
+                changes.extend(self.writes_revoked_where(|given| given.own == own)?);
+                Ok(changes)
+            }
+            Call::OpenRead {
+                record,
+                nonce,
+                grant,
+                ..
+            } => {
+                let receipt = KeptReceipt {
+                    id: ReceiptId::derive(*record, own, grant.id, *nonce),
+                    record: *record,
+                    reader: own,
+                    grant: grant.id,
+                    outcome,
+                    at: self.ports.clock.now(),
+                };
+                Ok(vec![change(table::RECEIPTS, record.as_bytes(), &receipt)])
+            }
+            Call::RotateSealingKey { .. } => self.next_key(own),
+            Call::ReplaceCapsule { anchor, capsule } => {
+                let record = anchor.record_id();
+                let mut kept: KeptRecord = self.record(record)?;
+                kept.capsule = *capsule;
+                Ok(vec![change(table::RECORDS, record.as_bytes(), &kept)])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Rows that are taken back because the contracts refused.
+    pub(crate) fn undo(&self, errand: &Errand) -> Result<Vec<Change>, JourneyError> {
+        let (table, key) = match &errand.call {
+            Call::Grant { grant, .. } => (table::GRANTS, grant.id.as_bytes().to_vec()),
+            Call::GrantWrite(write) => {
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                (table::WRITE_GRANTS, id.as_bytes().to_vec())
+            }
+            Call::Deliver { grant, number, .. } => {
+                (table::DELIVERIES, delivery_key(grant.id, *number))
+            }
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![Change::Delete { table, key }])
+    }
+
+    pub(crate) fn revoked_where(
+        &self,
+        ends: impl Fn(GrantId, &GivenGrant) -> bool,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut changes = Vec::new();
+        for (id, mut given) in self.grants()? {
+            if !given.revoked && ends(id, &given) {
+                given.revoked = true;
+                changes.push(change(table::GRANTS, id.as_bytes(), &given));
+            }
+        }
+        Ok(changes)
+    }
+
+    pub(crate) fn writes_revoked_where(
+        &self,
+        ends: impl Fn(&GivenGrant) -> bool,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut changes = Vec::new();
+        for (id, mut given) in self.write_grants()? {
+            if !given.revoked && ends(&given) {
+                given.revoked = true;
+                changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn next_key(&self, id: AccountId) -> Result<Vec<Change>, JourneyError> {
+        let mut own = self.own_address(id)?;
+        own.key_version += 1;
+        Ok(vec![match own.index {
+            Some(_) => change(table::ADDRESSES, own.address.as_bytes(), &own),
+            None => change(table::CURSOR, ACCOUNT_KEY, &own.key_version),
+        }])
+    }
+}

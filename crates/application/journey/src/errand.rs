@@ -1,0 +1,276 @@
+//! Errands: chain calls as durable jobs. What is to happen, the objects that it names and the signed request are kept
+//! before they leave; after a crash the very same request goes out again, so nothing happens twice.
+
+use medibloc_dag::Cid;
+use medibloc_ledger::{Call, Event, LedgerError, Outcome, Refusal, SignedCall};
+use medibloc_record::{AccountId, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::is_temporary;
+use crate::outbox::Outgoing;
+use crate::party::{change, table};
+use crate::ports::Change;
+use crate::{JourneyError, Party};
+
+/// One call of an own address on its way to the chain.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Errand {
+    /// What it is about; the same errand begun twice is one.
+    #[serde(with = "serde_bytes")]
+    pub(crate) key: [u8; 32],
+    /// Order among the errands.
+    number: u64,
+    /// For people.
+    pub(crate) what: String,
+    /// Which own address acts.
+    pub(crate) own: AccountId,
+    /// What it does.
+    pub(crate) call: Call,
+    /// Objects of the vault that must be stored first.
+    objects: Vec<Cid>,
+    /// Letters that leave when it is final.
+    letters: Vec<Outgoing>,
+    /// The request, once it was signed.
+    signed: Option<SignedCall>,
+    /// Last final block when it began: it cannot have happened before.
+    since: u64,
+    /// Why it did not end yet.
+    pub(crate) problem: Option<String>,
+}
+
+impl core::fmt::Debug for Errand {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Errand({})", self.what)
+    }
+}
+
+/// What an errand needs beside its call.
+#[derive(Default)]
+pub(crate) struct Luggage {
+    pub(crate) objects: Vec<Cid>,
+    pub(crate) letters: Vec<Outgoing>,
+    /// Rows that are written in the same step as the errand.
+    pub(crate) rows: Vec<Change>,
+}
+
+/// The key of an errand.
+pub(crate) fn errand_key(label: &str, about: &[&[u8]]) -> [u8; 32] {
+    let mut bytes = keccak256(label.as_bytes()).to_vec();
+    for part in about {
+        bytes.extend_from_slice(&keccak256(part));
+    }
+    keccak256(&bytes)
+}
+
+impl Party {
+    /// Keeps an errand with its rows, all or nothing, and does it.
+    pub(crate) async fn begin(
+        &self,
+        key: [u8; 32],
+        what: String,
+        own: AccountId,
+        call: Call,
+        luggage: Luggage,
+    ) -> Result<Outcome, JourneyError> {
+        let number = self
+            .errands()?
+            .iter()
+            .map(|errand| errand.number)
+            .max()
+            .unwrap_or(0)
+            + 1;
+        let errand = Errand {
+            key,
+            number,
+            what,
+            own,
+            call,
+            objects: luggage.objects,
+            letters: luggage.letters,
+            signed: None,
+            since: self.ports.facts.head().await?.number,
+            problem: None,
+        };
+        let mut rows = luggage.rows;
+        rows.push(change(table::ERRANDS, &key, &errand));
+        self.ports.vault.apply(rows)?;
+        self.go_on(errand).await
+    }
+
+    /// The errand with this key, if it has not ended.
+    pub(crate) fn errand(&self, key: &[u8; 32]) -> Result<Option<Errand>, JourneyError> {
+        self.row(table::ERRANDS, key)
+    }
+
+    /// All errands that have not ended, in order.
+    pub(crate) fn errands(&self) -> Result<Vec<Errand>, JourneyError> {
+        let mut errands: Vec<Errand> = self.rows(table::ERRANDS)?;
+        errands.sort_by_key(|errand| errand.number);
+        Ok(errands)
+    }
+
+    /// Goes on with every errand; tells what could not be done now.
+    pub(crate) async fn resume_errands(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
+        for errand in self.errands()? {
+            let what = errand.what.clone();
+            if let Err(error) = self.go_on(errand).await {
+                if matches!(
+                    error,
+                    JourneyError::Port(crate::ports::PortError::Vault { .. })
+                ) {
+                    return Err(error);
+                }
+                later.push(format!("{what}: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects first, then the call, then what follows from it.
+    pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
+        let done = self.execute(&mut errand).await;
+        match done {
+            Ok(outcome) => {
+                let mut changes = self.after(&errand, outcome)?;
+                for letter in &errand.letters {
+                    changes.push(change(table::LETTERS, &letter.key, letter));
+                }
+                changes.push(gone(&errand.key));
+                self.ports.vault.apply(changes)?;
+                Ok(outcome)
+            }
+            Err(error) if is_temporary(&error) => {
+                let problem = Some(error.to_string());
+                if errand.problem != problem {
+                    errand.problem = problem;
+                    // The vault may be what failed; the first error is the one to tell.
+                    let _ = self.put(table::ERRANDS, &errand.key, &errand);
+                }
+                Err(error)
+            }
+            Err(error) => {
+                let mut changes = self.undo(&errand)?;
+                changes.push(gone(&errand.key));
+                self.ports.vault.apply(changes)?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn execute(&self, errand: &mut Errand) -> Result<Outcome, JourneyError> {
+        let own = self.own_address(errand.own)?;
+        if !errand.objects.is_empty() {
+            let mut blocks = Vec::new();
+            for cid in &errand.objects {
+                blocks.push(self.vault_block(cid)?);
+            }
+            let store = self.ports.network.store(&self.signer(&own));
+            store.put(blocks).await?;
+        }
+        for attempt in 0..2 {
+            let signed = match &errand.signed {
+                Some(signed) => signed.clone(),
+                None => {
+                    let signed = self.sign(&own, &errand.call).await?;
+                    errand.signed = Some(signed.clone());
+                    self.put(table::ERRANDS, &errand.key, errand)?;
+                    signed
+                }
+            };
+            let error = match self.ports.relay.relay(&signed).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) if error.is_retryable() => return Err(error.into()),
+                Err(error) => error,
+            };
+            // Refused or no longer valid: it may have happened before a crash.
+            if let Some(outcome) = self.happened(errand).await? {
+                return Ok(outcome);
+            }
+            let again = matches!(error, LedgerError::BadRequest { .. }) && attempt == 0;
+            if !again {
+                return Err(error.into());
+            }
+            errand.signed = None;
+        }
+        Err(LedgerError::from(Refusal::Contract {
+            name: "the request was not valid twice".into(),
+        })
+        .into())
+    }
+
+    /// Where the errand's call stands on chain, if it does.
+    async fn happened(&self, errand: &Errand) -> Result<Option<Outcome>, JourneyError> {
+        let (events, _) = self.events_from(errand.since).await?;
+        Ok(events
+            .into_iter()
+            .find(|(_, event)| is_effect(errand.own, &errand.call, event))
+            .map(|(at, _)| Outcome {
+                block: at.block,
+                transaction: [0; 32],
+            }))
+    }
+}
+
+fn gone(key: &[u8; 32]) -> Change {
+    Change::Delete {
+        table: table::ERRANDS,
+        key: key.to_vec(),
+    }
+}
+
+/// Whether an event is what a call of this account does.
+fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
+    match (call, event) {
+        (Call::GrantWrite(write), Event::WriteGranted(done)) => write == done,
+        (Call::Grant { grant, .. }, Event::Granted(done)) => grant == done,
+        (
+            Call::Deliver { grant, number, .. },
+            Event::Delivered {
+                grant: done,
+                number: counted,
+                ..
+            },
+        ) => grant.id == *done && number == counted,
+        (Call::Revoke(grant), Event::Revoked { grant: done }) => grant.id == *done,
+        (
+            Call::RevokeWrite { author },
+            Event::WriteRevoked {
+                owner,
+                author: done,
+            },
+        ) => *owner == own && author == done,
+        (
+            Call::RevokeReader { reader },
+            Event::ReaderRevoked {
+                owner,
+                reader: done,
+            },
+        ) => *owner == own && reader == done,
+        (Call::RevokeAll, Event::AllRevoked { owner }) => *owner == own,
+        (Call::Erase(anchor), Event::Erased { record })
+        | (Call::Retract(anchor), Event::Retracted { record })
+        | (Call::Accept(anchor), Event::Accepted { record }) => anchor.record_id() == *record,
+        (
+            Call::ReplaceCapsule { anchor, capsule },
+            Event::CapsuleReplaced { record, digest, .. },
+        ) => anchor.record_id() == *record && capsule == digest,
+        (Call::RotateSealingKey { sealing_key }, Event::SealingKeyRotated { account, key, .. }) => {
+            *account == own && sealing_key == key
+        }
+        (
+            Call::OpenRead {
+                record,
+                nonce,
+                grant,
+                ..
+            },
+            Event::ReadOpened {
+                record: opened,
+                nonce: used,
+                grant: basis,
+                ..
+            },
+        ) => record == opened && nonce == used && grant.id == *basis,
+        _ => false,
+    }
+}

@@ -1,0 +1,208 @@
+//! Giving a grant: the reader's address for this own address, the artefact, the key list, then the chain.
+
+use medibloc_consent::{Binding, Grant, Scope, Terms};
+use medibloc_ledger::Call;
+use medibloc_record::{
+    AccountId, Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp,
+};
+use serde_bytes::ByteArray;
+
+use crate::accept::KeptRecord;
+use crate::errand::{Luggage, errand_key};
+use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey};
+use crate::pairing::Contact;
+use crate::party::{OwnAddress, change, table};
+use crate::{JourneyError, Party};
+
+/// Keys in one list: about 400 bytes each, in a block of at most 1 MiB.
+pub(crate) const KEYS_IN_A_LIST: usize = 1_000;
+
+/// What is to be given under one own address.
+pub(crate) struct Offer<'a> {
+    pub(crate) request: &'a PendingRequest,
+    pub(crate) scope: Scope,
+    pub(crate) sensitivity: Sensitivity,
+    pub(crate) until: Timestamp,
+}
+
+impl Party {
+    /// Grants one accepted record to the contact that asks (row 11): a fresh reader address for each own address.
+    /// The same grant twice is one.
+    pub async fn approve(
+        &self,
+        request: &PendingRequest,
+        record: RecordId,
+        until: Timestamp,
+    ) -> Result<GrantId, JourneyError> {
+        let kept = self.record(record)?;
+        if !kept.is_accepted() {
+            return Err(JourneyError::Untrusted {
+                what: "record",
+                why: format!(
+                    "it is not accepted ({:?}); only accepted records can be granted",
+                    kept.standing
+                ),
+            });
+        }
+        let offer = Offer {
+            request,
+            scope: Scope::One(record),
+            sensitivity: Sensitivity::VeryRestricted,
+            until,
+        };
+        let own = self.own_address(kept.anchor.owner)?;
+        if let Some(id) = self.given_before(&own, &offer)? {
+            self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
+            return Ok(id);
+        }
+        let contact = self.confirmed(request.own)?;
+        let reader =
+            self.reader_for(&own, &contact, request)?
+                .ok_or_else(|| JourneyError::Unknown {
+                    what: "an unused reader address of this contact".into(),
+                    hint: "ask the contact to send a new request",
+                })?;
+        self.give(&own, &contact, reader, &offer, &[kept]).await
+    }
+
+    /// Grants several records, of whichever own addresses, in one answer.
+    pub async fn approve_records(
+        &self,
+        request: &PendingRequest,
+        records: &[RecordId],
+        until: Timestamp,
+    ) -> Result<Vec<GrantId>, JourneyError> {
+        let mut given = Vec::with_capacity(records.len());
+        for record in records {
+            given.push(self.approve(request, *record, until).await?);
+        }
+        Ok(given)
+    }
+
+    /// The grant that answered the same before.
+    pub(crate) fn given_before(
+        &self,
+        own: &OwnAddress,
+        offer: &Offer<'_>,
+    ) -> Result<Option<GrantId>, JourneyError> {
+        Ok(self.grants()?.into_iter().find_map(|(id, given)| {
+            let terms = &given.artefact.grant.as_ref()?.terms;
+            let same = given.own == own.id()
+                && given.answers(&offer.request.id)
+                && !given.revoked
+                && terms.scope == offer.scope
+                && terms.until == offer.until;
+            same.then_some(id)
+        }))
+    }
+
+    pub(crate) async fn give(
+        &self,
+        own: &OwnAddress,
+        contact: &Contact,
+        (reader, binding): (Address, Binding),
+        offer: &Offer<'_>,
+        records: &[KeptRecord],
+    ) -> Result<GrantId, JourneyError> {
+        let reader_id = AccountId::from_first_address(reader);
+        // A private reader has no account that keepers could check.
+        let binding = contact.card.account.is_some().then_some(binding);
+        let asked = &offer.request.request;
+        let purpose_salt = self.ports.random();
+        let mut grant = Grant::new(
+            own.id(),
+            reader_id,
+            Nonce::new(self.ports.random()),
+            Terms {
+                scope: offer.scope,
+                purpose_tag: asked.purpose.tag(purpose_salt),
+                from: self.chain_now().await?,
+                until: offer.until,
+                reads: None,
+                binding: binding.as_ref().map(Binding::tag).unwrap_or_default(),
+                digest: Digest::new([0; 32]),
+            },
+        );
+        let mut artefact = Artefact {
+            grant: Some(grant.clone()),
+            purpose_salt,
+            binding,
+            request: Some(ByteArray::new(offer.request.id)),
+            records: records.iter().map(KeptRecord::record).collect(),
+            sensitivity: offer.sensitivity,
+            ..Artefact::new(contact, asked.purpose, &asked.reason, offer.until)
+        };
+        let keys = self.shared_keys(own, records).await?;
+        let reader_key = self.key_of(reader_id).await?;
+        let made = self.make_grant_object(
+            own,
+            (reader_id, &reader_key),
+            grant.id,
+            &artefact,
+            Some(&keys),
+        )?;
+        grant.terms.digest = made.digest;
+        artefact.grant = Some(grant.clone());
+        self.ports.vault.put_blob(&made.block)?;
+        let anchor = match offer.scope {
+            Scope::One(_) => records.first().map(|kept| kept.anchor),
+            _ => None,
+        };
+        let given = GivenGrant::new(own.id(), artefact);
+        let call = Call::Grant {
+            grant: grant.clone(),
+            anchor,
+        };
+        self.begin(
+            errand_key("grant", &[grant.id.as_bytes()]),
+            format!("grant to {}", contact.name),
+            own.id(),
+            call,
+            Luggage {
+                objects: vec![*made.block.cid()],
+                rows: vec![change(table::GRANTS, grant.id.as_bytes(), &given)],
+                ..Luggage::default()
+            },
+        )
+        .await?;
+        Ok(grant.id)
+    }
+
+    /// The owner's halves of accepted records, for a key list.
+    pub(crate) async fn shared_keys(
+        &self,
+        own: &OwnAddress,
+        records: &[KeptRecord],
+    ) -> Result<Vec<SharedKey>, JourneyError> {
+        let mut keys = Vec::with_capacity(records.len());
+        for kept in records {
+            let opened = self.open_own(own, &kept.anchor, kept.capsule).await?;
+            keys.push(SharedKey {
+                anchor: kept.anchor,
+                owner_half: *opened.owner_half.expose(),
+            });
+        }
+        Ok(keys)
+    }
+
+    /// A reader address of the contact that no other own address has used; none if more must be asked for.
+    pub(crate) fn reader_for(
+        &self,
+        own: &OwnAddress,
+        contact: &Contact,
+        request: &PendingRequest,
+    ) -> Result<Option<(Address, Binding)>, JourneyError> {
+        let given = self.grants()?;
+        let granted_from = |reader: Address| {
+            given.iter().find_map(|(_, given)| {
+                let grant = given.artefact.grant.as_ref()?;
+                (grant.reader.first_address() == reader).then_some(given.own)
+            })
+        };
+        let readers = || request.request.readers.iter().chain(&contact.unused);
+        Ok(readers()
+            .find(|(reader, _)| granted_from(*reader) == Some(own.id()))
+            .or_else(|| readers().find(|(reader, _)| granted_from(*reader).is_none()))
+            .cloned())
+    }
+}

@@ -1,0 +1,210 @@
+//! The stored objects of a grant and of its deliveries: the artefact wrapped twice, key lists to the reader alone.
+
+use medibloc_consent::Grant;
+use medibloc_dag::{Block, Codec, cbor};
+use medibloc_keys::{hpke_open, hpke_seal, info};
+use medibloc_record::{AccountId, Digest, GrantId, RecordId, SealingKey, Wrapped};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::grant::{Artefact, SharedKey};
+use crate::party::{OwnAddress, decode};
+use crate::{JourneyError, Party};
+
+/// The stored object: the artefact wrapped twice, the key list to the reader alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct GrantObject {
+    version: u8,
+    to_reader: Wrapped,
+    to_owner: Wrapped,
+    keys: Option<Wrapped>,
+}
+
+/// A key list of records that were accepted after a grant (row 11b).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DeliveryObject {
+    version: u8,
+    /// The key list, to the reader.
+    keys: Wrapped,
+    /// Which records, to the owner, for its restore.
+    to_owner: Wrapped,
+}
+
+/// A grant object that is to be stored, with the digest for the chain.
+pub(crate) struct Made {
+    pub(crate) digest: Digest,
+    pub(crate) block: Block,
+}
+
+impl Made {
+    fn of<T: Serialize>(what: &'static str, object: &T) -> Result<Self, JourneyError> {
+        let block = Block::of(Codec::DagCbor, cbor::to_vec(object))
+            .map_err(|source| JourneyError::Malformed { what, source })?;
+        Ok(Self {
+            digest: Digest::new(block.cid().digest()),
+            block,
+        })
+    }
+}
+
+impl Party {
+    /// The object of a grant, or of a write grant if there are no keys.
+    pub(crate) fn make_grant_object(
+        &self,
+        own: &OwnAddress,
+        (reader, reader_key): (AccountId, &SealingKey),
+        id: GrantId,
+        artefact: &Artefact,
+        keys: Option<&[SharedKey]>,
+    ) -> Result<Made, JourneyError> {
+        let domain = &self.ports.domain;
+        let plain = cbor::to_vec(artefact);
+        let to = |recipient| info::grant_object(domain, own.id(), reader, id, recipient);
+        let keys = keys
+            .map(|keys| {
+                let plain = Zeroizing::new(cbor::to_vec(keys));
+                let info = info::grant_keys(domain, own.id(), reader, id);
+                self.wrap(reader_key, &info, &plain)
+            })
+            .transpose()?;
+        let object = GrantObject {
+            version: 1,
+            to_reader: self.wrap(reader_key, &to(reader), &plain)?,
+            to_owner: self.wrap(&self.sealing(own).public(), &to(own.id()), &plain)?,
+            keys,
+        };
+        Made::of("grant object", &object)
+    }
+
+    /// The object of a delivery.
+    pub(crate) fn make_delivery_object(
+        &self,
+        own: &OwnAddress,
+        (reader, reader_key): (AccountId, &SealingKey),
+        (id, number): (GrantId, u32),
+        keys: &[SharedKey],
+    ) -> Result<Made, JourneyError> {
+        let domain = &self.ports.domain;
+        let plain = Zeroizing::new(cbor::to_vec(keys));
+        let records: Vec<RecordId> = keys.iter().map(|key| key.anchor.record_id()).collect();
+        let to = |recipient| info::deliver(domain, own.id(), recipient, id, number);
+        let object = DeliveryObject {
+            version: 1,
+            keys: self.wrap(reader_key, &to(reader), &plain)?,
+            to_owner: self.wrap(
+                &self.sealing(own).public(),
+                &to(own.id()),
+                &cbor::to_vec(&records),
+            )?,
+        };
+        Made::of("delivery", &object)
+    }
+
+    fn wrap(&self, to: &SealingKey, info: &[u8], plain: &[u8]) -> Result<Wrapped, JourneyError> {
+        let mut entropy = self
+            .ports
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(hpke_seal(to, info, plain, &mut *entropy)?)
+    }
+
+    fn unwrap(
+        &self,
+        own: &OwnAddress,
+        info: &[u8],
+        wrapped: &Wrapped,
+    ) -> Result<Zeroizing<Vec<u8>>, JourneyError> {
+        let secret = self.sealing_at(own, wrapped.key_version);
+        Ok(hpke_open(&secret, info, wrapped)?)
+    }
+
+    async fn stored_object(
+        &self,
+        own: &OwnAddress,
+        digest: Digest,
+        what: &'static str,
+    ) -> Result<Vec<u8>, JourneyError> {
+        let store = self.ports.network.store(&self.signer(own));
+        self.object(store.as_ref(), digest, what).await
+    }
+
+    /// A grant as its reader opens it. Only keys of records that the grant covers are taken.
+    pub(crate) async fn open_grant(
+        &self,
+        own: &OwnAddress,
+        grant: &Grant,
+    ) -> Result<(Artefact, Vec<SharedKey>), JourneyError> {
+        let bytes = self
+            .stored_object(own, grant.terms.digest, "grant object")
+            .await?;
+        let object: GrantObject = decode("grant object", &bytes)?;
+        let domain = &self.ports.domain;
+        let info = info::grant_object(domain, grant.owner, grant.reader, grant.id, grant.reader);
+        let mut artefact: Artefact = decode("grant", &self.unwrap(own, &info, &object.to_reader)?)?;
+        artefact.grant = Some(grant.clone());
+        let mut keys: Vec<SharedKey> = match &object.keys {
+            Some(keys) => {
+                let info = info::grant_keys(domain, grant.owner, grant.reader, grant.id);
+                decode("key list", &self.unwrap(own, &info, keys)?)?
+            }
+            None => Vec::new(),
+        };
+        keys.retain(|key| is_covered(grant, key));
+        Ok((artefact, keys))
+    }
+
+    /// A delivery as the reader opens it.
+    pub(crate) async fn open_delivery(
+        &self,
+        own: &OwnAddress,
+        grant: &Grant,
+        number: u32,
+        digest: Digest,
+    ) -> Result<Vec<SharedKey>, JourneyError> {
+        let bytes = self.stored_object(own, digest, "delivery").await?;
+        let object: DeliveryObject = decode("delivery", &bytes)?;
+        let info = info::deliver(
+            &self.ports.domain,
+            grant.owner,
+            grant.reader,
+            grant.id,
+            number,
+        );
+        let mut keys: Vec<SharedKey> = decode("key list", &self.unwrap(own, &info, &object.keys)?)?;
+        keys.retain(|key| is_covered(grant, key));
+        Ok(keys)
+    }
+
+    /// The owner's side of a delivery, after a restore.
+    pub(crate) async fn restore_delivery(
+        &self,
+        own: &OwnAddress,
+        id: GrantId,
+        number: u32,
+        digest: Digest,
+    ) -> Result<Vec<RecordId>, JourneyError> {
+        let bytes = self.stored_object(own, digest, "delivery").await?;
+        let object: DeliveryObject = decode("delivery", &bytes)?;
+        let info = info::deliver(&self.ports.domain, own.id(), own.id(), id, number);
+        decode("delivery", &self.unwrap(own, &info, &object.to_owner)?)
+    }
+
+    /// The owner's side of a grant event, after a restore: the consent and the contact's name come back.
+    pub(crate) async fn restore_grant(
+        &self,
+        own: &OwnAddress,
+        other: AccountId,
+        id: GrantId,
+        digest: Digest,
+    ) -> Result<Artefact, JourneyError> {
+        let bytes = self.stored_object(own, digest, "grant object").await?;
+        let object: GrantObject = decode("grant object", &bytes)?;
+        let info = info::grant_object(&self.ports.domain, own.id(), other, id, own.id());
+        decode("grant", &self.unwrap(own, &info, &object.to_owner)?)
+    }
+}
+
+fn is_covered(grant: &Grant, key: &SharedKey) -> bool {
+    key.anchor.owner == grant.owner && grant.covers(key.anchor.record_id(), key.anchor.class)
+}

@@ -1,0 +1,219 @@
+//! Class and all-record grants: one grant for each own address, so that no two of them meet under one reader address.
+//! The person's decision is kept as a plan: own addresses that come later, or that wait for more reader addresses of
+//! the contact, are granted from by the next sync.
+
+use medibloc_consent::{ClassSet, Scope};
+use medibloc_record::{AccountId, GrantId, Sensitivity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::KeptRecord;
+use crate::errand::errand_key;
+use crate::grant::give::{KEYS_IN_A_LIST, Offer};
+use crate::grant::{GivenGrant, PendingRequest};
+use crate::mail::Message;
+use crate::outbox::letter_row;
+use crate::party::{AddressUse, OwnAddress, table};
+use crate::{JourneyError, Party, SyncReport};
+
+/// How much of a person's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extent {
+    /// All, those that come later too.
+    All,
+    /// Those of some classes, those that come later too.
+    Classes(ClassSet),
+}
+
+impl Extent {
+    /// What stands in the grants.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::All => Scope::All,
+            Self::Classes(classes) => Scope::Classes(classes),
+        }
+    }
+}
+
+/// What came of a class or all-record grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllGranted {
+    /// One for each own address.
+    pub grants: Vec<GrantId>,
+    /// Own addresses for which the contact was asked to send another reader address; `sync` goes on.
+    pub waiting: Vec<AccountId>,
+}
+
+/// A person's decision that stands until its date or until it is revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) request: PendingRequest,
+    extent: Extent,
+    sensitivity: Sensitivity,
+    until: Timestamp,
+}
+
+impl Party {
+    /// Grants all records, or those of some classes, up to a sensitivity; records that are accepted later follow by
+    /// themselves (row 11b).
+    pub async fn approve_all(
+        &self,
+        request: &PendingRequest,
+        extent: Extent,
+        sensitivity: Sensitivity,
+        until: Timestamp,
+    ) -> Result<AllGranted, JourneyError> {
+        self.confirmed(request.own)?;
+        let plan = Plan {
+            request: request.clone(),
+            extent,
+            sensitivity,
+            until,
+        };
+        self.put(table::PLANS, &request.id, &plan)?;
+        self.carry_out(&plan).await
+    }
+
+    /// Goes on with every plan.
+    pub(crate) async fn resume_plans(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let now = self.chain_now().await?;
+        for plan in self.rows::<Plan>(table::PLANS)? {
+            if plan.until <= now {
+                self.ports
+                    .vault
+                    .apply(vec![forget_plan(&plan.request.id)])?;
+                continue;
+            }
+            match self.carry_out(&plan).await {
+                Ok(done) if done.waiting.is_empty() => {}
+                Ok(done) => report.later.push(format!(
+                    "{} own addresses wait for more reader addresses of {}",
+                    done.waiting.len(),
+                    plan.request.name
+                )),
+                Err(error) => report.later.push(error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, plan: &Plan) -> Result<AllGranted, JourneyError> {
+        let contact = self.confirmed(plan.request.own)?;
+        let offer = Offer {
+            request: &plan.request,
+            scope: plan.extent.scope(),
+            sensitivity: plan.sensitivity,
+            until: plan.until,
+        };
+        let mut done = AllGranted::default();
+        for own in self.owning_addresses()? {
+            if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
+                self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
+                done.grants.push(id);
+                continue;
+            }
+            let Some(reader) = self.reader_for(&own, &contact, &plan.request)? else {
+                done.waiting.push(own.id());
+                continue;
+            };
+            let records = self.deliverable(&own, &offer, KEYS_IN_A_LIST)?;
+            let id = self.give(&own, &contact, reader, &offer, &records).await?;
+            done.grants.push(id);
+        }
+        if !done.waiting.is_empty() {
+            self.want_readers(plan, done.waiting.len()).await?;
+        }
+        Ok(done)
+    }
+
+    /// The plan's grant from this own address, revoked or not: what was revoked is not given again.
+    fn given_under(
+        &self,
+        request: &[u8; 32],
+        own: &OwnAddress,
+        scope: Scope,
+    ) -> Result<Option<(GrantId, GivenGrant)>, JourneyError> {
+        Ok(self.grants()?.into_iter().find(|(_, given)| {
+            let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
+            given.own == own.id()
+                && given.answers(request)
+                && terms.is_some_and(|terms| terms.scope == scope)
+        }))
+    }
+
+    /// Accepted records of an own address that an offer covers.
+    fn deliverable(
+        &self,
+        own: &OwnAddress,
+        offer: &Offer<'_>,
+        most: usize,
+    ) -> Result<Vec<KeptRecord>, JourneyError> {
+        let mut records = self.records()?;
+        records.retain(|kept| {
+            kept.anchor.owner == own.id()
+                && kept.is_accepted()
+                && is_in(offer.scope, kept)
+                && kept.is_at_most(offer.sensitivity)
+        });
+        records.truncate(most);
+        Ok(records)
+    }
+
+    /// Own addresses under which records are or may come to be.
+    fn owning_addresses(&self) -> Result<Vec<OwnAddress>, JourneyError> {
+        let mut owning = self.addresses()?;
+        let contacts = self.contacts()?;
+        let records = self.records()?;
+        owning.retain(|own| {
+            own.purpose == AddressUse::Own
+                || contacts.iter().any(|contact| contact.own == own.id())
+                || records.iter().any(|kept| kept.anchor.owner == own.id())
+        });
+        owning.sort_by_key(|own| own.index);
+        Ok(owning)
+    }
+
+    /// Asks the contact for more reader addresses: one letter a shortage, sent again until the answer is there.
+    async fn want_readers(&self, plan: &Plan, count: usize) -> Result<(), JourneyError> {
+        let contact = self.contact(plan.request.own)?;
+        let own = self.own_address(plan.request.own)?;
+        let known = contact.unused.len().to_be_bytes();
+        let key = errand_key("want-readers", &[&plan.request.id, &known]);
+        let letter = match self.outgoing(&key)? {
+            Some(letter) => letter,
+            None => {
+                let letter = self.compose(
+                    key,
+                    &own,
+                    (
+                        contact.party.first_address(),
+                        &self.key_of(contact.party).await?,
+                    ),
+                    &contact.card.node,
+                    &Message::WantReaders {
+                        count: u8::try_from(count).unwrap_or(u8::MAX).min(16),
+                    },
+                )?;
+                self.ports.vault.apply(vec![letter_row(&letter)])?;
+                letter
+            }
+        };
+        self.post(letter).await
+    }
+}
+
+/// Ends a plan: nothing more is granted under it.
+pub(crate) fn forget_plan(request: &[u8; 32]) -> crate::ports::Change {
+    crate::ports::Change::Delete {
+        table: table::PLANS,
+        key: request.to_vec(),
+    }
+}
+
+pub(crate) fn is_in(scope: Scope, kept: &KeptRecord) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Classes(classes) => classes.contains(kept.anchor.class),
+        Scope::One(one) => one == kept.record(),
+    }
+}

@@ -1,0 +1,62 @@
+//! The reader's side of a grant: taken when its event names an own reader address, extended by deliveries.
+
+use medibloc_consent::Grant;
+use medibloc_record::{Digest, GrantId};
+
+use crate::grant::HeldGrant;
+use crate::party::{OwnAddress, table};
+use crate::{JourneyError, Party};
+
+impl Party {
+    /// A grant that names an own reader address: fetched, opened and kept (row 11, the reader's side).
+    pub(crate) async fn take_grant(
+        &self,
+        own: &OwnAddress,
+        grant: &Grant,
+    ) -> Result<bool, JourneyError> {
+        let known = self
+            .ports
+            .vault
+            .get(table::SHARED_GRANTS, grant.id.as_bytes())?;
+        if known.is_some() {
+            return Ok(false);
+        }
+        let (artefact, keys) = self.open_grant(own, grant).await?;
+        let held = HeldGrant {
+            own: own.id(),
+            owner: grant.owner,
+            artefact,
+            keys,
+            ended: None,
+        };
+        self.put(table::SHARED_GRANTS, grant.id.as_bytes(), &held)?;
+        Ok(true)
+    }
+
+    /// A key list for a grant that is held; adds what is new. Gives how many keys that was.
+    pub(crate) async fn take_delivery(
+        &self,
+        id: GrantId,
+        number: u32,
+        digest: Digest,
+    ) -> Result<usize, JourneyError> {
+        let Some(mut held) = self.row::<HeldGrant>(table::SHARED_GRANTS, id.as_bytes())? else {
+            return Ok(0);
+        };
+        let Some(grant) = held.artefact.grant.clone().filter(|_| held.ended.is_none()) else {
+            return Ok(0);
+        };
+        let own = self.own_address(held.own)?;
+        let before = held.keys.len();
+        for key in self.open_delivery(&own, &grant, number, digest).await? {
+            if held.keys.iter().all(|known| known.anchor != key.anchor) {
+                held.keys.push(key);
+            }
+        }
+        let new = held.keys.len() - before;
+        if new > 0 {
+            self.put(table::SHARED_GRANTS, id.as_bytes(), &held)?;
+        }
+        Ok(new)
+    }
+}
