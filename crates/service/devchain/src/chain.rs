@@ -1,0 +1,221 @@
+//! The chain: one writer, any number of readers.
+
+mod estimate;
+mod logs;
+mod mine;
+mod query;
+pub use query::Transactions;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use alloy::{
+    consensus::{TxEnvelope, transaction::Recovered},
+    primitives::{Address, U256},
+};
+use tokio::sync::watch;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    disk::{Disk, DiskError, Snapshot},
+    error::{ChainError, OpenError},
+    test_accounts::test_accounts,
+};
+
+/// Where a chain is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// Nowhere: it ends with the process.
+    Memory,
+    /// In the file `chain.redb` of this folder, which is made when it is not there.
+    Dir(PathBuf),
+}
+
+/// When blocks come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mining {
+    /// Each transaction is a block at once.
+    #[default]
+    Instant,
+    /// Transactions wait for [`Chain::mine`]; [`serve`](crate::serve) calls it this often while
+    /// any wait.
+    EveryMillis(u64),
+}
+
+/// What a chain is.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The id that transactions are signed for. Part of the first block's meaning: a folder keeps
+    /// the id it was made with.
+    pub chain_id: u64,
+    /// Who has coins in the first block, in wei.
+    pub accounts: Vec<(Address, U256)>,
+    /// Gas of one block.
+    pub gas_limit: u64,
+    /// Base fee of the first block, in wei per gas; later ones follow EIP-1559. With zero, gas is
+    /// free unless blocks are more than half full.
+    pub base_fee: u64,
+    /// When blocks come.
+    pub mining: Mining,
+    /// The time of blocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Config {
+    /// As anvil: id 31337, ten test accounts of 10,000 coins, 30 million gas, base fee 1 gwei,
+    /// a block for each transaction, this computer's clock.
+    fn default() -> Self {
+        Self {
+            chain_id: 31_337,
+            accounts: test_accounts(),
+            gas_limit: 30_000_000,
+            base_fee: 1_000_000_000,
+            mining: Mining::Instant,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("chain_id", &self.chain_id)
+            .field("accounts", &self.accounts.len())
+            .field("gas_limit", &self.gas_limit)
+            .field("base_fee", &self.base_fee)
+            .field("mining", &self.mining)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A chain. Clones are the same chain.
+///
+/// Its methods block for as long as the disk takes; from async code call them in
+/// `tokio::task::spawn_blocking`.
+#[derive(Clone)]
+pub struct Chain(Arc<Shared>);
+
+struct Shared {
+    disk: Disk,
+    chain_id: u64,
+    gas_limit: u64,
+    base_fee: u64,
+    mining: Mining,
+    clock: Arc<dyn Clock>,
+    writer: Mutex<Writer>,
+    heads: watch::Sender<u64>,
+}
+
+/// What only the one that makes a block may change.
+#[derive(Debug, Default)]
+struct Writer {
+    /// Transactions that wait for the next block.
+    pool: Vec<Recovered<TxEnvelope>>,
+    /// Seconds that the chain's time is ahead of the clock.
+    offset: i64,
+    /// The time of the next block, when it was set.
+    next_time: Option<u64>,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain")
+            .field("chain_id", &self.0.chain_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// Opens the chain in `place`; makes its first block when there is none.
+    ///
+    /// # Errors
+    /// When the folder is held by another process, holds another chain, or cannot be read.
+    pub fn open(place: Place, config: Config) -> Result<Self, OpenError> {
+        let disk = match &place {
+            Place::Memory => Disk::memory()?,
+            Place::Dir(folder) => Disk::folder(folder)?,
+        };
+        let snapshot = Arc::new(disk.snapshot()?);
+        let offset = snapshot.meta("offset")?.map_or(0, u64::cast_signed);
+        let head = snapshot.head()?.map_or(0, |head| head.header.number);
+        let Config {
+            chain_id,
+            accounts,
+            gas_limit,
+            base_fee,
+            mining,
+            clock,
+        } = config;
+        let chain = Self(Arc::new(Shared {
+            disk,
+            chain_id,
+            gas_limit,
+            base_fee,
+            mining,
+            clock,
+            writer: Mutex::new(Writer {
+                offset,
+                ..Writer::default()
+            }),
+            heads: watch::Sender::new(head),
+        }));
+        chain.begin(&snapshot, &accounts)?;
+        Ok(chain)
+    }
+
+    /// The id that transactions are signed for.
+    pub fn chain_id(&self) -> u64 {
+        self.0.chain_id
+    }
+
+    /// When blocks come.
+    pub fn mining(&self) -> Mining {
+        self.0.mining
+    }
+
+    /// The number of the newest block, now and whenever it changes.
+    pub fn heads(&self) -> watch::Receiver<u64> {
+        self.0.heads.subscribe()
+    }
+
+    /// Sets the time of the next block, in seconds since 1970; the chain's time runs on from
+    /// there.
+    ///
+    /// # Errors
+    /// When it is before the newest block.
+    pub fn set_time(&self, time: u64) -> Result<(), ChainError> {
+        let mut writer = self.writer();
+        let head = self.head(&*self.snapshot()?)?.header.timestamp;
+        if time < head {
+            return Err(ChainError::Past { asked: time, head });
+        }
+        writer.next_time = Some(time);
+        Ok(())
+    }
+
+    /// Moves the chain's time ahead and gives by how much it is ahead of the clock in all. Kept
+    /// with the next block.
+    pub fn increase_time(&self, seconds: u32) -> i64 {
+        let mut writer = self.writer();
+        if let Some(time) = &mut writer.next_time {
+            *time = time.saturating_add(seconds.into());
+        }
+        writer.offset = writer.offset.saturating_add(seconds.into());
+        writer.offset
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // What a panic may leave behind is only a time or a waiting transaction.
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, DiskError> {
+        Ok(Arc::new(self.0.disk.snapshot()?))
+    }
+}

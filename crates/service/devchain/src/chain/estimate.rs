@@ -1,0 +1,145 @@
+//! Calls that change nothing, and how much gas a transaction needs.
+
+use std::sync::Arc;
+
+use alloy::{
+    consensus::Header,
+    eips::BlockId,
+    primitives::{Bytes, U256},
+    rpc::types::TransactionRequest,
+};
+
+use super::{Chain, query::base_fee_after};
+use crate::{
+    disk::Snapshot,
+    error::ChainError,
+    machine::{self, Ending, Outcome},
+};
+
+/// What a call to another contract may need beyond what it uses (the stipend of a transfer).
+const STIPEND: u64 = 2_300;
+/// The search ends when the answer is known to this share, as geth's does.
+const NEAR: f64 = 0.015;
+
+impl Chain {
+    /// Runs a call and gives what it returns. At `latest` it sees the number and time of the
+    /// newest block, at `pending` those of the block that would come now.
+    ///
+    /// # Errors
+    /// When it reverts or halts, or the state of that block is not kept.
+    pub fn call(&self, request: &TransactionRequest, at: BlockId) -> Result<Bytes, ChainError> {
+        let (snapshot, header) = self.stage(at)?;
+        let gas = self.most_gas(&snapshot, &header, request)?;
+        self.run(&snapshot, &header, request, gas)?.into_output()
+    }
+
+    /// The least gas with which a transaction returns, to within 1.5 %.
+    ///
+    /// # Errors
+    /// When it reverts or halts with any gas, or the state of that block is not kept.
+    pub fn estimate_gas(
+        &self,
+        request: &TransactionRequest,
+        at: BlockId,
+    ) -> Result<u64, ChainError> {
+        let (snapshot, header) = self.stage(at)?;
+        let most = self.most_gas(&snapshot, &header, request)?;
+        let enough = |gas| -> Result<bool, ChainError> {
+            match self.run(&snapshot, &header, request, gas) {
+                Ok(outcome) => Ok(outcome.returned()),
+                Err(ChainError::IntrinsicGas { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let first = match self.run(&snapshot, &header, request, most) {
+            Err(ChainError::IntrinsicGas { .. }) => return Err(ChainError::GasAllowance(most)),
+            other => other?,
+        };
+        if matches!(
+            first.ending,
+            Ending::Halted {
+                out_of_gas: true,
+                ..
+            }
+        ) {
+            return Err(ChainError::GasAllowance(most));
+        }
+        let (used, refunded) = (first.gas_used, first.gas_refunded);
+        first.into_output()?;
+        let (mut low, mut high) = (used.saturating_sub(1), most);
+        let guess = (used + refunded + STIPEND) / 63 * 64 + 63;
+        if guess < high {
+            if enough(guess)? {
+                high = guess
+            } else {
+                low = guess
+            }
+        }
+        while low + 1 < high && (high - low) as f64 / high as f64 > NEAR {
+            // The answer is mostly near the lower end.
+            let middle = ((low + high) / 2).min(low.saturating_mul(2).max(low + 1));
+            if enough(middle)? {
+                high = middle
+            } else {
+                low = middle
+            }
+        }
+        Ok(high)
+    }
+
+    /// The state and the header that a call runs on.
+    fn stage(&self, at: BlockId) -> Result<(Arc<Snapshot>, Header), ChainError> {
+        let writer = self.writer();
+        let snapshot = self.snapshot()?;
+        let head = self.at(&snapshot, at)?;
+        let header = if at.is_pending() {
+            self.next_header(&writer, &head)
+        } else {
+            head.header
+        };
+        Ok((snapshot, header))
+    }
+
+    /// The gas that a call has: what it asks for, or what a block has and its sender can pay.
+    fn most_gas(
+        &self,
+        snapshot: &Snapshot,
+        header: &Header,
+        request: &TransactionRequest,
+    ) -> Result<u64, ChainError> {
+        let gas = request
+            .gas
+            .map_or(header.gas_limit, |gas| gas.min(header.gas_limit));
+        let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
+        if price == 0 {
+            return Ok(gas);
+        }
+        let from = request.from.unwrap_or_default();
+        let base_fee = base_fee_after(header);
+        if price < u128::from(header.base_fee_per_gas.unwrap_or(base_fee)) {
+            return Err(ChainError::FeeTooLow { base_fee });
+        }
+        let has = snapshot
+            .account(from)?
+            .map_or(U256::ZERO, |account| account.balance);
+        let value = request.value.unwrap_or_default();
+        let Some(rest) = has.checked_sub(value) else {
+            return Err(ChainError::Funds {
+                from,
+                needs: value,
+                has,
+            });
+        };
+        Ok(gas.min(u64::try_from(rest / U256::from(price)).unwrap_or(u64::MAX)))
+    }
+
+    fn run(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        header: &Header,
+        request: &TransactionRequest,
+        gas: u64,
+    ) -> Result<Outcome, ChainError> {
+        machine::call(snapshot, self.0.chain_id, header, request.clone(), gas)
+    }
+}

@@ -1,0 +1,197 @@
+//! Why a chain refused, in words that say what to do, and the codes of JSON-RPC.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U256},
+    sol_types::decode_revert_reason,
+};
+
+use crate::disk::DiskError;
+
+/// Why a chain could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The folder holds a chain with another id.
+    #[error("the folder holds chain {found}, the configuration says {wanted}; change one of them")]
+    ChainId {
+        /// The id on disk.
+        found: u64,
+        /// The id in the configuration.
+        wanted: u64,
+    },
+    /// The folder holds a chain whose first block gave coins to other accounts.
+    #[error("the chain in the folder began with other accounts; use those or start a new folder")]
+    Genesis,
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// Why a transaction, a call or a question was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The bytes are no transaction.
+    #[error("these bytes are no signed transaction ({0}); send one in EIP-2718 form")]
+    Encoding(String),
+    /// The signature recovers to nobody.
+    #[error("the transaction's signature recovers to no address; sign it again")]
+    Signature,
+    /// Blob and set-code transactions are not taken.
+    #[error("transaction type {0} is not supported; send type 0, 1 or 2")]
+    Type(u8),
+    /// It was signed for another chain.
+    #[error("invalid chain id: signed for chain {found:?}, this is {chain}; sign it for this one")]
+    ChainId {
+        /// The id that was signed; none before EIP-155.
+        found: Option<u64>,
+        /// This chain's id.
+        chain: u64,
+    },
+    /// It is in a block.
+    #[error("already known: transaction {transaction} is in block {block}; read its receipt")]
+    Known {
+        /// The transaction's hash.
+        transaction: B256,
+        /// The block it is in.
+        block: u64,
+    },
+    /// The nonce was used.
+    #[error("nonce too low: {from} used {nonce}; its next is {next}")]
+    NonceTooLow {
+        /// Who sends.
+        from: Address,
+        /// The transaction's nonce.
+        nonce: u64,
+        /// The nonce that would be taken.
+        next: u64,
+    },
+    /// A nonce before it is missing; nothing waits here.
+    #[error("nonce too high: {from} sent {nonce}; send {next} first")]
+    NonceTooHigh {
+        /// Who sends.
+        from: Address,
+        /// The transaction's nonce.
+        nonce: u64,
+        /// The nonce that would be taken.
+        next: u64,
+    },
+    /// The sender cannot pay.
+    #[error("insufficient funds for gas * price + value: {from} has {has}, needs {needs}")]
+    Funds {
+        /// Who sends.
+        from: Address,
+        /// What the value and the highest fee come to.
+        needs: U256,
+        /// What is there.
+        has: U256,
+    },
+    /// It asks for more gas than a block has.
+    #[error("exceeds block gas limit: {gas} of {limit}; ask for less or split it")]
+    GasAboveBlock {
+        /// What it asks for.
+        gas: u64,
+        /// What a block has.
+        limit: u64,
+    },
+    /// Its gas does not even pay for its bytes.
+    #[error("intrinsic gas too low: have {gas}, need {needs}")]
+    IntrinsicGas {
+        /// What it offers.
+        gas: u64,
+        /// What its bytes cost.
+        needs: u64,
+    },
+    /// It offers less than the base fee.
+    #[error("max fee per gas less than block base fee: offer at least {base_fee}")]
+    FeeTooLow {
+        /// The base fee of the next block.
+        base_fee: u64,
+    },
+    /// The code that creates a contract is too long (EIP-3860).
+    #[error("max initcode size exceeded: 49152 bytes at most; split the contract")]
+    InitCodeTooLong,
+    /// Another rule of the EVM forbids it.
+    #[error("transaction refused: {0}")]
+    Refused(String),
+    /// The contract undid everything and said why.
+    #[error("execution reverted{}", reason.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Reverted {
+        /// The reason in words, where the contract gave one.
+        reason: Option<String>,
+        /// What the contract returned.
+        data: Bytes,
+    },
+    /// The contract broke off: no gas, a bad jump, an invalid opcode.
+    #[error("execution halted: {0}")]
+    Halted(String),
+    /// No gas that a block or the sender can pay for is enough.
+    #[error("gas required exceeds allowance ({0}); raise the limit or the sender's balance")]
+    GasAllowance(u64),
+    /// The request contradicts itself.
+    #[error("the request is no call: {0}")]
+    Request(String),
+    /// There is no such block.
+    #[error("unknown block; ask eth_blockNumber for the newest")]
+    UnknownBlock,
+    /// Only the newest state is kept.
+    #[error("the state of block {asked} is not kept, only that of {head}; ask for latest")]
+    OldState {
+        /// The block that was asked for.
+        asked: u64,
+        /// The newest block.
+        head: u64,
+    },
+    /// Time never runs backwards.
+    #[error("timestamp {asked} is before that of the newest block, {head}; choose a later one")]
+    Past {
+        /// The time that was asked for.
+        asked: u64,
+        /// The time of the newest block.
+        head: u64,
+    },
+    /// A filter's range ends before it begins.
+    #[error("the range of blocks ends before it begins; swap fromBlock and toBlock")]
+    Range,
+    /// The filter matches too much.
+    #[error("query returned more than {0} results; ask for fewer blocks")]
+    TooManyLogs(usize),
+    /// The file could not be read or written; nothing was added.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A defect: the machine broke off without a reason of Ethereum's.
+    #[error("the machine failed: {0}; report this")]
+    Machine(String),
+}
+
+impl ChainError {
+    pub(crate) fn reverted(data: Bytes) -> Self {
+        let reason = decode_revert_reason(&data).map(|text| {
+            text.strip_prefix("revert: ")
+                .map_or(text.clone(), str::to_owned)
+        });
+        Self::Reverted { reason, data }
+    }
+
+    /// The code that JSON-RPC gives it: 3 for a revert, as geth; −32003 for a transaction that
+    /// is refused (EIP-1474).
+    pub fn code(&self) -> i64 {
+        match self {
+            Self::Reverted { .. } => 3,
+            Self::Request(_) | Self::Range | Self::Past { .. } => -32602,
+            Self::TooManyLogs(_) => -32005,
+            Self::UnknownBlock | Self::OldState { .. } => -32001,
+            Self::Halted(_) | Self::GasAllowance(_) => -32000,
+            Self::Disk(_) | Self::Machine(_) => -32603,
+            _ => -32003,
+        }
+    }
+
+    /// What a contract returned with its refusal.
+    pub fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::Reverted { data, .. } => Some(data),
+            _ => None,
+        }
+    }
+}
