@@ -1,0 +1,20 @@
+//! Bounds that both sides know. A node may set smaller daily limits, never larger bodies.
+
+/// Bytes of one request's body: eight leaves and their frame.
+pub const BODY: usize = 9 << 20;
+/// Bytes of all blocks in one put.
+pub const PUT_BYTES: usize = 8 << 20;
+/// Blocks in one put, has or erase.
+pub const BLOCKS: usize = 512;
+/// Bytes of a letter.
+pub const LETTER: usize = 256 << 10;
+/// Letters in one answer; the rest comes when these are done.
+pub const LETTERS: usize = 64;
+/// Bytes of a call for the relay.
+pub const CALL: usize = 256 << 10;
+/// Bytes of a share's deposit.
+pub const DEPOSIT: usize = 64 << 10;
+/// Bytes of a request to a keeper.
+pub const RELEASE: usize = 8 << 10;
+/// Bytes of any answer that a client takes.
+pub const ANSWER: usize = 24 << 20;

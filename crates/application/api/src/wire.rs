@@ -1,0 +1,72 @@
+//! Objects in bodies, all DAG-CBOR.
+
+use medibloc_record::{Address, Signature, Wrapped};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// One block on its way to storage.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBlock {
+    /// Its identifier, in binary form.
+    #[serde(with = "serde_bytes")]
+    pub cid: Vec<u8>,
+    /// Its bytes.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+impl core::fmt::Debug for PutBlock {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "PutBlock({} bytes)", self.bytes.len())
+    }
+}
+
+/// Blocks on their way to storage; all are kept or none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBlocks {
+    /// 1.
+    pub version: u8,
+    /// The blocks.
+    pub blocks: Vec<PutBlock>,
+}
+
+/// The body that names blocks: their identifiers in binary form.
+pub fn block_ids(ids: impl IntoIterator<Item = Vec<u8>>) -> Vec<ByteBuf> {
+    ids.into_iter().map(ByteBuf::from).collect()
+}
+
+/// A sealed message on its way; only this much of it is in the clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// 1.
+    pub version: u8,
+    /// Who sends it.
+    pub sender: Address,
+    /// Whose mailbox.
+    pub recipient: Address,
+    /// Random.
+    #[serde(with = "serde_bytes")]
+    pub id: [u8; 32],
+    /// The message, sealed to the recipient.
+    pub wrapped: Wrapped,
+}
+
+/// A signed call for the chain, in the ledger adapter's encoding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayCall {
+    /// The request.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Over its digest.
+    pub signature: Signature,
+}
+
+/// Where a call was executed, final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayOutcome {
+    /// The block.
+    pub block: u64,
+    /// The transaction's hash.
+    #[serde(with = "serde_bytes")]
+    pub transaction: [u8; 32],
+}
