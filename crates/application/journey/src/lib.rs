@@ -79,6 +79,7 @@ mod pairing;
 mod party;
 mod ports;
 mod post;
+mod reach;
 mod read;
 mod restore;
 mod revoke;
@@ -98,6 +99,7 @@ pub use party::{AddressUse, OwnAddress, Party};
 pub use ports::{
     Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
+pub use reach::Reach;
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;
