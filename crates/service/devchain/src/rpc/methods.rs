@@ -1,0 +1,92 @@
+//! What each method answers.
+
+use alloy::{
+    primitives::{Address, B256, Bytes, U64, U256},
+    rpc::types::{Filter, TransactionRequest},
+    serde::JsonStorageKey,
+};
+use serde_json::value::RawValue;
+
+use super::{Answer, UNKNOWN_METHOD, answer, failure, parameters::Parameters};
+use crate::{
+    chain::{Chain, Transactions},
+    error::ChainError,
+};
+
+const VERSION: &str = concat!("medibloc-devchain/", env!("CARGO_PKG_VERSION"));
+
+/// Answers one question.
+pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) -> Answer {
+    let mut parameters = Parameters::read(parameters)?;
+    let p = &mut parameters;
+    match method {
+        "web3_clientVersion" => answer(Ok(VERSION)),
+        "net_version" => answer(Ok(chain.chain_id().to_string())),
+        "net_listening" => answer(Ok(true)),
+        "eth_syncing" => answer(Ok(false)),
+        "eth_accounts" => answer(Ok([(); 0])),
+        "eth_chainId" => quantity(Ok(chain.chain_id())),
+        "eth_blockNumber" => quantity(chain.number()),
+        "eth_gasPrice" => quantity(chain.gas_price()),
+        "eth_maxPriorityFeePerGas" => quantity(Ok(chain.tip())),
+        "eth_feeHistory" => {
+            let blocks = p.number()?.unwrap_or(1);
+            let newest = p.optional()?.unwrap_or_default();
+            let percentiles: Option<Vec<f64>> = p.optional()?;
+            answer(chain.fee_history(blocks, newest, percentiles.as_deref()))
+        }
+        "eth_getBlockByNumber" | "eth_getBlockByHash" => {
+            let id = p.block()?;
+            let full = p.optional::<bool>()?.unwrap_or(false);
+            let with = if full {
+                Transactions::Full
+            } else {
+                Transactions::Hashes
+            };
+            answer(chain.block(id, with))
+        }
+        "eth_getTransactionByHash" => answer(chain.transaction(p.next::<B256>()?)),
+        "eth_getTransactionReceipt" => answer(chain.receipt(p.next::<B256>()?)),
+        "eth_getBlockReceipts" => answer(chain.receipts(p.block()?)),
+        "eth_getLogs" => answer(chain.logs(&p.next::<Filter>()?)),
+        "eth_getBalance" => answer(chain.balance(p.next::<Address>()?, p.block()?)),
+        "eth_getTransactionCount" => quantity(chain.nonce(p.next::<Address>()?, p.block()?)),
+        "eth_getCode" => answer(chain.code(p.next::<Address>()?, p.block()?)),
+        "eth_getStorageAt" => {
+            let (address, slot) = (p.next::<Address>()?, p.next::<U256>()?);
+            answer(chain.slot(address, slot, p.block()?))
+        }
+        "eth_getProof" => {
+            let address = p.next::<Address>()?;
+            let slots = p.next::<Vec<JsonStorageKey>>()?;
+            answer(chain.proof(address, slots, p.block()?))
+        }
+        "eth_call" => answer(chain.call(&p.next::<TransactionRequest>()?, p.block()?)),
+        "eth_estimateGas" => {
+            quantity(chain.estimate_gas(&p.next::<TransactionRequest>()?, p.block()?))
+        }
+        "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?)),
+        "evm_setNextBlockTimestamp" => answer(chain.set_time(p.number()?.unwrap_or_default())),
+        "evm_increaseTime" => {
+            let seconds = p.number()?.unwrap_or_default();
+            answer(Ok(
+                chain.increase_time(u32::try_from(seconds).unwrap_or(u32::MAX))
+            ))
+        }
+        "evm_mine" => {
+            let time = p.number()?;
+            let mined = time
+                .map_or(Ok(()), |time| chain.set_time(time))
+                .and_then(|()| chain.mine());
+            answer(mined.map(|_| "0x0"))
+        }
+        _ => Err(failure(
+            UNKNOWN_METHOD,
+            format!("method {method} is not supported"),
+        )),
+    }
+}
+
+fn quantity(number: Result<u64, ChainError>) -> Answer {
+    answer(number.map(U64::from))
+}

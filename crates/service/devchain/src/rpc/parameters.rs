@@ -1,0 +1,115 @@
+//! The parameters of a question, one after another.
+
+use std::collections::VecDeque;
+
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag},
+    primitives::U256,
+    rpc::json_rpc::ErrorPayload,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, value::RawValue};
+
+use super::{PARAMETERS, failure};
+
+/// What is left of a question's parameters.
+#[derive(Debug)]
+pub(super) struct Parameters {
+    rest: VecDeque<Value>,
+    taken: usize,
+}
+
+impl Parameters {
+    pub(super) fn read(raw: Option<&RawValue>) -> Result<Self, ErrorPayload> {
+        let value = match raw {
+            Some(raw) => serde_json::from_str(raw.get())
+                .map_err(|error| failure(PARAMETERS, error.to_string()))?,
+            None => Value::Null,
+        };
+        let rest = match value {
+            Value::Null => VecDeque::new(),
+            Value::Array(values) => values.into(),
+            _ => return Err(failure(PARAMETERS, "params must be an array; send [...]")),
+        };
+        Ok(Self { rest, taken: 0 })
+    }
+
+    /// The next one.
+    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<T, ErrorPayload> {
+        let place = self.taken;
+        let value = self.take();
+        if value.is_null() {
+            return Err(failure(PARAMETERS, format!("parameter {place} is missing")));
+        }
+        parse(value, place)
+    }
+
+    /// The next one, or nothing.
+    pub(super) fn optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ErrorPayload> {
+        let place = self.taken;
+        match self.take() {
+            Value::Null => Ok(None),
+            value => parse(value, place).map(Some),
+        }
+    }
+
+    /// The next one as a block, `latest` when there is none.
+    pub(super) fn block(&mut self) -> Result<BlockId, ErrorPayload> {
+        Ok(self
+            .optional()?
+            .unwrap_or(BlockId::Number(BlockNumberOrTag::Latest)))
+    }
+
+    /// The next one as a number: 1, "1" or "0x1".
+    pub(super) fn number(&mut self) -> Result<Option<u64>, ErrorPayload> {
+        let place = self.taken;
+        let text = match self.take() {
+            Value::Null => return Ok(None),
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let number = text
+            .parse::<U256>()
+            .ok()
+            .and_then(|number| u64::try_from(number).ok());
+        let message = || format!("parameter {place} is no number of 64 bits");
+        number
+            .map(Some)
+            .ok_or_else(|| failure(PARAMETERS, message()))
+    }
+
+    fn take(&mut self) -> Value {
+        self.taken += 1;
+        self.rest.pop_front().unwrap_or(Value::Null)
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: Value, place: usize) -> Result<T, ErrorPayload> {
+    serde_json::from_value(value)
+        .map_err(|error| failure(PARAMETERS, format!("parameter {place}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_in_three_forms() {
+        let raw = RawValue::from_string(r#"[7, "7", "0x7", null, -1, "x", 18446744073709551616]"#);
+        let mut parameters = Parameters::read(Some(&raw.unwrap())).unwrap();
+        for expected in [Some(7), Some(7), Some(7), None] {
+            assert_eq!(parameters.number().unwrap(), expected);
+        }
+        for place in 4..7 {
+            let error = parameters.number().unwrap_err();
+            assert_eq!(
+                error.message,
+                format!("parameter {place} is no number of 64 bits")
+            );
+        }
+        assert_eq!(
+            parameters.next::<String>().unwrap_err().message,
+            "parameter 7 is missing"
+        );
+    }
+}
