@@ -1,0 +1,622 @@
+//! The same transactions and calls on this chain and on another: anvil, and geth in `ci`.
+
+#[path = "support/peer.rs"]
+mod peer;
+#[path = "support/programs.rs"]
+mod programs;
+#[path = "support/wallet.rs"]
+mod wallet;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use alloy::{
+    primitives::{Address, Bytes, U64, U256, address},
+    signers::local::PrivateKeySigner,
+};
+use medibloc_devchain::{Chain, Config, Place, serve, test_accounts};
+use serde_json::{Value, json};
+
+use peer::Peer;
+use programs::Dice;
+use wallet::{CHAIN_ID, Draft, account};
+
+const BEGIN: u64 = 1_800_000_000;
+/// Contracts filled with random code, and calls to each.
+const RANDOM: u64 = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_as_anvil() {
+    let Some((_process, anvil)) = peer::anvil(BEGIN).await else {
+        println!("SKIPPED anvil/differential: no Foundry; run `npm ci` in contracts");
+        return;
+    };
+    let mut pair = Pair::new(anvil).await;
+    pair.times = true;
+    story(&mut pair).await;
+    println!(
+        "{} transactions and {} calls, as anvil",
+        pair.transactions, pair.calls
+    );
+    assert!(pair.transactions >= 200 && pair.transactions + pair.calls >= 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_as_geth() {
+    let Some((_process, geth)) = peer::geth(&genesis()).await else {
+        println!("SKIPPED geth/differential: MEDIBLOC_GETH names no geth");
+        return;
+    };
+    let mut pair = Pair::new(geth).await;
+    story(&mut pair).await;
+    println!(
+        "{} transactions and {} calls, as geth",
+        pair.transactions, pair.calls
+    );
+    assert!(pair.transactions >= 200 && pair.transactions + pair.calls >= 400);
+}
+
+/// Our first block in geth's words.
+fn genesis() -> Value {
+    let coins = |(address, balance): (Address, U256)| {
+        (address.to_string(), json!({"balance": balance.to_string()}))
+    };
+    let alloc: serde_json::Map<_, _> = test_accounts().into_iter().map(coins).collect();
+    json!({
+        "config": {
+            "chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
+            "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0, "petersburgBlock": 0,
+            "istanbulBlock": 0, "berlinBlock": 0, "londonBlock": 0, "terminalTotalDifficulty": 0,
+            "shanghaiTime": 0, "cancunTime": 0,
+            "blobSchedule": {
+                "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477}
+            }
+        },
+        "alloc": alloc, "gasLimit": "0x1c9c380", "baseFeePerGas": "0x3b9aca00",
+        "difficulty": "0x0", "timestamp": "0x0", "extraData": "0x", "nonce": "0x0"
+    })
+}
+
+/// This chain and another, asked the same.
+struct Pair {
+    ours: Peer,
+    theirs: Peer,
+    clock: Arc<AtomicU64>,
+    nonces: [u64; 3],
+    transactions: usize,
+    calls: usize,
+    /// Whether the other's clock can be set, so that whole blocks compare.
+    times: bool,
+}
+
+/// How one transaction went, on both.
+struct Done {
+    succeeded: bool,
+    contract: Address,
+}
+
+impl Pair {
+    async fn new(theirs: Peer) -> Self {
+        let clock = Arc::new(AtomicU64::new(BEGIN));
+        let now = Arc::clone(&clock);
+        let mut config = Config::default();
+        config.clock = Arc::new(move || now.load(Ordering::Relaxed));
+        let chain = Chain::open(Place::Memory, config).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(chain, listener));
+        let ours = Peer::new("ours", url);
+        let nonces = [0; 3];
+        Self {
+            ours,
+            theirs,
+            clock,
+            nonces,
+            transactions: 0,
+            calls: 0,
+            times: false,
+        }
+    }
+
+    /// A draft of the next transaction of an account; its type follows from its nonce.
+    fn draft(&self, who: usize, to: Option<Address>, input: Bytes) -> Draft {
+        let nonce = self.nonces[who];
+        Draft::new(u8::try_from(nonce % 3).unwrap(), nonce, to, input)
+    }
+
+    /// Estimates, sends and compares.
+    async fn act(&mut self, who: usize, draft: Draft) -> Done {
+        self.compare_call(&account(who), &draft).await;
+        self.send(who, draft).await
+    }
+
+    async fn send(&mut self, who: usize, draft: Draft) -> Done {
+        let raw = json!([draft.clone().sign(&account(who))]);
+        if self.times {
+            let time = json!([self.clock.fetch_add(12, Ordering::Relaxed) + 12]);
+            self.theirs
+                .get("evm_setNextBlockTimestamp", time.clone())
+                .await;
+        }
+        let hash = self.ours.get("eth_sendRawTransaction", raw.clone()).await;
+        assert_eq!(hash, self.theirs.get("eth_sendRawTransaction", raw).await);
+        self.nonces[who] += 1;
+        self.transactions += 1;
+        self.compare_receipts(&hash).await
+    }
+
+    async fn compare_receipts(&mut self, hash: &Value) -> Done {
+        let ours = self
+            .ours
+            .get("eth_getTransactionReceipt", json!([hash]))
+            .await;
+        let theirs = receipt_of(&self.theirs, hash).await;
+        for field in [
+            "status",
+            "gasUsed",
+            "cumulativeGasUsed",
+            "contractAddress",
+            "type",
+            "from",
+            "to",
+            "effectiveGasPrice",
+            "logsBloom",
+            "transactionIndex",
+            "blockNumber",
+            "transactionHash",
+        ] {
+            same(&ours, &theirs, field, hash);
+        }
+        let (our_logs, their_logs) = (logs_of(&ours), logs_of(&theirs));
+        assert_eq!(our_logs, their_logs, "{hash}");
+        let ask = json!([ours["blockNumber"], true]);
+        let our_block = self.ours.get("eth_getBlockByNumber", ask.clone()).await;
+        let their_block = self.theirs.get("eth_getBlockByNumber", ask).await;
+        for field in [
+            "transactionsRoot",
+            "receiptsRoot",
+            "gasUsed",
+            "gasLimit",
+            "baseFeePerGas",
+        ] {
+            same(&our_block, &their_block, field, hash);
+        }
+        if self.times {
+            for field in [
+                "stateRoot",
+                "timestamp",
+                "number",
+                "withdrawalsRoot",
+                "blobGasUsed",
+            ] {
+                same(&our_block, &their_block, field, hash);
+            }
+        }
+        let (our_one, their_one) = (
+            &our_block["transactions"][0],
+            &their_block["transactions"][0],
+        );
+        for field in [
+            "hash", "nonce", "type", "value", "input", "from", "to", "gas", "gasPrice",
+        ] {
+            same(our_one, their_one, field, hash);
+        }
+        Done {
+            succeeded: ours["status"] == "0x1",
+            contract: serde_json::from_value(ours["contractAddress"].clone()).unwrap_or_default(),
+        }
+    }
+
+    async fn compare_call(&mut self, signer: &PrivateKeySigner, draft: &Draft) {
+        self.calls += 1;
+        let mut request = json!({
+            "from": signer.address(), "value": draft.value, "data": draft.input,
+            "gas": U64::from(draft.gas)
+        });
+        if let Some(to) = draft.to.to() {
+            request["to"] = json!(to);
+        }
+        let ask = json!([request, "latest"]);
+        let ours = self.ours.ask("eth_call", ask.clone()).await;
+        let theirs = self.theirs.ask("eth_call", ask).await;
+        match (&ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{request}"),
+            (Err(ours), Err(theirs)) => {
+                assert_eq!(
+                    ours.code == 3,
+                    theirs.code == 3,
+                    "{ours:?} {theirs:?} {request}"
+                );
+                if ours.code == 3 {
+                    let empty = json!("0x");
+                    let theirs = if theirs.data.is_null() {
+                        &empty
+                    } else {
+                        &theirs.data
+                    };
+                    assert_eq!(&ours.data, theirs, "{request}");
+                }
+            }
+            _ => panic!("{ours:?} {theirs:?} {request}"),
+        }
+        request["gas"] = json!("0x1c9c380");
+        let ask = json!([request]);
+        let ours = self.ours.ask("eth_estimateGas", ask.clone()).await;
+        let theirs = self.theirs.ask("eth_estimateGas", ask).await;
+        match (&ours, &theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                let (ours, theirs) = (number(ours) as f64, number(theirs) as f64);
+                assert!(
+                    (ours / theirs - 1.0).abs() <= 0.03,
+                    "{ours} {theirs} {request}"
+                );
+            }
+            (Err(_), Err(_)) => {}
+            _ => panic!("{ours:?} {theirs:?} {request}"),
+        }
+    }
+
+    /// Both refuse a transaction; ours in these words.
+    async fn refuse(&self, raw: Bytes, words: &str) {
+        let refusal = self.refuse_ours(raw.clone(), words).await;
+        let theirs = self
+            .theirs
+            .ask("eth_sendRawTransaction", json!([raw]))
+            .await;
+        assert!(theirs.is_err(), "{refusal} {theirs:?}");
+    }
+
+    async fn refuse_ours(&self, raw: Bytes, words: &str) -> String {
+        let refusal = self
+            .ours
+            .ask("eth_sendRawTransaction", json!([raw]))
+            .await
+            .unwrap_err();
+        assert_eq!(refusal.code, -32003, "{refusal:?}");
+        assert!(refusal.message.contains(words), "{refusal:?}");
+        refusal.message
+    }
+
+    /// Both answer a question the same.
+    async fn same_answer(&mut self, method: &str, params: Value) -> Value {
+        self.calls += 1;
+        let ours = self.ours.get(method, params.clone()).await;
+        assert_eq!(
+            ours,
+            self.theirs.get(method, params.clone()).await,
+            "{method} {params}"
+        );
+        ours
+    }
+}
+
+async fn receipt_of(peer: &Peer, hash: &Value) -> Value {
+    // Another chain may make the block a moment later.
+    for _ in 0..400 {
+        let receipt = peer.get("eth_getTransactionReceipt", json!([hash])).await;
+        if !receipt.is_null() {
+            return receipt;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("{}: {hash} is in no block", peer.name)
+}
+
+fn logs_of(receipt: &Value) -> Vec<Value> {
+    let parts = |log: &Value| {
+        json!([
+            log["address"],
+            log["topics"],
+            log["data"],
+            log["logIndex"],
+            log["blockNumber"]
+        ])
+    };
+    receipt["logs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(parts)
+        .collect()
+}
+
+fn same(ours: &Value, theirs: &Value, field: &str, what: &Value) {
+    let text = |value: &Value| value[field].to_string().to_lowercase();
+    assert_eq!(
+        text(ours),
+        text(theirs),
+        "{field} of {what}\n{ours}\n{theirs}"
+    );
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_str().unwrap().parse::<U64>().unwrap().to()
+}
+
+async fn story(pair: &mut Pair) {
+    let mut dice = Dice(0x6d65_6469);
+    payments(pair, &mut dice).await;
+    contracts(pair, &mut dice).await;
+    random_programs(pair, &mut dice).await;
+    refusals(pair).await;
+}
+
+async fn payments(pair: &mut Pair, dice: &mut Dice) {
+    for round in 0..12 {
+        let to = Address::from_slice(&dice.bytes(20));
+        let mut draft = pair.draft(round % 3, Some(to), Bytes::new());
+        draft.value = U256::from(dice.below(1_000_000));
+        pair.act(round % 3, draft).await;
+        pair.same_answer("eth_getBalance", json!([to, "latest"]))
+            .await;
+    }
+    for who in 0..3 {
+        let address = account(who).address();
+        pair.same_answer("eth_getTransactionCount", json!([address, "latest"]))
+            .await;
+        pair.same_answer("eth_getTransactionCount", json!([address, "pending"]))
+            .await;
+    }
+}
+
+async fn create(pair: &mut Pair, runtime: &[u8]) -> Address {
+    let mut draft = pair.draft(0, None, programs::creating(runtime));
+    draft.value = U256::from(0);
+    let done = pair.act(0, draft).await;
+    assert!(done.succeeded);
+    let code = pair
+        .same_answer("eth_getCode", json!([done.contract, "latest"]))
+        .await;
+    assert_eq!(code, json!(Bytes::copy_from_slice(runtime)));
+    done.contract
+}
+
+async fn contracts(pair: &mut Pair, dice: &mut Dice) {
+    use programs::{address_word, creating, join, word};
+
+    let store = create(pair, programs::STORE).await;
+    for round in 0..16 {
+        let slot = word(dice.below(4));
+        // Zeros too, for the refund.
+        let value = word(dice.below(3));
+        let draft = pair.draft(round % 3, Some(store), join(&[&slot, &value]));
+        pair.act(round % 3, draft).await;
+        let slot = U256::from_be_bytes(slot);
+        pair.same_answer("eth_getStorageAt", json!([store, slot, "latest"]))
+            .await;
+    }
+    for topics in 0..=4 {
+        let contract = create(pair, &programs::log(topics)).await;
+        for length in [0, 31, 32, 100, 160] {
+            let draft = pair.draft(1, Some(contract), dice.bytes(length).into());
+            pair.act(1, draft).await;
+        }
+        filters(pair, contract).await;
+    }
+    let revert = create(pair, programs::REVERT).await;
+    let reason = Bytes::from(alloy::primitives::hex!(
+        "08c379a00000000000000000000000000000000000000000000000000000000000000020"
+        "0000000000000000000000000000000000000000000000000000000000000005"
+        "68656c6c6f000000000000000000000000000000000000000000000000000000"
+    ));
+    for data in [
+        Bytes::new(),
+        reason.clone(),
+        dice.bytes(4).into(),
+        dice.bytes(77).into(),
+    ] {
+        let draft = pair.draft(2, Some(revert), data);
+        assert!(!pair.act(2, draft).await.succeeded);
+    }
+    let request = json!([{"to": revert, "data": reason}, "latest"]);
+    let refusal = pair.ours.ask("eth_call", request).await.unwrap_err();
+    assert_eq!(refusal.message, "execution reverted: hello");
+
+    for breaking in [programs::INVALID, programs::LOOP] {
+        let contract = create(pair, breaking).await;
+        let mut draft = pair.draft(0, Some(contract), Bytes::new());
+        draft.gas = 60_000;
+        assert!(!pair.act(0, draft).await.succeeded);
+    }
+    let mut short = pair.draft(0, Some(store), join(&[&word(9), &word(9)]));
+    short.gas = 23_000;
+    assert!(!pair.send(0, short).await.succeeded, "out of gas");
+
+    let two = create(pair, programs::CREATE2).await;
+    let one = create(pair, programs::CREATE).await;
+    let child = creating(programs::ECHO);
+    for salt in [1, 1, 2] {
+        // The second time the address is taken.
+        let draft = pair.draft(1, Some(two), join(&[&word(salt), &child]));
+        assert!(pair.act(1, draft).await.succeeded);
+        pair.same_answer("eth_getStorageAt", json!([two, "0x0", "latest"]))
+            .await;
+        let draft = pair.draft(1, Some(one), child.clone());
+        assert!(pair.act(1, draft).await.succeeded);
+    }
+    let broken = pair.draft(1, None, Bytes::from_static(programs::INVALID));
+    assert!(!pair.act(1, broken).await.succeeded);
+    let reverted = pair.draft(
+        1,
+        None,
+        Bytes::from_static(&alloy::primitives::hex!("5f5ffd")),
+    );
+    assert!(!pair.act(1, reverted).await.succeeded);
+
+    let caller = create(pair, programs::CALL).await;
+    for (number, input) in programs::precompiles() {
+        let contract = Address::left_padding_from(&number.to_be_bytes());
+        let mut direct = pair.draft(2, Some(contract), input.clone());
+        direct.gas = 300_000;
+        pair.act(2, direct).await;
+        let draft = pair.draft(2, Some(caller), join(&[&address_word(contract), &input]));
+        pair.act(2, draft).await;
+        pair.same_answer("eth_getStorageAt", json!([caller, "0x1", "latest"]))
+            .await;
+    }
+    for callee in [store, revert, one, caller] {
+        let input = join(&[&address_word(callee), &dice.bytes(64)]);
+        let draft = pair.draft(2, Some(caller), input);
+        pair.act(2, draft).await;
+    }
+    let transient = create(pair, programs::TRANSIENT).await;
+    let draft = pair.draft(0, Some(transient), join(&[&word(5)]));
+    pair.act(0, draft).await;
+    destroy(pair).await;
+    if pair.times {
+        see(pair).await;
+    }
+}
+
+/// Contracts that destroy themselves: later, which keeps them (EIP-6780), and while they are
+/// made, which does not.
+async fn destroy(pair: &mut Pair) {
+    let heir = address!("00000000000000000000000000000000000000aa");
+    let contract = create(pair, programs::DESTROY).await;
+    let mut draft = pair.draft(0, Some(contract), programs::address_word(heir).into());
+    draft.value = U256::from(7);
+    assert!(pair.act(0, draft).await.succeeded);
+    let code = pair
+        .same_answer("eth_getCode", json!([contract, "latest"]))
+        .await;
+    assert_eq!(code, json!(Bytes::from_static(programs::DESTROY)));
+    // PUSH1 7 DUP1 SSTORE PUSH1 0xbb SELFDESTRUCT
+    let brief = Bytes::from_static(&alloy::primitives::hex!("600780 55 60bbff"));
+    let mut draft = pair.draft(0, None, brief);
+    draft.value = U256::from(5);
+    let done = pair.act(0, draft).await;
+    assert!(done.succeeded);
+    pair.same_answer("eth_getCode", json!([done.contract, "latest"]))
+        .await;
+    pair.same_answer("eth_getBalance", json!([heir, "latest"]))
+        .await;
+}
+
+/// What a contract sees of its block.
+async fn see(pair: &mut Pair) {
+    let contract = create(pair, programs::SEE).await;
+    let draft = pair.draft(0, Some(contract), Bytes::new());
+    pair.act(0, draft).await;
+}
+
+async fn filters(pair: &mut Pair, contract: Address) {
+    let all = json!([{"fromBlock": "0x0", "toBlock": "latest", "address": contract}]);
+    let ours = pair.ours.get("eth_getLogs", all.clone()).await;
+    let logs = ours.as_array().unwrap().clone();
+    assert!(!logs.is_empty());
+    let topics = |at: usize, topic: usize| logs.get(at).map(|log| log["topics"][topic].clone());
+    let first = topics(0, 0).unwrap_or_default();
+    let other = topics(logs.len() - 1, 0).unwrap_or_default();
+    let second = topics(logs.len() - 1, 1).unwrap_or_default();
+    let block = &logs[0]["blockHash"];
+    let range = |fields: Value| {
+        let mut filter = json!({"fromBlock": "earliest", "toBlock": "finalized"});
+        filter
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        filter
+    };
+    let mut rows = vec![
+        range(json!({"address": contract})),
+        range(json!({"address": [contract, Address::ZERO]})),
+        range(json!({"address": Address::ZERO})),
+        json!({"fromBlock": logs[0]["blockNumber"], "toBlock": logs[0]["blockNumber"]}),
+    ];
+    if first.is_string() {
+        rows.push(range(json!({"topics": [first]})));
+        rows.push(range(json!({"topics": [[first, other]]})));
+        rows.push(range(json!({"topics": [first, other]})));
+    }
+    if second.is_string() {
+        rows.push(range(json!({"topics": [null, second]})));
+        rows.push(range(
+            json!({"address": contract, "topics": [[], [second]]}),
+        ));
+    }
+    for row in rows {
+        pair.calls += 1;
+        let ours = pair.ours.get("eth_getLogs", json!([row])).await;
+        let theirs = pair.theirs.get("eth_getLogs", json!([row])).await;
+        let wrap = |logs: &Value| logs_of(&json!({"logs": logs}));
+        assert_eq!(wrap(&ours), wrap(&theirs), "{row}");
+    }
+    let found = pair
+        .ours
+        .get("eth_getLogs", json!([{"blockHash": block}]))
+        .await;
+    assert_eq!(found.as_array().unwrap().len(), 1);
+}
+
+async fn random_programs(pair: &mut Pair, dice: &mut Dice) {
+    for _ in 0..RANDOM {
+        let contract = create(pair, &programs::random(dice)).await;
+        for _ in 0..2 {
+            let mut draft = pair.draft(0, Some(contract), dice.bytes(96).into());
+            draft.value = U256::from(dice.below(3));
+            draft.gas = 300_000;
+            pair.act(0, draft).await;
+        }
+    }
+}
+
+async fn refusals(pair: &mut Pair) {
+    let signer = account(0);
+    let to = Some(account(1).address());
+    let draft = |pair: &Pair| Draft::new(2, pair.nonces[0], to, Bytes::new());
+
+    let mut low = draft(pair);
+    low.nonce -= 1;
+    low.value = U256::from(1);
+    pair.refuse(low.sign(&signer), "nonce too low").await;
+    // The others keep it for later; here nothing waits.
+    let mut high = draft(pair);
+    high.nonce += 1;
+    let next = format!("send {} first", pair.nonces[0]);
+    pair.refuse_ours(high.sign(&signer), &next).await;
+
+    let mut rich = draft(pair);
+    rich.value = U256::from(10).pow(U256::from(30));
+    pair.refuse(rich.sign(&signer), "insufficient funds").await;
+    let mut large = draft(pair);
+    large.gas = 30_000_001;
+    pair.refuse(large.sign(&signer), "exceeds block gas limit")
+        .await;
+    let mut little = draft(pair);
+    little.gas = 20_999;
+    pair.refuse(little.sign(&signer), "intrinsic gas too low")
+        .await;
+    let mut elsewhere = draft(pair);
+    elsewhere.chain_id = 1;
+    pair.refuse(elsewhere.sign(&signer), "invalid chain id")
+        .await;
+    let long = Draft {
+        to: alloy::primitives::TxKind::Create,
+        ..draft(pair)
+    };
+    let long = Draft {
+        input: vec![0; 49_153].into(),
+        gas: 5_000_000,
+        ..long
+    };
+    pair.refuse(long.sign(&signer), "max initcode size exceeded")
+        .await;
+    for bytes in [
+        Bytes::new(),
+        Bytes::from_static(b"\xc0"),
+        Bytes::from_static(b"\x02\xc0"),
+    ] {
+        pair.refuse(bytes, "").await;
+    }
+    // Blobs and set-code: refused by their first byte.
+    for kind in [3, 4, 5, 0x7f] {
+        let words = format!("type {kind} is not supported; send type 0, 1 or 2");
+        pair.refuse(vec![kind, 0xc0].into(), &words).await;
+    }
+    let sent = draft(pair).sign(&signer);
+    let after = draft(pair);
+    pair.send(0, after).await;
+    pair.refuse(sent, "already known").await;
+}
