@@ -31,6 +31,11 @@ impl Seed {
         Self(bytes)
     }
 
+    /// The bytes, for a key file alone.
+    pub(crate) const fn expose(&self) -> &[u8; 64] {
+        &self.0
+    }
+
     /// The account's key: `m/44'/60'/0'/0/0`.
     pub fn account_key(&self) -> SigningKey {
         self.path(&[44 | HARDENED, 60 | HARDENED, HARDENED, 0, 0])

@@ -30,6 +30,21 @@ impl Language {
             Self::Korean => bip39::Language::Korean,
         }
     }
+
+    /// Its number in a key file.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::English => 0,
+            Self::SimplifiedChinese => 1,
+            Self::Korean => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        LANGUAGES
+            .into_iter()
+            .find(|language| language.code() == code)
+    }
 }
 
 /// 24 words. Wiped on drop, never printed by Debug.
@@ -78,6 +93,20 @@ impl Phrase {
         Zeroizing::new(self.0.words().collect::<Vec<_>>().join(" "))
     }
 
+    /// The language of its words and the 32 bytes that they stand for.
+    pub(crate) fn to_entropy(&self) -> (Language, Zeroizing<[u8; 32]>) {
+        let language = LANGUAGES
+            .into_iter()
+            .find(|language| language.list() == self.0.language())
+            .expect("a phrase is made in one of the three languages");
+        let mut entropy = Zeroizing::new([0; 32]);
+        let (bytes, length) = self.0.to_entropy_array();
+        let bytes = Zeroizing::new(bytes);
+        debug_assert_eq!(length, 32, "24 words stand for 32 bytes");
+        entropy.copy_from_slice(&bytes[..32]);
+        (language, entropy)
+    }
+
     /// The seed, without a passphrase (BIP-39, section "From mnemonic to seed").
     pub fn seed(&self) -> Seed {
         Seed::new(self.0.to_seed(""))
@@ -88,6 +117,13 @@ impl core::fmt::Debug for Phrase {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Phrase(…)")
     }
+}
+
+/// Text in the one form that BIP-39 demands (NFKD): systems type one passphrase in different bytes.
+pub(crate) fn normalised(text: &str) -> Zeroizing<String> {
+    let mut text = std::borrow::Cow::Borrowed(text);
+    Mnemonic::normalize_utf8_cow(&mut text);
+    Zeroizing::new(text.into_owned())
 }
 
 #[cfg(test)]

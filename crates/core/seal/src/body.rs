@@ -1,4 +1,6 @@
-//! Crypt4GH data segments (GA4GH Crypt4GH v1, section 3.2): 12-byte nonce ‖ ChaCha20-Poly1305 of up to 65,536 bytes.
+//! Crypt4GH data segments (GA4GH Crypt4GH 1.0, section 3.4): 12-byte nonce ‖ ChaCha20-Poly1305 of up to 65,536 bytes.
+
+use std::io::Read;
 
 use medibloc_keys::Entropy;
 use medibloc_record::PartKey;
@@ -11,8 +13,11 @@ use crate::SealError;
 pub(crate) const SEGMENT: usize = 65_536;
 /// Ciphertext bytes of a full segment.
 pub(crate) const SEALED_SEGMENT: usize = SEGMENT + OVERHEAD;
-const NONCE: usize = 12;
-const OVERHEAD: usize = NONCE + 16;
+/// Segments that are worked on together.
+pub(crate) const BATCH: usize = 16;
+pub(crate) const NONCE: usize = 12;
+/// Nonce and tag.
+pub(crate) const OVERHEAD: usize = NONCE + 16;
 /// Smallest padded length.
 const FLOOR: u64 = 4096;
 
@@ -52,25 +57,64 @@ pub(crate) fn seal_segments(
     for nonce in &mut nonces {
         entropy.fill(nonce);
     }
-    let sealed: Vec<Vec<u8>> = plain
-        .par_chunks(SEGMENT)
+    let mut sealed = vec![0; plain.len() + count * OVERHEAD];
+    sealed
+        .par_chunks_mut(SEALED_SEGMENT)
+        .zip(plain.par_chunks(SEGMENT))
         .zip(nonces.par_iter())
-        .map(|(segment, nonce)| {
-            let mut out = Vec::with_capacity(segment.len() + OVERHEAD);
-            out.extend_from_slice(nonce);
-            out.extend_from_slice(segment);
+        .for_each(|((out, segment), nonce)| {
+            let (head, rest) = out.split_at_mut(NONCE);
+            let (body, tail) = rest.split_at_mut(segment.len());
+            head.copy_from_slice(nonce);
+            body.copy_from_slice(segment);
             let tag = cipher
                 .seal_in_place_separate_tag(
                     Nonce::assume_unique_for_key(*nonce),
                     Aad::empty(),
-                    &mut out[NONCE..],
+                    body,
                 )
                 .expect("a segment is far below the cipher's limit");
-            out.extend_from_slice(tag.as_ref());
-            out
+            tail.copy_from_slice(tag.as_ref());
+        });
+    sealed
+}
+
+/// Opens segments in place, in parallel; `first` is the number of the first. The error names the first that fails.
+pub(crate) fn open_segments(
+    cipher: &LessSafeKey,
+    first: u64,
+    sealed: &mut [u8],
+) -> Result<(), SealError> {
+    let failed = sealed
+        .par_chunks_mut(SEALED_SEGMENT)
+        .enumerate()
+        .filter_map(|(at, segment)| {
+            let number = first + at as u64;
+            open_segment(cipher, number, segment).err().map(|_| number)
         })
-        .collect();
-    sealed.concat()
+        .min();
+    failed.map_or(Ok(()), |segment| Err(SealError::Segment { segment }))
+}
+
+/// The plaintext of a segment that was opened in place.
+pub(crate) fn plain_of(opened: &[u8]) -> &[u8] {
+    opened
+        .get(NONCE..opened.len().saturating_sub(OVERHEAD - NONCE))
+        .unwrap_or_default()
+}
+
+/// Reads until the buffer is full or the source ends: a short read is not the end.
+pub(crate) fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Opens one segment in place; gives the plaintext.

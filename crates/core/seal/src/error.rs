@@ -63,6 +63,9 @@ pub enum SealError {
     /// An object is not in its form.
     #[error(transparent)]
     Object(#[from] SealedError),
+    /// A `.c4gh` file.
+    #[error(transparent)]
+    Crypt4gh(#[from] crate::crypt4gh::Crypt4ghError),
     /// A key operation.
     #[error(transparent)]
     Keys(#[from] KeysError),

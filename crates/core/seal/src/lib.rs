@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+pub mod crypt4gh;
 mod error;
 mod manifest;
 mod master;

@@ -11,7 +11,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::SealError;
-use crate::body::{SEALED_SEGMENT, SEGMENT, cipher, open_segment, padded, sealed_length};
+use crate::body::{
+    SEALED_SEGMENT, SEGMENT, cipher, open_segment, open_segments, padded, plain_of, sealed_length,
+};
 
 /// Writes the plaintext of a part, in constant memory. What was written before an error is not to be used.
 ///
@@ -22,26 +24,60 @@ pub fn open_part(
     source: &dyn BlockSource,
     writer: &mut dyn Write,
 ) -> Result<(), SealError> {
+    each_segment(part, source, &mut |segment| {
+        let (plain, _) = segment.plain.split_at(segment.real);
+        writer.write_all(plain).map_err(SealError::Write)
+    })
+}
+
+/// One segment of a part, at rest and opened.
+pub(crate) struct Segment<'a> {
+    /// As it rests.
+    pub(crate) sealed: &'a [u8],
+    /// Opened, with its padding.
+    pub(crate) plain: &'a [u8],
+    /// Bytes of `plain` before the padding.
+    pub(crate) real: usize,
+}
+
+/// Visits the segments of a part in order; those of a leaf are opened together. Fails at the end if length or hash are
+/// not the manifest's.
+pub(crate) fn each_segment(
+    part: &ManifestPart,
+    source: &dyn BlockSource,
+    visit: &mut dyn FnMut(&Segment<'_>) -> Result<(), SealError>,
+) -> Result<(), SealError> {
     let cipher = cipher(&part.key);
     let size = sealed_length(padded(part.length));
-    let (mut pending, mut segment, mut left) = (Vec::new(), 0u64, part.length);
+    let (mut pending, mut opened) = (Vec::new(), Zeroizing::new(Vec::new()));
+    let (mut first, mut left) = (0u64, part.length);
     let mut hash = Sha256::new();
     for leaf in leaves(&part.cid, size, 0, size, source)? {
         pending.extend_from_slice(&leaf_bytes(&leaf, source)?);
+        let whole = pending.len() - pending.len() % SEALED_SEGMENT;
         let last = leaf.offset + leaf.length == size;
-        let mut at = 0;
-        while pending.len() - at >= SEALED_SEGMENT || (last && at < pending.len()) {
-            let end = (at + SEALED_SEGMENT).min(pending.len());
-            let plain = open_segment(&cipher, segment, &mut pending[at..end])?;
+        let ready = if last { pending.len() } else { whole };
+        opened.clear();
+        opened.extend_from_slice(&pending[..ready]);
+        open_segments(&cipher, first, &mut opened)?;
+        for (sealed, opened) in pending[..ready]
+            .chunks(SEALED_SEGMENT)
+            .zip(opened.chunks(SEALED_SEGMENT))
+        {
+            let plain = plain_of(opened);
             let real = usize::try_from(left.min(plain.len() as u64)).unwrap_or(plain.len());
             if plain[real..].iter().any(|byte| *byte != 0) {
                 return Err(SealError::Check("the padding is not zeros"));
             }
             hash.update(&plain[..real]);
-            writer.write_all(&plain[..real]).map_err(SealError::Write)?;
-            (left, segment, at) = (left - real as u64, segment + 1, end);
+            visit(&Segment {
+                sealed,
+                plain,
+                real,
+            })?;
+            (left, first) = (left - real as u64, first + 1);
         }
-        pending.drain(..at);
+        pending.drain(..ready);
     }
     let digest: [u8; 32] = hash.finalize().into();
     if left != 0 || !bool::from(digest[..].ct_eq(&part.plaintext.as_bytes()[..])) {

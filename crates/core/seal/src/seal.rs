@@ -1,7 +1,5 @@
 //! Sealing: payloads stream through the cipher into blocks; package, key set and capsule follow.
 
-use std::io::Read;
-
 use medibloc_dag::unixfs::{FileBuilder, LEAF};
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::{DealerSeed, Dealing, Entropy};
@@ -14,12 +12,9 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::SealError;
-use crate::body::{SEGMENT, cipher, padded, seal_segments, sealed_length};
+use crate::body::{BATCH, SEGMENT, cipher, fill, padded, seal_segments, sealed_length};
 use crate::manifest::seal_manifest;
 use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
-
-/// Segments that are sealed together.
-const BATCH: usize = 16;
 
 /// Why a sink kept no block.
 #[derive(Debug, thiserror::Error)]
@@ -238,20 +233,6 @@ fn seal_part(
         key,
         salt: Salt(random(entropy)),
     })
-}
-
-/// Reads until the buffer is full or the source ends: a short read is not the end.
-fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Cuts ciphertext into leaves.
