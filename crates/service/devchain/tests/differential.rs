@@ -123,6 +123,7 @@ impl Pair {
             transactions: 0,
             calls: 0,
             times: false,
+            roots: true,
         }
     }
 
@@ -190,13 +191,7 @@ impl Pair {
             same(&our_block, &their_block, field, hash);
         }
         if self.times {
-            for field in [
-                "stateRoot",
-                "timestamp",
-                "number",
-                "withdrawalsRoot",
-                "blobGasUsed",
-            ] {
+            for field in ["timestamp", "number", "withdrawalsRoot", "blobGasUsed"] {
                 same(&our_block, &their_block, field, hash);
             }
         }
@@ -257,10 +252,11 @@ impl Pair {
         match (&ours, &theirs) {
             (Ok(ours), Ok(theirs)) => {
                 let (ours, theirs) = (number(ours) as f64, number(theirs) as f64);
-                assert!(
-                    (ours / theirs - 1.0).abs() <= 0.03,
-                    "{ours} {theirs} {request}"
-                );
+                // Where a callee burns all it is given, the first try burns almost the whole
+                // block's; anvil searches below what that used, geth and we do not.
+                let burnt = self.theirs.name == "anvil" && ours > 29_000_000.0;
+                let near = (ours / theirs - 1.0).abs() <= 0.03;
+                assert!(near || burnt, "{ours} {theirs} {request}");
             }
             (Err(_), Err(_)) => {}
             _ => panic!("{ours:?} {theirs:?} {request}"),
@@ -388,7 +384,11 @@ async fn contracts(pair: &mut Pair, dice: &mut Dice) {
     let store = create(pair, programs::STORE).await;
     for round in 0..24 {
         let slot = word(dice.below(4));
-        let value = if round < 8 { word(1 + dice.below(9)) } else { word(dice.below(3)) };
+        let value = if round < 8 {
+            word(1 + dice.below(9))
+        } else {
+            word(dice.below(3))
+        };
         if round == 8 && pair.theirs.name == "anvil" {
             // It keeps slots of zero in its trie, which the Yellow Paper does not.
             pair.roots = false;
@@ -433,7 +433,7 @@ async fn contracts(pair: &mut Pair, dice: &mut Dice) {
         assert!(!pair.act(0, draft).await.succeeded);
     }
     let mut short = pair.draft(0, Some(store), join(&[&word(9), &word(9)]));
-    short.gas = 23_000;
+    short.gas = 30_000;
     assert!(!pair.send(0, short).await.succeeded, "out of gas");
 
     let two = create(pair, programs::CREATE2).await;
@@ -462,7 +462,12 @@ async fn contracts(pair: &mut Pair, dice: &mut Dice) {
         let contract = Address::left_padding_from(&number.to_be_bytes());
         let mut direct = pair.draft(2, Some(contract), input.clone());
         direct.gas = 300_000;
-        pair.act(2, direct).await;
+        if input.is_empty() {
+            // Anvil takes a call without input for a payment, and estimates 21,000.
+            pair.send(2, direct).await;
+        } else {
+            pair.act(2, direct).await;
+        }
         let draft = pair.draft(2, Some(caller), join(&[&address_word(contract), &input]));
         pair.act(2, draft).await;
         pair.same_answer("eth_getStorageAt", json!([caller, "0x1", "latest"]))
@@ -524,7 +529,7 @@ async fn filters(pair: &mut Pair, contract: Address) {
     let second = topics(logs.len() - 1, 1).unwrap_or_default();
     let block = &logs[0]["blockHash"];
     let range = |fields: Value| {
-        let mut filter = json!({"fromBlock": "earliest", "toBlock": "finalized"});
+        let mut filter = json!({"fromBlock": "earliest", "toBlock": "latest"});
         filter
             .as_object_mut()
             .unwrap()

@@ -396,7 +396,8 @@ fn receipt(
             removed: false,
         }
     });
-    let created = transaction.is_create() && inner.status();
+    // As geth and anvil say it: the address that was meant, whether or not it came to be.
+    let created = transaction.is_create();
     TransactionReceipt {
         inner,
         transaction_hash: hash,
