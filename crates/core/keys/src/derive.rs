@@ -80,25 +80,29 @@ impl Seed {
         key
     }
 
-    /// Private key derivation (BIP-32, "Private parent key → private child key").
     fn path(&self, path: &[u32]) -> SigningKey {
-        let (mut key, mut chain) = split(&mac(b"Bitcoin seed", &[&self.0]));
-        for index in path {
-            let node = if index & HARDENED == 0 {
-                let parent = SigningKey::from_bytes(&key).expect("a derived key is valid");
-                mac(
-                    &chain[..],
-                    &[&parent.public_compressed(), &index.to_be_bytes()],
-                )
-            } else {
-                mac(&chain[..], &[&[0], &key[..], &index.to_be_bytes()])
-            };
-            let (tweak, next) = split(&node);
-            key = add(&key, &tweak);
-            chain = next;
-        }
-        SigningKey::from_bytes(&key).expect("a derived key is zero with chance 2^-127 only")
+        derive(&self.0, path)
     }
+}
+
+/// Private key derivation (BIP-32, "Master key generation", "Private parent key → private child key").
+fn derive(seed: &[u8], path: &[u32]) -> SigningKey {
+    let (mut key, mut chain) = split(&mac(b"Bitcoin seed", &[seed]));
+    for index in path {
+        let node = if index & HARDENED == 0 {
+            let parent = SigningKey::from_bytes(&key).expect("a derived key is valid");
+            mac(
+                &chain[..],
+                &[&parent.public_compressed(), &index.to_be_bytes()],
+            )
+        } else {
+            mac(&chain[..], &[&[0], &key[..], &index.to_be_bytes()])
+        };
+        let (tweak, next) = split(&node);
+        key = add(&key, &tweak);
+        chain = next;
+    }
+    SigningKey::from_bytes(&key).expect("a derived key is zero with chance 2^-127 only")
 }
 
 impl core::fmt::Debug for Seed {
@@ -166,5 +170,35 @@ impl SealingSecret {
 impl core::fmt::Debug for SealingSecret {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "SealingSecret(v{}, …)", self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vectors_of_bip_32_derive() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../testdata/vectors/bip32.json")).unwrap();
+        let mut count = 0;
+        for vector in vectors.as_array().unwrap() {
+            let seed = hex::decode(vector["seed"].as_str().unwrap()).unwrap();
+            for entry in vector["keys"].as_array().unwrap() {
+                let text = entry["path"].as_str().unwrap();
+                let path: Vec<u32> = text
+                    .split('/')
+                    .skip(1)
+                    .map(|step| match step.strip_suffix('\'') {
+                        Some(hard) => hard.parse::<u32>().unwrap() | HARDENED,
+                        None => step.parse().unwrap(),
+                    })
+                    .collect();
+                let key = hex::encode(&derive(&seed, &path).dangerous_bytes()[..]);
+                assert_eq!(key, entry["key"].as_str().unwrap(), "{text}");
+                count += 1;
+            }
+        }
+        assert_eq!(count, 14);
     }
 }

@@ -24,6 +24,16 @@ pub fn hpke_seal(
     plaintext: &[u8],
     entropy: &mut dyn Entropy,
 ) -> Result<Wrapped, KeysError> {
+    seal(to, info, b"", plaintext, entropy)
+}
+
+fn seal(
+    to: &SealingKey,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+    entropy: &mut dyn Entropy,
+) -> Result<Wrapped, KeysError> {
     let key = PublicKey::from_bytes(&to.key).map_err(|_| KeysError::Key)?;
     let (enc, ciphertext) =
         hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -31,7 +41,7 @@ pub fn hpke_seal(
             &key,
             info,
             plaintext,
-            b"",
+            aad,
             &mut Rng(entropy),
         )
         .map_err(|_| KeysError::Key)?;
@@ -61,12 +71,13 @@ pub fn hpke_open(
             version: wrapped.key_version,
         });
     }
-    open(&secret.to_bytes(), info, wrapped)
+    open(&secret.to_bytes(), info, b"", wrapped)
 }
 
 fn open(
     secret: &[u8; 32],
     info: &[u8],
+    aad: &[u8],
     wrapped: &Wrapped,
 ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     let failed = || KeysError::Open {
@@ -80,7 +91,7 @@ fn open(
         &enc,
         info,
         &wrapped.ciphertext,
-        b"",
+        aad,
     )
     .map(Zeroizing::new)
     .map_err(|_| failed())
@@ -121,6 +132,34 @@ impl core::fmt::Debug for OneTimeKey {
 mod tests {
     use super::*;
     use crate::SeededEntropy;
+
+    /// Gives these bytes, which must suffice.
+    struct Fixed(Vec<u8>);
+
+    impl Entropy for Fixed {
+        fn fill(&mut self, bytes: &mut [u8]) {
+            let rest = self.0.split_off(bytes.len());
+            bytes.copy_from_slice(&self.0);
+            self.0 = rest;
+        }
+    }
+
+    #[test]
+    fn the_vector_of_rfc_9180_seals_and_opens() {
+        let vector: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../testdata/vectors/hpke.json")).unwrap();
+        let get = |name: &str| hex::decode(vector[name].as_str().unwrap()).unwrap();
+        let secret = SealingSecret::from_bytes(1, get("sk_r").try_into().unwrap());
+        assert_eq!(secret.public().key[..], get("pk_r"));
+        let (info, aad, plain) = (get("info"), get("aad"), get("plaintext"));
+        let mut ephemeral = Fixed(get("ikm_e"));
+        let wrapped = seal(&secret.public(), &info, &aad, &plain, &mut ephemeral).unwrap();
+        assert_eq!(wrapped.enc[..], get("enc"));
+        assert_eq!(wrapped.ciphertext, get("ciphertext"));
+        let opened = open(&secret.to_bytes(), &info, &aad, &wrapped).unwrap();
+        assert_eq!(*opened, plain);
+        assert!(open(&secret.to_bytes(), &info, b"", &wrapped).is_err());
+    }
 
     #[test]
     fn a_wrap_opens_for_its_key_and_purpose_alone_and_no_flipped_byte_passes() {

@@ -109,7 +109,11 @@ impl Phrase {
 
     /// The seed, without a passphrase (BIP-39, section "From mnemonic to seed").
     pub fn seed(&self) -> Seed {
-        Seed::new(self.0.to_seed(""))
+        self.seed_with("")
+    }
+
+    fn seed_with(&self, passphrase: &str) -> Seed {
+        Seed::new(self.0.to_seed(passphrase))
     }
 }
 
@@ -131,8 +135,39 @@ mod tests {
     use super::*;
     use crate::SeededEntropy;
 
-    /// The last English vector of the BIP's reference implementation with an empty passphrase is computed with
-    /// "TREZOR"; this is the well-known all-abandon phrase, whose account 0 every wallet agrees on.
+    #[test]
+    fn the_vectors_of_bip_39_give_their_words_and_seeds() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../testdata/vectors/bip39.json")).unwrap();
+        let passphrase = file["passphrase"].as_str().unwrap();
+        let (mut whole, mut short) = (0, 0);
+        for vector in file["vectors"].as_array().unwrap() {
+            let get = |name: &str| vector[name].as_str().unwrap();
+            let words = get("words");
+            let Ok(entropy) = <[u8; 32]>::try_from(hex::decode(get("entropy")).unwrap()) else {
+                let got = words.split(' ').count();
+                assert_eq!(Phrase::parse(words), Err(KeysError::WordCount { got }));
+                short += 1;
+                continue;
+            };
+            let language = match get("language") {
+                "english" => Language::English,
+                "chinese-simplified" => Language::SimplifiedChinese,
+                "korean" => Language::Korean,
+                other => panic!("{other}"),
+            };
+            let phrase = Phrase::from_entropy(&entropy, language);
+            assert_eq!(*phrase.words(), *normalised(words));
+            assert_eq!(Phrase::parse(words).unwrap(), phrase);
+            assert_eq!(*phrase.to_entropy().1, entropy);
+            let seed = phrase.seed_with(passphrase);
+            assert_eq!(hex::encode(seed.expose()), get("seed"));
+            whole += 1;
+        }
+        assert_eq!((whole, short), (10, 18));
+    }
+
+    /// The all-abandon phrase, whose account 0 every wallet agrees on.
     #[test]
     fn the_well_known_phrase_gives_the_well_known_account() {
         let phrase = Phrase::parse(&("abandon ".repeat(23) + "art")).unwrap();

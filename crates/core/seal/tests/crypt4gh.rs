@@ -5,30 +5,24 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use blake2::{Blake2b512, Digest as _};
-use medibloc_dag::{Block, Cid};
+use medibloc_dag::Cid;
 use medibloc_keys::{SealingSecret, SeededEntropy};
-use medibloc_record::{
-    AccountId, Address, Category, Committee, Digest, Kind, ManifestPart, Nonce, Part, PartKey,
-    PartRole, Record, RecordId, Sensitivity, Threshold, Timestamp, TypedDomain,
-};
+use medibloc_record::{Digest, ManifestPart, PartKey};
 use medibloc_seal::crypt4gh::{
     Crypt4ghError, Crypt4ghReader, Imported, Recipient, encrypt, export, import, plain_length,
     read_header, write_header,
 };
-use medibloc_seal::{
-    BlockSink, MasterKey, Parties, RecordParties, SealError, SinkError, open_capsule,
-    open_manifest, open_part, seal,
-};
+use medibloc_seal::{SealError, open_part};
 use proptest::prelude::*;
+
+#[path = "support/parts.rs"]
+mod parts;
+use parts::{content, sealed_part, secret};
 
 const SEGMENT: usize = 65_536;
 const SEALED: usize = 65_564;
 /// Bytes of a header for one reader.
 const HEADER: usize = 124;
-
-fn secret() -> SealingSecret {
-    SealingSecret::from_bytes(1, [9; 32])
-}
 
 fn reader() -> Recipient {
     secret().public().into()
@@ -36,12 +30,6 @@ fn reader() -> Recipient {
 
 fn stranger() -> Recipient {
     SealingSecret::from_bytes(1, [10; 32]).public().into()
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|i| u8::try_from((i / 7 + i * 31) % 251).unwrap())
-        .collect()
 }
 
 fn made(content: &[u8], recipients: &[Recipient]) -> Vec<u8> {
@@ -322,69 +310,6 @@ fn short_reads_lose_nothing_in_either_direction() {
     let mut back = Vec::new();
     reader.read_to_end(&mut back).unwrap();
     assert_eq!(back, plain);
-}
-
-#[derive(Default)]
-struct Blocks(BTreeMap<Cid, Vec<u8>>);
-
-impl BlockSink for Blocks {
-    fn put(&mut self, block: Block) -> Result<(), SinkError> {
-        self.0.insert(*block.cid(), block.into_bytes());
-        Ok(())
-    }
-}
-
-/// A part of a sealed record with these bytes, and its blocks.
-fn sealed_part(content: &[u8]) -> (ManifestPart, Blocks) {
-    let domain = TypedDomain {
-        chain_id: 31_337,
-        records: Address::new([0x52; 20]),
-    };
-    let draft = medibloc_record::Draft::new(
-        "text/plain",
-        b"x".to_vec(),
-        serde_json::json!({"resourceType": "Bundle"}),
-        medibloc_record::LossReport::default(),
-    );
-    assert_eq!(
-        (draft.category, draft.sensitivity),
-        (Category::Documents, Sensitivity::Normal)
-    );
-    let (details, _) = Record::normalise(draft, Kind::Medical, Timestamp(5))
-        .unwrap()
-        .into_parts();
-    let part = Part::from_bytes(PartRole::Original, "text/plain", content.to_vec());
-    let parties = Parties {
-        author: AccountId::new([1; 20]),
-        owner: AccountId::new([2; 20]),
-        owner_key: secret().public(),
-        nonce: Nonce::new([4; 32]),
-    };
-    let committee = Committee {
-        id: 1,
-        threshold: Threshold::new(7, 4).unwrap(),
-    };
-    let mut blocks = Blocks::default();
-    let out = seal(
-        Record::from_parts(details, vec![part]),
-        &parties,
-        committee,
-        &domain,
-        &mut SeededEntropy::new(1),
-        &mut blocks,
-    )
-    .unwrap();
-    let id = RecordId::derive(parties.author, parties.owner, parties.nonce);
-    let between = RecordParties {
-        record: id,
-        author: parties.author,
-        owner: parties.owner,
-    };
-    let held = open_capsule(out.sealed.capsule(), &secret(), &between, &domain).unwrap();
-    let dealing = medibloc_keys::Dealing::from_seed(&held.dealer_seed, id, committee.threshold);
-    let master = MasterKey::from_halves(id, &held.owner_half, &dealing.keeper_half());
-    let mut manifest = open_manifest(out.sealed.package(), &master).unwrap();
-    (manifest.parts.remove(0), blocks)
 }
 
 #[test]
