@@ -46,6 +46,9 @@ pub enum Reason {
     /// Another's record.
     #[error("the record is another owner's")]
     NotTheOwner,
+    /// Only its author may do this.
+    #[error("the record is another author's; only its author may do this")]
+    NotTheAuthor,
     /// Not accredited.
     #[error("the author is not accredited; ask the authority")]
     NotAccredited,

@@ -1,1 +1,45 @@
 //! The ledger ports over any EVM chain's JSON-RPC.
+//!
+//! In the journey: every step that speaks to the chain goes through [`EvmLedger`] (encode a call for signing, ask for
+//! facts, follow events) and [`RelayWallet`] (simulate, batch, send, wait until final). It never sees plaintext or
+//! keys of records, never signs for a person, and never sends what no person signed, except the authority's calls of
+//! [`AuthorityWallet`].
+//!
+//! ```no_run
+//! # async fn example(deployer: &medibloc_keys::SigningKey, relay: &medibloc_keys::SigningKey, threshold: medibloc_record::Threshold, keepers: Vec<medibloc_ledger_evm::KeeperPlan>) -> Result<(), medibloc_ledger::LedgerError> {
+//! use medibloc_ledger_evm::{AuthorityWallet, DeployPlan, EvmLedger, RelayOptions, RelayWallet, Rpc, deploy};
+//!
+//! // once: the operator deploys; `Deployed` is serde, deployment.json
+//! let rpc = Rpc::http(&["http://127.0.0.1:8545".into()])?; // in process: Rpc::over(vec![(name, RpcClient)])
+//! let plan = DeployPlan { authority: deployer.address(), accreditor: deployer.address(),
+//!     registrar: deployer.address(), threshold, keepers, funds: vec![(relay.address(), 10_u128.pow(18))] };
+//! let deployed = deploy(&rpc, deployer, &plan).await?;
+//!
+//! // every party: Submit + Facts + Events, answers from `head - finality_depth`
+//! let ledger = EvmLedger::connect(rpc.clone(), deployed, 0).await?;
+//! // the node: Relay; `relay_from(source, call)` keeps the addresses of one connection out of one batch
+//! let relay = RelayWallet::start(&ledger, relay, RelayOptions::default());
+//! // the authority
+//! let authority = AuthorityWallet::new(&ledger, deployer);
+//! # Ok(()) }
+//! ```
+
+mod bindings;
+mod contracts;
+mod rpc;
+
+mod authority;
+mod decode;
+mod deploy;
+mod encode;
+mod ledger;
+mod refusal;
+mod relay;
+mod wallet;
+
+pub use authority::{Accreditation, AuthorityWallet};
+pub use contracts::{Contracts, Deployed};
+pub use deploy::{DeployPlan, KeeperPlan, deploy};
+pub use ledger::EvmLedger;
+pub use relay::{RelayOptions, RelayWallet, Source};
+pub use rpc::Rpc;

@@ -27,7 +27,7 @@ pub enum Refusal {
 }
 
 /// Why a call or question got no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// The contracts refused.

@@ -145,6 +145,11 @@ pub enum Event {
         /// The nonce in the receipt's id.
         nonce: Nonce,
     },
+    /// `Keepers.KeeperRegistered`: new, or of another operator.
+    KeeperRegistered {
+        /// The keeper.
+        index: u8,
+    },
     /// `Keepers.CommitteeFormed`.
     CommitteeFormed {
         /// Its number.

@@ -1,0 +1,98 @@
+//! What the authority itself sends: these calls count for the direct caller, so no relay can carry them.
+
+use core::time::Duration;
+
+use alloy::primitives::{B256, FixedBytes};
+use alloy::sol_types::SolCall;
+use medibloc_keys::SigningKey;
+use medibloc_ledger::{LedgerError, Outcome};
+use medibloc_record::{AccountId, Address, Digest, Timestamp};
+
+use crate::EvmLedger;
+use crate::bindings::accounts::Accounts;
+use crate::encode::chain;
+use crate::wallet::{Payload, Wallet};
+
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// An accreditation: while `from` ≤ time < `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accreditation {
+    /// A provider's or researcher's account.
+    pub account: AccountId,
+    /// keccak256 of the profession's code, or zero.
+    pub profession: [u8; 32],
+    /// ISO 3166-1 alpha-2.
+    pub jurisdiction: [u8; 2],
+    /// First second.
+    pub from: Timestamp,
+    /// First second after.
+    pub until: Timestamp,
+    /// SHA-256 of the signed credential.
+    pub evidence: Digest,
+}
+
+/// The wallet of the accreditor's role.
+#[derive(Debug)]
+pub struct AuthorityWallet {
+    wallet: Wallet,
+    accounts: Address,
+    finality_depth: u64,
+}
+
+impl AuthorityWallet {
+    /// The wallet with this key.
+    pub fn new(ledger: &EvmLedger, key: &SigningKey) -> Self {
+        Self {
+            wallet: Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key),
+            accounts: ledger.deployed().contracts.accounts,
+            finality_depth: ledger.finality_depth(),
+        }
+    }
+
+    /// Accredits, or renews for another time; returns when it is final.
+    ///
+    /// # Errors
+    /// If the contracts refuse: no such account, a person's account, an empty period, not the accreditor's wallet.
+    pub async fn accredit(&self, what: &Accreditation) -> Result<Outcome, LedgerError> {
+        self.send(&Accounts::accreditCall {
+            account_: chain(what.account.to_bytes()),
+            profession: B256::new(what.profession),
+            jurisdiction: FixedBytes(what.jurisdiction),
+            from: what.from.0,
+            to: what.until.0,
+            evidenceDigest: B256::new(what.evidence.to_bytes()),
+        })
+        .await
+    }
+
+    /// Suspends an account from the next block on.
+    ///
+    /// # Errors
+    /// If the contracts refuse.
+    pub async fn suspend(&self, account: AccountId) -> Result<Outcome, LedgerError> {
+        let account_ = chain(account.to_bytes());
+        self.send(&Accounts::suspendCall { account_ }).await
+    }
+
+    /// Lifts a suspension.
+    ///
+    /// # Errors
+    /// If the contracts refuse.
+    pub async fn reinstate(&self, account: AccountId) -> Result<Outcome, LedgerError> {
+        let account_ = chain(account.to_bytes());
+        self.send(&Accounts::reinstateCall { account_ }).await
+    }
+
+    async fn send(&self, call: &impl SolCall) -> Result<Outcome, LedgerError> {
+        let payload = Payload::call(chain(self.accounts.to_bytes()), call.abi_encode());
+        let receipt = self
+            .wallet
+            .transact(payload, self.finality_depth, PATIENCE)
+            .await?;
+        Ok(Outcome {
+            block: receipt.block_number.unwrap_or(0),
+            transaction: receipt.transaction_hash.0,
+        })
+    }
+}

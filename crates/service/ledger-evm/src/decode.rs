@@ -1,0 +1,202 @@
+//! Logs as events of the ports. What no party of ours can have written is left out, so that a stranger's odd call
+//! never stops a follower.
+
+use alloy::primitives::{Address, B256, Log};
+use alloy::sol_types::SolEventInterface;
+use medibloc_consent::{
+    AnchorFields, BindingTag, ClassSet, Grant, KindSet, PurposeTag, Scope, Terms, WriteGrant,
+};
+use medibloc_ledger::Event;
+use medibloc_record::{
+    AccountId, ClassId, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId, Role, Timestamp,
+};
+
+use crate::Contracts;
+use crate::bindings::accounts::Accounts::AccountsEvents;
+use crate::bindings::consent::Consent::{self, ConsentEvents};
+use crate::bindings::keepers::Keepers::KeepersEvents;
+use crate::bindings::receipts::Receipts::ReceiptsEvents;
+use crate::bindings::records::Records::{self, RecordsEvents};
+
+const fn account(address: Address) -> AccountId {
+    AccountId::new(address.0.0)
+}
+
+const fn digest(word: B256) -> Digest {
+    Digest::new(word.0)
+}
+
+/// The event in a log of one of the contracts.
+pub(crate) fn event(contracts: &Contracts, log: &Log) -> Option<Event> {
+    let address = log.address.0.0;
+    if address == contracts.records.to_bytes() {
+        record_event(RecordsEvents::decode_log(log).ok()?.data)
+    } else if address == contracts.consent.to_bytes() {
+        consent_event(ConsentEvents::decode_log(log).ok()?.data)
+    } else if address == contracts.receipts.to_bytes() {
+        Some(receipt_event(ReceiptsEvents::decode_log(log).ok()?.data))
+    } else if address == contracts.accounts.to_bytes() {
+        account_event(AccountsEvents::decode_log(log).ok()?.data)
+    } else if address == contracts.keepers.to_bytes() {
+        keeper_event(KeepersEvents::decode_log(log).ok()?.data)
+    } else {
+        None
+    }
+}
+
+fn account_event(event: AccountsEvents) -> Option<Event> {
+    Some(match event {
+        AccountsEvents::Registered(e) => Event::Registered {
+            account: account(e.account),
+            role: match e.role {
+                1 => Role::Person,
+                2 => Role::Provider,
+                3 => Role::Researcher,
+                _ => return None,
+            },
+            sealing_key: e.sealingKey.0,
+        },
+        AccountsEvents::SealingKeyRotated(e) => Event::SealingKeyRotated {
+            account: account(e.account),
+            version: e.version,
+            key: e.key.0,
+        },
+        AccountsEvents::AddressRotated(e) => Event::AddressRotated {
+            account: account(e.account),
+            from: e.from.0.0.into(),
+            to: e.to.0.0.into(),
+        },
+        AccountsEvents::Accredited(e) => Event::Accredited {
+            account: account(e.account),
+            from: Timestamp(e.from),
+            until: Timestamp(e.to),
+            evidence: digest(e.evidenceDigest),
+        },
+        AccountsEvents::Suspended(e) => Event::Suspended {
+            account: account(e.account),
+        },
+        AccountsEvents::Reinstated(e) => Event::Reinstated {
+            account: account(e.account),
+        },
+        _ => return None,
+    })
+}
+
+fn record_event(event: RecordsEvents) -> Option<Event> {
+    let record = |id: B256| RecordId::new(id.0);
+    Some(match event {
+        RecordsEvents::Anchored(e) => Event::Anchored(anchor(&e)?),
+        RecordsEvents::Accepted(e) => Event::Accepted {
+            record: record(e.recordId),
+        },
+        RecordsEvents::Retracted(e) => Event::Retracted {
+            record: record(e.recordId),
+        },
+        RecordsEvents::Erased(e) => Event::Erased {
+            record: record(e.recordId),
+        },
+        RecordsEvents::CapsuleReplaced(e) => Event::CapsuleReplaced {
+            record: record(e.recordId),
+            version: e.version,
+            digest: digest(e.digest),
+        },
+    })
+}
+
+fn anchor(e: &Records::Anchored) -> Option<AnchorFields> {
+    Some(AnchorFields {
+        nonce: Nonce::new(e.nonce.0),
+        author: account(e.author),
+        owner: account(e.owner),
+        package: digest(e.packageDigest),
+        key_set: digest(e.keySetDigest),
+        capsule: digest(e.capsuleDigest),
+        attestation: digest(e.attestationDigest),
+        kind: Kind::from_code(e.kind)?,
+        class: ClassId(e.class),
+        amends: (!e.amends.is_zero()).then(|| RecordId::new(e.amends.0)),
+    })
+}
+
+fn consent_event(event: ConsentEvents) -> Option<Event> {
+    let grant_id = |id: B256| GrantId::new(id.0);
+    Some(match event {
+        ConsentEvents::WriteGranted(e) => Event::WriteGranted(WriteGrant {
+            owner: account(e.owner),
+            author: account(e.author),
+            nonce: Nonce::new(e.nonce.0),
+            kinds: KindSet::from_bits(e.kinds),
+            until: Timestamp(e.until),
+            digest: digest(e.digest),
+        }),
+        ConsentEvents::WriteRevoked(e) => Event::WriteRevoked {
+            owner: account(e.owner),
+            author: account(e.author),
+        },
+        ConsentEvents::Granted(e) => Event::Granted(grant(&e)?),
+        ConsentEvents::Delivered(e) => Event::Delivered {
+            grant: grant_id(e.grantId),
+            number: e.number,
+            digest: digest(e.digest),
+        },
+        ConsentEvents::Revoked(e) => Event::Revoked {
+            grant: grant_id(e.grantId),
+        },
+        ConsentEvents::ReaderRevoked(e) => Event::ReaderRevoked {
+            owner: account(e.owner),
+            reader: account(e.reader),
+        },
+        ConsentEvents::AllRevoked(e) => Event::AllRevoked {
+            owner: account(e.owner),
+        },
+    })
+}
+
+fn grant(e: &Consent::Granted) -> Option<Grant> {
+    let scope = match e.scope {
+        0 => Scope::One(RecordId::new(e.recordId.0)),
+        1 => Scope::Classes(ClassSet::from_bits(u64::try_from(e.classes).ok()?)),
+        2 => Scope::All,
+        _ => return None,
+    };
+    let terms = Terms {
+        scope,
+        purpose_tag: PurposeTag(e.purposeTag.0),
+        from: Timestamp(e.from),
+        until: Timestamp(e.until),
+        reads: (e.reads != 0).then_some(e.reads),
+        binding: BindingTag(e.binding.0),
+        digest: digest(e.digest),
+    };
+    let grant = Grant::new(
+        account(e.owner),
+        account(e.reader),
+        Nonce::new(e.nonce.0),
+        terms,
+    );
+    (grant.id.to_bytes() == e.grantId.0).then_some(grant)
+}
+
+fn receipt_event(event: ReceiptsEvents) -> Event {
+    let ReceiptsEvents::ReadOpened(e) = event;
+    Event::ReadOpened {
+        receipt: ReceiptId::new(e.receiptId.0),
+        record: RecordId::new(e.recordId.0),
+        owner: account(e.owner),
+        reader: account(e.reader),
+        grant: GrantId::new(e.grantId.0),
+        nonce: Nonce::new(e.nonce.0),
+    }
+}
+
+fn keeper_event(event: KeepersEvents) -> Option<Event> {
+    Some(match event {
+        KeepersEvents::CommitteeFormed(e) => Event::CommitteeFormed { id: e.id },
+        KeepersEvents::WrapKeyRotated(e) => Event::WrapKeyRotated {
+            index: e.index,
+            version: e.version,
+        },
+        KeepersEvents::KeeperRegistered(e) => Event::KeeperRegistered { index: e.index },
+        _ => return None,
+    })
+}

@@ -1,0 +1,385 @@
+//! `Submit`, `Facts` and `Events` over a node's JSON-RPC.
+
+use std::collections::BTreeMap;
+
+use alloy::eips::BlockId;
+use alloy::primitives::{Address as ChainAddress, B256};
+use alloy::providers::Provider;
+use alloy::rpc::types::{Filter, Header, Log};
+use async_trait::async_trait;
+use medibloc_consent::Grant;
+use medibloc_ledger::{
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
+    KeeperFacts, LedgerError, RecordFacts, Standing, Submit, UnsignedCall,
+};
+use medibloc_record::{
+    AccountId, Address, Committee, RecordId, Role, SealingKey, Threshold, Timestamp,
+};
+
+use crate::Deployed;
+use crate::bindings::accounts::Accounts;
+use crate::bindings::consent::Consent;
+use crate::bindings::forwarder::Forwarder;
+use crate::bindings::keepers::Keepers;
+use crate::bindings::receipts::Receipts;
+use crate::bindings::records::Records;
+use crate::decode;
+use crate::deploy::is_contract;
+use crate::encode::{ForwardRequest, chain, consent_grant, target};
+use crate::refusal::{as_error, bad};
+use crate::rpc::{Fault, Rpc};
+
+/// How many blocks one question for events looks through.
+const SPAN: u64 = 2_000;
+
+/// The contracts on one chain, seen from its last final block.
+#[derive(Clone, Debug)]
+pub struct EvmLedger {
+    rpc: Rpc,
+    deployed: Deployed,
+    finality_depth: u64,
+}
+
+impl EvmLedger {
+    /// The deployment as these nodes have it. A block is final with `finality_depth` blocks above it: 0 for the
+    /// embedded chain.
+    ///
+    /// # Errors
+    /// If the nodes are silent, are of another chain, or have no contracts there.
+    pub async fn connect(
+        rpc: Rpc,
+        deployed: Deployed,
+        finality_depth: u64,
+    ) -> Result<Self, LedgerError> {
+        let chain_id = rpc.chain_id().await?;
+        if chain_id != deployed.chain_id {
+            return Err(bad(&format!(
+                "the node is of chain {chain_id}, the deployment of chain {}; use a node of that chain",
+                deployed.chain_id
+            )));
+        }
+        let at = &deployed.contracts;
+        let all = [
+            at.authority,
+            at.forwarder,
+            at.accounts,
+            at.records,
+            at.consent,
+            at.receipts,
+            at.keepers,
+        ];
+        for address in all {
+            if !is_contract(&rpc, address).await? {
+                return Err(bad(&format!(
+                    "there is no contract at {address}; check deployment.json"
+                )));
+            }
+        }
+        Ok(Self {
+            rpc,
+            deployed,
+            finality_depth,
+        })
+    }
+
+    /// Where the contracts are.
+    pub const fn deployed(&self) -> &Deployed {
+        &self.deployed
+    }
+
+    /// How many blocks make one final.
+    pub const fn finality_depth(&self) -> u64 {
+        self.finality_depth
+    }
+
+    pub(crate) const fn rpc(&self) -> &Rpc {
+        &self.rpc
+    }
+
+    /// The number of the last final block.
+    pub(crate) async fn final_number(&self) -> Result<u64, Fault> {
+        let newest = self.rpc.block_number().await?;
+        Ok(newest.saturating_sub(self.finality_depth))
+    }
+
+    /// Where facts are read. A chain whose newest block is final need not keep older states.
+    async fn at(&self) -> Result<BlockId, Fault> {
+        if self.finality_depth == 0 {
+            return Ok(BlockId::latest());
+        }
+        Ok(BlockId::number(self.final_number().await?))
+    }
+
+    pub(crate) async fn known_header(&self, at: BlockId) -> Result<Header, LedgerError> {
+        self.rpc.header(at).await?.ok_or_else(|| missing(at))
+    }
+
+    /// The contracts' logs in a range of blocks, in order.
+    pub(crate) async fn logs(&self, from: u64, to: u64) -> Result<Vec<Log>, Fault> {
+        let at = &self.deployed.contracts;
+        let sources = [at.accounts, at.records, at.consent, at.receipts, at.keepers];
+        let sources: Vec<ChainAddress> = sources.iter().map(|a| chain(a.to_bytes())).collect();
+        let filter = Filter::new().from_block(from).to_block(to).address(sources);
+        let filter = &filter;
+        let mut logs = self
+            .rpc
+            .ask(|node| async move { node.get_logs(filter).await })
+            .await?;
+        logs.retain(|log| !log.removed);
+        logs.sort_by_key(|log| (log.block_number, log.log_index));
+        Ok(logs)
+    }
+
+    async fn block(&self, number: u64, logs: &[Log]) -> Result<BlockEvents, LedgerError> {
+        let header = self.known_header(BlockId::number(number)).await?;
+        if logs.iter().any(|log| log.block_hash != Some(header.hash)) {
+            return Err(LedgerError::Unreachable {
+                from: "the chain".into(),
+                why: format!("block {number} was replaced while it was read"),
+            });
+        }
+        Ok(BlockEvents {
+            number,
+            hash: header.hash.0,
+            parent: header.parent_hash.0,
+            time: Timestamp(header.timestamp),
+            events: self.decoded(logs),
+        })
+    }
+
+    fn decoded(&self, logs: &[Log]) -> Vec<Event> {
+        logs.iter()
+            .filter_map(|log| decode::event(&self.deployed.contracts, &log.inner))
+            .collect()
+    }
+}
+
+fn missing(at: BlockId) -> LedgerError {
+    LedgerError::Unreachable {
+        from: "the chain".into(),
+        why: format!("the node does not have block {at} yet"),
+    }
+}
+
+#[async_trait]
+impl Submit for EvmLedger {
+    async fn prepare(
+        &self,
+        from: Address,
+        call: &Call,
+        deadline: Timestamp,
+    ) -> Result<UnsignedCall, LedgerError> {
+        let target = target(&self.deployed, call)?;
+        let owner = chain(from.to_bytes());
+        let forwarder = chain(self.deployed.contracts.forwarder.to_bytes());
+        let question = Forwarder::noncesCall { owner };
+        let nonce = self
+            .rpc
+            .call(forwarder, &question, BlockId::latest())
+            .await?;
+        Ok(ForwardRequest::new(owner, target, nonce, deadline).unsigned(&self.deployed))
+    }
+}
+
+#[async_trait]
+impl Facts for EvmLedger {
+    async fn head(&self) -> Result<Head, LedgerError> {
+        let header = self.known_header(self.at().await?).await?;
+        Ok(Head {
+            number: header.number,
+            hash: header.hash.0,
+            time: Timestamp(header.timestamp),
+        })
+    }
+
+    async fn account_of(&self, address: Address) -> Result<Option<AccountId>, LedgerError> {
+        let signer = chain(address.to_bytes());
+        let id = self
+            .rpc
+            .call(
+                self.accounts(),
+                &Accounts::accountOfCall { signer },
+                self.at().await?,
+            )
+            .await?;
+        Ok((!id.is_zero()).then(|| AccountId::new(id.0.0)))
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
+        let (at, key) = (self.at().await?, chain(id.to_bytes()));
+        let found = self
+            .rpc
+            .call(self.accounts(), &Accounts::accountCall { id: key }, at)
+            .await?;
+        let role = match found.role {
+            0 => return Ok(None),
+            1 => Role::Person,
+            2 => Role::Provider,
+            3 => Role::Researcher,
+            other => return Err(corrupt(&format!("role {other}"))),
+        };
+        let version = found.keyVersion;
+        let sealing_key = self
+            .rpc
+            .call(
+                self.accounts(),
+                &Accounts::sealingKeyCall { id: key, version },
+                at,
+            )
+            .await?;
+        Ok(Some(AccountFacts {
+            id,
+            role,
+            sealing_key: SealingKey {
+                version,
+                key: sealing_key.0,
+            },
+            registered_at: Timestamp(found.registeredAt),
+        }))
+    }
+
+    async fn standing(&self, id: AccountId, at: Timestamp) -> Result<Standing, LedgerError> {
+        let question = Accounts::statusAtCall {
+            account_: chain(id.to_bytes()),
+            at: at.0,
+        };
+        let found = self
+            .rpc
+            .call(self.accounts(), &question, self.at().await?)
+            .await?;
+        Ok(Standing {
+            accredited: found.accredited,
+            suspended: found.suspended,
+        })
+    }
+
+    async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
+        let records = chain(self.deployed.contracts.records.to_bytes());
+        let question = Records::stateCall {
+            recordId: B256::new(id.to_bytes()),
+        };
+        let found = self.rpc.call(records, &question, self.at().await?).await?;
+        Ok((found.anchoredAt != 0).then_some(RecordFacts {
+            anchored_at: Timestamp(found.anchoredAt),
+            accepted: found.accepted,
+            retracted: found.retracted,
+            erased: found.erased,
+        }))
+    }
+
+    async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
+        let none = GrantFacts {
+            granted: false,
+            revoked: false,
+            reads_used: 0,
+        };
+        let at = self.at().await?;
+        let consent = chain(self.deployed.contracts.consent.to_bytes());
+        let question = Consent::checkCall {
+            g: consent_grant(grant)?,
+        };
+        let revoked = match self.rpc.call(consent, &question, at).await {
+            Ok(_) => false,
+            Err(Fault::Reverted(data)) => {
+                if as_error::<Consent::GrantRevoked>(&data).is_some() {
+                    true
+                } else if as_error::<Consent::GrantExpired>(&data).is_some()
+                    || as_error::<Consent::GrantNotYetValid>(&data).is_some()
+                {
+                    false
+                } else if as_error::<Consent::UnknownGrant>(&data).is_some()
+                    || as_error::<Consent::WrongPreimage>(&data).is_some()
+                {
+                    return Ok(none);
+                } else {
+                    return Err(Fault::Reverted(data).into());
+                }
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let receipts = chain(self.deployed.contracts.receipts.to_bytes());
+        let question = Receipts::readsUsedCall {
+            grantId: B256::new(grant.id.to_bytes()),
+        };
+        let reads_used = self.rpc.call(receipts, &question, at).await?;
+        Ok(GrantFacts {
+            granted: true,
+            revoked,
+            reads_used,
+        })
+    }
+
+    async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
+        let at = self.at().await?;
+        let contract = chain(self.deployed.contracts.keepers.to_bytes());
+        let found = self
+            .rpc
+            .call(contract, &Keepers::committeeCall {}, at)
+            .await?;
+        let threshold =
+            Threshold::new(found.n, found.t).map_err(|error| corrupt(&error.to_string()))?;
+        let mut keepers = Vec::with_capacity(found.indices.len());
+        for index in found.indices.iter().copied() {
+            let keeper = self
+                .rpc
+                .call(contract, &Keepers::keeperCall { index }, at)
+                .await?;
+            keepers.push(KeeperFacts {
+                index,
+                signer: keeper.signer.0.0.into(),
+                wrap_key: SealingKey {
+                    version: keeper.version,
+                    key: keeper.wrapKey_.0,
+                },
+                endpoint: keeper.endpoint,
+            });
+        }
+        Ok(CommitteeFacts {
+            committee: Committee {
+                id: found.id,
+                threshold,
+            },
+            keepers,
+        })
+    }
+}
+
+impl EvmLedger {
+    fn accounts(&self) -> ChainAddress {
+        chain(self.deployed.contracts.accounts.to_bytes())
+    }
+}
+
+fn corrupt(why: &str) -> LedgerError {
+    LedgerError::Corrupt {
+        from: "the chain".into(),
+        why: why.into(),
+    }
+}
+
+#[async_trait]
+impl Events for EvmLedger {
+    async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
+        let newest = self.final_number().await?;
+        if from > newest || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let to = newest.min(from.saturating_add(SPAN - 1));
+        let mut by_block: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
+        for log in self.logs(from, to).await? {
+            by_block
+                .entry(log.block_number.unwrap_or(0))
+                .or_default()
+                .push(log);
+        }
+        let limit = limit as usize;
+        if by_block.len() < limit {
+            by_block.entry(to).or_default();
+        }
+        let mut blocks = Vec::with_capacity(by_block.len().min(limit));
+        for (number, logs) in by_block.iter().take(limit) {
+            blocks.push(self.block(*number, logs).await?);
+        }
+        Ok(blocks)
+    }
+}

@@ -1,0 +1,163 @@
+//! The relay's wallet: signed requests in, batches out, outcomes when final.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use alloy::primitives::U256;
+use async_trait::async_trait;
+use medibloc_keys::{SigningKey, recover};
+use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::EvmLedger;
+use crate::encode::{ForwardRequest, chain};
+use crate::refusal::bad;
+use crate::wallet::Wallet;
+
+mod check;
+mod past;
+mod queue;
+mod worker;
+
+use check::Checker;
+use queue::{Job, Ticket};
+use worker::Worker;
+
+/// What the relay allows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RelayOptions {
+    /// Requests in one transaction, at most.
+    pub most_requests: usize,
+    /// Gas of the requests in one transaction, at most: well below any chain's block.
+    pub most_gas: u64,
+    /// Requests that wait, at most; more are answered with a limit.
+    pub most_waiting: usize,
+    /// How long it waits for a transaction to be final before it says that it does not know.
+    pub patience: Duration,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self {
+            most_requests: 20,
+            most_gas: 12_000_000,
+            most_waiting: 1_000,
+            patience: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Which connection a request came from, opaque. Two addresses that came over one connection never share a
+/// transaction: whoever watches the chain would see them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source(pub u64);
+
+/// The wallet that pays for people's requests, with its queue. Dropping it stops its work; whatever was sent is found
+/// on chain when the same request comes again.
+#[derive(Debug)]
+pub struct RelayWallet {
+    ledger: EvmLedger,
+    options: RelayOptions,
+    inbox: mpsc::Sender<Job>,
+    worker: JoinHandle<()>,
+    address: [u8; 20],
+}
+
+impl RelayWallet {
+    /// Starts the queue of a wallet; call it inside a tokio runtime.
+    pub fn start(ledger: &EvmLedger, key: &SigningKey, options: RelayOptions) -> Self {
+        let wallet = Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key);
+        let address = wallet.address().0.0;
+        let (inbox, jobs) = mpsc::channel(options.most_waiting.max(1));
+        let checker = Checker::new(ledger.clone());
+        let worker = Worker::new(Arc::new(wallet), Arc::new(checker), options, jobs);
+        Self {
+            ledger: ledger.clone(),
+            options,
+            inbox,
+            worker: tokio::spawn(worker.run()),
+            address,
+        }
+    }
+
+    /// The wallet's address, which needs coins.
+    pub const fn address(&self) -> medibloc_record::Address {
+        medibloc_record::Address::new(self.address)
+    }
+
+    /// Takes a request that came over a connection. Cancel-safe: a request once taken is carried out.
+    ///
+    /// # Errors
+    /// As [`Relay::relay`].
+    pub async fn relay_from(
+        &self,
+        source: Source,
+        call: &SignedCall,
+    ) -> Result<Outcome, LedgerError> {
+        let ticket = self.admit(source, call)?;
+        let (answer, outcome) = oneshot::channel();
+        self.inbox
+            .try_send(Job { ticket, answer })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => LedgerError::Limit {
+                    limit: format!("{} requests wait", self.options.most_waiting),
+                },
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            })?;
+        outcome.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// What can be said of a request without asking the chain: form, target, gas, signature.
+    fn admit(&self, source: Source, call: &SignedCall) -> Result<Ticket, LedgerError> {
+        let request = ForwardRequest::parse(&call.bytes)?;
+        let deployed = self.ledger.deployed();
+        let at = &deployed.contracts;
+        let targets = [at.accounts, at.records, at.consent, at.receipts];
+        if !targets.iter().any(|to| chain(to.to_bytes()) == request.to) {
+            return Err(bad("it calls none of the contracts that take requests"));
+        }
+        if request.value != U256::ZERO || request.data.len() < 4 {
+            return Err(bad("it pays coins, or calls no function"));
+        }
+        let gas = u64::try_from(request.gas).unwrap_or(u64::MAX);
+        if gas > self.options.most_gas {
+            return Err(bad("it asks for more gas than the relay gives"));
+        }
+        let digest = request.signing_digest(deployed);
+        let signer = recover(&digest, &call.signature)
+            .map_err(|error| bad(&format!("its signature is not valid: {error}")))?;
+        if chain(signer.to_bytes()) != request.from {
+            return Err(bad("the signature is another's"));
+        }
+        Ok(Ticket {
+            digest,
+            source,
+            gas,
+            signed: request.with(&call.signature),
+            request,
+        })
+    }
+}
+
+impl Drop for RelayWallet {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+fn stopped() -> LedgerError {
+    LedgerError::Unreachable {
+        from: "the relay".into(),
+        why: "it is shutting down".into(),
+    }
+}
+
+/// Requests of an unknown connection count as of one: no two of them share a transaction.
+#[async_trait]
+impl Relay for RelayWallet {
+    async fn relay(&self, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        self.relay_from(Source::default(), call).await
+    }
+}

@@ -1,0 +1,218 @@
+//! Nodes of one chain, tried in turn; what they say, told apart from their silence.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use alloy::eips::BlockId;
+use alloy::primitives::{Address, Bytes};
+use alloy::providers::{Provider, RootProvider};
+use alloy::rpc::client::RpcClient;
+use alloy::rpc::types::{Header, TransactionRequest};
+use alloy::sol_types::SolCall;
+use alloy::transports::http::{Http, reqwest};
+use alloy::transports::{RpcError, TransportError, TransportErrorKind};
+use medibloc_ledger::LedgerError;
+
+use crate::refusal;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Nodes of one chain: the first that answers is asked until it falls silent.
+#[derive(Clone, Debug)]
+pub struct Rpc {
+    nodes: Arc<Vec<Node>>,
+    current: Arc<AtomicUsize>,
+    poll: Duration,
+}
+
+#[derive(Debug)]
+struct Node {
+    name: String,
+    provider: RootProvider,
+}
+
+/// What a node answered instead of a result.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A contract reverted, with this.
+    Reverted(Bytes),
+    /// The node refused the question.
+    Said { from: String, message: String },
+    /// No answer, or one that makes no sense.
+    Ledger(LedgerError),
+}
+
+impl From<Fault> for LedgerError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Reverted(data) => refusal::decode(&data),
+            Fault::Said { from, message } => Self::Corrupt { from, why: message },
+            Fault::Ledger(error) => error,
+        }
+    }
+}
+
+impl Rpc {
+    /// Nodes at these addresses.
+    ///
+    /// # Errors
+    /// If there is none, or one is no URL.
+    pub fn http(urls: &[String]) -> Result<Self, LedgerError> {
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(|error| LedgerError::BadRequest {
+                what: format!("no HTTP client can be made: {error}"),
+            })?;
+        let nodes: Result<Vec<_>, LedgerError> = urls
+            .iter()
+            .map(|text| {
+                let url = text.parse().map_err(|_| LedgerError::BadRequest {
+                    what: format!("{text} is no URL of a node"),
+                })?;
+                let transport = Http::with_client(client.clone(), url);
+                Ok((text.clone(), RpcClient::new(transport, false)))
+            })
+            .collect();
+        Self::over(nodes?)
+    }
+
+    /// Nodes behind these clients, each with a name for messages: an in-process chain, for one.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn over(clients: Vec<(String, RpcClient)>) -> Result<Self, LedgerError> {
+        if clients.is_empty() {
+            return Err(LedgerError::BadRequest {
+                what: "no node of the chain is named; configure at least one".into(),
+            });
+        }
+        let nodes = clients.into_iter().map(|(name, client)| Node {
+            name,
+            provider: RootProvider::new(client),
+        });
+        Ok(Self {
+            nodes: Arc::new(nodes.collect()),
+            current: Arc::new(AtomicUsize::new(0)),
+            poll: Duration::from_millis(250),
+        })
+    }
+
+    /// Looks at the chain this often while it waits for something.
+    #[must_use]
+    pub const fn polling(mut self, every: Duration) -> Self {
+        self.poll = every;
+        self
+    }
+
+    pub(crate) async fn pause(&self) {
+        tokio::time::sleep(self.poll).await;
+    }
+
+    /// Asks the node in use, and the next one if it is silent.
+    pub(crate) async fn ask<T, F>(&self, question: impl Fn(RootProvider) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, TransportError>>,
+    {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut last = None;
+        for place in first..first + self.nodes.len() {
+            let place = place % self.nodes.len();
+            let node = &self.nodes[place];
+            match question(node.provider.clone()).await {
+                Ok(answer) => {
+                    self.current.store(place, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => match self.fault(node, error) {
+                    silent @ Fault::Ledger(_) => last = Some(silent),
+                    spoken => return Err(spoken),
+                },
+            }
+        }
+        Err(last.expect("there is at least one node"))
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as a step of ask")]
+    fn fault(&self, node: &Node, error: TransportError) -> Fault {
+        let from = node.name.clone();
+        match error {
+            RpcError::ErrorResp(payload) => match payload.as_revert_data() {
+                Some(data) => Fault::Reverted(data),
+                None if payload.message.to_lowercase().contains("revert") => {
+                    Fault::Reverted(Bytes::new())
+                }
+                None => Fault::Said {
+                    from,
+                    message: payload.message.to_string(),
+                },
+            },
+            RpcError::DeserError { err, .. } => Fault::Ledger(LedgerError::Corrupt {
+                from,
+                why: err.to_string(),
+            }),
+            RpcError::NullResp => Fault::Ledger(LedgerError::Corrupt {
+                from,
+                why: "null".into(),
+            }),
+            RpcError::Transport(TransportErrorKind::HttpError(status)) => {
+                Fault::Ledger(LedgerError::Unreachable {
+                    from,
+                    why: format!("status {}", status.status),
+                })
+            }
+            other => Fault::Ledger(LedgerError::Unreachable {
+                from,
+                why: other.to_string(),
+            }),
+        }
+    }
+
+    /// The answer of a contract at a block.
+    pub(crate) async fn call<C: SolCall>(
+        &self,
+        to: Address,
+        call: &C,
+        at: BlockId,
+    ) -> Result<C::Return, Fault> {
+        let request = TransactionRequest::default()
+            .to(to)
+            .input(call.abi_encode().into());
+        let answer = self.call_raw(request, at).await?;
+        C::abi_decode_returns(&answer).map_err(|error| {
+            Fault::Ledger(LedgerError::Corrupt {
+                from: format!("the contract at {to}"),
+                why: error.to_string(),
+            })
+        })
+    }
+
+    pub(crate) async fn call_raw(
+        &self,
+        request: TransactionRequest,
+        at: BlockId,
+    ) -> Result<Bytes, Fault> {
+        let request = &request;
+        self.ask(|node| async move { node.call(request.clone()).block(at).await })
+            .await
+    }
+
+    pub(crate) async fn chain_id(&self) -> Result<u64, Fault> {
+        self.ask(|node| async move { node.get_chain_id().await })
+            .await
+    }
+
+    pub(crate) async fn block_number(&self) -> Result<u64, Fault> {
+        self.ask(|node| async move { node.get_block_number().await })
+            .await
+    }
+
+    /// The header of a block, if the node has it.
+    pub(crate) async fn header(&self, at: BlockId) -> Result<Option<Header>, Fault> {
+        let block = self
+            .ask(|node| async move { node.get_block(at).await })
+            .await?;
+        Ok(block.map(|block| block.header))
+    }
+}

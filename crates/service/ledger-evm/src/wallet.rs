@@ -1,0 +1,323 @@
+//! A wallet that pays for transactions: nonces in order, fees, and waiting until one is final.
+
+use core::time::Duration;
+
+use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope, TxLegacy};
+use alloy::eips::BlockId;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::network::TxSignerSync;
+use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy::providers::Provider;
+use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::signers::local::PrivateKeySigner;
+use medibloc_keys::SigningKey;
+use medibloc_ledger::LedgerError;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::rpc::{Fault, Rpc};
+
+const TIP: u128 = 1_000_000_000;
+/// A transaction that no block takes is sent again with a higher fee after this time.
+const STUCK: Duration = Duration::from_secs(45);
+
+/// One key with its own nonce count.
+#[derive(Debug)]
+pub(crate) struct Wallet {
+    rpc: Rpc,
+    signer: PrivateKeySigner,
+    chain_id: u64,
+    nonce: Mutex<Option<u64>>,
+}
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    pub(crate) to: TxKind,
+    pub(crate) value: U256,
+    pub(crate) data: Bytes,
+    /// As estimated, if not given.
+    pub(crate) gas: Option<u64>,
+}
+
+impl Payload {
+    pub(crate) fn call(to: Address, data: Vec<u8>) -> Self {
+        Self {
+            to: TxKind::Call(to),
+            value: U256::ZERO,
+            data: data.into(),
+            gas: None,
+        }
+    }
+}
+
+/// A transaction on its way, with what replaced it; only one of them can be mined.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    payload: Payload,
+    nonce: u64,
+    gas: u64,
+    versions: Vec<(B256, Vec<u8>)>,
+}
+
+impl Sent {
+    /// A transaction that somebody else sent.
+    pub(crate) fn elsewhere(hash: B256) -> Self {
+        Self {
+            payload: Payload::call(Address::ZERO, Vec::new()),
+            nonce: 0,
+            gas: 0,
+            versions: vec![(hash, Vec::new())],
+        }
+    }
+}
+
+impl Wallet {
+    pub(crate) fn new(rpc: Rpc, chain_id: u64, key: &SigningKey) -> Self {
+        let signer = PrivateKeySigner::from_slice(key.dangerous_bytes().as_slice())
+            .expect("a signing key is below the curve's order");
+        Self {
+            rpc,
+            signer,
+            chain_id,
+            nonce: Mutex::new(None),
+        }
+    }
+
+    pub(crate) const fn address(&self) -> Address {
+        self.signer.address()
+    }
+
+    /// The nonce of the wallet's next transaction.
+    pub(crate) async fn next_nonce(&self) -> Result<u64, Fault> {
+        let mut next = self.nonce.lock().await;
+        self.known(&mut next).await
+    }
+
+    async fn known(&self, next: &mut Option<u64>) -> Result<u64, Fault> {
+        if let Some(nonce) = *next {
+            return Ok(nonce);
+        }
+        let address = self.address();
+        let nonce = self
+            .rpc
+            .ask(|node| async move { node.get_transaction_count(address).pending().await })
+            .await?;
+        *next = Some(nonce);
+        Ok(nonce)
+    }
+
+    /// Signs and sends. The lock is held over the sending on purpose: nonces leave in order or not at all.
+    pub(crate) async fn send(&self, payload: Payload) -> Result<Sent, Fault> {
+        let gas = match payload.gas {
+            Some(gas) => gas,
+            None => self.estimate(&payload).await?,
+        };
+        let mut next = self.nonce.lock().await;
+        let nonce = self.known(&mut next).await?;
+        let mut sent = Sent {
+            payload,
+            nonce,
+            gas,
+            versions: Vec::new(),
+        };
+        let mut outcome = self.broadcast(&mut sent, 100).await;
+        if is_about_nonce(&outcome) {
+            *next = None;
+            sent.nonce = self.known(&mut next).await?;
+            outcome = self.broadcast(&mut sent, 100).await;
+        }
+        match outcome {
+            Ok(()) => {
+                *next = Some(sent.nonce + 1);
+                Ok(sent)
+            }
+            Err(fault) => {
+                *next = None;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn estimate(&self, payload: &Payload) -> Result<u64, Fault> {
+        let request = TransactionRequest {
+            from: Some(self.address()),
+            to: Some(payload.to),
+            value: Some(payload.value),
+            input: payload.data.clone().into(),
+            ..TransactionRequest::default()
+        };
+        let request = &request;
+        let gas = self
+            .rpc
+            .ask(|node| async move { node.estimate_gas(request.clone()).await })
+            .await?;
+        Ok(gas + gas / 4)
+    }
+
+    /// Sends a new version with fees of so many percent.
+    async fn broadcast(&self, sent: &mut Sent, percent: u128) -> Result<(), Fault> {
+        let envelope = self.sign(sent, percent).await?;
+        let (hash, raw) = (*envelope.tx_hash(), envelope.encoded_2718());
+        let bytes = raw.as_slice();
+        let said = self
+            .rpc
+            .ask(|node| async move { node.send_raw_transaction(bytes).await.map(|_| ()) })
+            .await;
+        match said {
+            Err(Fault::Said { message, .. }) if message.contains("already known") => {}
+            Err(fault) => return Err(fault),
+            Ok(()) => {}
+        }
+        sent.versions.push((hash, raw));
+        Ok(())
+    }
+
+    async fn sign(&self, sent: &Sent, percent: u128) -> Result<TxEnvelope, Fault> {
+        let Payload {
+            to, value, data, ..
+        } = sent.payload.clone();
+        let (nonce, gas_limit, chain_id) = (sent.nonce, sent.gas, self.chain_id);
+        let head = self.rpc.header(BlockId::latest()).await?;
+        let base = head.and_then(|header| header.base_fee_per_gas);
+        let Some(base) = base else {
+            let price = self
+                .rpc
+                .ask(|node| async move { node.get_gas_price().await })
+                .await?;
+            let mut tx = TxLegacy {
+                chain_id: Some(chain_id),
+                nonce,
+                gas_price: price * percent / 100,
+                gas_limit,
+                to,
+                value,
+                input: data,
+            };
+            let signature = self.signed(self.signer.sign_transaction_sync(&mut tx))?;
+            return Ok(tx.into_signed(signature).into());
+        };
+        let tip = TIP * percent / 100;
+        let mut tx = TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: (u128::from(base) * 2 + TIP) * percent / 100,
+            max_priority_fee_per_gas: tip,
+            to,
+            value,
+            access_list: Default::default(),
+            input: data,
+        };
+        let signature = self.signed(self.signer.sign_transaction_sync(&mut tx))?;
+        Ok(tx.into_signed(signature).into())
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as a step of sign")]
+    fn signed<T>(&self, signature: Result<T, alloy::signers::Error>) -> Result<T, Fault> {
+        signature.map_err(|error| {
+            Fault::Ledger(LedgerError::BadRequest {
+                what: format!("the wallet cannot sign: {error}"),
+            })
+        })
+    }
+
+    /// Waits until a transaction has `depth` blocks above it, sends it again if a block forgot it, and replaces it
+    /// if none takes it. Cancel-safe.
+    pub(crate) async fn settled(
+        &self,
+        sent: &mut Sent,
+        depth: u64,
+        patience: Duration,
+    ) -> Result<TransactionReceipt, LedgerError> {
+        let start = Instant::now();
+        let mut percent = 100;
+        let mut looked = Instant::now();
+        loop {
+            match self.look(sent, depth).await {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) => {}
+                Err(Fault::Ledger(error)) if !error.is_retryable() => return Err(error),
+                Err(Fault::Ledger(_)) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+            if start.elapsed() > patience {
+                return Err(LedgerError::Unreachable {
+                    from: "the chain".into(),
+                    why: format!("a transaction is not final after {} s", patience.as_secs()),
+                });
+            }
+            if looked.elapsed() > STUCK && self.is_missing(sent).await {
+                looked = Instant::now();
+                percent += 25;
+                if let Err(fault) = self.renew(sent, percent).await {
+                    tracing::warn!(?fault, "a stuck transaction could not be replaced");
+                }
+            }
+            self.rpc.pause().await;
+        }
+    }
+
+    async fn renew(&self, sent: &mut Sent, percent: u128) -> Result<(), Fault> {
+        if sent.gas == 0 {
+            return Ok(());
+        }
+        self.broadcast(sent, percent).await
+    }
+
+    async fn is_missing(&self, sent: &Sent) -> bool {
+        matches!(self.receipt(sent).await, Ok(None))
+    }
+
+    async fn look(&self, sent: &Sent, depth: u64) -> Result<Option<TransactionReceipt>, Fault> {
+        let Some(receipt) = self.receipt(sent).await? else {
+            return Ok(None);
+        };
+        let Some(block) = receipt.block_number else {
+            return Ok(None);
+        };
+        if depth == 0 || self.rpc.block_number().await? >= block.saturating_add(depth) {
+            return Ok(Some(receipt));
+        }
+        Ok(None)
+    }
+
+    async fn receipt(&self, sent: &Sent) -> Result<Option<TransactionReceipt>, Fault> {
+        for (hash, _) in &sent.versions {
+            let hash = *hash;
+            let receipt = self
+                .rpc
+                .ask(|node| async move { node.get_transaction_receipt(hash).await })
+                .await?;
+            if receipt.is_some() {
+                return Ok(receipt);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends and waits.
+    pub(crate) async fn transact(
+        &self,
+        payload: Payload,
+        depth: u64,
+        patience: Duration,
+    ) -> Result<TransactionReceipt, LedgerError> {
+        let mut sent = self.send(payload).await?;
+        let receipt = self.settled(&mut sent, depth, patience).await?;
+        if receipt.status() {
+            return Ok(receipt);
+        }
+        Err(LedgerError::Unreachable {
+            from: "the chain".into(),
+            why: format!(
+                "transaction {} failed when executed",
+                receipt.transaction_hash
+            ),
+        })
+    }
+}
+
+fn is_about_nonce(outcome: &Result<(), Fault>) -> bool {
+    matches!(outcome, Err(Fault::Said { message, .. }) if message.to_lowercase().contains("nonce"))
+}
