@@ -1,13 +1,17 @@
 //! Letters on their way: sealed once, kept before they leave, sent again as they are. The recipient takes the same id
 //! only once, so a letter may be sent as often as needed.
 
-use medibloc_record::{Address, SealingKey};
+use medibloc_record::{Address, SealingKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::errand::errand_key;
 use crate::mail::Message;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter};
 use crate::{JourneyError, Party};
+
+/// How long a reader may take to say that it purged.
+const REMIND_AFTER: u64 = 86_400;
 
 /// A sealed letter with where it goes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,8 +25,8 @@ pub(crate) struct Outgoing {
     pub(crate) node: String,
     /// The letter.
     pub(crate) letter: Letter,
-    /// The node has taken it.
-    pub(crate) sent: bool,
+    /// When a node last took it.
+    pub(crate) sent: Option<Timestamp>,
     /// Why it could not be sent.
     pub(crate) problem: Option<String>,
 }
@@ -42,7 +46,7 @@ impl Party {
             from: from.id(),
             node: node.to_owned(),
             letter: self.seal_letter(from, to, to_key, message)?,
-            sent: false,
+            sent: None,
             problem: None,
         })
     }
@@ -58,18 +62,18 @@ impl Party {
         let signer = self.signer(&from);
         let mailbox = self.ports.network.mailbox(&signer, &outgoing.node);
         mailbox.send(&outgoing.letter).await?;
-        if !outgoing.sent {
-            outgoing.sent = true;
-            outgoing.problem = None;
-            self.put(table::LETTERS, &outgoing.key, &outgoing)?;
-        }
-        Ok(())
+        outgoing.sent = Some(self.ports.clock.now());
+        outgoing.problem = None;
+        self.put(table::LETTERS, &outgoing.key, &outgoing)
     }
 
     /// Sends every letter that has not left; tells what could not be done now.
     pub(crate) async fn resume_letters(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
         let waiting: Vec<Outgoing> = self.rows(table::LETTERS)?;
-        for outgoing in waiting.into_iter().filter(|outgoing| !outgoing.sent) {
+        for outgoing in waiting
+            .into_iter()
+            .filter(|outgoing| outgoing.sent.is_none())
+        {
             let mut kept = outgoing.clone();
             match self.post(outgoing).await {
                 Ok(()) => {}
@@ -81,6 +85,28 @@ impl Party {
                     kept.problem = Some(error.to_string());
                     self.put(table::LETTERS, &kept.key, &kept)?;
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Party {
+    /// Tells readers that have not said that they purged once more, a day after the last time; letters may be lost.
+    pub(crate) fn remind_readers(&self) -> Result<(), JourneyError> {
+        let now = self.ports.clock.now();
+        for (id, given) in self.grants()? {
+            if !given.revoked || given.purged {
+                continue;
+            }
+            let letter = self.outgoing(&errand_key("ended", &[id.as_bytes()]))?;
+            if let Some(mut letter) = letter
+                && letter
+                    .sent
+                    .is_some_and(|sent| now.since(sent) >= REMIND_AFTER)
+            {
+                letter.sent = None;
+                self.put(table::LETTERS, &letter.key, &letter)?;
             }
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! A party: one phrase's addresses, its ports, and what its vault remembers.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use medibloc_dag::cbor;
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
 use medibloc_ledger::{Call, LedgerError, Outcome, Refusal, SignedCall, UnsignedCall};
@@ -89,6 +92,8 @@ pub struct Party {
     seed: Seed,
     role: Role,
     pub(crate) ports: Ports,
+    /// Keys that were derived already: a derivation is five points of the curve.
+    signers: Mutex<BTreeMap<Option<u32>, SigningKey>>,
 }
 
 impl core::fmt::Debug for Party {
@@ -102,7 +107,12 @@ impl core::fmt::Debug for Party {
 impl Party {
     /// A party with this seed and role.
     pub const fn new(seed: Seed, role: Role, ports: Ports) -> Self {
-        Self { seed, role, ports }
+        Self {
+            seed,
+            role,
+            ports,
+            signers: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// What it is.
@@ -119,7 +129,7 @@ impl Party {
     pub fn account(&self) -> OwnAddress {
         OwnAddress {
             index: None,
-            address: self.seed.account_key().address(),
+            address: self.key_at(None).address(),
             purpose: AddressUse::Account,
             key_version: self.account_key_version(),
         }
@@ -144,10 +154,21 @@ impl Party {
     }
 
     pub(crate) fn signer(&self, own: &OwnAddress) -> SigningKey {
-        match own.index {
-            Some(index) => self.seed.relationship_key(index),
-            None => self.seed.account_key(),
-        }
+        self.key_at(own.index)
+    }
+
+    fn key_at(&self, index: Option<u32>) -> SigningKey {
+        let mut signers = self
+            .signers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        signers
+            .entry(index)
+            .or_insert_with(|| match index {
+                Some(index) => self.seed.relationship_key(index),
+                None => self.seed.account_key(),
+            })
+            .clone()
     }
 
     pub(crate) fn sealing(&self, own: &OwnAddress) -> SealingSecret {
@@ -160,7 +181,7 @@ impl Party {
     }
 
     pub(crate) fn derive(&self, index: u32, purpose: AddressUse) -> OwnAddress {
-        let address = self.seed.relationship_key(index).address();
+        let address = self.key_at(Some(index)).address();
         OwnAddress {
             index: Some(index),
             address,

@@ -53,8 +53,10 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let seen = self.ports.vault.get(table::SEEN, &letter.id)?.is_some();
         if seen {
-            if let Some(answer) = self.outgoing(&answer_key(&letter.id))? {
-                self.post(answer).await?;
+            for key in answer_keys(&letter) {
+                if let Some(answer) = self.outgoing(&key)? {
+                    self.post(answer).await?;
+                }
             }
             return self.letter_done(own, letter.id).await;
         }
@@ -180,4 +182,16 @@ impl Party {
 /// The key of the letter that answers another.
 fn answer_key(letter: &[u8; 32]) -> [u8; 32] {
     errand_key("answer", &[letter])
+}
+
+/// Keys of the letters that may have answered: they go out once more if the other side asks again.
+fn answer_keys(letter: &Opened) -> Vec<[u8; 32]> {
+    match &letter.message {
+        Message::WantReaders { .. } => vec![answer_key(&letter.id)],
+        Message::Ended { grants, .. } => grants
+            .iter()
+            .map(|grant| errand_key("purged", &[grant.as_bytes()]))
+            .collect(),
+        _ => Vec::new(),
+    }
 }

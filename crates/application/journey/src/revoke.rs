@@ -1,6 +1,6 @@
 //! Revoke and erase (design 11, rows 16 and 16b). Each is an errand, and the reader's letter leaves when it is final.
 
-use medibloc_consent::DeletionStatement;
+use medibloc_consent::{DeletionStatement, Scope};
 use medibloc_keys::recover;
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId, RecordId};
@@ -10,7 +10,15 @@ use crate::grant::plan::forget_plan;
 use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::{AddressUse, table};
+use crate::ports::Change;
 use crate::{GivenGrant, JourneyError, Party, Standing};
+
+/// The plan that a class or all grant was given under ends with any of its grants.
+fn end_of_plan(given: &GivenGrant) -> Option<Change> {
+    let scope = given.artefact.grant.as_ref().map(|grant| grant.terms.scope);
+    let request = given.artefact.request?;
+    (!matches!(scope, Some(Scope::One(_)))).then(|| forget_plan(&request))
+}
 
 impl Party {
     /// Ends one grant; from the next block on no key is released for it. The reader is told and purges.
@@ -30,7 +38,7 @@ impl Party {
             return Ok(());
         };
         let letter = self.ended_letter(id, &given).await?;
-        let plan = given.artefact.request.map(|request| forget_plan(&request));
+        let plan = end_of_plan(&given);
         self.begin(
             key,
             format!("revocation of a grant to {}", given.artefact.name),
@@ -104,8 +112,7 @@ impl Party {
                 if given(&grant) {
                     live = true;
                     luggage.letters.push(self.ended_letter(id, &grant).await?);
-                    let plan = grant.artefact.request.map(|request| forget_plan(&request));
-                    luggage.rows.extend(plan);
+                    luggage.rows.extend(end_of_plan(&grant));
                 }
             }
             if live {

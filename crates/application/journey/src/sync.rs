@@ -59,6 +59,7 @@ impl Party {
         self.resume_plans(&mut report).await?;
         self.deliver_new(&mut report).await?;
         self.resume_erasures(&mut report.later).await?;
+        self.remind_readers()?;
         self.resume_letters(&mut report.later).await?;
         Ok(report)
     }

@@ -286,7 +286,14 @@ impl Party {
             let stored = self.store(&author, &job, &sealed).await?;
             self.anchor(&author, &mut job, &stored).await?;
         }
-        let keepers = self.deal(&author, &mut job, &sealed).await?;
+        let facts = self.ports.facts.record(job.anchor.record_id()).await?;
+        let keepers = if facts.is_some_and(|facts| facts.erased) {
+            // No keeper takes a share of an erased record any more: there is nothing left to do.
+            self.close(&mut job)?;
+            self.ports.facts.committee().await?.keepers.len()
+        } else {
+            self.deal(&author, &mut job, &sealed).await?
+        };
         Ok(Written {
             record: job.anchor.record_id(),
             owner: job.anchor.owner,
@@ -365,17 +372,47 @@ impl Party {
             .await?;
         job.acknowledged = acknowledged;
         if job.acknowledged.count_ones() as usize == n {
-            let mut changes = vec![Change::Delete {
-                table: table::JOBS,
-                key: record.as_bytes().to_vec(),
-            }];
-            job.dealer_seed = [0; 32];
-            changes.push(change(table::WRITTEN, record.as_bytes(), job));
-            self.ports.vault.apply(changes)?;
+            self.close(job)?;
         } else if before != job.acknowledged {
             self.put(table::JOBS, record.as_bytes(), job)?;
         }
         Ok(n)
+    }
+
+    /// Ends a job and wipes its dealer seed.
+    fn close(&self, job: &mut WriteJob) -> Result<(), JourneyError> {
+        let record = job.anchor.record_id();
+        zeroize::Zeroize::zeroize(&mut job.dealer_seed);
+        Ok(self.ports.vault.apply(vec![
+            Change::Delete {
+                table: table::JOBS,
+                key: record.as_bytes().to_vec(),
+            },
+            change(table::WRITTEN, record.as_bytes(), job),
+        ])?)
+    }
+
+    /// Gives up a record that was not anchored: its job and its sealed blocks go.
+    pub fn abandon_write(&self, record: RecordId) -> Result<(), JourneyError> {
+        let job: WriteJob =
+            self.row(table::JOBS, record.as_bytes())?
+                .ok_or_else(|| JourneyError::Unknown {
+                    what: format!("an unfinished record {record}"),
+                    hint: "`medibloc status` lists what is unfinished",
+                })?;
+        if job.anchored {
+            return Err(JourneyError::Untrusted {
+                what: "request",
+                why: "the record is anchored already; only its owner can erase it".into(),
+            });
+        }
+        for cid in &job.blocks {
+            self.ports.vault.drop_blob(cid)?;
+        }
+        Ok(self.ports.vault.apply(vec![Change::Delete {
+            table: table::JOBS,
+            key: record.as_bytes().to_vec(),
+        }])?)
     }
 
     /// Gives every keeper that has not acknowledged its share, wrapped to its newest key.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use medibloc_consent::{ClassSet, Purpose};
 use medibloc_journey::memory::World;
-use medibloc_journey::{
-    Extent, JourneyError, Party, PendingRequest, WriteOptions, medical_only,
-};
+use medibloc_journey::{Extent, JourneyError, Party, PendingRequest, WriteOptions, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{
     AccountId, ClassId, Draft, LossReport, PartRole, RecordId, Role, Sensitivity, Timestamp,
@@ -43,7 +41,10 @@ impl Story {
         for number in 0..hospitals {
             let name = format!("Hospital {number}");
             let (hospital, owner) = pair(&world, &patient, 10 + number, &name).await;
-            patient.grant_write(owner, medical_only(), until).await.unwrap();
+            patient
+                .grant_write(owner, medical_only(), until)
+                .await
+                .unwrap();
             list.push((hospital, owner));
         }
         Self {
@@ -56,7 +57,8 @@ impl Story {
     }
 
     async fn write(&self, hospital: usize, text: &str) -> RecordId {
-        self.write_in(hospital, draft(text), ClassId::UNDISCLOSED).await
+        self.write_in(hospital, draft(text), ClassId::UNDISCLOSED)
+            .await
     }
 
     async fn write_in(&self, hospital: usize, draft: Draft, class: ClassId) -> RecordId {
@@ -112,8 +114,13 @@ async fn an_all_record_grant_reaches_every_own_address_and_later_records_follow(
     story.clinic.sync().await.unwrap();
     assert_eq!(story.reads(first).await.unwrap(), "first");
     assert_eq!(story.reads(second).await.unwrap(), "second");
-    let readers: std::collections::BTreeSet<AccountId> =
-        story.clinic.held().unwrap().iter().map(|held| held.own).collect();
+    let readers: std::collections::BTreeSet<AccountId> = story
+        .clinic
+        .held()
+        .unwrap()
+        .iter()
+        .map(|held| held.own)
+        .collect();
     assert_eq!(readers.len(), 3, "one reader address for each own address");
 
     let third = story.write(0, "third").await;
@@ -168,7 +175,10 @@ async fn an_owner_with_more_addresses_than_readers_asks_for_more_and_goes_on() {
     story.patient.sync().await.unwrap();
     story.clinic.sync().await.unwrap();
     for (hospital, record) in records.iter().enumerate() {
-        assert_eq!(story.reads(*record).await.unwrap(), format!("of {hospital}"));
+        assert_eq!(
+            story.reads(*record).await.unwrap(),
+            format!("of {hospital}")
+        );
     }
 }
 
@@ -289,7 +299,10 @@ async fn all_that_a_contact_has_ends_with_one_word() {
     story.clinic.sync().await.unwrap();
     story.patient.revoke_contact(request.own).await.unwrap();
     story.patient.sync().await.unwrap();
-    assert!(story.reads(record).await.is_err(), "before the clinic knows");
+    assert!(
+        story.reads(record).await.is_err(),
+        "before the clinic knows"
+    );
     story.clinic.sync().await.unwrap();
     assert!(story.reads(record).await.is_err(), "and after");
     let (hospital, owner) = &story.hospitals[0];

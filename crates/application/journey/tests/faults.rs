@@ -1,0 +1,111 @@
+//! Every step cut off by a crash, a lost call or a lost answer, at every call of every port of every party: in the end
+//! everything is as if nothing had happened, and nothing happened twice on chain.
+//!
+//! `MEDIBLOC_FAULTS=all` disturbs every call in every mode; without it a sample of them, spread evenly.
+
+#[path = "faults/fuse.rs"]
+mod fuse;
+#[path = "faults/walk.rs"]
+mod walk;
+
+use std::collections::BTreeMap;
+
+use fuse::{Fuse, Mode, fused};
+use walk::{CLINIC, EndState, HOSPITAL, PATIENT, STEPS, Stopped, Walk};
+
+/// Disturbed walks for each party, unless all are asked for.
+const SAMPLE: usize = 40;
+const ATTEMPTS: usize = 4;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Walks; a step that did not end well is done again, after a restart if the process died.
+async fn go(mut walk: Walk, whose: usize, dies: bool) -> Result<EndState, String> {
+    for step in 0..STEPS {
+        let mut attempt = 0;
+        while let Err(Stopped { told }) = walk.step(step, attempt).await {
+            attempt += 1;
+            if attempt > ATTEMPTS {
+                return Err(format!("step {step} does not end: {told}"));
+            }
+            walk.recover(whose, dies)
+                .await
+                .map_err(|error| format!("restart at step {step}: {error}"))?;
+        }
+    }
+    if walk.settle().await.is_err() {
+        let recovered = walk.recover(whose, dies).await;
+        recovered.map_err(|error| format!("restart at the end: {error}"))?;
+        walk.settle()
+            .await
+            .map_err(|error| format!("at the end: {error}"))?;
+    }
+    Ok(walk.end_state().await)
+}
+
+fn undisturbed(whose: usize) -> (EndState, u64) {
+    let fuse = Fuse::whole();
+    let walk = Walk::new(1, whose, |ports| fused(ports, &fuse), Clone::clone);
+    let end = block_on(go(walk, whose, false)).unwrap();
+    assert!(end.is_whole(), "{end:#?}");
+    (end, fuse.count())
+}
+
+fn disturb(whose: usize) {
+    let (expected, calls) = undisturbed(whose);
+    let all = std::env::var("MEDIBLOC_FAULTS").is_ok_and(|value| value == "all");
+    let points: Vec<(u64, Mode)> = (1..=calls)
+        .flat_map(|at| Mode::ALL.map(|mode| (at, mode)))
+        .collect();
+    // A stride that is odd meets all modes.
+    let stride = if all { 1 } else { (points.len() / SAMPLE) | 1 };
+    let mut hits: BTreeMap<&'static str, u32> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (at, mode) in points.into_iter().step_by(stride) {
+        let fuse = Fuse::new(at, mode);
+        let walk = Walk::new(1, whose, |ports| fused(ports, &fuse), Clone::clone);
+        let end = block_on(go(walk, whose, mode.kills()));
+        let call = fuse.hit().unwrap_or("nothing");
+        *hits.entry(call).or_default() += 1;
+        match end {
+            Ok(end) if end == expected => {}
+            Ok(end) => wrong.push(format!(
+                "{mode:?} at call {at} ({call}): {}",
+                end.otherwise_than(&expected)
+            )),
+            Err(told) => wrong.push(format!("{mode:?} at call {at} ({call}): {told}")),
+        }
+    }
+    println!("party {whose}: {calls} calls; disturbed: {hits:?}");
+    assert!(
+        wrong.is_empty(),
+        "{} walks ended otherwise:\n{}",
+        wrong.len(),
+        wrong
+            .iter()
+            .take(20)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+#[test]
+fn a_patient_cut_off_at_any_call_loses_nothing_and_does_nothing_twice() {
+    disturb(PATIENT);
+}
+
+#[test]
+fn a_writing_hospital_cut_off_at_any_call_loses_nothing_and_does_nothing_twice() {
+    disturb(HOSPITAL);
+}
+
+#[test]
+fn a_reading_clinic_cut_off_at_any_call_loses_nothing_and_does_nothing_twice() {
+    disturb(CLINIC);
+}
