@@ -1,16 +1,25 @@
-//! `medibloc convert` and `medibloc inspect`.
+//! `medibloc convert` and `medibloc inspect`: no account, no network.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use medibloc_format_cda::Cda;
-use medibloc_record::{Draft, EntryOutcome, Format};
+use medibloc_format_fhir::FhirJson;
+use medibloc_record::{Draft, EntryOutcome, Format, FormatError};
+use serde_json::json;
+
+use crate::answer::code;
+use crate::{Answer, Problem};
+
+/// The formats that are known; the first one that finds its mark in the bytes reads them.
+const FORMATS: [&dyn Format; 2] = [&FhirJson, &Cda];
+
+/// Largest document.
+const LIMIT: u64 = 256 << 20;
 
 /// Converts one document.
-#[derive(Args)]
-pub(crate) struct Convert {
+#[derive(Debug, Args)]
+pub struct Convert {
     /// The document.
     input: PathBuf,
     /// Into what.
@@ -22,39 +31,50 @@ pub(crate) struct Convert {
 }
 
 /// Into what a document can be converted.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Target {
     /// A FHIR R4 document bundle.
     Fhir,
 }
 
 impl Convert {
-    pub(crate) fn run(&self) -> Result<()> {
+    /// The bundle.
+    ///
+    /// # Errors
+    /// If the document cannot be read, or the report not be written.
+    pub fn run(&self) -> Result<Answer, Problem> {
         let Target::Fhir = self.to;
         let draft = read(&self.input)?;
         if let Some(report) = &self.report {
-            let text = serde_json::to_string_pretty(&draft.loss.to_operation_outcome())?;
-            std::fs::write(report, text).with_context(|| {
-                format!(
-                    "cannot write the report to {}; choose another file",
-                    report.display()
+            let text = pretty(&draft.loss.to_operation_outcome());
+            std::fs::write(report, text).map_err(|error| {
+                Problem::new(
+                    code::FAILED,
+                    format!(
+                        "cannot write the report to {}: {error}; choose another file",
+                        report.display()
+                    ),
                 )
             })?;
         }
-        let bundle = serde_json::to_string_pretty(&draft.fhir)?;
-        writeln!(std::io::stdout(), "{bundle}").context("cannot write to standard output")
+        let text = pretty(&draft.fhir);
+        Ok(Answer::new(draft.fhir, text))
     }
 }
 
 /// Looks at one document.
-#[derive(Args)]
-pub(crate) struct Inspect {
+#[derive(Debug, Args)]
+pub struct Inspect {
     /// The document.
     input: PathBuf,
 }
 
 impl Inspect {
-    pub(crate) fn run(&self, json: bool) -> Result<()> {
+    /// What the file is and what a conversion would keep.
+    ///
+    /// # Errors
+    /// If the document cannot be read.
+    pub fn run(&self) -> Result<Answer, Problem> {
         let draft = read(&self.input)?;
         let count = |outcome| draft.loss.count(outcome);
         let (converted, kept, lost) = (
@@ -62,26 +82,47 @@ impl Inspect {
             count(EntryOutcome::KeptAsNarrative),
             count(EntryOutcome::Lost),
         );
-        let mut out = std::io::stdout();
-        if json {
-            let value = serde_json::json!({
-                "mediaType": draft.media_type, "bytes": draft.original.len(), "language": draft.language,
-                "entries": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
-            });
-            writeln!(out, "{value}")?;
-        } else {
-            writeln!(out, "{} · {} bytes", draft.media_type, draft.original.len())?;
-            writeln!(
-                out,
-                "entries: {converted} converted, {kept} kept as narrative, {lost} lost"
-            )?;
-        }
-        Ok(())
+        let value = json!({
+            "mediaType": draft.media_type, "bytes": draft.original.len(), "language": draft.language,
+            "title": draft.title, "written": draft.written,
+            "entries": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
+        });
+        let text = format!(
+            "{} · {} bytes\nentries: {converted} converted, {kept} kept as narrative, {lost} lost",
+            draft.media_type,
+            draft.original.len()
+        );
+        Ok(Answer::new(value, text))
     }
 }
 
-fn read(path: &Path) -> Result<Draft> {
-    let bytes = std::fs::read(path)
-        .with_context(|| format!("cannot read {}; check the path", path.display()))?;
-    Ok(Cda.read(&bytes)?)
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}")
+}
+
+/// The draft of a file in any known format.
+pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
+    let unreadable = |why: String| {
+        Problem::new(
+            code::INPUT,
+            format!("cannot read {}: {why}", path.display()),
+        )
+    };
+    let length = std::fs::metadata(path)
+        .map_err(|error| unreadable(format!("{error}; check the path")))?
+        .len();
+    if length > LIMIT {
+        return Err(unreadable(format!(
+            "{length} bytes, at most {LIMIT} are read; split it"
+        )));
+    }
+    let bytes =
+        std::fs::read(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
+    let format = FORMATS
+        .into_iter()
+        .find(|format| format.sniff(&bytes))
+        .unwrap_or(&Cda);
+    format.read(&bytes).map_err(|error: FormatError| {
+        Problem::new(code::INPUT, format!("{}: {error}", path.display()))
+    })
 }

@@ -1,0 +1,153 @@
+//! What a command gives: the same facts for people and, with `--json`, for programs.
+
+use medibloc_journey::{JourneyError, PortError};
+use medibloc_ledger::LedgerError;
+use medibloc_record::FormatError;
+use medibloc_vault::VaultError;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// An answer in both forms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// For programs.
+    pub value: Value,
+    /// For people.
+    pub text: String,
+}
+
+impl Answer {
+    /// An answer.
+    pub fn new(value: Value, text: impl Into<String>) -> Self {
+        Self {
+            value,
+            text: text.into(),
+        }
+    }
+
+    /// One line a row, or a sentence that says what to do when there is none.
+    pub fn list(value: Value, lines: &[String], empty: &str) -> Self {
+        let text = if lines.is_empty() {
+            empty.to_owned()
+        } else {
+            lines.join("\n")
+        };
+        Self { value, text }
+    }
+}
+
+/// Exit codes, the same for every command.
+pub mod code {
+    /// Something failed; the message says what to do.
+    pub const FAILED: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
+    /// The input is not a document, invitation or phrase that can be read.
+    pub const INPUT: u8 = 3;
+    /// A rule forbids it: consent, accreditation, the contracts or the keepers.
+    pub const REFUSED: u8 = 4;
+    /// A node, the chain or too many keepers do not answer; trying again later may help.
+    pub const UNREACHABLE: u8 = 5;
+    /// The passphrase or the phrase does not open this home.
+    pub const LOCKED: u8 = 6;
+    /// A record, contact, request or grant of this name is not known here.
+    pub const UNKNOWN: u8 = 7;
+}
+
+/// Why a command did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// Exit code.
+    pub code: u8,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with this exit code.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// Something of this name is not here.
+    pub fn unknown(what: &str, name: &str, list: &str) -> Self {
+        Self::new(
+            code::UNKNOWN,
+            format!("there is no {what} `{name}` here; `{list}` shows what is"),
+        )
+    }
+}
+
+impl From<JourneyError> for Problem {
+    fn from(error: JourneyError) -> Self {
+        let code = match &error {
+            JourneyError::Ledger(LedgerError::Refused(_) | LedgerError::Limit { .. })
+            | JourneyError::Refused(_)
+            | JourneyError::Untrusted { .. }
+            | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
+            JourneyError::Ledger(LedgerError::Unreachable { .. })
+            | JourneyError::TooFewKeepers { .. }
+            | JourneyError::Port(PortError::Unreachable { .. }) => code::UNREACHABLE,
+            JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,
+            JourneyError::Unknown { .. } => code::UNKNOWN,
+            JourneyError::Keys(_) | JourneyError::Normalise(_) | JourneyError::Malformed { .. } => {
+                code::INPUT
+            }
+            _ => code::FAILED,
+        };
+        Self::new(code, chain(&error))
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        let code = match &error {
+            VaultError::WrongKey { .. } => code::LOCKED,
+            _ => code::FAILED,
+        };
+        Self::new(code, chain(&error))
+    }
+}
+
+impl From<FormatError> for Problem {
+    fn from(error: FormatError) -> Self {
+        Self::new(code::INPUT, chain(&error))
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        JourneyError::from(error).into()
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(code::FAILED, error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(code::FAILED, format!("{error:#}"))
+    }
+}
+
+/// The message with its causes.
+fn chain(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,231 @@
+//! The home: a folder of this program's own.
+//!
+//! | File | What |
+//! |---|---|
+//! | `config.toml` | version, role, node |
+//! | `deployment.json` | the deployment that it belongs to |
+//! | `key` | the phrase under a passphrase (Argon2id) |
+//! | `vault.db` | everything else, encrypted |
+//! | `daemon.json` | where `serve` listens, with a token; there while it runs |
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use medibloc_keys::{KeyFile, KeyFileCost, KeyFileError, Phrase, Seed};
+use medibloc_record::Role;
+use medibloc_vault::Vault;
+use serde::{Deserialize, Serialize};
+
+use crate::Problem;
+use crate::answer::code;
+use crate::ports::SystemEntropy;
+
+/// `config.toml`. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// 1.
+    pub version: u32,
+    /// `person`, `provider` or `researcher`.
+    pub role: HomeRole,
+    /// The own node; the first of the deployment if it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// What the owner of a home is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum HomeRole {
+    /// A person who owns records.
+    Person,
+    /// Somebody who writes them.
+    Provider,
+    /// Somebody who reads them for research.
+    Researcher,
+}
+
+impl From<HomeRole> for Role {
+    fn from(role: HomeRole) -> Self {
+        match role {
+            HomeRole::Person => Self::Person,
+            HomeRole::Provider => Self::Provider,
+            HomeRole::Researcher => Self::Researcher,
+        }
+    }
+}
+
+/// A home on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    path: PathBuf,
+}
+
+/// An unlocked home.
+#[derive(Debug)]
+pub struct OpenHome {
+    /// Its seed.
+    pub seed: Seed,
+    /// Its settings.
+    pub config: Config,
+    /// Its vault.
+    pub vault: Arc<Vault>,
+}
+
+impl Home {
+    /// The home at a path.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The deployment file.
+    pub fn deployment(&self) -> PathBuf {
+        self.path.join("deployment.json")
+    }
+
+    /// Where `serve` says how to reach it.
+    pub fn daemon(&self) -> PathBuf {
+        self.path.join("daemon.json")
+    }
+
+    /// Makes a new home. The key file comes last, so that a home with one is whole.
+    ///
+    /// # Errors
+    /// If there is one already, or the folder cannot be written.
+    pub fn create(
+        &self,
+        phrase: &Phrase,
+        passphrase: &str,
+        config: &Config,
+        deployment: &[u8],
+    ) -> Result<(), Problem> {
+        let key = self.path.join("key");
+        if key.exists() {
+            return Err(Problem::new(
+                code::FAILED,
+                format!(
+                    "{} is a home already; choose another with --home",
+                    self.path.display()
+                ),
+            ));
+        }
+        std::fs::create_dir_all(&self.path).map_err(|error| self.failed(&error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o700))
+                .map_err(|error| self.failed(&error))?;
+        }
+        let settings = toml::to_string(config).map_err(|error| {
+            Problem::new(
+                code::FAILED,
+                format!("the settings cannot be written: {error}"),
+            )
+        })?;
+        self.write("config.toml", settings.as_bytes())?;
+        self.write("deployment.json", deployment)?;
+        let sealed = KeyFile::Phrase(phrase.clone())
+            .seal(passphrase, KeyFileCost::RECOMMENDED, &mut SystemEntropy)
+            .map_err(|error| locked(&error))?;
+        self.write("key", &sealed)
+    }
+
+    /// Unlocks the phrase and opens the vault.
+    ///
+    /// # Errors
+    /// [`code::LOCKED`] for a wrong passphrase; [`code::FAILED`] if there is no home here.
+    pub fn open(&self, passphrase: &str) -> Result<OpenHome, Problem> {
+        let sealed = self.read("key")?;
+        let seed = KeyFile::open(&sealed, passphrase)
+            .map_err(|error| locked(&error))?
+            .seed();
+        let config = self.config()?;
+        let vault = Arc::new(Vault::open(&self.path, &seed.local_key("vault"))?);
+        Ok(OpenHome {
+            seed,
+            config,
+            vault,
+        })
+    }
+
+    /// Whether there is one here.
+    pub fn exists(&self) -> bool {
+        self.path.join("key").exists()
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// If the file is missing or has a key that is not known.
+    pub fn config(&self) -> Result<Config, Problem> {
+        let text = self.read("config.toml")?;
+        toml::from_slice(&text).map_err(|error| {
+            Problem::new(
+                code::FAILED,
+                format!(
+                    "{}: {error}; correct it",
+                    self.path.join("config.toml").display()
+                ),
+            )
+        })
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, Problem> {
+        std::fs::read(self.path.join(name)).map_err(|error| {
+            Problem::new(
+                code::FAILED,
+                format!(
+                    "{} is not a home ({name}: {error}); run `medibloc init` or `medibloc restore`, or give --home",
+                    self.path.display()
+                ),
+            )
+        })
+    }
+
+    /// Writes a file whole or not at all.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+        let path = self.path.join(name);
+        let partial = self.path.join(format!("{name}.partial"));
+        private_file(&partial)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .and_then(|()| File::open(&self.path)?.sync_all())
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Problem {
+        Problem::new(
+            code::FAILED,
+            format!(
+                "cannot write to {}: {error}; check the folder and the free space",
+                self.path.display()
+            ),
+        )
+    }
+}
+
+fn locked(error: &KeyFileError) -> Problem {
+    Problem::new(code::LOCKED, error.to_string())
+}
+
+/// A new or emptied file that only its owner can read.
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}

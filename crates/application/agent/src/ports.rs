@@ -1,0 +1,75 @@
+//! The journey's ports as this program fills them: SQLCipher, the system's clock and chance.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use medibloc_dag::{Block, Cid};
+use medibloc_journey::{Change, Clock, PortError, Row, VaultPort};
+use medibloc_keys::Entropy;
+use medibloc_record::Timestamp;
+use medibloc_vault::{RowChange, Vault, VaultError};
+
+/// The vault as the journey wants it.
+#[derive(Debug)]
+pub struct VaultAdapter(pub Arc<Vault>);
+
+fn failed(error: VaultError) -> PortError {
+    PortError::Vault {
+        why: error.to_string(),
+    }
+}
+
+impl VaultPort for VaultAdapter {
+    fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        self.0.get(table, key).map_err(failed)
+    }
+
+    fn list(&self, table: &str) -> Result<Vec<Row>, PortError> {
+        self.0.list(table).map_err(failed)
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> Result<(), PortError> {
+        let changes: Vec<RowChange<'_>> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Put { table, key, value } => RowChange::Put { table, key, value },
+                Change::Delete { table, key } => RowChange::Delete { table, key },
+            })
+            .collect();
+        self.0.apply(&changes).map_err(failed)
+    }
+
+    fn put_blob(&self, block: &Block) -> Result<(), PortError> {
+        self.0.put_block(block).map_err(failed)
+    }
+
+    fn blob(&self, cid: &Cid) -> Result<Option<Vec<u8>>, PortError> {
+        self.0.block(cid).map_err(failed)
+    }
+
+    fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
+        self.0.drop_block(cid).map_err(failed)
+    }
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+/// Chance from the operating system.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        // Keys without chance would be keys that others can guess; nothing sensible can be done without it.
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}

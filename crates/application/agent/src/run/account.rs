@@ -1,0 +1,104 @@
+//! `medibloc account …`
+
+use medibloc_journey::{Change, Credential, Party};
+use serde_json::json;
+
+use super::find::moment;
+use crate::answer::code;
+use crate::command::Account;
+use crate::{Answer, Problem};
+
+/// Where the agent keeps its own rows.
+const TABLE: &str = "agent";
+
+pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Problem> {
+    match command {
+        Account::Show => show(party).await,
+        Account::Register => {
+            let account = party.register_account().await?;
+            let id = account.id().to_string();
+            Ok(Answer::new(
+                json!({"account": id}),
+                format!("{id} is registered"),
+            ))
+        }
+        Account::Credential { file } => {
+            let jwt = std::fs::read_to_string(file).map_err(|error| {
+                Problem::new(
+                    code::INPUT,
+                    format!("cannot read {}: {error}; check the path", file.display()),
+                )
+            })?;
+            let jwt = jwt.trim();
+            let credential = Credential::parse(jwt, party.ports().authority)?;
+            if credential.account != party.account().id() {
+                return Err(Problem::new(
+                    code::REFUSED,
+                    format!(
+                        "this credential is for {}, not for this account; ask the authority for the right one",
+                        credential.account
+                    ),
+                ));
+            }
+            party
+                .ports()
+                .vault
+                .apply(vec![Change::Put {
+                    table: TABLE,
+                    key: b"credential".to_vec(),
+                    value: jwt.as_bytes().to_vec(),
+                }])
+                .map_err(medibloc_journey::JourneyError::from)?;
+            let text = format!(
+                "{} ({}), valid until {}",
+                credential.name,
+                credential.profession,
+                moment(credential.until)
+            );
+            Ok(Answer::new(json!({"name": credential.name}), text))
+        }
+    }
+}
+
+/// The credential kept, if there is one.
+pub(super) fn credential(party: &Party) -> Result<Option<String>, Problem> {
+    let kept = party
+        .ports()
+        .vault
+        .get(TABLE, b"credential")
+        .map_err(medibloc_journey::JourneyError::from)?;
+    Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+async fn show(party: &Party) -> Result<Answer, Problem> {
+    let account = party.account();
+    let ports = party.ports();
+    let registered = ports.facts.account(account.id()).await?;
+    let head = ports.facts.head().await?;
+    let standing = ports.facts.standing(account.id(), head.time).await?;
+    let addresses = party.addresses()?;
+    let name = credential(party)?
+        .and_then(|jwt| Credential::parse(&jwt, ports.authority).ok())
+        .map(|credential| credential.name);
+    let state = match (registered.is_some(), standing.is_good(), standing.suspended) {
+        (false, ..) => "not registered",
+        (true, _, true) => "suspended",
+        (true, true, _) => "accredited",
+        (true, false, _) => "registered",
+    };
+    let role = format!("{:?}", party.role()).to_lowercase();
+    let value = json!({
+        "account": account.id().to_string(), "address": account.address.to_string(), "role": role,
+        "state": state, "credential": name,
+        "addresses": addresses.iter().map(|own| json!({
+            "index": own.index, "address": own.address.to_string(), "use": format!("{:?}", own.purpose),
+        })).collect::<Vec<_>>(),
+    });
+    let text = format!(
+        "{} ({role}, {state}{})\n{} other addresses in use",
+        account.id(),
+        name.map(|name| format!(", {name}")).unwrap_or_default(),
+        addresses.len()
+    );
+    Ok(Answer::new(value, text))
+}

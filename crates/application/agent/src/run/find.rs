@@ -1,0 +1,146 @@
+//! Names as people type them: the begin of an id, or of a contact's name.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use medibloc_journey::{Contact, Party, Patron, PendingRequest};
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+
+use crate::Problem;
+use crate::answer::code;
+
+/// Seconds of a day.
+pub(super) const DAY: u64 = 86_400;
+
+/// A moment as people and programs read it (RFC 3339, UTC).
+pub(super) fn moment(at: Timestamp) -> String {
+    i64::try_from(at.0)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| at.to_string(), |moment| moment.to_string())
+}
+
+/// `days` from now on the chain.
+pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Problem> {
+    let head = party.ports().facts.head().await?;
+    Ok(head.time.plus(u64::from(days) * DAY))
+}
+
+/// The only one whose name or id begins so.
+fn only<T>(mut found: Vec<T>, what: &str, name: &str, list: &str) -> Result<T, Problem> {
+    match found.len() {
+        0 => Err(Problem::unknown(what, name, list)),
+        1 => Ok(found.remove(0)),
+        many => Err(Problem::new(
+            code::UNKNOWN,
+            format!("`{name}` fits {many} of them; give more of it (`{list}` shows them)"),
+        )),
+    }
+}
+
+fn fits(name: &str, id: &str) -> bool {
+    let plain = |text: &str| text.trim_start_matches("0x").to_lowercase();
+    plain(id).starts_with(&plain(name))
+}
+
+/// An own record.
+pub(super) fn record(party: &Party, name: &str) -> Result<RecordId, Problem> {
+    let records = party.records()?.into_iter().map(|kept| kept.record());
+    let found = records.filter(|id| fits(name, &id.to_string())).collect();
+    only(found, "record", name, "medibloc record list")
+}
+
+/// A record of somebody else that a held consent names.
+pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
+    let held = party.held()?;
+    let mut found: Vec<RecordId> = held
+        .iter()
+        .flat_map(|held| held.records())
+        .filter(|id| fits(name, &id.to_string()))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    // A whole id is tried even without a consent: the chain and the keepers say no, and the owner sees it.
+    if found.is_empty()
+        && let Ok(id) = name.parse()
+    {
+        return Ok(id);
+    }
+    only(found, "record", name, "medibloc grant list")
+}
+
+/// A contact, by name or own address.
+pub(super) fn contact(party: &Party, name: &str) -> Result<Contact, Problem> {
+    let lower = name.to_lowercase();
+    let found = party
+        .contacts()?
+        .into_iter()
+        .filter(|contact| {
+            fits(name, &contact.own.to_string()) || contact.name.to_lowercase().starts_with(&lower)
+        })
+        .collect();
+    only(found, "contact", name, "medibloc contact list")
+}
+
+/// An owner that invited this agent.
+pub(super) fn owner(party: &Party, name: &str) -> Result<AccountId, Problem> {
+    let found: Vec<Patron> = party
+        .patrons()?
+        .into_iter()
+        .filter(|patron| fits(name, &patron.owner.to_string()))
+        .collect();
+    only(found, "owner", name, "medibloc contact list").map(|patron| patron.owner)
+}
+
+/// A request that waits.
+pub(super) fn request(party: &Party, name: &str) -> Result<PendingRequest, Problem> {
+    let lower = name.to_lowercase();
+    let found = party
+        .requests()?
+        .into_iter()
+        .filter(|request| {
+            fits(name, &hex::encode(request.id)) || request.name.to_lowercase().starts_with(&lower)
+        })
+        .collect();
+    only(found, "request", name, "medibloc request list")
+}
+
+/// A consent given.
+pub(super) fn grant(party: &Party, name: &str) -> Result<GrantId, Problem> {
+    let found = party
+        .grants()?
+        .into_iter()
+        .map(|(id, _)| id)
+        .filter(|id| fits(name, &id.to_string()))
+        .collect();
+    only(found, "consent", name, "medibloc grant list")
+}
+
+/// Writes a new file that only its owner can read; it is whole or absent.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            code::FAILED,
+            format!(
+                "cannot write {}: {error}; choose another file",
+                path.display()
+            ),
+        )
+    };
+    if path.exists() {
+        return Err(Problem::new(
+            code::FAILED,
+            format!("{} exists; choose another file", path.display()),
+        ));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let partial = path.with_extension("partial");
+    let mut file = crate::home::private_file(&partial).map_err(failed)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&partial, path))
+        .and_then(|()| folder.map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all()))
+        .map_err(failed)
+}

@@ -1,0 +1,198 @@
+//! `medibloc record …` and `medibloc read`.
+
+use std::path::Path;
+
+use medibloc_journey::{KeptRecord, Party, Standing};
+use medibloc_record::{EntryOutcome, PartRole};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::find;
+use crate::answer::code;
+use crate::command::{Part, Read, Record};
+use crate::{Answer, Problem, convert};
+
+pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Problem> {
+    match command {
+        Record::Import { file, owner } => import(party, file, owner.as_deref()).await,
+        Record::List => {
+            let records = party.records()?;
+            let lines: Vec<String> = records.iter().map(line).collect();
+            Ok(Answer::list(
+                records.iter().map(value).collect(),
+                &lines,
+                "no records yet; `medibloc record import FILE` makes one",
+            ))
+        }
+        Record::Show { record } => {
+            let kept = party.record(find::record(party, record)?)?;
+            Ok(Answer::new(value(&kept), shown(&kept)))
+        }
+        Record::Verify { record } => verify(party, record).await,
+        Record::Export { record, part, out } => {
+            let kept = party.record(find::record(party, record)?)?;
+            let mut bytes = Vec::new();
+            let role = match part {
+                Part::Original => PartRole::Original,
+                Part::Fhir => PartRole::Fhir,
+            };
+            party.open_own_part(&kept, role, &mut bytes)?;
+            find::write_new(out, &bytes)?;
+            let hash = hex::encode(Sha256::digest(&bytes));
+            Ok(Answer::new(
+                json!({"file": out, "bytes": bytes.len(), "sha256": hash}),
+                format!("{} bytes to {}", bytes.len(), out.display()),
+            ))
+        }
+        Record::Erase { record, yes } => {
+            let id = find::record(party, record)?;
+            if !yes {
+                return Err(Problem::new(
+                    code::USAGE,
+                    format!("this erases {id} everywhere and for ever; say --yes if it is meant"),
+                ));
+            }
+            let statements = party.erase(id).await?;
+            Ok(Answer::new(
+                json!({"record": id.to_string(), "statements": statements}),
+                format!("erased; {statements} keepers signed that their share is destroyed"),
+            ))
+        }
+    }
+}
+
+async fn import(party: &Party, file: &Path, owner: Option<&str>) -> Result<Answer, Problem> {
+    let draft = convert::read(file)?;
+    let count = |outcome| draft.loss.count(outcome);
+    let (converted, narrative, lost) = (
+        count(EntryOutcome::Converted),
+        count(EntryOutcome::KeptAsNarrative),
+        count(EntryOutcome::Lost),
+    );
+    let hash = hex::encode(Sha256::digest(&draft.original));
+    let written = match owner {
+        Some(owner) => party.write_for(find::owner(party, owner)?, draft).await?,
+        None => party.write_own(draft).await?,
+    };
+    let value = json!({
+        "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
+        "keepers": written.keepers, "acknowledged": written.acknowledged,
+        "entries": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
+    });
+    let text = format!(
+        "{}\nsealed, stored and anchored; {} of {} keepers hold a share\n{converted} entries converted, {narrative} kept as narrative, {lost} only in the original",
+        written.record, written.acknowledged, written.keepers
+    );
+    Ok(Answer::new(value, text))
+}
+
+async fn verify(party: &Party, record: &str) -> Result<Answer, Problem> {
+    let kept = party.record(find::record(party, record)?)?;
+    let id = kept.record();
+    let facts = party.ports().facts.record(id).await?;
+    let mut bytes = Vec::new();
+    party.open_own_part(&kept, PartRole::Original, &mut bytes)?;
+    let good = kept
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.part(PartRole::Original))
+        .is_some_and(|part| {
+            part.plaintext.as_bytes().as_slice() == Sha256::digest(&bytes).as_slice()
+        });
+    let anchored = facts.is_some_and(|facts| !facts.erased);
+    if !good || !anchored {
+        return Err(Problem::new(
+            code::FAILED,
+            format!(
+                "record {id} does not verify: anchored {anchored}, original intact {good}; run `medibloc sync`"
+            ),
+        ));
+    }
+    Ok(Answer::new(
+        json!({"record": id.to_string(), "verified": true, "sha256": hex::encode(Sha256::digest(&bytes))}),
+        format!("{id} is anchored, and its original is what the author signed"),
+    ))
+}
+
+pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
+    let id = find::readable(party, &command.record)?;
+    let read = party.read(id).await?;
+    let mut bytes = Vec::new();
+    party.open_read_part(&read, PartRole::Original, &mut bytes)?;
+    let hash = hex::encode(Sha256::digest(&bytes));
+    if let Some(out) = &command.out {
+        find::write_new(out, &bytes)?;
+    }
+    let value = json!({
+        "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
+        "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
+    });
+    let text = format!(
+        "{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}",
+        read.manifest.title.as_deref().unwrap_or("untitled"),
+        read.receipt.id,
+        read.receipt.outcome.block,
+        bytes.len()
+    );
+    Ok(Answer::new(value, text))
+}
+
+fn standing(kept: &KeptRecord) -> (&'static str, Option<&str>) {
+    match &kept.standing {
+        Standing::Checked => ("checked", None),
+        Standing::Accepted => ("accepted", None),
+        Standing::NotAccepted { because } => ("not accepted", Some(because)),
+        Standing::Erased => ("erased", None),
+    }
+}
+
+fn value(kept: &KeptRecord) -> Value {
+    let (state, because) = standing(kept);
+    let manifest = kept.manifest.as_ref();
+    json!({
+        "record": kept.record().to_string(), "state": state, "because": because,
+        "title": manifest.and_then(|manifest| manifest.title.clone()),
+        "kind": kept.anchor.kind, "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
+        "category": manifest.map(|manifest| manifest.category),
+        "written": manifest.and_then(|manifest| manifest.times.written.clone()),
+        "authoredAt": manifest.map(|manifest| find::moment(manifest.times.authored_at)),
+        "parts": manifest.map(|manifest| manifest.parts.iter().map(|part| json!({
+            "role": part.role, "mediaType": part.media_type, "bytes": part.length,
+            "sha256": hex::encode(part.plaintext.as_bytes()),
+        })).collect::<Vec<_>>()),
+    })
+}
+
+fn line(kept: &KeptRecord) -> String {
+    let (state, _) = standing(kept);
+    let manifest = kept.manifest.as_ref();
+    format!(
+        "{}  {}  {}  {state}",
+        &kept.record().to_string()[..12],
+        manifest
+            .and_then(|manifest| manifest.times.written.as_deref())
+            .unwrap_or("-"),
+        manifest
+            .and_then(|manifest| manifest.title.as_deref())
+            .unwrap_or("untitled"),
+    )
+}
+
+fn shown(kept: &KeptRecord) -> String {
+    let (state, because) = standing(kept);
+    let mut lines = vec![
+        kept.record().to_string(),
+        match because {
+            Some(because) => format!("{state}: {because}"),
+            None => state.to_owned(),
+        },
+        format!("author {}", kept.anchor.author),
+    ];
+    for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
+        lines.push(format!(
+            "{:?}  {}  {} bytes",
+            part.role, part.media_type, part.length
+        ));
+    }
+    lines.join("\n")
+}

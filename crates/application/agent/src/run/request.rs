@@ -1,0 +1,98 @@
+//! `medibloc request …`
+
+use medibloc_consent::Purpose;
+use medibloc_journey::Party;
+use serde_json::json;
+
+use super::find;
+use crate::command::{self, Request};
+use crate::{Answer, Problem};
+
+impl From<command::Purpose> for Purpose {
+    fn from(purpose: command::Purpose) -> Self {
+        match purpose {
+            command::Purpose::Treatment => Self::Treatment,
+            command::Purpose::Payment => Self::Payment,
+            command::Purpose::Research => Self::Research,
+            command::Purpose::FamilyRequest => Self::FamilyRequest,
+            command::Purpose::PublicHealth => Self::PublicHealth,
+        }
+    }
+}
+
+pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Problem> {
+    match command {
+        Request::Create {
+            owner,
+            purpose,
+            reason,
+            days,
+        } => {
+            let owner = find::owner(party, owner)?;
+            let until = find::in_days(party, *days).await?;
+            party.ask(owner, (*purpose).into(), reason, until).await?;
+            Ok(Answer::new(
+                json!({"owner": owner.to_string()}),
+                "asked; the person decides",
+            ))
+        }
+        Request::List => {
+            let requests = party.requests()?;
+            let lines: Vec<String> = requests
+                .iter()
+                .map(|request| {
+                    format!(
+                        "{}  {}  {} until {}  “{}”",
+                        &hex::encode(request.id)[..8],
+                        request.name,
+                        request.request.purpose.code(),
+                        find::moment(request.request.until),
+                        request.request.reason
+                    )
+                })
+                .collect();
+            let value = requests
+                .iter()
+                .map(|request| {
+                    json!({
+                        "id": hex::encode(request.id), "name": request.name, "own": request.own.to_string(),
+                        "purpose": request.request.purpose.code(), "reason": request.request.reason,
+                        "until": find::moment(request.request.until),
+                    })
+                })
+                .collect::<Vec<_>>();
+            Ok(Answer::list(
+                json!(value),
+                &lines,
+                "no request waits; `medibloc sync` looks for new ones",
+            ))
+        }
+        Request::Approve {
+            request,
+            record,
+            days,
+        } => {
+            let request = find::request(party, request)?;
+            let record = find::record(party, record)?;
+            let until = find::in_days(party, *days).await?;
+            let grant = party.approve(&request, record, until).await?;
+            let text = format!(
+                "{} may read {record} until {}; take it back with `medibloc grant revoke {grant}`",
+                request.name,
+                find::moment(until)
+            );
+            Ok(Answer::new(
+                json!({"grant": grant.to_string(), "record": record.to_string()}),
+                text,
+            ))
+        }
+        Request::Deny { request } => {
+            let request = find::request(party, request)?;
+            party.deny(&request)?;
+            Ok(Answer::new(
+                json!({"denied": hex::encode(request.id)}),
+                "dropped; the other side is told nothing",
+            ))
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! The command line.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::ProgressBar;
+use medibloc_journey::Party;
+use medibloc_keys::{Language, Phrase};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::answer::code;
+use crate::home::{Config, Home, HomeRole, OpenHome};
+use crate::ports::SystemEntropy;
+use crate::{Answer, Command, Problem, connect, convert, daemon, run};
+
+#[derive(Parser)]
+#[command(name = "medibloc", version, about = "Own your medical records", after_help = EXIT_CODES)]
+struct Cli {
+    /// Answers as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// The home folder [default: ~/.medibloc].
+    #[arg(long, global = true, env = "MEDIBLOC_HOME")]
+    home: Option<PathBuf>,
+    /// Takes the passphrase from the first line of a file instead of a prompt.
+    #[arg(long, global = true, env = "MEDIBLOC_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Top,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreadable input, 4 refused by a rule, \
+5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here.";
+
+#[derive(Subcommand)]
+enum Top {
+    /// Makes a new home and shows its phrase once.
+    Init(Init),
+    /// Rebuilds a home from its phrase.
+    Restore(Restore),
+    /// Syncs by itself and answers other commands, until stopped.
+    Serve {
+        /// Seconds between syncs.
+        #[arg(long, default_value_t = 5)]
+        every: u64,
+    },
+    /// Converts a document to FHIR R4 on standard output; needs no account.
+    Convert(convert::Convert),
+    /// Says what a file is and what a conversion would keep.
+    Inspect(convert::Inspect),
+    #[command(flatten)]
+    Over(Command),
+}
+
+#[derive(clap::Args)]
+struct Init {
+    /// The deployment file that the operator gave.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// Who owns this home.
+    #[arg(long, value_enum, default_value_t = HomeRole::Person)]
+    role: HomeRole,
+    /// The own node; the deployment's first if it is not given.
+    #[arg(long)]
+    node: Option<String>,
+    /// Language of the phrase.
+    #[arg(long, value_enum, default_value_t = Words::English)]
+    language: Words,
+}
+
+#[derive(clap::Args)]
+struct Restore {
+    /// The deployment file that the operator gave.
+    #[arg(long)]
+    deployment: PathBuf,
+    /// Who owns this home.
+    #[arg(long, value_enum, default_value_t = HomeRole::Person)]
+    role: HomeRole,
+    /// The own node; the deployment's first if it is not given.
+    #[arg(long)]
+    node: Option<String>,
+    /// Takes the phrase from a file instead of a prompt.
+    #[arg(long)]
+    phrase_file: Option<PathBuf>,
+}
+
+/// Word lists.
+#[derive(Clone, Copy, ValueEnum)]
+enum Words {
+    /// English.
+    English,
+    /// 简体中文.
+    Chinese,
+    /// 한국어.
+    Korean,
+}
+
+impl From<Words> for Language {
+    fn from(words: Words) -> Self {
+        match words {
+            Words::English => Self::English,
+            Words::Chinese => Self::SimplifiedChinese,
+            Words::Korean => Self::Korean,
+        }
+    }
+}
+
+/// Where passphrases and phrases come from.
+#[derive(Debug)]
+pub struct Input {
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Input {
+    fn passphrase(&self, new: bool) -> Result<Zeroizing<String>, Problem> {
+        if let Some(file) = &self.passphrase_file {
+            let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| {
+                Problem::new(
+                    code::INPUT,
+                    format!("cannot read {}: {error}", file.display()),
+                )
+            })?);
+            let first = text.lines().next().unwrap_or_default();
+            return Ok(Zeroizing::new(first.to_owned()));
+        }
+        let ask = |prompt| {
+            rpassword::prompt_password(prompt)
+                .map(Zeroizing::new)
+                .map_err(|error| {
+                    Problem::new(
+                        code::INPUT,
+                        format!("no passphrase: {error}; use --passphrase-file"),
+                    )
+                })
+        };
+        let first = ask("Passphrase: ")?;
+        if new && *first != *ask("Once more: ")? {
+            return Err(Problem::new(
+                code::INPUT,
+                "the two passphrases differ; try again",
+            ));
+        }
+        Ok(first)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let asked_json = cli.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Err(error) => Err(Problem::new(code::FAILED, error.to_string())),
+    };
+    match done {
+        Ok(answer) => {
+            let text = if asked_json {
+                answer.value.to_string()
+            } else {
+                answer.text
+            };
+            if text.is_empty() || writeln!(std::io::stdout(), "{text}").is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(code::FAILED)
+            }
+        }
+        Err(problem) => {
+            if asked_json {
+                let value = json!({"error": {"code": problem.code, "message": problem.message}});
+                let _ = writeln!(std::io::stderr(), "{value}");
+            } else {
+                let _ = writeln!(std::io::stderr(), "medibloc: {}", problem.message);
+            }
+            ExitCode::from(problem.code)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
+    let home = Home::at(cli.home.unwrap_or_else(default_home));
+    let input = Input {
+        passphrase_file: cli.passphrase_file,
+    };
+    match cli.command {
+        Top::Convert(command) => command.run(),
+        Top::Inspect(command) => command.run(),
+        Top::Init(init) => make(&home, &input, &init),
+        Top::Restore(restore) => rebuild(&home, &input, &restore).await,
+        Top::Serve { every } => {
+            let party = open(&home, &input)?;
+            let tell = |text: &str| {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            };
+            daemon::serve(
+                &home,
+                party,
+                Duration::from_secs(every.max(1)),
+                stopped(),
+                tell,
+            )
+            .await?;
+            Ok(Answer::new(json!({"stopped": true}), "stopped"))
+        }
+        Top::Over(command) => {
+            let command = command.absolute()?;
+            let busy = spinner();
+            let answer = match daemon::ask(&home, &command).await {
+                Some(answer) => answer,
+                None => match open(&home, &input) {
+                    Ok(party) => run::run(&party, &command).await,
+                    Err(problem) => Err(problem),
+                },
+            };
+            if let Some(busy) = busy {
+                busy.finish_and_clear();
+            }
+            answer
+        }
+    }
+}
+
+fn default_home() -> PathBuf {
+    std::env::home_dir().unwrap_or_default().join(".medibloc")
+}
+
+fn spinner() -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::new_spinner().with_message("working");
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    })
+}
+
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn open(home: &Home, input: &Input) -> Result<Party, Problem> {
+    let passphrase = input.passphrase(false)?;
+    let OpenHome {
+        seed,
+        config,
+        vault,
+    } = home.open(&passphrase)?;
+    let ports = connect::ports(home, &config, vault)?;
+    Ok(Party::new(seed, config.role.into(), ports))
+}
+
+fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
+    std::fs::read(path).map_err(|error| {
+        Problem::new(
+            code::INPUT,
+            format!(
+                "cannot read {}: {error}; ask the operator for the deployment file",
+                path.display()
+            ),
+        )
+    })
+}
+
+fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
+    let deployment = deployment(&init.deployment)?;
+    connect::check(&deployment)?;
+    let passphrase = input.passphrase(true)?;
+    let phrase = Phrase::generate(&mut SystemEntropy, init.language.into());
+    let config = Config {
+        version: 1,
+        role: init.role,
+        node: init.node.clone(),
+    };
+    home.create(&phrase, &passphrase, &config, &deployment)?;
+    let account = phrase.seed().account_key().address().to_string();
+    let words = phrase.words();
+    let text = format!(
+        "This phrase is all it takes to get everything back. Write it down; it is not shown again.\n\n{}\n\nhome {}",
+        *words,
+        home.path().display()
+    );
+    Ok(Answer::new(
+        json!({"phrase": *words, "account": account, "home": home.path()}),
+        text,
+    ))
+}
+
+async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer, Problem> {
+    let deployment = deployment(&restore.deployment)?;
+    connect::check(&deployment)?;
+    let text = match &restore.phrase_file {
+        Some(file) => Zeroizing::new(std::fs::read_to_string(file).map_err(|error| {
+            Problem::new(
+                code::INPUT,
+                format!("cannot read {}: {error}", file.display()),
+            )
+        })?),
+        None => rpassword::prompt_password("Phrase (24 words): ").map(Zeroizing::new)?,
+    };
+    let phrase =
+        Phrase::parse(&text).map_err(|error| Problem::new(code::LOCKED, error.to_string()))?;
+    let passphrase = input.passphrase(true)?;
+    let config = Config {
+        version: 1,
+        role: restore.role,
+        node: restore.node.clone(),
+    };
+    if !home.exists() {
+        home.create(&phrase, &passphrase, &config, &deployment)?;
+    }
+    // A restore that was broken off goes on in the same home.
+    let OpenHome {
+        seed,
+        config,
+        vault,
+    } = home.open(&passphrase)?;
+    if seed.account_key().address() != phrase.seed().account_key().address() {
+        return Err(Problem::new(
+            code::LOCKED,
+            format!(
+                "{} is the home of another phrase; choose another with --home",
+                home.path().display()
+            ),
+        ));
+    }
+    let ports = connect::ports(home, &config, vault)?;
+    let busy = spinner();
+    let restored = Party::restore(&phrase, config.role.into(), ports).await;
+    if let Some(busy) = busy {
+        busy.finish_and_clear();
+    }
+    let (_, report) = restored.map_err(|error| {
+        let problem = Problem::from(error);
+        Problem::new(
+            problem.code,
+            format!(
+                "{}; the home is made, run the same command again to go on",
+                problem.message
+            ),
+        )
+    })?;
+    let told = run::told(&report.sync);
+    let value = json!({
+        "addresses": report.addresses, "consents": report.consents, "sync": told.value,
+    });
+    let text = format!(
+        "{} addresses, {} consents\n{}",
+        report.addresses, report.consents, told.text
+    );
+    Ok(Answer::new(value, text))
+}

@@ -1,0 +1,251 @@
+//! Every command over the journey in memory: what a person types, what comes back, and the exit code of what is refused.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use medibloc_agent::answer::code;
+use medibloc_agent::{Answer, Command, Problem, run};
+use medibloc_journey::Party;
+use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_record::Role;
+use serde_json::Value;
+
+#[derive(Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
+    let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
+    run::run(party, &line.command).await
+}
+
+async fn say(party: &Party, words: &[&str]) -> Value {
+    let answer = try_say(party, words).await.unwrap();
+    assert!(
+        !answer.text.is_empty(),
+        "{words:?} says something to people"
+    );
+    answer.value
+}
+
+async fn refused(party: &Party, words: &[&str]) -> u8 {
+    let problem = try_say(party, words).await.unwrap_err();
+    assert!(!problem.message.is_empty());
+    problem.code
+}
+
+fn document() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
+        .collect();
+    files.sort();
+    files.remove(0)
+}
+
+fn party(world: &Arc<World>, seed: u64, role: Role) -> Party {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+    Party::new(phrase.seed(), role, world.ports())
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).unwrap().as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_journey_by_commands() {
+    let world = World::new(77);
+    let folder = tempfile::tempdir().unwrap();
+    let patient = party(&world, 1, Role::Person);
+    let file = document();
+    let mut providers = Vec::new();
+    for (seed, name) in [(2, "Hana Hospital"), (3, "Bit Clinic")] {
+        let provider = party(&world, seed, Role::Provider);
+        say(&provider, &["account", "register"]).await;
+        let credential = folder.path().join(format!("{seed}.jwt"));
+        std::fs::write(&credential, world.accredit(provider.account().id(), name)).unwrap();
+        say(
+            &provider,
+            &["account", "credential", credential.to_str().unwrap()],
+        )
+        .await;
+        let shown = say(&provider, &["account", "show"]).await;
+        assert_eq!(
+            (shown["state"].as_str(), shown["credential"].as_str()),
+            (Some("accredited"), Some(name))
+        );
+        let invitation = folder.path().join(format!("{seed}.invitation"));
+        say(
+            &patient,
+            &["contact", "invite", "--out", invitation.to_str().unwrap()],
+        )
+        .await;
+        say(
+            &provider,
+            &["contact", "accept", invitation.to_str().unwrap()],
+        )
+        .await;
+        say(&patient, &["sync"]).await;
+        say(&patient, &["contact", "confirm", name]).await;
+        providers.push(provider);
+    }
+    let [hana, bit] = [&providers[0], &providers[1]];
+
+    assert_eq!(
+        refused(
+            hana,
+            &[
+                "record",
+                "import",
+                file.to_str().unwrap(),
+                "--for",
+                "0xffff"
+            ]
+        )
+        .await,
+        code::UNKNOWN
+    );
+    let owner = text(&say(hana, &["contact", "list"]).await, "/owners/0/owner");
+    assert_eq!(
+        refused(
+            hana,
+            &["record", "import", file.to_str().unwrap(), "--for", &owner]
+        )
+        .await,
+        code::REFUSED,
+        "nobody writes without consent"
+    );
+    say(&patient, &["grant", "create", "--to", "hana", "--write"]).await;
+    let written = say(
+        hana,
+        &["record", "import", file.to_str().unwrap(), "--for", &owner],
+    )
+    .await;
+    let record = text(&written, "/record");
+    say(&patient, &["sync"]).await;
+    let listed = say(&patient, &["record", "list"]).await;
+    assert_eq!(
+        (text(&listed, "/0/record"), text(&listed, "/0/state")),
+        (record.clone(), "accepted".into())
+    );
+    say(&patient, &["record", "show", &record[..10]]).await;
+    assert_eq!(
+        say(&patient, &["record", "verify", &record]).await["verified"],
+        true
+    );
+    let out = folder.path().join("out.xml");
+    let exported = say(
+        &patient,
+        &["record", "export", &record, "--out", out.to_str().unwrap()],
+    )
+    .await;
+    assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&file).unwrap());
+    assert_eq!(exported["sha256"], written["sha256"]);
+    assert_eq!(
+        refused(
+            &patient,
+            &["record", "export", &record, "--out", out.to_str().unwrap()]
+        )
+        .await,
+        code::FAILED
+    );
+
+    let bits_owner = text(&say(bit, &["contact", "list"]).await, "/owners/0/owner");
+    say(
+        bit,
+        &[
+            "request",
+            "create",
+            &bits_owner,
+            "--reason",
+            "second opinion",
+        ],
+    )
+    .await;
+    say(&patient, &["sync"]).await;
+    let requests = say(&patient, &["request", "list"]).await;
+    assert_eq!(
+        (text(&requests, "/0/name"), text(&requests, "/0/reason")),
+        ("Bit Clinic".into(), "second opinion".into())
+    );
+    let granted = say(
+        &patient,
+        &["request", "approve", "bit", "--record", &record],
+    )
+    .await;
+    say(bit, &["sync"]).await;
+    let copy = folder.path().join("copy.xml");
+    let read = say(bit, &["read", &record, "--out", copy.to_str().unwrap()]).await;
+    assert_eq!(read["sha256"], written["sha256"]);
+    let audit = say(&patient, &["audit"]).await;
+    assert_eq!(text(&audit, "/reads/0/name"), "Bit Clinic");
+    assert_eq!(text(&audit, "/reads/0/receipt"), text(&read, "/receipt"));
+
+    say(&patient, &["grant", "revoke", &text(&granted, "/grant")]).await;
+    assert_eq!(refused(bit, &["read", &record]).await, code::REFUSED);
+    for command in ["status", "doctor"] {
+        say(&patient, &[command]).await;
+    }
+    say(&patient, &["grant", "list"]).await;
+    assert_eq!(
+        refused(&patient, &["record", "erase", &record]).await,
+        code::USAGE
+    );
+    say(&patient, &["record", "erase", &record, "--yes"]).await;
+    assert_eq!(
+        text(&say(&patient, &["record", "list"]).await, "/0/state"),
+        "erased"
+    );
+}
+
+#[tokio::test]
+async fn an_own_record_needs_no_provider() {
+    let world = World::new(78);
+    let patient = party(&world, 1, Role::Person);
+    let written = say(
+        &patient,
+        &["record", "import", document().to_str().unwrap()],
+    )
+    .await;
+    say(&patient, &["sync"]).await;
+    let listed = say(&patient, &["record", "list"]).await;
+    assert_eq!(listed[0]["record"], written["record"]);
+    assert_eq!(listed[0]["state"], "accepted");
+    let empty = say(&patient, &["audit"]).await;
+    assert_eq!(empty["reads"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn foreign_and_cut_off_input_is_named() {
+    let world = World::new(79);
+    let patient = party(&world, 1, Role::Person);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("input");
+    let whole = std::fs::read(document()).unwrap();
+    for bytes in [b"%PDF-1.7".as_slice(), b"", &whole[..whole.len() / 2]] {
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(
+            refused(&patient, &["record", "import", file.to_str().unwrap()]).await,
+            code::INPUT
+        );
+    }
+    assert_eq!(
+        refused(&patient, &["record", "import", "/no/such/file"]).await,
+        code::INPUT
+    );
+    assert_eq!(
+        refused(&patient, &["contact", "accept", "medibloc-invitation-junk"]).await,
+        code::INPUT
+    );
+    assert!(
+        patient.records().unwrap().is_empty(),
+        "nothing half imported"
+    );
+}
