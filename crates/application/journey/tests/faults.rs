@@ -5,12 +5,15 @@
 
 #[path = "faults/fuse.rs"]
 mod fuse;
+#[path = "faults/postman.rs"]
+mod postman;
 #[path = "faults/walk.rs"]
 mod walk;
 
 use std::collections::BTreeMap;
 
 use fuse::{Fuse, Mode, fused};
+use postman::{Mishap, Postman};
 use walk::{CLINIC, EndState, HOSPITAL, PATIENT, STEPS, Stopped, Walk};
 
 /// Disturbed walks for each party, unless all are asked for.
@@ -108,4 +111,29 @@ fn a_writing_hospital_cut_off_at_any_call_loses_nothing_and_does_nothing_twice()
 #[test]
 fn a_reading_clinic_cut_off_at_any_call_loses_nothing_and_does_nothing_twice() {
     disturb(CLINIC);
+}
+
+#[test]
+fn a_letter_that_is_lost_or_comes_twice_changes_nothing_in_the_end() {
+    let (expected, _) = undisturbed(PATIENT);
+    let carried = |at, mishap| {
+        let postman = Postman::new(at, mishap);
+        let with = postman.clone();
+        let wrap = move |ports: &medibloc_journey::Ports| postman::with(ports, &with);
+        let walk = Walk::new(1, PATIENT, Clone::clone, wrap);
+        (block_on(go(walk, PATIENT, false)), postman.count())
+    };
+    let (_, letters) = carried(u64::MAX, Mishap::Lost);
+    assert!(letters >= 5, "cards, a request, notices: {letters}");
+    for at in 1..=letters {
+        for mishap in [Mishap::Lost, Mishap::Doubled] {
+            let (end, _) = carried(at, mishap);
+            let end = end.unwrap_or_else(|told| panic!("letter {at} {mishap:?}: {told}"));
+            assert!(
+                end == expected,
+                "letter {at} {mishap:?}: {}",
+                end.otherwise_than(&expected)
+            );
+        }
+    }
 }
