@@ -14,7 +14,7 @@ mod wire;
 pub use auth::{Authorization, HeaderError, MAX_LIFE, RequestText, TimeError};
 pub use deployment::{Contracts, Deployment, DeploymentError};
 pub use problem::{Code, Problem};
-pub use wire::{Letter, PutBlock, PutBlocks, RelayCall, RelayOutcome, block_ids};
+pub use wire::{Letter, LetterPage, PutBlock, PutBlocks, RelayCall, RelayOutcome, block_ids};
 
 /// Media type of binary objects.
 pub const CBOR: &str = "application/vnd.ipld.dag-cbor";

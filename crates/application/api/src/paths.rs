@@ -42,6 +42,11 @@ pub fn block(cid: &str) -> String {
     format!("/ipfs/{cid}?format=raw")
 }
 
+/// The target of one's own letters after a place in the mailbox.
+pub fn letters(after: u64) -> String {
+    format!("{MAILBOX}?after={after}")
+}
+
 /// The target of a letter.
 pub fn letter(id: &[u8; 32]) -> String {
     format!("{MAILBOX}/{}", hex::encode(id))

@@ -51,6 +51,15 @@ pub struct Letter {
     pub wrapped: Wrapped,
 }
 
+/// Letters of one address, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterPage {
+    /// The letters.
+    pub letters: Vec<Letter>,
+    /// What to ask for as `after` to get more, if there is more.
+    pub next: Option<u64>,
+}
+
 /// A signed call for the chain, in the ledger adapter's encoding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelayCall {

@@ -1,1 +1,20 @@
-//! A consortium member's program: medibloc-node.
+//! A consortium member's program: the gateway (storage, mailbox, relay) and one keeper, over HTTP.
+//!
+//! In the journey: agents store sealed blocks and letters here, send signed calls through the relay, and give keepers
+//! their shares. The node asks the chain who may have what; it has no code to open a record (rule I1), and its logs
+//! and figures hold counts, never who asked for what. [`gateway`] and [`keeper`] give routers that tests compose.
+
+mod chain;
+mod clock;
+mod db;
+mod fault;
+mod gateway;
+mod guard;
+mod keeper;
+mod watch;
+
+pub use clock::{Clock, OsEntropy, system_clock};
+pub use db::DbError;
+pub use gateway::{Caller, Gateway, GatewayConfig, Inspect, gateway};
+pub use guard::DailyLimits;
+pub use keeper::{Keeper, KeeperConfig, KeeperKeys, KeyFileError, keeper};

@@ -48,6 +48,11 @@ impl State {
         self.erased.insert(record);
     }
 
+    /// Puts back that a request was answered, so that it is not answered again after a restart.
+    pub fn restore_answered(&mut self, request: [u8; 32], expiry: Timestamp) {
+        self.answered.insert(request, expiry);
+    }
+
     /// The feeds.
     pub const fn feed(&self) -> &Feed {
         &self.feed

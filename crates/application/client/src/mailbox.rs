@@ -1,0 +1,82 @@
+//! A mailbox at any node.
+
+use async_trait::async_trait;
+use medibloc_api::{Code, LetterPage, paths};
+use medibloc_journey::{Letter, Mailbox, PortError};
+use reqwest::Method;
+
+use crate::peer::{Failure, Peer, Repeat};
+
+/// Pages that one fetch follows; a node that always has more does not keep it for ever.
+const PAGES: usize = 64;
+
+pub(crate) struct HttpMailbox(pub(crate) Peer);
+
+impl HttpMailbox {
+    fn error(&self, failure: Failure) -> PortError {
+        self.0
+            .port_error(&format!("the mailbox at {}", self.0.url()), failure)
+    }
+}
+
+#[async_trait]
+impl Mailbox for HttpMailbox {
+    async fn send(&self, letter: &Letter) -> Result<(), PortError> {
+        self.0
+            .post(paths::MAILBOX, &to_wire(letter), Repeat::Safe)
+            .await
+            .map(drop)
+            .map_err(|failure| self.error(failure))
+    }
+
+    async fn fetch(&self) -> Result<Vec<Letter>, PortError> {
+        let mut letters = Vec::new();
+        let mut after = 0;
+        for _ in 0..PAGES {
+            let page: LetterPage = self
+                .0
+                .get_object(&paths::letters(after))
+                .await
+                .map_err(|failure| self.error(failure))?;
+            letters.extend(page.letters.into_iter().map(from_wire));
+            match page.next {
+                Some(next) if next > after => after = next,
+                _ => break,
+            }
+        }
+        Ok(letters)
+    }
+
+    async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {
+        let target = paths::letter(&id);
+        match self
+            .0
+            .send(Method::DELETE, &target, Vec::new(), Repeat::Safe)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(()),
+            Err(failure) => Err(self.error(failure)),
+        }
+    }
+}
+
+fn to_wire(letter: &Letter) -> medibloc_api::Letter {
+    medibloc_api::Letter {
+        version: letter.version,
+        sender: letter.sender,
+        recipient: letter.recipient,
+        id: letter.id,
+        wrapped: letter.wrapped.clone(),
+    }
+}
+
+fn from_wire(letter: medibloc_api::Letter) -> Letter {
+    Letter {
+        version: letter.version,
+        sender: letter.sender,
+        recipient: letter.recipient,
+        id: letter.id,
+        wrapped: letter.wrapped,
+    }
+}

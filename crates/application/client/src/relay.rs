@@ -1,0 +1,87 @@
+//! The relay of a node: takes signed calls to the chain and tells what the contracts say.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use medibloc_api::{Code, Problem, RelayCall, RelayOutcome, paths};
+use medibloc_journey::Clock;
+use medibloc_ledger::{LedgerError, Outcome, Refusal, Relay, SignedCall};
+use medibloc_record::TypedDomain;
+
+use crate::peer::{ClientError, Failure, Peer, Repeat, Timing, Wire, check_url};
+
+/// The relay at a node. The call itself is signed; the request around it is not.
+pub struct HttpRelay(Peer);
+
+impl HttpRelay {
+    /// The relay of the node at `url`.
+    ///
+    /// # Errors
+    /// If the URL is none.
+    pub fn new(
+        url: &str,
+        domain: TypedDomain,
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+    ) -> Result<Self, ClientError> {
+        check_url(url)?;
+        Ok(Self(Wire::new(domain, clock, timing)?.peer(url, None)))
+    }
+}
+
+impl core::fmt::Debug for HttpRelay {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("HttpRelay").field(&self.0.url()).finish()
+    }
+}
+
+#[async_trait]
+impl Relay for HttpRelay {
+    async fn relay(&self, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        let body = RelayCall {
+            bytes: call.bytes.clone(),
+            signature: call.signature,
+        };
+        let outcome: RelayOutcome = self
+            .0
+            .ask(paths::RELAY, &body, Repeat::Safe)
+            .await
+            .map_err(|failure| self.error(failure))?;
+        Ok(Outcome {
+            block: outcome.block,
+            transaction: outcome.transaction,
+        })
+    }
+}
+
+impl HttpRelay {
+    fn error(&self, failure: Failure) -> LedgerError {
+        let from = format!("the relay at {}", self.0.url());
+        match failure {
+            Failure::Unreachable(why) => LedgerError::Unreachable { from, why },
+            Failure::Corrupt(why) => LedgerError::Corrupt { from, why },
+            Failure::Problem(problem) => of_problem(from, *problem),
+        }
+    }
+}
+
+fn of_problem(from: String, problem: Problem) -> LedgerError {
+    let Problem {
+        code,
+        detail,
+        reason,
+        what,
+        ..
+    } = problem;
+    match (code, reason, what) {
+        (Code::Refused, Some(reason), _) => reason.into(),
+        (Code::Exists, _, Some(what)) => Refusal::Exists { what }.into(),
+        (Code::NotRegistered, ..) => Refusal::NotRegistered.into(),
+        (Code::Contract, _, Some(name)) => Refusal::Contract { name }.into(),
+        (Code::Limit, _, Some(limit)) => LedgerError::Limit { limit },
+        (Code::BadCall, _, Some(what)) => LedgerError::BadRequest { what },
+        (Code::Malformed | Code::TooLarge, ..) => LedgerError::BadRequest { what: detail },
+        (Code::Full, ..) => LedgerError::Unreachable { from, why: detail },
+        _ => LedgerError::Corrupt { from, why: detail },
+    }
+}

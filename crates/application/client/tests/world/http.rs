@@ -1,0 +1,241 @@
+//! One chain in memory, one node and seven keepers over HTTP on loopback, any number of parties.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, Timing};
+use medibloc_journey::memory::MemoryVault;
+use medibloc_journey::{Clock, Credential, Ports, VaultPort};
+use medibloc_keys::{SeededEntropy, SigningKey, recover};
+use medibloc_ledger::{CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, SignedCall};
+use medibloc_node::{
+    Caller, DailyLimits, Gateway, GatewayConfig, Inspect, Keeper, KeeperConfig, KeeperKeys,
+    gateway, keeper,
+};
+use medibloc_record::{AccountId, Address, Committee, Digest, Threshold, Timestamp, TypedDomain};
+use medibloc_store::MemoryStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub const DOMAIN: TypedDomain = TypedDomain {
+    chain_id: 31_337,
+    records: Address::new([0x52; 20]),
+};
+
+#[derive(Debug)]
+pub struct SetClock(AtomicU64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The memory ledger's calls are their digests.
+struct ByDigest;
+
+impl Inspect for ByDigest {
+    fn inspect(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+        let bad = |what: &str| LedgerError::BadRequest { what: what.into() };
+        let digest = call.bytes.as_slice().try_into();
+        let digest: [u8; 32] = digest.map_err(|_| bad("it has not 32 bytes"))?;
+        let address = recover(&digest, &call.signature).map_err(|_| bad("the signature"))?;
+        Ok(Caller {
+            address,
+            registers: true,
+        })
+    }
+}
+
+pub struct World {
+    pub ledger: Arc<MemoryLedger>,
+    pub store: Arc<MemoryStore>,
+    pub clock: Arc<SetClock>,
+    pub node: String,
+    pub keepers: Vec<(u8, String)>,
+    pub folder: tempfile::TempDir,
+    keys: Vec<KeeperKeys>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    authority: SigningKey,
+    seeds: AtomicU64,
+}
+
+async fn bind() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).await.unwrap();
+    })
+}
+
+impl World {
+    pub async fn new(seed: u64) -> Arc<Self> {
+        Self::with_limits(seed, DailyLimits::default()).await
+    }
+
+    pub async fn with_limits(seed: u64, limits: DailyLimits) -> Arc<Self> {
+        let mut entropy = SeededEntropy::new(seed);
+        let now = Timestamp(1_800_000_000);
+        let clock = Arc::new(SetClock(AtomicU64::new(now.0)));
+        let keys: Vec<KeeperKeys> = (1..=7)
+            .map(|index| KeeperKeys::generate(index, &mut entropy))
+            .collect();
+        let (mut listeners, mut urls) = (Vec::new(), Vec::new());
+        for _ in 0..7 {
+            let (listener, url) = bind().await;
+            listeners.push(listener);
+            urls.push(url);
+        }
+        let facts = keys.iter().zip(&urls).map(|(keys, url)| KeeperFacts {
+            index: keys.index(),
+            signer: keys.signer(),
+            wrap_key: keys.wrap_key(),
+            endpoint: url.clone(),
+        });
+        let committee = CommitteeFacts {
+            committee: Committee {
+                id: 1,
+                threshold: Threshold::new(7, 4).unwrap(),
+            },
+            keepers: facts.collect(),
+        };
+        let (listener, node) = bind().await;
+        let world = Arc::new(Self {
+            ledger: Arc::new(MemoryLedger::new(committee, now)),
+            store: Arc::new(MemoryStore::new()),
+            clock,
+            node,
+            keepers: (1..=7).zip(urls).collect(),
+            folder: tempfile::tempdir().unwrap(),
+            keys,
+            tasks: Mutex::default(),
+            authority: SigningKey::from_bytes(&[0xa1; 32]).unwrap(),
+            seeds: AtomicU64::new(seed << 16),
+        });
+        let config = GatewayConfig {
+            url: world.node.clone(),
+            folder: Some(world.folder.path().to_owned()),
+            domain: DOMAIN,
+            first_block: 0,
+            limits,
+        };
+        let clock = world.clock.clone();
+        let on = Gateway {
+            store: world.store.clone(),
+            facts: world.ledger.clone(),
+            events: world.ledger.clone(),
+            relay: world.ledger.clone(),
+            inspect: Arc::new(ByDigest),
+            clock: Arc::new(move || clock.now()),
+        };
+        // The first task is the node's, then one a keeper.
+        world.run(serve(listener, gateway(on, config).unwrap()));
+        for (index, listener) in (1..).zip(listeners) {
+            world.run(serve(listener, world.keeper(index)));
+        }
+        world
+    }
+
+    fn run(&self, task: JoinHandle<()>) {
+        self.tasks.lock().unwrap().push(task);
+    }
+
+    fn keeper(&self, index: u8) -> Router {
+        let at = usize::from(index) - 1;
+        let folder = self.folder.path().join(format!("keeper-{index}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let clock = self.clock.clone();
+        let on = Keeper {
+            keys: self.keys[at].clone(),
+            facts: self.ledger.clone(),
+            events: self.ledger.clone(),
+            clock: Arc::new(move || clock.now()),
+        };
+        let config = KeeperConfig {
+            url: self.keepers[at].1.clone(),
+            folder: Some(folder),
+            domain: DOMAIN,
+            first_block: 0,
+            finality_lag: 0,
+            limits: DailyLimits::default(),
+        };
+        keeper(on, config).unwrap()
+    }
+
+    /// Ends a keeper's server; its disk stays.
+    pub async fn stop(&self, index: u8) {
+        let task = {
+            let mut tasks = self.tasks.lock().unwrap();
+            std::mem::replace(&mut tasks[usize::from(index)], tokio::spawn(async {}))
+        };
+        task.abort();
+        let _ = task.await;
+    }
+
+    /// Starts a keeper again on its disk, at its old port.
+    pub async fn start(&self, index: u8) {
+        let url = &self.keepers[usize::from(index) - 1].1;
+        let address = url.strip_prefix("http://").unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
+        let task = serve(listener, self.keeper(index));
+        self.tasks.lock().unwrap()[usize::from(index)] = task;
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        let now = Timestamp(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds);
+        self.ledger.set_time(now);
+    }
+
+    pub fn ports(&self) -> Ports {
+        self.ports_with(Arc::new(MemoryVault::default()))
+    }
+
+    pub fn ports_with(&self, vault: Arc<dyn VaultPort>) -> Ports {
+        let timing = Timing::default();
+        let config = NetworkConfig {
+            node: self.node.clone(),
+            keepers: self.keepers.clone(),
+            domain: DOMAIN,
+            timing,
+        };
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let relay = HttpRelay::new(&self.node, DOMAIN, clock.clone(), timing).unwrap();
+        let seed = self.seeds.fetch_add(1, Ordering::SeqCst);
+        Ports {
+            submit: self.ledger.clone(),
+            relay: Arc::new(relay),
+            facts: self.ledger.clone(),
+            events: self.ledger.clone(),
+            network: Arc::new(HttpNetwork::new(config, clock.clone()).unwrap()),
+            vault,
+            clock,
+            entropy: Arc::new(Mutex::new(SeededEntropy::new(seed))),
+            domain: DOMAIN,
+            authority: self.authority.address(),
+        }
+    }
+
+    pub fn accredit(&self, account: AccountId, name: &str) -> String {
+        let from = self.clock.now();
+        let credential = Credential {
+            account,
+            name: name.to_owned(),
+            profession: "hospital".into(),
+            jurisdiction: "KR".into(),
+            from,
+            until: from.plus(10 * 365 * 86_400),
+        };
+        let jwt = credential.issue(&self.authority);
+        let evidence = Digest::of(jwt.as_bytes());
+        self.ledger
+            .accredit(account, from, credential.until, evidence);
+        jwt
+    }
+}

@@ -1,0 +1,327 @@
+//! The read model: final events folded into what storage and keepers must know. It is built anew from the chain at
+//! each start, so it can never disagree with it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
+use medibloc_dag::Cid;
+use medibloc_keeper::ReceiptView;
+use medibloc_ledger::{Event, Events, Facts, Head, LedgerError};
+use medibloc_record::{AccountId, Digest, GrantId, ReceiptId, RecordId, Timestamp};
+
+/// Blocks asked for at a time.
+const PAGE: u32 = 500;
+/// Seconds that receipts are remembered: keepers take them for ten minutes.
+const RECEIPTS: u64 = 3_600;
+
+/// A record as the chain has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordEntry {
+    pub(crate) anchor: AnchorFields,
+    pub(crate) erased: bool,
+}
+
+/// A grant as the chain has it.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantEntry {
+    pub(crate) grant: Grant,
+    pub(crate) revoked: bool,
+}
+
+/// What an object's digest stands for on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// Package, key set or attestation.
+    Of(RecordId),
+    /// A capsule.
+    Capsule(RecordId),
+    /// A grant's object or key list.
+    Grant(GrantId),
+    /// A write grant's object.
+    Write(AccountId, AccountId),
+}
+
+/// What final events say.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    next: u64,
+    now: Timestamp,
+    records: HashMap<RecordId, RecordEntry>,
+    grants: HashMap<GrantId, GrantEntry>,
+    between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
+    given: HashMap<AccountId, Vec<GrantId>>,
+    writes: HashMap<(AccountId, AccountId), WriteGrant>,
+    receipts: HashMap<ReceiptId, ReceiptView>,
+    recent: VecDeque<(Timestamp, ReceiptId)>,
+    objects: HashMap<Digest, Vec<Object>>,
+    capsules: HashMap<RecordId, Vec<Digest>>,
+    /// Records whose blocks are not known yet.
+    pub(crate) unindexed: BTreeSet<RecordId>,
+    /// Erased records that are not dealt with yet.
+    pub(crate) to_erase: BTreeSet<RecordId>,
+}
+
+impl Model {
+    pub(crate) fn record(&self, id: RecordId) -> Option<RecordEntry> {
+        self.records.get(&id).copied()
+    }
+
+    pub(crate) fn grant(&self, id: GrantId) -> Option<&GrantEntry> {
+        self.grants.get(&id)
+    }
+
+    pub(crate) fn receipt(&self, id: ReceiptId) -> Option<ReceiptView> {
+        self.receipts.get(&id).copied()
+    }
+
+    pub(crate) fn has_any_grant(&self, owner: AccountId, reader: AccountId) -> bool {
+        self.between.contains_key(&(owner, reader))
+    }
+
+    pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
+        self.objects.get(&digest).map_or(&[], Vec::as_slice)
+    }
+
+    /// Capsules that replaced a record's first.
+    pub(crate) fn capsules_of(&self, record: RecordId) -> Vec<Cid> {
+        let digests = self.capsules.get(&record).into_iter().flatten();
+        digests
+            .map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
+            .collect()
+    }
+
+    /// Who must have brought an object for its name to count: digests are public, so anyone can name another's.
+    pub(crate) fn brings(&self, account: AccountId, object: Object) -> bool {
+        match object {
+            Object::Of(record) | Object::Capsule(record) => self.is_party(account, record),
+            Object::Grant(id) => self
+                .grants
+                .get(&id)
+                .is_some_and(|entry| entry.grant.owner == account),
+            Object::Write(owner, _) => owner == account,
+        }
+    }
+
+    /// Whether a final fact entitles an account to an object.
+    pub(crate) fn may_have(&self, account: AccountId, object: Object) -> bool {
+        match object {
+            Object::Of(record) => self.may_read(account, record),
+            Object::Capsule(record) => self
+                .records
+                .get(&record)
+                .is_some_and(|entry| !entry.erased && is_party(&entry.anchor, account)),
+            Object::Grant(id) => self.grants.get(&id).is_some_and(|entry| {
+                entry.grant.owner == account
+                    || (entry.grant.reader == account && self.is_standing(entry))
+            }),
+            Object::Write(owner, author) => {
+                account == owner
+                    || (account == author
+                        && self
+                            .writes
+                            .get(&(owner, author))
+                            .is_some_and(|write| self.now < write.until))
+            }
+        }
+    }
+
+    /// Owner, author, or reader with a live grant.
+    pub(crate) fn may_read(&self, account: AccountId, record: RecordId) -> bool {
+        let Some(entry) = self.records.get(&record).filter(|entry| !entry.erased) else {
+            return false;
+        };
+        if is_party(&entry.anchor, account) {
+            return true;
+        }
+        let grants = self.between.get(&(entry.anchor.owner, account));
+        grants.into_iter().flatten().any(|id| {
+            self.grants.get(id).is_some_and(|given| {
+                given.grant.covers(record, entry.anchor.class) && self.is_live(given)
+            })
+        })
+    }
+
+    /// Whether an account is owner or author of a record, erased or not.
+    pub(crate) fn is_party(&self, account: AccountId, record: RecordId) -> bool {
+        self.records
+            .get(&record)
+            .is_some_and(|entry| is_party(&entry.anchor, account))
+    }
+
+    fn is_live(&self, entry: &GrantEntry) -> bool {
+        is_live(&entry.grant, true, entry.revoked, self.now) == Decision::Allowed
+    }
+
+    /// As live, but it may begin later: its object is there to be fetched.
+    fn is_standing(&self, entry: &GrantEntry) -> bool {
+        !entry.revoked && self.now < entry.grant.terms.until
+    }
+
+    fn fold(&mut self, at: Timestamp, event: Event) {
+        match event {
+            Event::Anchored(anchor) => self.anchored(anchor),
+            Event::Erased { record } => {
+                if let Some(entry) = self.records.get_mut(&record) {
+                    entry.erased = true;
+                }
+                self.to_erase.insert(record);
+            }
+            Event::CapsuleReplaced { record, digest, .. } => {
+                self.name(digest, Object::Capsule(record));
+                self.capsules.entry(record).or_default().push(digest);
+            }
+            Event::WriteGranted(write) => {
+                self.name(write.digest, Object::Write(write.owner, write.author));
+                self.writes.insert((write.owner, write.author), write);
+            }
+            Event::WriteRevoked { owner, author } => {
+                self.writes.remove(&(owner, author));
+            }
+            Event::Granted(grant) => {
+                self.name(grant.terms.digest, Object::Grant(grant.id));
+                let between = (grant.owner, grant.reader);
+                self.between.entry(between).or_default().push(grant.id);
+                self.given.entry(grant.owner).or_default().push(grant.id);
+                let id = grant.id;
+                let revoked = false;
+                self.grants.insert(id, GrantEntry { grant, revoked });
+            }
+            Event::Delivered { grant, digest, .. } => self.name(digest, Object::Grant(grant)),
+            Event::Revoked { grant } => self.revoke(&[grant]),
+            Event::ReaderRevoked { owner, reader } => {
+                let ids = self.between.get(&(owner, reader)).cloned();
+                self.revoke(&ids.unwrap_or_default());
+            }
+            Event::AllRevoked { owner } => {
+                let ids = self.given.get(&owner).cloned();
+                self.revoke(&ids.unwrap_or_default());
+                self.writes.retain(|(giver, _), _| *giver != owner);
+            }
+            Event::ReadOpened {
+                receipt,
+                record,
+                reader,
+                grant,
+                ..
+            } => {
+                let view = ReceiptView {
+                    record,
+                    reader,
+                    grant,
+                    at,
+                };
+                self.receipts.insert(receipt, view);
+                self.recent.push_back((at, receipt));
+            }
+            _ => {}
+        }
+    }
+
+    fn anchored(&mut self, anchor: AnchorFields) {
+        let id = anchor.record_id();
+        for digest in [anchor.package, anchor.key_set, anchor.attestation] {
+            self.name(digest, Object::Of(id));
+        }
+        self.name(anchor.capsule, Object::Capsule(id));
+        let erased = false;
+        self.records.insert(id, RecordEntry { anchor, erased });
+        self.unindexed.insert(id);
+    }
+
+    fn name(&mut self, digest: Digest, object: Object) {
+        let objects = self.objects.entry(digest).or_default();
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+
+    fn revoke(&mut self, ids: &[GrantId]) {
+        for id in ids {
+            if let Some(entry) = self.grants.get_mut(id) {
+                entry.revoked = true;
+            }
+        }
+    }
+
+    fn forget_old_receipts(&mut self) {
+        while let Some((at, id)) = self.recent.front().copied() {
+            if self.now.since(at) <= RECEIPTS {
+                break;
+            }
+            self.recent.pop_front();
+            self.receipts.remove(&id);
+        }
+    }
+}
+
+fn is_party(anchor: &AnchorFields, account: AccountId) -> bool {
+    anchor.owner == account || anchor.author == account
+}
+
+/// Keeps the model at the last final block.
+pub(crate) struct Follower {
+    pub(crate) facts: Arc<dyn Facts>,
+    events: Arc<dyn Events>,
+    turn: tokio::sync::Mutex<()>,
+    model: RwLock<Model>,
+}
+
+impl Follower {
+    /// A follower from the block of the deployment on.
+    pub(crate) fn new(facts: Arc<dyn Facts>, events: Arc<dyn Events>, first: u64) -> Self {
+        let model = Model {
+            next: first,
+            ..Model::default()
+        };
+        Self {
+            facts,
+            events,
+            turn: tokio::sync::Mutex::new(()),
+            model: RwLock::new(model),
+        }
+    }
+
+    /// Reads everything that is final by now.
+    pub(crate) async fn refresh(&self) -> Result<Head, LedgerError> {
+        let _turn = self.turn.lock().await;
+        let head = self.facts.head().await?;
+        loop {
+            let from = self.read(|model| model.next);
+            let blocks = self.events.events(from, PAGE).await?;
+            if blocks.is_empty() {
+                break;
+            }
+            self.change(|model| {
+                for block in blocks {
+                    model.next = model.next.max(block.number + 1);
+                    for event in block.events {
+                        model.fold(block.time, event);
+                    }
+                }
+            });
+            if self.read(|model| model.next) == from {
+                break;
+            }
+        }
+        self.change(|model| {
+            model.now = model.now.max(head.time);
+            model.forget_old_receipts();
+        });
+        Ok(head)
+    }
+
+    pub(crate) fn read<T>(&self, view: impl FnOnce(&Model) -> T) -> T {
+        view(&self.model.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Model) -> T) -> T {
+        change(&mut self.model.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl core::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Follower")
+    }
+}

@@ -1,0 +1,117 @@
+//! What is answered when something is not done: a problem.
+
+use axum::body::Body;
+use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use medibloc_api::{CBOR, Code, PROBLEM, Problem};
+use medibloc_dag::cbor;
+use medibloc_ledger::{LedgerError, Refusal};
+use medibloc_store::StoreError;
+use serde::Serialize;
+
+use crate::db::DbError;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub(crate) struct Fault(pub(crate) Box<Problem>);
+
+impl Fault {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem::new(code, detail)))
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            Code::NotFound,
+            format!("there is no such {what}, or not for this address"),
+        )
+    }
+
+    pub(crate) fn malformed(what: &str) -> Self {
+        Self::new(Code::Malformed, format!("the body is not {what}"))
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status);
+        (
+            status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            [(CONTENT_TYPE, PROBLEM)],
+            self.0.to_json(),
+        )
+            .into_response()
+    }
+}
+
+impl From<DbError> for Fault {
+    fn from(error: DbError) -> Self {
+        if error.is_full() {
+            return Self::new(Code::Full, "the node's disk is full");
+        }
+        tracing::error!(%error, "database");
+        Self::new(Code::Internal, error.to_string())
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StoreError::Erased { cid } => Problem::new(Code::Erased, detail)
+                .about(cid.to_string())
+                .into(),
+            StoreError::Corrupt { .. } => {
+                tracing::error!("a stored block is corrupt");
+                Self::new(Code::Corrupt, detail)
+            }
+            StoreError::Full { .. } => Self::new(Code::Full, detail),
+            StoreError::Unreachable { .. } => Self::new(Code::Unavailable, detail),
+            StoreError::Missing { .. } => Self::new(Code::NotFound, detail),
+            StoreError::Dag(_) => Self::new(Code::Malformed, detail),
+            _ => Self::new(Code::Internal, detail),
+        }
+    }
+}
+
+impl From<LedgerError> for Fault {
+    fn from(error: LedgerError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LedgerError::Refused(Refusal::Consent(reason)) => Problem::refused(reason).into(),
+            LedgerError::Refused(Refusal::Exists { what }) => {
+                Problem::new(Code::Exists, detail).about(what).into()
+            }
+            LedgerError::Refused(Refusal::NotRegistered) => Self::new(Code::NotRegistered, detail),
+            LedgerError::Refused(Refusal::Contract { name }) => {
+                Problem::new(Code::Contract, detail).about(name).into()
+            }
+            LedgerError::Limit { limit } => Problem::new(Code::Limit, detail).about(limit).into(),
+            LedgerError::BadRequest { what } => {
+                Problem::new(Code::BadCall, detail).about(what).into()
+            }
+            _ => {
+                tracing::warn!("the chain node does not answer well");
+                Self::new(Code::Unavailable, detail)
+            }
+        }
+    }
+}
+
+/// An object as answer.
+pub(crate) fn object<T: Serialize>(value: &T) -> Response {
+    ([(CONTENT_TYPE, CBOR)], cbor::to_vec(value)).into_response()
+}
+
+/// Done, nothing to tell.
+pub(crate) fn done() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

@@ -1,0 +1,155 @@
+//! The gateway: storage, mailbox and relay for registered addresses.
+
+mod access;
+mod mailbox;
+mod relay;
+mod storage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use medibloc_api::paths;
+use medibloc_ledger::{Events, Facts, Relay};
+use medibloc_record::TypedDomain;
+use medibloc_store::Store;
+
+use crate::chain::Follower;
+use crate::clock::Clock;
+use crate::db::{Db, DbError, Durability};
+use crate::fault::Fault;
+use crate::guard::{DailyLimits, Guard};
+use crate::watch::watched;
+use access::Access;
+pub use relay::{Caller, Inspect};
+
+/// What a gateway is told.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// The URL that it is known by, without a slash at its end: its name in signed requests.
+    pub url: String,
+    /// Where its databases are; in memory if none.
+    pub folder: Option<PathBuf>,
+    /// The deployment.
+    pub domain: TypedDomain,
+    /// The block of the deployment; no event is older.
+    pub first_block: u64,
+    /// What a day allows.
+    pub limits: DailyLimits,
+}
+
+/// What a gateway stands on.
+#[derive(Clone)]
+pub struct Gateway {
+    /// Keeps blocks.
+    pub store: Arc<dyn Store>,
+    /// Answers from the last final block.
+    pub facts: Arc<dyn Facts>,
+    /// Final events.
+    pub events: Arc<dyn Events>,
+    /// Sends calls to the chain.
+    pub relay: Arc<dyn Relay>,
+    /// Says whose a call is.
+    pub inspect: Arc<dyn Inspect>,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl core::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient BLOB NOT NULL, sender BLOB NOT NULL,
+    id BLOB NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL, UNIQUE (recipient, id));
+CREATE TABLE IF NOT EXISTS uploads (
+    cid BLOB NOT NULL, account BLOB NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (cid, account)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refs (
+    cid BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY (cid, record)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS refs_by_record ON refs (record);
+CREATE TABLE IF NOT EXISTS indexed (record BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (record BLOB PRIMARY KEY) WITHOUT ROWID;
+";
+
+pub(crate) struct Parts {
+    guard: Guard,
+    follower: Arc<Follower>,
+    access: Access,
+    db: Db,
+    relay: Arc<dyn Relay>,
+    inspect: Arc<dyn Inspect>,
+    config: GatewayConfig,
+}
+
+/// The gateway's router.
+///
+/// # Errors
+/// If its databases cannot be opened.
+pub fn gateway(on: Gateway, config: GatewayConfig) -> Result<Router, DbError> {
+    let follower = Arc::new(Follower::new(
+        on.facts.clone(),
+        on.events,
+        config.first_block,
+    ));
+    let path = config.folder.as_ref().map(|it| it.join("gateway.sqlite"));
+    let db = Db::open(path.as_deref(), Durability::PowerCut, SCHEMA)?;
+    let guard = Guard::open(
+        config.folder.as_deref(),
+        &config.url,
+        config.domain,
+        on.clock,
+        on.facts,
+        config.limits,
+    )?;
+    let parts = Parts {
+        guard,
+        access: Access {
+            store: on.store,
+            follower: follower.clone(),
+            db: db.clone(),
+        },
+        follower,
+        db,
+        relay: on.relay,
+        inspect: on.inspect,
+        config,
+    };
+    let router = Router::new()
+        .route(paths::BLOCK, get(storage::get))
+        .route(paths::BLOCKS, post(storage::put))
+        .route(paths::HAS, post(storage::has))
+        .route(paths::ERASED, post(storage::erased))
+        .route(paths::ERASE, post(storage::erase))
+        .route(paths::MAILBOX, post(mailbox::send).get(mailbox::fetch))
+        .route(paths::LETTER, delete(mailbox::done))
+        .route(paths::RELAY, post(relay::relay))
+        .route(paths::NODE, get(node))
+        .route(paths::READYZ, get(ready))
+        .with_state(Arc::new(parts));
+    Ok(watched(router))
+}
+
+/// Who this is; unsigned.
+async fn node(State(on): State<Arc<Parts>>) -> Response {
+    axum::Json(serde_json::json!({
+        "url": on.config.url,
+        "chain_id": on.config.domain.chain_id,
+        "records": on.config.domain.records.to_string(),
+        "limits": on.config.limits,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}
+
+/// The chain answers and the read model is at its head.
+async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
+    on.access.refresh().await?;
+    Ok("ok\n")
+}

@@ -1,0 +1,71 @@
+//! The relay: within limits, the call goes to the chain and the contract's own error comes back.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use medibloc_api::{RelayCall, RelayOutcome, limits};
+use medibloc_dag::cbor;
+use medibloc_ledger::{LedgerError, SignedCall};
+use medibloc_record::Address;
+
+use crate::fault::{Fault, object};
+use crate::gateway::Parts;
+use crate::guard::read;
+
+/// Whose a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who signed it.
+    pub address: Address,
+    /// It registers this address.
+    pub registers: bool,
+}
+
+/// Reads from a signed call whose it is; the ledger's adapter knows its own encoding.
+pub trait Inspect: Send + Sync {
+    /// The caller, by its checked signature.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadRequest`] if the call is malformed or its signature another's.
+    fn inspect(&self, call: &SignedCall) -> Result<Caller, LedgerError>;
+}
+
+pub(super) async fn relay(
+    State(on): State<Arc<Parts>>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let source = source_of(&request);
+    let body = read(request.into_body(), limits::CALL).await?;
+    let call: RelayCall =
+        cbor::from_slice(&body).map_err(|_| Fault::malformed("a call for the relay"))?;
+    let call = SignedCall {
+        bytes: call.bytes,
+        signature: call.signature,
+    };
+    let caller = on.inspect.inspect(&call)?;
+    let known = on.follower.facts.account_of(caller.address).await?;
+    match (known, caller.registers) {
+        (Some(_), _) => on.guard.count(caller.address, 1, body.len()).await?,
+        (None, true) => on.guard.count_registration(&source).await?,
+        (None, false) => {
+            return Err(LedgerError::from(medibloc_ledger::Refusal::NotRegistered).into());
+        }
+    }
+    let outcome = on.relay.relay(&call).await?;
+    Ok(object(&RelayOutcome {
+        block: outcome.block,
+        transaction: outcome.transaction,
+    }))
+}
+
+/// Where a connection comes from: an IPv4 address, or the 64 bits that one IPv6 customer has.
+fn source_of(request: &Request) -> String {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    match peer.map(|ConnectInfo(address)| address.ip().to_canonical()) {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => hex::encode(&address.octets()[..8]),
+        None => "unknown".into(),
+    }
+}

@@ -1,0 +1,291 @@
+//! One keeper's shell: HTTP, facts of the last final block, a database, a clock around the pure machine.
+
+mod disk;
+mod keys;
+mod routes;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use medibloc_consent::{RefusalReason, SignedRequest};
+use medibloc_keeper::{
+    Effect, Event, Facts as View, GrantView, KeeperIdentity, RecordView, Reply, State, step,
+};
+use medibloc_keys::recover;
+use medibloc_ledger::{Events, Facts};
+use medibloc_record::{AccountId, Digest, RecordId, TypedDomain};
+
+use crate::chain::Follower;
+use crate::clock::{Clock, OsEntropy};
+use crate::db::DbError;
+use crate::fault::Fault;
+use crate::guard::{DailyLimits, Guard};
+use disk::Disk;
+pub use keys::{KeeperKeys, KeyFileError};
+
+/// What a keeper is told.
+#[derive(Clone, Debug)]
+pub struct KeeperConfig {
+    /// The URL that the contract `Keepers` has for it, without a slash at its end.
+    pub url: String,
+    /// Where its databases are; in memory if none.
+    pub folder: Option<PathBuf>,
+    /// The deployment.
+    pub domain: TypedDomain,
+    /// The block of the deployment; no event is older.
+    pub first_block: u64,
+    /// Seconds that finality lags behind the clock.
+    pub finality_lag: u64,
+    /// What a day allows.
+    pub limits: DailyLimits,
+}
+
+/// What a keeper stands on.
+#[derive(Clone)]
+pub struct Keeper {
+    /// Its keys.
+    pub keys: KeeperKeys,
+    /// Answers from its own chain node's last final block.
+    pub facts: Arc<dyn Facts>,
+    /// Final events.
+    pub events: Arc<dyn Events>,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+impl core::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keeper's router.
+///
+/// # Errors
+/// If its databases cannot be opened, or were written with other keys.
+pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
+    let identity = on.keys.identity(config.domain, config.finality_lag);
+    let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
+    let state = disk.load((on.clock)())?;
+    let follower = Follower::new(on.facts.clone(), on.events, config.first_block);
+    let guard = Guard::open(
+        config.folder.as_deref(),
+        &config.url,
+        config.domain,
+        on.clock.clone(),
+        on.facts,
+        config.limits,
+    )?;
+    let shell = Shell {
+        guard,
+        follower,
+        clock: on.clock,
+        core: Arc::new(Core {
+            identity,
+            disk,
+            state: Mutex::new(Some(state)),
+        }),
+    };
+    Ok(routes::router(shell))
+}
+
+/// The machine with its disk; one step at a time.
+struct Core {
+    identity: KeeperIdentity,
+    disk: Disk,
+    /// None after a failed write: it is loaded again, so that it is never ahead of the disk.
+    state: Mutex<Option<State>>,
+}
+
+pub(crate) struct Shell {
+    pub(crate) guard: Guard,
+    follower: Follower,
+    clock: Clock,
+    core: Arc<Core>,
+}
+
+impl Shell {
+    /// Brings the facts to the last final block and destroys shares of records that were erased since.
+    pub(crate) async fn refresh(&self) -> Result<View, Fault> {
+        let head = self.follower.refresh().await?;
+        let committee = self.follower.facts.committee().await?.committee;
+        let erased: Vec<RecordId> = self
+            .follower
+            .read(|model| model.to_erase.iter().copied().collect());
+        let nothing = View {
+            head: head.time,
+            committee,
+            record: None,
+            grant: None,
+            receipt: None,
+            signer: None,
+            signer_has_grant: false,
+            bound_account_is_good: false,
+        };
+        for record in erased {
+            let view = View {
+                record: self.record(record),
+                ..nothing.clone()
+            };
+            self.step(Event::Erased { record }, view, None).await?;
+            self.follower.change(|model| model.to_erase.remove(&record));
+        }
+        Ok(nothing)
+    }
+
+    /// Whether an account is owner or author of a record.
+    pub(crate) fn is_party(&self, account: AccountId, record: RecordId) -> bool {
+        self.follower.read(|model| model.is_party(account, record))
+    }
+
+    fn record(&self, record: RecordId) -> Option<RecordView> {
+        self.follower
+            .read(|model| model.record(record))
+            .map(|entry| RecordView {
+                anchor: entry.anchor,
+                erased: entry.erased,
+            })
+    }
+
+    /// Asks the machine about one record.
+    pub(crate) async fn ask(&self, event: Event) -> Result<Reply, Fault> {
+        let view = self.refresh().await?;
+        let record = match &event {
+            Event::Deposit { deposit, .. } => deposit.record,
+            Event::Acknowledgement { record } | Event::Erased { record } => *record,
+            Event::Release(request) => request.request.record,
+        };
+        let mut view = View {
+            record: self.record(record),
+            ..view
+        };
+        let mut answered = None;
+        if let Event::Release(request) = &event {
+            view = self.about(request, view).await?;
+            let digest = request.request.digest(&self.core.identity.domain);
+            answered = Some((Digest::new(digest), request.request.expiry));
+        }
+        self.step(event, view, answered).await
+    }
+
+    /// The facts that a reader's request names.
+    async fn about(&self, signed: &SignedRequest, view: View) -> Result<View, Fault> {
+        let facts = &self.follower.facts;
+        let request = &signed.request;
+        let digest = request.digest(&self.core.identity.domain);
+        let signer = match recover(&digest, &signed.signature) {
+            Ok(address) => facts.account_of(address).await?,
+            Err(_) => None,
+        };
+        let bound_account_is_good = match &request.binding {
+            Some(binding) => facts.standing(binding.account, view.head).await?.is_good(),
+            None => false,
+        };
+        let owner = view.record.map(|record| record.anchor.owner);
+        let (grant, receipt, signer_has_grant) = self.follower.read(|model| {
+            let grant = model.grant(request.grant).map(|entry| GrantView {
+                grant: entry.grant.clone(),
+                revoked: entry.revoked,
+            });
+            let has_grant = match (owner, signer) {
+                (Some(owner), Some(signer)) => model.has_any_grant(owner, signer),
+                _ => false,
+            };
+            (grant, model.receipt(request.receipt), has_grant)
+        });
+        Ok(View {
+            grant,
+            receipt,
+            signer,
+            signer_has_grant,
+            bound_account_is_good,
+            ..view
+        })
+    }
+
+    /// One step; what it does is durable before its reply leaves.
+    async fn step(
+        &self,
+        event: Event,
+        view: View,
+        answered: Option<(Digest, medibloc_record::Timestamp)>,
+    ) -> Result<Reply, Fault> {
+        let (core, now) = (self.core.clone(), (self.clock)());
+        let worked = tokio::task::spawn_blocking(move || core.step(&event, &view, answered, now))
+            .await
+            .map_err(|_| Fault::from(DbError::Interrupted))?;
+        Ok(worked?)
+    }
+
+    /// The feed of one owner.
+    pub(crate) async fn feed(
+        &self,
+        owner: AccountId,
+    ) -> Result<Vec<medibloc_consent::FeedLine>, Fault> {
+        let (core, now) = (self.core.clone(), (self.clock)());
+        let read = move || core.with(now, |state| state.feed().of(owner).to_vec());
+        let lines = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| Fault::from(DbError::Interrupted))?;
+        Ok(lines?)
+    }
+
+    /// Whether the chain's committee has this keeper with these keys.
+    pub(crate) async fn is_in_committee(&self) -> Result<bool, Fault> {
+        let committee = self.follower.facts.committee().await?;
+        let own = &self.core.identity;
+        Ok(committee.keepers.iter().any(|it| {
+            it.index == own.index
+                && it.signer == own.address()
+                && own.wrap_keys.iter().any(|key| key.public() == it.wrap_key)
+        }))
+    }
+}
+
+impl Core {
+    fn with<T>(
+        &self,
+        now: medibloc_record::Timestamp,
+        work: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, DbError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = match state.take() {
+            Some(state) => state,
+            None => self.disk.load(now)?,
+        };
+        Ok(work(state.insert(loaded)))
+    }
+
+    fn step(
+        &self,
+        event: &Event,
+        view: &View,
+        answered: Option<(Digest, medibloc_record::Timestamp)>,
+        now: medibloc_record::Timestamp,
+    ) -> Result<Reply, DbError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out: whatever fails below, the next step loads what is durable.
+        let mut own = match state.take() {
+            Some(state) => state,
+            None => self.disk.load(now)?,
+        };
+        let effects = step(&mut own, &self.identity, event, view, now, &mut OsEntropy);
+        let mut reply = Reply::Refused(RefusalReason::UnknownRecord);
+        let mut durable = Vec::with_capacity(effects.len());
+        for effect in effects {
+            match effect {
+                Effect::Reply(said) => reply = said,
+                effect => durable.push(effect),
+            }
+        }
+        let released = matches!(&reply, Reply::Released(signed)
+            if matches!(signed.reply, medibloc_consent::KeeperReply::Released(_)));
+        self.disk
+            .keep(&durable, answered.filter(|_| released), now)?;
+        *state = Some(own);
+        Ok(reply)
+    }
+}

@@ -1,0 +1,247 @@
+//! A keeper's disk: each share rests under a local key of its record's own, the local keys in a file of their own that
+//! overwrites what is deleted. Destroying the local key destroys the share, also in backups of the share's file.
+
+use std::path::Path;
+
+use medibloc_consent::FeedLine;
+use medibloc_dag::cbor;
+use medibloc_keeper::{Effect, KeptShare, State};
+use medibloc_keys::{Entropy, SealingSecret, Share, hpke_open, hpke_seal};
+use medibloc_record::{AccountId, Digest, RecordId, Timestamp, Wrapped};
+use rusqlite::{OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use crate::clock::OsEntropy;
+use crate::db::{Db, DbError, Durability};
+use crate::guard::signed;
+
+const SHARES: &str = "
+CREATE TABLE IF NOT EXISTS shares (
+    record BLOB PRIMARY KEY, key_set BLOB NOT NULL, committee INTEGER NOT NULL,
+    share BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (record BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS feed (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, owner BLOB NOT NULL, record BLOB NOT NULL,
+    fact BLOB NOT NULL, line BLOB NOT NULL, UNIQUE (owner, record, fact));
+CREATE TABLE IF NOT EXISTS answered (digest BLOB PRIMARY KEY, expiry INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+const KEYS: &str =
+    "CREATE TABLE IF NOT EXISTS keys (record BLOB PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;";
+
+pub(super) struct Disk {
+    shares: Db,
+    keys: Db,
+    storage: SealingSecret,
+}
+
+fn info(what: &str, record: RecordId) -> Vec<u8> {
+    [
+        b"medibloc/v1/keeper/".as_slice(),
+        what.as_bytes(),
+        record.as_bytes(),
+    ]
+    .concat()
+}
+
+/// What SQLite's callbacks may answer with.
+fn corrupt() -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(0, "sealed".into(), rusqlite::types::Type::Blob)
+}
+
+impl Disk {
+    pub(super) fn open(folder: Option<&Path>, storage: SealingSecret) -> Result<Self, DbError> {
+        let path = |name: &str| folder.map(|folder| folder.join(name));
+        Ok(Self {
+            shares: Db::open(
+                path("keeper.sqlite").as_deref(),
+                Durability::PowerCut,
+                SHARES,
+            )?,
+            keys: Db::open(path("keys.sqlite").as_deref(), Durability::Shredding, KEYS)?,
+            storage,
+        })
+    }
+
+    /// Everything that was made durable.
+    pub(super) fn load(&self, now: Timestamp) -> Result<State, DbError> {
+        let mut state = State::new();
+        type Row = ([u8; 32], [u8; 32], u32, Vec<u8>);
+        let rows: Vec<Row> = self.shares.now(|db| {
+            db.prepare("SELECT record, key_set, committee, share FROM shares")?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })?
+                .collect()
+        })?;
+        for (record, key_set, committee, sealed) in rows {
+            let record = RecordId::new(record);
+            // Its local key is gone if the process died while it was being destroyed.
+            let Some(key) = self.local_key(record)? else {
+                continue;
+            };
+            let wrapped: Wrapped = cbor::from_slice(&sealed).map_err(|_| corrupt())?;
+            let plain = hpke_open(&key, &info("share", record), &wrapped).map_err(|_| corrupt())?;
+            let share = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| corrupt())?;
+            let share = KeptShare {
+                share: Share::new(share),
+                key_set: Digest::new(key_set),
+                committee,
+            };
+            state.restore_share(record, share);
+        }
+        let erased: Vec<[u8; 32]> = self.shares.now(|db| {
+            db.prepare("SELECT record FROM erased")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        for record in erased {
+            state.restore_erased(RecordId::new(record));
+        }
+        let lines: Vec<([u8; 20], Vec<u8>)> = self.shares.now(|db| {
+            db.prepare("SELECT owner, line FROM feed ORDER BY seq")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        for (owner, line) in lines {
+            let line: FeedLine = cbor::from_slice(&line).map_err(|_| corrupt())?;
+            state.feed_mut().restore(AccountId::new(owner), line);
+        }
+        let answered: Vec<([u8; 32], i64)> = self.shares.now(|db| {
+            db.prepare("SELECT digest, expiry FROM answered WHERE expiry >= ?1")?
+                .query_map(params![signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        for (digest, expiry) in answered {
+            state.restore_answered(digest, Timestamp(expiry.unsigned_abs()));
+        }
+        Ok(state)
+    }
+
+    /// Carries effects out, all durable when it returns.
+    pub(super) fn keep(
+        &self,
+        effects: &[Effect],
+        answered: Option<(Digest, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        if effects.is_empty() && answered.is_none() {
+            return Ok(());
+        }
+        // Local keys first: a share is never written without its key, and a key is gone before the tombstone stands.
+        let mut sealed = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::StoreShare { record, share } => {
+                    let key = match self.local_key(*record)? {
+                        Some(key) => key,
+                        None => self.make_local_key(*record)?,
+                    };
+                    let plain = Zeroizing::new(*share.share.expose());
+                    let wrapped = hpke_seal(
+                        &key.public(),
+                        &info("share", *record),
+                        plain.as_slice(),
+                        &mut OsEntropy,
+                    )
+                    .map_err(|_| corrupt())?;
+                    sealed.push((
+                        *record,
+                        share.key_set,
+                        share.committee,
+                        cbor::to_vec(&wrapped),
+                    ));
+                }
+                Effect::DestroyShare { record } => {
+                    self.keys.now(|db| {
+                        db.execute("DELETE FROM keys WHERE record = ?1", [record.as_bytes()])
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        self.shares.now(|db| {
+            let transaction = db.transaction()?;
+            for (record, key_set, committee, share) in &sealed {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO shares VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![
+                        record.as_bytes(),
+                        key_set.as_bytes(),
+                        committee,
+                        share
+                    ])?;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::DestroyShare { record } => {
+                        transaction.execute(
+                            "DELETE FROM shares WHERE record = ?1",
+                            [record.as_bytes()],
+                        )?;
+                        transaction.execute(
+                            "INSERT OR IGNORE INTO erased VALUES (?1)",
+                            [record.as_bytes()],
+                        )?;
+                    }
+                    Effect::Feed { owner, line } => {
+                        transaction
+                            .prepare_cached(
+                                "INSERT INTO feed (owner, record, fact, line) VALUES (?1, ?2, ?3, ?4)
+                                 ON CONFLICT (owner, record, fact) DO UPDATE SET line = excluded.line",
+                            )?
+                            .execute(params![
+                                owner.as_bytes(),
+                                line.record.as_bytes(),
+                                cbor::to_vec(&line.fact),
+                                cbor::to_vec(line)
+                            ])?;
+                    }
+                    _ => {}
+                }
+            }
+            if let Some((digest, expiry)) = answered {
+                transaction
+                    .prepare_cached("DELETE FROM answered WHERE expiry < ?1")?
+                    .execute([signed(now.0)])?;
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO answered VALUES (?1, ?2)")?
+                    .execute(params![digest.as_bytes(), signed(expiry.0)])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    fn local_key(&self, record: RecordId) -> Result<Option<SealingSecret>, DbError> {
+        let sealed: Option<Vec<u8>> = self.keys.now(|db| {
+            db.prepare_cached("SELECT key FROM keys WHERE record = ?1")?
+                .query_row([record.as_bytes()], |row| row.get(0))
+                .optional()
+        })?;
+        let Some(sealed) = sealed else {
+            return Ok(None);
+        };
+        let wrapped: Wrapped = cbor::from_slice(&sealed).map_err(|_| corrupt())?;
+        let plain =
+            hpke_open(&self.storage, &info("key", record), &wrapped).map_err(|_| corrupt())?;
+        let bytes = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| corrupt())?;
+        Ok(Some(SealingSecret::from_bytes(1, bytes)))
+    }
+
+    fn make_local_key(&self, record: RecordId) -> Result<SealingSecret, DbError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        OsEntropy.fill(bytes.as_mut());
+        let wrapped = hpke_seal(
+            &self.storage.public(),
+            &info("key", record),
+            bytes.as_slice(),
+            &mut OsEntropy,
+        )
+        .map_err(|_| corrupt())?;
+        self.keys.now(|db| {
+            db.prepare_cached("INSERT INTO keys VALUES (?1, ?2)")?
+                .execute(params![record.as_bytes(), cbor::to_vec(&wrapped)])
+        })?;
+        Ok(SealingSecret::from_bytes(1, *bytes))
+    }
+}

@@ -1,0 +1,112 @@
+//! The keeper's paths.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use medibloc_api::{Code, Problem, limits, paths};
+use medibloc_consent::{ShareDeposit, SignedRequest};
+use medibloc_dag::cbor;
+use medibloc_keeper::{Event, Reply};
+use medibloc_record::RecordId;
+
+use crate::fault::{Fault, object};
+use crate::keeper::Shell;
+use crate::watch::watched;
+
+pub(super) fn router(shell: Shell) -> Router {
+    let router = Router::new()
+        .route(paths::SHARES, post(deposit))
+        .route(paths::SHARE, get(acknowledgement))
+        .route(paths::RELEASE, post(release))
+        .route(paths::FEED, get(feed))
+        .route(paths::DELETION, get(deletion))
+        .route(paths::READYZ, get(ready))
+        .with_state(Arc::new(shell));
+    watched(router)
+}
+
+fn refused(reply: Reply) -> Fault {
+    match reply {
+        Reply::Refused(reason) => Problem::keeper_refused(reason).into(),
+        Reply::NotAcknowledged => Fault::not_found("share"),
+        _ => Fault::new(Code::Internal, "an answer to another question"),
+    }
+}
+
+async fn deposit(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
+    let admitted = on.guard.admit(request, limits::DEPOSIT).await?;
+    let deposit: ShareDeposit =
+        cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a share's deposit"))?;
+    let sender = admitted.account;
+    match on.ask(Event::Deposit { sender, deposit }).await? {
+        Reply::Acknowledged(acknowledgement) => Ok(object(&acknowledgement)),
+        reply => Err(refused(reply)),
+    }
+}
+
+async fn acknowledgement(
+    State(on): State<Arc<Shell>>,
+    Path(record): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let record = party(&on, &record, request, "share").await?;
+    match on.ask(Event::Acknowledgement { record }).await? {
+        Reply::Acknowledged(acknowledgement) => Ok(object(&acknowledgement)),
+        reply => Err(refused(reply)),
+    }
+}
+
+async fn release(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
+    let admitted = on.guard.admit(request, limits::RELEASE).await?;
+    let request: SignedRequest =
+        cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a reader's request"))?;
+    match on.ask(Event::Release(Box::new(request))).await? {
+        Reply::Released(reply) => Ok(object(&reply)),
+        reply => Err(refused(reply)),
+    }
+}
+
+async fn feed(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
+    let admitted = on.guard.admit(request, 0).await?;
+    Ok(object(&on.feed(admitted.account).await?))
+}
+
+async fn deletion(
+    State(on): State<Arc<Shell>>,
+    Path(record): Path<String>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let record = party(&on, &record, request, "statement").await?;
+    match on.ask(Event::Erased { record }).await? {
+        Reply::Deleted(statement) => Ok(object(&statement)),
+        reply => Err(refused(reply)),
+    }
+}
+
+/// The record of a request by its owner or author; to all others it is not there.
+async fn party(on: &Shell, record: &str, request: Request, what: &str) -> Result<RecordId, Fault> {
+    let admitted = on.guard.admit(request, 0).await?;
+    let record: RecordId = record.parse().map_err(|_| Fault::not_found(what))?;
+    on.refresh().await?;
+    if on.is_party(admitted.account, record) {
+        Ok(record)
+    } else {
+        Err(Fault::not_found(what))
+    }
+}
+
+/// The chain answers, and its committee has this keeper with these keys.
+async fn ready(State(on): State<Arc<Shell>>) -> Result<&'static str, Fault> {
+    on.refresh().await?;
+    if on.is_in_committee().await? {
+        Ok("ok\n")
+    } else {
+        Err(Fault::new(
+            Code::Unavailable,
+            "the chain's committee does not have this keeper with these keys",
+        ))
+    }
+}
