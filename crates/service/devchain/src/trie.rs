@@ -217,3 +217,6 @@ impl DB for Nodes {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

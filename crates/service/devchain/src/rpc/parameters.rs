@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn numbers_come_in_three_forms() {
-        let raw = RawValue::from_string(r#"[7, "7", "0x7", null, -1, "x", 18446744073709551616]"#);
+        let raw = RawValue::from_string(
+            r#"[7, "7", "0x7", null, -1, "x", 18446744073709551616]"#.to_owned(),
+        );
         let mut parameters = Parameters::read(Some(&raw.unwrap())).unwrap();
         for expected in [Some(7), Some(7), Some(7), None] {
             assert_eq!(parameters.number().unwrap(), expected);

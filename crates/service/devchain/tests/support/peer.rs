@@ -12,22 +12,22 @@ use serde_json::{Value, json};
 
 /// What a chain refused with.
 #[derive(Debug, Clone)]
-pub struct Refusal {
-    pub code: i64,
-    pub message: String,
-    pub data: Value,
+pub(crate) struct Refusal {
+    pub(crate) code: i64,
+    pub(crate) message: String,
+    pub(crate) data: Value,
 }
 
 /// A chain behind a URL.
 #[derive(Debug, Clone)]
-pub struct Peer {
-    pub name: &'static str,
-    pub url: String,
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) url: String,
     client: reqwest::Client,
 }
 
 impl Peer {
-    pub fn new(name: &'static str, url: String) -> Self {
+    pub(crate) fn new(name: &'static str, url: String) -> Self {
         Self {
             name,
             url,
@@ -35,7 +35,7 @@ impl Peer {
         }
     }
 
-    pub async fn ask(&self, method: &str, params: Value) -> Result<Value, Refusal> {
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Refusal> {
         let question = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let mut answer = self.post(&question).await;
         if answer["error"].is_null() {
@@ -48,12 +48,12 @@ impl Peer {
         })
     }
 
-    pub async fn get(&self, method: &str, params: Value) -> Value {
+    pub(crate) async fn get(&self, method: &str, params: Value) -> Value {
         let answer = self.ask(method, params.clone()).await;
         answer.unwrap_or_else(|refusal| panic!("{}: {method} {params}: {refusal:?}", self.name))
     }
 
-    pub async fn post(&self, body: &Value) -> Value {
+    pub(crate) async fn post(&self, body: &Value) -> Value {
         let text = serde_json::to_string(body).unwrap();
         let request = self
             .client
@@ -82,7 +82,7 @@ impl Peer {
 
 /// A chain in a process of its own, which ends with this value.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     _folder: Option<tempfile::TempDir>,
 }
@@ -95,7 +95,7 @@ impl Drop for Process {
 }
 
 /// Anvil on a free port, if `npm ci` was run in `contracts`.
-pub async fn anvil(genesis_time: u64) -> Option<(Process, Peer)> {
+pub(crate) async fn anvil(genesis_time: u64) -> Option<(Process, Peer)> {
     let binary = foundry("anvil")?;
     let port = free_port().to_string();
     let child = Command::new(binary)
@@ -120,7 +120,7 @@ pub async fn anvil(genesis_time: u64) -> Option<(Process, Peer)> {
 }
 
 /// The geth that MEDIBLOC_GETH names, as a development chain with our first block.
-pub async fn geth(genesis: &Value) -> Option<(Process, Peer)> {
+pub(crate) async fn geth(genesis: &Value) -> Option<(Process, Peer)> {
     let binary = std::env::var_os("MEDIBLOC_GETH").map(PathBuf::from)?;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("genesis.json");
@@ -202,7 +202,7 @@ async fn ready(
 }
 
 /// The program of Foundry's that npm installed.
-pub fn foundry(name: &str) -> Option<PathBuf> {
+pub(crate) fn foundry(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(3)

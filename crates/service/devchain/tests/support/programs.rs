@@ -4,10 +4,10 @@ use alloy::primitives::{Address, Bytes, U256, hex};
 
 /// A generator of numbers that gives the same every time.
 #[derive(Debug, Clone)]
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -16,17 +16,17 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.roll() % limit
     }
 
-    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.roll().to_le_bytes()[0]).collect()
     }
 }
 
 /// Code that creates a contract with the code `runtime`.
-pub fn creating(runtime: &[u8]) -> Bytes {
+pub(crate) fn creating(runtime: &[u8]) -> Bytes {
     let length = u16::try_from(runtime.len()).unwrap().to_be_bytes();
     // PUSH2 length DUP1 PUSH1 12 PUSH1 0 CODECOPY PUSH1 0 RETURN
     let mut code = vec![
@@ -37,36 +37,36 @@ pub fn creating(runtime: &[u8]) -> Bytes {
 }
 
 /// sstore(word 0, word 1).
-pub const STORE: &[u8] = &hex!("6020355f355500");
+pub(crate) const STORE: &[u8] = &hex!("6020355f355500");
 /// Reverts with its input.
-pub const REVERT: &[u8] = &hex!("365f5f37365ffd");
+pub(crate) const REVERT: &[u8] = &hex!("365f5f37365ffd");
 /// Returns its input.
-pub const ECHO: &[u8] = &hex!("365f5f37365ff3");
+pub(crate) const ECHO: &[u8] = &hex!("365f5f37365ff3");
 /// An invalid opcode.
-pub const INVALID: &[u8] = &hex!("fe");
+pub(crate) const INVALID: &[u8] = &hex!("fe");
 /// Runs until the gas is gone.
-pub const LOOP: &[u8] = &hex!("5b5f56");
+pub(crate) const LOOP: &[u8] = &hex!("5b5f56");
 /// Creates what follows word 0, with salt word 0 (CREATE2); keeps and returns the address.
-pub const CREATE2: &[u8] = &hex!("6020360360205f375f35602036035f5ff5805f555f5260205ff3");
+pub(crate) const CREATE2: &[u8] = &hex!("6020360360205f375f35602036035f5ff5805f555f5260205ff3");
 /// As above with CREATE and no salt.
-pub const CREATE: &[u8] = &hex!("365f5f37365f5ff0805f555f5260205ff3");
+pub(crate) const CREATE: &[u8] = &hex!("365f5f37365f5ff0805f555f5260205ff3");
 /// Calls the address in word 0 with what follows, keeps whether it returned and the hash of what
 /// it returned, and returns that.
-pub const CALL: &[u8] =
+pub(crate) const CALL: &[u8] =
     &hex!("6020360360205f375f5f602036035f5f5f355af15f553d5f5f3e3d5f206001553d5ff3");
 /// Sends its coins to the address in word 0 and is gone if it was created just now.
-pub const DESTROY: &[u8] = &hex!("5f35ff");
+pub(crate) const DESTROY: &[u8] = &hex!("5f35ff");
 /// What it sees of the block and the transaction: number, base fee, chain id, gas price, its
 /// coins, blob fee, gas limit, coinbase, time.
-pub const SEE: &[u8] = &hex!(
+pub(crate) const SEE: &[u8] = &hex!(
     "435f52" "48602052" "46604052" "3a606052" "47608052" "4a60a052" "4560c052" "4160e052"
     "4261010052" "6101205ff3"
 );
 /// Keeps word 0 for the transaction and returns it with a copy (Cancun's TSTORE and MCOPY).
-pub const TRANSIENT: &[u8] = &hex!("5f355f5d5f5c5f5260205f60205e60405ff3");
+pub(crate) const TRANSIENT: &[u8] = &hex!("5f355f5d5f5c5f5260205f60205e60405ff3");
 
 /// Logs its input with its first `topics` words as topics.
-pub fn log(topics: u8) -> Vec<u8> {
+pub(crate) fn log(topics: u8) -> Vec<u8> {
     let mut code = hex!("365f5f37").to_vec();
     for topic in (0..topics).rev() {
         code.extend_from_slice(&[0x60, topic * 32, 0x35]);
@@ -76,7 +76,7 @@ pub fn log(topics: u8) -> Vec<u8> {
 }
 
 /// A program at random: arithmetic, memory, storage, logs; it may well break off.
-pub fn random(dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn random(dice: &mut Dice) -> Vec<u8> {
     const SIMPLE: &[u8] = &[
         0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x14,
         0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x30, 0x32, 0x33, 0x34, 0x36, 0x38,
@@ -108,20 +108,20 @@ pub fn random(dice: &mut Dice) -> Vec<u8> {
     code
 }
 
-pub fn word(value: u64) -> [u8; 32] {
+pub(crate) fn word(value: u64) -> [u8; 32] {
     U256::from(value).to_be_bytes()
 }
 
-pub fn address_word(address: Address) -> [u8; 32] {
+pub(crate) fn address_word(address: Address) -> [u8; 32] {
     address.into_word().0
 }
 
-pub fn join(parts: &[&[u8]]) -> Bytes {
+pub(crate) fn join(parts: &[&[u8]]) -> Bytes {
     parts.concat().into()
 }
 
 /// Inputs for the precompiled contracts 1 to 10, right ones and wrong ones.
-pub fn precompiles() -> Vec<(u64, Bytes)> {
+pub(crate) fn precompiles() -> Vec<(u64, Bytes)> {
     let recover = hex!(
         "456e9aea5e197a1f1af7a3e85a3212fa4049a3ba34c2289b4c860fc0b0c64ef3"
         "000000000000000000000000000000000000000000000000000000000000001c"

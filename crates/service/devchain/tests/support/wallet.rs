@@ -11,7 +11,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 
-pub const CHAIN_ID: u64 = 31_337;
+pub(crate) const CHAIN_ID: u64 = 31_337;
 
 /// The keys of the first three test accounts; they are public.
 const KEYS: [B256; 3] = [
@@ -20,25 +20,25 @@ const KEYS: [B256; 3] = [
     b256!("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"),
 ];
 
-pub fn account(place: usize) -> PrivateKeySigner {
+pub(crate) fn account(place: usize) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&KEYS[place]).unwrap()
 }
 
 /// What to do, in any type of transaction.
 #[derive(Debug, Clone)]
-pub struct Draft {
-    pub kind: u8,
-    pub chain_id: u64,
-    pub nonce: u64,
-    pub gas: u64,
-    pub price: u128,
-    pub to: TxKind,
-    pub value: U256,
-    pub input: Bytes,
+pub(crate) struct Draft {
+    pub(crate) kind: u8,
+    pub(crate) chain_id: u64,
+    pub(crate) nonce: u64,
+    pub(crate) gas: u64,
+    pub(crate) price: u128,
+    pub(crate) to: TxKind,
+    pub(crate) value: U256,
+    pub(crate) input: Bytes,
 }
 
 impl Draft {
-    pub fn new(kind: u8, nonce: u64, to: Option<Address>, input: Bytes) -> Self {
+    pub(crate) fn new(kind: u8, nonce: u64, to: Option<Address>, input: Bytes) -> Self {
         Self {
             kind,
             chain_id: CHAIN_ID,
@@ -51,7 +51,7 @@ impl Draft {
         }
     }
 
-    pub fn sign(self, signer: &PrivateKeySigner) -> Bytes {
+    pub(crate) fn sign(self, signer: &PrivateKeySigner) -> Bytes {
         let Self {
             kind,
             chain_id,
