@@ -19,13 +19,13 @@ use medibloc_store::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-pub const DOMAIN: TypedDomain = TypedDomain {
+pub(crate) const DOMAIN: TypedDomain = TypedDomain {
     chain_id: 31_337,
     records: Address::new([0x52; 20]),
 };
 
 #[derive(Debug)]
-pub struct SetClock(AtomicU64);
+pub(crate) struct SetClock(AtomicU64);
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
@@ -49,13 +49,13 @@ impl Inspect for ByDigest {
     }
 }
 
-pub struct World {
-    pub ledger: Arc<MemoryLedger>,
-    pub store: Arc<MemoryStore>,
-    pub clock: Arc<SetClock>,
-    pub node: String,
-    pub keepers: Vec<(u8, String)>,
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) node: String,
+    pub(crate) keepers: Vec<(u8, String)>,
+    pub(crate) folder: tempfile::TempDir,
     keys: Vec<KeeperKeys>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     authority: SigningKey,
@@ -76,11 +76,11 @@ fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
 }
 
 impl World {
-    pub async fn new(seed: u64) -> Arc<Self> {
+    pub(crate) async fn new(seed: u64) -> Arc<Self> {
         Self::with_limits(seed, DailyLimits::default()).await
     }
 
-    pub async fn with_limits(seed: u64, limits: DailyLimits) -> Arc<Self> {
+    pub(crate) async fn with_limits(seed: u64, limits: DailyLimits) -> Arc<Self> {
         let mut entropy = SeededEntropy::new(seed);
         let now = Timestamp(1_800_000_000);
         let clock = Arc::new(SetClock(AtomicU64::new(now.0)));
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// Ends a keeper's server; its disk stays.
-    pub async fn stop(&self, index: u8) {
+    pub(crate) async fn stop(&self, index: u8) {
         let task = {
             let mut tasks = self.tasks.lock().unwrap();
             std::mem::replace(&mut tasks[usize::from(index)], tokio::spawn(async {}))
@@ -180,7 +180,7 @@ impl World {
     }
 
     /// Starts a keeper again on its disk, at its old port.
-    pub async fn start(&self, index: u8) {
+    pub(crate) async fn start(&self, index: u8) {
         let url = &self.keepers[usize::from(index) - 1].1;
         let address = url.strip_prefix("http://").unwrap();
         let listener = TcpListener::bind(address).await.unwrap();
@@ -188,16 +188,16 @@ impl World {
         self.tasks.lock().unwrap()[usize::from(index)] = task;
     }
 
-    pub fn pass(&self, seconds: u64) {
+    pub(crate) fn pass(&self, seconds: u64) {
         let now = Timestamp(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds);
         self.ledger.set_time(now);
     }
 
-    pub fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         self.ports_with(Arc::new(MemoryVault::default()))
     }
 
-    pub fn ports_with(&self, vault: Arc<dyn VaultPort>) -> Ports {
+    pub(crate) fn ports_with(&self, vault: Arc<dyn VaultPort>) -> Ports {
         let timing = Timing::default();
         let config = NetworkConfig {
             node: self.node.clone(),
@@ -222,7 +222,7 @@ impl World {
         }
     }
 
-    pub fn accredit(&self, account: AccountId, name: &str) -> String {
+    pub(crate) fn accredit(&self, account: AccountId, name: &str) -> String {
         let from = self.clock.now();
         let credential = Credential {
             account,
