@@ -218,6 +218,26 @@ pub fn leaf_bytes(leaf: &Leaf, source: &dyn BlockSource) -> Result<Vec<u8>, DagE
     Ok(bytes)
 }
 
+/// Bytes of a file, as its root says: of a leaf its own, of a node the sum below it.
+///
+/// # Errors
+/// If the root is missing, changed, or not of this layout.
+pub fn size(root: &Cid, source: &dyn BlockSource) -> Result<u64, DagError> {
+    let bytes = fetch(root, source)?;
+    match root.codec() {
+        Codec::Raw => Ok(bytes.len() as u64),
+        Codec::DagPb => decode_file(&bytes)?
+            .iter()
+            .try_fold(0u64, |sum, child| sum.checked_add(child.content))
+            .ok_or(DagError::Unixfs {
+                why: "sizes overflow",
+            }),
+        Codec::DagCbor => Err(DagError::Unixfs {
+            why: "an object where a file was expected",
+        }),
+    }
+}
+
 /// The whole file, for small ones.
 ///
 /// # Errors
@@ -275,6 +295,7 @@ mod tests {
         for count in [0usize, 1, 2, 1023, 1024, 1025, 2100] {
             let leaves_of: Vec<Vec<u8>> = (0..count).map(|i| i.to_string().into_bytes()).collect();
             let (root, size, blocks) = build(&leaves_of);
+            assert_eq!(super::size(&root, &blocks), Ok(size), "{count}");
             assert_eq!(
                 read_all(&root, size, &blocks, 1 << 20).unwrap(),
                 leaves_of.concat(),

@@ -228,6 +228,13 @@ impl Sealed {
         Digest::of(&self.capsule_bytes)
     }
 
+    /// The same record with the ciphertext of its linked manifest at hand; its blocks and digests stay as they are.
+    #[must_use]
+    pub fn with_manifest(mut self, ciphertext: Vec<u8>) -> Self {
+        self.package.manifest = ciphertext;
+        self
+    }
+
     /// Roots of everything that must be stored beside the three blocks.
     pub fn payload_roots(&self) -> impl Iterator<Item = &Cid> {
         self.package

@@ -37,11 +37,27 @@ pub enum SealError {
     /// Blocks cannot be kept.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The manifest is too large for one block.
-    #[error("the manifest has {length} bytes; a record of so many parts must be split")]
+    /// The manifest is too large.
+    #[error("the manifest has {length} bytes, the limit is 64 MiB; shorten its texts")]
     ManifestTooLarge {
         /// Its bytes.
         length: usize,
+    },
+    /// The list of parts fills the package.
+    #[error("{parts} parts do not fit into one record; make several records of them")]
+    TooManyParts {
+        /// How many.
+        parts: usize,
+    },
+    /// A capsule for a key that is not newer.
+    #[error(
+        "the capsule is for key version {current} and cannot go to version {offered}; register a new sealing key first"
+    )]
+    KeyVersion {
+        /// Version that it is for.
+        current: u32,
+        /// Version that was given.
+        offered: u32,
     },
     /// A segment does not open.
     #[error(

@@ -15,9 +15,10 @@ mod seal;
 
 pub use check::{Expectations, ReaderView, check_for_owner, check_for_reader};
 pub use error::SealError;
-pub use manifest::open_manifest;
+pub use manifest::{open_manifest, sealed_with_manifest, with_manifest};
 pub use master::{
-    CapsuleContent, MasterKey, OwnerHalf, RecordParties, open_capsule, seal_capsule, wrap_share,
+    CapsuleContent, MasterKey, OwnerHalf, RecordParties, open_capsule, recapsule, seal_capsule,
+    wrap_share,
 };
 pub use open::{open_part, open_range};
 pub use seal::{BlockSink, Outbound, Parties, SinkError, seal};

@@ -2,16 +2,19 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use medibloc_dag::cbor;
-use medibloc_record::{FORMAT_VERSION, Manifest, Package, RecordId};
+use medibloc_dag::unixfs::{read_all, size};
+use medibloc_dag::{BlockSource, DagError, cbor};
+use medibloc_record::{FORMAT_VERSION, Manifest, Package, RecordId, Sealed};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::body::padded;
 use crate::{MasterKey, SealError};
 
-/// Room for package fields beside the manifest.
-const MOST: usize = 900 << 10;
+/// Largest ciphertext of a manifest that stands in its package; a larger one is a file of its own.
+pub(crate) const MOST_INSIDE: usize = 900 << 10;
+/// Largest ciphertext of a manifest at all.
+const MOST: usize = 64 << 20;
 
 fn aad(record: RecordId) -> Vec<u8> {
     [&[FORMAT_VERSION], record.as_bytes().as_slice()].concat()
@@ -45,13 +48,47 @@ pub(crate) fn seal_manifest(
         .map_err(|_| SealError::Manifest)
 }
 
+/// The package with its linked manifest's ciphertext at hand, ready for [`open_manifest`]; one whose manifest stands
+/// inside comes back as it is.
+///
+/// # Errors
+/// If a block of the manifest is missing or changed, or it is over 64 MiB.
+pub fn with_manifest(mut package: Package, source: &dyn BlockSource) -> Result<Package, SealError> {
+    if let Some(ciphertext) = linked(&package, source)? {
+        package.manifest = ciphertext;
+    }
+    Ok(package)
+}
+
+/// As [`with_manifest`], for all three blocks of a record.
+///
+/// # Errors
+/// As [`with_manifest`].
+pub fn sealed_with_manifest(sealed: Sealed, source: &dyn BlockSource) -> Result<Sealed, SealError> {
+    Ok(match linked(sealed.package(), source)? {
+        Some(ciphertext) => sealed.with_manifest(ciphertext),
+        None => sealed,
+    })
+}
+
+fn linked(package: &Package, source: &dyn BlockSource) -> Result<Option<Vec<u8>>, SealError> {
+    let Some(cid) = package.manifest_cid.filter(|_| package.manifest.is_empty()) else {
+        return Ok(None);
+    };
+    let size = size(&cid, source)?;
+    Ok(Some(read_all(&cid, size, source, MOST as u64)?))
+}
+
 /// The manifest of a package.
 ///
 /// # Errors
-/// If the key commitment or the seal does not fit, or package and manifest name different records or parts.
+/// If a linked manifest was not loaded ([`with_manifest`]), the key commitment or the seal does not fit, or package and manifest name different records or parts.
 pub fn open_manifest(package: &Package, key: &MasterKey) -> Result<Manifest, SealError> {
     if !bool::from(key.commitment()[..].ct_eq(&package.key_commitment[..])) {
         return Err(SealError::Check("the key commitment is another key's"));
+    }
+    if let (true, Some(cid)) = (package.manifest.is_empty(), package.manifest_cid) {
+        return Err(DagError::Missing { cid }.into());
     }
     let cipher = XChaCha20Poly1305::new(&(*key.expand(b"manifest")).into());
     let payload = Payload {

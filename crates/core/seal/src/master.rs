@@ -140,6 +140,29 @@ pub fn open_capsule(
     })
 }
 
+/// The capsule again, for the owner's next sealing key: what a rotation of that key needs, record by record. The record
+/// itself does not change, and the old capsule still opens with the old key.
+///
+/// # Errors
+/// If the old capsule does not open, or the new key is not of a later version.
+pub fn recapsule(
+    capsule: &Capsule,
+    current: &SealingSecret,
+    next: &SealingKey,
+    parties: &RecordParties,
+    domain: &TypedDomain,
+    entropy: &mut dyn Entropy,
+) -> Result<Capsule, SealError> {
+    if next.version <= current.version() {
+        return Err(SealError::KeyVersion {
+            current: current.version(),
+            offered: next.version,
+        });
+    }
+    let content = open_capsule(capsule, current, parties, domain)?;
+    seal_capsule(&content, next, parties, domain, entropy)
+}
+
 /// Share `index` of a record, wrapped to a keeper's key.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Sealing: payloads stream through the cipher into blocks; package, key set and capsule follow.
 
 use medibloc_dag::unixfs::{FileBuilder, LEAF};
-use medibloc_dag::{Block, Cid, Codec, cbor};
+use medibloc_dag::{Block, Cid, Codec, MAX_BLOCK, cbor};
 use medibloc_keys::{DealerSeed, Dealing, Entropy};
 use medibloc_record::{
     AccountId, Attestation, Committee, Digest, FORMAT_VERSION, KeySet, Manifest, ManifestPart,
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::SealError;
 use crate::body::{BATCH, SEGMENT, cipher, fill, padded, seal_segments, sealed_length};
-use crate::manifest::seal_manifest;
+use crate::manifest::{MOST_INSIDE, seal_manifest};
 use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
 
 /// Why a sink kept no block.
@@ -84,7 +84,7 @@ pub fn seal(
     let dealing = Dealing::from_seed(&content.dealer_seed, id, committee.threshold);
     let master = MasterKey::from_halves(id, &content.owner_half, &dealing.keeper_half());
     let manifest = describe(id, parties, &details, described);
-    let package = package(&manifest, &master, entropy)?;
+    let package = package(&manifest, &master, entropy, sink)?;
     let key_set = KeySet {
         version: FORMAT_VERSION,
         suite: SUITE_1,
@@ -154,10 +154,11 @@ fn package(
     manifest: &Manifest,
     master: &MasterKey,
     entropy: &mut dyn Entropy,
+    sink: &mut dyn BlockSink,
 ) -> Result<Package, SealError> {
     let mut manifest_nonce = [0; 24];
     entropy.fill(&mut manifest_nonce);
-    Ok(Package {
+    let mut package = Package {
         version: FORMAT_VERSION,
         suite: SUITE_1,
         record: manifest.record,
@@ -173,7 +174,19 @@ fn package(
                 size: sealed_length(padded(part.length)),
             })
             .collect(),
-    })
+    };
+    let inside = package.manifest.len() <= MOST_INSIDE && cbor::to_vec(&package).len() <= MAX_BLOCK;
+    if !inside {
+        let mut leaves = Leaves::new(sink);
+        leaves.push(&core::mem::take(&mut package.manifest))?;
+        package.manifest_cid = Some(leaves.finish()?);
+    }
+    if cbor::to_vec(&package).len() > MAX_BLOCK {
+        return Err(SealError::TooManyParts {
+            parts: package.parts.len(),
+        });
+    }
+    Ok(package)
 }
 
 fn seal_part(
@@ -184,14 +197,11 @@ fn seal_part(
 ) -> Result<ManifestPart, SealError> {
     let key = PartKey::new(random(entropy));
     let cipher = cipher(&key);
-    let mut leaves = Leaves {
-        pending: Vec::new(),
-        builder: FileBuilder::new(),
-        sink,
-    };
+    let mut leaves = Leaves::new(sink);
     let mut hash = Sha256::new();
     let (total, mut done, mut read) = (padded(part.length), 0u64, 0u64);
-    let mut buffer = Zeroizing::new(vec![0u8; SEGMENT * BATCH]);
+    let batch = usize::try_from(total).map_or(SEGMENT * BATCH, |all| all.min(SEGMENT * BATCH));
+    let mut buffer = Zeroizing::new(vec![0u8; batch]);
     while done < total {
         let want = usize::try_from((total - done).min(buffer.len() as u64)).unwrap_or(buffer.len());
         let real = usize::try_from((part.length - read).min(want as u64)).unwrap_or(want);
@@ -242,7 +252,15 @@ struct Leaves<'a> {
     sink: &'a mut dyn BlockSink,
 }
 
-impl Leaves<'_> {
+impl<'a> Leaves<'a> {
+    fn new(sink: &'a mut dyn BlockSink) -> Self {
+        Self {
+            pending: Vec::new(),
+            builder: FileBuilder::new(),
+            sink,
+        }
+    }
+
     fn push(&mut self, bytes: &[u8]) -> Result<(), SealError> {
         self.pending.extend_from_slice(bytes);
         while self.pending.len() >= LEAF {
