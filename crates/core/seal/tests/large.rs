@@ -169,10 +169,10 @@ fn many_parts_are_linked_when_their_list_needs_the_room_and_too_many_are_refused
         "it would fit alone"
     );
     assert!(sealed.package_bytes().len() <= MAX_BLOCK);
-    let (too_many, _) = made(17_500, 10);
+    let (too_many, _) = made(20_000, 10);
     assert!(matches!(
         too_many,
-        Err(SealError::TooManyParts { parts: 17_500 })
+        Err(SealError::TooManyParts { parts: 20_000 })
     ));
 }
 
