@@ -61,6 +61,8 @@ pub struct Config {
     /// Base fee of the first block, in wei per gas; later ones follow EIP-1559. With zero, gas is
     /// free unless blocks are more than half full.
     pub base_fee: u64,
+    /// Who gets the tips.
+    pub coinbase: Address,
     /// When blocks come.
     pub mining: Mining,
     /// The time of blocks.
@@ -76,6 +78,7 @@ impl Default for Config {
             accounts: test_accounts(),
             gas_limit: 30_000_000,
             base_fee: 1_000_000_000,
+            coinbase: Address::ZERO,
             mining: Mining::Instant,
             clock: Arc::new(SystemClock),
         }
@@ -89,6 +92,7 @@ impl fmt::Debug for Config {
             .field("accounts", &self.accounts.len())
             .field("gas_limit", &self.gas_limit)
             .field("base_fee", &self.base_fee)
+            .field("coinbase", &self.coinbase)
             .field("mining", &self.mining)
             .finish_non_exhaustive()
     }
@@ -106,6 +110,7 @@ struct Shared {
     chain_id: u64,
     gas_limit: u64,
     base_fee: u64,
+    coinbase: Address,
     mining: Mining,
     clock: Arc<dyn Clock>,
     writer: Mutex<Writer>,
@@ -149,6 +154,7 @@ impl Chain {
             accounts,
             gas_limit,
             base_fee,
+            coinbase,
             mining,
             clock,
         } = config;
@@ -157,6 +163,7 @@ impl Chain {
             chain_id,
             gas_limit,
             base_fee,
+            coinbase,
             mining,
             clock,
             writer: Mutex::new(Writer {

@@ -67,13 +67,16 @@ impl Chain {
         let (used, refunded) = (first.gas_used, first.gas_refunded);
         first.into_output()?;
         let (mut low, mut high) = (used.saturating_sub(1), most);
-        let guess = (used + refunded + STIPEND) / 63 * 64 + 63;
-        if guess < high {
-            if enough(guess)? {
-                high = guess
-            } else {
-                low = guess
+        // Most need just what they spent; others keep back a 64th from those they call.
+        for guess in [used + refunded, (used + refunded + STIPEND) / 63 * 64 + 63] {
+            if guess >= high {
+                break;
             }
+            if enough(guess)? {
+                high = guess;
+                break;
+            }
+            low = guess;
         }
         while low + 1 < high && (high - low) as f64 / high as f64 > NEAR {
             // The answer is mostly near the lower end.

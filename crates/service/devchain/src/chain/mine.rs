@@ -139,6 +139,7 @@ impl Chain {
         Header {
             parent_hash: parent.hash,
             number: parent.header.number + 1,
+            beneficiary: self.0.coinbase,
             timestamp: writer.next_time.unwrap_or(now).max(parent.header.timestamp),
             gas_limit: self.0.gas_limit,
             base_fee_per_gas: parent.header.next_block_base_fee(BaseFeeParams::ethereum()),
