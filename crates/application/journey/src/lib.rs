@@ -83,7 +83,10 @@ mod reach;
 mod read;
 mod restore;
 mod revoke;
+mod rotate;
 mod sync;
+mod verify;
+mod views;
 mod write;
 
 pub use accept::{KeptRecord, Standing};
@@ -103,4 +106,9 @@ pub use reach::Reach;
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;
+pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};
+pub use views::{
+    ContactView, GrantState, GrantView, InvitationView, JobView, PartView, RecordView, RequestView,
+    StatusView,
+};
 pub use write::{WriteOptions, Written};

@@ -57,6 +57,7 @@ impl Party {
         self.sync_mail(&mut report).await?;
         self.purge_expired(&mut report).await?;
         self.resume_plans(&mut report).await?;
+        self.resume_capsules(&mut report).await?;
         self.deliver_new(&mut report).await?;
         self.resume_erasures(&mut report.later).await?;
         self.remind_readers()?;

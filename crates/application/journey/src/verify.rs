@@ -1,0 +1,385 @@
+//! Verify and export one own record: everything is fetched from the node and recomputed from the chain, nothing that
+//! the vault says is believed; and the plaintext is given out as bytes.
+
+use medibloc_dag::{Block, Cid, unixfs};
+use medibloc_keys::verify_attestation;
+use medibloc_ledger::{BlockEvents, Event};
+use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
+use medibloc_seal::{Expectations, check_for_owner, open_capsule};
+use medibloc_store::Store;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::accept::VaultSource;
+use crate::ended::cid_of;
+use crate::views::{RecordView, record_view};
+use crate::write::parties_of;
+use crate::{JourneyError, Party};
+
+/// One thing that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckLine {
+    /// What.
+    pub what: String,
+    /// It holds.
+    pub holds: bool,
+    /// What was found.
+    pub found: String,
+}
+
+/// Everything that was checked of one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// In order; after one that does not hold, what depends on it is not checked.
+    pub lines: Vec<CheckLine>,
+}
+
+impl VerifyReport {
+    /// Whether every line holds.
+    pub fn holds(&self) -> bool {
+        !self.lines.is_empty() && self.lines.iter().all(|line| line.holds)
+    }
+
+    pub(crate) fn line(&mut self, what: &str, holds: bool, found: impl Into<String>) -> bool {
+        self.lines.push(CheckLine {
+            what: what.into(),
+            holds,
+            found: found.into(),
+        });
+        holds
+    }
+}
+
+/// One part of a record, as bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExportedPart {
+    /// What it is.
+    pub role: PartRole,
+    /// Its media type.
+    pub media_type: String,
+    /// A file name that fits.
+    pub file_name: String,
+    /// The plaintext; wiped on drop.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl core::fmt::Debug for ExportedPart {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "ExportedPart({}, {} bytes)",
+            self.file_name,
+            self.bytes.len()
+        )
+    }
+}
+
+/// A record in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedRecord {
+    /// What it is.
+    pub record: RecordView,
+    /// The original byte for byte, the FHIR bundle, the loss report.
+    pub parts: Vec<ExportedPart>,
+}
+
+/// Where an anchor stands.
+struct Found {
+    anchor: medibloc_consent::AnchorFields,
+    capsule: Digest,
+    block: u64,
+    hash: [u8; 32],
+    at: Timestamp,
+}
+
+impl Party {
+    /// Recomputes everything of one own record from the node and the chain.
+    ///
+    /// # Errors
+    /// If the record is not known here or a peer is away; what does not hold is a line of the report.
+    pub async fn verify_record(&self, record: RecordId) -> Result<VerifyReport, JourneyError> {
+        let kept = self.record(record)?;
+        let own = self.own_address(kept.anchor.owner)?;
+        let mut report = VerifyReport::default();
+        let Some(found) = self.find_anchor(record).await? else {
+            report.line("anchor", false, "the chain has no anchor of this record");
+            return Ok(report);
+        };
+        let place = format!(
+            "block {} ({}), time {}",
+            found.block,
+            Digest::new(found.hash),
+            found.at
+        );
+        let same = found.anchor == kept.anchor && found.anchor.record_id() == record;
+        report.line("anchor", same, place);
+        self.check_state(&found, &mut report).await?;
+        let store = self.ports.network.store(&self.signer(&own));
+        match self.check_content(&own, store.as_ref(), &found).await {
+            Ok(parts) => {
+                report.line(
+                    "content",
+                    true,
+                    format!("{parts} parts as the author attested"),
+                );
+            }
+            Err(error) if crate::accept::is_temporary(&error) => return Err(error),
+            Err(error) => {
+                report.line("content", false, error.to_string());
+            }
+        }
+        self.check_shares(&own, &found, &mut report).await?;
+        Ok(report)
+    }
+
+    async fn find_anchor(&self, record: RecordId) -> Result<Option<Found>, JourneyError> {
+        let mut found: Option<Found> = None;
+        self.each_block(|block| {
+            for event in &block.events {
+                match event {
+                    Event::Anchored(anchor) if anchor.record_id() == record => {
+                        found = Some(Found {
+                            anchor: *anchor,
+                            capsule: anchor.capsule,
+                            block: block.number,
+                            hash: block.hash,
+                            at: block.time,
+                        });
+                    }
+                    Event::CapsuleReplaced {
+                        record: of, digest, ..
+                    } if *of == record => {
+                        if let Some(found) = &mut found {
+                            found.capsule = *digest;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Every final block with events, in order.
+    pub(crate) async fn each_block(
+        &self,
+        mut look: impl FnMut(&BlockEvents),
+    ) -> Result<(), JourneyError> {
+        let mut next = 0;
+        loop {
+            let blocks = self.ports.events.events(next, 500).await?;
+            let Some(last) = blocks.last() else {
+                return Ok(());
+            };
+            next = last.number + 1;
+            blocks.iter().for_each(&mut look);
+        }
+    }
+
+    async fn check_state(
+        &self,
+        found: &Found,
+        report: &mut VerifyReport,
+    ) -> Result<(), JourneyError> {
+        let facts = self.ports.facts.record(found.anchor.record_id()).await?;
+        let accepted = facts.is_some_and(|facts| facts.accepted);
+        let erased = facts.is_some_and(|facts| facts.erased);
+        let retracted = facts.is_some_and(|facts| facts.retracted);
+        let told = if accepted {
+            "by its owner"
+        } else {
+            "not by its owner"
+        };
+        report.line("accepted", accepted, told);
+        report.line(
+            "not erased",
+            !erased,
+            if erased { "erased" } else { "it stands" },
+        );
+        let told = if retracted {
+            "its author took it back"
+        } else {
+            "it stands"
+        };
+        report.line("not retracted", !retracted, told);
+        if found.anchor.kind == Kind::Medical {
+            let author = found.anchor.author;
+            let then = self.ports.facts.standing(author, found.at).await?;
+            let told = format!(
+                "{author} was {} then",
+                if then.accredited {
+                    "accredited"
+                } else {
+                    "not accredited"
+                }
+            );
+            report.line("author accredited", then.accredited, told);
+        }
+        Ok(())
+    }
+
+    /// Objects and parts from the node alone; gives how many parts.
+    async fn check_content(
+        &self,
+        own: &crate::OwnAddress,
+        store: &dyn Store,
+        found: &Found,
+    ) -> Result<usize, JourneyError> {
+        let anchor = &found.anchor;
+        let fetch = async |digest: Digest, what| {
+            from_node(store, &cid_of(digest), what)
+                .await
+                .map(Block::into_bytes)
+        };
+        let sealed = Sealed::parse(
+            fetch(anchor.package, "package").await?,
+            fetch(anchor.key_set, "key set").await?,
+            fetch(found.capsule, "capsule").await?,
+        )?;
+        let attestation =
+            SignedAttestation::parse(&fetch(anchor.attestation, "attestation").await?)?;
+        let signer = verify_attestation(&attestation, &self.ports.domain)?;
+        if self.ports.facts.account_of(signer).await? != Some(anchor.author) {
+            return Err(JourneyError::Untrusted {
+                what: "attestation",
+                why: "it is not signed by the author that the anchor names".into(),
+            });
+        }
+        let expected = Expectations {
+            record: anchor.record_id(),
+            author: anchor.author,
+            author_address: signer,
+            owner: anchor.owner,
+            kind: anchor.kind,
+            class: anchor.class,
+            amends: anchor.amends,
+        };
+        let secret = self.sealing_at(own, sealed.capsule().wrapped.key_version);
+        let domain = &self.ports.domain;
+        let content = open_capsule(sealed.capsule(), &secret, &parties_of(anchor), domain)?;
+        let committee = self.ports.facts.committee().await?.committee;
+        let manifest = check_for_owner(
+            &sealed,
+            &attestation,
+            &content,
+            committee,
+            &expected,
+            domain,
+        )?;
+        for part in &manifest.parts {
+            self.check_dag(store, &part.cid).await?;
+            // The blocks are bound by their identifiers now, wherever they are read.
+            let source = VaultSource { party: self };
+            medibloc_seal::open_part(part, &source, &mut std::io::sink())?;
+        }
+        Ok(manifest.parts.len())
+    }
+
+    /// Every block below a root is at the node, unchanged; one that the vault lost is kept again.
+    async fn check_dag(&self, store: &dyn Store, root: &Cid) -> Result<(), JourneyError> {
+        let mut open = vec![*root];
+        while let Some(cid) = open.pop() {
+            let block = from_node(store, &cid, "part").await?;
+            let links = unixfs::links(&cid, block.bytes());
+            open.extend(links.map_err(|source| JourneyError::Malformed {
+                what: "part",
+                source,
+            })?);
+            if self.ports.vault.blob(&cid)?.is_none() {
+                self.ports.vault.put_blob(&block)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_shares(
+        &self,
+        own: &crate::OwnAddress,
+        found: &Found,
+        report: &mut VerifyReport,
+    ) -> Result<(), JourneyError> {
+        let committee = self.ports.facts.committee().await?;
+        let keepers = self.ports.network.keepers(&self.signer(own));
+        let mut signed = 0;
+        for keeper in &committee.keepers {
+            let answer = keepers
+                .acknowledgement(keeper.index, found.anchor.record_id())
+                .await;
+            if let Ok(Some(reply)) = answer
+                && self.is_acknowledged_by(keeper.signer, &found.anchor, &reply)
+            {
+                signed += 1;
+            }
+        }
+        let threshold = committee.committee.threshold;
+        let told = format!(
+            "{signed} of {} keepers sign that they hold a share, {} are needed",
+            committee.keepers.len(),
+            threshold.t()
+        );
+        report.line("shares", signed >= usize::from(threshold.t()), told);
+        Ok(())
+    }
+
+    /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.
+    pub fn export_record(&self, record: RecordId) -> Result<ExportedRecord, JourneyError> {
+        let kept = self.record(record)?;
+        let manifest = kept.manifest.clone().ok_or_else(|| JourneyError::Unknown {
+            what: format!("the content of record {record}"),
+            hint: "it was not accepted; `medibloc record show` says why",
+        })?;
+        let mut parts = Vec::new();
+        for part in &manifest.parts {
+            let mut bytes = Zeroizing::new(Vec::new());
+            let source = VaultSource { party: self };
+            medibloc_seal::open_part(part, &source, &mut *bytes)?;
+            parts.push(ExportedPart {
+                role: part.role,
+                media_type: part.media_type.clone(),
+                file_name: file_name(record, part.role, &part.media_type),
+                bytes,
+            });
+        }
+        let contacts = self.contacts()?;
+        let author = contacts
+            .into_iter()
+            .find(|contact| contact.party == kept.anchor.author);
+        Ok(ExportedRecord {
+            record: record_view(&kept, author.map(|contact| contact.name)),
+            parts,
+        })
+    }
+}
+
+fn file_name(record: RecordId, role: PartRole, media_type: &str) -> String {
+    let id = record.to_string();
+    let short = id.get(2..10).unwrap_or(&id);
+    let role = match role {
+        PartRole::Original => "original",
+        PartRole::Fhir => "fhir",
+        PartRole::Thumbnail => "thumbnail",
+        PartRole::Index => "report",
+        _ => "part",
+    };
+    let ending = match media_type {
+        media if media.contains("json") => "json",
+        media if media.contains("xml") => "xml",
+        media if media.starts_with("text/") => "txt",
+        _ => "bin",
+    };
+    format!("{short}-{role}.{ending}")
+}
+
+/// A block as the node gives it, checked against its identifier.
+async fn from_node(
+    store: &dyn Store,
+    cid: &Cid,
+    what: &'static str,
+) -> Result<Block, JourneyError> {
+    let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
+        what: format!("the {what} {cid} at the node"),
+        hint: "the vault still has it; `medibloc sync` stores it again if the record is yours",
+    })?;
+    Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
+}

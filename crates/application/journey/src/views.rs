@@ -1,0 +1,469 @@
+//! What a person sees of the own vault: plain values for lists and status, no key among them.
+
+use medibloc_consent::{Grant, Scope};
+use medibloc_record::{AccountId, Kind, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::KeptRecord;
+use crate::errand::errand_key;
+use crate::outbox::Outgoing;
+use crate::party::table;
+use crate::sync::Cursor;
+use crate::write::WriteJob;
+use crate::{EndOfGrant, GivenGrant, JourneyError, Party, Standing};
+
+/// A contact of an owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactView {
+    /// The own address that it is paired with.
+    pub own: String,
+    /// The account that it signs with.
+    pub account: String,
+    /// The authority vouches for the account.
+    pub accredited: bool,
+    /// Name in its credential, or what the owner calls it.
+    pub name: String,
+    /// The person has read the name and said yes.
+    pub confirmed: bool,
+    /// Its node.
+    pub node: String,
+    /// Until when it may write; none if it may not.
+    pub may_write_until: Option<u64>,
+}
+
+/// An invitation that nobody has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationView {
+    /// The own address that it is for.
+    pub own: String,
+    /// The text to hand over.
+    pub text: String,
+    /// Until when it is good.
+    pub until: u64,
+}
+
+/// A request to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Its id.
+    pub id: String,
+    /// Who asks.
+    pub name: String,
+    /// What for.
+    pub purpose: String,
+    /// In words.
+    pub reason: String,
+    /// Until when.
+    pub until: u64,
+    /// Grants that answered it.
+    pub answered_by: Vec<String>,
+}
+
+/// How a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GrantState {
+    /// On its way to the chain.
+    Pending,
+    /// In force.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// Taken back.
+    Revoked,
+}
+
+/// A grant that was given or is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantView {
+    /// Its id.
+    pub id: String,
+    /// Name of the other side; empty on the reader's side.
+    pub name: String,
+    /// `one`, `classes`, `all`, or `write`.
+    pub scope: String,
+    /// Records whose keys were given.
+    pub records: Vec<String>,
+    /// What for.
+    pub purpose: String,
+    /// In words.
+    pub reason: String,
+    /// First second.
+    pub from: u64,
+    /// First second after.
+    pub until: u64,
+    /// How it stands.
+    pub state: GrantState,
+    /// The reader says that it no longer keeps what it read.
+    pub purged: bool,
+}
+
+/// A part of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartView {
+    /// `original`, `fhir`, `thumbnail` or `index`.
+    pub role: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// A record of the own vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its id.
+    pub id: String,
+    /// Title for people.
+    pub title: Option<String>,
+    /// `medical`, `self`, `family`, `device` or `research`.
+    pub kind: String,
+    /// What it is about.
+    pub category: Option<String>,
+    /// `normal`, `restricted` or `very-restricted`.
+    pub sensitivity: Option<String>,
+    /// The author's account.
+    pub author: String,
+    /// The author's name, if it is a contact.
+    pub author_name: Option<String>,
+    /// The own address that it is under.
+    pub own: String,
+    /// When the author signed.
+    pub authored_at: Option<u64>,
+    /// When the document says that it was written.
+    pub written: Option<String>,
+    /// `checked`, `accepted`, `not accepted` or `erased`.
+    pub standing: String,
+    /// Why it is not accepted.
+    pub because: Option<String>,
+    /// Its parts.
+    pub parts: Vec<PartView>,
+}
+
+/// Something unfinished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// What it does.
+    pub what: String,
+    /// Why it did not end yet; none if it was not tried.
+    pub reason: Option<String>,
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The public account.
+    pub account: String,
+    /// What it is.
+    pub role: String,
+    /// The last final block.
+    pub block: u64,
+    /// Its hash.
+    pub block_hash: String,
+    /// Its time.
+    pub block_time: u64,
+    /// The next block that sync looks at.
+    pub synced_to: u64,
+    /// Own addresses.
+    pub addresses: usize,
+    /// Records that are accepted.
+    pub accepted: usize,
+    /// Records that are not, or not yet.
+    pub not_accepted: usize,
+    /// Requests that nobody answered.
+    pub requests: usize,
+    /// Grants in force.
+    pub live_grants: usize,
+    /// What is unfinished; `sync` goes on with it.
+    pub jobs: Vec<JobView>,
+}
+
+/// The word that serde uses for a unit variant.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+const fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::One(_) => "one",
+        Scope::Classes(_) => "classes",
+        Scope::All => "all",
+    }
+}
+
+fn ids(records: &[RecordId]) -> Vec<String> {
+    records.iter().map(ToString::to_string).collect()
+}
+
+impl Party {
+    /// Contacts, by own address.
+    pub fn contact_views(&self) -> Result<Vec<ContactView>, JourneyError> {
+        let writes = self.write_grants()?;
+        let views = self.contacts()?.into_iter().map(|contact| {
+            let until = writes
+                .iter()
+                .filter(|(_, given)| given.own == contact.own && !given.revoked)
+                .filter_map(|(_, given)| given.artefact.write.map(|write| write.until.0))
+                .max();
+            ContactView {
+                own: contact.own.to_string(),
+                account: contact.party.to_string(),
+                accredited: contact.card.account.is_some(),
+                name: contact.name,
+                confirmed: contact.confirmed,
+                node: contact.card.node,
+                may_write_until: until,
+            }
+        });
+        Ok(views.collect())
+    }
+
+    /// Invitations that wait for an answer.
+    pub fn invitation_views(&self) -> Result<Vec<InvitationView>, JourneyError> {
+        let views = self.open_invitations()?.into_iter();
+        Ok(views
+            .map(|invitation| InvitationView {
+                own: invitation.owner.to_string(),
+                text: invitation.to_text(),
+                until: invitation.expiry.0,
+            })
+            .collect())
+    }
+
+    /// Requests, those that were answered too.
+    pub fn request_views(&self) -> Result<Vec<RequestView>, JourneyError> {
+        let grants = self.grants()?;
+        let views = self.requests()?.into_iter().map(|pending| RequestView {
+            id: medibloc_record::Digest::new(pending.id).to_string(),
+            name: pending.name,
+            purpose: word(&pending.request.purpose),
+            reason: pending.request.reason,
+            until: pending.request.until.0,
+            answered_by: grants
+                .iter()
+                .filter(|(_, given)| given.answers(&pending.id))
+                .map(|(id, _)| id.to_string())
+                .collect(),
+        });
+        Ok(views.collect())
+    }
+
+    /// Grants and write grants that were given.
+    pub async fn given_views(&self) -> Result<Vec<GrantView>, JourneyError> {
+        let now = self.chain_now().await?;
+        let mut views = Vec::new();
+        for (id, given) in self.grants()? {
+            let Some(grant) = given.artefact.grant.clone() else {
+                continue;
+            };
+            let pending = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
+            let mut records = given.artefact.records.clone();
+            for delivery in self.deliveries(id)? {
+                records.extend(delivery.records);
+            }
+            let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
+            views.push(view_of(&given, &grant, &records, state));
+        }
+        for (id, given) in self.write_grants()? {
+            let Some(write) = given.artefact.write else {
+                continue;
+            };
+            let pending = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
+            views.push(GrantView {
+                id: id.to_string(),
+                name: given.artefact.name,
+                scope: "write".into(),
+                records: Vec::new(),
+                purpose: word(&given.artefact.purpose),
+                reason: given.artefact.reason,
+                from: 0,
+                until: write.until.0,
+                state: state_of(pending.is_some(), given.revoked, write.until, now),
+                purged: false,
+            });
+        }
+        Ok(views)
+    }
+
+    /// Grants that are held.
+    pub async fn held_views(&self) -> Result<Vec<GrantView>, JourneyError> {
+        let now = self.chain_now().await?;
+        let mut views = Vec::new();
+        for held in self.held()? {
+            let Some(grant) = held.artefact.grant.clone() else {
+                continue;
+            };
+            let revoked = held.ended == Some(EndOfGrant::Revoked);
+            let records: Vec<RecordId> = if held.ended.is_some() {
+                held.artefact.records.clone()
+            } else {
+                held.records().collect()
+            };
+            let state = state_of(false, revoked, grant.terms.until, now);
+            let mut artefact = held.artefact;
+            artefact.name = String::new();
+            let given = GivenGrant::new(held.own, artefact);
+            let mut view = view_of(&given, &grant, &records, state);
+            view.purged = held.ended.is_some();
+            views.push(view);
+        }
+        Ok(views)
+    }
+
+    /// Records of the own vault, oldest first.
+    pub fn record_views(&self) -> Result<Vec<RecordView>, JourneyError> {
+        let contacts = self.contacts()?;
+        let name_of = |author: AccountId| {
+            let of = contacts.iter().find(|contact| contact.party == author);
+            of.map(|contact| contact.name.clone())
+        };
+        Ok(self
+            .records()?
+            .iter()
+            .map(|kept| record_view(kept, name_of(kept.anchor.author)))
+            .collect())
+    }
+
+    /// How everything stands, unfinished jobs with their reasons.
+    pub async fn status(&self) -> Result<StatusView, JourneyError> {
+        let head = self.ports.facts.head().await?;
+        let records = self.records()?;
+        let accepted = records.iter().filter(|kept| kept.is_accepted()).count();
+        let erased = records
+            .iter()
+            .filter(|kept| kept.standing == Standing::Erased);
+        let live = |view: &&GrantView| view.state == GrantState::Live;
+        let waiting = |view: &&RequestView| view.answered_by.is_empty();
+        let cursor: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        Ok(StatusView {
+            account: self.account().id().to_string(),
+            role: word(&self.role()),
+            block: head.number,
+            block_hash: medibloc_record::Digest::new(head.hash).to_string(),
+            block_time: head.time.0,
+            synced_to: cursor.next,
+            addresses: self.addresses()?.len(),
+            accepted,
+            not_accepted: records.len() - accepted - erased.count(),
+            requests: self.request_views()?.iter().filter(waiting).count(),
+            live_grants: self.given_views().await?.iter().filter(live).count(),
+            jobs: self.job_views()?,
+        })
+    }
+
+    /// Everything unfinished.
+    pub fn job_views(&self) -> Result<Vec<JobView>, JourneyError> {
+        let mut jobs = Vec::new();
+        for job in self.rows::<WriteJob>(table::JOBS)? {
+            let title = job.title.clone().unwrap_or_else(|| "a record".into());
+            let record = job.anchor.record_id();
+            let have = job.acknowledged.count_ones();
+            jobs.push(JobView {
+                what: format!("write «{title}» ({record}), {have} keepers have their share"),
+                reason: job.problem,
+            });
+        }
+        for errand in self.errands()? {
+            jobs.push(JobView {
+                what: errand.what,
+                reason: errand.problem,
+            });
+        }
+        for letter in self.rows::<Outgoing>(table::LETTERS)? {
+            if letter.sent.is_none() {
+                jobs.push(JobView {
+                    what: format!("send a letter to {}", letter.letter.recipient),
+                    reason: letter.problem,
+                });
+            }
+        }
+        for kept in self.records()? {
+            let record = kept.record();
+            match kept.standing {
+                Standing::Checked => jobs.push(JobView {
+                    what: format!("accept record {record}"),
+                    reason: Some("too few keepers have their share yet".into()),
+                }),
+                Standing::NotAccepted { because } if kept.incomplete => jobs.push(JobView {
+                    what: format!("accept record {record}"),
+                    reason: Some(because),
+                }),
+                _ => {}
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+fn state_of(pending: bool, revoked: bool, until: Timestamp, now: Timestamp) -> GrantState {
+    if revoked {
+        GrantState::Revoked
+    } else if pending {
+        GrantState::Pending
+    } else if until <= now {
+        GrantState::Expired
+    } else {
+        GrantState::Live
+    }
+}
+
+fn view_of(
+    given: &GivenGrant,
+    grant: &Grant,
+    records: &[RecordId],
+    state: GrantState,
+) -> GrantView {
+    GrantView {
+        id: grant.id.to_string(),
+        name: given.artefact.name.clone(),
+        scope: scope_word(grant.terms.scope).into(),
+        records: ids(records),
+        purpose: word(&given.artefact.purpose),
+        reason: given.artefact.reason.clone(),
+        from: grant.terms.from.0,
+        until: grant.terms.until.0,
+        state,
+        purged: given.purged,
+    }
+}
+
+pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> RecordView {
+    let manifest = kept.manifest.as_ref();
+    let (standing, because) = match &kept.standing {
+        Standing::Checked => ("checked", None),
+        Standing::Accepted => ("accepted", None),
+        Standing::NotAccepted { because } => ("not accepted", Some(because.clone())),
+        Standing::Erased => ("erased", None),
+    };
+    let own = kept.anchor.kind.is_written_by_owner();
+    RecordView {
+        id: kept.record().to_string(),
+        title: manifest.and_then(|manifest| manifest.title.clone()),
+        kind: word::<Kind>(&kept.anchor.kind),
+        category: manifest.map(|manifest| word(&manifest.category)),
+        sensitivity: manifest.map(|manifest| word(&manifest.sensitivity)),
+        author: kept.anchor.author.to_string(),
+        author_name: if own { Some("you".into()) } else { author_name },
+        own: kept.anchor.owner.to_string(),
+        authored_at: manifest.map(|manifest| manifest.times.authored_at.0),
+        written: manifest.and_then(|manifest| manifest.times.written.clone()),
+        standing: standing.into(),
+        because,
+        parts: manifest.map_or_else(Vec::new, |manifest| {
+            let parts = manifest.parts.iter();
+            parts
+                .map(|part| PartView {
+                    role: word(&part.role),
+                    media_type: part.media_type.clone(),
+                    length: part.length,
+                    sha256: part.plaintext.to_string(),
+                })
+                .collect()
+        }),
+    }
+}
