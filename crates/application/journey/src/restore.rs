@@ -27,6 +27,25 @@ pub struct RestoreReport {
     pub sync: SyncReport,
 }
 
+impl RestoreReport {
+    /// What to do if the restore did not bring back everything; none if it did.
+    pub fn advice(&self) -> Option<String> {
+        if self.addresses == 0 {
+            return Some(
+                "no address of this phrase is registered on this chain: check each word, their order and the word \
+                 list, and that deployment.json is the one of your node; nothing was changed, restore again"
+                    .into(),
+            );
+        }
+        (!self.missing.is_empty() || !self.sync.later.is_empty()).then(|| {
+            let open = self.missing.len() + self.sync.later.len();
+            format!(
+                "{open} things could not be fetched now; run `medibloc sync` when your node answers"
+            )
+        })
+    }
+}
+
 impl Party {
     /// Rebuilds an empty vault from a phrase.
     pub async fn restore(
