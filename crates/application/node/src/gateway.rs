@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use medibloc_api::paths;
-use medibloc_ledger::{Events, Facts, Relay};
+use medibloc_ledger::{Events, Facts};
 use medibloc_record::TypedDomain;
 use medibloc_store::Store;
 
@@ -22,9 +22,10 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
 use crate::guard::{DailyLimits, Guard};
+use crate::upkeep::Upkeep;
 use crate::watch::watched;
 use access::Access;
-pub use relay::{Caller, Inspect};
+pub use relay::{Caller, Forward};
 
 /// What a gateway is told.
 #[derive(Clone, Debug)]
@@ -51,9 +52,7 @@ pub struct Gateway {
     /// Final events.
     pub events: Arc<dyn Events>,
     /// Sends calls to the chain.
-    pub relay: Arc<dyn Relay>,
-    /// Says whose a call is.
-    pub inspect: Arc<dyn Inspect>,
+    pub relay: Arc<dyn Forward>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -83,8 +82,7 @@ pub(crate) struct Parts {
     follower: Arc<Follower>,
     access: Access,
     db: Db,
-    relay: Arc<dyn Relay>,
-    inspect: Arc<dyn Inspect>,
+    relay: Arc<dyn Forward>,
     config: GatewayConfig,
 }
 
@@ -93,6 +91,17 @@ pub(crate) struct Parts {
 /// # Errors
 /// If its databases cannot be opened.
 pub fn gateway(on: Gateway, config: GatewayConfig) -> Result<Router, DbError> {
+    Ok(gateway_with_upkeep(on, config)?.0)
+}
+
+/// The gateway's router, and what follows the chain for it while nobody asks.
+///
+/// # Errors
+/// If its databases cannot be opened.
+pub fn gateway_with_upkeep(
+    on: Gateway,
+    config: GatewayConfig,
+) -> Result<(Router, Upkeep), DbError> {
     let follower = Arc::new(Follower::new(
         on.facts.clone(),
         on.events,
@@ -108,7 +117,7 @@ pub fn gateway(on: Gateway, config: GatewayConfig) -> Result<Router, DbError> {
         on.facts,
         config.limits,
     )?;
-    let parts = Parts {
+    let parts = Arc::new(Parts {
         guard,
         access: Access {
             store: on.store,
@@ -118,9 +127,8 @@ pub fn gateway(on: Gateway, config: GatewayConfig) -> Result<Router, DbError> {
         follower,
         db,
         relay: on.relay,
-        inspect: on.inspect,
         config,
-    };
+    });
     let router = Router::new()
         .route(paths::BLOCK, get(storage::get))
         .route(paths::BLOCKS, post(storage::put))
@@ -132,8 +140,15 @@ pub fn gateway(on: Gateway, config: GatewayConfig) -> Result<Router, DbError> {
         .route(paths::RELAY, post(relay::relay))
         .route(paths::NODE, get(node))
         .route(paths::READYZ, get(ready))
-        .with_state(Arc::new(parts));
-    Ok(watched(router))
+        .with_state(parts.clone());
+    Ok((watched(router), Upkeep::of_gateway(parts)))
+}
+
+impl Parts {
+    /// Follows the chain and deletes what was erased.
+    pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
+        self.access.refresh().await
+    }
 }
 
 /// Who this is; unsigned.

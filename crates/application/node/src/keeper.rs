@@ -21,6 +21,7 @@ use crate::clock::{Clock, OsEntropy};
 use crate::db::DbError;
 use crate::fault::Fault;
 use crate::guard::{DailyLimits, Guard};
+use crate::upkeep::Upkeep;
 use disk::Disk;
 pub use keys::{KeeperKeys, KeyFileError};
 
@@ -67,6 +68,14 @@ impl core::fmt::Debug for Keeper {
 /// # Errors
 /// If its databases cannot be opened, or were written with other keys.
 pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
+    Ok(keeper_with_upkeep(on, config)?.0)
+}
+
+/// The keeper's router, and what follows the chain for it while nobody asks.
+///
+/// # Errors
+/// As [`keeper`].
+pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, Upkeep), DbError> {
     let identity = on.keys.identity(config.domain, config.finality_lag);
     let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
     let state = disk.load((on.clock)())?;
@@ -79,7 +88,7 @@ pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
         on.facts,
         config.limits,
     )?;
-    let shell = Shell {
+    let shell = Arc::new(Shell {
         guard,
         follower,
         clock: on.clock,
@@ -88,8 +97,8 @@ pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
             disk,
             state: Mutex::new(Some(state)),
         }),
-    };
-    Ok(routes::router(shell))
+    });
+    Ok((routes::router(shell.clone()), Upkeep::of_keeper(shell)))
 }
 
 /// The machine with its disk; one step at a time.

@@ -6,15 +6,23 @@
 
 mod chain;
 mod clock;
+mod credential;
 mod db;
+mod evm;
 mod fault;
 mod gateway;
 mod guard;
 mod keeper;
+mod upkeep;
+mod wallet;
 mod watch;
 
 pub use clock::{Clock, OsEntropy, system_clock};
+pub use credential::ProviderCredential;
 pub use db::DbError;
-pub use gateway::{Caller, Gateway, GatewayConfig, Inspect, gateway};
+pub use evm::{WalletRelay, connect, contracts};
+pub use gateway::{Caller, Forward, Gateway, GatewayConfig, gateway, gateway_with_upkeep};
 pub use guard::DailyLimits;
-pub use keeper::{Keeper, KeeperConfig, KeeperKeys, KeyFileError, keeper};
+pub use keeper::{Keeper, KeeperConfig, KeeperKeys, KeyFileError, keeper, keeper_with_upkeep};
+pub use upkeep::Upkeep;
+pub use wallet::{make_wallet, read_wallet};

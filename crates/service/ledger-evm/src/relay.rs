@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use alloy::primitives::U256;
+use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
+use crate::bindings::accounts::Accounts::registerCall;
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
 use crate::wallet::Wallet;
@@ -85,6 +87,19 @@ impl RelayWallet {
     /// The wallet's address, which needs coins.
     pub const fn address(&self) -> medibloc_record::Address {
         medibloc_record::Address::new(self.address)
+    }
+
+    /// Whose a request is, by its checked signature, and whether it registers this address: what limits are counted by.
+    ///
+    /// # Errors
+    /// [`LedgerError::BadRequest`] if it is no request for this deployment or its signature another's.
+    pub fn caller(
+        &self,
+        call: &SignedCall,
+    ) -> Result<(medibloc_record::Address, bool), LedgerError> {
+        let request = self.admit(Source::default(), call)?.request;
+        let address = medibloc_record::Address::new(request.from.0.0);
+        Ok((address, request.data.starts_with(&registerCall::SELECTOR)))
     }
 
     /// Takes a request that came over a connection. Cancel-safe: a request once taken is carried out.

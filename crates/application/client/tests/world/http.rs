@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use axum::Router;
 use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, Timing};
 use medibloc_journey::memory::MemoryVault;
 use medibloc_journey::{Clock, Credential, Ports, VaultPort};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
-use medibloc_ledger::{CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, SignedCall};
+use medibloc_ledger::{
+    CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay, SignedCall,
+};
 use medibloc_node::{
-    Caller, DailyLimits, Gateway, GatewayConfig, Inspect, Keeper, KeeperConfig, KeeperKeys,
+    Caller, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
     gateway, keeper,
 };
 use medibloc_record::{AccountId, Address, Committee, Digest, Threshold, Timestamp, TypedDomain};
@@ -34,10 +37,11 @@ impl Clock for SetClock {
 }
 
 /// The memory ledger's calls are their digests.
-struct ByDigest;
+struct ByDigest(Arc<MemoryLedger>);
 
-impl Inspect for ByDigest {
-    fn inspect(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+#[async_trait]
+impl Forward for ByDigest {
+    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
         let bad = |what: &str| LedgerError::BadRequest { what: what.into() };
         let digest = call.bytes.as_slice().try_into();
         let digest: [u8; 32] = digest.map_err(|_| bad("it has not 32 bytes"))?;
@@ -46,6 +50,10 @@ impl Inspect for ByDigest {
             address,
             registers: true,
         })
+    }
+
+    async fn forward(&self, _source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        self.0.relay(call).await
     }
 }
 
@@ -131,8 +139,7 @@ impl World {
             store: world.store.clone(),
             facts: world.ledger.clone(),
             events: world.ledger.clone(),
-            relay: world.ledger.clone(),
-            inspect: Arc::new(ByDigest),
+            relay: Arc::new(ByDigest(world.ledger.clone())),
             clock: Arc::new(move || clock.now()),
         };
         // The first task is the node's, then one a keeper.

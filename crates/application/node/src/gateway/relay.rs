@@ -1,13 +1,15 @@
 //! The relay: within limits, the call goes to the chain and the contract's own error comes back.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use medibloc_api::{RelayCall, RelayOutcome, limits};
 use medibloc_dag::cbor;
-use medibloc_ledger::{LedgerError, SignedCall};
+use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall};
 use medibloc_record::Address;
 
 use crate::fault::{Fault, object};
@@ -23,13 +25,20 @@ pub struct Caller {
     pub registers: bool,
 }
 
-/// Reads from a signed call whose it is; the ledger's adapter knows its own encoding.
-pub trait Inspect: Send + Sync {
+/// The relay that a gateway stands on: the ledger's adapter knows its own encoding and how to batch.
+#[async_trait]
+pub trait Forward: Send + Sync {
     /// The caller, by its checked signature.
     ///
     /// # Errors
     /// [`LedgerError::BadRequest`] if the call is malformed or its signature another's.
-    fn inspect(&self, call: &SignedCall) -> Result<Caller, LedgerError>;
+    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError>;
+
+    /// Simulates, sends, and returns when the call is final. Calls of one source never share a transaction.
+    ///
+    /// # Errors
+    /// As `Relay::relay` of the ledger.
+    async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError>;
 }
 
 pub(super) async fn relay(
@@ -44,16 +53,16 @@ pub(super) async fn relay(
         bytes: call.bytes,
         signature: call.signature,
     };
-    let caller = on.inspect.inspect(&call)?;
+    let caller = on.relay.caller(&call)?;
     let known = on.follower.facts.account_of(caller.address).await?;
     match (known, caller.registers) {
         (Some(_), _) => on.guard.count(caller.address, 1, body.len()).await?,
         (None, true) => on.guard.count_registration(&source).await?,
         (None, false) => {
-            return Err(LedgerError::from(medibloc_ledger::Refusal::NotRegistered).into());
+            return Err(LedgerError::from(Refusal::NotRegistered).into());
         }
     }
-    let outcome = on.relay.relay(&call).await?;
+    let outcome = on.relay.forward(number_of(&source), &call).await?;
     Ok(object(&RelayOutcome {
         block: outcome.block,
         transaction: outcome.transaction,
@@ -68,4 +77,11 @@ fn source_of(request: &Request) -> String {
         Some(IpAddr::V6(address)) => hex::encode(&address.octets()[..8]),
         None => "unknown".into(),
     }
+}
+
+/// Two sources with one number would only not share a transaction.
+fn number_of(source: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    source.hash(&mut hasher);
+    hasher.finish()
 }

@@ -150,8 +150,6 @@ impl KeeperKeys {
     /// # Errors
     /// If the file is there already or cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), KeyFileError> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
         let file = File {
             version: 1,
             index: self.index,
@@ -169,16 +167,7 @@ impl KeeperKeys {
         let text = Zeroizing::new(
             serde_json::to_vec_pretty(&file).expect("texts and numbers are always JSON"),
         );
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-            .map_err(|source| KeyFileError::Io {
-                path: path.display().to_string(),
-                source,
-            })
+        crate::wallet::write_secret(path, &text)
     }
 
     pub(crate) fn identity(&self, domain: TypedDomain, finality_lag: u64) -> KeeperIdentity {

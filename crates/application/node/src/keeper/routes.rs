@@ -16,7 +16,7 @@ use crate::fault::{Fault, object};
 use crate::keeper::Shell;
 use crate::watch::watched;
 
-pub(super) fn router(shell: Shell) -> Router {
+pub(super) fn router(shell: Arc<Shell>) -> Router {
     let router = Router::new()
         .route(paths::SHARES, post(deposit))
         .route(paths::SHARE, get(acknowledgement))
@@ -24,7 +24,7 @@ pub(super) fn router(shell: Shell) -> Router {
         .route(paths::FEED, get(feed))
         .route(paths::DELETION, get(deletion))
         .route(paths::READYZ, get(ready))
-        .with_state(Arc::new(shell));
+        .with_state(shell);
     watched(router)
 }
 

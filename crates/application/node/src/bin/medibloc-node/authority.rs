@@ -1,0 +1,132 @@
+//! What the authority does: accredit with a credential, suspend, reinstate.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use medibloc_ledger::Outcome;
+use medibloc_ledger_evm::{Accreditation, AuthorityWallet};
+use medibloc_node::{ProviderCredential, connect, read_wallet, system_clock};
+use medibloc_record::{AccountId, Digest, Timestamp, keccak256};
+
+use crate::config::deployment;
+use crate::say;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Accredit a provider or researcher, and write its credential
+    Accredit(Accredit),
+    /// Suspend an account from the next block on
+    Suspend(One),
+    /// Lift a suspension
+    Reinstate(One),
+}
+
+#[derive(Args)]
+pub(crate) struct One {
+    /// deployment.json
+    #[arg(long)]
+    deployment: PathBuf,
+    /// The authority's key file
+    #[arg(long)]
+    key: PathBuf,
+    /// The account
+    #[arg(long)]
+    account: AccountId,
+}
+
+#[derive(Args)]
+pub(crate) struct Accredit {
+    #[command(flatten)]
+    one: One,
+    /// The provider's name, as people know it
+    #[arg(long)]
+    name: String,
+    /// Its profession
+    #[arg(long)]
+    profession: String,
+    /// ISO 3166-1 alpha-2
+    #[arg(long)]
+    jurisdiction: String,
+    /// First second; now if not given
+    #[arg(long)]
+    from: Option<u64>,
+    /// Days that it is valid
+    #[arg(long, default_value_t = 3_650)]
+    days: u64,
+    /// The credential's new file
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Accredit(accredit) => run_accredit(accredit).await,
+        Command::Suspend(one) => {
+            let (wallet, _) = wallet(&one).await?;
+            told("suspended", one.account, wallet.suspend(one.account).await?);
+            Ok(())
+        }
+        Command::Reinstate(one) => {
+            let (wallet, _) = wallet(&one).await?;
+            told(
+                "reinstated",
+                one.account,
+                wallet.reinstate(one.account).await?,
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn wallet(one: &One) -> anyhow::Result<(AuthorityWallet, u64)> {
+    let deployment = deployment(&one.deployment)?;
+    let ledger = connect(&deployment).await?;
+    let key = read_wallet(&one.key)?;
+    Ok((AuthorityWallet::new(&ledger, &key), deployment.chain_id))
+}
+
+async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
+    let jurisdiction: [u8; 2] = accredit
+        .jurisdiction
+        .as_bytes()
+        .try_into()
+        .ok()
+        .filter(|code: &[u8; 2]| code.iter().all(u8::is_ascii_uppercase))
+        .context("--jurisdiction is not two capital letters (ISO 3166-1 alpha-2)")?;
+    let (wallet, chain_id) = wallet(&accredit.one).await?;
+    let key = read_wallet(&accredit.one.key)?;
+    let from = accredit.from.map_or_else(|| system_clock()(), Timestamp);
+    let credential = ProviderCredential {
+        account: accredit.one.account,
+        name: accredit.name,
+        profession: accredit.profession,
+        jurisdiction: accredit.jurisdiction,
+        from,
+        until: from.plus(accredit.days * 86_400),
+    };
+    let jwt = credential.issue(&key, chain_id);
+    // The credential is on disk before it counts: one that stands on chain and is lost helps nobody.
+    std::fs::write(&accredit.out, &jwt)
+        .with_context(|| format!("cannot write {}", accredit.out.display()))?;
+    let outcome = wallet
+        .accredit(&Accreditation {
+            account: credential.account,
+            profession: keccak256(credential.profession.as_bytes()),
+            jurisdiction,
+            from: credential.from,
+            until: credential.until,
+            evidence: Digest::of(jwt.as_bytes()),
+        })
+        .await?;
+    told("accredited", credential.account, outcome);
+    Ok(())
+}
+
+fn told(what: &str, account: AccountId, outcome: Outcome) {
+    say(&serde_json::json!({
+        "done": what,
+        "account": account.to_string(),
+        "block": outcome.block,
+    }));
+}

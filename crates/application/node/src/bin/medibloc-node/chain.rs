@@ -1,0 +1,207 @@
+//! The embedded chain, and the contracts on any chain.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use medibloc_api::Deployment;
+use medibloc_devchain::{Chain, Config, Mining, Place};
+use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy};
+use medibloc_node::{KeeperKeys, contracts, read_wallet};
+use medibloc_record::{Address, Threshold};
+use tokio::net::TcpListener;
+
+use crate::say;
+use crate::serve::wait_for_end;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve the embedded chain as JSON-RPC on loopback
+    Serve(Serve),
+    /// Deploy the contracts, and write deployment.json and the keepers' configurations
+    Deploy(Deploy),
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Where the chain is kept; in memory if not given
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8545")]
+    listen: String,
+    /// The chain's id
+    #[arg(long, default_value_t = 31_337)]
+    chain_id: u64,
+    /// Wallets with coins in the first block
+    #[arg(long)]
+    fund: Vec<Address>,
+    /// Milliseconds between blocks; a block for each transaction if not given
+    #[arg(long)]
+    interval: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Deploy {
+    /// JSON-RPC of the chain
+    #[arg(long, required = true)]
+    rpc: Vec<String>,
+    /// Key file of the wallet that deploys
+    #[arg(long)]
+    deployer: PathBuf,
+    /// The authority that accredits and whose credentials count
+    #[arg(long)]
+    authority: Address,
+    /// Administers the contracts; the authority if not given
+    #[arg(long)]
+    admin: Option<Address>,
+    /// A keeper: key file and URL, as keeper-1.json=http://127.0.0.1:8101
+    #[arg(long = "keeper", required = true, value_name = "FILE=URL")]
+    keepers: Vec<String>,
+    /// Keepers that a read needs
+    #[arg(long, default_value_t = 4)]
+    threshold: u8,
+    /// A gateway's URL
+    #[arg(long = "node", required = true)]
+    nodes: Vec<String>,
+    /// Wallets that get coins: relays
+    #[arg(long)]
+    fund: Vec<Address>,
+    /// Blocks above one until it is final
+    #[arg(long, default_value_t = 0)]
+    finality_depth: u64,
+    /// The new deployment.json
+    #[arg(long, default_value = "deployment.json")]
+    out: PathBuf,
+    /// Where the keepers' configurations are written
+    #[arg(long)]
+    keeper_configs: Option<PathBuf>,
+}
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => run_serve(serve).await,
+        Command::Deploy(deploy) => run_deploy(deploy).await,
+    }
+}
+
+async fn run_serve(serve: Serve) -> anyhow::Result<()> {
+    let mut config = Config::default();
+    config.chain_id = serve.chain_id;
+    if let Some(milliseconds) = serve.interval {
+        config.mining = Mining::EveryMillis(milliseconds);
+    }
+    let coins = config.accounts.first().map(|(_, coins)| *coins);
+    for wallet in serve.fund {
+        let coins = coins.context("the default chain has funded accounts")?;
+        config.accounts.push((wallet.to_bytes().into(), coins));
+    }
+    let place = match serve.data_dir {
+        Some(folder) => {
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+            Place::Dir(folder)
+        }
+        None => Place::Memory,
+    };
+    let chain = tokio::task::spawn_blocking(move || Chain::open(place, config)).await??;
+    let listener = TcpListener::bind(&serve.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", serve.listen))?;
+    say(&serde_json::json!({"serving": format!("http://{}", listener.local_addr()?)}));
+    tokio::select! {
+        result = medibloc_devchain::serve(chain, listener) => Ok(result?),
+        () = wait_for_end() => Ok(()),
+    }
+}
+
+async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
+    let mut keepers = Vec::new();
+    for pair in &args.keepers {
+        let (file, url) = pair
+            .split_once('=')
+            .with_context(|| format!("--keeper {pair} is not FILE=URL"))?;
+        let file = PathBuf::from(file);
+        keepers.push((KeeperKeys::read(&file)?, file, url.to_owned()));
+    }
+    keepers.sort_by_key(|(keys, ..)| keys.index());
+    let n = u8::try_from(keepers.len()).context("there are too many keepers")?;
+    let admin = args.admin.unwrap_or(args.authority);
+    // 1,000 coins; the embedded chain has enough of them.
+    let coins = 1_000 * 10_u128.pow(18);
+    let wallets = args.fund.iter().chain([&args.authority]);
+    let plan = DeployPlan {
+        authority: admin,
+        accreditor: args.authority,
+        registrar: admin,
+        threshold: Threshold::new(n, args.threshold)?,
+        keepers: keepers
+            .iter()
+            .map(|(keys, _, url)| KeeperPlan {
+                index: keys.index(),
+                signer: keys.signer(),
+                wrap_key: keys.wrap_key().key,
+                endpoint: url.clone(),
+            })
+            .collect(),
+        funds: wallets.map(|wallet| (*wallet, coins)).collect(),
+    };
+    let deployer = read_wallet(&args.deployer)?;
+    let deployed = deploy(&Rpc::http(&args.rpc)?, &deployer, &plan).await?;
+    let deployment = Deployment {
+        version: 1,
+        chain_id: deployed.chain_id,
+        rpc_urls: args.rpc,
+        node_urls: args.nodes,
+        contracts: contracts(&deployed),
+        deployment_block: deployed.block,
+        finality_depth: args.finality_depth,
+        authority: args.authority,
+    };
+    let json = deployment.to_json();
+    Deployment::parse(&json).context("a URL is not valid")?;
+    std::fs::write(&args.out, json)
+        .with_context(|| format!("cannot write {}", args.out.display()))?;
+    if let Some(folder) = &args.keeper_configs {
+        for (keys, file, url) in &keepers {
+            write_keeper(folder, &args.out, keys, file, url)?;
+        }
+    }
+    say(&serde_json::json!({
+        "deployment": args.out,
+        "block": deployed.block,
+        "keepers": n,
+        "threshold": args.threshold,
+    }));
+    Ok(())
+}
+
+/// keeper-N.toml, with absolute paths.
+fn write_keeper(
+    folder: &Path,
+    deployment: &Path,
+    keys: &KeeperKeys,
+    file: &Path,
+    url: &str,
+) -> anyhow::Result<()> {
+    let index = keys.index();
+    std::fs::create_dir_all(folder)?;
+    let quoted = |path: &Path| -> anyhow::Result<String> {
+        let path = std::path::absolute(path)?;
+        Ok(toml::Value::String(path.display().to_string()).to_string())
+    };
+    let listen = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .to_owned();
+    let mut text = String::new();
+    writeln!(text, "deployment = {}", quoted(deployment)?)?;
+    let data = folder.join(format!("keeper-{index}"));
+    writeln!(text, "data_dir = {}", quoted(&data)?)?;
+    writeln!(text, "listen = {}", toml::Value::String(listen))?;
+    writeln!(text, "url = {}", toml::Value::String(url.to_owned()))?;
+    writeln!(text, "\n[keeper]\nkeys = {}", quoted(file)?)?;
+    let path = folder.join(format!("keeper-{index}.toml"));
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}

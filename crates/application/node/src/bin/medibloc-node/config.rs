@@ -1,0 +1,256 @@
+//! One configuration: file < MEDIBLOC_NODE_* < flags. Unknown keys are errors; paths are relative to the file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use medibloc_api::Deployment;
+use medibloc_node::DailyLimits;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::Settings;
+
+/// Environment variables that are keys; `__` stands between section and key.
+const PREFIX: &str = "MEDIBLOC_NODE_";
+
+/// Everything that a gateway or keeper is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// deployment.json.
+    pub(crate) deployment: PathBuf,
+    /// Where the data is.
+    pub(crate) data_dir: PathBuf,
+    /// Address and port to listen on.
+    pub(crate) listen: String,
+    /// The URL that this is known by; it is signed into every request.
+    pub(crate) url: String,
+    /// For `gateway`.
+    pub(crate) gateway: Option<GatewaySection>,
+    /// For `keeper`.
+    pub(crate) keeper: Option<KeeperSection>,
+    /// What a day allows.
+    #[serde(default)]
+    pub(crate) limits: DailyLimits,
+    /// Logs.
+    #[serde(default)]
+    pub(crate) log: LogSection,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewaySection {
+    /// Key file of the wallet that pays for calls.
+    pub(crate) relay_key: PathBuf,
+    /// What keeps blocks.
+    #[serde(default)]
+    pub(crate) store: StoreKind,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreKind {
+    /// Pack files in the data folder.
+    #[default]
+    Ipfs,
+    /// Nothing on disk: for trials.
+    Memory,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeeperSection {
+    /// Its key file.
+    pub(crate) keys: PathBuf,
+    /// Seconds that the chain's finality lags behind the clock.
+    #[serde(default)]
+    pub(crate) finality_lag: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogSection {
+    /// error, warn, info, debug or trace.
+    pub(crate) level: String,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of a command.
+    pub(crate) fn load(settings: &Settings) -> anyhow::Result<Self> {
+        let (text, base) = match &settings.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                (text, path.parent().map(Path::to_owned).unwrap_or_default())
+            }
+            None => (String::new(), PathBuf::new()),
+        };
+        let environment = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let config = Self::merge(&text, environment, settings)?;
+        config.relative_to(&base)
+    }
+
+    fn merge(
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
+        let mut table: Table = text
+            .parse()
+            .context("the configuration file is not TOML; correct it")?;
+        for (key, value) in environment {
+            if let Some(key) = key.strip_prefix(PREFIX) {
+                let key = key.to_lowercase().replace("__", ".");
+                set(&mut table, &key, &value)?;
+            }
+        }
+        let flags = [
+            ("listen", &settings.listen),
+            ("url", &settings.url),
+            ("data_dir", &settings.data_dir),
+        ];
+        for (key, value) in flags {
+            if let Some(value) = value {
+                set(&mut table, key, value)?;
+            }
+        }
+        for pair in &settings.set {
+            let (key, value) = pair
+                .split_once('=')
+                .with_context(|| format!("--set {pair} is not KEY=VALUE"))?;
+            set(&mut table, key, value)?;
+        }
+        let config: Self = table
+            .try_into()
+            .context("the configuration is not valid; correct the named key")?;
+        if !config.url.starts_with("http") || config.url.ends_with('/') {
+            bail!(
+                "url = {:?} is not an http URL without a slash at its end",
+                config.url
+            );
+        }
+        Ok(config)
+    }
+
+    fn relative_to(mut self, base: &Path) -> anyhow::Result<Self> {
+        let to = |path: &mut PathBuf| *path = base.join(&*path);
+        to(&mut self.deployment);
+        to(&mut self.data_dir);
+        if let Some(gateway) = &mut self.gateway {
+            to(&mut gateway.relay_key);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            to(&mut keeper.keys);
+        }
+        std::fs::create_dir_all(&self.data_dir)
+            .with_context(|| format!("cannot make {}", self.data_dir.display()))?;
+        Ok(self)
+    }
+
+    /// The deployment that it names.
+    pub(crate) fn deployment(&self) -> anyhow::Result<Deployment> {
+        deployment(&self.deployment)
+    }
+}
+
+/// The deployment in a file.
+pub(crate) fn deployment(path: &Path) -> anyhow::Result<Deployment> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Deployment::parse(&bytes)?)
+}
+
+/// Sets one key; numbers and booleans are taken as such.
+fn set(table: &mut Table, key: &str, value: &str) -> anyhow::Result<()> {
+    let value = value
+        .parse::<i64>()
+        .map(Value::Integer)
+        .or_else(|_| value.parse::<bool>().map(Value::Boolean))
+        .unwrap_or_else(|_| Value::String(value.to_owned()));
+    let Some((section, name)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return Ok(());
+    };
+    let section = table
+        .entry(section)
+        .or_insert_with(|| Value::Table(Table::new()))
+        .as_table_mut()
+        .with_context(|| format!("{section} is no section of the configuration"))?;
+    section.insert(name.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        deployment = "deployment.json"
+        data_dir = "data"
+        listen = "127.0.0.1:8080"
+        url = "http://127.0.0.1:8080"
+        [gateway]
+        relay_key = "relay.json"
+        store = "memory"
+    "#;
+
+    fn settings(set: &[&str]) -> Settings {
+        Settings {
+            config: None,
+            listen: None,
+            url: None,
+            data_dir: None,
+            set: set.iter().map(|&pair| pair.to_owned()).collect(),
+        }
+    }
+
+    fn merge(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> anyhow::Result<Config> {
+        let environment = environment
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::merge(file, environment, &settings(flags))
+    }
+
+    #[test]
+    fn flags_go_before_the_environment_and_that_before_the_file() {
+        let environment = [
+            ("MEDIBLOC_NODE_LISTEN", "127.0.0.1:1"),
+            ("MEDIBLOC_NODE_LIMITS__REQUESTS", "7"),
+            ("MEDIBLOC_CORPUS", "/other"),
+        ];
+        let config = merge(FILE, &environment, &["listen=127.0.0.1:2"]).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:2");
+        assert_eq!(config.limits.requests, 7);
+        assert_eq!(config.limits.bytes, 1_000_000_000);
+        assert_eq!(config.gateway.unwrap().store, StoreKind::Memory);
+        let config = merge(FILE, &environment, &[]).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:1");
+    }
+
+    #[test]
+    fn unknown_and_malformed_keys_are_errors() {
+        for flag in [
+            "lissten=x",
+            "gateway.stoar=ipfs",
+            "gateway.store=tape",
+            "limits.requests=many",
+            "url=127.0.0.1",
+            "url=http://x/",
+            "listen",
+            "listen.port=1",
+        ] {
+            assert!(merge(FILE, &[], &[flag]).is_err(), "{flag}");
+        }
+        assert!(merge(FILE, &[("MEDIBLOC_NODE_LISSTEN", "x")], &[]).is_err());
+        assert!(merge("listen = ", &[], &[]).is_err());
+        assert!(merge("", &[], &[]).is_err(), "what is needed is missing");
+    }
+}

@@ -1,0 +1,126 @@
+//! medibloc-node: a consortium member's program. One subcommand a part; each reads one configuration.
+
+mod authority;
+mod chain;
+mod config;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use medibloc_node::{KeeperKeys, OsEntropy, make_wallet};
+
+#[derive(Parser)]
+#[command(
+    name = "medibloc-node",
+    version,
+    about = "A consortium member's program"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve storage, mailbox and relay
+    Gateway(Settings),
+    /// Serve one keeper
+    Keeper(Settings),
+    /// The embedded chain, and the contracts on any chain
+    #[command(subcommand)]
+    Chain(chain::Command),
+    /// What the accrediting authority does
+    #[command(subcommand)]
+    Authority(authority::Command),
+    /// Make key files
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+/// Where the configuration comes from: file, then MEDIBLOC_NODE_*, then these flags.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// The configuration file (TOML)
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long)]
+    listen: Option<String>,
+    /// The URL that this is known by
+    #[arg(long)]
+    url: Option<String>,
+    /// Where the data is
+    #[arg(long)]
+    data_dir: Option<String>,
+    /// Any other key, as section.key=value
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Keys {
+    /// A wallet: relay, deployer, authority
+    Wallet {
+        /// The new file
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// A keeper's keys
+    Keeper {
+        /// Its place in the committee, from 1
+        #[arg(long)]
+        index: u8,
+        /// The new file
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print(&mut std::io::stderr(), &format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    match cli.command {
+        Command::Gateway(settings) => runtime.block_on(serve::gateway(settings)),
+        Command::Keeper(settings) => runtime.block_on(serve::keeper(settings)),
+        Command::Chain(command) => runtime.block_on(chain::run(command)),
+        Command::Authority(command) => runtime.block_on(authority::run(command)),
+        Command::Keys(keys) => make(keys),
+    }
+}
+
+fn make(keys: Keys) -> anyhow::Result<()> {
+    let (address, out) = match keys {
+        Keys::Wallet { out } => (make_wallet(&out, &mut OsEntropy)?.address(), out),
+        Keys::Keeper { index, out } => {
+            anyhow::ensure!(index > 0, "a keeper's place counts from 1");
+            let keys = KeeperKeys::generate(index, &mut OsEntropy);
+            keys.write(&out)?;
+            (keys.signer(), out)
+        }
+    };
+    say(&serde_json::json!({"address": address.to_string(), "file": out}));
+    Ok(())
+}
+
+/// One JSON line on standard output: the answer of a command.
+pub(crate) fn say(value: &serde_json::Value) {
+    print(&mut std::io::stdout(), &value.to_string());
+}
+
+fn print(to: &mut impl std::io::Write, line: &str) {
+    // Nobody listens any more: nothing to do about it.
+    let _ = writeln!(to, "{line}");
+}

@@ -1,0 +1,69 @@
+//! The chain as a deployment file names it.
+
+use async_trait::async_trait;
+use medibloc_api::{Contracts, Deployment};
+use medibloc_keys::SigningKey;
+use medibloc_ledger::{LedgerError, Outcome, SignedCall};
+use medibloc_ledger_evm::{Deployed, EvmLedger, RelayOptions, RelayWallet, Rpc, Source};
+
+use crate::gateway::{Caller, Forward};
+
+/// Connects to a deployment's chain and checks that its contracts are there.
+///
+/// # Errors
+/// If the chain's nodes are silent, or are of another chain.
+pub async fn connect(deployment: &Deployment) -> Result<EvmLedger, LedgerError> {
+    let rpc = Rpc::http(&deployment.rpc_urls)?;
+    let at = &deployment.contracts;
+    let deployed = Deployed {
+        chain_id: deployment.chain_id,
+        block: deployment.deployment_block,
+        contracts: medibloc_ledger_evm::Contracts {
+            authority: at.authority,
+            forwarder: at.forwarder,
+            accounts: at.accounts,
+            records: at.records,
+            consent: at.consent,
+            receipts: at.receipts,
+            keepers: at.keepers,
+        },
+    };
+    EvmLedger::connect(rpc, deployed, deployment.finality_depth).await
+}
+
+/// The addresses of what was deployed, as a deployment file has them.
+pub const fn contracts(deployed: &Deployed) -> Contracts {
+    let at = &deployed.contracts;
+    Contracts {
+        authority: at.authority,
+        forwarder: at.forwarder,
+        accounts: at.accounts,
+        records: at.records,
+        consent: at.consent,
+        receipts: at.receipts,
+        keepers: at.keepers,
+    }
+}
+
+/// The relay's wallet as a gateway uses it.
+#[derive(Debug)]
+pub struct WalletRelay(RelayWallet);
+
+impl WalletRelay {
+    /// Starts the wallet's queue; call it inside a tokio runtime.
+    pub fn start(ledger: &EvmLedger, key: &SigningKey) -> Self {
+        Self(RelayWallet::start(ledger, key, RelayOptions::default()))
+    }
+}
+
+#[async_trait]
+impl Forward for WalletRelay {
+    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+        let (address, registers) = self.0.caller(call)?;
+        Ok(Caller { address, registers })
+    }
+
+    async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        self.0.relay_from(Source(source), call).await
+    }
+}

@@ -1,0 +1,51 @@
+//! What a member's program does while nobody asks: follow the chain, delete what was erased.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::gateway::Parts;
+use crate::keeper::Shell;
+
+/// Follows the chain for a gateway or a keeper.
+pub struct Upkeep(Of);
+
+enum Of {
+    Gateway(Arc<Parts>),
+    Keeper(Arc<Shell>),
+}
+
+impl Upkeep {
+    pub(crate) const fn of_gateway(parts: Arc<Parts>) -> Self {
+        Self(Of::Gateway(parts))
+    }
+
+    pub(crate) const fn of_keeper(shell: Arc<Shell>) -> Self {
+        Self(Of::Keeper(shell))
+    }
+
+    /// Looks once; false if the chain or a disk did not answer.
+    pub async fn once(&self) -> bool {
+        let looked: Result<(), Fault> = match &self.0 {
+            Of::Gateway(parts) => parts.upkeep().await,
+            Of::Keeper(shell) => shell.refresh().await.map(drop),
+        };
+        looked.is_ok()
+    }
+
+    /// Looks again and again; it ends when it is dropped.
+    pub async fn run(self, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.once().await;
+        }
+    }
+}
+
+impl core::fmt::Debug for Upkeep {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Upkeep")
+    }
+}
