@@ -195,3 +195,123 @@ fn answer_keys(letter: &Opened) -> Vec<[u8; 32]> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::World;
+    use medibloc_consent::Purpose;
+    use medibloc_keys::{Language, Phrase, SeededEntropy};
+    use medibloc_record::{Draft, GrantId, LossReport, Role};
+
+    struct Story {
+        world: std::sync::Arc<World>,
+        patient: Party,
+        clinic: Party,
+        grant: GrantId,
+    }
+
+    async fn story() -> Story {
+        let world = World::new(1);
+        let party = |seed, role| {
+            let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+            Party::new(phrase.seed(), role, world.ports())
+        };
+        let (patient, clinic) = (party(1, Role::Person), party(2, Role::Provider));
+        clinic.register_account().await.unwrap();
+        let jwt = world.accredit(clinic.account().id(), "Bit Clinic");
+        let invitation = patient.invite().await.unwrap();
+        let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
+        patient.sync().await.unwrap();
+        patient.confirm(owner).unwrap();
+        let bundle = serde_json::json!({"resourceType": "Bundle"});
+        let draft = Draft::new("text/xml", b"x".to_vec(), bundle, LossReport::default());
+        let record = patient.write_own(draft).await.unwrap().record;
+        let until = world.ports().clock.now().plus(86_400);
+        clinic
+            .ask(owner, Purpose::Treatment, "care", until)
+            .await
+            .unwrap();
+        patient.sync().await.unwrap();
+        let request = patient.requests().unwrap().remove(0);
+        let grant = patient.approve(&request, record, until).await.unwrap();
+        clinic.sync().await.unwrap();
+        Story {
+            world,
+            patient,
+            clinic,
+            grant,
+        }
+    }
+
+    /// Signed well, by somebody who has no say.
+    async fn forge(story: &Story, to: Address, message: &Message) {
+        let phrase = Phrase::generate(&mut SeededEntropy::new(66), Language::English);
+        let mallory = Party::new(phrase.seed(), Role::Provider, story.world.ports());
+        let from = mallory.register_account().await.unwrap();
+        let id = AccountId::from_first_address(to);
+        let key = mallory.key_of(id).await.unwrap();
+        let letter = mallory
+            .compose([1; 32], &from, (to, &key), "memory:node", message)
+            .unwrap();
+        mallory.post(letter).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_of_a_grant_ends_it_by_letter() {
+        let story = story().await;
+        let reader = story.clinic.held().unwrap()[0].own.first_address();
+        let message = Message::Ended {
+            grants: vec![story.grant],
+            records: Vec::new(),
+        };
+        forge(&story, reader, &message).await;
+        let report = story.clinic.sync().await.unwrap();
+        assert!(report.ended.is_empty(), "{report:?}");
+        assert!(story.clinic.held().unwrap()[0].ended.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_the_contact_of_an_address_asks_and_offers_there_and_only_the_reader_says_purged()
+    {
+        let story = story().await;
+        let own = story.patient.contacts().unwrap()[0].own.first_address();
+        let request = story.patient.requests().unwrap().remove(0).request;
+        let readers = request.readers.clone();
+        let grants = vec![story.grant];
+        for message in [
+            Message::Access(request),
+            Message::MoreReaders { readers },
+            Message::Purged { grants },
+            Message::WantReaders { count: 3 },
+        ] {
+            forge(&story, own, &message).await;
+            let before = story.patient.contacts().unwrap();
+            story.patient.sync().await.unwrap();
+            assert_eq!(story.patient.requests().unwrap().len(), 1, "{message:?}");
+            assert_eq!(story.patient.contacts().unwrap(), before, "{message:?}");
+            assert!(!story.patient.grants().unwrap()[0].1.purged, "{message:?}");
+        }
+    }
+
+    /// A letter that is signed for another mailbox is not taken from this one.
+    #[tokio::test]
+    async fn a_letter_that_was_moved_to_another_mailbox_does_not_open() {
+        let story = story().await;
+        let reader = story.clinic.held().unwrap()[0].own;
+        let reader = story.clinic.own_address(reader).unwrap();
+        let account = story.clinic.account();
+        let owner = story.patient.contacts().unwrap()[0].own;
+        let own = story.patient.own_address(owner).unwrap();
+        let to = (account.address, &story.clinic.sealing(&account).public());
+        let message = Message::WantReaders { count: 3 };
+        let mut letter = story
+            .patient
+            .compose([2; 32], &own, to, "memory:node", &message)
+            .unwrap();
+        letter.letter.recipient = reader.address;
+        story.patient.post(letter).await.unwrap();
+        let report = story.clinic.sync().await.unwrap();
+        assert_eq!((report.letters, story.world.letters().len()), (0, 0));
+    }
+}
