@@ -6,13 +6,16 @@ use medibloc_dag::Cid;
 use medibloc_keys::{SealingSecret, verify_attestation};
 use medibloc_ledger::{Call, Refusal};
 use medibloc_record::{Digest, Manifest, RecordId, Sealed, SignedAttestation};
-use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule};
+use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::party::{OwnAddress, change, table};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
+
+/// Bytes of a linked manifest with its inner nodes; `seal` takes at most 64 MiB.
+const LARGEST_MANIFEST: u64 = 65 << 20;
 
 /// How a record stands with its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +162,13 @@ impl Party {
                 .await?,
             self.object(store.as_ref(), capsule, "capsule").await?,
         )?;
+        let sealed = match sealed.package().manifest_cid {
+            Some(cid) => {
+                self.fetch_manifest(store.as_ref(), &cid).await?;
+                sealed_with_manifest(sealed, &VaultSource { party: self })?
+            }
+            None => sealed,
+        };
         let attestation = SignedAttestation::parse(
             &self
                 .object(store.as_ref(), anchor.attestation, "attestation")
@@ -261,15 +271,38 @@ impl Party {
         store: &dyn Store,
         root: &Cid,
     ) -> Result<(), JourneyError> {
-        let mut open = vec![*root];
+        self.fetch_at_most(store, root, "part", u64::MAX).await
+    }
+
+    /// A linked manifest: bounded, for it is fetched before anything of the record was checked.
+    pub(crate) async fn fetch_manifest(
+        &self,
+        store: &dyn Store,
+        root: &Cid,
+    ) -> Result<(), JourneyError> {
+        self.fetch_at_most(store, root, "manifest", LARGEST_MANIFEST)
+            .await
+    }
+
+    async fn fetch_at_most(
+        &self,
+        store: &dyn Store,
+        root: &Cid,
+        what: &'static str,
+        most: u64,
+    ) -> Result<(), JourneyError> {
+        let (mut open, mut fetched) = (vec![*root], 0u64);
         while let Some(cid) = open.pop() {
-            let bytes = self.block(store, &cid, "part").await?;
-            let links = medibloc_dag::unixfs::links(&cid, &bytes).map_err(|source| {
-                JourneyError::Malformed {
-                    what: "part",
-                    source,
-                }
-            })?;
+            let bytes = self.block(store, &cid, what).await?;
+            fetched += bytes.len() as u64;
+            if fetched > most {
+                return Err(JourneyError::Untrusted {
+                    what,
+                    why: format!("it has more than {most} bytes"),
+                });
+            }
+            let links = medibloc_dag::unixfs::links(&cid, &bytes)
+                .map_err(|source| JourneyError::Malformed { what, source })?;
             open.extend(links);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use medibloc_dag::{Cid, unixfs};
-use medibloc_record::{AccountId, Address, Digest, GrantId, Manifest, RecordId};
+use medibloc_record::{AccountId, Address, Digest, GrantId, Manifest, Package, RecordId};
 
 use crate::errand::errand_key;
 use crate::grant::{EndOfGrant, HeldGrant, SharedKey};
@@ -130,6 +130,12 @@ impl Party {
             }
         }
         let anchor = &key.anchor;
+        if let Some(bytes) = vault.blob(&cid_of(anchor.package))?
+            && let Ok(package) = Package::parse(&bytes)
+            && let Some(manifest) = package.manifest_cid
+        {
+            self.drop_dag(&manifest)?;
+        }
         for digest in [anchor.package, anchor.key_set, anchor.attestation] {
             vault.drop_blob(&cid_of(digest))?;
         }

@@ -7,7 +7,9 @@ use medibloc_record::{
     AccountId, GrantId, KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId,
     SignedAttestation, Timestamp,
 };
-use medibloc_seal::{Expectations, MasterKey, OwnerHalf, ReaderView, check_for_reader};
+use medibloc_seal::{
+    Expectations, MasterKey, OwnerHalf, ReaderView, check_for_reader, with_manifest,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::VaultSource;
@@ -183,6 +185,14 @@ impl Party {
                     .object(store.as_ref(), key.anchor.attestation, "attestation")
                     .await?,
             )?,
+        };
+        let objects = match objects.package.manifest_cid {
+            Some(cid) => {
+                self.fetch_manifest(store.as_ref(), &cid).await?;
+                let package = with_manifest(objects.package, &VaultSource { party: self })?;
+                ReaderObjects { package, ..objects }
+            }
+            None => objects,
         };
         let committee = self.ports.facts.committee().await?;
         let keeper_half = combine(

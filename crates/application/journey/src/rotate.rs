@@ -5,7 +5,7 @@
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, Capsule, Digest};
-use medibloc_seal::{open_capsule, seal_capsule};
+use medibloc_seal::recapsule;
 
 use crate::accept::KeptRecord;
 use crate::errand::{Luggage, errand_key};
@@ -75,7 +75,6 @@ impl Party {
             return Ok(false);
         }
         let (parties, domain) = (parties_of(&kept.anchor), &self.ports.domain);
-        let content = open_capsule(&capsule, &self.sealing_at(own, sealed_to), &parties, domain)?;
         let newer = {
             let mut entropy = self
                 .ports
@@ -83,7 +82,8 @@ impl Party {
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             let to = self.sealing(own).public();
-            seal_capsule(&content, &to, &parties, domain, &mut *entropy)?
+            let current = self.sealing_at(own, sealed_to);
+            recapsule(&capsule, &current, &to, &parties, domain, &mut *entropy)?
         };
         let block = Block::of(Codec::DagCbor, cbor::to_vec(&newer)).map_err(|source| {
             JourneyError::Malformed {

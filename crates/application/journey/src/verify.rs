@@ -5,7 +5,7 @@ use medibloc_dag::{Block, Cid, unixfs};
 use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
-use medibloc_seal::{Expectations, check_for_owner, open_capsule};
+use medibloc_seal::{Expectations, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -237,6 +237,11 @@ impl Party {
             fetch(anchor.key_set, "key set").await?,
             fetch(found.capsule, "capsule").await?,
         )?;
+        let source = VaultSource { party: self };
+        if let Some(cid) = sealed.package().manifest_cid {
+            self.check_dag(store, &cid).await?;
+        }
+        let sealed = sealed_with_manifest(sealed, &source)?;
         let attestation =
             SignedAttestation::parse(&fetch(anchor.attestation, "attestation").await?)?;
         let signer = verify_attestation(&attestation, &self.ports.domain)?;
@@ -270,7 +275,6 @@ impl Party {
         for part in &manifest.parts {
             self.check_dag(store, &part.cid).await?;
             // The blocks are bound by their identifiers now, wherever they are read.
-            let source = VaultSource { party: self };
             medibloc_seal::open_part(part, &source, &mut std::io::sink())?;
         }
         Ok(manifest.parts.len())
