@@ -1,19 +1,207 @@
-//! From a deployment file to the journey's ports.
+//! From a deployment file to the journey's ports: the chain, the node and the keepers, each reached when it is needed,
+//! so that what is in the vault can be read without any of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use medibloc_journey::Ports;
+use async_trait::async_trait;
+use medibloc_api::Deployment;
+use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing};
+use medibloc_consent::Grant;
+use medibloc_journey::{Change, Ports, VaultPort as _};
+use medibloc_ledger::{
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Events, Facts, GrantFacts, Head, LedgerError,
+    RecordFacts, Standing, Submit, UnsignedCall,
+};
+use medibloc_ledger_evm::{Contracts, Deployed, EvmLedger, Rpc};
+use medibloc_record::{AccountId, Address, RecordId, Timestamp};
 use medibloc_vault::Vault;
+use tokio::sync::OnceCell;
 
 use crate::Problem;
+use crate::answer::code;
 use crate::home::{Config, Home};
+use crate::ports::{SystemEntropy, VaultAdapter};
+
+/// Row of the keepers' addresses, as the chain named them last.
+const KEEPERS: (&str, &[u8]) = ("agent", b"keepers");
 
 /// Checks that these bytes are a deployment file.
-pub fn check(_deployment: &[u8]) -> Result<(), Problem> {
-    Ok(())
+///
+/// # Errors
+/// [`code::INPUT`] with what is wrong in it.
+pub fn check(deployment: &[u8]) -> Result<Deployment, Problem> {
+    Deployment::parse(deployment).map_err(|error| Problem::new(code::INPUT, error.to_string()))
 }
 
 /// The ports of a home.
-pub fn ports(_home: &Home, _config: &Config, _vault: Arc<Vault>) -> Result<Ports, Problem> {
-    Err(Problem::new(1, "no way to the chain yet"))
+///
+/// # Errors
+/// If the deployment file or a URL in it is not valid. Nobody has to answer.
+pub async fn ports(home: &Home, config: &Config, vault: Arc<Vault>) -> Result<Ports, Problem> {
+    let path = home.deployment();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Problem::new(
+            code::FAILED,
+            format!(
+                "cannot read {}: {error}; get it again from the operator",
+                path.display()
+            ),
+        )
+    })?;
+    let deployment = check(&bytes)?;
+    let node = config
+        .node
+        .clone()
+        .or_else(|| deployment.node_urls.first().cloned())
+        .ok_or_else(|| {
+            Problem::new(
+                code::FAILED,
+                "no node is known; set `node` in config.toml, or get a deployment file that names one",
+            )
+        })?;
+    let ledger = Arc::new(Ledger::new(&deployment)?);
+    let vault = VaultAdapter(vault);
+    let keepers = keepers(&ledger, &vault).await?;
+    let wrong = |error: medibloc_client::ClientError| Problem::new(code::FAILED, error.to_string());
+    let (domain, clock) = (deployment.domain(), Arc::new(SystemClock));
+    let timing = Timing::default();
+    let relay = HttpRelay::new(&node, domain, clock.clone(), timing).map_err(wrong)?;
+    let settings = NetworkConfig {
+        node,
+        keepers,
+        domain,
+        timing,
+    };
+    let network = HttpNetwork::new(settings, clock.clone()).map_err(wrong)?;
+    Ok(Ports {
+        submit: ledger.clone(),
+        relay: Arc::new(relay),
+        facts: ledger.clone(),
+        events: ledger,
+        network: Arc::new(network),
+        vault: Arc::new(vault),
+        clock,
+        entropy: Arc::new(Mutex::new(SystemEntropy)),
+        domain,
+        authority: deployment.authority,
+    })
+}
+
+/// Index and URL of each keeper as the chain says, or as it said last if it does not answer.
+async fn keepers(ledger: &Ledger, vault: &VaultAdapter) -> Result<Vec<(u8, String)>, Problem> {
+    let failed = medibloc_journey::JourneyError::from;
+    let kept = vault.get(KEEPERS.0, KEEPERS.1).map_err(failed)?;
+    let Ok(committee) = ledger.committee().await else {
+        return Ok(kept
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default());
+    };
+    let named: Vec<(u8, String)> = committee
+        .keepers
+        .into_iter()
+        .map(|keeper| (keeper.index, keeper.endpoint))
+        .collect();
+    let value = serde_json::to_vec(&named)
+        .map_err(|error| Problem::new(code::FAILED, error.to_string()))?;
+    if kept.as_ref() != Some(&value) {
+        let (table, key) = KEEPERS;
+        vault
+            .apply(vec![Change::Put {
+                table,
+                key: key.to_vec(),
+                value,
+            }])
+            .map_err(failed)?;
+    }
+    Ok(named)
+}
+
+/// The chain, connected and checked when it is first asked.
+struct Ledger {
+    rpc: Rpc,
+    deployed: Deployed,
+    finality_depth: u64,
+    connected: OnceCell<EvmLedger>,
+}
+
+impl Ledger {
+    fn new(deployment: &Deployment) -> Result<Self, Problem> {
+        let at = &deployment.contracts;
+        Ok(Self {
+            rpc: Rpc::http(&deployment.rpc_urls)?,
+            deployed: Deployed {
+                chain_id: deployment.chain_id,
+                block: deployment.deployment_block,
+                contracts: Contracts {
+                    authority: at.authority,
+                    forwarder: at.forwarder,
+                    accounts: at.accounts,
+                    records: at.records,
+                    consent: at.consent,
+                    receipts: at.receipts,
+                    keepers: at.keepers,
+                },
+            },
+            finality_depth: deployment.finality_depth,
+            connected: OnceCell::new(),
+        })
+    }
+
+    async fn chain(&self) -> Result<&EvmLedger, LedgerError> {
+        self.connected
+            .get_or_try_init(|| {
+                EvmLedger::connect(self.rpc.clone(), self.deployed, self.finality_depth)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Submit for Ledger {
+    async fn prepare(
+        &self,
+        from: Address,
+        call: &Call,
+        deadline: Timestamp,
+    ) -> Result<UnsignedCall, LedgerError> {
+        self.chain().await?.prepare(from, call, deadline).await
+    }
+}
+
+#[async_trait]
+impl Facts for Ledger {
+    async fn head(&self) -> Result<Head, LedgerError> {
+        self.chain().await?.head().await
+    }
+
+    async fn account_of(&self, address: Address) -> Result<Option<AccountId>, LedgerError> {
+        self.chain().await?.account_of(address).await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
+        self.chain().await?.account(id).await
+    }
+
+    async fn standing(&self, id: AccountId, at: Timestamp) -> Result<Standing, LedgerError> {
+        self.chain().await?.standing(id, at).await
+    }
+
+    async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
+        self.chain().await?.record(id).await
+    }
+
+    async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
+        self.chain().await?.grant(grant).await
+    }
+
+    async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
+        self.chain().await?.committee().await
+    }
+}
+
+#[async_trait]
+impl Events for Ledger {
+    async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
+        self.chain().await?.events(from, limit).await
+    }
 }

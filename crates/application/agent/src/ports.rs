@@ -1,12 +1,10 @@
-//! The journey's ports as this program fills them: SQLCipher, the system's clock and chance.
+//! The journey's ports as this program fills them: SQLCipher and the system's chance.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use medibloc_dag::{Block, Cid};
-use medibloc_journey::{Change, Clock, PortError, Row, VaultPort};
+use medibloc_journey::{Change, PortError, Row, VaultPort};
 use medibloc_keys::Entropy;
-use medibloc_record::Timestamp;
 use medibloc_vault::{RowChange, Vault, VaultError};
 
 /// The vault as the journey wants it.
@@ -49,17 +47,6 @@ impl VaultPort for VaultAdapter {
 
     fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
         self.0.drop_block(cid).map_err(failed)
-    }
-}
-
-/// The system's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Timestamp(since.map_or(0, |since| since.as_secs()))
     }
 }
 

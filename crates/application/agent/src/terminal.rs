@@ -195,7 +195,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
         Top::Init(init) => make(&home, &input, &init),
         Top::Restore(restore) => rebuild(&home, &input, &restore).await,
         Top::Serve { every } => {
-            let party = open(&home, &input)?;
+            let party = open(&home, &input).await?;
             let tell = |text: &str| {
                 let _ = writeln!(std::io::stderr(), "{text}");
             };
@@ -214,7 +214,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             let busy = spinner();
             let answer = match daemon::ask(&home, &command).await {
                 Some(answer) => answer,
-                None => match open(&home, &input) {
+                None => match open(&home, &input).await {
                     Ok(party) => run::run(&party, &command).await,
                     Err(problem) => Err(problem),
                 },
@@ -254,14 +254,14 @@ async fn stopped() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-fn open(home: &Home, input: &Input) -> Result<Party, Problem> {
+async fn open(home: &Home, input: &Input) -> Result<Party, Problem> {
     let passphrase = input.passphrase(false)?;
     let OpenHome {
         seed,
         config,
         vault,
     } = home.open(&passphrase)?;
-    let ports = connect::ports(home, &config, vault)?;
+    let ports = connect::ports(home, &config, vault).await?;
     Ok(Party::new(seed, config.role.into(), ports))
 }
 
@@ -339,7 +339,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             ),
         ));
     }
-    let ports = connect::ports(home, &config, vault)?;
+    let ports = connect::ports(home, &config, vault).await?;
     let busy = spinner();
     let restored = Party::restore(&phrase, config.role.into(), ports).await;
     if let Some(busy) = busy {
