@@ -1,6 +1,6 @@
 //! The decision, rule by rule as the contracts have it.
 
-use medibloc_record::{AccountId, Kind, Timestamp};
+use medibloc_record::{AccountId, Kind, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{AnchorFields, Grant, PurposeTag, WriteGrant};
@@ -178,6 +178,8 @@ pub struct WriteFacts<'a> {
     pub owner: AccountId,
     /// What.
     pub kind: Kind,
+    /// What the author is.
+    pub role: Role,
     /// The authority accredits the author now.
     pub accredited: bool,
     /// The authority has suspended it.
@@ -191,20 +193,25 @@ pub struct WriteFacts<'a> {
 /// May this author anchor a record of this kind for this owner?
 pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
     let refused = Decision::Refused;
-    if facts.kind.is_written_by_owner() {
-        return if facts.author == facts.owner {
-            Decision::Allowed
-        } else {
-            refused(Reason::OwnerOnly)
-        };
-    }
-    if facts.kind == Kind::Medical {
+    let accredited_as = match facts.kind {
+        Kind::Medical => Some(Role::Provider),
+        Kind::Research => Some(Role::Researcher),
+        _ => None,
+    };
+    if let Some(role) = accredited_as {
         if facts.suspended {
             return refused(Reason::Suspended);
         }
-        if !facts.accredited {
+        if facts.role != role || !facts.accredited {
             return refused(Reason::NotAccredited);
         }
+    }
+    let own = facts.author == facts.owner;
+    if facts.kind == Kind::Own && !own {
+        return refused(Reason::OwnerOnly);
+    }
+    if own && matches!(facts.kind, Kind::Own | Kind::Device) {
+        return Decision::Allowed;
     }
     let Some(grant) = facts.write_grant.filter(|grant| {
         grant.author == facts.author && grant.owner == facts.owner && facts.now < grant.until
@@ -350,6 +357,7 @@ mod tests {
             author: READER,
             owner: OWNER,
             kind: Kind::Medical,
+            role: Role::Provider,
             accredited: true,
             suspended: false,
             write_grant: Some(&write),

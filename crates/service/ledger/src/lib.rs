@@ -4,6 +4,8 @@
 //! alone. It never sees plaintext, keys of records, or the chain's own transaction format: that is the
 //! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use.
 
+pub mod contract;
+
 mod anchored;
 mod call;
 mod error;

@@ -1,0 +1,183 @@
+//! Receipts: a reader is cleared under a live grant that reaches the record, for its purpose, so often and no more.
+
+use medibloc_consent::{AnchorFields, ClassSet, Grant, Purpose, Reason, Scope};
+use medibloc_keys::SigningKey;
+use medibloc_record::{ClassId, Digest, Kind, ReceiptId};
+
+use super::{Because, Play, id};
+use crate::{Call, Event, LedgerError};
+
+pub(super) async fn play(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    refusals(play).await?;
+    reaches(play).await?;
+    counts(play).await?;
+    in_time(play).await
+}
+
+fn read(play: &mut Play<'_>, grant: &Grant, anchor: AnchorFields) -> Call {
+    Call::OpenRead {
+        record: anchor.record_id(),
+        purpose_tag: grant.terms.purpose_tag,
+        nonce: play.nonce(),
+        anchor,
+        grant: grant.clone(),
+    }
+}
+
+async fn opens(
+    play: &mut Play<'_>,
+    who: &SigningKey,
+    grant: &Grant,
+    anchor: AnchorFields,
+) -> Result<(), LedgerError> {
+    let call = read(play, grant, anchor);
+    let Call::OpenRead { nonce, .. } = call else {
+        unreachable!("it is a read");
+    };
+    let record = anchor.record_id();
+    let event = Event::ReadOpened {
+        receipt: ReceiptId::derive(record, id(who), grant.id, nonce),
+        record,
+        owner: grant.owner,
+        reader: id(who),
+        grant: grant.id,
+        nonce,
+    };
+    play.does(who, call, vec![event]).await.map(|_| ())
+}
+
+async fn refusals(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, other, reader) = (
+        play.patient.clone(),
+        play.other.clone(),
+        play.reader.clone(),
+    );
+    let anchor = play.accepted(&patient, ClassId(3)).await?;
+    let fresh = play.draft(&patient, &patient, Kind::Own);
+    play.does(&patient, Call::Anchor(fresh), vec![Event::Anchored(fresh)])
+        .await?;
+    let terms = play.terms(Scope::All, 50_000).await?;
+    let unknown = play.grant(&patient, &reader, terms.clone());
+    let grant = play.lets_read(&patient, &reader, terms, None).await?;
+    let rule = Because::Rule;
+
+    let call = read(play, &unknown, anchor);
+    play.refuses(&reader, call, rule(Reason::UnknownGrant))
+        .await?;
+    let mut wider = grant.clone();
+    wider.terms.until = wider.terms.until.plus(1);
+    let call = read(play, &wider, anchor);
+    play.refuses(&reader, call, rule(Reason::UnknownGrant))
+        .await?;
+    let call = read(play, &grant, anchor);
+    play.refuses(&other, call, rule(Reason::NotTheReader))
+        .await?;
+    let mut call = read(play, &grant, anchor);
+    if let Call::OpenRead { purpose_tag, .. } = &mut call {
+        *purpose_tag = Purpose::Research.tag([9; 32]);
+    }
+    play.refuses(&reader, call, rule(Reason::WrongPurpose))
+        .await?;
+    let mut call = read(play, &grant, anchor);
+    if let Call::OpenRead { record, .. } = &mut call {
+        *record = fresh.record_id();
+    }
+    play.refuses(&reader, call, rule(Reason::UnknownRecord))
+        .await?;
+    let mut garbled = anchor;
+    garbled.class = ClassId(4);
+    let call = read(play, &grant, garbled);
+    play.refuses(&reader, call, rule(Reason::UnknownRecord))
+        .await?;
+    let call = read(play, &grant, fresh);
+    play.refuses(&reader, call, rule(Reason::NotAccepted))
+        .await?;
+    let foreign = play.accepted(&other, ClassId(3)).await?;
+    let call = read(play, &grant, foreign);
+    play.refuses(&reader, call, rule(Reason::NotCovered))
+        .await?;
+
+    opens(play, &reader, &grant, anchor).await?;
+    let record = anchor.record_id();
+    play.does(
+        &patient,
+        Call::Erase(anchor),
+        vec![Event::Erased { record }],
+    )
+    .await?;
+    let call = read(play, &grant, anchor);
+    play.refuses(&reader, call, rule(Reason::Erased)).await?;
+    let other_one = play.accepted(&patient, ClassId(3)).await?;
+    let event = Event::Revoked { grant: grant.id };
+    play.does(&patient, Call::Revoke(grant.clone()), vec![event])
+        .await?;
+    let call = read(play, &grant, other_one);
+    play.refuses(&reader, call, rule(Reason::Revoked)).await
+}
+
+async fn reaches(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, reader) = (play.patient.clone(), play.reader.clone());
+    let third = play.accepted(&patient, ClassId(3)).await?;
+    let fourth = play.accepted(&patient, ClassId(4)).await?;
+    let undisclosed = play.accepted(&patient, ClassId(0)).await?;
+    let not = Because::Rule(Reason::NotCovered);
+
+    let terms = play.terms(Scope::One(third.record_id()), 50_000).await?;
+    let one = play
+        .lets_read(&patient, &reader, terms, Some(third))
+        .await?;
+    opens(play, &reader, &one, third).await?;
+    let call = read(play, &one, fourth);
+    play.refuses(&reader, call, not).await?;
+
+    let classes = ClassSet::of(&[ClassId(3), ClassId(5)]);
+    let terms = play.terms(Scope::Classes(classes), 50_000).await?;
+    let some = play.lets_read(&patient, &reader, terms, None).await?;
+    opens(play, &reader, &some, third).await?;
+    for anchor in [fourth, undisclosed] {
+        let call = read(play, &some, anchor);
+        play.refuses(&reader, call, not).await?;
+    }
+
+    let terms = play.terms(Scope::All, 50_000).await?;
+    let all = play.lets_read(&patient, &reader, terms, None).await?;
+    for anchor in [third, fourth, undisclosed] {
+        opens(play, &reader, &all, anchor).await?;
+    }
+    Ok(())
+}
+
+async fn counts(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, reader) = (play.patient.clone(), play.reader.clone());
+    let anchor = play.accepted(&patient, ClassId(0)).await?;
+    let mut terms = play.terms(Scope::All, 50_000).await?;
+    terms.reads = Some(2);
+    let grant = play.lets_read(&patient, &reader, terms, None).await?;
+    for used in [1, 2] {
+        opens(play, &reader, &grant, anchor).await?;
+        let facts = play.stage.facts().grant(&grant).await?;
+        assert_eq!(facts.reads_used, used, "reads are counted");
+    }
+    let call = read(play, &grant, anchor);
+    play.refuses(&reader, call, Because::Rule(Reason::ReadsExhausted))
+        .await
+}
+
+async fn in_time(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, reader) = (play.patient.clone(), play.reader.clone());
+    let anchor = play.accepted(&patient, ClassId(0)).await?;
+    let mut terms = play.terms(Scope::All, 0).await?;
+    terms.from = terms.from.plus(1_000);
+    terms.until = terms.from.plus(1_000);
+    terms.digest = Digest::new([210; 32]);
+    let grant = play.lets_read(&patient, &reader, terms, None).await?;
+    let call = read(play, &grant, anchor);
+    play.refuses(&reader, call, Because::Rule(Reason::NotYetValid))
+        .await?;
+    play.stage.wait(1_100).await?;
+    opens(play, &reader, &grant, anchor).await?;
+    play.stage.wait(1_100).await?;
+    let call = read(play, &grant, anchor);
+    play.refuses(&reader, call, Because::Rule(Reason::Expired))
+        .await
+}

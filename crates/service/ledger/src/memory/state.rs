@@ -1,0 +1,184 @@
+//! What the memory double knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medibloc_consent::{AnchorFields, Grant, Reason, WriteGrant};
+use medibloc_record::{AccountId, Address, Digest, GrantId, RecordId, Role, Timestamp, keccak256};
+
+use crate::{
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, GrantFacts, LedgerError, Outcome,
+    RecordFacts, Refusal, Standing,
+};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) now: Timestamp,
+    pub(super) committee: CommitteeFacts,
+    pub(super) blocks: Vec<BlockEvents>,
+    pub(super) prepared: BTreeMap<[u8; 32], Prepared>,
+    pub(super) executed: BTreeMap<[u8; 32], Outcome>,
+    pub(super) nonces: BTreeMap<Address, u64>,
+    pub(super) counter: u64,
+    pub(super) accounts: BTreeMap<AccountId, AccountFacts>,
+    pub(super) history: BTreeMap<AccountId, Vec<Past>>,
+    pub(super) records: BTreeMap<RecordId, (AnchorFields, RecordFacts)>,
+    pub(super) writes: BTreeMap<(AccountId, AccountId), WriteGrant>,
+    pub(super) used: BTreeSet<GrantId>,
+    pub(super) grants: BTreeMap<GrantId, (Grant, GrantFacts)>,
+    pub(super) capsules: BTreeMap<RecordId, u32>,
+}
+
+/// A request that was encoded.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) from: Address,
+    pub(super) call: Call,
+    pub(super) nonce: u64,
+    pub(super) deadline: Timestamp,
+}
+
+/// An accreditation from `since` on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    since: Timestamp,
+    from: Timestamp,
+    until: Timestamp,
+    suspended: bool,
+}
+
+impl State {
+    pub(super) const fn new(committee: CommitteeFacts, now: Timestamp) -> Self {
+        Self {
+            now,
+            committee,
+            blocks: Vec::new(),
+            prepared: BTreeMap::new(),
+            executed: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            counter: 0,
+            accounts: BTreeMap::new(),
+            history: BTreeMap::new(),
+            records: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            used: BTreeSet::new(),
+            grants: BTreeMap::new(),
+            capsules: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn mine(&mut self, events: Vec<Event>) -> Outcome {
+        let number = self.blocks.len() as u64;
+        let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
+        let hash = keccak256(&[parent.as_slice(), &number.to_be_bytes()].concat());
+        self.blocks.push(BlockEvents {
+            number,
+            hash,
+            parent,
+            time: self.now,
+            events,
+        });
+        Outcome {
+            block: number,
+            transaction: hash,
+        }
+    }
+
+    /// The newest entry of the account's history that is not after `at`.
+    pub(super) fn standing(&self, account: AccountId, at: Timestamp) -> Standing {
+        let history = self.history.get(&account).into_iter().flatten();
+        let past = history.rev().find(|past| past.since <= at);
+        past.map_or_else(Standing::default, |past| Standing {
+            accredited: past.from <= at && at < past.until,
+            suspended: past.suspended,
+        })
+    }
+
+    fn remember(&mut self, account: AccountId, change: impl FnOnce(&mut Past)) {
+        let history = self.history.entry(account).or_default();
+        let mut past = history.last().copied().unwrap_or_default();
+        past.since = self.now;
+        change(&mut past);
+        history.push(past);
+    }
+
+    pub(super) fn accredit(
+        &mut self,
+        account: AccountId,
+        from: Timestamp,
+        until: Timestamp,
+        evidence: Digest,
+    ) -> Result<Event, LedgerError> {
+        let role = self.account(account)?.role;
+        if role == Role::Person {
+            return Err(named("WrongRole"));
+        }
+        if until <= from || until <= self.now {
+            return Err(named("EmptyPeriod"));
+        }
+        self.remember(account, |past| {
+            past.from = from;
+            past.until = until;
+        });
+        Ok(Event::Accredited {
+            account,
+            from,
+            until,
+            evidence,
+        })
+    }
+
+    pub(super) fn set_suspended(
+        &mut self,
+        account: AccountId,
+        suspended: bool,
+    ) -> Result<Event, LedgerError> {
+        self.account(account)?;
+        if self.standing(account, self.now).suspended == suspended {
+            let name = ["NotSuspended", "AlreadySuspended"][usize::from(suspended)];
+            return Err(named(name));
+        }
+        self.remember(account, |past| past.suspended = suspended);
+        Ok(if suspended {
+            Event::Suspended { account }
+        } else {
+            Event::Reinstated { account }
+        })
+    }
+
+    pub(super) fn account(&mut self, id: AccountId) -> Result<&mut AccountFacts, LedgerError> {
+        self.accounts
+            .get_mut(&id)
+            .ok_or_else(|| Refusal::NotRegistered.into())
+    }
+
+    /// A record by its preimage, erased or not.
+    pub(super) fn known(&self, anchor: &AnchorFields) -> Result<RecordFacts, LedgerError> {
+        match self.records.get(&anchor.record_id()) {
+            Some((fields, facts)) if fields == anchor => Ok(*facts),
+            _ => Err(Reason::UnknownRecord.into()),
+        }
+    }
+
+    /// A record by its preimage that is not erased.
+    pub(super) fn live(&self, anchor: &AnchorFields) -> Result<RecordFacts, LedgerError> {
+        let facts = self.known(anchor)?;
+        if facts.erased {
+            return Err(Reason::Erased.into());
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn update(&mut self, anchor: &AnchorFields, change: impl FnOnce(&mut RecordFacts)) {
+        if let Some((_, facts)) = self.records.get_mut(&anchor.record_id()) {
+            change(facts);
+        }
+    }
+}
+
+pub(super) fn named(name: &str) -> LedgerError {
+    Refusal::Contract { name: name.into() }.into()
+}
+
+pub(super) fn exists(what: String) -> LedgerError {
+    Refusal::Exists { what }.into()
+}
