@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use medibloc_dag::{Cid, unixfs};
-use medibloc_record::{AccountId, Address, Digest, GrantId, Manifest, Package, RecordId};
+use medibloc_record::{AccountId, Address, Digest, GrantId, Package, RecordId};
 
 use crate::errand::errand_key;
 use crate::grant::{EndOfGrant, HeldGrant, SharedKey};
@@ -11,6 +11,7 @@ use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::party::{AddressUse, change, table};
 use crate::ports::Change;
+use crate::read::KeptCopy;
 use crate::{JourneyError, Party, SyncReport};
 
 impl Party {
@@ -124,8 +125,8 @@ impl Party {
     fn drop_copy(&self, key: &SharedKey) -> Result<(), JourneyError> {
         let record = key.anchor.record_id();
         let vault = &self.ports.vault;
-        if let Some(manifest) = self.row::<Manifest>(table::READS, record.as_bytes())? {
-            for part in &manifest.parts {
+        if let Some(copy) = self.row::<KeptCopy>(table::READS, record.as_bytes())? {
+            for part in &copy.manifest.parts {
                 self.drop_dag(&part.cid)?;
             }
         }

@@ -79,6 +79,7 @@ mod pairing;
 mod party;
 mod ports;
 mod post;
+mod proof;
 mod reach;
 mod read;
 mod restore;
@@ -101,6 +102,10 @@ pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
 pub use ports::{
     Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+};
+pub use proof::{
+    ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
+    verify_proof,
 };
 pub use reach::Reach;
 pub use read::ReadRecord;

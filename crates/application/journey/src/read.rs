@@ -36,7 +36,25 @@ pub(crate) struct KeptReceipt {
     pub(crate) at: Timestamp,
 }
 
+/// What a reader keeps of a record that it opened, until it purges.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KeptCopy {
+    receipt: KeptReceipt,
+    pub(crate) manifest: Manifest,
+}
+
 impl KeptReceipt {
+    const fn of(receipt: &Receipt, at: Timestamp) -> Self {
+        Self {
+            id: receipt.id,
+            record: receipt.record,
+            reader: receipt.reader,
+            grant: receipt.grant,
+            outcome: receipt.outcome,
+            at,
+        }
+    }
+
     const fn receipt(&self) -> Receipt {
         Receipt {
             id: self.id,
@@ -64,6 +82,15 @@ impl Party {
         let own = self.own_address(held.own)?;
         let receipt = self.open_read(&own, &held, &key).await?;
         self.read_with(&own, &held, &key, receipt).await
+    }
+
+    /// A record that was read before and is not purged yet, from the own copy: no new receipt.
+    pub fn read_before(&self, record: RecordId) -> Result<Option<ReadRecord>, JourneyError> {
+        let copy: Option<KeptCopy> = self.row(table::READS, record.as_bytes())?;
+        Ok(copy.map(|copy| ReadRecord {
+            receipt: copy.receipt.receipt(),
+            manifest: copy.manifest,
+        }))
     }
 
     /// The same with an older receipt, as a client would that skips the local checks.
@@ -231,8 +258,12 @@ impl Party {
             self.fetch_dag(store.as_ref(), &part.cid).await?;
         }
         let record = key.anchor.record_id();
+        let copy = KeptCopy {
+            receipt: KeptReceipt::of(&receipt, self.ports.clock.now()),
+            manifest: manifest.clone(),
+        };
         self.ports.vault.apply(vec![
-            change(table::READS, record.as_bytes(), &manifest),
+            change(table::READS, record.as_bytes(), &copy),
             Change::Delete {
                 table: table::RECEIPTS,
                 key: record.as_bytes().to_vec(),

@@ -1,0 +1,471 @@
+//! Proof files (design 02, design 11 row 15): one read as JSON that others can check: which reader was cleared to get
+//! the key of which record, when, on what grant and for what, and who that reader is. Offline it proves all but that
+//! the block is the chain's: for that it carries the ledger's receipt proof if there is one, and names the block to
+//! compare.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, Purpose, PurposeTag, Scope, Terms};
+use medibloc_keys::recover;
+use medibloc_ledger::Event;
+use medibloc_record::{
+    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Signature, Timestamp,
+    TypedDomain,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::verify::{CheckLine, VerifyReport};
+use crate::{Credential, GivenGrant, JourneyError, Party};
+
+/// What the file says that it is.
+const KIND: &str = "medibloc-read-proof";
+
+/// One read, to be kept, shown and checked by others. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProofFile {
+    /// 1.
+    pub version: u8,
+    /// `medibloc-read-proof`.
+    pub kind: String,
+    /// On which chain.
+    pub chain: ProvedChain,
+    /// The receipt, as it stands on chain.
+    pub receipt: ProvedReceipt,
+    /// The grant that it was given on, as it stands on chain.
+    pub grant: ProvedGrant,
+    /// What for, with what opens the grant's tag.
+    pub purpose: ProvedPurpose,
+    /// Who the reader is.
+    pub reader: ProvedReader,
+    /// What the ledger proves about the receipt, in its own form; none if it proves nothing.
+    pub ledger: Option<serde_json::Value>,
+}
+
+/// A deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedChain {
+    /// The chain's id.
+    pub id: u64,
+    /// Its `Records` contract.
+    pub records: String,
+}
+
+/// A receipt with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedReceipt {
+    /// keccak256(record, reader, grant, nonce).
+    pub id: String,
+    /// The record.
+    pub record: String,
+    /// Its owner's address.
+    pub owner: String,
+    /// The reader's pseudonym.
+    pub reader: String,
+    /// The grant.
+    pub grant: String,
+    /// Makes the id random.
+    pub nonce: String,
+    /// The block.
+    pub block: u64,
+    /// Its hash, to compare.
+    pub block_hash: String,
+    /// Its time.
+    pub time: u64,
+}
+
+/// A grant's fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedGrant {
+    /// Makes the id random.
+    pub nonce: String,
+    /// `one`, `all`, or `classes:` and the bitmap.
+    pub scope: String,
+    /// The purpose, salted.
+    pub purpose_tag: String,
+    /// First second.
+    pub from: u64,
+    /// First second after.
+    pub until: u64,
+    /// How often; none for as often as wanted.
+    pub reads: Option<u32>,
+    /// To whom, salted.
+    pub binding: String,
+    /// Digest of the grant object.
+    pub digest: String,
+}
+
+/// A purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedPurpose {
+    /// Its code.
+    pub code: String,
+    /// The same, as the artefact spells it.
+    pub purpose: Purpose,
+    /// Opens the tag.
+    pub salt: String,
+    /// The reader's words.
+    pub reason: String,
+}
+
+/// A reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedReader {
+    /// Name, as the owner read it when it confirmed the contact.
+    pub name: String,
+    /// The account behind the pseudonym; none for a private reader.
+    pub account: Option<String>,
+    /// Opens the binding: its salt.
+    pub salt: Option<String>,
+    /// The account's signature over the binding, base64url.
+    pub signature: Option<String>,
+    /// The authority's credential (JWT), if the owner still has it.
+    pub credential: Option<String>,
+}
+
+/// What came of checking a proof file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofReport {
+    /// What was checked.
+    pub checks: VerifyReport,
+    /// The chain itself was asked, and says the same.
+    pub chain_agrees: bool,
+    /// The block and hash to compare with the chain, if it was not asked.
+    pub compare: Option<(u64, String)>,
+}
+
+impl ProofReport {
+    /// Whether everything that was checked holds.
+    pub fn holds(&self) -> bool {
+        self.checks.holds()
+    }
+}
+
+impl ProofFile {
+    /// The file's text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("its maps have string keys")
+    }
+
+    /// The proof file in a text.
+    ///
+    /// # Errors
+    /// If the text is cut, foreign or of a later version.
+    pub fn parse(text: &str) -> Result<Self, JourneyError> {
+        let bad = |why: String| JourneyError::Untrusted {
+            what: "proof file",
+            why,
+        };
+        let file: Self = serde_json::from_str(text).map_err(|error| {
+            bad(format!(
+                "line {} column {} is not what a proof file has there ({error}); export it again",
+                error.line(),
+                error.column()
+            ))
+        })?;
+        if file.kind != KIND || file.version != 1 {
+            return Err(bad(format!(
+                "it is a «{}» of version {}; this program reads version 1 of «{KIND}», use a newer one",
+                file.kind, file.version
+            )));
+        }
+        Ok(file)
+    }
+}
+
+impl Party {
+    /// Every read of the own records as proof files, in chain order.
+    pub async fn audit_proofs(&self) -> Result<Vec<ProofFile>, JourneyError> {
+        let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
+        let given: BTreeMap<GrantId, GivenGrant> = self.grants()?.into_iter().collect();
+        let contacts = self.contacts()?;
+        let mut files = Vec::new();
+        self.each_block(|block| {
+            for event in &block.events {
+                let Event::ReadOpened {
+                    receipt,
+                    record,
+                    owner,
+                    reader,
+                    grant,
+                    nonce,
+                } = event
+                else {
+                    continue;
+                };
+                let Some(basis) = given.get(grant).filter(|_| own.contains(owner)) else {
+                    continue;
+                };
+                let party = basis.artefact.party;
+                let credential = contacts.iter().find(|contact| contact.party == party);
+                let proved = ProvedReceipt {
+                    id: receipt.to_string(),
+                    record: record.to_string(),
+                    owner: owner.to_string(),
+                    reader: reader.to_string(),
+                    grant: grant.to_string(),
+                    nonce: Digest::new(nonce.to_bytes()).to_string(),
+                    block: block.number,
+                    block_hash: Digest::new(block.hash).to_string(),
+                    time: block.time.0,
+                };
+                let jwt = credential.and_then(|contact| contact.card.credential.clone());
+                files.extend(file_of(&self.ports.domain, proved, basis, jwt));
+            }
+        })
+        .await?;
+        Ok(files)
+    }
+
+    /// The proof file of one receipt of the own records.
+    pub async fn prove_read(&self, receipt: ReceiptId) -> Result<ProofFile, JourneyError> {
+        let id = receipt.to_string();
+        let mut files = self.audit_proofs().await?.into_iter();
+        files
+            .find(|file| file.receipt.id == id)
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("a read with receipt {receipt} of an own record"),
+                hint: "`medibloc audit` lists the reads",
+            })
+    }
+
+    /// Checks a proof file, and asks the chain whether it says the same.
+    pub async fn confirm_proof(&self, file: &ProofFile) -> Result<ProofReport, JourneyError> {
+        let mut report = verify_proof(file, self.ports.authority);
+        let domain = &self.ports.domain;
+        let same_chain =
+            file.chain.id == domain.chain_id && file.chain.records == domain.records.to_string();
+        if !same_chain {
+            let told = format!("the file is of chain {}", file.chain.id);
+            report.checks.line("same chain", false, told);
+            return Ok(report);
+        }
+        let (mut stands, mut granted) = (false, false);
+        let grant = grant_of(file);
+        self.each_block(|block| {
+            for event in &block.events {
+                match event {
+                    Event::ReadOpened {
+                        receipt, record, ..
+                    } => {
+                        stands |= receipt.to_string() == file.receipt.id
+                            && record.to_string() == file.receipt.record
+                            && block.number == file.receipt.block
+                            && block.time.0 == file.receipt.time
+                            && Digest::new(block.hash).to_string() == file.receipt.block_hash;
+                    }
+                    Event::Granted(known) => granted |= Some(known) == grant.as_ref(),
+                    _ => {}
+                }
+            }
+        })
+        .await?;
+        let told = if stands {
+            "it stands there"
+        } else {
+            "it does not"
+        };
+        report.checks.line("receipt on chain", stands, told);
+        let told = if granted {
+            "it stands there"
+        } else {
+            "it does not"
+        };
+        report.checks.line("grant on chain", granted, told);
+        report.chain_agrees = stands && granted;
+        report.compare = None;
+        Ok(report)
+    }
+}
+
+fn file_of(
+    domain: &TypedDomain,
+    receipt: ProvedReceipt,
+    basis: &GivenGrant,
+    credential: Option<String>,
+) -> Option<ProofFile> {
+    let artefact = &basis.artefact;
+    let terms = &artefact.grant.as_ref()?.terms;
+    let binding = artefact.binding.as_ref();
+    Some(ProofFile {
+        version: 1,
+        kind: KIND.into(),
+        chain: ProvedChain {
+            id: domain.chain_id,
+            records: domain.records.to_string(),
+        },
+        receipt,
+        grant: ProvedGrant {
+            nonce: Digest::new(artefact.grant.as_ref()?.nonce.to_bytes()).to_string(),
+            scope: match terms.scope {
+                Scope::One(_) => "one".into(),
+                Scope::All => "all".into(),
+                Scope::Classes(classes) => format!("classes:{}", classes.bits()),
+            },
+            purpose_tag: Digest::new(terms.purpose_tag.0).to_string(),
+            from: terms.from.0,
+            until: terms.until.0,
+            reads: terms.reads,
+            binding: Digest::new(terms.binding.0).to_string(),
+            digest: terms.digest.to_string(),
+        },
+        purpose: ProvedPurpose {
+            code: artefact.purpose.code().into(),
+            purpose: artefact.purpose,
+            salt: Digest::new(artefact.purpose_salt).to_string(),
+            reason: artefact.reason.clone(),
+        },
+        reader: ProvedReader {
+            name: artefact.name.clone(),
+            account: binding.map(|binding| binding.account.to_string()),
+            salt: binding.map(|binding| Digest::new(binding.salt).to_string()),
+            signature: binding.map(|binding| URL_SAFE_NO_PAD.encode(binding.signature.as_bytes())),
+            credential,
+        },
+        ledger: None,
+    })
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    text.parse::<Digest>().ok().map(Digest::to_bytes)
+}
+
+/// The grant that a file speaks of, with the id that the contract recomputes.
+fn grant_of(file: &ProofFile) -> Option<Grant> {
+    let said = &file.grant;
+    let record: RecordId = file.receipt.record.parse().ok()?;
+    let scope = match said.scope.as_str() {
+        "one" => Scope::One(record),
+        "all" => Scope::All,
+        classes => {
+            let bits = classes.strip_prefix("classes:")?.parse().ok()?;
+            Scope::Classes(ClassSet::from_bits(bits))
+        }
+    };
+    Some(Grant::new(
+        file.receipt.owner.parse().ok()?,
+        file.receipt.reader.parse().ok()?,
+        Nonce::new(bytes(&said.nonce)?),
+        Terms {
+            scope,
+            purpose_tag: PurposeTag(bytes(&said.purpose_tag)?),
+            from: Timestamp(said.from),
+            until: Timestamp(said.until),
+            reads: said.reads,
+            binding: BindingTag(bytes(&said.binding)?),
+            digest: said.digest.parse().ok()?,
+        },
+    ))
+}
+
+/// Checks a proof file without any chain: everything in it fits together, and the authority vouches for the reader.
+pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
+    let mut report = ProofReport {
+        compare: Some((file.receipt.block, file.receipt.block_hash.clone())),
+        ..ProofReport::default()
+    };
+    let lines = &mut report.checks;
+    let Some(grant) = grant_of(file) else {
+        lines.line(
+            "form",
+            false,
+            "an id, hash or scope is not in its form; export it again",
+        );
+        return report;
+    };
+    let said = &file.receipt;
+    let derived = bytes(&said.nonce).zip(said.record.parse::<RecordId>().ok());
+    let id = derived.map(|(nonce, record)| {
+        ReceiptId::derive(record, grant.reader, grant.id, Nonce::new(nonce)).to_string()
+    });
+    lines.line(
+        "grant id",
+        grant.id.to_string() == said.grant,
+        "recomputed from owner, reader and nonce",
+    );
+    lines.line(
+        "receipt id",
+        id.as_ref() == Some(&said.id),
+        "recomputed from record, reader, grant and nonce",
+    );
+    let tag = bytes(&file.purpose.salt).map(|salt| file.purpose.purpose.tag(salt));
+    lines.line(
+        "purpose",
+        tag == Some(grant.terms.purpose_tag) && file.purpose.code == file.purpose.purpose.code(),
+        format!("{}: «{}»", file.purpose.code, file.purpose.reason),
+    );
+    let at = Timestamp(said.time);
+    lines.line(
+        "time",
+        grant.terms.from <= at && at < grant.terms.until,
+        format!("{at}, within {} to {}", grant.terms.from, grant.terms.until),
+    );
+    check_reader(file, &grant, authority, lines);
+    report
+}
+
+fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut VerifyReport) {
+    let reader = &file.reader;
+    let Some(account) = &reader.account else {
+        let told = "a private reader: the name is the owner's word alone";
+        lines.line("reader", grant.terms.binding.is_none(), told);
+        return;
+    };
+    let binding = binding_of(file, grant, account);
+    let domain = domain_of(file);
+    let bound = binding.zip(domain).is_some_and(|(binding, domain)| {
+        binding.tag() == grant.terms.binding
+            && recover(&binding.digest(&domain), &binding.signature)
+                .is_ok_and(|signer| signer == binding.account.first_address())
+    });
+    lines.line(
+        "reader",
+        bound,
+        format!("the pseudonym is the account {account}'s own"),
+    );
+    let Some(jwt) = &reader.credential else {
+        lines.lines.push(CheckLine {
+            what: "credential".into(),
+            holds: true,
+            found: "not in the file: ask the authority who the account is".into(),
+        });
+        return;
+    };
+    match Credential::parse(jwt, authority) {
+        Ok(credential) => {
+            let same = credential.account.to_string() == *account && credential.name == reader.name;
+            let at = Timestamp(file.receipt.time);
+            let valid = credential.from <= at && at <= credential.until;
+            let told = format!(
+                "the authority says: {}, {}",
+                credential.name, credential.profession
+            );
+            lines.line("credential", same && valid, told);
+        }
+        Err(error) => {
+            lines.line("credential", false, error.to_string());
+        }
+    }
+}
+
+fn binding_of(file: &ProofFile, grant: &Grant, account: &str) -> Option<Binding> {
+    let signature = URL_SAFE_NO_PAD
+        .decode(file.reader.signature.as_ref()?)
+        .ok()?;
+    let salt = bytes(file.reader.salt.as_ref()?)?;
+    let unsigned = Binding::unsigned(salt, account.parse().ok()?, grant.reader);
+    Some(unsigned.sign(Signature::new(signature.try_into().ok()?)))
+}
+
+fn domain_of(file: &ProofFile) -> Option<TypedDomain> {
+    Some(TypedDomain {
+        chain_id: file.chain.id,
+        records: file.chain.records.parse().ok()?,
+    })
+}

@@ -1,0 +1,185 @@
+//! Proof files: who was cleared to read what, for others to check; nothing in them can be changed unseen.
+
+use std::sync::Arc;
+
+use medibloc_consent::Purpose;
+use medibloc_journey::memory::World;
+use medibloc_journey::{Extent, Party, ProofFile, verify_proof};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_record::{Draft, LossReport, Role, Sensitivity};
+use serde_json::Value;
+
+fn phrase(seed: u64) -> Phrase {
+    Phrase::generate(&mut SeededEntropy::new(seed), Language::English)
+}
+
+struct Story {
+    world: Arc<World>,
+    patient: Party,
+    files: Vec<ProofFile>,
+}
+
+/// Two reads: one on a grant of one record, one on a grant of all.
+async fn read_twice(seed: u64) -> Story {
+    let world = World::new(seed);
+    let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
+    let clinic = Party::new(phrase(2).seed(), Role::Provider, world.ports());
+    clinic.register_account().await.unwrap();
+    let jwt = world.accredit(clinic.account().id(), "Bit Clinic");
+    let invitation = patient.invite().await.unwrap();
+    let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
+    patient.sync().await.unwrap();
+    patient.confirm(owner).unwrap();
+    let until = world.ports().clock.now().plus(86_400);
+    let mut records = Vec::new();
+    for text in ["a", "b"] {
+        let bundle = serde_json::json!({"resourceType": "Bundle"});
+        let bytes = text.as_bytes().to_vec();
+        let draft = Draft::new("text/xml", bytes, bundle, LossReport::default());
+        records.push(patient.write_own(draft).await.unwrap().record);
+    }
+    clinic
+        .ask(owner, Purpose::Treatment, "second opinion", until)
+        .await
+        .unwrap();
+    patient.sync().await.unwrap();
+    let request = patient.requests().unwrap().remove(0);
+    patient.approve(&request, records[0], until).await.unwrap();
+    clinic.sync().await.unwrap();
+    clinic.read(records[0]).await.unwrap();
+    let later = until.plus(1);
+    patient
+        .approve_all(&request, Extent::All, Sensitivity::Normal, later)
+        .await
+        .unwrap();
+    clinic.sync().await.unwrap();
+    clinic.read(records[1]).await.unwrap();
+    let files = patient.audit_proofs().await.unwrap();
+    assert_eq!(files.len(), 2);
+    Story {
+        world,
+        patient,
+        files,
+    }
+}
+
+#[tokio::test]
+async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain() {
+    let story = read_twice(1).await;
+    let authority = story.world.ports().authority;
+    for file in &story.files {
+        let parsed = ProofFile::parse(&file.to_json()).unwrap();
+        assert_eq!(&parsed, file);
+        let report = verify_proof(&parsed, authority);
+        assert!(report.holds() && !report.chain_agrees, "{report:#?}");
+        let (block, hash) = report.compare.unwrap();
+        assert_eq!(
+            (block, hash),
+            (file.receipt.block, file.receipt.block_hash.clone())
+        );
+        assert_eq!(
+            (file.reader.name.as_str(), file.purpose.code.as_str()),
+            ("Bit Clinic", "TREAT")
+        );
+        // Anybody who can ask the chain gets its word too.
+        let stranger = Party::new(phrase(9).seed(), Role::Person, story.world.ports());
+        let report = stranger.confirm_proof(&parsed).await.unwrap();
+        assert!(report.holds() && report.chain_agrees, "{report:#?}");
+    }
+    let line = story.patient.audit().await.unwrap().remove(0);
+    let one = story.patient.prove_read(line.line.receipt).await.unwrap();
+    assert_eq!(one, story.files[0]);
+}
+
+/// Every leaf of the JSON, one at a time.
+fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                leaves(value, &format!("{path}/{name}"), found);
+            }
+        }
+        Value::Null => {}
+        _ => found.push(path.to_owned()),
+    }
+}
+
+fn changed(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => Value::from(number.as_u64().unwrap() + 1),
+        Value::String(text) => {
+            let mut bytes = text.clone().into_bytes();
+            let at = bytes.len() / 2;
+            bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
+            Value::from(String::from_utf8(bytes).unwrap())
+        }
+        other => other.clone(),
+    }
+}
+
+/// What is not bound offline: the words of the request, the block (compared with the chain), fields of the grant that
+/// only the chain holds, and how often it may be used.
+const BY_CHAIN_ALONE: [&str; 8] = [
+    "/purpose/reason",
+    "/receipt/block",
+    "/receipt/block_hash",
+    "/receipt/time",
+    "/grant/from",
+    "/grant/until",
+    "/grant/digest",
+    "/grant/scope",
+];
+
+#[tokio::test]
+async fn no_field_can_be_changed_unseen() {
+    let story = read_twice(2).await;
+    let authority = story.world.ports().authority;
+    let file = &story.files[0];
+    let whole: Value = serde_json::from_str(&file.to_json()).unwrap();
+    let mut paths = Vec::new();
+    leaves(&whole, "", &mut paths);
+    assert!(paths.len() >= 24, "{paths:?}");
+    let (mut offline, mut asked) = (0, 0);
+    for path in &paths {
+        let mut other = whole.clone();
+        let field = other.pointer_mut(path).unwrap();
+        *field = changed(field);
+        let Ok(parsed) = ProofFile::parse(&other.to_string()) else {
+            offline += 1;
+            continue;
+        };
+        if !verify_proof(&parsed, authority).holds() {
+            offline += 1;
+            continue;
+        }
+        assert!(
+            BY_CHAIN_ALONE.contains(&path.as_str()),
+            "{path} is not bound"
+        );
+        let report = story.patient.confirm_proof(&parsed).await.unwrap();
+        if path != "/purpose/reason" {
+            assert!(
+                !report.holds() && !report.chain_agrees,
+                "{path}: {report:#?}"
+            );
+            asked += 1;
+        }
+    }
+    assert!(
+        offline >= 16 && asked >= 4,
+        "{offline} offline, {asked} by the chain"
+    );
+}
+
+#[test]
+fn a_cut_or_foreign_file_says_where_and_what_to_do() {
+    for text in [
+        "",
+        "{}",
+        "[1]",
+        "{\"version\":1,\"kind\":\"medibloc-read-proof\"}",
+    ] {
+        let error = ProofFile::parse(text).unwrap_err().to_string();
+        assert!(error.contains("export it again"), "{error}");
+    }
+}
