@@ -1,6 +1,8 @@
 //! The chain: one writer, any number of readers.
 
+mod accounts;
 mod estimate;
+mod fees;
 mod logs;
 mod mine;
 mod query;

@@ -1,5 +1,7 @@
 //! The chain in process: blocks, time, waiting transactions, folders.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 #[path = "support/programs.rs"]
 #[allow(dead_code)]
 mod programs;

@@ -1,6 +1,8 @@
 //! A chain whose process is killed while it makes blocks has, opened again, every block that it
 //! acknowledged, and the state root of what is on the disk.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 #[path = "support/programs.rs"]
 #[allow(dead_code)]
 mod programs;
@@ -47,7 +49,7 @@ fn crash_child() {
     loop {
         let draft = match nonce {
             0 => Draft::new(2, nonce, None, creating(programs::STORE)),
-            _ if nonce % 7 == 0 => Draft::new(2, nonce, None, creating(&programs::log(2))),
+            _ if nonce.is_multiple_of(7) => Draft::new(2, nonce, None, creating(&programs::log(2))),
             _ => {
                 let input = join(&[&word(dice.below(40)), &word(dice.below(4))]);
                 Draft::new(2, nonce, Some(store), input)

@@ -1,5 +1,7 @@
 //! JSON-RPC as clients use it: alloy's provider, Foundry's cast, batches, limits, refusals.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 #[path = "support/peer.rs"]
 #[allow(dead_code)]
 mod peer;

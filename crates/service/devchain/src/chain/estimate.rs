@@ -9,7 +9,7 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 
-use super::{Chain, query::base_fee_after};
+use super::{Chain, fees::base_fee_after};
 use crate::{
     disk::Snapshot,
     error::ChainError,
@@ -92,14 +92,15 @@ impl Chain {
 
     /// The state and the header that a call runs on.
     fn stage(&self, at: BlockId) -> Result<(Arc<Snapshot>, Header), ChainError> {
-        let writer = self.writer();
+        if at.is_pending() {
+            let writer = self.writer();
+            let snapshot = self.snapshot()?;
+            let head = self.head(&snapshot)?;
+            let header = self.next_header(&writer, &head);
+            return Ok((snapshot, header));
+        }
         let snapshot = self.snapshot()?;
-        let head = self.at(&snapshot, at)?;
-        let header = if at.is_pending() {
-            self.next_header(&writer, &head)
-        } else {
-            head.header
-        };
+        let header = self.at(&snapshot, at)?.header;
         Ok((snapshot, header))
     }
 

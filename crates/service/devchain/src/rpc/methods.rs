@@ -1,6 +1,7 @@
 //! What each method answers.
 
 use alloy::{
+    eips::BlockId,
     primitives::{Address, B256, Bytes, U64, U256},
     rpc::types::{Filter, TransactionRequest},
     serde::JsonStorageKey,
@@ -63,7 +64,9 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
         }
         "eth_call" => answer(chain.call(&p.next::<TransactionRequest>()?, p.block()?)),
         "eth_estimateGas" => {
-            quantity(chain.estimate_gas(&p.next::<TransactionRequest>()?, p.block()?))
+            // Without a block: as the transaction would run, which is in the next one (as anvil).
+            let request = p.next::<TransactionRequest>()?;
+            quantity(chain.estimate_gas(&request, p.optional()?.unwrap_or(BlockId::pending())))
         }
         "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?)),
         "evm_setNextBlockTimestamp" => answer(chain.set_time(p.number()?.unwrap_or_default())),
