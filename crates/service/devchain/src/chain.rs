@@ -148,6 +148,10 @@ impl Chain {
             Place::Memory => Disk::memory()?,
             Place::Dir(folder) => Disk::folder(folder)?,
         };
+        Self::on(disk, config)
+    }
+
+    fn on(disk: Disk, config: Config) -> Result<Self, OpenError> {
         let snapshot = Arc::new(disk.snapshot()?);
         let offset = snapshot.meta("offset")?.map_or(0, u64::cast_signed);
         let head = snapshot.head()?.map_or(0, |head| head.header.number);
@@ -228,3 +232,6 @@ impl Chain {
         Ok(Arc::new(self.0.disk.snapshot()?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,15 @@ impl Disk {
         Self::prepare(database, Durability::Immediate)
     }
 
+    /// The chain on what a test says is a disk.
+    #[cfg(test)]
+    pub(crate) fn on(backend: impl redb::StorageBackend) -> Result<Self, DiskError> {
+        Self::prepare(
+            Builder::new().create_with_backend(backend)?,
+            Durability::Immediate,
+        )
+    }
+
     fn prepare(database: Database, durability: Durability) -> Result<Self, DiskError> {
         let transaction = database.begin_write()?;
         let format = {

@@ -173,7 +173,7 @@ fn hashed_slots(slots: &BTreeMap<U256, U256>) -> impl Iterator<Item = (B256, U25
 
 impl Snapshot {
     /// The state root that what is on the disk has.
-    fn stored_root(&self) -> B256 {
+    pub(crate) fn stored_root(&self) -> B256 {
         let mut slots = BTreeMap::<Address, BTreeMap<U256, U256>>::new();
         for (address, slot, value) in self.all_slots().unwrap() {
             slots.entry(address).or_default().insert(slot, value);
