@@ -1,0 +1,39 @@
+//! One function for each parser of bytes from outside. It panics if a promise breaks: that no input panics the parser is
+//! the least of them.
+//!
+//! The same functions run under libFuzzer (`fuzz_targets`) and under a seeded mutator on stable (`tests/mutator.rs`).
+
+mod formats;
+mod grants;
+mod keepers;
+mod sealed;
+#[path = "corpus.rs"]
+mod seeds;
+
+pub use formats::{cda, fhir};
+pub use grants::grant;
+pub use keepers::keeper_request;
+pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package};
+pub use seeds::seeds;
+
+/// A target's function.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("cda", cda),
+    ("fhir", fhir),
+    ("crypt4gh_header", crypt4gh_header),
+    ("crypt4gh_body", crypt4gh_body),
+    ("package", package),
+    ("car_unixfs", car_unixfs),
+    ("keeper_request", keeper_request),
+    ("grant", grant),
+];
+
+/// An object that parses must have been in its one encoding.
+fn object<T: serde::Serialize + serde::de::DeserializeOwned>(data: &[u8]) -> Option<T> {
+    let value = medibloc_dag::cbor::from_slice::<T>(data).ok()?;
+    assert_eq!(medibloc_dag::cbor::to_vec(&value), data);
+    Some(value)
+}
