@@ -353,3 +353,61 @@ fn gas_can_be_free() {
     assert_eq!(chain.receipt(hash).unwrap().unwrap().effective_gas_price, 0);
     assert_eq!(chain.gas_price().unwrap(), 0);
 }
+
+#[test]
+fn a_question_gives_ten_thousand_logs_at_most() {
+    let (chain, _) = chain(Mining::Instant);
+    let contract = account(0).address().create(0);
+    let create = Draft::new(2, 0, None, creating(programs::LOGS));
+    chain.send_raw(&create.sign(&account(0))).unwrap();
+    let log = |nonce: u64, count: u64| {
+        let mut draft = Draft::new(2, nonce, Some(contract), join(&[&word(count)]));
+        draft.gas = 3_000_000;
+        chain.send_raw(&draft.sign(&account(0))).unwrap();
+    };
+    for nonce in 1..=5 {
+        log(nonce, 2_000);
+    }
+    let all = Filter::new().from_block(0).address(contract);
+    assert_eq!(chain.logs(&all).unwrap().len(), 10_000);
+    log(6, 1);
+    let refusal = chain.logs(&all).unwrap_err();
+    assert!(
+        matches!(refusal, ChainError::TooManyLogs(10_000)),
+        "{refusal}"
+    );
+    assert_eq!(chain.logs(&all.to_block(5)).unwrap().len(), 8_000);
+}
+
+#[test]
+fn many_may_ask_while_many_send() {
+    let (chain, _) = chain(Mining::Instant);
+    std::thread::scope(|threads| {
+        for who in 0..3 {
+            let chain = chain.clone();
+            threads.spawn(move || {
+                for nonce in 0..20 {
+                    let to = Some(Address::repeat_byte(9));
+                    let mut draft = Draft::new(2, nonce, to, Bytes::new());
+                    draft.value = U256::from(1);
+                    let hash = chain.send_raw(&draft.sign(&account(who))).unwrap();
+                    assert!(chain.receipt(hash).unwrap().unwrap().status());
+                    let from = account(who).address();
+                    assert_eq!(chain.nonce(from, BlockId::pending()).unwrap(), nonce + 1);
+                    let head = chain.number().unwrap();
+                    assert!(
+                        chain
+                            .block(BlockId::number(head), Transactions::Full)
+                            .unwrap()
+                            .is_some()
+                    );
+                }
+            });
+        }
+    });
+    assert_eq!(chain.number().unwrap(), 60);
+    let coins = chain
+        .balance(Address::repeat_byte(9), BlockId::latest())
+        .unwrap();
+    assert_eq!(coins, U256::from(60));
+}
