@@ -2,6 +2,8 @@
 //! everything is as if nothing had happened, and nothing happened twice on chain.
 //!
 //! `MEDIBLOC_FAULTS=all` disturbs every call in every mode; without it a sample of them, spread evenly.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::print_stdout, reason = "which calls were hit is told")]
 
 #[path = "faults/fuse.rs"]
 mod fuse;

@@ -1,4 +1,5 @@
 //! Class and all-record grants, deliveries, several own addresses, notices and purges.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 

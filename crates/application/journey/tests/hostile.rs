@@ -1,4 +1,5 @@
 //! Hostile and unlucky peers: what they do, what happens, and that the message says what to do.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "faults/fuse.rs"]
 #[allow(dead_code, reason = "each test file uses what it needs")]
@@ -433,7 +434,7 @@ async fn a_wrong_phrase_says_what_to_check_and_a_right_one_says_nothing() {
 async fn a_request_that_is_sent_again_is_executed_once_and_released_once() {
     let story = Story::new(9).await;
     let record = story.granted("once").await;
-    let heard: Arc<Mutex<Vec<(u8, SignedRequest)>>> = Arc::default();
+    let heard: Overheard = Arc::default();
     let mut ports = story.world.ports_with(story.clinic.vault.clone());
     ports.network = Arc::new(Heard(ports.network.clone(), heard.clone()));
     let listened = Party::new(phrase(3).seed(), Role::Provider, ports.clone());
@@ -568,8 +569,11 @@ impl Store for Lacking {
     }
 }
 
+/// Requests with the keepers that they went to.
+type Overheard = Arc<Mutex<Vec<(u8, SignedRequest)>>>;
+
 /// A network whose keepers' requests are overheard.
-struct Heard(Arc<dyn Network>, Arc<Mutex<Vec<(u8, SignedRequest)>>>);
+struct Heard(Arc<dyn Network>, Overheard);
 
 /// A network where some keepers answer with another keeper's reply.
 struct Liars(Arc<dyn Network>, Vec<u8>);
@@ -614,7 +618,7 @@ impl Network for Liars {
 
 struct Odd {
     inner: Arc<dyn Keepers>,
-    heard: Option<Arc<Mutex<Vec<(u8, SignedRequest)>>>>,
+    heard: Option<Overheard>,
     liars: Vec<u8>,
 }
 

@@ -1,4 +1,5 @@
 //! Proof files: who was cleared to read what, for others to check; nothing in them can be changed unseen.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 

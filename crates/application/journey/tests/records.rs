@@ -1,4 +1,5 @@
 //! Own records, lists, verification, export, and sealing-key rotation.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::sync::Arc;
 

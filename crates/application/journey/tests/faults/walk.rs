@@ -64,7 +64,7 @@ fn draft(text: &str) -> Draft {
     Draft::new("application/cda+xml", bytes, bundle, LossReport::default())
 }
 
-pub(crate) const STEPS: usize = 19;
+pub(crate) const STEPS: usize = 20;
 
 impl Walk {
     /// Ports of `disturbed` pass `disturb`; all ports pass `wrap`.
@@ -147,6 +147,7 @@ impl Walk {
             16 => self.accept(2).await,
             17 => self.read(2, "third").await,
             18 => self.end().await,
+            19 => self.rotate().await,
             _ => Ok(()),
         }
     }
@@ -289,6 +290,21 @@ impl Walk {
             .revoke(self.known.grant.expect("step 11 was done"))
             .await?;
         patient.erase(self.known.records[1]).await?;
+        Ok(())
+    }
+
+    /// The next sealing key of the address that the hospital knows, and newer capsules.
+    async fn rotate(&mut self) -> Result<(), JourneyError> {
+        let patient = self.party(PATIENT);
+        patient.sync().await?;
+        let owner = self.known.owners[&HOSPITAL];
+        let own = patient
+            .addresses()?
+            .into_iter()
+            .find(|own| own.id() == owner);
+        if own.is_some_and(|own| own.key_version == 1) {
+            patient.rotate_sealing_key(owner).await?;
+        }
         Ok(())
     }
 
