@@ -65,9 +65,6 @@ pub(crate) const SEE: &[u8] = &hex!(
 /// Keeps word 0 for the transaction and returns it with a copy (Cancun's TSTORE and MCOPY).
 pub(crate) const TRANSIENT: &[u8] = &hex!("5f355f5d5f5c5f5260205f60205e60405ff3");
 
-/// Logs nothing, word 0 times.
-pub(crate) const LOGS: &[u8] = &hex!("5f35" "5b5f5fa0" "6001900380600257" "00");
-
 /// Logs its input with its first `topics` words as topics.
 pub(crate) fn log(topics: u8) -> Vec<u8> {
     let mut code = hex!("365f5f37").to_vec();
