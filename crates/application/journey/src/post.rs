@@ -10,15 +10,17 @@ use crate::grant::PendingRequest;
 use crate::mail::{AccessRequest, Message, Opened};
 use crate::outbox::letter_row;
 use crate::pairing::{Contact, Patron};
-use crate::party::{AddressUse, OwnAddress, change, table};
-use crate::ports::Change;
+use crate::party::{OwnAddress, change, table};
+use crate::ports::{Change, PortError};
 use crate::{JourneyError, Party, SyncReport};
 
 impl Party {
     /// Fetches the mailboxes of all own addresses.
     pub(crate) async fn sync_mail(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        // An address that is reserved may not be registered yet: no node has a mailbox for it.
+        let reserved: Vec<OwnAddress> = self.rows(table::RESERVED)?;
         let mut own: Vec<OwnAddress> = self.addresses()?;
-        own.retain(|own| own.purpose != AddressUse::Own);
+        own.retain(|own| reserved.iter().all(|other| other.address != own.address));
         let account = self.account();
         if self
             .ports
@@ -32,11 +34,11 @@ impl Party {
         for own in own {
             let letters = match self.letters(&own).await {
                 Ok(letters) => letters,
-                Err(error) if is_temporary(&error) => {
+                Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                Err(error) => {
                     report.later.push(error.to_string());
                     continue;
                 }
-                Err(error) => return Err(error),
             };
             for letter in letters {
                 self.take_letter(&own, letter, report).await?;

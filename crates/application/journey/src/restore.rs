@@ -9,7 +9,11 @@ use crate::grant::GivenGrant;
 use crate::grant::deliver::{Delivery, delivery_key};
 use crate::pairing::{Contact, ContactCard};
 use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
+use crate::ports::Change;
 use crate::{JourneyError, Party, Ports, SyncReport};
+
+/// Stands while consents are missing.
+const UNFINISHED: &[u8] = b"restore-unfinished";
 
 /// Derivations looked at beyond the last registered one.
 const GAP: u32 = 20;
@@ -21,7 +25,7 @@ pub struct RestoreReport {
     pub addresses: usize,
     /// Consents found.
     pub consents: usize,
-    /// Consents that could not be fetched now, with the reason; restore again when their node is back.
+    /// Consents that could not be fetched now, with the reason; `sync` goes on with them.
     pub missing: Vec<String>,
     /// What the first sync found.
     pub sync: SyncReport,
@@ -58,6 +62,7 @@ impl Party {
             addresses: party.find_addresses().await?,
             ..RestoreReport::default()
         };
+        party.put(table::CURSOR, UNFINISHED, &true)?;
         report.consents = party.find_consents(&mut report.missing).await?;
         report.sync = party.sync().await?;
         Ok((party, report))
@@ -104,7 +109,22 @@ impl Party {
                 Err(error) => missing.push(error.to_string()),
             }
         }
+        if missing.is_empty() {
+            self.ports.vault.apply(vec![Change::Delete {
+                table: table::CURSOR,
+                key: UNFINISHED.to_vec(),
+            }])?;
+        }
         Ok(found)
+    }
+
+    /// Goes on with a restore that could not fetch every consent.
+    pub(crate) async fn resume_restore(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
+        let unfinished: Option<bool> = self.row(table::CURSOR, UNFINISHED)?;
+        if unfinished.is_some() {
+            self.find_consents(later).await?;
+        }
+        Ok(())
     }
 
     async fn find_consent(&self, event: &Event) -> Result<bool, JourneyError> {

@@ -208,12 +208,14 @@ impl Party {
         &self,
         later: &mut Vec<String>,
     ) -> Result<(), JourneyError> {
-        for kept in self.records()? {
-            if kept.standing != Standing::Erased {
-                continue;
-            }
+        let mut erased = self.records()?;
+        erased.retain(|kept| kept.standing == Standing::Erased);
+        if erased.is_empty() {
+            return Ok(());
+        }
+        let committee = self.ports.facts.committee().await?;
+        for kept in erased {
             let record = kept.record();
-            let committee = self.ports.facts.committee().await?;
             let got = self.collect_statements(record, kept.anchor.owner).await?;
             if got < committee.keepers.len() {
                 later.push(format!(

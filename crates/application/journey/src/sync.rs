@@ -52,6 +52,7 @@ impl Party {
         if let Err(error) = self.resume_writes().await {
             report.later.push(error.to_string());
         }
+        self.resume_restore(&mut report.later).await?;
         self.resume_errands(&mut report.later).await?;
         self.sync_chain(&mut report).await?;
         self.sync_mail(&mut report).await?;

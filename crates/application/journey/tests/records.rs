@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use medibloc_consent::Purpose;
-use medibloc_dag::Cid;
-use medibloc_journey::memory::World;
-use medibloc_journey::{GrantState, Party, WriteOptions, medical_only};
-use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_dag::{Block, Cid};
+use medibloc_journey::memory::{MemoryVault, World};
+use medibloc_journey::{
+    GrantState, Keepers, Mailbox, Network, Party, VaultPort, WriteOptions, medical_only,
+};
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_record::{AccountId, Draft, Kind, LossReport, PartRole, RecordId, Role, Timestamp};
-use medibloc_store::Store;
+use medibloc_store::{Store, StoreError};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -359,4 +362,145 @@ async fn a_manifest_that_fits_no_block_goes_all_the_way_and_is_purged_too() {
     let report = story.hospital.sync().await.unwrap();
     assert_eq!(report.ended, [grant]);
     assert!(report.purged.is_empty(), "the author keeps what it wrote");
+}
+
+#[tokio::test]
+async fn a_provider_s_phrase_brings_its_pairings_and_grants_back() {
+    let story = story(8).await;
+    let record = written(&story, "before").await;
+    story
+        .hospital
+        .ask(story.owner, Purpose::Treatment, "own record", story.until)
+        .await
+        .unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    story
+        .patient
+        .approve(&request, record, story.until)
+        .await
+        .unwrap();
+    let (restored, report) = Party::restore(&phrase(2), Role::Provider, story.world.ports())
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.sync.grants, report.advice()),
+        (1, None),
+        "{report:?}"
+    );
+    restored.read(record).await.unwrap();
+    let written = restored
+        .write_for(story.owner, draft("after"))
+        .await
+        .unwrap();
+    assert_eq!(
+        story.patient.sync().await.unwrap().accepted,
+        [written.record]
+    );
+    // It asks again, under addresses that were never used.
+    restored
+        .ask(story.owner, Purpose::Treatment, "once more", story.until)
+        .await
+        .unwrap();
+    story.patient.sync().await.unwrap();
+    assert_eq!(story.patient.requests().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reader_of_an_own_record_says_that_it_purged() {
+    let story = story(9).await;
+    let record = story
+        .patient
+        .write_own(draft("diary"))
+        .await
+        .unwrap()
+        .record;
+    story
+        .hospital
+        .ask(story.owner, Purpose::Treatment, "diary", story.until)
+        .await
+        .unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    let grant = story
+        .patient
+        .approve(&request, record, story.until)
+        .await
+        .unwrap();
+    story.hospital.sync().await.unwrap();
+    story.hospital.read(record).await.unwrap();
+    story.patient.revoke(grant).await.unwrap();
+    assert_eq!(story.hospital.sync().await.unwrap().purged, [record]);
+    story.patient.sync().await.unwrap();
+    assert!(story.patient.grants().unwrap()[0].1.purged);
+    assert!(story.world.letters().is_empty());
+}
+
+#[tokio::test]
+async fn a_restore_without_its_node_is_finished_by_a_later_sync() {
+    let story = story(10).await;
+    let record = written(&story, "kept").await;
+    let (_, granted) = story.patient.write_grants().unwrap().remove(0);
+    let digest = granted.artefact.write.unwrap().digest;
+    let object = Cid::from_dag_cbor_digest(digest.to_bytes());
+    // Another node, that has everything but the consent.
+    let world = &story.world;
+    let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
+    let mut ports = world.ports_with(vault.clone());
+    ports.network = Arc::new(Lacking(ports.network.clone(), object));
+    let (restored, report) = Party::restore(&phrase(1), Role::Person, ports)
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.consents, report.missing.len()),
+        (0, 1),
+        "{report:?}"
+    );
+    assert!(report.advice().unwrap().contains("medibloc sync"));
+    assert!(restored.record(record).unwrap().is_accepted());
+    let whole = Party::new(phrase(1).seed(), Role::Person, world.ports_with(vault));
+    assert!(whole.sync().await.unwrap().later.is_empty());
+    assert_eq!(whole.contacts().unwrap()[0].name, "Hana Hospital");
+}
+
+/// A network whose node lacks one block.
+struct Lacking(Arc<dyn Network>, Cid);
+
+impl Network for Lacking {
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
+        Arc::new(LackingStore(self.0.store(actor), self.1))
+    }
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
+        self.0.mailbox(actor, url)
+    }
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        self.0.keepers(actor)
+    }
+    fn own_node(&self) -> String {
+        self.0.own_node()
+    }
+}
+
+struct LackingStore(Arc<dyn Store>, Cid);
+
+#[async_trait]
+impl Store for LackingStore {
+    async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
+        self.0.put(blocks).await
+    }
+    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        if *cid == self.1 {
+            return Ok(None);
+        }
+        self.0.get(cid).await
+    }
+    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError> {
+        self.0.has(cids).await
+    }
+    async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        self.0.erase(cids).await
+    }
+    async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
+        self.0.erased(cid).await
+    }
 }
