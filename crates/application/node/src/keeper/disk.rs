@@ -245,3 +245,98 @@ impl Disk {
         Ok(SealingSecret::from_bytes(1, *bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medibloc_consent::FeedFact;
+
+    const RECORD: RecordId = RecordId::new([3; 32]);
+    const OWNER: AccountId = AccountId::new([4; 20]);
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn open(folder: &Path, storage: u8) -> Result<(Disk, State), DbError> {
+        let disk = Disk::open(Some(folder), SealingSecret::from_bytes(1, [storage; 32]))?;
+        let state = disk.load(NOW)?;
+        Ok((disk, state))
+    }
+
+    fn stored(byte: u8) -> Effect {
+        Effect::StoreShare {
+            record: RECORD,
+            share: KeptShare {
+                share: Share::new([byte; 32]),
+                key_set: Digest::new([6; 32]),
+                committee: 1,
+            },
+        }
+    }
+
+    fn line(count: u32) -> FeedLine {
+        FeedLine {
+            record: RECORD,
+            fact: FeedFact::Strangers,
+            count,
+            first: NOW,
+            last: NOW,
+        }
+    }
+
+    fn told(count: u32) -> Effect {
+        Effect::Feed {
+            owner: OWNER,
+            line: line(count),
+        }
+    }
+
+    fn contains(folder: &Path, name: &str, needle: &[u8]) -> bool {
+        let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
+        bytes.windows(needle.len()).any(|window| window == needle)
+    }
+
+    #[test]
+    fn what_was_kept_is_there_after_a_restart_and_never_in_the_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let (disk, state) = open(path, 1).unwrap();
+        assert_eq!(state.share_count(), 0);
+        disk.keep(&[stored(0xab), told(1)], None, NOW).unwrap();
+        disk.keep(&[stored(0xac), told(2)], None, NOW).unwrap();
+        drop(disk);
+        let (_, state) = open(path, 1).unwrap();
+        assert_eq!(state.share_count(), 1);
+        assert_eq!(state.feed().of(OWNER), [line(2)]);
+        for name in ["keeper.sqlite", "keeper.sqlite-wal", "keys.sqlite"] {
+            assert!(!contains(path, name, &[0xac; 32]), "{name}");
+        }
+        assert!(open(path, 2).is_err(), "another keeper's keys open nothing");
+    }
+
+    #[test]
+    fn a_destroyed_share_does_not_come_back_with_a_backup_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let (disk, _) = open(path, 1).unwrap();
+        disk.keep(&[stored(0xab)], None, NOW).unwrap();
+        let key = disk
+            .keys
+            .now(|db| db.query_row("SELECT key FROM keys", [], |row| row.get::<_, Vec<u8>>(0)))
+            .unwrap();
+        assert!(contains(path, "keys.sqlite", &key), "the positive control");
+        drop(disk);
+        let backup = folder.path().join("backup");
+        std::fs::copy(path.join("keeper.sqlite"), &backup).unwrap();
+        let (disk, _) = open(path, 1).unwrap();
+        disk.keep(&[Effect::DestroyShare { record: RECORD }], None, NOW)
+            .unwrap();
+        drop(disk);
+        assert!(!contains(path, "keys.sqlite", &key), "it is overwritten");
+        let (_, state) = open(path, 1).unwrap();
+        assert_eq!(state.share_count(), 0);
+        std::fs::copy(&backup, path.join("keeper.sqlite")).unwrap();
+        let _ = std::fs::remove_file(path.join("keeper.sqlite-wal"));
+        let _ = std::fs::remove_file(path.join("keeper.sqlite-shm"));
+        let (_, state) = open(path, 1).unwrap();
+        assert_eq!(state.share_count(), 0, "the backup has no key");
+    }
+}

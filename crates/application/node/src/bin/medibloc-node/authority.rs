@@ -109,7 +109,7 @@ async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
     // The credential is on disk before it counts: one that stands on chain and is lost helps nobody.
     std::fs::write(&accredit.out, &jwt)
         .with_context(|| format!("cannot write {}", accredit.out.display()))?;
-    let outcome = wallet
+    let accredited = wallet
         .accredit(&Accreditation {
             account: credential.account,
             profession: keccak256(credential.profession.as_bytes()),
@@ -118,8 +118,11 @@ async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
             until: credential.until,
             evidence: Digest::of(jwt.as_bytes()),
         })
-        .await?;
-    told("accredited", credential.account, outcome);
+        .await;
+    if let Err(medibloc_ledger::LedgerError::Refused(_)) = &accredited {
+        let _ = std::fs::remove_file(&accredit.out);
+    }
+    told("accredited", credential.account, accredited?);
     Ok(())
 }
 

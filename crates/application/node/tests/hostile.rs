@@ -1,0 +1,575 @@
+//! Every endpoint of node and keeper against requests that must not pass.
+
+#[path = "ground/http.rs"]
+mod http;
+
+use std::sync::atomic::Ordering;
+
+use http::{Draft, Ground, NOW, code, flags, serve};
+use medibloc_api::{
+    Code, Letter, LetterPage, PutBlock, PutBlocks, RelayCall, block_ids, limits, paths,
+};
+use medibloc_consent::{AnchorFields, RefusalReason, ShareDeposit};
+use medibloc_dag::{Block, Cid, Codec, cbor};
+use medibloc_keys::SigningKey;
+use medibloc_ledger::{Call, SignedCall};
+use medibloc_node::DailyLimits;
+use medibloc_record::{
+    AccountId, ClassId, Digest, Kind, Nonce, RecordId, Role, Signature, Timestamp, Wrapped,
+};
+use medibloc_store::Store as _;
+
+async fn node(ground: &Ground) -> String {
+    serve(|url| ground.gateway(url, DailyLimits::default())).await
+}
+
+async fn keeper(ground: &Ground) -> String {
+    serve(|url| ground.keeper(url, ground.folder.path())).await
+}
+
+fn wrapped(length: usize) -> Wrapped {
+    Wrapped {
+        key_version: 1,
+        enc: [1; 32],
+        ciphertext: vec![7; length],
+    }
+}
+
+fn letter(from: &SigningKey, to: &SigningKey, id: u8, length: usize) -> Letter {
+    Letter {
+        version: 1,
+        sender: from.address(),
+        recipient: to.address(),
+        id: [id; 32],
+        wrapped: wrapped(length),
+    }
+}
+
+fn put(blocks: &[Block]) -> Draft {
+    let blocks = blocks.iter().map(|block| PutBlock {
+        cid: block.cid().to_bytes(),
+        bytes: block.bytes().to_vec(),
+    });
+    let body = PutBlocks {
+        version: 1,
+        blocks: blocks.collect(),
+    };
+    Draft::post(paths::BLOCKS, cbor::to_vec(&body))
+}
+
+fn ids(target: &str, cids: &[Cid]) -> Draft {
+    Draft::post(
+        target,
+        cbor::to_vec(&block_ids(cids.iter().map(Cid::to_bytes))),
+    )
+}
+
+fn get(cid: &Cid) -> Draft {
+    Draft::get(paths::block(&cid.to_string()))
+}
+
+fn deposit(record: RecordId) -> ShareDeposit {
+    ShareDeposit {
+        record,
+        key_set: vec![1, 2, 3],
+        index: 1,
+        wrapped: wrapped(48),
+    }
+}
+
+/// Every signed endpoint of the node.
+fn of_node(key: &SigningKey) -> Vec<Draft> {
+    let block = Block::of(Codec::Raw, b"leaf".to_vec()).unwrap();
+    let cid = [*block.cid()];
+    vec![
+        put(&[block]),
+        get(&cid[0]),
+        ids(paths::HAS, &cid),
+        ids(paths::ERASED, &cid),
+        ids(paths::ERASE, &cid),
+        Draft::post(paths::MAILBOX, cbor::to_vec(&letter(key, key, 1, 10))),
+        Draft::get(paths::letters(0)),
+        Draft::delete(paths::letter(&[1; 32])),
+    ]
+}
+
+/// Every signed endpoint of a keeper.
+fn of_keeper() -> Vec<Draft> {
+    let record = RecordId::new([5; 32]);
+    vec![
+        Draft::post(paths::SHARES, cbor::to_vec(&deposit(record))),
+        Draft::get(paths::share(record)),
+        Draft::post(paths::RELEASE, vec![0xa0]),
+        Draft::get(paths::FEED),
+        Draft::get(paths::deletion(record)),
+    ]
+}
+
+#[tokio::test]
+async fn no_endpoint_takes_a_request_that_is_not_signed_for_it_here_now_and_once() {
+    let ground = Ground::new();
+    let (key, other) = (ground.registered(1).await, ground.registered(2).await);
+    let stranger = SigningKey::from_bytes(&[9; 32]).unwrap();
+    let (node, keeper) = (node(&ground).await, keeper(&ground).await);
+    let all = of_node(&key).into_iter().map(|draft| (&node, draft));
+    let all = all.chain(of_keeper().into_iter().map(|draft| (&keeper, draft)));
+    let mut number = 0u8;
+    for (url, draft) in all {
+        let what = format!("{} {}", draft.method, draft.target);
+        let mut nonce = || {
+            number += 1;
+            Nonce::new([0xee, number].repeat(16).try_into().unwrap())
+        };
+        let check = async |expected, draft: &Draft, header| {
+            let answer = draft.send(url, Some(&header)).await;
+            assert_eq!(code(answer), Some(expected), "{what}");
+        };
+        assert_eq!(
+            code(draft.send(url, None).await),
+            Some(Code::Unsigned),
+            "{what}"
+        );
+        // Another's signature under this address.
+        let mut header = draft.sign_with(url, &other, nonce(), NOW.plus(60));
+        header.address = key.address();
+        check(Code::BadSignature, &draft, header).await;
+        // For another node, another target, another method, another body.
+        let header = draft.sign_with("http://127.0.0.1:1", &key, nonce(), NOW.plus(60));
+        check(Code::BadSignature, &draft, header).await;
+        let mut elsewhere = draft.clone();
+        elsewhere.target.push('x');
+        let header = elsewhere.sign_with(url, &key, nonce(), NOW.plus(60));
+        check(Code::BadSignature, &draft, header).await;
+        let mut otherwise = draft.clone();
+        otherwise.method = reqwest::Method::PUT;
+        let header = otherwise.sign_with(url, &key, nonce(), NOW.plus(60));
+        check(Code::BadSignature, &draft, header).await;
+        if !draft.body.is_empty() {
+            let mut changed = draft.clone();
+            changed.body.push(0);
+            let header = changed.sign_with(url, &key, nonce(), NOW.plus(60));
+            check(Code::BadSignature, &draft, header).await;
+        }
+        // Too late, too far ahead.
+        let header = draft.sign_with(url, &key, nonce(), Timestamp(NOW.0 - 1));
+        check(Code::Expired, &draft, header).await;
+        let header = draft.sign_with(url, &key, nonce(), NOW.plus(301));
+        check(Code::Expired, &draft, header).await;
+        // Nobody that the chain knows.
+        let header = draft.sign_with(url, &stranger, nonce(), NOW.plus(60));
+        check(Code::NotRegistered, &draft, header).await;
+        // Once is enough.
+        let header = draft.sign_with(url, &key, nonce(), NOW.plus(60));
+        let first = code(draft.send(url, Some(&header)).await);
+        assert!(
+            !matches!(
+                first,
+                Some(Code::Unsigned | Code::BadSignature | Code::Expired | Code::Replayed)
+            ),
+            "{what}: {first:?}"
+        );
+        check(Code::Replayed, &draft, header).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_not_answered_again_after_a_restart() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    // Two processes in turn would have one URL; here the second is told the first one's.
+    let url = node(&ground).await;
+    let draft = Draft::get(paths::letters(0));
+    let header = draft.sign(&url, &key);
+    assert_eq!(code(draft.send(&url, Some(&header)).await), None);
+    let name = url.clone();
+    let again = serve(|_| ground.gateway(&name, DailyLimits::default())).await;
+    let answer = draft.send(&again, Some(&header)).await;
+    assert_eq!(code(answer), Some(Code::Replayed));
+}
+
+#[tokio::test]
+async fn junk_is_malformed_and_too_much_is_too_large_at_every_endpoint_with_a_body() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    let (node, keeper) = (node(&ground).await, keeper(&ground).await);
+    let rows = [
+        (&node, paths::BLOCKS, limits::BODY),
+        (&node, paths::HAS, limits::BODY),
+        (&node, paths::ERASED, limits::BODY),
+        (&node, paths::ERASE, limits::BODY),
+        (&node, paths::MAILBOX, limits::LETTER),
+        (&node, paths::RELAY, limits::CALL),
+        (&keeper, paths::SHARES, limits::DEPOSIT),
+        (&keeper, paths::RELEASE, limits::RELEASE),
+    ];
+    let deep = [vec![0x81; 100_000], vec![0x80]].concat();
+    for (url, target, most) in rows {
+        for junk in [b"".as_slice(), b"junk", &[0xff], &[0xa1, 0x61], b"{}"] {
+            let answer = Draft::post(target, junk.to_vec()).by(url, &key).await;
+            assert_eq!(code(answer), Some(Code::Malformed), "{target} {junk:?}");
+        }
+        if deep.len() < most {
+            let answer = Draft::post(target, deep.clone()).by(url, &key).await;
+            assert_eq!(code(answer), Some(Code::Malformed), "{target} deep");
+        }
+        let answer = Draft::post(target, vec![0; most + 1]).by(url, &key).await;
+        assert_eq!(code(answer), Some(Code::TooLarge), "{target}");
+    }
+    let fake = Block::of(Codec::Raw, b"one".to_vec()).unwrap();
+    let lie = PutBlocks {
+        version: 1,
+        blocks: vec![PutBlock {
+            cid: fake.cid().to_bytes(),
+            bytes: b"two".to_vec(),
+        }],
+    };
+    let answer = Draft::post(paths::BLOCKS, cbor::to_vec(&lie))
+        .by(&node, &key)
+        .await;
+    assert_eq!(code(answer), Some(Code::Malformed), "bytes of another CID");
+    let many = vec![*fake.cid(); limits::BLOCKS + 1];
+    let answer = ids(paths::HAS, &many).by(&node, &key).await;
+    assert_eq!(code(answer), Some(Code::TooLarge));
+    assert_eq!(ground.store.has(&[*fake.cid()]).await.unwrap(), [false]);
+}
+
+fn anchor(owner: AccountId, nonce: u8, objects: [&Cid; 4]) -> AnchorFields {
+    let [package, key_set, capsule, attestation] = objects.map(|cid| Digest::new(cid.digest()));
+    AnchorFields {
+        nonce: Nonce::new([nonce; 32]),
+        author: owner,
+        owner,
+        package,
+        key_set,
+        capsule,
+        attestation,
+        kind: Kind::Own,
+        class: ClassId(0),
+        amends: None,
+    }
+}
+
+#[tokio::test]
+async fn a_block_is_there_only_for_whom_a_final_fact_entitles() {
+    let ground = Ground::new();
+    let (owner, thief) = (ground.registered(1).await, ground.registered(2).await);
+    let url = node(&ground).await;
+    let leaf = Block::of(Codec::Raw, b"sealed leaf".to_vec()).unwrap();
+    let package = medibloc_record::Package {
+        version: 1,
+        suite: 1,
+        record: RecordId::new([1; 32]),
+        manifest_nonce: [2; 24],
+        manifest: vec![3; 16],
+        manifest_cid: None,
+        key_commitment: [4; 32],
+        parts: vec![medibloc_record::PackagePart {
+            cid: *leaf.cid(),
+            size: 11,
+        }],
+    };
+    let object = |bytes| Block::of(Codec::DagCbor, bytes).unwrap();
+    let package = object(cbor::to_vec(&package));
+    let others: Vec<Block> = (1..=3u8).map(|n| object(cbor::to_vec(&n))).collect();
+    let mut blocks = vec![leaf, package.clone()];
+    blocks.extend(others.clone());
+    let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+    put(&blocks).by(&url, &owner).await.unwrap();
+    let objects = [
+        package.cid(),
+        others[0].cid(),
+        others[1].cid(),
+        others[2].cid(),
+    ];
+    let id = |key: &SigningKey| AccountId::from_first_address(key.address());
+    let fields = anchor(id(&owner), 1, objects);
+    ground.call(&owner, &Call::Anchor(fields)).await;
+    let nothing = async |why: &str| {
+        for cid in &cids {
+            let answer = get(cid).by(&url, &thief).await;
+            assert_eq!(code(answer), Some(Code::NotFound), "{why} {cid}");
+        }
+        let has = ids(paths::HAS, &cids).by(&url, &thief).await.unwrap();
+        assert_eq!(flags(&has), [false; 5], "{why}");
+        let erased = ids(paths::ERASED, &cids).by(&url, &thief).await.unwrap();
+        assert_eq!(flags(&erased), [false; 5], "{why}");
+        let answer = ids(paths::ERASE, &cids).by(&url, &thief).await;
+        assert_eq!(code(answer), Some(Code::NotFound), "{why}");
+    };
+    nothing("a stranger").await;
+    // A record of the thief's own that names the owner's objects gives nothing: it never brought them.
+    let stolen = anchor(id(&thief), 2, objects);
+    ground.call(&thief, &Call::Anchor(stolen)).await;
+    nothing("the thief's own anchor").await;
+    ground.call(&thief, &Call::Erase(stolen)).await;
+    nothing("the thief's own erasure").await;
+    let has = ids(paths::HAS, &cids).by(&url, &owner).await.unwrap();
+    assert_eq!(flags(&has), [true; 5], "the owner still has all");
+    for (block, cid) in blocks.iter().zip(&cids) {
+        let bytes = get(cid).by(&url, &owner).await.unwrap();
+        assert_eq!(bytes, block.bytes());
+    }
+    let answer = ids(paths::ERASE, &cids).by(&url, &owner).await;
+    assert_eq!(
+        code(answer),
+        Some(Code::NotYours),
+        "not before the chain says so"
+    );
+    ground.call(&owner, &Call::Erase(fields)).await;
+    for cid in &cids {
+        let answer = get(cid).by(&url, &owner).await;
+        assert_eq!(code(answer), Some(Code::Erased), "{cid}");
+    }
+    assert_eq!(ground.store.has(&cids).await.unwrap(), [false; 5]);
+    nothing("a stranger, after the erasure").await;
+    let answer = put(&blocks[..1]).by(&url, &owner).await;
+    assert_eq!(code(answer), Some(Code::Erased), "it is not taken again");
+}
+
+#[tokio::test]
+async fn a_mailbox_is_its_owners_alone_and_nobody_fills_it() {
+    let ground = Ground::new();
+    let (anna, ben, eve) = (
+        ground.registered(1).await,
+        ground.registered(2).await,
+        ground.registered(3).await,
+    );
+    let stranger = SigningKey::from_bytes(&[9; 32]).unwrap();
+    let url = node(&ground).await;
+    let send = |letter: &Letter| Draft::post(paths::MAILBOX, cbor::to_vec(letter));
+    let read = async |key: &SigningKey| -> LetterPage {
+        let page = Draft::get(paths::letters(0)).by(&url, key).await.unwrap();
+        cbor::from_slice(&page).unwrap()
+    };
+    let mine = letter(&anna, &ben, 1, 100);
+    send(&mine).by(&url, &anna).await.unwrap();
+    send(&mine).by(&url, &anna).await.unwrap();
+    assert_eq!(
+        read(&ben).await.letters,
+        [mine.clone()],
+        "the same id is one letter"
+    );
+    assert!(read(&eve).await.letters.is_empty());
+    let answer = send(&mine).by(&url, &eve).await;
+    assert_eq!(code(answer), Some(Code::NotYours), "another's name");
+    let answer = send(&letter(&anna, &stranger, 2, 10)).by(&url, &anna).await;
+    assert_eq!(
+        code(answer),
+        Some(Code::NotFound),
+        "an unregistered recipient"
+    );
+    let future = Letter {
+        version: 2,
+        ..mine.clone()
+    };
+    let answer = send(&future).by(&url, &anna).await;
+    assert_eq!(code(answer), Some(Code::Malformed), "another version");
+    let remove = Draft::delete(paths::letter(&mine.id));
+    let answer = remove.by(&url, &eve).await;
+    assert_eq!(code(answer), Some(Code::NotFound), "another's letter");
+    assert_eq!(read(&ben).await.letters.len(), 1);
+    remove.by(&url, &ben).await.unwrap();
+    assert!(read(&ben).await.letters.is_empty());
+    for number in 0..200u8 {
+        send(&letter(&eve, &ben, number, 10))
+            .by(&url, &eve)
+            .await
+            .unwrap();
+    }
+    let answer = send(&letter(&eve, &ben, 201, 10)).by(&url, &eve).await;
+    assert_eq!(code(answer), Some(Code::Limit), "one sender's letters");
+    send(&letter(&anna, &ben, 202, 10))
+        .by(&url, &anna)
+        .await
+        .unwrap();
+    // Pages: 64 and 64 and 64 and 9.
+    let (mut all, mut after) = (0, 0);
+    loop {
+        let page = Draft::get(paths::letters(after))
+            .by(&url, &ben)
+            .await
+            .unwrap();
+        let page: LetterPage = cbor::from_slice(&page).unwrap();
+        all += page.letters.len();
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(all, 201);
+}
+
+#[tokio::test]
+async fn daily_limits_refuse_by_name_and_end_with_the_day() {
+    let ground = Ground::new();
+    let (key, other) = (ground.registered(1).await, ground.registered(2).await);
+    let most = DailyLimits {
+        requests: 5,
+        bytes: 2_000,
+        registrations_a_source: 2,
+        registrations: 3,
+    };
+    let url = serve(|url| ground.gateway(url, most)).await;
+    let draft = Draft::get(paths::letters(0));
+    for _ in 0..5 {
+        draft.by(&url, &key).await.unwrap();
+    }
+    let refused = draft.by(&url, &key).await.unwrap_err();
+    assert_eq!(refused.code, Code::Limit);
+    assert!(
+        refused.detail.contains("5 requests of this address"),
+        "{}",
+        refused.detail
+    );
+    draft.by(&url, &other).await.unwrap();
+    let large = letter(&other, &key, 1, 2_000);
+    let refused = Draft::post(paths::MAILBOX, cbor::to_vec(&large))
+        .by(&url, &other)
+        .await;
+    let refused = refused.unwrap_err();
+    assert!(
+        refused.detail.contains("2000 bytes of this address"),
+        "{}",
+        refused.detail
+    );
+    // Registrations of one source, though each address is new.
+    let register = async |seed: u8| {
+        let new = SigningKey::from_bytes(&[seed; 32]).unwrap();
+        let call = Call::Register {
+            role: Role::Person,
+            sealing_key: [seed; 32],
+        };
+        relay(&ground.signed(&new, &call).await)
+            .send(&url, None)
+            .await
+    };
+    register(21).await.unwrap();
+    register(22).await.unwrap();
+    let refused = register(23).await.unwrap_err();
+    assert_eq!(refused.code, Code::Limit);
+    assert!(
+        refused.detail.contains("2 registrations of this source"),
+        "{}",
+        refused.detail
+    );
+    ground.now.fetch_add(86_400, Ordering::SeqCst);
+    register(23).await.unwrap();
+    let expiry = NOW.plus(86_400 + 60);
+    let header = draft.sign_with(&url, &key, Nonce::new([0xdd; 32]), expiry);
+    draft.send(&url, Some(&header)).await.unwrap();
+}
+
+fn relay(call: &SignedCall) -> Draft {
+    let call = RelayCall {
+        bytes: call.bytes.clone(),
+        signature: call.signature,
+    };
+    Draft::post(paths::RELAY, cbor::to_vec(&call))
+}
+
+#[tokio::test]
+async fn the_relay_answers_with_the_contracts_own_error_and_takes_no_foreign_signature() {
+    let ground = Ground::new();
+    let (key, other) = (ground.registered(1).await, ground.registered(2).await);
+    let url = node(&ground).await;
+    let again = Call::Register {
+        role: Role::Person,
+        sealing_key: [1; 32],
+    };
+    let refused = relay(&ground.signed(&key, &again).await)
+        .send(&url, None)
+        .await;
+    assert_eq!(code(refused), Some(Code::Exists));
+    let author = AccountId::new([7; 20]);
+    let call = ground.signed(&key, &Call::RevokeWrite { author }).await;
+    let refused = relay(&call).send(&url, None).await.unwrap_err();
+    assert_eq!(refused.code, Code::Refused);
+    assert_eq!(refused.reason, Some(medibloc_consent::Reason::NoWriteGrant));
+    let digest: [u8; 32] = call.bytes.as_slice().try_into().unwrap();
+    let forged = SignedCall {
+        signature: other.sign_digest(&digest),
+        ..call.clone()
+    };
+    assert_eq!(
+        code(relay(&forged).send(&url, None).await),
+        Some(Code::BadCall)
+    );
+    let unsigned = SignedCall {
+        signature: Signature::new([0; 65]),
+        ..call
+    };
+    assert_eq!(
+        code(relay(&unsigned).send(&url, None).await),
+        Some(Code::BadCall)
+    );
+}
+
+#[tokio::test]
+async fn a_keeper_tells_strangers_nothing_and_takes_shares_from_parties_alone() {
+    let ground = Ground::new();
+    let (owner, stranger) = (ground.registered(1).await, ground.registered(2).await);
+    let url = keeper(&ground).await;
+    let cid = Cid::of_dag_cbor(b"");
+    let id = AccountId::from_first_address(owner.address());
+    let fields = anchor(id, 1, [&cid; 4]);
+    ground.call(&owner, &Call::Anchor(fields)).await;
+    let record = fields.record_id();
+    let give = |record| Draft::post(paths::SHARES, cbor::to_vec(&deposit(record)));
+    let check = async |draft: Draft, key: &SigningKey, expected: RefusalReason| {
+        let problem = draft.by(&url, key).await.unwrap_err();
+        assert_eq!(problem.code, Code::KeeperRefused);
+        assert_eq!(problem.refusal, Some(expected));
+    };
+    check(give(record), &stranger, RefusalReason::NotAParty).await;
+    check(give(record), &owner, RefusalReason::WrongKeySet).await;
+    check(
+        give(RecordId::new([8; 32])),
+        &owner,
+        RefusalReason::UnknownRecord,
+    )
+    .await;
+    let refused = Draft::get(paths::deletion(record));
+    check(refused.clone(), &owner, RefusalReason::UnknownRecord).await;
+    for draft in [
+        refused,
+        Draft::get(paths::share(record)),
+        Draft::get("/v1/shares/junk"),
+    ] {
+        assert_eq!(code(draft.by(&url, &stranger).await), Some(Code::NotFound));
+    }
+    let answer = Draft::get(paths::share(record)).by(&url, &owner).await;
+    assert_eq!(code(answer), Some(Code::NotFound), "no share was taken");
+    ground.call(&owner, &Call::Erase(fields)).await;
+    Draft::get(paths::deletion(record))
+        .by(&url, &owner)
+        .await
+        .unwrap();
+    let erased = RefusalReason::Consent(medibloc_consent::Reason::Erased);
+    check(give(record), &owner, erased).await;
+}
+
+#[tokio::test]
+async fn figures_and_problems_name_no_address_and_no_block() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    let url = node(&ground).await;
+    let cid = Cid::of_raw(b"secret place");
+    assert_eq!(code(get(&cid).by(&url, &key).await), Some(Code::NotFound));
+    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = String::from_utf8(figures).unwrap();
+    assert!(
+        figures.contains(r#"route="/ipfs/{cid}",status="404"} 1"#),
+        "{figures}"
+    );
+    assert!(!figures.contains(&cid.to_string()));
+    assert!(!figures.contains(&hex::encode(key.address().as_bytes())));
+    for open in [paths::HEALTHZ, paths::READYZ, paths::NODE] {
+        Draft::get(open).send(&url, None).await.unwrap();
+    }
+    assert_eq!(
+        code(Draft::get("/v2").send(&url, None).await),
+        Some(Code::NotFound)
+    );
+    let answer = Draft::delete(paths::BLOCKS).send(&url, None).await;
+    assert_eq!(code(answer), Some(Code::NotFound));
+}
