@@ -9,7 +9,7 @@ use crate::errand::errand_key;
 use crate::grant::{EndOfGrant, HeldGrant, SharedKey};
 use crate::mail::Message;
 use crate::outbox::letter_row;
-use crate::party::{AddressUse, change, table};
+use crate::party::{change, table};
 use crate::ports::Change;
 use crate::read::KeptCopy;
 use crate::{JourneyError, Party, SyncReport};
@@ -161,17 +161,11 @@ impl Party {
     /// Tells the owner, under the address that read.
     async fn purged_letter(&self, id: GrantId, held: &HeldGrant) -> Result<Change, JourneyError> {
         let own = self.own_address(held.own)?;
-        let node = match own.purpose {
-            AddressUse::Reader { owner: Some(owner) } => {
-                self.patron(owner).map(|patron| patron.node).ok()
-            }
-            _ => None,
-        };
         let letter = self.compose(
             errand_key("purged", &[id.as_bytes()]),
             &own,
             (held.owner.first_address(), &self.key_of(held.owner).await?),
-            &node.unwrap_or_else(|| self.ports.network.own_node()),
+            &held.artefact.owner_node,
             &Message::Purged { grants: vec![id] },
         )?;
         Ok(letter_row(&letter))

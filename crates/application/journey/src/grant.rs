@@ -46,6 +46,8 @@ pub struct Artefact {
     pub paired: AccountId,
     /// The contact's node.
     pub node: String,
+    /// The owner's node, where the other side's letters go.
+    pub owner_node: String,
     /// The grant's fields, as on chain.
     pub grant: Option<Grant>,
     /// The write grant's fields.
@@ -179,7 +181,12 @@ impl Party {
         };
         let mut artefact = Artefact {
             write: Some(write),
-            ..Artefact::new(&contact, Purpose::Treatment, "write records", until)
+            ..Artefact::new(
+                &contact,
+                self.ports.network.own_node(),
+                (Purpose::Treatment, "write records"),
+                until,
+            )
         };
         let id = GrantId::derive(own, author, write.nonce);
         let author_key = self.key_of(author).await?;
@@ -331,7 +338,12 @@ impl Party {
 const READERS: u8 = 4;
 
 impl Artefact {
-    pub(crate) fn new(contact: &Contact, purpose: Purpose, reason: &str, until: Timestamp) -> Self {
+    pub(crate) fn new(
+        contact: &Contact,
+        owner_node: String,
+        (purpose, reason): (Purpose, &str),
+        until: Timestamp,
+    ) -> Self {
         Self {
             version: 1,
             purpose,
@@ -342,6 +354,7 @@ impl Artefact {
             party: contact.party,
             paired: contact.own,
             node: contact.card.node.clone(),
+            owner_node,
             grant: None,
             write: None,
             purpose_salt: [0; 32],

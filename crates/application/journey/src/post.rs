@@ -170,14 +170,25 @@ impl Party {
     pub(crate) async fn take_write_grant(&self, write: &WriteGrant) -> Result<(), JourneyError> {
         let mut changes = vec![change(table::MAY_WRITE, write.owner.as_bytes(), write)];
         if self.patron(write.owner).is_err() {
-            let patron = Patron {
-                owner: write.owner,
-                sealing_key: self.key_of(write.owner).await?,
-                node: self.ports.network.own_node(),
-            };
-            changes.push(change(table::CONTACTS, write.owner.as_bytes(), &patron));
+            let own = self.own_address(write.author)?;
+            let artefact = self.open_write_grant(&own, write).await?;
+            changes.push(self.patron_row(write.owner, artefact.owner_node).await?);
         }
         Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// The row of a pairing that a grant brings back.
+    pub(crate) async fn patron_row(
+        &self,
+        owner: AccountId,
+        node: String,
+    ) -> Result<Change, JourneyError> {
+        let patron = Patron {
+            owner,
+            sealing_key: self.key_of(owner).await?,
+            node,
+        };
+        Ok(change(table::CONTACTS, owner.as_bytes(), &patron))
     }
 }
 

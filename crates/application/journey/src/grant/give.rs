@@ -130,7 +130,12 @@ impl Party {
             request: Some(ByteArray::new(offer.request.id)),
             records: records.iter().map(KeptRecord::record).collect(),
             sensitivity: offer.sensitivity,
-            ..Artefact::new(contact, asked.purpose, &asked.reason, offer.until)
+            ..Artefact::new(
+                contact,
+                self.ports.network.own_node(),
+                (asked.purpose, &asked.reason),
+                offer.until,
+            )
         };
         let keys = self.shared_keys(own, records).await?;
         let reader_key = self.key_of(reader_id).await?;

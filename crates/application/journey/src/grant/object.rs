@@ -1,6 +1,6 @@
 //! The stored objects of a grant and of its deliveries: the artefact wrapped twice, key lists to the reader alone.
 
-use medibloc_consent::Grant;
+use medibloc_consent::{Grant, WriteGrant};
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_keys::{hpke_open, hpke_seal, info};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, SealingKey, Wrapped};
@@ -152,6 +152,22 @@ impl Party {
         };
         keys.retain(|key| is_covered(grant, key));
         Ok((artefact, keys))
+    }
+
+    /// A write grant as its author opens it.
+    pub(crate) async fn open_write_grant(
+        &self,
+        own: &OwnAddress,
+        write: &WriteGrant,
+    ) -> Result<Artefact, JourneyError> {
+        let bytes = self
+            .stored_object(own, write.digest, "grant object")
+            .await?;
+        let object: GrantObject = decode("grant object", &bytes)?;
+        let id = GrantId::derive(write.owner, write.author, write.nonce);
+        let domain = &self.ports.domain;
+        let info = info::grant_object(domain, write.owner, write.author, id, write.author);
+        decode("grant", &self.unwrap(own, &info, &object.to_reader)?)
     }
 
     /// A delivery as the reader opens it.

@@ -4,7 +4,7 @@ use medibloc_consent::Grant;
 use medibloc_record::{Digest, GrantId};
 
 use crate::grant::HeldGrant;
-use crate::party::{OwnAddress, table};
+use crate::party::{OwnAddress, change, table};
 use crate::{JourneyError, Party};
 
 impl Party {
@@ -22,6 +22,11 @@ impl Party {
             return Ok(false);
         }
         let (artefact, keys) = self.open_grant(own, grant).await?;
+        let mut changes = Vec::new();
+        if self.own(artefact.paired)?.is_none() && self.patron(artefact.paired).is_err() {
+            let node = artefact.owner_node.clone();
+            changes.push(self.patron_row(artefact.paired, node).await?);
+        }
         let held = HeldGrant {
             own: own.id(),
             owner: grant.owner,
@@ -29,7 +34,8 @@ impl Party {
             keys,
             ended: None,
         };
-        self.put(table::SHARED_GRANTS, grant.id.as_bytes(), &held)?;
+        changes.push(change(table::SHARED_GRANTS, grant.id.as_bytes(), &held));
+        self.ports.vault.apply(changes)?;
         Ok(true)
     }
 
