@@ -13,8 +13,8 @@ use crate::SealError;
 pub(crate) const SEGMENT: usize = 65_536;
 /// Ciphertext bytes of a full segment.
 pub(crate) const SEALED_SEGMENT: usize = SEGMENT + OVERHEAD;
-/// Segments that are worked on together.
-pub(crate) const BATCH: usize = 16;
+/// Segments that are worked on together: 4 MiB, so that several cores have leaves to hash.
+pub(crate) const BATCH: usize = 64;
 pub(crate) const NONCE: usize = 12;
 /// Nonce and tag.
 pub(crate) const OVERHEAD: usize = NONCE + 16;
@@ -46,17 +46,19 @@ pub(crate) fn cipher(key: &PartKey) -> LessSafeKey {
     LessSafeKey::new(key)
 }
 
-/// Seals the segments of `plain` in parallel, each with its own random nonce.
-pub(crate) fn seal_segments(
-    cipher: &LessSafeKey,
-    plain: &[u8],
-    entropy: &mut dyn Entropy,
-) -> Vec<u8> {
-    let count = plain.len().div_ceil(SEGMENT);
-    let mut nonces = vec![[0u8; NONCE]; count];
+/// A random nonce for each segment of `plain` bytes.
+pub(crate) fn nonces(plain: usize, entropy: &mut dyn Entropy) -> Vec<[u8; NONCE]> {
+    let mut nonces = vec![[0u8; NONCE]; plain.div_ceil(SEGMENT)];
     for nonce in &mut nonces {
         entropy.fill(nonce);
     }
+    nonces
+}
+
+/// Seals the segments of `plain` in parallel, each with its own nonce.
+pub(crate) fn seal_segments(cipher: &LessSafeKey, plain: &[u8], nonces: &[[u8; NONCE]]) -> Vec<u8> {
+    let count = plain.len().div_ceil(SEGMENT);
+    debug_assert_eq!(count, nonces.len(), "no segment without a nonce");
     let mut sealed = vec![0; plain.len() + count * OVERHEAD];
     sealed
         .par_chunks_mut(SEALED_SEGMENT)

@@ -8,11 +8,12 @@ use medibloc_record::{
     Nonce, Package, PackagePart, Part, PartKey, Record, RecordDetails, RecordId, RecordTimes,
     SUITE_1, Salt, Sealed, SealingKey, TypedDomain,
 };
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::SealError;
-use crate::body::{BATCH, SEGMENT, cipher, fill, padded, seal_segments, sealed_length};
+use crate::body::{BATCH, SEGMENT, cipher, fill, nonces, padded, seal_segments, sealed_length};
 use crate::manifest::{MOST_INSIDE, seal_manifest};
 use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
 
@@ -218,9 +219,14 @@ fn seal_part(
                 got,
             });
         }
-        hash.update(&buffer[..real]);
         buffer[real..want].fill(0);
-        leaves.push(&seal_segments(&cipher, &buffer[..want], entropy))?;
+        let nonces = nonces(want, entropy);
+        let (plain, hash) = (&buffer[..want], &mut hash);
+        let ((), sealed) = rayon::join(
+            || hash.update(&plain[..real]),
+            || seal_segments(&cipher, plain, &nonces),
+        );
+        leaves.push(&sealed)?;
         (done, read) = (done + want as u64, read + real as u64);
     }
     if fill(&mut part.content, &mut [0]).map_err(|source| SealError::Read {
@@ -263,17 +269,17 @@ impl<'a> Leaves<'a> {
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), SealError> {
         self.pending.extend_from_slice(bytes);
-        while self.pending.len() >= LEAF {
-            let rest = self.pending.split_off(LEAF);
-            let leaf = core::mem::replace(&mut self.pending, rest);
-            self.leaf(leaf)?;
-        }
-        Ok(())
+        let full = self.pending.len() - self.pending.len() % LEAF;
+        let blocks: Vec<_> = self.pending[..full]
+            .par_chunks(LEAF)
+            .map(|leaf| Block::of(Codec::Raw, leaf.to_vec()))
+            .collect();
+        self.pending.drain(..full);
+        blocks.into_iter().try_for_each(|block| self.leaf(block?))
     }
 
-    fn leaf(&mut self, bytes: Vec<u8>) -> Result<(), SealError> {
-        let length = bytes.len() as u64;
-        let block = Block::of(Codec::Raw, bytes)?;
+    fn leaf(&mut self, block: Block) -> Result<(), SealError> {
+        let length = block.bytes().len() as u64;
         let nodes = self.builder.push(*block.cid(), length)?;
         self.sink.put(block)?;
         nodes.into_iter().try_for_each(|node| self.sink.put(node))?;
@@ -283,7 +289,7 @@ impl<'a> Leaves<'a> {
     fn finish(mut self) -> Result<Cid, SealError> {
         if !self.pending.is_empty() {
             let last = core::mem::take(&mut self.pending);
-            self.leaf(last)?;
+            self.leaf(Block::of(Codec::Raw, last)?)?;
         }
         let (root, nodes) = self.builder.finish()?;
         nodes.into_iter().try_for_each(|node| self.sink.put(node))?;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Crypt4ghError, Recipient, write_header};
 use crate::SealError;
-use crate::body::{BATCH, SEGMENT, cipher, fill, seal_segments};
+use crate::body::{BATCH, SEGMENT, cipher, fill, nonces, seal_segments};
 use crate::open::each_segment;
 
 /// Writes a part as a `.c4gh` file for the recipients: a header, then the very segments at rest, as far as the true
@@ -35,7 +35,8 @@ pub fn export(
         let bytes = if segment.real == segment.plain.len() {
             segment.sealed
         } else {
-            last = seal_segments(&cipher, &segment.plain[..segment.real], entropy);
+            let plain = &segment.plain[..segment.real];
+            last = seal_segments(&cipher, plain, &nonces(plain.len(), entropy));
             &last
         };
         written += bytes.len() as u64;
@@ -61,14 +62,17 @@ pub fn encrypt(
     writer.write_all(&header).map_err(Crypt4ghError::Write)?;
     let mut written = header.len() as u64;
     let cipher = cipher(&key);
-    let mut buffer = Zeroizing::new(vec![0; SEGMENT * BATCH]);
+    let mut buffer = Zeroizing::new(vec![0; SEGMENT]);
     loop {
         let got = fill(source, &mut buffer).map_err(Crypt4ghError::Read)?;
-        let sealed = seal_segments(&cipher, &buffer[..got], entropy);
+        let sealed = seal_segments(&cipher, &buffer[..got], &nonces(got, entropy));
         writer.write_all(&sealed).map_err(Crypt4ghError::Write)?;
         written += sealed.len() as u64;
         if got < buffer.len() {
             return Ok(written);
+        }
+        if buffer.len() == SEGMENT {
+            buffer = Zeroizing::new(vec![0; SEGMENT * BATCH]);
         }
     }
 }

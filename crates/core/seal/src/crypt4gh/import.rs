@@ -87,7 +87,7 @@ impl<R: Read> Crypt4ghReader<R> {
             cipher: cipher(&header.key),
             writer: header.writer,
             header_length: header.length,
-            buffer: Zeroizing::new(vec![0; SEALED_SEGMENT * BATCH]),
+            buffer: Zeroizing::new(vec![0; SEALED_SEGMENT]),
             filled: 0,
             segment: 0,
             at: (0, 0),
@@ -107,6 +107,10 @@ impl<R: Read> Crypt4ghReader<R> {
     /// Opens the next segments; false at the end.
     fn next_batch(&mut self) -> Result<bool, Crypt4ghError> {
         self.segment += self.filled.div_ceil(SEALED_SEGMENT) as u64;
+        // Small files stay small: the buffer grows only when more than one segment comes.
+        if self.segment == 1 {
+            self.buffer = Zeroizing::new(vec![0; SEALED_SEGMENT * BATCH]);
+        }
         self.filled = fill(&mut self.source, &mut self.buffer).map_err(Crypt4ghError::Read)?;
         self.at = (0, 0);
         open_segments(&self.cipher, self.segment, &mut self.buffer[..self.filled]).map_err(
