@@ -139,3 +139,76 @@ fn a_letter_that_is_lost_or_comes_twice_changes_nothing_in_the_end() {
         }
     }
 }
+
+/// An owner with seven addresses and a reader that gave four: more are asked for and sent by letter.
+async fn more_readers(at: u64, mishap: Mishap) -> (usize, u64) {
+    use medibloc_consent::Purpose;
+    use medibloc_journey::memory::World;
+    use medibloc_journey::{Extent, Party, medical_only};
+    use medibloc_keys::{Language, Phrase, SeededEntropy};
+    use medibloc_record::{Role, Sensitivity};
+
+    let world = World::new(3);
+    let postman = Postman::new(at, mishap);
+    let party = |seed, role| {
+        let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+        Party::new(phrase.seed(), role, postman::with(&world.ports(), &postman))
+    };
+    let patient = party(1, Role::Person);
+    let until = world.ports().clock.now().plus(86_400);
+    let mut clinic = None;
+    for seed in 10..16 {
+        let provider = party(seed, Role::Provider);
+        provider.register_account().await.unwrap();
+        let jwt = world.accredit(provider.account().id(), &format!("Provider {seed}"));
+        let invitation = patient.invite().await.unwrap();
+        let owner = loop {
+            let patron = provider.answer(&invitation, Some(&jwt)).await.unwrap();
+            patient.sync().await.unwrap();
+            if patient.confirm(patron.owner).is_ok() {
+                break patron.owner;
+            }
+        };
+        let kinds = medical_only();
+        patient.grant_write(owner, kinds, until).await.unwrap();
+        clinic = Some((provider, owner));
+    }
+    let (clinic, owner) = clinic.unwrap();
+    let request = loop {
+        clinic
+            .ask(owner, Purpose::Treatment, "all", until)
+            .await
+            .unwrap();
+        patient.sync().await.unwrap();
+        if let Some(request) = patient.requests().unwrap().pop() {
+            break request;
+        }
+    };
+    patient
+        .approve_all(&request, Extent::All, Sensitivity::Normal, until)
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        clinic.sync().await.unwrap();
+        patient.sync().await.unwrap();
+    }
+    let readers: std::collections::BTreeSet<_> = patient
+        .grants()
+        .unwrap()
+        .into_iter()
+        .map(|(_, given)| given.artefact.grant.unwrap().reader)
+        .collect();
+    (readers.len(), postman.count())
+}
+
+#[test]
+fn reader_addresses_that_are_wanted_come_though_letters_are_lost_or_come_twice() {
+    let (readers, letters) = block_on(more_readers(u64::MAX, Mishap::Lost));
+    assert_eq!(readers, 6, "one reader address for each own address");
+    for at in 1..=letters {
+        for mishap in [Mishap::Lost, Mishap::Doubled] {
+            let (readers, _) = block_on(more_readers(at, mishap));
+            assert_eq!(readers, 6, "letter {at} {mishap:?}");
+        }
+    }
+}
