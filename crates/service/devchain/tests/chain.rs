@@ -176,6 +176,42 @@ fn blocks_do_not_exceed_their_gas() {
 }
 
 #[test]
+fn what_comes_after_a_waiting_one_waits_too() {
+    let (chain, _) = chain(Mining::EveryMillis(10));
+    let send = |who: usize, nonce: u64, gas: u64, price: u128| {
+        let mut draft = Draft::new(2, nonce, Some(Address::ZERO), Bytes::new());
+        (draft.gas, draft.price) = (gas, price);
+        chain.send_raw(&draft.sign(&account(who)))
+    };
+    send(0, 0, 20_000_000, 3_000_000_000).unwrap();
+    send(0, 1, 29_990_000, 3_000_000_000).unwrap();
+    send(0, 2, 100_000, 3_000_000_000).unwrap();
+    send(1, 0, 100_000, 875_000_000).unwrap();
+    let error = send(1, 1, 100_000, 874_999_999).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ChainError::FeeTooLow {
+                base_fee: 875_000_000
+            }
+        ),
+        "{error}"
+    );
+    let nonces = || {
+        let nonce = |who: usize| {
+            chain
+                .nonce(account(who).address(), BlockId::latest())
+                .unwrap()
+        };
+        (nonce(0), nonce(1))
+    };
+    chain.mine().unwrap();
+    assert_eq!(nonces(), (1, 1), "the second does not fit any more");
+    chain.mine().unwrap();
+    assert_eq!(nonces(), (3, 1));
+}
+
+#[test]
 fn logs_are_found_across_transactions_of_a_block() {
     let (chain, _) = chain(Mining::EveryMillis(10));
     let contract = account(0).address().create(0);

@@ -14,7 +14,7 @@ use alloy::{
     primitives::{Address, B256, U256, keccak256},
 };
 
-use super::{Chain, Mining, Writer};
+use super::{Chain, Mining, Writer, fees::base_fee_after};
 use crate::{
     disk::{Head, Included, NewBlock, Snapshot},
     error::{ChainError, OpenError},
@@ -60,15 +60,19 @@ impl Chain {
         let snapshot = self.snapshot()?;
         let parent = self.head(&snapshot)?;
         let mut block = Building::new(self, &writer, &snapshot, &parent);
-        let mut later = Vec::new();
+        let mut later = Vec::<Recovered<TxEnvelope>>::new();
         for transaction in &writer.pool {
-            if block.gas_left() < transaction.gas_limit() {
+            let from = transaction.signer();
+            let full = block.gas_left() < transaction.gas_limit();
+            // What comes after one that waits waits too.
+            if full || later.iter().any(|other| other.signer() == from) {
                 later.push(transaction.clone());
                 continue;
             }
             match block.add(transaction) {
                 Ok(()) => {}
                 Err(error @ (ChainError::Disk(_) | ChainError::Machine(_))) => return Err(error),
+                Err(ChainError::FeeTooLow { .. }) => later.push(transaction.clone()),
                 Err(error) => {
                     tracing::warn!(transaction = %transaction.tx_hash(), %error, "dropped");
                 }
@@ -187,6 +191,10 @@ impl Chain {
         let (gas, limit) = (transaction.gas_limit(), self.0.gas_limit);
         if gas > limit {
             return Err(ChainError::GasAboveBlock { gas, limit });
+        }
+        let base_fee = base_fee_after(&self.head(snapshot)?.header);
+        if transaction.max_fee_per_gas() < base_fee.into() {
+            return Err(ChainError::FeeTooLow { base_fee });
         }
         let price = U256::from(transaction.max_fee_per_gas());
         let needs = (price * U256::from(gas)).saturating_add(transaction.value());

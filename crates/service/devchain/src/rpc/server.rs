@@ -220,27 +220,4 @@ fn host_is_loopback(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_hosts_are_answered() {
-        let rows = [
-            ("localhost:8545", true),
-            ("LOCALHOST", true),
-            ("127.0.0.1:1", true),
-            ("127.8.8.8", true),
-            ("[::1]:8545", true),
-            ("example.org", false),
-            ("127.0.0.1.example.org", false),
-            ("10.0.0.1:8545", false),
-            ("", false),
-        ];
-        for (host, expected) in rows {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            assert_eq!(host_is_loopback(&headers), expected, "{host}");
-        }
-        assert!(!host_is_loopback(&HeaderMap::new()));
-    }
-}
+mod tests;
