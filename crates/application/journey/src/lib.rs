@@ -71,6 +71,8 @@ mod credential;
 mod ended;
 mod errand;
 mod error;
+#[cfg(test)]
+mod golden;
 mod grant;
 mod mail;
 pub mod memory;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
-use medibloc_journey::{Extent, Party, ProofFile, verify_proof};
+use medibloc_journey::{Extent, Invitation, Party, ProofFile, verify_proof};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{Draft, LossReport, Role, Sensitivity};
 use serde_json::Value;
@@ -183,4 +183,29 @@ fn a_cut_or_foreign_file_says_where_and_what_to_do() {
         let error = ProofFile::parse(text).unwrap_err().to_string();
         assert!(error.contains("export it again"), "{error}");
     }
+}
+
+/// What was written once opens for ever; `MEDIBLOC_BLESS=1` writes it if it is missing.
+fn golden(name: &str, now: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/messages/v1");
+    let path = std::path::Path::new(folder).join(name);
+    if !path.exists() && std::env::var_os("MEDIBLOC_BLESS").is_some() {
+        std::fs::write(&path, now).unwrap();
+    }
+    std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; MEDIBLOC_BLESS=1 writes it", path.display()))
+}
+
+#[tokio::test]
+async fn proof_files_and_invitations_of_then_open_for_ever() {
+    let story = read_twice(20).await;
+    let then = golden("read-proof.json", &story.files[0].to_json());
+    let file = ProofFile::parse(&then).unwrap();
+    let report = verify_proof(&file, story.world.ports().authority);
+    assert!(report.holds(), "{report:#?}");
+    assert_eq!(file.to_json(), then, "written as then");
+    let invitation = story.patient.invite().await.unwrap();
+    let then = golden("invitation.txt", &invitation.to_text());
+    let invitation = Invitation::parse(&then).unwrap();
+    assert_eq!(invitation.to_text(), then, "written as then");
 }

@@ -1,0 +1,167 @@
+//! Goldens of what travels sealed between agents: each form is written as it was, and what was written then opens for
+//! ever (`testdata/messages/v1`; docs/format/messages.md). `MEDIBLOC_BLESS=1` writes those that are missing, never others.
+
+use std::path::PathBuf;
+
+use medibloc_consent::{
+    AnchorFields, Binding, BindingTag, Grant, KindSet, Purpose, Scope, Terms, WriteGrant,
+};
+use medibloc_dag::cbor;
+use medibloc_record::{
+    AccountId, Address, Category, ClassId, Digest, GrantId, Kind, Nonce, RecordId, Sensitivity,
+    Signature, Timestamp, Wrapped,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_bytes::ByteArray;
+
+use crate::grant::{Artefact, SharedKey};
+use crate::mail::{AccessRequest, Message};
+use crate::pairing::ContactCard;
+use crate::ports::Letter;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/messages/v1")
+}
+
+/// The same bytes as then, and the same value from the bytes of then.
+fn check<T>(name: &str, value: &T)
+where
+    T: Serialize + DeserializeOwned + PartialEq + core::fmt::Debug,
+{
+    let path = folder().join(format!("{name}.cbor"));
+    let bytes = cbor::to_vec(value);
+    if !path.exists() && std::env::var_os("MEDIBLOC_BLESS").is_some() {
+        std::fs::create_dir_all(folder()).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+    }
+    let golden = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; MEDIBLOC_BLESS=1 writes it", path.display()));
+    assert_eq!(
+        cbor::from_slice::<T>(&golden).unwrap(),
+        *value,
+        "{name} opens"
+    );
+    assert_eq!(bytes, golden, "{name} is written as it was");
+}
+
+fn account(byte: u8) -> AccountId {
+    AccountId::new([byte; 20])
+}
+
+fn binding() -> Binding {
+    Binding::unsigned([0x51; 32], account(2), account(3)).sign(Signature::new([0x52; 65]))
+}
+
+fn readers() -> Vec<(Address, Binding)> {
+    vec![(Address::new([3; 20]), binding())]
+}
+
+fn grant() -> Grant {
+    let terms = Terms {
+        scope: Scope::One(RecordId::new([5; 32])),
+        purpose_tag: Purpose::Treatment.tag([6; 32]),
+        from: Timestamp(1_800_000_000),
+        until: Timestamp(1_800_604_800),
+        reads: Some(3),
+        binding: BindingTag([7; 32]),
+        digest: Digest::new([8; 32]),
+    };
+    Grant::new(account(1), account(3), Nonce::new([9; 32]), terms)
+}
+
+fn artefact() -> Artefact {
+    Artefact {
+        version: 1,
+        purpose: Purpose::Treatment,
+        reason: "second opinion".into(),
+        erase_by: Timestamp(1_800_604_800),
+        name: "Bit Clinic".into(),
+        account: Some(account(2)),
+        party: account(2),
+        paired: account(4),
+        node: "https://clinic.example".into(),
+        owner_node: "https://node.example".into(),
+        grant: Some(grant()),
+        write: None,
+        purpose_salt: [6; 32],
+        binding: Some(binding()),
+        request: Some(ByteArray::new([0x0a; 32])),
+        records: vec![RecordId::new([5; 32])],
+        sensitivity: Sensitivity::Normal,
+    }
+}
+
+#[test]
+fn artefacts_and_key_lists_open_for_ever() {
+    check("artefact", &artefact());
+    let write = WriteGrant {
+        owner: account(1),
+        author: account(2),
+        nonce: Nonce::new([9; 32]),
+        kinds: KindSet::of(&[Kind::Medical]),
+        until: Timestamp(1_800_604_800),
+        digest: Digest::new([8; 32]),
+    };
+    let of_write = Artefact {
+        grant: None,
+        write: Some(write),
+        binding: None,
+        request: None,
+        records: Vec::new(),
+        ..artefact()
+    };
+    check("artefact-write", &of_write);
+    let anchor = AnchorFields {
+        nonce: Nonce::new([9; 32]),
+        author: account(2),
+        owner: account(1),
+        package: Digest::new([0x11; 32]),
+        key_set: Digest::new([0x12; 32]),
+        capsule: Digest::new([0x13; 32]),
+        attestation: Digest::new([0x14; 32]),
+        kind: Kind::Medical,
+        class: ClassId(7),
+        amends: Some(RecordId::new([0x15; 32])),
+    };
+    let key = SharedKey {
+        anchor,
+        owner_half: [0x16; 32],
+    };
+    check("key-list", &vec![key]);
+}
+
+#[test]
+fn letters_open_for_ever() {
+    let letter = Letter {
+        version: 1,
+        sender: Address::new([1; 20]),
+        recipient: Address::new([2; 20]),
+        id: [3; 32],
+        wrapped: Wrapped {
+            key_version: 1,
+            enc: [4; 32],
+            ciphertext: vec![5; 48],
+        },
+    };
+    check("letter", &letter);
+    let card = ContactCard::restored(Some(account(2)), "https://clinic.example".into());
+    check("message-card", &Message::Card(card));
+    let access = AccessRequest {
+        purpose: Purpose::Treatment,
+        reason: "second opinion".into(),
+        categories: vec![Category::Laboratory],
+        until: Timestamp(1_800_604_800),
+        readers: readers(),
+    };
+    check("message-access", &Message::Access(access));
+    let readers = readers();
+    check("message-more-readers", &Message::MoreReaders { readers });
+    check("message-want-readers", &Message::WantReaders { count: 4 });
+    let grants = vec![GrantId::new([6; 32])];
+    let ended = Message::Ended {
+        grants: grants.clone(),
+        records: vec![RecordId::new([7; 32])],
+    };
+    check("message-ended", &ended);
+    check("message-purged", &Message::Purged { grants });
+}
