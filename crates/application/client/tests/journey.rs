@@ -1,5 +1,7 @@
 //! The whole journey over HTTP: real routers of one node and seven keepers on loopback, a chain in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
+
 #[path = "world/http.rs"]
 mod http;
 
@@ -39,8 +41,7 @@ struct Story {
     clinic_owner: AccountId,
 }
 
-async fn paired(seed: u64) -> Story {
-    let world = World::new(seed).await;
+async fn paired(world: Arc<World>) -> Story {
     let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
     let hospital = Party::new(phrase(2).seed(), Role::Provider, world.ports());
     let clinic = Party::new(phrase(3).seed(), Role::Provider, world.ports());
@@ -115,7 +116,7 @@ async fn read(story: &Story, record: RecordId) -> Result<Vec<u8>, JourneyError> 
 
 #[tokio::test]
 async fn a_record_walks_its_whole_journey_over_http() {
-    let story = paired(1).await;
+    let story = paired(World::new(1).await).await;
     let (record, grant) = granted(&story).await;
     assert_eq!(read(&story, record).await.unwrap(), ORIGINAL);
     let trail = story.patient.audit().await.unwrap();
@@ -162,7 +163,7 @@ async fn a_record_walks_its_whole_journey_over_http() {
 
 #[tokio::test]
 async fn a_revoked_reader_that_skips_the_chain_is_refused_by_every_keeper_over_http() {
-    let story = paired(2).await;
+    let story = paired(World::new(2).await).await;
     let (record, grant) = granted(&story).await;
     let first = story.clinic.read(record).await.unwrap();
     story.patient.revoke(grant).await.unwrap();
@@ -186,7 +187,7 @@ async fn a_revoked_reader_that_skips_the_chain_is_refused_by_every_keeper_over_h
 
 #[tokio::test]
 async fn three_stopped_keepers_do_not_matter_and_four_are_a_clear_error() {
-    let story = paired(3).await;
+    let story = paired(World::on_disk(3).await).await;
     let (record, _) = granted(&story).await;
     for index in [1, 2, 3] {
         story.world.stop(index).await;
@@ -210,7 +211,7 @@ async fn three_stopped_keepers_do_not_matter_and_four_are_a_clear_error() {
 
 #[tokio::test]
 async fn the_author_dies_after_the_anchor_and_the_owner_delivers_the_shares() {
-    let story = paired(4).await;
+    let story = paired(World::on_disk(4).await).await;
     for index in 1..=7 {
         story.world.stop(index).await;
     }

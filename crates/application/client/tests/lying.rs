@@ -1,5 +1,7 @@
 //! Peers that lie, stall or are of another kind: the client takes nothing for good that it cannot check.
 
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

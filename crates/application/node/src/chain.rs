@@ -2,13 +2,13 @@
 //! each start, so it can never disagree with it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
 use medibloc_dag::Cid;
 use medibloc_keeper::ReceiptView;
-use medibloc_ledger::{Event, Events, Facts, Head, LedgerError};
-use medibloc_record::{AccountId, Digest, GrantId, ReceiptId, RecordId, Timestamp};
+use medibloc_ledger::{CommitteeFacts, Event, Events, Facts, Head, LedgerError};
+use medibloc_record::{AccountId, Address, Digest, GrantId, ReceiptId, RecordId, Timestamp};
 
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
@@ -52,6 +52,9 @@ pub(crate) struct Model {
     between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
     given: HashMap<AccountId, Vec<GrantId>>,
     writes: HashMap<(AccountId, AccountId), WriteGrant>,
+    addresses: HashMap<Address, AccountId>,
+    /// How often committee or wrap keys changed.
+    committees: u64,
     receipts: HashMap<ReceiptId, ReceiptView>,
     recent: VecDeque<(Timestamp, ReceiptId)>,
     objects: HashMap<Digest, Vec<Object>>,
@@ -160,6 +163,14 @@ impl Model {
 
     fn fold(&mut self, at: Timestamp, event: Event) {
         match event {
+            Event::Registered { account, .. } => {
+                self.addresses.insert(account.first_address(), account);
+            }
+            Event::AddressRotated { account, from, to } => {
+                self.addresses.remove(&from);
+                self.addresses.insert(to, account);
+            }
+            Event::CommitteeFormed { .. } | Event::WrapKeyRotated { .. } => self.committees += 1,
             Event::Anchored(anchor) => self.anchored(anchor),
             Event::Erased { record } => {
                 if let Some(entry) = self.records.get_mut(&record) {
@@ -265,6 +276,8 @@ pub(crate) struct Follower {
     events: Arc<dyn Events>,
     turn: tokio::sync::Mutex<()>,
     model: RwLock<Model>,
+    /// The committee as it was asked for last, with the count of changes then.
+    committee: Mutex<Option<(u64, CommitteeFacts)>>,
 }
 
 impl Follower {
@@ -279,7 +292,42 @@ impl Follower {
             events,
             turn: tokio::sync::Mutex::new(()),
             model: RwLock::new(model),
+            committee: Mutex::default(),
         }
+    }
+
+    /// The account that an address acts for; the chain is asked only for addresses that no event named yet.
+    pub(crate) async fn account_of(
+        &self,
+        address: Address,
+    ) -> Result<Option<AccountId>, LedgerError> {
+        match self.read(|model| model.addresses.get(&address).copied()) {
+            Some(account) => Ok(Some(account)),
+            None => self.facts.account_of(address).await,
+        }
+    }
+
+    /// The committee in force; the chain is asked only after it changed.
+    pub(crate) async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
+        let changes = self.read(|model| model.committees);
+        let known = {
+            let kept = self
+                .committee
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            kept.clone()
+        };
+        if let Some((at, committee)) = known
+            && at == changes
+        {
+            return Ok(committee);
+        }
+        let committee = self.facts.committee().await?;
+        *self
+            .committee
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((changes, committee.clone()));
+        Ok(committee)
     }
 
     /// Reads everything that is final by now.

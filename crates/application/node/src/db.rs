@@ -34,7 +34,7 @@ pub(crate) enum Durability {
     PowerCut,
     /// The end of the process.
     Process,
-    /// A power cut, and what is deleted is overwritten.
+    /// A power cut, and what is deleted is overwritten, after [`Db::shred`] in the log too.
     Shredding,
 }
 
@@ -57,7 +57,7 @@ impl Db {
             Durability::PowerCut => "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
             Durability::Process => "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             Durability::Shredding => {
-                "PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
             }
         };
         connection.execute_batch(pragmas)?;
@@ -75,6 +75,17 @@ impl Db {
         tokio::task::spawn_blocking(move || db.now(work))
             .await
             .map_err(|_| DbError::Interrupted)?
+    }
+
+    /// Writes everything to the file itself and empties the log, so that nothing deleted stays in it.
+    pub(crate) fn shred(&self) -> Result<(), DbError> {
+        let busy: i64 =
+            self.now(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)))?;
+        if busy == 0 {
+            Ok(())
+        } else {
+            Err(DbError::Interrupted)
+        }
     }
 
     /// Does something with it here; only where waiting is allowed.

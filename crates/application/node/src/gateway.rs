@@ -102,11 +102,7 @@ pub fn gateway_with_upkeep(
     on: Gateway,
     config: GatewayConfig,
 ) -> Result<(Router, Upkeep), DbError> {
-    let follower = Arc::new(Follower::new(
-        on.facts.clone(),
-        on.events,
-        config.first_block,
-    ));
+    let follower = Arc::new(Follower::new(on.facts, on.events, config.first_block));
     let path = config.folder.as_ref().map(|it| it.join("gateway.sqlite"));
     let db = Db::open(path.as_deref(), Durability::PowerCut, SCHEMA)?;
     let guard = Guard::open(
@@ -114,7 +110,7 @@ pub fn gateway_with_upkeep(
         &config.url,
         config.domain,
         on.clock,
-        on.facts,
+        follower.clone(),
         config.limits,
     )?;
     let parts = Arc::new(Parts {

@@ -8,11 +8,11 @@ use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
 use medibloc_api::{Authorization, Code, Problem, RequestText};
 use medibloc_keys::recover;
-use medibloc_ledger::Facts;
 use medibloc_record::{AccountId, Address, Digest, Timestamp, TypedDomain};
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Follower;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
@@ -69,7 +69,7 @@ pub(crate) struct Guard {
     node: String,
     domain: TypedDomain,
     clock: Clock,
-    facts: Arc<dyn Facts>,
+    follower: Arc<Follower>,
     limits: DailyLimits,
     db: Db,
 }
@@ -80,7 +80,7 @@ impl Guard {
         node: &str,
         domain: TypedDomain,
         clock: Clock,
-        facts: Arc<dyn Facts>,
+        follower: Arc<Follower>,
         limits: DailyLimits,
     ) -> Result<Self, DbError> {
         let path = folder.map(|folder| folder.join("gate.sqlite"));
@@ -88,7 +88,7 @@ impl Guard {
             node: node.to_owned(),
             domain,
             clock,
-            facts,
+            follower,
             limits,
             db: Db::open(path.as_deref(), Durability::Process, SCHEMA)?,
         })
@@ -147,7 +147,7 @@ impl Guard {
     }
 
     async fn account(&self, address: Address) -> Result<AccountId, Fault> {
-        self.facts.account_of(address).await?.ok_or_else(|| {
+        self.follower.account_of(address).await?.ok_or_else(|| {
             Fault::new(
                 Code::NotRegistered,
                 "only registered addresses may use this node",

@@ -79,13 +79,13 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
     let identity = on.keys.identity(config.domain, config.finality_lag);
     let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
     let state = disk.load((on.clock)())?;
-    let follower = Follower::new(on.facts.clone(), on.events, config.first_block);
+    let follower = Arc::new(Follower::new(on.facts, on.events, config.first_block));
     let guard = Guard::open(
         config.folder.as_deref(),
         &config.url,
         config.domain,
         on.clock.clone(),
-        on.facts,
+        follower.clone(),
         config.limits,
     )?;
     let shell = Arc::new(Shell {
@@ -111,7 +111,7 @@ struct Core {
 
 pub(crate) struct Shell {
     pub(crate) guard: Guard,
-    follower: Follower,
+    follower: Arc<Follower>,
     clock: Clock,
     core: Arc<Core>,
 }
@@ -120,7 +120,7 @@ impl Shell {
     /// Brings the facts to the last final block and destroys shares of records that were erased since.
     pub(crate) async fn refresh(&self) -> Result<View, Fault> {
         let head = self.follower.refresh().await?;
-        let committee = self.follower.facts.committee().await?.committee;
+        let committee = self.follower.committee().await?.committee;
         let erased: Vec<RecordId> = self
             .follower
             .read(|model| model.to_erase.iter().copied().collect());
@@ -186,7 +186,7 @@ impl Shell {
         let request = &signed.request;
         let digest = request.digest(&self.core.identity.domain);
         let signer = match recover(&digest, &signed.signature) {
-            Ok(address) => facts.account_of(address).await?,
+            Ok(address) => self.follower.account_of(address).await?,
             Err(_) => None,
         };
         let bound_account_is_good = match &request.binding {
@@ -244,7 +244,7 @@ impl Shell {
 
     /// Whether the chain's committee has this keeper with these keys.
     pub(crate) async fn is_in_committee(&self) -> Result<bool, Fault> {
-        let committee = self.follower.facts.committee().await?;
+        let committee = self.follower.committee().await?;
         let own = &self.core.identity;
         Ok(committee.keepers.iter().any(|it| {
             it.index == own.index

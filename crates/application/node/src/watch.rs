@@ -18,10 +18,13 @@ use crate::fault::Fault;
 /// Time for one whole request, body included: a slow sender is cut off.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Figures by route and status.
+/// Method, route and status.
+type Kind = (String, String, u16);
+
+/// Figures by route and status: how many, how many seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    answers: Mutex<BTreeMap<(String, String, u16), (u64, f64)>>,
+    answers: Mutex<BTreeMap<Kind, (u64, f64)>>,
 }
 
 impl Figures {

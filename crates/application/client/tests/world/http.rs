@@ -63,7 +63,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) node: String,
     pub(crate) keepers: Vec<(u8, String)>,
-    pub(crate) folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
     keys: Vec<KeeperKeys>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     authority: SigningKey,
@@ -84,11 +84,17 @@ fn serve(listener: TcpListener, router: Router) -> JoinHandle<()> {
 }
 
 impl World {
+    /// Nothing on disk: what is stopped has forgotten everything.
     pub(crate) async fn new(seed: u64) -> Arc<Self> {
-        Self::with_limits(seed, DailyLimits::default()).await
+        Self::make(seed, None).await
     }
 
-    pub(crate) async fn with_limits(seed: u64, limits: DailyLimits) -> Arc<Self> {
+    /// Keepers that can be stopped and started again.
+    pub(crate) async fn on_disk(seed: u64) -> Arc<Self> {
+        Self::make(seed, Some(tempfile::tempdir().unwrap())).await
+    }
+
+    async fn make(seed: u64, folder: Option<tempfile::TempDir>) -> Arc<Self> {
         let mut entropy = SeededEntropy::new(seed);
         let now = Timestamp(1_800_000_000);
         let clock = Arc::new(SetClock(AtomicU64::new(now.0)));
@@ -121,7 +127,7 @@ impl World {
             clock,
             node,
             keepers: (1..=7).zip(urls).collect(),
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             keys,
             tasks: Mutex::default(),
             authority: SigningKey::from_bytes(&[0xa1; 32]).unwrap(),
@@ -129,10 +135,10 @@ impl World {
         });
         let config = GatewayConfig {
             url: world.node.clone(),
-            folder: Some(world.folder.path().to_owned()),
+            folder: world.folder.as_ref().map(|it| it.path().to_owned()),
             domain: DOMAIN,
             first_block: 0,
-            limits,
+            limits: DailyLimits::default(),
         };
         let clock = world.clock.clone();
         let on = Gateway {
@@ -156,8 +162,11 @@ impl World {
 
     fn keeper(&self, index: u8) -> Router {
         let at = usize::from(index) - 1;
-        let folder = self.folder.path().join(format!("keeper-{index}"));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = self.folder.as_ref().map(|folder| {
+            let folder = folder.path().join(format!("keeper-{index}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        });
         let clock = self.clock.clone();
         let on = Keeper {
             keys: self.keys[at].clone(),
@@ -167,7 +176,7 @@ impl World {
         };
         let config = KeeperConfig {
             url: self.keepers[at].1.clone(),
-            folder: Some(folder),
+            folder,
             domain: DOMAIN,
             first_block: 0,
             finality_lag: 0,
@@ -193,11 +202,6 @@ impl World {
         let listener = TcpListener::bind(address).await.unwrap();
         let task = serve(listener, self.keeper(index));
         self.tasks.lock().unwrap()[usize::from(index)] = task;
-    }
-
-    pub(crate) fn pass(&self, seconds: u64) {
-        let now = Timestamp(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds);
-        self.ledger.set_time(now);
     }
 
     pub(crate) fn ports(&self) -> Ports {

@@ -43,8 +43,7 @@ pub(super) async fn send(
             "the letter names another sender than the request's signer",
         ));
     }
-    let facts = &on.follower.facts;
-    if facts.account_of(letter.recipient).await?.is_none() {
+    if on.follower.account_of(letter.recipient).await?.is_none() {
         return Err(Fault::new(
             Code::NotFound,
             "the recipient is not a registered address",

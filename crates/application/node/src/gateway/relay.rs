@@ -54,7 +54,7 @@ pub(super) async fn relay(
         signature: call.signature,
     };
     let caller = on.relay.caller(&call)?;
-    let known = on.follower.facts.account_of(caller.address).await?;
+    let known = on.follower.account_of(caller.address).await?;
     match (known, caller.registers) {
         (Some(_), _) => on.guard.count(caller.address, 1, body.len()).await?,
         (None, true) => on.guard.count_registration(&source).await?,

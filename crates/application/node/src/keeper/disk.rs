@@ -156,6 +156,7 @@ impl Disk {
                     self.keys.now(|db| {
                         db.execute("DELETE FROM keys WHERE record = ?1", [record.as_bytes()])
                     })?;
+                    self.keys.shred()?;
                 }
                 _ => {}
             }
@@ -322,6 +323,7 @@ mod tests {
             .keys
             .now(|db| db.query_row("SELECT key FROM keys", [], |row| row.get::<_, Vec<u8>>(0)))
             .unwrap();
+        disk.keys.shred().unwrap();
         assert!(contains(path, "keys.sqlite", &key), "the positive control");
         drop(disk);
         let backup = folder.path().join("backup");
@@ -329,8 +331,10 @@ mod tests {
         let (disk, _) = open(path, 1).unwrap();
         disk.keep(&[Effect::DestroyShare { record: RECORD }], None, NOW)
             .unwrap();
+        for name in ["keys.sqlite", "keys.sqlite-wal"] {
+            assert!(!contains(path, name, &key), "it is overwritten in {name}");
+        }
         drop(disk);
-        assert!(!contains(path, "keys.sqlite", &key), "it is overwritten");
         let (_, state) = open(path, 1).unwrap();
         assert_eq!(state.share_count(), 0);
         std::fs::copy(&backup, path.join("keeper.sqlite")).unwrap();
