@@ -53,6 +53,14 @@ pub enum LedgerError {
         /// What happened.
         why: String,
     },
+    /// More blocks were replaced than can be undone.
+    #[error(
+        "the chain replaced all blocks from {oldest} on, more than can be undone; read it anew from the first contract"
+    )]
+    Replaced {
+        /// The oldest block that is remembered.
+        oldest: u64,
+    },
     /// An answer that makes no sense.
     #[error("{from} gave an answer that is not valid: {why}")]
     Corrupt {

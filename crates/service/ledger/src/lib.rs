@@ -11,6 +11,7 @@ mod call;
 mod error;
 mod event;
 mod facts;
+mod follow;
 mod memory;
 mod port;
 
@@ -21,5 +22,6 @@ pub use event::{BlockEvents, Event, EventRef};
 pub use facts::{
     AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing,
 };
+pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};

@@ -1,0 +1,20 @@
+//! The adapter on real EVMs: the embedded chain in this process, and anvil where Foundry is installed.
+
+mod chains;
+mod relay;
+
+use chains::{Scene, anvil, devchain};
+use medibloc_ledger::contract::run;
+
+#[tokio::test]
+async fn the_embedded_chain_keeps_the_contract() {
+    run(&Scene::set(devchain(), 0).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn anvil_keeps_the_contract() {
+    let Some(chain) = anvil("contract", &[]) else {
+        return;
+    };
+    run(&Scene::set(chain, 0).await).await.unwrap();
+}
