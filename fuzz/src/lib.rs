@@ -7,7 +7,6 @@ mod formats;
 mod grants;
 mod keepers;
 mod sealed;
-#[path = "corpus.rs"]
 mod seeds;
 
 pub use formats::{cda, fhir};

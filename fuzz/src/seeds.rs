@@ -1,17 +1,129 @@
-//! Writes the seeds of every target into `corpus/`, where cargo-fuzz looks for them.
+//! Seeds: good inputs that a mutator begins from, made of testdata and of the code itself.
 
 use std::fs;
 use std::path::Path;
 
-fn main() -> std::io::Result<()> {
-    for (name, _) in medibloc_fuzz::TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("corpus")
-            .join(name);
-        fs::create_dir_all(&folder)?;
-        for (number, seed) in medibloc_fuzz::seeds(name).into_iter().enumerate() {
-            fs::write(folder.join(format!("seed-{number}")), seed)?;
+use medibloc_consent::{Binding, Grant, KindSet, SignedRequest, WriteGrant};
+use medibloc_dag::unixfs::FileBuilder;
+use medibloc_dag::{Block, Cid, Codec, cbor};
+use medibloc_journey::Message;
+use medibloc_keys::SeededEntropy;
+use medibloc_record::{AccountId, Digest, GrantId, Kind, Nonce, PartKey, Timestamp};
+use medibloc_seal::crypt4gh::{Recipient, write_header};
+
+use crate::keepers::World;
+use crate::sealed::secret;
+
+/// The seeds of a target.
+///
+/// # Panics
+/// If testdata is not where the clone has it.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "cda" => files("cda", ".xml"),
+        "fhir" => files("cda", ".bundle.json"),
+        "crypt4gh_header" => headers(),
+        "crypt4gh_body" => vec![
+            b"\0\0\0\x10one flipped byte".to_vec(),
+            b"\x01\0\0\x60a cut".to_vec(),
+            b"\x08\x01\x10\0many segments".to_vec(),
+            b"\x09\x01\0\x98a cut between segments".to_vec(),
+        ],
+        "package" => {
+            let mut all = files("sealed/v1", "");
+            all.retain(|seed| seed.len() < 8192);
+            all
         }
+        "car_unixfs" => {
+            let mut all = vec![
+                b"\x03a file of small leaves".to_vec(),
+                Cid::of_raw(b"x").to_bytes(),
+                Cid::of_dag_cbor(b"x").to_string().into_bytes(),
+            ];
+            all.push(node());
+            all
+        }
+        "keeper_request" => {
+            let world = World::new();
+            let request = world.request();
+            let signature = world
+                .reader
+                .sign_digest(&request.digest(&world.keeper.domain));
+            vec![
+                cbor::to_vec(&SignedRequest { request, signature }),
+                cbor::to_vec(&world.deposit()),
+            ]
+        }
+        "grant" => grants(),
+        other => panic!("no seeds for {other}"),
     }
-    Ok(())
+}
+
+fn files(folder: &str, suffix: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../testdata")
+        .join(folder);
+    let mut paths: Vec<_> = fs::read_dir(&folder)
+        .expect("testdata stands beside the fuzz targets")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.is_file() && path.to_string_lossy().ends_with(suffix))
+        .collect();
+    paths.sort();
+    let read = |path| fs::read(path).expect("a readable file");
+    paths.into_iter().map(read).collect()
+}
+
+fn headers() -> Vec<Vec<u8>> {
+    let own: Recipient = secret().public().into();
+    let other = Recipient::new(
+        medibloc_keys::SealingSecret::from_bytes(1, [10; 32])
+            .public()
+            .key,
+    );
+    let key = PartKey::new([5; 32]);
+    let mut made: Vec<Vec<u8>> = [vec![own], vec![other, own], vec![other]]
+        .iter()
+        .map(|to| write_header(&key, to, &mut SeededEntropy::new(1)).expect("keys"))
+        .collect();
+    made.push(own.to_string().into_bytes());
+    made
+}
+
+/// A UnixFS node of three leaves.
+fn node() -> Vec<u8> {
+    let mut builder = FileBuilder::new();
+    for leaf in [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()] {
+        let length = leaf.len() as u64;
+        let block = Block::of(Codec::Raw, leaf).expect("a small leaf");
+        builder.push(*block.cid(), length).expect("a small file");
+    }
+    let (_, nodes) = builder.finish().expect("a small file");
+    nodes
+        .into_iter()
+        .next()
+        .expect("three leaves have a node")
+        .into_bytes()
+}
+
+fn grants() -> Vec<Vec<u8>> {
+    let world = World::new();
+    let grant: Grant = world.grant();
+    let write = WriteGrant {
+        owner: AccountId::new([3; 20]),
+        author: AccountId::new([2; 20]),
+        nonce: Nonce::new([1; 32]),
+        kinds: KindSet::of(&[Kind::Medical, Kind::Family]),
+        until: Timestamp(2_000_000),
+        digest: Digest::new([12; 32]),
+    };
+    let binding = Binding::unsigned([1; 32], AccountId::new([2; 20]), grant.reader);
+    let message = Message::Purged {
+        grants: vec![GrantId::new([9; 32])],
+    };
+    vec![
+        cbor::to_vec(&grant),
+        cbor::to_vec(&write),
+        cbor::to_vec(&binding),
+        cbor::to_vec(&message),
+    ]
 }

@@ -55,12 +55,18 @@ pub(crate) fn nonces(plain: usize, entropy: &mut dyn Entropy) -> Vec<[u8; NONCE]
     nonces
 }
 
-/// Seals the segments of `plain` in parallel, each with its own nonce.
-pub(crate) fn seal_segments(cipher: &LessSafeKey, plain: &[u8], nonces: &[[u8; NONCE]]) -> Vec<u8> {
+/// Seals the segments of `plain` in parallel, each with its own nonce, to the end of `out`.
+pub(crate) fn seal_segments(
+    cipher: &LessSafeKey,
+    plain: &[u8],
+    nonces: &[[u8; NONCE]],
+    out: &mut Vec<u8>,
+) {
     let count = plain.len().div_ceil(SEGMENT);
     debug_assert_eq!(count, nonces.len(), "no segment without a nonce");
-    let mut sealed = vec![0; plain.len() + count * OVERHEAD];
-    sealed
+    let before = out.len();
+    out.resize(before + plain.len() + count * OVERHEAD, 0);
+    out[before..]
         .par_chunks_mut(SEALED_SEGMENT)
         .zip(plain.par_chunks(SEGMENT))
         .zip(nonces.par_iter())
@@ -78,7 +84,6 @@ pub(crate) fn seal_segments(cipher: &LessSafeKey, plain: &[u8], nonces: &[[u8; N
                 .expect("a segment is far below the cipher's limit");
             tail.copy_from_slice(tag.as_ref());
         });
-    sealed
 }
 
 /// Opens segments in place, in parallel; `first` is the number of the first. The error names the first that fails.

@@ -179,7 +179,8 @@ fn package(
     let inside = package.manifest.len() <= MOST_INSIDE && cbor::to_vec(&package).len() <= MAX_BLOCK;
     if !inside {
         let mut leaves = Leaves::new(sink);
-        leaves.push(&core::mem::take(&mut package.manifest))?;
+        leaves.pending = core::mem::take(&mut package.manifest);
+        leaves.cut()?;
         package.manifest_cid = Some(leaves.finish()?);
     }
     if cbor::to_vec(&package).len() > MAX_BLOCK {
@@ -222,11 +223,12 @@ fn seal_part(
         buffer[real..want].fill(0);
         let nonces = nonces(want, entropy);
         let (plain, hash) = (&buffer[..want], &mut hash);
-        let ((), sealed) = rayon::join(
+        let pending = &mut leaves.pending;
+        rayon::join(
             || hash.update(&plain[..real]),
-            || seal_segments(&cipher, plain, &nonces),
+            || seal_segments(&cipher, plain, &nonces, pending),
         );
-        leaves.push(&sealed)?;
+        leaves.cut()?;
         (done, read) = (done + want as u64, read + real as u64);
     }
     if fill(&mut part.content, &mut [0]).map_err(|source| SealError::Read {
@@ -267,8 +269,8 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    fn push(&mut self, bytes: &[u8]) -> Result<(), SealError> {
-        self.pending.extend_from_slice(bytes);
+    /// Gives the full leaves of what is pending to the sink.
+    fn cut(&mut self) -> Result<(), SealError> {
         let full = self.pending.len() - self.pending.len() % LEAF;
         let blocks: Vec<_> = self.pending[..full]
             .par_chunks(LEAF)

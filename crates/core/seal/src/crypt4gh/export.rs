@@ -31,12 +31,12 @@ pub fn export(
     let mut written = header.len() as u64;
     let cipher = cipher(&part.key);
     each_segment(part, source, &mut |segment| {
-        let last;
+        let mut last = Vec::new();
         let bytes = if segment.real == segment.plain.len() {
             segment.sealed
         } else {
             let plain = &segment.plain[..segment.real];
-            last = seal_segments(&cipher, plain, &nonces(plain.len(), entropy));
+            seal_segments(&cipher, plain, &nonces(plain.len(), entropy), &mut last);
             &last
         };
         written += bytes.len() as u64;
@@ -62,10 +62,12 @@ pub fn encrypt(
     writer.write_all(&header).map_err(Crypt4ghError::Write)?;
     let mut written = header.len() as u64;
     let cipher = cipher(&key);
-    let mut buffer = Zeroizing::new(vec![0; SEGMENT]);
+    let (mut buffer, mut sealed) = (Zeroizing::new(vec![0; SEGMENT]), Vec::new());
     loop {
         let got = fill(source, &mut buffer).map_err(Crypt4ghError::Read)?;
-        let sealed = seal_segments(&cipher, &buffer[..got], &nonces(got, entropy));
+        sealed.clear();
+        let nonces = nonces(got, entropy);
+        seal_segments(&cipher, &buffer[..got], &nonces, &mut sealed);
         writer.write_all(&sealed).map_err(Crypt4ghError::Write)?;
         written += sealed.len() as u64;
         if got < buffer.len() {
