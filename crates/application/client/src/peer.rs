@@ -35,7 +35,7 @@ impl Default for Timing {
             connect: Duration::from_secs(5),
             answer: Duration::from_secs(60),
             retries: 2,
-            pause: Duration::from_millis(50),
+            pause: Duration::from_millis(20),
         }
     }
 }

@@ -5,15 +5,21 @@
 #[path = "world/http.rs"]
 mod http;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use http::World;
-use medibloc_consent::{FeedFact, Purpose};
+use medibloc_consent::{
+    DeletionStatement, FeedFact, FeedLine, KeeperReply, Purpose, RefusalReason, ShareDeposit,
+    SignedAcknowledgement, SignedReply, SignedRequest,
+};
 use medibloc_dag::Cid;
-use medibloc_journey::{JourneyError, Party, Standing, medical_only};
-use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_journey::{
+    JourneyError, Keepers, Mailbox, Network, Party, PortError, Ports, Standing, medical_only,
+};
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role};
-use medibloc_store::Store as _;
+use medibloc_store::Store;
 
 const WEEK: u64 = 7 * 86_400;
 const ORIGINAL: &[u8] = b"<ClinicalDocument>a diagnosis</ClinicalDocument>";
@@ -42,9 +48,15 @@ struct Story {
 }
 
 async fn paired(world: Arc<World>) -> Story {
+    let ports = world.ports();
+    paired_with(world, ports).await
+}
+
+/// As `paired`; the clinic has these ports.
+async fn paired_with(world: Arc<World>, ports: Ports) -> Story {
     let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
     let hospital = Party::new(phrase(2).seed(), Role::Provider, world.ports());
-    let clinic = Party::new(phrase(3).seed(), Role::Provider, world.ports());
+    let clinic = Party::new(phrase(3).seed(), Role::Provider, ports);
     hospital.register_account().await.unwrap();
     clinic.register_account().await.unwrap();
     let hospital_jwt = world.accredit(hospital.account().id(), "Hana Hospital");
@@ -151,7 +163,7 @@ async fn a_record_walks_its_whole_journey_over_http() {
     story.patient.sync().await.unwrap();
     let hospital_store = {
         let ports = story.world.ports();
-        let author = medibloc_keys::SigningKey::from_bytes(&[3; 32]).unwrap();
+        let author = SigningKey::from_bytes(&[3; 32]).unwrap();
         ports.network.store(&author)
     };
     // Anyone's next question makes the node look at the chain.
@@ -183,6 +195,119 @@ async fn a_revoked_reader_that_skips_the_chain_is_refused_by_every_keeper_over_h
         lines.any(|line| matches!(line.fact, FeedFact::Refused { .. }) && line.record == record)
     });
     assert_eq!(told.count(), 7, "every refusal reaches the owner's feed");
+}
+
+/// The network, with every request to keepers written down.
+struct Tap {
+    network: Arc<dyn Network>,
+    requests: Mutex<Vec<(u8, SigningKey, SignedRequest)>>,
+}
+
+struct TapKeepers {
+    tap: Arc<Tap>,
+    actor: SigningKey,
+    keepers: Arc<dyn Keepers>,
+}
+
+struct Tapped(Arc<Tap>);
+
+impl Network for Tapped {
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
+        self.0.network.store(actor)
+    }
+
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
+        self.0.network.mailbox(actor, url)
+    }
+
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        Arc::new(TapKeepers {
+            tap: self.0.clone(),
+            actor: actor.clone(),
+            keepers: self.0.network.keepers(actor),
+        })
+    }
+
+    fn own_node(&self) -> String {
+        self.0.network.own_node()
+    }
+}
+
+#[async_trait]
+impl Keepers for TapKeepers {
+    async fn deposit(
+        &self,
+        index: u8,
+        deposit: &ShareDeposit,
+    ) -> Result<SignedAcknowledgement, PortError> {
+        self.keepers.deposit(index, deposit).await
+    }
+
+    async fn acknowledgement(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<SignedAcknowledgement>, PortError> {
+        self.keepers.acknowledgement(index, record).await
+    }
+
+    async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
+        let seen = (index, self.actor.clone(), request.clone());
+        self.tap.requests.lock().unwrap().push(seen);
+        self.keepers.release(index, request).await
+    }
+
+    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
+        self.keepers.feed(index).await
+    }
+
+    async fn deletion(
+        &self,
+        index: u8,
+        record: RecordId,
+    ) -> Result<Option<DeletionStatement>, PortError> {
+        self.keepers.deletion(index, record).await
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_answered_once_and_the_feed_stays_also_after_a_restart() {
+    let world = World::on_disk(5).await;
+    let mut ports = world.ports();
+    let tap = Arc::new(Tap {
+        network: ports.network.clone(),
+        requests: Mutex::default(),
+    });
+    ports.network = Arc::new(Tapped(tap.clone()));
+    let story = paired_with(world, ports).await;
+    let (record, _) = granted(&story).await;
+    assert_eq!(read(&story, record).await.unwrap(), ORIGINAL);
+    let seen = tap.requests.lock().unwrap().clone();
+    assert!(seen.len() >= 4);
+    let replay = async |(index, actor, request): &(u8, SigningKey, SignedRequest)| {
+        let keepers = tap.network.keepers(actor);
+        keepers.release(*index, request).await.unwrap().reply
+    };
+    let (index, ..) = seen[0];
+    let refused = KeeperReply::Refused(RefusalReason::Replayed);
+    assert_eq!(replay(&seen[0]).await, refused);
+    let lines = async || {
+        let feeds = story.patient.feeds().await.unwrap();
+        feeds
+            .into_iter()
+            .flat_map(|feed| feed.lines)
+            .collect::<Vec<_>>()
+    };
+    let before = lines().await;
+    assert!(before.len() >= 5, "four released, one refused");
+    story.world.stop(index).await;
+    story.world.start(index).await;
+    assert_eq!(lines().await, before);
+    assert_eq!(replay(&seen[0]).await, refused);
+    // Somebody else's transport makes no difference: the request inside counts.
+    let (_, _, request) = seen[1].clone();
+    let other = (seen[1].0, seen[0].1.clone(), request);
+    assert_eq!(replay(&other).await, refused);
 }
 
 #[tokio::test]

@@ -12,19 +12,24 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use medibloc_api::{Code, paths};
+use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
 
 /// Time for one whole request, body included: a slow sender is cut off.
 const TIME: Duration = Duration::from_secs(60);
 
+/// Requests at a time: with bodies of at most 9 MiB that is what memory must hold.
+const AT_ONCE: usize = 128;
+
 /// Method, route and status.
 type Kind = (String, String, u16);
 
 /// Figures by route and status: how many, how many seconds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Figures {
     answers: Mutex<BTreeMap<Kind, (u64, f64)>>,
+    room: Semaphore,
 }
 
 impl Figures {
@@ -61,7 +66,10 @@ impl Figures {
 
 /// The router with time limit, figures, `/healthz` and `/metrics`.
 pub(crate) fn watched(router: Router) -> Router {
-    let figures = Arc::new(Figures::default());
+    let figures = Arc::new(Figures {
+        answers: Mutex::default(),
+        room: Semaphore::new(AT_ONCE),
+    });
     let shown = figures.clone();
     router
         .fallback(|| async { Fault::not_found("path") })
@@ -87,9 +95,12 @@ async fn watch(State(figures): State<Arc<Figures>>, request: Request, next: Next
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
-    let response = match tokio::time::timeout(TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Fault::new(Code::Unavailable, "the answer took too long").into_response(),
+    let response = match figures.room.try_acquire() {
+        Ok(_room) => match tokio::time::timeout(TIME, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Fault::new(Code::Unavailable, "the answer took too long").into_response(),
+        },
+        Err(_) => Fault::new(Code::Unavailable, "the node is busy").into_response(),
     };
     let (status, took) = (response.status().as_u16(), start.elapsed());
     figures.add(&method, &route, status, took);
