@@ -4,6 +4,7 @@
 //! knows nothing of records.
 
 mod block;
+pub mod car;
 pub mod cbor;
 mod cid;
 mod error;
