@@ -16,8 +16,6 @@ pub const MAILBOX: &str = "/v1/mailbox";
 pub const LETTER: &str = "/v1/mailbox/{id}";
 /// `POST` a signed call for the chain.
 pub const RELAY: &str = "/v1/relay";
-/// `GET` final blocks with their events, from the read model.
-pub const EVENTS: &str = "/v1/events";
 /// `GET` who this is.
 pub const NODE: &str = "/v1/node";
 /// Keeper: `POST` a share.

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use axum::Router;
-use medibloc_api::{Authorization, CBOR, Code, Problem, RequestText};
-use medibloc_dag::cbor;
+use medibloc_api::{Authorization, CBOR, Code, Letter, Problem, RequestText};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
 use medibloc_ledger::{
     Call, CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay as _, SignedCall,
@@ -18,7 +17,9 @@ use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
     gateway, keeper,
 };
-use medibloc_record::{Address, Committee, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain};
+use medibloc_record::{
+    Address, Committee, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped,
+};
 use medibloc_store::MemoryStore;
 use reqwest::Method;
 use tokio::net::TcpListener;
@@ -256,6 +257,25 @@ pub(crate) fn code<T>(result: Result<T, Problem>) -> Option<Code> {
     result.err().map(|problem| problem.code)
 }
 
-pub(crate) fn flags(answer: &[u8]) -> Vec<bool> {
-    cbor::from_slice(answer).unwrap()
+pub(crate) fn wrapped(length: usize) -> Wrapped {
+    Wrapped {
+        key_version: 1,
+        enc: [1; 32],
+        ciphertext: vec![7; length],
+    }
+}
+
+pub(crate) fn letter(from: &SigningKey, to: &SigningKey, id: u8, length: usize) -> Letter {
+    Letter {
+        version: 1,
+        sender: from.address(),
+        recipient: to.address(),
+        id: [id; 32],
+        wrapped: wrapped(length),
+    }
+}
+
+/// A gateway with the usual limits.
+pub(crate) async fn node(ground: &Ground) -> String {
+    serve(|url| ground.gateway(url, DailyLimits::default())).await
 }
