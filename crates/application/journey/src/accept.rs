@@ -4,13 +4,15 @@
 use medibloc_consent::AnchorFields;
 use medibloc_dag::Cid;
 use medibloc_keys::{SealingSecret, verify_attestation};
-use medibloc_ledger::{Call, Refusal};
+use medibloc_ledger::{Call, CommitteeFacts, Refusal};
 use medibloc_record::{Digest, Manifest, RecordId, Sealed, SignedAttestation};
 use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::blocks::WINDOW;
 use crate::party::{OwnAddress, change, table};
+use crate::together::{Asked, all};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
 
@@ -292,18 +294,27 @@ impl Party {
         most: u64,
     ) -> Result<(), JourneyError> {
         let (mut open, mut fetched) = (vec![*root], 0u64);
-        while let Some(cid) = open.pop() {
-            let bytes = self.block(store, &cid, what).await?;
-            fetched += bytes.len() as u64;
-            if fetched > most {
-                return Err(JourneyError::Untrusted {
-                    what,
-                    why: format!("it has more than {most} bytes"),
-                });
+        while !open.is_empty() {
+            let window = open.split_off(open.len().saturating_sub(WINDOW));
+            let mut asked: Vec<Asked<'_, _>> = Vec::new();
+            for cid in window {
+                asked.push(Box::pin(async move {
+                    (cid, self.block(store, &cid, what).await)
+                }));
             }
-            let links = medibloc_dag::unixfs::links(&cid, &bytes)
-                .map_err(|source| JourneyError::Malformed { what, source })?;
-            open.extend(links);
+            for (cid, bytes) in all(asked).await {
+                let bytes = bytes?;
+                fetched += bytes.len() as u64;
+                if fetched > most {
+                    return Err(JourneyError::Untrusted {
+                        what,
+                        why: format!("it has more than {most} bytes"),
+                    });
+                }
+                let links = medibloc_dag::unixfs::links(&cid, &bytes)
+                    .map_err(|source| JourneyError::Malformed { what, source })?;
+                open.extend(links);
+            }
         }
         Ok(())
     }
@@ -316,18 +327,7 @@ impl Party {
         opened: &OpenedByOwner,
     ) -> Result<bool, JourneyError> {
         let committee = self.ports.facts.committee().await?;
-        let keepers = self.ports.network.keepers(&self.signer(own));
-        let mut acknowledged = 0u64;
-        for keeper in &committee.keepers {
-            let answer = keepers
-                .acknowledgement(keeper.index, anchor.record_id())
-                .await;
-            if let Ok(Some(reply)) = answer
-                && self.is_acknowledged_by(keeper.signer, anchor, &reply)
-            {
-                acknowledged |= 1 << (keeper.index - 1);
-            }
-        }
+        let mut acknowledged = self.acknowledged(own, anchor, &committee).await;
         // The author may have died between anchor and shares: the owner holds s and delivers itself.
         if (acknowledged.count_ones() as usize) < committee.keepers.len() {
             acknowledged = self
@@ -351,6 +351,33 @@ impl Party {
             }))) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Keepers that sign that they hold a share, one bit each from index 1.
+    pub(crate) async fn acknowledged(
+        &self,
+        own: &OwnAddress,
+        anchor: &AnchorFields,
+        committee: &CommitteeFacts,
+    ) -> u64 {
+        let keepers = self.ports.network.keepers(&self.signer(own));
+        let record = anchor.record_id();
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
+        for keeper in &committee.keepers {
+            let keepers = keepers.clone();
+            open.push(Box::pin(async move {
+                (keeper, keepers.acknowledgement(keeper.index, record).await)
+            }));
+        }
+        let mut acknowledged = 0;
+        for (keeper, answer) in all(open).await {
+            if let Ok(Some(reply)) = answer
+                && self.is_acknowledged_by(keeper.signer, anchor, &reply)
+            {
+                acknowledged |= 1 << (keeper.index - 1);
+            }
+        }
+        acknowledged
     }
 
     /// The plaintext of one part of an own record, from the vault.

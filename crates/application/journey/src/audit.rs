@@ -7,6 +7,7 @@ use medibloc_ledger::{AuditLine, AuditTrail, Event};
 use medibloc_record::{AccountId, GrantId};
 
 use crate::party::table;
+use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
 /// One line for people.
@@ -94,9 +95,16 @@ impl Party {
         let mut feeds: BTreeMap<u8, Vec<FeedLine>> = BTreeMap::new();
         for own in self.addresses()? {
             let keepers = self.ports.network.keepers(&self.signer(&own));
+            let mut open: Vec<Asked<'_, _>> = Vec::new();
             for keeper in &committee.keepers {
-                if let Ok(lines) = keepers.feed(keeper.index).await {
-                    feeds.entry(keeper.index).or_default().extend(lines);
+                let keepers = keepers.clone();
+                open.push(Box::pin(async move {
+                    (keeper.index, keepers.feed(keeper.index).await)
+                }));
+            }
+            for (index, lines) in all(open).await {
+                if let Ok(lines) = lines {
+                    feeds.entry(index).or_default().extend(lines);
                 }
             }
         }

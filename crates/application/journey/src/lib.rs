@@ -88,6 +88,7 @@ mod restore;
 mod revoke;
 mod rotate;
 mod sync;
+mod together;
 mod verify;
 mod views;
 mod write;

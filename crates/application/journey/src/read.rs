@@ -16,12 +16,15 @@ use crate::accept::VaultSource;
 use crate::errand::{Luggage, errand_key};
 use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
-use crate::ports::Change;
+use crate::ports::{Change, PortError};
+use crate::together::{Asked, first};
 use crate::{JourneyError, Party};
 
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
 
+/// Keepers asked at once beside those that are needed.
+const SPARE: usize = 2;
 /// Age at which a receipt that was not used is given up; keepers take it for ten minutes.
 const RECEIPT_LIFE: u64 = 9 * 60;
 
@@ -272,7 +275,8 @@ impl Party {
         Ok(ReadRecord { receipt, manifest })
     }
 
-    /// Row 13: each keeper gets its own one-time key; t good shares end it.
+    /// Row 13: each keeper gets its own one-time key; six are asked at once, another for each that fails, and t good
+    /// shares end it.
     async fn shares(
         &self,
         own: &OwnAddress,
@@ -282,54 +286,94 @@ impl Party {
         committee: &CommitteeFacts,
         receipt: &Receipt,
     ) -> Result<Vec<(u8, Share)>, JourneyError> {
-        let signer = self.signer(own);
-        let keepers = self.ports.network.keepers(&signer);
         let needed = set.committee.threshold.t();
-        let expiry = self.ports.clock.now().plus(REQUEST_LIFE);
+        let at_once = usize::from(needed) + SPARE;
         let (mut shares, mut reasons) = (Vec::new(), Vec::new());
-        for keeper in &committee.keepers {
+        let mut others = self.in_any_order(&committee.keepers).into_iter();
+        let mut open: Vec<Asked<'_, _>> = others
+            .by_ref()
+            .take(at_once)
+            .map(|keeper| self.ask_keeper(own, held, key, receipt, keeper))
+            .collect();
+        while let Some((keeper, asked, answer)) = first(&mut open).await {
+            let answer = answer.map_err(|error| error.to_string());
+            match answer.and_then(|reply| self.good_share(keeper, &asked, &reply, key, set)) {
+                Ok(share) => shares.push((keeper.index, share)),
+                Err(why) => {
+                    reasons.push((keeper.index, why));
+                    let next = others.next();
+                    open.extend(
+                        next.map(|keeper| self.ask_keeper(own, held, key, receipt, keeper)),
+                    );
+                }
+            }
             if shares.len() == usize::from(needed) {
-                break;
-            }
-            let one_time = {
-                let mut entropy = self
-                    .ports
-                    .entropy
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                OneTimeKey::generate(&mut *entropy)
-            };
-            let request = KeeperRequest {
-                version: 1,
-                keeper: keeper.signer,
-                record: key.anchor.record_id(),
-                grant: receipt.grant,
-                receipt: receipt.id,
-                one_time_key: one_time.public(),
-                binding: held.artefact.binding.clone(),
-                expiry,
-            };
-            let signature = signer.sign_digest(&request.digest(&self.ports.domain));
-            let signed = SignedRequest { request, signature };
-            match keepers.release(keeper.index, &signed).await {
-                Ok(reply) => match self.good_share(keeper, &signed, &reply, key, set, &one_time) {
-                    Ok(share) => shares.push((keeper.index, share)),
-                    Err(why) => reasons.push(format!("keeper {}: {why}", keeper.index)),
-                },
-                Err(error) => reasons.push(format!("keeper {}: {error}", keeper.index)),
+                return Ok(shares);
             }
         }
-        if shares.len() == usize::from(needed) {
-            return Ok(shares);
-        }
-        reasons.dedup();
+        reasons.sort();
+        let why: Vec<String> = reasons
+            .into_iter()
+            .map(|(index, why)| format!("keeper {index}: {why}"))
+            .collect();
         Err(JourneyError::TooFewKeepers {
             record: key.anchor.record_id(),
             good: shares.len(),
             needed,
-            why: reasons.join("; "),
+            why: why.join("; "),
         })
     }
+
+    /// Keepers from a random one on, so that none is asked more than the others.
+    fn in_any_order<'a>(&self, keepers: &'a [KeeperFacts]) -> Vec<&'a KeeperFacts> {
+        let start = usize::from(self.ports.random()[0]);
+        let count = keepers.len();
+        (0..count)
+            .filter_map(|at| keepers.get((start + at) % count))
+            .collect()
+    }
+
+    fn ask_keeper<'a>(
+        &self,
+        own: &OwnAddress,
+        held: &HeldGrant,
+        key: &SharedKey,
+        receipt: &Receipt,
+        keeper: &'a KeeperFacts,
+    ) -> Asked<'a, (&'a KeeperFacts, AskedShare, Result<SignedReply, PortError>)> {
+        let one_time = {
+            let mut entropy = self
+                .ports
+                .entropy
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            OneTimeKey::generate(&mut *entropy)
+        };
+        let request = KeeperRequest {
+            version: 1,
+            keeper: keeper.signer,
+            record: key.anchor.record_id(),
+            grant: receipt.grant,
+            receipt: receipt.id,
+            one_time_key: one_time.public(),
+            binding: held.artefact.binding.clone(),
+            expiry: self.ports.clock.now().plus(REQUEST_LIFE),
+        };
+        let signer = self.signer(own);
+        let signature = signer.sign_digest(&request.digest(&self.ports.domain));
+        let signed = SignedRequest { request, signature };
+        let keepers = self.ports.network.keepers(&signer);
+        Box::pin(async move {
+            let answer = keepers.release(keeper.index, &signed).await;
+            (keeper, AskedShare { signed, one_time }, answer)
+        })
+    }
+}
+
+/// What a keeper was asked, with the key that opens its answer.
+struct AskedShare {
+    signed: SignedRequest,
+    one_time: OneTimeKey,
 }
 
 impl Party {
@@ -337,17 +381,17 @@ impl Party {
     fn good_share(
         &self,
         keeper: &KeeperFacts,
-        signed: &SignedRequest,
+        asked: &AskedShare,
         reply: &SignedReply,
         key: &SharedKey,
         set: &KeySet,
-        one_time: &OneTimeKey,
     ) -> Result<Share, String> {
+        let AskedShare { signed, one_time } = asked;
         let domain = &self.ports.domain;
-        let asked = signed.request.digest(domain);
+        let digest_asked = signed.request.digest(domain);
         let digest = SignedReply::digest_of(reply.request, &reply.reply.to_bytes(), domain);
         let signer = recover(&digest, &reply.signature).map_err(|error| error.to_string())?;
-        if reply.request != asked || signer != keeper.signer {
+        if reply.request != digest_asked || signer != keeper.signer {
             return Err("its reply is not signed by it, or answers another request".into());
         }
         let release = match &reply.reply {

@@ -304,25 +304,15 @@ impl Party {
         report: &mut VerifyReport,
     ) -> Result<(), JourneyError> {
         let committee = self.ports.facts.committee().await?;
-        let keepers = self.ports.network.keepers(&self.signer(own));
-        let mut signed = 0;
-        for keeper in &committee.keepers {
-            let answer = keepers
-                .acknowledgement(keeper.index, found.anchor.record_id())
-                .await;
-            if let Ok(Some(reply)) = answer
-                && self.is_acknowledged_by(keeper.signer, &found.anchor, &reply)
-            {
-                signed += 1;
-            }
-        }
+        let signed = self.acknowledged(own, &found.anchor, &committee).await;
+        let signed = signed.count_ones();
         let threshold = committee.committee.threshold;
         let told = format!(
             "{signed} of {} keepers sign that they hold a share, {} are needed",
             committee.keepers.len(),
             threshold.t()
         );
-        report.line("shares", signed >= usize::from(threshold.t()), told);
+        report.line("shares", signed >= u32::from(threshold.t()), told);
         Ok(())
     }
 

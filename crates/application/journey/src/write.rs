@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::blocks::{VaultSink, WINDOW};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
+use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
 /// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
@@ -426,6 +427,7 @@ impl Party {
     ) -> Result<(u64, usize), JourneyError> {
         let committee = self.ports.facts.committee().await?;
         let keepers = self.ports.network.keepers(&self.signer(actor));
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
         for keeper in &committee.keepers {
             let bit = 1u64 << (keeper.index - 1);
             if acknowledged & bit != 0 {
@@ -452,10 +454,15 @@ impl Party {
                 index: keeper.index,
                 wrapped,
             };
-            if let Ok(reply) = keepers.deposit(keeper.index, &deposit).await
-                && self.is_acknowledged_by(keeper.signer, anchor, &reply)
-            {
-                acknowledged |= bit;
+            let keepers = keepers.clone();
+            open.push(Box::pin(async move {
+                let reply = keepers.deposit(keeper.index, &deposit).await;
+                (keeper, reply)
+            }));
+        }
+        for (keeper, reply) in all(open).await {
+            if reply.is_ok_and(|reply| self.is_acknowledged_by(keeper.signer, anchor, &reply)) {
+                acknowledged |= 1 << (keeper.index - 1);
             }
         }
         Ok((acknowledged, committee.keepers.len()))
