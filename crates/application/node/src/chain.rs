@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
 use medibloc_dag::Cid;
@@ -276,6 +277,8 @@ pub(crate) struct Follower {
     events: Arc<dyn Events>,
     turn: tokio::sync::Mutex<()>,
     model: RwLock<Model>,
+    /// When the chain answered last.
+    looked: Mutex<Option<Instant>>,
     /// The committee as it was asked for last, with the count of changes then.
     committee: Mutex<Option<(u64, CommitteeFacts)>>,
 }
@@ -292,6 +295,7 @@ impl Follower {
             events,
             turn: tokio::sync::Mutex::new(()),
             model: RwLock::new(model),
+            looked: Mutex::default(),
             committee: Mutex::default(),
         }
     }
@@ -356,7 +360,14 @@ impl Follower {
             model.now = model.now.max(head.time);
             model.forget_old_receipts();
         });
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(head)
+    }
+
+    /// Whether the chain answered within the last second: strangers who ask for readiness cost it no more.
+    pub(crate) fn has_just_looked(&self) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
     }
 
     pub(crate) fn read<T>(&self, view: impl FnOnce(&Model) -> T) -> T {

@@ -161,6 +161,8 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
 
 /// The chain answers and the read model is at its head.
 async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
-    on.access.refresh().await?;
+    if !on.follower.has_just_looked() {
+        on.access.refresh().await?;
+    }
     Ok("ok\n")
 }

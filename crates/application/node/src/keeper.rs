@@ -145,6 +145,11 @@ impl Shell {
         Ok(nothing)
     }
 
+    /// Whether the chain answered just now.
+    pub(crate) fn has_just_looked(&self) -> bool {
+        self.follower.has_just_looked()
+    }
+
     /// Whether an account is owner or author of a record.
     pub(crate) fn is_party(&self, account: AccountId, record: RecordId) -> bool {
         self.follower.read(|model| model.is_party(account, record))
