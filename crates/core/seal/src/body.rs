@@ -13,8 +13,8 @@ use crate::SealError;
 pub(crate) const SEGMENT: usize = 65_536;
 /// Ciphertext bytes of a full segment.
 pub(crate) const SEALED_SEGMENT: usize = SEGMENT + OVERHEAD;
-/// Segments that are worked on together: 4 MiB, so that several cores have leaves to hash.
-pub(crate) const BATCH: usize = 64;
+/// Segments of a stream that are worked on together: 1 MiB, which stays in a core's cache.
+pub(crate) const BATCH: usize = 16;
 pub(crate) const NONCE: usize = 12;
 /// Nonce and tag.
 pub(crate) const OVERHEAD: usize = NONCE + 16;
@@ -55,19 +55,20 @@ pub(crate) fn nonces(plain: usize, entropy: &mut dyn Entropy) -> Vec<[u8; NONCE]
     nonces
 }
 
-/// Seals the segments of `plain` in parallel, each with its own nonce, to the end of `out`.
+/// Seals the segments of `plain` in parallel, each with its own nonce, into `out`, which has their sealed length.
 pub(crate) fn seal_segments(
     cipher: &LessSafeKey,
     plain: &[u8],
     nonces: &[[u8; NONCE]],
-    out: &mut Vec<u8>,
+    out: &mut [u8],
 ) {
-    let count = plain.len().div_ceil(SEGMENT);
-    debug_assert_eq!(count, nonces.len(), "no segment without a nonce");
-    let before = out.len();
-    out.resize(before + plain.len() + count * OVERHEAD, 0);
-    out[before..]
-        .par_chunks_mut(SEALED_SEGMENT)
+    debug_assert_eq!(
+        plain.len().div_ceil(SEGMENT),
+        nonces.len(),
+        "no segment without a nonce"
+    );
+    debug_assert_eq!(out.len() as u64, sealed_length(plain.len() as u64));
+    out.par_chunks_mut(SEALED_SEGMENT)
         .zip(plain.par_chunks(SEGMENT))
         .zip(nonces.par_iter())
         .for_each(|((out, segment), nonce)| {

@@ -13,9 +13,12 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::SealError;
-use crate::body::{BATCH, SEGMENT, cipher, fill, nonces, padded, seal_segments, sealed_length};
+use crate::body::{OVERHEAD, SEGMENT, cipher, fill, nonces, padded, seal_segments, sealed_length};
 use crate::manifest::{MOST_INSIDE, seal_manifest};
 use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
+
+/// Plaintext that is worked on together: 4 MiB, so that several cores have leaves to hash.
+const PARALLEL: usize = 64 * SEGMENT;
 
 /// Why a sink kept no block.
 #[derive(Debug, thiserror::Error)]
@@ -202,7 +205,7 @@ fn seal_part(
     let mut leaves = Leaves::new(sink);
     let mut hash = Sha256::new();
     let (total, mut done, mut read) = (padded(part.length), 0u64, 0u64);
-    let batch = usize::try_from(total).map_or(SEGMENT * BATCH, |all| all.min(SEGMENT * BATCH));
+    let batch = usize::try_from(total).map_or(PARALLEL, |all| all.min(PARALLEL));
     let mut buffer = Zeroizing::new(vec![0u8; batch]);
     while done < total {
         let want = usize::try_from((total - done).min(buffer.len() as u64)).unwrap_or(buffer.len());
@@ -223,7 +226,11 @@ fn seal_part(
         buffer[real..want].fill(0);
         let nonces = nonces(want, entropy);
         let (plain, hash) = (&buffer[..want], &mut hash);
-        let pending = &mut leaves.pending;
+        let before = leaves.pending.len();
+        leaves
+            .pending
+            .resize(before + want + nonces.len() * OVERHEAD, 0);
+        let pending = &mut leaves.pending[before..];
         rayon::join(
             || hash.update(&plain[..real]),
             || seal_segments(&cipher, plain, &nonces, pending),

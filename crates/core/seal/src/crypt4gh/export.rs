@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Crypt4ghError, Recipient, write_header};
 use crate::SealError;
-use crate::body::{BATCH, SEGMENT, cipher, fill, nonces, seal_segments};
+use crate::body::{BATCH, OVERHEAD, SEALED_SEGMENT, SEGMENT, cipher, fill, nonces, seal_segments};
 use crate::open::each_segment;
 
 /// Writes a part as a `.c4gh` file for the recipients: a header, then the very segments at rest, as far as the true
@@ -36,6 +36,7 @@ pub fn export(
             segment.sealed
         } else {
             let plain = &segment.plain[..segment.real];
+            last.resize(plain.len() + plain.len().min(1) * OVERHEAD, 0);
             seal_segments(&cipher, plain, &nonces(plain.len(), entropy), &mut last);
             &last
         };
@@ -62,19 +63,21 @@ pub fn encrypt(
     writer.write_all(&header).map_err(Crypt4ghError::Write)?;
     let mut written = header.len() as u64;
     let cipher = cipher(&key);
-    let (mut buffer, mut sealed) = (Zeroizing::new(vec![0; SEGMENT]), Vec::new());
+    let mut buffer = Zeroizing::new(vec![0; SEGMENT]);
+    let mut sealed = vec![0; SEALED_SEGMENT];
     loop {
         let got = fill(source, &mut buffer).map_err(Crypt4ghError::Read)?;
-        sealed.clear();
-        let nonces = nonces(got, entropy);
-        seal_segments(&cipher, &buffer[..got], &nonces, &mut sealed);
-        writer.write_all(&sealed).map_err(Crypt4ghError::Write)?;
-        written += sealed.len() as u64;
+        let out = &mut sealed[..got + got.div_ceil(SEGMENT) * OVERHEAD];
+        seal_segments(&cipher, &buffer[..got], &nonces(got, entropy), out);
+        writer.write_all(out).map_err(Crypt4ghError::Write)?;
+        written += out.len() as u64;
         if got < buffer.len() {
             return Ok(written);
         }
+        // Small files stay small: the buffers grow only when more than one segment comes.
         if buffer.len() == SEGMENT {
             buffer = Zeroizing::new(vec![0; SEGMENT * BATCH]);
+            sealed = vec![0; SEALED_SEGMENT * BATCH];
         }
     }
 }
