@@ -120,11 +120,16 @@ impl Party {
 
     /// Goes on with a restore that could not fetch every consent.
     pub(crate) async fn resume_restore(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
-        let unfinished: Option<bool> = self.row(table::CURSOR, UNFINISHED)?;
-        if unfinished.is_some() {
+        if self.is_restoring()? {
             self.find_consents(later).await?;
         }
         Ok(())
+    }
+
+    /// Whether consents are still missing.
+    pub(crate) fn is_restoring(&self) -> Result<bool, JourneyError> {
+        let unfinished: Option<bool> = self.row(table::CURSOR, UNFINISHED)?;
+        Ok(unfinished.is_some())
     }
 
     async fn find_consent(&self, event: &Event) -> Result<bool, JourneyError> {

@@ -8,7 +8,7 @@ use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::is_temporary;
-use crate::grant::EndOfGrant;
+use crate::grant::{EndOfGrant, GivenGrant};
 use crate::party::{OwnAddress, decode, table};
 use crate::{JourneyError, Party, Standing};
 
@@ -36,6 +36,10 @@ pub struct SyncReport {
     pub ended: Vec<GrantId>,
     /// Records whose copies were purged with them.
     pub purged: Vec<RecordId>,
+    /// Own records that somebody was cleared to read since the last sync, with the reader's name.
+    pub reads: Vec<(RecordId, String)>,
+    /// What the person must look at: a receipt that no grant of this vault explains.
+    pub alarms: Vec<String>,
     /// What could not be done now and is done by the next sync.
     pub later: Vec<String>,
 }
@@ -155,6 +159,25 @@ impl Party {
             }
             Event::WriteGranted(write) if own.contains_key(&write.author) => {
                 self.take_write_grant(write).await
+            }
+            Event::ReadOpened {
+                record,
+                owner,
+                reader,
+                grant,
+                receipt,
+                ..
+            } if own.contains_key(owner) => {
+                match self.row::<GivenGrant>(table::GRANTS, grant.as_bytes())? {
+                    Some(given) => report.reads.push((*record, given.artefact.name)),
+                    // A restore that lacks consents cannot know.
+                    None if self.is_restoring()? => {}
+                    None => report.alarms.push(format!(
+                        "record {record} was cleared for the unknown reader {reader} on a grant that this vault \
+                         does not know (receipt {receipt}); revoke everything if you did not give it elsewhere"
+                    )),
+                }
+                Ok(())
             }
             Event::CapsuleReplaced { record, digest, .. } => self.newer_capsule(*record, *digest),
             Event::Erased { record } => self.mark_erased(*record),

@@ -6,7 +6,7 @@ use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::{Expectations, check_for_owner, open_capsule, sealed_with_manifest};
-use medibloc_store::Store;
+use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -316,6 +316,30 @@ impl Party {
         Ok(())
     }
 
+    /// Stores an own record at the node again, from the vault, which has the primary copy.
+    pub async fn store_again(&self, record: RecordId) -> Result<(), JourneyError> {
+        let kept = self.record(record)?;
+        let own = self.own_address(kept.anchor.owner)?;
+        let store = self.ports.network.store(&self.signer(&own));
+        let opened = self.open_own(&own, &kept.anchor, kept.capsule).await?;
+        let attestation = cid_of(kept.anchor.attestation);
+        let attestation = SignedAttestation::parse(self.vault_block(&attestation)?.bytes())?;
+        let mut open: Vec<Cid> = opened.sealed.payload_roots().copied().collect();
+        while let Some(cid) = open.pop() {
+            let block = self.vault_block(&cid)?;
+            let links = unixfs::links(&cid, block.bytes());
+            open.extend(links.map_err(|source| JourneyError::Malformed {
+                what: "block of the vault",
+                source,
+            })?);
+            if store.has(&[cid]).await? != [true] {
+                store.put(vec![block]).await?;
+            }
+        }
+        put_sealed(store.as_ref(), &opened.sealed, &attestation).await?;
+        Ok(())
+    }
+
     /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.
     pub fn export_record(&self, record: RecordId) -> Result<ExportedRecord, JourneyError> {
         let kept = self.record(record)?;
@@ -373,7 +397,7 @@ async fn from_node(
 ) -> Result<Block, JourneyError> {
     let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
         what: format!("the {what} {cid} at the node"),
-        hint: "the vault still has it; `medibloc sync` stores it again if the record is yours",
+        hint: "the vault still has it: store the record again",
     })?;
     Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
 }

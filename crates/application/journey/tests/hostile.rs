@@ -4,26 +4,24 @@
 #[path = "faults/fuse.rs"]
 #[allow(dead_code, reason = "each test file uses what it needs")]
 mod fuse;
+#[path = "faults/odd.rs"]
+#[allow(dead_code, reason = "each test file uses what it needs")]
+mod odd;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use fuse::{Fuse, fused};
-use medibloc_consent::{
-    AnchorFields, DeletionStatement, FeedLine, KeeperReply, Purpose, RefusalReason, ShareDeposit,
-    SignedAcknowledgement, SignedReply, SignedRequest,
-};
+use medibloc_consent::{AnchorFields, KeeperReply, Purpose, RefusalReason};
 use medibloc_dag::{Block, Cid, Codec};
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{
-    JourneyError, Keepers, Mailbox, Network, Party, PortError, Standing, VaultPort, medical_only,
-};
+use medibloc_journey::{JourneyError, Network, Party, Standing, VaultPort, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::{Call, Events as _, Relay as _, Submit as _};
 use medibloc_record::{
     AccountId, ClassId, Digest, Draft, Kind, LossReport, Nonce, PartRole, RecordId, Role, Timestamp,
 };
 use medibloc_store::Store;
+use odd::{Heard, Liars, Overheard, Without};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -525,139 +523,4 @@ async fn a_keeper_that_lies_is_passed_over() {
         error.contains("3 of 4") && error.contains("keeper 2"),
         "{error}"
     );
-}
-
-/// A network whose node lacks one block.
-struct Without(Arc<dyn Network>, Cid);
-
-impl Network for Without {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        Arc::new(Lacking(self.0.store(actor), self.1))
-    }
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        self.0.mailbox(actor, url)
-    }
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        self.0.keepers(actor)
-    }
-    fn own_node(&self) -> String {
-        self.0.own_node()
-    }
-}
-
-struct Lacking(Arc<dyn Store>, Cid);
-
-#[async_trait]
-impl Store for Lacking {
-    async fn put(&self, blocks: Vec<Block>) -> Result<(), medibloc_store::StoreError> {
-        self.0.put(blocks).await
-    }
-    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, medibloc_store::StoreError> {
-        if *cid == self.1 {
-            return Ok(None);
-        }
-        self.0.get(cid).await
-    }
-    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, medibloc_store::StoreError> {
-        self.0.has(cids).await
-    }
-    async fn erase(&self, cids: &[Cid]) -> Result<(), medibloc_store::StoreError> {
-        self.0.erase(cids).await
-    }
-    async fn erased(&self, cid: &Cid) -> Result<bool, medibloc_store::StoreError> {
-        self.0.erased(cid).await
-    }
-}
-
-/// Requests with the keepers that they went to.
-type Overheard = Arc<Mutex<Vec<(u8, SignedRequest)>>>;
-
-/// A network whose keepers' requests are overheard.
-struct Heard(Arc<dyn Network>, Overheard);
-
-/// A network where some keepers answer with another keeper's reply.
-struct Liars(Arc<dyn Network>, Vec<u8>);
-
-impl Network for Heard {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        self.0.store(actor)
-    }
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        self.0.mailbox(actor, url)
-    }
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        Arc::new(Odd {
-            inner: self.0.keepers(actor),
-            heard: Some(self.1.clone()),
-            liars: Vec::new(),
-        })
-    }
-    fn own_node(&self) -> String {
-        self.0.own_node()
-    }
-}
-
-impl Network for Liars {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        self.0.store(actor)
-    }
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        self.0.mailbox(actor, url)
-    }
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        Arc::new(Odd {
-            inner: self.0.keepers(actor),
-            heard: None,
-            liars: self.1.clone(),
-        })
-    }
-    fn own_node(&self) -> String {
-        self.0.own_node()
-    }
-}
-
-struct Odd {
-    inner: Arc<dyn Keepers>,
-    heard: Option<Overheard>,
-    liars: Vec<u8>,
-}
-
-#[async_trait]
-impl Keepers for Odd {
-    async fn deposit(
-        &self,
-        index: u8,
-        deposit: &ShareDeposit,
-    ) -> Result<SignedAcknowledgement, PortError> {
-        self.inner.deposit(index, deposit).await
-    }
-    async fn acknowledgement(
-        &self,
-        index: u8,
-        record: RecordId,
-    ) -> Result<Option<SignedAcknowledgement>, PortError> {
-        self.inner.acknowledgement(index, record).await
-    }
-    async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
-        if let Some(heard) = &self.heard {
-            heard.lock().unwrap().push((index, request.clone()));
-        }
-        let mut reply = self.inner.release(index, request).await?;
-        if self.liars.contains(&index)
-            && let KeeperReply::Released(release) = &mut reply.reply
-        {
-            release.wrapped.ciphertext[0] ^= 1;
-        }
-        Ok(reply)
-    }
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
-        self.inner.feed(index).await
-    }
-    async fn deletion(
-        &self,
-        index: u8,
-        record: RecordId,
-    ) -> Result<Option<DeletionStatement>, PortError> {
-        self.inner.deletion(index, record).await
-    }
 }

@@ -1,18 +1,20 @@
 //! Own records, lists, verification, export, and sealing-key rotation.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "faults/odd.rs"]
+#[allow(dead_code, reason = "each test file uses what it needs")]
+mod odd;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use medibloc_consent::Purpose;
-use medibloc_dag::{Block, Cid};
+use medibloc_dag::Cid;
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{
-    GrantState, Keepers, Mailbox, Network, Party, VaultPort, WriteOptions, medical_only,
-};
-use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
+use medibloc_journey::{Change, GrantState, Party, VaultPort, WriteOptions, medical_only};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{AccountId, Draft, Kind, LossReport, PartRole, RecordId, Role, Timestamp};
-use medibloc_store::{Store, StoreError};
+use medibloc_store::{MemoryStore, Store};
+use odd::{OtherStore, Without};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -365,6 +367,52 @@ async fn a_manifest_that_fits_no_block_goes_all_the_way_and_is_purged_too() {
 }
 
 #[tokio::test]
+async fn what_a_node_lost_is_stored_again_from_the_vault() {
+    let story = story(11).await;
+    let record = written(&story, "kept at home").await;
+    let mut ports = story.world.ports_with(story.patient.ports().vault.clone());
+    let empty: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    ports.network = Arc::new(OtherStore(ports.network.clone(), empty));
+    let patient = Party::new(phrase(1).seed(), Role::Person, ports);
+    assert!(!patient.verify_record(record).await.unwrap().holds());
+    patient.store_again(record).await.unwrap();
+    assert!(patient.verify_record(record).await.unwrap().holds());
+}
+
+#[tokio::test]
+async fn a_sync_tells_who_read_and_raises_an_alarm_about_a_grant_that_nobody_knows() {
+    let story = story(12).await;
+    let record = written(&story, "watched").await;
+    story
+        .hospital
+        .ask(story.owner, Purpose::Treatment, "own record", story.until)
+        .await
+        .unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    story
+        .patient
+        .approve(&request, record, story.until)
+        .await
+        .unwrap();
+    story.hospital.sync().await.unwrap();
+    story.hospital.read(record).await.unwrap();
+    let vault = story.patient.ports().vault.clone();
+    let kept = vault.list("grants").unwrap();
+    let report = story.patient.sync().await.unwrap();
+    assert_eq!(report.reads, [(record, "Hana Hospital".to_owned())]);
+    assert!(report.alarms.is_empty(), "{report:?}");
+
+    // Somebody who has the phrase gave a grant elsewhere.
+    let key = kept[0].0.clone();
+    let table = "grants";
+    vault.apply(vec![Change::Delete { table, key }]).unwrap();
+    story.hospital.read(record).await.unwrap();
+    let report = story.patient.sync().await.unwrap();
+    assert!(report.alarms[0].contains("revoke everything"), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_provider_s_phrase_brings_its_pairings_and_grants_back() {
     let story = story(8).await;
     let record = written(&story, "before").await;
@@ -447,7 +495,7 @@ async fn a_restore_without_its_node_is_finished_by_a_later_sync() {
     let world = &story.world;
     let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
     let mut ports = world.ports_with(vault.clone());
-    ports.network = Arc::new(Lacking(ports.network.clone(), object));
+    ports.network = Arc::new(Without(ports.network.clone(), object));
     let (restored, report) = Party::restore(&phrase(1), Role::Person, ports)
         .await
         .unwrap();
@@ -461,46 +509,4 @@ async fn a_restore_without_its_node_is_finished_by_a_later_sync() {
     let whole = Party::new(phrase(1).seed(), Role::Person, world.ports_with(vault));
     assert!(whole.sync().await.unwrap().later.is_empty());
     assert_eq!(whole.contacts().unwrap()[0].name, "Hana Hospital");
-}
-
-/// A network whose node lacks one block.
-struct Lacking(Arc<dyn Network>, Cid);
-
-impl Network for Lacking {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        Arc::new(LackingStore(self.0.store(actor), self.1))
-    }
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        self.0.mailbox(actor, url)
-    }
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        self.0.keepers(actor)
-    }
-    fn own_node(&self) -> String {
-        self.0.own_node()
-    }
-}
-
-struct LackingStore(Arc<dyn Store>, Cid);
-
-#[async_trait]
-impl Store for LackingStore {
-    async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
-        self.0.put(blocks).await
-    }
-    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
-        if *cid == self.1 {
-            return Ok(None);
-        }
-        self.0.get(cid).await
-    }
-    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError> {
-        self.0.has(cids).await
-    }
-    async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
-        self.0.erase(cids).await
-    }
-    async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
-        self.0.erased(cid).await
-    }
 }
