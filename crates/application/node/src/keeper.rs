@@ -303,3 +303,107 @@ impl Core {
         Ok(reply)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medibloc_consent::{AnchorFields, KeeperRequest};
+    use medibloc_keys::SeededEntropy;
+    use medibloc_record::{
+        Address, ClassId, Committee, GrantId, Kind, Nonce, ReceiptId, Signature, Threshold,
+        Timestamp,
+    };
+
+    const NOW: Timestamp = Timestamp(1_000);
+    const OWNER: AccountId = AccountId::new([4; 20]);
+    const DOMAIN: TypedDomain = TypedDomain {
+        chain_id: 1,
+        records: Address::new([1; 20]),
+    };
+
+    fn anchor(nonce: u32) -> AnchorFields {
+        let digest = Digest::new([5; 32]);
+        AnchorFields {
+            nonce: Nonce::new(medibloc_record::keccak256(&nonce.to_be_bytes())),
+            author: OWNER,
+            owner: OWNER,
+            package: digest,
+            key_set: digest,
+            capsule: digest,
+            attestation: digest,
+            kind: Kind::Own,
+            class: ClassId(0),
+            amends: None,
+        }
+    }
+
+    /// A stranger's request for a record: it is refused, and the owner's feed counts it.
+    fn strange(keeper: Address, nonce: u32) -> Event {
+        let request = KeeperRequest {
+            version: 1,
+            keeper,
+            record: anchor(nonce).record_id(),
+            grant: GrantId::new([1; 32]),
+            receipt: ReceiptId::new([1; 32]),
+            one_time_key: [1; 32],
+            binding: None,
+            expiry: NOW,
+        };
+        let signature = Signature::new([0; 65]);
+        Event::Release(Box::new(SignedRequest { request, signature }))
+    }
+
+    fn view(nonce: u32) -> View {
+        View {
+            head: NOW,
+            committee: Committee {
+                id: 1,
+                threshold: Threshold::new(1, 1).unwrap(),
+            },
+            record: Some(RecordView {
+                anchor: anchor(nonce),
+                erased: false,
+            }),
+            grant: None,
+            receipt: None,
+            signer: None,
+            signer_has_grant: false,
+            bound_account_is_good: false,
+        }
+    }
+
+    #[test]
+    fn on_a_full_disk_nothing_is_answered_and_nothing_known_that_is_not_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeeperKeys::generate(1, &mut SeededEntropy::new(1));
+        let disk = Disk::open(Some(folder.path()), keys.storage()).unwrap();
+        let core = Core {
+            identity: keys.identity(DOMAIN, 0),
+            disk,
+            state: Mutex::new(Some(State::new())),
+        };
+        let ask = |nonce| core.step(&strange(keys.signer(), nonce), &view(nonce), None, NOW);
+        let told = |nonce| {
+            let record = anchor(nonce).record_id();
+            let of = |state: &mut State| {
+                let mut lines = state.feed().of(OWNER).iter();
+                lines
+                    .find(|line| line.record == record)
+                    .map(|line| line.count)
+            };
+            core.with(NOW, of).unwrap()
+        };
+        assert!(matches!(ask(0), Ok(Reply::Released(_))));
+        assert_eq!(told(0), Some(1));
+        core.disk.limit_pages(1);
+        let full = (1..1_000).find(|nonce| ask(*nonce).is_err());
+        let full = full.expect("the file cannot grow");
+        let error = ask(full).unwrap_err();
+        assert!(error.is_full(), "{error}");
+        assert_eq!(told(full), None, "only what is durable is known");
+        assert_eq!(told(full - 1), Some(1), "nothing acknowledged is lost");
+        core.disk.limit_pages(1 << 20);
+        assert!(matches!(ask(full), Ok(Reply::Released(_))));
+        assert_eq!(told(full), Some(1));
+    }
+}

@@ -63,6 +63,14 @@ impl Disk {
         })
     }
 
+    /// Lets the shares' file grow to so many pages; with 1 not at all.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.shares
+            .now(|db| db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
+            .expect("a pragma");
+    }
+
     /// Everything that was made durable.
     pub(super) fn load(&self, now: Timestamp) -> Result<State, DbError> {
         let mut state = State::new();
