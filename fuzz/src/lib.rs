@@ -6,14 +6,18 @@
 mod formats;
 mod grants;
 mod keepers;
+mod keys;
 mod sealed;
 mod seeds;
+mod wire;
 
 pub use formats::{cda, fhir};
 pub use grants::grant;
 pub use keepers::keeper_request;
+pub use keys::keys;
 pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package};
 pub use seeds::seeds;
+pub use wire::wire;
 
 /// A target's function.
 pub type Target = fn(&[u8]);
@@ -28,6 +32,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("car_unixfs", car_unixfs),
     ("keeper_request", keeper_request),
     ("grant", grant),
+    ("keys", keys),
+    ("wire", wire),
 ];
 
 /// An object that parses must have been in its one encoding.

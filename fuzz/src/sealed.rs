@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use medibloc_dag::car::{Reader, Writer};
 use medibloc_dag::unixfs::{FileBuilder, leaf_bytes, leaves, links, read_all, size};
 use medibloc_dag::{Block, Cid, Codec};
 use medibloc_keys::{SealingSecret, SeededEntropy};
@@ -105,8 +106,9 @@ pub fn package(data: &[u8]) {
     );
 }
 
-/// CIDs, UnixFS nodes and files.
+/// CIDs, CARs, UnixFS nodes and files.
 pub fn car_unixfs(data: &[u8]) {
+    read_car(data);
     if let Ok(cid) = Cid::from_bytes(data) {
         assert_eq!(cid.to_bytes(), data);
         assert_eq!(cid.to_string().parse(), Ok(cid));
@@ -156,4 +158,20 @@ pub fn car_unixfs(data: &[u8]) {
     );
     blocks.remove(&root);
     assert!(read_all(&root, length.max(1), &blocks, 1 << 30).is_err());
+}
+
+/// A CAR that is read to its end has one form: written again, it has the same bytes.
+fn read_car(data: &[u8]) {
+    let Ok(mut reader) = Reader::new(data) else {
+        return;
+    };
+    let mut again = Writer::new(Vec::new(), reader.roots()).expect("memory");
+    for block in reader.by_ref() {
+        let Ok(block) = block else {
+            return;
+        };
+        again.write(&block).expect("memory");
+    }
+    assert_eq!(reader.offset(), data.len() as u64);
+    assert_eq!(again.finish().expect("memory"), data);
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use medibloc_api::{Authorization, Code, Problem, PutBlock, PutBlocks};
 use medibloc_consent::{Binding, Grant, KindSet, SignedRequest, WriteGrant};
+use medibloc_dag::car::Writer;
 use medibloc_dag::unixfs::FileBuilder;
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_journey::Message;
@@ -40,7 +42,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
                 Cid::of_raw(b"x").to_bytes(),
                 Cid::of_dag_cbor(b"x").to_string().into_bytes(),
             ];
-            all.push(node());
+            all.extend([node(), car()]);
             all
         }
         "keeper_request" => {
@@ -55,6 +57,13 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             ]
         }
         "grant" => grants(),
+        "keys" => {
+            let mut all = files("sealed/v1", ".key");
+            let phrase = "abandon ".repeat(23) + "art";
+            all.push(phrase.into_bytes());
+            all
+        }
+        "wire" => wire(),
         other => panic!("no seeds for {other}"),
     }
 }
@@ -103,6 +112,39 @@ fn node() -> Vec<u8> {
         .next()
         .expect("three leaves have a node")
         .into_bytes()
+}
+
+/// A CAR of two blocks.
+fn car() -> Vec<u8> {
+    let blocks = [b"one".to_vec(), b"two".to_vec()]
+        .map(|bytes| Block::of(Codec::Raw, bytes).expect("a small block"));
+    let mut car = Writer::new(Vec::new(), &[*blocks[0].cid()]).expect("memory");
+    for block in &blocks {
+        car.write(block).expect("memory");
+    }
+    car.finish().expect("memory")
+}
+
+fn wire() -> Vec<Vec<u8>> {
+    let world = World::new();
+    let header = Authorization {
+        address: world.reader.address(),
+        nonce: Nonce::new([1; 32]),
+        expiry: Timestamp(1_000_060),
+        signature: world.reader.sign_digest(&[2; 32]),
+    };
+    let blocks = PutBlocks {
+        version: 1,
+        blocks: vec![PutBlock {
+            cid: Cid::of_raw(b"one").to_bytes(),
+            bytes: b"one".to_vec(),
+        }],
+    };
+    vec![
+        header.to_string().into_bytes(),
+        cbor::to_vec(&blocks),
+        Problem::new(Code::Malformed, "a letter").to_json(),
+    ]
 }
 
 fn grants() -> Vec<Vec<u8>> {
