@@ -395,3 +395,53 @@ fn nonces_and_keys_are_fresh_for_every_file() {
         assert!(seen.insert(file[HEADER..HEADER + 12].to_vec()));
     }
 }
+
+/// Fails after some bytes.
+struct Broken(usize);
+
+impl Read for Broken {
+    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+        if self.0 == 0 {
+            return Err(std::io::Error::other("the disk is gone"));
+        }
+        let count = target.len().min(self.0);
+        self.0 -= count;
+        Ok(count)
+    }
+}
+
+impl std::io::Write for Broken {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.read(&mut vec![0; bytes.len()])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_source_or_target_that_fails_is_named() {
+    let mut entropy = SeededEntropy::new(1);
+    let to = [reader()];
+    let plain = content(200_000);
+    for after in [0, 10, 70_000] {
+        let error = encrypt(&mut Broken(after), &to, &mut entropy, &mut Vec::new());
+        assert!(matches!(error, Err(Crypt4ghError::Read(_))), "{after}");
+        let error = encrypt(&mut &plain[..], &to, &mut entropy, &mut Broken(after));
+        assert!(matches!(error, Err(Crypt4ghError::Write(_))), "{after}");
+    }
+    let file = made(&plain, &to);
+    for after in [0, 20, HEADER, HEADER + 70_000] {
+        let mut source = (&file[..after]).chain(Broken(0));
+        let error = import(&mut source, &secret(), &mut Vec::new());
+        assert!(matches!(error, Err(Crypt4ghError::Read(_))), "{after}");
+    }
+    let error = import(&mut &file[..], &secret(), &mut Broken(100));
+    assert!(matches!(error, Err(Crypt4ghError::Write(_))));
+    let (part, blocks) = sealed_part(&plain);
+    for after in [0, 200, 100_000] {
+        let error = export(&part, &to, &blocks.0, &mut entropy, &mut Broken(after));
+        assert!(matches!(error, Err(SealError::Write(_))), "{after}");
+    }
+}
