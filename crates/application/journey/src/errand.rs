@@ -2,11 +2,10 @@
 //! before they leave; after a crash the very same request goes out again, so nothing happens twice.
 
 use medibloc_dag::Cid;
-use medibloc_ledger::{Call, Event, LedgerError, Outcome, Refusal, SignedCall};
+use medibloc_ledger::{Call, Event, LedgerError, Outcome, SignedCall};
 use medibloc_record::{AccountId, keccak256};
 use serde::{Deserialize, Serialize};
 
-use crate::accept::is_temporary;
 use crate::outbox::Outgoing;
 use crate::party::{change, table};
 use crate::ports::Change;
@@ -139,7 +138,7 @@ impl Party {
                 self.ports.vault.apply(changes)?;
                 Ok(outcome)
             }
-            Err(error) if is_temporary(&error) => {
+            Err(error) if !is_refused(&error) => {
                 let problem = Some(error.to_string());
                 if errand.problem != problem {
                     errand.problem = problem;
@@ -186,15 +185,17 @@ impl Party {
             if let Some(outcome) = self.happened(errand).await? {
                 return Ok(outcome);
             }
-            let again = matches!(error, LedgerError::BadRequest { .. }) && attempt == 0;
-            if !again {
+            if !matches!(error, LedgerError::BadRequest { .. }) {
                 return Err(error.into());
             }
             errand.signed = None;
+            if attempt > 0 {
+                return Err(error.into());
+            }
         }
-        Err(LedgerError::from(Refusal::Contract {
-            name: "the request was not valid twice".into(),
-        })
+        Err(LedgerError::BadRequest {
+            what: "it was signed twice and taken neither time".into(),
+        }
         .into())
     }
 
@@ -211,7 +212,19 @@ impl Party {
     }
 }
 
-fn gone(key: &[u8; 32]) -> Change {
+impl Errand {
+    /// Whether nothing of it has left this machine yet.
+    pub(crate) const fn is_unsent(&self) -> bool {
+        self.signed.is_none()
+    }
+}
+
+/// Whether the contracts said no: only then is an errand given up. Everything else may pass.
+const fn is_refused(error: &JourneyError) -> bool {
+    matches!(error, JourneyError::Ledger(LedgerError::Refused(_)))
+}
+
+pub(crate) fn gone(key: &[u8; 32]) -> Change {
     Change::Delete {
         table: table::ERRANDS,
         key: key.to_vec(),

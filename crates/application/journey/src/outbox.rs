@@ -10,6 +10,9 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter};
 use crate::{JourneyError, Party};
 
+/// How long a letter that was sent is kept, to be sent once more if it is asked for.
+const KEEP_SENT: u64 = 90 * 86_400;
+
 /// How long a reader may take to say that it purged.
 const REMIND_AFTER: u64 = 86_400;
 
@@ -69,11 +72,17 @@ impl Party {
 
     /// Sends every letter that has not left; tells what could not be done now.
     pub(crate) async fn resume_letters(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
-        let waiting: Vec<Outgoing> = self.rows(table::LETTERS)?;
-        for outgoing in waiting
-            .into_iter()
-            .filter(|outgoing| outgoing.sent.is_none())
-        {
+        let now = self.ports.clock.now();
+        for outgoing in self.rows::<Outgoing>(table::LETTERS)? {
+            if let Some(sent) = outgoing.sent {
+                if now.since(sent) > KEEP_SENT {
+                    self.ports.vault.apply(vec![Change::Delete {
+                        table: table::LETTERS,
+                        key: outgoing.key.to_vec(),
+                    }])?;
+                }
+                continue;
+            }
             let mut kept = outgoing.clone();
             match self.post(outgoing).await {
                 Ok(()) => {}

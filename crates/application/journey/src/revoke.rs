@@ -5,7 +5,7 @@ use medibloc_keys::recover;
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId, RecordId};
 
-use crate::errand::{Luggage, errand_key};
+use crate::errand::{Luggage, errand_key, gone};
 use crate::grant::plan::forget_plan;
 use crate::mail::Message;
 use crate::outbox::Outgoing;
@@ -29,7 +29,18 @@ impl Party {
                     what: format!("grant {id}"),
                     hint: "`medibloc grant list` shows the grants that were given",
                 })?;
-        self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
+        let begun = errand_key("grant", &[id.as_bytes()]);
+        if self.errand(&begun)?.is_some_and(|grant| grant.is_unsent()) {
+            // It never left: nothing is on chain that could be revoked.
+            let row = Change::Delete {
+                table: table::GRANTS,
+                key: id.as_bytes().to_vec(),
+            };
+            let plan = end_of_plan(&given);
+            let changes = [gone(&begun), row].into_iter().chain(plan);
+            return Ok(self.ports.vault.apply(changes.collect())?);
+        }
+        self.finish(&begun).await?;
         let key = errand_key("revoke", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
             return self.finish(&key).await;

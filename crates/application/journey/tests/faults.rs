@@ -212,3 +212,30 @@ fn reader_addresses_that_are_wanted_come_though_letters_are_lost_or_come_twice()
         }
     }
 }
+
+#[test]
+fn a_restore_cut_off_at_any_call_is_begun_again_and_brings_everything_back() {
+    let mut walk = Walk::new(1, PATIENT, Clone::clone, Clone::clone);
+    block_on(async {
+        for step in 0..STEPS {
+            let done = walk.step(step, 0).await;
+            done.unwrap_or_else(|stopped| panic!("step {step}: {}", stopped.told));
+        }
+        walk.settle().await.unwrap();
+        let whole = Fuse::whole();
+        let expected = walk.restore(&whole).await.unwrap();
+        assert!(expected.is_whole(), "{expected:#?}");
+        let stride = if std::env::var_os("MEDIBLOC_FAULTS").is_some() {
+            1
+        } else {
+            (usize::try_from(whole.count()).unwrap() * 4 / SAMPLE) | 1
+        };
+        let points = (1..=whole.count()).flat_map(|at| Mode::ALL.map(|mode| (at, mode)));
+        for (at, mode) in points.step_by(stride) {
+            let fuse = Fuse::new(at, mode);
+            let restored = walk.restore(&fuse).await.unwrap();
+            let call = fuse.hit().unwrap_or("nothing");
+            assert_eq!(restored, expected, "{mode:?} at call {at} ({call})");
+        }
+    });
+}

@@ -14,7 +14,9 @@ use fuse::{Fuse, fused};
 use medibloc_consent::{AnchorFields, KeeperReply, Purpose, RefusalReason};
 use medibloc_dag::{Block, Cid, Codec};
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{JourneyError, Network, Party, Standing, VaultPort, medical_only};
+use medibloc_journey::{
+    GrantState, JourneyError, Network, Party, Standing, VaultPort, medical_only,
+};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::{Call, Events as _, Relay as _, Submit as _};
 use medibloc_record::{
@@ -523,4 +525,41 @@ async fn a_keeper_that_lies_is_passed_over() {
         error.contains("3 of 4") && error.contains("keeper 2"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_grant_that_never_left_is_taken_back_at_home_and_a_revocation_is_never_given_up() {
+    let story = Story::new(13).await;
+    let record = story.granted("asked").await;
+    let request = story.patient.party.requests().unwrap().pop().unwrap();
+    let other = story.write("other").await.unwrap();
+    story.patient.party.sync().await.unwrap();
+    story.patient.fuse.stop("store.put");
+    let granted = story.patient.party.approve(&request, other, story.until);
+    assert!(granted.await.is_err());
+    let pending = story.patient.party.given_views().await.unwrap();
+    let id = pending
+        .iter()
+        .find(|view| view.records.contains(&other.to_string()))
+        .map(|view| (view.id.parse().unwrap(), view.state))
+        .unwrap();
+    assert_eq!(id.1, GrantState::Pending);
+    story.patient.party.revoke(id.0).await.unwrap();
+    story.patient.fuse.heal();
+    story.patient.party.sync().await.unwrap();
+    assert_eq!(story.events("Granted").await, 1, "it never happened");
+
+    let (grant, _) = story.patient.party.grants().unwrap().remove(0);
+    story.patient.fuse.stop("relay");
+    assert!(story.patient.party.revoke(grant).await.is_err());
+    let later = story.patient.party.sync().await.unwrap().later;
+    assert!(
+        later.iter().any(|told| told.contains("revocation")),
+        "{later:?}"
+    );
+    story.clinic.party.read(record).await.unwrap();
+    story.patient.fuse.heal();
+    story.patient.party.sync().await.unwrap();
+    assert!(story.clinic.party.read(record).await.is_err());
+    assert_eq!(story.events("Revoked").await, 1);
 }

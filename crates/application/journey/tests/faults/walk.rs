@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fuse::{Fuse, fused};
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::{MemoryVault, World};
 use medibloc_journey::{
-    Extent, Invitation, JourneyError, Party, PendingRequest, Ports, VaultPort, medical_only,
+    Extent, GrantView, Invitation, JourneyError, Party, PendingRequest, Ports, VaultPort,
+    medical_only,
 };
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::Events as _;
@@ -324,6 +326,37 @@ impl Walk {
         Ok(())
     }
 
+    /// Restores the patient into an empty vault; a restore that is cut off is begun again over what it left.
+    pub(crate) async fn restore(&self, fuse: &Arc<Fuse>) -> Result<Restored, JourneyError> {
+        let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
+        let ports = |whole| {
+            let ports = self.world.ports_with(vault.clone());
+            if whole { ports } else { fused(&ports, fuse) }
+        };
+        let cut_off = Party::restore(&phrase_of(PATIENT), Role::Person, ports(false)).await;
+        let party = match cut_off {
+            Ok((party, report)) if report.advice().is_none() => party,
+            _ => {
+                let phrase = phrase_of(PATIENT);
+                let again = Party::restore(&phrase, Role::Person, ports(true));
+                again.await?.0
+            }
+        };
+        drop(party);
+        let party = Party::new(seed_of(PATIENT), Role::Person, ports(true));
+        party.sync().await?;
+        let contacts = party.contact_views()?;
+        let mut names: Vec<_> = contacts.into_iter().map(|view| view.name).collect();
+        names.sort();
+        Ok(Restored {
+            records: format!("{:?}", party.record_views()?),
+            given: party.given_views().await?,
+            names,
+            audit: party.audit().await?.len(),
+            jobs: party.job_views()?.len(),
+        })
+    }
+
     /// What must be the same however the walk went.
     pub(crate) async fn end_state(&mut self) -> EndState {
         for (whose, actor) in self.actors.iter_mut().enumerate() {
@@ -407,7 +440,28 @@ impl Walk {
 }
 
 fn seed_of(whose: usize) -> medibloc_keys::Seed {
-    Phrase::generate(&mut SeededEntropy::new(whose as u64 + 1), Language::English).seed()
+    phrase_of(whose).seed()
+}
+
+fn phrase_of(whose: usize) -> Phrase {
+    Phrase::generate(&mut SeededEntropy::new(whose as u64 + 1), Language::English)
+}
+
+/// What a restore must bring back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Restored {
+    records: String,
+    given: Vec<GrantView>,
+    names: Vec<String>,
+    audit: usize,
+    jobs: usize,
+}
+
+impl Restored {
+    /// There is something to bring back.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.given.len() == 5 && self.names.len() == 2 && self.audit == 2 && self.jobs == 0
+    }
 }
 
 fn not_yet(what: &str) -> JourneyError {
