@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use medibloc_consent::Grant;
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
-    KeeperFacts, LedgerError, RecordFacts, Standing, Submit, UnsignedCall,
+    KeeperFacts, LedgerError, ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
 };
 use medibloc_record::{
-    AccountId, Address, Committee, RecordId, Role, SealingKey, Threshold, Timestamp,
+    AccountId, Address, Committee, ReceiptId, RecordId, Role, SealingKey, Threshold, Timestamp,
 };
 
 use crate::Deployed;
@@ -130,7 +130,11 @@ impl EvmLedger {
         Ok(logs)
     }
 
-    async fn block(&self, number: u64, logs: &[Log]) -> Result<BlockEvents, LedgerError> {
+    pub(crate) async fn block(
+        &self,
+        number: u64,
+        logs: &[Log],
+    ) -> Result<BlockEvents, LedgerError> {
         let header = self.known_header(BlockId::number(number)).await?;
         if logs.iter().any(|log| log.block_hash != Some(header.hash)) {
             return Err(LedgerError::Unreachable {
@@ -381,5 +385,13 @@ impl Events for EvmLedger {
             blocks.push(self.block(*number, logs).await?);
         }
         Ok(blocks)
+    }
+
+    async fn proof(
+        &self,
+        block: u64,
+        receipt: ReceiptId,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        self.prove(block, receipt).await.map(Some)
     }
 }

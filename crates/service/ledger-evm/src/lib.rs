@@ -19,6 +19,10 @@
 //! let ledger = EvmLedger::connect(rpc.clone(), deployed, 0).await?;
 //! // the node: Relay; `relay_from(source, call)` keeps the addresses of one connection out of one batch
 //! let relay = RelayWallet::start(&ledger, relay, RelayOptions::default());
+//! // a read model: undo and apply what `steps` say, store it with `state`, go on until there are none
+//! let state = medibloc_ledger::Follow::from(deployed.block);
+//! let (state, steps) = ledger.follow(&state).await?;
+//! // audit: `ledger.proof(block, receipt)` is checked by anyone with `verify_receipt(&proof, &contracts)`
 //! // the authority
 //! let authority = AuthorityWallet::new(&ledger, deployer);
 //! # Ok(()) }
@@ -32,7 +36,9 @@ mod authority;
 mod decode;
 mod deploy;
 mod encode;
+mod follow;
 mod ledger;
+mod proof;
 mod refusal;
 mod relay;
 mod wallet;
@@ -41,5 +47,6 @@ pub use authority::{Accreditation, AuthorityWallet};
 pub use contracts::{Contracts, Deployed};
 pub use deploy::{DeployPlan, KeeperPlan, deploy};
 pub use ledger::EvmLedger;
+pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source};
 pub use rpc::Rpc;

@@ -21,13 +21,13 @@ const TIP: u128 = 1_000_000_000;
 /// A transaction that no block takes is sent again with a higher fee after this time.
 const STUCK: Duration = Duration::from_secs(45);
 
-/// One key with its own nonce count.
+/// One key; its transactions leave one after another.
 #[derive(Debug)]
 pub(crate) struct Wallet {
     rpc: Rpc,
     signer: PrivateKeySigner,
     chain_id: u64,
-    nonce: Mutex<Option<u64>>,
+    turn: Mutex<()>,
 }
 
 /// What to send.
@@ -80,7 +80,7 @@ impl Wallet {
             rpc,
             signer,
             chain_id,
-            nonce: Mutex::new(None),
+            turn: Mutex::new(()),
         }
     }
 
@@ -88,23 +88,13 @@ impl Wallet {
         self.signer.address()
     }
 
-    /// The nonce of the wallet's next transaction.
+    /// The nonce of the wallet's next transaction, as the chain and its waiting room have it: a block that was
+    /// replaced may have taken transactions back.
     pub(crate) async fn next_nonce(&self) -> Result<u64, Fault> {
-        let mut next = self.nonce.lock().await;
-        self.known(&mut next).await
-    }
-
-    async fn known(&self, next: &mut Option<u64>) -> Result<u64, Fault> {
-        if let Some(nonce) = *next {
-            return Ok(nonce);
-        }
         let address = self.address();
-        let nonce = self
-            .rpc
+        self.rpc
             .ask(|node| async move { node.get_transaction_count(address).pending().await })
-            .await?;
-        *next = Some(nonce);
-        Ok(nonce)
+            .await
     }
 
     /// Signs and sends. The lock is held over the sending on purpose: nonces leave in order or not at all.
@@ -113,30 +103,22 @@ impl Wallet {
             Some(gas) => gas,
             None => self.estimate(&payload).await?,
         };
-        let mut next = self.nonce.lock().await;
-        let nonce = self.known(&mut next).await?;
+        let _turn = self.turn.lock().await;
         let mut sent = Sent {
+            nonce: self.next_nonce().await?,
             payload,
-            nonce,
             gas,
             versions: Vec::new(),
         };
-        let mut outcome = self.broadcast(&mut sent, 100).await;
+        let outcome = self.broadcast(&mut sent, 100).await;
         if is_about_nonce(&outcome) {
-            *next = None;
-            sent.nonce = self.known(&mut next).await?;
-            outcome = self.broadcast(&mut sent, 100).await;
+            // another program of the same key was faster
+            sent.nonce = self.next_nonce().await?;
+            self.broadcast(&mut sent, 100).await?;
+        } else {
+            outcome?;
         }
-        match outcome {
-            Ok(()) => {
-                *next = Some(sent.nonce + 1);
-                Ok(sent)
-            }
-            Err(fault) => {
-                *next = None;
-                Err(fault)
-            }
-        }
+        Ok(sent)
     }
 
     async fn estimate(&self, payload: &Payload) -> Result<u64, Fault> {

@@ -14,6 +14,7 @@ mod facts;
 mod follow;
 mod memory;
 mod port;
+mod proof;
 
 pub use anchored::{Anchored, AuditLine, AuditTrail, Receipt};
 pub use call::{Call, Outcome, SignedCall, UnsignedCall};
@@ -25,3 +26,4 @@ pub use facts::{
 pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};
+pub use proof::ReceiptProof;

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use medibloc_consent::Grant;
-use medibloc_record::{AccountId, Address, RecordId, Timestamp};
+use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
 
 use crate::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, GrantFacts, Head, LedgerError, Outcome,
-    RecordFacts, SignedCall, Standing, UnsignedCall,
+    ReceiptProof, RecordFacts, SignedCall, Standing, UnsignedCall,
 };
 
 /// Encodes calls into requests that can be signed.
@@ -60,4 +60,16 @@ pub trait Events: Send + Sync {
     /// Up to `limit` final blocks from number `from` on that have events; the last one is always the newest that
     /// was looked at, so that the next question starts after it. Empty if `from` is not final yet.
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError>;
+
+    /// What proves to others that a receipt stands in a block; none where there is no chain to prove anything by.
+    ///
+    /// # Errors
+    /// If the block is silent about it, or there is no answer.
+    async fn proof(
+        &self,
+        _block: u64,
+        _receipt: ReceiptId,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        Ok(None)
+    }
 }

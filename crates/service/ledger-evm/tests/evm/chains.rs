@@ -17,6 +17,7 @@ use medibloc_ledger_evm::{
     Rpc, deploy,
 };
 use medibloc_record::{AccountId, Digest, Threshold, Timestamp};
+use serde_json::{Value, json};
 
 /// The first account of "test test … junk", which every development chain gives coins to.
 const DEPLOYER: [u8; 32] = [
@@ -132,8 +133,16 @@ impl Scene {
         }
     }
 
+    /// Asks the node a plain question.
+    pub(crate) async fn ask(&self, method: &'static str, arguments: Value) -> Value {
+        self.raw
+            .raw_request(method.into(), arguments)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn mine(&self) {
-        let _: serde_json::Value = self.raw.raw_request("evm_mine".into(), ()).await.unwrap();
+        self.ask("evm_mine", json!([])).await;
     }
 }
 
@@ -179,11 +188,7 @@ impl Stage for Scene {
     }
 
     async fn wait(&self, seconds: u64) -> Result<(), LedgerError> {
-        let _: serde_json::Value = self
-            .raw
-            .raw_request("evm_increaseTime".into(), (seconds,))
-            .await
-            .unwrap();
+        self.ask("evm_increaseTime", json!([seconds])).await;
         self.mine().await;
         Ok(())
     }

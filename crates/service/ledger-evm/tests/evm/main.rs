@@ -1,6 +1,8 @@
 //! The adapter on real EVMs: the embedded chain in this process, and anvil where Foundry is installed.
 
 mod chains;
+mod follow;
+mod proof;
 mod relay;
 
 use chains::{Scene, anvil, devchain};
