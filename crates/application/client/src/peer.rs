@@ -15,6 +15,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
 const LIFE: u64 = 2 * 60;
 
+/// How long an idle connection is kept.
+const POOL: Duration = Duration::from_secs(15);
+
 /// How long is waited, and how often tried.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -73,6 +76,8 @@ impl Wire {
         let http = reqwest::Client::builder()
             .connect_timeout(timing.connect)
             .timeout(timing.answer)
+            // Nodes close idle connections after 30 seconds: the own end goes first.
+            .pool_idle_timeout(POOL)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(ClientError::Http)?;

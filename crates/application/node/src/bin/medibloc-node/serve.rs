@@ -1,7 +1,5 @@
 //! Serving: connect, open, listen, and end in order.
 
-use std::future::IntoFuture as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +7,8 @@ use anyhow::Context as _;
 use axum::Router;
 use medibloc_ledger_evm::EvmLedger;
 use medibloc_node::{
-    Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Upkeep, WalletRelay, connect,
-    gateway_with_upkeep, keeper_with_upkeep, read_wallet, system_clock,
+    Bounds, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Upkeep, WalletRelay, connect,
+    gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve, system_clock,
 };
 use medibloc_store::{MemoryStore, Store};
 use tokio::net::TcpListener;
@@ -21,8 +19,6 @@ use crate::config::{Config, StoreKind};
 
 /// Between two looks at the chain while nobody asks.
 const LOOK: Duration = Duration::from_secs(2);
-/// For answers that are on their way when the program is told to end.
-const FAREWELL: Duration = Duration::from_secs(10);
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
     let level: tracing::Level = config
@@ -124,27 +120,10 @@ async fn listen(
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(part, listen = %listener.local_addr()?, "serving");
     let upkeep = tokio::spawn(upkeep.run(LOOK));
-    let (told, mut heard) = tokio::sync::watch::channel(false);
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let mut ends = heard.clone();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        let _ = ends.wait_for(|ended| *ended).await;
-    });
-    let ended = tokio::spawn(async move {
-        wait_for_end().await;
-        told.send_replace(true);
-    });
-    let result = tokio::select! {
-        result = server.into_future() => result.context("the socket broke"),
-        () = async {
-            let _ = heard.wait_for(|ended| *ended).await;
-            tokio::time::sleep(FAREWELL).await;
-        } => Ok(()),
-    };
-    ended.abort();
+    serve(listener, router, Bounds::default(), wait_for_end()).await;
     upkeep.abort();
     tracing::info!(part, "ended");
-    result
+    Ok(())
 }
 
 /// Until the program is told to end.
