@@ -209,13 +209,26 @@ fn fetch(cid: &Cid, source: &dyn BlockSource) -> Result<Vec<u8>, DagError> {
 /// # Errors
 /// If it is missing, changed, or of another length.
 pub fn leaf_bytes(leaf: &Leaf, source: &dyn BlockSource) -> Result<Vec<u8>, DagError> {
-    let bytes = fetch(&leaf.cid, source)?;
-    if bytes.len() as u64 != leaf.length {
-        return Err(DagError::Unixfs {
-            why: "a leaf of another length",
-        });
-    }
+    let bytes = source
+        .block(&leaf.cid)
+        .ok_or(DagError::Missing { cid: leaf.cid })?;
+    check_leaf(leaf, &bytes)?;
     Ok(bytes)
+}
+
+/// Checks bytes that are said to be a leaf's, for who fetches many and checks them side by side.
+///
+/// # Errors
+/// If they were changed or are of another length.
+pub fn check_leaf(leaf: &Leaf, bytes: &[u8]) -> Result<(), DagError> {
+    leaf.cid.verify(bytes)?;
+    if bytes.len() as u64 == leaf.length {
+        Ok(())
+    } else {
+        Err(DagError::Unixfs {
+            why: "a leaf of another length",
+        })
+    }
 }
 
 /// Bytes of a file, as its root says: of a leaf its own, of a node the sum below it.

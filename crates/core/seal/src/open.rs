@@ -3,9 +3,10 @@
 
 use std::io::Write;
 
-use medibloc_dag::BlockSource;
-use medibloc_dag::unixfs::{leaf_bytes, leaves};
+use medibloc_dag::unixfs::{Leaf, check_leaf, leaf_bytes, leaves};
+use medibloc_dag::{BlockSource, DagError};
 use medibloc_record::ManifestPart;
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -40,8 +41,11 @@ pub(crate) struct Segment<'a> {
     pub(crate) real: usize,
 }
 
-/// Visits the segments of a part in order; those of a leaf are opened together. Fails at the end if length or hash are
-/// not the manifest's.
+/// Leaves that are checked and opened together.
+const LEAVES: usize = 4;
+
+/// Visits the segments of a part in order. Leaves are checked and segments opened side by side, while the plaintext before
+/// them is hashed. Fails at the end if length or hash are not the manifest's.
 pub(crate) fn each_segment(
     part: &ManifestPart,
     source: &dyn BlockSource,
@@ -51,11 +55,30 @@ pub(crate) fn each_segment(
     let size = sealed_length(padded(part.length));
     let (mut pending, mut opened) = (Vec::new(), Zeroizing::new(Vec::new()));
     let (mut first, mut left) = (0u64, part.length);
-    let mut hash = Sha256::new();
-    for leaf in leaves(&part.cid, size, 0, size, source)? {
-        pending.extend_from_slice(&leaf_bytes(&leaf, source)?);
+    let mut hashing = Hashing::new(part.length);
+    for group in leaves(&part.cid, size, 0, size, source)?.chunks(LEAVES) {
+        let fetched = group
+            .iter()
+            .map(|leaf| {
+                let missing = DagError::Missing { cid: leaf.cid };
+                Ok((*leaf, source.block(&leaf.cid).ok_or(missing)?))
+            })
+            .collect::<Result<Vec<_>, DagError>>()?;
+        let ((), checks) = rayon::join(
+            || hashing.update(&opened),
+            || {
+                let check = |(leaf, bytes): &(Leaf, Vec<u8>)| check_leaf(leaf, bytes);
+                fetched.par_iter().map(check).collect::<Vec<_>>()
+            },
+        );
+        checks.into_iter().collect::<Result<(), DagError>>()?;
+        let last = fetched
+            .last()
+            .is_some_and(|(leaf, _)| leaf.offset + leaf.length == size);
+        for (_, bytes) in fetched {
+            pending.extend_from_slice(&bytes);
+        }
         let whole = pending.len() - pending.len() % SEALED_SEGMENT;
-        let last = leaf.offset + leaf.length == size;
         let ready = if last { pending.len() } else { whole };
         opened.clear();
         opened.extend_from_slice(&pending[..ready]);
@@ -69,7 +92,6 @@ pub(crate) fn each_segment(
             if plain[real..].iter().any(|byte| *byte != 0) {
                 return Err(SealError::Check("the padding is not zeros"));
             }
-            hash.update(&plain[..real]);
             visit(&Segment {
                 sealed,
                 plain,
@@ -79,13 +101,37 @@ pub(crate) fn each_segment(
         }
         pending.drain(..ready);
     }
-    let digest: [u8; 32] = hash.finalize().into();
+    hashing.update(&opened);
+    let digest: [u8; 32] = hashing.hash.finalize().into();
     if left != 0 || !bool::from(digest[..].ct_eq(&part.plaintext.as_bytes()[..])) {
         return Err(SealError::Check(
             "the plaintext is not the one that the manifest describes",
         ));
     }
     Ok(())
+}
+
+/// The hash of a plaintext whose segments come opened in place, as far as its true length.
+struct Hashing {
+    hash: Sha256,
+    left: u64,
+}
+
+impl Hashing {
+    fn new(length: u64) -> Self {
+        Self {
+            hash: Sha256::new(),
+            left: length,
+        }
+    }
+
+    fn update(&mut self, opened: &[u8]) {
+        for plain in opened.chunks(SEALED_SEGMENT).map(plain_of) {
+            let real = usize::try_from(self.left.min(plain.len() as u64)).unwrap_or(plain.len());
+            self.hash.update(&plain[..real]);
+            self.left -= real as u64;
+        }
+    }
 }
 
 /// Bytes `offset..offset + length` of a part, cut at its end; only the leaves that hold them are fetched. Each segment is

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_dag::{Block, Cid, cbor};
+use medibloc_dag::{Block, BlockSource, Cid, cbor};
 use medibloc_keys::{
     DealerSeed, Dealing, KeeperHalf, SealingSecret, SeededEntropy, SigningKey, combine,
 };
@@ -525,6 +525,35 @@ fn a_source_of_another_length_than_declared_seals_nothing() {
         assert!(
             matches!(result, Err(SealError::Length { .. })),
             "declared {declared}"
+        );
+    }
+}
+
+/// Counts the leaves that are fetched.
+struct Counting<'a>(&'a BTreeMap<Cid, Vec<u8>>, std::cell::Cell<usize>);
+
+impl BlockSource for Counting<'_> {
+    fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
+        if cid.codec() == medibloc_dag::Codec::Raw {
+            self.1.set(self.1.get() + 1);
+        }
+        self.0.get(cid).cloned()
+    }
+}
+
+#[test]
+fn a_range_of_64_kib_fetches_two_leaves_at_most() {
+    let made = make(&vec![7u8; 5 << 20]);
+    let parts = try_objects(&made, &objects(&made)).unwrap();
+    let part = &parts[0];
+    for offset in (0..5 << 20).step_by(65_521) {
+        let source = Counting(&made.blocks.0, std::cell::Cell::new(0));
+        let range = open_range(part, offset, 65_536, &source).unwrap();
+        assert_eq!(range.len() as u64, 65_536.min(part.length - offset));
+        assert!(
+            (1..=2).contains(&source.1.get()),
+            "{offset}: {}",
+            source.1.get()
         );
     }
 }
