@@ -3,6 +3,17 @@
 //!
 //! Pure: randomness comes in as [`Entropy`]. It knows nothing of records beyond their ids, and every secret type
 //! wipes itself on drop and prints as `…`.
+//!
+//! ```
+//! use medibloc_keys::{KeyFile, KeyFileCost, Language, Phrase, SeededEntropy};
+//! # let mut entropy = SeededEntropy::new(1);
+//! let phrase = Phrase::generate(&mut entropy, Language::English);
+//! let file = KeyFile::Phrase(phrase).seal("a passphrase", KeyFileCost::RECOMMENDED, &mut entropy)?;
+//! let seed = KeyFile::open(&file, "a passphrase")?.seed();
+//! let vault_key = seed.local_key("vault");
+//! # assert_eq!(vault_key.len(), 32);
+//! # Ok::<(), medibloc_keys::KeyFileError>(())
+//! ```
 
 mod derive;
 mod entropy;

@@ -3,6 +3,17 @@
 //! `MK = HKDF-SHA256(k_o ‖ k_k, salt = record id)`: the owner's half travels in grants, the keepers' half only against a
 //! receipt. Pure: bytes stream in and blocks stream out in constant memory; randomness is an argument. It never speaks
 //! to a chain, a keeper or a disk. The byte layout is docs/format/sealed-record.md.
+//!
+//! ```
+//! use medibloc_keys::{SealingSecret, SeededEntropy};
+//! use medibloc_seal::crypt4gh;
+//! let (own, mut entropy) = (SealingSecret::from_bytes(1, [7; 32]), SeededEntropy::new(1));
+//! let (mut file, mut plain) = (Vec::new(), Vec::new());
+//! crypt4gh::encrypt(&mut &b"a genome"[..], &[own.public().into()], &mut entropy, &mut file)?;
+//! let found = crypt4gh::import(&mut &file[..], &own, &mut plain)?;
+//! assert_eq!((found.length, plain.as_slice()), (8, &b"a genome"[..]));
+//! # Ok::<(), crypt4gh::Crypt4ghError>(())
+//! ```
 
 mod body;
 mod check;
