@@ -10,10 +10,10 @@ use medibloc_consent::Grant;
 use medibloc_journey::{Change, Ports, VaultPort as _};
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Events, Facts, GrantFacts, Head, LedgerError,
-    RecordFacts, Standing, Submit, UnsignedCall,
+    ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
 };
 use medibloc_ledger_evm::{Contracts, Deployed, EvmLedger, Rpc};
-use medibloc_record::{AccountId, Address, RecordId, Timestamp};
+use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
 use medibloc_vault::Vault;
 use tokio::sync::OnceCell;
 
@@ -203,5 +203,13 @@ impl Facts for Ledger {
 impl Events for Ledger {
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         self.chain().await?.events(from, limit).await
+    }
+
+    async fn proof(
+        &self,
+        block: u64,
+        receipt: ReceiptId,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        self.chain().await?.proof(block, receipt).await
     }
 }

@@ -104,7 +104,7 @@ fn key(index: u64) -> Nibbles {
 /// The root of the trie of these receipts, and the nodes on the way to one of them.
 fn branch(receipts: &[Vec<u8>], index: u64) -> (B256, Vec<serde_bytes::ByteBuf>) {
     let mut leaves: Vec<_> = (0..).map(key).zip(receipts).collect();
-    leaves.sort_by(|a, b| a.0.cmp(&b.0));
+    leaves.sort_by_key(|(key, _)| *key);
     let retainer = ProofRetainer::new(vec![key(index)]);
     let mut builder = HashBuilder::default().with_proof_retainer(retainer);
     for (key, receipt) in leaves {

@@ -1,5 +1,11 @@
 //! The adapter on real EVMs: the embedded chain in this process, and anvil where Foundry is installed.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at what it does not expect"
+)]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
 mod chains;
 mod follow;
 mod proof;

@@ -1,5 +1,10 @@
 //! A chain that is cut back and grown, a node that drops, repeats and lags, a follower that dies.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the chains of these tests are short"
+)]
+
 use medibloc_record::{AccountId, Timestamp, keccak256};
 use proptest::prelude::*;
 
@@ -196,11 +201,11 @@ impl World {
             Fault::Reorganise(depth, grow) => self.reorganise(*depth, *grow),
             Fault::Round => self.round(&chain),
             Fault::Drop => {
-                self.take(World::head_of(&chain));
+                self.take(Self::head_of(&chain));
             }
             Fault::Delay => {
-                let question = self.take(World::head_of(&chain));
-                self.late = question.and_then(|ask| World::answer(&chain, ask));
+                let question = self.take(Self::head_of(&chain));
+                self.late = question.and_then(|ask| Self::answer(&chain, ask));
             }
             Fault::Late => {
                 if let Some(answer) = self.late.take() {
@@ -208,18 +213,18 @@ impl World {
                 }
             }
             Fault::Twice => {
-                let question = self.take(World::head_of(&chain));
-                if let Some(answer) = question.and_then(|ask| World::answer(&chain, ask)) {
+                let question = self.take(Self::head_of(&chain));
+                if let Some(answer) = question.and_then(|ask| Self::answer(&chain, ask)) {
                     self.take(answer.clone());
                     self.take(answer);
                 }
-                self.take(World::head_of(&chain));
+                self.take(Self::head_of(&chain));
             }
             Fault::Between(depth, grow) => {
-                let question = self.take(World::head_of(&chain));
+                let question = self.take(Self::head_of(&chain));
                 self.reorganise(*depth, *grow);
                 let chain = self.chain.clone();
-                if let Some(answer) = question.and_then(|ask| World::answer(&chain, ask)) {
+                if let Some(answer) = question.and_then(|ask| Self::answer(&chain, ask)) {
                     self.take(answer);
                 }
             }
