@@ -220,6 +220,13 @@ impl Party {
             }
         })
         .await?;
+        for file in &mut files {
+            let Ok(receipt) = file.receipt.id.parse() else {
+                continue;
+            };
+            let proof = self.ports.events.proof(file.receipt.block, receipt).await?;
+            file.ledger = proof.and_then(|proof| serde_json::to_value(proof).ok());
+        }
         Ok(files)
     }
 

@@ -1,8 +1,9 @@
 //! Sync (design 11, rows 3, 9–11): unfinished jobs, events of the chain, letters. Safe to run at any time and to
 //! break off at any instant: every step is keyed by what it is about and simply done again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use medibloc_consent::Grant;
 use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
@@ -81,8 +82,12 @@ impl Party {
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, next) = self.events_from(start.next).await?;
         let capsules = newest_capsules(&events);
+        let over = self.already_over(&events)?;
         let mut complete = true;
-        for (_, event) in &events {
+        for (at, event) in &events {
+            if over.contains(at) {
+                continue;
+            }
             let done = self.take_event(&own, event, &capsules, report).await;
             match done {
                 Ok(()) => {}
@@ -183,6 +188,45 @@ impl Party {
             Event::Erased { record } => self.mark_erased(*record),
             _ => Ok(()),
         }
+    }
+
+    /// Grants and deliveries to this reader that a later event takes back: no node gives out their objects any more,
+    /// and nobody needs them.
+    fn already_over(
+        &self,
+        events: &[(EventRef, Event)],
+    ) -> Result<BTreeSet<EventRef>, JourneyError> {
+        let mut held: BTreeMap<GrantId, (AccountId, AccountId)> = self
+            .held()?
+            .into_iter()
+            .filter_map(|held| Some((held.artefact.grant?.id, (held.owner, held.own))))
+            .collect();
+        held.extend(events.iter().filter_map(|(_, event)| match event {
+            Event::Granted(grant) => Some((grant.id, (grant.owner, grant.reader))),
+            _ => None,
+        }));
+        let (mut over, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        for (at, event) in events.iter().rev() {
+            let ends = |owner: &AccountId, reader: Option<&AccountId>| {
+                let of = |known: &(AccountId, AccountId)| {
+                    known.0 == *owner && reader.is_none_or(|reader| known.1 == *reader)
+                };
+                let ids = held.iter().filter(move |(_, known)| of(known));
+                ids.map(|(id, _)| *id).collect::<Vec<_>>()
+            };
+            match event {
+                Event::Revoked { grant } => ended.extend([*grant]),
+                Event::ReaderRevoked { owner, reader } => ended.extend(ends(owner, Some(reader))),
+                Event::AllRevoked { owner } => ended.extend(ends(owner, None)),
+                Event::Granted(Grant { id, .. }) | Event::Delivered { grant: id, .. }
+                    if ended.contains(id) =>
+                {
+                    over.insert(*at);
+                }
+                _ => {}
+            }
+        }
+        Ok(over)
     }
 
     /// Looks again at records that were checked but lacked acknowledgements, and at those with missing objects.
