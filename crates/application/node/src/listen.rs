@@ -132,9 +132,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_never_ends_is_cut_off_and_others_are_served() {
-        let mut bounds = Bounds::default();
-        bounds.head = Duration::from_millis(200);
-        bounds.connections = 1;
+        let bounds = Bounds {
+            head: Duration::from_millis(200),
+            connections: 1,
+            ..Bounds::default()
+        };
         let (address, _end, _task) = start(bounds).await;
         // It holds the only place until it is cut off; the next one waits for it.
         let (slow, whole) = tokio::join!(say(address, &WHOLE[..20]), say(address, WHOLE));
@@ -144,8 +146,10 @@ mod tests {
 
     #[tokio::test]
     async fn it_ends_when_it_is_told_though_a_connection_is_open() {
-        let mut bounds = Bounds::default();
-        bounds.farewell = Duration::from_millis(100);
+        let bounds = Bounds {
+            farewell: Duration::from_millis(100),
+            ..Bounds::default()
+        };
         let (address, end, task) = start(bounds).await;
         assert!(say(address, WHOLE).await.ends_with("here"));
         let _open = TcpStream::connect(address).await.unwrap();

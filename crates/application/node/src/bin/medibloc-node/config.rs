@@ -51,9 +51,9 @@ pub(crate) struct GatewaySection {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StoreKind {
     /// Pack files in the data folder.
+    #[default]
     Ipfs,
     /// Nothing on disk: for trials.
-    #[default]
     Memory,
 }
 

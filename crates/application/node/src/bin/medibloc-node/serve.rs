@@ -11,6 +11,7 @@ use medibloc_node::{
     gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve, system_clock,
 };
 use medibloc_store::{MemoryStore, Store};
+use medibloc_store_ipfs::{IpfsStore, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -74,10 +75,12 @@ fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn Store>
             tracing::warn!("blocks are kept in memory and end with the process");
             Ok(Arc::new(MemoryStore::new()))
         }
-        StoreKind::Ipfs => anyhow::bail!(
-            "store = \"ipfs\" is not in this build; use store = \"memory\" in {}",
-            config.data_dir.display()
-        ),
+        StoreKind::Ipfs => {
+            let folder = config.data_dir.join("blocks");
+            let store = IpfsStore::open(&folder, Options::default())
+                .with_context(|| format!("cannot open the store in {}", folder.display()))?;
+            Ok(Arc::new(store))
+        }
     }
 }
 
