@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, Purpose, PurposeTag, Scope, Terms};
 use medibloc_keys::recover;
-use medibloc_ledger::Event;
+use medibloc_ledger::{Event, ReceiptProof};
 use medibloc_record::{
     AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Signature, Timestamp,
     TypedDomain,
@@ -39,8 +39,8 @@ pub struct ProofFile {
     pub purpose: ProvedPurpose,
     /// Who the reader is.
     pub reader: ProvedReader,
-    /// What the ledger proves about the receipt, in its own form; none if it proves nothing.
-    pub ledger: Option<serde_json::Value>,
+    /// That the receipt stands in its block, from the block's header down; none if the ledger proves nothing.
+    pub ledger: Option<ReceiptProof>,
 }
 
 /// A deployment.
@@ -129,6 +129,19 @@ pub struct ProvedReader {
     pub credential: Option<String>,
 }
 
+/// What a ledger's proof shows, if the block with this hash is the chain's: the adapter that made it checks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenEvent {
+    /// The block.
+    pub block: u64,
+    /// Its hash.
+    pub block_hash: [u8; 32],
+    /// Its time.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
 /// What came of checking a proof file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofReport {
@@ -180,8 +193,24 @@ impl ProofFile {
 }
 
 impl Party {
-    /// Every read of the own records as proof files, in chain order.
+    /// Every read of the own records as proof files, in chain order, each with the ledger's proof if it can be had.
     pub async fn audit_proofs(&self) -> Result<Vec<ProofFile>, JourneyError> {
+        let mut files = self.audit_files().await?;
+        for file in &mut files {
+            file.ledger = self.ledger_proof(file).await.ok().flatten();
+        }
+        Ok(files)
+    }
+
+    async fn ledger_proof(&self, file: &ProofFile) -> Result<Option<ReceiptProof>, JourneyError> {
+        let receipt: Result<ReceiptId, _> = file.receipt.id.parse();
+        match receipt {
+            Ok(id) => Ok(self.ports.events.proof(file.receipt.block, id).await?),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn audit_files(&self) -> Result<Vec<ProofFile>, JourneyError> {
         let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
         let given: BTreeMap<GrantId, GivenGrant> = self.grants()?.into_iter().collect();
         let contacts = self.contacts()?;
@@ -220,26 +249,22 @@ impl Party {
             }
         })
         .await?;
-        for file in &mut files {
-            let Ok(receipt) = file.receipt.id.parse() else {
-                continue;
-            };
-            let proof = self.ports.events.proof(file.receipt.block, receipt).await?;
-            file.ledger = proof.and_then(|proof| serde_json::to_value(proof).ok());
-        }
         Ok(files)
     }
 
     /// The proof file of one receipt of the own records.
     pub async fn prove_read(&self, receipt: ReceiptId) -> Result<ProofFile, JourneyError> {
         let id = receipt.to_string();
-        let mut files = self.audit_proofs().await?.into_iter();
-        files
-            .find(|file| file.receipt.id == id)
-            .ok_or_else(|| JourneyError::Unknown {
-                what: format!("a read with receipt {receipt} of an own record"),
-                hint: "`medibloc audit` lists the reads",
-            })
+        let mut files = self.audit_files().await?.into_iter();
+        let mut file =
+            files
+                .find(|file| file.receipt.id == id)
+                .ok_or_else(|| JourneyError::Unknown {
+                    what: format!("a read with receipt {receipt} of an own record"),
+                    hint: "`medibloc audit` lists the reads",
+                })?;
+        file.ledger = self.ledger_proof(&file).await?;
+        Ok(file)
     }
 
     /// Checks a proof file, and asks the chain whether it says the same.
@@ -415,6 +440,58 @@ pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
     );
     check_reader(file, &grant, authority, lines);
     report
+}
+
+/// The same with the ledger's proof checked by the adapter that understands it: all that is left is to compare the
+/// block's hash with the chain's.
+pub fn verify_proof_with(
+    file: &ProofFile,
+    authority: Address,
+    check: impl Fn(&ReceiptProof) -> Result<ProvenEvent, String>,
+) -> ProofReport {
+    let mut report = verify_proof(file, authority);
+    let Some(proof) = &file.ledger else {
+        let told = "the file has no proof of the ledger; compare the block, or ask the chain";
+        report.checks.line("receipt in block", false, told);
+        return report;
+    };
+    match check(proof) {
+        Ok(proven) => {
+            let told = format!(
+                "block {} with hash {}",
+                file.receipt.block, file.receipt.block_hash
+            );
+            let same = is_same(&file.receipt, &proven);
+            report.checks.line("receipt in block", same, told);
+        }
+        Err(why) => {
+            report.checks.line("receipt in block", false, why);
+        }
+    }
+    report
+}
+
+fn is_same(said: &ProvedReceipt, proven: &ProvenEvent) -> bool {
+    let Event::ReadOpened {
+        receipt,
+        record,
+        owner,
+        reader,
+        grant,
+        nonce,
+    } = &proven.event
+    else {
+        return false;
+    };
+    said.id == receipt.to_string()
+        && said.record == record.to_string()
+        && said.owner == owner.to_string()
+        && said.reader == reader.to_string()
+        && said.grant == grant.to_string()
+        && bytes(&said.nonce) == Some(nonce.to_bytes())
+        && said.block == proven.block
+        && bytes(&said.block_hash) == Some(proven.block_hash)
+        && said.time == proven.time.0
 }
 
 fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut VerifyReport) {

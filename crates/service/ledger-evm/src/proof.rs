@@ -56,20 +56,20 @@ pub enum ProofError {
 /// # Errors
 /// If it does not show an event of these contracts in a block.
 pub fn verify_receipt(proof: &ReceiptProof, contracts: &Contracts) -> Result<Proven, ProofError> {
-    let header: Header = whole(&proof.header).ok_or(ProofError::Malformed { part: "header" })?;
+    let header: Header = whole(&proof.header.0).ok_or(ProofError::Malformed { part: "header" })?;
     let nodes: Vec<Bytes> = proof
         .nodes
         .iter()
-        .map(|node| Bytes::copy_from_slice(node))
+        .map(|node| Bytes::copy_from_slice(&node.0))
         .collect();
     verify_proof(
         header.receipts_root,
         key(proof.index),
-        Some(proof.receipt.clone()),
+        Some(proof.receipt.0.clone()),
         &nodes,
     )
     .map_err(|_| ProofError::NotInBlock)?;
-    let mut rest = proof.receipt.as_slice();
+    let mut rest = proof.receipt.0.as_slice();
     let receipt = ReceiptEnvelope::<Log>::decode_2718(&mut rest)
         .ok()
         .filter(|_| rest.is_empty())
@@ -84,7 +84,7 @@ pub fn verify_receipt(proof: &ReceiptProof, contracts: &Contracts) -> Result<Pro
         .ok_or(no_event.clone())?;
     Ok(Proven {
         block: header.number,
-        block_hash: keccak256(&proof.header).0,
+        block_hash: keccak256(&proof.header.0).0,
         time: Timestamp(header.timestamp),
         event: decode::event(contracts, log).ok_or(no_event)?,
     })
@@ -102,7 +102,7 @@ fn key(index: u64) -> Nibbles {
 }
 
 /// The root of the trie of these receipts, and the nodes on the way to one of them.
-fn branch(receipts: &[Vec<u8>], index: u64) -> (B256, Vec<serde_bytes::ByteBuf>) {
+fn branch(receipts: &[Vec<u8>], index: u64) -> (B256, Vec<medibloc_ledger::Bytes>) {
     let mut leaves: Vec<_> = (0..).map(key).zip(receipts).collect();
     leaves.sort_by_key(|(key, _)| *key);
     let retainer = ProofRetainer::new(vec![key(index)]);
@@ -112,7 +112,7 @@ fn branch(receipts: &[Vec<u8>], index: u64) -> (B256, Vec<serde_bytes::ByteBuf>)
     }
     let root = builder.root();
     let nodes = builder.take_proof_nodes().into_nodes_sorted();
-    let bytes = |node: Bytes| serde_bytes::ByteBuf::from(node.to_vec());
+    let bytes = |node: Bytes| medibloc_ledger::Bytes(node.to_vec());
     (
         root,
         nodes.into_iter().map(|(_, node)| bytes(node)).collect(),
@@ -155,10 +155,10 @@ impl EvmLedger {
         }
         let place = usize::try_from(index).expect("it came from a place in memory");
         Ok(ReceiptProof {
-            header: raw,
+            header: medibloc_ledger::Bytes(raw),
             index,
             nodes,
-            receipt: encoded[place].clone(),
+            receipt: medibloc_ledger::Bytes(encoded[place].clone()),
             log,
         })
     }
@@ -200,7 +200,7 @@ mod tests {
             for index in [0, 1, count / 2, count - 1] {
                 let (root, nodes) = branch(&encoded, index);
                 assert_eq!(root, expected, "{count} receipts");
-                let nodes: Vec<Bytes> = nodes.iter().map(|n| n.to_vec().into()).collect();
+                let nodes: Vec<Bytes> = nodes.iter().map(|node| node.0.clone().into()).collect();
                 let place = usize::try_from(index.min(count - 1)).unwrap();
                 let check = |value: &[u8]| {
                     verify_proof(root, key(index), Some(value.to_vec()), &nodes).is_ok()

@@ -26,4 +26,4 @@ pub use facts::{
 pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};
-pub use proof::ReceiptProof;
+pub use proof::{Bytes, ReceiptProof};

@@ -97,13 +97,13 @@ async fn check(chain: Running) {
     assert!(matches!(proven.event, Event::ReadOpened { receipt: id, .. } if id == receipt));
 
     let mut other_block = proof.clone();
-    let last = other_block.header.len() - 1;
-    other_block.header[last] ^= 1;
+    let last = other_block.header.0.len() - 1;
+    other_block.header.0[last] ^= 1;
     let changed = verify_receipt(&other_block, &contracts);
     assert!(changed.is_err() || changed.unwrap().block_hash != known.hash);
     let mut other_receipt = proof.clone();
-    let last = other_receipt.receipt.len() - 1;
-    other_receipt.receipt[last] ^= 1;
+    let last = other_receipt.receipt.0.len() - 1;
+    other_receipt.receipt.0[last] ^= 1;
     assert_eq!(
         verify_receipt(&other_receipt, &contracts),
         Err(ProofError::NotInBlock)
