@@ -11,10 +11,12 @@ use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing
 use medibloc_consent::Purpose;
 use medibloc_devchain::{Chain, Config, Place};
 use medibloc_journey::memory::MemoryVault;
-use medibloc_journey::{Clock as _, Extent, Party, Ports, medical_only, verify_proof};
+use medibloc_journey::{
+    Clock as _, Extent, Party, Ports, ProvenEvent, medical_only, verify_proof, verify_proof_with,
+};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger_evm::{
-    Accreditation, AuthorityWallet, DeployPlan, EvmLedger, KeeperPlan, Rpc, deploy,
+    Accreditation, AuthorityWallet, DeployPlan, EvmLedger, KeeperPlan, Rpc, deploy, verify_receipt,
 };
 use medibloc_node::{
     DailyLimits, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, OsEntropy,
@@ -284,6 +286,17 @@ async fn everything_beyond_the_walk_holds_over_http_on_the_embedded_chain() {
             verify_proof(file, world.authority.address()).holds(),
             "{file:#?}"
         );
+        let contracts = &world.ledger.deployed().contracts;
+        let report = verify_proof_with(file, world.authority.address(), |proof| {
+            let proven = verify_receipt(proof, contracts).map_err(|error| error.to_string())?;
+            Ok(ProvenEvent {
+                block: proven.block,
+                block_hash: proven.block_hash,
+                time: proven.time,
+                event: proven.event,
+            })
+        });
+        assert!(report.holds(), "{report:#?}");
         let report = hospital.confirm_proof(file).await.unwrap();
         assert!(report.holds() && report.chain_agrees, "{report:#?}");
     }

@@ -108,7 +108,7 @@ pub use ports::{
 };
 pub use proof::{
     ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
-    verify_proof,
+    ProvenEvent, verify_proof, verify_proof_with,
 };
 pub use reach::Reach;
 pub use read::ReadRecord;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
-use medibloc_journey::{Extent, Invitation, Party, ProofFile, verify_proof};
+use medibloc_journey::{
+    Extent, Invitation, Party, ProofFile, ProvenEvent, verify_proof, verify_proof_with,
+};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_ledger::Events as _;
 use medibloc_record::{Draft, LossReport, Role, Sensitivity};
 use serde_json::Value;
 
@@ -90,6 +93,50 @@ async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain(
     let line = story.patient.audit().await.unwrap().remove(0);
     let one = story.patient.prove_read(line.line.receipt).await.unwrap();
     assert_eq!(one, story.files[0]);
+}
+
+#[tokio::test]
+async fn a_ledger_s_proof_must_show_this_very_receipt_in_this_very_block() {
+    let story = read_twice(3).await;
+    let authority = story.world.ports().authority;
+    let mut file = story.files[0].clone();
+    let blocks = story.world.ledger.events(0, u32::MAX).await.unwrap();
+    let block = blocks
+        .iter()
+        .find(|block| block.number == file.receipt.block);
+    let block = block.unwrap();
+    let proven = ProvenEvent {
+        block: block.number,
+        block_hash: block.hash,
+        time: block.time,
+        event: block.events[0].clone(),
+    };
+    let with = |file: &ProofFile, proven: &ProvenEvent| {
+        let report = verify_proof_with(file, authority, |_| Ok(proven.clone()));
+        report.holds()
+    };
+    assert!(!with(&file, &proven), "no proof is no proof");
+    let proof = serde_json::json!({
+        "header": "0x01", "index": 0, "nodes": ["0x02"], "receipt": "0x03", "log": 0,
+    });
+    file.ledger = Some(serde_json::from_value(proof).unwrap());
+    assert_eq!(ProofFile::parse(&file.to_json()).unwrap(), file);
+    assert!(with(&file, &proven));
+    let refused = verify_proof_with(&file, authority, |_| Err("not in the block".into()));
+    assert!(!refused.holds());
+    let other = ProvenEvent {
+        time: proven.time.plus(1),
+        ..proven.clone()
+    };
+    assert!(!with(&file, &other));
+    let other = ProvenEvent {
+        block_hash: [9; 32],
+        ..proven.clone()
+    };
+    assert!(!with(&file, &other));
+    assert!(!with(&story.files[1], &proven), "another read's proof");
+    let event = blocks[0].events[0].clone();
+    assert!(!with(&file, &ProvenEvent { event, ..proven }));
 }
 
 /// Every leaf of the JSON, one at a time.
