@@ -1,4 +1,5 @@
 //! CARv1: a golden, what must be refused, and the round trip.
+
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use medibloc_dag::car::{CarError, MAX_HEADER, Reader, Section, Writer, header, prefix};

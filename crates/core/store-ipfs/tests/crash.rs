@@ -1,6 +1,8 @@
 //! A process that keeps and erases blocks is killed at random instants: what it acknowledged is there, what it erased
 //! stays erased, and the index says what the packs hold.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 #[path = "support/disk.rs"]
 mod support;
 

@@ -1,5 +1,7 @@
 //! What a disk does to a store: full, torn, flipped, lost; and what the store says then.
 
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
 #[path = "support/disk.rs"]
 mod support;
 
