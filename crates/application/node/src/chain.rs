@@ -1,275 +1,38 @@
-//! The read model: final events folded into what storage and keepers must know. It is built anew from the chain at
-//! each start, so it can never disagree with it.
+//! The read model: final events folded into what storage and keepers must know. The blocks are kept in `chain.sqlite`,
+//! a copy that is thrown away when the chain has another history.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod model;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
-use medibloc_dag::Cid;
-use medibloc_keeper::ReceiptView;
-use medibloc_ledger::{CommitteeFacts, Event, Events, Facts, Head, LedgerError};
-use medibloc_record::{AccountId, Address, Digest, GrantId, ReceiptId, RecordId, Timestamp};
+use medibloc_dag::cbor;
+use medibloc_ledger::{BlockEvents, CommitteeFacts, Events, Facts, Head, LedgerError};
+use medibloc_record::{AccountId, Address};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::db::{Db, DbError, Durability};
+use crate::guard::signed;
+pub(crate) use model::{Model, Object, RecordEntry};
+
+const SCHEMA: &str =
+    "CREATE TABLE IF NOT EXISTS blocks (number INTEGER PRIMARY KEY, body BLOB NOT NULL);";
+
+/// Why the chain could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Look {
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] LedgerError),
+    /// The own disk.
+    #[error(transparent)]
+    Disk(#[from] DbError),
+}
 
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
-/// Seconds that receipts are remembered: keepers take them for ten minutes.
-const RECEIPTS: u64 = 3_600;
-
-/// A record as the chain has it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RecordEntry {
-    pub(crate) anchor: AnchorFields,
-    pub(crate) erased: bool,
-}
-
-/// A grant as the chain has it.
-#[derive(Clone, Debug)]
-pub(crate) struct GrantEntry {
-    pub(crate) grant: Grant,
-    pub(crate) revoked: bool,
-}
-
-/// What an object's digest stands for on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Object {
-    /// Package, key set or attestation.
-    Of(RecordId),
-    /// A capsule.
-    Capsule(RecordId),
-    /// A grant's object or key list.
-    Grant(GrantId),
-    /// A write grant's object.
-    Write(AccountId, AccountId),
-}
-
-/// What final events say.
-#[derive(Debug, Default)]
-pub(crate) struct Model {
-    next: u64,
-    now: Timestamp,
-    records: HashMap<RecordId, RecordEntry>,
-    grants: HashMap<GrantId, GrantEntry>,
-    between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
-    given: HashMap<AccountId, Vec<GrantId>>,
-    writes: HashMap<(AccountId, AccountId), WriteGrant>,
-    addresses: HashMap<Address, AccountId>,
-    /// How often committee or wrap keys changed.
-    committees: u64,
-    receipts: HashMap<ReceiptId, ReceiptView>,
-    recent: VecDeque<(Timestamp, ReceiptId)>,
-    objects: HashMap<Digest, Vec<Object>>,
-    capsules: HashMap<RecordId, Vec<Digest>>,
-    /// Records whose blocks are not known yet.
-    pub(crate) unindexed: BTreeSet<RecordId>,
-    /// Erased records that are not dealt with yet.
-    pub(crate) to_erase: BTreeSet<RecordId>,
-}
-
-impl Model {
-    pub(crate) fn record(&self, id: RecordId) -> Option<RecordEntry> {
-        self.records.get(&id).copied()
-    }
-
-    pub(crate) fn grant(&self, id: GrantId) -> Option<&GrantEntry> {
-        self.grants.get(&id)
-    }
-
-    pub(crate) fn receipt(&self, id: ReceiptId) -> Option<ReceiptView> {
-        self.receipts.get(&id).copied()
-    }
-
-    pub(crate) fn has_any_grant(&self, owner: AccountId, reader: AccountId) -> bool {
-        self.between.contains_key(&(owner, reader))
-    }
-
-    pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
-        self.objects.get(&digest).map_or(&[], Vec::as_slice)
-    }
-
-    /// Capsules that replaced a record's first.
-    pub(crate) fn capsules_of(&self, record: RecordId) -> Vec<Cid> {
-        let digests = self.capsules.get(&record).into_iter().flatten();
-        digests
-            .map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
-            .collect()
-    }
-
-    /// Who must have brought an object for its name to count: digests are public, so anyone can name another's.
-    pub(crate) fn brings(&self, account: AccountId, object: Object) -> bool {
-        match object {
-            Object::Of(record) | Object::Capsule(record) => self.is_party(account, record),
-            Object::Grant(id) => self
-                .grants
-                .get(&id)
-                .is_some_and(|entry| entry.grant.owner == account),
-            Object::Write(owner, _) => owner == account,
-        }
-    }
-
-    /// Whether a final fact entitles an account to an object.
-    pub(crate) fn may_have(&self, account: AccountId, object: Object) -> bool {
-        match object {
-            Object::Of(record) => self.may_read(account, record),
-            Object::Capsule(record) => self
-                .records
-                .get(&record)
-                .is_some_and(|entry| !entry.erased && is_party(&entry.anchor, account)),
-            Object::Grant(id) => self.grants.get(&id).is_some_and(|entry| {
-                entry.grant.owner == account
-                    || (entry.grant.reader == account && self.is_standing(entry))
-            }),
-            Object::Write(owner, author) => {
-                account == owner
-                    || (account == author
-                        && self
-                            .writes
-                            .get(&(owner, author))
-                            .is_some_and(|write| self.now < write.until))
-            }
-        }
-    }
-
-    /// Owner, author, or reader with a live grant.
-    pub(crate) fn may_read(&self, account: AccountId, record: RecordId) -> bool {
-        let Some(entry) = self.records.get(&record).filter(|entry| !entry.erased) else {
-            return false;
-        };
-        if is_party(&entry.anchor, account) {
-            return true;
-        }
-        let grants = self.between.get(&(entry.anchor.owner, account));
-        grants.into_iter().flatten().any(|id| {
-            self.grants.get(id).is_some_and(|given| {
-                given.grant.covers(record, entry.anchor.class) && self.is_live(given)
-            })
-        })
-    }
-
-    /// Whether an account is owner or author of a record, erased or not.
-    pub(crate) fn is_party(&self, account: AccountId, record: RecordId) -> bool {
-        self.records
-            .get(&record)
-            .is_some_and(|entry| is_party(&entry.anchor, account))
-    }
-
-    fn is_live(&self, entry: &GrantEntry) -> bool {
-        is_live(&entry.grant, true, entry.revoked, self.now) == Decision::Allowed
-    }
-
-    /// As live, but it may begin later: its object is there to be fetched.
-    fn is_standing(&self, entry: &GrantEntry) -> bool {
-        !entry.revoked && self.now < entry.grant.terms.until
-    }
-
-    fn fold(&mut self, at: Timestamp, event: Event) {
-        match event {
-            Event::Registered { account, .. } => {
-                self.addresses.insert(account.first_address(), account);
-            }
-            Event::AddressRotated { account, from, to } => {
-                self.addresses.remove(&from);
-                self.addresses.insert(to, account);
-            }
-            Event::CommitteeFormed { .. } | Event::WrapKeyRotated { .. } => self.committees += 1,
-            Event::Anchored(anchor) => self.anchored(anchor),
-            Event::Erased { record } => {
-                if let Some(entry) = self.records.get_mut(&record) {
-                    entry.erased = true;
-                }
-                self.to_erase.insert(record);
-            }
-            Event::CapsuleReplaced { record, digest, .. } => {
-                self.name(digest, Object::Capsule(record));
-                self.capsules.entry(record).or_default().push(digest);
-            }
-            Event::WriteGranted(write) => {
-                self.name(write.digest, Object::Write(write.owner, write.author));
-                self.writes.insert((write.owner, write.author), write);
-            }
-            Event::WriteRevoked { owner, author } => {
-                self.writes.remove(&(owner, author));
-            }
-            Event::Granted(grant) => {
-                self.name(grant.terms.digest, Object::Grant(grant.id));
-                let between = (grant.owner, grant.reader);
-                self.between.entry(between).or_default().push(grant.id);
-                self.given.entry(grant.owner).or_default().push(grant.id);
-                let id = grant.id;
-                let revoked = false;
-                self.grants.insert(id, GrantEntry { grant, revoked });
-            }
-            Event::Delivered { grant, digest, .. } => self.name(digest, Object::Grant(grant)),
-            Event::Revoked { grant } => self.revoke(&[grant]),
-            Event::ReaderRevoked { owner, reader } => {
-                let ids = self.between.get(&(owner, reader)).cloned();
-                self.revoke(&ids.unwrap_or_default());
-            }
-            Event::AllRevoked { owner } => {
-                let ids = self.given.get(&owner).cloned();
-                self.revoke(&ids.unwrap_or_default());
-                self.writes.retain(|(giver, _), _| *giver != owner);
-            }
-            Event::ReadOpened {
-                receipt,
-                record,
-                reader,
-                grant,
-                ..
-            } => {
-                let view = ReceiptView {
-                    record,
-                    reader,
-                    grant,
-                    at,
-                };
-                self.receipts.insert(receipt, view);
-                self.recent.push_back((at, receipt));
-            }
-            _ => {}
-        }
-    }
-
-    fn anchored(&mut self, anchor: AnchorFields) {
-        let id = anchor.record_id();
-        for digest in [anchor.package, anchor.key_set, anchor.attestation] {
-            self.name(digest, Object::Of(id));
-        }
-        self.name(anchor.capsule, Object::Capsule(id));
-        let erased = false;
-        self.records.insert(id, RecordEntry { anchor, erased });
-        self.unindexed.insert(id);
-    }
-
-    fn name(&mut self, digest: Digest, object: Object) {
-        let objects = self.objects.entry(digest).or_default();
-        if !objects.contains(&object) {
-            objects.push(object);
-        }
-    }
-
-    fn revoke(&mut self, ids: &[GrantId]) {
-        for id in ids {
-            if let Some(entry) = self.grants.get_mut(id) {
-                entry.revoked = true;
-            }
-        }
-    }
-
-    fn forget_old_receipts(&mut self) {
-        while let Some((at, id)) = self.recent.front().copied() {
-            if self.now.since(at) <= RECEIPTS {
-                break;
-            }
-            self.recent.pop_front();
-            self.receipts.remove(&id);
-        }
-    }
-}
-
-fn is_party(anchor: &AnchorFields, account: AccountId) -> bool {
-    anchor.owner == account || anchor.author == account
-}
 
 /// Keeps the model at the last final block.
 pub(crate) struct Follower {
@@ -277,6 +40,11 @@ pub(crate) struct Follower {
     events: Arc<dyn Events>,
     turn: tokio::sync::Mutex<()>,
     model: RwLock<Model>,
+    first: u64,
+    /// Blocks with events, as they came.
+    kept: Db,
+    /// The last kept block was compared with the chain.
+    checked: AtomicBool,
     /// When the chain answered last.
     looked: Mutex<Option<Instant>>,
     /// The committee as it was asked for last, with the count of changes then.
@@ -284,20 +52,95 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// A follower from the block of the deployment on.
-    pub(crate) fn new(facts: Arc<dyn Facts>, events: Arc<dyn Events>, first: u64) -> Self {
-        let model = Model {
-            next: first,
-            ..Model::default()
-        };
-        Self {
+    /// A follower from the block of the deployment on, with what it kept in a folder.
+    pub(crate) fn open(
+        facts: Arc<dyn Facts>,
+        events: Arc<dyn Events>,
+        first: u64,
+        folder: Option<&Path>,
+    ) -> Result<Self, DbError> {
+        let path = folder.map(|folder| folder.join("chain.sqlite"));
+        let kept = Db::open(path.as_deref(), Durability::Process, SCHEMA)?;
+        let bodies: Vec<Vec<u8>> = kept.now(|db| {
+            db.prepare("SELECT body FROM blocks ORDER BY number")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        let mut model = Model::from(first);
+        for body in bodies {
+            match cbor::from_slice(&body) {
+                Ok(block) => model.take(block),
+                Err(_) => {
+                    tracing::warn!("a kept block is not readable; the chain is read anew");
+                    model = Model::from(first);
+                    kept.now(|db| db.execute("DELETE FROM blocks", []))?;
+                    break;
+                }
+            }
+        }
+        Ok(Self {
             facts,
             events,
             turn: tokio::sync::Mutex::new(()),
             model: RwLock::new(model),
+            first,
+            kept,
+            checked: AtomicBool::new(false),
             looked: Mutex::default(),
             committee: Mutex::default(),
+        })
+    }
+
+    /// Compares the last kept block with the chain's; if it is another, nothing that was kept counts.
+    async fn check(&self) -> Result<(), Look> {
+        let last: Option<Vec<u8>> = self
+            .kept
+            .run(|db| {
+                db.query_row(
+                    "SELECT body FROM blocks ORDER BY number DESC LIMIT 1",
+                    [],
+                    |row| row.get(0),
+                )
+                .optional()
+            })
+            .await?;
+        let last = last.and_then(|body| cbor::from_slice::<BlockEvents>(&body).ok());
+        if let Some(last) = last {
+            let found = self.events.events(last.number, 1).await?;
+            let same = found
+                .first()
+                .is_some_and(|block| block.number == last.number && block.hash == last.hash);
+            if !same {
+                tracing::warn!("the chain has another history; it is read anew");
+                self.kept
+                    .run(|db| db.execute("DELETE FROM blocks", []))
+                    .await?;
+                self.change(|model| *model = Model::from(self.first));
+            }
         }
+        self.checked.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn keep(&self, blocks: &[BlockEvents]) -> Result<(), DbError> {
+        let rows: Vec<(i64, Vec<u8>)> = blocks
+            .iter()
+            .filter(|block| !block.events.is_empty())
+            .map(|block| (signed(block.number), cbor::to_vec(block)))
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let work = move |db: &mut rusqlite::Connection| {
+            let transaction = db.transaction()?;
+            for (number, body) in rows {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO blocks VALUES (?1, ?2)")?
+                    .execute(params![number, body])?;
+            }
+            transaction.commit()
+        };
+        self.kept.run(work).await
     }
 
     /// The account that an address acts for; the chain is asked only for addresses that no event named yet.
@@ -335,8 +178,11 @@ impl Follower {
     }
 
     /// Reads everything that is final by now.
-    pub(crate) async fn refresh(&self) -> Result<Head, LedgerError> {
+    pub(crate) async fn refresh(&self) -> Result<Head, Look> {
         let _turn = self.turn.lock().await;
+        if !self.checked.load(Ordering::SeqCst) {
+            self.check().await?;
+        }
         let head = self.facts.head().await?;
         loop {
             let from = self.read(|model| model.next);
@@ -344,14 +190,8 @@ impl Follower {
             if blocks.is_empty() {
                 break;
             }
-            self.change(|model| {
-                for block in blocks {
-                    model.next = model.next.max(block.number + 1);
-                    for event in block.events {
-                        model.fold(block.time, event);
-                    }
-                }
-            });
+            self.keep(&blocks).await?;
+            self.change(|model| blocks.into_iter().for_each(|block| model.take(block)));
             if self.read(|model| model.next) == from {
                 break;
             }
@@ -382,5 +222,69 @@ impl Follower {
 impl core::fmt::Debug for Follower {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Follower")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use medibloc_keys::SigningKey;
+    use medibloc_ledger::{Call, MemoryLedger, Relay as _, Submit as _};
+    use medibloc_record::{Committee, Role, Threshold, Timestamp};
+
+    fn ledger() -> Arc<MemoryLedger> {
+        let committee = CommitteeFacts {
+            committee: Committee {
+                id: 1,
+                threshold: Threshold::new(1, 1).unwrap(),
+            },
+            keepers: Vec::new(),
+        };
+        Arc::new(MemoryLedger::new(committee, Timestamp(1_000)))
+    }
+
+    async fn register(ledger: &MemoryLedger, seed: u8) -> Address {
+        let key = SigningKey::from_bytes(&[seed; 32]).unwrap();
+        let call = Call::Register {
+            role: Role::Person,
+            sealing_key: [seed; 32],
+        };
+        let call = ledger.prepare(key.address(), &call, Timestamp(2_000));
+        let call = call.await.unwrap();
+        let signature = key.sign_digest(&call.digest);
+        ledger.relay(&call.sign(signature)).await.unwrap();
+        key.address()
+    }
+
+    fn open(ledger: &Arc<MemoryLedger>, folder: &Path) -> Follower {
+        Follower::open(ledger.clone(), ledger.clone(), 0, Some(folder)).unwrap()
+    }
+
+    fn known(follower: &Follower, address: Address) -> bool {
+        follower.read(|model| model.addresses.contains_key(&address))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_kept_and_another_history_is_read_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = ledger();
+        let (anna, ben) = (register(&one, 1).await, register(&one, 2).await);
+        open(&one, folder.path()).refresh().await.unwrap();
+        let again = open(&one, folder.path());
+        assert!(
+            known(&again, anna) && known(&again, ben),
+            "without the chain"
+        );
+        let carl = register(&one, 3).await;
+        again.refresh().await.unwrap();
+        assert!(known(&again, carl) && known(&again, anna));
+        // A chain that is shorter: the blocks that were kept are not its own.
+        let other = ledger();
+        let dora = register(&other, 4).await;
+        let follower = open(&other, folder.path());
+        follower.refresh().await.unwrap();
+        assert!(known(&follower, dora) && !known(&follower, anna));
+        let again = open(&other, folder.path());
+        assert!(known(&again, dora) && !known(&again, anna));
     }
 }

@@ -9,6 +9,7 @@ use medibloc_ledger::{LedgerError, Refusal};
 use medibloc_store::StoreError;
 use serde::Serialize;
 
+use crate::chain::Look;
 use crate::db::DbError;
 
 /// A problem on its way out.
@@ -76,6 +77,15 @@ impl From<StoreError> for Fault {
             StoreError::Missing { .. } => Self::new(Code::NotFound, detail),
             StoreError::Dag(_) => Self::new(Code::Malformed, detail),
             _ => Self::new(Code::Internal, detail),
+        }
+    }
+}
+
+impl From<Look> for Fault {
+    fn from(look: Look) -> Self {
+        match look {
+            Look::Chain(error) => error.into(),
+            Look::Disk(error) => error.into(),
         }
     }
 }

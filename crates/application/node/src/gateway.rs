@@ -102,7 +102,12 @@ pub fn gateway_with_upkeep(
     on: Gateway,
     config: GatewayConfig,
 ) -> Result<(Router, Upkeep), DbError> {
-    let follower = Arc::new(Follower::new(on.facts, on.events, config.first_block));
+    let follower = Arc::new(Follower::open(
+        on.facts,
+        on.events,
+        config.first_block,
+        config.folder.as_deref(),
+    )?);
     let path = config.folder.as_ref().map(|it| it.join("gateway.sqlite"));
     let db = Db::open(path.as_deref(), Durability::PowerCut, SCHEMA)?;
     let guard = Guard::open(

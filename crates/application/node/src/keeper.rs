@@ -79,7 +79,12 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
     let identity = on.keys.identity(config.domain, config.finality_lag);
     let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
     let state = disk.load((on.clock)())?;
-    let follower = Arc::new(Follower::new(on.facts, on.events, config.first_block));
+    let follower = Arc::new(Follower::open(
+        on.facts,
+        on.events,
+        config.first_block,
+        config.folder.as_deref(),
+    )?);
     let guard = Guard::open(
         config.folder.as_deref(),
         &config.url,

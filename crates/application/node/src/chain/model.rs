@@ -1,0 +1,281 @@
+//! Final events, folded.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
+use medibloc_dag::Cid;
+use medibloc_keeper::ReceiptView;
+use medibloc_ledger::{BlockEvents, Event};
+use medibloc_record::{AccountId, Address, Digest, GrantId, ReceiptId, RecordId, Timestamp};
+
+/// Seconds that receipts are remembered: keepers take them for ten minutes.
+const RECEIPTS: u64 = 3_600;
+
+/// A record as the chain has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordEntry {
+    pub(crate) anchor: AnchorFields,
+    pub(crate) erased: bool,
+}
+
+/// A grant as the chain has it.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantEntry {
+    pub(crate) grant: Grant,
+    pub(crate) revoked: bool,
+}
+
+/// What an object's digest stands for on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// Package, key set or attestation.
+    Of(RecordId),
+    /// A capsule.
+    Capsule(RecordId),
+    /// A grant's object or key list.
+    Grant(GrantId),
+    /// A write grant's object.
+    Write(AccountId, AccountId),
+}
+
+/// What final events say.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(super) next: u64,
+    pub(super) now: Timestamp,
+    records: HashMap<RecordId, RecordEntry>,
+    grants: HashMap<GrantId, GrantEntry>,
+    between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
+    given: HashMap<AccountId, Vec<GrantId>>,
+    writes: HashMap<(AccountId, AccountId), WriteGrant>,
+    pub(super) addresses: HashMap<Address, AccountId>,
+    /// How often committee or wrap keys changed.
+    pub(super) committees: u64,
+    receipts: HashMap<ReceiptId, ReceiptView>,
+    recent: VecDeque<(Timestamp, ReceiptId)>,
+    objects: HashMap<Digest, Vec<Object>>,
+    capsules: HashMap<RecordId, Vec<Digest>>,
+    /// Records whose blocks are not known yet.
+    pub(crate) unindexed: BTreeSet<RecordId>,
+    /// Erased records that are not dealt with yet.
+    pub(crate) to_erase: BTreeSet<RecordId>,
+}
+
+impl Model {
+    pub(crate) fn record(&self, id: RecordId) -> Option<RecordEntry> {
+        self.records.get(&id).copied()
+    }
+
+    pub(crate) fn grant(&self, id: GrantId) -> Option<&GrantEntry> {
+        self.grants.get(&id)
+    }
+
+    pub(crate) fn receipt(&self, id: ReceiptId) -> Option<ReceiptView> {
+        self.receipts.get(&id).copied()
+    }
+
+    pub(crate) fn has_any_grant(&self, owner: AccountId, reader: AccountId) -> bool {
+        self.between.contains_key(&(owner, reader))
+    }
+
+    pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
+        self.objects.get(&digest).map_or(&[], Vec::as_slice)
+    }
+
+    /// Capsules that replaced a record's first.
+    pub(crate) fn capsules_of(&self, record: RecordId) -> Vec<Cid> {
+        let digests = self.capsules.get(&record).into_iter().flatten();
+        digests
+            .map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
+            .collect()
+    }
+
+    /// Who must have brought an object for its name to count: digests are public, so anyone can name another's.
+    pub(crate) fn brings(&self, account: AccountId, object: Object) -> bool {
+        match object {
+            Object::Of(record) | Object::Capsule(record) => self.is_party(account, record),
+            Object::Grant(id) => self
+                .grants
+                .get(&id)
+                .is_some_and(|entry| entry.grant.owner == account),
+            Object::Write(owner, _) => owner == account,
+        }
+    }
+
+    /// Whether a final fact entitles an account to an object.
+    pub(crate) fn may_have(&self, account: AccountId, object: Object) -> bool {
+        match object {
+            Object::Of(record) => self.may_read(account, record),
+            Object::Capsule(record) => self
+                .records
+                .get(&record)
+                .is_some_and(|entry| !entry.erased && is_party(&entry.anchor, account)),
+            Object::Grant(id) => self.grants.get(&id).is_some_and(|entry| {
+                entry.grant.owner == account
+                    || (entry.grant.reader == account && self.is_standing(entry))
+            }),
+            Object::Write(owner, author) => {
+                account == owner
+                    || (account == author
+                        && self
+                            .writes
+                            .get(&(owner, author))
+                            .is_some_and(|write| self.now < write.until))
+            }
+        }
+    }
+
+    /// Owner, author, or reader with a live grant.
+    pub(crate) fn may_read(&self, account: AccountId, record: RecordId) -> bool {
+        let Some(entry) = self.records.get(&record).filter(|entry| !entry.erased) else {
+            return false;
+        };
+        if is_party(&entry.anchor, account) {
+            return true;
+        }
+        let grants = self.between.get(&(entry.anchor.owner, account));
+        grants.into_iter().flatten().any(|id| {
+            self.grants.get(id).is_some_and(|given| {
+                given.grant.covers(record, entry.anchor.class) && self.is_live(given)
+            })
+        })
+    }
+
+    /// Whether an account is owner or author of a record, erased or not.
+    pub(crate) fn is_party(&self, account: AccountId, record: RecordId) -> bool {
+        self.records
+            .get(&record)
+            .is_some_and(|entry| is_party(&entry.anchor, account))
+    }
+
+    fn is_live(&self, entry: &GrantEntry) -> bool {
+        is_live(&entry.grant, true, entry.revoked, self.now) == Decision::Allowed
+    }
+
+    /// As live, but it may begin later: its object is there to be fetched.
+    fn is_standing(&self, entry: &GrantEntry) -> bool {
+        !entry.revoked && self.now < entry.grant.terms.until
+    }
+
+    pub(super) fn from(first: u64) -> Self {
+        Self {
+            next: first,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn take(&mut self, block: BlockEvents) {
+        self.next = self.next.max(block.number + 1);
+        for event in block.events {
+            self.fold(block.time, event);
+        }
+    }
+
+    fn fold(&mut self, at: Timestamp, event: Event) {
+        match event {
+            Event::Registered { account, .. } => {
+                self.addresses.insert(account.first_address(), account);
+            }
+            Event::AddressRotated { account, from, to } => {
+                self.addresses.remove(&from);
+                self.addresses.insert(to, account);
+            }
+            Event::CommitteeFormed { .. } | Event::WrapKeyRotated { .. } => self.committees += 1,
+            Event::Anchored(anchor) => self.anchored(anchor),
+            Event::Erased { record } => {
+                if let Some(entry) = self.records.get_mut(&record) {
+                    entry.erased = true;
+                }
+                self.to_erase.insert(record);
+            }
+            Event::CapsuleReplaced { record, digest, .. } => {
+                self.name(digest, Object::Capsule(record));
+                self.capsules.entry(record).or_default().push(digest);
+            }
+            Event::WriteGranted(write) => {
+                self.name(write.digest, Object::Write(write.owner, write.author));
+                self.writes.insert((write.owner, write.author), write);
+            }
+            Event::WriteRevoked { owner, author } => {
+                self.writes.remove(&(owner, author));
+            }
+            Event::Granted(grant) => {
+                self.name(grant.terms.digest, Object::Grant(grant.id));
+                let between = (grant.owner, grant.reader);
+                self.between.entry(between).or_default().push(grant.id);
+                self.given.entry(grant.owner).or_default().push(grant.id);
+                let id = grant.id;
+                let revoked = false;
+                self.grants.insert(id, GrantEntry { grant, revoked });
+            }
+            Event::Delivered { grant, digest, .. } => self.name(digest, Object::Grant(grant)),
+            Event::Revoked { grant } => self.revoke(&[grant]),
+            Event::ReaderRevoked { owner, reader } => {
+                let ids = self.between.get(&(owner, reader)).cloned();
+                self.revoke(&ids.unwrap_or_default());
+            }
+            Event::AllRevoked { owner } => {
+                let ids = self.given.get(&owner).cloned();
+                self.revoke(&ids.unwrap_or_default());
+                self.writes.retain(|(giver, _), _| *giver != owner);
+            }
+            Event::ReadOpened {
+                receipt,
+                record,
+                reader,
+                grant,
+                ..
+            } => {
+                let view = ReceiptView {
+                    record,
+                    reader,
+                    grant,
+                    at,
+                };
+                self.receipts.insert(receipt, view);
+                self.recent.push_back((at, receipt));
+            }
+            _ => {}
+        }
+    }
+
+    fn anchored(&mut self, anchor: AnchorFields) {
+        let id = anchor.record_id();
+        for digest in [anchor.package, anchor.key_set, anchor.attestation] {
+            self.name(digest, Object::Of(id));
+        }
+        self.name(anchor.capsule, Object::Capsule(id));
+        let erased = false;
+        self.records.insert(id, RecordEntry { anchor, erased });
+        self.unindexed.insert(id);
+    }
+
+    fn name(&mut self, digest: Digest, object: Object) {
+        let objects = self.objects.entry(digest).or_default();
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+
+    fn revoke(&mut self, ids: &[GrantId]) {
+        for id in ids {
+            if let Some(entry) = self.grants.get_mut(id) {
+                entry.revoked = true;
+            }
+        }
+    }
+
+    pub(super) fn forget_old_receipts(&mut self) {
+        while let Some((at, id)) = self.recent.front().copied() {
+            if self.now.since(at) <= RECEIPTS {
+                break;
+            }
+            self.recent.pop_front();
+            self.receipts.remove(&id);
+        }
+    }
+}
+
+fn is_party(anchor: &AnchorFields, account: AccountId) -> bool {
+    anchor.owner == account || anchor.author == account
+}
