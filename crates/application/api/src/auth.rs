@@ -197,12 +197,19 @@ mod tests {
         assert_ne!(signer(text(), elsewhere), Some(key.address()), "chain");
     }
 
-    /// The digest of the example in docs/format/http.md; it never changes.
+    /// The example of docs/format/http.md; the signature is that of `cast wallet sign --data` (Foundry), which hashes the
+    /// typed data by itself.
     #[test]
-    fn the_digest_is_the_documented_one() {
+    fn the_digest_is_the_documented_one_and_another_implementation_signs_the_same() {
+        let digest = text().digest(&DOMAIN);
         assert_eq!(
-            hex::encode(text().digest(&DOMAIN)),
+            hex::encode(digest),
             "7e4650b653554b422a82f1d21ea75e398d7849e1fc5acc06c4aaa805de52e8f4"
+        );
+        let key = SigningKey::from_bytes(&[9; 32]).unwrap();
+        assert_eq!(
+            hex::encode(key.sign_digest(&digest).as_bytes()),
+            "16b2458473ddc8263826189c161eb716051cb69e342e2d02a23909f9b2ecb1a70fa3ab1ba980e03a0fc03df62901a2355acf2edb5cf7043196f4824a75f231cc1b"
         );
     }
 
