@@ -115,6 +115,18 @@ pub fn links(cid: &Cid, bytes: &[u8]) -> Result<Vec<Cid>, DagError> {
     }
 }
 
+/// What a file node links to, each with the bytes of the file below it.
+///
+/// # Errors
+/// If the bytes are no file node of this layout.
+pub fn children(node: &[u8]) -> Result<Vec<(Cid, u64)>, DagError> {
+    let children = decode_file(node)?;
+    Ok(children
+        .into_iter()
+        .map(|link| (link.cid, link.content))
+        .collect())
+}
+
 /// One leaf with its place in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
