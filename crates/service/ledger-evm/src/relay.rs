@@ -8,7 +8,7 @@ use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
@@ -23,7 +23,7 @@ mod queue;
 mod worker;
 
 use check::Checker;
-use queue::{Job, Ticket};
+use queue::{Answer, Job, Ticket};
 use worker::Worker;
 
 /// What the relay allows itself.
@@ -62,7 +62,8 @@ pub struct Source(pub u64);
 pub struct RelayWallet {
     ledger: EvmLedger,
     options: RelayOptions,
-    inbox: mpsc::Sender<Job>,
+    inbox: mpsc::UnboundedSender<Job>,
+    places: Arc<Semaphore>,
     worker: JoinHandle<()>,
     address: [u8; 20],
 }
@@ -72,13 +73,16 @@ impl RelayWallet {
     pub fn start(ledger: &EvmLedger, key: &SigningKey, options: RelayOptions) -> Self {
         let wallet = Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key);
         let address = wallet.address().0.0;
-        let (inbox, jobs) = mpsc::channel(options.most_waiting.max(1));
+        let (inbox, jobs) = mpsc::unbounded_channel();
         let checker = Checker::new(ledger.clone());
         let worker = Worker::new(Arc::new(wallet), Arc::new(checker), options, jobs);
         Self {
             ledger: ledger.clone(),
             options,
             inbox,
+            places: Arc::new(Semaphore::new(
+                options.most_waiting.min(Semaphore::MAX_PERMITS),
+            )),
             worker: tokio::spawn(worker.run()),
             address,
         }
@@ -112,15 +116,15 @@ impl RelayWallet {
         call: &SignedCall,
     ) -> Result<Outcome, LedgerError> {
         let ticket = self.admit(source, call)?;
-        let (answer, outcome) = oneshot::channel();
+        let place = self.places.clone().try_acquire_owned();
+        let _place = place.map_err(|_| LedgerError::Limit {
+            limit: format!("{} requests wait", self.options.most_waiting),
+        })?;
+        let (to, outcome) = oneshot::channel();
+        let answer = Answer { to, _place };
         self.inbox
-            .try_send(Job { ticket, answer })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => LedgerError::Limit {
-                    limit: format!("{} requests wait", self.options.most_waiting),
-                },
-                mpsc::error::TrySendError::Closed(_) => stopped(),
-            })?;
+            .send(Job { ticket, answer })
+            .map_err(|_| stopped())?;
         outcome.await.unwrap_or_else(|_| Err(stopped()))
     }
 

@@ -17,6 +17,8 @@ use medibloc_ledger::LedgerError;
 use crate::refusal;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How often each node is asked before it counts as silent: every question may be asked twice.
+const TRIES: usize = 3;
 
 /// Nodes of one chain: the first that answers is asked until it falls silent.
 #[derive(Clone, Debug)]
@@ -110,14 +112,14 @@ impl Rpc {
         tokio::time::sleep(self.poll).await;
     }
 
-    /// Asks the node in use, and the next one if it is silent.
+    /// Asks the node in use, and the next one if it is silent, a few times around.
     pub(crate) async fn ask<T, F>(&self, question: impl Fn(RootProvider) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, TransportError>>,
     {
         let first = self.current.load(Ordering::Relaxed);
         let mut last = None;
-        for place in first..first + self.nodes.len() {
+        for place in first..first + self.nodes.len() * TRIES {
             let place = place % self.nodes.len();
             let node = &self.nodes[place];
             match question(node.provider.clone()).await {

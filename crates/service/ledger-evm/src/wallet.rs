@@ -146,13 +146,22 @@ impl Wallet {
             .rpc
             .ask(|node| async move { node.send_raw_transaction(bytes).await.map(|_| ()) })
             .await;
-        match said {
-            Err(Fault::Said { message, .. }) if message.contains("already known") => {}
-            Err(fault) => return Err(fault),
-            Ok(()) => {}
+        if let Err(fault) = said {
+            // the answer to the first try was lost, not the transaction
+            if !matches!(fault, Fault::Said { .. }) || !self.is_known(hash).await? {
+                return Err(fault);
+            }
         }
         sent.versions.push((hash, raw));
         Ok(())
+    }
+
+    async fn is_known(&self, hash: B256) -> Result<bool, Fault> {
+        let found = self
+            .rpc
+            .ask(|node| async move { node.get_transaction_by_hash(hash).await })
+            .await?;
+        Ok(found.is_some())
     }
 
     async fn sign(&self, sent: &Sent, percent: u128) -> Result<TxEnvelope, Fault> {

@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use alloy::primitives::{Address, U256};
 use medibloc_ledger::{LedgerError, Outcome};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{RelayOptions, Source};
 use crate::bindings::forwarder::ERC2771Forwarder::ForwardRequestData;
 use crate::encode::ForwardRequest;
 
-pub(super) type Answer = oneshot::Sender<Result<Outcome, LedgerError>>;
+/// Whom to tell, with the place that it takes among those who wait.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) to: oneshot::Sender<Result<Outcome, LedgerError>>,
+    pub(super) _place: OwnedSemaphorePermit,
+}
 
 /// One request that was admitted.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ use super::past::success;
 use super::queue::{Answer, Job, Queue, Ticket};
 use crate::bindings::forwarder::Forwarder;
 use crate::refusal::bad;
+use crate::rpc::Fault;
 use crate::wallet::{Payload, Sent, Wallet};
 
 /// For the transaction itself, and for each request around its own call.
@@ -27,7 +28,7 @@ pub(super) struct Worker {
     wallet: Arc<Wallet>,
     checker: Arc<Checker>,
     options: RelayOptions,
-    inbox: mpsc::Receiver<Job>,
+    inbox: mpsc::UnboundedReceiver<Job>,
     queue: Queue,
     /// Who waits for which request; the same one may be asked for twice.
     answers: HashMap<[u8; 32], Vec<Answer>>,
@@ -39,7 +40,7 @@ impl Worker {
         wallet: Arc<Wallet>,
         checker: Arc<Checker>,
         options: RelayOptions,
-        inbox: mpsc::Receiver<Job>,
+        inbox: mpsc::UnboundedReceiver<Job>,
     ) -> Self {
         Self {
             wallet,
@@ -98,7 +99,7 @@ impl Worker {
     fn answer(&mut self, digest: [u8; 32], result: &Result<Outcome, LedgerError>) {
         for answer in self.answers.remove(&digest).into_iter().flatten() {
             // whoever asked may have gone
-            let _ = answer.send(result.clone());
+            let _ = answer.to.send(result.clone());
         }
     }
 
@@ -176,7 +177,7 @@ impl Worker {
                 .settled(&mut sent, 0, self.options.patience)
                 .await
                 .map(|_| sent),
-            Err(fault) => Err(fault.into()),
+            Err(fault) => Err(unsent(fault)),
         };
         let sent = match mined {
             Ok(sent) => sent,
@@ -191,6 +192,18 @@ impl Worker {
         let (wallet, checker, options) = (self.wallet.clone(), self.checker.clone(), self.options);
         self.settling
             .spawn(async move { settle(&wallet, &checker, options, sent, &tickets).await });
+    }
+}
+
+/// Why a batch did not leave.
+fn unsent(fault: Fault) -> LedgerError {
+    match fault {
+        Fault::Said { message, .. } if message.contains("insufficient funds") => {
+            LedgerError::Limit {
+                limit: "its wallet has no coins left".into(),
+            }
+        }
+        fault => fault.into(),
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) struct Scene {
     pub(crate) authority: AuthorityWallet,
     pub(crate) raw: RootProvider,
     // dropped last: the others talk to it
-    _chain: Running,
+    chain: Running,
 }
 
 impl Scene {
@@ -129,8 +129,12 @@ impl Scene {
             authority: AuthorityWallet::new(&ledger, &accreditor),
             raw: RootProvider::new(chain.client.clone()),
             ledger,
-            _chain: chain,
+            chain,
         }
+    }
+
+    pub(crate) fn client(&self) -> &RpcClient {
+        &self.chain.client
     }
 
     /// Asks the node a plain question.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod chains;
+mod faults;
 mod follow;
 mod proof;
 mod relay;
