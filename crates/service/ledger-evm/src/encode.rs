@@ -1,4 +1,4 @@
-//! Calls as calldata, and the request that a signer signs for them.
+//! Calls as calldata, and the request that a signer signs for them (docs/format/ledger.md).
 
 use alloy::primitives::{Address, B256, Bytes, U256, aliases::U48};
 use alloy::sol_types::{Eip712Domain, SolCall, SolStruct, SolValue, eip712_domain};
@@ -308,6 +308,105 @@ impl ForwardRequest {
             deadline: self.deadline,
             data: self.data.clone(),
             signature: Bytes::copy_from_slice(signature.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Contracts;
+    use medibloc_record::{Abi, domain_separator, keccak256, typed_digest};
+
+    fn deployed() -> Deployed {
+        let at = |n| medibloc_record::Address::new([n; 20]);
+        Deployed {
+            chain_id: 31_337,
+            block: 1,
+            contracts: Contracts {
+                authority: at(1),
+                forwarder: at(2),
+                accounts: at(3),
+                records: at(4),
+                consent: at(5),
+                receipts: at(6),
+                keepers: at(7),
+            },
+        }
+    }
+
+    fn request() -> ForwardRequest {
+        let call = Call::Register {
+            role: Role::Provider,
+            sealing_key: [9; 32],
+        };
+        let target = target(&deployed(), &call).unwrap();
+        let from = Address::repeat_byte(0xaa);
+        ForwardRequest::new(from, target, U256::from(5), Timestamp(1_800_000_000))
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_page() {
+        let bytes = request().unsigned(&deployed()).bytes;
+        let word = |n: usize| &bytes[32 * n..32 * (n + 1)];
+        let number = |n: u64| U256::from(n).to_be_bytes::<32>();
+        assert_eq!(word(0), number(32));
+        assert_eq!(word(1)[12..], [0xaa; 20]);
+        assert_eq!(word(2)[12..], [3; 20]);
+        let rows = [
+            (3, 0),
+            (4, 150_000),
+            (5, 5),
+            (6, 1_800_000_000),
+            (7, 224),
+            (8, 68),
+        ];
+        for (place, expected) in rows {
+            assert_eq!(word(place), number(expected), "word {place}");
+        }
+        assert_eq!(bytes[288..292], keccak256(b"register(uint8,bytes32)")[..4]);
+        assert_eq!(bytes[292..324], number(2));
+        assert_eq!(bytes[324..356], [9; 32]);
+        assert_eq!(bytes[356..], [0; 28]);
+    }
+
+    #[test]
+    fn the_digest_is_as_eip_712_says() {
+        let request = request();
+        let kind = b"ForwardRequest(address from,address to,uint256 value,uint256 gas,uint256 nonce,uint48 deadline,bytes data)";
+        let hash = Abi::new()
+            .word(keccak256(kind))
+            .address(medibloc_record::Address::new([0xaa; 20]))
+            .address(deployed().contracts.accounts)
+            .uint(0)
+            .uint(150_000)
+            .uint(5)
+            .uint(1_800_000_000)
+            .word(keccak256(&request.data))
+            .keccak256();
+        let domain = domain_separator("MediBloc", "1", 31_337, deployed().contracts.forwarder);
+        assert_eq!(
+            request.signing_digest(&deployed()),
+            typed_digest(domain, hash)
+        );
+    }
+
+    #[test]
+    fn bytes_have_one_form() {
+        let bytes = request().unsigned(&deployed()).bytes;
+        assert_eq!(ForwardRequest::parse(&bytes).unwrap(), request());
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(ForwardRequest::parse(&longer).is_err());
+        for place in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[place] ^= 1;
+            let read = ForwardRequest::parse(&other);
+            assert!(read.is_err() || read.unwrap() != request(), "byte {place}");
+            assert!(
+                ForwardRequest::parse(&bytes[..place]).is_err(),
+                "cut at {place}"
+            );
         }
     }
 }

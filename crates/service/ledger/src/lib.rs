@@ -2,7 +2,8 @@
 //!
 //! In the journey: `anchor`, `grant`, `read` (its receipt) and `audit` speak to the chain through this crate
 //! alone. It never sees plaintext, keys of records, or the chain's own transaction format: that is the
-//! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use.
+//! adapter's (`ledger-evm`). [`MemoryLedger`] is the double that tests and examples use; every adapter runs the suite
+//! in [`contract`]. [`Follow`] reads a chain whose newest blocks may be replaced (docs/format/ledger.md).
 
 pub mod contract;
 
