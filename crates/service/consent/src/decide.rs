@@ -395,10 +395,50 @@ mod tests {
         );
         check(
             WriteFacts {
-                kind: Kind::Research,
+                kind: Kind::Family,
                 ..good
             },
             Decision::Refused(Reason::KindNotGranted),
+        );
+        // an accreditation counts for the records of its own role alone
+        check(
+            WriteFacts {
+                kind: Kind::Research,
+                ..good
+            },
+            Decision::Refused(Reason::NotAccredited),
+        );
+        check(
+            WriteFacts {
+                role: Role::Researcher,
+                ..good
+            },
+            Decision::Refused(Reason::NotAccredited),
+        );
+        check(
+            WriteFacts {
+                suspended: true,
+                ..good
+            },
+            Decision::Refused(Reason::Suspended),
+        );
+        // a device writes for its owner freely, for others with their grant
+        check(
+            WriteFacts {
+                kind: Kind::Device,
+                owner: READER,
+                write_grant: None,
+                ..good
+            },
+            Decision::Allowed,
+        );
+        check(
+            WriteFacts {
+                kind: Kind::Device,
+                write_grant: None,
+                ..good
+            },
+            Decision::Refused(Reason::NoWriteGrant),
         );
         check(
             WriteFacts {
