@@ -77,6 +77,7 @@ fn artefact() -> Artefact {
         erase_by: Timestamp(1_800_604_800),
         name: "Bit Clinic".into(),
         account: Some(account(2)),
+        credential: Some("e30.e30.c2ln".into()),
         party: account(2),
         paired: account(4),
         node: "https://clinic.example".into(),
@@ -144,7 +145,7 @@ fn letters_open_for_ever() {
         },
     };
     check("letter", &letter);
-    let card = ContactCard::restored(Some(account(2)), "https://clinic.example".into());
+    let card = ContactCard::restored(Some(account(2)), None, "https://clinic.example".into());
     check("message-card", &Message::Card(card));
     let access = AccessRequest {
         purpose: Purpose::Treatment,

@@ -40,6 +40,8 @@ pub struct Artefact {
     pub name: String,
     /// The contact's accredited account, or none.
     pub account: Option<AccountId>,
+    /// Its credential, for the owner's restore and proofs.
+    pub credential: Option<String>,
     /// The account that it signs with, accredited or not.
     pub party: AccountId,
     /// The own address that it is paired with.
@@ -351,6 +353,7 @@ impl Artefact {
             erase_by: until,
             name: contact.name.clone(),
             account: contact.card.account,
+            credential: contact.card.credential.clone(),
             party: contact.party,
             paired: contact.own,
             node: contact.card.node.clone(),

@@ -450,12 +450,16 @@ impl Party {
 }
 
 impl ContactCard {
-    /// What a restore knows of a card: the grant objects keep the account and the node, not the reader addresses.
-    pub(crate) const fn restored(account: Option<AccountId>, node: String) -> Self {
+    /// What a restore knows of a card: the grant objects keep all of it but the reader addresses.
+    pub(crate) const fn restored(
+        account: Option<AccountId>,
+        credential: Option<String>,
+        node: String,
+    ) -> Self {
         Self {
             version: 1,
             account,
-            credential: None,
+            credential,
             node,
             readers: Vec::new(),
             mac: [0; 32],

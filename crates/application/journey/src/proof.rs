@@ -213,7 +213,6 @@ impl Party {
     async fn audit_files(&self) -> Result<Vec<ProofFile>, JourneyError> {
         let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
         let given: BTreeMap<GrantId, GivenGrant> = self.grants()?.into_iter().collect();
-        let contacts = self.contacts()?;
         let mut files = Vec::new();
         self.each_block(|block| {
             for event in &block.events {
@@ -231,8 +230,6 @@ impl Party {
                 let Some(basis) = given.get(grant).filter(|_| own.contains(owner)) else {
                     continue;
                 };
-                let party = basis.artefact.party;
-                let credential = contacts.iter().find(|contact| contact.party == party);
                 let proved = ProvedReceipt {
                     id: receipt.to_string(),
                     record: record.to_string(),
@@ -244,7 +241,7 @@ impl Party {
                     block_hash: Digest::new(block.hash).to_string(),
                     time: block.time.0,
                 };
-                let jwt = credential.and_then(|contact| contact.card.credential.clone());
+                let jwt = basis.artefact.credential.clone();
                 files.extend(file_of(&self.ports.domain, proved, basis, jwt));
             }
         })

@@ -159,7 +159,11 @@ impl Party {
         let contact = Contact {
             own: artefact.paired,
             party: artefact.party,
-            card: ContactCard::restored(artefact.account, artefact.node.clone()),
+            card: ContactCard::restored(
+                artefact.account,
+                artefact.credential.clone(),
+                artefact.node.clone(),
+            ),
             name: artefact.name.clone(),
             confirmed: true,
             unused: Vec::new(),

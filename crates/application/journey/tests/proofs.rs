@@ -90,6 +90,13 @@ async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain(
         let report = stranger.confirm_proof(&parsed).await.unwrap();
         assert!(report.holds() && report.chain_agrees, "{report:#?}");
     }
+    // After a restore they are the same, the credential included.
+    let ports = story.world.ports();
+    let (restored, _) = Party::restore(&phrase(1), Role::Person, ports)
+        .await
+        .unwrap();
+    assert_eq!(restored.audit_proofs().await.unwrap(), story.files);
+    assert!(story.files[0].reader.credential.is_some());
     let line = story.patient.audit().await.unwrap().remove(0);
     let one = story.patient.prove_read(line.line.receipt).await.unwrap();
     assert_eq!(one, story.files[0]);
