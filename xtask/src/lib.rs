@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command-line tool
 
 pub mod bench;
+pub mod canary;
 pub mod demo;
 pub mod ledger;
 pub mod peers;

@@ -35,6 +35,23 @@ impl Run {
         &self.root
     }
 
+    /// Where cargo puts what it builds.
+    pub fn target(&self) -> Result<PathBuf> {
+        let out = self
+            .command(
+                cargo(),
+                ["metadata", "--no-deps", "--format-version", "1"],
+                ".",
+            )
+            .output()
+            .context("cannot start cargo metadata")?;
+        let metadata: serde_json::Value = serde_json::from_slice(&out.stdout)?;
+        let folder = metadata["target_directory"].as_str();
+        Ok(PathBuf::from(
+            folder.context("cargo metadata names no target folder")?,
+        ))
+    }
+
     /// Sets a variable for every program started from now on.
     pub fn set_env(&mut self, name: &str, value: impl Into<PathBuf>) {
         self.envs.push((name.to_owned(), value.into()));
