@@ -36,7 +36,8 @@ impl Writer {
     pub(crate) fn check(&self) -> Result<Report, Fault> {
         let fault = io_fault("pack");
         let dead = self.log.places().map_err(&fault)?;
-        let erased: BTreeSet<Cid> = index::erased(&self.index)?.into_iter().collect();
+        let mut erased: BTreeSet<Cid> = index::erased(&self.index)?.into_iter().collect();
+        erased.extend(self.pending.iter().map(|one| one.cid));
         let mut report = Report::default();
         let mut sound = BTreeSet::new();
         let mut listed = BTreeSet::new();

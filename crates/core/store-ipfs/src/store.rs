@@ -188,7 +188,11 @@ impl Inner {
             return Ok(Some(bytes));
         }
         // Looked at again when nobody erases or compacts.
-        let _writer = held(&self.writer);
+        let writer = held(&self.writer);
+        if writer.pending.iter().any(|one| one.cid == *cid) {
+            // Destroyed, though the index could not be told yet.
+            return Ok(None);
+        }
         match self.read(cid)? {
             (Some(bytes), _) => Ok(Some(bytes)),
             (None, 0) => Ok(None),

@@ -31,7 +31,7 @@ fn random(state: &mut u64) -> u64 {
 
 /// The child: says what it begins, does it, and says that it is done. It ends only by being killed.
 #[tokio::test]
-#[ignore = "the process that is killed; nothing_acknowledged_is_lost_to_kill_9 starts it"]
+#[ignore = "child of nothing_acknowledged_is_lost_to_kill_9"]
 async fn child() {
     let root = std::env::var("MEDIBLOC_CRASH_ROOT").unwrap();
     let first: u32 = std::env::var("MEDIBLOC_CRASH_FIRST")
