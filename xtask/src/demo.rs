@@ -172,8 +172,8 @@ fn memory(patient: &Agent, records: &[String], to: &Path) -> Result<Memory> {
         .context("no consents")?;
     let mut consents = Vec::new();
     for grant in given {
-        let revoked = grant["revoked"] == Value::Bool(true);
-        consents.push((text(grant, "/grant")?, text(grant, "/to")?, revoked));
+        let revoked = text(grant, "/state")? == "revoked";
+        consents.push((text(grant, "/id")?, text(grant, "/name")?, revoked));
     }
     consents.sort();
     let audit = patient.say(&["audit"])?;

@@ -30,7 +30,9 @@ pub enum Command {
     Sync,
     /// Shows who was given a key to what, when and on what basis, and what was refused.
     Audit(Audit),
-    /// Shows the account, the chain and what waits.
+    /// Checks a proof file, or an own record, and says what it proves.
+    Verify(Verify),
+    /// Shows the account, the chain, what waits and what is unfinished.
     Status,
     /// Checks the home, the chain, the node and the keepers, and says what to do.
     Doctor,
@@ -44,6 +46,11 @@ pub enum Account {
     Show,
     /// Registers the public account on the chain (providers and researchers; a person needs none).
     Register,
+    /// Gives an address its next sealing key and seals what is kept under it anew.
+    Rotate {
+        /// The address (its begin is enough); the account if it is not given.
+        address: Option<String>,
+    },
     /// Keeps the credential that the authority gave (a JWT), to be shown when pairing.
     Credential {
         /// The file with the credential.
@@ -95,13 +102,13 @@ pub enum Request {
     },
     /// Lists requests that wait for an answer.
     List,
-    /// Grants what is asked for one record.
+    /// Grants what is asked.
     Approve {
         /// The request: the begin of its id, or of the name that asks.
         request: String,
-        /// The record (the begin of its id is enough).
-        #[arg(long)]
-        record: String,
+        /// What may be read.
+        #[command(flatten)]
+        scope: Scope,
         /// For how many days.
         #[arg(long, default_value_t = 7)]
         days: u32,
@@ -140,6 +147,9 @@ pub enum Record {
         /// The owner it is written for; none for an own record.
         #[arg(long = "for")]
         owner: Option<String>,
+        /// Its class on chain, which class grants match; 0 says nothing.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..64))]
+        class: u8,
     },
     /// Lists own records.
     List,
@@ -160,6 +170,9 @@ pub enum Record {
         /// Which part.
         #[arg(long, value_enum, default_value_t = Part::Original)]
         part: Part,
+        /// Writes a Crypt4GH file (.c4gh) for the owner of this public key file instead of the plain bytes.
+        #[arg(long)]
+        crypt4gh: Option<PathBuf>,
         /// The file; it must not exist.
         #[arg(long)]
         out: PathBuf,
@@ -182,23 +195,28 @@ pub enum Part {
     Original,
     /// Its FHIR R4 form.
     Fhir,
+    /// What the conversion kept and lost.
+    Report,
 }
 
 /// `medibloc grant …`
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grant {
-    /// Lets a contact read one record, or write.
+    /// Lets a contact read, or write.
     Create(CreateGrant),
     /// Lists consents given and held.
     List,
-    /// Takes back one consent, or everything.
+    /// Takes back one consent, all of one contact, or everything.
     Revoke {
-        /// The consent (the begin of its id is enough).
-        #[arg(required_unless_present = "everything")]
+        /// The consent, to read or to write (the begin of its id is enough).
+        #[arg(required_unless_present_any = ["everything", "contact"])]
         grant: Option<String>,
-        /// Takes back every consent.
+        /// Takes back everything that this contact was given: its name or the begin of its address.
         #[arg(long, conflicts_with = "grant")]
+        contact: Option<String>,
+        /// Takes back every consent.
+        #[arg(long, conflicts_with_all = ["grant", "contact"])]
         everything: bool,
     },
 }
@@ -210,17 +228,57 @@ pub struct CreateGrant {
     #[arg(long)]
     pub to: String,
     /// Lets it write medical records.
-    #[arg(long, conflicts_with = "record", required_unless_present = "record")]
+    #[arg(long, conflicts_with = "scope", required_unless_present_any = ["record", "classes", "all"])]
     pub write: bool,
-    /// Lets it read this record.
-    #[arg(long)]
-    pub record: Option<String>,
+    /// What may be read.
+    #[command(flatten)]
+    pub scope: Option<Scope>,
     /// For how many days.
     #[arg(long, default_value_t = 7)]
     pub days: u32,
     /// What for.
     #[arg(long, value_enum, default_value_t = Purpose::Treatment)]
     pub purpose: Purpose,
+}
+
+/// What may be read.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[group(id = "scope")]
+pub struct Scope {
+    /// One record (the begin of its id is enough).
+    #[arg(long, group = "which")]
+    pub record: Option<String>,
+    /// All records whose class on chain is one of these numbers, those that come later too.
+    #[arg(long = "class", id = "classes", group = "which", value_parser = clap::value_parser!(u8).range(1..64))]
+    pub classes: Vec<u8>,
+    /// All records, those that come later too.
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// With --class or --all: the most sensitive that is meant.
+    #[arg(long, value_enum, default_value_t = UpTo::Normal)]
+    pub up_to: UpTo,
+}
+
+/// How sensitive records are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpTo {
+    /// The usual.
+    Normal,
+    /// Mental health, sexual and reproductive, substance use, HIV, genetic.
+    Restricted,
+    /// The owner said so.
+    VeryRestricted,
+}
+
+/// `medibloc verify …`
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub struct Verify {
+    /// A proof file, or an own record (the begin of its id is enough).
+    pub what: String,
+    /// Checks a proof file against this block hash and asks no chain.
+    #[arg(long)]
+    pub block: Option<String>,
 }
 
 /// `medibloc read …`
@@ -251,13 +309,19 @@ impl Command {
             Self::Account(Account::Credential { file }) => Some(file),
             Self::Contact(Contact::Invite { out }) => out.as_mut(),
             Self::Record(Record::Import { file, .. }) => Some(file),
-            Self::Record(Record::Export { out, .. }) => Some(out),
+            Self::Record(Record::Export { out, crypt4gh, .. }) => {
+                if let Some(key) = crypt4gh {
+                    *key = std::path::absolute(&*key)?;
+                }
+                Some(out)
+            }
             Self::Read(read) => read.out.as_mut(),
             Self::Audit(audit) => audit.proofs.as_mut(),
-            Self::Contact(Contact::Accept { invitation }) => {
-                let path = PathBuf::from(&*invitation);
+            Self::Contact(Contact::Accept { invitation: text })
+            | Self::Verify(Verify { what: text, .. }) => {
+                let path = PathBuf::from(&*text);
                 if path.exists() {
-                    *invitation = std::path::absolute(path)?.to_string_lossy().into_owned();
+                    *text = std::path::absolute(path)?.to_string_lossy().into_owned();
                 }
                 None
             }

@@ -33,11 +33,15 @@ pub fn check(deployment: &[u8]) -> Result<Deployment, Problem> {
     Deployment::parse(deployment).map_err(|error| Problem::new(code::INPUT, error.to_string()))
 }
 
-/// The ports of a home.
+/// The ports of a home, and the contracts that it trusts.
 ///
 /// # Errors
 /// If the deployment file or a URL in it is not valid. Nobody has to answer.
-pub async fn ports(home: &Home, config: &Config, vault: Arc<Vault>) -> Result<Ports, Problem> {
+pub async fn ports(
+    home: &Home,
+    config: &Config,
+    vault: Arc<Vault>,
+) -> Result<(Ports, Contracts), Problem> {
     let path = home.deployment();
     let bytes = std::fs::read(&path).map_err(|error| {
         Problem::new(
@@ -73,7 +77,8 @@ pub async fn ports(home: &Home, config: &Config, vault: Arc<Vault>) -> Result<Po
         timing,
     };
     let network = HttpNetwork::new(settings, clock.clone()).map_err(wrong)?;
-    Ok(Ports {
+    let contracts = ledger.deployed.contracts;
+    let ports = Ports {
         submit: ledger.clone(),
         relay: Arc::new(relay),
         facts: ledger.clone(),
@@ -84,7 +89,8 @@ pub async fn ports(home: &Home, config: &Config, vault: Arc<Vault>) -> Result<Po
         entropy: Arc::new(Mutex::new(SystemEntropy)),
         domain,
         authority: deployment.authority,
-    })
+    };
+    Ok((ports, contracts))
 }
 
 /// Index and URL of each keeper as the chain says, or as it said last if it does not answer.

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
 use medibloc_journey::Party;
+use medibloc_ledger_evm::Contracts;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
@@ -33,6 +34,7 @@ struct Door {
 struct Shared {
     /// One command at a time: each is a step of the same journey.
     party: Arc<Mutex<Party>>,
+    contracts: Option<Contracts>,
     token: Arc<str>,
     port: u16,
 }
@@ -44,6 +46,7 @@ struct Shared {
 pub async fn serve(
     home: &Home,
     party: Party,
+    contracts: Option<Contracts>,
     every: Duration,
     stop: impl Future<Output = ()> + Send + 'static,
     tell: impl Fn(&str) + Send + 'static,
@@ -66,6 +69,7 @@ pub async fn serve(
     home.write("daemon.json", &text)?;
     let shared = Shared {
         party: Arc::new(Mutex::new(party)),
+        contracts,
         token,
         port,
     };
@@ -132,7 +136,9 @@ async fn command(
         return (StatusCode::UNAUTHORIZED, Json(Err(problem)));
     }
     let party = shared.party.lock().await;
-    (StatusCode::OK, Json(run::run(&party, &command).await))
+    let contracts = shared.contracts.as_ref();
+    let answer = run::run(&party, contracts, &command).await;
+    (StatusCode::OK, Json(answer))
 }
 
 /// Sends a command to a running `serve`; none if there is none.

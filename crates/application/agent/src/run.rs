@@ -7,18 +7,25 @@ mod find;
 mod grant;
 mod record;
 mod request;
+mod verify;
 mod who;
 
 use medibloc_journey::{Party, SyncReport};
+use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
 use crate::{Answer, Command, Problem};
 
-/// Does one command.
+/// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
+/// memory) that one check is left out.
 ///
 /// # Errors
 /// With the exit code and what to do.
-pub async fn run(party: &Party, command: &Command) -> Result<Answer, Problem> {
+pub async fn run(
+    party: &Party,
+    contracts: Option<&Contracts>,
+    command: &Command,
+) -> Result<Answer, Problem> {
     match command {
         Command::Account(command) => account::run(party, command).await,
         Command::Contact(command) => contact::run(party, command).await,
@@ -28,6 +35,7 @@ pub async fn run(party: &Party, command: &Command) -> Result<Answer, Problem> {
         Command::Read(command) => record::read(party, command).await,
         Command::Sync => Ok(told(&party.sync().await?)),
         Command::Audit(command) => who::audit(party, command).await,
+        Command::Verify(command) => verify::run(party, contracts, command).await,
         Command::Status => who::status(party).await,
         Command::Doctor => doctor::doctor(party).await,
     }
@@ -41,6 +49,13 @@ pub fn told(report: &SyncReport) -> Answer {
         .iter()
         .map(|(record, because)| json!({"record": record.to_string(), "because": because}))
         .collect();
+    let reads: Vec<_> = report
+        .reads
+        .iter()
+        .map(|(record, name)| json!({"record": record.to_string(), "name": name}))
+        .collect();
+    let ended: Vec<String> = report.ended.iter().map(ToString::to_string).collect();
+    let purged: Vec<String> = report.purged.iter().map(ToString::to_string).collect();
     let mut lines = vec![format!(
         "{} accepted, {} not accepted, {} consents received, {} letters",
         accepted.len(),
@@ -48,13 +63,31 @@ pub fn told(report: &SyncReport) -> Answer {
         report.grants,
         report.letters
     )];
-    for (record, because) in &report.not_accepted {
-        lines.push(format!("not accepted: {record}: {because}"));
-    }
-    lines.extend(report.later.iter().map(|why| format!("later: {why}")));
+    let mut tell = |begin: &str, told: &mut dyn Iterator<Item = String>| {
+        lines.extend(told.map(|text| format!("{begin}: {text}")));
+    };
+    tell("ALARM", &mut report.alarms.iter().cloned());
+    tell(
+        "read",
+        &mut report
+            .reads
+            .iter()
+            .map(|(record, name)| format!("{name} was given the key of {record}")),
+    );
+    tell(
+        "not accepted",
+        &mut report
+            .not_accepted
+            .iter()
+            .map(|(record, because)| format!("{record}: {because}")),
+    );
+    tell("consent ended", &mut ended.iter().cloned());
+    tell("copy purged", &mut purged.iter().cloned());
+    tell("later", &mut report.later.iter().cloned());
     let value = json!({
         "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
-        "later": report.later,
+        "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
+        "alarms": report.alarms, "later": report.later,
     });
     Answer::new(value, lines.join("\n"))
 }

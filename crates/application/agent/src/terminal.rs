@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use medibloc_journey::Party;
 use medibloc_keys::{Language, Phrase};
+use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -44,8 +45,8 @@ enum Top {
     Restore(Restore),
     /// Syncs by itself and answers other commands, until stopped.
     Serve {
-        /// Seconds between syncs.
-        #[arg(long, default_value_t = 5)]
+        /// Seconds between syncs; a node counts requests by the day.
+        #[arg(long, default_value_t = 300)]
         every: u64,
     },
     /// Converts a document to FHIR R4 on standard output; needs no account.
@@ -195,13 +196,14 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
         Top::Init(init) => make(&home, &input, &init),
         Top::Restore(restore) => rebuild(&home, &input, &restore).await,
         Top::Serve { every } => {
-            let party = open(&home, &input).await?;
+            let (party, contracts) = open(&home, &input).await?;
             let tell = |text: &str| {
                 let _ = writeln!(std::io::stderr(), "{text}");
             };
             daemon::serve(
                 &home,
                 party,
+                Some(contracts),
                 Duration::from_secs(every.max(1)),
                 stopped(),
                 tell,
@@ -215,7 +217,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             let answer = match daemon::ask(&home, &command).await {
                 Some(answer) => answer,
                 None => match open(&home, &input).await {
-                    Ok(party) => run::run(&party, &command).await,
+                    Ok((party, contracts)) => run::run(&party, Some(&contracts), &command).await,
                     Err(problem) => Err(problem),
                 },
             };
@@ -254,15 +256,15 @@ async fn stopped() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-async fn open(home: &Home, input: &Input) -> Result<Party, Problem> {
+async fn open(home: &Home, input: &Input) -> Result<(Party, Contracts), Problem> {
     let passphrase = input.passphrase(false)?;
     let OpenHome {
         seed,
         config,
         vault,
     } = home.open(&passphrase)?;
-    let ports = connect::ports(home, &config, vault).await?;
-    Ok(Party::new(seed, config.role.into(), ports))
+    let (ports, contracts) = connect::ports(home, &config, vault).await?;
+    Ok((Party::new(seed, config.role.into(), ports), contracts))
 }
 
 fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
@@ -339,7 +341,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             ),
         ));
     }
-    let ports = connect::ports(home, &config, vault).await?;
+    let (ports, _) = connect::ports(home, &config, vault).await?;
     let busy = spinner();
     let restored = Party::restore(&phrase, config.role.into(), ports).await;
     if let Some(busy) = busy {
@@ -357,11 +359,15 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     })?;
     let told = run::told(&report.sync);
     let value = json!({
-        "addresses": report.addresses, "consents": report.consents, "sync": told.value,
+        "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
     });
-    let text = format!(
+    let mut text = format!(
         "{} addresses, {} consents\n{}",
         report.addresses, report.consents, told.text
     );
+    for missing in report.missing.iter().cloned().chain(report.advice()) {
+        text.push('\n');
+        text.push_str(&missing);
+    }
     Ok(Answer::new(value, text))
 }

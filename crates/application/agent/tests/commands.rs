@@ -9,8 +9,9 @@ use medibloc_agent::answer::code;
 use medibloc_agent::{Answer, Command, Problem, run};
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
-use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_keys::{Language, Phrase, SealingSecret, SeededEntropy};
 use medibloc_record::Role;
+use medibloc_seal::crypt4gh::Crypt4ghReader;
 use serde_json::Value;
 
 #[derive(Parser)]
@@ -21,7 +22,7 @@ struct Line {
 
 async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
     let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
-    run::run(party, &line.command).await
+    run::run(party, None, &line.command).await
 }
 
 async fn say(party: &Party, words: &[&str]) -> Value {
@@ -188,6 +189,38 @@ async fn the_journey_by_commands() {
     assert_eq!(text(&audit, "/reads/0/name"), "Bit Clinic");
     assert_eq!(text(&audit, "/reads/0/receipt"), text(&read, "/receipt"));
 
+    let proofs = folder.path().join("proofs");
+    let audit = say(&patient, &["audit", "--proofs", proofs.to_str().unwrap()]).await;
+    let proof = text(&audit, "/proofs/0");
+    let proved = say(bit, &["verify", &proof]).await;
+    assert_eq!(
+        (
+            &proved["reader"],
+            &proved["verified"],
+            &proved["chainAgrees"]
+        ),
+        (&"Bit Clinic".into(), &true.into(), &true.into())
+    );
+    let hash = text(&proved, "/blockHash");
+    say(bit, &["verify", &proof, "--block", &hash]).await;
+    let other = format!("{}00", &hash[..hash.len() - 2]);
+    assert_eq!(
+        refused(bit, &["verify", &proof, "--block", &other]).await,
+        code::FAILED
+    );
+    let changed = folder.path().join("changed.json");
+    let said = std::fs::read_to_string(&proof).unwrap();
+    std::fs::write(&changed, said.replace("Bit Clinic", "Hana Hospital")).unwrap();
+    assert_eq!(
+        refused(bit, &["verify", changed.to_str().unwrap()]).await,
+        code::FAILED
+    );
+    std::fs::write(&changed, &said[..said.len() / 2]).unwrap();
+    assert_eq!(
+        refused(bit, &["verify", changed.to_str().unwrap()]).await,
+        code::INPUT
+    );
+
     say(&patient, &["grant", "revoke", &text(&granted, "/grant")]).await;
     assert_eq!(refused(bit, &["read", &record]).await, code::REFUSED);
     for command in ["status", "doctor"] {
@@ -202,6 +235,169 @@ async fn the_journey_by_commands() {
     assert_eq!(
         text(&say(&patient, &["record", "list"]).await, "/0/state"),
         "erased"
+    );
+}
+
+/// A patient with an accepted record, and a clinic that it knows.
+async fn paired(world: &Arc<World>, folder: &Path) -> (Party, Party, String) {
+    let patient = party(world, 1, Role::Person);
+    let clinic = party(world, 2, Role::Provider);
+    say(&clinic, &["account", "register"]).await;
+    let credential = folder.join("credential");
+    std::fs::write(&credential, world.accredit(clinic.account().id(), "Clinic")).unwrap();
+    say(
+        &clinic,
+        &["account", "credential", credential.to_str().unwrap()],
+    )
+    .await;
+    let invitation = text(&say(&patient, &["contact", "invite"]).await, "/invitation");
+    say(&clinic, &["contact", "accept", &invitation]).await;
+    say(&patient, &["sync"]).await;
+    say(&patient, &["contact", "confirm", "clinic"]).await;
+    let file = document();
+    let written = say(
+        &patient,
+        &["record", "import", file.to_str().unwrap(), "--class", "7"],
+    )
+    .await;
+    say(&patient, &["sync"]).await;
+    (patient, clinic, text(&written, "/record"))
+}
+
+#[tokio::test]
+async fn a_class_of_records_or_all_are_granted_and_taken_back() {
+    let world = World::new(80);
+    let folder = tempfile::tempdir().unwrap();
+    let (patient, clinic, record) = paired(&world, folder.path()).await;
+    let owner = text(&say(&clinic, &["contact", "list"]).await, "/owners/0/owner");
+    for scope in [["--class", "7"].as_slice(), &["--all"]] {
+        say(
+            &clinic,
+            &[
+                "request",
+                "create",
+                &owner,
+                "--reason",
+                scope[0].trim_start_matches('-'),
+            ],
+        )
+        .await;
+        say(&patient, &["sync"]).await;
+        let words = [&["request", "approve", "clinic"], scope].concat();
+        let given = say(&patient, &words).await;
+        assert!(!given["grants"].as_array().unwrap().is_empty());
+        say(&clinic, &["sync"]).await;
+        say(&patient, &["sync"]).await;
+        say(&clinic, &["sync"]).await;
+        assert_eq!(say(&clinic, &["read", &record]).await["record"], *record);
+        say(&patient, &["grant", "revoke", "--contact", "clinic"]).await;
+        assert_eq!(refused(&clinic, &["read", &record]).await, code::REFUSED);
+        for grant in say(&patient, &["grant", "list"]).await["given"]
+            .as_array()
+            .unwrap()
+        {
+            assert_eq!(grant["state"], "revoked");
+        }
+        say(&patient, &["request", "deny", "clinic"]).await;
+    }
+    assert_eq!(
+        refused(&patient, &["request", "approve", "clinic"]).await,
+        code::UNKNOWN,
+        "no request waits"
+    );
+}
+
+#[tokio::test]
+async fn a_permission_to_write_is_taken_back_by_its_id() {
+    let world = World::new(81);
+    let folder = tempfile::tempdir().unwrap();
+    let (patient, clinic, _) = paired(&world, folder.path()).await;
+    let (file, owner) = (
+        document(),
+        text(&say(&clinic, &["contact", "list"]).await, "/owners/0/owner"),
+    );
+    let import = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    say(&patient, &["grant", "create", "--to", "clinic", "--write"]).await;
+    say(&clinic, &import).await;
+    let list = say(&patient, &["grant", "list"]).await;
+    assert_eq!(text(&list, "/given/0/scope"), "write");
+    say(&patient, &["grant", "revoke", &text(&list, "/given/0/id")]).await;
+    assert_eq!(refused(&clinic, &import).await, code::REFUSED);
+}
+
+#[tokio::test]
+async fn a_record_leaves_as_fhir_as_report_and_as_crypt4gh() {
+    let world = World::new(82);
+    let folder = tempfile::tempdir().unwrap();
+    let (patient, _, record) = paired(&world, folder.path()).await;
+    let out = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for (part, name) in [("fhir", "x.json"), ("report", "x.report")] {
+        let words = [
+            "record",
+            "export",
+            &record,
+            "--part",
+            part,
+            "--out",
+            &out(name),
+        ];
+        say(&patient, &words).await;
+        let bytes = std::fs::read(out(name)).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap();
+    }
+    let secret = SealingSecret::from_bytes(1, [7; 32]);
+    let key = format!(
+        "-----BEGIN CRYPT4GH PUBLIC KEY-----\n{}\n-----END CRYPT4GH PUBLIC KEY-----\n",
+        base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            secret.public().key
+        )
+    );
+    std::fs::write(out("reader.pub"), key).unwrap();
+    let words = [
+        "record",
+        "export",
+        &record,
+        "--crypt4gh",
+        &out("reader.pub"),
+        "--out",
+        &out("x.c4gh"),
+    ];
+    say(&patient, &words).await;
+    let sealed = std::fs::read(out("x.c4gh")).unwrap();
+    let mut plain = Vec::new();
+    let mut reader = Crypt4ghReader::open(sealed.as_slice(), &secret).unwrap();
+    std::io::copy(&mut reader, &mut plain).unwrap();
+    assert_eq!(plain, std::fs::read(document()).unwrap());
+    std::fs::write(out("reader.pub"), "no key").unwrap();
+    let words = [
+        "record",
+        "export",
+        &record,
+        "--crypt4gh",
+        &out("reader.pub"),
+        "--out",
+        &out("y.c4gh"),
+    ];
+    assert_eq!(refused(&patient, &words).await, code::INPUT);
+}
+
+#[tokio::test]
+async fn a_rotated_address_still_opens_what_was_sealed_before() {
+    let world = World::new(83);
+    let folder = tempfile::tempdir().unwrap();
+    let (patient, _, record) = paired(&world, folder.path()).await;
+    let listed = say(&patient, &["record", "show", &record]).await;
+    let rotated = say(&patient, &["account", "rotate", &text(&listed, "/owner")]).await;
+    assert_eq!(rotated["replaced"], 1);
+    assert_eq!(
+        say(&patient, &["record", "verify", &record]).await["verified"],
+        true
+    );
+    let status = say(&patient, &["status"]).await;
+    assert_eq!(
+        (&status["records"]["accepted"], &status["unfinished"]),
+        (&1.into(), &serde_json::json!([]))
     );
 }
 

@@ -5,6 +5,7 @@ use medibloc_dag::{Block, Cid, unixfs};
 use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
+use medibloc_seal::crypt4gh::Recipient;
 use medibloc_seal::{Expectations, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
@@ -367,6 +368,44 @@ impl Party {
             record: record_view(&kept, author.map(|contact| contact.name)),
             parts,
         })
+    }
+}
+
+impl Party {
+    /// Writes a part of an own record as a Crypt4GH file for these recipients: the segments at rest under a new header.
+    /// What was written before an error is not to be used. Gives the file's bytes.
+    ///
+    /// # Errors
+    /// If the record or part is not here, a block is missing, or the writer fails.
+    pub fn export_crypt4gh(
+        &self,
+        record: RecordId,
+        role: PartRole,
+        recipients: &[Recipient],
+        writer: &mut dyn std::io::Write,
+    ) -> Result<u64, JourneyError> {
+        let kept = self.record(record)?;
+        let part = kept
+            .manifest
+            .as_ref()
+            .and_then(|manifest| manifest.part(role))
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("a part {role:?} of record {record}"),
+                hint: "`medibloc record show` lists its parts",
+            })?;
+        let source = VaultSource { party: self };
+        let mut entropy = self
+            .ports
+            .entropy
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(medibloc_seal::crypt4gh::export(
+            part,
+            recipients,
+            &source,
+            &mut *entropy,
+            writer,
+        )?)
     }
 }
 

@@ -3,7 +3,7 @@
 use medibloc_journey::{Change, Credential, Party};
 use serde_json::json;
 
-use super::find::moment;
+use super::find::{self, moment};
 use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
@@ -20,6 +20,17 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             Ok(Answer::new(
                 json!({"account": id}),
                 format!("{id} is registered"),
+            ))
+        }
+        Account::Rotate { address } => {
+            let id = match address {
+                Some(address) => find::address(party, address)?,
+                None => party.account().id(),
+            };
+            let replaced = party.rotate_sealing_key(id).await?;
+            Ok(Answer::new(
+                json!({"address": id.to_string(), "replaced": replaced}),
+                format!("{id} has its next sealing key; {replaced} records are sealed to it"),
             ))
         }
         Account::Credential { file } => {

@@ -92,6 +92,17 @@ pub(super) fn owner(party: &Party, name: &str) -> Result<AccountId, Problem> {
     only(found, "owner", name, "medibloc contact list").map(|patron| patron.owner)
 }
 
+/// An own address.
+pub(super) fn address(party: &Party, name: &str) -> Result<AccountId, Problem> {
+    let found = party
+        .addresses()?
+        .iter()
+        .filter(|own| fits(name, &own.address.to_string()) || fits(name, &own.id().to_string()))
+        .map(|own| own.id())
+        .collect();
+    only(found, "address", name, "medibloc account show")
+}
+
 /// A request that waits.
 pub(super) fn request(party: &Party, name: &str) -> Result<PendingRequest, Problem> {
     let lower = name.to_lowercase();
@@ -106,12 +117,23 @@ pub(super) fn request(party: &Party, name: &str) -> Result<PendingRequest, Probl
 }
 
 /// A consent given.
-pub(super) fn grant(party: &Party, name: &str) -> Result<GrantId, Problem> {
-    let found = party
-        .grants()?
-        .into_iter()
-        .map(|(id, _)| id)
-        .filter(|id| fits(name, &id.to_string()))
+#[derive(Clone, Copy)]
+pub(super) enum Given {
+    /// To read.
+    Read(GrantId),
+    /// To write.
+    Write(GrantId),
+}
+
+/// A consent given, to read or to write.
+pub(super) fn grant(party: &Party, name: &str) -> Result<Given, Problem> {
+    let ids = |given: Vec<(GrantId, _)>| given.into_iter().map(|(id, _)| id);
+    let reads = ids(party.grants()?).map(|id| (id, Given::Read(id)));
+    let writes = ids(party.write_grants()?).map(|id| (id, Given::Write(id)));
+    let found = reads
+        .chain(writes)
+        .filter(|(id, _)| fits(name, &id.to_string()))
+        .map(|(_, given)| given)
         .collect();
     only(found, "consent", name, "medibloc grant list")
 }
@@ -136,7 +158,9 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let partial = path.with_extension("partial");
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = std::path::PathBuf::from(partial);
     let mut file = crate::home::private_file(&partial).map_err(failed)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())

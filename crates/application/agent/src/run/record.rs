@@ -2,19 +2,23 @@
 
 use std::path::Path;
 
-use medibloc_journey::{KeptRecord, Party, Standing};
-use medibloc_record::{EntryOutcome, PartRole};
+use medibloc_journey::{KeptRecord, Party, Standing, WriteOptions};
+use medibloc_record::{ClassId, EntryOutcome, Kind, PartRole, RecordId};
+use medibloc_seal::crypt4gh::Recipient;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
-use super::find;
+use super::{find, verify};
 use crate::answer::code;
 use crate::command::{Part, Read, Record};
 use crate::{Answer, Problem, convert};
 
 pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Problem> {
     match command {
-        Record::Import { file, owner } => import(party, file, owner.as_deref()).await,
+        Record::Import { file, owner, class } => {
+            import(party, file, owner.as_deref(), ClassId(*class)).await
+        }
         Record::List => {
             let records = party.records()?;
             let lines: Vec<String> = records.iter().map(line).collect();
@@ -28,21 +32,20 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let kept = party.record(find::record(party, record)?)?;
             Ok(Answer::new(value(&kept), shown(&kept)))
         }
-        Record::Verify { record } => verify(party, record).await,
-        Record::Export { record, part, out } => {
-            let kept = party.record(find::record(party, record)?)?;
-            let mut bytes = Vec::new();
+        Record::Verify { record } => verify::record(party, record).await,
+        Record::Export {
+            record,
+            part,
+            crypt4gh,
+            out,
+        } => {
+            let id = find::record(party, record)?;
             let role = match part {
                 Part::Original => PartRole::Original,
                 Part::Fhir => PartRole::Fhir,
+                Part::Report => PartRole::Index,
             };
-            party.open_own_part(&kept, role, &mut bytes)?;
-            find::write_new(out, &bytes)?;
-            let hash = hex::encode(Sha256::digest(&bytes));
-            Ok(Answer::new(
-                json!({"file": out, "bytes": bytes.len(), "sha256": hash}),
-                format!("{} bytes to {}", bytes.len(), out.display()),
-            ))
+            export(party, id, role, crypt4gh.as_deref(), out)
         }
         Record::Erase { record, yes } => {
             let id = find::record(party, record)?;
@@ -61,7 +64,12 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
     }
 }
 
-async fn import(party: &Party, file: &Path, owner: Option<&str>) -> Result<Answer, Problem> {
+async fn import(
+    party: &Party,
+    file: &Path,
+    owner: Option<&str>,
+    class: ClassId,
+) -> Result<Answer, Problem> {
     let draft = convert::read(file)?;
     let count = |outcome| draft.loss.count(outcome);
     let (converted, narrative, lost) = (
@@ -70,9 +78,13 @@ async fn import(party: &Party, file: &Path, owner: Option<&str>) -> Result<Answe
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
+    let options = WriteOptions::default().in_class(class);
     let written = match owner {
-        Some(owner) => party.write_for(find::owner(party, owner)?, draft).await?,
-        None => party.write_own(draft).await?,
+        Some(owner) => {
+            let owner = find::owner(party, owner)?;
+            party.write_as(owner, draft, &options).await?
+        }
+        None => party.write_own_as(Kind::Own, draft, &options).await?,
     };
     let value = json!({
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
@@ -86,31 +98,37 @@ async fn import(party: &Party, file: &Path, owner: Option<&str>) -> Result<Answe
     Ok(Answer::new(value, text))
 }
 
-async fn verify(party: &Party, record: &str) -> Result<Answer, Problem> {
-    let kept = party.record(find::record(party, record)?)?;
-    let id = kept.record();
-    let facts = party.ports().facts.record(id).await?;
-    let mut bytes = Vec::new();
-    party.open_own_part(&kept, PartRole::Original, &mut bytes)?;
-    let good = kept
-        .manifest
-        .as_ref()
-        .and_then(|manifest| manifest.part(PartRole::Original))
-        .is_some_and(|part| {
-            part.plaintext.as_bytes().as_slice() == Sha256::digest(&bytes).as_slice()
-        });
-    let anchored = facts.is_some_and(|facts| !facts.erased);
-    if !good || !anchored {
-        return Err(Problem::new(
-            code::FAILED,
-            format!(
-                "record {id} does not verify: anchored {anchored}, original intact {good}; run `medibloc sync`"
-            ),
-        ));
+fn export(
+    party: &Party,
+    id: RecordId,
+    role: PartRole,
+    recipient: Option<&Path>,
+    out: &Path,
+) -> Result<Answer, Problem> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    match recipient {
+        None => party.open_own_part(&party.record(id)?, role, &mut *bytes)?,
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| {
+                Problem::new(
+                    code::INPUT,
+                    format!("cannot read {}: {error}", file.display()),
+                )
+            })?;
+            let recipient = Recipient::parse(&text).map_err(|error| {
+                Problem::new(
+                    code::INPUT,
+                    format!("{}: {error}; `crypt4gh-keygen` makes one", file.display()),
+                )
+            })?;
+            party.export_crypt4gh(id, role, &[recipient], &mut *bytes)?;
+        }
     }
+    find::write_new(out, &bytes)?;
+    let hash = hex::encode(Sha256::digest(&bytes));
     Ok(Answer::new(
-        json!({"record": id.to_string(), "verified": true, "sha256": hex::encode(Sha256::digest(&bytes))}),
-        format!("{id} is anchored, and its original is what the author signed"),
+        json!({"file": out, "bytes": bytes.len(), "sha256": hash}),
+        format!("{} bytes to {}", bytes.len(), out.display()),
     ))
 }
 

@@ -4,7 +4,7 @@ use medibloc_consent::Purpose;
 use medibloc_journey::Party;
 use serde_json::json;
 
-use super::find;
+use super::{find, grant};
 use crate::command::{self, Request};
 use crate::{Answer, Problem};
 
@@ -69,22 +69,12 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
         }
         Request::Approve {
             request,
-            record,
+            scope,
             days,
         } => {
             let request = find::request(party, request)?;
-            let record = find::record(party, record)?;
             let until = find::in_days(party, *days).await?;
-            let grant = party.approve(&request, record, until).await?;
-            let text = format!(
-                "{} may read {record} until {}; take it back with `medibloc grant revoke {grant}`",
-                request.name,
-                find::moment(until)
-            );
-            Ok(Answer::new(
-                json!({"grant": grant.to_string(), "record": record.to_string()}),
-                text,
-            ))
+            grant::approve(party, &request, scope, until).await
         }
         Request::Deny { request } => {
             let request = find::request(party, request)?;

@@ -1,10 +1,12 @@
 //! `medibloc audit` and `medibloc status`.
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{Party, Standing};
+use medibloc_journey::Party;
+use medibloc_record::Timestamp;
 use serde_json::json;
 
 use super::find;
+use crate::answer::code;
 use crate::command::Audit;
 use crate::{Answer, Problem};
 
@@ -44,8 +46,30 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             }));
         }
     }
+    let mut files = Vec::new();
     if let Some(folder) = &command.proofs {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Problem::new(
+                code::FAILED,
+                format!(
+                    "cannot make {}: {error}; choose another folder",
+                    folder.display()
+                ),
+            )
+        })?;
+        for proof in party.audit_proofs().await? {
+            let file = folder.join(format!("{}.json", proof.receipt.id));
+            // The same proof was written before.
+            if !file.exists() {
+                find::write_new(&file, proof.to_json().as_bytes())?;
+            }
+            files.push(file);
+        }
+        lines.push(format!(
+            "{} proof files in {}; `medibloc verify FILE` checks one",
+            files.len(),
+            folder.display()
+        ));
     }
     let value = json!({
         "reads": trail.iter().map(|line| json!({
@@ -54,7 +78,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             "at": find::moment(line.line.at), "block": line.line.block,
             "blockHash": hex::encode(line.line.block_hash),
         })).collect::<Vec<_>>(),
-        "refused": refused,
+        "refused": refused, "proofs": files,
     });
     Ok(Answer::list(
         value,
@@ -64,30 +88,44 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
 }
 
 pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
-    let head = party.ports().facts.head().await?;
-    let records = party.records()?;
-    let accepted = records.iter().filter(|kept| kept.is_accepted()).count();
-    let waiting = records
-        .iter()
-        .filter(|kept| kept.standing == Standing::Checked)
-        .count();
+    let status = party.status().await?;
     let contacts = party.contacts()?;
     let unconfirmed = contacts.iter().filter(|contact| !contact.confirmed).count();
-    let requests = party.requests()?.len();
-    let value = json!({
-        "account": party.account().id().to_string(),
-        "chain": {"block": head.number, "time": find::moment(head.time), "id": party.ports().domain.chain_id},
-        "records": {"accepted": accepted, "waiting": waiting, "all": records.len()},
-        "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
-        "requests": requests, "node": party.ports().network.own_node(),
-    });
-    let text = format!(
-        "account {}\nchain {} at block {} ({})\n{accepted} records, {waiting} wait for keepers\n{} contacts, {unconfirmed} wait for you\n{requests} requests wait for you",
-        party.account().id(),
+    let (id, node) = (
         party.ports().domain.chain_id,
-        head.number,
-        find::moment(head.time),
-        contacts.len() - unconfirmed,
+        party.ports().network.own_node(),
     );
-    Ok(Answer::new(value, text))
+    let mut lines = vec![
+        format!("account {} ({})", status.account, status.role),
+        format!(
+            "chain {id} at block {} ({}), synced to {}",
+            status.block,
+            find::moment(Timestamp(status.block_time)),
+            status.synced_to
+        ),
+        format!("node {node}"),
+        format!(
+            "{} records accepted, {} not",
+            status.accepted, status.not_accepted
+        ),
+        format!(
+            "{} contacts, {unconfirmed} wait for you; {} consents in force; {} requests wait for you",
+            contacts.len() - unconfirmed,
+            status.live_grants,
+            status.requests
+        ),
+    ];
+    lines.extend(status.jobs.iter().map(|job| {
+        let reason = job.reason.as_deref().unwrap_or("not tried yet");
+        format!("unfinished: {}: {reason}", job.what)
+    }));
+    let value = json!({
+        "account": status.account, "role": status.role,
+        "chain": {"block": status.block, "hash": status.block_hash, "time": find::moment(Timestamp(status.block_time)),
+            "id": id, "syncedTo": status.synced_to},
+        "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
+        "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
+        "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "node": node,
+    });
+    Ok(Answer::new(value, lines.join("\n")))
 }
