@@ -308,8 +308,13 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         text(&audit, "/reads/0/receipt")? == text(&read, "/receipt")?,
         "the audit names another receipt"
     );
+    let proof = patient.say(&["verify", &text(&audit, "/proofs/0")?])?;
+    ensure!(
+        proof["verified"] == true && proof["chainAgrees"] == true,
+        "the proof file does not hold: {proof}"
+    );
     tale.told(
-        "audit: the patient sees who read what, when and on what basis, with a proof file for each",
+        "audit: the patient sees who read what, when and on what basis; the proof file holds, offline and on the chain",
     );
 
     patient.say(&["grant", "revoke", &grant])?;

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use medibloc_journey::Party;
@@ -91,6 +93,8 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .route("/v1/run", post(command))
         .layer(DefaultBodyLimit::max(LIMIT))
+        // Before anything of a request is looked at.
+        .layer(from_fn_with_state(shared.clone(), door))
         .with_state(shared)
 }
 
@@ -126,19 +130,21 @@ fn may_ask(shared: &Shared, headers: &HeaderMap) -> bool {
         && token.is_some_and(|token| token.as_bytes().ct_eq(shared.token.as_bytes()).into())
 }
 
+async fn door(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if may_ask(&shared, request.headers()) {
+        return next.run(request).await;
+    }
+    let problem = Problem::new(code::REFUSED, "this socket is for the owner of the home");
+    let answer: Result<Answer, Problem> = Err(problem);
+    (StatusCode::UNAUTHORIZED, Json(answer)).into_response()
+}
+
 async fn command(
     State(shared): State<Shared>,
-    headers: HeaderMap,
     Json(command): Json<Command>,
-) -> (StatusCode, Json<Result<Answer, Problem>>) {
-    if !may_ask(&shared, &headers) {
-        let problem = Problem::new(code::REFUSED, "this socket is for the owner of the home");
-        return (StatusCode::UNAUTHORIZED, Json(Err(problem)));
-    }
+) -> Json<Result<Answer, Problem>> {
     let party = shared.party.lock().await;
-    let contracts = shared.contracts.as_ref();
-    let answer = run::run(&party, contracts, &command).await;
-    (StatusCode::OK, Json(answer))
+    Json(run::run(&party, shared.contracts.as_ref(), &command).await)
 }
 
 /// Sends a command to a running `serve`; none if there is none.

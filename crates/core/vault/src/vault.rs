@@ -82,12 +82,7 @@ impl Vault {
         };
         let path = home.join("vault.db");
         let lock_path = home.join("vault.lock");
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io(&lock_path))?;
+        let lock = private(&lock_path).map_err(io(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(VaultError::Held { path }),
@@ -98,6 +93,8 @@ impl Vault {
                 });
             }
         }
+        // SQLite gives its write-ahead log the rights of the file.
+        private(&path).map_err(io(&path))?;
         let database = connect(&path, key).map_err(|source| wrap(&path, source))?;
         let vault = Self {
             path,
@@ -267,6 +264,18 @@ impl Vault {
     fn wrap(&self, source: rusqlite::Error) -> VaultError {
         wrap(&self.path, source)
     }
+}
+
+/// Opens a file or makes it, for its owner alone.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
 }
 
 fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connection> {

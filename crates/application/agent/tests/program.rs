@@ -1,0 +1,236 @@
+//! The program itself: homes, passphrases and phrases, what is refused and with which exit code. No chain is needed.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        // Nobody listens on port 9 (discard).
+        let address = |n: u8| format!("0x{}", hex::encode([n; 20]));
+        let deployment = json!({
+            "version": 1, "chain_id": 31337, "rpc_urls": ["http://127.0.0.1:9"], "node_urls": ["http://127.0.0.1:9"],
+            "contracts": {
+                "authority": address(1), "forwarder": address(2), "accounts": address(3), "records": address(4),
+                "consent": address(5), "receipts": address(6), "keepers": address(7),
+            },
+            "deployment_block": 1, "finality_depth": 0, "authority": address(8),
+        });
+        place.write("deployment.json", &deployment.to_string());
+        place.write("passphrase", "correct horse\n");
+        place.write("other", "battery staple\n");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn run(&self, home: &str, passphrase: &str, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_medibloc"))
+            .env_clear()
+            .current_dir(self.folder.path())
+            .args(["--json", "--home", home, "--passphrase-file", passphrase])
+            .args(words)
+            .output()
+            .unwrap()
+    }
+
+    fn say(&self, home: &str, words: &[&str]) -> Value {
+        let output = self.run(home, "passphrase", words);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Exit code and message of what is refused; nothing on standard output.
+    fn refused(&self, home: &str, passphrase: &str, words: &[&str]) -> (i32, String) {
+        let output = self.run(home, passphrase, words);
+        assert!(output.stdout.is_empty(), "{words:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        let code = output.status.code().unwrap();
+        assert_eq!(error["error"]["code"], code);
+        (code, error["error"]["message"].as_str().unwrap().to_owned())
+    }
+
+    fn init(&self, home: &str) -> String {
+        let made = self.say(home, &["init", "--deployment", "deployment.json"]);
+        made["phrase"].as_str().unwrap().to_owned()
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_home_is_private_and_opens_with_its_passphrase_alone() {
+    let place = Place::new();
+    let phrase = place.init("home");
+    assert_eq!(phrase.split_whitespace().count(), 24);
+    // What is in the vault needs neither chain nor node.
+    assert_eq!(place.say("home", &["record", "list"]), json!([]));
+    for file in files(&place.path("home")) {
+        let bytes = std::fs::read(&file).unwrap();
+        for secret in [phrase.as_str(), "correct horse", &phrase[..20]] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{} holds a secret", file.display());
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", file.display());
+        }
+    }
+    let (code, told) = place.refused("home", "other", &["record", "list"]);
+    assert_eq!(code, 6);
+    assert!(told.contains("passphrase"), "{told}");
+    let (code, told) = place.refused("home", "missing", &["record", "list"]);
+    assert_eq!(code, 3);
+    assert!(told.contains("missing"), "{told}");
+    let (code, told) = place.refused(
+        "home",
+        "passphrase",
+        &["init", "--deployment", "deployment.json"],
+    );
+    assert_eq!(code, 1);
+    assert!(told.contains("is a home already"), "{told}");
+    let (code, told) = place.refused("nowhere", "passphrase", &["record", "list"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("medibloc init"), "{told}");
+}
+
+#[test]
+fn foreign_deployment_files_are_named_and_make_no_home() {
+    let place = Place::new();
+    let whole = std::fs::read_to_string(place.path("deployment.json")).unwrap();
+    for text in [
+        "",
+        "<xml/>",
+        &whole[..whole.len() / 2],
+        &whole.replace("\"version\":1", "\"version\":9"),
+    ] {
+        place.write("foreign.json", text);
+        let (code, told) = place.refused(
+            "home",
+            "passphrase",
+            &["init", "--deployment", "foreign.json"],
+        );
+        assert_eq!(code, 3, "{told}");
+        assert!(!place.path("home").exists());
+    }
+    assert_eq!(
+        place
+            .refused("home", "passphrase", &["init", "--deployment", "none.json"])
+            .0,
+        3
+    );
+}
+
+#[test]
+fn a_stopped_chain_or_node_is_said_and_a_restore_goes_on_later() {
+    let place = Place::new();
+    let phrase = place.init("home");
+    for words in [
+        ["sync"].as_slice(),
+        &["status"],
+        &["doctor"],
+        &["contact", "invite"],
+    ] {
+        let (code, told) = place.refused("home", "passphrase", words);
+        assert_eq!(code, 5, "{words:?}: {told}");
+        assert!(told.contains("127.0.0.1:9"), "{words:?}: {told}");
+    }
+    let restore = [
+        "restore",
+        "--deployment",
+        "deployment.json",
+        "--phrase-file",
+        "phrase",
+    ];
+    let words: Vec<&str> = phrase.split_whitespace().collect();
+    let mut swapped = words.clone();
+    swapped.swap(0, 23);
+    for wrong in [
+        words[..23].join(" "),
+        swapped.join(" "),
+        "no phrase at all".into(),
+        String::new(),
+    ] {
+        place.write("phrase", &wrong);
+        let (code, told) = place.refused("again", "passphrase", &restore);
+        assert_eq!(code, 6, "{told}");
+        assert!(
+            !told.contains(words[0]) || wrong.is_empty(),
+            "an error repeats the phrase: {told}"
+        );
+        assert!(!place.path("again").exists());
+    }
+    place.write("phrase", &format!("  {}\n", words.join("\n ")));
+    for _ in 0..2 {
+        let (code, told) = place.refused("again", "passphrase", &restore);
+        assert_eq!(code, 5, "{told}");
+        assert!(told.contains("run the same command again"), "{told}");
+    }
+    // The home of another phrase is not taken over.
+    let other = place.init("other-home");
+    assert_ne!(other, phrase);
+    let (code, told) = place.refused("other-home", "passphrase", &restore);
+    assert_eq!(code, 6);
+    assert!(told.contains("another phrase"), "{told}");
+}
+
+#[test]
+fn a_wrong_command_line_and_damaged_homes_are_said() {
+    let place = Place::new();
+    place.init("home");
+    place.say("home", &["record", "list"]);
+    for words in [
+        ["grant", "create", "--to", "x"].as_slice(),
+        &["grant", "create", "--to", "x", "--write", "--all"],
+        &[
+            "grant", "create", "--to", "x", "--record", "1", "--class", "2",
+        ],
+        &["grant", "revoke"],
+        &["record", "import", "x", "--class", "64"],
+        &["fly"],
+    ] {
+        let output = place.run("home", "passphrase", words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+    let config = place.path("home").join("config.toml");
+    let settings = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{settings}colour = \"red\"\n")).unwrap();
+    let (code, told) = place.refused("home", "passphrase", &["record", "list"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("colour"), "{told}");
+    std::fs::write(&config, settings).unwrap();
+    let vault = place.path("home").join("vault.db");
+    let mut bytes = std::fs::read(&vault).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    bytes[20] ^= 1;
+    std::fs::write(&vault, bytes).unwrap();
+    let (code, told) = place.refused("home", "passphrase", &["record", "list"]);
+    assert!([1, 6].contains(&code), "{told}");
+    assert!(told.contains("vault"), "{told}");
+}
