@@ -85,7 +85,11 @@ async fn inside() {
             Err(other) => panic!("{other:?}"),
         }
         let report = store.check().await.unwrap();
-        assert!(report.corrupt.is_empty(), "{round} {} {report:?}", block(round).cid());
+        assert!(
+            report.corrupt.is_empty(),
+            "{round} {} {report:?}",
+            block(round).cid()
+        );
         let found = store.get(block(round).cid()).await;
         assert!(
             !matches!(found, Err(StoreError::Corrupt { .. })),
