@@ -20,7 +20,7 @@ use medibloc_record::{AccountId, Digest, Threshold, Timestamp};
 use serde_json::{Value, json};
 
 /// The first account of "test test … junk", which every development chain gives coins to.
-const DEPLOYER: [u8; 32] = [
+pub(crate) const DEPLOYER: [u8; 32] = [
     0xac, 0x09, 0x74, 0xbe, 0xc3, 0x9a, 0x17, 0xe3, 0x6b, 0xa4, 0xa6, 0xb4, 0xd2, 0x38, 0xff, 0x94,
     0x4b, 0xac, 0xb4, 0x78, 0xcb, 0xed, 0x5e, 0xfc, 0xae, 0x78, 0x4d, 0x7b, 0xf4, 0xf2, 0xff, 0x80,
 ];
@@ -48,6 +48,21 @@ pub(crate) fn devchain() -> Running {
     Running {
         name: "devchain",
         client: chain.client(),
+        process: None,
+    }
+}
+
+/// The embedded chain behind its HTTP server, as other programs see it.
+pub(crate) async fn served(place: Place) -> Running {
+    let mut config = Config::default();
+    config.accounts = test_accounts();
+    let chain = Chain::open(place, config).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(medibloc_devchain::serve(chain, listener));
+    Running {
+        name: "devchain over HTTP",
+        client: RpcClient::new_http(url.parse().unwrap()),
         process: None,
     }
 }

@@ -12,12 +12,19 @@ mod follow;
 mod proof;
 mod relay;
 
-use chains::{Scene, anvil, devchain};
+use chains::{Scene, anvil, devchain, served};
+use medibloc_devchain::Place;
 use medibloc_ledger::contract::run;
 
 #[tokio::test]
 async fn the_embedded_chain_keeps_the_contract() {
     run(&Scene::set(devchain(), 0).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_embedded_chain_keeps_the_contract_over_http() {
+    let chain = served(Place::Memory).await;
+    run(&Scene::set(chain, 0).await).await.unwrap();
 }
 
 #[tokio::test]
