@@ -3,6 +3,7 @@
 //!
 //! The same functions run under libFuzzer (`fuzz_targets`) and under a seeded mutator on stable (`tests/mutator.rs`).
 
+mod chain;
 mod formats;
 mod grants;
 mod keepers;
@@ -11,6 +12,7 @@ mod sealed;
 mod seeds;
 mod wire;
 
+pub use chain::jsonrpc;
 pub use formats::{cda, fhir};
 pub use grants::grant;
 pub use keepers::keeper_request;
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("grant", grant),
     ("keys", keys),
     ("wire", wire),
+    ("jsonrpc", jsonrpc),
 ];
 
 /// An object that parses must have been in its one encoding.

@@ -23,6 +23,7 @@ use crate::sealed::secret;
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "cda" => files("cda", ".xml"),
+        "jsonrpc" => crate::chain::bodies(),
         "fhir" => files("cda", ".bundle.json"),
         "crypt4gh_header" => headers(),
         "crypt4gh_body" => vec![

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod canary;
 pub mod demo;
+pub mod fuzz;
 pub mod ledger;
 pub mod peers;
 pub mod preflight;

@@ -64,6 +64,6 @@ fn verb() -> Result<()> {
             print!("{report}");
             report.into_result()
         }
-        _ => bench::bench(&run, &rest),
+        _ => bench::bench(run, &rest),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::run::{Run, cargo};
-use crate::{demo, peers, tidy};
+use crate::{demo, fuzz, peers, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use std::{env, fs};
 type Stage = fn(&mut Run, &mut Ledger) -> Result<()>;
 
 /// Name, what to do when it fails, and the stage, in the order they run.
-const STAGES: [(&str, &str, Stage); 7] = [
+const STAGES: [(&str, &str, Stage); 8] = [
     ("fmt", "run `cargo xtask fix`", |run, _| {
         run.cargo(["fmt", "--all", "--check"])
     }),
@@ -38,6 +38,11 @@ const STAGES: [(&str, &str, Stage); 7] = [
         "rust",
         "read the failures above; `cargo test -p CRATE NAME` repeats one",
         rust,
+    ),
+    (
+        "fuzz",
+        "keep the input in fuzz/regressions, mend the parser",
+        fuzz::mutate,
     ),
     (
         "tidy",
@@ -71,13 +76,16 @@ pub fn ci(mut run: Run, args: &[String]) -> Result<()> {
         _ => bail!("ci knows only --build-peers"),
     }
     let mut ledger = Ledger::default();
-    run.set_env("MEDIBLOC_CI", "1");
+    run.set_env("MEDIBLOC_FAULTS", "all");
+    run.set_env("MEDIBLOC_CRASH_ROUNDS", "1000");
+    run.set_env("MEDIBLOC_FUZZ_ROUNDS", "10000");
     peers::optional(&mut run, &mut ledger)?;
     if crate::preflight::find("cargo-deny").is_some() {
         run.cargo(["deny", "check", "licenses", "bans", "sources"])?;
     } else {
         ledger.skip("cargo-deny", "not installed; cargo install cargo-deny");
     }
+    fuzz::libfuzzer(&mut run, &mut ledger)?;
     stages(run, &[], ledger)
 }
 

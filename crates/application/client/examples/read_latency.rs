@@ -86,7 +86,7 @@ async fn main() {
     let receipts = patient.audit().await.unwrap().len();
     times.sort_unstable();
     let (p50, p99) = (percentile(&times, 50), percentile(&times, 99));
-    println!("read with receipt and 4 of 7 keepers, {size} bytes, p50: {p50:.1} ms");
-    println!("read with receipt and 4 of 7 keepers, {size} bytes, p99: {p99:.1} ms");
-    println!("receipts on chain for {} reads: {receipts}", WARM + reads);
+    println!("read with receipt and 4 of 7 keepers, {size} bytes, p50, ms\t{p50:.1}\t");
+    println!("read with receipt and 4 of 7 keepers, {size} bytes, p99, ms\t{p99:.1}\t");
+    println!("receipts on chain for {} reads\t{receipts}\t", WARM + reads);
 }

@@ -181,7 +181,7 @@ fn cpu_of_thread() -> f64 {
 }
 
 fn row(name: &str, figure: f64, target: &str) {
-    println!("{name:<58} {figure:>9.2}  {target}");
+    println!("{name}\t{figure:.2}\t{target}");
 }
 
 fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -245,9 +245,7 @@ fn main() {
         .map_or(256, |text| text.parse().unwrap());
     let length = mib * MIB;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    println!(
-        "a part of {mib} MiB, {threads} threads at most; MB/s (\"1 thread\": a second of CPU) unless said otherwise"
-    );
+    // MB/s unless said otherwise; "1 thread": a second of CPU.
 
     let (cipher, hash) = (bare_cipher(length), bare_hash(length));
     row(
@@ -258,12 +256,16 @@ fn main() {
     row("bare SHA-256 (sha2), 1 MiB, 1 thread", hash, "");
     let one = on(1, || speed_of_cpu(length, || encrypt_stream(length)));
     row("crypt4gh::encrypt, 1 thread", one, "");
-    row("  of the bare cipher", one / cipher, "≥ 0.8");
+    row(
+        "crypt4gh::encrypt, 1 thread, of the bare cipher",
+        one / cipher,
+        "≥ 0.8",
+    );
     match openssl() {
         Some(theirs) => {
             row("openssl speed chacha20-poly1305, 64 KiB", theirs, "");
             row(
-                "  crypt4gh::encrypt, 1 thread, of it",
+                "crypt4gh::encrypt, 1 thread, of openssl speed",
                 one / theirs,
                 "≥ 0.8",
             );
@@ -279,12 +281,16 @@ fn main() {
         speed_of_cpu(length, || drop(seal_one(length, &mut Nowhere::default())))
     });
     row("seal, blocks dropped, 1 thread", one, "");
-    row("  of 1/(1/cipher + 2/hash)", one / ceiling, "≥ 0.9");
+    row(
+        "seal, 1 thread, of 1/(1/cipher + 2/hash)",
+        one / ceiling,
+        "≥ 0.9",
+    );
     let all = on(threads, || {
         speed(length, || drop(seal_one(length, &mut Nowhere::default())))
     });
     row("seal, blocks dropped, all threads", all, "");
-    row("  of 1 thread", all / one, "≥ 1.7 on 2 cores");
+    row("seal, all threads, of 1 thread", all / one, "≥ 1.7");
     row("peak memory so far, MiB", peak(), "≤ 64");
 
     let mut disk = Disk::new();
@@ -293,7 +299,7 @@ fn main() {
         open_part(&part, &disk, &mut std::io::sink()).unwrap()
     });
     row("open_part from a file, all threads", open, "");
-    row("  of 1/(1/cipher + 2/hash)", open / ceiling, "");
+    row("open_part, of 1/(1/cipher + 2/hash)", open / ceiling, "");
     let start = Instant::now();
     let middle = part.length / 2;
     let range = open_range(&part, middle, 65_536, &disk).unwrap();
@@ -371,5 +377,9 @@ fn beside_reference_tool(length: usize) {
     let ours = cpu().0 - start;
     row("reference tool, file to file, CPU seconds", theirs, "");
     row("crypt4gh::encrypt, file to file, CPU seconds", ours, "");
-    row("  times less", theirs / ours, "≥ 2");
+    row(
+        "crypt4gh::encrypt, times less CPU than the tool",
+        theirs / ours,
+        "≥ 2",
+    );
 }

@@ -49,6 +49,7 @@ async fn measure(folder: &Path, many: usize) -> Result<(), Failure> {
         many,
         MIB,
         began.elapsed(),
+        "",
     );
     std::fs::remove_file(folder.join("plain"))?;
 
@@ -62,6 +63,7 @@ async fn measure(folder: &Path, many: usize) -> Result<(), Failure> {
         many,
         MIB,
         began.elapsed(),
+        "",
     );
 
     let began = Instant::now();
@@ -71,7 +73,7 @@ async fn measure(folder: &Path, many: usize) -> Result<(), Failure> {
             return Err("a block came back changed".into());
         }
     }
-    row("store-ipfs: get, checked", many, MIB, began.elapsed());
+    row("store-ipfs: get, checked", many, MIB, began.elapsed(), "");
 
     let small: Vec<_> = blocks
         .iter()
@@ -89,25 +91,25 @@ async fn measure(folder: &Path, many: usize) -> Result<(), Failure> {
         count,
         8192,
         began.elapsed(),
+        "≥ 5000",
     );
     drop(store);
     let began = Instant::now();
     let store = IpfsStore::open(folder, Options::default())?;
     println!(
-        "{:>10.3} s         store-ipfs: open",
+        "store-ipfs: open, s\t{:.3}\t≤ 2",
         began.elapsed().as_secs_f64()
     );
     drop(store);
     Ok(())
 }
 
-fn row(what: &str, many: usize, bytes: usize, time: Duration) {
-    let seconds = time.as_secs_f64();
-    let rate = many as f64 / seconds;
-    println!(
-        "{:>10.1} MB/s {rate:>10.0}/s  {what}",
-        rate * bytes as f64 / 1e6
-    );
+fn row(what: &str, many: usize, bytes: usize, time: Duration, target: &str) {
+    let rate = many as f64 / time.as_secs_f64();
+    println!("{what}, MB/s\t{:.1}\t", rate * bytes as f64 / 1e6);
+    if !target.is_empty() {
+        println!("{what}, blocks/s\t{rate:.0}\t{target}");
+    }
 }
 
 /// A MiB that compresses to nothing less; each seed gives another.

@@ -16,6 +16,7 @@ use medibloc_store::Store;
 use medibloc_store_ipfs::IpfsStore;
 use support::{block, blocks, options};
 
+/// Rounds without `MEDIBLOC_CRASH_ROUNDS`.
 const ROUNDS: u64 = 100;
 /// Small packs, so that many rounds meet a new pack or a compaction.
 const PACK: u64 = 6_000;
@@ -142,7 +143,10 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
     let mut told = Told::default();
     let mut state = 20_261_124;
     let mut hit = std::collections::BTreeMap::<String, u32>::new();
-    for nth in 0..ROUNDS {
+    let rounds = std::env::var("MEDIBLOC_CRASH_ROUNDS").map_or(ROUNDS, |text| {
+        text.parse().expect("MEDIBLOC_CRASH_ROUNDS is a number")
+    });
+    for nth in 0..rounds {
         let wait = Duration::from_micros(random(&mut state) % 100_000);
         let last = round(dir.path(), &mut told, wait);
         println!(
@@ -186,7 +190,7 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
         }
     }
     println!(
-        "{ROUNDS} rounds in {} s: {} blocks kept, {} erased; killed {hit:?}",
+        "{rounds} rounds in {} s: {} blocks kept, {} erased; killed {hit:?}",
         began.elapsed().as_secs(),
         told.kept.len(),
         told.erased.len()

@@ -171,8 +171,8 @@ async fn main() {
     std::fs::remove_dir_all(folder).unwrap();
     let memory = measure(served(Place::Memory).await, transactions).await;
     let row = |name: &str, (one, many): (f64, f64)| {
-        println!("anchors per second, one a transaction, {name}: {one:.0}");
-        println!("anchors per second, {BATCH} a transaction, {name}: {many:.0}");
+        println!("anchors per second, one a transaction, {name}\t{one:.0}\t");
+        println!("anchors per second, {BATCH} a transaction, {name}\t{many:.0}\t");
     };
     row("devchain on disk, each block synced", disk);
     row("devchain in memory", memory);
@@ -180,11 +180,11 @@ async fn main() {
         let peer = measure(chain, transactions).await;
         row("anvil, in memory", peer);
         println!(
-            "devchain / anvil, in memory, one a transaction: {:.2}",
+            "devchain / anvil, in memory, one a transaction\t{:.2}\t",
             memory.0 / peer.0
         );
         println!(
-            "devchain / anvil, in memory, {BATCH} a transaction: {:.2}",
+            "devchain / anvil, in memory, {BATCH} a transaction\t{:.2}\t",
             memory.1 / peer.1
         );
     }

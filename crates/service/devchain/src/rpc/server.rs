@@ -153,6 +153,13 @@ async fn handle(
     ([(header::CONTENT_TYPE, "application/json")], reply).into_response()
 }
 
+impl Chain {
+    /// What [`serve`] answers to the body of a request: JSON, whatever the body is.
+    pub fn answer(&self, body: &[u8]) -> String {
+        reply(self, Limits::default(), body)
+    }
+}
+
 fn reply(chain: &Chain, limits: Limits, body: &[u8]) -> String {
     let refuse = |code, message| text(&Reply::new(None, Err(failure(code, message))));
     if body.trim_ascii_start().first() != Some(&b'[') {
