@@ -3,7 +3,7 @@
 use crate::ledger::Ledger;
 use crate::preflight::find;
 use crate::run::Run;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ pub fn optional(run: &mut Run, ledger: &mut Ledger) -> Result<()> {
     Ok(())
 }
 
-/// Builds Kubo and geth into the cache, if Go is there; about 4 minutes each, once.
+/// Builds Kubo and geth into the cache, about 4 minutes each, and fetches HAPI; once.
 pub fn build(run: &Run) -> Result<()> {
     if find("go").is_none() {
         bail!("--build-peers needs Go 1.26 or later on PATH");
@@ -116,6 +116,17 @@ pub fn build(run: &Run) -> Result<()> {
         fs::create_dir_all(&peers)?;
         let bin = format!("GOBIN={}", peers.display());
         run.step("env", [bin.as_str(), "go", "install", GETH], &peers)?;
+    }
+    let hapi = cache()?.join("hapi/cp");
+    if !hapi.is_file() {
+        ensure!(
+            find("mvn").is_some(),
+            "--build-peers needs Maven and Java 17 on PATH"
+        );
+        fs::create_dir_all(hapi.parent().context("the cache has no parent folder")?)?;
+        let out = format!("-Dmdep.outputFile={}", hapi.display());
+        let words = ["-q", "-B", "dependency:build-classpath", out.as_str()];
+        run.step("mvn", words, "testdata/interop/hapi")?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
 #[test]
 fn every_well_formed_document_is_read_and_its_entries_are_coded() {
     let Some(corpus) = std::env::var_os("MEDIBLOC_CORPUS") else {
+        println!("SKIPPED corpus/cda: MEDIBLOC_CORPUS names no folder");
         return;
     };
     let mut files = Vec::new();
