@@ -187,10 +187,10 @@ impl World {
         self.wait(1 + usize::from(KEEPERS))
     }
 
-    /// The authority accredits an account; gives the credential's file.
-    pub(super) fn accredit(&self, account: &str, key: &str, name: &str) -> Result<String> {
+    /// The authority accredits an account; the node keeps its credential for it.
+    pub(super) fn accredit(&self, account: &str, name: &str) -> Result<()> {
         let (deployment, wallet) = (self.path("deployment.json"), self.path("authority.json"));
-        let out = self.path(&format!("{key}.jwt"));
+        let node = self.path("node");
         self.operate(&[
             "authority",
             "accredit",
@@ -206,10 +206,10 @@ impl World {
             "hospital",
             "--jurisdiction",
             "KR",
-            "--out",
-            &out,
+            "--keep",
+            &node,
         ])?;
-        Ok(out)
+        Ok(())
     }
 
     /// A new agent with its own home, serving.

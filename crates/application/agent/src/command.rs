@@ -53,8 +53,8 @@ pub enum Account {
     },
     /// Keeps the credential that the authority gave (a JWT), to be shown when pairing.
     Credential {
-        /// The file with the credential.
-        file: PathBuf,
+        /// The file with the credential; without it, the own node is asked.
+        file: Option<PathBuf>,
     },
 }
 
@@ -306,7 +306,7 @@ impl Command {
     /// If the working directory cannot be read.
     pub fn absolute(mut self) -> std::io::Result<Self> {
         let path = match &mut self {
-            Self::Account(Account::Credential { file }) => Some(file),
+            Self::Account(Account::Credential { file }) => file.as_mut(),
             Self::Contact(Contact::Invite { out }) => out.as_mut(),
             Self::Record(Record::Import { file, .. }) => Some(file),
             Self::Record(Record::Export { out, crypt4gh, .. }) => {

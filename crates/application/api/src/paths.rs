@@ -16,6 +16,8 @@ pub const MAILBOX: &str = "/v1/mailbox";
 pub const LETTER: &str = "/v1/mailbox/{id}";
 /// `POST` a signed call for the chain.
 pub const RELAY: &str = "/v1/relay";
+/// `GET` one's own credential, as the authority issued it.
+pub const CREDENTIAL: &str = "/v1/credential";
 /// `GET` who this is.
 pub const NODE: &str = "/v1/node";
 /// Keeper: `POST` a share.

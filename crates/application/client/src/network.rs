@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use medibloc_journey::{Clock, Keepers, Mailbox, Network};
+use async_trait::async_trait;
+use medibloc_api::{Code, paths};
+use medibloc_journey::{Clock, Keepers, Mailbox, Network, PortError};
 use medibloc_keys::SigningKey;
 use medibloc_record::TypedDomain;
 use medibloc_store::Store;
 
 use crate::keepers::HttpKeepers;
 use crate::mailbox::HttpMailbox;
-use crate::peer::{ClientError, Timing, Wire, check_url};
+use crate::peer::{ClientError, Failure, Timing, Wire, check_url};
 use crate::store::HttpStore;
 
 /// Where everything is.
@@ -59,6 +61,7 @@ impl core::fmt::Debug for HttpNetwork {
     }
 }
 
+#[async_trait]
 impl Network for HttpNetwork {
     fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
         Arc::new(HttpStore(self.wire.peer(&self.node, Some(actor))))
@@ -73,6 +76,21 @@ impl Network for HttpNetwork {
         Arc::new(HttpKeepers::new(
             peers.map(|(index, url)| (*index, self.wire.peer(url, Some(actor)))),
         ))
+    }
+
+    async fn credential(&self, actor: &SigningKey) -> Result<Option<String>, PortError> {
+        let node = self.wire.peer(&self.node, Some(actor));
+        let name = format!("the node {}", self.node);
+        match node.get(paths::CREDENTIAL).await {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| PortError::Corrupt {
+                    peer: name,
+                    why: "its credential is no text".into(),
+                }),
+            Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(None),
+            Err(failure) => Err(node.port_error(&name, failure)),
+        }
     }
 
     fn own_node(&self) -> String {

@@ -8,6 +8,8 @@ mod world;
 use medibloc_client::SystemClock;
 use medibloc_consent::Purpose;
 use medibloc_journey::{Clock as _, Party, medical_only};
+use medibloc_keys::SigningKey;
+use medibloc_node::{ProviderCredential, keep_credential};
 use medibloc_record::{Draft, LossReport, PartRole, Role};
 use world::{World, phrase};
 
@@ -80,4 +82,40 @@ async fn a_record_walks_its_whole_journey_over_http_on_the_embedded_chain() {
     assert_eq!(report.sync.accepted, [record], "{report:?}");
     assert_eq!(restored.audit().await.unwrap()[0].name, "Bit Clinic");
     assert_eq!(patient.erase(record).await.unwrap(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_gets_its_credential_from_its_node_and_takes_no_other() {
+    let world = World::new().await;
+    let hospital = world.party(2, Role::Provider);
+    let clinic = world.party(3, Role::Provider);
+    hospital.register_account().await.unwrap();
+    let missing = hospital.fetch_credential().await.unwrap_err().to_string();
+    assert!(missing.contains("ask the authority"), "{missing}");
+    let right = world.accredited(&hospital, "Hana Hospital").await;
+    let others = world.accredited(&clinic, "Bit Clinic").await;
+    assert_eq!(hospital.fetch_credential().await.unwrap(), right);
+    // Whatever a node gives instead is not taken.
+    let own = hospital.account().id();
+    let forged = ProviderCredential {
+        account: own,
+        name: "University Hospital".into(),
+        profession: "hospital".into(),
+        jurisdiction: "KR".into(),
+        from: SystemClock.now(),
+        until: SystemClock.now().plus(WEEK),
+    };
+    let stranger = SigningKey::from_bytes(&[77; 32]).unwrap();
+    for (wrong, says) in [
+        (others, "ask the authority for the right one"),
+        (forged.issue(&stranger, 31_337), "authority"),
+        (forged.issue(&world.authority, 31_337), "digest"),
+        (right.replacen('.', "..", 1), "credential"),
+        (String::new(), "credential"),
+        ("x".repeat(100_000), "credential"),
+    ] {
+        keep_credential(world.data(), own, &wrong).unwrap();
+        let told = hospital.fetch_credential().await.unwrap_err().to_string();
+        assert!(told.contains(says), "{told}");
+    }
 }

@@ -3,10 +3,11 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_keys::{SigningKey, recover};
+use medibloc_ledger::Event;
 use medibloc_record::{AccountId, Address, Digest, Signature, Timestamp};
 use serde_json::{Value, json};
 
-use crate::JourneyError;
+use crate::{JourneyError, Party};
 
 const HEADER: &str = r#"{"alg":"ES256K","typ":"JWT"}"#;
 
@@ -120,4 +121,67 @@ impl Credential {
 
 fn did(address: Address) -> String {
     format!("did:pkh:eip155:0:{address}")
+}
+impl Party {
+    /// The account's own credential from the own node: signed by the authority, for this account, and the one whose
+    /// digest the chain names.
+    ///
+    /// # Errors
+    /// If the node keeps none, or it is not that one.
+    pub async fn fetch_credential(&self) -> Result<String, JourneyError> {
+        let account = self.account();
+        let network = &self.ports.network;
+        let jwt = network
+            .credential(&self.signer(&account))
+            .await?
+            .ok_or_else(|| JourneyError::Unknown {
+                what: format!("a credential of {} at {}", account.id(), network.own_node()),
+                hint: "ask the authority for it, then `medibloc account credential FILE`",
+            })?;
+        self.check_credential(&jwt).await?;
+        Ok(jwt)
+    }
+
+    /// Checks that a credential is the authority's, for the own account, and the one whose digest the chain names.
+    ///
+    /// # Errors
+    /// With what is wrong about it.
+    pub async fn check_credential(&self, jwt: &str) -> Result<Credential, JourneyError> {
+        self.vouched(self.account().id(), jwt).await
+    }
+
+    /// The same for any account.
+    pub(crate) async fn vouched(
+        &self,
+        account: AccountId,
+        jwt: &str,
+    ) -> Result<Credential, JourneyError> {
+        let credential = Credential::parse(jwt, self.ports.authority)?;
+        let bad = |why: String| JourneyError::Untrusted {
+            what: "credential",
+            why,
+        };
+        if credential.account != account {
+            let of = credential.account;
+            return Err(bad(format!(
+                "it is for {of}, not for {account}; ask the authority for the right one"
+            )));
+        }
+        let (events, _) = self.events_from(0).await?;
+        let named = events.into_iter().rev().find_map(|(_, event)| match event {
+            Event::Accredited {
+                account: of,
+                evidence,
+                ..
+            } if of == account => Some(evidence),
+            _ => None,
+        });
+        if named != Some(Digest::of(jwt.as_bytes())) {
+            return Err(bad(
+                "its digest is not the one on the chain; ask the authority for the newest one"
+                    .into(),
+            ));
+        }
+        Ok(credential)
+    }
 }

@@ -321,7 +321,7 @@ impl Party {
                 if account.first_address() != signer {
                     return Err(bad("it is not signed by the account that it names"));
                 }
-                self.check_credential(*account, jwt).await?.name
+                self.standing_credential(*account, jwt).await?.name
             }
             _ => format!("private person {signer}"),
         };
@@ -366,22 +366,18 @@ impl Party {
         })
     }
 
-    async fn check_credential(
+    async fn standing_credential(
         &self,
         account: AccountId,
         jwt: &str,
     ) -> Result<Credential, JourneyError> {
-        let credential = Credential::parse(jwt, self.ports.authority)?;
-        let bad = |why: &str| JourneyError::Untrusted {
-            what: "credential",
-            why: why.into(),
-        };
-        if credential.account != account {
-            return Err(bad("it is another account's"));
-        }
+        let credential = self.vouched(account, jwt).await?;
         let now = self.chain_now().await?;
         if !self.ports.facts.standing(account, now).await?.is_good() {
-            return Err(bad("the authority does not accredit this account now"));
+            return Err(JourneyError::Untrusted {
+                what: "credential",
+                why: "the authority does not accredit this account now".into(),
+            });
         }
         Ok(credential)
     }

@@ -155,6 +155,7 @@ pub trait Keepers: Send + Sync {
 }
 
 /// Storage, mailbox and keepers as one address sees them: every request is signed by it.
+#[async_trait]
 pub trait Network: Send + Sync {
     /// Storage.
     fn store(&self, actor: &SigningKey) -> Arc<dyn Store>;
@@ -162,6 +163,11 @@ pub trait Network: Send + Sync {
     fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox>;
     /// The keepers.
     fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers>;
+    /// The credential that the own node keeps for this address's account, not checked; none if it has none.
+    async fn credential(&self, actor: &SigningKey) -> Result<Option<String>, PortError> {
+        let _ = actor;
+        Ok(None)
+    }
     /// URL of the own node.
     fn own_node(&self) -> String;
 }

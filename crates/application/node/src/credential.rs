@@ -1,6 +1,10 @@
 //! The authority's credential: a W3C Verifiable Credential as JWT, ES256K (RFC 8812). Agents check it against the
 //! authority's account and against the SHA-256 that stands on chain as evidence.
 
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_keys::SigningKey;
 use medibloc_record::{AccountId, Address, Digest, Timestamp};
@@ -53,5 +57,44 @@ impl ProviderCredential {
             "{input}.{}",
             URL_SAFE_NO_PAD.encode(&signature.as_bytes()[..64])
         )
+    }
+}
+
+/// Where a gateway with this data folder has an account's credential.
+pub(crate) fn credential_path(data: &Path, account: AccountId) -> PathBuf {
+    data.join("credentials").join(format!("{account}.jwt"))
+}
+
+/// Keeps an account's credential where the gateway with this data folder hands it out; durable and whole when it returns.
+/// Gives the one that it replaces.
+///
+/// # Errors
+/// If the folder cannot be written; the older one is untouched then.
+pub fn keep_credential(data: &Path, account: AccountId, jwt: &str) -> io::Result<Option<String>> {
+    let path = credential_path(data, account);
+    let folder = path.parent().unwrap_or(data);
+    fs::create_dir_all(folder)?;
+    let before = match fs::read_to_string(&path) {
+        Ok(jwt) => Some(jwt),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(jwt.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&partial, &path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(before)
+}
+
+/// Takes a credential back that the chain refused, and puts the older one in its place.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn forget_credential(data: &Path, account: AccountId, before: Option<&str>) -> io::Result<()> {
+    match before {
+        Some(jwt) => keep_credential(data, account, jwt).map(drop),
+        None => fs::remove_file(credential_path(data, account)),
     }
 }

@@ -1,6 +1,7 @@
 //! The gateway: storage, mailbox and relay for registered addresses.
 
 mod access;
+mod credential;
 mod mailbox;
 mod relay;
 mod storage;
@@ -139,6 +140,7 @@ pub fn gateway_with_upkeep(
         .route(paths::MAILBOX, post(mailbox::send).get(mailbox::fetch))
         .route(paths::LETTER, delete(mailbox::done))
         .route(paths::RELAY, post(relay::relay))
+        .route(paths::CREDENTIAL, get(credential::own))
         .route(paths::NODE, get(node))
         .route(paths::READYZ, get(ready))
         .with_state(parts.clone());

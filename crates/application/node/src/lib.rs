@@ -19,7 +19,7 @@ mod wallet;
 mod watch;
 
 pub use clock::{Clock, OsEntropy, system_clock};
-pub use credential::ProviderCredential;
+pub use credential::{ProviderCredential, forget_credential, keep_credential};
 pub use db::DbError;
 pub use evm::{WalletRelay, connect, contracts};
 pub use gateway::{Caller, Forward, Gateway, GatewayConfig, gateway, gateway_with_upkeep};

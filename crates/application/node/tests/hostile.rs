@@ -13,7 +13,7 @@ use medibloc_consent::{AnchorFields, RefusalReason, ShareDeposit};
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::Call;
-use medibloc_node::DailyLimits;
+use medibloc_node::{DailyLimits, forget_credential, keep_credential};
 use medibloc_record::{AccountId, ClassId, Digest, Kind, Nonce, RecordId, Timestamp};
 use medibloc_store::Store as _;
 
@@ -70,6 +70,7 @@ fn of_node(key: &SigningKey) -> Vec<Draft> {
         Draft::post(paths::MAILBOX, cbor::to_vec(&letter(key, key, 1, 10))),
         Draft::get(paths::letters(0)),
         Draft::delete(paths::letter(&[1; 32])),
+        Draft::get(paths::CREDENTIAL),
     ]
 }
 
@@ -83,6 +84,30 @@ fn of_keeper() -> Vec<Draft> {
         Draft::get(paths::FEED),
         Draft::get(paths::deletion(record)),
     ]
+}
+
+#[tokio::test]
+async fn a_credential_is_given_to_its_own_account_alone_and_as_it_was_kept() {
+    let ground = Ground::new();
+    let url = serve(|url| ground.gateway(url, DailyLimits::default())).await;
+    let (hana, bit) = (ground.registered(1).await, ground.registered(2).await);
+    let of = |key: &SigningKey| AccountId::from_first_address(key.address());
+    let data = ground.folder.path();
+    let ask = Draft::get(paths::CREDENTIAL);
+    assert_eq!(code(ask.by(&url, &hana).await), Some(Code::NotFound));
+    let before = keep_credential(data, of(&hana), "first").unwrap();
+    assert_eq!(before, None);
+    let before = keep_credential(data, of(&hana), "second").unwrap();
+    assert_eq!(before.as_deref(), Some("first"));
+    assert_eq!(ask.by(&url, &hana).await.unwrap(), b"second");
+    assert_eq!(code(ask.by(&url, &bit).await), Some(Code::NotFound));
+    let other = Draft::get(format!("{}/../{}", paths::CREDENTIAL, of(&hana)));
+    assert!(other.by(&url, &bit).await.is_err());
+    // The chain refused the second.
+    forget_credential(data, of(&hana), before.as_deref()).unwrap();
+    assert_eq!(ask.by(&url, &hana).await.unwrap(), b"first");
+    forget_credential(data, of(&hana), None).unwrap();
+    assert_eq!(code(ask.by(&url, &hana).await), Some(Code::NotFound));
 }
 
 #[tokio::test]

@@ -34,23 +34,17 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             ))
         }
         Account::Credential { file } => {
-            let jwt = std::fs::read_to_string(file).map_err(|error| {
-                Problem::new(
-                    code::INPUT,
-                    format!("cannot read {}: {error}; check the path", file.display()),
-                )
-            })?;
+            let jwt = match file {
+                Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                    Problem::new(
+                        code::INPUT,
+                        format!("cannot read {}: {error}; check the path", file.display()),
+                    )
+                })?,
+                None => party.fetch_credential().await?,
+            };
             let jwt = jwt.trim();
-            let credential = Credential::parse(jwt, party.ports().authority)?;
-            if credential.account != party.account().id() {
-                return Err(Problem::new(
-                    code::REFUSED,
-                    format!(
-                        "this credential is for {}, not for this account; ask the authority for the right one",
-                        credential.account
-                    ),
-                ));
-            }
+            let credential = party.check_credential(jwt).await?;
             party
                 .ports()
                 .vault

@@ -1,6 +1,7 @@
 //! A deployment in this process: the embedded chain with the contracts, a gateway and seven keepers over HTTP on loopback.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -14,7 +15,7 @@ use medibloc_ledger_evm::{
 };
 use medibloc_node::{
     DailyLimits, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, OsEntropy,
-    ProviderCredential, WalletRelay, gateway, keeper, system_clock,
+    ProviderCredential, WalletRelay, gateway, keep_credential, keeper, system_clock,
 };
 use medibloc_record::{Digest, Role, Threshold, keccak256};
 use medibloc_store::MemoryStore;
@@ -39,7 +40,7 @@ pub(crate) struct World {
     keepers: Vec<(u8, String)>,
     pub(crate) authority: SigningKey,
     wallet: AuthorityWallet,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -122,7 +123,7 @@ impl World {
             node,
             keepers: urls,
             authority,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -155,6 +156,11 @@ impl World {
         }
     }
 
+    /// The gateway's data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) async fn accredited(&self, party: &Party, name: &str) -> String {
         party.register_account().await.unwrap();
         let from = SystemClock.now();
@@ -175,6 +181,7 @@ impl World {
             until: credential.until,
             evidence: Digest::of(jwt.as_bytes()),
         };
+        keep_credential(self.data(), credential.account, &jwt).unwrap();
         self.wallet.accredit(&what).await.unwrap();
         jwt
     }

@@ -1,12 +1,16 @@
 //! What the authority does: accredit with a credential, suspend, reinstate.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use medibloc_ledger::Outcome;
 use medibloc_ledger_evm::{Accreditation, AuthorityWallet};
-use medibloc_node::{ProviderCredential, connect, read_wallet, system_clock};
+use medibloc_node::{
+    ProviderCredential, connect, forget_credential, keep_credential, read_wallet, system_clock,
+};
 use medibloc_record::{AccountId, Digest, Timestamp, keccak256};
 
 use crate::config::deployment;
@@ -14,7 +18,7 @@ use crate::say;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Accredit a provider or researcher, and write its credential
+    /// Accredit a provider or researcher, and issue its credential
     Accredit(Accredit),
     /// Suspend an account from the next block on
     Suspend(One),
@@ -54,9 +58,12 @@ pub(crate) struct Accredit {
     /// Days that it is valid
     #[arg(long, default_value_t = 3_650)]
     days: u64,
-    /// The credential's new file
+    /// The data folder of the node that keeps the credential and hands it out to the account
+    #[arg(long, required_unless_present = "out")]
+    keep: Option<PathBuf>,
+    /// A new file for the credential, to be given to the account by hand
     #[arg(long)]
-    out: PathBuf,
+    out: Option<PathBuf>,
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
@@ -107,8 +114,14 @@ async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
     };
     let jwt = credential.issue(&key, chain_id);
     // The credential is on disk before it counts: one that stands on chain and is lost helps nobody.
-    std::fs::write(&accredit.out, &jwt)
-        .with_context(|| format!("cannot write {}", accredit.out.display()))?;
+    if let Some(out) = &accredit.out {
+        write_new(out, &jwt).with_context(|| format!("cannot write {}", out.display()))?;
+    }
+    let mut before = None;
+    if let Some(data) = &accredit.keep {
+        before = keep_credential(data, credential.account, &jwt)
+            .with_context(|| format!("cannot keep a credential in {}", data.display()))?;
+    }
     let accredited = wallet
         .accredit(&Accreditation {
             account: credential.account,
@@ -120,10 +133,21 @@ async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
         })
         .await;
     if let Err(medibloc_ledger::LedgerError::Refused(_)) = &accredited {
-        let _ = std::fs::remove_file(&accredit.out);
+        if let Some(out) = &accredit.out {
+            let _ = std::fs::remove_file(out);
+        }
+        if let Some(data) = &accredit.keep {
+            let _ = forget_credential(data, credential.account, before.as_deref());
+        }
     }
     told("accredited", credential.account, accredited?);
     Ok(())
+}
+
+fn write_new(path: &Path, jwt: &str) -> std::io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(jwt.as_bytes())?;
+    file.sync_all()
 }
 
 fn told(what: &str, account: AccountId, outcome: Outcome) {
