@@ -26,6 +26,7 @@ use chains::{DEPLOYER, Running, Scene, anvil, served};
 use medibloc_devchain::Place;
 
 #[allow(
+    clippy::all,
     clippy::pedantic,
     clippy::restriction,
     missing_docs,
@@ -36,6 +37,7 @@ mod records {
     alloy::sol!(Records, "../../../contracts/abi/Records.json");
 }
 #[allow(
+    clippy::all,
     clippy::pedantic,
     clippy::restriction,
     missing_docs,
