@@ -1,5 +1,6 @@
 //! `medibloc convert` and `medibloc inspect`: no account, no network.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -82,16 +83,38 @@ impl Inspect {
             count(EntryOutcome::KeptAsNarrative),
             count(EntryOutcome::Lost),
         );
+        let mut sections: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+        for entry in &draft.loss.entries {
+            let row = sections.entry(&entry.section).or_default();
+            row[match entry.outcome {
+                EntryOutcome::Converted => 0,
+                EntryOutcome::KeptAsNarrative => 1,
+                EntryOutcome::Lost => 2,
+            }] += 1;
+        }
+        let by_section: BTreeMap<_, _> = sections
+            .iter()
+            .map(|(code, [converted, kept, lost])| {
+                let row = json!({"converted": converted, "keptAsNarrative": kept, "lost": lost});
+                (*code, row)
+            })
+            .collect();
         let value = json!({
             "mediaType": draft.media_type, "bytes": draft.original.len(), "language": draft.language,
             "title": draft.title, "written": draft.written,
             "entries": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
+            "sections": by_section,
         });
-        let text = format!(
+        let mut text = format!(
             "{} · {} bytes\nentries: {converted} converted, {kept} kept as narrative, {lost} lost",
             draft.media_type,
             draft.original.len()
         );
+        for (code, [converted, kept, lost]) in &sections {
+            text.push_str(&format!(
+                "\n  section {code}: {converted} converted, {kept} kept as narrative, {lost} lost"
+            ));
+        }
         Ok(Answer::new(value, text))
     }
 }

@@ -234,3 +234,43 @@ fn a_wrong_command_line_and_damaged_homes_are_said() {
     assert!([1, 6].contains(&code), "{told}");
     assert!(told.contains("vault"), "{told}");
 }
+
+#[test]
+fn a_document_is_converted_and_inspected_without_an_account() {
+    let place = Place::new();
+    let document =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda/consultation_note.xml");
+    let document = document.to_str().unwrap();
+    let bundle = place.say(
+        "nowhere",
+        &[
+            "convert",
+            document,
+            "--to",
+            "fhir",
+            "--report",
+            "report.json",
+        ],
+    );
+    assert_eq!(bundle["resourceType"], "Bundle");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(place.path("report.json")).unwrap()).unwrap();
+    let seen = place.say("nowhere", &["inspect", document]);
+    let sum = |outcome: &str| -> u64 {
+        let sections = seen["sections"].as_object().unwrap().values();
+        sections.map(|row| row[outcome].as_u64().unwrap()).sum()
+    };
+    for outcome in ["converted", "keptAsNarrative", "lost"] {
+        assert_eq!(seen["entries"][outcome], sum(outcome), "{outcome}");
+    }
+    let all = sum("converted") + sum("keptAsNarrative") + sum("lost");
+    assert_eq!(report["issue"].as_array().unwrap().len() as u64, all);
+    place.write("foreign.pdf", "%PDF-1.7");
+    let (code, told) = place.refused(
+        "nowhere",
+        "none",
+        &["convert", "foreign.pdf", "--to", "fhir"],
+    );
+    assert_eq!(code, 3);
+    assert!(told.contains("foreign.pdf"), "{told}");
+}
