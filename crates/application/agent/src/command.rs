@@ -28,7 +28,7 @@ pub enum Command {
     Read(Read),
     /// Fetches what is new and goes on with unfinished work.
     Sync,
-    /// Shows who was given a key to what, when and on what basis, and what was refused.
+    /// Shows who was cleared to read what, when and on what basis, and what was refused.
     Audit(Audit),
     /// Checks a proof file, or an own record, and says what it proves.
     Verify(Verify),

@@ -102,14 +102,23 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
     let mut last = String::new();
     loop {
         let told = match party.lock().await.sync().await {
-            Ok(report) => format!(
-                "sync: {} accepted, {} not accepted, {} consents, {} letters, {} later",
-                report.accepted.len(),
-                report.not_accepted.len(),
-                report.grants,
-                report.letters,
-                report.later.len()
-            ),
+            Ok(report) => {
+                // What a person must see comes each time, not only when the figures change.
+                for alarm in &report.alarms {
+                    tell(&format!("ALARM: {alarm}; `medibloc audit` shows it again"));
+                }
+                for (record, because) in &report.not_accepted {
+                    tell(&format!("not accepted: {record}: {because}"));
+                }
+                format!(
+                    "sync: {} accepted, {} not accepted, {} consents, {} letters, {} later",
+                    report.accepted.len(),
+                    report.not_accepted.len(),
+                    report.grants,
+                    report.letters,
+                    report.later.len()
+                )
+            }
             Err(error) => format!("sync: {error}"),
         };
         if told != last {

@@ -155,6 +155,14 @@ impl Home {
         })
     }
 
+    /// Removes a home that was made just now and holds nothing.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn remove(&self) -> Result<(), Problem> {
+        std::fs::remove_dir_all(&self.path).map_err(|error| self.failed(&error))
+    }
+
     /// Whether there is one here.
     pub fn exists(&self) -> bool {
         self.path.join("key").exists()

@@ -72,7 +72,7 @@ pub fn told(report: &SyncReport) -> Answer {
         &mut report
             .reads
             .iter()
-            .map(|(record, name)| format!("{name} was given the key of {record}")),
+            .map(|(record, name)| format!("{name} was cleared to read {record}")),
     );
     tell(
         "not accepted",

@@ -165,7 +165,7 @@ pub fn main() -> ExitCode {
             let text = if asked_json {
                 answer.value.to_string()
             } else {
-                answer.text
+                plain(&answer.text)
             };
             if text.is_empty() || writeln!(std::io::stdout(), "{text}").is_ok() {
                 ExitCode::SUCCESS
@@ -178,7 +178,7 @@ pub fn main() -> ExitCode {
                 let value = json!({"error": {"code": problem.code, "message": problem.message}});
                 let _ = writeln!(std::io::stderr(), "{value}");
             } else {
-                let _ = writeln!(std::io::stderr(), "medibloc: {}", problem.message);
+                let _ = writeln!(std::io::stderr(), "medibloc: {}", plain(&problem.message));
             }
             ExitCode::from(problem.code)
         }
@@ -213,24 +213,33 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
         }
         Top::Over(command) => {
             let command = command.absolute()?;
-            let busy = spinner();
-            let answer = match daemon::ask(&home, &command).await {
-                Some(answer) => answer,
-                None => match open(&home, &input).await {
-                    Ok((party, contracts)) => run::run(&party, Some(&contracts), &command).await,
-                    Err(problem) => Err(problem),
-                },
-            };
-            if let Some(busy) = busy {
-                busy.finish_and_clear();
+            if let Some(answer) = with_spinner(daemon::ask(&home, &command)).await {
+                return answer;
             }
-            answer
+            // No spinner over the prompt.
+            let (party, contracts) = open(&home, &input).await?;
+            with_spinner(run::run(&party, Some(&contracts), &command)).await
         }
     }
 }
 
 fn default_home() -> PathBuf {
     std::env::home_dir().unwrap_or_default().join(".medibloc")
+}
+
+async fn with_spinner<T>(work: impl Future<Output = T>) -> T {
+    let busy = spinner();
+    let done = work.await;
+    if let Some(busy) = busy {
+        busy.finish_and_clear();
+    }
+    done
+}
+
+/// Text of others may hold what moves a terminal's cursor or changes its colours.
+fn plain(text: &str) -> String {
+    let shown = |c: &char| *c == '\n' || !c.is_control();
+    text.chars().filter(shown).collect()
 }
 
 fn spinner() -> Option<ProgressBar> {
@@ -323,7 +332,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         role: restore.role,
         node: restore.node.clone(),
     };
-    if !home.exists() {
+    let is_new = !home.exists();
+    if is_new {
         home.create(&phrase, &passphrase, &config, &deployment)?;
     }
     // A restore that was broken off goes on in the same home.
@@ -342,12 +352,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         ));
     }
     let (ports, _) = connect::ports(home, &config, vault).await?;
-    let busy = spinner();
-    let restored = Party::restore(&phrase, config.role.into(), ports).await;
-    if let Some(busy) = busy {
-        busy.finish_and_clear();
-    }
-    let (_, report) = restored.map_err(|error| {
+    let restored = with_spinner(Party::restore(&phrase, config.role.into(), ports)).await;
+    let (party, report) = restored.map_err(|error| {
         let problem = Problem::from(error);
         Problem::new(
             problem.code,
@@ -357,6 +363,13 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             ),
         )
     })?;
+    if report.is_empty() && is_new {
+        drop(party);
+        // It holds nothing, and would be in the way of the right phrase.
+        home.remove()?;
+        let advice = report.advice().unwrap_or_default();
+        return Err(Problem::new(code::LOCKED, advice));
+    }
     let told = run::told(&report.sync);
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,

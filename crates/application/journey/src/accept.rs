@@ -1,23 +1,35 @@
 //! Sync and accept (design 11, row 9): the owner's agent checks everything before it accepts; a junk anchor is
 //! listed with the reason, never granted, and never stops a sync.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use medibloc_consent::AnchorFields;
 use medibloc_dag::Cid;
 use medibloc_keys::{SealingSecret, verify_attestation};
 use medibloc_ledger::{Call, CommitteeFacts, Refusal};
-use medibloc_record::{Digest, Manifest, RecordId, Sealed, SignedAttestation};
+use medibloc_record::{Digest, Manifest, ManifestPart, RecordId, Sealed, SignedAttestation};
 use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::WINDOW;
 use crate::party::{OwnAddress, change, table};
+use crate::ports::PortError;
 use crate::together::{Asked, all};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
 
+/// Bytes that the blocks of a part can have: segments are longer by 28 bytes of 65,536, padding adds an eighth, nodes and
+/// small parts a little.
+pub(crate) const fn most_of(part: &ManifestPart) -> u64 {
+    part.length
+        .saturating_add(part.length / 4)
+        .saturating_add(4 << 20)
+}
+
 /// Bytes of a linked manifest with its inner nodes; `seal` takes at most 64 MiB.
-const LARGEST_MANIFEST: u64 = 65 << 20;
+pub(crate) const LARGEST_MANIFEST: u64 = 65 << 20;
 
 /// How a record stands with its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +179,7 @@ impl Party {
         let sealed = match sealed.package().manifest_cid {
             Some(cid) => {
                 self.fetch_manifest(store.as_ref(), &cid).await?;
-                sealed_with_manifest(sealed, &VaultSource { party: self })?
+                self.with_vault(|source| sealed_with_manifest(sealed, source))?
             }
             None => sealed,
         };
@@ -204,6 +216,10 @@ impl Party {
             &self.ports.domain,
         )?;
         self.fetch_parts(store.as_ref(), &manifest).await?;
+        for part in &manifest.parts {
+            // What does not open, or has another hash, is not what its author signed.
+            self.with_vault(|source| medibloc_seal::open_part(part, source, &mut std::io::sink()))?;
+        }
         Ok(OpenedByOwner {
             sealed,
             manifest,
@@ -262,18 +278,19 @@ impl Party {
         manifest: &Manifest,
     ) -> Result<(), JourneyError> {
         for part in &manifest.parts {
-            self.fetch_dag(store, &part.cid).await?;
+            self.fetch_part(store, part).await?;
         }
         Ok(())
     }
 
-    /// Every block below a UnixFS root, into the vault.
-    pub(crate) async fn fetch_dag(
+    /// Every block of a part, into the vault; no more than a part of its length can have.
+    pub(crate) async fn fetch_part(
         &self,
         store: &dyn Store,
-        root: &Cid,
+        part: &ManifestPart,
     ) -> Result<(), JourneyError> {
-        self.fetch_at_most(store, root, "part", u64::MAX).await
+        self.fetch_at_most(store, &part.cid, "part", most_of(part))
+            .await
     }
 
     /// A linked manifest: bounded, for it is fetched before anything of the record was checked.
@@ -294,6 +311,8 @@ impl Party {
         most: u64,
     ) -> Result<(), JourneyError> {
         let (mut open, mut fetched) = (vec![*root], 0u64);
+        // A node may name a block many times; each is looked at once.
+        let mut seen = BTreeSet::from([*root]);
         while !open.is_empty() {
             let window = open.split_off(open.len().saturating_sub(WINDOW));
             let mut asked: Vec<Asked<'_, _>> = Vec::new();
@@ -313,7 +332,7 @@ impl Party {
                 }
                 let links = medibloc_dag::unixfs::links(&cid, &bytes)
                     .map_err(|source| JourneyError::Malformed { what, source })?;
-                open.extend(links);
+                open.extend(links.into_iter().filter(|link| seen.insert(*link)));
             }
         }
         Ok(())
@@ -373,8 +392,9 @@ impl Party {
         for (keeper, answer) in all(open).await {
             if let Ok(Some(reply)) = answer
                 && self.is_acknowledged_by(keeper.signer, anchor, &reply)
+                && let Some(bit) = 1u64.checked_shl(u32::from(keeper.index).wrapping_sub(1))
             {
-                acknowledged |= 1 << (keeper.index - 1);
+                acknowledged |= bit;
             }
         }
         acknowledged
@@ -398,19 +418,48 @@ impl Party {
             what: format!("a part {role:?} of record {}", kept.record()),
             hint: "`medibloc record show` lists its parts",
         })?;
-        medibloc_seal::open_part(part, &VaultSource { party: self }, writer)?;
-        Ok(())
+        self.with_vault(|source| medibloc_seal::open_part(part, source, writer))
     }
 }
 
-/// Blocks of the vault, for opening.
+/// Blocks of the vault, for opening. That the vault fails is no fault of the record: see [`Party::with_vault`].
 pub(crate) struct VaultSource<'a> {
-    pub(crate) party: &'a Party,
+    party: &'a Party,
+    fault: Mutex<Option<PortError>>,
 }
 
 impl medibloc_dag::BlockSource for VaultSource<'_> {
     fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
-        self.party.ports.vault.blob(cid).ok().flatten()
+        match self.party.ports.vault.blob(cid) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+                *fault = Some(error);
+                None
+            }
+        }
+    }
+}
+
+impl Party {
+    /// Opens something from blocks of the vault; a fault of the vault comes before what it makes of the record.
+    pub(crate) fn with_vault<T, E: Into<JourneyError>>(
+        &self,
+        open: impl FnOnce(&VaultSource<'_>) -> Result<T, E>,
+    ) -> Result<T, JourneyError> {
+        let source = VaultSource {
+            party: self,
+            fault: Mutex::default(),
+        };
+        let done = open(&source);
+        let fault = source
+            .fault
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            Some(fault) => Err(fault.into()),
+            None => done.map_err(Into::into),
+        }
     }
 }
 
@@ -427,10 +476,101 @@ fn is_missing(error: &JourneyError) -> bool {
 pub(crate) fn is_temporary(error: &JourneyError) -> bool {
     match error {
         JourneyError::Ledger(error) => error.is_retryable(),
-        JourneyError::Port(
-            crate::ports::PortError::Unreachable { .. } | crate::ports::PortError::Vault { .. },
-        ) => true,
+        JourneyError::Port(PortError::Unreachable { .. } | PortError::Vault { .. }) => true,
         JourneyError::Store(error) => error.is_retryable(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use medibloc_dag::{Block, Codec};
+    use medibloc_keys::{Language, Phrase, SeededEntropy};
+    use medibloc_record::{PartKey, PartRole, Role};
+
+    use super::*;
+    use crate::memory::World;
+
+    fn varint(mut number: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let low = u8::try_from(number & 0x7f).unwrap();
+            number >>= 7;
+            if number == 0 {
+                bytes.push(low);
+                return bytes;
+            }
+            bytes.push(low | 0x80);
+        }
+    }
+
+    fn field(tag: u8, body: &[u8]) -> Vec<u8> {
+        [&[tag], varint(body.len()).as_slice(), body].concat()
+    }
+
+    /// A UnixFS file node in DAG-PB: links without names, then type, size, and the size of each child.
+    fn node(children: &[Cid], size: usize) -> Block {
+        let mut bytes = Vec::new();
+        let mut data = [&[0x08, 2, 0x18], varint(size * children.len()).as_slice()].concat();
+        for child in children {
+            let link = [field(0x0a, &child.to_bytes()), vec![0x12, 0, 0x18, 1]].concat();
+            bytes.extend(field(0x12, &link));
+            data.push(0x20);
+            data.extend(varint(size));
+        }
+        bytes.extend(field(0x0a, &data));
+        Block::of(Codec::DagPb, bytes).unwrap()
+    }
+
+    fn part(cid: Cid, length: u64) -> ManifestPart {
+        ManifestPart {
+            role: PartRole::Original,
+            media_type: "text/plain".into(),
+            cid,
+            length,
+            plaintext: Digest::of(b""),
+            key: PartKey::new([1; 32]),
+            salt: medibloc_record::Salt([2; 32]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_names_one_block_a_trillion_times_costs_a_few_blocks() {
+        let world = World::new(1);
+        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+        let party = Party::new(phrase.seed(), Role::Person, world.ports());
+        let mut blocks = vec![Block::of(Codec::Raw, vec![7; 100]).unwrap()];
+        for level in 0..4 {
+            let child = *blocks.last().unwrap().cid();
+            blocks.push(node(&[child; 1024], 100 << (10 * level)));
+        }
+        let root = *blocks.last().unwrap().cid();
+        world.store.put(blocks).await.unwrap();
+        let part = part(root, 10);
+        party.fetch_part(world.store.as_ref(), &part).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_part_with_more_blocks_than_its_length_is_not_fetched() {
+        let world = World::new(2);
+        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+        let party = Party::new(phrase.seed(), Role::Person, world.ports());
+        let leaves: Vec<_> = (0..8)
+            .map(|n| Block::of(Codec::Raw, vec![n; 1 << 20]).unwrap())
+            .collect();
+        let cids: Vec<Cid> = leaves.iter().map(|leaf| *leaf.cid()).collect();
+        let root = node(&cids, 1 << 20);
+        let cid = *root.cid();
+        world.store.put(leaves).await.unwrap();
+        world.store.put(vec![root]).await.unwrap();
+        let short = part(cid, 1 << 20);
+        let refused = party.fetch_part(world.store.as_ref(), &short).await;
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("more than"), "{told}");
+        let right = part(cid, 8 << 20);
+        party
+            .fetch_part(world.store.as_ref(), &right)
+            .await
+            .unwrap();
     }
 }

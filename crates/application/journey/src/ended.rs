@@ -146,9 +146,11 @@ impl Party {
     /// Leaves before the nodes that name them.
     fn drop_dag(&self, root: &Cid) -> Result<(), JourneyError> {
         let (mut open, mut found) = (vec![*root], Vec::new());
+        let mut seen = BTreeSet::from([*root]);
         while let Some(cid) = open.pop() {
             if let Some(bytes) = self.ports.vault.blob(&cid)? {
-                open.extend(unixfs::links(&cid, &bytes).unwrap_or_default());
+                let links = unixfs::links(&cid, &bytes).unwrap_or_default();
+                open.extend(links.into_iter().filter(|link| seen.insert(*link)));
             }
             found.push(cid);
         }

@@ -26,7 +26,7 @@ use crate::{JourneyError, Party};
 pub use plan::{AllGranted, Extent};
 
 /// What a person agreed to; sealed to the reader and to the owner (design 02, grant object).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artefact {
     /// 1.
     pub version: u8,
@@ -65,6 +65,17 @@ pub struct Artefact {
     pub records: Vec<RecordId>,
     /// The most sensitive records that a class or all grant delivers.
     pub sensitivity: Sensitivity,
+}
+
+impl core::fmt::Debug for Artefact {
+    /// Neither names nor salts.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Artefact")
+            .field("version", &self.version)
+            .field("purpose", &self.purpose)
+            .field("records", &self.records.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One record's key for the reader, with what is needed to fetch and open it.

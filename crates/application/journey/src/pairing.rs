@@ -24,7 +24,7 @@ const INVITATION_LIFE: u64 = 7 * 86_400;
 const READERS_WANTED: u8 = 4;
 
 /// A signed one-use invitation, shown as text or QR.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// 1.
     pub version: u8,
@@ -42,6 +42,12 @@ pub struct Invitation {
     #[serde(with = "serde_bytes")]
     secret: [u8; 32],
     signature: Signature,
+}
+
+impl core::fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Invitation({})", self.owner)
+    }
 }
 
 impl Invitation {
@@ -66,6 +72,9 @@ impl Invitation {
             .decode(body)
             .map_err(|_| bad("the text is cut or changed; copy it again"))?;
         let invitation: Self = decode("invitation", &bytes)?;
+        if invitation.version != 1 {
+            return Err(bad("it is of a later version; use a newer program"));
+        }
         let signer = recover(&invitation.digest(), &invitation.signature)?;
         if signer != invitation.owner {
             return Err(bad("its signature is not of the address that it names"));
@@ -313,6 +322,14 @@ impl Party {
             .ok_or_else(|| {
                 bad("no invitation of this address is open; invite the contact again")
             })?;
+        if card.version != 1 {
+            return Err(bad("it is of a later version; use a newer program"));
+        }
+        if invitation.expiry < self.ports.clock.now() {
+            return Err(bad(
+                "the invitation that it answers has expired; invite the contact again",
+            ));
+        }
         card.mac(&invitation.secret)
             .verify_slice(&card.mac)
             .map_err(|_| bad("it does not know the invitation's secret"))?;
@@ -323,7 +340,12 @@ impl Party {
                 }
                 self.standing_credential(*account, jwt).await?.name
             }
-            _ => format!("private person {signer}"),
+            (None, None) => format!("private person {signer}"),
+            _ => {
+                return Err(bad(
+                    "it names an account without its credential, or a credential without its account",
+                ));
+            }
         };
         let party = AccountId::from_first_address(signer);
         for (reader, binding) in &card.readers {
@@ -366,7 +388,7 @@ impl Party {
         })
     }
 
-    async fn standing_credential(
+    pub(crate) async fn standing_credential(
         &self,
         account: AccountId,
         jwt: &str,

@@ -42,6 +42,7 @@ pub(crate) mod table {
     pub(crate) const PLANS: &str = "plans";
     pub(crate) const MAY_WRITE: &str = "may-write";
     pub(crate) const RECEIPTS: &str = "receipts";
+    pub(crate) const ALARMS: &str = "alarms";
 }
 
 /// What one derived address is for.

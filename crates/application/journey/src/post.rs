@@ -41,7 +41,11 @@ impl Party {
                 }
             };
             for letter in letters {
-                self.take_letter(&own, letter, report).await?;
+                match self.take_letter(&own, letter, report).await {
+                    Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                    Err(error) => report.later.push(error.to_string()),
+                    Ok(()) => {}
+                }
             }
         }
         Ok(())
@@ -85,7 +89,7 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         match &letter.message {
             Message::Card(card) => self.take_card(own, letter.signer, card.clone()).await,
-            Message::Access(request) => self.take_request(own, letter, request.clone()),
+            Message::Access(request) => self.take_request(own, letter, request.clone()).await,
             Message::MoreReaders { readers } => self.take_readers(own, letter.signer, readers),
             Message::WantReaders { count } => self.send_readers(letter, *count).await,
             Message::Ended { grants, .. } => self.take_ended(letter.signer, grants, report).await,
@@ -110,15 +114,26 @@ impl Party {
         })
     }
 
-    fn take_request(
+    async fn take_request(
         &self,
         own: &OwnAddress,
         letter: &Opened,
         request: AccessRequest,
     ) -> Result<Vec<Change>, JourneyError> {
         let contact = self.contact_that_signed(own, letter.signer, "access request")?;
+        if let (Some(account), Some(jwt)) = (contact.card.account, &contact.card.credential) {
+            // Good when it was paired says nothing of today.
+            self.standing_credential(account, jwt).await?;
+        }
         for (reader, binding) in &request.readers {
             self.check_binding(contact.party, *reader, binding)?;
+            let id = AccountId::from_first_address(*reader);
+            if self.ports.facts.account(id).await?.is_none() {
+                return Err(JourneyError::Untrusted {
+                    what: "access request",
+                    why: format!("its reader address {reader} is not registered"),
+                });
+            }
         }
         let pending = PendingRequest {
             own: own.id(),

@@ -12,7 +12,6 @@ use medibloc_seal::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::accept::VaultSource;
 use crate::errand::{Luggage, errand_key};
 use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
@@ -219,7 +218,7 @@ impl Party {
         let objects = match objects.package.manifest_cid {
             Some(cid) => {
                 self.fetch_manifest(store.as_ref(), &cid).await?;
-                let package = with_manifest(objects.package, &VaultSource { party: self })?;
+                let package = self.with_vault(|source| with_manifest(objects.package, source))?;
                 ReaderObjects { package, ..objects }
             }
             None => objects,
@@ -258,7 +257,7 @@ impl Party {
         };
         let manifest = check_for_reader(&view, &master, &expected, &self.ports.domain)?;
         for part in &manifest.parts {
-            self.fetch_dag(store.as_ref(), &part.cid).await?;
+            self.fetch_part(store.as_ref(), part).await?;
         }
         let record = key.anchor.record_id();
         let copy = KeptCopy {
@@ -432,7 +431,6 @@ impl Party {
                 what: format!("a part {role:?}"),
                 hint: "the record has no such part",
             })?;
-        medibloc_seal::open_part(part, &VaultSource { party: self }, writer)?;
-        Ok(())
+        self.with_vault(|source| medibloc_seal::open_part(part, source, writer))
     }
 }

@@ -21,6 +21,8 @@ const GAP: u32 = 20;
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
+    /// The public account is registered.
+    pub registered: bool,
     /// Addresses found.
     pub addresses: usize,
     /// Consents found.
@@ -32,12 +34,17 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
+    /// Whether the chain knows nothing of the phrase: more likely it is the wrong one than a new one.
+    pub const fn is_empty(&self) -> bool {
+        self.addresses == 0 && !self.registered
+    }
+
     /// What to do if the restore did not bring back everything; none if it did.
     pub fn advice(&self) -> Option<String> {
-        if self.addresses == 0 {
+        if self.is_empty() {
             return Some(
                 "no address of this phrase is registered on this chain: check each word, their order and the word \
-                 list, and that deployment.json is the one of your node; nothing was changed, restore again"
+                 list, and that deployment.json is the one of your node; then restore again"
                     .into(),
             );
         }
@@ -59,6 +66,12 @@ impl Party {
     ) -> Result<(Self, RestoreReport), JourneyError> {
         let party = Self::new(phrase.seed(), role, ports);
         let mut report = RestoreReport {
+            registered: party
+                .ports
+                .facts
+                .account(party.account().id())
+                .await?
+                .is_some(),
             addresses: party.find_addresses().await?,
             ..RestoreReport::default()
         };

@@ -6,7 +6,7 @@ use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId, RecordId};
 
 use crate::errand::{Luggage, errand_key, gone};
-use crate::grant::plan::forget_plan;
+use crate::grant::plan::{Plan, forget_plan};
 use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::{AddressUse, table};
@@ -92,6 +92,14 @@ impl Party {
     /// Ends everything that was given to the contact of an own address, under whichever address it was given.
     pub async fn revoke_contact(&self, own: AccountId) -> Result<(), JourneyError> {
         let party = self.contact(own)?.party;
+        // First what would grant again.
+        let mut over = Vec::new();
+        for plan in self.rows::<Plan>(table::PLANS)? {
+            if self.contact(plan.request.own)?.party == party {
+                over.push(forget_plan(&plan.request.id));
+            }
+        }
+        self.ports.vault.apply(over)?;
         for (id, given) in self.grants()? {
             if given.artefact.party == party && !given.revoked {
                 self.revoke(id).await?;
@@ -107,6 +115,10 @@ impl Party {
 
     /// Ends every grant and write grant of every own address, each address with one call.
     pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
+        // First what would grant again.
+        let plans = self.rows::<Plan>(table::PLANS)?;
+        let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
+        self.ports.vault.apply(over.collect())?;
         for own in self.addresses()? {
             if matches!(own.purpose, AddressUse::Reader { .. }) {
                 continue;

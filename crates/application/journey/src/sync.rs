@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::accept::is_temporary;
 use crate::grant::{EndOfGrant, GivenGrant};
 use crate::party::{OwnAddress, decode, table};
+use crate::ports::{Change, PortError};
 use crate::{JourneyError, Party, Standing};
 
 /// Blocks asked for at a time.
@@ -50,25 +51,62 @@ pub(crate) struct Cursor {
     pub(crate) next: u64,
 }
 
+/// A fault of the vault ends a sync; anything else is told and done later.
+fn or_later(done: Result<(), JourneyError>, report: &mut SyncReport) -> Result<(), JourneyError> {
+    match done {
+        Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
+        Err(error) => {
+            report.later.push(error.to_string());
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 impl Party {
     /// Fetches everything that is new for every own address, and goes on with unfinished jobs.
     pub async fn sync(&self) -> Result<SyncReport, JourneyError> {
         let mut report = SyncReport::default();
+        // Without the chain no step can do anything: say so at once.
+        self.ports.facts.head().await?;
         if let Err(error) = self.resume_writes().await {
             report.later.push(error.to_string());
         }
         self.resume_restore(&mut report.later).await?;
         self.resume_errands(&mut report.later).await?;
         self.sync_chain(&mut report).await?;
-        self.sync_mail(&mut report).await?;
-        self.purge_expired(&mut report).await?;
-        self.resume_plans(&mut report).await?;
-        self.resume_capsules(&mut report).await?;
-        self.deliver_new(&mut report).await?;
-        self.resume_erasures(&mut report.later).await?;
+        // What one step cannot do now keeps none of the others from theirs.
+        let done = self.sync_mail(&mut report).await;
+        or_later(done, &mut report)?;
+        let done = self.purge_expired(&mut report).await;
+        or_later(done, &mut report)?;
+        let done = self.resume_plans(&mut report).await;
+        or_later(done, &mut report)?;
+        let done = self.resume_capsules(&mut report).await;
+        or_later(done, &mut report)?;
+        let done = self.deliver_new(&mut report).await;
+        or_later(done, &mut report)?;
+        let done = self.resume_erasures(&mut report.later).await;
+        or_later(done, &mut report)?;
         self.remind_readers()?;
-        self.resume_letters(&mut report.later).await?;
+        let done = self.resume_letters(&mut report.later).await;
+        or_later(done, &mut report)?;
         Ok(report)
+    }
+
+    /// What a person must look at, until [`Party::forget_alarms`].
+    pub fn alarms(&self) -> Result<Vec<String>, JourneyError> {
+        self.rows(table::ALARMS)
+    }
+
+    /// The person has looked at every alarm.
+    pub fn forget_alarms(&self) -> Result<(), JourneyError> {
+        let rows = self.ports.vault.list(table::ALARMS)?;
+        let gone = rows.into_iter().map(|(key, _)| Change::Delete {
+            table: table::ALARMS,
+            key,
+        });
+        Ok(self.ports.vault.apply(gone.collect())?)
     }
 
     async fn sync_chain(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
@@ -155,10 +193,12 @@ impl Party {
                     .await
             }
             Event::ReaderRevoked { owner, reader } => {
+                self.mark_revoked(*owner).await?;
                 let fits = |_, held: &crate::HeldGrant| held.owner == *owner && held.own == *reader;
                 self.end_grants_where(revoked, fits, report).await
             }
             Event::AllRevoked { owner } => {
+                self.mark_revoked(*owner).await?;
                 self.end_grants_where(revoked, |_, held| held.owner == *owner, report)
                     .await
             }
@@ -177,10 +217,14 @@ impl Party {
                     Some(given) => report.reads.push((*record, given.artefact.name)),
                     // A restore that lacks consents cannot know.
                     None if self.is_restoring()? => {}
-                    None => report.alarms.push(format!(
-                        "record {record} was cleared for the unknown reader {reader} on a grant that this vault \
-                         does not know (receipt {receipt}); revoke everything if you did not give it elsewhere"
-                    )),
+                    None => {
+                        let alarm = format!(
+                            "record {record} was cleared for the unknown reader {reader} on a grant that this vault \
+                             does not know (receipt {receipt}); revoke everything if you did not give it elsewhere"
+                        );
+                        self.put(table::ALARMS, receipt.as_bytes(), &alarm)?;
+                        report.alarms.push(alarm);
+                    }
                 }
                 Ok(())
             }
@@ -188,6 +232,22 @@ impl Party {
             Event::Erased { record } => self.mark_erased(*record),
             _ => Ok(()),
         }
+    }
+
+    /// Marks own grants that the chain says are revoked: another device of the same phrase may have done it.
+    async fn mark_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
+        let mut ended = BTreeSet::new();
+        for (id, given) in self.grants()? {
+            let Some(grant) = given.artefact.grant.as_ref() else {
+                continue;
+            };
+            if given.own == owner && !given.revoked && self.ports.facts.grant(grant).await?.revoked
+            {
+                ended.insert(id);
+            }
+        }
+        let changes = self.revoked_where(|id, _| ended.contains(&id))?;
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     /// Grants and deliveries to this reader that a later event takes back: no node gives out their objects any more,

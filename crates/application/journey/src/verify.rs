@@ -1,6 +1,8 @@
 //! Verify and export one own record: everything is fetched from the node and recomputed from the chain, nothing that
 //! the vault says is believed; and the plaintext is given out as bytes.
 
+use std::collections::BTreeSet;
+
 use medibloc_dag::{Block, Cid, unixfs};
 use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
@@ -11,7 +13,7 @@ use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::accept::VaultSource;
+use crate::accept::{LARGEST_MANIFEST, most_of};
 use crate::ended::cid_of;
 use crate::views::{RecordView, record_view};
 use crate::write::parties_of;
@@ -238,11 +240,10 @@ impl Party {
             fetch(anchor.key_set, "key set").await?,
             fetch(found.capsule, "capsule").await?,
         )?;
-        let source = VaultSource { party: self };
         if let Some(cid) = sealed.package().manifest_cid {
-            self.check_dag(store, &cid).await?;
+            self.check_dag(store, &cid, LARGEST_MANIFEST).await?;
         }
-        let sealed = sealed_with_manifest(sealed, &source)?;
+        let sealed = self.with_vault(|source| sealed_with_manifest(sealed, source))?;
         let attestation =
             SignedAttestation::parse(&fetch(anchor.attestation, "attestation").await?)?;
         let signer = verify_attestation(&attestation, &self.ports.domain)?;
@@ -274,23 +275,36 @@ impl Party {
             domain,
         )?;
         for part in &manifest.parts {
-            self.check_dag(store, &part.cid).await?;
+            self.check_dag(store, &part.cid, most_of(part)).await?;
             // The blocks are bound by their identifiers now, wherever they are read.
-            medibloc_seal::open_part(part, &source, &mut std::io::sink())?;
+            self.with_vault(|source| medibloc_seal::open_part(part, source, &mut std::io::sink()))?;
         }
         Ok(manifest.parts.len())
     }
 
     /// Every block below a root is at the node, unchanged; one that the vault lost is kept again.
-    async fn check_dag(&self, store: &dyn Store, root: &Cid) -> Result<(), JourneyError> {
-        let mut open = vec![*root];
+    async fn check_dag(
+        &self,
+        store: &dyn Store,
+        root: &Cid,
+        most: u64,
+    ) -> Result<(), JourneyError> {
+        let (mut open, mut seen, mut fetched) = (vec![*root], BTreeSet::from([*root]), 0u64);
         while let Some(cid) = open.pop() {
             let block = from_node(store, &cid, "part").await?;
+            fetched += block.bytes().len() as u64;
+            if fetched > most {
+                return Err(JourneyError::Untrusted {
+                    what: "part",
+                    why: format!("it has more than {most} bytes"),
+                });
+            }
             let links = unixfs::links(&cid, block.bytes());
-            open.extend(links.map_err(|source| JourneyError::Malformed {
+            let links = links.map_err(|source| JourneyError::Malformed {
                 what: "part",
                 source,
-            })?);
+            })?;
+            open.extend(links.into_iter().filter(|link| seen.insert(*link)));
             if self.ports.vault.blob(&cid)?.is_none() {
                 self.ports.vault.put_blob(&block)?;
             }
@@ -326,13 +340,15 @@ impl Party {
         let attestation = cid_of(kept.anchor.attestation);
         let attestation = SignedAttestation::parse(self.vault_block(&attestation)?.bytes())?;
         let mut open: Vec<Cid> = opened.sealed.payload_roots().copied().collect();
+        let mut seen: BTreeSet<Cid> = open.iter().copied().collect();
         while let Some(cid) = open.pop() {
             let block = self.vault_block(&cid)?;
             let links = unixfs::links(&cid, block.bytes());
-            open.extend(links.map_err(|source| JourneyError::Malformed {
+            let links = links.map_err(|source| JourneyError::Malformed {
                 what: "block of the vault",
                 source,
-            })?);
+            })?;
+            open.extend(links.into_iter().filter(|link| seen.insert(*link)));
             if store.has(&[cid]).await? != [true] {
                 store.put(vec![block]).await?;
             }
@@ -351,8 +367,7 @@ impl Party {
         let mut parts = Vec::new();
         for part in &manifest.parts {
             let mut bytes = Zeroizing::new(Vec::new());
-            let source = VaultSource { party: self };
-            medibloc_seal::open_part(part, &source, &mut *bytes)?;
+            self.with_vault(|source| medibloc_seal::open_part(part, source, &mut *bytes))?;
             parts.push(ExportedPart {
                 role: part.role,
                 media_type: part.media_type.clone(),
@@ -393,19 +408,14 @@ impl Party {
                 what: format!("a part {role:?} of record {record}"),
                 hint: "`medibloc record show` lists its parts",
             })?;
-        let source = VaultSource { party: self };
         let mut entropy = self
             .ports
             .entropy
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(medibloc_seal::crypt4gh::export(
-            part,
-            recipients,
-            &source,
-            &mut *entropy,
-            writer,
-        )?)
+        self.with_vault(|source| {
+            medibloc_seal::crypt4gh::export(part, recipients, source, &mut *entropy, writer)
+        })
     }
 }
 

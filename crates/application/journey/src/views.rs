@@ -176,6 +176,8 @@ pub struct StatusView {
     pub requests: usize,
     /// Grants in force.
     pub live_grants: usize,
+    /// What the person must look at; `audit` shows it.
+    pub alarms: usize,
     /// What is unfinished; `sync` goes on with it.
     pub jobs: Vec<JobView>,
 }
@@ -352,6 +354,7 @@ impl Party {
             not_accepted: records.len() - accepted - erased.count(),
             requests: self.request_views()?.iter().filter(waiting).count(),
             live_grants: self.given_views().await?.iter().filter(live).count(),
+            alarms: self.alarms()?.len(),
             jobs: self.job_views()?,
         })
     }

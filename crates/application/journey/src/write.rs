@@ -407,6 +407,12 @@ impl Party {
                 why: "the record is anchored already; only its owner can erase it".into(),
             });
         }
+        if job.signed.is_some() && job.problem.is_none() {
+            return Err(JourneyError::Untrusted {
+                what: "request",
+                why: "its anchor is on its way to the chain; run `medibloc sync` first".into(),
+            });
+        }
         for cid in &job.blocks {
             self.ports.vault.drop_blob(cid)?;
         }

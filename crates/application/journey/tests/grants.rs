@@ -311,3 +311,34 @@ async fn all_that_a_contact_has_ends_with_one_word() {
     let error = hospital.write_for(*owner, draft("late")).await.unwrap_err();
     assert!(error.to_string().contains("permitted"), "{error}");
 }
+
+#[tokio::test]
+async fn a_decision_that_waits_for_reader_addresses_ends_with_a_revocation_too() {
+    for everything in [true, false] {
+        // Six hospitals: more own addresses than the clinic has offered reader addresses.
+        let story = Story::new(20, 6).await;
+        for hospital in 0..6 {
+            story.write(hospital, "text").await;
+        }
+        story.patient.sync().await.unwrap();
+        let request = story.request().await;
+        let given = story
+            .patient
+            .approve_all(&request, Extent::All, Sensitivity::Normal, story.until)
+            .await
+            .unwrap();
+        assert_eq!(given.waiting.len(), 3);
+        if everything {
+            story.patient.revoke_everything().await.unwrap();
+        } else {
+            story.patient.revoke_contact(request.own).await.unwrap();
+        }
+        // The addresses that were asked for come after that.
+        story.clinic.sync().await.unwrap();
+        let report = story.patient.sync().await.unwrap();
+        assert!(report.later.is_empty(), "{report:?}");
+        let live = story.patient.status().await.unwrap().live_grants;
+        let writes = if everything { 0 } else { 6 };
+        assert_eq!(live, writes, "nothing is granted after a revocation");
+    }
+}

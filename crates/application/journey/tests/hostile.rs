@@ -563,3 +563,51 @@ async fn a_grant_that_never_left_is_taken_back_at_home_and_a_revocation_is_never
     assert!(story.clinic.party.read(record).await.is_err());
     assert_eq!(story.events("Revoked").await, 1);
 }
+
+#[tokio::test]
+async fn a_card_for_an_invitation_that_has_expired_is_not_taken() {
+    let story = Story::new(30).await;
+    let invitation = story.patient.party.invite().await.unwrap();
+    let late = Actor::new(&story.world, 9, Role::Person);
+    late.party.register_account().await.unwrap();
+    late.party.answer(&invitation, None).await.unwrap();
+    story.world.pass(8 * 86_400);
+    let report = story.patient.party.sync().await.unwrap();
+    assert!(
+        report.later.iter().any(|why| why.contains("expired")),
+        "{report:?}"
+    );
+    let own = AccountId::from_first_address(invitation.owner);
+    assert!(story.patient.party.confirm(own).is_err());
+}
+
+#[tokio::test]
+async fn a_contact_that_is_suspended_since_cannot_ask() {
+    let story = Story::new(31).await;
+    let owner = story.clinic.party.patrons().unwrap()[0].owner;
+    let purpose = Purpose::Treatment;
+    let asked = story.clinic.party.ask(owner, purpose, "care", story.until);
+    asked.await.unwrap();
+    let account = story.clinic.party.account().id();
+    story.world.ledger.suspend(account);
+    let report = story.patient.party.sync().await.unwrap();
+    assert!(
+        report.later.iter().any(|why| why.contains("accredit")),
+        "{report:?}"
+    );
+    assert!(story.patient.party.requests().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_and_names_do_not_print() {
+    let story = Story::new(32).await;
+    let invitation = story.patient.party.invite().await.unwrap();
+    assert!(format!("{invitation:?}").len() < 80);
+    story.granted("text").await;
+    let (_, given) = story.patient.party.grants().unwrap().remove(0);
+    let told = format!("{given:?}");
+    assert!(
+        !told.contains("Bit Clinic") && !told.contains("salt"),
+        "{told}"
+    );
+}

@@ -56,9 +56,13 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 ));
             }
             let statements = party.erase(id).await?;
+            let threshold = party.ports().facts.committee().await?.committee.threshold;
+            let needed = threshold.n() - threshold.t() + 1;
             Ok(Answer::new(
                 json!({"record": id.to_string(), "statements": statements}),
-                format!("erased; {statements} keepers signed that their share is destroyed"),
+                format!(
+                    "erased; {statements} keepers signed that their share is destroyed ({needed} make it final)"
+                ),
             ))
         }
     }

@@ -89,7 +89,7 @@ async fn proof(
         }
     }
     more.push(format!(
-        "{} was given the key of {} at {}, in block {} ({})",
+        "{} was cleared to read {} at {}, in block {} ({})",
         file.reader.name,
         file.receipt.record,
         find::moment(Timestamp(file.receipt.time)),

@@ -1,8 +1,8 @@
 //! `medibloc audit` and `medibloc status`.
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::Party;
-use medibloc_record::Timestamp;
+use medibloc_journey::{KeeperFeed, Party};
+use medibloc_record::{ReceiptId, Timestamp};
 use serde_json::json;
 
 use super::find;
@@ -17,15 +17,18 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was given the key of {}  receipt {} in block {}",
+                "{}  {} was cleared to read {}  receipt {} in block {}; {} keepers say that they gave their share",
                 find::moment(line.line.at),
                 line.name,
                 &line.line.record.to_string()[..12],
                 &line.line.receipt.to_string()[..12],
-                line.line.block
+                line.line.block,
+                released(&feeds, line.line.receipt),
             )
         })
         .collect();
+    let alarms = party.alarms()?;
+    lines.extend(alarms.iter().map(|alarm| format!("ALARM: {alarm}")));
     let mut refused = Vec::new();
     for feed in &feeds {
         for line in &feed.lines {
@@ -75,16 +78,27 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         "reads": trail.iter().map(|line| json!({
             "name": line.name, "record": line.line.record.to_string(), "reader": line.line.reader.to_string(),
             "grant": line.line.grant.to_string(), "receipt": line.line.receipt.to_string(),
-            "at": find::moment(line.line.at), "block": line.line.block,
+            "at": find::moment(line.line.at), "block": line.line.block, "released": released(&feeds, line.line.receipt),
             "blockHash": hex::encode(line.line.block_hash),
         })).collect::<Vec<_>>(),
-        "refused": refused, "proofs": files,
+        "refused": refused, "proofs": files, "alarms": alarms,
     });
+    party.forget_alarms()?;
     Ok(Answer::list(
         value,
         &lines,
-        "nobody was given a key to any of your records",
+        "nobody was cleared to read any of your records",
     ))
+}
+
+/// Keepers that say that they released their share on this receipt.
+fn released(feeds: &[KeeperFeed], receipt: ReceiptId) -> usize {
+    let on =
+        |fact: &FeedFact| matches!(fact, FeedFact::Released { receipt: of, .. } if *of == receipt);
+    feeds
+        .iter()
+        .filter(|feed| feed.lines.iter().any(|line| on(&line.fact)))
+        .count()
 }
 
 pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
@@ -115,6 +129,9 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             status.requests
         ),
     ];
+    if status.alarms > 0 {
+        lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
+    }
     lines.extend(status.jobs.iter().map(|job| {
         let reason = job.reason.as_deref().unwrap_or("not tried yet");
         format!("unfinished: {}: {reason}", job.what)
@@ -125,7 +142,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             "id": id, "syncedTo": status.synced_to},
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
-        "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "node": node,
+        "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
     });
     Ok(Answer::new(value, lines.join("\n")))
 }
