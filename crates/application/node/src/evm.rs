@@ -58,9 +58,14 @@ impl WalletRelay {
 
 #[async_trait]
 impl Forward for WalletRelay {
-    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+    async fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
         let (address, registers) = self.0.caller(call)?;
-        Ok(Caller { address, registers })
+        let spent = self.0.is_spent(call).await?;
+        Ok(Caller {
+            address,
+            registers,
+            spent,
+        })
     }
 
     async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {

@@ -225,6 +225,16 @@ impl Guard {
         Ok(())
     }
 
+    /// Counts a call that was executed before, by whoever brings it again: its signer's limit is not theirs to use up.
+    pub(crate) async fn count_replay(&self, source: &str) -> Result<(), Fault> {
+        let most = self.limits.requests;
+        let key = [b"again ".as_slice(), source.as_bytes()].concat();
+        if self.add(key, (1, 0), (most, u64::MAX)).await?.is_err() {
+            return Err(limit("repeated calls of this source", most));
+        }
+        Ok(())
+    }
+
     /// Adds to today's use if it stays within the limits; else tells what it would be.
     async fn add(
         &self,

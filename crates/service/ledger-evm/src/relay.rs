@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use alloy::eips::BlockId;
 use alloy::primitives::U256;
 use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
 use crate::bindings::accounts::Accounts::registerCall;
+use crate::bindings::forwarder::Forwarder;
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
 use crate::wallet::Wallet;
@@ -104,6 +106,21 @@ impl RelayWallet {
         let request = self.admit(Source::default(), call)?.request;
         let address = medibloc_record::Address::new(request.from.0.0);
         Ok((address, request.data.starts_with(&registerCall::SELECTOR)))
+    }
+
+    /// Whether a request's nonce is used: by itself, or by another.
+    ///
+    /// # Errors
+    /// As [`RelayWallet::caller`], and if the chain is silent.
+    pub async fn is_spent(&self, call: &SignedCall) -> Result<bool, LedgerError> {
+        let request = self.admit(Source::default(), call)?.request;
+        let question = Forwarder::noncesCall {
+            owner: request.from,
+        };
+        let forwarder = chain(self.ledger.deployed().contracts.forwarder.to_bytes());
+        let rpc = self.ledger.rpc();
+        let next = rpc.call(forwarder, &question, BlockId::latest()).await?;
+        Ok(request.nonce < next)
     }
 
     /// Takes a request that came over a connection. Cancel-safe: a request once taken is carried out.

@@ -105,6 +105,17 @@ impl MemoryLedger {
         Ok(state.mine(vec![event]))
     }
 
+    /// Whether a call's nonce is used: by itself, or by another.
+    pub fn is_spent(&self, signed: &SignedCall) -> bool {
+        let Ok(digest) = <[u8; 32]>::try_from(signed.bytes.as_slice()) else {
+            return false;
+        };
+        let state = self.state();
+        state.prepared.get(&digest).is_some_and(|request| {
+            request.nonce < state.nonces.get(&request.from).copied().unwrap_or(0)
+        })
+    }
+
     /// The receipt with this id, with the time of its block: what keepers look up.
     pub fn receipt(&self, id: ReceiptId) -> Option<(RecordId, AccountId, GrantId, Timestamp)> {
         let state = self.state();

@@ -41,7 +41,7 @@ struct ByDigest(Arc<MemoryLedger>);
 
 #[async_trait]
 impl Forward for ByDigest {
-    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+    async fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
         let bad = |what: &str| LedgerError::BadRequest { what: what.into() };
         let digest = call.bytes.as_slice().try_into();
         let digest: [u8; 32] = digest.map_err(|_| bad("it has not 32 bytes"))?;
@@ -49,6 +49,7 @@ impl Forward for ByDigest {
         Ok(Caller {
             address,
             registers: true,
+            spent: self.0.is_spent(call),
         })
     }
 

@@ -23,6 +23,9 @@ pub struct Caller {
     pub address: Address,
     /// It registers this address.
     pub registers: bool,
+    /// Its nonce is used: it was executed, or never can be. Whoever brings it need not be who signed it, for what was
+    /// executed is public.
+    pub spent: bool,
 }
 
 /// The relay that a gateway stands on: the ledger's adapter knows its own encoding and how to batch.
@@ -31,8 +34,8 @@ pub trait Forward: Send + Sync {
     /// The caller, by its checked signature.
     ///
     /// # Errors
-    /// [`LedgerError::BadRequest`] if the call is malformed or its signature another's.
-    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError>;
+    /// [`LedgerError::BadRequest`] if the call is malformed or its signature another's; else of the connection.
+    async fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError>;
 
     /// Simulates, sends, and returns when the call is final. Calls of one source never share a transaction.
     ///
@@ -53,9 +56,10 @@ pub(super) async fn relay(
         bytes: call.bytes,
         signature: call.signature,
     };
-    let caller = on.relay.caller(&call)?;
+    let caller = on.relay.caller(&call).await?;
     let known = on.follower.account_of(caller.address).await?;
     match (known, caller.registers) {
+        _ if caller.spent => on.guard.count_replay(&source).await?,
         (Some(_), _) => on.guard.count(caller.address, 1, body.len()).await?,
         (None, true) => on.guard.count_registration(&source).await?,
         (None, false) => {

@@ -143,6 +143,47 @@ async fn daily_limits_refuse_by_name_and_end_with_the_day() {
     draft.send(&url, Some(&header)).await.unwrap();
 }
 
+#[tokio::test]
+async fn another_cannot_use_up_a_signers_day_with_her_own_old_calls() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    let most = DailyLimits {
+        requests: 4,
+        ..DailyLimits::default()
+    };
+    let url = serve(|url| ground.gateway(url, most)).await;
+    let rotate = async |seed: u8| {
+        let sealing_key = [seed; 32];
+        ground
+            .signed(&key, &Call::RotateSealingKey { sealing_key })
+            .await
+    };
+    let old = rotate(2).await;
+    let first = relay(&old).send(&url, None).await.unwrap();
+    for _ in 0..4 {
+        let again = relay(&old).send(&url, None).await.unwrap();
+        assert_eq!(again, first, "the same answer");
+    }
+    let refused = relay(&old).send(&url, None).await.unwrap_err();
+    assert_eq!(refused.code, Code::Limit);
+    assert!(
+        refused.detail.contains("4 repeated calls of this source"),
+        "{}",
+        refused.detail
+    );
+    // Three of the signer's own four are left.
+    for seed in 3..6 {
+        let call = rotate(seed).await;
+        relay(&call).send(&url, None).await.unwrap();
+    }
+    let refused = relay(&rotate(6).await).send(&url, None).await.unwrap_err();
+    assert!(
+        refused.detail.contains("4 requests of this address"),
+        "{}",
+        refused.detail
+    );
+}
+
 fn relay(call: &SignedCall) -> Draft {
     let call = RelayCall {
         bytes: call.bytes.clone(),

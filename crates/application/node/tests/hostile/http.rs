@@ -35,7 +35,7 @@ struct ByDigest(Arc<MemoryLedger>);
 
 #[async_trait]
 impl Forward for ByDigest {
-    fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+    async fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
         let bad = || LedgerError::BadRequest {
             what: "the signature".into(),
         };
@@ -44,6 +44,7 @@ impl Forward for ByDigest {
         Ok(Caller {
             address,
             registers: true,
+            spent: self.0.is_spent(call),
         })
     }
 
