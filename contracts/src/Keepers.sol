@@ -27,8 +27,8 @@ contract Keepers is IKeepers, AccessManaged {
     }
 
     /// @inheritdoc IKeepers
-    function formCommittee(uint8 n, uint8 t, uint8[] calldata indices) external restricted {
-        _roll.formCommittee(n, t, indices);
+    function formCommittee(uint8 n, uint8 t) external restricted {
+        _roll.formCommittee(n, t);
     }
 
     /// @inheritdoc IKeepers
@@ -48,16 +48,17 @@ contract Keepers is IKeepers, AccessManaged {
     }
 
     /// @inheritdoc IKeepers
-    function committee() external view returns (uint32 id, uint8 n, uint8 t, uint8[] memory indices) {
+    function committee() external view returns (uint32 id, uint8 n, uint8 t) {
         return _roll.committeeAt(uint64(block.number));
     }
 
     /// @inheritdoc IKeepers
-    function committeeAt(uint64 blockNumber)
-        external
-        view
-        returns (uint32 id, uint8 n, uint8 t, uint8[] memory indices)
-    {
+    function committeeAt(uint64 blockNumber) external view returns (uint32 id, uint8 n, uint8 t) {
         return _roll.committeeAt(blockNumber);
+    }
+
+    /// @inheritdoc IKeepers
+    function committeeOf(uint32 id) external view returns (uint64 since, uint64 until, uint8 n, uint8 t) {
+        return _roll.committeeOf(id);
     }
 }

@@ -178,13 +178,21 @@ contract JourneyTest is World {
             keepers.register(i, vm.addr(100 + i), bytes32(uint256(i)), "http://127.0.0.1");
         }
         vm.roll(100);
-        keepers.formCommittee(7, 4, firsts(7));
+        keepers.formCommittee(7, 4);
         vm.roll(200);
-        keepers.formCommittee(3, 2, firsts(3));
-        (uint32 id, uint8 n, uint8 t, uint8[] memory indices) = keepers.committee();
-        require(id == 2 && n == 3 && t == 2 && indices.length == 3, "current");
-        (id, n, t, indices) = keepers.committeeAt(199);
-        require(id == 1 && n == 7 && t == 4 && indices[6] == 7, "past");
+        keepers.formCommittee(3, 2);
+        (uint32 id, uint8 n, uint8 t) = keepers.committee();
+        require(id == 2 && n == 3 && t == 2, "current");
+        (id, n, t) = keepers.committeeAt(199);
+        require(id == 1 && n == 7 && t == 4, "past");
+        uint64 since;
+        uint64 until;
+        (since, until, n, t) = keepers.committeeOf(1);
+        require(since == 100 && until == 200 && n == 7 && t == 4, "first");
+        (since, until, n, t) = keepers.committeeOf(2);
+        require(since == 200 && until == 0 && n == 3 && t == 2, "second");
+        (since, until, n, t) = keepers.committeeOf(3);
+        require(since == 0 && until == 0 && n == 0 && t == 0, "none");
         vm.prank(vm.addr(101));
         keepers.rotateWrapKey(1, "second");
         (address signer, bytes32 key, uint32 version, string memory endpoint) = keepers.keeper(1);
@@ -315,12 +323,5 @@ contract JourneyTest is World {
     function checkStatus(uint64 time, bool accredited, bool suspended) private view {
         (bool x, bool y) = accounts.statusAt(doctor, time);
         require(x == accredited && y == suspended, "status");
-    }
-
-    function firsts(uint8 n) private pure returns (uint8[] memory indices) {
-        indices = new uint8[](n);
-        for (uint8 i = 0; i < n; ++i) {
-            indices[i] = i + 1;
-        }
     }
 }

@@ -117,7 +117,7 @@ contract RefusalsTest is World {
         refuse(stranger, reason);
         keepers.register(1, stranger, "key", "");
         refuse(stranger, reason);
-        keepers.formCommittee(0, 0, new uint8[](0));
+        keepers.formCommittee(0, 0);
         // Whoever appends the accreditor's address to a forwarded call is judged as the forwarder.
         refuse(
             address(forwarder),
@@ -486,17 +486,13 @@ contract RefusalsTest is World {
         keepers.register(1, reader, "key", "http://127.0.0.1");
         refuse(patient, abi.encodeWithSelector(IKeepers.NotKeeper.selector, 1, patient));
         keepers.rotateWrapKey(1, "key");
-        uint8[] memory indices = new uint8[](2);
-        (indices[0], indices[1]) = (1, 2);
+        keepers.register(3, reader, "key", "http://127.0.0.1");
         vm.expectRevert(abi.encodeWithSelector(IKeepers.UnknownKeeper.selector, 2));
-        keepers.formCommittee(2, 1, indices);
-        indices[1] = 1;
-        vm.expectRevert(abi.encodeWithSelector(IKeepers.IndicesNotAscending.selector, 1));
-        keepers.formCommittee(2, 1, indices);
-        uint8[2][3] memory wrong = [[3, 1], [2, 3], [2, 0]];
+        keepers.formCommittee(3, 1);
+        uint8[2][3] memory wrong = [[0, 0], [1, 2], [1, 0]];
         for (uint256 i = 0; i < 3; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(IKeepers.WrongThreshold.selector, wrong[i][0], wrong[i][1], 2));
-            keepers.formCommittee(wrong[i][0], wrong[i][1], indices);
+            vm.expectRevert(abi.encodeWithSelector(IKeepers.WrongThreshold.selector, wrong[i][0], wrong[i][1]));
+            keepers.formCommittee(wrong[i][0], wrong[i][1]);
         }
     }
 }

@@ -111,12 +111,12 @@ impl World {
         let record = self.anchor.record_id();
         Facts {
             head: NOW,
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(7, 4).expect("4 of 7"),
-            },
             record: (request.record == record).then_some(RecordView {
                 anchor: self.anchor,
+                committee: Committee {
+                    id: 1,
+                    threshold: Threshold::new(7, 4).expect("4 of 7"),
+                },
                 erased: false,
             }),
             grant: (request.grant == self.grant.id).then(|| GrantView {

@@ -9,8 +9,8 @@ interface IKeepers {
     );
     /// @notice A newer wrap key; older versions stay readable.
     event WrapKeyRotated(uint8 indexed index, uint32 version, bytes32 key);
-    /// @notice A committee is in force from this block on.
-    event CommitteeFormed(uint32 indexed id, uint8 n, uint8 t, uint8[] indices);
+    /// @notice A committee, the keepers 1 to n, is in force from this block on.
+    event CommitteeFormed(uint32 indexed id, uint8 n, uint8 t);
 
     /// @notice Index 0 is never a share's.
     error ZeroIndex();
@@ -22,10 +22,8 @@ interface IKeepers {
     error UnknownKeeper(uint8 index);
     /// @notice The sender does not sign for this keeper.
     error NotKeeper(uint8 index, address sender);
-    /// @notice n differs from the number of indices, or t is not of 1 to n.
-    error WrongThreshold(uint8 n, uint8 t, uint256 indices);
-    /// @notice The indices do not ascend.
-    error IndicesNotAscending(uint8 index);
+    /// @notice t is not of 1 to n.
+    error WrongThreshold(uint8 n, uint8 t);
     /// @notice No committee was in force.
     error NoCommittee(uint64 blockNumber);
 
@@ -35,8 +33,8 @@ interface IKeepers {
     /// @notice Sets a keeper's next wrap key; the sender is its signer.
     function rotateWrapKey(uint8 index, bytes32 key) external;
 
-    /// @notice Puts a committee in force. Restricted to the keeper registrar's role.
-    function formCommittee(uint8 n, uint8 t, uint8[] calldata indices) external;
+    /// @notice Puts the keepers 1 to n in force, t of whom open a record. Restricted to the keeper registrar's role.
+    function formCommittee(uint8 n, uint8 t) external;
 
     /// @notice What is known of a keeper; all empty if there is none.
     function keeper(uint8 index)
@@ -48,11 +46,12 @@ interface IKeepers {
     function wrapKey(uint8 index, uint32 version) external view returns (bytes32 key, uint64 since);
 
     /// @notice The committee in force.
-    function committee() external view returns (uint32 id, uint8 n, uint8 t, uint8[] memory indices);
+    function committee() external view returns (uint32 id, uint8 n, uint8 t);
 
     /// @notice The committee in force at the end of a block.
-    function committeeAt(uint64 blockNumber)
-        external
-        view
-        returns (uint32 id, uint8 n, uint8 t, uint8[] memory indices);
+    function committeeAt(uint64 blockNumber) external view returns (uint32 id, uint8 n, uint8 t);
+
+    /// @notice A committee, in force from the end of block since to before the end of block until (0: still); all zero
+    /// if there is none of this id.
+    function committeeOf(uint32 id) external view returns (uint64 since, uint64 until, uint8 n, uint8 t);
 }

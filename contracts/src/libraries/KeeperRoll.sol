@@ -20,7 +20,6 @@ library KeeperRoll {
         uint64 since;
         uint8 n;
         uint8 t;
-        uint8[] indices;
     }
 
     struct Roll {
@@ -46,28 +45,21 @@ library KeeperRoll {
         emit IKeepers.WrapKeyRotated(index, version, key);
     }
 
-    function formCommittee(Roll storage self, uint8 n, uint8 t, uint8[] calldata indices) internal {
-        if (n != indices.length || t == 0 || t > n) revert IKeepers.WrongThreshold(n, t, indices.length);
-        uint8 before = 0;
-        for (uint256 i = 0; i < indices.length; ++i) {
-            uint8 index = indices[i];
-            if (index <= before) revert IKeepers.IndicesNotAscending(index);
-            if (self.keepers[index].signer == address(0)) revert IKeepers.UnknownKeeper(index);
-            before = index;
+    /// @dev A keeper's index is the x of its shares: so a committee is always the keepers 1 to n.
+    function formCommittee(Roll storage self, uint8 n, uint8 t) internal {
+        if (t == 0 || t > n) revert IKeepers.WrongThreshold(n, t);
+        for (uint256 i = 1; i <= n; ++i) {
+            if (self.keepers[uint8(i)].signer == address(0)) revert IKeepers.UnknownKeeper(uint8(i));
         }
-        Committee storage formed = self.committees.push();
-        formed.since = uint64(block.number);
-        formed.n = n;
-        formed.t = t;
-        formed.indices = indices;
-        emit IKeepers.CommitteeFormed(uint32(self.committees.length), n, t, indices);
+        self.committees.push(Committee(uint64(block.number), n, t));
+        emit IKeepers.CommitteeFormed(uint32(self.committees.length), n, t);
     }
 
     /// @dev The newest committee not after a block, by binary search; its id is its place, from 1 on.
     function committeeAt(Roll storage self, uint64 blockNumber)
         internal
         view
-        returns (uint32 id, uint8 n, uint8 t, uint8[] memory indices)
+        returns (uint32 id, uint8 n, uint8 t)
     {
         uint256 low = 0;
         uint256 high = self.committees.length;
@@ -78,7 +70,19 @@ library KeeperRoll {
         }
         if (low == 0) revert IKeepers.NoCommittee(blockNumber);
         Committee storage found = self.committees[low - 1];
-        return (uint32(low), found.n, found.t, found.indices);
+        return (uint32(low), found.n, found.t);
+    }
+
+    function committeeOf(Roll storage self, uint32 id)
+        internal
+        view
+        returns (uint64 since, uint64 until, uint8 n, uint8 t)
+    {
+        uint256 count = self.committees.length;
+        if (id == 0 || id > count) return (0, 0, 0, 0);
+        Committee storage found = self.committees[id - 1];
+        until = id == count ? 0 : self.committees[id].since;
+        return (found.since, until, found.n, found.t);
     }
 
     function _nextKey(Roll storage self, uint8 index, bytes32 key) private returns (uint32 version) {

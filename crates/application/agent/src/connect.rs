@@ -203,6 +203,10 @@ impl Facts for Ledger {
     async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
         self.chain().await?.committee().await
     }
+
+    async fn committee_of(&self, id: u32) -> Result<Option<CommitteeFacts>, LedgerError> {
+        self.chain().await?.committee_of(id).await
+    }
 }
 
 #[async_trait]

@@ -8,7 +8,9 @@ use medibloc_consent::AnchorFields;
 use medibloc_dag::Cid;
 use medibloc_keys::{SealingSecret, verify_attestation};
 use medibloc_ledger::{Call, CommitteeFacts, Refusal};
-use medibloc_record::{Digest, Manifest, ManifestPart, RecordId, Sealed, SignedAttestation};
+use medibloc_record::{
+    Digest, KeySet, Manifest, ManifestPart, RecordId, Sealed, SignedAttestation,
+};
 use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
@@ -52,6 +54,8 @@ pub enum Standing {
 pub struct KeptRecord {
     /// What stands on chain.
     pub anchor: AnchorFields,
+    /// The block where it stands.
+    pub block: u64,
     /// How it stands.
     pub standing: Standing,
     /// What it is; none until it was opened.
@@ -117,6 +121,7 @@ impl Party {
     pub(crate) async fn look_at(
         &self,
         own: &OwnAddress,
+        block: u64,
         anchor: &AnchorFields,
         capsule: Digest,
     ) -> Result<KeptRecord, JourneyError> {
@@ -129,6 +134,7 @@ impl Party {
         let facts = self.ports.facts.record(id).await?;
         let mut kept = KeptRecord {
             anchor: *anchor,
+            block,
             standing: Standing::Checked,
             manifest: None,
             capsule,
@@ -137,7 +143,7 @@ impl Party {
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;
         } else {
-            match self.open_own(own, anchor, capsule).await {
+            match self.open_own(own, &kept).await {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     let accepted = facts.is_some_and(|facts| facts.accepted);
@@ -165,16 +171,16 @@ impl Party {
     pub(crate) async fn open_own(
         &self,
         own: &OwnAddress,
-        anchor: &AnchorFields,
-        capsule: Digest,
+        kept: &KeptRecord,
     ) -> Result<OpenedByOwner, JourneyError> {
+        let anchor = &kept.anchor;
         let store = self.ports.network.store(&self.signer(own));
         let sealed = Sealed::parse(
             self.object(store.as_ref(), anchor.package, "package")
                 .await?,
             self.object(store.as_ref(), anchor.key_set, "key set")
                 .await?,
-            self.object(store.as_ref(), capsule, "capsule").await?,
+            self.object(store.as_ref(), kept.capsule, "capsule").await?,
         )?;
         let sealed = match sealed.package().manifest_cid {
             Some(cid) => {
@@ -198,7 +204,7 @@ impl Party {
             class: anchor.class,
             amends: anchor.amends,
         };
-        let committee = self.ports.facts.committee().await?.committee;
+        let committee = self.committee_at(kept.block).await?.committee;
         let version = sealed.capsule().wrapped.key_version;
         let secret: SealingSecret = self.sealing_at(own, version);
         let content = open_capsule(
@@ -345,7 +351,7 @@ impl Party {
         anchor: &AnchorFields,
         opened: &OpenedByOwner,
     ) -> Result<bool, JourneyError> {
-        let committee = self.ports.facts.committee().await?;
+        let committee = self.committee_of(opened.sealed.key_set()).await?;
         let mut acknowledged = self.acknowledged(own, anchor, &committee).await;
         // The author may have died between anchor and shares: the owner holds s and delivers itself.
         if (acknowledged.count_ones() as usize) < committee.keepers.len() {
@@ -370,6 +376,26 @@ impl Party {
             }))) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// The committee in force at the end of a block: that of the records anchored in it.
+    pub(crate) async fn committee_at(&self, block: u64) -> Result<CommitteeFacts, JourneyError> {
+        let mut committee = self.ports.facts.committee().await?;
+        while !committee.is_of(block) {
+            let id = committee.committee.id.wrapping_sub(1);
+            let older = self.ports.facts.committee_of(id).await?;
+            committee = older.ok_or_else(|| no_committee(format!("at block {block}")))?;
+        }
+        Ok(committee)
+    }
+
+    /// The committee that a key set names, with its keepers of today.
+    pub(crate) async fn committee_of(&self, set: &KeySet) -> Result<CommitteeFacts, JourneyError> {
+        let id = set.committee.id;
+        let found = self.ports.facts.committee_of(id).await?;
+        found
+            .filter(|found| found.committee == set.committee)
+            .ok_or_else(|| no_committee(format!("{id} of {:?}", set.committee.threshold)))
     }
 
     /// Keepers that sign that they hold a share, one bit each from index 1.
@@ -460,6 +486,13 @@ impl Party {
             Some(fault) => Err(fault.into()),
             None => done.map_err(Into::into),
         }
+    }
+}
+
+fn no_committee(which: String) -> JourneyError {
+    JourneyError::Untrusted {
+        what: "key set",
+        why: format!("the chain has no committee {which}"),
     }
 }
 

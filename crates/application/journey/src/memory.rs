@@ -13,10 +13,8 @@ use medibloc_keeper::{
     Effect, Event, Facts, GrantView, KeeperIdentity, ReceiptView, RecordView, Reply, State, step,
 };
 use medibloc_keys::{Entropy, SealingSecret, SeededEntropy, SigningKey, recover};
-use medibloc_ledger::{CommitteeFacts, KeeperFacts, MemoryLedger};
-use medibloc_record::{
-    AccountId, Address, Committee, Digest, RecordId, Threshold, Timestamp, TypedDomain,
-};
+use medibloc_ledger::{KeeperFacts, MemoryLedger};
+use medibloc_record::{AccountId, Address, Digest, RecordId, Threshold, Timestamp, TypedDomain};
 use medibloc_store::{MemoryStore, Store};
 
 use crate::Credential;
@@ -103,6 +101,17 @@ struct Keeper {
     state: Mutex<State>,
 }
 
+impl Keeper {
+    fn facts(&self) -> KeeperFacts {
+        KeeperFacts {
+            index: self.identity.index,
+            signer: self.identity.address(),
+            wrap_key: self.identity.wrap_keys[0].public(),
+            endpoint: format!("memory:{}", self.identity.index),
+        }
+    }
+}
+
 /// One chain, one node, seven keepers, in memory.
 pub struct World {
     /// The chain.
@@ -161,21 +170,9 @@ impl World {
                 }
             })
             .collect();
-        let facts = keepers
-            .iter()
-            .map(|keeper| KeeperFacts {
-                index: keeper.identity.index,
-                signer: keeper.identity.address(),
-                wrap_key: keeper.identity.wrap_keys[0].public(),
-                endpoint: format!("memory:{}", keeper.identity.index),
-            })
-            .collect();
-        let committee = CommitteeFacts {
-            committee: Committee { id: 1, threshold },
-            keepers: facts,
-        };
+        let facts = keepers.iter().map(Keeper::facts).collect();
         Arc::new(Self {
-            ledger: Arc::new(MemoryLedger::new(committee, now)),
+            ledger: Arc::new(MemoryLedger::new(threshold, facts, now)),
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(MemoryClock(AtomicU64::new(now.0))),
             mail: Mutex::default(),
@@ -227,6 +224,13 @@ impl World {
         };
     }
 
+    /// Puts the first n keepers in force as another committee.
+    pub fn form_committee(&self, threshold: Threshold) {
+        let facts = self.keepers.iter().map(Keeper::facts);
+        let keepers = facts.take(threshold.n().into()).collect();
+        self.ledger.form_committee(threshold, keepers);
+    }
+
     /// The authority accredits an account for ten years and gives it its credential.
     pub fn accredit(&self, account: AccountId, name: &str) -> String {
         let from = self.clock.now();
@@ -265,13 +269,13 @@ impl World {
     }
 
     fn facts(&self, record: RecordId, request: Option<&SignedRequest>) -> Facts {
-        let view = self
-            .ledger
-            .anchor(record)
-            .map(|(anchor, facts)| RecordView {
+        let view = self.ledger.anchor(record).and_then(|(anchor, facts)| {
+            Some(RecordView {
                 anchor,
+                committee: self.ledger.committee_of_record(anchor.record_id())?,
                 erased: facts.erased,
-            });
+            })
+        });
         let now = self.clock.now();
         let signer = request.and_then(|signed| {
             recover(&signed.request.digest(&self.domain), &signed.signature)
@@ -285,10 +289,6 @@ impl World {
             .is_some_and(|binding| self.is_good(binding.account, now));
         Facts {
             head: now,
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(7, 4).expect("4 of 7 is a threshold"),
-            },
             record: view,
             grant: grant.map(|(grant, facts)| GrantView {
                 grant,

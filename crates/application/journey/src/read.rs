@@ -223,7 +223,7 @@ impl Party {
             }
             None => objects,
         };
-        let committee = self.ports.facts.committee().await?;
+        let committee = self.committee_of(&objects.key_set).await?;
         let keeper_half = combine(
             objects.key_set.committee.threshold,
             &self

@@ -11,7 +11,7 @@ use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::{AddressUse, table};
 use crate::ports::Change;
-use crate::{GivenGrant, JourneyError, Party, Standing};
+use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
 
 /// The plan that a class or all grant was given under ends with any of its grants.
 fn end_of_plan(given: &GivenGrant) -> Option<Change> {
@@ -193,17 +193,14 @@ impl Party {
                 .await?;
         }
         self.mark_erased(record)?;
-        self.collect_statements(record, kept.anchor.owner).await
+        Ok(self.collect_statements(&kept).await?.0)
     }
 
-    /// Asks keepers for their deletion statements; keeps those that are signed.
-    async fn collect_statements(
-        &self,
-        record: RecordId,
-        owner: AccountId,
-    ) -> Result<usize, JourneyError> {
-        let own = self.own_address(owner)?;
-        let committee = self.ports.facts.committee().await?;
+    /// Asks keepers for their deletion statements; keeps those that are signed, and counts them and the keepers.
+    async fn collect_statements(&self, kept: &KeptRecord) -> Result<(usize, usize), JourneyError> {
+        let record = kept.record();
+        let own = self.own_address(kept.anchor.owner)?;
+        let committee = self.committee_at(kept.block).await?;
         let keepers = self.ports.network.keepers(&self.signer(&own));
         let mut statements = 0;
         for keeper in &committee.keepers {
@@ -223,7 +220,7 @@ impl Party {
                 statements += 1;
             }
         }
-        Ok(statements)
+        Ok((statements, committee.keepers.len()))
     }
 
     /// Goes on asking for deletion statements until every keeper has signed.
@@ -233,17 +230,12 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let mut erased = self.records()?;
         erased.retain(|kept| kept.standing == Standing::Erased);
-        if erased.is_empty() {
-            return Ok(());
-        }
-        let committee = self.ports.facts.committee().await?;
         for kept in erased {
-            let record = kept.record();
-            let got = self.collect_statements(record, kept.anchor.owner).await?;
-            if got < committee.keepers.len() {
+            let (got, of) = self.collect_statements(&kept).await?;
+            if got < of {
                 later.push(format!(
-                    "erasure of record {record}: {got} of {} keepers signed",
-                    committee.keepers.len()
+                    "erasure of record {}: {got} of {of} keepers signed",
+                    kept.record()
                 ));
             }
         }

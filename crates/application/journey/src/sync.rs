@@ -126,7 +126,9 @@ impl Party {
             if over.contains(at) {
                 continue;
             }
-            let done = self.take_event(&own, event, &capsules, report).await;
+            let done = self
+                .take_event(&own, at.block, event, &capsules, report)
+                .await;
             match done {
                 Ok(()) => {}
                 Err(error) if is_temporary(&error) => {
@@ -146,6 +148,7 @@ impl Party {
     async fn take_event(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
+        block: u64,
         event: &Event,
         capsules: &BTreeMap<RecordId, Digest>,
         report: &mut SyncReport,
@@ -160,7 +163,7 @@ impl Party {
                     .get(&anchor.record_id())
                     .copied()
                     .unwrap_or(anchor.capsule);
-                let kept = self.look_at(address, anchor, capsule).await?;
+                let kept = self.look_at(address, block, anchor, capsule).await?;
                 match kept.standing {
                     Standing::Accepted => report.accepted.push(kept.record()),
                     Standing::NotAccepted { because } => {
@@ -303,7 +306,10 @@ impl Party {
             let Some(address) = own.get(&kept.anchor.owner) else {
                 continue;
             };
-            match self.look_at(address, &kept.anchor, kept.capsule).await {
+            match self
+                .look_at(address, kept.block, &kept.anchor, kept.capsule)
+                .await
+            {
                 Ok(kept) if kept.is_accepted() => report.accepted.push(kept.record()),
                 Ok(kept) => {
                     if kept.standing == Standing::Checked {

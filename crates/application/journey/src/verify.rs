@@ -265,7 +265,7 @@ impl Party {
         let secret = self.sealing_at(own, sealed.capsule().wrapped.key_version);
         let domain = &self.ports.domain;
         let content = open_capsule(sealed.capsule(), &secret, &parties_of(anchor), domain)?;
-        let committee = self.ports.facts.committee().await?.committee;
+        let committee = self.committee_at(found.block).await?.committee;
         let manifest = check_for_owner(
             &sealed,
             &attestation,
@@ -318,7 +318,7 @@ impl Party {
         found: &Found,
         report: &mut VerifyReport,
     ) -> Result<(), JourneyError> {
-        let committee = self.ports.facts.committee().await?;
+        let committee = self.committee_at(found.block).await?;
         let signed = self.acknowledged(own, &found.anchor, &committee).await;
         let signed = signed.count_ones();
         let threshold = committee.committee.threshold;
@@ -336,7 +336,7 @@ impl Party {
         let kept = self.record(record)?;
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
-        let opened = self.open_own(&own, &kept.anchor, kept.capsule).await?;
+        let opened = self.open_own(&own, &kept).await?;
         let attestation = cid_of(kept.anchor.attestation);
         let attestation = SignedAttestation::parse(self.vault_block(&attestation)?.bytes())?;
         let mut open: Vec<Cid> = opened.sealed.payload_roots().copied().collect();

@@ -291,7 +291,7 @@ impl Party {
         let keepers = if facts.is_some_and(|facts| facts.erased) {
             // No keeper takes a share of an erased record any more: there is nothing left to do.
             self.close(&mut job)?;
-            self.ports.facts.committee().await?.keepers.len()
+            usize::from(sealed.key_set().committee.threshold.n())
         } else {
             self.deal(&author, &mut job, &sealed).await?
         };
@@ -431,7 +431,7 @@ impl Party {
         seed: &DealerSeed,
         mut acknowledged: u64,
     ) -> Result<(u64, usize), JourneyError> {
-        let committee = self.ports.facts.committee().await?;
+        let committee = self.committee_of(sealed.key_set()).await?;
         let keepers = self.ports.network.keepers(&self.signer(actor));
         let mut open: Vec<Asked<'_, _>> = Vec::new();
         for keeper in &committee.keepers {

@@ -6,7 +6,7 @@ use medibloc_consent::{FeedFact, Purpose};
 use medibloc_journey::memory::World;
 use medibloc_journey::{JourneyError, Party, Standing, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role};
+use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role, Threshold};
 
 const WEEK: u64 = 7 * 86_400;
 const ORIGINAL: &[u8] = b"<ClinicalDocument>a diagnosis</ClinicalDocument>";
@@ -89,6 +89,53 @@ async fn granted(story: &Story) -> Result<(RecordId, GrantId), JourneyError> {
     let grant = story.patient.approve(&request, record, until).await?;
     story.clinic.sync().await?;
     Ok((record, grant))
+}
+
+#[tokio::test]
+async fn a_record_keeps_its_committee_though_another_is_formed() {
+    let story = paired(31).await.unwrap();
+    let down = |keepers: core::ops::RangeInclusive<u8>, is_down| {
+        for index in keepers {
+            story.world.set_down(index, is_down);
+        }
+    };
+    down(6..=7, true);
+    let (first, _) = granted(&story).await.unwrap();
+    story
+        .world
+        .form_committee(Threshold::new(5, 3).expect("3 of 5"));
+    // Two keepers that the new committee does not have get their shares of the older record.
+    down(6..=7, false);
+    assert!(story.hospital.sync().await.unwrap().later.is_empty());
+    let second = story.hospital.write_for(story.owner, draft()).await;
+    let second = second.unwrap();
+    assert_eq!(
+        (second.acknowledged, second.keepers),
+        (5, 5),
+        "the new one's keepers"
+    );
+    story.patient.sync().await.unwrap();
+    for record in [first, second.record] {
+        let report = story.patient.verify_record(record).await.unwrap();
+        assert!(report.holds(), "{report:?}");
+    }
+    // Read with four of the first committee, two of whom are in no other.
+    down(1..=3, true);
+    story.clinic.read(first).await.unwrap();
+    down(1..=3, false);
+    let (restored, _) = Party::restore(&phrase(1), Role::Person, story.world.ports())
+        .await
+        .unwrap();
+    for record in [first, second.record] {
+        assert!(restored.record(record).unwrap().is_accepted());
+    }
+    restored.erase(first).await.unwrap();
+    restored.sync().await.unwrap();
+    assert_eq!(
+        restored.deletion_statements().unwrap(),
+        7,
+        "of its own committee"
+    );
 }
 
 fn text(error: &JourneyError) -> String {

@@ -156,7 +156,7 @@ impl Follower {
 
     /// The committee in force; the chain is asked only after it changed.
     pub(crate) async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
-        let changes = self.read(|model| model.committees);
+        let changes = self.read(|model| model.changes);
         let known = {
             let kept = self
                 .committee
@@ -230,17 +230,11 @@ mod tests {
     use super::*;
     use medibloc_keys::SigningKey;
     use medibloc_ledger::{Call, MemoryLedger, Relay as _, Submit as _};
-    use medibloc_record::{Committee, Role, Threshold, Timestamp};
+    use medibloc_record::{Role, Threshold, Timestamp};
 
     fn ledger() -> Arc<MemoryLedger> {
-        let committee = CommitteeFacts {
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(1, 1).unwrap(),
-            },
-            keepers: Vec::new(),
-        };
-        Arc::new(MemoryLedger::new(committee, Timestamp(1_000)))
+        let threshold = Threshold::new(1, 1).unwrap();
+        Arc::new(MemoryLedger::new(threshold, Vec::new(), Timestamp(1_000)))
     }
 
     async fn register(ledger: &MemoryLedger, seed: u8) -> Address {

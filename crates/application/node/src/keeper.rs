@@ -125,13 +125,11 @@ impl Shell {
     /// Brings the facts to the last final block and destroys shares of records that were erased since.
     pub(crate) async fn refresh(&self) -> Result<View, Fault> {
         let head = self.follower.refresh().await?;
-        let committee = self.follower.committee().await?.committee;
         let erased: Vec<RecordId> = self
             .follower
             .read(|model| model.to_erase.iter().copied().collect());
         let nothing = View {
             head: head.time,
-            committee,
             record: None,
             grant: None,
             receipt: None,
@@ -161,12 +159,14 @@ impl Shell {
     }
 
     fn record(&self, record: RecordId) -> Option<RecordView> {
-        self.follower
-            .read(|model| model.record(record))
-            .map(|entry| RecordView {
+        self.follower.read(|model| {
+            let entry = model.record(record)?;
+            Some(RecordView {
                 anchor: entry.anchor,
+                committee: model.committee_at(entry.block)?,
                 erased: entry.erased,
             })
+        })
     }
 
     /// Asks the machine about one record.
@@ -361,12 +361,12 @@ mod tests {
     fn view(nonce: u32) -> View {
         View {
             head: NOW,
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(1, 1).unwrap(),
-            },
             record: Some(RecordView {
                 anchor: anchor(nonce),
+                committee: Committee {
+                    id: 1,
+                    threshold: Threshold::new(1, 1).unwrap(),
+                },
                 erased: false,
             }),
             grant: None,

@@ -41,7 +41,12 @@ fn check(
     deposit: &ShareDeposit,
     facts: &Facts,
 ) -> Result<KeptShare, RefusalReason> {
-    let Some(RecordView { anchor, erased }) = facts.record else {
+    let Some(RecordView {
+        anchor,
+        committee,
+        erased,
+    }) = facts.record
+    else {
         return Err(RefusalReason::UnknownRecord);
     };
     if anchor.record_id() != deposit.record {
@@ -58,7 +63,7 @@ fn check(
         return Err(RefusalReason::WrongKeySet);
     }
     let key_set = KeySet::parse(&deposit.key_set).map_err(|_| RefusalReason::WrongKeySet)?;
-    if key_set.committee != facts.committee || deposit.index != keeper.index {
+    if key_set.committee != committee || deposit.index != keeper.index {
         return Err(RefusalReason::WrongCommittee);
     }
     let secret = keeper

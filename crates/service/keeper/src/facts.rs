@@ -9,6 +9,8 @@ use medibloc_record::{AccountId, Address, Committee, GrantId, RecordId, Timestam
 pub struct RecordView {
     /// Its anchor.
     pub anchor: AnchorFields,
+    /// The committee in force at the end of the anchor's block.
+    pub committee: Committee,
     /// The owner erased it.
     pub erased: bool,
 }
@@ -40,8 +42,6 @@ pub struct ReceiptView {
 pub struct Facts {
     /// Time of that block.
     pub head: Timestamp,
-    /// The committee in force.
-    pub committee: Committee,
     /// The record that is asked about.
     pub record: Option<RecordView>,
     /// The grant that is named.

@@ -197,6 +197,7 @@ impl Model {
     fn facts(&self, record: Option<usize>, request: Option<&SignedRequest>) -> Facts {
         let view = record.map(|at| &self.records[at]).map(|one| RecordView {
             anchor: one.anchor,
+            committee: committee(),
             erased: one.erased,
         });
         let signer = request.and_then(|signed| {
@@ -216,7 +217,6 @@ impl Model {
         });
         Facts {
             head: self.head,
-            committee: committee(),
             record: view,
             grant: grant.map(|one| GrantView {
                 grant: one.grant.clone(),

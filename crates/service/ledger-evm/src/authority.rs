@@ -6,10 +6,11 @@ use alloy::primitives::{B256, FixedBytes};
 use alloy::sol_types::SolCall;
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{LedgerError, Outcome};
-use medibloc_record::{AccountId, Address, Digest, Timestamp};
+use medibloc_record::{AccountId, Address, Digest, Threshold, Timestamp};
 
 use crate::EvmLedger;
 use crate::bindings::accounts::Accounts;
+use crate::bindings::keepers::Keepers;
 use crate::encode::chain;
 use crate::wallet::{Payload, Wallet};
 
@@ -32,11 +33,12 @@ pub struct Accreditation {
     pub evidence: Digest,
 }
 
-/// The wallet of the accreditor's role.
+/// The wallet of the accreditor's or the registrar's role.
 #[derive(Debug)]
 pub struct AuthorityWallet {
     wallet: Wallet,
     accounts: Address,
+    keepers: Address,
     finality_depth: u64,
 }
 
@@ -46,6 +48,7 @@ impl AuthorityWallet {
         Self {
             wallet: Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key),
             accounts: ledger.deployed().contracts.accounts,
+            keepers: ledger.deployed().contracts.keepers,
             finality_depth: ledger.finality_depth(),
         }
     }
@@ -84,8 +87,22 @@ impl AuthorityWallet {
         self.send(&Accounts::reinstateCall { account_ }).await
     }
 
+    /// Puts the keepers 1 to n in force as another committee, as the registrar.
+    ///
+    /// # Errors
+    /// If the contracts refuse: a keeper is not registered, not the registrar's wallet.
+    pub async fn form_committee(&self, threshold: Threshold) -> Result<Outcome, LedgerError> {
+        let (n, t) = (threshold.n(), threshold.t());
+        let call = Keepers::formCommitteeCall { n, t };
+        self.send_to(self.keepers, &call).await
+    }
+
     async fn send(&self, call: &impl SolCall) -> Result<Outcome, LedgerError> {
-        let payload = Payload::call(chain(self.accounts.to_bytes()), call.abi_encode());
+        self.send_to(self.accounts, call).await
+    }
+
+    async fn send_to(&self, to: Address, call: &impl SolCall) -> Result<Outcome, LedgerError> {
+        let payload = Payload::call(chain(to.to_bytes()), call.abi_encode());
         let receipt = self
             .wallet
             .transact(payload, self.finality_depth, PATIENCE)

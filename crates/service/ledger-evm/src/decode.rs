@@ -8,7 +8,8 @@ use medibloc_consent::{
 };
 use medibloc_ledger::Event;
 use medibloc_record::{
-    AccountId, ClassId, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId, Role, Timestamp,
+    AccountId, ClassId, Committee, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId, Role,
+    Threshold, Timestamp,
 };
 
 use crate::Contracts;
@@ -191,7 +192,12 @@ fn receipt_event(event: ReceiptsEvents) -> Event {
 
 fn keeper_event(event: KeepersEvents) -> Option<Event> {
     Some(match event {
-        KeepersEvents::CommitteeFormed(e) => Event::CommitteeFormed { id: e.id },
+        KeepersEvents::CommitteeFormed(e) => Event::CommitteeFormed {
+            committee: Committee {
+                id: e.id,
+                threshold: Threshold::new(e.n, e.t).ok()?,
+            },
+        },
         KeepersEvents::WrapKeyRotated(e) => Event::WrapKeyRotated {
             index: e.index,
             version: e.version,

@@ -39,7 +39,7 @@ pub struct DeployPlan {
     pub registrar: Address,
     /// The first committee: all of `keepers`.
     pub threshold: Threshold,
-    /// The keepers, their indices ascending.
+    /// The keepers: 1 to n of the threshold.
     pub keepers: Vec<KeeperPlan>,
     /// Coins of the chain for wallets that pay for transactions: the relay, the accreditor.
     pub funds: Vec<(Address, u128)>,
@@ -231,7 +231,6 @@ impl Deployer {
         let call = Keepers::formCommitteeCall {
             n: plan.threshold.n(),
             t: plan.threshold.t(),
-            indices: plan.keepers.iter().map(|keeper| keeper.index).collect(),
         };
         self.call(contract, &call).await
     }

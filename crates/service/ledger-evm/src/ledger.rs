@@ -315,19 +315,38 @@ impl Facts for EvmLedger {
 
     async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
         let at = self.at().await?;
-        let contract = chain(self.deployed.contracts.keepers.to_bytes());
-        let found = self
-            .rpc
-            .call(contract, &Keepers::committeeCall {}, at)
-            .await?;
+        let found = self.rpc.call(self.roll(), &Keepers::committeeCall {}, at);
+        let id = found.await?.id;
+        let found = self.committee_at(id, at).await?;
+        found.ok_or_else(|| corrupt(&format!("there is no committee {id}")))
+    }
+
+    async fn committee_of(&self, id: u32) -> Result<Option<CommitteeFacts>, LedgerError> {
+        self.committee_at(id, self.at().await?).await
+    }
+}
+
+impl EvmLedger {
+    fn roll(&self) -> ChainAddress {
+        chain(self.deployed.contracts.keepers.to_bytes())
+    }
+
+    async fn committee_at(
+        &self,
+        id: u32,
+        at: BlockId,
+    ) -> Result<Option<CommitteeFacts>, LedgerError> {
+        let question = Keepers::committeeOfCall { id };
+        let found = self.rpc.call(self.roll(), &question, at).await?;
+        if found.n == 0 {
+            return Ok(None);
+        }
         let threshold =
             Threshold::new(found.n, found.t).map_err(|error| corrupt(&error.to_string()))?;
-        let mut keepers = Vec::with_capacity(found.indices.len());
-        for index in found.indices.iter().copied() {
-            let keeper = self
-                .rpc
-                .call(contract, &Keepers::keeperCall { index }, at)
-                .await?;
+        let mut keepers = Vec::with_capacity(found.n.into());
+        for index in 1..=found.n {
+            let question = Keepers::keeperCall { index };
+            let keeper = self.rpc.call(self.roll(), &question, at).await?;
             keepers.push(KeeperFacts {
                 index,
                 signer: keeper.signer.0.0.into(),
@@ -338,13 +357,12 @@ impl Facts for EvmLedger {
                 endpoint: keeper.endpoint,
             });
         }
-        Ok(CommitteeFacts {
-            committee: Committee {
-                id: found.id,
-                threshold,
-            },
+        Ok(Some(CommitteeFacts {
+            committee: Committee { id, threshold },
             keepers,
-        })
+            since: found.since,
+            until: (found.until != 0).then_some(found.until),
+        }))
     }
 }
 

@@ -8,11 +8,12 @@ use medibloc_consent::{
     AnchorFields, BindingTag, Grant, KindSet, Purpose, Reason, Scope, Terms, WriteGrant,
 };
 use medibloc_keys::SigningKey;
-use medibloc_record::{AccountId, ClassId, Digest, Kind, Nonce, Role, Timestamp};
+use medibloc_record::{AccountId, ClassId, Digest, Kind, Nonce, Role, Threshold, Timestamp};
 
 use crate::{Call, Event, Events, Facts, LedgerError, Outcome, Refusal, Relay, SignedCall, Submit};
 
 mod accounts;
+mod committees;
 mod consent;
 mod feed;
 mod reads;
@@ -41,11 +42,13 @@ pub trait Stage: Send + Sync {
     async fn suspend(&self, account: AccountId) -> Result<(), LedgerError>;
     /// The authority reinstates.
     async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError>;
+    /// The registrar puts the first keepers in force as another committee.
+    async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError>;
     /// So many seconds pass; the last final block is not older than that afterwards.
     async fn wait(&self, seconds: u64) -> Result<(), LedgerError>;
 }
 
-/// Runs the suite on a chain whose contracts were just deployed.
+/// Runs the suite on a chain whose contracts were just deployed, with seven keepers in the committee.
 ///
 /// # Panics
 /// If the ledger breaks a rule; the message says which.
@@ -54,6 +57,7 @@ pub trait Stage: Send + Sync {
 /// If the ledger fails where it must not.
 pub async fn run(stage: &dyn Stage) -> Result<(), LedgerError> {
     let mut play = Play::begin(stage).await?;
+    committees::play(&mut play).await?;
     accounts::play(&mut play).await?;
     records::play(&mut play).await?;
     consent::play(&mut play).await?;

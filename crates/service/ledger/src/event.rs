@@ -2,7 +2,7 @@
 
 use medibloc_consent::{AnchorFields, Grant, WriteGrant};
 use medibloc_record::{
-    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, Timestamp,
+    AccountId, Address, Committee, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,8 +152,8 @@ pub enum Event {
     },
     /// `Keepers.CommitteeFormed`.
     CommitteeFormed {
-        /// Its number.
-        id: u32,
+        /// Id, n and t.
+        committee: Committee,
     },
     /// `Keepers.WrapKeyRotated`.
     WrapKeyRotated {

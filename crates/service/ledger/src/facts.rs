@@ -79,11 +79,22 @@ pub struct KeeperFacts {
     pub endpoint: String,
 }
 
-/// The committee in force, with its keepers in order of their index.
+/// A committee, with its keepers as they are registered now: 1 to n.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitteeFacts {
     /// Id, n and t.
     pub committee: Committee,
     /// n keepers.
     pub keepers: Vec<KeeperFacts>,
+    /// The block from whose end on it is in force.
+    pub since: u64,
+    /// The block from whose end on another is.
+    pub until: Option<u64>,
+}
+
+impl CommitteeFacts {
+    /// Whether it was in force at the end of a block.
+    pub fn is_of(&self, block: u64) -> bool {
+        self.since <= block && self.until.is_none_or(|until| block < until)
+    }
 }

@@ -6,12 +6,14 @@ use async_trait::async_trait;
 use medibloc_consent::{AnchorFields, Grant};
 use medibloc_keys::recover;
 use medibloc_record::{
-    AccountId, Address, Digest, GrantId, ReceiptId, RecordId, Timestamp, keccak256,
+    AccountId, Address, Committee, Digest, GrantId, ReceiptId, RecordId, Threshold, Timestamp,
+    keccak256,
 };
 
 use crate::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
-    LedgerError, Outcome, RecordFacts, Relay, SignedCall, Standing, Submit, UnsignedCall,
+    KeeperFacts, LedgerError, Outcome, RecordFacts, Relay, SignedCall, Standing, Submit,
+    UnsignedCall,
 };
 
 mod rules;
@@ -26,10 +28,12 @@ pub struct MemoryLedger {
 }
 
 impl MemoryLedger {
-    /// An empty chain with this committee, at this time.
-    pub fn new(committee: CommitteeFacts, now: Timestamp) -> Self {
+    /// A chain at this time with this committee, the first, and nothing else.
+    pub fn new(threshold: Threshold, keepers: Vec<KeeperFacts>, now: Timestamp) -> Self {
+        let mut state = State::new(now);
+        state.form_committee(threshold, keepers);
         Self {
-            state: Mutex::new(State::new(committee, now)),
+            state: Mutex::new(state),
         }
     }
 
@@ -41,6 +45,12 @@ impl MemoryLedger {
     pub fn set_time(&self, now: Timestamp) {
         let mut state = self.state();
         state.now = state.now.max(now);
+    }
+
+    /// What the registrar does: puts another committee in force; its keepers take the places of those before. Gives
+    /// its id.
+    pub fn form_committee(&self, threshold: Threshold, keepers: Vec<KeeperFacts>) -> u32 {
+        self.state().form_committee(threshold, keepers)
     }
 
     /// What the authority does: accredits an account for a time. A test that does it wrong is told so.
@@ -136,6 +146,16 @@ impl MemoryLedger {
     /// A record's anchor and state: what keepers look up.
     pub fn anchor(&self, id: RecordId) -> Option<(AnchorFields, RecordFacts)> {
         self.state().records.get(&id).copied()
+    }
+
+    /// The committee in force at the end of the block of a record's anchor: what keepers look up.
+    pub fn committee_of_record(&self, id: RecordId) -> Option<Committee> {
+        let state = self.state();
+        let is_it = |event: &Event| matches!(event, Event::Anchored(it) if it.record_id() == id);
+        let mut blocks = state.blocks.iter();
+        let block = blocks.find(|block| block.events.iter().any(is_it))?.number;
+        let mut committees = state.committees.iter();
+        committees.find(|it| it.is_of(block)).map(|it| it.committee)
     }
 
     /// A grant and its state: what keepers look up.
@@ -254,7 +274,15 @@ impl Facts for MemoryLedger {
     }
 
     async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
-        Ok(self.state().committee.clone())
+        let state = self.state();
+        let newest = state.committees.last().cloned();
+        newest.ok_or_else(|| state::named("NoCommittee"))
+    }
+
+    async fn committee_of(&self, id: u32) -> Result<Option<CommitteeFacts>, LedgerError> {
+        let state = self.state();
+        let found = state.committees.iter().find(|it| it.committee.id == id);
+        Ok(found.cloned())
     }
 }
 
@@ -277,7 +305,7 @@ impl Events for MemoryLedger {
 mod tests {
     use super::*;
     use crate::contract::{Stage, run};
-    use medibloc_record::{Committee, Threshold};
+    use medibloc_record::SealingKey;
 
     struct Memory(MemoryLedger);
 
@@ -312,6 +340,12 @@ mod tests {
         async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError> {
             self.0.try_reinstate(account).map(|_| ())
         }
+        async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError> {
+            let mut keepers = self.0.committee().await?.keepers;
+            keepers.truncate(threshold.n().into());
+            self.0.form_committee(threshold, keepers);
+            Ok(())
+        }
         async fn wait(&self, seconds: u64) -> Result<(), LedgerError> {
             let now = self.0.state().now;
             self.0.set_time(now.plus(seconds));
@@ -321,14 +355,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_double_keeps_the_contract() {
-        let committee = CommitteeFacts {
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(1, 1).unwrap(),
+        let threshold = Threshold::new(7, 4).unwrap();
+        let keepers = (1..=7).map(|index| KeeperFacts {
+            index,
+            signer: Address::new([index; 20]),
+            wrap_key: SealingKey {
+                version: 1,
+                key: [index; 32],
             },
-            keepers: Vec::new(),
-        };
-        let ledger = MemoryLedger::new(committee, Timestamp(1_800_000_000));
+            endpoint: String::new(),
+        });
+        let ledger = MemoryLedger::new(threshold, keepers.collect(), Timestamp(1_800_000_000));
         run(&Memory(ledger)).await.unwrap();
     }
 }

@@ -52,6 +52,8 @@ pub trait Facts: Send + Sync {
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError>;
     /// The committee in force.
     async fn committee(&self) -> Result<CommitteeFacts, LedgerError>;
+    /// A committee, in force or not any more.
+    async fn committee_of(&self, id: u32) -> Result<Option<CommitteeFacts>, LedgerError>;
 }
 
 /// Gives final blocks with their events, in order.

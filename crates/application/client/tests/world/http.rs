@@ -10,14 +10,12 @@ use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, Timing};
 use medibloc_journey::memory::MemoryVault;
 use medibloc_journey::{Clock, Credential, Ports, VaultPort};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
-use medibloc_ledger::{
-    CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay, SignedCall,
-};
+use medibloc_ledger::{KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay, SignedCall};
 use medibloc_node::{
     Caller, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
     gateway, keeper,
 };
-use medibloc_record::{AccountId, Address, Committee, Digest, Threshold, Timestamp, TypedDomain};
+use medibloc_record::{AccountId, Address, Digest, Threshold, Timestamp, TypedDomain};
 use medibloc_store::MemoryStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -114,16 +112,11 @@ impl World {
             wrap_key: keys.wrap_key(),
             endpoint: url.clone(),
         });
-        let committee = CommitteeFacts {
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(7, 4).unwrap(),
-            },
-            keepers: facts.collect(),
-        };
+        let threshold = Threshold::new(7, 4).unwrap();
+        let keepers = facts.collect();
         let (listener, node) = bind().await;
         let world = Arc::new(Self {
-            ledger: Arc::new(MemoryLedger::new(committee, now)),
+            ledger: Arc::new(MemoryLedger::new(threshold, keepers, now)),
             store: Arc::new(MemoryStore::new()),
             clock,
             node,

@@ -181,7 +181,7 @@ impl Party {
     ) -> Result<Vec<SharedKey>, JourneyError> {
         let mut keys = Vec::with_capacity(records.len());
         for kept in records {
-            let opened = self.open_own(own, &kept.anchor, kept.capsule).await?;
+            let opened = self.open_own(own, kept).await?;
             keys.push(SharedKey {
                 anchor: kept.anchor,
                 owner_half: *opened.owner_half.expose(),

@@ -223,6 +223,14 @@ impl Facts for Fused<dyn Facts> {
     async fn committee(&self) -> Result<CommitteeFacts, LedgerError> {
         through!(self, "committee", ledger(), self.0.committee().await)
     }
+    async fn committee_of(&self, id: u32) -> Result<Option<CommitteeFacts>, LedgerError> {
+        through!(
+            self,
+            "committee_of",
+            ledger(),
+            self.0.committee_of(id).await
+        )
+    }
 }
 
 #[async_trait]

@@ -6,7 +6,9 @@ use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
 use medibloc_dag::Cid;
 use medibloc_keeper::ReceiptView;
 use medibloc_ledger::{BlockEvents, Event};
-use medibloc_record::{AccountId, Address, Digest, GrantId, ReceiptId, RecordId, Timestamp};
+use medibloc_record::{
+    AccountId, Address, Committee, Digest, GrantId, ReceiptId, RecordId, Timestamp,
+};
 
 /// Seconds that receipts are remembered: keepers take them for ten minutes.
 const RECEIPTS: u64 = 3_600;
@@ -15,6 +17,8 @@ const RECEIPTS: u64 = 3_600;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordEntry {
     pub(crate) anchor: AnchorFields,
+    /// The block of its anchor.
+    pub(crate) block: u64,
     pub(crate) erased: bool,
 }
 
@@ -49,8 +53,10 @@ pub(crate) struct Model {
     given: HashMap<AccountId, Vec<GrantId>>,
     writes: HashMap<(AccountId, AccountId), WriteGrant>,
     pub(super) addresses: HashMap<Address, AccountId>,
-    /// How often committee or wrap keys changed.
-    pub(super) committees: u64,
+    /// Since which blocks which committees are in force.
+    committees: Vec<(u64, Committee)>,
+    /// How often the committee or its keepers changed.
+    pub(super) changes: u64,
     receipts: HashMap<ReceiptId, ReceiptView>,
     recent: VecDeque<(Timestamp, ReceiptId)>,
     objects: HashMap<Digest, Vec<Object>>,
@@ -76,6 +82,14 @@ impl Model {
 
     pub(crate) fn has_any_grant(&self, owner: AccountId, reader: AccountId) -> bool {
         self.between.contains_key(&(owner, reader))
+    }
+
+    /// The committee in force at the end of a block.
+    pub(crate) fn committee_at(&self, block: u64) -> Option<Committee> {
+        let mut older = self.committees.iter().rev();
+        older
+            .find(|(since, _)| *since <= block)
+            .map(|(_, committee)| *committee)
     }
 
     pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
@@ -167,11 +181,11 @@ impl Model {
     pub(super) fn take(&mut self, block: BlockEvents) {
         self.next = self.next.max(block.number + 1);
         for event in block.events {
-            self.fold(block.time, event);
+            self.fold(block.number, block.time, event);
         }
     }
 
-    fn fold(&mut self, at: Timestamp, event: Event) {
+    fn fold(&mut self, block: u64, at: Timestamp, event: Event) {
         match event {
             Event::Registered { account, .. } => {
                 self.addresses.insert(account.first_address(), account);
@@ -180,8 +194,12 @@ impl Model {
                 self.addresses.remove(&from);
                 self.addresses.insert(to, account);
             }
-            Event::CommitteeFormed { .. } | Event::WrapKeyRotated { .. } => self.committees += 1,
-            Event::Anchored(anchor) => self.anchored(anchor),
+            Event::CommitteeFormed { committee } => {
+                self.committees.push((block, committee));
+                self.changes += 1;
+            }
+            Event::KeeperRegistered { .. } | Event::WrapKeyRotated { .. } => self.changes += 1,
+            Event::Anchored(anchor) => self.anchored(block, anchor),
             Event::Erased { record } => {
                 if let Some(entry) = self.records.get_mut(&record) {
                     entry.erased = true;
@@ -239,14 +257,18 @@ impl Model {
         }
     }
 
-    fn anchored(&mut self, anchor: AnchorFields) {
+    fn anchored(&mut self, block: u64, anchor: AnchorFields) {
         let id = anchor.record_id();
         for digest in [anchor.package, anchor.key_set, anchor.attestation] {
             self.name(digest, Object::Of(id));
         }
         self.name(anchor.capsule, Object::Capsule(id));
-        let erased = false;
-        self.records.insert(id, RecordEntry { anchor, erased });
+        let entry = RecordEntry {
+            anchor,
+            block,
+            erased: false,
+        };
+        self.records.insert(id, entry);
         self.unindexed.insert(id);
     }
 

@@ -10,16 +10,13 @@ use axum::Router;
 use medibloc_api::{Authorization, CBOR, Code, Letter, Problem, RequestText};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
 use medibloc_ledger::{
-    Call, CommitteeFacts, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay as _, SignedCall,
-    Submit as _,
+    Call, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay as _, SignedCall, Submit as _,
 };
 use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
     gateway, keeper,
 };
-use medibloc_record::{
-    Address, Committee, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped,
-};
+use medibloc_record::{Address, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::MemoryStore;
 use reqwest::Method;
 use tokio::net::TcpListener;
@@ -72,20 +69,15 @@ pub(crate) async fn serve(router: impl FnOnce(&str) -> Router) -> String {
 impl Ground {
     pub(crate) fn new() -> Self {
         let keys = KeeperKeys::generate(1, &mut SeededEntropy::new(1));
-        let committee = CommitteeFacts {
-            committee: Committee {
-                id: 1,
-                threshold: Threshold::new(1, 1).unwrap(),
-            },
-            keepers: vec![KeeperFacts {
-                index: 1,
-                signer: keys.signer(),
-                wrap_key: keys.wrap_key(),
-                endpoint: String::new(),
-            }],
-        };
+        let threshold = Threshold::new(1, 1).unwrap();
+        let keepers = vec![KeeperFacts {
+            index: 1,
+            signer: keys.signer(),
+            wrap_key: keys.wrap_key(),
+            endpoint: String::new(),
+        }];
         Self {
-            ledger: Arc::new(MemoryLedger::new(committee, NOW)),
+            ledger: Arc::new(MemoryLedger::new(threshold, keepers, NOW)),
             store: Arc::new(MemoryStore::new()),
             now: Arc::new(AtomicU64::new(NOW.0)),
             folder: tempfile::tempdir().unwrap(),

@@ -104,6 +104,7 @@ pub(crate) struct Scene {
     pub(crate) ledger: EvmLedger,
     pub(crate) relay: RelayWallet,
     pub(crate) authority: AuthorityWallet,
+    registrar: AuthorityWallet,
     pub(crate) raw: RootProvider,
     // dropped last: the others talk to it
     chain: Running,
@@ -115,12 +116,12 @@ impl Scene {
             .unwrap()
             .polling(Duration::from_millis(5));
         let deployer = SigningKey::from_bytes(&DEPLOYER).unwrap();
-        let (relay, accreditor) = (key(70), key(71));
+        let (relay, accreditor, registrar) = (key(70), key(71), key(73));
         let coin = 10_u128.pow(18);
         let plan = DeployPlan {
             authority: key(72).address(),
             accreditor: accreditor.address(),
-            registrar: key(73).address(),
+            registrar: registrar.address(),
             threshold: Threshold::new(7, 4).unwrap(),
             keepers: (1..=7)
                 .map(|index| KeeperPlan {
@@ -133,6 +134,7 @@ impl Scene {
             funds: vec![
                 (relay.address(), 100 * coin),
                 (accreditor.address(), 100 * coin),
+                (registrar.address(), 100 * coin),
             ],
         };
         let deployed = deploy(&rpc, &deployer, &plan).await.unwrap();
@@ -142,6 +144,7 @@ impl Scene {
         Self {
             relay: RelayWallet::start(&ledger, &relay, RelayOptions::default()),
             authority: AuthorityWallet::new(&ledger, &accreditor),
+            registrar: AuthorityWallet::new(&ledger, &registrar),
             raw: RootProvider::new(chain.client.clone()),
             ledger,
             chain,
@@ -204,6 +207,10 @@ impl Stage for Scene {
 
     async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError> {
         self.authority.reinstate(account).await.map(|_| ())
+    }
+
+    async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError> {
+        self.registrar.form_committee(threshold).await.map(|_| ())
     }
 
     async fn wait(&self, seconds: u64) -> Result<(), LedgerError> {

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{AnchorFields, Grant, Reason, WriteGrant};
-use medibloc_record::{AccountId, Address, Digest, GrantId, RecordId, Role, Timestamp, keccak256};
+use medibloc_record::{
+    AccountId, Address, Committee, Digest, GrantId, RecordId, Role, Threshold, Timestamp, keccak256,
+};
 
 use crate::{
-    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, GrantFacts, LedgerError, Outcome,
-    RecordFacts, Refusal, Standing,
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, GrantFacts, KeeperFacts, LedgerError,
+    Outcome, RecordFacts, Refusal, Standing,
 };
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) now: Timestamp,
-    pub(super) committee: CommitteeFacts,
+    pub(super) committees: Vec<CommitteeFacts>,
     pub(super) blocks: Vec<BlockEvents>,
     pub(super) prepared: BTreeMap<[u8; 32], Prepared>,
     pub(super) executed: BTreeMap<[u8; 32], Outcome>,
@@ -47,10 +49,10 @@ pub(super) struct Past {
 }
 
 impl State {
-    pub(super) const fn new(committee: CommitteeFacts, now: Timestamp) -> Self {
+    pub(super) const fn new(now: Timestamp) -> Self {
         Self {
             now,
-            committee,
+            committees: Vec::new(),
             blocks: Vec::new(),
             prepared: BTreeMap::new(),
             executed: BTreeMap::new(),
@@ -64,6 +66,33 @@ impl State {
             grants: BTreeMap::new(),
             capsules: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn form_committee(
+        &mut self,
+        threshold: Threshold,
+        keepers: Vec<KeeperFacts>,
+    ) -> u32 {
+        let since = self.blocks.len() as u64;
+        let mut id = 1;
+        for older in &mut self.committees {
+            id = older.committee.id + 1;
+            older.until.get_or_insert(since);
+            // Whoever is registered at a place now holds it for every committee.
+            for keeper in &mut older.keepers {
+                let now = keepers.iter().find(|it| it.index == keeper.index);
+                *keeper = now.unwrap_or(keeper).clone();
+            }
+        }
+        let committee = Committee { id, threshold };
+        self.committees.push(CommitteeFacts {
+            committee,
+            keepers,
+            since,
+            until: None,
+        });
+        self.mine(vec![Event::CommitteeFormed { committee }]);
+        id
     }
 
     pub(super) fn mine(&mut self, events: Vec<Event>) -> Outcome {
