@@ -2,7 +2,7 @@
 //! loopback socket. Who may ask is who can read the token file (mode 0600).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use medibloc_journey::Party;
+use medibloc_journey::{Party, SyncReport};
 use medibloc_ledger_evm::Contracts;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
@@ -98,14 +98,29 @@ fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
+/// How often the chain is looked at between two syncs: a new record is given to who may have it within a minute.
+const GLANCE: Duration = Duration::from_secs(30);
+
 async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str)) {
     let mut last = String::new();
+    let mut synced: Option<Instant> = None;
     loop {
-        let told = match party.lock().await.sync().await {
+        let is_due = synced.is_none_or(|at| at.elapsed() >= every);
+        let done = if is_due {
+            synced = Some(Instant::now());
+            party.lock().await.sync().await
+        } else {
+            party.lock().await.catch_up().await
+        };
+        let told = match done {
+            Ok(report) if !is_due && report == SyncReport::default() => last.clone(),
             Ok(report) => {
                 // What a person must see comes each time, not only when the figures change.
                 for alarm in &report.alarms {
                     tell(&format!("ALARM: {alarm}; `medibloc audit` shows it again"));
+                }
+                for (record, told) in &report.refused {
+                    tell(&format!("keepers refused {record} to {told}"));
                 }
                 for (record, because) in &report.not_accepted {
                     tell(&format!("not accepted: {record}: {because}"));
@@ -125,7 +140,7 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
             tell(&told);
             last = told;
         }
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(every.min(GLANCE)).await;
     }
 }
 

@@ -75,6 +75,13 @@ pub fn told(report: &SyncReport) -> Answer {
             .map(|(record, name)| format!("{name} was cleared to read {record}")),
     );
     tell(
+        "refused by keepers",
+        &mut report
+            .refused
+            .iter()
+            .map(|(record, told)| format!("{record} to {told}")),
+    );
+    tell(
         "not accepted",
         &mut report
             .not_accepted
@@ -87,6 +94,7 @@ pub fn told(report: &SyncReport) -> Answer {
     let value = json!({
         "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
+        "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "alarms": report.alarms, "later": report.later,
     });
     Answer::new(value, lines.join("\n"))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use medibloc_api::{Code, paths};
 use medibloc_consent::{
-    DeletionStatement, FeedLine, ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
+    DeletionStatement, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest,
 };
 use medibloc_journey::{Keepers, PortError};
 use medibloc_record::RecordId;
@@ -101,7 +101,7 @@ impl Keepers for HttpKeepers {
             .map_err(|failure| peer.port_error(&name(index), failure))
     }
 
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
+    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
         let peer = self.peer(index)?;
         peer.get_object(paths::FEED)
             .await

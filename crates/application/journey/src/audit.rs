@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_consent::FeedLine;
 use medibloc_ledger::{AuditLine, AuditTrail, Event};
 use medibloc_record::{AccountId, GrantId};
 
 use crate::party::table;
-use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
 /// One line for people.
@@ -17,15 +15,6 @@ pub struct NamedLine {
     pub line: AuditLine,
     /// Name of the contact that the grant was given to.
     pub name: String,
-}
-
-/// What the keepers tell an owner.
-#[derive(Clone, Debug)]
-pub struct KeeperFeed {
-    /// Which keeper.
-    pub index: u8,
-    /// Its lines, oldest first.
-    pub lines: Vec<FeedLine>,
 }
 
 impl Party {
@@ -87,31 +76,6 @@ impl Party {
                 }
             }
         }
-    }
-
-    /// What the keepers released and refused for the own addresses.
-    pub async fn feeds(&self) -> Result<Vec<KeeperFeed>, JourneyError> {
-        let committee = self.ports.facts.committee().await?;
-        let mut feeds: BTreeMap<u8, Vec<FeedLine>> = BTreeMap::new();
-        for own in self.addresses()? {
-            let keepers = self.ports.network.keepers(&self.signer(&own));
-            let mut open: Vec<Asked<'_, _>> = Vec::new();
-            for keeper in &committee.keepers {
-                let keepers = keepers.clone();
-                open.push(Box::pin(async move {
-                    (keeper.index, keepers.feed(keeper.index).await)
-                }));
-            }
-            for (index, lines) in all(open).await {
-                if let Ok(lines) = lines {
-                    feeds.entry(index).or_default().extend(lines);
-                }
-            }
-        }
-        Ok(feeds
-            .into_iter()
-            .map(|(index, lines)| KeeperFeed { index, lines })
-            .collect())
     }
 
     /// Signed statements of keepers that a record's share is gone.

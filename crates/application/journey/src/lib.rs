@@ -71,6 +71,7 @@ mod credential;
 mod ended;
 mod errand;
 mod error;
+mod feed;
 #[cfg(test)]
 mod golden;
 mod grant;
@@ -94,9 +95,10 @@ mod views;
 mod write;
 
 pub use accept::{KeptRecord, Standing};
-pub use audit::{KeeperFeed, NamedLine};
+pub use audit::NamedLine;
 pub use credential::Credential;
 pub use error::JourneyError;
+pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
 };

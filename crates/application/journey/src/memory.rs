@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    DeletionStatement, FeedLine, ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
+    DeletionStatement, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest,
 };
 use medibloc_dag::{Block, Cid};
 use medibloc_keeper::{
@@ -444,7 +444,7 @@ impl Keepers for Acting {
         }
     }
 
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
+    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
         let state = lock(&self.world.keeper(index)?.state);
         Ok(state
             .feed()

@@ -43,6 +43,7 @@ pub(crate) mod table {
     pub(crate) const MAY_WRITE: &str = "may-write";
     pub(crate) const RECEIPTS: &str = "receipts";
     pub(crate) const ALARMS: &str = "alarms";
+    pub(crate) const FEEDS: &str = "feeds";
 }
 
 /// What one derived address is for.

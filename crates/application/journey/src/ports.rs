@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    DeletionStatement, FeedLine, ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
+    DeletionStatement, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest,
 };
 use medibloc_dag::{Block, Cid};
 use medibloc_keys::{Entropy, SigningKey};
@@ -145,7 +145,7 @@ pub trait Keepers: Send + Sync {
     /// Asks keeper `index` to release its share.
     async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError>;
     /// Keeper `index`'s feed for the acting address.
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError>;
+    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError>;
     /// Keeper `index`'s deletion statement for an erased record.
     async fn deletion(
         &self,

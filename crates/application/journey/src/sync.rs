@@ -40,6 +40,8 @@ pub struct SyncReport {
     pub purged: Vec<RecordId>,
     /// Own records that somebody was cleared to read since the last sync, with the reader's name.
     pub reads: Vec<(RecordId, String)>,
+    /// Own records that keepers refused to somebody since the last sync, with the reader's name and the reason.
+    pub refused: Vec<(RecordId, String)>,
     /// What the person must look at: a receipt that no grant of this vault explains.
     pub alarms: Vec<String>,
     /// What could not be done now and is done by the next sync.
@@ -78,20 +80,36 @@ impl Party {
         // What one step cannot do now keeps none of the others from theirs.
         let done = self.sync_mail(&mut report).await;
         or_later(done, &mut report)?;
-        let done = self.purge_expired(&mut report).await;
-        or_later(done, &mut report)?;
-        let done = self.resume_plans(&mut report).await;
-        or_later(done, &mut report)?;
-        let done = self.resume_capsules(&mut report).await;
-        or_later(done, &mut report)?;
-        let done = self.deliver_new(&mut report).await;
-        or_later(done, &mut report)?;
+        self.pass_on(&mut report).await?;
         let done = self.resume_erasures(&mut report.later).await;
+        or_later(done, &mut report)?;
+        let done = self.sync_feeds(&mut report).await;
         or_later(done, &mut report)?;
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
         Ok(report)
+    }
+
+    /// The part of a sync that asks nobody but the chain unless there is something new: what was anchored is accepted
+    /// and given to readers of standing grants (design 02: within a minute), what ended is purged.
+    pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
+        let mut report = SyncReport::default();
+        self.sync_chain(&mut report).await?;
+        self.pass_on(&mut report).await?;
+        Ok(report)
+    }
+
+    /// What follows from what is known now: copies to purge, capsules to make anew, keys to deliver.
+    async fn pass_on(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let done = self.purge_expired(report).await;
+        or_later(done, report)?;
+        let done = self.resume_plans(report).await;
+        or_later(done, report)?;
+        let done = self.resume_capsules(report).await;
+        or_later(done, report)?;
+        let done = self.deliver_new(report).await;
+        or_later(done, report)
     }
 
     /// What a person must look at, until [`Party::forget_alarms`].

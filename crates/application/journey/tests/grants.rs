@@ -128,7 +128,7 @@ async fn an_all_record_grant_reaches_every_own_address_and_later_records_follow(
     story.clinic.sync().await.unwrap();
     let error = story.reads(third).await.unwrap_err().to_string();
     assert!(error.contains("key not delivered yet"), "{error}");
-    assert_eq!(story.patient.sync().await.unwrap().delivered, 1);
+    assert_eq!(story.patient.catch_up().await.unwrap().delivered, 1);
     assert_eq!(story.patient.sync().await.unwrap().delivered, 0, "once");
     assert_eq!(story.clinic.sync().await.unwrap().keys, 1);
     assert_eq!(story.reads(third).await.unwrap(), "third");

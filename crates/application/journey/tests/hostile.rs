@@ -528,6 +528,36 @@ async fn a_keeper_that_lies_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_feed_counts_only_if_its_keeper_signed_it_and_what_was_told_once_stays() {
+    let story = Story::new(14).await;
+    let record = story.granted("fed").await;
+    story.clinic.party.read(record).await.unwrap();
+    let mut ports = story.world.ports_with(story.patient.vault.clone());
+    ports.network = Arc::new(Liars(ports.network.clone(), (1..=7).collect()));
+    let deceived = Party::new(phrase(1).seed(), Role::Person, ports);
+    for feed in deceived.feeds().await.unwrap() {
+        assert!(feed.lines.is_empty(), "keeper {}", feed.index);
+    }
+    // Six were asked at once; the seventh has nothing to tell.
+    let told = |feeds: Vec<medibloc_journey::KeeperFeed>| {
+        let told = feeds.iter().filter(|feed| !feed.lines.is_empty());
+        (
+            told.count(),
+            feeds.iter().filter(|feed| feed.silent.is_some()).count(),
+        )
+    };
+    story.world.pass(300);
+    story.patient.party.sync().await.unwrap();
+    for index in 1..=7 {
+        story.world.set_down(index, true);
+    }
+    let feeds = story.patient.party.feeds().await.unwrap();
+    let (kept, silent) = told(feeds);
+    assert!(kept >= 4, "{kept}: the sync pulled and kept them");
+    assert_eq!(silent, 7);
+}
+
+#[tokio::test]
 async fn a_grant_that_never_left_is_taken_back_at_home_and_a_revocation_is_never_given_up() {
     let story = Story::new(13).await;
     let record = story.granted("asked").await;

@@ -243,7 +243,7 @@ impl Shell {
     pub(crate) async fn feed(
         &self,
         owner: AccountId,
-    ) -> Result<Vec<medibloc_consent::FeedLine>, Fault> {
+    ) -> Result<Vec<medibloc_consent::SignedLine>, Fault> {
         let (core, now) = (self.core.clone(), (self.clock)());
         let read = move || core.with(now, |state| state.feed().of(owner).to_vec());
         let lines = tokio::task::spawn_blocking(read)
@@ -393,8 +393,8 @@ mod tests {
             let of = |state: &mut State| {
                 let mut lines = state.feed().of(OWNER).iter();
                 lines
-                    .find(|line| line.record == record)
-                    .map(|line| line.count)
+                    .find(|line| line.line.record == record)
+                    .map(|line| line.line.count)
             };
             core.with(NOW, of).unwrap()
         };

@@ -1,6 +1,9 @@
 //! The owner's feed: what a keeper tells an owner, repeats folded, nothing of it personal.
 
-use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
+use medibloc_record::{
+    Abi, AccountId, Address, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain,
+    keccak256,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::RefusalReason;
@@ -42,4 +45,55 @@ pub struct FeedLine {
     pub first: Timestamp,
     /// Last time.
     pub last: Timestamp,
+}
+
+impl FeedFact {
+    /// What stands for it under a signature: a tag and its fields.
+    fn hash(&self) -> [u8; 32] {
+        match self {
+            Self::Released {
+                reader,
+                grant,
+                receipt,
+            } => Abi::new()
+                .uint(1)
+                .address(Address::new(reader.to_bytes()))
+                .word(grant.to_bytes())
+                .word(receipt.to_bytes())
+                .keccak256(),
+            Self::Refused { reader, reason } => Abi::new()
+                .uint(2)
+                .address(Address::new(reader.to_bytes()))
+                .word(keccak256(reason.to_string().as_bytes()))
+                .keccak256(),
+            Self::Strangers => Abi::new().uint(3).keccak256(),
+        }
+    }
+}
+
+impl FeedLine {
+    /// The EIP-712 digest that the keeper signs.
+    pub fn digest(&self, keeper: Address, owner: AccountId, domain: &TypedDomain) -> [u8; 32] {
+        const TYPE: &[u8] = b"FeedLine(address keeper,address owner,bytes32 recordId,bytes32 fact,uint32 count,uint64 first,uint64 last)";
+        let hash = Abi::new()
+            .word(keccak256(TYPE))
+            .address(keeper)
+            .address(Address::new(owner.to_bytes()))
+            .word(self.record.to_bytes())
+            .word(self.fact.hash())
+            .uint(u64::from(self.count))
+            .uint(self.first.0)
+            .uint(self.last.0)
+            .keccak256();
+        domain.digest(hash)
+    }
+}
+
+/// A line with the keeper's signature: the owner can show it to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedLine {
+    /// The line.
+    pub line: FeedLine,
+    /// The keeper's signature.
+    pub signature: Signature,
 }

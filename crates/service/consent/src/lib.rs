@@ -15,7 +15,7 @@ mod purpose;
 pub use anchor::AnchorFields;
 pub use binding::{Binding, BindingTag};
 pub use decide::{Decision, ReadFacts, Reason, WriteFacts, is_live, may_read, may_write};
-pub use feed::{FeedFact, FeedLine};
+pub use feed::{FeedFact, FeedLine, SignedLine};
 pub use grant::{ClassSet, Grant, KindSet, Scope, Terms, WriteGrant};
 pub use keeper::{
     Acknowledgement, DeletionStatement, KeeperReply, KeeperRequest, RefusalReason, Release,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{
-    DeletionStatement, FeedLine, RefusalReason, ShareDeposit, SignedAcknowledgement, SignedReply,
+    DeletionStatement, RefusalReason, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply,
     SignedRequest,
 };
 use medibloc_keys::{Entropy, Share};
@@ -128,7 +128,7 @@ pub enum Effect {
         /// Whose feed.
         owner: AccountId,
         /// The line.
-        line: FeedLine,
+        line: SignedLine,
     },
     /// Send the answer.
     Reply(Reply),

@@ -53,7 +53,8 @@ pub(crate) fn release(
     match &facts.record {
         Some(view) if view.anchor.record_id() == signed.request.record => {
             let owner = view.anchor.owner;
-            if let Some(line) = state.feed.append(owner, signed.request.record, fact, now) {
+            let record = signed.request.record;
+            if let Some(line) = state.feed.append(keeper, owner, record, fact, now) {
                 effects.push(Effect::Feed { owner, line });
             }
         }

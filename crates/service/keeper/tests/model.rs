@@ -462,6 +462,7 @@ impl Model {
         let one = &self.records[at];
         let lines = self.state.feed().of(one.anchor.owner).iter();
         lines
+            .map(|signed| &signed.line)
             .filter(|line| line.record == one.id && !matches!(line.fact, FeedFact::Released { .. }))
             .map(|line| line.count)
             .sum()

@@ -1,5 +1,7 @@
 //! `medibloc audit` and `medibloc status`.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::FeedFact;
 use medibloc_journey::{KeeperFeed, Party};
 use medibloc_record::{ReceiptId, Timestamp};
@@ -27,12 +29,25 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )
         })
         .collect();
-    let alarms = party.alarms()?;
-    lines.extend(alarms.iter().map(|alarm| format!("ALARM: {alarm}")));
+    let mut alarms = party.alarms()?;
     let mut refused = Vec::new();
+    let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();
     for feed in &feeds {
+        if let Some(why) = &feed.silent {
+            lines.push(format!(
+                "keeper {} did not tell anything new: {why}; what it told before is here",
+                feed.index
+            ));
+        }
         for line in &feed.lines {
-            if let FeedFact::Released { .. } = line.fact {
+            if let FeedFact::Released { receipt, .. } = line.fact {
+                if !known.contains(&receipt) {
+                    alarms.push(format!(
+                        "keeper {} says that it gave its share of {} for receipt {receipt}, which the chain does not \
+                         have; keep its signed line and tell the authority",
+                        feed.index, line.record
+                    ));
+                }
                 continue;
             }
             lines.push(format!(
@@ -49,6 +64,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             }));
         }
     }
+    lines.extend(alarms.iter().map(|alarm| format!("ALARM: {alarm}")));
     let mut files = Vec::new();
     if let Some(folder) = &command.proofs {
         std::fs::create_dir_all(folder).map_err(|error| {
@@ -81,6 +97,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             "at": find::moment(line.line.at), "block": line.line.block, "released": released(&feeds, line.line.receipt),
             "blockHash": hex::encode(line.line.block_hash),
         })).collect::<Vec<_>>(),
+        "silent": feeds.iter().filter(|feed| feed.silent.is_some()).map(|feed| feed.index).collect::<Vec<_>>(),
         "refused": refused, "proofs": files, "alarms": alarms,
     });
     party.forget_alarms()?;

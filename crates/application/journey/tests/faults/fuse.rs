@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    DeletionStatement, FeedLine, Grant, ShareDeposit, SignedAcknowledgement, SignedReply,
+    DeletionStatement, Grant, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply,
     SignedRequest,
 };
 use medibloc_dag::{Block, Cid};
@@ -321,7 +321,7 @@ impl Keepers for Fused<dyn Keepers> {
             self.0.release(index, request).await
         )
     }
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
+    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
         through!(self, "feed", port(), self.0.feed(index).await)
     }
     async fn deletion(

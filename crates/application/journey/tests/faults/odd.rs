@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    DeletionStatement, FeedLine, KeeperReply, ShareDeposit, SignedAcknowledgement, SignedReply,
+    DeletionStatement, KeeperReply, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply,
     SignedRequest,
 };
 use medibloc_dag::{Block, Cid};
@@ -136,8 +136,12 @@ impl Keepers for Odd {
         }
         Ok(reply)
     }
-    async fn feed(&self, index: u8) -> Result<Vec<FeedLine>, PortError> {
-        self.inner.feed(index).await
+    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
+        let mut lines = self.inner.feed(index).await?;
+        if self.liars.contains(&index) {
+            lines.iter_mut().for_each(|signed| signed.line.count += 1);
+        }
+        Ok(lines)
     }
     async fn deletion(
         &self,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use medibloc_consent::FeedLine;
+use medibloc_consent::SignedLine;
 use medibloc_dag::cbor;
 use medibloc_keeper::{Effect, KeptShare, State};
 use medibloc_keys::{Entropy, SealingSecret, Share, hpke_open, hpke_seal};
@@ -112,7 +112,7 @@ impl Disk {
                 .collect()
         })?;
         for (owner, line) in lines {
-            let line: FeedLine = cbor::from_slice(&line).map_err(|_| corrupt())?;
+            let line: SignedLine = cbor::from_slice(&line).map_err(|_| corrupt())?;
             state.feed_mut().restore(AccountId::new(owner), line);
         }
         let answered: Vec<([u8; 32], i64)> = self.shares.now(|db| {
@@ -201,8 +201,8 @@ impl Disk {
                             )?
                             .execute(params![
                                 owner.as_bytes(),
-                                line.record.as_bytes(),
-                                cbor::to_vec(&line.fact),
+                                line.line.record.as_bytes(),
+                                cbor::to_vec(&line.line.fact),
                                 cbor::to_vec(line)
                             ])?;
                     }
@@ -258,7 +258,8 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use medibloc_consent::FeedFact;
+    use medibloc_consent::{FeedFact, FeedLine};
+    use medibloc_record::Signature;
 
     const RECORD: RecordId = RecordId::new([3; 32]);
     const OWNER: AccountId = AccountId::new([4; 20]);
@@ -281,13 +282,16 @@ mod tests {
         }
     }
 
-    fn line(count: u32) -> FeedLine {
-        FeedLine {
-            record: RECORD,
-            fact: FeedFact::Strangers,
-            count,
-            first: NOW,
-            last: NOW,
+    fn line(count: u32) -> SignedLine {
+        SignedLine {
+            line: FeedLine {
+                record: RECORD,
+                fact: FeedFact::Strangers,
+                count,
+                first: NOW,
+                last: NOW,
+            },
+            signature: Signature::new([5; 65]),
         }
     }
 

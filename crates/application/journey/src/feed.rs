@@ -1,0 +1,197 @@
+//! The keepers' feeds (design 11, rows 15 and 17): pulled by `sync`, kept in the vault, so that a keeper that falls
+//! silent or forgets takes nothing back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medibloc_consent::{FeedFact, FeedLine, SignedLine};
+use medibloc_dag::cbor;
+use medibloc_keys::recover;
+use medibloc_ledger::KeeperFacts;
+use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::party::{change, decode, table};
+use crate::sync::SyncReport;
+use crate::together::{Asked, all};
+use crate::{JourneyError, OwnAddress, Party};
+
+/// Seconds between two pulls of `sync`.
+const EVERY: u64 = 300;
+
+/// What one keeper tells an owner.
+#[derive(Clone, Debug)]
+pub struct KeeperFeed {
+    /// Which keeper.
+    pub index: u8,
+    /// All lines that it ever signed, each in its newest count.
+    pub lines: Vec<FeedLine>,
+    /// Why it did not answer now, if it did not.
+    pub silent: Option<String>,
+}
+
+/// A line in the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptLine {
+    index: u8,
+    owner: AccountId,
+    signed: SignedLine,
+}
+
+impl KeptLine {
+    /// One row for each owner, keeper, record and fact: repeats replace it.
+    fn key(&self) -> Vec<u8> {
+        let line = &self.signed.line;
+        let about = Digest::of(&cbor::to_vec(&(line.record, &line.fact)));
+        [
+            self.owner.as_bytes().as_slice(),
+            &[self.index],
+            about.as_bytes(),
+        ]
+        .concat()
+    }
+}
+
+/// What was found by a pull.
+#[derive(Debug, Default)]
+struct Pulled {
+    silent: BTreeMap<u8, String>,
+    /// Refusals that were not known, without repeats by other keepers.
+    refused: BTreeSet<(RecordId, String)>,
+}
+
+impl Party {
+    /// Asks every keeper now, and gives all that they ever told.
+    pub async fn feeds(&self) -> Result<Vec<KeeperFeed>, JourneyError> {
+        let keepers = self.every_keeper().await?;
+        let mut pulled = self.pull_feeds(&keepers).await?;
+        let mut lines: BTreeMap<u8, Vec<FeedLine>> = BTreeMap::new();
+        for kept in self.rows::<KeptLine>(table::FEEDS)? {
+            lines.entry(kept.index).or_default().push(kept.signed.line);
+        }
+        let feed = |keeper: &KeeperFacts| {
+            let mut lines = lines.remove(&keeper.index).unwrap_or_default();
+            lines.sort_by_key(|line| (line.first, line.record));
+            KeeperFeed {
+                index: keeper.index,
+                lines,
+                silent: pulled.silent.remove(&keeper.index),
+            }
+        };
+        Ok(keepers.iter().map(feed).collect())
+    }
+
+    /// Pulls the feeds unless that was done just now.
+    pub(crate) async fn sync_feeds(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let now = self.ports.clock.now();
+        let last: Option<Timestamp> = self.row(table::CURSOR, b"feeds")?;
+        if last.is_some_and(|last| now.since(last) < EVERY) {
+            return Ok(());
+        }
+        let keepers = self.every_keeper().await?;
+        let pulled = self.pull_feeds(&keepers).await?;
+        report.refused.extend(pulled.refused);
+        let silent = pulled.silent.into_iter();
+        report
+            .later
+            .extend(silent.map(|(index, why)| format!("feed of keeper {index}: {why}")));
+        self.put(table::CURSOR, b"feeds", &now)
+    }
+
+    /// The keepers of all committees so far: each is the keepers 1 to its n.
+    async fn every_keeper(&self) -> Result<Vec<KeeperFacts>, JourneyError> {
+        let newest = self.ports.facts.committee().await?;
+        let mut keepers = newest.keepers;
+        for id in 1..newest.committee.id {
+            let older = self.ports.facts.committee_of(id).await?;
+            if let Some(older) = older.filter(|older| older.keepers.len() > keepers.len()) {
+                keepers = older.keepers;
+            }
+        }
+        Ok(keepers)
+    }
+
+    /// Addresses that keepers may have something to tell: those that own a record.
+    fn owners(&self) -> Result<Vec<OwnAddress>, JourneyError> {
+        let owners: BTreeSet<AccountId> = self
+            .records()?
+            .iter()
+            .map(|kept| kept.anchor.owner)
+            .collect();
+        owners
+            .into_iter()
+            .map(|owner| self.own_address(owner))
+            .collect()
+    }
+
+    async fn pull_feeds(&self, keepers: &[KeeperFacts]) -> Result<Pulled, JourneyError> {
+        let mut pulled = Pulled::default();
+        let mut known: BTreeMap<Vec<u8>, KeptLine> = BTreeMap::new();
+        for (key, bytes) in self.ports.vault.list(table::FEEDS)? {
+            known.insert(key, decode(table::FEEDS, &bytes)?);
+        }
+        let mut changes = Vec::new();
+        for own in self.owners()? {
+            let network = self.ports.network.keepers(&self.signer(&own));
+            let mut open: Vec<Asked<'_, _>> = Vec::new();
+            for keeper in keepers {
+                let network = network.clone();
+                open.push(Box::pin(async move {
+                    (keeper, network.feed(keeper.index).await)
+                }));
+            }
+            for (keeper, answer) in all(open).await {
+                let lines = match answer {
+                    Ok(lines) => lines,
+                    Err(error) => {
+                        pulled.silent.insert(keeper.index, error.to_string());
+                        continue;
+                    }
+                };
+                for signed in lines {
+                    if !self.is_said_by(keeper, own.id(), &signed) {
+                        let why = "it did not sign what it tells".to_owned();
+                        pulled.silent.insert(keeper.index, why);
+                        continue;
+                    }
+                    let kept = KeptLine {
+                        index: keeper.index,
+                        owner: own.id(),
+                        signed,
+                    };
+                    let key = kept.key();
+                    let old = known.get(&key);
+                    let is_news =
+                        old.is_none_or(|old| old.signed.line.count < kept.signed.line.count);
+                    if !is_news {
+                        continue;
+                    }
+                    if let FeedFact::Refused { reader, reason } = &kept.signed.line.fact {
+                        let told = format!("{}: {reason}", self.name_of(*reader)?);
+                        pulled.refused.insert((kept.signed.line.record, told));
+                    }
+                    changes.push(change(table::FEEDS, &key, &kept));
+                }
+            }
+        }
+        if !changes.is_empty() {
+            self.ports.vault.apply(changes)?;
+        }
+        Ok(pulled)
+    }
+
+    fn is_said_by(&self, keeper: &KeeperFacts, owner: AccountId, signed: &SignedLine) -> bool {
+        let digest = signed.line.digest(keeper.signer, owner, &self.ports.domain);
+        recover(&digest, &signed.signature).is_ok_and(|signer| signer == keeper.signer)
+    }
+
+    /// The name under which a reader was given a grant.
+    fn name_of(&self, reader: AccountId) -> Result<String, JourneyError> {
+        let given = self.grants()?.into_iter();
+        let mut named = given.filter(|(_, given)| {
+            let grant = given.artefact.grant.as_ref();
+            grant.is_some_and(|grant| grant.reader == reader)
+        });
+        let name = named.next().map(|(_, given)| given.artefact.name);
+        Ok(name.unwrap_or_else(|| format!("unknown reader {reader}")))
+    }
+}
