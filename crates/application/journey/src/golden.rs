@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 
 use medibloc_consent::{
-    AnchorFields, Binding, BindingTag, Grant, KindSet, Purpose, Scope, Terms, WriteGrant,
+    Acknowledgement, AnchorFields, Binding, BindingTag, DeletionStatement, FeedFact, FeedLine,
+    Grant, KeeperReply, KeeperRequest, KindSet, Purpose, Reason, RefusalReason, Release, Scope,
+    ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest, Terms, WriteGrant,
 };
 use medibloc_dag::cbor;
 use medibloc_record::{
-    AccountId, Address, Category, ClassId, Digest, GrantId, Kind, Nonce, RecordId, Sensitivity,
-    Signature, Timestamp, Wrapped,
+    AccountId, Address, Category, ClassId, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId,
+    Sensitivity, Signature, Timestamp, TypedDomain, Wrapped,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteArray;
@@ -165,4 +167,108 @@ fn letters_open_for_ever() {
     };
     check("message-ended", &ended);
     check("message-purged", &Message::Purged { grants });
+}
+
+const DOMAIN: TypedDomain = TypedDomain {
+    chain_id: 31_337,
+    records: Address::new([0x52; 20]),
+};
+
+fn wrapped() -> Wrapped {
+    Wrapped {
+        key_version: 1,
+        enc: [4; 32],
+        ciphertext: vec![5; 48],
+    }
+}
+
+#[test]
+fn what_keepers_are_sent_opens_for_ever() {
+    let deposit = ShareDeposit {
+        record: RecordId::new([5; 32]),
+        key_set: vec![0xa0],
+        index: 3,
+        wrapped: wrapped(),
+    };
+    check("keeper-deposit", &deposit);
+    let request = KeeperRequest {
+        version: 1,
+        keeper: Address::new([0x61; 20]),
+        record: RecordId::new([5; 32]),
+        grant: GrantId::new([6; 32]),
+        receipt: ReceiptId::new([0x62; 32]),
+        one_time_key: [0x63; 32],
+        binding: Some(binding()),
+        expiry: Timestamp(1_800_000_300),
+    };
+    let signature = Signature::new([0x52; 65]);
+    check("keeper-request", &SignedRequest { request, signature });
+}
+
+/// What a keeper signs, as its digest under a fixed domain, goes with each golden: words may change, digests never.
+#[test]
+fn what_keepers_say_opens_for_ever_and_is_signed_as_it_was() {
+    let (keeper, record) = (Address::new([0x61; 20]), RecordId::new([5; 32]));
+    let signature = Signature::new([0x52; 65]);
+    let acknowledgement = Acknowledgement {
+        keeper,
+        record,
+        key_set: Digest::new([0x12; 32]),
+        index: 3,
+    };
+    let digest = Digest::new;
+    let signed = SignedAcknowledgement {
+        acknowledgement,
+        signature,
+    };
+    check(
+        "keeper-acknowledgement",
+        &(signed, digest(acknowledgement.digest(&DOMAIN))),
+    );
+    let released = KeeperReply::Released(Release {
+        index: 3,
+        wrapped: wrapped(),
+    });
+    let refused = KeeperReply::Refused(RefusalReason::Consent(Reason::Revoked));
+    for (name, reply) in [("keeper-released", released), ("keeper-refused", refused)] {
+        let request = [0x64; 32];
+        let said = SignedReply::digest_of(request, &reply.to_bytes(), &DOMAIN);
+        let signed = SignedReply {
+            request,
+            reply,
+            signature,
+        };
+        check(name, &(signed, digest(said)));
+    }
+    let facts = [
+        FeedFact::Released {
+            reader: account(3),
+            grant: GrantId::new([6; 32]),
+            receipt: ReceiptId::new([0x62; 32]),
+        },
+        FeedFact::Refused {
+            reader: account(3),
+            reason: RefusalReason::NoReceipt,
+        },
+        FeedFact::Strangers,
+    ];
+    let lines = facts.map(|fact| {
+        let line = FeedLine {
+            record,
+            fact,
+            count: 2,
+            first: Timestamp(1_800_000_000),
+            last: Timestamp(1_800_000_300),
+        };
+        let said = digest(line.digest(keeper, account(1), &DOMAIN));
+        (SignedLine { line, signature }, said)
+    });
+    check("keeper-feed", &lines.to_vec());
+    let statement = DeletionStatement {
+        keeper,
+        record,
+        signature,
+    };
+    let said = DeletionStatement::digest(keeper, record, &DOMAIN);
+    check("keeper-deletion", &(statement, digest(said)));
 }

@@ -52,6 +52,31 @@ fn rows_and_blocks_survive_a_reopening() {
     assert_eq!(vault.block(block.cid()).unwrap(), None);
 }
 
+/// A vault of form 1 opens for ever (docs/format/vault.md). `MEDIBLOC_BLESS=1` makes another only where there is none.
+#[test]
+fn a_vault_of_form_1_opens() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/vault/v1/vault.db");
+    let block = Block::of(Codec::Raw, b"sealed".to_vec()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    if !golden.exists() && std::env::var_os("MEDIBLOC_BLESS").is_some() {
+        let vault = Vault::open(home.path(), &KEY).unwrap();
+        vault.apply(&[put(b"a", b"1"), put(b"b", b"2")]).unwrap();
+        vault.put_block(&block).unwrap();
+        drop(vault);
+        std::fs::create_dir_all(golden.parent().unwrap()).unwrap();
+        std::fs::copy(home.path().join("vault.db"), &golden).unwrap();
+    }
+    std::fs::copy(&golden, home.path().join("vault.db")).unwrap();
+    let vault = Vault::open(home.path(), &KEY).unwrap();
+    let rows = [
+        (b"a".to_vec(), b"1".to_vec()),
+        (b"b".to_vec(), b"2".to_vec()),
+    ];
+    assert_eq!(vault.list("t").unwrap(), rows);
+    assert_eq!(vault.block(block.cid()).unwrap().unwrap(), b"sealed");
+    assert_eq!(vault.check().unwrap(), [""; 0]);
+}
+
 #[test]
 fn a_wrong_key_opens_nothing_and_harms_nothing() {
     let home = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
 //! The owner's feed: what a keeper tells an owner, repeats folded, nothing of it personal.
 
+use medibloc_dag::cbor;
 use medibloc_record::{
     Abi, AccountId, Address, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain,
     keccak256,
@@ -64,7 +65,7 @@ impl FeedFact {
             Self::Refused { reader, reason } => Abi::new()
                 .uint(2)
                 .address(Address::new(reader.to_bytes()))
-                .word(keccak256(reason.to_string().as_bytes()))
+                .word(keccak256(&cbor::to_vec(reason)))
                 .keccak256(),
             Self::Strangers => Abi::new().uint(3).keccak256(),
         }
