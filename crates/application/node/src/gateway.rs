@@ -7,7 +7,7 @@ mod relay;
 mod storage;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use axum::routing::{delete, get, post};
 use medibloc_api::paths;
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::TypedDomain;
-use medibloc_store::Store;
+use medibloc_store::OwnStore;
 
 use crate::chain::Follower;
 use crate::clock::Clock;
@@ -47,7 +47,7 @@ pub struct GatewayConfig {
 #[derive(Clone)]
 pub struct Gateway {
     /// Keeps blocks.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn OwnStore>,
     /// Answers from the last final block.
     pub facts: Arc<dyn Facts>,
     /// Final events.
@@ -125,6 +125,8 @@ pub fn gateway_with_upkeep(
             store: on.store,
             follower: follower.clone(),
             db: db.clone(),
+            collected: Mutex::default(),
+            keeping: tokio::sync::RwLock::default(),
         },
         follower,
         db,
@@ -148,9 +150,10 @@ pub fn gateway_with_upkeep(
 }
 
 impl Parts {
-    /// Follows the chain and deletes what was erased.
+    /// Follows the chain, deletes what was erased and collects what nothing names.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
-        self.access.refresh().await
+        self.access.refresh().await?;
+        self.access.collect(self.guard.now()).await
     }
 }
 

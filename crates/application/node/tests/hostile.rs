@@ -4,6 +4,8 @@
 
 #[path = "hostile/bounds.rs"]
 mod bounds;
+#[path = "hostile/collect.rs"]
+mod collect;
 #[path = "hostile/http.rs"]
 mod http;
 
@@ -238,6 +240,27 @@ async fn junk_is_malformed_and_too_much_is_too_large_at_every_endpoint_with_a_bo
     assert_eq!(ground.store.has(&[*fake.cid()]).await.unwrap(), [false]);
 }
 
+/// A package of parts of one leaf each.
+fn package_of(leaves: &[&Block]) -> Block {
+    let package = medibloc_record::Package {
+        version: 1,
+        suite: 1,
+        record: RecordId::new([1; 32]),
+        manifest_nonce: [2; 24],
+        manifest: vec![3; 16],
+        manifest_cid: None,
+        key_commitment: [4; 32],
+        parts: leaves
+            .iter()
+            .map(|leaf| medibloc_record::PackagePart {
+                cid: *leaf.cid(),
+                size: leaf.bytes().len() as u64,
+            })
+            .collect(),
+    };
+    Block::of(Codec::DagCbor, cbor::to_vec(&package)).unwrap()
+}
+
 fn anchor(owner: AccountId, nonce: u8, objects: [&Cid; 4]) -> AnchorFields {
     let [package, key_set, capsule, attestation] = objects.map(|cid| Digest::new(cid.digest()));
     AnchorFields {
@@ -260,21 +283,8 @@ async fn a_block_is_there_only_for_whom_a_final_fact_entitles() {
     let (owner, thief) = (ground.registered(1).await, ground.registered(2).await);
     let url = node(&ground).await;
     let leaf = Block::of(Codec::Raw, b"sealed leaf".to_vec()).unwrap();
-    let package = medibloc_record::Package {
-        version: 1,
-        suite: 1,
-        record: RecordId::new([1; 32]),
-        manifest_nonce: [2; 24],
-        manifest: vec![3; 16],
-        manifest_cid: None,
-        key_commitment: [4; 32],
-        parts: vec![medibloc_record::PackagePart {
-            cid: *leaf.cid(),
-            size: 11,
-        }],
-    };
+    let package = package_of(&[&leaf]);
     let object = |bytes| Block::of(Codec::DagCbor, bytes).unwrap();
-    let package = object(cbor::to_vec(&package));
     let others: Vec<Block> = (1..=3u8).map(|n| object(cbor::to_vec(&n))).collect();
     let mut blocks = vec![leaf, package.clone()];
     blocks.extend(others.clone());

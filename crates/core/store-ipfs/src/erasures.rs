@@ -1,7 +1,8 @@
 //! The log of erasures: what is gone for good, written before anything is destroyed.
 //!
 //! 64 bytes a record: `cid (36) ‖ pack (4) ‖ offset (8) ‖ length (4) ‖ first 12 bytes of the SHA-256 of those`, numbers
-//! big-endian. Pack 0 means that no bytes were there.
+//! big-endian. Pack 0 means that no bytes were there. The highest bit of the length says that the block was only
+//! removed: its bytes are destroyed, but it may be kept again.
 
 use std::collections::HashSet;
 use std::io;
@@ -20,7 +21,12 @@ const RECORD: usize = 64;
 pub(crate) struct Erasure {
     pub(crate) cid: Cid,
     pub(crate) place: Place,
+    /// It may be kept again.
+    pub(crate) only_removed: bool,
 }
+
+/// In the length of a record; no block is so long.
+const ONLY_REMOVED: u32 = 1 << 31;
 
 impl Erasure {
     /// The erasure of a block that was not there.
@@ -30,14 +36,19 @@ impl Erasure {
             offset: 0,
             length: 0,
         };
-        Self { cid, place }
+        Self {
+            cid,
+            place,
+            only_removed: false,
+        }
     }
 
     fn to_bytes(self) -> Vec<u8> {
         let mut bytes = self.cid.to_bytes();
         bytes.extend_from_slice(&self.place.pack.to_be_bytes());
         bytes.extend_from_slice(&self.place.offset.to_be_bytes());
-        bytes.extend_from_slice(&self.place.length.to_be_bytes());
+        let mark = if self.only_removed { ONLY_REMOVED } else { 0 };
+        bytes.extend_from_slice(&(self.place.length | mark).to_be_bytes());
         let check = Sha256::digest(&bytes);
         bytes.extend_from_slice(&check[..12]);
         bytes
@@ -50,12 +61,14 @@ impl Erasure {
         let (length, check) = rest.split_first_chunk()?;
         let right = Sha256::digest(&bytes[..52]);
         (right[..12] == *check).then_some(())?;
+        let length = u32::from_be_bytes(*length);
         Some(Self {
             cid: Cid::from_bytes(cid).ok()?,
+            only_removed: length & ONLY_REMOVED != 0,
             place: Place {
                 pack: u32::from_be_bytes(*pack),
                 offset: u64::from_be_bytes(*offset),
-                length: u32::from_be_bytes(*length),
+                length: length & !ONLY_REMOVED,
             },
         })
     }

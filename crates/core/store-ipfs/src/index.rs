@@ -149,6 +149,14 @@ pub(crate) fn erase(database: &Connection, cid: &Cid) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
+/// Forgets one copy of a block.
+pub(crate) fn forget(database: &Connection, cid: &Cid, place: &Place) -> rusqlite::Result<()> {
+    database
+        .prepare_cached("DELETE FROM copies WHERE cid = ? AND pack = ? AND offset = ?")?
+        .execute(params![cid.to_bytes(), place.pack, signed(place.offset)])
+        .map(|_| ())
+}
+
 /// Forgets a pack that is gone. Blocks that were only there stay by name, so that their loss is known.
 pub(crate) fn forget_pack(database: &Connection, pack: PackId) -> rusqlite::Result<()> {
     database.execute("DELETE FROM packs WHERE pack = ?", [pack])?;

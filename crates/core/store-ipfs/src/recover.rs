@@ -77,7 +77,8 @@ fn recover(writer: &mut Writer, records: &[(u64, Erasure)], fresh: bool) -> Resu
     } else {
         index::log_length(&writer.index)?
     };
-    let logged: HashSet<Cid> = records.iter().map(|(_, one)| one.cid).collect();
+    let erased = records.iter().filter(|(_, one)| !one.only_removed);
+    let logged: HashSet<Cid> = erased.map(|(_, one)| one.cid).collect();
     keep_log(writer, &logged, followed)?;
     // Erasures first: what they destroy must not be found again.
     writer.pending = records
@@ -202,7 +203,11 @@ fn take(
             continue;
         }
         if index::is_erased(&writer.index, &cid)? {
-            again.push(Erasure { cid, place });
+            again.push(Erasure {
+                cid,
+                place,
+                only_removed: false,
+            });
         } else {
             rows.push((cid, place));
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use medibloc_dag::{Block, Cid};
-use medibloc_store::{Store, StoreError};
+use medibloc_store::{OwnStore, Store, StoreError};
 use rusqlite::Connection;
 
 use crate::check::Report;
@@ -235,8 +235,14 @@ impl Inner {
         Ok(())
     }
 
-    fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
-        let touched = held(&self.writer).erase(cids)?;
+    fn erase(&self, cids: &[Cid], only_remove: bool) -> Result<(), StoreError> {
+        let mut writer = held(&self.writer);
+        let touched = if only_remove {
+            writer.remove(cids)?
+        } else {
+            writer.erase(cids)?
+        };
+        drop(writer);
         if !touched.is_empty() {
             // What was asked is done; room that cannot be freed now is freed next time.
             let _ = self.compact();
@@ -278,7 +284,7 @@ impl Store for IpfsStore {
 
     async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
         let cids = cids.to_vec();
-        self.on_disk(move |inner| inner.erase(&cids)).await
+        self.on_disk(move |inner| inner.erase(&cids, false)).await
     }
 
     async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
@@ -287,5 +293,13 @@ impl Store for IpfsStore {
             Ok(index::is_erased(&held(&inner.reader), &cid).map_err(Fault::from)?)
         })
         .await
+    }
+}
+
+#[async_trait]
+impl OwnStore for IpfsStore {
+    async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        let cids = cids.to_vec();
+        self.on_disk(move |inner| inner.erase(&cids, true)).await
     }
 }

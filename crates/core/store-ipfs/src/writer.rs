@@ -221,8 +221,31 @@ impl Writer {
             if copies.is_empty() && !index::is_erased(&self.index, &cid)? {
                 erasures.push(Erasure::of_nothing(cid));
             }
-            erasures.extend(copies.into_iter().map(|place| Erasure { cid, place }));
+            erasures.extend(copies.into_iter().map(|place| Erasure {
+                cid,
+                place,
+                only_removed: false,
+            }));
         }
+        self.carry_out(erasures)
+    }
+
+    /// Destroys the bytes of blocks, which may be kept again; gives the packs that lost something.
+    pub(crate) fn remove(&mut self, cids: &[Cid]) -> Result<BTreeSet<PackId>, Fault> {
+        self.settle()?;
+        let mut erasures = Vec::new();
+        for cid in cids.iter().copied().collect::<HashSet<_>>() {
+            let copies = index::copies(&self.index, &cid)?;
+            erasures.extend(copies.into_iter().map(|place| Erasure {
+                cid,
+                place,
+                only_removed: true,
+            }));
+        }
+        self.carry_out(erasures)
+    }
+
+    fn carry_out(&mut self, erasures: Vec<Erasure>) -> Result<BTreeSet<PackId>, Fault> {
         if erasures.is_empty() {
             return Ok(BTreeSet::new());
         }
@@ -253,7 +276,11 @@ impl Writer {
         }
         let transaction = self.index.transaction()?;
         for erasure in &self.pending {
-            index::erase(&transaction, &erasure.cid)?;
+            if erasure.only_removed {
+                index::forget(&transaction, &erasure.cid, &erasure.place)?;
+            } else {
+                index::erase(&transaction, &erasure.cid)?;
+            }
         }
         index::set_log_length(&transaction, self.log.length())?;
         transaction.commit()?;

@@ -7,5 +7,6 @@ async fn it_keeps_the_contract_of_stores() {
     let dir = tempfile::tempdir().unwrap();
     let store = IpfsStore::open(dir.path(), Options::default()).unwrap();
     medibloc_store::contract::run(&store).await.unwrap();
+    medibloc_store::contract::run_own(&store).await.unwrap();
     assert!(store.check().await.unwrap().is_sound());
 }

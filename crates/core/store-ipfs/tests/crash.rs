@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use medibloc_store::Store;
+use medibloc_store::{OwnStore as _, Store};
 use medibloc_store_ipfs::IpfsStore;
 use support::{block, blocks, options};
 
@@ -60,9 +60,15 @@ async fn child() {
             let span = u32::try_from(random(&mut state) % 9).unwrap() + 1;
             let from = next.saturating_sub(span + u32::try_from(random(&mut state) % 30).unwrap());
             let cids: Vec<_> = blocks(from..from + span).iter().map(|b| *b.cid()).collect();
-            say(format!("erase {from} {span}"));
-            store.erase(&cids).await.unwrap();
-            say(format!("done erase {from} {span}"));
+            if random(&mut state).is_multiple_of(2) {
+                say(format!("erase {from} {span}"));
+                store.erase(&cids).await.unwrap();
+                say(format!("done erase {from} {span}"));
+            } else {
+                say(format!("remove {from} {span}"));
+                store.remove(&cids).await.unwrap();
+                say(format!("done remove {from} {span}"));
+            }
         }
     }
 }
@@ -73,6 +79,9 @@ struct Told {
     erased: BTreeSet<u32>,
     /// Erasures that were begun: such a block may be there or erased.
     begun: BTreeSet<u32>,
+    removed: BTreeSet<u32>,
+    /// Removals that were begun: such a block may be there or not.
+    going: BTreeSet<u32>,
     /// The first number that no child used.
     next: u32,
 }
@@ -87,6 +96,8 @@ impl Told {
         match words[..] {
             ["put", ..] => self.next = self.next.max(numbers(1).end),
             ["erase", ..] => self.begun.extend(numbers(1)),
+            ["remove", ..] => self.going.extend(numbers(1)),
+            ["done", "remove", ..] => self.removed.extend(numbers(2)),
             ["done", "put", ..] => self.kept.extend(numbers(2)),
             ["done", "erase", ..] => self.erased.extend(numbers(2)),
             _ => {}
@@ -183,6 +194,13 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
             assert!(!(erased && found.is_some()), "{n} is both");
             if told.erased.contains(&n) {
                 assert!(erased, "round {nth} at `{last}`: erased {n} came back");
+            } else if told.removed.contains(&n) {
+                assert!(
+                    found.is_none(),
+                    "round {nth} at `{last}`: removed {n} is there"
+                );
+            } else if told.going.contains(&n) && found.is_none() {
+                assert!(!erased || told.begun.contains(&n), "round {nth}: {n}");
             } else if told.kept.contains(&n) && !(told.begun.contains(&n) && erased) {
                 let bytes = found.as_deref();
                 assert_eq!(bytes, Some(block.bytes()), "round {nth} at `{last}`: {n}");
@@ -190,13 +208,14 @@ async fn nothing_acknowledged_is_lost_to_kill_9() {
         }
     }
     println!(
-        "{rounds} rounds in {} s: {} blocks kept, {} erased; killed {hit:?}",
+        "{rounds} rounds in {} s: {} blocks kept, {} erased, {} removed; killed {hit:?}",
         began.elapsed().as_secs(),
         told.kept.len(),
-        told.erased.len()
+        told.erased.len(),
+        told.removed.len()
     );
     assert!(
-        told.kept.len() > 200 && told.erased.len() > 20,
+        told.kept.len() > 200 && told.erased.len() > 20 && told.removed.len() > 20,
         "the children did too little"
     );
 }

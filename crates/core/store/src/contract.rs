@@ -2,7 +2,7 @@
 
 use medibloc_dag::{Block, Codec};
 
-use crate::{Store, StoreError};
+use crate::{OwnStore, Store, StoreError};
 
 fn block(bytes: &[u8]) -> Block {
     Block::of(Codec::Raw, bytes.to_vec()).expect("a small block")
@@ -60,10 +60,41 @@ pub async fn run(store: &dyn Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Runs the suite of a store on one's own disk, on one that [`run`] has used or on an empty one.
+///
+/// # Panics
+/// If the store breaks a rule; the message says which.
+///
+/// # Errors
+/// If the store fails where it must not.
+pub async fn run_own(store: &dyn OwnStore) -> Result<(), StoreError> {
+    let (stays, goes, gone) = (block(b"stays"), block(b"goes"), block(b"gone for good"));
+    store
+        .put(vec![stays.clone(), goes.clone(), gone.clone()])
+        .await?;
+    store.erase(&[*gone.cid()]).await?;
+    for _ in 0..2 {
+        store
+            .remove(&[*goes.cid(), *gone.cid(), *block(b"never").cid()])
+            .await?;
+        assert_eq!(store.get(goes.cid()).await?, None, "it is taken away");
+        assert!(!store.erased(goes.cid()).await?, "and has no tombstone");
+        assert!(store.erased(gone.cid()).await?, "another's tombstone stays");
+    }
+    let bytes = store.get(stays.cid()).await?;
+    assert_eq!(bytes.as_deref(), Some(stays.bytes()), "others stay");
+    store.put(vec![goes.clone()]).await?;
+    let bytes = store.get(goes.cid()).await?;
+    assert_eq!(bytes.as_deref(), Some(goes.bytes()), "it may come again");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #[tokio::test]
     async fn the_memory_double_keeps_the_contract() {
-        super::run(&crate::MemoryStore::new()).await.unwrap();
+        let store = crate::MemoryStore::new();
+        super::run(&store).await.unwrap();
+        super::run_own(&store).await.unwrap();
     }
 }

@@ -11,5 +11,5 @@ mod stored;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use port::Store;
+pub use port::{OwnStore, Store};
 pub use stored::{Stored, put_sealed};

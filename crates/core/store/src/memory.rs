@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use medibloc_dag::{Block, Cid};
 
-use crate::{Store, StoreError};
+use crate::{OwnStore, Store, StoreError};
 
 /// Blocks in memory.
 #[derive(Debug, Default)]
@@ -72,5 +72,16 @@ impl Store for MemoryStore {
 
     async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
         Ok(self.state().erased.contains(cid))
+    }
+}
+
+#[async_trait]
+impl OwnStore for MemoryStore {
+    async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for cid in cids {
+            state.blocks.remove(cid);
+        }
+        Ok(())
     }
 }

@@ -19,3 +19,10 @@ pub trait Store: Send + Sync {
     /// Whether a block was erased.
     async fn erased(&self, cid: &Cid) -> Result<bool, StoreError>;
 }
+
+/// A store on one's own disk, that can also forget.
+#[async_trait]
+pub trait OwnStore: Store {
+    /// Takes blocks away that nobody needs; no tombstone stays, they may be kept again.
+    async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError>;
+}

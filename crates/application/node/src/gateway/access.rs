@@ -2,12 +2,12 @@
 //! author or owner brought it here: nobody comes by another's blocks by naming them in a package of their own.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use medibloc_api::Code;
 use medibloc_dag::{Cid, Codec, unixfs};
 use medibloc_record::{AccountId, Digest, Package, RecordId, Timestamp};
-use medibloc_store::Store;
+use medibloc_store::OwnStore;
 use rusqlite::{OptionalExtension, params};
 
 use crate::chain::{Follower, Model, Object, RecordEntry};
@@ -17,6 +17,12 @@ use crate::guard::signed;
 
 /// Blocks that one package may lead to: 1 TiB of leaves.
 const MOST_BLOCKS: usize = 1 << 20;
+
+/// Seconds that a block is kept though no final event names it (design 11), and between two collections.
+const UNNAMED: u64 = 86_400;
+const BETWEEN: u64 = 3_600;
+/// Blocks looked at in one question.
+const PAGE: u32 = 1_000;
 
 /// How a block stands to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +36,11 @@ pub(super) enum Standing {
 }
 
 pub(crate) struct Access {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn OwnStore>,
+    /// When unnamed blocks were collected last.
+    pub(super) collected: Mutex<Timestamp>,
+    /// Blocks are being brought, or being taken away: never both.
+    pub(super) keeping: tokio::sync::RwLock<()>,
     pub(super) follower: Arc<Follower>,
     pub(super) db: Db,
 }
@@ -60,7 +70,7 @@ impl Access {
             let transaction = db.transaction()?;
             for cid in cids {
                 transaction
-                    .prepare_cached("INSERT OR IGNORE INTO uploads VALUES (?1, ?2, ?3)")?
+                    .prepare_cached("INSERT OR REPLACE INTO uploads VALUES (?1, ?2, ?3)")?
                     .execute(params![cid.to_bytes(), account.as_bytes(), signed(now.0)])?;
             }
             transaction.commit()
@@ -204,9 +214,10 @@ impl Access {
             return Ok(());
         };
         if !self.is_indexed(record).await? {
-            let Some(cids) = self.blocks_of(&entry).await? else {
+            let (cids, is_all) = self.blocks_of(&entry).await?;
+            if !is_all {
                 return Ok(());
-            };
+            }
             let work = move |db: &mut rusqlite::Connection| {
                 let transaction = db.transaction()?;
                 for cid in cids {
@@ -238,17 +249,105 @@ impl Access {
         Ok(found.is_some())
     }
 
-    /// The blocks that a record's package leads to, as far as author or owner brought them; none if some are missing.
-    async fn blocks_of(&self, entry: &RecordEntry) -> Result<Option<BTreeSet<Cid>>, Fault> {
+    /// Takes away blocks that were brought a day ago and that no record and no final event names. Whoever still wants
+    /// one stores it again.
+    pub(super) async fn collect(&self, now: Timestamp) -> Result<(), Fault> {
+        {
+            let mut last = self
+                .collected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if now.since(*last) < BETWEEN {
+                return Ok(());
+            }
+            *last = now;
+        }
+        let waiting: Vec<RecordId> = self
+            .follower
+            .read(|model| model.unindexed.iter().copied().collect());
+        let mut wanted = BTreeSet::new();
+        for record in waiting {
+            self.index(record).await?;
+            // Some of its blocks are still to come: those that are here wait for them.
+            if let Some(entry) = self.follower.read(|model| model.record(record)) {
+                wanted.extend(self.blocks_of(&entry).await?.0);
+            }
+        }
+        let before = signed(now.0.saturating_sub(UNNAMED));
+        let mut after = Vec::new();
+        loop {
+            let from = after.clone();
+            let page: Vec<Vec<u8>> = self
+                .db
+                .run(move |db| {
+                    db.prepare_cached(
+                        "SELECT cid FROM uploads WHERE cid > ?1
+                         AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.cid = uploads.cid)
+                         GROUP BY cid HAVING MAX(at) <= ?2 ORDER BY cid LIMIT ?3",
+                    )?
+                    .query_map(params![from, before, PAGE], |row| row.get(0))?
+                    .collect()
+                })
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after.clone_from(last);
+            let mut unnamed = Vec::new();
+            for cid in page.iter().filter_map(|cid| Cid::from_bytes(cid).ok()) {
+                if !wanted.contains(&cid) && self.objects(&cid).await?.is_empty() {
+                    unnamed.push(cid);
+                }
+            }
+            if !unnamed.is_empty() {
+                self.let_go(unnamed, before).await?;
+            }
+        }
+    }
+
+    /// Takes blocks away that nobody brought since, then forgets who did; after a crash between both it is done again.
+    async fn let_go(&self, cids: Vec<Cid>, before: i64) -> Result<(), Fault> {
+        let _alone = self.keeping.write().await;
+        let old = move |db: &mut rusqlite::Connection| {
+            let mut query =
+                db.prepare_cached("SELECT MAX(at) <= ?2 FROM uploads WHERE cid = ?1")?;
+            let mut old = Vec::new();
+            for cid in cids {
+                let is_old: Option<bool> =
+                    query.query_row(params![cid.to_bytes(), before], |row| row.get(0))?;
+                if is_old == Some(true) {
+                    old.push(cid);
+                }
+            }
+            Ok(old)
+        };
+        let old = self.db.run(old).await?;
+        self.store.remove(&old).await?;
+        tracing::info!(blocks = old.len(), "blocks that nothing names are gone");
+        let forget = move |db: &mut rusqlite::Connection| {
+            let transaction = db.transaction()?;
+            for cid in old {
+                transaction
+                    .prepare_cached("DELETE FROM uploads WHERE cid = ?1")?
+                    .execute(params![cid.to_bytes()])?;
+            }
+            transaction.commit()
+        };
+        Ok(self.db.run(forget).await?)
+    }
+
+    /// The blocks here that a record's package leads to, as far as author or owner brought them, and whether those are
+    /// all.
+    async fn blocks_of(&self, entry: &RecordEntry) -> Result<(BTreeSet<Cid>, bool), Fault> {
         let anchor = &entry.anchor;
         let package = Cid::from_dag_cbor_digest(anchor.package.to_bytes());
+        let (mut found, mut is_all) = (BTreeSet::new(), true);
         let Some(bytes) = self.store.get(&package).await? else {
-            return Ok(None);
+            return Ok((found, false));
         };
-        let mut found = BTreeSet::new();
         // A package that is none leads to nothing; it is never looked at again.
         let Ok(package) = Package::parse(&bytes) else {
-            return Ok(Some(found));
+            return Ok((found, true));
         };
         let roots = package.parts.iter().map(|part| part.cid);
         let mut open: Vec<Cid> = roots.chain(package.manifest_cid).collect();
@@ -258,20 +357,19 @@ impl Access {
             }
             let uploaders = self.uploaders(&cid).await?;
             if !uploaders.contains(&anchor.author) && !uploaders.contains(&anchor.owner) {
-                if self.store.has(&[cid]).await? != [true] {
-                    return Ok(None);
-                }
+                is_all &= self.store.has(&[cid]).await? == [true];
                 continue;
             }
             if cid.codec() == Codec::DagPb {
                 let Some(bytes) = self.store.get(&cid).await? else {
-                    return Ok(None);
+                    is_all = false;
+                    continue;
                 };
                 open.extend(unixfs::links(&cid, &bytes).unwrap_or_default());
             }
             found.insert(cid);
         }
-        Ok(Some(found))
+        Ok((found, is_all))
     }
 
     /// Deletes what only erased records have.
@@ -308,6 +406,8 @@ impl Access {
             .iter()
             .filter_map(|cid| Cid::from_bytes(cid).ok())
             .collect();
+        // A record that is not whole here has no refs yet.
+        cids.extend(self.blocks_of(&entry).await?.0);
         cids.extend(own.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes())));
         cids.extend(self.follower.read(|model| model.capsules_of(record)));
         for cid in cids {

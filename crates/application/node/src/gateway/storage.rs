@@ -31,6 +31,7 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
         })?);
     }
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+    let _keeping = on.access.keeping.read().await;
     on.access.store.put(blocks).await?;
     on.access
         .uploaded(admitted.account, cids, on.guard.now())

@@ -14,7 +14,7 @@ use medibloc_ledger::{
 };
 use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
-    gateway, keeper,
+    Upkeep, gateway_with_upkeep, keeper,
 };
 use medibloc_record::{Address, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::MemoryStore;
@@ -91,6 +91,10 @@ impl Ground {
     }
 
     pub(crate) fn gateway(&self, url: &str, limits: DailyLimits) -> Router {
+        self.gateway_with_upkeep(url, limits).0
+    }
+
+    pub(crate) fn gateway_with_upkeep(&self, url: &str, limits: DailyLimits) -> (Router, Upkeep) {
         let on = Gateway {
             store: self.store.clone(),
             facts: self.ledger.clone(),
@@ -105,7 +109,7 @@ impl Ground {
             first_block: 0,
             limits,
         };
-        gateway(on, config).unwrap()
+        gateway_with_upkeep(on, config).unwrap()
     }
 
     pub(crate) fn keeper(&self, url: &str, folder: &Path) -> Router {

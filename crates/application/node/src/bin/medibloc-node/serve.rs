@@ -10,7 +10,7 @@ use medibloc_node::{
     Bounds, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Upkeep, WalletRelay, connect,
     gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve, system_clock,
 };
-use medibloc_store::{MemoryStore, Store};
+use medibloc_store::{MemoryStore, OwnStore};
 use medibloc_store_ipfs::{IpfsStore, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,7 +69,7 @@ pub(crate) async fn gateway(settings: Settings) -> anyhow::Result<()> {
     listen("gateway", &config, router, upkeep).await
 }
 
-fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn OwnStore>> {
     match kind {
         StoreKind::Memory => {
             tracing::warn!("blocks are kept in memory and end with the process");

@@ -1,0 +1,100 @@
+//! What nothing on chain names goes after a day; what is named, waits or came again stays.
+
+use std::sync::atomic::Ordering;
+
+use crate::http::{Ground, NOW, serve};
+use crate::{anchor, flags, ids, package_of, put};
+use medibloc_api::{limits, paths};
+use medibloc_dag::{Block, Cid, Codec, cbor};
+use medibloc_keys::SigningKey;
+use medibloc_ledger::Call;
+use medibloc_node::DailyLimits;
+use medibloc_record::{AccountId, Nonce};
+use medibloc_store::Store as _;
+
+const DAY: u64 = 86_400;
+
+fn leaf(bytes: &[u8]) -> Block {
+    Block::of(Codec::Raw, bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn unnamed_blocks_go_after_a_day_and_may_come_again() {
+    let ground = Ground::new();
+    let owner = ground.registered(1).await;
+    let (said, upkeep) = std::sync::mpsc::channel();
+    let url = serve(|url| {
+        let (router, upkeep) = ground.gateway_with_upkeep(url, DailyLimits::default());
+        said.send(upkeep).unwrap();
+        router
+    })
+    .await;
+    let upkeep = upkeep.recv().unwrap();
+    let bring = async |blocks: &[Block], key: &SigningKey, nonce: u8| {
+        let now = medibloc_record::Timestamp(ground.now.load(Ordering::SeqCst));
+        let draft = put(blocks);
+        let header = draft.sign_with(&url, key, Nonce::new([nonce; 32]), now.plus(60));
+        draft.send(&url, Some(&header)).await.unwrap();
+    };
+    let object = |n: u8| Block::of(Codec::DagCbor, cbor::to_vec(&n)).unwrap();
+    // A whole record, and one of whose two leaves one never came.
+    let (whole, half, late) = (leaf(b"whole"), leaf(b"half"), leaf(b"late"));
+    let packages = [package_of(&[&whole]), package_of(&[&half, &late])];
+    let (unnamed, again) = (leaf(b"unnamed"), leaf(b"again"));
+    let many: Vec<Block> = (0..1_500u32).map(|n| leaf(&n.to_be_bytes())).collect();
+    let mut kept = vec![whole, half, again.clone()];
+    kept.extend(packages.clone());
+    kept.extend((1..=3).map(object));
+    bring(&kept, &owner, 1).await;
+    bring(std::slice::from_ref(&unnamed), &owner, 2).await;
+    for (nonce, part) in (10..).zip(many.chunks(limits::BLOCKS)) {
+        bring(part, &owner, nonce).await;
+    }
+    let id = AccountId::from_first_address(owner.address());
+    for (nonce, package) in (1..).zip(&packages) {
+        let others = [object(1), object(2), object(3)];
+        let named = [
+            package.cid(),
+            others[0].cid(),
+            others[1].cid(),
+            others[2].cid(),
+        ];
+        let call = Call::Anchor(anchor(id, nonce, named));
+        ground.call(&owner, &call).await;
+    }
+    let at = |seconds: u64| ground.now.store(NOW.0 + seconds, Ordering::SeqCst);
+    let is_there = async |blocks: &[Block]| {
+        let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+        let there = ground.store.has(&cids).await.unwrap();
+        there.iter().filter(|there| **there).count()
+    };
+    at(DAY - 1);
+    bring(std::slice::from_ref(&again), &owner, 3).await;
+    assert!(upkeep.once().await);
+    assert_eq!(is_there(&many).await, many.len(), "not a second too early");
+    // It looks once an hour.
+    at(DAY - 1 + 3_600);
+    assert!(upkeep.once().await);
+    assert_eq!(is_there(&many).await, 0);
+    assert_eq!(is_there(std::slice::from_ref(&unnamed)).await, 0);
+    assert_eq!(
+        is_there(&kept).await,
+        kept.len(),
+        "named, waiting, or newer"
+    );
+    assert!(!ground.store.erased(unnamed.cid()).await.unwrap());
+    bring(std::slice::from_ref(&unnamed), &owner, 4).await;
+    let draft = ids(paths::HAS, &[*unnamed.cid()]);
+    let now = NOW.plus(DAY + 3_600 + 60);
+    let header = draft.sign_with(&url, &owner, Nonce::new([5; 32]), now);
+    let has = draft.send(&url, Some(&header)).await.unwrap();
+    assert_eq!(flags(&has), [true]);
+    // The leaf that was late makes the record whole: from now on its blocks are known by name.
+    bring(std::slice::from_ref(&late), &owner, 6).await;
+    kept.push(late);
+    kept.retain(|block| block.cid() != again.cid());
+    at(3 * DAY);
+    assert!(upkeep.once().await);
+    assert_eq!(is_there(&kept).await, kept.len());
+    assert_eq!(is_there(&[again]).await, 0, "a day after it came again");
+}
