@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use medibloc_record::Category;
 use serde::{Deserialize, Serialize};
 
 /// A command over an open home.
@@ -96,6 +97,18 @@ pub enum Request {
         /// In words, for the person who decides.
         #[arg(long, default_value = "")]
         reason: String,
+        /// Only records about this, like `laboratory` or `medications`; may be given again. Any, if it is not given.
+        #[arg(long = "category", value_name = "CATEGORY", value_parser = category)]
+        #[serde(default)]
+        categories: Vec<Category>,
+        /// Only records that were written on this day or later, like 2026-01-31.
+        #[arg(long, value_name = "DATE", value_parser = day)]
+        #[serde(default)]
+        since: Option<String>,
+        /// Only records that were written before this day.
+        #[arg(long, value_name = "DATE", value_parser = day)]
+        #[serde(default)]
+        before: Option<String>,
         /// For how many days.
         #[arg(long, default_value_t = 7)]
         days: u32,
@@ -332,4 +345,16 @@ impl Command {
         }
         Ok(self)
     }
+}
+
+/// A category by its name in the glossary.
+fn category(text: &str) -> Result<Category, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+fn day(text: &str) -> Result<String, String> {
+    let date: jiff::civil::Date = text
+        .parse()
+        .map_err(|_| "it is no day like 2026-01-31".to_owned())?;
+    Ok(date.to_string())
 }

@@ -16,6 +16,7 @@ use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::WINDOW;
+use crate::mail::Dates;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
 use crate::together::{Asked, all};
@@ -77,11 +78,20 @@ impl KeptRecord {
         self.standing == Standing::Accepted
     }
 
-    /// Whether it may be given to those who may have records up to a sensitivity; never before it was opened.
-    pub(crate) fn is_at_most(&self, sensitivity: medibloc_record::Sensitivity) -> bool {
-        self.manifest
-            .as_ref()
-            .is_some_and(|manifest| manifest.sensitivity <= sensitivity)
+    /// Whether a class or all grant may deliver it: neither more sensitive nor of other categories or dates. Never before
+    /// it was opened.
+    pub(crate) fn fits(
+        &self,
+        sensitivity: medibloc_record::Sensitivity,
+        categories: &[medibloc_record::Category],
+        dates: Option<&Dates>,
+    ) -> bool {
+        self.manifest.as_ref().is_some_and(|manifest| {
+            let written = manifest.times.written.as_deref().unwrap_or_default();
+            manifest.sensitivity <= sensitivity
+                && (categories.is_empty() || categories.contains(&manifest.category))
+                && dates.is_none_or(|dates| dates.has(written))
+        })
     }
 }
 

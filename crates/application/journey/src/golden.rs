@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteArray;
 
 use crate::grant::{Artefact, SharedKey};
-use crate::mail::{AccessRequest, Message};
+use crate::mail::{AccessRequest, Dates, Message};
 use crate::pairing::ContactCard;
 use crate::ports::Letter;
 
@@ -91,12 +91,23 @@ fn artefact() -> Artefact {
         request: Some(ByteArray::new([0x0a; 32])),
         records: vec![RecordId::new([5; 32])],
         sensitivity: Sensitivity::Normal,
+        categories: Vec::new(),
+        dates: None,
     }
 }
 
 #[test]
 fn artefacts_and_key_lists_open_for_ever() {
     check("artefact", &artefact());
+    let limited = Artefact {
+        categories: vec![Category::Laboratory],
+        dates: Some(Dates {
+            since: Some("2026-01-01".into()),
+            before: Some("2026-07-01".into()),
+        }),
+        ..artefact()
+    };
+    check("artefact-limited", &limited);
     let write = WriteGrant {
         owner: account(1),
         author: account(2),
@@ -153,10 +164,20 @@ fn letters_open_for_ever() {
         purpose: Purpose::Treatment,
         reason: "second opinion".into(),
         categories: vec![Category::Laboratory],
+        dates: None,
         until: Timestamp(1_800_604_800),
         readers: readers(),
     };
-    check("message-access", &Message::Access(access));
+    check("message-access", &Message::Access(access.clone()));
+    let dates = Dates {
+        since: Some("2026-01-01".into()),
+        before: None,
+    };
+    let dated = AccessRequest {
+        dates: Some(dates),
+        ..access
+    };
+    check("message-access-dates", &Message::Access(dated));
     let readers = readers();
     check("message-more-readers", &Message::MoreReaders { readers });
     check("message-want-readers", &Message::WantReaders { count: 4 });

@@ -7,16 +7,17 @@ pub(crate) mod plan;
 mod take;
 
 use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, WriteGrant};
+use medibloc_dag::cbor;
 use medibloc_ledger::Call;
 use medibloc_record::{
-    AccountId, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId, SealingKey, Sensitivity,
-    SignedAttestation, Timestamp,
+    AccountId, Category, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId, SealingKey,
+    Sensitivity, SignedAttestation, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::errand::{Luggage, errand_key};
-use crate::mail::{AccessRequest, Message};
+use crate::mail::{AccessRequest, Dates, Message, Question};
 use crate::outbox::letter_row;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
@@ -65,6 +66,12 @@ pub struct Artefact {
     pub records: Vec<RecordId>,
     /// The most sensitive records that a class or all grant delivers.
     pub sensitivity: Sensitivity,
+    /// The only categories that a class or all grant delivers; empty for any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Category>,
+    /// The only dates of records that it delivers; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<Dates>,
 }
 
 impl core::fmt::Debug for Artefact {
@@ -231,6 +238,25 @@ impl Party {
         reason: &str,
         until: Timestamp,
     ) -> Result<(), JourneyError> {
+        let question = Question {
+            purpose,
+            reason: reason.to_owned(),
+            categories: Vec::new(),
+            dates: None,
+            until,
+        };
+        self.ask_for(owner, question).await
+    }
+
+    /// As [`Party::ask`], for records of some categories and dates: what is granted by class or all covers no others.
+    pub async fn ask_for(&self, owner: AccountId, question: Question) -> Result<(), JourneyError> {
+        let Question {
+            purpose,
+            reason,
+            categories,
+            dates,
+            until,
+        } = question;
         let patron = self.patron(owner)?;
         let key = errand_key(
             "ask",
@@ -239,6 +265,7 @@ impl Party {
                 purpose.code().as_bytes(),
                 reason.as_bytes(),
                 &until.0.to_be_bytes(),
+                &cbor::to_vec(&(&categories, &dates)),
             ],
         );
         if let Some(letter) = self.outgoing(&key)? {
@@ -247,8 +274,9 @@ impl Party {
         let (readers, mut changes) = self.bound_readers(READERS, owner).await?;
         let request = AccessRequest {
             purpose,
-            reason: reason.to_owned(),
-            categories: Vec::new(),
+            reason,
+            categories,
+            dates,
             until,
             readers,
         };
@@ -376,6 +404,8 @@ impl Artefact {
             request: None,
             records: Vec::new(),
             sensitivity: Sensitivity::Normal,
+            categories: Vec::new(),
+            dates: None,
         }
     }
 }

@@ -102,7 +102,7 @@ pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
 };
-pub use mail::{AccessRequest, Message};
+pub use mail::{AccessRequest, Dates, Message, Question};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
 pub use ports::{

@@ -54,10 +54,47 @@ pub struct AccessRequest {
     pub reason: String,
     /// Record categories asked for; empty for any.
     pub categories: Vec<medibloc_record::Category>,
+    /// Of which dates; none for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<Dates>,
     /// Until when.
     pub until: Timestamp,
     /// Fresh registered addresses, each bound to the account.
     pub readers: Vec<(Address, Binding)>,
+}
+
+/// When records were written: `since` ≤ the date that a record says < `before`, both like 2026-11-24. A record that says
+/// no date, or only a year that begins earlier, is in none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dates {
+    /// First day.
+    pub since: Option<String>,
+    /// First day after.
+    pub before: Option<String>,
+}
+
+impl Dates {
+    /// Whether it has the date of a record (FHIR dateTime: in its order, texts compare as times do).
+    pub fn has(&self, written: &str) -> bool {
+        let day = written.get(..10).unwrap_or(written);
+        self.since.as_deref().is_none_or(|since| since <= day)
+            && self.before.as_deref().is_none_or(|before| day < before)
+    }
+}
+
+/// What a reader asks for, in the words of [`Party::ask_for`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What for.
+    pub purpose: Purpose,
+    /// In words, for the person who decides.
+    pub reason: String,
+    /// Record categories; empty for any.
+    pub categories: Vec<medibloc_record::Category>,
+    /// Dates of the records; none for any.
+    pub dates: Option<Dates>,
+    /// Until when.
+    pub until: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
 use crate::errand::errand_key;
+use crate::mail::Dates;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::sync::Cursor;
@@ -53,6 +54,10 @@ pub struct RequestView {
     pub purpose: String,
     /// In words.
     pub reason: String,
+    /// Categories of records; empty for any.
+    pub categories: Vec<String>,
+    /// Dates of records; none for any.
+    pub dates: Option<Dates>,
     /// Until when.
     pub until: u64,
     /// Grants that answered it.
@@ -245,6 +250,8 @@ impl Party {
             name: pending.name,
             purpose: word(&pending.request.purpose),
             reason: pending.request.reason,
+            categories: pending.request.categories.iter().map(word).collect(),
+            dates: pending.request.dates,
             until: pending.request.until.0,
             answered_by: grants
                 .iter()

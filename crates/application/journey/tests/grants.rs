@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use medibloc_consent::{ClassSet, Purpose};
 use medibloc_journey::memory::World;
-use medibloc_journey::{Extent, JourneyError, Party, PendingRequest, WriteOptions, medical_only};
+use medibloc_journey::{
+    Dates, Extent, JourneyError, Party, PendingRequest, Question, WriteOptions, medical_only,
+};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{
-    AccountId, ClassId, Draft, LossReport, PartRole, RecordId, Role, Sensitivity, Timestamp,
+    AccountId, Category, ClassId, Draft, LossReport, PartRole, RecordId, Role, Sensitivity,
+    Timestamp,
 };
 
 const WEEK: u64 = 7 * 86_400;
@@ -340,5 +343,65 @@ async fn a_decision_that_waits_for_reader_addresses_ends_with_a_revocation_too()
         let live = story.patient.status().await.unwrap().live_grants;
         let writes = if everything { 0 } else { 6 };
         assert_eq!(live, writes, "nothing is granted after a revocation");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_some_categories_and_dates_is_answered_with_no_others() {
+    let story = Story::new(21, 1).await;
+    let of = |text: &str, category: Category, written: Option<&str>| {
+        let mut draft = draft(text);
+        draft.category = category;
+        draft.written = written.map(str::to_owned);
+        draft
+    };
+    let lab = Category::Laboratory;
+    let class = ClassId::UNDISCLOSED;
+    let fits = story
+        .write_in(0, of("fits", lab, Some("2026-03-01T10:00:00Z")), class)
+        .await;
+    let mut others = Vec::new();
+    for (text, category, written) in [
+        ("note", Category::EncountersAndNotes, Some("2026-03-01")),
+        ("early", lab, Some("2025-12-31")),
+        ("late", lab, Some("2026-07-01")),
+        ("year", lab, Some("2026")),
+        ("never", lab, None),
+    ] {
+        others.push(story.write_in(0, of(text, category, written), class).await);
+    }
+    story.patient.sync().await.unwrap();
+    let owner = story.clinic.patrons().unwrap()[0].owner;
+    let question = Question {
+        purpose: Purpose::Treatment,
+        reason: "blood".into(),
+        categories: vec![lab],
+        dates: Some(Dates {
+            since: Some("2026-01-01".into()),
+            before: Some("2026-07-01".into()),
+        }),
+        until: story.until,
+    };
+    story.clinic.ask_for(owner, question.clone()).await.unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    assert_eq!(request.request.categories, question.categories);
+    assert_eq!(request.request.dates, question.dates);
+    let extent = Extent::All;
+    story
+        .patient
+        .approve_all(&request, extent, Sensitivity::Normal, story.until)
+        .await
+        .unwrap();
+    let later = of("later", lab, Some("2026-06-30"));
+    let later = story.write_in(0, later, class).await;
+    let other = of("other", lab, Some("2024"));
+    others.push(story.write_in(0, other, class).await);
+    assert_eq!(story.patient.sync().await.unwrap().delivered, 1);
+    story.clinic.sync().await.unwrap();
+    assert_eq!(story.reads(fits).await.unwrap(), "fits");
+    assert_eq!(story.reads(later).await.unwrap(), "later");
+    for other in others {
+        assert!(story.reads(other).await.is_err());
     }
 }

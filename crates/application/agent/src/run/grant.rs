@@ -109,6 +109,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             purpose: create.purpose.into(),
             reason: String::new(),
             categories: Vec::new(),
+            dates: None,
             until,
             readers: contact.unused.clone(),
         },

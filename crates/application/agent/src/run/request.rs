@@ -1,7 +1,7 @@
 //! `medibloc request …`
 
 use medibloc_consent::Purpose;
-use medibloc_journey::Party;
+use medibloc_journey::{AccessRequest, Dates, Party, Question};
 use serde_json::json;
 
 use super::{find, grant};
@@ -26,11 +26,24 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             owner,
             purpose,
             reason,
+            categories,
+            since,
+            before,
             days,
         } => {
             let owner = find::owner(party, owner)?;
-            let until = find::in_days(party, *days).await?;
-            party.ask(owner, (*purpose).into(), reason, until).await?;
+            let dates = Dates {
+                since: since.clone(),
+                before: before.clone(),
+            };
+            let question = Question {
+                purpose: (*purpose).into(),
+                reason: reason.clone(),
+                categories: categories.clone(),
+                dates: Some(dates).filter(|dates| *dates != Dates::default()),
+                until: find::in_days(party, *days).await?,
+            };
+            party.ask_for(owner, question).await?;
             Ok(Answer::new(
                 json!({"owner": owner.to_string()}),
                 "asked; the person decides",
@@ -42,11 +55,12 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                 .iter()
                 .map(|request| {
                     format!(
-                        "{}  {}  {} until {}  “{}”",
+                        "{}  {}  {} until {}{}  “{}”",
                         &hex::encode(request.id)[..8],
                         request.name,
                         request.request.purpose.code(),
                         find::moment(request.request.until),
+                        asked(&request.request),
                         request.request.reason
                     )
                 })
@@ -57,6 +71,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                     json!({
                         "id": hex::encode(request.id), "name": request.name, "own": request.own.to_string(),
                         "purpose": request.request.purpose.code(), "reason": request.request.reason,
+                        "categories": request.request.categories, "dates": request.request.dates,
                         "until": find::moment(request.request.until),
                     })
                 })
@@ -85,4 +100,26 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             ))
         }
     }
+}
+
+/// Which records, if not any.
+fn asked(request: &AccessRequest) -> String {
+    let mut text = String::new();
+    let names = request.categories.iter().filter_map(|category| {
+        let name = serde_json::to_value(category).ok()?;
+        name.as_str().map(str::to_owned)
+    });
+    let names: Vec<String> = names.collect();
+    if !names.is_empty() {
+        text.push_str(&format!("  only {}", names.join(", ")));
+    }
+    if let Some(dates) = &request.dates {
+        if let Some(since) = &dates.since {
+            text.push_str(&format!("  since {since}"));
+        }
+        if let Some(before) = &dates.before {
+            text.push_str(&format!("  before {before}"));
+        }
+    }
+    text
 }

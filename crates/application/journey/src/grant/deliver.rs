@@ -64,7 +64,11 @@ impl Party {
             kept.anchor.owner == given.own
                 && kept.is_accepted()
                 && is_in(grant.terms.scope, kept)
-                && kept.is_at_most(given.artefact.sensitivity)
+                && kept.fits(
+                    given.artefact.sensitivity,
+                    &given.artefact.categories,
+                    given.artefact.dates.as_ref(),
+                )
                 && !delivered.contains(&kept.record())
         });
         let own = self.own_address(given.own)?;

@@ -130,6 +130,8 @@ impl Party {
             request: Some(ByteArray::new(offer.request.id)),
             records: records.iter().map(KeptRecord::record).collect(),
             sensitivity: offer.sensitivity,
+            categories: asked.categories.clone(),
+            dates: asked.dates.clone(),
             ..Artefact::new(
                 contact,
                 self.ports.network.own_node(),

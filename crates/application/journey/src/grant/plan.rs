@@ -153,7 +153,11 @@ impl Party {
             kept.anchor.owner == own.id()
                 && kept.is_accepted()
                 && is_in(offer.scope, kept)
-                && kept.is_at_most(offer.sensitivity)
+                && kept.fits(
+                    offer.sensitivity,
+                    &offer.request.request.categories,
+                    offer.request.request.dates.as_ref(),
+                )
         });
         records.truncate(most);
         Ok(records)
