@@ -24,7 +24,7 @@ go 1.26
 
 require github.com/ipfs/kubo v0.43.1
 
-// its own fork of libp2p's transport is not served by every proxy
+// pinned: the versions that this build was made and tested with
 replace github.com/quic-go/webtransport-go => github.com/quic-go/webtransport-go v0.11.1
 
 replace github.com/quic-go/quic-go => github.com/quic-go/quic-go v0.60.0

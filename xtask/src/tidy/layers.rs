@@ -42,6 +42,7 @@ const PINNED: [(&[&str], &[&str]); 6] = [
             "iroh-car",
             "rs-car",
             "rust-car",
+            "rust-unixfs",
         ],
         &["dag"],
     ),

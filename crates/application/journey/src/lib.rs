@@ -72,6 +72,7 @@ mod ended;
 mod errand;
 mod error;
 mod feed;
+mod fetch;
 #[cfg(test)]
 mod golden;
 mod grant;

@@ -13,8 +13,8 @@ use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::accept::{LARGEST_MANIFEST, most_of};
 use crate::ended::cid_of;
+use crate::fetch::{LARGEST_MANIFEST, most_of};
 use crate::views::{RecordView, record_view};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};

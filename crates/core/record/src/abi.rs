@@ -1,5 +1,7 @@
 //! `abi.encode` of static words and short texts, as much as ids, EIP-712 and HPKE infos need.
 
+use medibloc_dag::cbor;
+use serde::Serialize;
 use sha3::Digest as _;
 
 use crate::{AccountId, Address};
@@ -57,6 +59,12 @@ impl Abi {
         self.tails.push((self.head.len(), bytes.to_vec()));
         self.head.push([0; 32]);
         self
+    }
+
+    /// Adds `bytes`: the DAG-CBOR of a value.
+    #[must_use]
+    pub fn object<T: Serialize>(self, value: &T) -> Self {
+        self.bytes(&cbor::to_vec(value))
     }
 
     /// The encoding.

@@ -1,6 +1,5 @@
 //! The owner's feed: what a keeper tells an owner, repeats folded, nothing of it personal.
 
-use medibloc_dag::cbor;
 use medibloc_record::{
     Abi, AccountId, Address, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain,
     keccak256,
@@ -58,14 +57,14 @@ impl FeedFact {
                 receipt,
             } => Abi::new()
                 .uint(1)
-                .address(Address::new(reader.to_bytes()))
+                .account(*reader)
                 .word(grant.to_bytes())
                 .word(receipt.to_bytes())
                 .keccak256(),
             Self::Refused { reader, reason } => Abi::new()
                 .uint(2)
-                .address(Address::new(reader.to_bytes()))
-                .word(keccak256(&cbor::to_vec(reason)))
+                .account(*reader)
+                .object(reason)
                 .keccak256(),
             Self::Strangers => Abi::new().uint(3).keccak256(),
         }
@@ -79,7 +78,7 @@ impl FeedLine {
         let hash = Abi::new()
             .word(keccak256(TYPE))
             .address(keeper)
-            .address(Address::new(owner.to_bytes()))
+            .account(owner)
             .word(self.record.to_bytes())
             .word(self.fact.hash())
             .uint(u64::from(self.count))

@@ -1,6 +1,5 @@
 //! The words between author, reader, owner and keeper (design 06, 11).
 
-use medibloc_dag::cbor;
 use medibloc_record::{
     Abi, Address, Digest, GrantId, ReceiptId, RecordId, Signature, Timestamp, TypedDomain, Wrapped,
     keccak256,
@@ -254,7 +253,7 @@ impl KeeperReply {
                 .word(release.wrapped.enc)
                 .bytes(&release.wrapped.ciphertext)
                 .encode(),
-            Self::Refused(reason) => Abi::new().uint(0).bytes(&cbor::to_vec(reason)).encode(),
+            Self::Refused(reason) => Abi::new().uint(0).object(reason).encode(),
         }
     }
 }
