@@ -88,6 +88,8 @@ pub fn told(report: &SyncReport) -> Answer {
             .iter()
             .map(|(record, because)| format!("{record}: {because}")),
     );
+    let retracted: Vec<String> = report.retracted.iter().map(ToString::to_string).collect();
+    tell("taken back by its author", &mut retracted.iter().cloned());
     tell("consent ended", &mut ended.iter().cloned());
     tell("copy purged", &mut purged.iter().cloned());
     tell("later", &mut report.later.iter().cloned());
@@ -95,7 +97,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
-        "alarms": report.alarms, "later": report.later,
+        "retracted": retracted, "alarms": report.alarms, "later": report.later,
     });
     Answer::new(value, lines.join("\n"))
 }

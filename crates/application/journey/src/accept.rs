@@ -46,6 +46,8 @@ pub struct KeptRecord {
     pub capsule: Digest,
     /// An object could not be had: the next sync looks again.
     pub incomplete: bool,
+    /// Its author took it back; it stays.
+    pub retracted: bool,
 }
 
 impl KeptRecord {
@@ -130,6 +132,7 @@ impl Party {
             manifest: None,
             capsule,
             incomplete: false,
+            retracted: facts.is_some_and(|facts| facts.retracted),
         };
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;

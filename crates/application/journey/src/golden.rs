@@ -139,7 +139,7 @@ fn artefacts_and_key_lists_open_for_ever() {
     };
     let key = SharedKey {
         anchor,
-        owner_half: [0x16; 32],
+        owner_half: [0x16; 32].into(),
     };
     check("key-list", &vec![key]);
 }

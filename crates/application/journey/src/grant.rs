@@ -22,6 +22,7 @@ use crate::outbox::letter_row;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
+use crate::secret::Secret;
 use crate::{JourneyError, Party};
 
 pub use plan::{AllGranted, Extent};
@@ -89,8 +90,8 @@ impl core::fmt::Debug for Artefact {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SharedKey {
     pub(crate) anchor: AnchorFields,
-    #[serde(with = "serde_bytes")]
-    pub(crate) owner_half: [u8; 32],
+    #[serde(with = "crate::secret")]
+    pub(crate) owner_half: Secret,
 }
 
 impl core::fmt::Debug for SharedKey {

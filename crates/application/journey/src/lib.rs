@@ -89,6 +89,7 @@ mod read;
 mod restore;
 mod revoke;
 mod rotate;
+mod secret;
 mod sync;
 mod together;
 mod verify;

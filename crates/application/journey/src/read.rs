@@ -230,7 +230,7 @@ impl Party {
                 .shares(own, held, key, &objects.key_set, &committee, &receipt)
                 .await?,
         )?;
-        let owner_half = OwnerHalf::new(key.owner_half);
+        let owner_half = OwnerHalf::new(*key.owner_half);
         let master = MasterKey::from_halves(key.anchor.record_id(), &owner_half, &keeper_half);
         let signer = verify_attestation(&objects.attestation, &self.ports.domain)?;
         if self.ports.facts.account_of(signer).await? != Some(key.anchor.author) {

@@ -130,19 +130,16 @@ impl Party {
             }
             let given = |given: &GivenGrant| given.own == own.id() && !given.revoked;
             let mut luggage = Luggage::default();
-            let mut live = self.write_grants()?.iter().any(|(_, write)| given(write));
             for (id, grant) in self.grants()? {
                 if given(&grant) {
-                    live = true;
                     luggage.letters.push(self.ended_letter(id, &grant).await?);
                     luggage.rows.extend(end_of_plan(&grant));
                 }
             }
-            if live {
-                let what = "revocation of everything".to_owned();
-                self.begin(key, what, own.id(), Call::RevokeAll, luggage)
-                    .await?;
-            }
+            // Also where nothing is known to be live: another device may have given it.
+            let what = "revocation of everything".to_owned();
+            self.begin(key, what, own.id(), Call::RevokeAll, luggage)
+                .await?;
         }
         self.send_waiting().await
     }

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_consent::Grant;
+use medibloc_consent::{Grant, WriteGrant};
 use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::is_temporary;
 use crate::grant::{EndOfGrant, GivenGrant};
-use crate::party::{OwnAddress, decode, table};
+use crate::party::{OwnAddress, change, decode, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, Party, Standing};
+use crate::{JourneyError, KeptRecord, Party, Standing};
 
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
@@ -26,6 +26,8 @@ pub struct SyncReport {
     pub accepted: Vec<RecordId>,
     /// Records that are not accepted, with the reason.
     pub not_accepted: Vec<(RecordId, String)>,
+    /// Own records that their authors took back; they stay and are marked.
+    pub retracted: Vec<RecordId>,
     /// Grants received.
     pub grants: usize,
     /// Contacts and requests received.
@@ -220,11 +222,28 @@ impl Party {
             }
             Event::AllRevoked { owner } => {
                 self.mark_revoked(*owner).await?;
+                self.end_writing(own, *owner, None)?;
                 self.end_grants_where(revoked, |_, held| held.owner == *owner, report)
                     .await
             }
-            Event::WriteGranted(write) if own.contains_key(&write.author) => {
-                self.take_write_grant(write).await
+            Event::WriteGranted(write) => {
+                if own.contains_key(&write.owner) {
+                    self.mark_written(write)?;
+                }
+                if own.contains_key(&write.author) {
+                    self.take_write_grant(write).await?;
+                }
+                Ok(())
+            }
+            Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
+            Event::Retracted { record } => {
+                let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+                if let Some(mut kept) = row.filter(|kept| !kept.retracted) {
+                    kept.retracted = true;
+                    self.put(table::RECORDS, record.as_bytes(), &kept)?;
+                    report.retracted.push(*record);
+                }
+                Ok(())
             }
             Event::ReadOpened {
                 record,
@@ -253,6 +272,45 @@ impl Party {
             Event::Erased { record } => self.mark_erased(*record),
             _ => Ok(()),
         }
+    }
+
+    /// A write grant of one's own stands: whatever was revoked before it is over.
+    fn mark_written(&self, write: &WriteGrant) -> Result<(), JourneyError> {
+        let id = GrantId::derive(write.owner, write.author, write.nonce);
+        let row = self.row::<GivenGrant>(table::WRITE_GRANTS, id.as_bytes())?;
+        match row.filter(|given| given.revoked) {
+            Some(mut given) => {
+                given.revoked = false;
+                self.put(table::WRITE_GRANTS, id.as_bytes(), &given)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody writes for this owner any more, or this author does not: another device of the phrase may have said so.
+    fn end_writing(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        owner: AccountId,
+        author: Option<AccountId>,
+    ) -> Result<(), JourneyError> {
+        let mut changes = Vec::new();
+        if own.contains_key(&owner) {
+            for (id, mut given) in self.write_grants()? {
+                let to = given.artefact.write.map(|write| write.author);
+                if given.own == owner && (author.is_none() || to == author) && !given.revoked {
+                    given.revoked = true;
+                    changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
+                }
+            }
+        }
+        if author.is_none_or(|author| own.contains_key(&author)) {
+            changes.push(Change::Delete {
+                table: table::MAY_WRITE,
+                key: owner.as_bytes().to_vec(),
+            });
+        }
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     /// Marks own grants that the chain says are revoked: another device of the same phrase may have done it.
@@ -372,7 +430,7 @@ impl Party {
 
     pub(crate) fn mark_erased(&self, record: RecordId) -> Result<(), JourneyError> {
         if let Some(bytes) = self.ports.vault.get(table::RECORDS, record.as_bytes())? {
-            let mut kept: crate::KeptRecord = decode("record", &bytes)?;
+            let mut kept: KeptRecord = decode("record", &bytes)?;
             if kept.standing != Standing::Erased {
                 kept.standing = Standing::Erased;
                 self.put(table::RECORDS, record.as_bytes(), &kept)?;
@@ -382,8 +440,7 @@ impl Party {
     }
 
     fn newer_capsule(&self, record: RecordId, digest: Digest) -> Result<(), JourneyError> {
-        let Some(mut kept) = self.row::<crate::KeptRecord>(table::RECORDS, record.as_bytes())?
-        else {
+        let Some(mut kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? else {
             return Ok(());
         };
         if kept.capsule != digest {

@@ -141,6 +141,8 @@ pub struct RecordView {
     pub written: Option<String>,
     /// `checked`, `accepted`, `not accepted` or `erased`.
     pub standing: String,
+    /// Its author took it back.
+    pub retracted: bool,
     /// Why it is not accepted.
     pub because: Option<String>,
     /// Its parts.
@@ -463,6 +465,7 @@ pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> Rec
         authored_at: manifest.map(|manifest| manifest.times.authored_at.0),
         written: manifest.and_then(|manifest| manifest.times.written.clone()),
         standing: standing.into(),
+        retracted: kept.retracted,
         because,
         parts: manifest.map_or_else(Vec::new, |manifest| {
             let parts = manifest.parts.iter();

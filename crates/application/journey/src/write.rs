@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::blocks::{VaultSink, WINDOW};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
+use crate::secret::Secret;
 use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
@@ -33,8 +34,8 @@ pub(crate) struct WriteJob {
     pub(crate) capsule: Vec<u8>,
     #[serde(with = "serde_bytes")]
     pub(crate) attestation: Vec<u8>,
-    #[serde(with = "serde_bytes")]
-    dealer_seed: [u8; 32],
+    #[serde(with = "crate::secret")]
+    dealer_seed: Secret,
     blocks: Vec<Cid>,
     signed: Option<SignedCall>,
     anchored: bool,
@@ -222,7 +223,7 @@ impl Party {
             key_set: sealed.key_set_bytes().to_vec(),
             capsule: sealed.capsule_bytes().to_vec(),
             attestation: attestation.to_bytes(),
-            dealer_seed: *outbound.dealer_seed.expose(),
+            dealer_seed: Secret::new(*outbound.dealer_seed.expose()),
             blocks: sink.into_cids(),
             signed: None,
             anchored: false,
@@ -366,7 +367,7 @@ impl Party {
         job: &mut WriteJob,
         sealed: &Sealed,
     ) -> Result<usize, JourneyError> {
-        let seed = DealerSeed::new(job.dealer_seed);
+        let seed = DealerSeed::new(*job.dealer_seed);
         let (record, before) = (job.anchor.record_id(), job.acknowledged);
         let (acknowledged, n) = self
             .deliver_shares(author, &job.anchor, sealed, &seed, job.acknowledged)

@@ -12,6 +12,7 @@ use medibloc_dag::Cid;
 use medibloc_journey::memory::{MemoryVault, World};
 use medibloc_journey::{Change, GrantState, Party, VaultPort, WriteOptions, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_ledger::Call;
 use medibloc_record::{AccountId, Draft, Kind, LossReport, PartRole, RecordId, Role, Timestamp};
 use medibloc_store::{MemoryStore, Store};
 use odd::{OtherStore, Without};
@@ -509,4 +510,76 @@ async fn a_restore_without_its_node_is_finished_by_a_later_sync() {
     let whole = Party::new(phrase(1).seed(), Role::Person, world.ports_with(vault));
     assert!(whole.sync().await.unwrap().later.is_empty());
     assert_eq!(whole.contacts().unwrap()[0].name, "Hana Hospital");
+}
+
+#[tokio::test]
+async fn what_an_author_takes_back_stays_and_is_marked() {
+    let story = story(31).await;
+    let record = written(&story, "mistaken").await;
+    story.patient.sync().await.unwrap();
+    let kept = story.patient.record(record).unwrap();
+    let author = phrase(2).seed().account_key();
+    let call = Call::Retract(kept.anchor);
+    let ports = story.world.ports();
+    let deadline = ports.clock.now().plus(60);
+    let unsigned = ports.submit.prepare(author.address(), &call, deadline);
+    let unsigned = unsigned.await.unwrap();
+    let signature = author.sign_digest(&unsigned.digest);
+    ports.relay.relay(&unsigned.sign(signature)).await.unwrap();
+    let report = story.patient.sync().await.unwrap();
+    assert_eq!(report.retracted, [record]);
+    assert!(
+        story.patient.sync().await.unwrap().retracted.is_empty(),
+        "once"
+    );
+    let kept = story.patient.record(record).unwrap();
+    assert!(kept.retracted && kept.is_accepted());
+    let (restored, _) = Party::restore(&phrase(1), Role::Person, story.world.ports())
+        .await
+        .unwrap();
+    assert!(restored.record(record).unwrap().retracted);
+}
+
+#[tokio::test]
+async fn a_permission_to_write_that_another_device_took_back_is_known_to_be_over() {
+    let story = story(32).await;
+    let (other, _) = Party::restore(&phrase(1), Role::Person, story.world.ports())
+        .await
+        .unwrap();
+    let (id, given) = other.write_grants().unwrap().pop().unwrap();
+    assert!(!given.revoked, "it stands");
+    story.hospital.sync().await.unwrap();
+    other.revoke_write(id).await.unwrap();
+    story.patient.sync().await.unwrap();
+    let is_over = |party: &Party| {
+        party
+            .write_grants()
+            .unwrap()
+            .iter()
+            .all(|(_, it)| it.revoked)
+    };
+    assert!(is_over(&story.patient), "the first device knows it");
+    story.hospital.sync().await.unwrap();
+    let refused = story
+        .hospital
+        .write_for(story.owner, draft("too late"))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("write"), "{refused}");
+    // A newer one stands, whatever was revoked before.
+    story
+        .patient
+        .grant_write(story.owner, medical_only(), story.until)
+        .await
+        .unwrap();
+    let (third, _) = Party::restore(&phrase(1), Role::Person, story.world.ports())
+        .await
+        .unwrap();
+    let live = third.write_grants().unwrap().into_iter();
+    assert_eq!(live.filter(|(_, it)| !it.revoked).count(), 1);
+    story.hospital.sync().await.unwrap();
+    written(&story, "in time").await;
+    other.revoke_everything().await.unwrap();
+    story.patient.sync().await.unwrap();
+    assert!(is_over(&story.patient), "everything");
 }

@@ -172,7 +172,7 @@ fn value(kept: &KeptRecord) -> Value {
     let (state, because) = standing(kept);
     let manifest = kept.manifest.as_ref();
     json!({
-        "record": kept.record().to_string(), "state": state, "because": because,
+        "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
         "kind": kept.anchor.kind, "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
@@ -188,6 +188,11 @@ fn value(kept: &KeptRecord) -> Value {
 fn line(kept: &KeptRecord) -> String {
     let (state, _) = standing(kept);
     let manifest = kept.manifest.as_ref();
+    let state = if kept.retracted {
+        format!("{state}, taken back by its author")
+    } else {
+        state.to_owned()
+    };
     format!(
         "{}  {}  {}  {state}",
         &kept.record().to_string()[..12],
@@ -210,6 +215,9 @@ fn shown(kept: &KeptRecord) -> String {
         },
         format!("author {}", kept.anchor.author),
     ];
+    if kept.retracted {
+        lines.push("the author has taken it back; it stays yours".into());
+    }
     for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
         lines.push(format!(
             "{:?}  {}  {} bytes",

@@ -12,6 +12,7 @@ use crate::errand::{Luggage, errand_key};
 use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey};
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
+use crate::secret::Secret;
 use crate::{JourneyError, Party};
 
 /// Keys in one list: about 400 bytes each, in a block of at most 1 MiB.
@@ -186,7 +187,7 @@ impl Party {
             let opened = self.open_own(own, kept).await?;
             keys.push(SharedKey {
                 anchor: kept.anchor,
-                owner_half: *opened.owner_half.expose(),
+                owner_half: Secret::new(*opened.owner_half.expose()),
             });
         }
         Ok(keys)
