@@ -60,3 +60,15 @@ impl Entropy for SystemEntropy {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vault_on_disk_keeps_the_journeys_contract() {
+        let home = tempfile::tempdir().unwrap();
+        let vault = Vault::open(home.path(), &[7; 32]).unwrap();
+        medibloc_journey::contract::vault(&VaultAdapter(Arc::new(vault))).unwrap();
+    }
+}

@@ -15,7 +15,8 @@ use medibloc_consent::{
 };
 use medibloc_dag::Cid;
 use medibloc_journey::{
-    JourneyError, Keepers, Mailbox, Network, Party, PortError, Ports, Standing, medical_only,
+    JourneyError, Keepers, Mailbox, Network, Party, PortError, Ports, Standing, contract,
+    medical_only,
 };
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role};
@@ -124,6 +125,12 @@ async fn read(story: &Story, record: RecordId) -> Result<Vec<u8>, JourneyError> 
         .clinic
         .open_read_part(&read, PartRole::Original, &mut original)?;
     Ok(original)
+}
+
+#[tokio::test]
+async fn mailboxes_and_keepers_over_http_keep_the_contract_of_the_ports() {
+    let world = World::new(71).await;
+    contract::network(&world.ports()).await.unwrap();
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ mod accept;
 mod after;
 mod audit;
 mod blocks;
+pub mod contract;
 mod credential;
 mod ended;
 mod errand;

@@ -375,6 +375,14 @@ struct Acting {
     actor: Address,
 }
 
+impl Acting {
+    fn is_party(&self, record: RecordId) -> bool {
+        let account = AccountId::from_first_address(self.actor);
+        let found = self.world.ledger.anchor(record);
+        found.is_some_and(|(anchor, _)| anchor.owner == account || anchor.author == account)
+    }
+}
+
 #[async_trait]
 impl Mailbox for Acting {
     async fn send(&self, letter: &Letter) -> Result<(), PortError> {
@@ -424,6 +432,9 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<SignedAcknowledgement>, PortError> {
+        if !self.is_party(record) {
+            return self.world.keeper(index).map(|_| None);
+        }
         match self
             .world
             .ask(index, record, &Event::Acknowledgement { record })?
@@ -457,6 +468,9 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<DeletionStatement>, PortError> {
+        if !self.is_party(record) {
+            return self.world.keeper(index).map(|_| None);
+        }
         match self.world.ask(index, record, &Event::Erased { record })? {
             Reply::Deleted(statement) => Ok(Some(statement)),
             _ => Ok(None),

@@ -2,7 +2,7 @@
 //! that reader, record and grant, a live grant, and a reader in good standing; every refusal reaches the owner's feed.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use medibloc_consent::{
     AnchorFields, Binding, FeedFact, Grant, KeeperReply, KeeperRequest, Purpose, Scope,
@@ -32,6 +32,7 @@ struct OneRecord {
     anchor: AnchorFields,
     seed: DealerSeed,
     key_set: Vec<u8>,
+    committee: Committee,
     deposited: bool,
     erased: bool,
 }
@@ -56,6 +57,9 @@ struct Model {
     head: Timestamp,
     keeper: KeeperIdentity,
     state: State,
+    /// What the shell made durable, in order.
+    disk: Vec<Effect>,
+    reloads: u64,
     readers: Vec<SigningKey>,
     account: SigningKey,
     suspended: bool,
@@ -63,15 +67,17 @@ struct Model {
     grants: Vec<OneGrant>,
     receipts: Vec<OneReceipt>,
     past: Vec<SignedRequest>,
-    answered: BTreeSet<[u8; 32]>,
+    answered: BTreeMap<[u8; 32], Timestamp>,
     released: u64,
     refused: u64,
 }
 
-fn committee() -> Committee {
+/// The first committee, and the one that was formed after it.
+fn committee(id: u32) -> Committee {
+    let (n, t) = if id == 1 { (7, 4) } else { (5, 3) };
     Committee {
-        id: 1,
-        threshold: Threshold::new(7, 4).unwrap(),
+        id,
+        threshold: Threshold::new(n, t).unwrap(),
     }
 }
 
@@ -98,6 +104,8 @@ impl Model {
             head: Timestamp(1_000_000),
             keeper,
             state: State::new(),
+            disk: Vec::new(),
+            reloads: 0,
             readers,
             account,
             suspended: false,
@@ -105,7 +113,7 @@ impl Model {
             grants: Vec::new(),
             receipts: Vec::new(),
             past: Vec::new(),
-            answered: BTreeSet::new(),
+            answered: BTreeMap::new(),
             released: 0,
             refused: 0,
         }
@@ -133,7 +141,7 @@ impl Model {
                     self.erase();
                 }
             }
-            46 => {}
+            46 => self.reload(),
             47..=49 => self.suspended = self.roll(3) == 0,
             50..=59 => {
                 let step = self.roll(120) as u64;
@@ -143,6 +151,42 @@ impl Model {
             60..=61 => self.now = self.now.plus(200),
             _ => self.release(),
         }
+    }
+
+    /// One step, with what it makes durable.
+    fn act(&mut self, event: &Event, facts: &Facts) -> Vec<Effect> {
+        let effects = step(
+            &mut self.state,
+            &self.keeper,
+            event,
+            facts,
+            self.now,
+            &mut self.dice,
+        );
+        let durable = effects
+            .iter()
+            .filter(|effect| !matches!(effect, Effect::Reply(_)));
+        self.disk.extend(durable.cloned());
+        effects
+    }
+
+    /// The process dies and another reads the disk.
+    fn reload(&mut self) {
+        let mut state = State::new();
+        for effect in &self.disk {
+            match effect.clone() {
+                Effect::StoreShare { record, share } => state.restore_share(record, share),
+                Effect::DestroyShare { record } => state.restore_erased(record),
+                Effect::Feed { owner, line } => state.feed_mut().restore(owner, line),
+                _ => {}
+            }
+        }
+        for (digest, expiry) in self.answered.iter().filter(|(_, at)| **at >= self.now) {
+            state.restore_answered(*digest, *expiry);
+        }
+        assert_eq!(state.share_count(), self.state.share_count());
+        self.state = state;
+        self.reloads += 1;
     }
 
     fn anchor(&mut self) {
@@ -170,11 +214,12 @@ impl Model {
             class: ClassId(0),
             amends: None,
         };
-        let dealing = Dealing::from_seed(&seed, anchor.record_id(), committee().threshold);
+        let committee = committee(u32::from(self.roll(2) == 0) + 1);
+        let dealing = Dealing::from_seed(&seed, anchor.record_id(), committee.threshold);
         let set = KeySet {
             version: 1,
             suite: 1,
-            committee: committee(),
+            committee,
             commitments: dealing
                 .commitments()
                 .into_iter()
@@ -189,6 +234,7 @@ impl Model {
             anchor,
             seed,
             key_set,
+            committee,
             deposited: false,
             erased: false,
         });
@@ -197,7 +243,7 @@ impl Model {
     fn facts(&self, record: Option<usize>, request: Option<&SignedRequest>) -> Facts {
         let view = record.map(|at| &self.records[at]).map(|one| RecordView {
             anchor: one.anchor,
-            committee: committee(),
+            committee: one.committee,
             erased: one.erased,
         });
         let signer = request.and_then(|signed| {
@@ -239,9 +285,10 @@ impl Model {
         }
         let at = self.roll(self.records.len());
         let (honest, foreign) = (self.roll(4) != 0, self.roll(8) == 0);
+        let outdated = self.roll(8) == 0;
         let one = &self.records[at];
-        let (anchor, erased) = (one.anchor, one.erased);
-        let dealing = Dealing::from_seed(&one.seed, anchor.record_id(), committee().threshold);
+        let (anchor, erased, committee_of) = (one.anchor, one.erased, one.committee);
+        let dealing = Dealing::from_seed(&one.seed, anchor.record_id(), committee_of.threshold);
         let mut share = dealing.share(1).unwrap();
         if !honest {
             let mut other = *share.expose();
@@ -253,7 +300,7 @@ impl Model {
             anchor.record_id(),
             anchor.author,
             anchor.owner,
-            1,
+            committee_of.id,
             1,
             1,
         );
@@ -271,19 +318,16 @@ impl Model {
         } else {
             anchor.author
         };
-        let facts = self.facts(Some(at), None);
-        let effects = step(
-            &mut self.state,
-            &self.keeper,
-            &Event::Deposit { sender, deposit },
-            &facts,
-            self.now,
-            &mut self.dice,
-        );
+        let mut facts = self.facts(Some(at), None);
+        if outdated && let Some(view) = &mut facts.record {
+            // The set names the committee before or after the one of its anchor.
+            view.committee = committee(3 - committee_of.id);
+        }
+        let effects = self.act(&Event::Deposit { sender, deposit }, &facts);
         let taken = matches!(effects.last(), Some(Effect::Reply(Reply::Acknowledged(_))));
         assert_eq!(
             taken,
-            honest && !foreign && !erased,
+            honest && !foreign && !outdated && !erased,
             "a share is taken if it is good"
         );
         self.records[at].deposited |= taken;
@@ -390,14 +434,7 @@ impl Model {
         let record = self.records[at].id;
         let facts = self.facts(Some(at), None);
         let event = Event::Erased { record };
-        let effects = step(
-            &mut self.state,
-            &self.keeper,
-            &event,
-            &facts,
-            self.now,
-            &mut self.dice,
-        );
+        let effects = self.act(&event, &facts);
         assert!(matches!(
             effects.last(),
             Some(Effect::Reply(Reply::Deleted(_)))
@@ -427,21 +464,15 @@ impl Model {
         let expected = self.oracle(at, &signed, &facts);
         let before = at.map_or(0, |at| self.refusals(at));
         let event = Event::Release(Box::new(signed.clone()));
-        let effects = step(
-            &mut self.state,
-            &self.keeper,
-            &event,
-            &facts,
-            self.now,
-            &mut self.dice,
-        );
+        let effects = self.act(&event, &facts);
         let Some(Effect::Reply(Reply::Released(reply))) = effects.last() else {
             panic!("no signed reply")
         };
         match &reply.reply {
             KeeperReply::Released(_) => {
                 assert!(expected, "released against the rules");
-                self.answered.insert(signed.request.digest(&DOMAIN));
+                self.answered
+                    .insert(signed.request.digest(&DOMAIN), signed.request.expiry);
                 self.released += 1;
             }
             KeeperReply::Refused(reason) => {
@@ -529,7 +560,7 @@ impl Model {
             request.keeper == self.keeper.address(),
             self.now.since(self.head) <= 300,
             request.expiry >= self.now,
-            !self.answered.contains(&request.digest(&DOMAIN)),
+            !self.answered.contains_key(&request.digest(&DOMAIN)),
             record.deposited && !record.erased,
             receipt.record == request.record
                 && receipt.grant == request.grant
@@ -551,9 +582,12 @@ fn a_hundred_thousand_random_steps_keep_the_rules() {
     for _ in 0..STEPS {
         model.one_step();
     }
-    println!("{} released, {} refused", model.released, model.refused);
+    println!(
+        "{} released, {} refused, {} restarts",
+        model.released, model.refused, model.reloads
+    );
     assert!(
-        model.released > 1_000 && model.refused > 1_000,
+        model.released > 1_000 && model.refused > 1_000 && model.reloads > 100,
         "the walk reaches both answers"
     );
 }
