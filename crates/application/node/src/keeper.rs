@@ -4,8 +4,9 @@ mod disk;
 mod keys;
 mod routes;
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use axum::Router;
 use medibloc_consent::{RefusalReason, SignedRequest};
@@ -32,6 +33,8 @@ pub struct KeeperConfig {
     pub url: String,
     /// Where its databases are; in memory if none.
     pub folder: Option<PathBuf>,
+    /// The file of its keys: looked at again, since wrap keys are rotated there and destroyed when their time is over.
+    pub keys: Option<PathBuf>,
     /// The deployment.
     pub domain: TypedDomain,
     /// The block of the deployment; no event is older.
@@ -77,6 +80,13 @@ pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
 /// As [`keeper`].
 pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, Upkeep), DbError> {
     let identity = on.keys.identity(config.domain, config.finality_lag);
+    let keys = OwnKeys {
+        seen: config.keys.as_deref().and_then(last_written),
+        file: config.keys,
+        keys: on.keys.clone(),
+        domain: config.domain,
+        finality_lag: config.finality_lag,
+    };
     let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
     let state = disk.load((on.clock)())?;
     let follower = Arc::new(Follower::open(
@@ -98,7 +108,8 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
         follower,
         clock: on.clock,
         core: Arc::new(Core {
-            identity,
+            identity: RwLock::new(Arc::new(identity)),
+            keys: Mutex::new(keys),
             disk,
             state: Mutex::new(Some(state)),
         }),
@@ -108,10 +119,27 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
 
 /// The machine with its disk; one step at a time.
 struct Core {
-    identity: KeeperIdentity,
+    identity: RwLock<Arc<KeeperIdentity>>,
+    keys: Mutex<OwnKeys>,
     disk: Disk,
     /// None after a failed write: it is loaded again, so that it is never ahead of the disk.
     state: Mutex<Option<State>>,
+}
+
+/// The keys, and where they come from.
+struct OwnKeys {
+    keys: KeeperKeys,
+    file: Option<PathBuf>,
+    /// When the file was written, as far as it was read.
+    seen: Option<SystemTime>,
+    domain: TypedDomain,
+    finality_lag: u64,
+}
+
+fn last_written(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path)
+        .and_then(|about| about.modified())
+        .ok()
 }
 
 pub(crate) struct Shell {
@@ -146,6 +174,18 @@ impl Shell {
             self.follower.change(|model| model.to_erase.remove(&record));
         }
         Ok(nothing)
+    }
+
+    /// What a keeper does while nobody asks: [`Shell::refresh`], and a look at its own keys.
+    pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
+        let (core, now) = (self.core.clone(), (self.clock)());
+        let looked = tokio::task::spawn_blocking(move || core.mind_keys(now)).await;
+        match looked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the key file was not taken"),
+            Err(_) => return Err(DbError::Interrupted.into()),
+        }
+        self.refresh().await.map(drop)
     }
 
     /// Whether the chain answered just now.
@@ -184,7 +224,7 @@ impl Shell {
         let mut answered = None;
         if let Event::Release(request) = &event {
             view = self.about(request, view).await?;
-            let digest = request.request.digest(&self.core.identity.domain);
+            let digest = request.request.digest(&self.core.identity().domain);
             answered = Some((Digest::new(digest), request.request.expiry));
         }
         self.step(event, view, answered).await
@@ -194,7 +234,7 @@ impl Shell {
     async fn about(&self, signed: &SignedRequest, view: View) -> Result<View, Fault> {
         let facts = &self.follower.facts;
         let request = &signed.request;
-        let digest = request.digest(&self.core.identity.domain);
+        let digest = request.digest(&self.core.identity().domain);
         let signer = match recover(&digest, &signed.signature) {
             Ok(address) => self.follower.account_of(address).await?,
             Err(_) => None,
@@ -255,7 +295,7 @@ impl Shell {
     /// Whether the chain's committee has this keeper with these keys.
     pub(crate) async fn is_in_committee(&self) -> Result<bool, Fault> {
         let committee = self.follower.committee().await?;
-        let own = &self.core.identity;
+        let own = self.core.identity();
         Ok(committee.keepers.iter().any(|it| {
             it.index == own.index
                 && it.signer == own.address()
@@ -265,6 +305,53 @@ impl Shell {
 }
 
 impl Core {
+    fn identity(&self) -> Arc<KeeperIdentity> {
+        let identity = self.identity.read();
+        identity.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over wrap keys that were rotated in the file, and destroys those whose time is over.
+    fn mind_keys(&self, now: medibloc_record::Timestamp) -> Result<(), KeyFileError> {
+        let mut own = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = own.file.as_deref().and_then(last_written);
+        let mut keys = None;
+        if let Some(file) = own.file.clone()
+            && written != own.seen
+        {
+            let read = KeeperKeys::read(&file)?;
+            own.seen = written;
+            if !read.is_same_keeper(&own.keys) {
+                return Err(KeyFileError::Malformed {
+                    path: file.display().to_string(),
+                    why: "it is another keeper's; start that keeper with it",
+                });
+            }
+            keys = Some(read);
+        }
+        let newest = keys.as_ref().unwrap_or(&own.keys);
+        if let Some(kept) = newest.without_old(now) {
+            keys = Some(match own.file.clone() {
+                Some(file) => {
+                    let drop_old = |keys: KeeperKeys| keys.without_old(now).unwrap_or(keys);
+                    let kept = KeeperKeys::change(&file, drop_old)?;
+                    own.seen = last_written(&file);
+                    kept
+                }
+                None => kept,
+            });
+            tracing::info!("a wrap key whose time is over is destroyed");
+        }
+        if let Some(keys) = keys {
+            let identity = Arc::new(keys.identity(own.domain, own.finality_lag));
+            own.keys = keys;
+            *self
+                .identity
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = identity;
+        }
+        Ok(())
+    }
+
     fn with<T>(
         &self,
         now: medibloc_record::Timestamp,
@@ -291,7 +378,8 @@ impl Core {
             Some(state) => state,
             None => self.disk.load(now)?,
         };
-        let effects = step(&mut own, &self.identity, event, view, now, &mut OsEntropy);
+        let identity = self.identity();
+        let effects = step(&mut own, &identity, event, view, now, &mut OsEntropy);
         let mut reply = Reply::Refused(RefusalReason::UnknownRecord);
         let mut durable = Vec::with_capacity(effects.len());
         for effect in effects {
@@ -383,7 +471,14 @@ mod tests {
         let keys = KeeperKeys::generate(1, &mut SeededEntropy::new(1));
         let disk = Disk::open(Some(folder.path()), keys.storage()).unwrap();
         let core = Core {
-            identity: keys.identity(DOMAIN, 0),
+            identity: RwLock::new(Arc::new(keys.identity(DOMAIN, 0))),
+            keys: Mutex::new(OwnKeys {
+                keys: keys.clone(),
+                file: None,
+                seen: None,
+                domain: DOMAIN,
+                finality_lag: 0,
+            }),
             disk,
             state: Mutex::new(Some(State::new())),
         };
@@ -410,5 +505,51 @@ mod tests {
         core.disk.limit_pages(1 << 20);
         assert!(matches!(ask(full), Ok(Reply::Released(_))));
         assert_eq!(told(full), Some(1));
+    }
+
+    #[test]
+    fn a_running_keeper_takes_a_new_wrap_key_and_destroys_the_one_before_when_its_time_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keeper.json");
+        let mut entropy = SeededEntropy::new(1);
+        let keys = KeeperKeys::generate(1, &mut entropy);
+        keys.write(&file).unwrap();
+        let disk = Disk::open(None, keys.storage()).unwrap();
+        let core = Core {
+            identity: RwLock::new(Arc::new(keys.identity(DOMAIN, 0))),
+            keys: Mutex::new(OwnKeys {
+                seen: last_written(&file),
+                file: Some(file.clone()),
+                keys: keys.clone(),
+                domain: DOMAIN,
+                finality_lag: 0,
+            }),
+            disk,
+            state: Mutex::new(Some(State::new())),
+        };
+        let versions = || -> Vec<u32> {
+            let identity = core.identity();
+            let keys = identity.wrap_keys.iter();
+            keys.map(|key| key.version()).collect()
+        };
+        core.mind_keys(NOW).unwrap();
+        assert_eq!(versions(), [1]);
+        KeeperKeys::change(&file, |keys| keys.rotated(&mut entropy).retire(NOW)).unwrap();
+        core.mind_keys(NOW).unwrap();
+        assert_eq!(versions(), [2, 1], "both are accepted");
+        let week = 7 * 86_400;
+        core.mind_keys(NOW.plus(week - 1)).unwrap();
+        assert_eq!(versions(), [2, 1]);
+        core.mind_keys(NOW.plus(week)).unwrap();
+        assert_eq!(versions(), [2]);
+        let left = KeeperKeys::read(&file).unwrap().identity(DOMAIN, 0);
+        assert_eq!(left.wrap_keys.len(), 1, "and is gone from the file");
+        // Somebody puts another keeper's file there: this one goes on as it was, and says so.
+        std::fs::remove_file(&file).unwrap();
+        let other = KeeperKeys::generate(2, &mut entropy);
+        other.write(&file).unwrap();
+        let error = core.mind_keys(NOW).unwrap_err().to_string();
+        assert!(error.contains("another keeper"), "{error}");
+        assert_eq!(core.identity().address(), keys.signer());
     }
 }

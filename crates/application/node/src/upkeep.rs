@@ -28,7 +28,7 @@ impl Upkeep {
     pub async fn once(&self) -> bool {
         let looked: Result<(), Fault> = match &self.0 {
             Of::Gateway(parts) => parts.upkeep().await,
-            Of::Keeper(shell) => shell.refresh().await.map(drop),
+            Of::Keeper(shell) => shell.upkeep().await,
         };
         looked.is_ok()
     }

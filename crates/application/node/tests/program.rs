@@ -8,7 +8,7 @@ mod killed;
 mod start;
 
 use serde_json::Value;
-use start::{Institution, ready, refused};
+use start::{Institution, done, ready, refused};
 
 #[tokio::test]
 async fn one_institution_starts_everything_from_nothing() {
@@ -70,4 +70,31 @@ async fn one_institution_starts_everything_from_nothing() {
             assert!(!log.contains(name.as_str()), "no address in logs");
         }
     }
+}
+
+#[tokio::test]
+async fn a_wrap_key_is_rotated_while_its_keeper_runs_and_the_one_before_has_an_end() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let keeping = world.start_keeper();
+    ready(&world.keeper).await;
+    let rotate = ["keys", "rotate", "--config", "keepers/keeper-1.toml"];
+    let kept = || -> Vec<(u64, bool)> {
+        let text = std::fs::read(at.join("keeper.json")).unwrap();
+        let file: Value = serde_json::from_slice(&text).unwrap();
+        let keys = file["wrap_keys"].as_array().unwrap().iter();
+        keys.map(|key| (key["version"].as_u64().unwrap(), key["until"].is_u64()))
+            .collect()
+    };
+    assert_eq!(kept(), [(1, false)]);
+    assert_eq!(done(at, &rotate)["version"], 2);
+    assert_eq!(kept(), [(2, false), (1, true)]);
+    // It took the new key from its file: only then it is ready, for the chain has no other.
+    ready(&world.keeper).await;
+    assert_eq!(done(at, &rotate)["version"], 3);
+    assert_eq!(kept(), [(3, false), (2, true), (1, true)]);
+    ready(&world.keeper).await;
+    let old = refused(at, &["keys", "rotate", "--config", "node.toml"]);
+    assert!(old.contains("[keeper]"), "{old}");
+    keeping.end();
 }

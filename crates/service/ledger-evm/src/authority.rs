@@ -33,7 +33,7 @@ pub struct Accreditation {
     pub evidence: Digest,
 }
 
-/// The wallet of the accreditor's or the registrar's role.
+/// The wallet of the accreditor's or the registrar's role, or of a keeper's signer.
 #[derive(Debug)]
 pub struct AuthorityWallet {
     wallet: Wallet,
@@ -94,6 +94,16 @@ impl AuthorityWallet {
     pub async fn form_committee(&self, threshold: Threshold) -> Result<Outcome, LedgerError> {
         let (n, t) = (threshold.n(), threshold.t());
         let call = Keepers::formCommitteeCall { n, t };
+        self.send_to(self.keepers, &call).await
+    }
+
+    /// Sets a keeper's next wrap key, as its signer.
+    ///
+    /// # Errors
+    /// If the contracts refuse: no such keeper, not its signer's wallet.
+    pub async fn rotate_wrap_key(&self, index: u8, key: [u8; 32]) -> Result<Outcome, LedgerError> {
+        let key = B256::new(key);
+        let call = Keepers::rotateWrapKeyCall { index, key };
         self.send_to(self.keepers, &call).await
     }
 

@@ -110,6 +110,7 @@ impl World {
             let told = KeeperConfig {
                 url,
                 folder: None,
+                keys: None,
                 domain: deployed.domain(),
                 first_block: deployed.block,
                 finality_lag: 0,

@@ -171,6 +171,7 @@ impl World {
         let config = KeeperConfig {
             url: self.keepers[at].1.clone(),
             folder,
+            keys: None,
             domain: DOMAIN,
             first_block: 0,
             finality_lag: 0,

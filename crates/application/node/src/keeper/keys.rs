@@ -1,10 +1,10 @@
 //! A keeper's keys and their file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use medibloc_keeper::KeeperIdentity;
 use medibloc_keys::{Entropy, SealingSecret, SigningKey};
-use medibloc_record::{Address, SealingKey, TypedDomain};
+use medibloc_record::{Address, SealingKey, Timestamp, TypedDomain};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -31,12 +31,16 @@ pub enum KeyFileError {
     },
 }
 
+/// Seconds that wraps to the key before the current one are accepted (design 06).
+const ACCEPTED: u64 = 7 * 86_400;
+
 /// What a keeper signs, opens wraps and locks its disk with.
 #[derive(Clone)]
 pub struct KeeperKeys {
     index: u8,
     signer: SigningKey,
-    wrap: Vec<SealingSecret>,
+    /// The current key first, then older ones until their time is over.
+    wrap: Vec<(SealingSecret, Option<Timestamp>)>,
     storage: SealingSecret,
 }
 
@@ -55,6 +59,9 @@ struct File {
 struct WrapKey {
     version: u32,
     secret: String,
+    /// Until when wraps to it are accepted; the current key has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
 }
 
 impl Drop for File {
@@ -84,7 +91,7 @@ impl KeeperKeys {
         Self {
             index,
             signer,
-            wrap: vec![SealingSecret::from_bytes(1, *random())],
+            wrap: vec![(SealingSecret::from_bytes(1, *random()), None)],
             storage: SealingSecret::from_bytes(1, *random()),
         }
     }
@@ -101,7 +108,50 @@ impl KeeperKeys {
 
     /// The key that shares are wrapped to now.
     pub fn wrap_key(&self) -> SealingKey {
-        self.wrap[0].public()
+        self.wrap[0].0.public()
+    }
+
+    /// What sends the keeper's own calls to the chain.
+    pub const fn wallet(&self) -> &SigningKey {
+        &self.signer
+    }
+
+    /// Makes the next wrap key; the one before is accepted until [`KeeperKeys::retire`] sets its end.
+    #[must_use]
+    pub fn rotated(mut self, entropy: &mut dyn Entropy) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        entropy.fill(bytes.as_mut());
+        let version = self.wrap[0].0.version() + 1;
+        let next = SealingSecret::from_bytes(version, *bytes);
+        self.wrap.insert(0, (next, None));
+        self
+    }
+
+    /// The chain has the current wrap key: those before it are accepted for seven days from now.
+    #[must_use]
+    pub fn retire(mut self, now: Timestamp) -> Self {
+        for (_, until) in &mut self.wrap[1..] {
+            until.get_or_insert(now.plus(ACCEPTED));
+        }
+        self
+    }
+
+    /// Without the wrap keys whose time is over; none if there is none.
+    pub(crate) fn without_old(&self, now: Timestamp) -> Option<Self> {
+        let is_over = |until: &Option<Timestamp>| until.is_some_and(|until| until <= now);
+        if !self.wrap.iter().any(|(_, until)| is_over(until)) {
+            return None;
+        }
+        let mut kept = self.clone();
+        kept.wrap.retain(|(_, until)| !is_over(until));
+        Some(kept)
+    }
+
+    /// Whether these are keys of the same keeper: all but the wrap keys are the same.
+    pub(crate) fn is_same_keeper(&self, other: &Self) -> bool {
+        self.index == other.index
+            && self.signer() == other.signer()
+            && self.storage.public() == other.storage.public()
     }
 
     /// The keys in a file.
@@ -128,13 +178,11 @@ impl KeeperKeys {
         };
         let mut wrap = Vec::with_capacity(file.wrap_keys.len());
         for key in &file.wrap_keys {
-            wrap.push(SealingSecret::from_bytes(
-                key.version,
-                *secret(&key.secret)?,
-            ));
+            let opens = SealingSecret::from_bytes(key.version, *secret(&key.secret)?);
+            wrap.push((opens, key.until.map(Timestamp)));
         }
-        if wrap.is_empty() {
-            return Err(bad("it has no wrap key"));
+        if wrap.first().is_none_or(|(_, until)| until.is_some()) {
+            return Err(bad("it has no current wrap key"));
         }
         Ok(Self {
             index: file.index,
@@ -150,6 +198,50 @@ impl KeeperKeys {
     /// # Errors
     /// If the file is there already or cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), KeyFileError> {
+        crate::wallet::write_secret(path, &self.text())
+    }
+
+    /// Changes the keys in a file; another process that does the same waits.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not a key file, or its folder cannot be written.
+    pub fn change(path: &Path, change: impl FnOnce(Self) -> Self) -> Result<Self, KeyFileError> {
+        let lock = std::fs::File::create(beside(path, ".lock"))
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|source| KeyFileError::Io {
+                path: path.display().to_string(),
+                source,
+            })?;
+        let keys = change(Self::read(path)?);
+        keys.replace(path)?;
+        drop(lock);
+        Ok(keys)
+    }
+
+    /// Writes the keys in place of a key file, whose bytes are overwritten. At every instant one of both is there.
+    fn replace(&self, path: &Path) -> Result<(), KeyFileError> {
+        let (next, old) = (beside(path, ".next"), beside(path, ".old"));
+        let io = |source| KeyFileError::Io {
+            path: path.display().to_string(),
+            source,
+        };
+        // Left by a crash: what they hold is in the file itself, or was never used.
+        for left in [&next, &old] {
+            destroy(left).map_err(io)?;
+        }
+        crate::wallet::write_secret(&next, &self.text())?;
+        std::fs::hard_link(path, &old).map_err(io)?;
+        std::fs::rename(&next, path).map_err(io)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        std::fs::File::open(folder.unwrap_or_else(|| Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)?;
+        destroy(&old).map_err(io)
+    }
+
+    fn text(&self) -> Zeroizing<Vec<u8>> {
         let file = File {
             version: 1,
             index: self.index,
@@ -157,24 +249,22 @@ impl KeeperKeys {
             wrap_keys: self
                 .wrap
                 .iter()
-                .map(|key| WrapKey {
+                .map(|(key, until)| WrapKey {
                     version: key.version(),
                     secret: hex::encode(key.to_bytes().as_slice()),
+                    until: until.map(|until| until.0),
                 })
                 .collect(),
             storage: hex::encode(self.storage.to_bytes().as_slice()),
         };
-        let text = Zeroizing::new(
-            serde_json::to_vec_pretty(&file).expect("texts and numbers are always JSON"),
-        );
-        crate::wallet::write_secret(path, &text)
+        Zeroizing::new(serde_json::to_vec_pretty(&file).expect("texts and numbers are always JSON"))
     }
 
     pub(crate) fn identity(&self, domain: TypedDomain, finality_lag: u64) -> KeeperIdentity {
         KeeperIdentity {
             index: self.index,
             signer: self.signer.clone(),
-            wrap_keys: self.wrap.clone(),
+            wrap_keys: self.wrap.iter().map(|(key, _)| key.clone()).collect(),
             domain,
             finality_lag,
         }
@@ -193,5 +283,78 @@ impl core::fmt::Debug for KeeperKeys {
             self.index,
             self.signer.address()
         )
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Overwrites a file and removes it; nothing if it is not there.
+fn destroy(path: &Path) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let length = match std::fs::metadata(path) {
+        Ok(about) => about.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    file.write_all(&vec![0; usize::try_from(length).unwrap_or(0)])?;
+    file.sync_all()?;
+    std::fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use medibloc_keys::SeededEntropy;
+
+    use super::*;
+
+    fn versions(keys: &KeeperKeys) -> Vec<u32> {
+        keys.wrap.iter().map(|(key, _)| key.version()).collect()
+    }
+
+    #[test]
+    fn a_rotated_key_is_accepted_for_seven_days_and_then_gone_from_the_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keeper.json");
+        let mut entropy = SeededEntropy::new(1);
+        let first = KeeperKeys::generate(3, &mut entropy);
+        first.write(&path).unwrap();
+        let secret = hex::encode(first.wrap[0].0.to_bytes().as_slice());
+        let rotated = KeeperKeys::change(&path, |keys| keys.rotated(&mut entropy)).unwrap();
+        let read = KeeperKeys::read(&path).unwrap();
+        assert!(read.is_same_keeper(&first));
+        assert_eq!(versions(&read), [2, 1], "the current one first");
+        assert_eq!(read.wrap_key(), rotated.wrap_key());
+        let at = Timestamp(1_000);
+        assert!(
+            read.without_old(Timestamp(u64::MAX)).is_none(),
+            "the chain does not have it yet"
+        );
+        KeeperKeys::change(&path, |keys| keys.retire(at)).unwrap();
+        let read = KeeperKeys::read(&path).unwrap();
+        assert!(read.without_old(at.plus(ACCEPTED - 1)).is_none());
+        let later = read.clone().retire(at.plus(60));
+        let kept = later.without_old(at.plus(ACCEPTED)).unwrap();
+        assert_eq!(versions(&kept), [2], "its end is set once");
+        KeeperKeys::change(&path, |_| kept).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(&secret));
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 2, "nothing is left beside it but the lock");
+    }
+
+    #[test]
+    fn a_file_whose_first_wrap_key_has_an_end_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keeper.json");
+        let mut keys = KeeperKeys::generate(1, &mut SeededEntropy::new(1));
+        keys.wrap[0].1 = Some(Timestamp(1));
+        keys.write(&path).unwrap();
+        let error = KeeperKeys::read(&path).unwrap_err().to_string();
+        assert!(error.contains("no current wrap key"), "{error}");
     }
 }

@@ -122,6 +122,7 @@ impl Ground {
         let config = KeeperConfig {
             url: url.to_owned(),
             folder: Some(folder.to_owned()),
+            keys: None,
             domain: DOMAIN,
             first_block: 0,
             finality_lag: 0,

@@ -110,10 +110,11 @@ impl Institution {
         };
         let deployer = wallet("deployer.json");
         let (relay, authority) = (wallet("relay.json"), wallet("authority.json"));
-        done(
+        let made = done(
             at,
             &["keys", "keeper", "--index", "1", "--out", "keeper.json"],
         );
+        let signer = made["address"].as_str().unwrap().to_owned();
         let serve = [
             "chain",
             "serve",
@@ -148,6 +149,8 @@ impl Institution {
             &node,
             "--fund",
             &relay,
+            "--fund",
+            &signer,
             "--keeper-configs",
             "keepers",
         ];

@@ -3,6 +3,7 @@
 mod authority;
 mod chain;
 mod config;
+mod rotate;
 mod serve;
 
 use std::path::PathBuf;
@@ -34,7 +35,7 @@ enum Command {
     /// What the accrediting authority does
     #[command(subcommand)]
     Authority(authority::Command),
-    /// Make key files
+    /// Make key files, rotate a keeper's wrap key
     #[command(subcommand)]
     Keys(Keys),
 }
@@ -76,6 +77,9 @@ enum Keys {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Give a keeper its next wrap key, in its key file and on the chain; the one before is accepted for seven days. The
+    /// keeper may be running; its signer pays
+    Rotate(Settings),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keeper(settings) => runtime.block_on(serve::keeper(settings)),
         Command::Chain(command) => runtime.block_on(chain::run(command)),
         Command::Authority(command) => runtime.block_on(authority::run(command)),
+        Command::Keys(Keys::Rotate(settings)) => runtime.block_on(rotate::run(&settings)),
         Command::Keys(keys) => make(keys),
     }
 }
@@ -110,6 +115,7 @@ fn make(keys: Keys) -> anyhow::Result<()> {
             keys.write(&out)?;
             (keys.signer(), out)
         }
+        Keys::Rotate(_) => return Ok(()),
     };
     say(&serde_json::json!({"address": address.to_string(), "file": out}));
     Ok(())

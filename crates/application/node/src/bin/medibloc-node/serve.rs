@@ -103,6 +103,7 @@ pub(crate) async fn keeper(settings: Settings) -> anyhow::Result<()> {
     let told = KeeperConfig {
         url: config.url.clone(),
         folder: Some(config.data_dir.clone()),
+        keys: Some(section.keys),
         domain: deployment.domain(),
         first_block: deployment.deployment_block,
         finality_lag: section.finality_lag,

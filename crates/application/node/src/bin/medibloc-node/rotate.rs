@@ -1,0 +1,52 @@
+//! A keeper's next wrap key: first in its file, then on the chain, then the end of the one before. Broken off at any
+//! instant, it is simply run again.
+
+use anyhow::{Context as _, bail};
+use medibloc_ledger::Facts as _;
+use medibloc_ledger_evm::AuthorityWallet;
+use medibloc_node::{KeeperKeys, OsEntropy, connect, system_clock};
+
+use crate::config::Config;
+use crate::{Settings, say};
+
+pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
+    let config = Config::load(settings)?;
+    let section = config
+        .keeper
+        .clone()
+        .context("the configuration has no section [keeper]")?;
+    let file = section.keys;
+    let mut keys = KeeperKeys::read(&file)?;
+    let ledger = connect(&config.deployment()?).await?;
+    let committee = ledger.committee().await?;
+    let index = keys.index();
+    let known = committee.keepers.iter().find(|it| it.index == index);
+    let known = known.with_context(|| format!("the committee has no keeper {index}"))?;
+    if known.signer != keys.signer() {
+        bail!(
+            "keeper {index} on the chain has another signer than {}",
+            file.display()
+        );
+    }
+    if known.wrap_key == keys.wrap_key() {
+        keys = KeeperKeys::change(&file, |keys| keys.rotated(&mut OsEntropy))?;
+    }
+    let next = keys.wrap_key();
+    if next.version != known.wrap_key.version + 1 {
+        bail!(
+            "{} has version {} of the wrap key, the chain {}; restore the newest key file",
+            file.display(),
+            next.version,
+            known.wrap_key.version
+        );
+    }
+    let wallet = AuthorityWallet::new(&ledger, keys.wallet());
+    let outcome = wallet.rotate_wrap_key(index, next.key).await.context(
+        "the chain did not take the new key; give the keeper's signer coins and run this again",
+    )?;
+    KeeperKeys::change(&file, |keys| keys.retire(system_clock()()))?;
+    say(&serde_json::json!({
+        "keeper": index, "version": next.version, "key": hex::encode(next.key), "block": outcome.block,
+    }));
+    Ok(())
+}
