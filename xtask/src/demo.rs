@@ -314,7 +314,7 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         "the proof file does not hold: {proof}"
     );
     tale.told(
-        "audit: the patient sees who read what, when and on what basis; the proof file holds, offline and on the chain",
+        "audit: the patient sees who was cleared to read what, when and on what basis; the proof file holds, offline and on the chain",
     );
 
     patient.say(&["grant", "revoke", &grant])?;
@@ -340,7 +340,7 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         ensure!(&document.bytes == original, "{} differs", document.name);
     }
     tale.told(&format!(
-        "restored from phrase and deployment file alone: {} originals byte for byte, {} consents, {} names in who read what",
+        "restored from phrase and deployment file alone: {} originals byte for byte, {} consents, {} names in the audit",
         again.originals.len(),
         again.consents.len(),
         again.readers.len()
