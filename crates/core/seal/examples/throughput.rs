@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Instant;
 
 use medibloc_dag::{Block, BlockSource, Cid};
@@ -344,6 +345,11 @@ fn cpu() -> (f64, f64) {
     ((ticks[0] + ticks[1]) / 100.0, (ticks[2] + ticks[3]) / 100.0)
 }
 
+/// Everything of a file is on disk.
+fn settle(path: &Path) {
+    File::open(path).and_then(|file| file.sync_all()).unwrap();
+}
+
 /// The same file through the Python tool that `MEDIBLOC_CRYPT4GH` names, and through ours, in CPU seconds.
 fn beside_reference_tool(length: usize) {
     let Some(tool) = std::env::var_os("MEDIBLOC_CRYPT4GH") else {
@@ -356,25 +362,35 @@ fn beside_reference_tool(length: usize) {
     std::io::copy(&mut Stream { left: length }, &mut plain).unwrap();
     let to: Recipient = secret().public().into();
     std::fs::write(path("to.pub"), to.to_string()).unwrap();
-    let start = cpu().1;
-    let done = std::process::Command::new(tool)
-        .arg("encrypt")
-        .arg("--recipient_pk")
-        .arg(path("to.pub"))
-        .stdin(File::open(path("plain")).unwrap())
-        .stdout(File::create(path("theirs")).unwrap())
-        .status()
-        .unwrap();
-    assert!(done.success());
-    let theirs = cpu().1 - start;
-    let start = cpu().0;
-    let (mut source, mut target) = (
-        File::open(path("plain")).unwrap(),
-        File::create(path("ours")).unwrap(),
-    );
-    let mut entropy = SeededEntropy::new(1);
-    on(1, || encrypt(&mut source, &[to], &mut entropy, &mut target)).unwrap();
-    let ours = cpu().0 - start;
+    // Best of three, each with nothing left to be written: else the second pays for the pages of the first.
+    let (mut theirs, mut ours) = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
+        settle(&path("plain"));
+        let start = cpu().1;
+        let done = std::process::Command::new(&tool)
+            .arg("encrypt")
+            .arg("--recipient_pk")
+            .arg(path("to.pub"))
+            .stdin(File::open(path("plain")).unwrap())
+            .stdout(File::create(path("theirs")).unwrap())
+            .status()
+            .unwrap();
+        assert!(done.success());
+        theirs = theirs.min(cpu().1 - start);
+        settle(&path("theirs"));
+        let start = cpu().0;
+        let (mut source, mut target) = (
+            File::open(path("plain")).unwrap(),
+            File::create(path("ours")).unwrap(),
+        );
+        let mut entropy = SeededEntropy::new(1);
+        on(1, || encrypt(&mut source, &[to], &mut entropy, &mut target)).unwrap();
+        ours = ours.min(cpu().0 - start);
+        settle(&path("ours"));
+        for made in ["theirs", "ours"] {
+            std::fs::remove_file(path(made)).unwrap();
+        }
+    }
     row("reference tool, file to file, CPU seconds", theirs, "");
     row("crypt4gh::encrypt, file to file, CPU seconds", ours, "");
     row(

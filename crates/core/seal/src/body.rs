@@ -1,6 +1,6 @@
 //! Crypt4GH data segments (GA4GH Crypt4GH 1.0, section 3.4): 12-byte nonce ‖ ChaCha20-Poly1305 of up to 65,536 bytes.
 
-use std::io::Read;
+use std::io::{IoSliceMut, Read};
 
 use medibloc_keys::Entropy;
 use medibloc_record::PartKey;
@@ -72,19 +72,54 @@ pub(crate) fn seal_segments(
         .zip(plain.par_chunks(SEGMENT))
         .zip(nonces.par_iter())
         .for_each(|((out, segment), nonce)| {
-            let (head, rest) = out.split_at_mut(NONCE);
-            let (body, tail) = rest.split_at_mut(segment.len());
-            head.copy_from_slice(nonce);
-            body.copy_from_slice(segment);
-            let tag = cipher
-                .seal_in_place_separate_tag(
-                    Nonce::assume_unique_for_key(*nonce),
-                    Aad::empty(),
-                    body,
-                )
-                .expect("a segment is far below the cipher's limit");
-            tail.copy_from_slice(tag.as_ref());
+            out[NONCE..][..segment.len()].copy_from_slice(segment);
+            seal_segment(cipher, nonce, out);
         });
+}
+
+/// Seals segments whose plaintext is in its place, in parallel, each with its own nonce.
+pub(crate) fn seal_in_place(cipher: &LessSafeKey, nonces: &[[u8; NONCE]], segments: &mut [u8]) {
+    debug_assert_eq!(
+        segments.len().div_ceil(SEALED_SEGMENT),
+        nonces.len(),
+        "no segment without a nonce"
+    );
+    segments
+        .par_chunks_mut(SEALED_SEGMENT)
+        .zip(nonces.par_iter())
+        .for_each(|(segment, nonce)| seal_segment(cipher, nonce, segment));
+}
+
+fn seal_segment(cipher: &LessSafeKey, nonce: &[u8; NONCE], segment: &mut [u8]) {
+    let (head, rest) = segment.split_at_mut(NONCE);
+    let (body, tail) = rest.split_at_mut(rest.len() - (OVERHEAD - NONCE));
+    head.copy_from_slice(nonce);
+    let tag = cipher
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(*nonce), Aad::empty(), body)
+        .expect("a segment is far below the cipher's limit");
+    tail.copy_from_slice(tag.as_ref());
+}
+
+/// Reads plaintext into its places in full sealed segments; a short read is not the end. Gives the bytes that were read.
+pub(crate) fn fill_segments(source: &mut dyn Read, segments: &mut [u8]) -> std::io::Result<usize> {
+    let mut places: Vec<IoSliceMut<'_>> = segments
+        .chunks_exact_mut(SEALED_SEGMENT)
+        .map(|segment| IoSliceMut::new(&mut segment[NONCE..][..SEGMENT]))
+        .collect();
+    let mut open = places.as_mut_slice();
+    let mut filled = 0;
+    while !open.is_empty() {
+        match source.read_vectored(open) {
+            Ok(0) => break,
+            Ok(count) => {
+                filled += count;
+                IoSliceMut::advance_slices(&mut open, count);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Opens segments in place, in parallel; `first` is the number of the first. The error names the first that fails.

@@ -9,7 +9,10 @@ use zeroize::Zeroizing;
 
 use super::{Crypt4ghError, Recipient, write_header};
 use crate::SealError;
-use crate::body::{BATCH, OVERHEAD, SEALED_SEGMENT, SEGMENT, cipher, fill, nonces, seal_segments};
+use crate::body::{
+    BATCH, OVERHEAD, SEALED_SEGMENT, SEGMENT, cipher, fill_segments, nonces, seal_in_place,
+    seal_segments,
+};
 use crate::open::each_segment;
 
 /// Writes a part as a `.c4gh` file for the recipients: a header, then the very segments at rest, as far as the true
@@ -63,21 +66,21 @@ pub fn encrypt(
     writer.write_all(&header).map_err(Crypt4ghError::Write)?;
     let mut written = header.len() as u64;
     let cipher = cipher(&key);
-    let mut buffer = Zeroizing::new(vec![0; SEGMENT]);
-    let mut sealed = vec![0; SEALED_SEGMENT];
+    let mut count = 1;
+    let mut segments = Zeroizing::new(vec![0; SEALED_SEGMENT]);
     loop {
-        let got = fill(source, &mut buffer).map_err(Crypt4ghError::Read)?;
-        let out = &mut sealed[..got + got.div_ceil(SEGMENT) * OVERHEAD];
-        seal_segments(&cipher, &buffer[..got], &nonces(got, entropy), out);
+        let got = fill_segments(source, &mut segments).map_err(Crypt4ghError::Read)?;
+        let out = &mut segments[..got + got.div_ceil(SEGMENT) * OVERHEAD];
+        seal_in_place(&cipher, &nonces(got, entropy), out);
         writer.write_all(out).map_err(Crypt4ghError::Write)?;
         written += out.len() as u64;
-        if got < buffer.len() {
+        if got < SEGMENT * count {
             return Ok(written);
         }
-        // Small files stay small: the buffers grow only when more than one segment comes.
-        if buffer.len() == SEGMENT {
-            buffer = Zeroizing::new(vec![0; SEGMENT * BATCH]);
-            sealed = vec![0; SEALED_SEGMENT * BATCH];
+        // Small files stay small: the buffer grows only when more than one segment comes.
+        if count == 1 {
+            count = BATCH;
+            segments = Zeroizing::new(vec![0; SEALED_SEGMENT * BATCH]);
         }
     }
 }
