@@ -81,7 +81,7 @@ pub fn keeper(on: Keeper, config: KeeperConfig) -> Result<Router, DbError> {
 pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, Upkeep), DbError> {
     let identity = on.keys.identity(config.domain, config.finality_lag);
     let keys = OwnKeys {
-        seen: config.keys.as_deref().and_then(last_written),
+        seen: config.keys.as_deref().and_then(seen),
         file: config.keys,
         keys: on.keys.clone(),
         domain: config.domain,
@@ -130,16 +130,28 @@ struct Core {
 struct OwnKeys {
     keys: KeeperKeys,
     file: Option<PathBuf>,
-    /// When the file was written, as far as it was read.
-    seen: Option<SystemTime>,
+    /// The file as it was read.
+    seen: Option<Seen>,
     domain: TypedDomain,
     finality_lag: u64,
 }
 
-fn last_written(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path)
-        .and_then(|about| about.modified())
-        .ok()
+/// What tells one writing of a file from the next. Its time alone does not: a clock's tick has room for two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    inode: u64,
+    length: u64,
+    written: Option<SystemTime>,
+}
+
+fn seen(path: &Path) -> Option<Seen> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = std::fs::metadata(path).ok()?;
+    Some(Seen {
+        inode: about.ino(),
+        length: about.len(),
+        written: about.modified().ok(),
+    })
 }
 
 pub(crate) struct Shell {
@@ -313,7 +325,7 @@ impl Core {
     /// Takes over wrap keys that were rotated in the file, and destroys those whose time is over.
     fn mind_keys(&self, now: medibloc_record::Timestamp) -> Result<(), KeyFileError> {
         let mut own = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = own.file.as_deref().and_then(last_written);
+        let written = own.file.as_deref().and_then(seen);
         let mut keys = None;
         if let Some(file) = own.file.clone()
             && written != own.seen
@@ -334,7 +346,7 @@ impl Core {
                 Some(file) => {
                     let drop_old = |keys: KeeperKeys| keys.without_old(now).unwrap_or(keys);
                     let kept = KeeperKeys::change(&file, drop_old)?;
-                    own.seen = last_written(&file);
+                    own.seen = seen(&file);
                     kept
                 }
                 None => kept,
@@ -518,7 +530,7 @@ mod tests {
         let core = Core {
             identity: RwLock::new(Arc::new(keys.identity(DOMAIN, 0))),
             keys: Mutex::new(OwnKeys {
-                seen: last_written(&file),
+                seen: seen(&file),
                 file: Some(file.clone()),
                 keys: keys.clone(),
                 domain: DOMAIN,
