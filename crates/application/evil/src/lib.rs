@@ -1,0 +1,5 @@
+//! Parties that hold valid keys and skip every local check. Tests drive the real processes with them; no program
+//! depends on this crate.
+//!
+//! One file a role. An attack is a test that prints `ATTACK id: figure`; `xtask/attacks.txt` lists them, and
+//! `cargo xtask attack` runs them and prints the table.
