@@ -74,6 +74,11 @@ contract Accounts is IAccounts, AccessManaged, ERC2771Context, EIP712 {
     }
 
     /// @inheritdoc IAccounts
+    function accountAt(address signer, uint64 blockNumber) external view returns (address) {
+        return _book.accountAt(signer, blockNumber);
+    }
+
+    /// @inheritdoc IAccounts
     function signerOf(address id) external view returns (address) {
         return _book.signerOf(id);
     }

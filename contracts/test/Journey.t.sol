@@ -153,6 +153,32 @@ contract JourneyTest is World {
         require(accounts.accountOf(vm.addr(77)) == patient && accounts.accountOf(stranger) == address(0), "again");
     }
 
+    function test_accountAtPastBlocks() public {
+        vm.roll(200);
+        address late = vm.addr(78);
+        register(late, Role.Person);
+        require(accounts.accountAt(late, 199) == address(0) && accounts.accountAt(late, 200) == late, "registered");
+        vm.roll(210);
+        rotate(late, 79);
+        vm.roll(220);
+        rotate(late, 80);
+        rotate(late, 81);
+        vm.roll(230);
+        checkServed(late, 78, 200, 210);
+        checkServed(late, 79, 210, 220);
+        checkServed(late, 80, 220, 220);
+        checkServed(late, 81, 220, type(uint64).max);
+        require(accounts.accountAt(address(1), 220) == address(0), "nobody");
+    }
+
+    /// @dev An address counts from the block it began in to the one it ended in, both included.
+    function checkServed(address account, uint256 key, uint64 first, uint64 last) private {
+        address signer = vm.addr(key);
+        require(accounts.accountAt(signer, first - 1) == address(0), "before");
+        require(accounts.accountAt(signer, first) == account && accounts.accountAt(signer, last) == account, "during");
+        if (last != type(uint64).max) require(accounts.accountAt(signer, last + 1) == address(0), "after");
+    }
+
     function test_statusAtPastTimes() public {
         at(START + 10);
         accounts.suspend(doctor);

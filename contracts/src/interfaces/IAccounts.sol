@@ -71,6 +71,10 @@ interface IAccounts {
     /// @notice The account that an address signs for, or zero.
     function accountOf(address signer) external view returns (address);
 
+    /// @notice The account that an address signed for at any moment of a block, or zero: an address that another took the
+    /// place of in block N counts for N and not for N + 1, the other one counts from N on.
+    function accountAt(address signer, uint64 blockNumber) external view returns (address);
+
     /// @notice The address that signs for an account, or zero.
     function signerOf(address id) external view returns (address);
 

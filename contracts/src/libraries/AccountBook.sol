@@ -6,18 +6,25 @@ import {Role} from "../Types.sol";
 
 /// @title The state of accounts
 library AccountBook {
-    /// @dev An address that signed for an account and never will again.
-    address private constant RETIRED = address(1);
-
-    /// @dev One slot: all that the hot paths ask of an account.
+    /// @dev One slot: all that the hot paths ask of an account. `block_` is the one it was registered in, `moved` tells
+    /// that another address than its first signs for it.
     struct Entry {
         Role role;
         bool suspended;
         bool moved;
-        uint32 keyVersion;
-        uint64 registeredAt;
+        uint24 keyVersion;
+        uint40 registeredAt;
+        uint40 block_;
         uint64 from;
         uint64 to;
+    }
+
+    /// @dev What an address signed for, and in which blocks; one slot. `last` is 0 while it still does. An account's first
+    /// address has one from the day another takes its place.
+    struct Service {
+        address id;
+        uint48 first;
+        uint48 last;
     }
 
     /// @dev what the accreditation was from `since` on; one slot.
@@ -30,7 +37,7 @@ library AccountBook {
 
     struct Book {
         mapping(address id => Entry) entries;
-        mapping(address signer => address id) aliases;
+        mapping(address signer => Service) services;
         mapping(address id => address signer) signers;
         mapping(address id => mapping(uint32 version => bytes32)) keys;
         mapping(address id => Past[]) history;
@@ -40,7 +47,7 @@ library AccountBook {
         if (role == Role.None) revert IAccounts.WrongRole(signer, role);
         if (key == 0) revert IAccounts.ZeroKey(signer);
         _requireFree(self, signer);
-        self.entries[signer] = Entry(role, false, false, 1, uint64(block.timestamp), 0, 0);
+        self.entries[signer] = Entry(role, false, false, 1, uint40(block.timestamp), uint40(block.number), 0, 0);
         self.keys[signer][1] = key;
         emit IAccounts.Registered(signer, role, key);
     }
@@ -48,7 +55,7 @@ library AccountBook {
     function rotateSealingKey(Book storage self, address signer, bytes32 key) internal {
         address id = requireAccount(self, signer);
         if (key == 0) revert IAccounts.ZeroKey(id);
-        uint32 version = ++self.entries[id].keyVersion;
+        uint24 version = ++self.entries[id].keyVersion;
         self.keys[id][version] = key;
         emit IAccounts.SealingKeyRotated(id, version, key);
     }
@@ -56,9 +63,13 @@ library AccountBook {
     /// @dev The caller has checked the signature of `next`.
     function rotateAddress(Book storage self, address id, address signer, address next) internal {
         _requireFree(self, next);
-        if (signer == id) self.entries[id].moved = true;
-        else self.aliases[signer] = RETIRED;
-        self.aliases[next] = id;
+        if (signer == id) {
+            self.entries[id].moved = true;
+            self.services[id] = Service(id, self.entries[id].block_, uint48(block.number));
+        } else {
+            self.services[signer].last = uint48(block.number);
+        }
+        self.services[next] = Service(id, uint48(block.number), 0);
         self.signers[id] = next;
         emit IAccounts.AddressRotated(id, signer, next);
     }
@@ -100,8 +111,17 @@ library AccountBook {
     function accountOf(Book storage self, address signer) internal view returns (address) {
         Entry storage entry = self.entries[signer];
         if (entry.role != Role.None) return entry.moved ? address(0) : signer;
-        address id = self.aliases[signer];
-        return id == RETIRED ? address(0) : id;
+        Service storage service = self.services[signer];
+        return service.last == 0 ? service.id : address(0);
+    }
+
+    /// @dev At any moment of the block: an address that was rotated away in it still counts, one rotated in counts already.
+    function accountAt(Book storage self, address signer, uint64 blockNumber) internal view returns (address) {
+        Entry storage entry = self.entries[signer];
+        if (entry.role != Role.None && !entry.moved) return entry.block_ <= blockNumber ? signer : address(0);
+        Service storage service = self.services[signer];
+        bool served = service.first <= blockNumber && (service.last == 0 || blockNumber <= service.last);
+        return served ? service.id : address(0);
     }
 
     function requireAccount(Book storage self, address signer) internal view returns (address id) {
@@ -145,7 +165,7 @@ library AccountBook {
     }
 
     function _requireFree(Book storage self, address signer) private view {
-        if (signer == address(0) || self.entries[signer].role != Role.None || self.aliases[signer] != address(0)) {
+        if (signer == address(0) || self.entries[signer].role != Role.None || self.services[signer].id != address(0)) {
             revert IAccounts.AddressTaken(signer);
         }
     }

@@ -184,6 +184,14 @@ impl Facts for Ledger {
         self.chain().await?.account_of(address).await
     }
 
+    async fn account_at(
+        &self,
+        address: Address,
+        block: u64,
+    ) -> Result<Option<AccountId>, LedgerError> {
+        self.chain().await?.account_at(address, block).await
+    }
+
     async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
         self.chain().await?.account(id).await
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::eips::BlockId;
-use alloy::primitives::{Address as ChainAddress, B256};
+use alloy::primitives::{Address as ChainAddress, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Filter, Header, Log};
 use async_trait::async_trait;
@@ -96,6 +96,13 @@ impl EvmLedger {
         &self.rpc
     }
 
+    /// The nonce of a signer's next request.
+    pub(crate) async fn next_nonce(&self, owner: ChainAddress) -> Result<U256, Fault> {
+        let forwarder = chain(self.deployed.contracts.forwarder.to_bytes());
+        let question = Forwarder::noncesCall { owner };
+        self.rpc.call(forwarder, &question, BlockId::latest()).await
+    }
+
     /// The number of the last final block.
     pub(crate) async fn final_number(&self) -> Result<u64, Fault> {
         let newest = self.rpc.block_number().await?;
@@ -175,12 +182,7 @@ impl Submit for EvmLedger {
     ) -> Result<UnsignedCall, LedgerError> {
         let target = target(&self.deployed, call)?;
         let owner = chain(from.to_bytes());
-        let forwarder = chain(self.deployed.contracts.forwarder.to_bytes());
-        let question = Forwarder::noncesCall { owner };
-        let nonce = self
-            .rpc
-            .call(forwarder, &question, BlockId::latest())
-            .await?;
+        let nonce = self.next_nonce(owner).await?;
         Ok(ForwardRequest::new(owner, target, nonce, deadline).unsigned(&self.deployed))
     }
 }
@@ -209,6 +211,20 @@ impl Facts for EvmLedger {
         Ok((!id.is_zero()).then(|| AccountId::new(id.0.0)))
     }
 
+    async fn account_at(
+        &self,
+        address: Address,
+        block: u64,
+    ) -> Result<Option<AccountId>, LedgerError> {
+        let question = Accounts::accountAtCall {
+            signer: chain(address.to_bytes()),
+            blockNumber: block,
+        };
+        let at = self.at().await?;
+        let id = self.rpc.call(self.accounts(), &question, at).await?;
+        Ok((!id.is_zero()).then(|| AccountId::new(id.0.0)))
+    }
+
     async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
         let (at, key) = (self.at().await?, chain(id.to_bytes()));
         let found = self
@@ -231,9 +247,12 @@ impl Facts for EvmLedger {
                 at,
             )
             .await?;
+        let question = Accounts::signerOfCall { id: key };
+        let signer = self.rpc.call(self.accounts(), &question, at).await?;
         Ok(Some(AccountFacts {
             id,
             role,
+            signer: signer.0.0.into(),
             sealing_key: SealingKey {
                 version,
                 key: sealing_key.0,

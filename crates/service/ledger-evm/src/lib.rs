@@ -41,6 +41,7 @@ mod ledger;
 mod proof;
 mod refusal;
 mod relay;
+mod rotation;
 mod wallet;
 
 pub use authority::{Accreditation, AuthorityWallet};
@@ -49,4 +50,5 @@ pub use deploy::{DeployPlan, KeeperPlan, deploy};
 pub use ledger::EvmLedger;
 pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source};
+pub use rotation::rotate_address;
 pub use rpc::Rpc;

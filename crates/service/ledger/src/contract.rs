@@ -42,6 +42,12 @@ pub trait Stage: Send + Sync {
     async fn suspend(&self, account: AccountId) -> Result<(), LedgerError>;
     /// The authority reinstates.
     async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError>;
+    /// The holder of `who` hands the account that it signs for to `next`.
+    async fn rotate_address(
+        &self,
+        who: &SigningKey,
+        next: &SigningKey,
+    ) -> Result<Outcome, LedgerError>;
     /// The registrar puts the first keepers in force as another committee.
     async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError>;
     /// So many seconds pass; the last final block is not older than that afterwards.

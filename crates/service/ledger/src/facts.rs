@@ -20,6 +20,8 @@ pub struct AccountFacts {
     pub id: AccountId,
     /// What it is.
     pub role: Role,
+    /// The address that signs for it now.
+    pub signer: Address,
     /// Its newest sealing key.
     pub sealing_key: SealingKey,
     /// When it was registered.

@@ -115,6 +115,20 @@ impl MemoryLedger {
         Ok(state.mine(vec![event]))
     }
 
+    /// What an account's holder does after the theft of a key: hands the account to another address.
+    ///
+    /// # Errors
+    /// If there is no such account, or the address signs or signed for one.
+    pub fn rotate_address(
+        &self,
+        account: AccountId,
+        next: Address,
+    ) -> Result<Outcome, LedgerError> {
+        let mut state = self.state();
+        let event = state.rotate_address(account, next)?;
+        Ok(state.mine(vec![event]))
+    }
+
     /// Whether a call's nonce is used: by itself, or by another.
     pub fn is_spent(&self, signed: &SignedCall) -> bool {
         let Ok(digest) = <[u8; 32]>::try_from(signed.bytes.as_slice()) else {
@@ -253,8 +267,15 @@ impl Facts for MemoryLedger {
     }
 
     async fn account_of(&self, address: Address) -> Result<Option<AccountId>, LedgerError> {
-        let id = AccountId::from_first_address(address);
-        Ok(self.state().accounts.contains_key(&id).then_some(id))
+        Ok(self.state().account_of(address))
+    }
+
+    async fn account_at(
+        &self,
+        address: Address,
+        block: u64,
+    ) -> Result<Option<AccountId>, LedgerError> {
+        Ok(self.state().account_at(address, block))
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
@@ -305,6 +326,7 @@ impl Events for MemoryLedger {
 mod tests {
     use super::*;
     use crate::contract::{Stage, run};
+    use medibloc_keys::SigningKey;
     use medibloc_record::SealingKey;
 
     struct Memory(MemoryLedger);
@@ -339,6 +361,15 @@ mod tests {
         }
         async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError> {
             self.0.try_reinstate(account).map(|_| ())
+        }
+        async fn rotate_address(
+            &self,
+            who: &SigningKey,
+            next: &SigningKey,
+        ) -> Result<Outcome, LedgerError> {
+            let account = self.0.account_of(who.address()).await?;
+            let account = account.ok_or(crate::Refusal::NotRegistered)?;
+            self.0.rotate_address(account, next.address())
         }
         async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError> {
             let mut keepers = self.0.committee().await?.keepers;

@@ -42,6 +42,13 @@ pub trait Facts: Send + Sync {
     async fn head(&self) -> Result<Head, LedgerError>;
     /// The account that an address acts for.
     async fn account_of(&self, address: Address) -> Result<Option<AccountId>, LedgerError>;
+    /// The account that an address acted for at any moment of a block: one that was rotated away in block N counts for
+    /// N and not for N + 1, one that was rotated in counts from N on.
+    async fn account_at(
+        &self,
+        address: Address,
+        block: u64,
+    ) -> Result<Option<AccountId>, LedgerError>;
     /// An account.
     async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError>;
     /// Its standing at a time, past or now.

@@ -208,6 +208,18 @@ impl Facts for Fused<dyn Facts> {
             self.0.account_of(address).await
         )
     }
+    async fn account_at(
+        &self,
+        address: Address,
+        block: u64,
+    ) -> Result<Option<AccountId>, LedgerError> {
+        through!(
+            self,
+            "account_at",
+            ledger(),
+            self.0.account_at(address, block).await
+        )
+    }
     async fn account(&self, id: AccountId) -> Result<Option<AccountFacts>, LedgerError> {
         through!(self, "account", ledger(), self.0.account(id).await)
     }

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 use medibloc_devchain::{Chain, Config, Place, test_accounts};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::contract::Stage;
-use medibloc_ledger::{Events, Facts, LedgerError, Relay, Submit};
+use medibloc_ledger::{Events, Facts, LedgerError, Outcome, Relay, Submit};
 use medibloc_ledger_evm::{
     Accreditation, AuthorityWallet, DeployPlan, EvmLedger, KeeperPlan, RelayOptions, RelayWallet,
-    Rpc, deploy,
+    Rpc, deploy, rotate_address,
 };
 use medibloc_record::{AccountId, Digest, Threshold, Timestamp};
 use serde_json::{Value, json};
@@ -207,6 +207,14 @@ impl Stage for Scene {
 
     async fn reinstate(&self, account: AccountId) -> Result<(), LedgerError> {
         self.authority.reinstate(account).await.map(|_| ())
+    }
+
+    async fn rotate_address(
+        &self,
+        who: &SigningKey,
+        next: &SigningKey,
+    ) -> Result<Outcome, LedgerError> {
+        rotate_address(&self.ledger, &self.relay, who, next).await
     }
 
     async fn form_committee(&self, threshold: Threshold) -> Result<(), LedgerError> {

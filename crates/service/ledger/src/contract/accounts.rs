@@ -1,14 +1,80 @@
 //! Accounts: registered once, keys in versions, accredited with a history.
 
-use medibloc_record::{Digest, Role, SealingKey, Timestamp};
+use medibloc_keys::SigningKey;
+use medibloc_record::{AccountId, Digest, Role, SealingKey, Timestamp};
 
-use super::{Because, Play, id};
+use super::{Because, Play, actor, id};
 use crate::{Call, Event, LedgerError, Standing};
 
 pub(super) async fn play(play: &mut Play<'_>) -> Result<(), LedgerError> {
     registers(play).await?;
     rotates(play).await?;
+    moves(play).await?;
     accredits(play).await
+}
+
+/// An address that signs for the account of another: everything goes on under the account's id, and each address
+/// counts for the blocks that it served in.
+async fn moves(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let facts = play.stage.facts();
+    let (first, second, third) = (actor(91), actor(92), actor(93));
+    let account = id(&first);
+    play.register(&first, Role::Person).await?;
+    let born = facts.head().await?.number;
+    assert_eq!(facts.account_at(first.address(), born - 1).await?, None);
+    let signer = facts.account(account).await?.map(|account| account.signer);
+    assert_eq!(signer, Some(first.address()));
+
+    let moved = rotate(play, account, &first, &second).await?;
+    let again = rotate(play, account, &second, &third).await?;
+    play.stage.wait(1).await?;
+    let signer = facts.account(account).await?.map(|account| account.signer);
+    assert_eq!(signer, Some(third.address()));
+    for (who, now) in [(&first, None), (&second, None), (&third, Some(account))] {
+        assert_eq!(facts.account_of(who.address()).await?, now);
+    }
+    let served = [
+        (&first, born, Some(moved)),
+        (&second, moved, Some(again)),
+        (&third, again, None),
+    ];
+    for (who, from, to) in served {
+        let at = async |block| facts.account_at(who.address(), block).await;
+        assert_eq!(at(from - 1).await?, None, "before {from}");
+        assert_eq!(at(from).await?, Some(account), "from {from} on");
+        assert_eq!(
+            at(to.unwrap_or(again)).await?,
+            Some(account),
+            "until {to:?}"
+        );
+        let after = at(to.unwrap_or(again) + 1).await?;
+        assert_eq!(after, to.is_none().then_some(account), "after {to:?}");
+    }
+    play.refuses(&second, Call::RevokeAll, Because::NotRegistered)
+        .await?;
+    let event = Event::AllRevoked { owner: account };
+    play.does(&third, Call::RevokeAll, vec![event]).await?;
+    let taken = play.stage.rotate_address(&third, &first).await;
+    let error = taken.expect_err("an address serves once");
+    assert!(Because::Exists.is(&error), "not {error:?}");
+    Ok(())
+}
+
+/// The block that it stands in.
+async fn rotate(
+    play: &mut Play<'_>,
+    account: AccountId,
+    from: &SigningKey,
+    to: &SigningKey,
+) -> Result<u64, LedgerError> {
+    let outcome = play.stage.rotate_address(from, to).await?;
+    let event = Event::AddressRotated {
+        account,
+        from: from.address(),
+        to: to.address(),
+    };
+    play.happened.push((Some(outcome), event));
+    Ok(outcome.block)
 }
 
 async fn registers(play: &mut Play<'_>) -> Result<(), LedgerError> {
@@ -87,7 +153,7 @@ async fn accredits(play: &mut Play<'_>) -> Result<(), LedgerError> {
         stage.accredit(hospital, until, from, evidence).await,
         "EmptyPeriod",
     );
-    let nobody = id(&super::actor(99));
+    let nobody = id(&actor(99));
     let error = stage.accredit(nobody, from, until, evidence).await;
     assert!(
         error.is_err_and(|error| Because::NotRegistered.is(&error)),

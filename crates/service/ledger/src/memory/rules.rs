@@ -8,8 +8,8 @@ use medibloc_record::{
     AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, SealingKey,
 };
 
-use super::state::{State, exists, named};
-use crate::{AccountFacts, Call, Event, GrantFacts, LedgerError, RecordFacts};
+use super::state::{Service, State, exists, named};
+use crate::{AccountFacts, Call, Event, GrantFacts, LedgerError, RecordFacts, Refusal};
 
 /// What an anchor batch holds at most.
 const MOST: usize = 256;
@@ -21,12 +21,12 @@ impl State {
         from: Address,
         call: &Call,
     ) -> Result<Vec<Event>, LedgerError> {
-        let caller = AccountId::from_first_address(from);
-        if !matches!(call, Call::Register { .. }) {
-            self.account(caller)?;
+        if let Call::Register { role, sealing_key } = call {
+            return self.register(from, *role, *sealing_key).map(one);
         }
+        let caller = self.account_of(from).ok_or(Refusal::NotRegistered)?;
         match call {
-            Call::Register { role, sealing_key } => self.register(caller, *role, *sealing_key),
+            Call::Register { .. } => Err(Refusal::NotRegistered.into()),
             Call::AnchorBatch(batch) => return self.anchor_batch(caller, batch),
             Call::RotateSealingKey { sealing_key } => self.rotate(caller, *sealing_key),
             Call::Anchor(anchor) => self.anchor(caller, anchor),
@@ -69,16 +69,29 @@ impl State {
         .map(one)
     }
 
-    fn register(&mut self, id: AccountId, role: Role, key: [u8; 32]) -> Result<Event, LedgerError> {
+    fn register(
+        &mut self,
+        signer: Address,
+        role: Role,
+        key: [u8; 32],
+    ) -> Result<Event, LedgerError> {
+        let id = AccountId::from_first_address(signer);
         if key == [0; 32] {
             return Err(named("ZeroKey"));
         }
-        if self.accounts.contains_key(&id) {
+        if self.services.contains_key(&signer) {
             return Err(exists(format!("the account {id}")));
         }
+        let service = Service {
+            account: id,
+            first: self.blocks.len() as u64,
+            last: None,
+        };
+        self.services.insert(signer, service);
         let facts = AccountFacts {
             id,
             role,
+            signer,
             sealing_key: SealingKey { version: 1, key },
             registered_at: self.now,
         };

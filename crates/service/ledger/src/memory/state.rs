@@ -22,6 +22,7 @@ pub(super) struct State {
     pub(super) nonces: BTreeMap<Address, u64>,
     pub(super) counter: u64,
     pub(super) accounts: BTreeMap<AccountId, AccountFacts>,
+    pub(super) services: BTreeMap<Address, Service>,
     pub(super) history: BTreeMap<AccountId, Vec<Past>>,
     pub(super) records: BTreeMap<RecordId, (AnchorFields, RecordFacts)>,
     pub(super) writes: BTreeMap<(AccountId, AccountId), WriteGrant>,
@@ -48,6 +49,14 @@ pub(super) struct Past {
     suspended: bool,
 }
 
+/// What an address signs or signed for, from the block `first` to the block `last`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Service {
+    pub(super) account: AccountId,
+    pub(super) first: u64,
+    pub(super) last: Option<u64>,
+}
+
 impl State {
     pub(super) const fn new(now: Timestamp) -> Self {
         Self {
@@ -59,6 +68,7 @@ impl State {
             nonces: BTreeMap::new(),
             counter: 0,
             accounts: BTreeMap::new(),
+            services: BTreeMap::new(),
             history: BTreeMap::new(),
             records: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -110,6 +120,47 @@ impl State {
             block: number,
             transaction: hash,
         }
+    }
+
+    /// The account that an address signs for now.
+    pub(super) fn account_of(&self, signer: Address) -> Option<AccountId> {
+        let service = self.services.get(&signer)?;
+        service.last.is_none().then_some(service.account)
+    }
+
+    /// The account that it signed for at any moment of a block.
+    pub(super) fn account_at(&self, signer: Address, block: u64) -> Option<AccountId> {
+        let service = self.services.get(&signer)?;
+        let served = service.first <= block && service.last.is_none_or(|last| block <= last);
+        served.then_some(service.account)
+    }
+
+    /// Hands an account to another address; the block is the one that is mined next.
+    pub(super) fn rotate_address(
+        &mut self,
+        account: AccountId,
+        next: Address,
+    ) -> Result<Event, LedgerError> {
+        if self.services.contains_key(&next) || next == Address::new([0; 20]) {
+            return Err(exists(format!("the account of {next}")));
+        }
+        let block = self.blocks.len() as u64;
+        let facts = self.account(account)?;
+        let from = core::mem::replace(&mut facts.signer, next);
+        if let Some(service) = self.services.get_mut(&from) {
+            service.last = Some(block);
+        }
+        let service = Service {
+            account,
+            first: block,
+            last: None,
+        };
+        self.services.insert(next, service);
+        Ok(Event::AddressRotated {
+            account,
+            from,
+            to: next,
+        })
     }
 
     /// The newest entry of the account's history that is not after `at`.
