@@ -17,7 +17,7 @@ pub use formats::{cda, fhir};
 pub use grants::grant;
 pub use keepers::keeper_request;
 pub use keys::keys;
-pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package};
+pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package, walk};
 pub use seeds::seeds;
 pub use wire::wire;
 
@@ -32,6 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("crypt4gh_body", crypt4gh_body),
     ("package", package),
     ("car_unixfs", car_unixfs),
+    ("walk", walk),
     ("keeper_request", keeper_request),
     ("grant", grant),
     ("keys", keys),

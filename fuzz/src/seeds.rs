@@ -46,6 +46,14 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             all.extend([node(), car()]);
             all
         }
+        // A leaf; two leaves and a node over both; a node over nodes; one leaf again and again; sizes of 2^64.
+        "walk" => vec![
+            b"\x02leaf".to_vec(),
+            b"\x02leaf\0\x02other\0\x01\x40\x01\x41\x01".to_vec(),
+            b"\x02leaf\0\x02other\0\x01\x40\x01\x41\x01\0\x03\x02\x01".to_vec(),
+            b"\x02leaf\0\x01\x01\x01\x01\x01\x01\x01\0\x01\x01\x01\x01\x01".to_vec(),
+            b"\x02leaf\0\x01\x01\xff\x01\xff\0\x01\x01\xfe".to_vec(),
+        ],
         "keeper_request" => {
             let world = World::new();
             let request = world.request();

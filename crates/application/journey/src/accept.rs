@@ -8,6 +8,7 @@ use medibloc_record::{Digest, KeySet, Manifest, RecordId, Sealed, SignedAttestat
 use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
 use serde::{Deserialize, Serialize};
 
+use crate::caught::caught;
 use crate::mail::Dates;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
@@ -137,7 +138,7 @@ impl Party {
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;
         } else {
-            match self.open_own(own, &kept).await {
+            match caught("record", self.open_own(own, &kept)).await {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     let accepted = facts.is_some_and(|facts| facts.accepted);

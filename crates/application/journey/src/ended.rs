@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_dag::{Cid, unixfs};
+use medibloc_dag::{Budget, Cid, Walk};
 use medibloc_record::{AccountId, Address, Digest, GrantId, Package, RecordId};
 
 use crate::errand::errand_key;
@@ -143,16 +143,19 @@ impl Party {
         Ok(())
     }
 
-    /// Leaves before the nodes that name them.
+    /// Leaves before the nodes that name them. What leads nowhere is dropped itself.
     fn drop_dag(&self, root: &Cid) -> Result<(), JourneyError> {
-        let (mut open, mut found) = (vec![*root], Vec::new());
-        let mut seen = BTreeSet::from([*root]);
-        while let Some(cid) = open.pop() {
-            if let Some(bytes) = self.ports.vault.blob(&cid)? {
-                let links = unixfs::links(&cid, &bytes).unwrap_or_default();
-                open.extend(links.into_iter().filter(|link| seen.insert(*link)));
+        let mut found = vec![*root];
+        if let Ok(mut walk) = Walk::of_unknown_size(*root, Budget::of_record()) {
+            while let Some(wanted) = walk.next_block() {
+                if !wanted.is_leaf()
+                    && let Some(bytes) = self.ports.vault.blob(wanted.cid())?
+                {
+                    // What is here was taken by the same walk; what was not has nothing below it here.
+                    let _nothing_below = walk.take(&wanted, &bytes);
+                }
+                found.push(*wanted.cid());
             }
-            found.push(cid);
         }
         for cid in found.iter().rev() {
             self.ports.vault.drop_blob(cid)?;

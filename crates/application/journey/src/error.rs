@@ -63,6 +63,14 @@ pub enum JourneyError {
         /// What to do.
         hint: &'static str,
     },
+    /// This program failed on something from outside.
+    #[error(
+        "the program failed on the {what}: a fault of ours and not of your data; the {what} is set aside and everything else goes on. Report it, with the version that `medibloc --version` says"
+    )]
+    Fault {
+        /// What it looked at.
+        what: &'static str,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"

@@ -1,27 +1,16 @@
 //! Fetching the objects of a record into the vault, and opening from there: bounded, for what is fetched was not checked yet.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use medibloc_dag::Cid;
+use medibloc_dag::{Cid, DagError, Walk};
 use medibloc_record::{Digest, Manifest, ManifestPart};
+use medibloc_seal::{walk_manifest, walk_part};
 use medibloc_store::Store;
 
 use crate::blocks::WINDOW;
 use crate::ports::PortError;
 use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
-
-/// Bytes that the blocks of a part can have: segments are longer by 28 bytes of 65,536, padding adds an eighth, nodes and
-/// small parts a little.
-pub(crate) const fn most_of(part: &ManifestPart) -> u64 {
-    part.length
-        .saturating_add(part.length / 4)
-        .saturating_add(4 << 20)
-}
-
-/// Bytes of a linked manifest with its inner nodes; `seal` takes at most 64 MiB.
-pub(crate) const LARGEST_MANIFEST: u64 = 65 << 20;
 
 impl Party {
     /// A single-block object, from the vault or from storage; kept in the vault.
@@ -65,14 +54,13 @@ impl Party {
         Ok(())
     }
 
-    /// Every block of a part, into the vault; no more than a part of its length can have.
+    /// Every block of a part, into the vault; no more than a part of its length has.
     pub(crate) async fn fetch_part(
         &self,
         store: &dyn Store,
         part: &ManifestPart,
     ) -> Result<(), JourneyError> {
-        self.fetch_at_most(store, &part.cid, "part", most_of(part))
-            .await
+        self.fetch_file(store, walk_part(part)?, "part").await
     }
 
     /// A linked manifest: bounded, for it is fetched before anything of the record was checked.
@@ -81,43 +69,40 @@ impl Party {
         store: &dyn Store,
         root: &Cid,
     ) -> Result<(), JourneyError> {
-        self.fetch_at_most(store, root, "manifest", LARGEST_MANIFEST)
+        self.fetch_file(store, walk_manifest(*root)?, "manifest")
             .await
     }
 
-    async fn fetch_at_most(
+    async fn fetch_file(
         &self,
         store: &dyn Store,
-        root: &Cid,
+        mut walk: Walk,
         what: &'static str,
-        most: u64,
     ) -> Result<(), JourneyError> {
-        let (mut open, mut fetched) = (vec![*root], 0u64);
-        // A node may name a block many times; each is looked at once.
-        let mut seen = BTreeSet::from([*root]);
-        while !open.is_empty() {
-            let window = open.split_off(open.len().saturating_sub(WINDOW));
+        loop {
+            let window = walk.next_blocks(WINDOW);
+            if window.is_empty() {
+                return Ok(());
+            }
             let mut asked: Vec<Asked<'_, _>> = Vec::new();
-            for cid in window {
+            for wanted in window {
                 asked.push(Box::pin(async move {
-                    (cid, self.block(store, &cid, what).await)
+                    (wanted, self.block(store, wanted.cid(), what).await)
                 }));
             }
-            for (cid, bytes) in all(asked).await {
-                let bytes = bytes?;
-                fetched += bytes.len() as u64;
-                if fetched > most {
-                    return Err(JourneyError::Untrusted {
-                        what,
-                        why: format!("it has more than {most} bytes"),
-                    });
-                }
-                let links = medibloc_dag::unixfs::links(&cid, &bytes)
-                    .map_err(|source| JourneyError::Malformed { what, source })?;
-                open.extend(links.into_iter().filter(|link| seen.insert(*link)));
+            for (wanted, bytes) in all(asked).await {
+                walk.take(&wanted, &bytes?)
+                    .map_err(|error| untrusted(what, &error))?;
             }
         }
-        Ok(())
+    }
+}
+
+/// A file that is not what it says: the rule that it breaks, or the work that it costs, is the reason.
+pub(crate) fn untrusted(what: &'static str, error: &DagError) -> JourneyError {
+    JourneyError::Untrusted {
+        what,
+        why: error.to_string(),
     }
 }
 
@@ -188,15 +173,19 @@ mod tests {
         [&[tag], varint(body.len()).as_slice(), body].concat()
     }
 
-    /// A UnixFS file node in DAG-PB: links without names, then type, size, and the size of each child.
-    fn node(children: &[Cid], size: usize) -> Block {
+    /// A UnixFS file node in DAG-PB over leaves: links without names, then type, size, and the size of each child.
+    fn node(children: &[(Cid, usize)]) -> Block {
         let mut bytes = Vec::new();
-        let mut data = [&[0x08, 2, 0x18], varint(size * children.len()).as_slice()].concat();
-        for child in children {
-            let link = [field(0x0a, &child.to_bytes()), vec![0x12, 0, 0x18, 1]].concat();
-            bytes.extend(field(0x12, &link));
+        let whole = children.iter().map(|(_, size)| size).sum();
+        let mut data = [&[0x08, 2, 0x18], varint(whole).as_slice()].concat();
+        for (child, size) in children {
+            let total = [&[0x12, 0, 0x18], varint(*size).as_slice()].concat();
+            bytes.extend(field(
+                0x12,
+                &[field(0x0a, &child.to_bytes()), total].concat(),
+            ));
             data.push(0x20);
-            data.extend(varint(size));
+            data.extend(varint(*size));
         }
         bytes.extend(field(0x0a, &data));
         Block::of(Codec::DagPb, bytes).unwrap()
@@ -215,42 +204,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_names_one_block_a_trillion_times_costs_a_few_blocks() {
+    async fn a_file_that_is_not_what_its_length_says_is_not_fetched() {
         let world = World::new(1);
         let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
         let party = Party::new(phrase.seed(), Role::Person, world.ports());
-        let mut blocks = vec![Block::of(Codec::Raw, vec![7; 100]).unwrap()];
-        for level in 0..4 {
-            let child = *blocks.last().unwrap().cid();
-            blocks.push(node(&[child; 1024], 100 << (10 * level)));
+        let store = world.store.as_ref();
+        let leaves = |lengths: &[usize]| -> Vec<Block> {
+            let leaf = |(n, length): (u8, &usize)| Block::of(Codec::Raw, vec![n; *length]);
+            (0..).zip(lengths).map(|it| leaf(it).unwrap()).collect()
+        };
+        // 2 MiB of plaintext rest as 2,098,048 bytes: three leaves.
+        let (mib, length) = (1 << 20, 2 << 20);
+        for (blocks, length, told) in [
+            (leaves(&[mib, mib, 896]), length, None),
+            (leaves(&[mib, mib, 896]), mib as u64, Some("do not add up")),
+            (
+                leaves(&[mib, 524_288, 524_288, 896]),
+                length,
+                Some("more than 4 blocks of work"),
+            ),
+            (leaves(&[mib, mib, 896]), 1 << 41, Some("more than 1 TiB")),
+        ] {
+            let sizes: Vec<_> = blocks
+                .iter()
+                .map(|leaf| (*leaf.cid(), leaf.bytes().len()))
+                .collect();
+            let root = node(&sizes);
+            let part = part(*root.cid(), length);
+            store.put(blocks).await.unwrap();
+            store.put(vec![root]).await.unwrap();
+            let fetched = party.fetch_part(store, &part).await;
+            assert_eq!(fetched.is_ok(), told.is_none());
+            if let (Err(error), Some(told)) = (fetched, told) {
+                assert!(error.to_string().contains(told), "{error}");
+            }
         }
-        let root = *blocks.last().unwrap().cid();
-        world.store.put(blocks).await.unwrap();
-        let part = part(root, 10);
-        party.fetch_part(world.store.as_ref(), &part).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_part_with_more_blocks_than_its_length_is_not_fetched() {
-        let world = World::new(2);
-        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
-        let party = Party::new(phrase.seed(), Role::Person, world.ports());
-        let leaves: Vec<_> = (0..8)
-            .map(|n| Block::of(Codec::Raw, vec![n; 1 << 20]).unwrap())
-            .collect();
-        let cids: Vec<Cid> = leaves.iter().map(|leaf| *leaf.cid()).collect();
-        let root = node(&cids, 1 << 20);
-        let cid = *root.cid();
-        world.store.put(leaves).await.unwrap();
-        world.store.put(vec![root]).await.unwrap();
-        let short = part(cid, 1 << 20);
-        let refused = party.fetch_part(world.store.as_ref(), &short).await;
-        let told = refused.unwrap_err().to_string();
-        assert!(told.contains("more than"), "{told}");
-        let right = part(cid, 8 << 20);
-        party
-            .fetch_part(world.store.as_ref(), &right)
-            .await
-            .unwrap();
+        let one = leaves(&[mib]).remove(0);
+        let again = node(&[(*one.cid(), mib); 2]);
+        let cid = *again.cid();
+        store.put(vec![one, again]).await.unwrap();
+        let error = party.fetch_manifest(store, &cid).await.unwrap_err();
+        assert!(error.to_string().contains("stands in it twice"), "{error}");
     }
 }

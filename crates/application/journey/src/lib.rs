@@ -67,6 +67,8 @@ mod accept;
 mod after;
 mod audit;
 mod blocks;
+mod bounds;
+mod caught;
 pub mod contract;
 mod credential;
 mod ended;

@@ -8,6 +8,7 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::caught::caught;
 use crate::pairing::ContactCard;
 use crate::party::OwnAddress;
 use crate::ports::Letter;
@@ -162,7 +163,7 @@ impl Party {
             .mailbox(&signer, &self.ports.network.own_node());
         let mut opened = Vec::new();
         for letter in mailbox.fetch().await? {
-            match self.open_letter(own, &letter) {
+            match caught("letter", async { self.open_letter(own, &letter) }).await {
                 Ok(message) => opened.push(message),
                 Err(_) => mailbox.done(letter.id).await?,
             }
@@ -185,6 +186,7 @@ impl Party {
     }
 
     fn open_letter(&self, own: &OwnAddress, letter: &Letter) -> Result<Opened, JourneyError> {
+        crate::bounds::letter(letter)?;
         let info = info::mailbox(&self.ports.domain, letter.sender, own.address, &letter.id);
         let secret = self.sealing_at(own, letter.wrapped.key_version);
         let inner = hpke_open(&secret, &info, &letter.wrapped)?;
@@ -196,7 +198,8 @@ impl Party {
                 why: "its signature is not the sender's".into(),
             });
         }
-        let message = crate::party::decode("message", &signed.message)?;
+        let message: Message = crate::party::decode("message", &signed.message)?;
+        message.within_bounds(signed.message.len())?;
         Ok(Opened {
             signer,
             recipient: own.id(),

@@ -5,6 +5,7 @@ use medibloc_consent::{Binding, WriteGrant};
 use medibloc_record::{AccountId, Address};
 
 use crate::accept::is_temporary;
+use crate::caught::caught;
 use crate::errand::errand_key;
 use crate::grant::PendingRequest;
 use crate::mail::{AccessRequest, Message, Opened};
@@ -66,7 +67,7 @@ impl Party {
             }
             return self.letter_done(own, letter.id).await;
         }
-        match self.effect_of(own, &letter, report).await {
+        match caught("letter", self.effect_of(own, &letter, report)).await {
             Ok(mut changes) => {
                 changes.push(change(table::SEEN, &letter.id, &true));
                 self.ports.vault.apply(changes)?;

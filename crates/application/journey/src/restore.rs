@@ -5,6 +5,7 @@ use medibloc_keys::Phrase;
 use medibloc_ledger::Event;
 use medibloc_record::{GrantId, Role};
 
+use crate::caught::caught;
 use crate::grant::GivenGrant;
 use crate::grant::deliver::{Delivery, delivery_key};
 use crate::pairing::{Contact, ContactCard};
@@ -113,7 +114,7 @@ impl Party {
         let (events, _) = self.events_from(0).await?;
         let mut found = 0;
         for (_, event) in events {
-            match self.find_consent(&event).await {
+            match caught("consent", self.find_consent(&event)).await {
                 Ok(true) => found += 1,
                 Ok(false) => {}
                 Err(error @ JourneyError::Port(crate::PortError::Vault { .. })) => {

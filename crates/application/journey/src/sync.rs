@@ -9,6 +9,7 @@ use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::is_temporary;
+use crate::caught::caught;
 use crate::grant::{EndOfGrant, GivenGrant};
 use crate::party::{OwnAddress, change, decode, table};
 use crate::ports::{Change, PortError};
@@ -146,9 +147,8 @@ impl Party {
             if over.contains(at) {
                 continue;
             }
-            let done = self
-                .take_event(&own, at.block, event, &capsules, report)
-                .await;
+            let done = self.take_event(&own, at.block, event, &capsules, report);
+            let done = caught("event", done).await;
             match done {
                 Ok(()) => {}
                 Err(error) if is_temporary(&error) => {

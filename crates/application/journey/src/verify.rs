@@ -1,20 +1,20 @@
 //! Verify and export one own record: everything is fetched from the node and recomputed from the chain, nothing that
 //! the vault says is believed; and the plaintext is given out as bytes.
 
-use std::collections::BTreeSet;
-
-use medibloc_dag::{Block, Cid, unixfs};
+use medibloc_dag::{Block, Budget, Cid, Walk};
 use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::crypt4gh::Recipient;
-use medibloc_seal::{Expectations, check_for_owner, open_capsule, sealed_with_manifest};
+use medibloc_seal::{
+    Expectations, check_for_owner, open_capsule, sealed_with_manifest, walk_manifest, walk_part,
+};
 use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::ended::cid_of;
-use crate::fetch::{LARGEST_MANIFEST, most_of};
+use crate::fetch::untrusted;
 use crate::views::{RecordView, record_view};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
@@ -241,7 +241,7 @@ impl Party {
             fetch(found.capsule, "capsule").await?,
         )?;
         if let Some(cid) = sealed.package().manifest_cid {
-            self.check_dag(store, &cid, LARGEST_MANIFEST).await?;
+            self.check_dag(store, walk_manifest(cid)?).await?;
         }
         let sealed = self.with_vault(|source| sealed_with_manifest(sealed, source))?;
         let attestation =
@@ -275,37 +275,20 @@ impl Party {
             domain,
         )?;
         for part in &manifest.parts {
-            self.check_dag(store, &part.cid, most_of(part)).await?;
+            self.check_dag(store, walk_part(part)?).await?;
             // The blocks are bound by their identifiers now, wherever they are read.
             self.with_vault(|source| medibloc_seal::open_part(part, source, &mut std::io::sink()))?;
         }
         Ok(manifest.parts.len())
     }
 
-    /// Every block below a root is at the node, unchanged; one that the vault lost is kept again.
-    async fn check_dag(
-        &self,
-        store: &dyn Store,
-        root: &Cid,
-        most: u64,
-    ) -> Result<(), JourneyError> {
-        let (mut open, mut seen, mut fetched) = (vec![*root], BTreeSet::from([*root]), 0u64);
-        while let Some(cid) = open.pop() {
-            let block = from_node(store, &cid, "part").await?;
-            fetched += block.bytes().len() as u64;
-            if fetched > most {
-                return Err(JourneyError::Untrusted {
-                    what: "part",
-                    why: format!("it has more than {most} bytes"),
-                });
-            }
-            let links = unixfs::links(&cid, block.bytes());
-            let links = links.map_err(|source| JourneyError::Malformed {
-                what: "part",
-                source,
-            })?;
-            open.extend(links.into_iter().filter(|link| seen.insert(*link)));
-            if self.ports.vault.blob(&cid)?.is_none() {
+    /// Every block of a file is at the node, unchanged; one that the vault lost is kept again.
+    async fn check_dag(&self, store: &dyn Store, mut walk: Walk) -> Result<(), JourneyError> {
+        while let Some(wanted) = walk.next_block() {
+            let block = from_node(store, wanted.cid(), "part").await?;
+            walk.take(&wanted, block.bytes())
+                .map_err(|error| untrusted("part", &error))?;
+            if self.ports.vault.blob(wanted.cid())?.is_none() {
                 self.ports.vault.put_blob(&block)?;
             }
         }
@@ -339,18 +322,17 @@ impl Party {
         let opened = self.open_own(&own, &kept).await?;
         let attestation = cid_of(kept.anchor.attestation);
         let attestation = SignedAttestation::parse(self.vault_block(&attestation)?.bytes())?;
-        let mut open: Vec<Cid> = opened.sealed.payload_roots().copied().collect();
-        let mut seen: BTreeSet<Cid> = open.iter().copied().collect();
-        while let Some(cid) = open.pop() {
-            let block = self.vault_block(&cid)?;
-            let links = unixfs::links(&cid, block.bytes());
-            let links = links.map_err(|source| JourneyError::Malformed {
-                what: "block of the vault",
-                source,
-            })?;
-            open.extend(links.into_iter().filter(|link| seen.insert(*link)));
-            if store.has(&[cid]).await? != [true] {
-                store.put(vec![block]).await?;
+        let mut budget = Budget::of_record();
+        for walk in opened.sealed.walks(&mut budget) {
+            let mut walk = walk.map_err(|error| untrusted("block of the vault", &error))?;
+            while let Some(wanted) = walk.next_block() {
+                let cid = *wanted.cid();
+                let block = self.vault_block(&cid)?;
+                walk.take(&wanted, block.bytes())
+                    .map_err(|error| untrusted("block of the vault", &error))?;
+                if store.has(&[cid]).await? != [true] {
+                    store.put(vec![block]).await?;
+                }
             }
         }
         put_sealed(store.as_ref(), &opened.sealed, &attestation).await?;

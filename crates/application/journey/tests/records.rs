@@ -328,46 +328,6 @@ async fn an_account_with_a_newer_key_still_gets_letters_and_grants() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_fits_no_block_goes_all_the_way_and_is_purged_too() {
-    let story = story(7).await;
-    let mut long = draft("long");
-    long.title = Some("x".repeat(2 << 20));
-    let written = story.hospital.write_for(story.owner, long).await;
-    let record = written.unwrap().record;
-    let report = story.patient.sync().await.unwrap();
-    assert_eq!(report.accepted, [record], "{report:?}");
-    assert!(story.patient.verify_record(record).await.unwrap().holds());
-    story
-        .hospital
-        .ask(story.owner, Purpose::Treatment, "long", story.until)
-        .await
-        .unwrap();
-    story.patient.sync().await.unwrap();
-    let request = story.patient.requests().unwrap().pop().unwrap();
-    let grant = story
-        .patient
-        .approve(&request, record, story.until)
-        .await
-        .unwrap();
-    story.hospital.sync().await.unwrap();
-    let read = story.hospital.read(record).await.unwrap();
-    assert_eq!(read.manifest.title.unwrap().len(), 2 << 20);
-    let (restored, _) = Party::restore(&phrase(1), Role::Person, story.world.ports())
-        .await
-        .unwrap();
-    assert_eq!(
-        restored.export_record(record).unwrap().parts[0]
-            .bytes
-            .as_slice(),
-        b"long"
-    );
-    story.patient.revoke(grant).await.unwrap();
-    let report = story.hospital.sync().await.unwrap();
-    assert_eq!(report.ended, [grant]);
-    assert!(report.purged.is_empty(), "the author keeps what it wrote");
-}
-
-#[tokio::test]
 async fn what_a_node_lost_is_stored_again_from_the_vault() {
     let story = story(11).await;
     let record = written(&story, "kept at home").await;

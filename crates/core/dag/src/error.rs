@@ -36,6 +36,16 @@ pub enum DagError {
         /// Which.
         cid: Cid,
     },
+    /// It costs more than it may: nothing that the platform makes does.
+    #[error(
+        "it needs more than {most} {unit} of work, and nothing that this platform makes does: ask its author to make it again"
+    )]
+    Budget {
+        /// The limit.
+        most: u64,
+        /// Of what: blocks or bytes.
+        unit: &'static str,
+    },
     /// Over a limit.
     #[error("{what} is over the limit of {limit} bytes")]
     TooLarge {

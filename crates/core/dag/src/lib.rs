@@ -4,13 +4,17 @@
 //! knows nothing of records.
 
 mod block;
+mod budget;
 pub mod car;
 pub mod cbor;
 mod cid;
 mod error;
 mod pb;
 pub mod unixfs;
+mod walk;
 
 pub use block::{Block, BlockSource, MAX_BLOCK};
+pub use budget::{Budget, MOST_BLOCKS, MOST_BYTES};
 pub use cid::{Cid, Codec};
 pub use error::DagError;
+pub use walk::{MAX_LEVELS, Walk, Wanted};

@@ -1,6 +1,8 @@
 //! dag-pb, as much as UnixFS file nodes need (IPLD DAG-PB specification; UnixFS v1).
 
-use crate::{Cid, DagError};
+use crate::unixfs::{LEAF, WIDTH};
+use crate::walk::{OBJECT, bad};
+use crate::{Cid, Codec, DagError};
 
 /// One link of a file node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +16,18 @@ pub(crate) struct Link {
 
 const TYPE_FILE: u64 = 2;
 
-/// The canonical bytes of a file node: links first, then data.
-pub(crate) fn encode_file(links: &[Link]) -> Vec<u8> {
+/// Bytes of the file below a node, and of all blocks below it.
+pub(crate) fn sums(links: &[Link]) -> Result<(u64, u64), DagError> {
+    let sum = |(content, total): (u64, u64), link: &Link| {
+        let content = content.checked_add(link.content)?;
+        Some((content, total.checked_add(link.total)?))
+    };
+    let sums = links.iter().try_fold((0, 0), sum);
+    sums.ok_or_else(|| bad("sizes overflow"))
+}
+
+/// The canonical bytes of a file node over `content` bytes: links first, then data.
+pub(crate) fn encode_file(links: &[Link], content: u64) -> Vec<u8> {
     let mut out = Vec::new();
     for link in links {
         let mut body = Vec::with_capacity(48);
@@ -26,7 +38,7 @@ pub(crate) fn encode_file(links: &[Link]) -> Vec<u8> {
     }
     let mut data = Vec::new();
     field_varint(&mut data, 1, TYPE_FILE);
-    field_varint(&mut data, 3, links.iter().map(|link| link.content).sum());
+    field_varint(&mut data, 3, content);
     for link in links {
         field_varint(&mut data, 4, link.content);
     }
@@ -41,6 +53,9 @@ pub(crate) fn decode_file(bytes: &[u8]) -> Result<Vec<Link>, DagError> {
     let mut data: Option<&[u8]> = None;
     while !rest.is_empty() {
         match read_field(&mut rest)? {
+            (2, Field::Bytes(_)) if links.len() == WIDTH => {
+                return Err(bad("more than 1,024 links"));
+            }
             (2, Field::Bytes(body)) => links.push(decode_link(body)?),
             (1, Field::Bytes(body)) => data = Some(body),
             _ => return Err(bad("an unknown field")),
@@ -51,20 +66,40 @@ pub(crate) fn decode_file(bytes: &[u8]) -> Result<Vec<Link>, DagError> {
     while !data.is_empty() {
         match read_field(&mut data)? {
             (1, Field::Varint(TYPE_FILE)) | (3, Field::Varint(_)) => {}
+            (4, Field::Varint(_)) if sizes.len() == links.len() => break,
             (4, Field::Varint(size)) => sizes.push(size),
             _ => return Err(bad("a node that is no file")),
         }
     }
-    if sizes.len() != links.len() {
+    if sizes.len() != links.len() || !data.is_empty() {
         return Err(bad("sizes and links differ in number"));
     }
     for (link, size) in links.iter_mut().zip(sizes) {
         link.content = size;
+        check_sizes(link)?;
     }
-    if encode_file(&links) != bytes {
+    if links.is_empty() {
+        return Err(bad("a node without links"));
+    }
+    let (content, _) = sums(&links)?;
+    if encode_file(&links, content) != bytes {
         return Err(bad("another encoding of the same node"));
     }
     Ok(links)
+}
+
+/// A child has bytes, a leaf no more than 1 MiB and no others below it, and a node is not larger than what is below it.
+fn check_sizes(link: &Link) -> Result<(), DagError> {
+    if link.content == 0 {
+        return Err(bad("a link to no bytes"));
+    }
+    match link.cid.codec() {
+        Codec::Raw if link.content > LEAF as u64 => Err(bad("a leaf of more than 1 MiB")),
+        Codec::Raw if link.total != link.content => Err(bad("a leaf of two sizes")),
+        Codec::DagPb if link.total <= link.content => Err(bad("a node smaller than its file")),
+        Codec::DagCbor => Err(bad(OBJECT)),
+        Codec::Raw | Codec::DagPb => Ok(()),
+    }
 }
 
 fn decode_link(mut body: &[u8]) -> Result<Link, DagError> {
@@ -113,6 +148,9 @@ fn varint(rest: &mut &[u8]) -> Result<u64, DagError> {
     for shift in (0..64).step_by(7) {
         let (byte, tail) = rest.split_first().ok_or_else(|| bad("a cut number"))?;
         *rest = tail;
+        if shift == 63 && *byte > 1 {
+            return Err(bad("a number too long"));
+        }
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Ok(value);
@@ -142,8 +180,4 @@ fn field_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_varint(out, number << 3 | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
-}
-
-const fn bad(why: &'static str) -> DagError {
-    DagError::Unixfs { why }
 }

@@ -2,17 +2,15 @@
 //!
 //! Kubo with that profile and the JavaScript importer give the same identifiers.
 
-use crate::pb::{Link, decode_file, encode_file};
-use crate::{Block, BlockSource, Cid, Codec, DagError};
+use crate::pb::{Link, decode_file, encode_file, sums};
+use crate::walk::{OBJECT, bad};
+use crate::{Block, BlockSource, Budget, Cid, Codec, DagError, Walk};
 
 /// Bytes of a leaf; the last one may have fewer.
 pub const LEAF: usize = 1 << 20;
 
 /// Links of a node.
 pub const WIDTH: usize = 1024;
-
-/// Levels of nodes that a reader follows: 1,024⁴ leaves are more than any disk.
-const MAX_LEVELS: usize = 4;
 
 /// Builds the nodes above leaves as they come, in constant memory: at most 1,024 links a level.
 #[derive(Debug, Default)]
@@ -29,7 +27,7 @@ impl FileBuilder {
     /// Adds the next leaf; gives the nodes that became full.
     ///
     /// # Errors
-    /// Never for leaves of this layout; a node over 1 MiB cannot arise.
+    /// If the lengths of all leaves are more than 2⁶⁴; never for leaves that are there.
     pub fn push(&mut self, leaf: Cid, length: u64) -> Result<Vec<Block>, DagError> {
         let mut nodes = Vec::new();
         self.add(
@@ -87,11 +85,14 @@ impl FileBuilder {
 }
 
 fn close(links: &[Link], nodes: &mut Vec<Block>) -> Result<Link, DagError> {
-    let block = Block::of(Codec::DagPb, encode_file(links))?;
-    let total = links.iter().map(|link| link.total).sum::<u64>() + block.bytes().len() as u64;
+    let (content, below) = sums(links)?;
+    let block = Block::of(Codec::DagPb, encode_file(links, content))?;
+    let total = below
+        .checked_add(block.bytes().len() as u64)
+        .ok_or_else(|| bad("sizes overflow"))?;
     let link = Link {
         cid: *block.cid(),
-        content: links.iter().map(|link| link.content).sum(),
+        content,
         total,
     };
     nodes.push(block);
@@ -109,9 +110,7 @@ pub fn links(cid: &Cid, bytes: &[u8]) -> Result<Vec<Cid>, DagError> {
             .into_iter()
             .map(|link| link.cid)
             .collect()),
-        Codec::DagCbor => Err(DagError::Unixfs {
-            why: "an object where a file was expected",
-        }),
+        Codec::DagCbor => Err(bad(OBJECT)),
     }
 }
 
@@ -138,76 +137,35 @@ pub struct Leaf {
     pub length: u64,
 }
 
-/// The leaves that hold bytes `from..to` of a file, in order; only the nodes above them are fetched, each checked.
+/// The leaves that hold bytes `from..to` of a file, in order; only the nodes above them are fetched, each checked, all at
+/// the cost of `budget`.
 ///
 /// # Errors
-/// If a node is missing, changed, or not of this layout.
+/// If a node is missing, changed, or not of this layout, or the budget ends.
 pub fn leaves(
     root: &Cid,
     size: u64,
-    from: u64,
-    to: u64,
+    (from, to): (u64, u64),
     source: &dyn BlockSource,
+    budget: Budget,
 ) -> Result<Vec<Leaf>, DagError> {
+    let mut walk = Walk::within(*root, size, budget)?.only(from, to);
     let mut found = Vec::new();
-    let top = Link {
-        cid: *root,
-        content: size,
-        total: 0,
-    };
-    walk(&top, 0, 0, (from, to), source, &mut found)?;
-    Ok(found)
-}
-
-fn walk(
-    link: &Link,
-    offset: u64,
-    level: usize,
-    range: (u64, u64),
-    source: &dyn BlockSource,
-    found: &mut Vec<Leaf>,
-) -> Result<(), DagError> {
-    let end = offset.checked_add(link.content).ok_or(DagError::Unixfs {
-        why: "sizes overflow",
-    })?;
-    let outside = end <= range.0 || offset >= range.1;
-    match link.cid.codec() {
-        Codec::Raw if outside => {}
-        Codec::Raw => found.push(Leaf {
-            cid: link.cid,
-            offset,
-            length: link.content,
-        }),
-        Codec::DagPb if outside => {}
-        Codec::DagPb if level < MAX_LEVELS => {
-            let bytes = fetch(&link.cid, source)?;
-            let children = decode_file(&bytes)?;
-            let sum = children
-                .iter()
-                .try_fold(0u64, |sum, child| sum.checked_add(child.content));
-            if sum != Some(link.content) {
-                return Err(DagError::Unixfs {
-                    why: "a node's sizes do not add up",
-                });
-            }
-            let mut at = offset;
-            for child in &children {
-                walk(child, at, level + 1, range, source, found)?;
-                at += child.content;
-            }
-        }
-        Codec::DagPb => {
-            return Err(DagError::Unixfs {
-                why: "too many levels",
+    if size == 0 || from >= to.min(size) {
+        return Ok(found);
+    }
+    while let Some(wanted) = walk.next_block() {
+        if wanted.is_leaf() {
+            found.push(Leaf {
+                cid: *wanted.cid(),
+                offset: wanted.offset(),
+                length: wanted.said().unwrap_or(size),
             });
-        }
-        Codec::DagCbor => {
-            return Err(DagError::Unixfs {
-                why: "an object where a file was expected",
-            });
+        } else {
+            walk.take(&wanted, &fetch(wanted.cid(), source)?)?;
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 fn fetch(cid: &Cid, source: &dyn BlockSource) -> Result<Vec<u8>, DagError> {
@@ -237,9 +195,7 @@ pub fn check_leaf(leaf: &Leaf, bytes: &[u8]) -> Result<(), DagError> {
     if bytes.len() as u64 == leaf.length {
         Ok(())
     } else {
-        Err(DagError::Unixfs {
-            why: "a leaf of another length",
-        })
+        Err(bad("a leaf of another length"))
     }
 }
 
@@ -251,28 +207,17 @@ pub fn size(root: &Cid, source: &dyn BlockSource) -> Result<u64, DagError> {
     let bytes = fetch(root, source)?;
     match root.codec() {
         Codec::Raw => Ok(bytes.len() as u64),
-        Codec::DagPb => decode_file(&bytes)?
-            .iter()
-            .try_fold(0u64, |sum, child| sum.checked_add(child.content))
-            .ok_or(DagError::Unixfs {
-                why: "sizes overflow",
-            }),
-        Codec::DagCbor => Err(DagError::Unixfs {
-            why: "an object where a file was expected",
-        }),
+        Codec::DagPb => Ok(sums(&decode_file(&bytes)?)?.0),
+        Codec::DagCbor => Err(bad(OBJECT)),
     }
 }
 
-/// The whole file, for small ones.
+/// The whole file, for small ones: its root tells its size.
 ///
 /// # Errors
 /// As [`leaves`], or if it is over `limit`.
-pub fn read_all(
-    root: &Cid,
-    size: u64,
-    source: &dyn BlockSource,
-    limit: u64,
-) -> Result<Vec<u8>, DagError> {
+pub fn read_all(root: &Cid, source: &dyn BlockSource, limit: u64) -> Result<Vec<u8>, DagError> {
+    let size = size(root, source)?;
     if size > limit {
         return Err(DagError::TooLarge {
             what: "a file",
@@ -280,7 +225,7 @@ pub fn read_all(
         });
     }
     let mut out = Vec::new();
-    for leaf in leaves(root, size, 0, size, source)? {
+    for leaf in leaves(root, size, (0, size), source, Budget::of_file(size)?)? {
         out.extend_from_slice(&leaf_bytes(&leaf, source)?);
     }
     Ok(out)
@@ -315,22 +260,63 @@ mod tests {
         )
     }
 
+    /// Small leaves are not of this layout, and cost more than it has.
+    const WIDE: Budget = Budget::new(10_000, 1 << 20);
+
+    fn whole(root: &Cid, size: u64, blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Vec<u8>, DagError> {
+        let mut out = Vec::new();
+        for leaf in leaves(root, size, (0, size), blocks, WIDE)? {
+            out.extend_from_slice(&leaf_bytes(&leaf, blocks)?);
+        }
+        Ok(out)
+    }
+
     #[test]
     fn a_file_reads_back_whole_and_in_ranges() {
         for count in [0usize, 1, 2, 1023, 1024, 1025, 2100] {
             let leaves_of: Vec<Vec<u8>> = (0..count).map(|i| i.to_string().into_bytes()).collect();
+            // The first leaf of an empty file is the empty one.
             let (root, size, blocks) = build(&leaves_of);
             assert_eq!(super::size(&root, &blocks), Ok(size), "{count}");
             assert_eq!(
-                read_all(&root, size, &blocks, 1 << 20).unwrap(),
+                whole(&root, size, &blocks).unwrap(),
                 leaves_of.concat(),
                 "{count}"
             );
             if count > 3 {
-                let some = leaves(&root, size, 1, 3, &blocks).unwrap();
+                let some = leaves(&root, size, (1, 3), &blocks, WIDE).unwrap();
                 assert_eq!(some.len(), 2);
             }
         }
+    }
+
+    #[test]
+    fn a_file_of_more_leaves_than_its_size_needs_is_refused() {
+        let (root, size, blocks) = build(&[b"one".to_vec(), b"two".to_vec()]);
+        let refused = read_all(&root, &blocks, 1 << 20).unwrap_err();
+        assert_eq!(
+            (size, refused),
+            (
+                6,
+                DagError::Budget {
+                    most: 1,
+                    unit: "blocks"
+                }
+            )
+        );
+        let (root, _, blocks) = build(&[vec![1; LEAF], vec![2; LEAF], vec![3; 10]]);
+        assert_eq!(
+            read_all(&root, &blocks, 1 << 22).unwrap().len(),
+            (2 << 20) + 10
+        );
+        let over = read_all(&root, &blocks, 1 << 20).unwrap_err();
+        assert_eq!(
+            over,
+            DagError::TooLarge {
+                what: "a file",
+                limit: 1 << 20
+            }
+        );
     }
 
     #[test]
@@ -341,11 +327,10 @@ mod tests {
             if let Some(byte) = other.get_mut(cid).and_then(|bytes| bytes.first_mut()) {
                 *byte ^= 1;
             }
-            assert!(read_all(&root, size, &other, 1 << 20).is_err());
+            let refused = whole(&root, size, &other).unwrap_err();
+            assert_eq!(refused, DagError::Mismatch { cid: *cid });
         }
-        assert!(
-            read_all(&root, size + 1, &blocks, 1 << 20).is_err(),
-            "a size that does not add up"
-        );
+        let refused = whole(&root, size + 1, &blocks).unwrap_err();
+        assert_eq!(refused, bad("a node's sizes do not add up"));
     }
 }

@@ -8,6 +8,9 @@ use crate::{
     keccak256,
 };
 
+/// Steps from an attestation to the root of its batch, at most: a batch of 2³².
+pub const MOST_PATH: usize = 32;
+
 /// The EIP-712 domain of a deployment: chain id and the contract that the words are meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TypedDomain {
@@ -143,6 +146,12 @@ impl SignedAttestation {
                 object,
                 version: signed.version,
                 suite: 1,
+            });
+        }
+        if signed.path.len() > MOST_PATH {
+            return Err(SealedError::Rule {
+                object,
+                rule: "its path to the batch's root has at most 32 steps",
             });
         }
         Ok(signed)

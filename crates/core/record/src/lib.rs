@@ -18,7 +18,7 @@ mod time;
 
 pub use abi::{Abi, keccak256};
 pub use attestation::{
-    Attestation, SignedAttestation, TypedDomain, domain_separator, typed_digest,
+    Attestation, MOST_PATH, SignedAttestation, TypedDomain, domain_separator, typed_digest,
 };
 pub use committee::{Committee, Threshold, ThresholdError};
 pub use draft::{Draft, EntryOutcome, LossEntry, LossReport};
@@ -28,11 +28,14 @@ pub use ids::{
     Signature,
 };
 pub use kind::{Category, ClassId, Kind, Sensitivity};
-pub use manifest::{Manifest, ManifestPart, PartKey, PartRole, RecordTimes, Salt};
+pub use manifest::{
+    MOST_MEDIA_TYPE, MOST_TAG, MOST_TITLE, Manifest, ManifestPart, PartKey, PartRole, RecordTimes,
+    Salt,
+};
 pub use merkle::{merkle_root, salted_leaf};
 pub use record::{NormaliseError, Part, Record, RecordDetails};
 pub use sealed::{
-    Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, Package, PackagePart, SUITE_1, Sealed,
-    SealedError, Wrapped,
+    CAPSULE, Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, LEAST_PART, MOST_MANIFEST,
+    MOST_PARTS, Package, PackagePart, SUITE_1, Sealed, SealedError, Wrapped,
 };
 pub use time::Timestamp;

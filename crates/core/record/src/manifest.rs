@@ -1,10 +1,13 @@
 //! The manifest: the sealed description of a record. Nothing of it is visible outside.
 
-use medibloc_dag::Cid;
+use medibloc_dag::{Cid, MOST_BYTES, cbor};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{AccountId, Category, ClassId, Digest, Kind, RecordId, Sensitivity, Timestamp};
+use crate::{
+    AccountId, Category, ClassId, Digest, Kind, MOST_PARTS, RecordId, SUITE_1, SealedError,
+    Sensitivity, Timestamp,
+};
 
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,7 +115,69 @@ pub struct Manifest {
     pub language: Option<String>,
 }
 
+/// Bytes of a media type, at most.
+pub const MOST_MEDIA_TYPE: usize = 255;
+/// Bytes of a title, at most.
+pub const MOST_TITLE: usize = 4096;
+/// Bytes of a language tag (BCP 47) or a date (FHIR dateTime), at most.
+pub const MOST_TAG: usize = 64;
+
 impl Manifest {
+    /// The manifest in these bytes.
+    ///
+    /// # Errors
+    /// If they are not a manifest of version 1, or a number or text in it is over its bound.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SealedError> {
+        let object = "manifest";
+        let manifest: Self =
+            cbor::from_slice(bytes).map_err(|source| SealedError::Malformed { object, source })?;
+        if manifest.version != 1 {
+            return Err(SealedError::Version {
+                object,
+                version: manifest.version,
+                suite: SUITE_1,
+            });
+        }
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Checks that what it says is within the bounds of docs/format/sealed-record.md.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&self) -> Result<(), SealedError> {
+        let rule = |rule| SealedError::Rule {
+            object: "manifest",
+            rule,
+        };
+        if self.parts.is_empty() || self.parts.len() > MOST_PARTS {
+            return Err(rule("it has at least one part and at most 16,384"));
+        }
+        let long = |text: &Option<String>, most| text.as_ref().is_some_and(|it| it.len() > most);
+        if long(&self.title, MOST_TITLE) {
+            return Err(rule("its title has at most 4,096 bytes"));
+        }
+        if long(&self.language, MOST_TAG) || long(&self.times.written, MOST_TAG) {
+            return Err(rule("language and date have at most 64 bytes"));
+        }
+        if self
+            .parts
+            .iter()
+            .any(|part| part.media_type.len() > MOST_MEDIA_TYPE)
+        {
+            return Err(rule("a media type has at most 255 bytes"));
+        }
+        let total = self
+            .parts
+            .iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part.length));
+        if total.is_none_or(|total| total > MOST_BYTES) {
+            return Err(rule("its parts have at most 1 TiB together"));
+        }
+        Ok(())
+    }
+
     /// The first part with this role.
     pub fn part(&self, role: PartRole) -> Option<&ManifestPart> {
         self.parts.iter().find(|part| part.role == role)

@@ -1,6 +1,6 @@
 //! The sealed forms: what rests on storage nodes and what the chain names by digest.
 
-use medibloc_dag::{Cid, DagError, MAX_BLOCK, cbor};
+use medibloc_dag::{Budget, Cid, Codec, DagError, MAX_BLOCK, Walk, cbor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Committee, Digest, RecordId};
@@ -10,6 +10,18 @@ pub const FORMAT_VERSION: u8 = 1;
 
 /// HPKE DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode; Crypt4GH v1 payloads.
 pub const SUITE_1: u8 = 1;
+
+/// Parts of a record, at most; a package of so many fits into its block.
+pub const MOST_PARTS: usize = 16_384;
+
+/// Bytes of a part's ciphertext, at least: 4 KiB of plaintext, nonce and tag of one segment.
+pub const LEAST_PART: u64 = 4096 + 28;
+
+/// Bytes of a manifest's ciphertext, at most: 64 MiB and its tag.
+pub const MOST_MANIFEST: u64 = (64 << 20) + 16;
+
+/// Bytes of a capsule's ciphertext: two halves and the tag.
+pub const CAPSULE: usize = 80;
 
 /// Why bytes are not a sealed record.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +57,18 @@ pub enum SealedError {
         version: u8,
         /// Its suite.
         suite: u8,
+    },
+    /// It costs more than a record may.
+    #[error(
+        "the {object} needs more than {most} {unit} of work, and nothing that this platform makes does: ask its author to make it again"
+    )]
+    Work {
+        /// Which object.
+        object: &'static str,
+        /// The limit.
+        most: u64,
+        /// Of what: blocks or bytes.
+        unit: &'static str,
     },
     /// The parts' shape breaks a rule.
     #[error("the {object} breaks a rule: {rule}")]
@@ -235,6 +259,14 @@ impl Sealed {
         self
     }
 
+    /// The walks over everything that must be stored beside the three blocks, as [`Package::walks`].
+    pub fn walks<'a>(
+        &'a self,
+        budget: &'a mut Budget,
+    ) -> impl Iterator<Item = Result<Walk, DagError>> + 'a {
+        self.package.walks(budget)
+    }
+
     /// Roots of everything that must be stored beside the three blocks.
     pub fn payload_roots(&self) -> impl Iterator<Item = &Cid> {
         self.package
@@ -289,13 +321,53 @@ impl Package {
             object: "package",
             rule,
         };
-        if package.parts.is_empty() {
-            return Err(rule("it has at least one part"));
+        if package.parts.is_empty() || package.parts.len() > MOST_PARTS {
+            return Err(rule("it has at least one part and at most 16,384"));
+        }
+        if package.parts.iter().any(|part| part.size < LEAST_PART) {
+            return Err(rule("no part is smaller than 4 KiB sealed"));
+        }
+        let roots = package.parts.iter().map(|part| &part.cid);
+        if roots
+            .chain(package.manifest_cid.as_ref())
+            .any(|cid| cid.codec() == Codec::DagCbor)
+        {
+            return Err(rule("its parts and its linked manifest are files"));
+        }
+        // What it says costs nothing before this.
+        for walk in package.walks(&mut Budget::of_record()) {
+            walk.map_err(|source| match source {
+                DagError::Budget { most, unit } => SealedError::Work {
+                    object: "record",
+                    most,
+                    unit,
+                },
+                source => SealedError::Malformed {
+                    object: "package",
+                    source,
+                },
+            })?;
         }
         if package.manifest.is_empty() != package.manifest_cid.is_some() {
             return Err(rule("the manifest is either inside or linked"));
         }
         Ok(package)
+    }
+}
+
+impl Package {
+    /// The walks over its payloads and its linked manifest, all at the cost of one record's budget. The manifest's size is
+    /// not known before its root came; it is bounded by [`MOST_MANIFEST`].
+    pub fn walks<'a>(
+        &'a self,
+        budget: &'a mut Budget,
+    ) -> impl Iterator<Item = Result<Walk, DagError>> + 'a {
+        let files = self.parts.iter().map(|part| (part.cid, Some(part.size)));
+        let manifest = self.manifest_cid.map(|cid| (cid, None));
+        files.chain(manifest).map(|(cid, size)| match size {
+            Some(size) => Walk::within(cid, size, budget.file(size)?),
+            None => Walk::of_unknown_size(cid, budget.file(MOST_MANIFEST)?),
+        })
     }
 }
 
@@ -330,6 +402,12 @@ impl Capsule {
     pub fn parse(bytes: &[u8]) -> Result<Self, SealedError> {
         let capsule: Self = parse("capsule", bytes)?;
         check_version("capsule", capsule.version, capsule.suite)?;
+        if capsule.wrapped.ciphertext.len() != CAPSULE {
+            return Err(SealedError::Rule {
+                object: "capsule",
+                rule: "its ciphertext has 80 bytes",
+            });
+        }
         Ok(capsule)
     }
 }

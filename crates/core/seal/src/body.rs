@@ -35,9 +35,25 @@ pub(crate) const fn padded(length: u64) -> u64 {
     }
 }
 
-/// Ciphertext bytes of `plain` bytes.
+/// Plaintext bytes of a part, at most: their ciphertext is within what a record may have.
+pub(crate) const MOST_PLAIN: u64 = 1 << 40;
+
+/// Ciphertext bytes of `plain` bytes, which are at most twice [`MOST_PLAIN`].
 pub(crate) const fn sealed_length(plain: u64) -> u64 {
     plain + plain.div_ceil(SEGMENT as u64) * OVERHEAD as u64
+}
+
+/// Bytes that a part of this many plaintext bytes rests as. The length may come from outside.
+///
+/// # Errors
+/// If no record can have so many.
+pub(crate) fn resting(length: u64) -> Result<u64, SealError> {
+    if length > MOST_PLAIN {
+        return Err(SealError::Check(
+            "a part says that it has more than 1 TiB, which no record has",
+        ));
+    }
+    Ok(sealed_length(padded(length)))
 }
 
 pub(crate) fn cipher(key: &PartKey) -> LessSafeKey {

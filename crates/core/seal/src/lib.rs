@@ -31,5 +31,5 @@ pub use master::{
     CapsuleContent, MasterKey, OwnerHalf, RecordParties, open_capsule, recapsule, seal_capsule,
     wrap_share,
 };
-pub use open::{open_part, open_range};
+pub use open::{open_part, open_range, walk_manifest, walk_part};
 pub use seal::{BlockSink, Outbound, Parties, SinkError, seal};

@@ -2,13 +2,13 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use medibloc_dag::unixfs::{read_all, size};
+use medibloc_dag::unixfs::read_all;
 use medibloc_dag::{BlockSource, DagError, cbor};
-use medibloc_record::{FORMAT_VERSION, Manifest, Package, RecordId, Sealed};
+use medibloc_record::{FORMAT_VERSION, MOST_MANIFEST, Manifest, Package, RecordId, Sealed};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::body::padded;
+use crate::body::{padded, resting};
 use crate::{MasterKey, SealError};
 
 /// Largest ciphertext of a manifest that stands in its package; a larger one is a file of its own.
@@ -25,6 +25,7 @@ pub(crate) fn seal_manifest(
     key: &MasterKey,
     nonce: &[u8; 24],
 ) -> Result<Vec<u8>, SealError> {
+    manifest.check()?;
     let mut plain = Zeroizing::new(Vec::new());
     let bytes = Zeroizing::new(cbor::to_vec(manifest));
     plain.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -75,8 +76,7 @@ fn linked(package: &Package, source: &dyn BlockSource) -> Result<Option<Vec<u8>>
     let Some(cid) = package.manifest_cid.filter(|_| package.manifest.is_empty()) else {
         return Ok(None);
     };
-    let size = size(&cid, source)?;
-    Ok(Some(read_all(&cid, size, source, MOST as u64)?))
+    Ok(Some(read_all(&cid, source, MOST_MANIFEST)?))
 }
 
 /// The manifest of a package.
@@ -103,29 +103,23 @@ pub fn open_manifest(package: &Package, key: &MasterKey) -> Result<Manifest, Sea
     let (head, rest) = plain.split_at_checked(4).ok_or(SealError::Manifest)?;
     let length = u32::from_be_bytes(head.try_into().map_err(|_| SealError::Manifest)?) as usize;
     let bytes = rest.get(..length).ok_or(SealError::Manifest)?;
-    let manifest: Manifest = cbor::from_slice(bytes)?;
-    if manifest.version != 1 {
+    if padded(length as u64 + 4) != plain.len() as u64 || rest[length..].iter().any(|it| *it != 0) {
         return Err(SealError::Check(
-            "the manifest has another version; update this program",
+            "the manifest is not padded with zeros to its length",
         ));
     }
+    let manifest = Manifest::parse(bytes)?;
     if manifest.record != package.record {
         return Err(SealError::Check("the manifest is another record's"));
     }
-    let same = manifest.parts.len() == package.parts.len()
-        && manifest
-            .parts
-            .iter()
-            .zip(&package.parts)
-            .all(|(inside, outside)| {
-                inside.cid == outside.cid
-                    && crate::body::sealed_length(padded(inside.length)) == outside.size
-            });
-    if same {
-        Ok(manifest)
-    } else {
-        Err(SealError::Check(
-            "manifest and package name different parts",
-        ))
+    const DIFFERENT: SealError = SealError::Check("manifest and package name different parts");
+    if manifest.parts.len() != package.parts.len() {
+        return Err(DIFFERENT);
     }
+    for (inside, outside) in manifest.parts.iter().zip(&package.parts) {
+        if inside.cid != outside.cid || resting(inside.length)? != outside.size {
+            return Err(DIFFERENT);
+        }
+    }
+    Ok(manifest)
 }

@@ -4,8 +4,8 @@
 use std::io::Write;
 
 use medibloc_dag::unixfs::{Leaf, check_leaf, leaf_bytes, leaves};
-use medibloc_dag::{BlockSource, DagError};
-use medibloc_record::ManifestPart;
+use medibloc_dag::{BlockSource, Budget, Cid, DagError, Walk};
+use medibloc_record::{MOST_MANIFEST, ManifestPart};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::SealError;
 use crate::body::{
-    SEALED_SEGMENT, SEGMENT, cipher, open_segment, open_segments, padded, plain_of, sealed_length,
+    SEALED_SEGMENT, SEGMENT, cipher, open_segment, open_segments, plain_of, resting,
 };
 
 /// Writes the plaintext of a part, in constant memory. What was written before an error is not to be used.
@@ -29,6 +29,25 @@ pub fn open_part(
         let (plain, _) = segment.plain.split_at(segment.real);
         writer.write_all(plain).map_err(SealError::Write)
     })
+}
+
+/// The walk over the blocks of a part, at the cost that a part of its length has.
+///
+/// # Errors
+/// If the length is more than a record can have.
+pub fn walk_part(part: &ManifestPart) -> Result<Walk, SealError> {
+    Ok(Walk::of_file(part.cid, resting(part.length)?)?)
+}
+
+/// The walk over the blocks of a linked manifest, whose size only its root tells.
+///
+/// # Errors
+/// If the identifier is no file's.
+pub fn walk_manifest(root: Cid) -> Result<Walk, SealError> {
+    Ok(Walk::of_unknown_size(
+        root,
+        Budget::of_file(MOST_MANIFEST)?,
+    )?)
 }
 
 /// One segment of a part, at rest and opened.
@@ -52,11 +71,12 @@ pub(crate) fn each_segment(
     visit: &mut dyn FnMut(&Segment<'_>) -> Result<(), SealError>,
 ) -> Result<(), SealError> {
     let cipher = cipher(&part.key);
-    let size = sealed_length(padded(part.length));
+    let size = resting(part.length)?;
     let (mut pending, mut opened) = (Vec::new(), Zeroizing::new(Vec::new()));
     let (mut first, mut left) = (0u64, part.length);
     let mut hashing = Hashing::new(part.length);
-    for group in leaves(&part.cid, size, 0, size, source)?.chunks(LEAVES) {
+    let budget = Budget::of_file(size)?;
+    for group in leaves(&part.cid, size, (0, size), source, budget)?.chunks(LEAVES) {
         let fetched = group
             .iter()
             .map(|leaf| {
@@ -151,10 +171,10 @@ pub fn open_range(
         return Ok(out);
     }
     let (plain, sealed) = (SEGMENT as u64, SEALED_SEGMENT as u64);
-    let size = sealed_length(padded(part.length));
+    let size = resting(part.length)?;
     let (first, last) = (offset / plain, (end - 1) / plain);
     let (from, to) = (first * sealed, ((last + 1) * sealed).min(size));
-    let found = leaves(&part.cid, size, from, to, source)?;
+    let found = leaves(&part.cid, size, (from, to), source, Budget::of_file(size)?)?;
     let start = found.first().map_or(0, |leaf| leaf.offset);
     let mut bytes = Vec::new();
     for leaf in &found {

@@ -4,16 +4,18 @@ use medibloc_dag::unixfs::{FileBuilder, LEAF};
 use medibloc_dag::{Block, Cid, Codec, MAX_BLOCK, cbor};
 use medibloc_keys::{DealerSeed, Dealing, Entropy};
 use medibloc_record::{
-    AccountId, Attestation, Committee, Digest, FORMAT_VERSION, KeySet, Manifest, ManifestPart,
-    Nonce, Package, PackagePart, Part, PartKey, Record, RecordDetails, RecordId, RecordTimes,
-    SUITE_1, Salt, Sealed, SealingKey, TypedDomain,
+    AccountId, Attestation, Committee, Digest, FORMAT_VERSION, KeySet, MOST_PARTS, Manifest,
+    ManifestPart, Nonce, Package, PackagePart, Part, PartKey, Record, RecordDetails, RecordId,
+    RecordTimes, SUITE_1, Salt, Sealed, SealingKey, TypedDomain,
 };
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::SealError;
-use crate::body::{OVERHEAD, SEGMENT, cipher, fill, nonces, padded, seal_segments, sealed_length};
+use crate::body::{
+    OVERHEAD, SEGMENT, cipher, fill, nonces, padded, resting, seal_segments, sealed_length,
+};
 use crate::manifest::{MOST_INSIDE, seal_manifest};
 use crate::master::{CapsuleContent, MasterKey, OwnerHalf, RecordParties, seal_capsule};
 
@@ -70,6 +72,10 @@ pub fn seal(
     entropy: &mut dyn Entropy,
     sink: &mut dyn BlockSink,
 ) -> Result<Outbound, SealError> {
+    let count = record.parts().len();
+    if count > MOST_PARTS {
+        return Err(SealError::TooManyParts { parts: count });
+    }
     let id = RecordId::derive(parties.author, parties.owner, parties.nonce);
     let between = RecordParties {
         record: id,
@@ -202,6 +208,7 @@ fn seal_part(
 ) -> Result<ManifestPart, SealError> {
     let key = PartKey::new(random(entropy));
     let cipher = cipher(&key);
+    resting(part.length)?;
     let mut leaves = Leaves::new(sink);
     let mut hash = Sha256::new();
     let (total, mut done, mut read) = (padded(part.length), 0u64, 0u64);

@@ -3,7 +3,7 @@
 
 use medibloc_dag::car::Reader;
 use medibloc_dag::unixfs::{self, FileBuilder};
-use medibloc_dag::{Block, Cid, Codec};
+use medibloc_dag::{Block, Budget, Cid, Codec};
 use medibloc_store::{MemoryStore, Store};
 use medibloc_store_ipfs::gateway::{CAR, Form, RAW, Range, Refusal, Request};
 
@@ -159,7 +159,8 @@ async fn a_range_comes_with_just_the_blocks_that_prove_it() {
             .into_iter()
             .map(|block| (*block.cid(), block.into_bytes()))
             .collect::<std::collections::BTreeMap<_, _>>();
-        unixfs::leaves(&root, 10300, first * 10, last * 10 + 1, &map).unwrap();
+        let budget = Budget::new(2_000, 1 << 20);
+        unixfs::leaves(&root, 10300, (first * 10, last * 10 + 1), &map, budget).unwrap();
     }
     for range in ["10300:*", "20:10", "5:-10299"] {
         let request = request(&root, &format!("entity-bytes={range}"), CAR).unwrap();

@@ -1,9 +1,12 @@
 //! Storing a sealed record whole: only what is proved present can be anchored.
 
-use medibloc_dag::{Block, Cid, Codec, unixfs};
+use medibloc_dag::{Block, Budget, Cid, Codec, Walk};
 use medibloc_record::{Attestation, Digest, RecordId, Sealed, SignedAttestation};
 
 use crate::{Store, StoreError};
+
+/// Blocks asked for at a time.
+const ASKED: usize = 64;
 
 /// A record of which every block is in a store. Made only by [`put_sealed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +60,9 @@ pub async fn put_sealed(
     sealed: &Sealed,
     attestation: &SignedAttestation,
 ) -> Result<Stored, StoreError> {
-    for root in sealed.payload_roots() {
-        prove_present(store, root).await?;
+    let mut budget = Budget::of_record();
+    for walk in sealed.walks(&mut budget) {
+        prove_present(store, walk?).await?;
     }
     let attestation_bytes = attestation.to_bytes();
     let attestation_digest = Digest::of(&attestation_bytes);
@@ -84,17 +88,29 @@ pub async fn put_sealed(
 }
 
 /// Inner nodes are fetched for their links; leaves need only be there.
-async fn prove_present(store: &dyn Store, root: &Cid) -> Result<(), StoreError> {
-    let mut open = vec![*root];
-    while let Some(cid) = open.pop() {
-        if cid.codec() == Codec::Raw {
-            if store.has(&[cid]).await? != [true] {
+async fn prove_present(store: &dyn Store, mut walk: Walk) -> Result<(), StoreError> {
+    loop {
+        let next = walk.next_blocks(ASKED);
+        if next.is_empty() {
+            return Ok(());
+        }
+        let leaves: Vec<Cid> = next
+            .iter()
+            .filter(|wanted| wanted.is_leaf())
+            .map(|wanted| *wanted.cid())
+            .collect();
+        if !leaves.is_empty() {
+            let there = store.has(&leaves).await?;
+            // An answer that is too short says of nothing that it is there.
+            let mut there = there.into_iter().chain(std::iter::repeat(false));
+            if let Some(cid) = leaves.into_iter().find(|_| there.next() != Some(true)) {
                 return Err(StoreError::Missing { cid });
             }
-            continue;
         }
-        let bytes = store.get(&cid).await?.ok_or(StoreError::Missing { cid })?;
-        open.extend(unixfs::links(&cid, &bytes)?);
+        for wanted in next.iter().filter(|wanted| !wanted.is_leaf()) {
+            let cid = *wanted.cid();
+            let bytes = store.get(&cid).await?.ok_or(StoreError::Missing { cid })?;
+            walk.take(wanted, &bytes)?;
+        }
     }
-    Ok(())
 }

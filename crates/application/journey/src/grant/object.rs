@@ -7,6 +7,7 @@ use medibloc_record::{AccountId, Digest, GrantId, RecordId, SealingKey, Wrapped}
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::bounds;
 use crate::grant::{Artefact, SharedKey};
 use crate::party::{OwnAddress, decode};
 use crate::{JourneyError, Party};
@@ -139,9 +140,11 @@ impl Party {
             .stored_object(own, grant.terms.digest, "grant object")
             .await?;
         let object: GrantObject = decode("grant object", &bytes)?;
+        is_known("grant object", object.version)?;
         let domain = &self.ports.domain;
         let info = info::grant_object(domain, grant.owner, grant.reader, grant.id, grant.reader);
         let mut artefact: Artefact = decode("grant", &self.unwrap(own, &info, &object.to_reader)?)?;
+        bounds::grant(&artefact)?;
         artefact.grant = Some(grant.clone());
         let mut keys: Vec<SharedKey> = match &object.keys {
             Some(keys) => {
@@ -150,6 +153,7 @@ impl Party {
             }
             None => Vec::new(),
         };
+        bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
         Ok((artefact, keys))
     }
@@ -164,10 +168,13 @@ impl Party {
             .stored_object(own, write.digest, "grant object")
             .await?;
         let object: GrantObject = decode("grant object", &bytes)?;
+        is_known("grant object", object.version)?;
         let id = GrantId::derive(write.owner, write.author, write.nonce);
         let domain = &self.ports.domain;
         let info = info::grant_object(domain, write.owner, write.author, id, write.author);
-        decode("grant", &self.unwrap(own, &info, &object.to_reader)?)
+        let artefact = decode("grant", &self.unwrap(own, &info, &object.to_reader)?)?;
+        bounds::grant(&artefact)?;
+        Ok(artefact)
     }
 
     /// A delivery as the reader opens it.
@@ -180,6 +187,7 @@ impl Party {
     ) -> Result<Vec<SharedKey>, JourneyError> {
         let bytes = self.stored_object(own, digest, "delivery").await?;
         let object: DeliveryObject = decode("delivery", &bytes)?;
+        is_known("delivery", object.version)?;
         let info = info::deliver(
             &self.ports.domain,
             grant.owner,
@@ -188,6 +196,7 @@ impl Party {
             number,
         );
         let mut keys: Vec<SharedKey> = decode("key list", &self.unwrap(own, &info, &object.keys)?)?;
+        bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
         Ok(keys)
     }
@@ -202,6 +211,7 @@ impl Party {
     ) -> Result<Vec<RecordId>, JourneyError> {
         let bytes = self.stored_object(own, digest, "delivery").await?;
         let object: DeliveryObject = decode("delivery", &bytes)?;
+        is_known("delivery", object.version)?;
         let info = info::deliver(&self.ports.domain, own.id(), own.id(), id, number);
         decode("delivery", &self.unwrap(own, &info, &object.to_owner)?)
     }
@@ -216,9 +226,20 @@ impl Party {
     ) -> Result<Artefact, JourneyError> {
         let bytes = self.stored_object(own, digest, "grant object").await?;
         let object: GrantObject = decode("grant object", &bytes)?;
+        is_known("grant object", object.version)?;
         let info = info::grant_object(&self.ports.domain, own.id(), other, id, own.id());
         decode("grant", &self.unwrap(own, &info, &object.to_owner)?)
     }
+}
+
+fn is_known(what: &'static str, version: u8) -> Result<(), JourneyError> {
+    if version == 1 {
+        return Ok(());
+    }
+    Err(JourneyError::Untrusted {
+        what,
+        why: "it is of a later version; use a newer program".into(),
+    })
 }
 
 fn is_covered(grant: &Grant, key: &SharedKey) -> bool {

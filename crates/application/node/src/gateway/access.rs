@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use medibloc_api::Code;
-use medibloc_dag::{Cid, Codec, unixfs};
+use medibloc_dag::{Budget, Cid, Codec};
 use medibloc_record::{AccountId, Digest, Package, RecordId, Timestamp};
 use medibloc_store::OwnStore;
 use rusqlite::{OptionalExtension, params};
@@ -14,9 +14,6 @@ use crate::chain::{Follower, Model, Object, RecordEntry};
 use crate::db::Db;
 use crate::fault::Fault;
 use crate::guard::signed;
-
-/// Blocks that one package may lead to: 1 TiB of leaves.
-const MOST_BLOCKS: usize = 1 << 20;
 
 /// Seconds that a block is kept though no final event names it (design 11), and between two collections.
 const UNNAMED: u64 = 86_400;
@@ -349,25 +346,30 @@ impl Access {
         let Ok(package) = Package::parse(&bytes) else {
             return Ok((found, true));
         };
-        let roots = package.parts.iter().map(|part| part.cid);
-        let mut open: Vec<Cid> = roots.chain(package.manifest_cid).collect();
-        while let Some(cid) = open.pop() {
-            if found.contains(&cid) || found.len() == MOST_BLOCKS {
+        let mut budget = Budget::of_record();
+        for walk in package.walks(&mut budget) {
+            // A file that is not of the layout leads to what was found before that was seen, and no further.
+            let Ok(mut walk) = walk else {
                 continue;
-            }
-            let uploaders = self.uploaders(&cid).await?;
-            if !uploaders.contains(&anchor.author) && !uploaders.contains(&anchor.owner) {
-                is_all &= self.store.has(&[cid]).await? == [true];
-                continue;
-            }
-            if cid.codec() == Codec::DagPb {
-                let Some(bytes) = self.store.get(&cid).await? else {
-                    is_all = false;
+            };
+            while let Some(wanted) = walk.next_block() {
+                let cid = *wanted.cid();
+                let uploaders = self.uploaders(&cid).await?;
+                if !uploaders.contains(&anchor.author) && !uploaders.contains(&anchor.owner) {
+                    is_all &= self.store.has(&[cid]).await? == [true];
                     continue;
-                };
-                open.extend(unixfs::links(&cid, &bytes).unwrap_or_default());
+                }
+                if !wanted.is_leaf() {
+                    let Some(bytes) = self.store.get(&cid).await? else {
+                        is_all = false;
+                        continue;
+                    };
+                    if walk.take(&wanted, &bytes).is_err() {
+                        break;
+                    }
+                }
+                found.insert(cid);
             }
-            found.insert(cid);
         }
         Ok((found, is_all))
     }
