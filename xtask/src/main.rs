@@ -4,7 +4,7 @@
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 use xtask::run::Run;
-use xtask::{bench, demo, preflight, test, tidy};
+use xtask::{attack, bench, demo, preflight, test, tidy};
 
 const USAGE: &str = "\
 cargo xtask VERB
@@ -12,6 +12,7 @@ cargo xtask VERB
   demo [--once] [--keep]     walk a real record's whole journey
   test [STAGE …]             everything that must pass, or the named stages
   ci [--build-peers]         test, then the slow suites
+  attack [FINDING …]         try every hole that was found again: before and now
   fix                        format, and apply what clippy can mend
   codegen                    build the contracts and their committed artifacts
   tidy                       the rules of the architecture, and figures
@@ -31,7 +32,11 @@ fn verb() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let verb = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
-    if !["demo", "test", "ci", "fix", "codegen", "tidy", "bench"].contains(&verb.as_str()) {
+    if ![
+        "demo", "test", "ci", "attack", "fix", "codegen", "tidy", "bench",
+    ]
+    .contains(&verb.as_str())
+    {
         println!("{USAGE}");
         if ["", "help", "--help", "-h"].contains(&verb.as_str()) {
             return Ok(());
@@ -44,6 +49,7 @@ fn verb() -> Result<()> {
         "demo" => demo::demo(&run, &rest),
         "test" => test::test(run, &rest),
         "ci" => test::ci(run, &rest),
+        "attack" => attack::attack(&run, &rest),
         "fix" => {
             run.cargo([
                 "clippy",
