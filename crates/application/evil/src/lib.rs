@@ -3,3 +3,6 @@
 //!
 //! One file a role. An attack is a test that prints `ATTACK id: figure`; `xtask/attacks.txt` lists them, and
 //! `cargo xtask attack` runs them and prints the table.
+
+pub mod author;
+pub mod mutate;

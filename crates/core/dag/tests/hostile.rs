@@ -77,7 +77,7 @@ fn a_tree_of_leaves_without_bytes_ends_at_its_first_node() {
     let refused = unixfs::leaves(&child, 4096, (0, 4096), &source, budget).unwrap_err();
     assert_eq!(refused, bad("a link to no bytes"));
     assert_eq!(source.1.get(), 3, "one block each");
-    println!("ATTACK security-1: a tree of 1,024^4 leaves ends after 1 block");
+    println!("ATTACK field-1: a tree of 1,024^4 leaves ends after 1 block of 40 KB");
 }
 
 /// The same with bytes, and one block again and again.

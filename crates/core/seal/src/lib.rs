@@ -26,7 +26,7 @@ mod seal;
 
 pub use check::{Expectations, ReaderView, check_for_owner, check_for_reader};
 pub use error::SealError;
-pub use manifest::{open_manifest, sealed_with_manifest, with_manifest};
+pub use manifest::{dangerous_seal_manifest, open_manifest, sealed_with_manifest, with_manifest};
 pub use master::{
     CapsuleContent, MasterKey, OwnerHalf, RecordParties, open_capsule, recapsule, seal_capsule,
     wrap_share,

@@ -26,10 +26,24 @@ pub(crate) fn seal_manifest(
     nonce: &[u8; 24],
 ) -> Result<Vec<u8>, SealError> {
     manifest.check()?;
-    let mut plain = Zeroizing::new(Vec::new());
     let bytes = Zeroizing::new(cbor::to_vec(manifest));
+    dangerous_seal_manifest(&bytes, manifest.record, key, nonce)
+}
+
+/// Seals any bytes as the manifest of a record: none of the bounds of a manifest is checked. For attacks in tests, whose
+/// author has every key and follows no rule.
+///
+/// # Errors
+/// If they are more than 64 MiB.
+pub fn dangerous_seal_manifest(
+    bytes: &[u8],
+    record: RecordId,
+    key: &MasterKey,
+    nonce: &[u8; 24],
+) -> Result<Vec<u8>, SealError> {
+    let mut plain = Zeroizing::new(Vec::new());
     plain.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-    plain.extend_from_slice(&bytes);
+    plain.extend_from_slice(bytes);
     let length = usize::try_from(padded(plain.len() as u64)).unwrap_or(usize::MAX);
     if length > MOST {
         return Err(SealError::ManifestTooLarge {
@@ -43,7 +57,7 @@ pub(crate) fn seal_manifest(
             &XNonce::from(*nonce),
             Payload {
                 msg: &plain,
-                aad: &aad(manifest.record),
+                aad: &aad(record),
             },
         )
         .map_err(|_| SealError::Manifest)

@@ -169,3 +169,43 @@ impl Network for OtherStore {
         self.0.own_node()
     }
 }
+
+/// A network whose node's answer for one block makes this program fail.
+pub(crate) struct Panics(pub(crate) Arc<dyn Network>, pub(crate) Cid);
+
+impl Network for Panics {
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
+        Arc::new(Panicking(self.0.store(actor), self.1))
+    }
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
+        self.0.mailbox(actor, url)
+    }
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        self.0.keepers(actor)
+    }
+    fn own_node(&self) -> String {
+        self.0.own_node()
+    }
+}
+
+struct Panicking(Arc<dyn Store>, Cid);
+
+#[async_trait]
+impl Store for Panicking {
+    async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
+        self.0.put(blocks).await
+    }
+    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        assert!(*cid != self.1, "a fault that nobody knows yet");
+        self.0.get(cid).await
+    }
+    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError> {
+        self.0.has(cids).await
+    }
+    async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        self.0.erase(cids).await
+    }
+    async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
+        self.0.erased(cid).await
+    }
+}
