@@ -81,6 +81,8 @@ mod golden;
 mod grant;
 mod mail;
 pub mod memory;
+#[cfg(test)]
+mod mutated;
 mod outbox;
 mod pairing;
 mod party;

@@ -15,6 +15,9 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, Party, SyncReport};
 
+/// Addresses of one contact that are kept for grants to come; it can send more when these are used.
+const MOST_UNUSED: usize = 64;
+
 impl Party {
     /// Fetches the mailboxes of all own addresses.
     pub(crate) async fn sync_mail(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
@@ -155,7 +158,8 @@ impl Party {
         let mut contact = self.contact_that_signed(own, signer, "letter")?;
         for (reader, binding) in readers {
             self.check_binding(contact.party, *reader, binding)?;
-            if contact.unused.iter().all(|(known, _)| known != reader) {
+            let room = contact.unused.len() < MOST_UNUSED;
+            if room && contact.unused.iter().all(|(known, _)| known != reader) {
                 contact.unused.push((*reader, binding.clone()));
             }
         }

@@ -135,10 +135,10 @@ fn shared_key(
 
 /// Reads a header to its end and gives what it tells the holder of `secret`; what follows in `source` are the segments.
 ///
-/// Packets for other readers are passed over, as the standard demands; a packet that opens must be the one data key.
+/// Packets for other readers are passed over, as the standard demands; a packet that opens must hold the one data key.
 ///
 /// # Errors
-/// If the bytes are no header, none of its packets opens, or it has an edit list, two data keys or a packet twice.
+/// If the bytes are no header, none of its packets opens, or it has an edit list, two different data keys or a packet twice.
 pub fn read_header(source: &mut dyn Read, secret: &SealingSecret) -> Result<Header, Crypt4ghError> {
     let mut source = Counted { source, count: 0 };
     if source.bytes::<8>().map_err(foreign_if_cut)? != *MAGIC {
@@ -168,8 +168,11 @@ pub fn read_header(source: &mut dyn Read, secret: &SealingSecret) -> Result<Head
             continue;
         };
         let key = data_key(packet, &payload)?;
-        if found.replace((key, writer)).is_some() {
-            return Err(Crypt4ghError::TwoDataKeys);
+        match &found {
+            // The same key twice is one key: a file that was written for two keys of one reader has it.
+            Some((known, _)) if *known == key => {}
+            Some(_) => return Err(Crypt4ghError::TwoDataKeys),
+            None => found = Some((key, writer)),
         }
     }
     let (key, writer) = found.ok_or(Crypt4ghError::NotForThisKey { packets: count })?;
