@@ -10,11 +10,16 @@ pub mod limits;
 pub mod paths;
 mod problem;
 mod wire;
+mod work;
 
 pub use auth::{Authorization, HeaderError, MAX_LIFE, RequestText, TimeError};
 pub use deployment::{Contracts, Deployment, DeploymentError};
 pub use problem::{Code, Problem};
-pub use wire::{Letter, LetterPage, PutBlock, PutBlocks, RelayCall, RelayOutcome, block_ids};
+pub use wire::{
+    GotBlocks, Letter, LetterPage, LettersDone, PutBlock, PutBlocks, RelayCall, RelayOutcome,
+    block_ids,
+};
+pub use work::{Challenge, MOST_BITS, Work};
 
 /// Media type of binary objects.
 pub const CBOR: &str = "application/vnd.ipld.dag-cbor";

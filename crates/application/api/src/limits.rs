@@ -6,6 +6,14 @@ pub const BODY: usize = 9 << 20;
 pub const PUT_BYTES: usize = 8 << 20;
 /// Blocks in one put, has or erase.
 pub const BLOCKS: usize = 512;
+/// Bytes of a list of identifiers.
+pub const IDS: usize = 64 << 10;
+/// Bytes of all blocks in one answer to a list of identifiers.
+pub const GOT_BYTES: usize = 8 << 20;
+/// Letters that one request removes.
+pub const DONE: usize = 1_000;
+/// Bytes of a list of letters that were dealt with.
+pub const DONE_BYTES: usize = 64 << 10;
 /// Bytes of a letter.
 pub const LETTER: usize = 256 << 10;
 /// Letters in one answer; the rest comes when these are done.

@@ -4,6 +4,8 @@
 pub const BLOCK: &str = "/ipfs/{cid}";
 /// `POST` blocks.
 pub const BLOCKS: &str = "/v1/blocks";
+/// `POST` identifiers, get their blocks.
+pub const GET: &str = "/v1/blocks/get";
 /// `POST` identifiers, get which are there.
 pub const HAS: &str = "/v1/blocks/has";
 /// `POST` identifiers, get which were erased.
@@ -14,6 +16,10 @@ pub const ERASE: &str = "/v1/blocks/erase";
 pub const MAILBOX: &str = "/v1/mailbox";
 /// `DELETE` a letter that was dealt with.
 pub const LETTER: &str = "/v1/mailbox/{id}";
+/// `POST` the ids, or the senders, of letters that were dealt with.
+pub const LETTERS_DONE: &str = "/v1/letters/done";
+/// `GET` what a registration costs now.
+pub const REGISTRATION: &str = "/v1/registration";
 /// `POST` a signed call for the chain.
 pub const RELAY: &str = "/v1/relay";
 /// `GET` one's own credential, as the authority issued it.

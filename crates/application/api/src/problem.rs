@@ -30,6 +30,8 @@ pub enum Code {
     Malformed,
     /// A daily limit or a full mailbox.
     Limit,
+    /// A registration without enough work: get the challenge, work, send it again.
+    WorkNeeded,
     /// The node has no room.
     Full,
     /// A rule of consent refuses; `reason` says which.
@@ -61,6 +63,7 @@ impl Code {
             Self::Erased => 410,
             Self::TooLarge => 413,
             Self::Malformed | Self::BadCall => 400,
+            Self::WorkNeeded => 428,
             Self::Limit => 429,
             Self::Full => 507,
             Self::Corrupt | Self::Internal => 500,
@@ -80,6 +83,7 @@ impl Code {
             Self::Erased => "erased",
             Self::TooLarge => "too large",
             Self::Malformed => "malformed",
+            Self::WorkNeeded => "work needed",
             Self::Limit => "limit reached",
             Self::Full => "full",
             Self::Refused => "refused by consent",
@@ -108,7 +112,8 @@ impl Code {
             Self::Erased => "nothing: it cannot come back",
             Self::TooLarge => "send less at once",
             Self::Malformed => "send the object in its documented form",
-            Self::Limit => "try again tomorrow, or use another node",
+            Self::WorkNeeded => "get the challenge, do the work for this call and send both",
+            Self::Limit => "try again after the time in Retry-After, or use another node",
             Self::Full | Self::Unavailable => "try again later, or use another node",
             Self::Refused | Self::Contract | Self::KeeperRefused => {
                 "do not send it again as it is; remove the reason first"
@@ -146,6 +151,9 @@ pub struct Problem {
     /// What it is about: a block, a contract's error, a thing that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
+    /// Seconds after which it may be tried again, as the header `Retry-After` (RFC 9110, section 10.2.3) says too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -165,6 +173,7 @@ impl Problem {
             reason: None,
             refusal: None,
             what: None,
+            retry_after: None,
         }
     }
 
@@ -173,6 +182,15 @@ impl Problem {
     pub fn about(self, what: impl Into<String>) -> Self {
         Self {
             what: Some(what.into()),
+            ..self
+        }
+    }
+
+    /// The problem with the seconds after which it is over.
+    #[must_use]
+    pub fn until(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
             ..self
         }
     }

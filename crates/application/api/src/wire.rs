@@ -4,6 +4,8 @@ use medibloc_record::{Address, Signature, Wrapped};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::Work;
+
 /// One block on its way to storage.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutBlock {
@@ -68,6 +70,49 @@ pub struct RelayCall {
     pub bytes: Vec<u8>,
     /// Over its digest.
     pub signature: Signature,
+    /// For a registration: what it cost its sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+}
+
+/// Letters that were dealt with, by their ids or by who sent them; exactly one of the two lists is not empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LettersDone {
+    /// 1.
+    pub version: u8,
+    /// Ids of letters; one that is not there is no fault.
+    pub ids: Vec<ByteBuf>,
+    /// Addresses of which every waiting letter goes.
+    pub senders: Vec<Address>,
+}
+
+impl LettersDone {
+    /// Letters by their ids.
+    pub fn of_ids(ids: &[[u8; 32]]) -> Self {
+        Self {
+            version: 1,
+            ids: ids.iter().map(|id| ByteBuf::from(id.to_vec())).collect(),
+            senders: Vec::new(),
+        }
+    }
+
+    /// Every waiting letter of these senders.
+    pub const fn of_senders(senders: Vec<Address>) -> Self {
+        Self {
+            version: 1,
+            ids: Vec::new(),
+            senders,
+        }
+    }
+}
+
+/// Blocks that were asked for, in the order of the question, as far as they fit into one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GotBlocks {
+    /// 1.
+    pub version: u8,
+    /// One for each of the first questions; none where `GET` would give nothing. The rest is asked for again.
+    pub blocks: Vec<Option<ByteBuf>>,
 }
 
 /// Where a call was executed, final.

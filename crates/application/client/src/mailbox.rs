@@ -1,7 +1,7 @@
 //! A mailbox at any node.
 
 use async_trait::async_trait;
-use medibloc_api::{Code, LetterPage, paths};
+use medibloc_api::{Code, LetterPage, LettersDone, limits, paths};
 use medibloc_journey::{Letter, Mailbox, PortError};
 use reqwest::Method;
 
@@ -45,6 +45,17 @@ impl Mailbox for HttpMailbox {
             }
         }
         Ok(letters)
+    }
+
+    async fn done_all(&self, ids: &[[u8; 32]]) -> Result<(), PortError> {
+        for ids in ids.chunks(limits::DONE) {
+            let body = LettersDone::of_ids(ids);
+            self.0
+                .post(paths::LETTERS_DONE, &body, Repeat::Safe)
+                .await
+                .map_err(|failure| self.error(failure))?;
+        }
+        Ok(())
     }
 
     async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use medibloc_api::{Code, Problem, RelayCall, RelayOutcome, paths};
+use medibloc_api::{Challenge, Code, Problem, RelayCall, RelayOutcome, Work, paths};
 use medibloc_journey::Clock;
 use medibloc_ledger::{LedgerError, Outcome, Refusal, Relay, SignedCall};
 use medibloc_record::TypedDomain;
@@ -38,15 +38,19 @@ impl core::fmt::Debug for HttpRelay {
 #[async_trait]
 impl Relay for HttpRelay {
     async fn relay(&self, call: &SignedCall) -> Result<Outcome, LedgerError> {
-        let body = RelayCall {
+        let mut body = RelayCall {
             bytes: call.bytes.clone(),
             signature: call.signature,
+            work: None,
         };
-        let outcome: RelayOutcome = self
-            .0
-            .ask(paths::RELAY, &body, Repeat::Safe)
-            .await
-            .map_err(|failure| self.error(failure))?;
+        let mut answer = self.0.ask(paths::RELAY, &body, Repeat::Safe).await;
+        if let Err(Failure::Problem(problem)) = &answer
+            && problem.code == Code::WorkNeeded
+        {
+            body.work = Some(self.work(&body.bytes).await?);
+            answer = self.0.ask(paths::RELAY, &body, Repeat::Safe).await;
+        }
+        let outcome: RelayOutcome = answer.map_err(|failure| self.error(failure))?;
         Ok(Outcome {
             block: outcome.block,
             transaction: outcome.transaction,
@@ -55,6 +59,18 @@ impl Relay for HttpRelay {
 }
 
 impl HttpRelay {
+    /// What the node asks of a registration now, done for a call; a second or less on a phone.
+    async fn work(&self, call: &[u8]) -> Result<Work, LedgerError> {
+        let asked = self.0.get_object(paths::REGISTRATION).await;
+        let challenge: Challenge = asked.map_err(|failure| self.error(failure))?;
+        let call = call.to_vec();
+        let done = tokio::task::spawn_blocking(move || challenge.solve(&call)).await;
+        done.ok().flatten().ok_or_else(|| LedgerError::Corrupt {
+            from: format!("the relay at {}", self.0.url()),
+            why: "it asks for more work than a registration is worth; use another node".into(),
+        })
+    }
+
     fn error(&self, failure: Failure) -> LedgerError {
         let from = format!("the relay at {}", self.0.url());
         match failure {

@@ -121,7 +121,10 @@ impl HttpStore {
                             why: problem.detail,
                         },
                     },
-                    Code::Limit | Code::Full => StoreError::Full {
+                    Code::Limit => StoreError::Limit {
+                        what: problem.detail,
+                    },
+                    Code::Full => StoreError::Full {
                         what: problem.detail,
                     },
                     Code::Expired | Code::Replayed => StoreError::Unreachable {

@@ -122,7 +122,23 @@ async fn mailbox(ports: &Ports, anna: &SigningKey, ben: &SigningKey) -> Result<(
     assert_eq!(his.fetch().await?.len(), 2, "no other empties it");
     his.done(first.id).await?;
     his.done(first.id).await?;
-    assert_eq!(his.fetch().await?, [second], "what is done is gone");
+    assert_eq!(
+        his.fetch().await?,
+        std::slice::from_ref(&second),
+        "what is done is gone"
+    );
+    let more: Vec<Letter> = (0..3).map(|_| letter()).collect();
+    for one in &more {
+        hers.send(one).await?;
+    }
+    let mut ids: Vec<[u8; 32]> = more.iter().map(|one| one.id).collect();
+    ids.push(ports.random());
+    hers.done_all(&ids).await?;
+    assert_eq!(his.fetch().await?.len(), 4, "no other empties it at once");
+    his.done_all(&ids).await?;
+    his.done_all(&ids).await?;
+    his.done_all(&[]).await?;
+    assert_eq!(his.fetch().await?, [second], "many at once, and no others");
     Ok(())
 }
 

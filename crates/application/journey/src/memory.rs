@@ -407,6 +407,13 @@ impl Mailbox for Acting {
         }
         Ok(())
     }
+
+    async fn done_all(&self, ids: &[[u8; 32]]) -> Result<(), PortError> {
+        if let Some(letters) = lock(&self.world.mail).get_mut(&self.actor) {
+            letters.retain(|letter| !ids.contains(&letter.id));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]

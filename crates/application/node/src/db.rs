@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::panics;
+use crate::private::private_database;
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,6 +17,9 @@ pub enum DbError {
         "the node's database failed; check the disk's space and rights, nothing acknowledged was lost"
     )]
     Sqlite(#[from] rusqlite::Error),
+    /// Its file cannot be made or closed to others.
+    #[error("the node's database file cannot be made private; check the disk's space and rights")]
+    Io(#[from] std::io::Error),
     /// The thread that used it died.
     #[error("the node's database was interrupted; send the request again")]
     Interrupted,
@@ -50,7 +56,10 @@ impl Db {
         schema: &str,
     ) -> Result<Self, DbError> {
         let connection = match path {
-            Some(path) => Connection::open(path)?,
+            Some(path) => {
+                private_database(path)?;
+                Connection::open(path)?
+            }
             None => Connection::open_in_memory()?,
         };
         let pragmas = match durability {
@@ -74,7 +83,12 @@ impl Db {
         let db = self.clone();
         tokio::task::spawn_blocking(move || db.now(work))
             .await
-            .map_err(|_| DbError::Interrupted)?
+            .map_err(|error| {
+                if error.is_panic() {
+                    panics::count(panics::Task::Disk);
+                }
+                DbError::Interrupted
+            })?
     }
 
     /// Writes everything to the file itself and empties the log, so that nothing deleted stays in it.

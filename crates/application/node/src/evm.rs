@@ -6,7 +6,7 @@ use medibloc_keys::SigningKey;
 use medibloc_ledger::{LedgerError, Outcome, SignedCall};
 use medibloc_ledger_evm::{Deployed, EvmLedger, RelayOptions, RelayWallet, Rpc, Source};
 
-use crate::gateway::{Caller, Forward};
+use crate::gateway::{Caller, Forward, Weight};
 
 /// Connects to a deployment's chain and checks that its contracts are there.
 ///
@@ -70,5 +70,14 @@ impl Forward for WalletRelay {
 
     async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
         self.0.relay_from(Source(source), call).await
+    }
+
+    fn weight(&self, call: &SignedCall) -> Result<Weight, LedgerError> {
+        let (gas, withdraws) = self.0.weight(call)?;
+        Ok(Weight { gas, withdraws })
+    }
+
+    async fn gas_used(&self, call: &SignedCall, outcome: &Outcome, asked: u64) -> u64 {
+        self.0.gas_used(call, outcome).await.unwrap_or(asked)
     }
 }

@@ -1,7 +1,10 @@
 //! What is answered when something is not done: a problem.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::http::{
+    StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use axum::response::{IntoResponse, Response};
 use medibloc_api::{CBOR, Code, PROBLEM, Problem};
 use medibloc_dag::cbor;
@@ -42,12 +45,16 @@ impl From<Problem> for Fault {
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status);
-        (
+        let mut response = (
             status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             [(CONTENT_TYPE, PROBLEM)],
             self.0.to_json(),
         )
-            .into_response()
+            .into_response();
+        if let Some(seconds) = self.0.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -72,6 +79,7 @@ impl From<StoreError> for Fault {
                 tracing::error!("a stored block is corrupt");
                 Self::new(Code::Corrupt, detail)
             }
+            StoreError::Limit { .. } => Self::new(Code::Limit, detail),
             StoreError::Full { .. } => Self::new(Code::Full, detail),
             StoreError::Unreachable { .. } => Self::new(Code::Unavailable, detail),
             StoreError::Missing { .. } => Self::new(Code::NotFound, detail),

@@ -2,12 +2,14 @@
 
 mod access;
 mod credential;
+mod index;
 mod mailbox;
+mod queue;
 mod relay;
 mod storage;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -17,16 +19,19 @@ use medibloc_api::paths;
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::TypedDomain;
 use medibloc_store::OwnStore;
+use tokio::sync::Semaphore;
 
 use crate::chain::Follower;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
-use crate::guard::{DailyLimits, Guard};
+use crate::guard::Guard;
+use crate::limits::DailyLimits;
+use crate::source::Proxies;
 use crate::upkeep::Upkeep;
 use crate::watch::watched;
 use access::Access;
-pub use relay::{Caller, Forward};
+pub use relay::{Caller, Forward, Weight};
 
 /// What a gateway is told.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct GatewayConfig {
     pub first_block: u64,
     /// What a day allows.
     pub limits: DailyLimits,
+    /// Proxies that say where requests come from.
+    pub proxies: Proxies,
 }
 
 /// What a gateway stands on.
@@ -65,23 +72,21 @@ impl core::fmt::Debug for Gateway {
 }
 
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS letters (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, recipient BLOB NOT NULL, sender BLOB NOT NULL,
-    id BLOB NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL, UNIQUE (recipient, id));
 CREATE TABLE IF NOT EXISTS uploads (
     cid BLOB NOT NULL, account BLOB NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (cid, account)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS refs (
-    cid BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY (cid, record)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS refs_by_record ON refs (record);
-CREATE TABLE IF NOT EXISTS indexed (record BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (record BLOB PRIMARY KEY) WITHOUT ROWID;
 ";
+
+/// Bodies and answers of up to 9 MiB at a time: what memory must hold, three times over.
+const LARGE: usize = 6;
 
 pub(crate) struct Parts {
     guard: Guard,
     follower: Arc<Follower>,
-    access: Access,
+    access: Arc<Access>,
+    /// Requests with large bodies or answers at a time.
+    large: Semaphore,
     db: Db,
     relay: Arc<dyn Forward>,
     config: GatewayConfig,
@@ -110,7 +115,11 @@ pub fn gateway_with_upkeep(
         config.folder.as_deref(),
     )?);
     let path = config.folder.as_ref().map(|it| it.join("gateway.sqlite"));
-    let db = Db::open(path.as_deref(), Durability::PowerCut, SCHEMA)?;
+    let db = Db::open(
+        path.as_deref(),
+        Durability::PowerCut,
+        &[SCHEMA, mailbox::SCHEMA, index::SCHEMA].concat(),
+    )?;
     let guard = Guard::open(
         config.folder.as_deref(),
         &config.url,
@@ -121,13 +130,8 @@ pub fn gateway_with_upkeep(
     )?;
     let parts = Arc::new(Parts {
         guard,
-        access: Access {
-            store: on.store,
-            follower: follower.clone(),
-            db: db.clone(),
-            collected: Mutex::default(),
-            keeping: tokio::sync::RwLock::default(),
-        },
+        large: Semaphore::new(LARGE),
+        access: Arc::new(Access::open(on.store, follower.clone(), db.clone())?),
         follower,
         db,
         relay: on.relay,
@@ -136,11 +140,14 @@ pub fn gateway_with_upkeep(
     let router = Router::new()
         .route(paths::BLOCK, get(storage::get))
         .route(paths::BLOCKS, post(storage::put))
+        .route(paths::GET, post(storage::get_many))
         .route(paths::HAS, post(storage::has))
         .route(paths::ERASED, post(storage::erased))
         .route(paths::ERASE, post(storage::erase))
         .route(paths::MAILBOX, post(mailbox::send).get(mailbox::fetch))
         .route(paths::LETTER, delete(mailbox::done))
+        .route(paths::LETTERS_DONE, post(mailbox::done_all))
+        .route(paths::REGISTRATION, get(relay::registration))
         .route(paths::RELAY, post(relay::relay))
         .route(paths::CREDENTIAL, get(credential::own))
         .route(paths::NODE, get(node))
@@ -153,6 +160,7 @@ impl Parts {
     /// Follows the chain, deletes what was erased and collects what nothing names.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
         self.access.refresh().await?;
+        self.access.wait_for_work().await;
         self.access.collect(self.guard.now()).await
     }
 }
@@ -172,7 +180,7 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
 /// The chain answers and the read model is at its head.
 async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
     if !on.follower.has_just_looked() {
-        on.access.refresh().await?;
+        on.follower.refresh().await?;
     }
     Ok("ok\n")
 }

@@ -1,58 +1,48 @@
 //! Who is let in: a request signed by a registered address, for this node, now, once, within its daily limits.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
-use medibloc_api::{Authorization, Code, Problem, RequestText};
+use medibloc_api::{Authorization, Code, Problem, RequestText, limits as limits_of_api};
 use medibloc_keys::recover;
+use medibloc_ledger::Outcome;
 use medibloc_record::{AccountId, Address, Digest, Timestamp, TypedDomain};
-use rusqlite::{OptionalExtension, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{OptionalExtension as _, params};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::chain::Follower;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
+use crate::limits::{self, DailyLimits, Use, What};
+use crate::work::Toll;
 
-const DAY: u64 = 86_400;
-
-const SCHEMA: &str = "
+const NONCES: &str = "
 CREATE TABLE IF NOT EXISTS nonces (
     address BLOB NOT NULL, nonce BLOB NOT NULL, expiry INTEGER NOT NULL,
     PRIMARY KEY (address, nonce)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS nonces_by_expiry ON nonces (expiry);
-CREATE TABLE IF NOT EXISTS used (
-    day INTEGER NOT NULL, who BLOB NOT NULL, requests INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    PRIMARY KEY (day, who)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcomes (
+    call BLOB PRIMARY KEY, block INTEGER NOT NULL, tx BLOB NOT NULL, at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS outcomes_by_time ON outcomes (at);
 ";
 
-/// What one day allows (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DailyLimits {
-    /// Requests of one address.
-    pub requests: u64,
-    /// Bytes of one address, both ways.
-    pub bytes: u64,
-    /// Registrations of unregistered addresses from one source.
-    pub registrations_a_source: u64,
-    /// Registrations of unregistered addresses in all.
-    pub registrations: u64,
-}
-
-impl Default for DailyLimits {
-    fn default() -> Self {
-        Self {
-            requests: 1_000,
-            bytes: 1_000_000_000,
-            registrations_a_source: 100,
-            registrations: 10_000,
-        }
-    }
-}
+/// Requests of one address that are answered at a time; its others wait behind them, not before another's.
+const LANE: usize = 8;
+/// Requests of one address that wait.
+const WAITING: usize = 256;
+/// Seconds that a body may take whose bytes are few.
+const PATIENCE: Duration = Duration::from_secs(20);
+const WEEK: u64 = 7 * 86_400;
+/// Seconds that the model may be behind when the chain is silent.
+const STALE: Duration = Duration::from_secs(60);
 
 /// A request that was let in.
 #[derive(Debug)]
@@ -63,6 +53,8 @@ pub(crate) struct Admitted {
     pub(crate) account: AccountId,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// Its address's place among those that are answered.
+    _lane: OwnedSemaphorePermit,
 }
 
 pub(crate) struct Guard {
@@ -72,6 +64,15 @@ pub(crate) struct Guard {
     follower: Arc<Follower>,
     limits: DailyLimits,
     db: Db,
+    pub(crate) toll: Toll,
+    lanes: Mutex<HashMap<Address, Arc<Lane>>>,
+}
+
+/// The line of one address.
+#[derive(Debug)]
+struct Lane {
+    open: Arc<Semaphore>,
+    waiting: AtomicUsize,
 }
 
 impl Guard {
@@ -90,7 +91,13 @@ impl Guard {
             clock,
             follower,
             limits,
-            db: Db::open(path.as_deref(), Durability::Process, SCHEMA)?,
+            db: Db::open(
+                path.as_deref(),
+                Durability::Process,
+                &[NONCES, limits::SCHEMA].concat(),
+            )?,
+            toll: Toll::new(limits.registration_work),
+            lanes: Mutex::default(),
         })
     }
 
@@ -98,8 +105,23 @@ impl Guard {
         (self.clock)()
     }
 
-    /// Lets a request in, or says why not.
+    pub(crate) const fn limits(&self) -> &DailyLimits {
+        &self.limits
+    }
+
+    /// Lets a request in and counts it, or says why not.
     pub(crate) async fn admit(&self, request: Request, limit: usize) -> Result<Admitted, Fault> {
+        let admitted = self.admit_free(request, limit).await?;
+        self.count(&admitted, 1, admitted.body.len()).await?;
+        Ok(admitted)
+    }
+
+    /// Lets a request in that no limit counts, or says why not.
+    pub(crate) async fn admit_free(
+        &self,
+        request: Request,
+        limit: usize,
+    ) -> Result<Admitted, Fault> {
         let (head, body) = request.into_parts();
         let authorization: Authorization = head
             .headers
@@ -136,18 +158,50 @@ impl Guard {
                 ),
             ));
         }
+        let lane = self.line_up(authorization.address).await?;
         let account = self.account(authorization.address).await?;
         self.once(&authorization, now).await?;
-        self.count(authorization.address, 1, body.len()).await?;
         Ok(Admitted {
             address: authorization.address,
             account,
             body,
+            _lane: lane,
         })
     }
 
+    /// Waits for the address's turn. Its line is its own: a full one keeps nobody else waiting.
+    pub(crate) async fn line_up(&self, address: Address) -> Result<OwnedSemaphorePermit, Fault> {
+        let lane = {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            if lanes.len() > 1_000 {
+                lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle());
+            }
+            let new = || {
+                Arc::new(Lane {
+                    open: Arc::new(Semaphore::new(LANE)),
+                    waiting: AtomicUsize::new(0),
+                })
+            };
+            lanes.entry(address).or_insert_with(new).clone()
+        };
+        let place = Waiting::among(&lane)?;
+        let open = lane.open.clone().acquire_owned().await;
+        drop(place);
+        open.map_err(|_| Fault::new(Code::Unavailable, "the node is ending"))
+    }
+
+    /// Whose key it is now: one that was rotated away opens nothing from that block on.
+    pub(crate) async fn account_now(&self, address: Address) -> Result<Option<AccountId>, Fault> {
+        if let Err(fault) = self.follower.refresh().await
+            && !self.follower.has_looked_within(STALE)
+        {
+            return Err(fault.into());
+        }
+        Ok(self.follower.account_of(address).await?)
+    }
+
     async fn account(&self, address: Address) -> Result<AccountId, Fault> {
-        self.follower.account_of(address).await?.ok_or_else(|| {
+        self.account_now(address).await?.ok_or_else(|| {
             Fault::new(
                 Code::NotRegistered,
                 "only registered addresses may use this node",
@@ -185,91 +239,181 @@ impl Guard {
     /// Counts what an address uses; refuses what is over its day's limits.
     pub(crate) async fn count(
         &self,
-        address: Address,
+        by: &Admitted,
         requests: u64,
         bytes: usize,
     ) -> Result<(), Fault> {
-        let bytes = bytes as u64;
-        let limits = self.limits;
-        let used = self
-            .add(
-                address.as_bytes().to_vec(),
-                (requests, bytes),
-                (limits.requests, limits.bytes),
-            )
-            .await?;
-        match used {
-            Ok(()) => Ok(()),
-            Err((requests, _)) if requests > limits.requests => {
-                Err(limit("requests of this address", limits.requests))
-            }
-            Err(_) => Err(limit("bytes of this address", limits.bytes)),
-        }
+        let uses = self.uses_of(by.address, by.account, requests, bytes as u64);
+        limits::take(&self.db, self.now(), uses).await
     }
 
-    /// Counts a registration by an unregistered address.
-    pub(crate) async fn count_registration(&self, source: &str) -> Result<(), Fault> {
-        let limits = self.limits;
-        let key = [b"from ".as_slice(), source.as_bytes()].concat();
-        let most = (limits.registrations_a_source, u64::MAX);
-        if self.add(key, (1, 0), most).await?.is_err() {
-            return Err(limit(
-                "registrations of this source",
-                limits.registrations_a_source,
-            ));
-        }
-        let most = (limits.registrations, u64::MAX);
-        if self.add(b"all".to_vec(), (1, 0), most).await?.is_err() {
-            return Err(limit("registrations of this node", limits.registrations));
-        }
-        Ok(())
+    /// Gives back what was counted for something that did not succeed.
+    pub(crate) async fn uncount(&self, by: &Admitted, requests: u64, bytes: usize) {
+        let uses = self.uses_of(by.address, by.account, requests, bytes as u64);
+        self.give_back(uses).await;
     }
 
-    /// Counts a call that was executed before, by whoever brings it again: its signer's limit is not theirs to use up.
-    pub(crate) async fn count_replay(&self, source: &str) -> Result<(), Fault> {
-        let most = self.limits.requests;
-        let key = [b"again ".as_slice(), source.as_bytes()].concat();
-        if self.add(key, (1, 0), (most, u64::MAX)).await?.is_err() {
-            return Err(limit("repeated calls of this source", most));
-        }
-        Ok(())
+    /// Counts a letter between two addresses.
+    pub(crate) async fn count_letter(&self, by: &Admitted, to: Address) -> Result<(), Fault> {
+        let who = [by.address.as_bytes().as_slice(), to.as_bytes()].concat();
+        let most = self.times(by.account, self.limits.letters);
+        let letters = Use {
+            what: What::Letters,
+            who,
+            amount: 1,
+            most,
+        };
+        limits::take(&self.db, self.now(), vec![letters]).await
     }
 
-    /// Adds to today's use if it stays within the limits; else tells what it would be.
-    async fn add(
+    /// Takes what a call of a known address may cost; [`Guard::give_back`] gives back what it did not.
+    pub(crate) async fn take_call(
         &self,
-        who: Vec<u8>,
-        (requests, bytes): (u64, u64),
-        (most_requests, most_bytes): (u64, u64),
-    ) -> Result<Result<(), (u64, u64)>, Fault> {
-        let day = signed(self.now().0 / DAY);
-        let result = self
-            .db
-            .run(move |db| {
-                let transaction = db.transaction()?;
-                transaction
-                    .prepare_cached("DELETE FROM used WHERE day < ?1")?
-                    .execute(params![day])?;
-                let used: Option<(i64, i64)> = transaction
-                    .prepare_cached("SELECT requests, bytes FROM used WHERE day = ?1 AND who = ?2")?
-                    .query_row(params![day, who], |row| Ok((row.get(0)?, row.get(1)?)))
-                    .optional()?;
-                let (old_requests, old_bytes) = used.unwrap_or_default();
-                let sum = (
-                    old_requests.unsigned_abs().saturating_add(requests),
-                    old_bytes.unsigned_abs().saturating_add(bytes),
-                );
-                if sum.0 > most_requests || sum.1 > most_bytes {
-                    return Ok(Err(sum));
-                }
-                transaction
-                    .prepare_cached("INSERT OR REPLACE INTO used VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![day, who, signed(sum.0), signed(sum.1)])?;
-                transaction.commit()?;
-                Ok(Ok(()))
-            })
-            .await?;
-        Ok(result)
+        (address, account): (Address, AccountId),
+        bytes: usize,
+        gas: u64,
+    ) -> Result<Vec<Use>, Fault> {
+        let mut uses = self.uses_of(address, account, 1, bytes as u64);
+        uses.push(self.gas(address, account, gas));
+        self.take(uses).await
+    }
+
+    /// Gas of an address, as [`Guard::take_call`] counts it.
+    pub(crate) fn gas(&self, address: Address, account: AccountId, amount: u64) -> Use {
+        Use {
+            what: What::Gas,
+            who: address.as_bytes().to_vec(),
+            amount,
+            most: self.times(account, self.limits.gas),
+        }
+    }
+
+    /// Takes a registration by an unregistered address.
+    pub(crate) async fn take_registration(&self, source: &str) -> Result<Vec<Use>, Fault> {
+        let one = |what, who: &[u8], most| Use {
+            what,
+            who: who.to_vec(),
+            amount: 1,
+            most,
+        };
+        let most = self.limits.registrations_a_source;
+        let of_source = one(What::OfSource, source.as_bytes(), most);
+        let of_node = one(What::OfNode, b"", self.limits.registrations);
+        self.take(vec![of_source, of_node]).await
+    }
+
+    /// Counts a call that was executed before and that this node does not remember: neither its signer's limits nor
+    /// another's are used up by whoever brings it again.
+    pub(crate) async fn count_replay(&self, source: &str, of: Address) -> Result<(), Fault> {
+        let replay = Use {
+            what: What::Replays,
+            who: [of.as_bytes().as_slice(), source.as_bytes()].concat(),
+            amount: 1,
+            most: self.limits.requests,
+        };
+        self.take(vec![replay]).await.map(drop)
+    }
+
+    /// Remembers how a call fared, for a week: a copy of what the chain says.
+    pub(crate) async fn remember(&self, call: Digest, outcome: Outcome) {
+        let now = self.now().0;
+        let keep = move |db: &mut rusqlite::Connection| {
+            db.prepare_cached("DELETE FROM outcomes WHERE at < ?1")?
+                .execute(params![signed(now.saturating_sub(WEEK))])?;
+            db.prepare_cached("INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![
+                    call.as_bytes(),
+                    signed(outcome.block),
+                    outcome.transaction,
+                    signed(now)
+                ])
+        };
+        if let Err(error) = self.db.run(keep).await {
+            tracing::warn!(%error, "an outcome is not remembered; the chain has it");
+        }
+    }
+
+    /// How a call fared, if it is remembered.
+    pub(crate) async fn outcome(&self, call: Digest) -> Result<Option<Outcome>, Fault> {
+        let look = move |db: &mut rusqlite::Connection| {
+            db.prepare_cached("SELECT block, tx FROM outcomes WHERE call = ?1")?
+                .query_row(params![call.as_bytes()], |row| {
+                    let block: i64 = row.get(0)?;
+                    Ok(Outcome {
+                        block: block.unsigned_abs(),
+                        transaction: row.get(1)?,
+                    })
+                })
+                .optional()
+        };
+        Ok(self.db.run(look).await?)
+    }
+
+    async fn take(&self, uses: Vec<Use>) -> Result<Vec<Use>, Fault> {
+        limits::take(&self.db, self.now(), uses.clone()).await?;
+        Ok(uses)
+    }
+
+    pub(crate) async fn give_back(&self, uses: Vec<Use>) {
+        if let Err(error) = limits::give_back(&self.db, self.now(), uses).await {
+            tracing::error!(%error, "what was not used could not be given back");
+        }
+    }
+
+    fn uses_of(&self, address: Address, account: AccountId, requests: u64, bytes: u64) -> Vec<Use> {
+        let one = |what, amount, most| Use {
+            what,
+            who: address.as_bytes().to_vec(),
+            amount,
+            most: self.times(account, most),
+        };
+        vec![
+            one(What::Requests, requests, self.limits.requests),
+            one(What::Bytes, bytes, self.limits.bytes),
+        ]
+    }
+
+    /// A limit as it is for an account: accredited ones work for many.
+    fn times(&self, account: AccountId, limit: u64) -> u64 {
+        let now = self.now();
+        if self
+            .follower
+            .read(|model| model.is_accredited(account, now))
+        {
+            limit.saturating_mul(self.limits.accredited_times.max(1))
+        } else {
+            limit
+        }
+    }
+}
+
+impl Lane {
+    fn is_idle(&self) -> bool {
+        self.open.available_permits() == LANE && self.waiting.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// One that waits in a line; it leaves when it is dropped, too.
+struct Waiting<'a>(&'a Lane);
+
+impl<'a> Waiting<'a> {
+    fn among(lane: &'a Lane) -> Result<Self, Fault> {
+        let place = Self(lane);
+        if lane.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            let name = format!("{WAITING} waiting requests of this address");
+            let problem = Problem::new(
+                Code::Limit,
+                format!("the node's limit of {name} is reached; wait for their answers"),
+            );
+            return Err(problem.about(name).until(1).into());
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -281,16 +425,6 @@ impl core::fmt::Debug for Guard {
     }
 }
 
-fn limit(what: &str, most: u64) -> Fault {
-    let name = format!("{most} {what} a day");
-    Problem::new(
-        Code::Limit,
-        format!("the node's limit of {name} is reached"),
-    )
-    .about(name)
-    .into()
-}
-
 /// SQLite's integers are signed.
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -298,7 +432,15 @@ pub(crate) fn signed(value: u64) -> i64 {
 
 /// A body of at most `limit` bytes.
 pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>, Fault> {
-    match to_bytes(body, limit).await {
+    let slow = || Fault::new(Code::Unavailable, "the body came too slowly");
+    // Large ones have the whole request's time.
+    let patience = if limit > limits_of_api::CALL {
+        Duration::from_secs(60)
+    } else {
+        PATIENCE
+    };
+    let read = tokio::time::timeout(patience, to_bytes(body, limit));
+    match read.await.map_err(|_| slow())? {
         Ok(bytes) => Ok(bytes.into()),
         Err(_) => Err(Fault::new(
             Code::TooLarge,

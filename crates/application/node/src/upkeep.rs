@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::fault::Fault;
 use crate::gateway::Parts;
 use crate::keeper::Shell;
+use crate::panics::{Task, caught};
 
 /// Follows the chain for a gateway or a keeper.
 pub struct Upkeep(Of);
@@ -26,11 +27,14 @@ impl Upkeep {
 
     /// Looks once; false if the chain or a disk did not answer.
     pub async fn once(&self) -> bool {
-        let looked: Result<(), Fault> = match &self.0 {
-            Of::Gateway(parts) => parts.upkeep().await,
-            Of::Keeper(shell) => shell.upkeep().await,
+        let look = async {
+            let looked: Result<(), Fault> = match &self.0 {
+                Of::Gateway(parts) => parts.upkeep().await,
+                Of::Keeper(shell) => shell.upkeep().await,
+            };
+            looked.is_ok()
         };
-        looked.is_ok()
+        caught(Task::Upkeep, look).await.unwrap_or(false)
     }
 
     /// Looks again and again; it ends when it is dropped.

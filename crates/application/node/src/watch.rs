@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -15,30 +16,50 @@ use medibloc_api::{Code, paths};
 use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
+use crate::panics::{self, Task, caught};
 
 /// Time for one whole request, body included: a slow sender is cut off.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Requests at a time: with bodies of at most 9 MiB that is what memory must hold.
+/// Requests at a time whose bodies or answers may be large.
 const AT_ONCE: usize = 128;
 
-/// Method, route and status.
-type Kind = (String, String, u16);
+/// Requests at a time that nobody else's load may keep waiting: calls for the chain, erasures, one's own letters. Their
+/// bodies are small.
+const URGENT: usize = 512;
+
+/// Method, route and status, each from a fixed list: nobody makes the table longer.
+type Kind = (&'static str, String, &'static str);
 
 /// Figures by route and status: how many, how many seconds.
 #[derive(Debug)]
 pub(crate) struct Figures {
     answers: Mutex<BTreeMap<Kind, (u64, f64)>>,
     room: Semaphore,
+    urgent: Semaphore,
 }
 
 impl Figures {
-    fn add(&self, method: &str, route: &str, status: u16, took: Duration) {
+    fn add(&self, method: &'static str, route: &str, status: &'static str, took: Duration) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (method.to_owned(), route.to_owned(), status);
+        let key = (method, route.to_owned(), status);
         let (count, seconds) = answers.entry(key).or_default();
         *count += 1;
         *seconds += took.as_secs_f64();
+    }
+
+    /// The places that a route's requests take; none for the operator's own questions.
+    fn room_of(&self, route: &str) -> Option<&Semaphore> {
+        match route {
+            paths::HEALTHZ | paths::READYZ | paths::METRICS => None,
+            paths::RELAY
+            | paths::ERASE
+            | paths::MAILBOX
+            | paths::LETTER
+            | paths::LETTERS_DONE
+            | paths::DELETION => Some(&self.urgent),
+            _ => Some(&self.room),
+        }
     }
 
     /// The text form of Prometheus (exposition format 0.0.4).
@@ -60,6 +81,7 @@ impl Figures {
                 "medibloc_answer_seconds_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}} {seconds:.6}"
             );
         }
+        panics::text(&mut text);
         text
     }
 }
@@ -69,6 +91,7 @@ pub(crate) fn watched(router: Router) -> Router {
     let figures = Arc::new(Figures {
         answers: Mutex::default(),
         room: Semaphore::new(AT_ONCE),
+        urgent: Semaphore::new(URGENT),
     });
     let shown = figures.clone();
     router
@@ -87,23 +110,57 @@ pub(crate) fn watched(router: Router) -> Router {
         .layer(from_fn_with_state(figures, watch))
 }
 
+/// The verbs of HTTP (RFC 9110, section 9; RFC 5789); a peer may send any other word.
+fn verb(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "other",
+    }
+}
+
+const fn class(status: u16) -> &'static str {
+    match status {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
+}
+
 async fn watch(State(figures): State<Arc<Figures>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = verb(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
-    let response = match figures.room.try_acquire() {
-        Ok(_room) => match tokio::time::timeout(TIME, next.run(request)).await {
-            Ok(response) => response,
+    let place = figures.room_of(&route).map(Semaphore::try_acquire);
+    let response = if let Some(Err(_)) = place {
+        Fault::new(Code::Unavailable, "the node is busy").into_response()
+    } else {
+        let answer = caught(Task::Answer, next.run(request));
+        match tokio::time::timeout(TIME, answer).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => Fault::new(
+                Code::Internal,
+                "the node has a fault in answering this; nothing else ended with it",
+            )
+            .into_response(),
             Err(_) => Fault::new(Code::Unavailable, "the answer took too long").into_response(),
-        },
-        Err(_) => Fault::new(Code::Unavailable, "the node is busy").into_response(),
+        }
     };
     let (status, took) = (response.status().as_u16(), start.elapsed());
-    figures.add(&method, &route, status, took);
+    figures.add(method, &route, class(status), took);
     tracing::debug!(%method, %route, status, ms = took.as_millis(), "answered");
     response
 }

@@ -10,7 +10,7 @@ mod collect;
 mod http;
 
 use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
-use medibloc_api::{Code, PutBlock, PutBlocks, block_ids, limits, paths};
+use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};
 use medibloc_consent::{AnchorFields, RefusalReason, ShareDeposit};
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::SigningKey;
@@ -66,7 +66,12 @@ fn of_node(key: &SigningKey) -> Vec<Draft> {
     vec![
         put(&[block]),
         get(&cid[0]),
+        ids(paths::GET, &cid),
         ids(paths::HAS, &cid),
+        Draft::post(
+            paths::LETTERS_DONE,
+            cbor::to_vec(&LettersDone::of_ids(&[[1; 32]])),
+        ),
         ids(paths::ERASED, &cid),
         ids(paths::ERASE, &cid),
         Draft::post(paths::MAILBOX, cbor::to_vec(&letter(key, key, 1, 10))),
@@ -201,9 +206,11 @@ async fn junk_is_malformed_and_too_much_is_too_large_at_every_endpoint_with_a_bo
     let (node, keeper) = (node(&ground).await, keeper(&ground).await);
     let rows = [
         (&node, paths::BLOCKS, limits::BODY),
-        (&node, paths::HAS, limits::BODY),
-        (&node, paths::ERASED, limits::BODY),
-        (&node, paths::ERASE, limits::BODY),
+        (&node, paths::GET, limits::IDS),
+        (&node, paths::HAS, limits::IDS),
+        (&node, paths::ERASED, limits::IDS),
+        (&node, paths::ERASE, limits::IDS),
+        (&node, paths::LETTERS_DONE, limits::DONE_BYTES),
         (&node, paths::MAILBOX, limits::LETTER),
         (&node, paths::RELAY, limits::CALL),
         (&keeper, paths::SHARES, limits::DEPOSIT),
@@ -241,11 +248,11 @@ async fn junk_is_malformed_and_too_much_is_too_large_at_every_endpoint_with_a_bo
 }
 
 /// A package of parts of one leaf each.
-fn package_of(leaves: &[&Block]) -> Block {
+fn package_of(record: RecordId, leaves: &[&Block]) -> Block {
     let package = medibloc_record::Package {
         version: 1,
         suite: 1,
-        record: RecordId::new([1; 32]),
+        record,
         manifest_nonce: [2; 24],
         manifest: vec![3; 16],
         manifest_cid: None,
@@ -283,7 +290,9 @@ async fn a_block_is_there_only_for_whom_a_final_fact_entitles() {
     let (owner, thief) = (ground.registered(1).await, ground.registered(2).await);
     let url = node(&ground).await;
     let leaf = Block::of(Codec::Raw, b"sealed leaf".to_vec()).unwrap();
-    let package = package_of(&[&leaf]);
+    let id = |key: &SigningKey| AccountId::from_first_address(key.address());
+    let record = RecordId::derive(id(&owner), id(&owner), Nonce::new([1; 32]));
+    let package = package_of(record, &[&leaf]);
     let object = |bytes| Block::of(Codec::DagCbor, bytes).unwrap();
     let others: Vec<Block> = (1..=3u8).map(|n| object(cbor::to_vec(&n))).collect();
     let mut blocks = vec![leaf, package.clone()];
@@ -296,7 +305,6 @@ async fn a_block_is_there_only_for_whom_a_final_fact_entitles() {
         others[1].cid(),
         others[2].cid(),
     ];
-    let id = |key: &SigningKey| AccountId::from_first_address(key.address());
     let fields = anchor(id(&owner), 1, objects);
     ground.call(&owner, &Call::Anchor(fields)).await;
     let nothing = async |why: &str| {
@@ -395,7 +403,7 @@ async fn figures_and_problems_name_no_address_and_no_block() {
     let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     assert!(
-        figures.contains(r#"route="/ipfs/{cid}",status="404"} 1"#),
+        figures.contains(r#"route="/ipfs/{cid}",status="4xx"} 1"#),
         "{figures}"
     );
     assert!(!figures.contains(&cid.to_string()));

@@ -26,6 +26,12 @@ pub enum StoreError {
         /// Which.
         cid: Cid,
     },
+    /// A limit of the store's operator; the disk has room.
+    #[error("the store's limit is reached: {what}; nothing was lost")]
+    Limit {
+        /// Which limit, and when it ends.
+        what: String,
+    },
     /// No room.
     #[error("the store is full: {what}; free space and try again, nothing was lost")]
     Full {
@@ -52,6 +58,9 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again later may help.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Full { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Full { .. } | Self::Limit { .. }
+        )
     }
 }

@@ -3,8 +3,10 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use alloy::consensus::Transaction as _;
 use alloy::eips::BlockId;
 use alloy::primitives::U256;
+use alloy::providers::Provider as _;
 use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
@@ -14,7 +16,11 @@ use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
 use crate::bindings::accounts::Accounts::registerCall;
+use crate::bindings::consent::Consent::{
+    revokeAllCall, revokeCall, revokeReaderCall, revokeWriteCall,
+};
 use crate::bindings::forwarder::Forwarder;
+use crate::bindings::records::Records::eraseCall;
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
 use crate::wallet::Wallet;
@@ -108,6 +114,45 @@ impl RelayWallet {
         Ok((address, request.data.starts_with(&registerCall::SELECTOR)))
     }
 
+    /// Gas that a request may use, with that of its bytes and of the forwarder, and whether it takes something back.
+    ///
+    /// # Errors
+    /// As [`RelayWallet::caller`].
+    pub fn weight(&self, call: &SignedCall) -> Result<(u64, bool), LedgerError> {
+        let ticket = self.admit(Source::default(), call)?;
+        let withdrawals = [
+            revokeCall::SELECTOR,
+            revokeWriteCall::SELECTOR,
+            revokeReaderCall::SELECTOR,
+            revokeAllCall::SELECTOR,
+            eraseCall::SELECTOR,
+        ];
+        let data = &ticket.request.data;
+        let withdraws = withdrawals
+            .iter()
+            .any(|selector| data.starts_with(selector));
+        Ok((weight_of(ticket.gas, data.len()), withdraws))
+    }
+
+    /// The part of a transaction's gas that a request in it used, by what each asked for; none if the chain cannot
+    /// tell.
+    pub async fn gas_used(&self, call: &SignedCall, outcome: &Outcome) -> Option<u64> {
+        let own = self.weight(call).ok()?.0;
+        let hash = alloy::primitives::B256::new(outcome.transaction);
+        let rpc = self.ledger.rpc();
+        let receipt = rpc.ask(|node| async move { node.get_transaction_receipt(hash).await });
+        let sent = rpc.ask(|node| async move { node.get_transaction_by_hash(hash).await });
+        let used = receipt.await.ok()??.gas_used;
+        let sent = sent.await.ok()??;
+        let batch = Forwarder::executeBatchCall::abi_decode(sent.input()).ok()?;
+        let each = batch.requests.iter().map(|request| {
+            let gas = u64::try_from(request.gas).unwrap_or(u64::MAX);
+            u128::from(weight_of(gas, request.data.len()))
+        });
+        let all = each.fold(0_u128, u128::saturating_add).max(1);
+        u64::try_from(u128::from(used) * u128::from(own) / all).ok()
+    }
+
     /// Whether a request's nonce is used: by itself, or by another.
     ///
     /// # Errors
@@ -175,6 +220,13 @@ impl RelayWallet {
             request,
         })
     }
+}
+
+/// What a request may cost: what it asks for, its bytes as calldata (EIP-2028), and the forwarder around it.
+const fn weight_of(gas: u64, bytes: usize) -> u64 {
+    const FORWARDER: u64 = 60_000;
+    gas.saturating_add((bytes as u64).saturating_mul(16))
+        .saturating_add(FORWARDER)
 }
 
 impl Drop for RelayWallet {

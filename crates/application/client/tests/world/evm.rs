@@ -96,6 +96,7 @@ impl World {
             domain: deployed.domain(),
             first_block: deployed.block,
             limits: DailyLimits::default(),
+            proxies: medibloc_node::Proxies::default(),
         };
         serve(listener, gateway(on, told).unwrap());
         let mut urls = Vec::new();

@@ -133,6 +133,7 @@ impl World {
             domain: DOMAIN,
             first_block: 0,
             limits: DailyLimits::default(),
+            proxies: medibloc_node::Proxies::default(),
         };
         let clock = world.clock.clone();
         let on = Gateway {

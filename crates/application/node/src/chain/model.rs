@@ -19,6 +19,8 @@ pub(crate) struct RecordEntry {
     pub(crate) anchor: AnchorFields,
     /// The block of its anchor.
     pub(crate) block: u64,
+    /// Its place among all anchors.
+    pub(crate) order: u64,
     pub(crate) erased: bool,
 }
 
@@ -47,12 +49,19 @@ pub(crate) enum Object {
 pub(crate) struct Model {
     pub(super) next: u64,
     pub(super) now: Timestamp,
+    /// How many records an account owns that are not erased.
+    owned: HashMap<AccountId, u64>,
     records: HashMap<RecordId, RecordEntry>,
     grants: HashMap<GrantId, GrantEntry>,
     between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
     given: HashMap<AccountId, Vec<GrantId>>,
     writes: HashMap<(AccountId, AccountId), WriteGrant>,
     pub(super) addresses: HashMap<Address, AccountId>,
+    /// Addresses that were rotated away: letters to them still arrive.
+    former: HashMap<Address, AccountId>,
+    /// From and until when accounts are accredited.
+    accredited: HashMap<AccountId, (Timestamp, Timestamp)>,
+    suspended: BTreeSet<AccountId>,
     /// Since which blocks which committees are in force.
     committees: Vec<(u64, Committee)>,
     /// How often the committee or its keepers changed.
@@ -84,6 +93,35 @@ impl Model {
         self.between.contains_key(&(owner, reader))
     }
 
+    /// Whether two accounts ever gave each other anything to read or to write.
+    pub(crate) fn are_paired(&self, one: AccountId, other: AccountId) -> bool {
+        [(one, other), (other, one)]
+            .iter()
+            .any(|pair| self.between.contains_key(pair) || self.writes.contains_key(pair))
+    }
+
+    /// Whether an account is accredited now and not suspended.
+    pub(crate) fn is_accredited(&self, account: AccountId, now: Timestamp) -> bool {
+        let term = self.accredited.get(&account);
+        term.is_some_and(|(from, until)| *from <= now && now <= *until)
+            && !self.suspended.contains(&account)
+    }
+
+    /// Whether an account has a grant to take back or a record to erase.
+    pub(crate) fn can_withdraw(&self, owner: AccountId) -> bool {
+        let given = self.given.get(&owner).into_iter().flatten();
+        let mut given = given.filter_map(|id| self.grants.get(id));
+        given.any(|entry| self.is_standing(entry))
+            || self.writes.keys().any(|(giver, _)| *giver == owner)
+            || self.owned.get(&owner).is_some_and(|count| *count > 0)
+    }
+
+    /// The account that an address is or was of.
+    pub(crate) fn reaches(&self, address: Address) -> Option<AccountId> {
+        let now = self.addresses.get(&address);
+        now.or_else(|| self.former.get(&address)).copied()
+    }
+
     /// The committee in force at the end of a block.
     pub(crate) fn committee_at(&self, block: u64) -> Option<Committee> {
         let mut older = self.committees.iter().rev();
@@ -102,6 +140,15 @@ impl Model {
         digests
             .map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
             .collect()
+    }
+
+    /// Who gave what a consent object says.
+    pub(crate) fn giver(&self, object: Object) -> Option<AccountId> {
+        match object {
+            Object::Grant(id) => self.grants.get(&id).map(|entry| entry.grant.owner),
+            Object::Write(owner, _) => Some(owner),
+            Object::Of(_) | Object::Capsule(_) => None,
+        }
     }
 
     /// Who must have brought an object for its name to count: digests are public, so anyone can name another's.
@@ -192,7 +239,23 @@ impl Model {
             }
             Event::AddressRotated { account, from, to } => {
                 self.addresses.remove(&from);
+                self.former.insert(from, account);
+                self.former.remove(&to);
                 self.addresses.insert(to, account);
+            }
+            Event::Accredited {
+                account,
+                from,
+                until,
+                ..
+            } => {
+                self.accredited.insert(account, (from, until));
+            }
+            Event::Suspended { account } => {
+                self.suspended.insert(account);
+            }
+            Event::Reinstated { account } => {
+                self.suspended.remove(&account);
             }
             Event::CommitteeFormed { committee } => {
                 self.committees.push((block, committee));
@@ -201,8 +264,11 @@ impl Model {
             Event::KeeperRegistered { .. } | Event::WrapKeyRotated { .. } => self.changes += 1,
             Event::Anchored(anchor) => self.anchored(block, anchor),
             Event::Erased { record } => {
-                if let Some(entry) = self.records.get_mut(&record) {
-                    entry.erased = true;
+                if let Some(entry) = self.records.get_mut(&record)
+                    && !core::mem::replace(&mut entry.erased, true)
+                {
+                    let owned = self.owned.entry(entry.anchor.owner).or_default();
+                    *owned = owned.saturating_sub(1);
                 }
                 self.to_erase.insert(record);
             }
@@ -263,9 +329,11 @@ impl Model {
             self.name(digest, Object::Of(id));
         }
         self.name(anchor.capsule, Object::Capsule(id));
+        *self.owned.entry(anchor.owner).or_default() += 1;
         let entry = RecordEntry {
             anchor,
             block,
+            order: self.records.len() as u64,
             erased: false,
         };
         self.records.insert(id, entry);

@@ -1,17 +1,21 @@
-//! Who may have which block. A block belongs to a record if the record's anchored package leads to it and the record's
-//! author or owner brought it here: nobody comes by another's blocks by naming them in a package of their own.
+//! Who may have which block. A block belongs to one record: the first, in the chain's order, whose own package leads to
+//! it (the package says the record's id) and whose author or owner brought it here. Nobody comes by another's blocks by
+//! naming them in a package of their own, keeps them when their owner erases them, or erases them in its stead.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use medibloc_api::Code;
-use medibloc_dag::{Budget, Cid, Codec};
-use medibloc_record::{AccountId, Digest, Package, RecordId, Timestamp};
+use medibloc_dag::{Cid, Codec};
+use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use medibloc_store::OwnStore;
 use rusqlite::{OptionalExtension, params};
 
-use crate::chain::{Follower, Model, Object, RecordEntry};
-use crate::db::Db;
+use super::index::{self, Worker};
+use super::queue::Queue;
+use crate::chain::{Follower, Model, Object};
+use crate::db::{Db, DbError};
 use crate::fault::Fault;
 use crate::guard::signed;
 
@@ -24,6 +28,8 @@ const PAGE: u32 = 1_000;
 /// How a block stands to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
+    /// It is the account's own: of its record, of its grant, or brought by it and nobody's yet.
+    Own,
     /// It may have it.
     Entitled,
     /// It was owner or author of the record, which is erased.
@@ -32,28 +38,132 @@ pub(super) enum Standing {
     None,
 }
 
+impl Standing {
+    pub(super) const fn is_entitled(self) -> bool {
+        matches!(self, Self::Own | Self::Entitled)
+    }
+}
+
+/// What is known of a record's package.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    /// It is the record's own: what the anchor names counts.
+    pub(super) sound: bool,
+    /// Nothing of it is still to be looked at.
+    pub(super) settled: bool,
+}
+
+impl Verdict {
+    pub(super) fn of(text: &str) -> Self {
+        Self {
+            sound: index::is_sound(text),
+            settled: index::is_settled(text),
+        }
+    }
+}
+
+/// Whose a block is: the first, in the chain's order, that leads to it and whose party brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Holder {
+    /// A part of a record, or an object that its readers need.
+    Record(RecordId),
+    /// A record's capsule.
+    Capsule(RecordId),
+    /// Grants' or write grants' object, all of one owner.
+    Consent(Vec<Object>),
+}
+
+/// What the database knows of a block.
+#[derive(Clone, Debug, Default)]
+struct Trace {
+    records: Vec<RecordId>,
+    uploaders: Vec<AccountId>,
+}
+
 pub(crate) struct Access {
     pub(super) store: Arc<dyn OwnStore>,
     /// When unnamed blocks were collected last.
-    pub(super) collected: Mutex<Timestamp>,
+    collected: Mutex<Timestamp>,
     /// Blocks are being brought, or being taken away: never both.
     pub(super) keeping: tokio::sync::RwLock<()>,
     pub(super) follower: Arc<Follower>,
     pub(super) db: Db,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) worker: Worker,
+    pub(super) verdicts: RwLock<HashMap<RecordId, Verdict>>,
+    /// How far the round through a record's open blocks is, and whether anything came in it.
+    pub(super) cursors: Mutex<HashMap<RecordId, (Vec<u8>, bool)>>,
+    /// Statements that look-ups executed.
+    #[cfg(test)]
+    pub(super) statements: std::sync::atomic::AtomicU64,
 }
 
 impl Access {
-    /// Brings the model to the last final block; learns new records' blocks and deletes erased ones'.
-    pub(super) async fn refresh(&self) -> Result<(), Fault> {
+    pub(super) fn open(
+        store: Arc<dyn OwnStore>,
+        follower: Arc<Follower>,
+        db: Db,
+    ) -> Result<Self, DbError> {
+        let verdicts = db.now(|db| {
+            db.prepare("SELECT record, verdict FROM packages")?
+                .query_map([], |row| {
+                    let (record, verdict): ([u8; 32], String) = (row.get(0)?, row.get(1)?);
+                    Ok((RecordId::new(record), Verdict::of(&verdict)))
+                })?
+                .collect()
+        })?;
+        Ok(Self {
+            store,
+            collected: Mutex::default(),
+            keeping: tokio::sync::RwLock::default(),
+            follower,
+            db,
+            queue: Mutex::default(),
+            worker: Worker::default(),
+            verdicts: RwLock::new(verdicts),
+            cursors: Mutex::default(),
+            #[cfg(test)]
+            statements: std::sync::atomic::AtomicU64::new(0),
+        })
+    }
+
+    /// Brings the model to the last final block; new records' blocks are learnt and erased ones' deleted in the
+    /// background.
+    pub(super) async fn refresh(self: &Arc<Self>) -> Result<(), Fault> {
         self.follower.refresh().await?;
+        self.kick();
+        Ok(())
+    }
+
+    /// Deletes what erased records have, as far as it is known whose it is.
+    pub(super) async fn erase_what_is_due(&self) {
         let erased: Vec<RecordId> = self
             .follower
             .read(|model| model.to_erase.iter().copied().collect());
         for record in erased {
-            self.erase_record(record).await?;
-            self.follower.change(|model| model.to_erase.remove(&record));
+            match self.erase_record(record).await {
+                Ok(true) => {
+                    self.follower.change(|model| model.to_erase.remove(&record));
+                    self.worker.progress.notify_waiters();
+                }
+                Ok(false) => {}
+                Err(fault) => tracing::warn!(why = ?fault.0.code, "an erasure is tried again"),
+            }
         }
-        Ok(())
+    }
+
+    /// Waits until what is erased is gone, at most half a second.
+    pub(super) async fn wait_for_erasures(&self) {
+        let end = tokio::time::Instant::now() + Duration::from_millis(500);
+        loop {
+            let progress = self.worker.progress.notified();
+            let mut progress = std::pin::pin!(progress);
+            progress.as_mut().enable();
+            let waits = self.follower.read(|model| !model.to_erase.is_empty());
+            if !waits || tokio::time::timeout_at(end, progress).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Remembers who brought blocks.
@@ -72,71 +182,168 @@ impl Access {
             }
             transaction.commit()
         };
-        Ok(self.db.run(work).await?)
+        self.db.run(work).await?;
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.wake(account);
+        Ok(())
     }
 
-    /// How a block stands to an account.
+    /// How blocks stand to an account. The work is the same for what is there and what is not.
+    pub(super) async fn standings(
+        &self,
+        account: AccountId,
+        cids: &[Cid],
+    ) -> Result<Vec<Standing>, Fault> {
+        let traces = self.traces(cids).await?;
+        let each = cids.iter().zip(&traces);
+        Ok(each
+            .map(|(cid, trace)| self.standing_of(account, cid, trace))
+            .collect())
+    }
+
+    /// How one block stands to an account; new records of its are waited for.
     pub(super) async fn standing(&self, account: AccountId, cid: &Cid) -> Result<Standing, Fault> {
-        let objects = self.objects(cid).await?;
-        let by_object = self.follower.read(|model| {
-            objects
-                .iter()
-                .any(|object| model.may_have(account, *object))
-        });
-        if by_object {
-            return Ok(Standing::Entitled);
-        }
-        let mut records = self.records_of(cid).await?;
-        if records.is_empty() && objects.is_empty() {
-            self.index_for(account).await?;
-            records = self.records_of(cid).await?;
-        }
-        let of_objects = objects.iter().filter_map(|object| match object {
-            Object::Of(record) | Object::Capsule(record) => Some(*record),
-            _ => None,
-        });
-        let named: Vec<RecordId> = of_objects.collect();
-        let by_record = self.follower.read(|model| {
-            if records.iter().any(|it| model.may_read(account, *it)) {
-                return Standing::Entitled;
+        for _ in 0..2 {
+            let found = self.standings(account, &[*cid]).await?;
+            if let Some(standing) = found.first()
+                && *standing != Standing::None
+            {
+                return Ok(*standing);
             }
-            let mut erased = records.iter().chain(&named).filter(|it| {
-                model.is_party(account, **it) && model.record(**it).is_some_and(|it| it.erased)
-            });
-            if erased.next().is_some() {
-                Standing::OfErased
-            } else {
-                Standing::None
-            }
-        });
-        if by_record == Standing::None && self.has_uploaded(account, cid).await? {
-            return Ok(Standing::Entitled);
+            self.wait_for(account).await;
         }
-        Ok(by_record)
+        let found = self.standings(account, &[*cid]).await?;
+        Ok(found.first().copied().unwrap_or(Standing::None))
     }
 
-    /// Whether an account may erase a block: the owner of a finally erased record that no other record shares, or who
-    /// alone brought a block that nothing names.
+    fn standing_of(&self, account: AccountId, cid: &Cid, trace: &Trace) -> Standing {
+        let has_brought = trace.uploaders.contains(&account);
+        let brought = if has_brought {
+            Standing::Own
+        } else {
+            Standing::None
+        };
+        let Some(holder) = self.holder(cid, trace) else {
+            return brought;
+        };
+        self.follower.read(|model| match &holder {
+            Holder::Record(id) | Holder::Capsule(id) => {
+                let Some(entry) = model.record(*id) else {
+                    return brought;
+                };
+                let is_party = model.is_party(account, *id);
+                if entry.erased {
+                    return if is_party {
+                        Standing::OfErased
+                    } else {
+                        Standing::None
+                    };
+                }
+                let may = match holder {
+                    Holder::Capsule(_) => is_party,
+                    _ => model.may_read(account, *id),
+                };
+                if !may || !self.is_sound(*id) {
+                    brought
+                } else if entry.anchor.owner == account {
+                    Standing::Own
+                } else {
+                    Standing::Entitled
+                }
+            }
+            Holder::Consent(objects) => {
+                if objects.iter().any(|it| model.brings(account, *it)) {
+                    Standing::Own
+                } else if objects.iter().any(|it| model.may_have(account, *it)) {
+                    Standing::Entitled
+                } else {
+                    Standing::None
+                }
+            }
+        })
+    }
+
+    fn is_sound(&self, record: RecordId) -> bool {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.get(&record).is_some_and(|it| it.sound)
+    }
+
+    /// Whose a block is. A record whose package is another's or none holds nothing; one that was not looked at yet
+    /// keeps its place before later ones.
+    fn holder(&self, cid: &Cid, trace: &Trace) -> Option<Holder> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let counts = |record: &RecordId| verdicts.get(record).is_none_or(|it| it.sound);
+        self.follower.read(|model| {
+            let order = |id: &RecordId| model.record(*id).map(|entry| entry.order);
+            if cid.codec() != Codec::DagCbor {
+                let held = trace.records.iter().filter(|id| counts(id));
+                let first = held.filter_map(|id| Some((order(id)?, *id))).min();
+                return first.map(|(_, id)| Holder::Record(id));
+            }
+            let named = model.objects(Digest::new(cid.digest()));
+            let mut brought = named.iter().filter(|object| {
+                let of = match object {
+                    Object::Of(record) | Object::Capsule(record) => counts(record),
+                    _ => true,
+                };
+                of && trace.uploaders.iter().any(|it| model.brings(*it, **object))
+            });
+            match brought.next()? {
+                Object::Of(record) => Some(Holder::Record(*record)),
+                Object::Capsule(record) => Some(Holder::Capsule(*record)),
+                first => {
+                    let giver = model.giver(*first);
+                    let others = brought.filter(|it| model.giver(**it) == giver);
+                    let all = std::iter::once(first).chain(others).copied();
+                    Some(Holder::Consent(all.collect()))
+                }
+            }
+        })
+    }
+
+    /// What the database knows of blocks: two statements each, whatever it is.
+    async fn traces(&self, cids: &[Cid]) -> Result<Vec<Trace>, Fault> {
+        #[cfg(test)]
+        self.statements
+            .fetch_add(2 * cids.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let cids: Vec<Vec<u8>> = cids.iter().map(Cid::to_bytes).collect();
+        let look = move |db: &mut rusqlite::Connection| {
+            let mut records = db.prepare_cached("SELECT record FROM refs WHERE cid = ?1")?;
+            let mut uploads = db.prepare_cached("SELECT account FROM uploads WHERE cid = ?1")?;
+            let mut traces = Vec::with_capacity(cids.len());
+            for cid in cids {
+                let rows = records.query_map(params![cid], |row| row.get(0))?;
+                let records: Vec<[u8; 32]> = rows.collect::<Result<_, _>>()?;
+                let rows = uploads.query_map(params![cid], |row| row.get(0))?;
+                let uploaders: Vec<[u8; 20]> = rows.collect::<Result<_, _>>()?;
+                traces.push(Trace {
+                    records: records.into_iter().map(RecordId::new).collect(),
+                    uploaders: uploaders.into_iter().map(AccountId::new).collect(),
+                });
+            }
+            Ok(traces)
+        };
+        Ok(self.db.run(look).await?)
+    }
+
+    async fn trace(&self, cid: &Cid) -> Result<Trace, Fault> {
+        Ok(self.traces(&[*cid]).await?.pop().unwrap_or_default())
+    }
+
+    /// Whether an account may erase a block: the owner of the finally erased record that holds it, or who alone
+    /// brought a block that nothing holds.
     pub(super) async fn may_erase(&self, account: AccountId, cid: &Cid) -> Result<(), Fault> {
-        let mut records = self.records_of(cid).await?;
-        let objects = self.objects(cid).await?;
-        records.extend(objects.iter().filter_map(|object| match object {
-            Object::Of(record) | Object::Capsule(record) => Some(*record),
-            _ => None,
-        }));
         if self.standing(account, cid).await? == Standing::None {
             return Err(Fault::not_found("block"));
         }
-        let allowed = if records.is_empty() {
-            objects.is_empty() && self.uploaders(cid).await? == [account]
-        } else {
-            self.follower.read(|model| {
-                records.iter().all(|id| {
-                    model
-                        .record(*id)
-                        .is_some_and(|it| it.erased && it.anchor.owner == account)
-                })
-            })
+        let trace = self.trace(cid).await?;
+        let allowed = match self.holder(cid, &trace) {
+            Some(Holder::Record(id) | Holder::Capsule(id)) => self.follower.read(|model| {
+                let entry = model.record(id);
+                entry.is_some_and(|it| it.erased && it.anchor.owner == account)
+            }),
+            Some(Holder::Consent(_)) => false,
+            None => trace.uploaders == [account] && !self.is_awaited(cid).await?,
         };
         if allowed {
             Ok(())
@@ -148,102 +355,8 @@ impl Access {
         }
     }
 
-    /// What the block is on chain, as far as who named it brought it.
-    async fn objects(&self, cid: &Cid) -> Result<Vec<Object>, Fault> {
-        let named = |model: &Model| model.objects(Digest::new(cid.digest())).to_vec();
-        let mut objects = self.follower.read(named);
-        if cid.codec() != Codec::DagCbor || objects.is_empty() {
-            return Ok(Vec::new());
-        }
-        let uploaders = self.uploaders(cid).await?;
-        self.follower.read(|model| {
-            objects.retain(|object| uploaders.iter().any(|it| model.brings(*it, *object)));
-        });
-        Ok(objects)
-    }
-
-    async fn records_of(&self, cid: &Cid) -> Result<Vec<RecordId>, Fault> {
-        let cid = cid.to_bytes();
-        let rows: Vec<[u8; 32]> = self
-            .db
-            .run(move |db| {
-                db.prepare_cached("SELECT record FROM refs WHERE cid = ?1")?
-                    .query_map(params![cid], |row| row.get(0))?
-                    .collect()
-            })
-            .await?;
-        Ok(rows.into_iter().map(RecordId::new).collect())
-    }
-
-    async fn uploaders(&self, cid: &Cid) -> Result<Vec<AccountId>, Fault> {
-        let cid = cid.to_bytes();
-        let rows: Vec<[u8; 20]> = self
-            .db
-            .run(move |db| {
-                db.prepare_cached("SELECT account FROM uploads WHERE cid = ?1")?
-                    .query_map(params![cid], |row| row.get(0))?
-                    .collect()
-            })
-            .await?;
-        Ok(rows.into_iter().map(AccountId::new).collect())
-    }
-
-    async fn has_uploaded(&self, account: AccountId, cid: &Cid) -> Result<bool, Fault> {
-        Ok(self.uploaders(cid).await?.contains(&account))
-    }
-
-    /// Learns the blocks of records that an account may read and that are not known yet.
-    async fn index_for(&self, account: AccountId) -> Result<(), Fault> {
-        let waiting: Vec<RecordId> = self.follower.read(|model| {
-            let readable = model.unindexed.iter().copied();
-            readable.filter(|id| model.may_read(account, *id)).collect()
-        });
-        for record in waiting {
-            self.index(record).await?;
-        }
-        Ok(())
-    }
-
-    /// Learns a record's blocks, if its package and everything above the leaves is here.
-    async fn index(&self, record: RecordId) -> Result<(), Fault> {
-        let entry = self.follower.read(|model| model.record(record));
-        let Some(entry) = entry else {
-            return Ok(());
-        };
-        if !self.is_indexed(record).await? {
-            let (cids, is_all) = self.blocks_of(&entry).await?;
-            if !is_all {
-                return Ok(());
-            }
-            let work = move |db: &mut rusqlite::Connection| {
-                let transaction = db.transaction()?;
-                for cid in cids {
-                    transaction
-                        .prepare_cached("INSERT OR IGNORE INTO refs VALUES (?1, ?2)")?
-                        .execute(params![cid.to_bytes(), record.as_bytes()])?;
-                }
-                transaction
-                    .prepare_cached("INSERT OR IGNORE INTO indexed VALUES (?1)")?
-                    .execute(params![record.as_bytes()])?;
-                transaction.commit()
-            };
-            self.db.run(work).await?;
-        }
-        self.follower
-            .change(|model| model.unindexed.remove(&record));
-        Ok(())
-    }
-
-    async fn is_indexed(&self, record: RecordId) -> Result<bool, Fault> {
-        let found = self
-            .db
-            .run(move |db| {
-                db.prepare_cached("SELECT 1 FROM indexed WHERE record = ?1")?
-                    .query_row(params![record.as_bytes()], |_| Ok(()))
-                    .optional()
-            })
-            .await?;
-        Ok(found.is_some())
+    pub(super) async fn uploaders(&self, cid: &Cid) -> Result<Vec<AccountId>, Fault> {
+        Ok(self.trace(cid).await?.uploaders)
     }
 
     /// Takes away blocks that were brought a day ago and that no record and no final event names. Whoever still wants
@@ -259,17 +372,6 @@ impl Access {
             }
             *last = now;
         }
-        let waiting: Vec<RecordId> = self
-            .follower
-            .read(|model| model.unindexed.iter().copied().collect());
-        let mut wanted = BTreeSet::new();
-        for record in waiting {
-            self.index(record).await?;
-            // Some of its blocks are still to come: those that are here wait for them.
-            if let Some(entry) = self.follower.read(|model| model.record(record)) {
-                wanted.extend(self.blocks_of(&entry).await?.0);
-            }
-        }
         let before = signed(now.0.saturating_sub(UNNAMED));
         let mut after = Vec::new();
         loop {
@@ -280,6 +382,7 @@ impl Access {
                     db.prepare_cached(
                         "SELECT cid FROM uploads WHERE cid > ?1
                          AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.cid = uploads.cid)
+                         AND NOT EXISTS (SELECT 1 FROM frontier WHERE frontier.cid = uploads.cid)
                          GROUP BY cid HAVING MAX(at) <= ?2 ORDER BY cid LIMIT ?3",
                     )?
                     .query_map(params![from, before, PAGE], |row| row.get(0))?
@@ -292,7 +395,8 @@ impl Access {
             after.clone_from(last);
             let mut unnamed = Vec::new();
             for cid in page.iter().filter_map(|cid| Cid::from_bytes(cid).ok()) {
-                if !wanted.contains(&cid) && self.objects(&cid).await?.is_empty() {
+                let trace = self.trace(&cid).await?;
+                if self.holder(&cid, &trace).is_none() {
                     unnamed.push(cid);
                 }
             }
@@ -333,62 +437,25 @@ impl Access {
         Ok(self.db.run(forget).await?)
     }
 
-    /// The blocks here that a record's package leads to, as far as author or owner brought them, and whether those are
-    /// all.
-    async fn blocks_of(&self, entry: &RecordEntry) -> Result<(BTreeSet<Cid>, bool), Fault> {
-        let anchor = &entry.anchor;
-        let package = Cid::from_dag_cbor_digest(anchor.package.to_bytes());
-        let (mut found, mut is_all) = (BTreeSet::new(), true);
-        let Some(bytes) = self.store.get(&package).await? else {
-            return Ok((found, false));
-        };
-        // A package that is none leads to nothing; it is never looked at again.
-        let Ok(package) = Package::parse(&bytes) else {
-            return Ok((found, true));
-        };
-        let mut budget = Budget::of_record();
-        for walk in package.walks(&mut budget) {
-            // A file that is not of the layout leads to what was found before that was seen, and no further.
-            let Ok(mut walk) = walk else {
-                continue;
-            };
-            while let Some(wanted) = walk.next_block() {
-                let cid = *wanted.cid();
-                let uploaders = self.uploaders(&cid).await?;
-                if !uploaders.contains(&anchor.author) && !uploaders.contains(&anchor.owner) {
-                    is_all &= self.store.has(&[cid]).await? == [true];
-                    continue;
-                }
-                if !wanted.is_leaf() {
-                    let Some(bytes) = self.store.get(&cid).await? else {
-                        is_all = false;
-                        continue;
-                    };
-                    if walk.take(&wanted, &bytes).is_err() {
-                        break;
-                    }
-                }
-                found.insert(cid);
-            }
-        }
-        Ok((found, is_all))
-    }
-
-    /// Deletes what only erased records have.
-    async fn erase_record(&self, record: RecordId) -> Result<(), Fault> {
+    /// Deletes what an erased record holds, whoever else names it later; false if it is not known yet whose it is.
+    async fn erase_record(&self, record: RecordId) -> Result<bool, Fault> {
         if self.is_erased(record).await? {
-            return Ok(());
-        }
-        // Another record may have the same blocks: all must be known before any is deleted.
-        let unindexed: Vec<RecordId> = self
-            .follower
-            .read(|model| model.unindexed.iter().copied().collect());
-        for record in unindexed {
-            self.index(record).await?;
+            return Ok(true);
         }
         let Some(entry) = self.follower.read(|model| model.record(record)) else {
-            return Ok(());
+            return Ok(true);
         };
+        let fresh = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.is_fresh(record)
+        };
+        if fresh
+            || self
+                .follower
+                .read(|model| model.unindexed.contains(&record))
+        {
+            return Ok(false);
+        }
         let rows: Vec<Vec<u8>> = self
             .db
             .run(move |db| {
@@ -408,14 +475,31 @@ impl Access {
             .iter()
             .filter_map(|cid| Cid::from_bytes(cid).ok())
             .collect();
-        // A record that is not whole here has no refs yet.
-        cids.extend(self.blocks_of(&entry).await?.0);
         cids.extend(own.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes())));
         cids.extend(self.follower.read(|model| model.capsules_of(record)));
-        for cid in cids {
-            if !self.is_shared(&cid).await? {
-                self.store.erase(&[cid]).await?;
+        for part in cids.chunks(256) {
+            let traces = self.traces(part).await?;
+            let mut gone = Vec::new();
+            for (cid, trace) in part.iter().zip(&traces) {
+                let contested = {
+                    let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                    queue.has_earlier(entry.order, &trace.uploaders)
+                };
+                if contested {
+                    return Ok(false);
+                }
+                match self.holder(cid, trace) {
+                    Some(Holder::Record(id) | Holder::Capsule(id)) => {
+                        let erased = |model: &Model| model.record(id).is_some_and(|it| it.erased);
+                        if self.follower.read(erased) {
+                            gone.push(*cid);
+                        }
+                    }
+                    Some(Holder::Consent(_)) | None => {}
+                }
             }
+            let _alone = self.keeping.write().await;
+            self.store.erase(&gone).await?;
         }
         self.db
             .run(move |db| {
@@ -426,7 +510,7 @@ impl Access {
             })
             .await?;
         tracing::info!("an erased record's blocks are deleted");
-        Ok(())
+        Ok(true)
     }
 
     async fn is_erased(&self, record: RecordId) -> Result<bool, Fault> {
@@ -439,19 +523,5 @@ impl Access {
             })
             .await?;
         Ok(found.is_some())
-    }
-
-    /// Whether a record that is not erased has the block too.
-    async fn is_shared(&self, cid: &Cid) -> Result<bool, Fault> {
-        let records = self.records_of(cid).await?;
-        let objects = self.objects(cid).await?;
-        Ok(self.follower.read(|model| {
-            let lives = |id: &RecordId| model.record(*id).is_some_and(|it| !it.erased);
-            records.iter().any(lives)
-                || objects.iter().any(|object| match object {
-                    Object::Of(record) | Object::Capsule(record) => lives(record),
-                    _ => true,
-                })
-        }))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use medibloc_api::{Code, Problem, PutBlocks, RAW, limits};
+use medibloc_api::{Code, GotBlocks, Problem, PutBlocks, RAW, limits};
 use medibloc_dag::{Block, Cid, cbor};
 use serde_bytes::ByteBuf;
 
@@ -14,7 +14,8 @@ use crate::gateway::Parts;
 use crate::gateway::access::Standing;
 
 pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::BODY).await?;
+    let _place = on.large.acquire().await;
+    let admitted = on.guard.admit_free(request, limits::BODY).await?;
     let batch: PutBlocks =
         cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a batch of blocks"))?;
     if batch.version != 1 || batch.blocks.is_empty() {
@@ -31,11 +32,19 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
         })?);
     }
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
-    let _keeping = on.access.keeping.read().await;
-    on.access.store.put(blocks).await?;
-    on.access
-        .uploaded(admitted.account, cids, on.guard.now())
-        .await?;
+    let size = admitted.body.len();
+    on.guard.count(&admitted, 1, size).await?;
+    let kept = async {
+        let _keeping = on.access.keeping.read().await;
+        on.access.store.put(blocks).await?;
+        let now = on.guard.now();
+        on.access.uploaded(admitted.account, cids, now).await
+    };
+    if let Err(fault) = kept.await {
+        on.guard.uncount(&admitted, 1, size).await;
+        return Err(fault);
+    }
+    on.access.kick();
     Ok(done())
 }
 
@@ -44,13 +53,15 @@ pub(super) async fn get(
     Path(cid): Path<String>,
     request: Request,
 ) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, 0).await?;
+    let admitted = on.guard.admit_free(request, 0).await?;
     let missing = || Fault::not_found("block");
     let cid: Cid = cid.parse().map_err(|_| missing())?;
-    on.access.refresh().await?;
-    match on.access.standing(admitted.account, &cid).await? {
-        Standing::Entitled => {}
+    on.access.kick();
+    let standing = on.access.standing(admitted.account, &cid).await?;
+    match standing {
+        Standing::Own | Standing::Entitled => {}
         Standing::OfErased => {
+            on.access.wait_for_erasures().await;
             return Err(
                 Problem::new(Code::Erased, "the record was erased by its owner")
                     .about(cid.to_string())
@@ -60,7 +71,9 @@ pub(super) async fn get(
         Standing::None => return Err(missing()),
     }
     let bytes = on.access.store.get(&cid).await?.ok_or_else(missing)?;
-    on.guard.count(admitted.address, 0, bytes.len()).await?;
+    if standing != Standing::Own {
+        on.guard.count(&admitted, 1, bytes.len()).await?;
+    }
     Ok((
         [(CONTENT_TYPE, RAW), (CACHE_CONTROL, "private, no-store")],
         bytes,
@@ -68,16 +81,54 @@ pub(super) async fn get(
         .into_response())
 }
 
-pub(super) async fn has(State(on): State<Arc<Parts>>, request: Request) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::BODY).await?;
+/// Many blocks in one answer: what is one's own is not counted, and what does not fit is asked for again.
+pub(super) async fn get_many(
+    State(on): State<Arc<Parts>>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
-    on.access.refresh().await?;
-    let there = on.access.store.has(&cids).await?;
-    let mut flags = Vec::with_capacity(cids.len());
-    for (cid, there) in cids.iter().zip(there) {
-        let shown = there && on.access.standing(admitted.account, cid).await? == Standing::Entitled;
-        flags.push(shown);
+    let _place = on.large.acquire().await;
+    on.access.kick();
+    on.access.wait_for(admitted.account).await;
+    let standings = on.access.standings(admitted.account, &cids).await?;
+    let (mut blocks, mut size, mut counted) = (Vec::new(), 0, 0);
+    for (cid, standing) in cids.iter().zip(standings) {
+        let block = if standing.is_entitled() {
+            on.access.store.get(cid).await?
+        } else {
+            None
+        };
+        let length = block.as_ref().map_or(0, Vec::len);
+        if size + length > limits::GOT_BYTES && !blocks.is_empty() {
+            break;
+        }
+        size += length;
+        if standing != Standing::Own {
+            counted += length;
+        }
+        blocks.push(block.map(ByteBuf::from));
     }
+    if counted > 0 {
+        on.guard.count(&admitted, 1, counted).await?;
+    }
+    Ok(object(&GotBlocks { version: 1, blocks }))
+}
+
+pub(super) async fn has(State(on): State<Arc<Parts>>, request: Request) -> Result<Response, Fault> {
+    let admitted = on.guard.admit_free(request, limits::IDS).await?;
+    let cids = ids(&admitted.body)?;
+    on.access.kick();
+    on.access.wait_for(admitted.account).await;
+    let there = on.access.store.has(&cids).await?;
+    let standings = on.access.standings(admitted.account, &cids).await?;
+    if standings.iter().any(|it| *it != Standing::Own) {
+        on.guard.count(&admitted, 1, admitted.body.len()).await?;
+    }
+    let flags = there.iter().zip(&standings);
+    let flags: Vec<bool> = flags
+        .map(|(there, it)| *there && it.is_entitled())
+        .collect();
     Ok(object(&flags))
 }
 
@@ -85,14 +136,18 @@ pub(super) async fn erased(
     State(on): State<Arc<Parts>>,
     request: Request,
 ) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::BODY).await?;
+    let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
-    on.access.refresh().await?;
+    on.access.kick();
+    on.access.wait_for_erasures().await;
+    let standings = on.access.standings(admitted.account, &cids).await?;
+    if standings.contains(&Standing::None) {
+        on.guard.count(&admitted, 1, admitted.body.len()).await?;
+    }
     let mut flags = Vec::with_capacity(cids.len());
-    for cid in &cids {
-        let shown = on.access.store.erased(cid).await?
-            && on.access.standing(admitted.account, cid).await? != Standing::None;
-        flags.push(shown);
+    for (cid, standing) in cids.iter().zip(&standings) {
+        let erased = on.access.store.erased(cid).await?;
+        flags.push(erased && *standing != Standing::None);
     }
     Ok(object(&flags))
 }
@@ -101,9 +156,9 @@ pub(super) async fn erase(
     State(on): State<Arc<Parts>>,
     request: Request,
 ) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::BODY).await?;
+    let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
-    on.access.refresh().await?;
+    on.access.kick();
     for cid in &cids {
         on.access.may_erase(admitted.account, cid).await?;
     }

@@ -9,7 +9,7 @@ use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::Call;
 use medibloc_node::DailyLimits;
-use medibloc_record::{AccountId, Nonce};
+use medibloc_record::{AccountId, Nonce, RecordId};
 use medibloc_store::Store as _;
 
 const DAY: u64 = 86_400;
@@ -39,7 +39,14 @@ async fn unnamed_blocks_go_after_a_day_and_may_come_again() {
     let object = |n: u8| Block::of(Codec::DagCbor, cbor::to_vec(&n)).unwrap();
     // A whole record, and one of whose two leaves one never came.
     let (whole, half, late) = (leaf(b"whole"), leaf(b"half"), leaf(b"late"));
-    let packages = [package_of(&[&whole]), package_of(&[&half, &late])];
+    let id = AccountId::from_first_address(owner.address());
+    let packages = [
+        package_of(RecordId::derive(id, id, Nonce::new([1; 32])), &[&whole]),
+        package_of(
+            RecordId::derive(id, id, Nonce::new([2; 32])),
+            &[&half, &late],
+        ),
+    ];
     let (unnamed, again) = (leaf(b"unnamed"), leaf(b"again"));
     let many: Vec<Block> = (0..1_500u32).map(|n| leaf(&n.to_be_bytes())).collect();
     let mut kept = vec![whole, half, again.clone()];
@@ -50,7 +57,6 @@ async fn unnamed_blocks_go_after_a_day_and_may_come_again() {
     for (nonce, part) in (10..).zip(many.chunks(limits::BLOCKS)) {
         bring(part, &owner, nonce).await;
     }
-    let id = AccountId::from_first_address(owner.address());
     for (nonce, package) in (1..).zip(&packages) {
         let others = [object(1), object(2), object(3)];
         let named = [

@@ -108,6 +108,7 @@ impl Ground {
             domain: DOMAIN,
             first_block: 0,
             limits,
+            proxies: medibloc_node::Proxies::default(),
         };
         gateway_with_upkeep(on, config).unwrap()
     }

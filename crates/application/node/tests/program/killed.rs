@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use medibloc_api::{
-    Authorization, CBOR, Deployment, Letter, LetterPage, PutBlock, PutBlocks, RelayCall,
+    Authorization, CBOR, Challenge, Deployment, Letter, LetterPage, PutBlock, PutBlocks, RelayCall,
     RequestText, paths,
 };
 use medibloc_dag::{Block, Cid, Codec, cbor};
@@ -130,7 +130,10 @@ async fn what_a_killed_gateway_acknowledged_is_there_when_it_comes_back() {
         .unwrap();
     let signature = agent.key.sign_digest(&unsigned.digest);
     let signed = unsigned.sign(signature);
+    let asked = agent.send(Method::GET, paths::REGISTRATION, Vec::new());
+    let challenge: Challenge = cbor::from_slice(&asked.await.unwrap()).unwrap();
     let call = RelayCall {
+        work: challenge.solve(&signed.bytes),
         bytes: signed.bytes,
         signature: signed.signature,
     };

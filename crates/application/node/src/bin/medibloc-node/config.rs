@@ -1,10 +1,11 @@
 //! One configuration: file < MEDIBLOC_NODE_* < flags. Unknown keys are errors; paths are relative to the file.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use medibloc_api::Deployment;
-use medibloc_node::DailyLimits;
+use medibloc_node::{DailyLimits, Proxies, private_folder};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -32,6 +33,12 @@ pub(crate) struct Config {
     /// What a day allows.
     #[serde(default)]
     pub(crate) limits: DailyLimits,
+    /// Addresses of reverse proxies in front of this; what any other peer says about where requests come from counts
+    /// for nothing.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// The header in which they say it; `X-Forwarded-For` if none.
+    pub(crate) proxy_header: Option<String>,
     /// Logs.
     #[serde(default)]
     pub(crate) log: LogSection,
@@ -151,9 +158,21 @@ impl Config {
         if let Some(keeper) = &mut self.keeper {
             to(&mut keeper.keys);
         }
-        std::fs::create_dir_all(&self.data_dir)
+        private_folder(&self.data_dir)
             .with_context(|| format!("cannot make {}", self.data_dir.display()))?;
         Ok(self)
+    }
+
+    /// The proxies that are believed.
+    pub(crate) fn proxies(&self) -> anyhow::Result<Proxies> {
+        let name = self.proxy_header.as_deref().unwrap_or("x-forwarded-for");
+        let header = name
+            .to_ascii_lowercase()
+            .parse()
+            .with_context(|| format!("proxy_header = {name:?} is no name of a header"))?;
+        let trusted = self.trusted_proxies.clone();
+        let header = (!trusted.is_empty()).then_some(header);
+        Ok(Proxies { trusted, header })
     }
 
     /// The deployment that it names.

@@ -1,0 +1,400 @@
+//! Which blocks a record has: learnt from its package once, outside requests, a bounded part at a time. What is still
+//! to be looked at rests in the database, so that a restart goes on and memory stays small.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use medibloc_dag::{Cid, Codec, unixfs};
+use medibloc_record::{AccountId, Package, RecordId};
+use rusqlite::{OptionalExtension as _, params};
+
+use super::access::Access;
+use crate::chain::RecordEntry;
+use crate::fault::Fault;
+use crate::panics::{Panicked, Task, caught};
+
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS refs (
+    cid BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY (cid, record)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS refs_by_record ON refs (record);
+CREATE TABLE IF NOT EXISTS frontier (
+    record BLOB NOT NULL, cid BLOB NOT NULL, PRIMARY KEY (record, cid)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS frontier_by_cid ON frontier (cid);
+CREATE TABLE IF NOT EXISTS packages (
+    record BLOB PRIMARY KEY, verdict TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// Blocks of one part, and nodes among them: a node has up to 1,024 links.
+const PART: u32 = 64;
+const NODES: usize = 4;
+/// Blocks of one record: 1 TiB of leaves.
+const MOST_BLOCKS: i64 = 1 << 20;
+
+/// What became of a record's package; kept, so that it is never looked at again.
+const OPEN: &str = "open";
+const WHOLE: &str = "whole";
+const FOREIGN: &str = "its package says another record";
+const NONE: &str = "its package is none";
+const TOO_LARGE: &str = "its package leads to too many blocks";
+const PANICKED: &str = "set aside: its package ended the task that looked at it";
+
+/// What came of one part.
+enum Part {
+    More,
+    Missing,
+    Settled(&'static str),
+}
+
+/// The one worker: it is there while there is something to do.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    running: AtomicBool,
+    /// Something was looked at, or is gone.
+    pub(super) progress: tokio::sync::Notify,
+}
+
+/// Whether a verdict makes the record's names count.
+pub(super) fn is_sound(verdict: &str) -> bool {
+    verdict == OPEN || verdict == WHOLE
+}
+
+/// Whether a verdict ends the work on a package.
+pub(super) fn is_settled(verdict: &str) -> bool {
+    verdict != OPEN
+}
+
+impl Access {
+    /// Looks at new records, in the background.
+    pub(super) fn kick(self: &Arc<Self>) {
+        self.absorb();
+        if self.worker.running.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let access = self.clone();
+        // It owns itself and ends when nothing is due: nobody waits for it.
+        drop(tokio::spawn(async move {
+            if caught(Task::Index, access.work()).await.is_err() {
+                access.worker.running.store(false, Ordering::SeqCst);
+            }
+        }));
+    }
+
+    /// Takes new records over from the model.
+    fn absorb(&self) {
+        let new = self.follower.change(|model| {
+            let ids = std::mem::take(&mut model.unindexed);
+            let entries = ids.into_iter().map(|id| (id, model.record(id)));
+            entries.collect::<Vec<_>>()
+        });
+        if new.is_empty() {
+            return;
+        }
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, entry) in new {
+            let settled = verdicts.get(&id).is_some_and(|it| it.settled);
+            if let Some(entry) = entry.filter(|_| !settled) {
+                queue.add(id, entry.anchor.author, entry.anchor.owner, entry.order);
+            }
+        }
+    }
+
+    async fn work(&self) {
+        loop {
+            self.erase_what_is_due().await;
+            let next = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let next = queue.next(Instant::now());
+                if next.is_none() {
+                    // Whoever adds something from now on starts another worker.
+                    self.worker.running.store(false, Ordering::SeqCst);
+                }
+                next
+            };
+            let Some(record) = next else {
+                self.worker.progress.notify_waiters();
+                return;
+            };
+            let part = match caught(Task::Index, self.part(record)).await {
+                Ok(Ok(part)) => part,
+                Ok(Err(_)) => Part::Missing,
+                Err(Panicked) => Part::Settled(PANICKED),
+            };
+            let part = match part {
+                Part::Settled(verdict) if self.settle(record, verdict).await.is_err() => {
+                    Part::Missing
+                }
+                part => part,
+            };
+            {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                match part {
+                    Part::More => queue.again(record),
+                    Part::Missing => queue.pause(record, Instant::now()),
+                    Part::Settled(_) => queue.remove(record),
+                }
+            }
+            self.worker.progress.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits until new records that an account may read were looked at, at most a second.
+    pub(super) async fn wait_for(&self, account: AccountId) {
+        let end = tokio::time::Instant::now() + Duration::from_secs(1);
+        loop {
+            let progress = self.worker.progress.notified();
+            let mut progress = std::pin::pin!(progress);
+            progress.as_mut().enable();
+            let fresh: Vec<RecordId> = {
+                let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                queue.fresh().take(1_000).collect()
+            };
+            let waits = self
+                .follower
+                .read(|model| fresh.iter().any(|id| model.may_read(account, *id)));
+            if !waits || tokio::time::timeout_at(end, progress).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until nothing is due, at most two seconds.
+    pub(super) async fn wait_for_work(&self) {
+        let end = tokio::time::Instant::now() + Duration::from_secs(2);
+        loop {
+            let progress = self.worker.progress.notified();
+            let mut progress = std::pin::pin!(progress);
+            progress.as_mut().enable();
+            let runs = self.worker.running.load(Ordering::SeqCst);
+            if !runs || tokio::time::timeout_at(end, progress).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One part of one record.
+    async fn part(&self, record: RecordId) -> Result<Part, Fault> {
+        let Some(entry) = self.follower.read(|model| model.record(record)) else {
+            return Ok(Part::Settled(NONE));
+        };
+        let is_open = {
+            let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+            verdicts.contains_key(&record)
+        };
+        if !is_open {
+            let begun = self.begin(record, &entry).await?;
+            if let Some(part) = begun {
+                return Ok(part);
+            }
+        }
+        self.go_on(record, &entry).await
+    }
+
+    /// Reads the package: only what says that it is this record's names anything.
+    async fn begin(&self, record: RecordId, entry: &RecordEntry) -> Result<Option<Part>, Fault> {
+        let cid = Cid::from_dag_cbor_digest(entry.anchor.package.to_bytes());
+        let uploaders = self.uploaders(&cid).await?;
+        if !is_brought(&uploaders, entry) {
+            return Ok(Some(Part::Missing));
+        }
+        let Some(bytes) = self.store.get(&cid).await? else {
+            return Ok(Some(Part::Missing));
+        };
+        let Ok(package) = Package::parse(&bytes) else {
+            return Ok(Some(Part::Settled(NONE)));
+        };
+        if package.record != record {
+            return Ok(Some(Part::Settled(FOREIGN)));
+        }
+        let roots = package.parts.iter().map(|part| part.cid);
+        let roots: Vec<Cid> = roots.chain(package.manifest_cid).collect();
+        let begin = move |db: &mut rusqlite::Connection| {
+            let transaction = db.transaction()?;
+            for cid in roots {
+                transaction
+                    .prepare_cached("INSERT OR IGNORE INTO frontier VALUES (?1, ?2)")?
+                    .execute(params![record.as_bytes(), cid.to_bytes()])?;
+            }
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO packages VALUES (?1, ?2)")?
+                .execute(params![record.as_bytes(), OPEN])?;
+            transaction.commit()
+        };
+        self.db.run(begin).await?;
+        self.say(record, OPEN);
+        Ok(None)
+    }
+
+    /// Follows what is open: blocks that author or owner brought.
+    async fn go_on(&self, record: RecordId, entry: &RecordEntry) -> Result<Part, Fault> {
+        let from = self.cursor(record);
+        let (author, owner) = (entry.anchor.author, entry.anchor.owner);
+        let after = from.clone();
+        let page: Vec<(Vec<u8>, bool)> = self
+            .db
+            .run(move |db| {
+                db.prepare_cached(
+                    "SELECT cid, EXISTS (SELECT 1 FROM uploads WHERE uploads.cid = frontier.cid
+                       AND account IN (?3, ?4)) FROM frontier
+                     WHERE record = ?1 AND cid > ?2 ORDER BY cid LIMIT ?5",
+                )?
+                .query_map(
+                    params![
+                        record.as_bytes(),
+                        after,
+                        author.as_bytes(),
+                        owner.as_bytes(),
+                        PART
+                    ],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?
+                .collect()
+            })
+            .await?;
+        let is_end = page.len() < PART as usize;
+        let (mut done, mut children, mut nodes) = (Vec::new(), Vec::new(), 0);
+        let (mut last, mut cut) = (from, false);
+        for (bytes, brought) in page {
+            let Ok(cid) = Cid::from_bytes(&bytes) else {
+                done.push((bytes, false));
+                continue;
+            };
+            if nodes == NODES && cid.codec() == Codec::DagPb {
+                cut = true;
+                break;
+            }
+            last.clone_from(&bytes);
+            // A payload is a file; an object is never a part of one.
+            if cid.codec() == Codec::DagCbor {
+                done.push((bytes, false));
+            } else if !brought {
+                continue;
+            } else if cid.codec() == Codec::DagPb {
+                nodes += 1;
+                let Some(node) = self.store.get(&cid).await? else {
+                    continue;
+                };
+                children.extend(unixfs::links(&cid, &node).unwrap_or_default());
+                done.push((bytes, true));
+            } else if self.store.has(&[cid]).await? == [true] {
+                done.push((bytes, true));
+            }
+        }
+        let moved = !done.is_empty();
+        let (left, blocks) = self.write_down(record, done, children).await?;
+        if blocks > MOST_BLOCKS {
+            return Ok(Part::Settled(TOO_LARGE));
+        }
+        if left == 0 {
+            return Ok(Part::Settled(WHOLE));
+        }
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        let cursor = cursors.entry(record).or_default();
+        cursor.1 |= moved;
+        if !is_end || cut {
+            cursor.0 = last;
+            return Ok(Part::More);
+        }
+        // A whole round in which nothing came: what is left is not here.
+        let moved = cursor.1;
+        cursors.remove(&record);
+        Ok(if moved { Part::More } else { Part::Missing })
+    }
+
+    fn cursor(&self, record: RecordId) -> Vec<u8> {
+        let cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        cursors
+            .get(&record)
+            .map(|(at, _)| at.clone())
+            .unwrap_or_default()
+    }
+
+    /// Keeps what a part found; gives how many blocks are open and how many are the record's.
+    async fn write_down(
+        &self,
+        record: RecordId,
+        done: Vec<(Vec<u8>, bool)>,
+        children: Vec<Cid>,
+    ) -> Result<(i64, i64), Fault> {
+        let write = move |db: &mut rusqlite::Connection| {
+            let transaction = db.transaction()?;
+            let id = record.as_bytes();
+            for (cid, counts) in &done {
+                if *counts {
+                    transaction
+                        .prepare_cached("INSERT OR IGNORE INTO refs VALUES (?1, ?2)")?
+                        .execute(params![cid, id])?;
+                }
+                transaction
+                    .prepare_cached("DELETE FROM frontier WHERE record = ?1 AND cid = ?2")?
+                    .execute(params![id, cid])?;
+            }
+            for cid in children {
+                transaction
+                    .prepare_cached(
+                        "INSERT OR IGNORE INTO frontier SELECT ?1, ?2
+                         WHERE NOT EXISTS (SELECT 1 FROM refs WHERE cid = ?2 AND record = ?1)",
+                    )?
+                    .execute(params![id, cid.to_bytes()])?;
+            }
+            let count = |query: &str| {
+                transaction
+                    .prepare_cached(query)?
+                    .query_row(params![id], |row| row.get(0))
+            };
+            // Whether anything is left; only that.
+            let left = count("SELECT EXISTS (SELECT 1 FROM frontier WHERE record = ?1)")?;
+            let blocks = count("SELECT COUNT(*) FROM refs WHERE record = ?1")?;
+            transaction.commit()?;
+            Ok((left, blocks))
+        };
+        Ok(self.db.run(write).await?)
+    }
+
+    async fn settle(&self, record: RecordId, verdict: &'static str) -> Result<(), Fault> {
+        if verdict != WHOLE {
+            tracing::warn!(why = verdict, "a record's package is left out");
+        }
+        let keep = move |db: &mut rusqlite::Connection| {
+            let transaction = db.transaction()?;
+            transaction
+                .prepare_cached("DELETE FROM frontier WHERE record = ?1")?
+                .execute(params![record.as_bytes()])?;
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO packages VALUES (?1, ?2)")?
+                .execute(params![record.as_bytes(), verdict])?;
+            transaction.commit()
+        };
+        self.db.run(keep).await?;
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        cursors.remove(&record);
+        drop(cursors);
+        self.say(record, verdict);
+        Ok(())
+    }
+
+    fn say(&self, record: RecordId, verdict: &str) {
+        let mut verdicts = self
+            .verdicts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        verdicts.insert(record, super::access::Verdict::of(verdict));
+    }
+
+    /// Whether this block waits to be looked at for some record.
+    pub(super) async fn is_awaited(&self, cid: &Cid) -> Result<bool, Fault> {
+        let cid = cid.to_bytes();
+        let found = self.db.run(move |db| {
+            db.prepare_cached("SELECT 1 FROM frontier WHERE cid = ?1")?
+                .query_row(params![cid], |_| Ok(()))
+                .optional()
+        });
+        Ok(found.await?.is_some())
+    }
+}
+
+fn is_brought(uploaders: &[AccountId], entry: &RecordEntry) -> bool {
+    uploaders.contains(&entry.anchor.author) || uploaders.contains(&entry.anchor.owner)
+}

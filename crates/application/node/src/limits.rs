@@ -1,0 +1,165 @@
+//! What a day allows, and what of it is used. Sources, addresses and pairings are counted apart, and what did not
+//! succeed is given back: nobody spends another's day.
+
+use medibloc_api::{Code, Problem};
+use medibloc_record::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Db, DbError};
+use crate::fault::Fault;
+use crate::guard::signed;
+
+const DAY: u64 = 86_400;
+
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS spent (
+    day INTEGER NOT NULL, what INTEGER NOT NULL, who BLOB NOT NULL, amount INTEGER NOT NULL,
+    PRIMARY KEY (day, what, who)) WITHOUT ROWID;
+";
+
+/// What one day allows (UTC). Reading and removing what is one's own, revoking and erasing are not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DailyLimits {
+    /// Requests of one address.
+    pub requests: u64,
+    /// Bytes of one address, both ways.
+    pub bytes: u64,
+    /// Letters from one address to one other.
+    pub letters: u64,
+    /// Gas of one call that the relay pays for, with that of its bytes.
+    pub gas_a_call: u64,
+    /// Gas of one address.
+    pub gas: u64,
+    /// How many times as much an address of an accredited account may use: a hospital writes for all its patients.
+    pub accredited_times: u64,
+    /// Registrations of unregistered addresses from one source.
+    pub registrations_a_source: u64,
+    /// Registrations of unregistered addresses in all.
+    pub registrations: u64,
+    /// Bits of work that a registration costs when nobody else registers; up to four more under load. 0 is none.
+    pub registration_work: u8,
+}
+
+impl Default for DailyLimits {
+    fn default() -> Self {
+        Self {
+            requests: 10_000,
+            bytes: 1_000_000_000,
+            letters: 1_000,
+            // Forty entries in one batch; the largest other call has a fifth of it.
+            gas_a_call: 3_000_000,
+            gas: 300_000_000,
+            accredited_times: 100,
+            registrations_a_source: 100,
+            registrations: 10_000,
+            registration_work: 16,
+        }
+    }
+}
+
+/// A thing that is counted; the numbers stand in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Requests = 1,
+    Bytes = 2,
+    Letters = 3,
+    Gas = 4,
+    OfSource = 5,
+    OfNode = 6,
+    Replays = 7,
+}
+
+impl What {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests of this address",
+            Self::Bytes => "bytes of this address",
+            Self::Letters => "letters of this address to that one",
+            Self::Gas => "gas of this address",
+            Self::OfSource => "registrations of this source",
+            Self::OfNode => "registrations of this node",
+            Self::Replays => "repeated calls of this address from this source",
+        }
+    }
+}
+
+/// An amount of a thing, by whom, and how much of it a day has.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    pub(crate) what: What,
+    pub(crate) who: Vec<u8>,
+    pub(crate) amount: u64,
+    pub(crate) most: u64,
+}
+
+/// Takes all of these out of a day, or none.
+pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), Fault> {
+    let day = now.0 / DAY;
+    let taken = db.run(move |db| {
+        let transaction = db.transaction()?;
+        transaction
+            .prepare_cached("DELETE FROM spent WHERE day < ?1")?
+            .execute(params![signed(day)])?;
+        for one in &uses {
+            let sum = spent(&transaction, day, one)?.saturating_add(one.amount);
+            if sum > one.most {
+                return Ok(Err((one.what, one.most)));
+            }
+            set(&transaction, day, one, sum)?;
+        }
+        transaction.commit()?;
+        Ok(Ok(()))
+    });
+    taken.await?.map_err(|(what, most)| over(what, most, now))
+}
+
+/// Gives back what was taken and not used.
+pub(crate) async fn give_back(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), DbError> {
+    let day = now.0 / DAY;
+    db.run(move |db| {
+        let transaction = db.transaction()?;
+        for one in &uses {
+            let left = spent(&transaction, day, one)?.saturating_sub(one.amount);
+            set(&transaction, day, one, left)?;
+        }
+        transaction.commit()
+    })
+    .await
+}
+
+fn spent(db: &Connection, day: u64, one: &Use) -> rusqlite::Result<u64> {
+    let amount: Option<i64> = db
+        .prepare_cached("SELECT amount FROM spent WHERE day = ?1 AND what = ?2 AND who = ?3")?
+        .query_row(params![signed(day), one.what as i64, one.who], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(amount.unwrap_or_default().unsigned_abs())
+}
+
+fn set(db: &Transaction<'_>, day: u64, one: &Use, amount: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO spent VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            signed(day),
+            one.what as i64,
+            one.who,
+            signed(amount)
+        ])
+        .map(|_| ())
+}
+
+fn over(what: What, most: u64, now: Timestamp) -> Fault {
+    let name = format!("{most} {} a day", what.name());
+    let left = DAY - now.0 % DAY;
+    Problem::new(
+        Code::Limit,
+        format!(
+            "the node's limit of {name} is reached; the day ends at 00:00 UTC, in {left} seconds"
+        ),
+    )
+    .about(name)
+    .until(left)
+    .into()
+}
