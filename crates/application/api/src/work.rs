@@ -114,5 +114,5 @@ mod tests {
         assert_eq!(greedy.solve(b"call"), None);
     }
 
-    const EXAMPLE: u64 = 0;
+    const EXAMPLE: u64 = 1141;
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use medibloc_api::Code;
+use medibloc_api::{Code, Problem};
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use medibloc_store::OwnStore;
@@ -333,6 +333,15 @@ impl Access {
     /// Whether an account may erase a block: the owner of the finally erased record that holds it, or who alone
     /// brought a block that nothing holds.
     pub(super) async fn may_erase(&self, account: AccountId, cid: &Cid) -> Result<(), Fault> {
+        self.wait_for(account).await;
+        let unknown = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.has_earlier(u64::MAX, &[account])
+        };
+        if unknown {
+            let detail = "records of this account are still being looked at";
+            return Err(Problem::new(Code::Unavailable, detail).until(1).into());
+        }
         if self.standing(account, cid).await? == Standing::None {
             return Err(Fault::not_found("block"));
         }
