@@ -105,11 +105,8 @@ impl From<JourneyError> for Problem {
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        let code = match &error {
-            VaultError::WrongKey { .. } => code::LOCKED,
-            _ => code::FAILED,
-        };
-        Self::new(code, chain(&error))
+        // The passphrase has opened the key file by then: a vault that does not open is not a question of passphrases.
+        Self::new(code::FAILED, chain(&error))
     }
 }
 

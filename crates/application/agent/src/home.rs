@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use medibloc_keys::{KeyFile, KeyFileCost, KeyFileError, Phrase, Seed};
 use medibloc_record::Role;
-use medibloc_vault::Vault;
+use medibloc_vault::{Vault, VaultError};
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
@@ -134,25 +134,52 @@ impl Home {
         let sealed = KeyFile::Phrase(phrase.clone())
             .seal(passphrase, KeyFileCost::RECOMMENDED, &mut SystemEntropy)
             .map_err(|error| locked(&error))?;
+        let key = phrase.seed().local_key("vault");
+        match Vault::create(&self.path, &key) {
+            // A home with this phrase was broken off before its key file was there.
+            Err(VaultError::Exists { path }) => Vault::open(&self.path, &key)
+                .map_err(|_| VaultError::Exists { path })
+                .map(drop)?,
+            made => made.map(drop)?,
+        }
         self.write("key", &sealed)
     }
 
-    /// Unlocks the phrase and opens the vault.
+    /// The seed of this home.
     ///
     /// # Errors
     /// [`code::LOCKED`] for a wrong passphrase; [`code::FAILED`] if there is no home here.
-    pub fn open(&self, passphrase: &str) -> Result<OpenHome, Problem> {
+    pub fn unlock(&self, passphrase: &str) -> Result<Seed, Problem> {
         let sealed = self.read("key")?;
-        let seed = KeyFile::open(&sealed, passphrase)
-            .map_err(|error| locked(&error))?
-            .seed();
+        let opened = KeyFile::open(&sealed, passphrase).map_err(|error| locked(&error))?;
+        Ok(opened.seed())
+    }
+
+    /// Opens the vault.
+    ///
+    /// # Errors
+    /// If it is gone, damaged or held by another process.
+    pub fn open(&self, seed: Seed) -> Result<OpenHome, Problem> {
         let config = self.config()?;
-        let vault = Arc::new(Vault::open(&self.path, &seed.local_key("vault"))?);
+        let vault = Vault::open(&self.path, &seed.local_key("vault"))?;
         Ok(OpenHome {
             seed,
             config,
-            vault,
+            vault: Arc::new(vault),
         })
+    }
+
+    /// Opens the vault, or makes an empty one where it is gone: a restore fills it again.
+    ///
+    /// # Errors
+    /// If it is damaged or held by another process.
+    pub fn open_or_renew(&self, seed: Seed) -> Result<OpenHome, Problem> {
+        let key = seed.local_key("vault");
+        match Vault::open(&self.path, &key) {
+            Err(VaultError::Missing { .. }) => drop(Vault::create(&self.path, &key)?),
+            other => drop(other?),
+        }
+        self.open(seed)
     }
 
     /// Removes a home that was made just now and holds nothing.

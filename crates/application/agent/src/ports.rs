@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn the_vault_on_disk_keeps_the_journeys_contract() {
         let home = tempfile::tempdir().unwrap();
-        let vault = Vault::open(home.path(), &[7; 32]).unwrap();
+        let vault = Vault::create(home.path(), &[7; 32]).unwrap();
         medibloc_journey::contract::vault(&VaultAdapter(Arc::new(vault))).unwrap();
     }
 }

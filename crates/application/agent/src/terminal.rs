@@ -271,7 +271,7 @@ async fn open(home: &Home, input: &Input) -> Result<(Party, Contracts), Problem>
         seed,
         config,
         vault,
-    } = home.open(&passphrase)?;
+    } = home.open(home.unlock(&passphrase)?)?;
     let (ports, contracts) = connect::ports(home, &config, vault).await?;
     Ok((Party::new(seed, config.role.into(), ports), contracts))
 }
@@ -337,11 +337,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         home.create(&phrase, &passphrase, &config, &deployment)?;
     }
     // A restore that was broken off goes on in the same home.
-    let OpenHome {
-        seed,
-        config,
-        vault,
-    } = home.open(&passphrase)?;
+    let seed = home.unlock(&passphrase)?;
     if seed.account_key().address() != phrase.seed().account_key().address() {
         return Err(Problem::new(
             code::LOCKED,
@@ -351,6 +347,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             ),
         ));
     }
+    let OpenHome { config, vault, .. } = home.open_or_renew(seed)?;
     let (ports, _) = connect::ports(home, &config, vault).await?;
     let restored = with_spinner(Party::restore(&phrase, config.role.into(), ports)).await;
     let (party, report) = restored.map_err(|error| {

@@ -203,7 +203,7 @@ fn a_stopped_chain_or_node_is_said_and_a_restore_goes_on_later() {
 #[test]
 fn a_wrong_command_line_and_damaged_homes_are_said() {
     let place = Place::new();
-    place.init("home");
+    let phrase = place.init("home");
     place.say("home", &["record", "list"]);
     for words in [
         ["grant", "create", "--to", "x"].as_slice(),
@@ -226,13 +226,45 @@ fn a_wrong_command_line_and_damaged_homes_are_said() {
     assert!(told.contains("colour"), "{told}");
     std::fs::write(&config, settings).unwrap();
     let vault = place.path("home").join("vault.db");
-    let mut bytes = std::fs::read(&vault).unwrap();
-    bytes.truncate(bytes.len() / 2);
-    bytes[20] ^= 1;
-    std::fs::write(&vault, bytes).unwrap();
-    let (code, told) = place.refused("home", "passphrase", &["record", "list"]);
-    assert!([1, 6].contains(&code), "{told}");
-    assert!(told.contains("vault"), "{told}");
+    let whole = std::fs::read(&vault).unwrap();
+    let mut changed = whole.clone();
+    changed[200] ^= 1;
+    // A first page that is damaged is no question of passphrases; a vault that is cut, empty or gone is never made anew,
+    // for a fresh one would hand out old addresses again.
+    for (bytes, hint) in [
+        (Some(changed.as_slice()), "damaged"),
+        (Some(&whole[..whole.len() / 2]), "damaged"),
+        (Some(&[]), "gone or empty"),
+        (None, "gone or empty"),
+    ] {
+        match bytes {
+            Some(bytes) => std::fs::write(&vault, bytes).unwrap(),
+            None => std::fs::remove_file(&vault).unwrap(),
+        }
+        for words in [
+            ["record", "list"].as_slice(),
+            &["grant", "revoke", "--everything"],
+            &["contact", "invite"],
+        ] {
+            let (code, told) = place.refused("home", "passphrase", words);
+            assert_eq!(code, 1, "{told}");
+            assert!(told.contains(hint), "{told}");
+            assert!(told.contains("medibloc restore"), "{told}");
+            assert_eq!(std::fs::read(&vault).ok().as_deref(), bytes);
+        }
+    }
+    println!("ATTACK field-vault-gone: refused by every command, nothing made in its place");
+    // The phrase makes it anew in the same home; there is no chain here, so that it goes on later.
+    place.write("phrase", &phrase);
+    let restore = [
+        "restore",
+        "--deployment",
+        "deployment.json",
+        "--phrase-file",
+        "phrase",
+    ];
+    assert_eq!(place.refused("home", "passphrase", &restore).0, 5);
+    assert_eq!(place.say("home", &["record", "list"]), json!([]));
 }
 
 #[test]

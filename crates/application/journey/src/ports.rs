@@ -42,11 +42,9 @@ pub enum PortError {
         why: String,
     },
     /// The vault cannot keep or give something.
-    #[error(
-        "the vault failed: {why}; nothing was lost, free space or restore it and run the command again"
-    )]
+    #[error("{why}")]
     Vault {
-        /// What happened.
+        /// What happened and what to do.
         why: String,
     },
 }

@@ -1,25 +1,18 @@
-//! The database.
+//! The database: rows and blocks, each proven when it is read.
 
-use std::fs::{File, TryLockError};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use medibloc_dag::{Block, Cid};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
-use crate::VaultError;
-
-/// Form of the database, in `user_version`.
-const FORM: u32 = 1;
+use crate::sums::{BLOCKS, Code, Coder, Sum, Sums};
+use crate::{VaultError, VaultLock, file};
 
 /// Bytes in a page, as SQLCipher makes them.
 const PAGE: u64 = 4096;
-
-const SCHEMA: &str = "
-    CREATE TABLE rows (tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (tbl, key)) WITHOUT ROWID;
-    CREATE TABLE blocks (cid BLOB PRIMARY KEY, bytes BLOB NOT NULL);
-";
 
 /// Key and value.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -57,8 +50,20 @@ impl core::fmt::Debug for RowChange<'_> {
 /// An open vault. Dropping it lets another process open it.
 pub struct Vault {
     path: PathBuf,
-    database: Mutex<Connection>,
-    _lock: File,
+    key: Zeroizing<[u8; 32]>,
+    coder: Coder,
+    open: Mutex<Open>,
+    _lock: VaultLock,
+}
+
+/// The connection and what is known of it. After a page that is damaged SQLCipher answers nothing any more, so that the
+/// next call connects anew: what is damaged must not stop what is whole.
+#[derive(Default)]
+struct Open {
+    database: Option<Connection>,
+    sums: Option<Sums>,
+    /// Tables whose rows were all seen to be there.
+    whole: BTreeSet<String>,
 }
 
 impl core::fmt::Debug for Vault {
@@ -70,64 +75,39 @@ impl core::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Opens the vault in `home`, or makes an empty one there. `key` is 32 bytes of full entropy.
+    /// Makes an empty vault in `home`. `key` is 32 bytes of full entropy.
     ///
     /// # Errors
-    /// [`VaultError::WrongKey`] if it exists and was made with another key, [`VaultError::Held`] if another process
-    /// has it open.
-    pub fn open(home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| VaultError::Io { path, source }
-        };
-        let path = home.join("vault.db");
-        let lock_path = home.join("vault.lock");
-        let lock = private(&lock_path).map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(VaultError::Held { path }),
-            Err(TryLockError::Error(source)) => {
-                return Err(VaultError::Io {
-                    path: lock_path,
-                    source,
-                });
-            }
+    /// [`VaultError::Exists`] if there is one, whoever's it is.
+    pub fn create(home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
+        let lock = VaultLock::take(home)?;
+        let path = home.join(FILE);
+        if std::fs::metadata(&path).is_ok_and(|there| there.len() > 0) {
+            return Err(VaultError::Exists { path });
         }
-        // SQLite gives its write-ahead log the rights of the file.
-        private(&path).map_err(io(&path))?;
-        let database = connect(&path, key).map_err(|source| wrap(&path, source))?;
-        let vault = Self {
-            path,
-            database: Mutex::new(database),
-            _lock: lock,
-        };
-        vault.prepare()?;
-        Ok(vault)
+        file::create(&path, key)?;
+        Self::open_locked(lock, home, key)
     }
 
-    fn prepare(&self) -> Result<(), VaultError> {
-        let mut database = self.lock();
-        let found: u32 = database
-            .query_row("SELECT user_version FROM pragma_user_version", [], |row| {
-                row.get(0)
-            })
-            .map_err(|source| self.wrap(source))?;
-        match found {
-            FORM => Ok(()),
-            0 => {
-                let transaction = database.transaction().map_err(|source| self.wrap(source))?;
-                transaction
-                    .execute_batch(SCHEMA)
-                    .and_then(|()| transaction.pragma_update(None, "user_version", FORM))
-                    .and_then(|()| transaction.commit())
-                    .map_err(|source| self.wrap(source))
-            }
-            found => Err(VaultError::Newer {
-                path: self.path.clone(),
-                found,
-                known: FORM,
-            }),
-        }
+    /// Opens the vault in `home`.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`] if there is none, [`VaultError::WrongKey`] if it was made with another key,
+    /// [`VaultError::Damaged`] if it is not what was written, [`VaultError::Held`] if another process has it open.
+    pub fn open(home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
+        Self::open_locked(VaultLock::take(home)?, home, key)
+    }
+
+    fn open_locked(lock: VaultLock, home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
+        let vault = Self {
+            path: home.join(FILE),
+            key: Zeroizing::new(*key),
+            coder: Coder::new(key),
+            open: Mutex::default(),
+            _lock: lock,
+        };
+        vault.with(|open| open.sums(&vault.coder).map(|_| ()))?;
+        Ok(vault)
     }
 
     /// Where the database is.
@@ -138,31 +118,52 @@ impl Vault {
     /// A row.
     ///
     /// # Errors
-    /// If the database fails.
+    /// [`VaultError::Damaged`] if it, or the table that should have it, is not what was written.
     pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
-        self.lock()
-            .prepare_cached("SELECT value FROM rows WHERE tbl = ?1 AND key = ?2")
-            .and_then(|mut query| {
-                query
-                    .query_row(params![table, key], |row| row.get(0))
-                    .optional()
-            })
-            .map_err(|source| self.wrap(source))
+        self.with(|open| {
+            open.all_there(table, &self.coder)?;
+            let found: Option<(Vec<u8>, Vec<u8>)> = open
+                .database()?
+                .prepare_cached("SELECT code, value FROM rows WHERE tbl = ?1 AND key = ?2")?
+                .query_row(params![table, key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            match found {
+                Some((code, value)) if self.coder.row(table, key, &value)[..] == code => {
+                    Ok(Some(value))
+                }
+                Some(_) => Err(Failed::row(table)),
+                None => Ok(None),
+            }
+        })
     }
 
     /// All rows of a table, by key.
     ///
     /// # Errors
-    /// If the database fails.
+    /// [`VaultError::Damaged`] if one is missing, too many, or not what was written.
     pub fn list(&self, table: &str) -> Result<Vec<Row>, VaultError> {
-        self.lock()
-            .prepare_cached("SELECT key, value FROM rows WHERE tbl = ?1 ORDER BY key")
-            .and_then(|mut query| {
-                query
-                    .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?
-                    .collect()
-            })
-            .map_err(|source| self.wrap(source))
+        self.with(|open| {
+            let told = open.sums(&self.coder)?.of(table);
+            let mut query = open
+                .database()?
+                .prepare_cached("SELECT key, code, value FROM rows WHERE tbl = ?1 ORDER BY key")?;
+            let mut rows = query.query([table])?;
+            let (mut list, mut seen) = (Vec::new(), Sum::default());
+            while let Some(row) = rows.next()? {
+                let (key, code, value): (Vec<u8>, Vec<u8>, Vec<u8>) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                let right = self.coder.row(table, &key, &value);
+                if right[..] != code {
+                    return Err(Failed::row(table));
+                }
+                seen.add(&right);
+                list.push((key, value));
+            }
+            if seen != told {
+                return Err(Failed::list(table));
+            }
+            Ok(list)
+        })
     }
 
     /// All changes or none; on disk when it returns.
@@ -170,22 +171,35 @@ impl Vault {
     /// # Errors
     /// If the database fails or the disk is full; then nothing has changed.
     pub fn apply(&self, changes: &[RowChange<'_>]) -> Result<(), VaultError> {
-        let mut database = self.lock();
-        let mut done = || -> rusqlite::Result<()> {
-            let transaction = database.transaction()?;
+        self.change(|database, sums| {
             for change in changes {
+                let (RowChange::Put { table, key, .. } | RowChange::Delete { table, key }) =
+                    *change;
+                let before: Option<Vec<u8>> = database
+                    .prepare_cached("SELECT code FROM rows WHERE tbl = ?1 AND key = ?2")?
+                    .query_row(params![table, key], |row| row.get(0))
+                    .optional()?;
+                if let Some(before) = before {
+                    let before = Code::try_from(before).map_err(|_| Failed::row(table))?;
+                    sums.at(table).take(&before);
+                }
                 match *change {
-                    RowChange::Put { table, key, value } => transaction
-                        .prepare_cached("INSERT OR REPLACE INTO rows VALUES (?1, ?2, ?3)")?
-                        .execute(params![table, key, value])?,
-                    RowChange::Delete { table, key } => transaction
-                        .prepare_cached("DELETE FROM rows WHERE tbl = ?1 AND key = ?2")?
-                        .execute(params![table, key])?,
-                };
+                    RowChange::Put { table, key, value } => {
+                        let code = self.coder.row(table, key, value);
+                        database
+                            .prepare_cached("INSERT OR REPLACE INTO rows VALUES (?1, ?2, ?3, ?4)")?
+                            .execute(params![table, key, code, value])?;
+                        sums.at(table).add(&code);
+                    }
+                    RowChange::Delete { table, key } => {
+                        database
+                            .prepare_cached("DELETE FROM rows WHERE tbl = ?1 AND key = ?2")?
+                            .execute(params![table, key])?;
+                    }
+                }
             }
-            transaction.commit()
-        };
-        done().map_err(|source| self.wrap(source))
+            Ok(())
+        })
     }
 
     /// Keeps a sealed block; on disk when it returns.
@@ -193,26 +207,37 @@ impl Vault {
     /// # Errors
     /// If the database fails or the disk is full.
     pub fn put_block(&self, block: &Block) -> Result<(), VaultError> {
-        self.lock()
-            .prepare_cached("INSERT OR IGNORE INTO blocks VALUES (?1, ?2)")
-            .and_then(|mut insert| insert.execute(params![block.cid().to_bytes(), block.bytes()]))
-            .map_err(|source| self.wrap(source))?;
-        Ok(())
+        let cid = block.cid().to_bytes();
+        self.change(|database, sums| {
+            let new = database
+                .prepare_cached("INSERT OR IGNORE INTO blocks VALUES (?1, ?2)")?
+                .execute(params![cid, block.bytes()])?;
+            if new == 1 {
+                sums.at(BLOCKS).add(&self.coder.block(&cid));
+            }
+            Ok(())
+        })
     }
 
     /// A sealed block.
     ///
     /// # Errors
-    /// If the database fails.
+    /// [`VaultError::Damaged`] if its bytes do not match the identifier, or a block is missing.
     pub fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, VaultError> {
-        self.lock()
-            .prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")
-            .and_then(|mut query| {
-                query
-                    .query_row([cid.to_bytes()], |row| row.get(0))
-                    .optional()
-            })
-            .map_err(|source| self.wrap(source))
+        self.with(|open| {
+            let bytes: Option<Vec<u8>> = open
+                .database()?
+                .prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")?
+                .query_row([cid.to_bytes()], |row| row.get(0))
+                .optional()?;
+            match bytes {
+                Some(bytes) if cid.verify(&bytes).is_ok() => Ok(Some(bytes)),
+                Some(_) => Err(Failed::Damage(
+                    "a block does not match its identifier".into(),
+                )),
+                None => open.all_blocks(&self.coder).map(|()| None),
+            }
+        })
     }
 
     /// Forgets a sealed block; its pages are overwritten.
@@ -220,26 +245,40 @@ impl Vault {
     /// # Errors
     /// If the database fails.
     pub fn drop_block(&self, cid: &Cid) -> Result<(), VaultError> {
-        self.lock()
-            .execute("DELETE FROM blocks WHERE cid = ?1", [cid.to_bytes()])
-            .map_err(|source| self.wrap(source))?;
-        Ok(())
+        let cid = cid.to_bytes();
+        self.change(|database, sums| {
+            let gone = database
+                .prepare_cached("DELETE FROM blocks WHERE cid = ?1")?
+                .execute([&cid])?;
+            if gone == 1 {
+                sums.at(BLOCKS).take(&self.coder.block(&cid));
+            }
+            Ok(())
+        })
     }
 
-    /// Checks every page against its authentication code and the database against its own rules; gives what is wrong.
+    /// Reads everything: every page against its authentication code, every row and block against its own, the database
+    /// against its rules; gives what is wrong.
     ///
     /// # Errors
     /// If the database cannot be read at all.
     pub fn check(&self) -> Result<Vec<String>, VaultError> {
-        let database = self.lock();
-        let mut found: Vec<String> = Vec::new();
-        for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
-            let lines: rusqlite::Result<Vec<String>> = database
-                .prepare(pragma)
-                .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect());
-            found.extend(lines.map_err(|source| self.wrap(source))?);
+        let mut found = self.with(|open| Ok(file::pages(open.database()?)?))?;
+        let tables = self.with(|open| {
+            let sums = open.sums(&self.coder)?;
+            Ok(sums.tables().map(str::to_owned).collect::<Vec<_>>())
+        })?;
+        let mut tell = |read: Result<(), VaultError>| match read {
+            Err(VaultError::Damaged { what, .. }) => {
+                found.push(what);
+                Ok(())
+            }
+            other => other,
+        };
+        for table in tables {
+            tell(self.list(&table).map(|_| ()))?;
         }
-        found.retain(|line| line != "ok");
+        tell(self.with(|open| open.every_block(&self.coder)))?;
         Ok(found)
     }
 
@@ -248,58 +287,162 @@ impl Vault {
     /// # Errors
     /// If the database fails.
     pub fn limit(&self, bytes: u64) -> Result<(), VaultError> {
-        self.lock()
-            .query_row(
-                &format!("PRAGMA max_page_count = {}", bytes / PAGE),
-                [],
-                |_| Ok(()),
-            )
-            .map_err(|source| self.wrap(source))
+        self.with(|open| {
+            let pragma = format!("PRAGMA max_page_count = {}", bytes / PAGE);
+            Ok(open.database()?.query_row(&pragma, [], |_| Ok(()))?)
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    /// One transaction that also writes the new sums.
+    fn change(
+        &self,
+        work: impl FnOnce(&Connection, &mut Sums) -> Result<(), Failed>,
+    ) -> Result<(), VaultError> {
+        self.with(|open| {
+            let mut sums = open.sums(&self.coder)?.clone();
+            let database = open.database.as_mut().ok_or(Failed::Closed)?;
+            let transaction = database.transaction()?;
+            work(&transaction, &mut sums)?;
+            transaction
+                .prepare_cached("UPDATE sums SET body = ?1 WHERE id = 1")?
+                .execute([sums.to_bytes(&self.coder)])?;
+            transaction.commit()?;
+            open.sums = Some(sums);
+            Ok(())
+        })
     }
 
-    fn wrap(&self, source: rusqlite::Error) -> VaultError {
-        wrap(&self.path, source)
+    /// Works on the connection, opened if need be; after a failure nothing that was known of it is believed.
+    fn with<T>(&self, work: impl FnOnce(&mut Open) -> Result<T, Failed>) -> Result<T, VaultError> {
+        let mut open = self.lock();
+        if open.database.is_none() {
+            open.database = Some(file::open(&self.path, &self.key)?);
+        }
+        work(&mut open).map_err(|failed| {
+            let error = match failed {
+                Failed::Damage(what) => file::damaged(&self.path, what),
+                Failed::Database(source) => file::wrap(&self.path, source),
+                Failed::Closed => file::damaged(&self.path, "it was closed"),
+            };
+            open.sums = None;
+            open.whole.clear();
+            if matches!(error, VaultError::Damaged { .. }) {
+                open.database = None;
+            }
+            error
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens a file or makes it, for its owner alone.
-fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+/// Name of the database in a home.
+const FILE: &str = "vault.db";
+
+impl Open {
+    fn database(&self) -> Result<&Connection, Failed> {
+        self.database.as_ref().ok_or(Failed::Closed)
     }
-    options.open(path)
+
+    fn sums(&mut self, coder: &Coder) -> Result<&Sums, Failed> {
+        if self.sums.is_none() {
+            let body: Option<Vec<u8>> = self
+                .database()?
+                .query_row("SELECT body FROM sums WHERE id = 1", [], |row| row.get(0))
+                .optional()?;
+            let read = body.and_then(|body| Sums::from_bytes(&body, coder));
+            let missing =
+                || Failed::Damage("the sums of its tables are not what was written".into());
+            self.sums = Some(read.ok_or_else(missing)?);
+        }
+        self.sums.as_ref().ok_or(Failed::Closed)
+    }
+
+    /// That no row of the table is missing, once for each time the vault is opened: nobody else writes to it.
+    fn all_there(&mut self, table: &str, coder: &Coder) -> Result<(), Failed> {
+        if self.whole.contains(table) {
+            return Ok(());
+        }
+        let told = self.sums(coder)?.of(table);
+        let mut seen = Sum::default();
+        {
+            let mut query = self
+                .database()?
+                .prepare_cached("SELECT code FROM rows WHERE tbl = ?1")?;
+            let mut rows = query.query([table])?;
+            while let Some(row) = rows.next()? {
+                let code = Code::try_from(row.get::<_, Vec<u8>>(0)?);
+                seen.add(&code.map_err(|_| Failed::row(table))?);
+            }
+        }
+        if seen != told {
+            return Err(Failed::list(table));
+        }
+        self.whole.insert(table.to_owned());
+        Ok(())
+    }
+
+    /// That no block is missing.
+    fn all_blocks(&mut self, coder: &Coder) -> Result<(), Failed> {
+        if self.whole.contains(BLOCKS) {
+            return Ok(());
+        }
+        let told = self.sums(coder)?.of(BLOCKS);
+        let mut seen = Sum::default();
+        {
+            let mut query = self.database()?.prepare_cached("SELECT cid FROM blocks")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                seen.add(&coder.block(&row.get::<_, Vec<u8>>(0)?));
+            }
+        }
+        if seen != told {
+            return Err(Failed::Damage("blocks are missing".into()));
+        }
+        self.whole.insert(BLOCKS.to_owned());
+        Ok(())
+    }
+
+    fn every_block(&mut self, coder: &Coder) -> Result<(), Failed> {
+        self.all_blocks(coder)?;
+        let mut query = self.database()?.prepare("SELECT cid, bytes FROM blocks")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let cid = Cid::from_bytes(&row.get::<_, Vec<u8>>(0)?);
+            let bytes = row.get::<_, Vec<u8>>(1)?;
+            if !cid.is_ok_and(|cid| cid.verify(&bytes).is_ok()) {
+                return Err(Failed::Damage(
+                    "a block does not match its identifier".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
-fn connect(path: &Path, key: &[u8; 32]) -> rusqlite::Result<Connection> {
-    let database = Connection::open(path)?;
-    // Its own log on standard error says nothing that the errors here do not say better.
-    database.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    // A raw key: SQLCipher takes it as it is and stretches nothing, which is done before (Argon2id) where it is needed.
-    let mut hex_key = Zeroizing::new([0u8; 64]);
-    hex::encode_to_slice(key, hex_key.as_mut()).expect("64 hexadecimal digits hold 32 bytes");
-    let digits = core::str::from_utf8(hex_key.as_ref()).expect("hexadecimal digits are ASCII");
-    let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{digits}'\""));
-    database.execute_batch(&pragma)?;
-    database.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
-    database.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
-    )?;
-    Ok(database)
+/// Why a step over the connection failed.
+enum Failed {
+    Database(rusqlite::Error),
+    Damage(String),
+    Closed,
 }
 
-fn wrap(path: &Path, source: rusqlite::Error) -> VaultError {
-    let path = path.to_owned();
-    match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => VaultError::WrongKey { path },
-        Some(ErrorCode::DiskFull) => VaultError::Full { path },
-        _ => VaultError::Database { path, source },
+impl Failed {
+    fn row(table: &str) -> Self {
+        Self::Damage(format!("a row of `{table}` is not what was written"))
+    }
+
+    fn list(table: &str) -> Self {
+        Self::Damage(format!(
+            "rows of `{table}` are missing, or older than the rest"
+        ))
+    }
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
     }
 }
