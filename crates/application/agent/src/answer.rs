@@ -52,6 +52,8 @@ pub mod code {
     pub const LOCKED: u8 = 6;
     /// A record, contact, request or grant of this name is not known here.
     pub const UNKNOWN: u8 = 7;
+    /// Another process holds the home; trying again later may help.
+    pub const HELD: u8 = 8;
 }
 
 /// Why a command did not do it.
@@ -106,7 +108,11 @@ impl From<JourneyError> for Problem {
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
         // The passphrase has opened the key file by then: a vault that does not open is not a question of passphrases.
-        Self::new(code::FAILED, chain(&error))
+        let code = match &error {
+            VaultError::Held { .. } => code::HELD,
+            _ => code::FAILED,
+        };
+        Self::new(code, chain(&error))
     }
 }
 

@@ -1,35 +1,53 @@
-//! `medibloc serve`: syncs in a loop, delivers and accepts by itself, holds the vault, and answers other commands on a
-//! loopback socket. Who may ask is who can read the token file (mode 0600).
+//! `medibloc serve`: syncs in a loop, delivers and accepts by itself, holds the vault, and answers other commands at its
+//! door: a Unix socket that the owner's processes alone reach, where both sides prove that they can read the token file
+//! before anything is said. A port is there only when a web face asks for it.
+
+mod ask;
+mod door;
+mod proof;
+mod talk;
+mod web;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use medibloc_journey::{Party, SyncReport};
 use medibloc_ledger_evm::Contracts;
-use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
+
+pub use ask::{Asked, ask};
+use door::Door;
+use proof::Token;
 
 use crate::answer::code;
 use crate::home::Home;
-use crate::{Answer, Command, Problem, run};
+use crate::{Command, Problem, run};
 
-/// Largest command.
-const LIMIT: usize = 64 * 1024;
+/// Who may be at the door at once; more are sent away.
+const CALLERS: usize = 64;
 
-/// What `daemon.json` says.
-#[derive(Clone, Serialize, Deserialize)]
-struct Door {
-    version: u32,
-    port: u16,
-    token: String,
-    process: u32,
+/// How `serve` runs.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Serving {
+    /// Between two syncs.
+    pub every: Duration,
+    /// The port for a web face on loopback; 0 takes a free one; none opens none.
+    pub port: Option<u16>,
+}
+
+impl Serving {
+    /// Syncs this often and opens no port.
+    pub const fn every(every: Duration) -> Self {
+        Self { every, port: None }
+    }
+
+    /// With a port for a web face.
+    #[must_use]
+    pub const fn with_port(mut self, port: Option<u16>) -> Self {
+        self.port = port;
+        self
+    }
 }
 
 #[derive(Clone)]
@@ -37,65 +55,129 @@ struct Shared {
     /// One command at a time: each is a step of the same journey.
     party: Arc<Mutex<Party>>,
     contracts: Option<Contracts>,
-    token: Arc<str>,
-    port: u16,
 }
 
-/// Runs until `stop` resolves.
+impl Shared {
+    /// A command and its answer as JSON.
+    async fn run(&self, command: Vec<u8>) -> Vec<u8> {
+        let answer = match serde_json::from_slice::<Command>(&command) {
+            Ok(command) => {
+                let shared = self.clone();
+                // It goes on when who asked has gone, and a panic ends it alone.
+                let step = tokio::spawn(async move {
+                    let party = shared.party.lock().await;
+                    run::run(&party, shared.contracts.as_ref(), &command).await
+                });
+                step.await.unwrap_or_else(|_| {
+                    Err(Problem::new(
+                        code::FAILED,
+                        "the command stopped by a fault of this program; please report it",
+                    ))
+                })
+            }
+            Err(error) => Err(Problem::new(
+                code::USAGE,
+                format!(
+                    "not a command that `medibloc serve` knows: {error}; use one version of the program"
+                ),
+            )),
+        };
+        serde_json::to_vec(&answer).unwrap_or_default()
+    }
+}
+
+/// Runs until `stop` resolves. The party's vault is locked by then, so that whatever is at the door is a dead one's.
 ///
 /// # Errors
-/// If the loopback socket cannot be opened or the door file not be written.
+/// If the socket or the port cannot be opened or the door file not be written.
 pub async fn serve(
     home: &Home,
     party: Party,
     contracts: Option<Contracts>,
-    every: Duration,
+    serving: Serving,
     stop: impl Future<Output = ()> + Send + 'static,
     tell: impl Fn(&str) + Send + 'static,
 ) -> Result<(), Problem> {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-    let port = listener.local_addr()?.port();
-    let mut token = [0; 32];
-    getrandom::fill(&mut token).map_err(|error| {
-        Problem::new(code::FAILED, format!("no chance from the system: {error}"))
-    })?;
-    let token: Arc<str> = hex::encode(token).into();
-    let door = Door {
-        version: 1,
-        port,
-        token: token.to_string(),
-        process: std::process::id(),
-    };
-    let text =
-        serde_json::to_vec(&door).map_err(|error| Problem::new(code::FAILED, error.to_string()))?;
-    home.write("daemon.json", &text)?;
+    let token = Token::new()?;
     let shared = Shared {
         party: Arc::new(Mutex::new(party)),
         contracts,
-        token,
-        port,
     };
+    let web = match serving.port {
+        Some(port) => {
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
+                .await
+                .map_err(|error| {
+                    Problem::new(
+                        code::FAILED,
+                        format!(
+                            "cannot listen on 127.0.0.1:{port}: {error}; choose another --port"
+                        ),
+                    )
+                })?;
+            let port = listener.local_addr()?.port();
+            Some((listener, port))
+        }
+        None => None,
+    };
+    let port = web.as_ref().map(|(_, port)| *port);
+    #[cfg(unix)]
+    let bound = door::Bound::new(home.path())?;
+    #[cfg(unix)]
+    let socket = Some(bound.path.clone());
+    #[cfg(not(unix))]
+    let socket = None;
+    Door::write(home, &token, socket, port)?;
+    let at = port
+        .map(|port| format!(" and on 127.0.0.1:{port}"))
+        .unwrap_or_default();
     tell(&format!(
-        "listening on 127.0.0.1:{port}; home {}",
+        "listening at the door of {}{at}",
         home.path().display()
     ));
-    let syncing = tokio::spawn(sync_loop(shared.party.clone(), every, tell));
-    let served = axum::serve(listener, router(shared))
-        .with_graceful_shutdown(stop)
-        .await;
-    syncing.abort();
-    // A door that leads nowhere is harmless: the next command finds nobody and opens the vault itself.
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(sync_loop(shared.party.clone(), serving.every, tell));
+    if let Some((listener, port)) = web {
+        let router = web::router(shared.clone(), token.clone(), port);
+        tasks.spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+    }
+    #[cfg(unix)]
+    tasks.spawn(answer_all(bound, home.path().to_owned(), shared, token));
+    stop.await;
+    // A door that leads nowhere is harmless: the next command finds the vault free and opens it itself.
+    tasks.shutdown().await;
     let _ = std::fs::remove_file(home.daemon());
-    Ok(served?)
+    Ok(())
 }
 
-fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/v1/run", post(command))
-        .layer(DefaultBodyLimit::max(LIMIT))
-        // Before anything of a request is looked at.
-        .layer(from_fn_with_state(shared.clone(), door))
-        .with_state(shared)
+/// Answers who comes to the socket, each in a task of its own.
+#[cfg(unix)]
+async fn answer_all(bound: door::Bound, home: std::path::PathBuf, shared: Shared, token: Token) {
+    let room = Arc::new(tokio::sync::Semaphore::new(CALLERS));
+    let mut callers = tokio::task::JoinSet::new();
+    loop {
+        let Ok((stream, _)) = bound.listener.accept().await else {
+            // Too many open files: those that are there must end first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        while callers.try_join_next().is_some() {}
+        if !door::is_owner(&stream, &home) {
+            continue;
+        }
+        let Ok(place) = room.clone().try_acquire_owned() else {
+            continue;
+        };
+        let (shared, token) = (shared.clone(), token.clone());
+        callers.spawn(async move {
+            let work = move |command| async move { shared.run(command).await };
+            // Who does not prove itself, or goes away, is not worth a word.
+            let _ = talk::answer(stream, &token, work).await;
+            drop(place);
+        });
+    }
 }
 
 /// How often the chain is looked at between two syncs: a new record is given to who may have it within a minute.
@@ -106,11 +188,22 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
     let mut synced: Option<Instant> = None;
     loop {
         let is_due = synced.is_none_or(|at| at.elapsed() >= every);
-        let done = if is_due {
+        let party = party.clone();
+        // A task of its own: what panics there ends there, and is told.
+        let step = tokio::spawn(async move {
+            let party = party.lock().await;
+            if is_due {
+                party.sync().await
+            } else {
+                party.catch_up().await
+            }
+        });
+        if is_due {
             synced = Some(Instant::now());
-            party.lock().await.sync().await
-        } else {
-            party.lock().await.catch_up().await
+        }
+        let done = match step.await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(_) => Err("it stopped by a fault of this program; please report it".into()),
         };
         let told = match done {
             Ok(report) if !is_due && report == SyncReport::default() => last.clone(),
@@ -141,63 +234,5 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
             last = told;
         }
         tokio::time::sleep(every.min(GLANCE)).await;
-    }
-}
-
-/// Only a program that could read the token, and no page of a browser: those send an origin or another host.
-fn may_ask(shared: &Shared, headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = format!("127.0.0.1:{}", shared.port);
-    let token = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    text(header::HOST) == Some(&host)
-        && !headers.contains_key(header::ORIGIN)
-        && token.is_some_and(|token| token.as_bytes().ct_eq(shared.token.as_bytes()).into())
-}
-
-async fn door(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    if may_ask(&shared, request.headers()) {
-        return next.run(request).await;
-    }
-    let problem = Problem::new(code::REFUSED, "this socket is for the owner of the home");
-    let answer: Result<Answer, Problem> = Err(problem);
-    (StatusCode::UNAUTHORIZED, Json(answer)).into_response()
-}
-
-async fn command(
-    State(shared): State<Shared>,
-    Json(command): Json<Command>,
-) -> Json<Result<Answer, Problem>> {
-    let party = shared.party.lock().await;
-    Json(run::run(&party, shared.contracts.as_ref(), &command).await)
-}
-
-/// Sends a command to a running `serve`; none if there is none.
-///
-/// # Errors
-/// What the command gives.
-pub async fn ask(home: &Home, command: &Command) -> Option<Result<Answer, Problem>> {
-    let door: Door = serde_json::from_slice(&std::fs::read(home.daemon()).ok()?).ok()?;
-    let client = reqwest::Client::builder().no_proxy().build().ok()?;
-    let answer = client
-        .post(format!("http://127.0.0.1:{}/v1/run", door.port))
-        .bearer_auth(&door.token)
-        .json(command)
-        .send()
-        .await;
-    match answer {
-        // Nobody listens there: `serve` was killed, and the lock of the vault is free.
-        Err(error) if error.is_connect() => None,
-        Err(error) => Some(Err(Problem::new(
-            code::FAILED,
-            format!(
-                "`medibloc serve` did not answer: {error}; the command may have been done, see `medibloc status`"
-            ),
-        ))),
-        Ok(answer) => Some(answer.json().await.unwrap_or_else(|error| {
-            Err(Problem::new(
-                code::FAILED,
-                format!("`medibloc serve` gave no valid answer: {error}"),
-            ))
-        })),
     }
 }

@@ -7,6 +7,7 @@
 //! | `key` | the phrase under a passphrase (Argon2id) |
 //! | `vault.db` | everything else, encrypted |
 //! | `daemon.json` | where `serve` listens, with a token; there while it runs |
+//! | `door.sock` | the door of `serve`; there while it runs |
 
 use std::fs::File;
 use std::io::Write as _;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use medibloc_keys::{KeyFile, KeyFileCost, KeyFileError, Phrase, Seed};
 use medibloc_record::Role;
-use medibloc_vault::{Vault, VaultError};
+use medibloc_vault::{Vault, VaultError, VaultLock};
 use serde::{Deserialize, Serialize};
 
 use crate::Problem;
@@ -160,8 +161,16 @@ impl Home {
     /// # Errors
     /// If it is gone, damaged or held by another process.
     pub fn open(&self, seed: Seed) -> Result<OpenHome, Problem> {
+        self.open_locked(VaultLock::take(&self.path)?, seed)
+    }
+
+    /// Opens the vault whose lock was taken.
+    ///
+    /// # Errors
+    /// If it is gone or damaged.
+    pub fn open_locked(&self, lock: VaultLock, seed: Seed) -> Result<OpenHome, Problem> {
         let config = self.config()?;
-        let vault = Vault::open(&self.path, &seed.local_key("vault"))?;
+        let vault = Vault::open_locked(lock, &self.path, &seed.local_key("vault"))?;
         Ok(OpenHome {
             seed,
             config,
@@ -188,6 +197,23 @@ impl Home {
     /// If a file cannot be removed.
     pub fn remove(&self) -> Result<(), Problem> {
         std::fs::remove_dir_all(&self.path).map_err(|error| self.failed(&error))
+    }
+
+    /// That there is one here: said before anybody types a passphrase.
+    ///
+    /// # Errors
+    /// With what to do if there is none.
+    pub fn must_exist(&self) -> Result<(), Problem> {
+        if self.exists() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            code::FAILED,
+            format!(
+                "there is no home at {}; run `medibloc init` or `medibloc restore`, or give --home",
+                self.path.display()
+            ),
+        ))
     }
 
     /// Whether there is one here.

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use medibloc_journey::Party;
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
+use medibloc_vault::{VaultError, VaultLock};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -30,12 +31,15 @@ struct Cli {
     /// Takes the passphrase from the first line of a file instead of a prompt.
     #[arg(long, global = true, env = "MEDIBLOC_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Seconds to wait for another process that holds the home.
+    #[arg(long, global = true, default_value_t = 30)]
+    wait: u64,
     #[command(subcommand)]
     command: Top,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreadable input, 4 refused by a rule, \
-5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here.";
+5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home.";
 
 #[derive(Subcommand)]
 enum Top {
@@ -48,6 +52,9 @@ enum Top {
         /// Seconds between syncs; a node counts requests by the day.
         #[arg(long, default_value_t = 300)]
         every: u64,
+        /// Opens a port on 127.0.0.1 for a web face; 0 takes a free one. Without it there is none.
+        #[arg(long)]
+        port: Option<u16>,
     },
     /// Converts a document to FHIR R4 on standard output; needs no account.
     Convert(convert::Convert),
@@ -190,13 +197,17 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
     let input = Input {
         passphrase_file: cli.passphrase_file,
     };
+    let wait = Duration::from_secs(cli.wait.min(3600));
     match cli.command {
         Top::Convert(command) => command.run(),
         Top::Inspect(command) => command.run(),
         Top::Init(init) => make(&home, &input, &init),
         Top::Restore(restore) => rebuild(&home, &input, &restore).await,
-        Top::Serve { every } => {
-            let (party, contracts) = open(&home, &input).await?;
+        Top::Serve { every, port } => {
+            let (party, contracts) = match alone(&home, &input, wait, None).await? {
+                Alone::Open(party, contracts) => (*party, *contracts),
+                Alone::Answered(answer) => return Ok(answer),
+            };
             let tell = |text: &str| {
                 let _ = writeln!(std::io::stderr(), "{text}");
             };
@@ -204,7 +215,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
                 &home,
                 party,
                 Some(contracts),
-                Duration::from_secs(every.max(1)),
+                daemon::Serving::every(Duration::from_secs(every.max(1))).with_port(port),
                 stopped(),
                 tell,
             )
@@ -213,13 +224,74 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
         }
         Top::Over(command) => {
             let command = command.absolute()?;
-            if let Some(answer) = with_spinner(daemon::ask(&home, &command)).await {
-                return answer;
+            match alone(&home, &input, wait, Some(&command)).await? {
+                Alone::Answered(answer) => Ok(answer),
+                Alone::Open(party, contracts) => {
+                    with_spinner(run::run(&party, Some(&contracts), &command)).await
+                }
             }
-            // No spinner over the prompt.
-            let (party, contracts) = open(&home, &input).await?;
-            with_spinner(run::run(&party, Some(&contracts), &command)).await
         }
+    }
+}
+
+/// The vault of this process alone, or the answer of the process that holds it.
+enum Alone {
+    Open(Box<Party>, Box<Contracts>),
+    Answered(Answer),
+}
+
+/// The lock comes first: while it is free nobody serves, whatever is at the door; while it is held, who answers at the
+/// door must prove itself.
+async fn alone(
+    home: &Home,
+    input: &Input,
+    wait: Duration,
+    command: Option<&Command>,
+) -> Result<Alone, Problem> {
+    home.must_exist()?;
+    let until = tokio::time::Instant::now() + wait;
+    let mut seed = None;
+    loop {
+        let held = match (&seed, VaultLock::take(home.path())) {
+            (_, Err(held @ VaultError::Held { .. })) => held,
+            (_, Err(error)) => return Err(error.into()),
+            (None, Ok(free)) => {
+                // Others go on while somebody types.
+                drop(free);
+                let passphrase = input.passphrase(false)?;
+                seed = Some(home.unlock(&passphrase)?);
+                continue;
+            }
+            (Some(seed), Ok(free)) => {
+                let OpenHome {
+                    seed,
+                    config,
+                    vault,
+                } = home.open_locked(free, seed.clone())?;
+                let (ports, contracts) = connect::ports(home, &config, vault).await?;
+                let party = Party::new(seed, config.role.into(), ports);
+                return Ok(Alone::Open(Box::new(party), Box::new(contracts)));
+            }
+        };
+        let mut told = held.to_string();
+        if let Some(command) = command {
+            match with_spinner(daemon::ask(home, command)).await {
+                daemon::Asked::Done(answer) => return answer.map(Alone::Answered),
+                daemon::Asked::Nobody => {}
+                daemon::Asked::Stranger(why) => {
+                    told = format!(
+                        "{told}; somebody at its door is not `medibloc serve` of this home ({why}), nothing was said to it"
+                    );
+                }
+            }
+        }
+        if tokio::time::Instant::now() >= until {
+            return Err(Problem::new(
+                code::HELD,
+                format!("{told}; waited {} s", wait.as_secs()),
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -263,17 +335,6 @@ async fn stopped() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-async fn open(home: &Home, input: &Input) -> Result<(Party, Contracts), Problem> {
-    let passphrase = input.passphrase(false)?;
-    let OpenHome {
-        seed,
-        config,
-        vault,
-    } = home.open(home.unlock(&passphrase)?)?;
-    let (ports, contracts) = connect::ports(home, &config, vault).await?;
-    Ok((Party::new(seed, config.role.into(), ports), contracts))
 }
 
 fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {

@@ -1,30 +1,52 @@
-//! The loopback socket of `serve`: who may ask, and what comes of everything else.
+//! The door of `serve`: who may ask, and what comes of everything else.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![cfg(unix)]
 
-use std::time::Duration;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use medibloc_agent::answer::code;
+use medibloc_agent::daemon::{self, Asked, Serving};
 use medibloc_agent::home::Home;
-use medibloc_agent::{Command, daemon};
+use medibloc_agent::{Answer, Command, Problem};
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::Role;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 struct Running {
     home: Home,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     stop: oneshot::Sender<()>,
     done: tokio::task::JoinHandle<()>,
-    port: u16,
-    token: String,
 }
 
-async fn serve() -> Running {
+impl Running {
+    fn door(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.home.daemon()).unwrap()).unwrap()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.door()["socket"].as_str().unwrap().into()
+    }
+
+    async fn stop(self) -> Home {
+        self.stop.send(()).unwrap();
+        self.done.await.unwrap();
+        self.home
+    }
+}
+
+async fn serve(below: &str, port: Option<u16>) -> Running {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path().to_owned());
+    let path = folder.path().join(below);
+    std::fs::create_dir_all(&path).unwrap();
+    let home = Home::at(path);
     let world = World::new(90);
     let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
     let party = Party::new(phrase.seed(), Role::Person, world.ports());
@@ -38,104 +60,388 @@ async fn serve() -> Running {
         let tell = move |text: &str| {
             let _ = told.send(text.to_owned());
         };
-        daemon::serve(&at, party, None, Duration::from_secs(3600), stop, tell)
+        let serving = Serving::every(Duration::from_secs(3600)).with_port(port);
+        daemon::serve(&at, party, None, serving, stop, tell)
             .await
             .unwrap();
     });
     tells.recv().await.unwrap();
-    let door: Value = serde_json::from_slice(&std::fs::read(home.daemon()).unwrap()).unwrap();
     Running {
-        port: u16::try_from(door["port"].as_u64().unwrap()).unwrap(),
-        token: door["token"].as_str().unwrap().to_owned(),
         home,
-        folder,
+        _folder: folder,
         stop,
         done,
     }
 }
 
-#[tokio::test]
-async fn the_owner_of_the_home_is_answered_until_it_stops() {
-    let running = serve().await;
-    let answer = daemon::ask(&running.home, &Command::Status).await.unwrap();
-    assert_eq!(answer.unwrap().value["records"]["accepted"], 0);
-    let words = r#"{"record": {"show": {"record": "0xff"}}}"#;
-    let command: Command = serde_json::from_str(words).unwrap();
-    let refused = daemon::ask(&running.home, &command).await.unwrap();
-    assert_eq!(refused.unwrap_err().code, code::UNKNOWN);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(running.home.daemon())
-            .unwrap()
-            .permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600);
+fn answered(asked: Asked) -> Result<Answer, Problem> {
+    match asked {
+        Asked::Done(answer) => answer,
+        other => panic!("{other:?}"),
     }
-    let door = std::fs::read(running.home.daemon()).unwrap();
-    running.stop.send(()).unwrap();
-    running.done.await.unwrap();
-    assert!(!running.home.daemon().exists());
-    assert!(daemon::ask(&running.home, &Command::Status).await.is_none());
-    // What a killed one leaves behind leads to nobody.
-    std::fs::write(running.home.daemon(), door).unwrap();
-    assert!(daemon::ask(&running.home, &Command::Status).await.is_none());
-    drop(running.folder);
 }
 
+async fn is_alive(home: &Home) -> Duration {
+    let begun = Instant::now();
+    let answer = answered(daemon::ask(home, &Command::Status).await).unwrap();
+    assert_eq!(answer.value["records"]["accepted"], 0);
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_the_home_is_answered_until_it_stops() {
+    let running = serve("home", None).await;
+    is_alive(&running.home).await;
+    let words = r#"{"record": {"show": {"record": "0xff"}}}"#;
+    let command: Command = serde_json::from_str(words).unwrap();
+    let refused = answered(daemon::ask(&running.home, &command).await);
+    assert_eq!(refused.unwrap_err().code, code::UNKNOWN);
+    for file in [running.home.daemon(), running.socket()] {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    assert_eq!(
+        running.door()["port"],
+        Value::Null,
+        "no port unless one is asked for"
+    );
+    let (door, socket) = (
+        std::fs::read(running.home.daemon()).unwrap(),
+        running.socket(),
+    );
+    let long: Command = serde_json::from_value(serde_json::json!({
+        "record": {"show": {"record": "x".repeat(100_000)}}
+    }))
+    .unwrap();
+    let told = answered(daemon::ask(&running.home, &long).await).unwrap_err();
+    assert!(told.message.contains("make it shorter"), "{told}");
+    let home = running.stop.send(()).map(|()| running.home).unwrap();
+    running.done.await.unwrap();
+    assert!(!home.daemon().exists() && !socket.exists());
+    assert!(matches!(
+        daemon::ask(&home, &Command::Status).await,
+        Asked::Nobody
+    ));
+    // What a killed one leaves behind leads to nobody.
+    std::fs::write(home.daemon(), door).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    assert!(socket.exists());
+    assert!(matches!(
+        daemon::ask(&home, &Command::Status).await,
+        Asked::Nobody
+    ));
+}
+
+/// A socket's path has about 100 bytes; a home's may have more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_with_a_long_path_has_a_door_beside_it() {
+    let running = serve(&"a-long-name/".repeat(12), None).await;
+    let socket = running.socket();
+    assert!(!socket.starts_with(running.home.path()));
+    let folder = socket.parent().unwrap().to_owned();
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    is_alive(&running.home).await;
+    running.stop().await;
+    assert!(!folder.exists());
+}
+
+/// Who comes without the token, with too much, too slowly, or too often, gets nothing and stops nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_at_the_socket_get_nothing_and_stop_nobody() {
+    let running = serve("home", None).await;
+    let socket = running.socket();
+    let hello = [b"mbdoor/1".as_slice(), &[1; 32]].concat();
+    let frame = |length: u32, body: &[u8]| [&length.to_be_bytes(), body].concat();
+    let status = [&[0; 32][..], br#""status""#].concat();
+    let forged = [hello.clone(), frame(40, &status)].concat();
+    let huge = [hello.clone(), frame(u32::MAX, &[7; 100_000])].concat();
+    for (sent, most) in [
+        (
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n-------".to_vec(),
+            0,
+        ),
+        (forged, 64),
+        (huge, 64),
+        ([hello.clone(), frame(3, b"abc")].concat(), 64),
+    ] {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let _ = stream.write_all(&sent).await;
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got).await;
+        assert_eq!(got.len(), most, "only the greeting is answered");
+    }
+    // As many as want to, without a word: all places are taken until their time is over.
+    let begun = Instant::now();
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(UnixStream::connect(&socket).await.unwrap());
+    }
+    let mut ends = tokio::task::JoinSet::new();
+    for mut stream in crowd {
+        ends.spawn(async move { stream.read_to_end(&mut Vec::new()).await.unwrap_or(0) });
+    }
+    while let Some(end) = ends.join_next().await {
+        assert_eq!(end.unwrap(), 0);
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    let took = is_alive(&running.home).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    println!(
+        "ATTACK field-daemon-crowd: 300 silent connections gone in {:.1} s, then an answer in {:.2} s",
+        begun.elapsed().as_secs_f64(),
+        took.as_secs_f64()
+    );
+    running.stop().await;
+}
+
+/// Takes the door of a dead `serve` and answers as `behave` says; gives all that it was told.
+async fn ask_a_forger(behave: &'static [u8], echo: bool) -> (Asked, Vec<u8>, Duration) {
+    let running = serve("home", None).await;
+    let (door, socket) = (
+        std::fs::read(running.home.daemon()).unwrap(),
+        running.socket(),
+    );
+    let folder = running._folder;
+    running.stop.send(()).unwrap();
+    running.done.await.unwrap();
+    std::fs::write(running.home.daemon(), door).unwrap();
+    let listener = UnixListener::bind(&socket).unwrap();
+    let forger = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut told = vec![0; 40];
+        stream.read_exact(&mut told).await.unwrap();
+        if echo {
+            let _ = stream.write_all(&[&told[8..], &told[8..]].concat()).await;
+        }
+        let _ = stream.write_all(behave).await;
+        let _ = stream.read_to_end(&mut told).await;
+        told
+    });
+    let command = serde_json::from_value(serde_json::json!({
+        "request": {"create": {"owner": "0xff", "reason": "a reason that is nobody else's", "days": null}}
+    }));
+    let begun = Instant::now();
+    let asked = daemon::ask(&running.home, &command.unwrap_or(Command::Sync)).await;
+    let took = begun.elapsed();
+    let told = forger.await.unwrap();
+    drop(folder);
+    (asked, told, took)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forger_at_the_door_is_told_nothing_and_not_believed() {
+    let mut slowest = Duration::ZERO;
+    for (behave, echo) in [
+        (b"".as_slice(), false),
+        (&[0; 64], false),
+        (
+            br#"{"Ok":{"value":{},"text":"done"}}{"Ok":{"value":{},"text":"done"}}"#,
+            false,
+        ),
+        (b"", true),
+    ] {
+        let (asked, told, took) = ask_a_forger(behave, echo).await;
+        assert!(matches!(asked, Asked::Stranger(_)), "{asked:?}");
+        assert_eq!(told.len(), 40, "only the greeting was sent");
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        slowest = slowest.max(took);
+    }
+    println!(
+        "ATTACK security-12: 4 forgers at the socket: 0 commands told, 0 answers believed, at most {:.1} s",
+        slowest.as_secs_f64()
+    );
+}
+
+const CHILD: &str = "MEDIBLOC_DOOR_SOCKET";
+
+/// The child of the test below, as another user.
 #[tokio::test]
-async fn nobody_else_is_answered_whatever_is_sent() {
-    let running = serve().await;
-    let url = format!("http://127.0.0.1:{}/v1/run", running.port);
-    let host = format!("127.0.0.1:{}", running.port);
-    let right = format!("Bearer {}", running.token);
-    let wrong = format!("Bearer {}", "0".repeat(running.token.len()));
-    let short = format!("Bearer {}", &running.token[..63]);
+async fn other_user_child() {
+    let Ok(socket) = std::env::var(CHILD) else {
+        return;
+    };
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    let _ = stream
+        .write_all(&[b"mbdoor/1".as_slice(), &[1; 32]].concat())
+        .await;
+    let mut got = Vec::new();
+    let _ = stream.read_to_end(&mut got).await;
+    println!("got {} bytes", got.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_is_sent_away_even_where_the_folder_is_open() {
+    use std::os::unix::process::CommandExt as _;
+    let running = serve("home", None).await;
+    let socket = running.socket();
+    let open = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let child = |name: &str| {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(CHILD, &socket)
+            .current_dir("/")
+            .uid(65534)
+            .gid(65534)
+            .output()
+    };
+    open(running._folder.path(), 0o755);
+    open(running.home.path(), 0o755);
+    open(&socket, 0o666);
+    match child("other_user_child") {
+        Ok(output) if output.status.success() => {
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(told.contains("got 0 bytes"), "{told}");
+        }
+        other => println!(
+            "SKIPPED other-user/door: this test cannot start a process of another user: {other:?}"
+        ),
+    }
+    is_alive(&running.home).await;
+    running.stop().await;
+}
+
+/// The port of a web face: the token never travels, and both sides prove that they know it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_answers_only_who_proves_the_token() {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let running = serve("home", Some(0)).await;
+    let door = running.door();
+    let port = door["port"].as_u64().unwrap();
+    let token = hex::decode(door["token"].as_str().unwrap()).unwrap();
+    let host = format!("127.0.0.1:{port}");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let send = |headers: Vec<(&'static str, String)>, body: String| {
+    let post = |path: &str, headers: &[(&str, String)], body: String| {
         let mut request = client
-            .post(&url)
+            .post(format!("http://{host}{path}"))
             .header("content-type", "application/json")
             .body(body);
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, value);
         }
         async move {
             let answer = request.send().await.unwrap();
-            (answer.status().as_u16(), answer.text().await.unwrap())
+            let proof = answer.headers().get("medibloc-proof").cloned();
+            (
+                answer.status().as_u16(),
+                proof,
+                answer.bytes().await.unwrap(),
+            )
         }
     };
-    let status = r#""status""#.to_owned();
-    let rebound = format!("medibloc.example:{}", running.port);
-    for headers in [
-        vec![],
-        vec![("authorization", wrong)],
-        vec![("authorization", short)],
-        vec![("authorization", running.token.clone())],
-        vec![("authorization", right.clone()), ("host", rebound)],
-        vec![
-            ("authorization", right.clone()),
-            ("host", "localhost".into()),
-        ],
-        vec![
-            ("authorization", right.clone()),
-            ("origin", "http://evil.example".into()),
-        ],
-        vec![("authorization", right.clone()), ("origin", "null".into())],
-    ] {
-        for body in [status.clone(), "{".into(), "x".repeat(100_000)] {
-            let (code, text) = send(headers.clone(), body).await;
-            assert_eq!(code, 401, "{headers:?}");
-            assert!(!text.contains(&running.token));
+    let mine = [9u8; 32];
+    let prove = |claim: &str, server: &[u8], said: &[u8]| {
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&token).unwrap();
+        for part in [
+            format!("medibloc door 1 {claim}").as_bytes(),
+            &mine,
+            server,
+            said,
+        ] {
+            mac.update(part);
         }
+        hex::encode(mac.finalize().into_bytes())
+    };
+    let greet = || async {
+        let body = format!(r#"{{"nonce":"{}"}}"#, hex::encode(mine));
+        let (status, _, text) = post("/v1/hello", &[], body).await;
+        assert_eq!(status, 200);
+        let told: Value = serde_json::from_slice(&text).unwrap();
+        let server = hex::decode(told["nonce"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            told["proof"],
+            prove("server", &server, b""),
+            "it proves itself first"
+        );
+        server
+    };
+    let status = r#""status""#.to_owned();
+    let server = greet().await;
+    let right = |server: &[u8], body: &str| {
+        vec![
+            ("medibloc-nonce", hex::encode(server)),
+            ("medibloc-proof", prove("command", server, body.as_bytes())),
+        ]
+    };
+    let known = right(&server, &status);
+    let (code, proof, text) = post("/v1/run", &known, status.clone()).await;
+    assert_eq!(code, 200);
+    assert_eq!(proof.unwrap(), prove("answer", &server, &text).as_str());
+    assert_eq!(
+        post("/v1/run", &known, status.clone()).await.0,
+        401,
+        "once only"
+    );
+    let server = greet().await;
+    let plain = door["token"].as_str().unwrap();
+    for (headers, body) in [
+        (vec![], status.clone()),
+        (
+            vec![("authorization", format!("Bearer {plain}"))],
+            status.clone(),
+        ),
+        (right(&server, r#""sync""#), status.clone()),
+        (right(&[3; 32], &status), status.clone()),
+        (
+            vec![
+                ("medibloc-nonce", hex::encode(&server)),
+                ("medibloc-proof", "0".repeat(64)),
+            ],
+            status.clone(),
+        ),
+        (
+            [
+                right(&server, &status),
+                vec![("origin", "http://evil.example".into())],
+            ]
+            .concat(),
+            status.clone(),
+        ),
+        (
+            [right(&server, &status), vec![("origin", "null".into())]].concat(),
+            status.clone(),
+        ),
+        (
+            [right(&server, &status), vec![("host", "localhost".into())]].concat(),
+            status.clone(),
+        ),
+        (
+            [
+                right(&server, &status),
+                vec![("host", format!("medibloc.example:{port}"))],
+            ]
+            .concat(),
+            status.clone(),
+        ),
+    ] {
+        let (code, _, text) = post("/v1/run", &headers, body).await;
+        assert_eq!(code, 401, "{headers:?}");
+        assert!(!String::from_utf8_lossy(&text).contains(plain));
     }
-    let known = || vec![("authorization", right.clone()), ("host", host.clone())];
-    assert_eq!(send(known(), status.clone()).await.0, 200);
-    assert_eq!(send(known(), "{".into()).await.0, 400);
-    assert_eq!(send(known(), r#""erase-all""#.into()).await.0, 422);
-    assert_eq!(send(known(), "x".repeat(100_000)).await.0, 413);
+    assert_eq!(post("/v1/run", &[], "x".repeat(100_000)).await.0, 413);
+    for body in ["{", r#"{"nonce":"1"}"#, r#"{"nonce":"1","more":2}"#] {
+        assert!(
+            (400..500).contains(&post("/v1/hello", &[], body.into()).await.0),
+            "{body}"
+        );
+    }
     for path in ["/", "/v1/run/../../key", "/v1/key"] {
-        let url = format!("http://{host}{path}");
-        let answer = client.get(url).header("authorization", &right).send().await;
-        assert!(answer.unwrap().status().is_client_error(), "{path}");
+        assert!(
+            (400..500).contains(&post(path, &[], String::new()).await.0),
+            "{path}"
+        );
     }
+    // Greetings that nobody follows up are forgotten, oldest first.
+    for _ in 0..100 {
+        greet().await;
+    }
+    let known = right(&greet().await, &status);
+    assert_eq!(post("/v1/run", &known, status).await.0, 200);
+    running.stop().await;
 }

@@ -306,3 +306,78 @@ fn a_document_is_converted_and_inspected_without_an_account() {
     assert_eq!(code, 3);
     assert!(told.contains("foreign.pdf"), "{told}");
 }
+
+/// A `serve` that was killed, and somebody who takes its door: the lock is free, so that nobody at a door is asked.
+#[cfg(unix)]
+#[test]
+fn a_killed_serve_leaves_a_home_that_its_owner_uses() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::os::unix::net::UnixListener;
+    let place = Place::new();
+    place.init("home");
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_medibloc"))
+        .env_clear()
+        .current_dir(place.folder.path())
+        .args(["--home", "home", "--passphrase-file", "passphrase", "serve"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serving.stderr.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("listening"));
+    // It answers others: no passphrase is needed, for the vault is not opened.
+    let listed = place.run("home", "missing", &["record", "list"]);
+    assert!(listed.status.success(), "{listed:?}");
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    let socket = place.path("home").join("door.sock");
+    assert!(socket.exists() && place.path("home").join("daemon.json").exists());
+    std::fs::remove_file(&socket).unwrap();
+    let forger = UnixListener::bind(&socket).unwrap();
+    forger.set_nonblocking(true).unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(place.say("home", &["record", "list"]), json!([]));
+    assert!(forger.accept().is_err(), "nobody came to the forger");
+    println!(
+        "ATTACK field-daemon: own vault in {:.1} s, the forger was not asked",
+        begun.elapsed().as_secs_f64()
+    );
+    // While another process holds the vault, a forger is asked but told nothing.
+    forger.set_nonblocking(false).unwrap();
+    let lock = medibloc_vault::VaultLock::take(&place.path("home")).unwrap();
+    let seen = std::thread::spawn(move || {
+        let (mut stream, _) = forger.accept().unwrap();
+        drop(forger);
+        let mut told = vec![0; 40];
+        stream.read_exact(&mut told).unwrap();
+        std::io::Write::write_all(&mut stream, &[7; 64]).unwrap();
+        let _ = stream.read_to_end(&mut told);
+        told
+    });
+    let (code, told) = place.refused("home", "passphrase", &["--wait", "1", "record", "list"]);
+    assert_eq!(code, 8, "{told}");
+    assert!(
+        told.contains(&format!("({})", std::process::id())),
+        "{told}"
+    );
+    assert_eq!(seen.join().unwrap().len(), 40);
+    drop(lock);
+}
+
+#[test]
+fn parallel_commands_wait_for_each_other() {
+    let place = Place::new();
+    place.init("home");
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let commands: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| place.say("home", &["record", "list"])))
+            .collect();
+        for command in commands {
+            assert_eq!(command.join().unwrap(), json!([]));
+        }
+    });
+    println!(
+        "ATTACK newcomer-22: 6 of 6 parallel commands done in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+}

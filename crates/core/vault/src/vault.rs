@@ -98,7 +98,11 @@ impl Vault {
         Self::open_locked(VaultLock::take(home)?, home, key)
     }
 
-    fn open_locked(lock: VaultLock, home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
+    /// Opens the vault in `home` whose lock was taken.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_locked(lock: VaultLock, home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
         let vault = Self {
             path: home.join(FILE),
             key: Zeroizing::new(*key),
