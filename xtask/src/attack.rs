@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{Run, cargo};
 
+mod link;
+
 /// The list, from the workspace's root.
 const LIST: &str = "xtask/attacks.txt";
 
@@ -108,6 +110,11 @@ impl Said {
 /// # Errors
 /// If an attack reaches more than its bound, says no figure, or its test is not there.
 pub fn attack(run: &Run, findings: &[String]) -> Result<()> {
+    if let Some((verb, rest)) = findings.split_first()
+        && verb == "link"
+    {
+        return link::link(run, rest);
+    }
     let mut attacks = list(run.root())?;
     if !findings.is_empty() {
         attacks.retain(|it| findings.contains(&it.finding));

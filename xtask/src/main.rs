@@ -13,6 +13,7 @@ cargo xtask VERB
   test [STAGE …]             everything that must pass, or the named stages
   ci [--build-peers]         test, then the slow suites
   attack [FINDING …]         try every hole that was found again: before and now
+  attack link [--fast]       guess which addresses belong together, against chance
   fix                        format, and apply what clippy can mend
   codegen                    build the contracts and their committed artifacts
   tidy                       the rules of the architecture, and figures

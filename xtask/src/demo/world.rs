@@ -216,7 +216,15 @@ impl World {
     pub(super) fn agent(&mut self, key: &str, role: &str) -> Result<Agent> {
         let mut agent = self.prepare(key)?;
         let deployment = self.deployment_for(key)?;
-        let made = agent.say(&["init", "--deployment", &deployment, "--role", role])?;
+        let made = agent.say(&[
+            "init",
+            "--deployment",
+            &deployment,
+            "--role",
+            role,
+            "--pace",
+            "now",
+        ])?;
         agent.phrase = made["phrase"].as_str().context("no phrase")?.to_owned();
         self.serve(&agent)?;
         Ok(agent)
@@ -238,6 +246,8 @@ impl World {
             role,
             "--phrase-file",
             &file,
+            "--pace",
+            "now",
         ])?;
         self.serve(&agent)?;
         Ok(agent)

@@ -125,6 +125,10 @@ pub enum Request {
         /// For how many days.
         #[arg(long, default_value_t = 7)]
         days: u32,
+        /// How soon.
+        #[command(flatten)]
+        #[serde(default)]
+        haste: Haste,
     },
     /// Drops a request; the other side is told nothing.
     Deny {
@@ -228,9 +232,13 @@ pub enum Grant {
         /// Takes back everything that this contact was given: its name or the begin of its address.
         #[arg(long, conflicts_with = "grant")]
         contact: Option<String>,
-        /// Takes back every consent.
+        /// Takes back every consent: one address at once, the others within the hour.
         #[arg(long, conflicts_with_all = ["grant", "contact"])]
         everything: bool,
+        /// With --everything: all addresses at once, which shows that they belong together.
+        #[arg(long, requires = "everything")]
+        #[serde(default)]
+        now: bool,
     },
 }
 
@@ -252,6 +260,21 @@ pub struct CreateGrant {
     /// What for.
     #[arg(long, value_enum, default_value_t = Purpose::Treatment)]
     pub purpose: Purpose,
+    /// How soon.
+    #[command(flatten)]
+    #[serde(default)]
+    pub haste: Haste,
+}
+
+/// How soon a consent goes to the chain.
+#[derive(Clone, Copy, Debug, Default, Args, Serialize, Deserialize)]
+pub struct Haste {
+    /// At once, because somebody waits; without it, at a random time of the next day.
+    #[arg(long)]
+    pub now: bool,
+    /// With --now: although it shows that several of your addresses belong together.
+    #[arg(long, requires = "now")]
+    pub yes: bool,
 }
 
 /// What may be read.
@@ -302,6 +325,15 @@ pub struct Read {
     /// Writes the original to this file; it must not exist.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Not now: opens it at a random time of the next day and keeps it for --kept. Now shows the hour to whoever
+    /// watches the chain.
+    #[arg(long, conflicts_with = "out")]
+    #[serde(default)]
+    pub later: bool,
+    /// From the copy that is kept of an earlier read; no new receipt.
+    #[arg(long, conflicts_with = "later")]
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// `medibloc audit …`

@@ -87,6 +87,7 @@ pub async fn ports(
         vault: Arc::new(vault),
         clock,
         entropy: Arc::new(Mutex::new(SystemEntropy)),
+        pace: config.pace.policy(config.role),
         domain,
         authority: deployment.authority,
     };

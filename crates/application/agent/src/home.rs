@@ -14,6 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use medibloc_journey::Pace;
 use medibloc_keys::{KeyFile, KeyFileCost, KeyFileError, Phrase, Seed};
 use medibloc_record::Role;
 use medibloc_vault::{Vault, VaultError, VaultLock};
@@ -34,6 +35,35 @@ pub struct Config {
     /// The own node; the first of the deployment if it is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// When acts go that nobody waits for.
+    #[serde(default, skip_serializing_if = "HomePace::is_calm")]
+    pub pace: HomePace,
+}
+
+/// When acts go that nobody waits for (docs/unlinkability.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum HomePace {
+    /// At random times of the next day, one address at a time.
+    #[default]
+    Calm,
+    /// At once: whoever watches the chain sees which addresses act together.
+    Now,
+}
+
+impl HomePace {
+    const fn is_calm(&self) -> bool {
+        matches!(self, Self::Calm)
+    }
+
+    /// The journey's policy for a home of this role.
+    pub const fn policy(self, role: HomeRole) -> Pace {
+        match (self, role) {
+            (Self::Now, _) => Pace::NOW,
+            (Self::Calm, HomeRole::Person) => Pace::PERSON,
+            (Self::Calm, HomeRole::Provider | HomeRole::Researcher) => Pace::PROVIDER,
+        }
+    }
 }
 
 /// What the owner of a home is.

@@ -15,7 +15,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::answer::code;
-use crate::home::{Config, Home, HomeRole, OpenHome};
+use crate::home::{Config, Home, HomePace, HomeRole, OpenHome};
 use crate::ports::SystemEntropy;
 use crate::{Answer, Command, Problem, connect, convert, daemon, run};
 
@@ -75,6 +75,9 @@ struct Init {
     /// The own node; the deployment's first if it is not given.
     #[arg(long)]
     node: Option<String>,
+    /// When acts go that nobody waits for: at random times, or at once for demonstrations.
+    #[arg(long, value_enum, default_value_t)]
+    pace: HomePace,
     /// Language of the phrase.
     #[arg(long, value_enum, default_value_t = Words::English)]
     language: Words,
@@ -91,6 +94,9 @@ struct Restore {
     /// The own node; the deployment's first if it is not given.
     #[arg(long)]
     node: Option<String>,
+    /// When acts go that nobody waits for: at random times, or at once for demonstrations.
+    #[arg(long, value_enum, default_value_t)]
+    pace: HomePace,
     /// Takes the phrase from a file instead of a prompt.
     #[arg(long)]
     phrase_file: Option<PathBuf>,
@@ -358,6 +364,7 @@ fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
         version: 1,
         role: init.role,
         node: init.node.clone(),
+        pace: init.pace,
     };
     home.create(&phrase, &passphrase, &config, &deployment)?;
     let account = phrase.seed().account_key().address().to_string();
@@ -392,6 +399,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         version: 1,
         role: restore.role,
         node: restore.node.clone(),
+        pace: restore.pace,
     };
     let is_new = !home.exists();
     if is_new {

@@ -9,7 +9,9 @@ use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, seal
 use serde::{Deserialize, Serialize};
 
 use crate::caught::caught;
+use crate::errand::Luggage;
 use crate::mail::Dates;
+use crate::pace::accept_key;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
 use crate::together::{Asked, all};
@@ -121,7 +123,8 @@ impl Party {
     ) -> Result<KeptRecord, JourneyError> {
         let id = anchor.record_id();
         if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, id.as_bytes())?
-            && matches!(kept.standing, Standing::Accepted | Standing::Erased)
+            && (matches!(kept.standing, Standing::Accepted | Standing::Erased)
+                || self.is_accept_planned(&kept)?)
         {
             return Ok(kept);
         }
@@ -268,6 +271,14 @@ impl Party {
         if acknowledged.count_ones() < u32::from(committee.committee.threshold.t()) {
             return Ok(false);
         }
+        if let Some(due) = self.ports.due() {
+            let record = anchor.record_id();
+            let what = format!("acceptance of record {record}");
+            let (call, luggage) = (Call::Accept(*anchor), Luggage::default());
+            self.keep_errand(Some(due), accept_key(record), what, own.id(), call, luggage)
+                .await?;
+            return Ok(false);
+        }
         match self.call(own, &Call::Accept(*anchor)).await {
             Ok(_) => Ok(true),
             Err(JourneyError::Ledger(medibloc_ledger::LedgerError::Refused(Refusal::Exists {
@@ -275,6 +286,14 @@ impl Party {
             }))) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a record was checked and has its shares, and is accepted when its time comes.
+    pub(crate) fn is_accept_planned(&self, kept: &KeptRecord) -> Result<bool, JourneyError> {
+        Ok(
+            kept.standing == Standing::Checked
+                && self.errand(&accept_key(kept.record()))?.is_some(),
+        )
     }
 
     /// The committee in force at the end of a block: that of the records anchored in it.

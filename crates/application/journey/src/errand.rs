@@ -3,7 +3,7 @@
 
 use medibloc_dag::Cid;
 use medibloc_ledger::{Call, Event, LedgerError, Outcome, SignedCall};
-use medibloc_record::{AccountId, keccak256};
+use medibloc_record::{AccountId, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::Outgoing;
@@ -33,6 +33,9 @@ pub(crate) struct Errand {
     signed: Option<SignedCall>,
     /// Last final block when it began: it cannot have happened before.
     since: u64,
+    /// When it is to begin; none is at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due: Option<Timestamp>,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
 }
@@ -71,6 +74,20 @@ impl Party {
         call: Call,
         luggage: Luggage,
     ) -> Result<Outcome, JourneyError> {
+        let errand = self.keep_errand(None, key, what, own, call, luggage);
+        self.go_on(errand.await?).await
+    }
+
+    /// Keeps an errand with its rows, all or nothing.
+    pub(crate) async fn keep_errand(
+        &self,
+        due: Option<Timestamp>,
+        key: [u8; 32],
+        what: String,
+        own: AccountId,
+        call: Call,
+        luggage: Luggage,
+    ) -> Result<Errand, JourneyError> {
         let number = self
             .errands()?
             .iter()
@@ -88,12 +105,13 @@ impl Party {
             letters: luggage.letters,
             signed: None,
             since: self.ports.facts.head().await?.number,
+            due,
             problem: None,
         };
         let mut rows = luggage.rows;
         rows.push(change(table::ERRANDS, &key, &errand));
         self.ports.vault.apply(rows)?;
-        self.go_on(errand).await
+        Ok(errand)
     }
 
     /// The errand with this key, if it has not ended.
@@ -106,23 +124,6 @@ impl Party {
         let mut errands: Vec<Errand> = self.rows(table::ERRANDS)?;
         errands.sort_by_key(|errand| errand.number);
         Ok(errands)
-    }
-
-    /// Goes on with every errand; tells what could not be done now.
-    pub(crate) async fn resume_errands(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
-        for errand in self.errands()? {
-            let what = errand.what.clone();
-            if let Err(error) = self.go_on(errand).await {
-                if matches!(
-                    error,
-                    JourneyError::Port(crate::ports::PortError::Vault { .. })
-                ) {
-                    return Err(error);
-                }
-                later.push(format!("{what}: {error}"));
-            }
-        }
-        Ok(())
     }
 
     /// Objects first, then the call, then what follows from it.
@@ -213,6 +214,11 @@ impl Party {
 }
 
 impl Errand {
+    /// Its place in the order of errands.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether nothing of it has left this machine yet.
     pub(crate) const fn is_unsent(&self) -> bool {
         self.signed.is_none()
@@ -234,6 +240,14 @@ pub(crate) fn gone(key: &[u8; 32]) -> Change {
 /// Whether an event is what a call of this account does.
 fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
     match (call, event) {
+        (
+            Call::Register { sealing_key, .. },
+            Event::Registered {
+                account,
+                sealing_key: done,
+                ..
+            },
+        ) => *account == own && sealing_key == done,
         (Call::GrantWrite(write), Event::WriteGranted(done)) => write == done,
         (Call::Grant { grant, .. }, Event::Granted(done)) => grant == done,
         (

@@ -183,7 +183,8 @@ impl Party {
             })?;
         let same = |given: &GivenGrant| {
             given.artefact.write.is_some_and(|write| {
-                (write.owner, write.author, write.kinds, write.until) == (own, author, kinds, until)
+                (write.owner, write.author, write.kinds) == (own, author, kinds)
+                    && self.ports.pace.is_end_of(until, write.until)
             })
         };
         for (id, given) in self.write_grants()? {
@@ -191,6 +192,7 @@ impl Party {
                 return self.finish(&errand_key("grant", &[id.as_bytes()])).await;
             }
         }
+        let until = self.end_of(until).await?;
         let address = self.own_address(own)?;
         let mut write = WriteGrant {
             owner: own,
@@ -216,7 +218,8 @@ impl Party {
         artefact.write = Some(write);
         self.ports.vault.put_blob(&made.block)?;
         let given = GivenGrant::new(own, artefact);
-        self.begin(
+        self.begin_at(
+            self.ports.due(),
             errand_key("grant", &[id.as_bytes()]),
             format!("permission to write for {}", contact.name),
             own,
@@ -336,12 +339,18 @@ impl Party {
         self.rows(table::SHARED_GRANTS)
     }
 
-    /// Goes on with an errand, if it has not ended.
+    /// Goes on with an errand, if it has not ended and is not put off.
     pub(crate) async fn finish(&self, key: &[u8; 32]) -> Result<(), JourneyError> {
-        if let Some(errand) = self.errand(key)? {
+        if let Some(errand) = self.errand(key)?.filter(|errand| !self.is_planned(errand)) {
             self.go_on(errand).await?;
         }
         Ok(())
+    }
+
+    /// When a consent ends that was asked for until then.
+    pub(crate) async fn end_of(&self, asked: Timestamp) -> Result<Timestamp, JourneyError> {
+        let now = self.chain_now().await?;
+        Ok(self.ports.pace.end(now, asked, self.ports.draw()))
     }
 
     pub(crate) fn own_address(&self, id: AccountId) -> Result<OwnAddress, JourneyError> {

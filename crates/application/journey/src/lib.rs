@@ -84,6 +84,7 @@ pub mod memory;
 #[cfg(test)]
 mod mutated;
 mod outbox;
+mod pace;
 mod pairing;
 mod party;
 mod ports;
@@ -110,6 +111,7 @@ pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
 };
 pub use mail::{AccessRequest, Dates, Message, Question};
+pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
 pub use ports::{

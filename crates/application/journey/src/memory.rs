@@ -17,10 +17,10 @@ use medibloc_ledger::{KeeperFacts, MemoryLedger};
 use medibloc_record::{AccountId, Address, Digest, RecordId, Threshold, Timestamp, TypedDomain};
 use medibloc_store::{MemoryStore, Store};
 
-use crate::Credential;
 use crate::ports::{
     Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
+use crate::{Credential, Pace};
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -203,6 +203,7 @@ impl World {
             entropy: Arc::new(Mutex::new(SeededEntropy::new(
                 self.seeds.fetch_add(1, Ordering::SeqCst),
             ))),
+            pace: Pace::NOW,
             domain: self.domain,
             authority: self.authority.address(),
         }

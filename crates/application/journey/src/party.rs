@@ -44,6 +44,7 @@ pub(crate) mod table {
     pub(crate) const RECEIPTS: &str = "receipts";
     pub(crate) const ALARMS: &str = "alarms";
     pub(crate) const FEEDS: &str = "feeds";
+    pub(crate) const READ_PLANS: &str = "planned-reads";
 }
 
 /// What one derived address is for.
@@ -214,12 +215,8 @@ impl Party {
         count: usize,
         purpose: AddressUse,
     ) -> Result<Vec<OwnAddress>, JourneyError> {
-        let mut fresh: Vec<OwnAddress> = self.rows(table::RESERVED)?;
-        fresh.retain(|own| own.purpose == purpose);
-        fresh.sort_by_key(|own| own.index);
-        fresh.truncate(count);
-        let last = self.addresses()?.iter().filter_map(|own| own.index).max();
-        let mut next = last.unwrap_or(0) + 1;
+        let mut fresh = self.spares(count, &purpose)?;
+        let mut next = self.next_index()?;
         while fresh.len() < count {
             let own = self.derive(next, purpose.clone());
             self.ports.vault.apply(vec![
@@ -231,16 +228,29 @@ impl Party {
         }
         for own in &fresh {
             self.register(own).await?;
+            self.registered(own)?;
         }
         Ok(fresh)
+    }
+
+    /// The first index that was never derived; 0 is that of own records.
+    pub(crate) fn next_index(&self) -> Result<u32, JourneyError> {
+        let last = self.addresses()?.iter().filter_map(|own| own.index).max();
+        Ok(last.unwrap_or(0) + 1)
     }
 
     async fn register(&self, own: &OwnAddress) -> Result<(), JourneyError> {
         if self.ports.facts.account_of(own.address).await?.is_some() {
             return Ok(());
         }
+        // Only the public account shows what its owner is: an address that says it belongs to a provider tells who
+        // reads.
+        let role = match own.index {
+            None => self.role,
+            Some(_) => Role::Person,
+        };
         let call = Call::Register {
-            role: self.role,
+            role,
             sealing_key: self.sealing(own).public().key,
         };
         match self.call(own, &call).await {

@@ -13,6 +13,8 @@ use medibloc_record::{AccountId, Address, RecordId, Timestamp, TypedDomain, Wrap
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::Pace;
+
 /// Why a port gave no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -202,6 +204,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<Mutex<dyn Entropy + Send>>,
+    /// How the agent spreads what the chain shows.
+    pub pace: Pace,
     /// The deployment that all signatures are for.
     pub domain: TypedDomain,
     /// The account of the authority whose credentials count.

@@ -5,11 +5,11 @@ use medibloc_keys::recover;
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId, RecordId};
 
-use crate::errand::{Luggage, errand_key, gone};
+use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::plan::{Plan, forget_plan};
 use crate::mail::Message;
 use crate::outbox::Outgoing;
-use crate::party::{AddressUse, table};
+use crate::party::{AddressUse, OwnAddress, table};
 use crate::ports::Change;
 use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
 
@@ -50,6 +50,9 @@ impl Party {
         };
         let letter = self.ended_letter(id, &given).await?;
         let plan = end_of_plan(&given);
+        let over =
+            |errand: &Errand| matches!(&errand.call, Call::Deliver { grant, .. } if grant.id == id);
+        let over = self.drop_planned(over)?;
         self.begin(
             key,
             format!("revocation of a grant to {}", given.artefact.name),
@@ -57,7 +60,7 @@ impl Party {
             Call::Revoke(grant),
             Luggage {
                 letters: vec![letter],
-                rows: plan.into_iter().collect(),
+                rows: plan.into_iter().chain(over).collect(),
                 ..Luggage::default()
             },
         )
@@ -73,6 +76,13 @@ impl Party {
                 what: format!("write grant {id}"),
                 hint: "`medibloc grant list` shows the grants that were given",
             })?;
+        let begun = errand_key("grant", &[id.as_bytes()]);
+        if self.errand(&begun)?.is_some_and(|grant| grant.is_unsent()) {
+            // It never left: nothing is on chain that could be revoked.
+            let changes = self.drop_planned(|errand| errand.key == begun)?;
+            return self.ports.vault.apply(changes).map_err(Into::into);
+        }
+        self.finish(&begun).await?;
         let key = errand_key("revoke-write", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
             return self.finish(&key).await;
@@ -113,16 +123,24 @@ impl Party {
         Ok(())
     }
 
-    /// Ends every grant and write grant of every own address, each address with one call.
+    /// Ends every grant and write grant of every own address, each address with one call: one now, the others at
+    /// random times of the pace's next hour, in random order ([`Party::bring_forward`] sends them now).
     pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
         // First what would grant again.
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
-        self.ports.vault.apply(over.collect())?;
-        for own in self.addresses()? {
-            if matches!(own.purpose, AddressUse::Reader { .. }) {
-                continue;
-            }
+        let mut over: Vec<Change> = over.collect();
+        over.extend(self.drop_planned(|_| true)?);
+        self.ports.vault.apply(over)?;
+        let spare: Vec<OwnAddress> = self.rows(table::RESERVED)?;
+        let mut owning = self.addresses()?;
+        owning.retain(|own| {
+            !matches!(own.purpose, AddressUse::Reader { .. })
+                && spare.iter().all(|spare| spare.address != own.address)
+        });
+        owning.sort_by_cached_key(|own| (self.spread_key(), own.index));
+        let mut due = None;
+        for own in owning {
             let key = errand_key("revoke-all", &[own.id().as_bytes()]);
             if self.errand(&key)?.is_some() {
                 self.finish(&key).await?;
@@ -138,10 +156,20 @@ impl Party {
             }
             // Also where nothing is known to be live: another device may have given it.
             let what = "revocation of everything".to_owned();
-            self.begin(key, what, own.id(), Call::RevokeAll, luggage)
+            self.begin_at(due, key, what, own.id(), Call::RevokeAll, luggage)
                 .await?;
+            let within = self.ports.pace.revoke_within;
+            due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
         }
         self.send_waiting().await
+    }
+
+    /// Sorts in random order, or not at all if nothing is put off.
+    fn spread_key(&self) -> u64 {
+        match self.ports.pace.revoke_within {
+            0 => 0,
+            _ => self.ports.draw(),
+        }
     }
 
     /// The letter that tells a reader to purge, to the mailbox of the very address that it read under.

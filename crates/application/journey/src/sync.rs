@@ -74,6 +74,7 @@ impl Party {
         let mut report = SyncReport::default();
         // Without the chain no step can do anything: say so at once.
         self.ports.facts.head().await?;
+        self.keep_ahead().await?;
         if let Err(error) = self.resume_writes().await {
             report.later.push(error.to_string());
         }
@@ -98,6 +99,8 @@ impl Party {
     /// and given to readers of standing grants (design 02: within a minute), what ended is purged.
     pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
         let mut report = SyncReport::default();
+        self.keep_ahead().await?;
+        self.resume_errands(&mut report.later).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
         Ok(report)
@@ -236,6 +239,7 @@ impl Party {
                 Ok(())
             }
             Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
+            Event::Accepted { record } => self.now_accepted(*record, report),
             Event::Retracted { record } => {
                 let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
                 if let Some(mut kept) = row.filter(|kept| !kept.retracted) {
@@ -378,7 +382,13 @@ impl Party {
             .records()?
             .into_iter()
             .filter(|kept| kept.standing == Standing::Checked || kept.incomplete);
-        for kept in again.take(LOOK_AGAIN) {
+        let mut waiting = Vec::new();
+        for kept in again {
+            if !self.is_accept_planned(&kept)? {
+                waiting.push(kept);
+            }
+        }
+        for kept in waiting.into_iter().take(LOOK_AGAIN) {
             let Some(address) = own.get(&kept.anchor.owner) else {
                 continue;
             };
@@ -388,7 +398,7 @@ impl Party {
             {
                 Ok(kept) if kept.is_accepted() => report.accepted.push(kept.record()),
                 Ok(kept) => {
-                    if kept.standing == Standing::Checked {
+                    if kept.standing == Standing::Checked && !self.is_accept_planned(&kept)? {
                         report.later.push(format!(
                             "record {}: too few keepers have their share yet",
                             kept.record()

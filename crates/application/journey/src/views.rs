@@ -11,7 +11,7 @@ use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::sync::Cursor;
 use crate::write::WriteJob;
-use crate::{EndOfGrant, GivenGrant, JourneyError, Party, Standing};
+use crate::{EndOfGrant, GivenGrant, JourneyError, Party, Planned, Standing};
 
 /// A contact of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +187,8 @@ pub struct StatusView {
     pub alarms: usize,
     /// What is unfinished; `sync` goes on with it.
     pub jobs: Vec<JobView>,
+    /// What is put off, the next first.
+    pub planned: Vec<Planned>,
 }
 
 /// The word that serde uses for a unit variant.
@@ -365,6 +367,7 @@ impl Party {
             live_grants: self.given_views().await?.iter().filter(live).count(),
             alarms: self.alarms()?.len(),
             jobs: self.job_views()?,
+            planned: self.planned()?,
         })
     }
 
@@ -381,10 +384,12 @@ impl Party {
             });
         }
         for errand in self.errands()? {
-            jobs.push(JobView {
-                what: errand.what,
-                reason: errand.problem,
-            });
+            if !self.is_planned(&errand) {
+                jobs.push(JobView {
+                    what: errand.what,
+                    reason: errand.problem,
+                });
+            }
         }
         for letter in self.rows::<Outgoing>(table::LETTERS)? {
             if letter.sent.is_none() {
@@ -396,6 +401,9 @@ impl Party {
         }
         for kept in self.records()? {
             let record = kept.record();
+            if self.is_accept_planned(&kept)? {
+                continue;
+            }
             match kept.standing {
                 Standing::Checked => jobs.push(JobView {
                     what: format!("accept record {record}"),

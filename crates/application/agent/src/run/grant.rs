@@ -2,15 +2,15 @@
 
 use medibloc_consent::ClassSet;
 use medibloc_journey::{
-    AccessRequest, AllGranted, Extent, GrantView, Party, PendingRequest, medical_only,
+    AccessRequest, AllGranted, Extent, GrantView, Party, PendingRequest, Sooner, medical_only,
 };
-use medibloc_record::{ClassId, Sensitivity, Timestamp};
+use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::find;
 use crate::answer::code;
-use crate::command::{CreateGrant, Grant, Scope, UpTo};
+use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
 
 impl From<UpTo> for Sensitivity {
@@ -28,14 +28,10 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
         Grant::Create(create) => give(party, create).await,
         Grant::List => list(party).await,
         Grant::Revoke {
-            everything: true, ..
-        } => {
-            party.revoke_everything().await?;
-            Ok(Answer::new(
-                json!({"revoked": "everything"}),
-                "every consent is taken back",
-            ))
-        }
+            everything: true,
+            now,
+            ..
+        } => everything(party, *now).await,
         Grant::Revoke {
             contact: Some(contact),
             ..
@@ -68,6 +64,56 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
     }
 }
 
+async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
+    party.revoke_everything().await?;
+    if now {
+        party.bring_forward(&Sooner::Revocations).await?;
+    }
+    let planned = party.planned()?;
+    let text = match planned.last() {
+        None => "every consent is taken back".to_owned(),
+        Some(last) => format!(
+            "one address has taken back everything; {} more do so one by one until {}, so that nobody sees that they \
+             belong together; keep `medibloc serve` running or run `medibloc sync` then; `--everything --now` does it \
+             at once",
+            planned.len(),
+            find::moment(last.due)
+        ),
+    };
+    let waiting = planned.len();
+    Ok(Answer::new(
+        json!({"revoked": "everything", "waiting": waiting}),
+        text,
+    ))
+}
+
+/// Sends consents at once if somebody waits; says first what that shows. Gives what is to be told of the time.
+async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<String, Problem> {
+    let what = Sooner::Grants(grants);
+    if haste.now {
+        let shown = party.haste(&what)?;
+        if !shown.is_empty() && !haste.yes {
+            let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+            return Err(Problem::new(
+                code::USAGE,
+                format!(
+                    "{}; say `--now --yes` if it is meant; until then it goes at random times, one address at a time",
+                    shown.join("; ")
+                ),
+            ));
+        }
+        party.bring_forward(&what).await?;
+        return Ok(String::new());
+    }
+    Ok(match party.last_of(&what)? {
+        None => String::new(),
+        Some(due) => format!(
+            "; it goes at random times until {} (`--now` if somebody waits)",
+            find::moment(due)
+        ),
+    })
+}
+
 async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
     let contact = find::contact(party, &create.to)?;
     let until = find::in_days(party, create.days).await?;
@@ -75,10 +121,15 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         party
             .grant_write(contact.own, medical_only(), until)
             .await?;
+        let given = party.write_grants()?;
+        let given = given
+            .into_iter()
+            .filter(|(_, given)| given.own == contact.own);
+        let when = hasten(party, given.map(|(id, _)| id).collect(), create.haste).await?;
         return Ok(Answer::new(
             json!({"write": true, "to": contact.name, "until": find::moment(until)}),
             format!(
-                "{} may write medical records for you until {}",
+                "{} may write medical records for you until {}{when}",
                 contact.name,
                 find::moment(until)
             ),
@@ -114,7 +165,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             readers: contact.unused.clone(),
         },
     };
-    approve(party, &offer, scope, until).await
+    approve(party, &offer, scope, until, create.haste).await
 }
 
 /// Gives what a request asks for, or what is offered.
@@ -123,6 +174,7 @@ pub(super) async fn approve(
     request: &PendingRequest,
     scope: &Scope,
     until: Timestamp,
+    haste: Haste,
 ) -> Result<Answer, Problem> {
     let name = &request.name;
     let at = find::moment(until);
@@ -130,10 +182,11 @@ pub(super) async fn approve(
         (Some(record), ..) => {
             let record = find::record(party, record)?;
             let grant = party.approve(request, record, until).await?;
+            let when = hasten(party, vec![grant], haste).await?;
             return Ok(Answer::new(
                 json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
                 format!(
-                    "{name} may read {record} until {at}; take it back with `medibloc grant revoke {grant}`"
+                    "{name} may read {record} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
                 ),
             ));
         }
@@ -152,6 +205,7 @@ pub(super) async fn approve(
     let AllGranted { grants, waiting } = party
         .approve_all(request, extent, scope.up_to.into(), until)
         .await?;
+    let when = hasten(party, grants.clone(), haste).await?;
     let more = match waiting.len() {
         0 => String::new(),
         many => {
@@ -164,7 +218,7 @@ pub(super) async fn approve(
             "waiting": waiting.len(), "to": name, "until": at,
         }),
         format!(
-            "{name} may read {} until {at}, those that come later too; {} consents{more}",
+            "{name} may read {} until {at}, those that come later too; {} consents{more}{when}",
             match extent {
                 Extent::All => "all your records",
                 Extent::Classes(_) => "your records of these classes",

@@ -138,7 +138,17 @@ fn export(
 
 pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
     let id = find::readable(party, &command.record)?;
-    let read = party.read(id).await?;
+    if command.later {
+        party.plan_read(id).await?;
+        return Ok(Answer::new(
+            json!({"record": id.to_string(), "planned": true}),
+            "it is opened at a random time of the next day; `medibloc read --kept` shows it then",
+        ));
+    }
+    let read = match party.read_before(id)?.filter(|_| command.kept) {
+        Some(copy) => copy,
+        None => party.read(id).await?,
+    };
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));

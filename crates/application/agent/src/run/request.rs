@@ -86,10 +86,11 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             request,
             scope,
             days,
+            haste,
         } => {
             let request = find::request(party, request)?;
             let until = find::in_days(party, *days).await?;
-            grant::approve(party, &request, scope, until).await
+            grant::approve(party, &request, scope, until, *haste).await
         }
         Request::Deny { request } => {
             let request = find::request(party, request)?;

@@ -153,8 +153,14 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         let reason = job.reason.as_deref().unwrap_or("not tried yet");
         format!("unfinished: {}: {reason}", job.what)
     }));
+    lines.extend(
+        status
+            .planned
+            .iter()
+            .map(|planned| format!("planned: {} at {}", planned.what, find::moment(planned.due))),
+    );
     let value = json!({
-        "account": status.account, "role": status.role,
+        "account": status.account, "role": status.role, "planned": status.planned,
         "chain": {"block": status.block, "hash": status.block_hash, "time": find::moment(Timestamp(status.block_time)),
             "id": id, "syncedTo": status.synced_to},
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},

@@ -153,6 +153,7 @@ impl World {
             vault: Arc::new(MemoryVault::default()),
             clock,
             entropy: Arc::new(Mutex::new(OsEntropy)),
+            pace: medibloc_journey::Pace::NOW,
             domain,
             authority: self.authority.address(),
         }

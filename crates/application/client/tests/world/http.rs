@@ -224,6 +224,7 @@ impl World {
             vault,
             clock,
             entropy: Arc::new(Mutex::new(SeededEntropy::new(seed))),
+            pace: medibloc_journey::Pace::NOW,
             domain: DOMAIN,
             authority: self.authority.address(),
         }

@@ -56,6 +56,11 @@ impl Party {
         let mut delivered: BTreeSet<RecordId> = given.artefact.records.iter().copied().collect();
         let mut number = 0;
         for delivery in self.deliveries(id)? {
+            // One list at a time: what is accepted meanwhile goes with the next.
+            let pending = errand_key("deliver", &[&delivery_key(id, delivery.number)]);
+            if self.errand(&pending)?.is_some() {
+                return Ok(0);
+            }
             delivered.extend(&delivery.records);
             number = number.max(delivery.number);
         }
@@ -89,7 +94,8 @@ impl Party {
                 records: list.iter().map(KeptRecord::record).collect(),
             };
             let key = delivery_key(id, number);
-            self.begin(
+            self.begin_at(
+                self.ports.due(),
                 errand_key("deliver", &[&key]),
                 format!("{} records to {}", list.len(), given.artefact.name),
                 given.own,

@@ -10,6 +10,7 @@ use serde_bytes::ByteArray;
 use crate::accept::KeptRecord;
 use crate::errand::{Luggage, errand_key};
 use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey};
+use crate::pace::accept_key;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::secret::Secret;
@@ -36,7 +37,8 @@ impl Party {
         until: Timestamp,
     ) -> Result<GrantId, JourneyError> {
         let kept = self.record(record)?;
-        if !kept.is_accepted() {
+        let is_coming = self.errand(&accept_key(record))?.is_some();
+        if !kept.is_accepted() && !is_coming {
             return Err(JourneyError::Untrusted {
                 what: "record",
                 why: format!(
@@ -92,7 +94,7 @@ impl Party {
                 && given.answers(&offer.request.id)
                 && !given.revoked
                 && terms.scope == offer.scope
-                && terms.until == offer.until;
+                && self.ports.pace.is_end_of(offer.until, terms.until);
             same.then_some(id)
         }))
     }
@@ -110,6 +112,7 @@ impl Party {
         let binding = contact.card.account.is_some().then_some(binding);
         let asked = &offer.request.request;
         let purpose_salt = self.ports.random();
+        let until = self.end_of(offer.until).await?;
         let mut grant = Grant::new(
             own.id(),
             reader_id,
@@ -118,7 +121,7 @@ impl Party {
                 scope: offer.scope,
                 purpose_tag: asked.purpose.tag(purpose_salt),
                 from: self.chain_now().await?,
-                until: offer.until,
+                until,
                 reads: None,
                 binding: binding.as_ref().map(Binding::tag).unwrap_or_default(),
                 digest: Digest::new([0; 32]),
@@ -137,7 +140,7 @@ impl Party {
                 contact,
                 self.ports.network.own_node(),
                 (asked.purpose, &asked.reason),
-                offer.until,
+                until,
             )
         };
         let keys = self.shared_keys(own, records).await?;
@@ -161,7 +164,8 @@ impl Party {
             grant: grant.clone(),
             anchor,
         };
-        self.begin(
+        self.begin_at(
+            self.ports.due(),
             errand_key("grant", &[grant.id.as_bytes()]),
             format!("grant to {}", contact.name),
             own.id(),

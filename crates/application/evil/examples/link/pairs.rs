@@ -1,0 +1,350 @@
+//! Features of pairs of addresses: the more a feature is, the more the pair seems to be one hand.
+
+use std::collections::BTreeSet;
+
+use medibloc_record::AccountId;
+
+use super::life::Lived;
+use super::view::{Seen, View};
+
+const HOUR: f64 = 3_600.0;
+const DAY: u64 = 86_400;
+
+/// Which pairs are guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Two pseudonyms of one person.
+    Pseudonyms,
+    /// Two reader addresses of one hospital.
+    Readers,
+    /// A reader address and its hospital's public account.
+    Hospital,
+}
+
+impl Target {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Pseudonyms, Self::Readers, Self::Hospital];
+
+    /// Its name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pseudonyms => "pseudonym–pseudonym",
+            Self::Readers => "reader–reader",
+            Self::Hospital => "reader–hospital",
+        }
+    }
+
+    /// Names of its features.
+    pub const fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Pseudonyms => &[
+                "registered close in time",
+                "registered one after the other",
+                "accepted close in time",
+                "granted close in time",
+                "delivered close in time",
+                "any act close in time",
+                "acts within a minute",
+                "acts within 10 minutes",
+                "acts within an hour",
+                "acts within 6 hours",
+                "acts within a day",
+                "equal ends",
+                "ends on one day",
+                "revoked close in time",
+                "read close in time",
+                "granted while the other is written for",
+                "granted while the other lets write",
+                "not the same author",
+                "same hours of the day",
+                "read while the other is written for",
+                "visits apart",
+            ],
+            Self::Readers => &[
+                "registered close in time",
+                "registered one after the other",
+                "granted close in time",
+                "read close in time",
+                "reads within 10 minutes",
+                "reads within an hour",
+                "reads within 6 hours",
+                "reads within a day",
+                "equal ends",
+                "ends on one day",
+                "not the same owner",
+                "owners of one author",
+                "same hours of the day",
+                "registered while the other reads",
+            ],
+            Self::Hospital => &[
+                "read while it anchors",
+                "reads within 10 minutes of anchors",
+                "reads within an hour of anchors",
+                "reads within 6 hours of anchors",
+                "reads within a day of anchors",
+                "registered while it anchors",
+                "granted while it anchors",
+                "granted while it is let write",
+                "does not write for the owner",
+                "same hours of the day",
+                "it anchors much",
+                "an anchor soon after the read",
+            ],
+        }
+    }
+}
+
+/// Pairs with their features and the truth.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// One row of features a pair.
+    pub rows: Vec<Vec<f32>>,
+    /// Whether the pair is one hand.
+    pub truth: Vec<bool>,
+}
+
+impl Pairs {
+    /// All pairs of a life.
+    pub fn of(lived: &Lived, target: Target) -> Self {
+        let view = View::of(&lived.blocks);
+        let mut pairs = Self::default();
+        match target {
+            Target::Pseudonyms => {
+                let owners: Vec<_> = view.owners.iter().collect();
+                for (place, (a, seen_a)) in owners.iter().enumerate() {
+                    for (b, seen_b) in owners.iter().skip(place + 1) {
+                        let same = same(lived.person_of.get(a), lived.person_of.get(b));
+                        pairs.add(pseudonyms(seen_a, seen_b), same);
+                    }
+                }
+            }
+            Target::Readers => {
+                let readers: Vec<_> = view.readers.iter().collect();
+                for (place, (a, seen_a)) in readers.iter().enumerate() {
+                    for (b, seen_b) in readers.iter().skip(place + 1) {
+                        let same = same(lived.hospital_of.get(a), lived.hospital_of.get(b));
+                        pairs.add(of_readers(&view, seen_a, seen_b), same);
+                    }
+                }
+            }
+            Target::Hospital => {
+                for (reader, seen) in &view.readers {
+                    for (number, account) in lived.accounts.iter().enumerate() {
+                        let same = lived.hospital_of.get(reader) == Some(&number);
+                        pairs.add(of_hospital(&view, seen, *account), same);
+                    }
+                }
+            }
+        }
+        pairs
+    }
+
+    fn add(&mut self, row: Vec<f64>, same: bool) {
+        #[expect(clippy::cast_possible_truncation, reason = "a feature is only ranked")]
+        self.rows.push(row.into_iter().map(|x| x as f32).collect());
+        self.truth.push(same);
+    }
+
+    /// Adds the pairs of another life; no pair spans two.
+    pub fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.truth.extend(other.truth);
+    }
+
+    /// Share of pairs that are one hand: what guessing blindly reaches.
+    pub fn chance(&self) -> f64 {
+        let good = self.truth.iter().filter(|same| **same).count();
+        ratio(good, self.truth.len())
+    }
+}
+
+/// A part of a whole; nothing of nothing is nothing.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of pairs are far below 2^52"
+)]
+pub fn ratio(part: usize, whole: usize) -> f64 {
+    match whole {
+        0 => 0.0,
+        _ => part as f64 / whole as f64,
+    }
+}
+
+fn same(a: Option<&usize>, b: Option<&usize>) -> bool {
+    a.is_some() && a == b
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds and places are far below 2^52"
+)]
+const fn float(x: u64) -> f64 {
+    x as f64
+}
+
+/// Smallest distance of two sorted lists of times, in seconds.
+fn nearest(a: &[u64], b: &[u64]) -> Option<u64> {
+    a.iter()
+        .flat_map(|x| {
+            let place = b.partition_point(|y| y < x);
+            let before = place.checked_sub(1).and_then(|before| b.get(before));
+            [before, b.get(place)]
+                .into_iter()
+                .flatten()
+                .map(move |y| y.abs_diff(*x))
+        })
+        .min()
+}
+
+/// Closer is more; never together is least.
+fn near(distance: Option<u64>) -> f64 {
+    -distance.map_or(20.0, |seconds| (float(seconds) / HOUR + 1.0 / 60.0).ln())
+}
+
+fn close(a: &[u64], b: &[u64]) -> f64 {
+    near(nearest(a, b))
+}
+
+/// How many of `a` have one of `b` within so many seconds, for the shorter list.
+fn within(a: &[u64], b: &[u64], seconds: u64) -> f64 {
+    let (a, b) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let hits = a.iter().filter(|x| {
+        let place = b.partition_point(|y| y.saturating_add(seconds) < **x);
+        b.get(place).is_some_and(|y| y.abs_diff(**x) <= seconds)
+    });
+    let hits = hits.count();
+    float(hits as u64) + ratio(hits, a.len().max(1))
+}
+
+fn equal(a: &[u64], b: &[u64], grain: u64) -> f64 {
+    let days = |list: &[u64]| list.iter().map(|end| end / grain).collect::<BTreeSet<_>>();
+    float(days(a).intersection(&days(b)).count() as u64)
+}
+
+/// Likeness of the hours of the day at which two act.
+fn hours(a: &[u64], b: &[u64]) -> f64 {
+    let profile = |list: &[u64]| {
+        let mut hours = [0.1_f64; 24];
+        for at in list {
+            let hour = usize::try_from(at % DAY / 3_600).unwrap_or(0);
+            for (offset, weight) in [(0, 1.0), (1, 0.5), (23, 0.5)] {
+                hours[(hour + offset) % 24] += weight;
+            }
+        }
+        hours
+    };
+    let (a, b) = (profile(a), profile(b));
+    let dot = |x: &[f64; 24], y: &[f64; 24]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
+}
+
+fn both(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    Some(a?.abs_diff(b?))
+}
+
+fn pseudonyms(a: &Seen, b: &Seen) -> Vec<f64> {
+    let (acts, others) = (a.acts(), b.acts());
+    let cross = |x: fn(&Seen) -> &Vec<u64>, y: fn(&Seen) -> &Vec<u64>| {
+        close(x(a), y(b)).max(close(x(b), y(a)))
+    };
+    vec![
+        near(both(a.registered, b.registered)),
+        near(both(a.place, b.place).map(|gap| gap * 60)),
+        close(&a.accepted, &b.accepted),
+        close(&a.granted, &b.granted),
+        close(&a.delivered, &b.delivered),
+        close(&acts, &others),
+        within(&acts, &others, 60),
+        within(&acts, &others, 600),
+        within(&acts, &others, 3_600),
+        within(&acts, &others, 6 * 3_600),
+        within(&acts, &others, DAY),
+        equal(&a.ends, &b.ends, 1),
+        equal(&a.ends, &b.ends, DAY),
+        close(&a.revoked, &b.revoked),
+        close(&a.read, &b.read),
+        cross(|seen| &seen.granted, |seen| &seen.anchored),
+        cross(|seen| &seen.granted, |seen| &seen.writes),
+        -float(a.authors.intersection(&b.authors).count() as u64),
+        hours(&acts, &others),
+        cross(|seen| &seen.read, |seen| &seen.anchored),
+        -close(&a.anchored, &b.anchored),
+    ]
+}
+
+fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
+    let authors = |seen: &Seen| {
+        let owners = seen
+            .owners
+            .iter()
+            .filter_map(|owner| view.owners.get(owner));
+        owners
+            .flat_map(|owner| owner.authors.iter().copied())
+            .collect::<BTreeSet<AccountId>>()
+    };
+    let one = |at: Option<u64>| at.into_iter().collect::<Vec<_>>();
+    vec![
+        near(both(a.registered, b.registered)),
+        near(both(a.place, b.place).map(|gap| gap * 60)),
+        close(&a.granted, &b.granted),
+        close(&a.read, &b.read),
+        within(&a.read, &b.read, 600),
+        within(&a.read, &b.read, 3_600),
+        within(&a.read, &b.read, 6 * 3_600),
+        within(&a.read, &b.read, DAY),
+        equal(&a.ends, &b.ends, 1),
+        equal(&a.ends, &b.ends, DAY),
+        -float(a.owners.intersection(&b.owners).count() as u64),
+        float(authors(a).intersection(&authors(b)).count() as u64),
+        hours(&a.read, &b.read),
+        close(&one(a.registered), &b.read).max(close(&one(b.registered), &a.read)),
+    ]
+}
+
+fn of_hospital(view: &View, reader: &Seen, account: AccountId) -> Vec<f64> {
+    let none = Vec::new();
+    let anchors = view.authors.get(&account).unwrap_or(&none);
+    let allowed = view.allowed.get(&account).unwrap_or(&none);
+    let owners = reader
+        .owners
+        .iter()
+        .filter_map(|owner| view.owners.get(owner));
+    let writes = owners
+        .filter(|owner| owner.authors.contains(&account))
+        .count();
+    let one: Vec<u64> = reader.registered.into_iter().collect();
+    let after = reader.read.iter().filter_map(|read| {
+        let place = anchors.partition_point(|at| at < read);
+        anchors.get(place).map(|at| at - read)
+    });
+    vec![
+        close(&reader.read, anchors),
+        within(&reader.read, anchors, 600),
+        within(&reader.read, anchors, 3_600),
+        within(&reader.read, anchors, 6 * 3_600),
+        within(&reader.read, anchors, DAY),
+        close(&one, anchors),
+        close(&reader.granted, anchors),
+        close(&reader.granted, allowed),
+        -float(writes as u64),
+        hours(&reader.read, anchors),
+        float(anchors.len() as u64),
+        near(after.min()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_found_on_both_sides() {
+        assert_eq!(nearest(&[100, 500], &[90, 700]), Some(10));
+        assert_eq!(nearest(&[100], &[300, 130]).is_some(), true);
+        assert_eq!(nearest(&[], &[1]), None);
+        assert!(close(&[100], &[101]) > close(&[100], &[5_000]));
+        assert!(close(&[100], &[5_000]) > close(&[], &[5_000]));
+        assert!((within(&[100, 900], &[105, 2_000], 10) - 1.5).abs() < 1e-9);
+        assert!(hours(&[3_600 * 9], &[3_600 * 9 + DAY]) > hours(&[3_600 * 9], &[3_600 * 20]));
+    }
+}

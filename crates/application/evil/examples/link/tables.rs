@@ -1,0 +1,201 @@
+//! Measures: lives to learn from, other lives to guess about, and the tables of docs/unlinkability.md.
+
+use std::fmt::Write as _;
+
+use medibloc_journey::JourneyError;
+use serde_json::{Value, json};
+
+use super::figures::Curve;
+use super::guess::{Trained, alone};
+use super::life::{Life, Lived, Mix, live};
+use super::pairs::{Pairs, Target};
+
+/// The least recall that counts: finding fewer pairs than that is luck.
+pub const RECALL: f64 = 0.2;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Persons.
+    pub people: usize,
+    /// Hospitals.
+    pub hospitals: usize,
+    /// Days.
+    pub days: u64,
+    /// What persons do.
+    pub mix: Mix,
+    /// The delay in seconds; none is the agent as it was before it had a pace.
+    pub delay: Option<u64>,
+    /// Seeds of the lives that the attacker learns from.
+    pub train: Vec<u64>,
+    /// Seeds of the lives that it guesses about.
+    pub test: Vec<u64>,
+}
+
+/// One figure of an attack.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Which pairs.
+    pub target: Target,
+    /// How many pairs were to be found.
+    pub pairs: usize,
+    /// What blind guessing reaches.
+    pub chance: f64,
+    /// Precision when a fifth is found.
+    pub at_20: f64,
+    /// Precision when half is found.
+    pub at_50: f64,
+    /// The highest precision at any recall from a fifth on.
+    pub worst: f64,
+    /// The strategy.
+    pub by: String,
+}
+
+impl Figure {
+    /// The most that the default may reach (issue's bounds): 0.1 above chance, or twice chance for a reader's hospital.
+    pub const fn bound(&self) -> f64 {
+        match self.target {
+            Target::Hospital => 2.0 * self.chance,
+            _ => self.chance + 0.1,
+        }
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        json!({
+            "target": self.target.name(), "pairs": self.pairs, "chance": self.chance, "at20": self.at_20,
+            "at50": self.at_50, "worst": self.worst, "bound": self.bound(), "by": self.by,
+        })
+    }
+}
+
+/// Lives one life on a runtime of its own.
+///
+/// # Errors
+/// If no agent can work, or if more than one in twenty persons' acts failed.
+pub fn lived(life: Life) -> Result<Lived, JourneyError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| JourneyError::Untrusted {
+        what: "machine",
+        why: error.to_string(),
+    })?;
+    let lived = runtime.block_on(live(life))?;
+    if lived.failed.len() > 1 + life.people / 20 {
+        return Err(JourneyError::Untrusted {
+            what: "life",
+            why: format!(
+                "{} acts failed: {:?}",
+                lived.failed.len(),
+                lived.failed.first()
+            ),
+        });
+    }
+    Ok(lived)
+}
+
+/// Measures every target in one setting.
+///
+/// # Errors
+/// As [`lived`].
+pub fn measure(setting: &Setting) -> Result<Vec<Figure>, JourneyError> {
+    let life = |seed: &u64| {
+        lived(Life {
+            people: setting.people,
+            hospitals: setting.hospitals,
+            days: setting.days,
+            seed: *seed,
+            mix: setting.mix,
+            delay: setting.delay,
+        })
+    };
+    // Two at a time: lives share nothing.
+    let all =
+        |seeds: &[u64]| -> Result<Vec<Lived>, JourneyError> { seeds.iter().map(life).collect() };
+    let (train, test) = std::thread::scope(|scope| {
+        let train = scope.spawn(|| all(&setting.train));
+        let test = all(&setting.test);
+        let train = train
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (train, test)
+    });
+    let (train, test) = (train?, test?);
+    Ok(Target::ALL
+        .into_iter()
+        .map(|target| {
+            let pairs = |lives: &[Lived]| {
+                let mut pairs = Pairs::default();
+                for lived in lives {
+                    pairs.extend(Pairs::of(lived, target));
+                }
+                pairs
+            };
+            figure(target, &pairs(&train), &pairs(&test))
+        })
+        .collect())
+}
+
+/// The better of two attackers: the single strategy that was best in training, and the trained score.
+fn figure(target: Target, train: &Pairs, test: &Pairs) -> Figure {
+    let single = |feature: usize| Curve::of(&alone(train, feature), &train.truth).worst(RECALL);
+    let best = (0..target.features().len()).max_by(|a, b| single(*a).total_cmp(&single(*b)));
+    let scores = Trained::on(train).scores(test);
+    let mut found = (Curve::of(&scores, &test.truth), "trained score".to_owned());
+    if let Some(feature) = best {
+        let curve = Curve::of(&alone(test, feature), &test.truth);
+        if curve.worst(RECALL) > found.0.worst(RECALL) {
+            found = (curve, target.features()[feature].to_owned());
+        }
+    }
+    let (curve, by) = found;
+    Figure {
+        target,
+        pairs: test.truth.iter().filter(|same| **same).count(),
+        chance: test.chance(),
+        at_20: curve.at(0.2),
+        at_50: curve.at(0.5),
+        worst: curve.worst(RECALL),
+        by,
+    }
+}
+
+/// A delay in words.
+pub fn delay_word(delay: Option<u64>) -> String {
+    match delay {
+        None => "before".into(),
+        Some(0) => "0".into(),
+        Some(seconds) if seconds < 3_600 => format!("{} min", seconds / 60),
+        Some(seconds) => format!("{} h", seconds / 3_600),
+    }
+}
+
+/// The header of [`line`]s.
+pub const HEADER: &str = "\
+| acts | people | delay | attack | pairs | chance | at recall 0.2 | at recall 0.5 | worst from 0.2 | bound | best strategy |
+|---|--:|--:|---|--:|--:|--:|--:|--:|--:|---|";
+
+/// One line of a table.
+pub fn line(setting: &Setting, figure: &Figure) -> String {
+    let mut line = String::new();
+    let _ = write!(
+        line,
+        "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}{} | {} |",
+        setting.mix.name(),
+        setting.people,
+        delay_word(setting.delay),
+        figure.target.name(),
+        figure.pairs,
+        figure.chance,
+        figure.at_20,
+        figure.at_50,
+        figure.worst,
+        figure.bound(),
+        if figure.worst > figure.bound() {
+            " ✗"
+        } else {
+            ""
+        },
+        figure.by
+    );
+    line
+}

@@ -1,0 +1,302 @@
+//! Putting errands off, doing what is due, bringing it forward.
+
+use std::collections::BTreeSet;
+
+use medibloc_consent::Scope;
+use medibloc_ledger::Call;
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::party::{change, table};
+use crate::ports::{Change, PortError};
+use crate::{JourneyError, Party, SyncReport};
+
+/// An act that is put off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// For people.
+    pub what: String,
+    /// When it is done.
+    pub due: Timestamp,
+}
+
+/// What is not to wait any longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sooner {
+    /// These consents, to read or to write, and what must stand before them.
+    Grants(Vec<GrantId>),
+    /// Revocations.
+    Revocations,
+    /// Everything that is planned.
+    All,
+}
+
+/// A read that nobody waits for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PlannedRead {
+    record: RecordId,
+    due: Timestamp,
+}
+
+/// The key of the errand that accepts a record.
+pub(crate) fn accept_key(record: RecordId) -> [u8; 32] {
+    errand_key("accept", &[record.as_bytes()])
+}
+
+/// Whether a call only takes back: it is never put off for the sake of others.
+pub(crate) const fn is_revocation(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Revoke(_) | Call::RevokeReader { .. } | Call::RevokeWrite { .. } | Call::RevokeAll
+    )
+}
+
+pub(crate) fn is_wanted(what: &Sooner, errand: &Errand, wanted: &BTreeSet<[u8; 32]>) -> bool {
+    match what {
+        Sooner::All => true,
+        Sooner::Revocations => is_revocation(&errand.call),
+        Sooner::Grants(_) => wanted.contains(&errand.key),
+    }
+}
+
+impl Party {
+    /// Keeps an errand with its rows, and does it now, or leaves it to the first pass after its due time.
+    pub(crate) async fn begin_at(
+        &self,
+        due: Option<Timestamp>,
+        key: [u8; 32],
+        what: String,
+        own: AccountId,
+        call: Call,
+        luggage: Luggage,
+    ) -> Result<(), JourneyError> {
+        let errand = self.keep_errand(due, key, what, own, call, luggage).await?;
+        if self.is_planned(&errand) {
+            return Ok(());
+        }
+        self.go_on(errand).await.map(drop)
+    }
+
+    /// Whether an errand's time has not come.
+    pub(crate) fn is_planned(&self, errand: &Errand) -> bool {
+        errand.is_unsent() && errand.due.is_some_and(|due| due > self.ports.clock.now())
+    }
+
+    /// Acts that are put off, the next first.
+    pub fn planned(&self) -> Result<Vec<Planned>, JourneyError> {
+        let mut planned = Vec::new();
+        for errand in self.errands()? {
+            if let Some(due) = errand.due.filter(|_| errand.is_unsent()) {
+                let what = errand.what;
+                planned.push(Planned { what, due });
+            }
+        }
+        for read in self.rows::<PlannedRead>(table::READ_PLANS)? {
+            planned.push(Planned {
+                what: format!("read of record {}", read.record),
+                due: read.due,
+            });
+        }
+        planned.sort_by_key(|planned| planned.due);
+        Ok(planned)
+    }
+
+    /// Reads a record at a random time within the pace's delay, for later use from the own copy.
+    pub async fn plan_read(&self, record: RecordId) -> Result<(), JourneyError> {
+        let Some(due) = self.ports.due() else {
+            return self.read(record).await.map(drop);
+        };
+        if self.read_before(record)?.is_some() {
+            return Ok(());
+        }
+        let known: Option<PlannedRead> = self.row(table::READ_PLANS, record.as_bytes())?;
+        if known.is_some() {
+            return Ok(());
+        }
+        self.put(
+            table::READ_PLANS,
+            record.as_bytes(),
+            &PlannedRead { record, due },
+        )
+    }
+
+    /// Goes on with every errand whose time has come; tells what could not be done now.
+    ///
+    /// In one pass only one own address does what was put off. Whatever else is due (the agent was away, or two times
+    /// fell together) is put off again: else the first pass after a night would show which addresses belong together.
+    /// Revocations never wait for that.
+    pub(crate) async fn resume_errands(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
+        let mut errands = self.errands()?;
+        errands.retain(|errand| !self.is_planned(errand));
+        // What was not put off, or has begun, in its order; then what waited longest.
+        let waited = |errand: &Errand| errand.due.filter(|_| errand.is_unsent());
+        errands.sort_by_key(|errand| (waited(errand), errand.number()));
+        let mut acted = None;
+        for errand in errands {
+            if waited(&errand).is_some() && !is_revocation(&errand.call) {
+                if self.must_wait(&errand)? {
+                    continue;
+                }
+                if acted.is_some_and(|own| own != errand.own) {
+                    self.put_off(errand)?;
+                    continue;
+                }
+                acted = Some(errand.own);
+            }
+            let what = errand.what.clone();
+            if let Err(error) = self.go_on(errand).await {
+                if matches!(error, JourneyError::Port(PortError::Vault { .. })) {
+                    return Err(error);
+                }
+                later.push(format!("{what}: {error}"));
+            }
+        }
+        self.resume_reads(acted, later).await
+    }
+
+    async fn resume_reads(
+        &self,
+        mut acted: Option<AccountId>,
+        later: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        let now = self.ports.clock.now();
+        let mut plans: Vec<PlannedRead> = self.rows(table::READ_PLANS)?;
+        plans.retain(|plan| plan.due <= now);
+        plans.sort_by_key(|plan| plan.due);
+        for plan in plans {
+            let reader = self.reader_of(plan.record)?;
+            if acted.is_some() && acted != reader {
+                let due = now.plus(self.ports.up_to(self.ports.pace.delay));
+                let plan = PlannedRead { due, ..plan };
+                self.put(table::READ_PLANS, plan.record.as_bytes(), &plan)?;
+                continue;
+            }
+            acted = reader.or(acted);
+            let done = self.read(plan.record).await;
+            match done {
+                Ok(_) => {}
+                Err(error) if crate::accept::is_temporary(&error) => {
+                    later.push(format!("read of record {}: {error}", plan.record));
+                    continue;
+                }
+                Err(error) => later.push(format!("read of record {}: {error}", plan.record)),
+            }
+            self.ports.vault.apply(vec![Change::Delete {
+                table: table::READ_PLANS,
+                key: plan.record.as_bytes().to_vec(),
+            }])?;
+        }
+        Ok(())
+    }
+
+    /// The own address that would read a record.
+    fn reader_of(&self, record: RecordId) -> Result<Option<AccountId>, JourneyError> {
+        let held = self.held()?;
+        let has =
+            |held: &&crate::HeldGrant| held.keys.iter().any(|key| key.anchor.record_id() == record);
+        Ok(held.iter().find(has).map(|held| held.own))
+    }
+
+    /// A grant of one record comes after its acceptance, a delivery after its grant.
+    fn must_wait(&self, errand: &Errand) -> Result<bool, JourneyError> {
+        let before = match &errand.call {
+            Call::Grant { grant, .. } => match grant.terms.scope {
+                Scope::One(record) => accept_key(record),
+                _ => return Ok(false),
+            },
+            Call::Deliver { grant, .. } => errand_key("grant", &[grant.id.as_bytes()]),
+            _ => return Ok(false),
+        };
+        Ok(self.errand(&before)?.is_some())
+    }
+
+    fn put_off(&self, mut errand: Errand) -> Result<(), JourneyError> {
+        errand.due = self.ports.due();
+        self.put(table::ERRANDS, &errand.key, &errand)
+    }
+
+    /// When the next planned act is due.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, JourneyError> {
+        Ok(self.planned()?.first().map(|planned| planned.due))
+    }
+
+    /// When the last of these acts is due; none if nothing of it is put off.
+    pub fn last_of(&self, what: &Sooner) -> Result<Option<Timestamp>, JourneyError> {
+        let wanted = self.wanted(what)?;
+        let errands = self.errands()?.into_iter();
+        let dues =
+            errands.filter(|errand| self.is_planned(errand) && is_wanted(what, errand, &wanted));
+        Ok(dues.filter_map(|errand| errand.due).max())
+    }
+
+    pub(crate) fn wanted(&self, what: &Sooner) -> Result<BTreeSet<[u8; 32]>, JourneyError> {
+        let mut wanted = BTreeSet::new();
+        let Sooner::Grants(grants) = what else {
+            return Ok(wanted);
+        };
+        for id in grants {
+            wanted.insert(errand_key("grant", &[id.as_bytes()]));
+        }
+        for (id, given) in self.grants()? {
+            if let (true, Some(grant)) = (grants.contains(&id), &given.artefact.grant)
+                && let Scope::One(record) = grant.terms.scope
+            {
+                wanted.insert(accept_key(record));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Does now what was put off. What that shows, [`Party::haste`] says before.
+    pub async fn bring_forward(&self, what: &Sooner) -> Result<(), JourneyError> {
+        let wanted = self.wanted(what)?;
+        for errand in self.errands()? {
+            if is_wanted(what, &errand, &wanted) {
+                self.go_on(errand).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of planned acts of an own address that a revocation makes pointless, with what they would have left.
+    pub(crate) fn drop_planned(
+        &self,
+        is_over: impl Fn(&Errand) -> bool,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut changes = Vec::new();
+        for errand in self.errands()? {
+            let gives = matches!(
+                errand.call,
+                Call::Grant { .. } | Call::GrantWrite(_) | Call::Deliver { .. }
+            );
+            if gives && errand.is_unsent() && is_over(&errand) {
+                changes.extend(self.undo(&errand)?);
+                changes.push(gone(&errand.key));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Marks records as accepted that the chain says are, and whose acceptance was put off.
+    pub(crate) fn now_accepted(
+        &self,
+        record: RecordId,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let Some(mut kept) = self.row::<crate::KeptRecord>(table::RECORDS, record.as_bytes())?
+        else {
+            return Ok(());
+        };
+        if kept.standing != crate::Standing::Checked {
+            return Ok(());
+        }
+        kept.standing = crate::Standing::Accepted;
+        self.ports.vault.apply(vec![
+            change(table::RECORDS, record.as_bytes(), &kept),
+            gone(&accept_key(record)),
+        ])?;
+        report.accepted.push(record);
+        Ok(())
+    }
+}
