@@ -119,3 +119,96 @@ async fn an_account_gets_its_credential_from_its_node_and_takes_no_other() {
         assert!(told.contains(says), "{told}");
     }
 }
+
+/// What an observer sees of a chain: the kind of each event, with the role where it shows one.
+async fn kinds(ledger: &dyn medibloc_ledger::Events) -> Vec<String> {
+    let mut kinds = Vec::new();
+    let mut next = 0;
+    loop {
+        let blocks = ledger.events(next, 500).await.unwrap();
+        let Some(last) = blocks.last() else {
+            return kinds;
+        };
+        next = last.number + 1;
+        for event in blocks.into_iter().flat_map(|block| block.events) {
+            let shown = format!("{event:?}");
+            let end = shown.find(|c: char| !c.is_alphanumeric());
+            let kind = &shown[..end.unwrap_or(shown.len())];
+            if let medibloc_ledger::Event::Registered { role, .. } = event {
+                kinds.push(format!("{kind} {role:?}"));
+            } else if !kind.starts_with("Keeper") && !kind.starts_with("Committee") {
+                kinds.push(kind.to_owned());
+            }
+        }
+    }
+}
+
+async fn a_visit_and_a_second_opinion(
+    [patient, hospital, clinic]: [&Party; 3],
+    [hospital_jwt, clinic_jwt]: [&str; 2],
+) {
+    let mut owners = Vec::new();
+    for (party, jwt) in [(hospital, hospital_jwt), (clinic, clinic_jwt)] {
+        let invitation = patient.invite().await.unwrap();
+        owners.push(party.answer(&invitation, Some(jwt)).await.unwrap().owner);
+        patient.sync().await.unwrap();
+        patient.confirm(*owners.last().unwrap()).unwrap();
+    }
+    let until = patient.ports().clock.now().plus(WEEK);
+    let write = patient.grant_write(owners[0], medical_only(), until);
+    write.await.unwrap();
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let draft = Draft::new(
+        "application/cda+xml",
+        ORIGINAL.to_vec(),
+        bundle,
+        LossReport::default(),
+    );
+    let record = hospital.write_for(owners[0], draft).await.unwrap().record;
+    patient.sync().await.unwrap();
+    let ask = clinic.ask(owners[1], Purpose::Treatment, "opinion", until);
+    ask.await.unwrap();
+    patient.sync().await.unwrap();
+    let request = patient.requests().unwrap().pop().unwrap();
+    let grant = patient.approve(&request, record, until).await.unwrap();
+    clinic.sync().await.unwrap();
+    clinic.read(record).await.unwrap();
+    patient.revoke(grant).await.unwrap();
+    patient.revoke_everything().await.unwrap();
+}
+
+/// The linking attack measures lives over the memory ledger: the chain shows the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_memory_ledger_shows_an_observer_what_the_chain_shows() {
+    let chain = World::new().await;
+    let parties = [Role::Person, Role::Provider, Role::Provider].into_iter();
+    let [patient, hospital, clinic]: [Party; 3] = parties
+        .zip(1..)
+        .map(|(role, seed)| chain.party(seed, role))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let jwts = [
+        chain.accredited(&hospital, "Hana Hospital").await,
+        chain.accredited(&clinic, "Bit Clinic").await,
+    ];
+    a_visit_and_a_second_opinion([&patient, &hospital, &clinic], [&jwts[0], &jwts[1]]).await;
+
+    let memory = medibloc_journey::memory::World::new(1);
+    let of = |seed, role| Party::new(phrase(seed).seed(), role, memory.ports());
+    let [patient, hospital, clinic] = [
+        of(1, Role::Person),
+        of(2, Role::Provider),
+        of(3, Role::Provider),
+    ];
+    let mut jwts = Vec::new();
+    for (party, name) in [(&hospital, "Hana Hospital"), (&clinic, "Bit Clinic")] {
+        party.register_account().await.unwrap();
+        jwts.push(memory.accredit(party.account().id(), name));
+    }
+    a_visit_and_a_second_opinion([&patient, &hospital, &clinic], [&jwts[0], &jwts[1]]).await;
+
+    let seen = kinds(&chain.ledger).await;
+    assert_eq!(seen, kinds(memory.ledger.as_ref()).await);
+    assert!(seen.len() > 15, "{seen:?}");
+}
