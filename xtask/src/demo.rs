@@ -1,6 +1,7 @@
 //! The main job, on real documents: one chain, one node, seven keepers and three agents as processes of their own, which
 //! share nothing but what they send. Everything is done as a person would: by the programs' command lines.
 
+mod certificate;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -17,19 +18,21 @@ use world::{Agent, World};
 /// Keepers, and how many a read needs.
 pub const KEEPERS: u8 = 7;
 
-/// Builds and runs the demo; `--once` ends with 0 only if every step held, `--keep` leaves all running.
+/// Builds and runs the demo; `--once` ends with 0 only if every step held, `--keep` leaves all running, `--tls` lets chain, node
+/// and keepers speak TLS alone, with an authority made for it.
 pub fn demo(run: &Run, args: &[String]) -> Result<()> {
     if let Some(unknown) = args
         .iter()
-        .find(|arg| !["--once", "--keep"].contains(&arg.as_str()))
+        .find(|arg| !["--once", "--keep", "--tls"].contains(&arg.as_str()))
     {
-        bail!("demo knows --once and --keep, not `{unknown}`");
+        bail!("demo knows --once, --keep and --tls, not `{unknown}`");
     }
     let keep = args.iter().any(|arg| arg == "--keep");
     let once = args.iter().any(|arg| arg == "--once");
+    let tls = args.iter().any(|arg| arg == "--tls");
     run.cargo(["build", "-q", "-p", "medibloc-agent", "-p", "medibloc-node"])?;
     let folder = env::temp_dir().join(format!("medibloc-demo-{}", std::process::id()));
-    let mut world = World::new(run, &folder)?;
+    let mut world = World::new(run, &folder, tls)?;
     let walked = walk(&mut world, &documents(run.root())?);
     match &walked {
         Ok(()) if keep || !once => {

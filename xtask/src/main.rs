@@ -9,7 +9,8 @@ use xtask::{attack, bench, demo, preflight, test, tidy};
 const USAGE: &str = "\
 cargo xtask VERB
 
-  demo [--once] [--keep]     walk a real record's whole journey
+  demo [--once] [--keep] [--tls]
+                             walk a real record's whole journey, over TLS too
   test [STAGE …]             everything that must pass, or the named stages
   ci [--build-peers]         test, then the slow suites
   attack [FINDING …]         try every hole that was found again: before and now

@@ -11,7 +11,7 @@ use std::{env, fs};
 type Stage = fn(&mut Run, &mut Ledger) -> Result<()>;
 
 /// Name, what to do when it fails, and the stage, in the order they run.
-const STAGES: [(&str, &str, Stage); 8] = [
+const STAGES: [(&str, &str, Stage); 9] = [
     ("fmt", "run `cargo xtask fix`", |run, _| {
         run.cargo(["fmt", "--all", "--check"])
     }),
@@ -61,6 +61,11 @@ const STAGES: [(&str, &str, Stage); 8] = [
     ("demo", "run `cargo xtask demo --once` alone", |run, _| {
         demo::demo(run, &["--once".to_owned()])
     }),
+    (
+        "demo-tls",
+        "run `cargo xtask demo --once --tls` alone",
+        |run, _| demo::demo(run, &["--once".to_owned(), "--tls".to_owned()]),
+    ),
 ];
 
 /// Runs all stages, or the named ones, and stops at the first that fails.

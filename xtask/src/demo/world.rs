@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::KEEPERS;
+use super::certificate::Files;
 use crate::run::Run;
 
 /// Opens the homes of the demo; searched for afterwards where it must not be.
@@ -31,11 +32,13 @@ pub(super) struct World {
     agent: PathBuf,
     processes: Vec<Process>,
     kept: bool,
+    tls: Option<Files>,
 }
 
 impl World {
-    pub(super) fn new(run: &Run, folder: &Path) -> Result<Self> {
+    pub(super) fn new(run: &Run, folder: &Path, tls: bool) -> Result<Self> {
         fs::create_dir_all(folder.join("operators"))?;
+        let tls = tls.then(|| Files::make(folder)).transpose()?;
         let binaries = run.target()?.join("debug");
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -43,6 +46,7 @@ impl World {
             agent: binaries.join("medibloc"),
             processes: Vec::new(),
             kept: false,
+            tls,
         })
     }
 
@@ -117,23 +121,31 @@ impl World {
         }
         let data = self.path("chain");
         let fund = wallets[0].1.clone();
+        let tls = self.tls.clone();
+        let served = tls.as_ref().map(Files::served).unwrap_or_default();
+        let serve = [
+            "chain",
+            "serve",
+            "--data-dir",
+            &data,
+            "--listen",
+            &chain,
+            "--fund",
+            &fund,
+        ];
+        let served: Vec<&str> = served.iter().map(String::as_str).collect();
         self.spawn(
             "chain",
             &node,
-            &[
-                "chain",
-                "serve",
-                "--data-dir",
-                &data,
-                "--listen",
-                &chain,
-                "--fund",
-                &fund,
-            ],
+            &[serve.as_slice(), &served].concat(),
             &chain,
         )?;
         self.wait(1)?;
-        let (rpc, url) = (format!("http://{chain}"), format!("http://{gateway}"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (rpc, url) = (
+            format!("{scheme}://{chain}"),
+            format!("{scheme}://{gateway}"),
+        );
         let mut deploy: Vec<String> = [
             "chain",
             "deploy",
@@ -148,7 +160,7 @@ impl World {
             let file = self.path(&format!("keeper-{index}.json"));
             let number = index.to_string();
             self.operate(&["keys", "keeper", "--index", &number, "--out", &file])?;
-            deploy.extend(["--keeper".to_owned(), format!("{file}=http://{at}")]);
+            deploy.extend(["--keeper".to_owned(), format!("{file}={scheme}://{at}")]);
         }
         let deployment = self.path("deployment.json");
         let configs = self.path("keepers");
@@ -165,13 +177,15 @@ impl World {
             &configs,
         ];
         deploy.extend(rest.map(str::to_owned));
+        deploy.extend(tls.iter().flat_map(Files::deployed));
         let args: Vec<&str> = deploy.iter().map(String::as_str).collect();
         self.operate(&args)?;
         let config = self.path("node.toml");
         fs::write(
             &config,
             format!(
-                "deployment = \"deployment.json\"\ndata_dir = \"node\"\nlisten = \"{gateway}\"\nurl = \"{url}\"\n\n[gateway]\nrelay_key = \"relay.json\"\n"
+                "deployment = \"deployment.json\"\ndata_dir = \"node\"\nlisten = \"{gateway}\"\nurl = \"{url}\"\n\n{}[gateway]\nrelay_key = \"relay.json\"\n",
+                tls.as_ref().map(Files::section).unwrap_or_default()
             ),
         )?;
         self.spawn("node", &node, &["gateway", "--config", &config], &gateway)?;

@@ -1,6 +1,7 @@
 //! From a deployment file to the journey's ports: the chain, the node and the keepers, each reached when it is needed,
 //! so that what is in the vault can be read without any of them.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use medibloc_ledger::{
 };
 use medibloc_ledger_evm::{Contracts, Deployed, EvmLedger, Rpc};
 use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
+use medibloc_transport::{Outgoing, Policy, Proxies};
 use medibloc_vault::Vault;
 use tokio::sync::OnceCell;
 
@@ -25,12 +27,86 @@ use crate::ports::{SystemEntropy, VaultAdapter};
 /// Row of the keepers' addresses, as the chain named them last.
 const KEEPERS: (&str, &[u8]) = ("agent", b"keepers");
 
-/// Checks that these bytes are a deployment file.
-///
-/// # Errors
-/// [`code::INPUT`] with what is wrong in it.
-pub fn check(deployment: &[u8]) -> Result<Deployment, Problem> {
+fn parse(deployment: &[u8]) -> Result<Deployment, Problem> {
     Deployment::parse(deployment).map_err(|error| Problem::new(code::INPUT, error.to_string()))
+}
+
+/// What is trusted and allowed beside what the deployment says.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Reaching {
+    /// Trusts the authorities in this file (PEM) for TLS, beside the platform's and the deployment's own.
+    #[arg(long, global = true, value_name = "FILE", env = "MEDIBLOC_CA")]
+    pub ca: Option<PathBuf>,
+    /// Allows plain HTTP to other machines: whoever is on the way sees which of your addresses ask for which records, and
+    /// when, and can change answers.
+    #[arg(long, global = true)]
+    pub insecure_http: bool,
+}
+
+impl Reaching {
+    /// Checks that these bytes are a deployment file, all of whose chain nodes and nodes may be called, and the own node.
+    ///
+    /// # Errors
+    /// [`code::INPUT`] with what is wrong in it.
+    pub fn check(&self, deployment: &[u8], node: Option<&str>) -> Result<(), Problem> {
+        let deployment = parse(deployment)?;
+        let outgoing = self.outgoing(&deployment, None)?;
+        let listed = deployment.rpc_urls.iter().chain(&deployment.node_urls);
+        for url in listed.map(String::as_str).chain(node) {
+            outgoing
+                .reach(url)
+                .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the authorities of `--ca` in a new home, for the commands after this one.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the home not be written.
+    pub fn keep(&self, home: &Home) -> Result<(), Problem> {
+        match self.pem()? {
+            Some((_, pem)) => home.write("ca.pem", &pem),
+            None => Ok(()),
+        }
+    }
+
+    fn pem(&self) -> Result<Option<(String, Vec<u8>)>, Problem> {
+        let Some(path) = &self.ca else {
+            return Ok(None);
+        };
+        let name = path.display().to_string();
+        let pem = std::fs::read(path)
+            .map_err(|error| Problem::new(code::INPUT, format!("cannot read {name}: {error}")))?;
+        Ok(Some((name, pem)))
+    }
+
+    fn outgoing(
+        &self,
+        deployment: &Deployment,
+        of: Option<(&Home, &Config)>,
+    ) -> Result<Outgoing, Problem> {
+        let wrong = |error: medibloc_transport::TransportError| {
+            Problem::new(code::INPUT, error.to_string())
+        };
+        let mut outgoing = Outgoing::new(Policy {
+            local: deployment.local,
+            insecure_http: self.insecure_http || of.is_some_and(|(_, it)| it.insecure_http),
+        })
+        .through(Proxies::of(|name| std::env::var(name).ok()));
+        if let Some(pem) = &deployment.ca {
+            outgoing = outgoing
+                .trusting("deployment.json (ca)", pem.as_bytes())
+                .map_err(wrong)?;
+        }
+        let kept = of.map(|(home, _)| home.authorities());
+        let kept =
+            kept.and_then(|path| Some((path.display().to_string(), std::fs::read(path).ok()?)));
+        for (name, pem) in kept.into_iter().chain(self.pem()?) {
+            outgoing = outgoing.trusting(&name, &pem).map_err(wrong)?;
+        }
+        Ok(outgoing)
+    }
 }
 
 /// The ports of a home, and the contracts that it trusts.
@@ -41,6 +117,7 @@ pub async fn ports(
     home: &Home,
     config: &Config,
     vault: Arc<Vault>,
+    reaching: &Reaching,
 ) -> Result<(Ports, Contracts), Problem> {
     let path = home.deployment();
     let bytes = std::fs::read(&path).map_err(|error| {
@@ -52,7 +129,8 @@ pub async fn ports(
             ),
         )
     })?;
-    let deployment = check(&bytes)?;
+    let deployment = parse(&bytes)?;
+    let outgoing = reaching.outgoing(&deployment, Some((home, config)))?;
     let node = config
         .node
         .clone()
@@ -63,18 +141,21 @@ pub async fn ports(
                 "no node is known; set `node` in config.toml, or get a deployment file that names one",
             )
         })?;
-    let ledger = Arc::new(Ledger::new(&deployment)?);
+    let ledger = Arc::new(Ledger::new(&deployment, &outgoing)?);
     let vault = VaultAdapter(vault);
     let keepers = keepers(&ledger, &vault).await?;
     let wrong = |error: medibloc_client::ClientError| Problem::new(code::FAILED, error.to_string());
     let (domain, clock) = (deployment.domain(), Arc::new(SystemClock));
     let timing = Timing::default();
-    let relay = HttpRelay::new(&node, domain, clock.clone(), timing).map_err(wrong)?;
+    let relay =
+        HttpRelay::new(&node, outgoing.clone(), domain, clock.clone(), timing).map_err(wrong)?;
     let settings = NetworkConfig {
         node,
+        nodes: deployment.node_urls.clone(),
         keepers,
         domain,
         timing,
+        outgoing,
     };
     let network = HttpNetwork::new(settings, clock.clone()).map_err(wrong)?;
     let contracts = ledger.deployed.contracts;
@@ -132,10 +213,10 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(deployment: &Deployment) -> Result<Self, Problem> {
+    fn new(deployment: &Deployment, outgoing: &Outgoing) -> Result<Self, Problem> {
         let at = &deployment.contracts;
         Ok(Self {
-            rpc: Rpc::http(&deployment.rpc_urls)?,
+            rpc: Rpc::http(&deployment.rpc_urls, outgoing)?,
             deployed: Deployed {
                 chain_id: deployment.chain_id,
                 block: deployment.deployment_block,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `config.toml` | version, role, node |
 //! | `deployment.json` | the deployment that it belongs to |
+//! | `ca.pem` | authorities that are trusted for TLS beside the platform's and the deployment's, if `--ca` named some |
 //! | `key` | the phrase under a passphrase (Argon2id) |
 //! | `vault.db` | everything else, encrypted |
 //! | `daemon.json` | where `serve` listens, with a token; there while it runs |
@@ -38,6 +39,9 @@ pub struct Config {
     /// When acts go that nobody waits for.
     #[serde(default, skip_serializing_if = "HomePace::is_calm")]
     pub pace: HomePace,
+    /// Plain HTTP to other machines is allowed.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub insecure_http: bool,
 }
 
 /// When acts go that nobody waits for (docs/unlinkability.md).
@@ -119,6 +123,11 @@ impl Home {
     /// The deployment file.
     pub fn deployment(&self) -> PathBuf {
         self.path.join("deployment.json")
+    }
+
+    /// Authorities for TLS that the owner named.
+    pub fn authorities(&self) -> PathBuf {
+        self.path.join("ca.pem")
     }
 
     /// Where `serve` says how to reach it.

@@ -34,6 +34,8 @@ struct Cli {
     /// Seconds to wait for another process that holds the home.
     #[arg(long, global = true, default_value_t = 30)]
     wait: u64,
+    #[command(flatten)]
+    reaching: connect::Reaching,
     #[command(subcommand)]
     command: Top,
 }
@@ -127,6 +129,7 @@ impl From<Words> for Language {
 #[derive(Debug)]
 pub struct Input {
     passphrase_file: Option<PathBuf>,
+    reaching: connect::Reaching,
 }
 
 impl Input {
@@ -202,6 +205,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
     let home = Home::at(cli.home.unwrap_or_else(default_home));
     let input = Input {
         passphrase_file: cli.passphrase_file,
+        reaching: cli.reaching,
     };
     let wait = Duration::from_secs(cli.wait.min(3600));
     match cli.command {
@@ -274,7 +278,8 @@ async fn alone(
                     config,
                     vault,
                 } = home.open_locked(free, seed.clone())?;
-                let (ports, contracts) = connect::ports(home, &config, vault).await?;
+                let (ports, contracts) =
+                    connect::ports(home, &config, vault, &input.reaching).await?;
                 let party = Party::new(seed, config.role.into(), ports);
                 return Ok(Alone::Open(Box::new(party), Box::new(contracts)));
             }
@@ -357,7 +362,7 @@ fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
 
 fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
     let deployment = deployment(&init.deployment)?;
-    connect::check(&deployment)?;
+    input.reaching.check(&deployment, init.node.as_deref())?;
     let passphrase = input.passphrase(true)?;
     let phrase = Phrase::generate(&mut SystemEntropy, init.language.into());
     let config = Config {
@@ -365,8 +370,10 @@ fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
         role: init.role,
         node: init.node.clone(),
         pace: init.pace,
+        insecure_http: input.reaching.insecure_http,
     };
     home.create(&phrase, &passphrase, &config, &deployment)?;
+    input.reaching.keep(home)?;
     let account = phrase.seed().account_key().address().to_string();
     let words = phrase.words();
     let text = format!(
@@ -382,7 +389,7 @@ fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
 
 async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer, Problem> {
     let deployment = deployment(&restore.deployment)?;
-    connect::check(&deployment)?;
+    input.reaching.check(&deployment, restore.node.as_deref())?;
     let text = match &restore.phrase_file {
         Some(file) => Zeroizing::new(std::fs::read_to_string(file).map_err(|error| {
             Problem::new(
@@ -400,10 +407,12 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         role: restore.role,
         node: restore.node.clone(),
         pace: restore.pace,
+        insecure_http: input.reaching.insecure_http,
     };
     let is_new = !home.exists();
     if is_new {
         home.create(&phrase, &passphrase, &config, &deployment)?;
+        input.reaching.keep(home)?;
     }
     // A restore that was broken off goes on in the same home.
     let seed = home.unlock(&passphrase)?;
@@ -417,7 +426,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         ));
     }
     let OpenHome { config, vault, .. } = home.open_or_renew(seed)?;
-    let (ports, _) = connect::ports(home, &config, vault).await?;
+    let (ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
     let restored = with_spinner(Party::restore(&phrase, config.role.into(), ports)).await;
     let (party, report) = restored.map_err(|error| {
         let problem = Problem::from(error);

@@ -316,6 +316,7 @@ async fn the_port_answers_only_who_proves_the_token() {
     let port = door["port"].as_u64().unwrap();
     let token = hex::decode(door["token"].as_str().unwrap()).unwrap();
     let host = format!("127.0.0.1:{port}");
+    medibloc_transport::install_provider();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let post = |path: &str, headers: &[(&str, String)], body: String| {
         let mut request = client

@@ -23,7 +23,7 @@ impl Place {
                 "authority": address(1), "forwarder": address(2), "accounts": address(3), "records": address(4),
                 "consent": address(5), "receipts": address(6), "keepers": address(7),
             },
-            "deployment_block": 1, "finality_depth": 0, "authority": address(8),
+            "deployment_block": 1, "finality_depth": 0, "authority": address(8), "local": true,
         });
         place.write("deployment.json", &deployment.to_string());
         place.write("passphrase", "correct horse\n");

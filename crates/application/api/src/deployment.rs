@@ -54,6 +54,12 @@ pub struct Deployment {
     /// The account whose credentials count.
     #[serde(with = "text")]
     pub authority: Address,
+    /// It is of one machine or one institution's network: loopback and private addresses may be called.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub local: bool,
+    /// The deployment's own authorities for TLS (PEM), trusted beside the platform's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 /// Why a deployment file is not taken.
@@ -164,6 +170,8 @@ mod tests {
             deployment_block: 1,
             finality_depth: 0,
             authority: address(8),
+            local: true,
+            ca: None,
         }
     }
 

@@ -26,3 +26,9 @@ pub const DEPOSIT: usize = 64 << 10;
 pub const RELEASE: usize = 8 << 10;
 /// Bytes of any answer that a client takes.
 pub const ANSWER: usize = 24 << 20;
+/// Bytes of a problem.
+pub const PROBLEM: usize = 64 << 10;
+/// Bytes of a credential.
+pub const CREDENTIAL: usize = 16 << 10;
+/// Bytes of all letters that a client takes at a time; a mailbox holds no more.
+pub const MAILBOX: usize = 32 << 20;

@@ -31,14 +31,25 @@ impl Mailbox for HttpMailbox {
 
     async fn fetch(&self) -> Result<Vec<Letter>, PortError> {
         let mut letters = Vec::new();
-        let mut after = 0;
+        let (mut after, mut bytes) = (0, 0_usize);
         for _ in 0..PAGES {
             let page: LetterPage = self
                 .0
                 .get_object(&paths::letters(after))
                 .await
                 .map_err(|failure| self.error(failure))?;
-            letters.extend(page.letters.into_iter().map(from_wire));
+            if page.letters.len() > limits::LETTERS {
+                let why = format!("a page of {} letters", page.letters.len());
+                return Err(self.error(Failure::Corrupt(why)));
+            }
+            for letter in page.letters {
+                bytes = letter.wrapped.ciphertext.len().saturating_add(bytes);
+                if bytes > limits::MAILBOX {
+                    // More than a mailbox holds: what is here is dealt with first.
+                    return Ok(letters);
+                }
+                letters.push(from_wire(letter));
+            }
             match page.next {
                 Some(next) if next > after => after = next,
                 _ => break,

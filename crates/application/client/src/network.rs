@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use medibloc_api::{Code, paths};
+use medibloc_api::{Code, limits, paths};
 use medibloc_journey::{Clock, Keepers, Mailbox, Network, PortError};
 use medibloc_keys::SigningKey;
 use medibloc_record::TypedDomain;
 use medibloc_store::Store;
+use medibloc_transport::{NotReachable, Outgoing};
 
 use crate::keepers::HttpKeepers;
 use crate::mailbox::HttpMailbox;
-use crate::peer::{ClientError, Failure, Timing, Wire, check_url};
+use crate::peer::{ClientError, Failure, Timing, Wire};
 use crate::store::HttpStore;
 
 /// Where everything is.
@@ -19,18 +20,23 @@ use crate::store::HttpStore;
 pub struct NetworkConfig {
     /// URL of the own node; it is also the node's name in signed requests.
     pub node: String,
+    /// URLs of the deployment's nodes: mailboxes at others are not called.
+    pub nodes: Vec<String>,
     /// Index and URL of each keeper, as the contract `Keepers` says.
     pub keepers: Vec<(u8, String)>,
     /// The deployment that requests are signed for.
     pub domain: TypedDomain,
     /// How long is waited.
     pub timing: Timing,
+    /// Whom connections may be made to, and how.
+    pub outgoing: Outgoing,
 }
 
 /// Storage, mailboxes and keepers over HTTP.
 pub struct HttpNetwork {
     wire: Wire,
     node: String,
+    nodes: Vec<String>,
     keepers: Arc<[(u8, String)]>,
 }
 
@@ -38,17 +44,35 @@ impl HttpNetwork {
     /// The network with this configuration.
     ///
     /// # Errors
-    /// If a URL is none.
+    /// If the own node may not be called, or TLS cannot be set up. Another node or a keeper that may not be called is told
+    /// when it is needed, and stops nothing else.
     pub fn new(config: NetworkConfig, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
-        check_url(&config.node)?;
-        for (_, url) in &config.keepers {
-            check_url(url)?;
-        }
+        let outgoing = config.outgoing;
+        outgoing.reach(&config.node)?;
         Ok(Self {
-            wire: Wire::new(config.domain, clock, config.timing)?,
+            wire: Wire::new(outgoing, config.domain, clock, config.timing)?,
             node: config.node,
+            nodes: config.nodes,
             keepers: config.keepers.into(),
         })
+    }
+}
+
+impl HttpNetwork {
+    /// Whether mailboxes at this URL may be called: the node is the own one or listed by the deployment, character for
+    /// character (the URL is a node's name in signed requests), and its address is allowed.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn listed(&self, url: &str) -> Result<(), NotReachable> {
+        let mut known = self.nodes.iter().chain([&self.node]);
+        if !known.any(|node| node == url) {
+            let shown = url.chars().filter(|it| !it.is_control()).take(200);
+            return Err(NotReachable::Unlisted {
+                url: shown.collect(),
+            });
+        }
+        self.wire.outgoing().reach(url).map(drop)
     }
 }
 
@@ -68,7 +92,12 @@ impl Network for HttpNetwork {
     }
 
     fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        Arc::new(HttpMailbox(self.wire.peer(url, Some(actor))))
+        let refused = self.listed(url).err();
+        Arc::new(HttpMailbox(self.wire.peer_unless(
+            refused,
+            url,
+            Some(actor),
+        )))
     }
 
     fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
@@ -82,6 +111,10 @@ impl Network for HttpNetwork {
         let node = self.wire.peer(&self.node, Some(actor));
         let name = format!("the node {}", self.node);
         match node.get(paths::CREDENTIAL).await {
+            Ok(bytes) if bytes.len() > limits::CREDENTIAL => Err(PortError::Corrupt {
+                peer: name,
+                why: format!("a credential of {} bytes", bytes.len()),
+            }),
             Ok(bytes) => String::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| PortError::Corrupt {

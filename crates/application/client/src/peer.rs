@@ -8,15 +8,13 @@ use medibloc_dag::cbor;
 use medibloc_journey::{Clock, PortError};
 use medibloc_keys::SigningKey;
 use medibloc_record::{Digest, Nonce, TypedDomain};
+use medibloc_transport::{BodyError, NotReachable, Outgoing, Refused, TransportError, Waits, take};
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Method, Response};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
 const LIFE: u64 = 2 * 60;
-
-/// How long an idle connection is kept.
-const POOL: Duration = Duration::from_secs(15);
 
 /// How long is waited, and how often tried.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +45,19 @@ impl Default for Timing {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// HTTP cannot be set up.
-    #[error("the HTTP client cannot be made; check the machine's network settings")]
-    Http(#[source] reqwest::Error),
-    /// Not a URL.
-    #[error("{url} is not an http URL without a slash at its end; correct it in deployment.json")]
-    Url {
-        /// What was given.
-        url: String,
-    },
+    /// HTTP or TLS cannot be set up.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The own node's URL may not be called.
+    #[error(transparent)]
+    Node(#[from] NotReachable),
 }
 
 /// What all peers share.
 #[derive(Clone)]
 pub(crate) struct Wire {
     http: reqwest::Client,
+    outgoing: Outgoing,
     clock: Arc<dyn Clock>,
     timing: Timing,
     domain: TypedDomain,
@@ -69,43 +65,47 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(
+        outgoing: Outgoing,
         domain: TypedDomain,
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(timing.connect)
-            .timeout(timing.answer)
-            // Nodes close idle connections after 30 seconds: the own end goes first.
-            .pool_idle_timeout(POOL)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(ClientError::Http)?;
+        let http = outgoing.client(Waits {
+            connect: timing.connect,
+            answer: timing.answer,
+        })?;
         Ok(Self {
             http,
+            outgoing,
             clock,
             timing,
             domain,
         })
     }
 
+    /// A peer at a URL; whoever may not be called is a peer that refuses everything here, with the reason.
     pub(crate) fn peer(&self, url: &str, actor: Option<&SigningKey>) -> Peer {
+        let refused = self.outgoing.reach(url).err();
+        self.peer_unless(refused, url, actor)
+    }
+
+    /// A peer that is not called if there is a reason.
+    pub(crate) fn peer_unless(
+        &self,
+        refused: Option<NotReachable>,
+        url: &str,
+        actor: Option<&SigningKey>,
+    ) -> Peer {
         Peer {
             wire: self.clone(),
-            url: url.trim_end_matches('/').to_owned(),
+            url: url.to_owned(),
             actor: actor.cloned(),
+            refused,
         }
     }
-}
 
-pub(crate) fn check_url(url: &str) -> Result<(), ClientError> {
-    let is_http = url.starts_with("http://") || url.starts_with("https://");
-    if is_http && !url.ends_with('/') && reqwest::Url::parse(url).is_ok() {
-        Ok(())
-    } else {
-        Err(ClientError::Url {
-            url: url.to_owned(),
-        })
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
     }
 }
 
@@ -122,6 +122,10 @@ pub(crate) enum Repeat {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Unreachable(String),
+    /// Its certificate does not hold: trying again at once does not help.
+    Untrusted(String),
+    /// It may not be called.
+    Barred(String),
     Problem(Box<Problem>),
     Corrupt(String),
 }
@@ -132,6 +136,7 @@ pub(crate) struct Peer {
     wire: Wire,
     url: String,
     actor: Option<SigningKey>,
+    refused: Option<NotReachable>,
 }
 
 impl Peer {
@@ -181,6 +186,9 @@ impl Peer {
         body: Vec<u8>,
         repeat: Repeat,
     ) -> Result<Vec<u8>, Failure> {
+        if let Some(refused) = &self.refused {
+            return Err(Failure::Barred(refused.to_string()));
+        }
         let mut pause = self.wire.timing.pause;
         let mut tries = 0;
         loop {
@@ -224,9 +232,21 @@ impl Peer {
         let response = request
             .send()
             .await
-            .map_err(|error| (Failure::Unreachable(reason(&error)), !error.is_connect()))?;
+            .map_err(|error| (self.failed(&error), !error.is_connect()))?;
         let status = response.status();
-        let bytes = take(response).await.map_err(|failure| (failure, true))?;
+        let most = if status.is_success() {
+            limits::ANSWER
+        } else {
+            limits::PROBLEM
+        };
+        let bytes = take(response, most).await.map_err(|error| match error {
+            BodyError::Broken(error) => (self.failed(&error), true),
+            other => (Failure::Corrupt(other.to_string()), true),
+        })?;
+        if status.is_redirection() {
+            let what = format!("it points elsewhere (HTTP {status}), which is not followed");
+            return Err((Failure::Corrupt(what), true));
+        }
         if status.is_success() {
             return Ok(bytes);
         }
@@ -241,6 +261,15 @@ impl Peer {
             None => Failure::Corrupt(format!("HTTP {status} without a problem")),
         };
         Err((failure, true))
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> Failure {
+        let words = self.wire.outgoing.words(&self.url, error);
+        match Outgoing::refusal(error) {
+            Some(Refused::Address) => Failure::Barred(words),
+            Some(_) => Failure::Untrusted(words),
+            None => Failure::Unreachable(words),
+        }
     }
 
     fn sign(
@@ -273,7 +302,11 @@ impl Peer {
     pub(crate) fn port_error(&self, name: &str, failure: Failure) -> PortError {
         let peer = name.to_owned();
         match failure {
-            Failure::Unreachable(why) => PortError::Unreachable { peer, why },
+            // A certificate is renewed by others, later: what waits for it is kept.
+            Failure::Unreachable(why) | Failure::Untrusted(why) => {
+                PortError::Unreachable { peer, why }
+            }
+            Failure::Barred(why) => PortError::Refused { peer, why },
             Failure::Corrupt(why) => PortError::Corrupt { peer, why },
             Failure::Problem(problem) => match problem.code {
                 Code::Limit | Code::Full | Code::Expired | Code::Replayed => {
@@ -297,39 +330,4 @@ impl Peer {
 
 fn object<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Failure> {
     cbor::from_slice(bytes).map_err(|error| Failure::Corrupt(error.to_string()))
-}
-
-/// The body, never more than what is taken.
-async fn take(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let too_large = || Failure::Corrupt(format!("an answer of over {} bytes", limits::ANSWER));
-    if response
-        .content_length()
-        .is_some_and(|length| length > limits::ANSWER as u64)
-    {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                if bytes.len() + chunk.len() > limits::ANSWER {
-                    return Err(too_large());
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Ok(None) => return Ok(bytes),
-            Err(error) => return Err(Failure::Unreachable(reason(&error))),
-        }
-    }
-}
-
-/// What went wrong in a few words, without the target (it may name a record).
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        "it took too long".into()
-    } else if error.is_connect() {
-        "no connection".into()
-    } else {
-        "the connection broke".into()
-    }
 }

@@ -7,8 +7,9 @@ use medibloc_api::{Challenge, Code, Problem, RelayCall, RelayOutcome, Work, path
 use medibloc_journey::Clock;
 use medibloc_ledger::{LedgerError, Outcome, Refusal, Relay, SignedCall};
 use medibloc_record::TypedDomain;
+use medibloc_transport::Outgoing;
 
-use crate::peer::{ClientError, Failure, Peer, Repeat, Timing, Wire, check_url};
+use crate::peer::{ClientError, Failure, Peer, Repeat, Timing, Wire};
 
 /// The relay at a node. The call itself is signed; the request around it is not.
 pub struct HttpRelay(Peer);
@@ -17,15 +18,17 @@ impl HttpRelay {
     /// The relay of the node at `url`.
     ///
     /// # Errors
-    /// If the URL is none.
+    /// If the URL may not be called, or TLS cannot be set up.
     pub fn new(
         url: &str,
+        outgoing: Outgoing,
         domain: TypedDomain,
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Result<Self, ClientError> {
-        check_url(url)?;
-        Ok(Self(Wire::new(domain, clock, timing)?.peer(url, None)))
+        outgoing.reach(url)?;
+        let wire = Wire::new(outgoing, domain, clock, timing)?;
+        Ok(Self(wire.peer(url, None)))
     }
 }
 
@@ -74,7 +77,10 @@ impl HttpRelay {
     fn error(&self, failure: Failure) -> LedgerError {
         let from = format!("the relay at {}", self.0.url());
         match failure {
-            Failure::Unreachable(why) => LedgerError::Unreachable { from, why },
+            Failure::Unreachable(why) | Failure::Untrusted(why) => {
+                LedgerError::Unreachable { from, why }
+            }
+            Failure::Barred(what) => LedgerError::BadRequest { what },
             Failure::Corrupt(why) => LedgerError::Corrupt { from, why },
             Failure::Problem(problem) => of_problem(from, *problem),
         }

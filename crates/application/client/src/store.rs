@@ -106,9 +106,10 @@ impl HttpStore {
     fn error(&self, failure: Failure) -> StoreError {
         let node = self.0.url();
         match failure {
-            Failure::Unreachable(why) => StoreError::Unreachable {
+            Failure::Unreachable(why) | Failure::Untrusted(why) => StoreError::Unreachable {
                 why: format!("{node}: {why}"),
             },
+            Failure::Barred(why) => StoreError::Refused { why },
             Failure::Corrupt(why) => StoreError::Refused {
                 why: format!("{node} gave an answer that is not valid: {why}"),
             },

@@ -19,6 +19,7 @@ use medibloc_keys::SigningKey;
 use medibloc_ledger::{LedgerError, Refusal, Relay as _, SignedCall};
 use medibloc_record::{Address, Digest, RecordId, Signature, TypedDomain, Wrapped};
 use medibloc_store::StoreError;
+use medibloc_transport::{Outgoing, Policy};
 
 const DOMAIN: TypedDomain = TypedDomain {
     chain_id: 1,
@@ -50,9 +51,11 @@ fn timing() -> Timing {
 fn network(url: &str) -> HttpNetwork {
     let config = NetworkConfig {
         node: url.to_owned(),
+        nodes: vec![url.to_owned()],
         keepers: vec![(1, url.to_owned())],
         domain: DOMAIN,
         timing: timing(),
+        outgoing: Outgoing::new(Policy::LOCAL),
     };
     HttpNetwork::new(config, Arc::new(SystemClock)).unwrap()
 }
@@ -175,7 +178,14 @@ async fn an_acknowledgement_of_another_share_is_corrupt_and_a_release_is_not_sen
 async fn every_refusal_of_the_relay_comes_back_as_what_it_was() {
     async fn relay(answer: Answer) -> LedgerError {
         let (url, _) = peer(answer).await;
-        let relay = HttpRelay::new(&url, DOMAIN, Arc::new(SystemClock), timing()).unwrap();
+        let relay = HttpRelay::new(
+            &url,
+            Outgoing::new(Policy::LOCAL),
+            DOMAIN,
+            Arc::new(SystemClock),
+            timing(),
+        )
+        .unwrap();
         let call = SignedCall {
             bytes: vec![1],
             signature: Signature::new([0; 65]),

@@ -5,4 +5,6 @@
 //! `cargo xtask attack` runs them and prints the table.
 
 pub mod author;
+pub mod impostor;
 pub mod mutate;
+pub mod slow;

@@ -5,15 +5,46 @@ use medibloc_api::{Contracts, Deployment};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{LedgerError, Outcome, SignedCall};
 use medibloc_ledger_evm::{Deployed, EvmLedger, RelayOptions, RelayWallet, Rpc, Source};
+use medibloc_transport::{Outgoing, Policy, TransportError};
 
 use crate::gateway::{Caller, Forward, Weight};
+
+/// How a program of this deployment reaches others: private addresses only if it is local, and its own authorities for TLS
+/// beside the platform's.
+///
+/// # Errors
+/// If the deployment's authorities are none.
+pub fn outgoing(deployment: &Deployment, insecure_http: bool) -> Result<Outgoing, TransportError> {
+    let outgoing = Outgoing::new(Policy {
+        local: deployment.local,
+        insecure_http,
+    });
+    match &deployment.ca {
+        Some(pem) => outgoing.trusting("deployment.json (ca)", pem.as_bytes()),
+        None => Ok(outgoing),
+    }
+}
+
+/// As [`connect_through`], over TLS or on this machine alone, without a proxy.
+///
+/// # Errors
+/// If the chain's nodes are silent, may not be called, or are of another chain.
+pub async fn connect(deployment: &Deployment) -> Result<EvmLedger, LedgerError> {
+    let outgoing = outgoing(deployment, false).map_err(|error| LedgerError::BadRequest {
+        what: error.to_string(),
+    })?;
+    connect_through(deployment, &outgoing).await
+}
 
 /// Connects to a deployment's chain and checks that its contracts are there.
 ///
 /// # Errors
-/// If the chain's nodes are silent, or are of another chain.
-pub async fn connect(deployment: &Deployment) -> Result<EvmLedger, LedgerError> {
-    let rpc = Rpc::http(&deployment.rpc_urls)?;
+/// If the chain's nodes are silent, may not be called, or are of another chain.
+pub async fn connect_through(
+    deployment: &Deployment,
+    outgoing: &Outgoing,
+) -> Result<EvmLedger, LedgerError> {
+    let rpc = Rpc::http(&deployment.rpc_urls, outgoing)?;
     let at = &deployment.contracts;
     let deployed = Deployed {
         chain_id: deployment.chain_id,

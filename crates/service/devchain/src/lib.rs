@@ -41,5 +41,5 @@ pub use chain::{Chain, Config, Mining, Place, Transactions};
 pub use clock::{Clock, SystemClock};
 pub use disk::DiskError;
 pub use error::{ChainError, OpenError};
-pub use rpc::{InProcess, Limits, ServeError, serve, serve_with};
+pub use rpc::{InProcess, Limits, ServeError, router, serve, serve_with};
 pub use test_accounts::test_accounts;

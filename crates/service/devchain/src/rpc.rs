@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use in_process::InProcess;
-pub use server::{Limits, ServeError, serve, serve_with};
+pub use server::{Limits, ServeError, router, serve, serve_with};
 
 use crate::error::ChainError;
 

@@ -342,6 +342,7 @@ async fn batches_are_answered_up_to_a_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_client_sends_is_refused() {
     let (_, peer) = served(Config::default()).await;
+    medibloc_transport::install_provider();
     let client = reqwest::Client::new();
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"evm_mine"}"#;
     let ask = |kind: &str, host: Option<&str>, body: String| {

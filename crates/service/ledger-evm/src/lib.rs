@@ -8,9 +8,10 @@
 //! ```no_run
 //! # async fn example(deployer: &medibloc_keys::SigningKey, relay: &medibloc_keys::SigningKey, threshold: medibloc_record::Threshold, keepers: Vec<medibloc_ledger_evm::KeeperPlan>) -> Result<(), medibloc_ledger::LedgerError> {
 //! use medibloc_ledger_evm::{AuthorityWallet, DeployPlan, EvmLedger, RelayOptions, RelayWallet, Rpc, deploy};
+//! use medibloc_transport::{Outgoing, Policy};
 //!
 //! // once: the operator deploys; `Deployed` is serde, deployment.json
-//! let rpc = Rpc::http(&["http://127.0.0.1:8545".into()])?; // in process: Rpc::over(vec![(name, RpcClient)])
+//! let rpc = Rpc::http(&["http://127.0.0.1:8545".into()], &Outgoing::new(Policy::LOCAL))?; // in process: Rpc::over(vec![(name, RpcClient)])
 //! let plan = DeployPlan { authority: deployer.address(), accreditor: deployer.address(),
 //!     registrar: deployer.address(), threshold, keepers, funds: vec![(relay.address(), 10_u128.pow(18))] };
 //! let deployed = deploy(&rpc, deployer, &plan).await?;
@@ -37,6 +38,7 @@ mod decode;
 mod deploy;
 mod encode;
 mod follow;
+mod http;
 mod ledger;
 mod proof;
 mod refusal;

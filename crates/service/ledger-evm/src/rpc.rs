@@ -10,13 +10,13 @@ use alloy::providers::{Provider, RootProvider};
 use alloy::rpc::client::RpcClient;
 use alloy::rpc::types::{Header, TransactionRequest};
 use alloy::sol_types::SolCall;
-use alloy::transports::http::{Http, reqwest};
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use medibloc_ledger::LedgerError;
+use medibloc_transport::Outgoing;
 
+use crate::http::{Endpoint, HttpFault};
 use crate::refusal;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
 /// How often each node is asked before it counts as silent: every question may be asked twice.
 const TRIES: usize = 3;
 
@@ -59,25 +59,14 @@ impl Rpc {
     /// Nodes at these addresses.
     ///
     /// # Errors
-    /// If there is none, or one is no URL.
-    pub fn http(urls: &[String]) -> Result<Self, LedgerError> {
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|error| LedgerError::BadRequest {
-                what: format!("no HTTP client can be made: {error}"),
-            })?;
-        let nodes: Result<Vec<_>, LedgerError> = urls
-            .iter()
-            .map(|text| {
-                let url = text.parse().map_err(|_| LedgerError::BadRequest {
-                    what: format!("{text} is no URL of a node"),
-                })?;
-                let transport = Http::with_client(client.clone(), url);
-                Ok((text.clone(), RpcClient::new(transport, false)))
-            })
-            .collect();
-        Self::over(nodes?)
+    /// If there is none, or one may not be called.
+    pub fn http(urls: &[String], outgoing: &Outgoing) -> Result<Self, LedgerError> {
+        let nodes = Endpoint::all(urls, outgoing)?.into_iter();
+        Self::over(
+            nodes
+                .map(|node| (node.url().to_owned(), RpcClient::new(node, false)))
+                .collect(),
+        )
     }
 
     /// Nodes behind these clients, each with a name for messages: an in-process chain, for one.
@@ -158,6 +147,15 @@ impl Rpc {
                 from,
                 why: "null".into(),
             }),
+            RpcError::Transport(TransportErrorKind::Custom(error)) => {
+                let why = error.to_string();
+                Fault::Ledger(match error.downcast_ref::<HttpFault>() {
+                    Some(HttpFault::TooLarge(_) | HttpFault::Redirects(_)) => {
+                        LedgerError::Corrupt { from, why }
+                    }
+                    _ => LedgerError::Unreachable { from, why },
+                })
+            }
             RpcError::Transport(TransportErrorKind::HttpError(status)) => {
                 Fault::Ledger(LedgerError::Unreachable {
                     from,

@@ -19,6 +19,7 @@ use medibloc_node::{
 };
 use medibloc_record::{Digest, Role, Threshold, keccak256};
 use medibloc_store::MemoryStore;
+use medibloc_transport::{Outgoing, Policy};
 use tokio::net::TcpListener;
 
 async fn bind() -> (TcpListener, String) {
@@ -139,11 +140,20 @@ impl World {
         let ledger = Arc::new(self.ledger.clone());
         let config = NetworkConfig {
             node: self.node.clone(),
+            nodes: vec![self.node.clone()],
             keepers: self.keepers.clone(),
+            outgoing: Outgoing::new(Policy::LOCAL),
             domain,
             timing,
         };
-        let relay = HttpRelay::new(&self.node, domain, clock.clone(), timing).unwrap();
+        let relay = HttpRelay::new(
+            &self.node,
+            Outgoing::new(Policy::LOCAL),
+            domain,
+            clock.clone(),
+            timing,
+        )
+        .unwrap();
         Ports {
             submit: ledger.clone(),
             relay: Arc::new(relay),

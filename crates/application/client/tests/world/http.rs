@@ -17,6 +17,7 @@ use medibloc_node::{
 };
 use medibloc_record::{AccountId, Address, Digest, Threshold, Timestamp, TypedDomain};
 use medibloc_store::MemoryStore;
+use medibloc_transport::{Outgoing, Policy};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -208,12 +209,21 @@ impl World {
         let timing = Timing::default();
         let config = NetworkConfig {
             node: self.node.clone(),
+            nodes: vec![self.node.clone()],
             keepers: self.keepers.clone(),
+            outgoing: Outgoing::new(Policy::LOCAL),
             domain: DOMAIN,
             timing,
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
-        let relay = HttpRelay::new(&self.node, DOMAIN, clock.clone(), timing).unwrap();
+        let relay = HttpRelay::new(
+            &self.node,
+            Outgoing::new(Policy::LOCAL),
+            DOMAIN,
+            clock.clone(),
+            timing,
+        )
+        .unwrap();
         let seed = self.seeds.fetch_add(1, Ordering::SeqCst);
         Ports {
             submit: self.ledger.clone(),

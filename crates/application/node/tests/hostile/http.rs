@@ -226,6 +226,7 @@ impl Draft {
         url: &str,
         authorization: Option<&Authorization>,
     ) -> Result<Vec<u8>, Problem> {
+        medibloc_transport::install_provider();
         let client = reqwest::Client::new();
         let mut request = client
             .request(self.method.clone(), format!("{url}{}", self.target))

@@ -117,6 +117,7 @@ async fn what_a_killed_gateway_acknowledged_is_there_when_it_comes_back() {
         url: world.node.clone(),
         domain: deployment.domain(),
     };
+    medibloc_transport::install_provider();
     let mut gateway = world.start_gateway();
     ready(&world.node).await;
     let call = Call::Register {

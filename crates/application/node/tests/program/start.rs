@@ -78,6 +78,7 @@ fn free_url() -> String {
 
 /// Asks until it answers well.
 pub(crate) async fn ready(url: &str) {
+    medibloc_transport::install_provider();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
         if let Ok(response) = reqwest::get(format!("{url}/readyz")).await

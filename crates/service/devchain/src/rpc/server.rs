@@ -75,19 +75,33 @@ pub async fn serve_with(
     if !address.is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
+    let (router, mining) = router_with(chain, limits);
+    let server = async { axum::serve(listener, router).await };
+    tokio::select! {
+        done = server => done?,
+        () = mining => {}
+    }
+    Ok(())
+}
+
+/// The answers of [`serve`] for another listener on loopback (one that speaks TLS), and what makes the blocks of
+/// [`Mining::EveryMillis`] while it is polled; it never ends.
+pub fn router(chain: Chain) -> (Router, impl Future<Output = ()> + Send) {
+    router_with(chain, Limits::default())
+}
+
+fn router_with(chain: Chain, limits: Limits) -> (Router, impl Future<Output = ()> + Send) {
     let router = Router::new()
         .route("/", post(handle))
         .layer(DefaultBodyLimit::max(limits.body))
         .with_state((chain.clone(), limits));
-    let server = async { axum::serve(listener, router).await };
-    match chain.mining() {
-        Mining::Instant => server.await?,
-        Mining::EveryMillis(every) => tokio::select! {
-            done = server => done?,
-            () = tick(chain, every) => {}
-        },
-    }
-    Ok(())
+    let mining = async move {
+        match chain.mining() {
+            Mining::Instant => std::future::pending().await,
+            Mining::EveryMillis(every) => tick(chain, every).await,
+        }
+    };
+    (router, mining)
 }
 
 async fn tick(chain: Chain, every: u64) {

@@ -31,7 +31,7 @@ impl Peer {
         Self {
             name,
             url,
-            client: reqwest::Client::new(),
+            client: client(),
         }
     }
 
@@ -220,4 +220,9 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+fn client() -> reqwest::Client {
+    medibloc_transport::install_provider();
+    reqwest::Client::new()
 }

@@ -9,11 +9,12 @@ use clap::{Args, Subcommand};
 use medibloc_ledger::Outcome;
 use medibloc_ledger_evm::{Accreditation, AuthorityWallet};
 use medibloc_node::{
-    ProviderCredential, connect, forget_credential, keep_credential, read_wallet, system_clock,
+    ProviderCredential, forget_credential, keep_credential, read_wallet, system_clock,
 };
 use medibloc_record::{AccountId, Digest, Timestamp, keccak256};
 
 use crate::config::deployment;
+use crate::reaching::Reaching;
 use crate::say;
 
 #[derive(Subcommand)]
@@ -66,16 +67,16 @@ pub(crate) struct Accredit {
     out: Option<PathBuf>,
 }
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<()> {
     match command {
-        Command::Accredit(accredit) => run_accredit(accredit).await,
+        Command::Accredit(accredit) => run_accredit(accredit, &reaching).await,
         Command::Suspend(one) => {
-            let (wallet, _) = wallet(&one).await?;
+            let (wallet, _) = wallet(&one, &reaching).await?;
             told("suspended", one.account, wallet.suspend(one.account).await?);
             Ok(())
         }
         Command::Reinstate(one) => {
-            let (wallet, _) = wallet(&one).await?;
+            let (wallet, _) = wallet(&one, &reaching).await?;
             told(
                 "reinstated",
                 one.account,
@@ -86,14 +87,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-async fn wallet(one: &One) -> anyhow::Result<(AuthorityWallet, u64)> {
+async fn wallet(one: &One, reaching: &Reaching) -> anyhow::Result<(AuthorityWallet, u64)> {
     let deployment = deployment(&one.deployment)?;
-    let ledger = connect(&deployment).await?;
+    let ledger = reaching.connect(&deployment).await??;
     let key = read_wallet(&one.key)?;
     Ok((AuthorityWallet::new(&ledger, &key), deployment.chain_id))
 }
 
-async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
+async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result<()> {
     let jurisdiction: [u8; 2] = accredit
         .jurisdiction
         .as_bytes()
@@ -101,7 +102,7 @@ async fn run_accredit(accredit: Accredit) -> anyhow::Result<()> {
         .ok()
         .filter(|code: &[u8; 2]| code.iter().all(u8::is_ascii_uppercase))
         .context("--jurisdiction is not two capital letters (ISO 3166-1 alpha-2)")?;
-    let (wallet, chain_id) = wallet(&accredit.one).await?;
+    let (wallet, chain_id) = wallet(&accredit.one, reaching).await?;
     let key = read_wallet(&accredit.one.key)?;
     let from = accredit.from.map_or_else(|| system_clock()(), Timestamp);
     let credential = ProviderCredential {

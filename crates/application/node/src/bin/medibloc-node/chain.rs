@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy};
-use medibloc_node::{KeeperKeys, contracts, read_wallet};
+use medibloc_node::{KeeperKeys, Listening, Tls, contracts, read_wallet, serve};
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
 
+use crate::reaching::Reaching;
 use crate::say;
 use crate::serve::wait_for_end;
 
@@ -40,6 +41,12 @@ pub(crate) struct Serve {
     /// Milliseconds between blocks; a block for each transaction if not given
     #[arg(long)]
     interval: Option<u64>,
+    /// Serve over TLS with this certificate (PEM)
+    #[arg(long, requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -71,6 +78,16 @@ pub(crate) struct Deploy {
     /// Blocks above one until it is final
     #[arg(long, default_value_t = 0)]
     finality_depth: u64,
+    /// The deployment is of this machine or of an institution's own network: loopback and private addresses may be called.
+    /// So is one whose chain is reached on loopback
+    #[arg(long)]
+    local: bool,
+    /// For keepers whose URL is https, a certificate (PEM) that is written into their configurations
+    #[arg(long, requires_all = ["tls_key", "keeper_configs"])]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
     /// The new deployment.json
     #[arg(long, default_value = "deployment.json")]
     out: PathBuf,
@@ -79,25 +96,25 @@ pub(crate) struct Deploy {
     keeper_configs: Option<PathBuf>,
 }
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<()> {
     match command {
         Command::Serve(serve) => run_serve(serve).await,
-        Command::Deploy(deploy) => run_deploy(deploy).await,
+        Command::Deploy(deploy) => run_deploy(deploy, &reaching).await,
     }
 }
 
-async fn run_serve(serve: Serve) -> anyhow::Result<()> {
+async fn run_serve(args: Serve) -> anyhow::Result<()> {
     let mut config = Config::default();
-    config.chain_id = serve.chain_id;
-    if let Some(milliseconds) = serve.interval {
+    config.chain_id = args.chain_id;
+    if let Some(milliseconds) = args.interval {
         config.mining = Mining::EveryMillis(milliseconds);
     }
     let coins = config.accounts.first().map(|(_, coins)| *coins);
-    for wallet in serve.fund {
+    for wallet in args.fund {
         let coins = coins.context("the default chain has funded accounts")?;
         config.accounts.push((wallet.to_bytes().into(), coins));
     }
-    let place = match serve.data_dir {
+    let place = match args.data_dir {
         Some(folder) => {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot make {}", folder.display()))?;
@@ -106,17 +123,35 @@ async fn run_serve(serve: Serve) -> anyhow::Result<()> {
         None => Place::Memory,
     };
     let chain = tokio::task::spawn_blocking(move || Chain::open(place, config)).await??;
-    let listener = TcpListener::bind(&serve.listen)
+    let listener = TcpListener::bind(&args.listen)
         .await
-        .with_context(|| format!("cannot listen on {}", serve.listen))?;
-    say(&serde_json::json!({"serving": format!("http://{}", listener.local_addr()?)}));
-    tokio::select! {
-        result = medibloc_devchain::serve(chain, listener) => Ok(result?),
-        () = wait_for_end() => Ok(()),
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        return Err(medibloc_devchain::ServeError::NotLoopback(address.ip()).into());
     }
+    let files = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
+    let Some((certificate, key)) = files else {
+        say(&serde_json::json!({"serving": format!("http://{address}")}));
+        return tokio::select! {
+            result = medibloc_devchain::serve(chain, listener) => Ok(result?),
+            () = wait_for_end() => Ok(()),
+        };
+    };
+    let how = Listening {
+        tls: Some(Tls::open(certificate, key)?),
+        ..Listening::default()
+    };
+    let (router, mining) = medibloc_devchain::router(chain);
+    say(&serde_json::json!({"serving": format!("https://{address}")}));
+    tokio::select! {
+        () = serve(listener, router, how, wait_for_end()) => {}
+        () = mining => {}
+    }
+    Ok(())
 }
 
-async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
+async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     let mut keepers = Vec::new();
     for pair in &args.keepers {
         let (file, url) = pair
@@ -148,7 +183,17 @@ async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
         funds: wallets.map(|wallet| (*wallet, coins)).collect(),
     };
     let deployer = read_wallet(&args.deployer)?;
-    let deployed = deploy(&Rpc::http(&args.rpc)?, &deployer, &plan).await?;
+    let local = args.local || args.rpc.iter().all(|url| is_loopback(url));
+    let outgoing = reaching.outgoing(local)?;
+    // What nobody could call must not get into the file, or onto the chain.
+    for url in args
+        .nodes
+        .iter()
+        .chain(keepers.iter().map(|(_, _, url)| url))
+    {
+        outgoing.reach(url)?;
+    }
+    let deployed = deploy(&Rpc::http(&args.rpc, &outgoing)?, &deployer, &plan).await?;
     let deployment = Deployment {
         version: 1,
         chain_id: deployed.chain_id,
@@ -158,6 +203,8 @@ async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
         deployment_block: deployed.block,
         finality_depth: args.finality_depth,
         authority: args.authority,
+        local,
+        ca: reaching.pem()?,
     };
     let json = deployment.to_json();
     Deployment::parse(&json).context("a URL is not valid")?;
@@ -165,7 +212,8 @@ async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     if let Some(folder) = &args.keeper_configs {
         for (keys, file, url) in &keepers {
-            write_keeper(folder, &args.out, keys, file, url)?;
+            let tls = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
+            write_keeper(folder, &args.out, keys, file, url, tls)?;
         }
     }
     say(&serde_json::json!({
@@ -177,6 +225,17 @@ async fn run_deploy(args: Deploy) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a chain's URL is on this machine.
+fn is_loopback(url: &str) -> bool {
+    // Nothing private may be called by a public deployment: what it refuses and a local one takes is on this machine or near it.
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or(host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<std::net::IpAddr> = name.parse().ok();
+    name == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
 /// keeper-N.toml, with absolute paths.
 fn write_keeper(
     folder: &Path,
@@ -184,6 +243,7 @@ fn write_keeper(
     keys: &KeeperKeys,
     file: &Path,
     url: &str,
+    tls: Option<(&Path, &Path)>,
 ) -> anyhow::Result<()> {
     let index = keys.index();
     std::fs::create_dir_all(folder)?;
@@ -201,6 +261,10 @@ fn write_keeper(
     writeln!(text, "data_dir = {}", quoted(&data)?)?;
     writeln!(text, "listen = {}", toml::Value::String(listen))?;
     writeln!(text, "url = {}", toml::Value::String(url.to_owned()))?;
+    if let Some((certificate, key)) = tls.filter(|_| url.starts_with("https://")) {
+        let (certificate, key) = (quoted(certificate)?, quoted(key)?);
+        writeln!(text, "\n[tls]\ncertificate = {certificate}\nkey = {key}")?;
+    }
     writeln!(text, "\n[keeper]\nkeys = {}", quoted(file)?)?;
     let path = folder.join(format!("keeper-{index}.toml"));
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))

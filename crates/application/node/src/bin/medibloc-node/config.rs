@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use medibloc_api::Deployment;
-use medibloc_node::{DailyLimits, Proxies, private_folder};
+use medibloc_node::{ConnectionLimits, DailyLimits, Proxies, private_folder};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -39,9 +39,31 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// The header in which they say it; `X-Forwarded-For` if none.
     pub(crate) proxy_header: Option<String>,
+    /// What its listener bears at a time.
+    #[serde(default)]
+    pub(crate) connections: ConnectionLimits,
+    /// What it proves its name with; without it, plain HTTP on loopback or behind a proxy.
+    pub(crate) tls: Option<TlsSection>,
+    /// A proxy that ends TLS stands before it: plain HTTP is served on any address.
+    #[serde(default)]
+    pub(crate) behind_proxy: bool,
+    /// Plain HTTP to and from other machines is allowed.
+    #[serde(default)]
+    pub(crate) insecure_http: bool,
+    /// Authorities that are trusted for TLS beside the platform's and the deployment's own (PEM).
+    pub(crate) ca: Option<PathBuf>,
     /// Logs.
     #[serde(default)]
     pub(crate) log: LogSection,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    /// Its certificate and those between it and its authority (PEM, its own first).
+    pub(crate) certificate: PathBuf,
+    /// The certificate's key (PEM).
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -157,6 +179,13 @@ impl Config {
         }
         if let Some(keeper) = &mut self.keeper {
             to(&mut keeper.keys);
+        }
+        if let Some(tls) = &mut self.tls {
+            to(&mut tls.certificate);
+            to(&mut tls.key);
+        }
+        if let Some(ca) = &mut self.ca {
+            to(ca);
         }
         private_folder(&self.data_dir)
             .with_context(|| format!("cannot make {}", self.data_dir.display()))?;

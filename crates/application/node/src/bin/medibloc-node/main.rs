@@ -3,6 +3,7 @@
 mod authority;
 mod chain;
 mod config;
+mod reaching;
 mod rotate;
 mod serve;
 
@@ -19,6 +20,8 @@ use medibloc_node::{KeeperKeys, OsEntropy, make_wallet};
     about = "A consortium member's program"
 )]
 struct Cli {
+    #[command(flatten)]
+    reaching: reaching::Reaching,
     #[command(subcommand)]
     command: Command,
 }
@@ -96,12 +99,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let reaching = cli.reaching;
     match cli.command {
-        Command::Gateway(settings) => runtime.block_on(serve::gateway(settings)),
-        Command::Keeper(settings) => runtime.block_on(serve::keeper(settings)),
-        Command::Chain(command) => runtime.block_on(chain::run(command)),
-        Command::Authority(command) => runtime.block_on(authority::run(command)),
-        Command::Keys(Keys::Rotate(settings)) => runtime.block_on(rotate::run(&settings)),
+        Command::Gateway(settings) => runtime.block_on(serve::gateway(settings, reaching)),
+        Command::Keeper(settings) => runtime.block_on(serve::keeper(settings, reaching)),
+        Command::Chain(command) => runtime.block_on(chain::run(command, reaching)),
+        Command::Authority(command) => runtime.block_on(authority::run(command, reaching)),
+        Command::Keys(Keys::Rotate(settings)) => {
+            runtime.block_on(rotate::run(&settings, &reaching))
+        }
         Command::Keys(keys) => make(keys),
     }
 }

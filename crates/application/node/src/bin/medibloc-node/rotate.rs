@@ -4,12 +4,13 @@
 use anyhow::{Context as _, bail};
 use medibloc_ledger::Facts as _;
 use medibloc_ledger_evm::AuthorityWallet;
-use medibloc_node::{KeeperKeys, OsEntropy, connect, system_clock};
+use medibloc_node::{KeeperKeys, OsEntropy, system_clock};
 
 use crate::config::Config;
+use crate::reaching::Reaching;
 use crate::{Settings, say};
 
-pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn run(settings: &Settings, reaching: &Reaching) -> anyhow::Result<()> {
     let config = Config::load(settings)?;
     let section = config
         .keeper
@@ -17,7 +18,8 @@ pub(crate) async fn run(settings: &Settings) -> anyhow::Result<()> {
         .context("the configuration has no section [keeper]")?;
     let file = section.keys;
     let mut keys = KeeperKeys::read(&file)?;
-    let ledger = connect(&config.deployment()?).await?;
+    let reaching = reaching.clone().with(&config);
+    let ledger = reaching.connect(&config.deployment()?).await??;
     let committee = ledger.committee().await?;
     let index = keys.index();
     let known = committee.keepers.iter().find(|it| it.index == index);

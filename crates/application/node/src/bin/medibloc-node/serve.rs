@@ -1,25 +1,26 @@
 //! Serving: connect, open, listen, and end in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use medibloc_api::Deployment;
 use medibloc_ledger::LedgerError;
 use medibloc_ledger_evm::EvmLedger;
 use medibloc_node::{
-    Bounds, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Starting, Upkeep,
-    WalletRelay, connect, gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve,
-    system_clock,
+    Front, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Listening, Starting, Tls,
+    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve, system_clock,
 };
 use medibloc_store::{MemoryStore, OwnStore};
 use medibloc_store_ipfs::{IpfsStore, Options};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Settings;
 use crate::config::{Config, StoreKind};
+use crate::reaching::Reaching;
 
 /// Between two looks at the chain while nobody asks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -42,7 +43,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) async fn gateway(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::Result<()> {
     let config = Config::load(&settings)?;
     start_log(&config)?;
     let section = config
@@ -50,6 +51,8 @@ pub(crate) async fn gateway(settings: Settings) -> anyhow::Result<()> {
         .clone()
         .context("the configuration has no section [gateway]")?;
     let deployment = config.deployment()?;
+    let reaching = reaching.with(&config);
+    let listening = listening(&config, &reaching).await?;
     let wallet = read_wallet(&section.relay_key)?;
     let store = open_store(section.store, &config)?;
     let told = GatewayConfig {
@@ -61,7 +64,7 @@ pub(crate) async fn gateway(settings: Settings) -> anyhow::Result<()> {
         proxies: config.proxies()?,
     };
     let begin = async move {
-        let ledger = connect_patiently(&deployment).await?;
+        let ledger = connect_patiently(&deployment, &reaching).await?;
         let ports: Arc<EvmLedger> = Arc::new(ledger.clone());
         let on = Gateway {
             store,
@@ -72,14 +75,17 @@ pub(crate) async fn gateway(settings: Settings) -> anyhow::Result<()> {
         };
         Ok(gateway_with_upkeep(on, told)?)
     };
-    listen("gateway", &config, begin).await
+    listen("gateway", listening, begin).await
 }
 
 /// Connects as soon as the chain answers. One that answers wrongly is an error: waiting would not help.
-async fn connect_patiently(deployment: &Deployment) -> anyhow::Result<EvmLedger> {
+async fn connect_patiently(
+    deployment: &Deployment,
+    reaching: &Reaching,
+) -> anyhow::Result<EvmLedger> {
     let mut pause = Duration::from_millis(500);
     loop {
-        match connect(deployment).await {
+        match reaching.connect(deployment).await? {
             Ok(ledger) => return Ok(ledger),
             Err(error @ LedgerError::Unreachable { .. }) => {
                 tracing::warn!(
@@ -110,7 +116,7 @@ fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn OwnSto
     }
 }
 
-pub(crate) async fn keeper(settings: Settings) -> anyhow::Result<()> {
+pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Result<()> {
     let config = Config::load(&settings)?;
     start_log(&config)?;
     let section = config
@@ -119,6 +125,8 @@ pub(crate) async fn keeper(settings: Settings) -> anyhow::Result<()> {
         .context("the configuration has no section [keeper]")?;
     let deployment = config.deployment()?;
     let keys = KeeperKeys::read(&section.keys)?;
+    let reaching = reaching.with(&config);
+    let listening = listening(&config, &reaching).await?;
     let told = KeeperConfig {
         url: config.url.clone(),
         folder: Some(config.data_dir.clone()),
@@ -129,7 +137,7 @@ pub(crate) async fn keeper(settings: Settings) -> anyhow::Result<()> {
         limits: config.limits,
     };
     let begin = async move {
-        let ledger = Arc::new(connect_patiently(&deployment).await?);
+        let ledger = Arc::new(connect_patiently(&deployment, &reaching).await?);
         let on = Keeper {
             keys,
             facts: ledger.clone(),
@@ -138,25 +146,92 @@ pub(crate) async fn keeper(settings: Settings) -> anyhow::Result<()> {
         };
         Ok(keeper_with_upkeep(on, told)?)
     };
-    listen("keeper", &config, begin).await
+    listen("keeper", listening, begin).await
+}
+
+/// Opens the listener before anything else is done: a wrong address or certificate is told at once.
+async fn listening(
+    config: &Config,
+    reaching: &Reaching,
+) -> anyhow::Result<(TcpListener, Listening)> {
+    raise_open_files();
+    let tls = config.tls.as_ref();
+    let tls = tls
+        .map(|files| Tls::open(&files.certificate, &files.key))
+        .transpose()?;
+    let listener = bind(&config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    if tls.is_none() && !address.ip().to_canonical().is_loopback() {
+        ensure!(
+            config.behind_proxy || reaching.insecure_http,
+            "{address} is not a loopback address, and what is served there would be plain HTTP: name a certificate in [tls], set \
+             behind_proxy = true if a proxy ends TLS, or allow it with --insecure-http"
+        );
+        if !config.behind_proxy {
+            tracing::warn!(
+                "plain HTTP is served to other machines: whoever is on the way sees which addresses ask for which records, and \
+                 when, and can change answers"
+            );
+        }
+    }
+    let how = Listening {
+        bounds: config.connections.bounds(),
+        tls,
+        front: front(config)?,
+    };
+    Ok((listener, how))
+}
+
+/// The proxies that are believed, as the listener knows them.
+fn front(config: &Config) -> anyhow::Result<Option<Front>> {
+    let believed = config.proxies()?;
+    Ok(believed.header.map(|header| Front {
+        proxies: believed.trusted,
+        header,
+    }))
+}
+
+/// Connections that the system holds until they are accepted: beyond it, it drops them, and a peer tries again a second later.
+const WAITING: u32 = 4_096;
+
+async fn bind(at: &str) -> std::io::Result<TcpListener> {
+    let mut failed = None;
+    for address in tokio::net::lookup_host(at).await? {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(WAITING)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
+}
+
+/// Each connection is an open file; the usual limit of 1,024 is for programs with few.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if setrlimit(Resource::Nofile, limit).is_err() {
+            tracing::warn!("the limit of open files stays as it was");
+        }
+    }
 }
 
 async fn listen(
     part: &'static str,
-    config: &Config,
+    (listener, how): (TcpListener, Listening),
     begin: impl Future<Output = anyhow::Result<(Router, Upkeep)>>,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(&config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(part, listen = %listener.local_addr()?, "serving");
     let starting = Starting::default();
-    let server = serve(
-        listener,
-        starting.router(),
-        Bounds::default(),
-        wait_for_end(),
-    );
+    let server = serve(listener, starting.router(), how, wait_for_end());
     let mut server = std::pin::pin!(server);
     let upkeep = tokio::select! {
         begun = begin => {

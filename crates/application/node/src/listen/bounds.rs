@@ -1,0 +1,187 @@
+//! What one listener gives its peers.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName};
+use serde::{Deserialize, Serialize};
+
+/// How a listener bounds its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bounds {
+    /// Connections in all. The next one takes the place of the one that has kept the listener waiting longest, of the source
+    /// with most of them.
+    pub connections: usize,
+    /// Connections of one source: an IPv4 address, or 64 bits of an IPv6 one.
+    pub a_source: usize,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For a request's head, and for an idle connection.
+    pub head: Duration,
+    /// A peer that sends a body or takes an answer moves [`Bounds::pace`] bytes in each span of this length.
+    pub span: Duration,
+    /// Bytes in each span.
+    pub pace: usize,
+    /// Bytes of one request's body.
+    pub body: usize,
+    /// Bytes that bodies and answers on their way hold in memory, in all. The first 16 KiB of each count as nothing.
+    pub memory: usize,
+    /// Bytes that those of one source hold.
+    pub memory_a_source: usize,
+    /// For answers that are on their way when the program is told to end.
+    pub farewell: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 1_024,
+            a_source: 64,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(20),
+            span: Duration::from_secs(10),
+            pace: 32 << 10,
+            body: medibloc_api::limits::BODY,
+            memory: 64 << 20,
+            memory_a_source: 40 << 20,
+            farewell: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What an operator may set of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectionLimits {
+    /// Connections in all.
+    pub connections: Option<usize>,
+    /// Connections of one source.
+    pub a_source: Option<usize>,
+}
+
+impl ConnectionLimits {
+    /// The bounds with what is set.
+    #[must_use]
+    pub fn bounds(self) -> Bounds {
+        let default = Bounds::default();
+        Bounds {
+            connections: self.connections.unwrap_or(default.connections).max(1),
+            a_source: self.a_source.unwrap_or(default.a_source).max(1),
+            ..default
+        }
+    }
+}
+
+/// Proxies that stand before the listener, and the header in which they name whom they speak for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// Their addresses: nobody else's header is believed, and their connections are bounded in all alone.
+    pub proxies: Vec<IpAddr>,
+    /// `x-forwarded-for`, or another whose last entry is the peer that the proxy saw.
+    pub header: HeaderName,
+}
+
+impl Front {
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.contains(&peer.to_canonical())
+    }
+
+    /// Whom a request is from: the last entry that is no proxy of these, if the peer is one.
+    pub(super) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        if !self.is_proxy(peer) {
+            return peer;
+        }
+        let lines: Vec<&str> = headers
+            .get_all(&self.header)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .collect();
+        let entries = lines.iter().flat_map(|line| line.split(','));
+        let named: Vec<Option<IpAddr>> = entries.map(entry).collect();
+        for entry in named.into_iter().rev() {
+            match entry {
+                Some(address) if self.is_proxy(address) => {}
+                Some(address) => return address,
+                // What a proxy cannot have written is not passed over.
+                None => break,
+            }
+        }
+        peer
+    }
+}
+
+/// An entry: an address, perhaps with a port.
+fn entry(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let address = text
+        .parse()
+        .ok()
+        .or_else(|| text.parse().ok().map(|it: std::net::SocketAddr| it.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
+    address.map(|it: IpAddr| it.to_canonical())
+}
+
+/// Whom a request is from, behind trusted proxies too; in the extensions of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source(pub IpAddr);
+
+impl Source {
+    /// An address, or the 64 bits that a network gives to one line.
+    pub(super) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let line = address.to_bits() & (u128::MAX << 64);
+                IpAddr::V6(Ipv6Addr::from_bits(line))
+            }
+            address => address,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_names_another_source() {
+        let front = Front {
+            proxies: vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()],
+            header: HeaderName::from_static("x-forwarded-for"),
+        };
+        for (peer, lines, expected) in [
+            ("10.0.0.1", vec!["192.0.2.7"], "192.0.2.7"),
+            ("::ffff:10.0.0.1", vec!["192.0.2.7:555"], "192.0.2.7"),
+            (
+                "10.0.0.1",
+                vec!["6.6.6.6, 192.0.2.7, 10.0.0.2"],
+                "192.0.2.7",
+            ),
+            ("10.0.0.1", vec!["6.6.6.6", "192.0.2.7"], "192.0.2.7"),
+            ("10.0.0.1", vec!["6.6.6.6, junk"], "10.0.0.1"),
+            ("10.0.0.1", vec![], "10.0.0.1"),
+            ("10.0.0.1", vec!["[2001:db8::1]"], "2001:db8::1"),
+            ("192.0.2.9", vec!["6.6.6.6"], "192.0.2.9"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in &lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            let source = front.source(peer.parse().unwrap(), &headers);
+            assert_eq!(
+                source,
+                expected.parse::<IpAddr>().unwrap(),
+                "{peer} {lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_ipv6_is_one_source() {
+        let of = |text: &str| Source::of(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+}

@@ -1,0 +1,134 @@
+//! The listener's TLS: served from files, read again when they change, kept when what they change to is bad; and refused where
+//! plain HTTP would leave the machine.
+
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
+#![allow(dead_code, reason = "one of three tests that start an institution")]
+
+#[path = "program/start.rs"]
+mod start;
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use medibloc_evil::impostor::{Authority, Pair};
+use medibloc_node::{Listening, Tls, serve};
+use medibloc_transport::{Outgoing, Policy, Waits};
+use start::{Institution, refused};
+
+const WAITS: Waits = Waits {
+    connect: Duration::from_secs(10),
+    answer: Duration::from_secs(10),
+};
+
+/// What a new connection is told, or why there is none.
+async fn ask(url: &str, authority: &Authority) -> Result<String, String> {
+    let outgoing = Outgoing::new(Policy::LOCAL)
+        .trusting("test", authority.pem().as_bytes())
+        .unwrap();
+    let client = outgoing.client(WAITS).unwrap();
+    match client.get(url).send().await {
+        Ok(answer) => Ok(answer.text().await.unwrap()),
+        Err(error) => Err(outgoing.words(url, &error)),
+    }
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_read_again_and_a_bad_one_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (
+        folder.path().join("node.crt"),
+        folder.path().join("node.key"),
+    );
+    let write = |pair: &Pair| {
+        std::fs::write(&certificate, &pair.certificate).unwrap();
+        std::fs::write(&key, &pair.key).unwrap();
+    };
+    let (first, second) = (Authority::new(), Authority::new());
+    write(&first.pair("127.0.0.1"));
+    let how = Listening {
+        tls: Some(Tls::open(&certificate, &key).unwrap()),
+        ..Listening::default()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/", get(|| async { "here" }));
+    tokio::spawn(serve(listener, router, how, std::future::pending()));
+    assert_eq!(ask(&url, &first).await, Ok("here".into()));
+    let foreign = ask(&url, &second).await.unwrap_err();
+    assert!(foreign.contains("does not trust"), "{foreign}");
+
+    write(&second.pair("127.0.0.1"));
+    let begun = Instant::now();
+    while ask(&url, &second).await.is_err() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is not read again"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // A key of another certificate, then nothing at all: the one before stays.
+    std::fs::write(&key, first.pair("127.0.0.1").key).unwrap();
+    let why = Tls::open(&certificate, &key).unwrap_err().to_string();
+    assert!(why.contains("not the certificate's key"), "{why}");
+    std::fs::remove_file(&certificate).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(ask(&url, &second).await, Ok("here".into()));
+    // Whole again, it goes on.
+    write(&first.pair("127.0.0.1"));
+    let begun = Instant::now();
+    while ask(&url, &first).await.is_err() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is not read again"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn plain_http_beyond_this_machine_needs_to_be_asked_for() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let listen = ["gateway", "--config", "node.toml", "--listen", "0.0.0.0:0"];
+    let told = refused(at, &listen);
+    assert!(
+        told.contains("not a loopback address") && told.contains("behind_proxy"),
+        "{told}"
+    );
+    let bad = [
+        "gateway",
+        "--config",
+        "node.toml",
+        "--set",
+        "tls.certificate=none.crt",
+        "--set",
+        "tls.key=none.key",
+    ];
+    let told = refused(at, &bad);
+    assert!(told.contains("none.crt"), "{told}");
+    let deploy = [
+        "chain",
+        "deploy",
+        "--rpc",
+        "http://chain.example.org",
+        "--deployer",
+        "deployer.json",
+        "--authority",
+        &world.authority,
+        "--keeper",
+        "keeper.json=https://keeper.example.org",
+        "--node",
+        "https://node.example.org",
+        "--threshold",
+        "1",
+    ];
+    let told = refused(at, &deploy);
+    assert!(
+        told.contains("plain HTTP") && told.contains("--insecure-http"),
+        "{told}"
+    );
+    let chain = ["chain", "serve", "--listen", "0.0.0.0:0"];
+    let told = refused(at, &chain);
+    assert!(told.contains("not a loopback address"), "{told}");
+}
