@@ -15,6 +15,9 @@ pub struct Bounds {
     pub connections: usize,
     /// Connections of one source: an IPv4 address, or 64 bits of an IPv6 one.
     pub a_source: usize,
+    /// Nobody is sent away who has kept the listener waiting for less, unless for a source with hardly any connection: who is cut
+    /// off comes again, and each time costs more than waiting.
+    pub patience: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For a request's head, and for an idle connection.
@@ -38,6 +41,7 @@ impl Default for Bounds {
         Self {
             connections: 1_024,
             a_source: 64,
+            patience: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             span: Duration::from_secs(10),

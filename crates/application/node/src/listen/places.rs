@@ -10,9 +10,6 @@ use tokio::sync::Notify;
 
 use super::bounds::{Bounds, Source};
 
-/// Nobody is sent away before this, unless for a source with hardly any connection.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Connections that a source has for sure, as long as others have more.
 const FEW: usize = 4;
 
@@ -90,7 +87,7 @@ impl Places {
             .get(&source)
             .map_or(0, |crowd| crowd.seats.len());
         if own >= self.bounds.a_source && !is_proxy {
-            self.send_away(&mut table, source, GRACE)?;
+            self.send_away(&mut table, source, self.bounds.patience)?;
         } else if table.count >= self.bounds.connections {
             let largest = table
                 .sources
@@ -98,7 +95,11 @@ impl Places {
                 .max_by_key(|(_, crowd)| crowd.seats.len())
                 .filter(|(_, crowd)| crowd.seats.len() > own)
                 .map_or(source, |(source, _)| *source);
-            let grace = if own < FEW { Duration::ZERO } else { GRACE };
+            let grace = if own < FEW {
+                Duration::ZERO
+            } else {
+                self.bounds.patience
+            };
             self.send_away(&mut table, largest, grace)?;
         }
         let id = table.next;
@@ -171,7 +172,8 @@ impl Places {
             .iter()
             .filter(|(_, seat)| !seat.busy.load(Relaxed))
             .filter(|(_, seat)| {
-                u128::from(now - now.min(seat.since.load(Relaxed))) >= GRACE.as_millis()
+                u128::from(now - now.min(seat.since.load(Relaxed)))
+                    >= self.bounds.patience.as_millis()
             })
             .max_by_key(|(_, seat)| seat.held.load(Relaxed));
         let Some((id, seat)) = seat.map(|(id, seat)| (*id, seat.clone())) else {

@@ -65,6 +65,7 @@ async fn a_head_that_never_ends_is_cut_off() {
 async fn slow_heads_of_a_full_source_give_their_places_to_the_next() {
     let on = start(bounded(Bounds {
         a_source: 4,
+        patience: Duration::from_millis(250),
         ..Bounds::default()
     }))
     .await;
