@@ -7,7 +7,7 @@ import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AnchorFields, GrantFields, Scope} from "./Types.sol";
+import {AnchorFields, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "./Types.sol";
 
 /// @title Consent
 contract Consent is IConsent, ERC2771Context {
@@ -23,24 +23,24 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function grantWrite(bytes32 nonce, address author, uint8 kinds, uint64 until, bytes32 digest) external {
+    function grantWrite(bytes32 nonce, address author, KindSet kinds, uint64 until, bytes32 digest) external {
         _book.grantWrite(_sender(), nonce, author, kinds, until, digest);
     }
 
     /// @inheritdoc IConsent
     function grant(GrantFields calldata g, AnchorFields calldata a) external {
-        bytes32 id = _requireOwner(g);
+        GrantId id = _requireOwner(g);
         if (g.scope == Scope.One) {
-            if (a.owner != g.owner) revert NotOwner(g.recordId, g.owner);
-            if (Ids.record(a.author, a.owner, a.nonce) != g.recordId) revert WrongPreimage(g.recordId);
-            _records.requireOpenable(g.recordId, bytes22(Ids.hash(a)));
+            if (a.owner != g.owner) revert NotOwner(RecordId.unwrap(g.recordId), g.owner);
+            if (Ids.record(a.author, a.owner, a.nonce) != g.recordId) revert WrongPreimage(RecordId.unwrap(g.recordId));
+            _records.requireOpenable(g.recordId, bytes26(Ids.hash(a)));
         }
         _book.grant(g, id);
     }
 
     /// @inheritdoc IConsent
     function deliver(GrantFields calldata g, uint32 number, bytes32 digest) external {
-        bytes32 id = _requireOwner(g);
+        GrantId id = _requireOwner(g);
         _book.check(g);
         emit Delivered(id, g.owner, g.reader, number, digest);
     }
@@ -66,12 +66,12 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function check(GrantFields calldata g) external view returns (bytes32 grantId) {
+    function check(GrantFields calldata g) external view returns (GrantId grantId) {
         return _book.check(g);
     }
 
     /// @inheritdoc IConsent
-    function requireStanding(bytes32 grantId, address owner, address reader, bytes18 commitment) external view {
+    function requireStanding(GrantId grantId, address owner, address reader, bytes20 commitment) external view {
         _book.requireStanding(grantId, owner, reader, commitment);
     }
 
@@ -81,25 +81,25 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function writeGrant(address owner, address author) external view returns (uint8 kinds, uint64 until, bool live) {
+    function writeGrant(address owner, address author) external view returns (KindSet kinds, uint64 until, bool live) {
         return _book.writeGrant(owner, author);
     }
 
     /// @inheritdoc IConsent
-    function mayWrite(address owner, address author, uint8 kind) external view returns (bool) {
+    function mayWrite(address owner, address author, Kind kind) external view returns (bool) {
         return _book.mayWrite(owner, author, kind);
     }
 
     /// @inheritdoc IConsent
-    function grantState(bytes32 grantId) external view returns (uint64 grantedAt, bool revoked, bytes18 commitment) {
+    function grantState(GrantId grantId) external view returns (uint64 grantedAt, bool revoked, bytes20 commitment) {
         ConsentBook.Entry memory entry = _book.entries[grantId];
         return (entry.since, entry.revoked, entry.commitment);
     }
 
-    function _requireOwner(GrantFields calldata g) private view returns (bytes32 id) {
+    function _requireOwner(GrantFields calldata g) private view returns (GrantId id) {
         id = Ids.grant(g.owner, g.reader, g.nonce);
         address sender = _sender();
-        if (g.owner != sender) revert NotOwner(id, sender);
+        if (g.owner != sender) revert NotOwner(GrantId.unwrap(id), sender);
     }
 
     function _sender() private view returns (address id) {

@@ -8,14 +8,16 @@ import {IReceipts} from "./interfaces/IReceipts.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AnchorFields, GrantFields, Scope} from "./Types.sol";
+import {AnchorFields, Class, ClassSet, GrantFields, GrantId, RecordId, Scope} from "./Types.sol";
 
 /// @title Receipts
 contract Receipts is IReceipts, ERC2771Context {
     IAccounts private immutable _accounts;
     IConsent private immutable _consent;
     IRecords private immutable _records;
-    mapping(bytes32 grantId => uint32) private _readsUsed;
+    mapping(GrantId grantId => uint32) private _readsUsed;
+    /// @dev One bit a nonce, 256 of them a slot.
+    mapping(address reader => mapping(uint256 page => uint256)) private _nonces;
 
     constructor(address forwarder, IAccounts accounts, IConsent consent, IRecords records) ERC2771Context(forwarder) {
         _accounts = accounts;
@@ -25,30 +27,36 @@ contract Receipts is IReceipts, ERC2771Context {
 
     /// @inheritdoc IReceipts
     function openRead(
-        bytes32 recordId,
+        RecordId recordId,
         bytes32 purposeTag,
         bytes32 nonce,
         AnchorFields calldata a,
         GrantFields calldata g
     ) external {
-        bytes32 grantId = Ids.grant(g.owner, g.reader, g.nonce);
-        _consent.requireStanding(grantId, g.owner, g.reader, bytes18(Ids.hash(g)));
+        GrantId grantId = Ids.grant(g.owner, g.reader, g.nonce);
+        _consent.requireStanding(grantId, g.owner, g.reader, bytes20(Ids.hash(g)));
         ConsentBook.requireInPeriod(g, grantId);
         _requireReader(g.reader, grantId);
         if (purposeTag != g.purposeTag) revert WrongPurpose(grantId, purposeTag);
         if (Ids.record(a.author, a.owner, a.nonce) != recordId) revert WrongPreimage(recordId);
-        _records.requireOpenable(recordId, bytes22(Ids.hash(a)));
+        _records.requireOpenable(recordId, bytes26(Ids.hash(a)));
         if (!_covers(g, a, recordId)) revert RecordNotCovered(grantId, recordId);
+        _use(g.reader, nonce);
         if (g.reads != 0) _count(grantId, g.reads);
         emit ReadOpened(Ids.receipt(recordId, g.reader, grantId, nonce), recordId, g.reader, grantId, g.owner, nonce);
     }
 
     /// @inheritdoc IReceipts
-    function readsUsed(bytes32 grantId) external view returns (uint32) {
+    function isNonceUsed(address reader, bytes32 nonce) external view returns (bool) {
+        return _nonces[reader][uint256(nonce) >> 8] & _bit(nonce) != 0;
+    }
+
+    /// @inheritdoc IReceipts
+    function readsUsed(GrantId grantId) external view returns (uint32) {
         return _readsUsed[grantId];
     }
 
-    function _requireReader(address reader, bytes32 grantId) private view {
+    function _requireReader(address reader, GrantId grantId) private view {
         address signer = _msgSender();
         address account = _accounts.accountOf(signer);
         if (account == address(0)) revert NotRegistered(signer);
@@ -56,14 +64,27 @@ contract Receipts is IReceipts, ERC2771Context {
     }
 
     /// @dev Class 0 is undisclosed and is never reached by class.
-    function _covers(GrantFields calldata g, AnchorFields calldata a, bytes32 recordId) private pure returns (bool) {
+    function _covers(GrantFields calldata g, AnchorFields calldata a, RecordId recordId) private pure returns (bool) {
         if (a.owner != g.owner) return false;
         if (g.scope == Scope.One) return g.recordId == recordId;
-        if (g.scope == Scope.Classes) return a.class != 0 && g.classes & (uint256(1) << a.class) != 0;
+        if (g.scope == Scope.Classes) {
+            uint8 class = Class.unwrap(a.class);
+            return class != 0 && ClassSet.unwrap(g.classes) & (uint256(1) << class) != 0;
+        }
         return true;
     }
 
-    function _count(bytes32 grantId, uint32 reads) private {
+    function _use(address reader, bytes32 nonce) private {
+        uint256 used = _nonces[reader][uint256(nonce) >> 8];
+        if (used & _bit(nonce) != 0) revert NonceUsed(reader, nonce);
+        _nonces[reader][uint256(nonce) >> 8] = used | _bit(nonce);
+    }
+
+    function _bit(bytes32 nonce) private pure returns (uint256) {
+        return uint256(1) << (uint256(nonce) & 0xff);
+    }
+
+    function _count(GrantId grantId, uint32 reads) private {
         uint32 used = _readsUsed[grantId];
         if (used >= reads) revert ReadsExhausted(grantId, reads);
         _readsUsed[grantId] = used + 1;

@@ -7,16 +7,17 @@ import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {Ids} from "./libraries/Ids.sol";
 import {RecordBook} from "./libraries/RecordBook.sol";
-import {AnchorFields, Role} from "./Types.sol";
+import {AnchorFields, Kind, NO_RECORD, RecordId, Role} from "./Types.sol";
 
 /// @title Records
 contract Records is IRecords, ERC2771Context {
     using RecordBook for RecordBook.Book;
 
-    uint8 private constant MEDICAL = 1;
-    uint8 private constant SELF = 2;
-    uint8 private constant DEVICE = 4;
-    uint8 private constant RESEARCH = 5;
+    Kind private constant MEDICAL = Kind.wrap(1);
+    Kind private constant SELF = Kind.wrap(2);
+    Kind private constant DEVICE = Kind.wrap(4);
+    Kind private constant RESEARCH = Kind.wrap(5);
+    uint8 private constant LAST_KIND = 5;
     uint256 private constant MOST = 256;
 
     IAccounts private immutable _accounts;
@@ -30,22 +31,33 @@ contract Records is IRecords, ERC2771Context {
 
     /// @inheritdoc IRecords
     function anchor(AnchorFields calldata fields) external {
-        (address sender, Role role, bool accredited) = _standing();
-        _requireMayWrite(fields, sender, role, accredited);
-        _book.anchor(fields);
+        RecordBook.requireNoAmendment(fields);
+        _anchor(fields);
     }
 
     /// @inheritdoc IRecords
-    function anchorBatch(AnchorFields[] calldata batch) external {
+    function amend(AnchorFields calldata fields, AnchorFields calldata amended) external {
+        _book.requireAmends(fields, amended);
+        _anchor(fields);
+    }
+
+    /// @inheritdoc IRecords
+    function anchorBatch(AnchorFields[] calldata batch, AnchorFields[] calldata amended) external {
         if (batch.length == 0 || batch.length > MOST) revert WrongBatchSize(batch.length);
         (address sender, Role role, bool accredited) = _standing();
+        uint256 used = 0;
         for (uint256 i = 0; i < batch.length; ++i) {
             AnchorFields calldata fields = batch[i];
             bool asBefore = i != 0 && fields.owner == batch[i - 1].owner && fields.kind == batch[i - 1].kind
                 && fields.author == sender;
             if (!asBefore) _requireMayWrite(fields, sender, role, accredited);
+            if (fields.amends != NO_RECORD) {
+                if (used == amended.length) revert AmendedFieldsMissing(fields.amends);
+                _book.requireAmends(fields, amended[used++]);
+            }
             _book.anchor(fields);
         }
+        if (used != amended.length) revert WrongBatchSize(amended.length);
     }
 
     /// @inheritdoc IRecords
@@ -69,10 +81,10 @@ contract Records is IRecords, ERC2771Context {
     }
 
     /// @inheritdoc IRecords
-    function state(bytes32 recordId)
+    function state(RecordId recordId)
         external
         view
-        returns (uint64 anchoredAt, bool accepted, bool erased, bool retracted, bytes22 commitment)
+        returns (uint64 anchoredAt, bool accepted, bool erased, bool retracted, bytes26 commitment)
     {
         RecordBook.Entry memory entry = _book.entries[recordId];
         return (
@@ -85,13 +97,19 @@ contract Records is IRecords, ERC2771Context {
     }
 
     /// @inheritdoc IRecords
-    function capsuleVersion(bytes32 recordId) external view returns (uint32) {
+    function capsuleVersion(RecordId recordId) external view returns (uint32) {
         return _book.entries[recordId].since == 0 ? 0 : _book.replacements[recordId] + 1;
     }
 
     /// @inheritdoc IRecords
-    function requireOpenable(bytes32 recordId, bytes22 commitment) external view {
+    function requireOpenable(RecordId recordId, bytes26 commitment) external view {
         _book.requireOpenable(recordId, commitment);
+    }
+
+    function _anchor(AnchorFields calldata fields) private {
+        (address sender, Role role, bool accredited) = _standing();
+        _requireMayWrite(fields, sender, role, accredited);
+        _book.anchor(fields);
     }
 
     /// @dev The table of who may write what.
@@ -99,8 +117,8 @@ contract Records is IRecords, ERC2771Context {
         if (fields.author != sender) {
             revert NotAuthor(Ids.record(fields.author, fields.owner, fields.nonce), sender);
         }
-        uint8 kind = fields.kind;
-        if (kind == 0 || kind > RESEARCH) revert UnknownKind(kind);
+        Kind kind = fields.kind;
+        if (Kind.unwrap(kind) == 0 || Kind.unwrap(kind) > LAST_KIND) revert UnknownKind(kind);
         if (kind == MEDICAL && (role != Role.Provider || !accredited)) revert NotAccredited(sender);
         if (kind == RESEARCH && (role != Role.Researcher || !accredited)) revert NotAccredited(sender);
         bool own = fields.owner == sender;

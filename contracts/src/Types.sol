@@ -16,9 +16,40 @@ enum Scope {
     All
 }
 
+/// @dev The id of a record (Ids.record).
+type RecordId is bytes32;
+/// @dev The id of a read or write grant (Ids.grant).
+type GrantId is bytes32;
+/// @dev The id of a receipt (Ids.receipt).
+type ReceiptId is bytes32;
+/// @dev 1 medical, 2 self, 3 family, 4 device, 5 research.
+type Kind is uint8;
+/// @dev Bit 1 << kind for each kind.
+type KindSet is uint8;
+/// @dev 0 is undisclosed; the others are 1 to 63, which is all that followers read.
+type Class is uint8;
+/// @dev Bit 1 << class for each class.
+type ClassSet is uint256;
+
+using {sameRecord as ==, otherRecord as !=} for RecordId global;
+using {sameKind as ==} for Kind global;
+
+RecordId constant NO_RECORD = RecordId.wrap(0);
+
+function sameRecord(RecordId a, RecordId b) pure returns (bool) {
+    return RecordId.unwrap(a) == RecordId.unwrap(b);
+}
+
+function otherRecord(RecordId a, RecordId b) pure returns (bool) {
+    return RecordId.unwrap(a) != RecordId.unwrap(b);
+}
+
+function sameKind(Kind a, Kind b) pure returns (bool) {
+    return Kind.unwrap(a) == Kind.unwrap(b);
+}
+
 /// @dev The fields of an anchored record; the chain keeps their commitment, the event keeps them.
-/// author and owner are account ids. kind: 1 medical, 2 self, 3 family, 4 device, 5 research.
-/// class 0 is undisclosed. amends is the id of the record that this one amends, or zero.
+/// author and owner are account ids. amends is the id of the record that this one amends, or zero.
 struct AnchorFields {
     bytes32 nonce;
     address author;
@@ -27,20 +58,20 @@ struct AnchorFields {
     bytes32 keySetDigest;
     bytes32 capsuleDigest;
     bytes32 attestationDigest;
-    uint8 kind;
-    uint8 class;
-    bytes32 amends;
+    Kind kind;
+    Class class;
+    RecordId amends;
 }
 
-/// @dev The fields of a read grant. recordId only for One, classes (bit 1 << class) only for Classes.
+/// @dev The fields of a read grant. recordId only for One, classes only for Classes.
 /// Valid while from <= time < until. reads 0 is without limit. binding zero is a private reader.
 struct GrantFields {
     bytes32 nonce;
     address owner;
     address reader;
     Scope scope;
-    bytes32 recordId;
-    uint256 classes;
+    RecordId recordId;
+    ClassSet classes;
     bytes32 purposeTag;
     uint64 from;
     uint64 until;

@@ -2,7 +2,9 @@
 pragma solidity ^0.8.28;
 
 import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
-import {AnchorFields, GrantFields, Role, Scope} from "../src/Types.sol";
+import {
+    AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, NO_RECORD, RecordId, Role, Scope
+} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 import {World} from "./World.sol";
 
@@ -21,7 +23,10 @@ enum Rule {
     ForeignReader,
     NonceTwice,
     PrivilegedWithoutRole,
-    GrantIdTwice
+    GrantIdTwice,
+    ReceiptTwice,
+    ForeignAmendment,
+    UnknownClassTaken
 }
 
 /// @dev Random acts of six people, mirrored in a plain model of its own; both must agree on what is allowed.
@@ -44,18 +49,19 @@ contract Handler is World {
     address[PEOPLE] private _people;
     AnchorFields[] private _anchors;
     GrantFields[] private _grants;
-    mapping(bytes32 recordId => bool) public isAnchored;
-    mapping(bytes32 recordId => bool) public isAccepted;
-    mapping(bytes32 recordId => bool) public isErased;
-    mapping(bytes32 recordId => bytes32) private _firstWord;
-    mapping(bytes32 recordId => address) private _ownerOf;
-    mapping(bytes32 grantId => bool) public isEnded;
-    mapping(bytes32 grantId => bool) private _isGranted;
-    mapping(bytes32 grantId => uint32) private _reads;
+    mapping(RecordId id => bool) public isAnchored;
+    mapping(RecordId id => bool) public isAccepted;
+    mapping(RecordId id => bool) public isErased;
+    mapping(RecordId id => bytes32) private _firstWord;
+    mapping(RecordId id => address) private _ownerOf;
+    mapping(GrantId id => bool) public isEnded;
+    mapping(GrantId id => bool) private _isGranted;
+    mapping(GrantId id => uint32) private _reads;
     mapping(address owner => mapping(address author => Writing)) private _writing;
     mapping(address account => Permission) private _permission;
     mapping(address account => uint32) private _keyVersion;
     mapping(address account => uint256) private _relayed;
+    mapping(address reader => mapping(bytes32 nonce => bool)) private _isUsed;
     mapping(Rule => uint256) public broken;
     uint64 public clock;
     uint64[] private _statusTimes;
@@ -66,6 +72,7 @@ contract Handler is World {
     uint256 public refusedOpenCount;
     uint256 public relayCount;
     uint256 public grantCount;
+    uint256 public amendCount;
 
     constructor() {
         deploy();
@@ -98,7 +105,7 @@ contract Handler is World {
         uint64 until = clock + uint64(days_ % 90) * 1 days;
         bytes32 nonce = draw();
         vm.prank(o);
-        try consent.grantWrite(nonce, a, kinds, until, 0) {
+        try consent.grantWrite(nonce, a, KindSet.wrap(kinds), until, 0) {
             _writing[o][a] = Writing(kinds, until, true);
         } catch {
             _break(Rule.OwnerAlone, kinds != 0 && until > clock);
@@ -107,24 +114,37 @@ contract Handler is World {
 
     function anchor(uint256 author, uint256 owner, uint8 kind, uint8 class, uint256 reuse) public {
         (address a, address o) = (person(author), person(owner));
-        AnchorFields memory f = fieldsOf(a, o, 1 + kind % 5, class % 8);
+        AnchorFields memory f = fieldsOf(a, o, 1 + kind % 5, class % 50 == 49 ? 64 + class % 100 : class % 8);
+        AnchorFields memory amended;
         if (reuse % 4 == 0 && _anchors.length != 0) {
             AnchorFields memory old = _anchors[reuse % _anchors.length];
             (f.nonce, f.author, f.owner) = (old.nonce, old.author, old.owner);
             (a, o) = (old.author, old.owner);
         }
-        bool allowed = !isAnchored[idOf(f)] && _mayWrite(a, o, f.kind);
+        if (reuse % 3 == 1 && _anchors.length != 0) {
+            amended = _anchors[(reuse / 3) % _anchors.length];
+            f.amends = idOf(amended);
+        }
+        bool amends = f.amends != NO_RECORD;
+        bool allowed = !isAnchored[idOf(f)] && _mayWrite(a, o, Kind.unwrap(f.kind)) && Class.unwrap(f.class) < 64
+            && (!amends || amended.owner == o);
         vm.prank(a);
-        try records.anchor(f) {
+        (bool done,) = address(records).call(
+            amends ? abi.encodeCall(records.amend, (f, amended)) : abi.encodeCall(records.anchor, (f))
+        );
+        if (done) {
+            _break(Rule.ForeignAmendment, amends && amended.owner != o);
+            _break(Rule.UnknownClassTaken, Class.unwrap(f.class) > 63);
+            if (amends) ++amendCount;
             _break(Rule.AnchorAsModel, !allowed);
-            _break(Rule.MedicalByUnaccredited, f.kind == 1 && !_isAccredited(a));
+            _break(Rule.MedicalByUnaccredited, Kind.unwrap(f.kind) == 1 && !_isAccredited(a));
             _break(Rule.IdTwice, isAnchored[idOf(f)]);
             isAnchored[idOf(f)] = true;
             _ownerOf[idOf(f)] = o;
             _firstWord[idOf(f)] = keccak256(abi.encode(f, clock));
             _anchors.push(f);
             ++anchorCount;
-        } catch {
+        } else {
             _break(Rule.AnchorAsModel, allowed);
         }
     }
@@ -162,6 +182,7 @@ contract Handler is World {
         GrantFields memory g = _grantOf(idOf(f), pair, scope, classes, extra);
         vm.prank(g.owner);
         try consent.grant(g, f) {
+            _break(Rule.UnknownClassTaken, ClassSet.unwrap(g.classes) > type(uint64).max);
             _break(Rule.GrantIdTwice, _isGranted[idOf(g)]);
             _break(Rule.OwnerAlone, g.scope == Scope.One && f.owner != g.owner);
             _isGranted[idOf(g)] = true;
@@ -220,14 +241,17 @@ contract Handler is World {
         }
         address sender = caller % 5 == 0 ? person(caller) : g.reader;
         bytes32 tag = purpose % 7 == 0 ? bytes32("another") : g.purposeTag;
-        bool expected = _mayOpen(f, g, sender, tag);
+        bytes32 nonce = caller % 3 == 1 ? bytes32(caller / 3 % 9) : draw();
+        bool expected = _mayOpen(f, g, sender, tag) && !_isUsed[sender][nonce];
         vm.prank(sender);
-        try receipts.openRead(idOf(f), tag, draw(), f, g) {
+        try receipts.openRead(idOf(f), tag, nonce, f, g) {
+            _break(Rule.ReceiptTwice, _isUsed[sender][nonce]);
+            _isUsed[sender][nonce] = true;
             _break(Rule.ReceiptAsModel, !expected);
             _break(Rule.ReceiptWithoutLiveGrant, !_isLive(g));
             _break(Rule.ReceiptOfErased, isErased[idOf(f)]);
             _break(Rule.ReceiptOfUnaccepted, !isAccepted[idOf(f)]);
-            _break(Rule.ClassZeroByClass, g.scope == Scope.Classes && f.class == 0);
+            _break(Rule.ClassZeroByClass, g.scope == Scope.Classes && Class.unwrap(f.class) == 0);
             _break(Rule.ForeignReader, sender != g.reader || f.owner != g.owner);
             _break(Rule.TooManyReads, g.reads != 0 && ++_reads[idOf(g)] > g.reads);
             ++openCount;
@@ -296,10 +320,10 @@ contract Handler is World {
 
     function recordsDiffer() external view returns (uint256 count) {
         for (uint256 i = 0; i < _anchors.length; ++i) {
-            bytes32 id = idOf(_anchors[i]);
-            (uint64 since, bool accepted_, bool erased,, bytes22 commitment) = records.state(id);
+            RecordId id = idOf(_anchors[i]);
+            (uint64 since, bool accepted_, bool erased,, bytes26 commitment) = records.state(id);
             bool same = _firstWord[id] == keccak256(abi.encode(_anchors[i], since)) && accepted_ == isAccepted[id]
-                && erased == isErased[id] && commitment == bytes22(keccak256(abi.encode(_anchors[i])));
+                && erased == isErased[id] && commitment == bytes26(keccak256(abi.encode(_anchors[i])));
             if (!same) ++count;
         }
     }
@@ -308,7 +332,7 @@ contract Handler is World {
         for (uint256 i = 0; i < PEOPLE * PEOPLE * 5; ++i) {
             (address o, address a, uint8 kind) =
                 (person(i % PEOPLE), person(i / PEOPLE % PEOPLE), uint8(1 + i / PEOPLE / PEOPLE));
-            if (consent.mayWrite(o, a, kind) != _writingIsLive(o, a, kind)) ++count;
+            if (consent.mayWrite(o, a, Kind.wrap(kind)) != _writingIsLive(o, a, kind)) ++count;
         }
     }
 
@@ -337,17 +361,20 @@ contract Handler is World {
         return _people[i % PEOPLE];
     }
 
-    function _grantOf(bytes32 recordId, uint256 pair, uint8 scope, uint256 classes, uint256 extra)
+    function _grantOf(RecordId recordId, uint256 pair, uint8 scope, uint256 classes, uint256 extra)
         private
         returns (GrantFields memory g)
     {
-        g = grantOf(Scope(scope % 3), 0, 0);
+        g = grantOf(Scope(scope % 3), NO_RECORD, 0);
         (g.owner, g.reader, g.reads) = (person(pair), person(pair / PEOPLE), uint32(extra % 6));
         if (extra % 2 == 0) g.owner = _ownerOf[recordId];
         g.from = clock + 1 hours - uint64(classes % 1 days);
         g.until = clock + 5 days;
         if (g.scope == Scope.One) g.recordId = recordId;
-        if (g.scope == Scope.Classes) g.classes = (classes | 2) & ~uint256(1);
+        if (g.scope == Scope.Classes) {
+            uint256 known = (classes | 2) & (type(uint64).max - 1);
+            g.classes = ClassSet.wrap(extra % 23 == 22 ? known | (uint256(1) << (64 + classes % 192)) : known);
+        }
         if (extra % 4 == 3 && _grants.length != 0) {
             GrantFields memory old = _grants[extra % _grants.length];
             (g.nonce, g.owner, g.reader) = (old.nonce, old.owner, old.reader);
@@ -373,9 +400,10 @@ contract Handler is World {
         view
         returns (bool)
     {
-        bytes32 id = idOf(f);
+        RecordId id = idOf(f);
         bool covered = g.scope == Scope.All || (g.scope == Scope.One && g.recordId == id)
-            || (g.scope == Scope.Classes && f.class != 0 && (g.classes >> f.class) & 1 == 1);
+            || (g.scope == Scope.Classes && Class.unwrap(f.class) != 0
+                && (ClassSet.unwrap(g.classes) >> Class.unwrap(f.class)) & 1 == 1);
         return sender == g.reader && f.owner == g.owner && tag == g.purposeTag && covered && _isLive(g)
             && isAccepted[id] && !isErased[id] && (g.reads == 0 || _reads[idOf(g)] < g.reads);
     }

@@ -70,6 +70,18 @@ contract InvariantsTest {
         never(Rule.ClassZeroByClass);
     }
 
+    function invariant_noReceiptIsGivenTwice() external view {
+        never(Rule.ReceiptTwice);
+    }
+
+    function invariant_nobodyAmendsAnotherOwnersRecord() external view {
+        never(Rule.ForeignAmendment);
+    }
+
+    function invariant_noClassThatFollowersDoNotReadIsTaken() external view {
+        never(Rule.UnknownClassTaken);
+    }
+
     function invariant_readsStayWithinTheirLimit() external view {
         never(Rule.TooManyReads);
     }
@@ -125,6 +137,7 @@ contract InvariantsTest {
         require(_handler.anchorCount() > 10 && _handler.grantCount() > 10, "few anchors or grants");
         require(_handler.openCount() > 10 && _handler.refusedOpenCount() > 20, "few receipts or refusals");
         require(_handler.relayCount() > 10, "few relayed requests");
+        require(_handler.amendCount() > 3, "few amendments");
         for (uint256 i = 0; i <= uint256(type(Rule).max); ++i) {
             never(Rule(i));
         }

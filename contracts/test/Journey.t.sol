@@ -5,7 +5,7 @@ import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.
 import {IConsent} from "../src/interfaces/IConsent.sol";
 import {IReceipts} from "../src/interfaces/IReceipts.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
-import {AnchorFields, GrantFields, Role, Scope} from "../src/Types.sol";
+import {AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope} from "../src/Types.sol";
 import {Vm, vm} from "./Vm.sol";
 import {World} from "./World.sol";
 
@@ -24,7 +24,7 @@ contract JourneyTest is World {
         Vm.Log memory log = vm.getRecordedLogs()[0];
         require(log.emitter == address(receipts) && log.topics[0] == IReceipts.ReadOpened.selector, "event");
         bytes32 id = keccak256(abi.encode(idOf(a), reader, idOf(g), bytes32("once")));
-        require(log.topics[1] == id && log.topics[2] == idOf(a), "ids");
+        require(log.topics[1] == id && log.topics[2] == RecordId.unwrap(idOf(a)), "ids");
         require(log.topics[3] == bytes32(uint256(uint160(reader))), "reader");
         require(keccak256(log.data) == keccak256(abi.encode(idOf(g), patient, bytes32("once"))), "data");
     }
@@ -45,7 +45,7 @@ contract JourneyTest is World {
 
     function test_capsuleVersionsCountFromOne() public {
         AnchorFields memory a = accepted(3);
-        require(records.capsuleVersion(idOf(a)) == 1 && records.capsuleVersion("none") == 0, "first");
+        require(records.capsuleVersion(idOf(a)) == 1 && records.capsuleVersion(RecordId.wrap("none")) == 0, "first");
         vm.recordLogs();
         vm.prank(patient);
         records.replaceCapsule(a, "second");
@@ -72,15 +72,62 @@ contract JourneyTest is World {
     function test_batchOfManyOwnersAndAnAmendmentInIt() public {
         grantWrite(reader, doctor, 2);
         AnchorFields[] memory batch = new AnchorFields[](256);
+        AnchorFields[] memory amended = new AnchorFields[](254);
         for (uint256 i = 0; i < 256; ++i) {
             batch[i] = fieldsOf(doctor, i % 2 == 0 ? patient : reader, 1, 3);
-            if (i > 1) batch[i].amends = idOf(batch[i - 2]);
+            if (i > 1) {
+                batch[i].amends = idOf(batch[i - 2]);
+                amended[i - 2] = batch[i - 2];
+            }
         }
         vm.prank(doctor);
-        records.anchorBatch(batch);
+        records.anchorBatch(batch, amended);
         for (uint256 i = 0; i < 256; ++i) {
             checkState(batch[i], false, false, false);
         }
+    }
+
+    function test_anAmendmentOfOnesOwn() public {
+        AnchorFields memory a = anchored(1, 3);
+        AnchorFields memory b = fieldsOf(doctor, patient, 1, 3);
+        b.amends = idOf(a);
+        vm.prank(doctor);
+        records.amend(b, a);
+        checkState(b, false, false, false);
+        vm.prank(patient);
+        records.erase(a);
+        AnchorFields memory c = fieldsOf(doctor, patient, 1, 3);
+        c.amends = idOf(a);
+        vm.prank(doctor);
+        records.amend(c, a);
+    }
+
+    function test_aNonceIsUsedOnce() public {
+        AnchorFields memory a = accepted(3);
+        GrantFields memory g = granted(a);
+        bytes32[4] memory nonces = [bytes32(0), bytes32(uint256(1)), bytes32(uint256(255)), bytes32(type(uint256).max)];
+        for (uint256 i = 0; i < 4; ++i) {
+            require(!receipts.isNonceUsed(reader, nonces[i]), "not yet");
+            vm.prank(reader);
+            receipts.openRead(idOf(a), PURPOSE, nonces[i], a, g);
+            require(receipts.isNonceUsed(reader, nonces[i]), "used");
+        }
+        require(!receipts.isNonceUsed(reader, bytes32(uint256(2))) && !receipts.isNonceUsed(patient, 0), "others");
+    }
+
+    function testFuzz_anyOtherAmendedFieldsAreRefused(uint256 word, bytes32 change) public {
+        AnchorFields memory a = anchored(1, 3);
+        AnchorFields memory b = fieldsOf(doctor, patient, 1, 3);
+        b.amends = idOf(a);
+        bytes memory data = abi.encodeCall(records.amend, (b, a));
+        word %= 10;
+        if (change == 0) change = bytes32(uint256(1));
+        for (uint256 i = 0; i < 32; ++i) {
+            data[4 + 320 + 32 * word + i] ^= change[i];
+        }
+        vm.prank(doctor);
+        (bool done,) = address(records).call(data);
+        require(!done, "another preimage was amended");
     }
 
     function test_deliverAndWriteGrant() public {
@@ -89,23 +136,23 @@ contract JourneyTest is World {
         vm.prank(patient);
         consent.deliver(g, 7, "list");
         Vm.Log memory log = vm.getRecordedLogs()[0];
-        require(log.topics[0] == IConsent.Delivered.selector && log.topics[1] == idOf(g), "event");
+        require(log.topics[0] == IConsent.Delivered.selector && log.topics[1] == GrantId.unwrap(idOf(g)), "event");
         require(keccak256(log.data) == keccak256(abi.encode(7, bytes32("list"))), "data");
-        (uint8 kinds, uint64 until, bool live) = consent.writeGrant(patient, doctor);
-        require(kinds == 2 && until == FAR && live, "write grant");
+        (KindSet kinds, uint64 until, bool live) = consent.writeGrant(patient, doctor);
+        require(KindSet.unwrap(kinds) == 2 && until == FAR && live, "write grant");
         vm.prank(patient);
         consent.revokeAll();
         (,, live) = consent.writeGrant(patient, doctor);
         require(!live, "everything includes writing");
         grantWrite(patient, doctor, 6);
         (kinds,, live) = consent.writeGrant(patient, doctor);
-        require(kinds == 6 && live, "anew");
+        require(KindSet.unwrap(kinds) == 6 && live, "anew");
     }
 
     function test_revokingOneReaderLeavesOthers() public {
         AnchorFields memory a = accepted(3);
         GrantFields memory g = granted(a);
-        GrantFields memory h = grantOf(Scope.All, 0, 0);
+        GrantFields memory h = grantOf(Scope.All, RecordId.wrap(0), 0);
         h.reader = doctor;
         AnchorFields memory none;
         vm.prank(patient);
@@ -119,8 +166,8 @@ contract JourneyTest is World {
 
     function test_grantState() public {
         GrantFields memory g = grantedClasses(0);
-        (uint64 since, bool revoked, bytes18 commitment) = consent.grantState(idOf(g));
-        require(since == START && !revoked && commitment == bytes18(keccak256(abi.encode(g))), "given");
+        (uint64 since, bool revoked, bytes20 commitment) = consent.grantState(idOf(g));
+        require(since == START && !revoked && commitment == bytes20(keccak256(abi.encode(g))), "given");
         vm.prank(patient);
         consent.revoke(g);
         (, revoked,) = consent.grantState(idOf(g));
@@ -286,7 +333,8 @@ contract JourneyTest is World {
     }
 
     function testFuzz_classes(uint8 class, uint256 classes) public {
-        classes &= type(uint256).max - 1;
+        class %= 64;
+        classes &= type(uint64).max - 1;
         if (classes == 0) classes = 2;
         AnchorFields memory a = accepted(class);
         GrantFields memory g = grantedClasses(classes);
@@ -296,7 +344,7 @@ contract JourneyTest is World {
     }
 
     function testFuzz_period(uint64 from, uint64 until, uint64 time) public {
-        GrantFields memory g = grantOf(Scope.All, 0, 0);
+        GrantFields memory g = grantOf(Scope.All, RecordId.wrap(0), 0);
         (g.from, g.until) = (from, until);
         AnchorFields memory none;
         vm.prank(patient);
@@ -341,9 +389,9 @@ contract JourneyTest is World {
     }
 
     function checkState(AnchorFields memory a, bool accepted_, bool erased, bool retracted) private view {
-        (uint64 since, bool x, bool y, bool z, bytes22 commitment) = records.state(idOf(a));
+        (uint64 since, bool x, bool y, bool z, bytes26 commitment) = records.state(idOf(a));
         require(since == START && x == accepted_ && y == erased && z == retracted, "flags");
-        require(commitment == bytes22(keccak256(abi.encode(a))), "commitment");
+        require(commitment == bytes26(keccak256(abi.encode(a))), "commitment");
     }
 
     function checkStatus(uint64 time, bool accredited, bool suspended) private view {

@@ -7,7 +7,7 @@ import {IConsent} from "../src/interfaces/IConsent.sol";
 import {IKeepers} from "../src/interfaces/IKeepers.sol";
 import {IReceipts} from "../src/interfaces/IReceipts.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
-import {AnchorFields, GrantFields, Role, Scope} from "../src/Types.sol";
+import {AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 import {World} from "./World.sol";
 
@@ -90,9 +90,9 @@ contract RefusalsTest is World {
         vm.expectRevert(abi.encodeWithSelector(IAccounts.EmptyPeriod.selector, START - 9, START));
         accounts.accredit(doctor, 0, 0, START - 9, START, 0);
         refuse(patient, abi.encodeWithSelector(IConsent.EmptyPeriod.selector, START, START));
-        consent.grantWrite(0, doctor, 2, START, 0);
+        consent.grantWrite(0, doctor, KindSet.wrap(2), START, 0);
         AnchorFields memory none;
-        GrantFields memory g = grantOf(Scope.All, 0, 0);
+        GrantFields memory g = grantOf(Scope.All, RecordId.wrap(0), 0);
         g.until = g.from;
         refuse(patient, abi.encodeWithSelector(IConsent.EmptyPeriod.selector, g.from, g.from));
         consent.grant(g, none);
@@ -138,7 +138,7 @@ contract RefusalsTest is World {
         AnchorFields[] memory twice = new AnchorFields[](2);
         twice[0] = twice[1] = fieldsOf(doctor, patient, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.AlreadyAnchored.selector, idOf(twice[0])));
-        records.anchorBatch(twice);
+        records.anchorBatch(twice, new AnchorFields[](0));
     }
 
     function test_AlreadyAccepted_AlreadyRetracted() public {
@@ -182,7 +182,7 @@ contract RefusalsTest is World {
         AnchorFields memory a = fieldsOf(doctor, patient, 1, 3);
         refuse(reader, abi.encodeWithSelector(IRecords.NotAuthor.selector, idOf(a), reader));
         records.anchor(a);
-        a.kind = 2;
+        a.kind = Kind.wrap(2);
         refuse(doctor, abi.encodeWithSelector(IRecords.NotAuthor.selector, idOf(a), doctor));
         records.anchor(a);
         a = anchored(1, 3);
@@ -195,7 +195,7 @@ contract RefusalsTest is World {
         batch[0] = fieldsOf(doctor, patient, 1, 3);
         batch[1] = fieldsOf(reader, patient, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NotAuthor.selector, idOf(batch[1]), doctor));
-        records.anchorBatch(batch);
+        records.anchorBatch(batch, new AnchorFields[](0));
     }
 
     function test_NotAccredited() public {
@@ -211,7 +211,7 @@ contract RefusalsTest is World {
         a = fieldsOf(reader, patient, 1, 3);
         refuse(reader, abi.encodeWithSelector(IRecords.NotAccredited.selector, reader));
         records.anchor(a);
-        a.kind = 5;
+        a.kind = Kind.wrap(5);
         refuse(reader, abi.encodeWithSelector(IRecords.NotAccredited.selector, reader));
         records.anchor(a);
     }
@@ -237,7 +237,7 @@ contract RefusalsTest is World {
         batch[0] = fieldsOf(doctor, patient, 1, 3);
         batch[1] = fieldsOf(doctor, reader, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, reader, doctor, 1));
-        records.anchorBatch(batch);
+        records.anchorBatch(batch, new AnchorFields[](0));
     }
 
     function test_NoWriteGrant_kindInBatch() public {
@@ -245,7 +245,7 @@ contract RefusalsTest is World {
         batch[0] = fieldsOf(doctor, patient, 1, 3);
         batch[1] = fieldsOf(doctor, patient, 3, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, patient, doctor, 3));
-        records.anchorBatch(batch);
+        records.anchorBatch(batch, new AnchorFields[](0));
     }
 
     function test_UnknownKind() public {
@@ -265,7 +265,7 @@ contract RefusalsTest is World {
         consent.grant(h, a);
         refuse(reader, abi.encodeWithSelector(IReceipts.WrongPreimage.selector, idOf(b)));
         receipts.openRead(idOf(b), PURPOSE, 0, a, g);
-        a.class = 4;
+        a.class = Class.wrap(4);
         refuse(patient, abi.encodeWithSelector(IRecords.WrongPreimage.selector, idOf(a)));
         records.erase(a);
         refuse(reader, abi.encodeWithSelector(IRecords.WrongPreimage.selector, idOf(a)));
@@ -279,9 +279,10 @@ contract RefusalsTest is World {
         AnchorFields memory a = fieldsOf(doctor, patient, 1, 3);
         refuse(patient, abi.encodeWithSelector(IRecords.UnknownRecord.selector, idOf(a)));
         records.accept(a);
-        a.amends = "nothing";
-        refuse(doctor, abi.encodeWithSelector(IRecords.UnknownRecord.selector, a.amends));
-        records.anchor(a);
+        AnchorFields memory b = fieldsOf(doctor, patient, 1, 3);
+        b.amends = idOf(a);
+        refuse(doctor, abi.encodeWithSelector(IRecords.UnknownRecord.selector, b.amends));
+        records.amend(b, a);
     }
 
     function test_UnknownRecord_amendsForeign() public {
@@ -289,8 +290,88 @@ contract RefusalsTest is World {
         AnchorFields memory a = anchored(1, 3);
         AnchorFields memory b = fieldsOf(doctor, reader, 1, 3);
         b.amends = idOf(a);
+        bytes memory reason = abi.encodeWithSelector(IRecords.UnknownRecord.selector, b.amends);
+        refuse(doctor, reason);
+        records.amend(b, a);
+        (AnchorFields[] memory batch, AnchorFields[] memory amended) = (new AnchorFields[](1), new AnchorFields[](1));
+        (batch[0], amended[0]) = (b, a);
+        refuse(doctor, reason);
+        records.anchorBatch(batch, amended);
+    }
+
+    /// @dev An address that ends like the owner's: 32 equal bits were enough once.
+    function test_UnknownRecord_amendsAnOwnerThatLooksAlike() public {
+        AnchorFields memory a = anchored(1, 3);
+        address alike = address(uint160(patient) ^ (uint160(1) << 159));
+        register(alike, Role.Person);
+        grantWrite(alike, doctor, 2);
+        AnchorFields memory b = fieldsOf(doctor, alike, 1, 3);
+        b.amends = idOf(a);
         refuse(doctor, abi.encodeWithSelector(IRecords.UnknownRecord.selector, b.amends));
+        records.amend(b, a);
+        AnchorFields memory forged = a;
+        forged.owner = alike;
+        refuse(doctor, abi.encodeWithSelector(IRecords.WrongPreimage.selector, b.amends));
+        records.amend(b, forged);
+    }
+
+    function test_AmendedFieldsMissing() public {
+        AnchorFields memory a = anchored(1, 3);
+        AnchorFields memory b = fieldsOf(doctor, patient, 1, 3);
+        b.amends = idOf(a);
+        bytes memory reason = abi.encodeWithSelector(IRecords.AmendedFieldsMissing.selector, idOf(a));
+        refuse(doctor, reason);
         records.anchor(b);
+        AnchorFields[] memory batch = new AnchorFields[](1);
+        batch[0] = b;
+        refuse(doctor, reason);
+        records.anchorBatch(batch, new AnchorFields[](0));
+        AnchorFields[] memory more = new AnchorFields[](2);
+        (more[0], more[1]) = (a, a);
+        refuse(doctor, abi.encodeWithSelector(IRecords.WrongBatchSize.selector, 2));
+        records.anchorBatch(batch, more);
+        b.amends = RecordId.wrap(0);
+        refuse(doctor, abi.encodeWithSelector(IRecords.WrongPreimage.selector, b.amends));
+        records.amend(b, a);
+    }
+
+    function test_UnknownClass() public {
+        AnchorFields memory a = fieldsOf(doctor, patient, 1, 63);
+        vm.prank(doctor);
+        records.anchor(a);
+        AnchorFields[] memory batch = new AnchorFields[](2);
+        batch[0] = fieldsOf(doctor, patient, 1, 3);
+        for (uint256 class = 64; class < 256; class += 191) {
+            batch[1] = fieldsOf(doctor, patient, 1, uint8(class));
+            bytes memory reason = abi.encodeWithSelector(IRecords.UnknownClass.selector, class);
+            refuse(doctor, reason);
+            records.anchor(batch[1]);
+            refuse(doctor, reason);
+            records.anchorBatch(batch, new AnchorFields[](0));
+        }
+    }
+
+    function test_UnknownClasses() public {
+        AnchorFields memory none;
+        grantedClasses(type(uint64).max - 1);
+        for (uint256 bit = 64; bit < 256; bit += 191) {
+            GrantFields memory g = grantOf(Scope.Classes, RecordId.wrap(0), (uint256(1) << bit) | 2);
+            refuse(patient, abi.encodeWithSelector(IConsent.UnknownClasses.selector, g.classes));
+            consent.grant(g, none);
+        }
+    }
+
+    function test_NonceUsed() public {
+        AnchorFields memory a = accepted(3);
+        AnchorFields memory b = accepted(3);
+        GrantFields memory g = grantedClasses(0);
+        vm.prank(reader);
+        receipts.openRead(idOf(a), PURPOSE, "once", a, g);
+        bytes memory reason = abi.encodeWithSelector(IReceipts.NonceUsed.selector, reader, bytes32("once"));
+        refuse(reader, reason);
+        receipts.openRead(idOf(a), PURPOSE, "once", a, g);
+        refuse(reader, reason);
+        receipts.openRead(idOf(b), PURPOSE, "once", b, g);
     }
 
     function test_RecordErased() public {
@@ -328,9 +409,9 @@ contract RefusalsTest is World {
     function test_WrongBatchSize() public {
         AnchorFields[] memory batch = new AnchorFields[](257);
         refuse(doctor, abi.encodeWithSelector(IRecords.WrongBatchSize.selector, 257));
-        records.anchorBatch(batch);
+        records.anchorBatch(batch, new AnchorFields[](0));
         refuse(doctor, abi.encodeWithSelector(IRecords.WrongBatchSize.selector, 0));
-        records.anchorBatch(new AnchorFields[](0));
+        records.anchorBatch(new AnchorFields[](0), new AnchorFields[](0));
     }
 
     // Consent and receipts
@@ -347,11 +428,11 @@ contract RefusalsTest is World {
         consent.grant(g, a);
         // Read and write grants share their ids.
         refuse(patient, reason);
-        consent.grantWrite(g.nonce, reader, 2, FAR, 0);
+        consent.grantWrite(g.nonce, reader, KindSet.wrap(2), FAR, 0);
     }
 
     function test_UnknownGrant() public {
-        GrantFields memory g = grantOf(Scope.All, 0, 0);
+        GrantFields memory g = grantOf(Scope.All, RecordId.wrap(0), 0);
         bytes memory reason = abi.encodeWithSelector(IConsent.UnknownGrant.selector, idOf(g));
         vm.expectRevert(reason);
         consent.check(g);
@@ -359,7 +440,7 @@ contract RefusalsTest is World {
         consent.revoke(g);
         // A write grant's id is no read grant.
         vm.prank(patient);
-        consent.grantWrite(g.nonce, reader, 2, FAR, 0);
+        consent.grantWrite(g.nonce, reader, KindSet.wrap(2), FAR, 0);
         vm.expectRevert(reason);
         consent.check(g);
     }
@@ -404,7 +485,7 @@ contract RefusalsTest is World {
         uint256[6] memory classes = [uint256(0), 2, 1, 3, 0, 4];
         Scope[6] memory scopes = [Scope.Classes, Scope.Classes, Scope.Classes, Scope.Classes, Scope.All, Scope.All];
         for (uint256 i = 0; i < 6; ++i) {
-            GrantFields memory g = grantOf(scopes[i], ids[i], classes[i]);
+            GrantFields memory g = grantOf(scopes[i], RecordId.wrap(ids[i]), classes[i]);
             refuse(patient, abi.encodeWithSelector(IConsent.WrongScope.selector, idOf(g)));
             consent.grant(g, none);
         }
@@ -414,7 +495,7 @@ contract RefusalsTest is World {
         uint8[3] memory wrong = [0, 1, 64];
         for (uint256 i = 0; i < 3; ++i) {
             refuse(patient, abi.encodeWithSelector(IConsent.UnknownKinds.selector, wrong[i]));
-            consent.grantWrite("n", doctor, wrong[i], FAR, 0);
+            consent.grantWrite("n", doctor, KindSet.wrap(wrong[i]), FAR, 0);
         }
     }
 
@@ -442,7 +523,7 @@ contract RefusalsTest is World {
         refuse(reader, abi.encodeWithSelector(IReceipts.RecordNotCovered.selector, idOf(byClass), idOf(b)));
         receipts.openRead(idOf(b), PURPOSE, 0, b, byClass);
         AnchorFields memory undisclosed = accepted(0);
-        GrantFields memory every = grantedClasses(type(uint256).max - 1);
+        GrantFields memory every = grantedClasses(type(uint64).max - 1);
         refuse(reader, abi.encodeWithSelector(IReceipts.RecordNotCovered.selector, idOf(every), idOf(undisclosed)));
         receipts.openRead(idOf(undisclosed), PURPOSE, 0, undisclosed, every);
     }

@@ -9,7 +9,7 @@ import {Forwarder} from "../src/Forwarder.sol";
 import {Keepers} from "../src/Keepers.sol";
 import {Receipts} from "../src/Receipts.sol";
 import {Records} from "../src/Records.sol";
-import {AnchorFields, GrantFields, Role, Scope} from "../src/Types.sol";
+import {AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev The contracts deployed as README.md says, and what every test needs: people, fields, requests.
@@ -91,7 +91,7 @@ abstract contract World {
 
     function grantWrite(address owner, address author, uint8 kinds) internal {
         vm.prank(owner);
-        consent.grantWrite(draw(), author, kinds, FAR, keccak256("write"));
+        consent.grantWrite(draw(), author, KindSet.wrap(kinds), FAR, keccak256("write"));
     }
 
     function anchored(uint8 kind, uint8 class) internal returns (AnchorFields memory a) {
@@ -113,7 +113,7 @@ abstract contract World {
     }
 
     function grantedClasses(uint256 classes) internal returns (GrantFields memory g) {
-        g = grantOf(classes == 0 ? Scope.All : Scope.Classes, 0, classes);
+        g = grantOf(classes == 0 ? Scope.All : Scope.Classes, RecordId.wrap(0), classes);
         AnchorFields memory none;
         vm.prank(patient);
         consent.grant(g, none);
@@ -130,22 +130,22 @@ abstract contract World {
     {
         return AnchorFields(
             draw(), author, owner, keccak256("package"), keccak256("keys"), keccak256("capsule"), keccak256("word"),
-            kind, class, 0
+            Kind.wrap(kind), Class.wrap(class), RecordId.wrap(0)
         );
     }
 
-    function grantOf(Scope scope, bytes32 recordId, uint256 classes) internal returns (GrantFields memory) {
+    function grantOf(Scope scope, RecordId recordId, uint256 classes) internal returns (GrantFields memory) {
         return GrantFields(
-            draw(), patient, reader, scope, recordId, classes, PURPOSE, START, START + 7 days, 0, 0, keccak256("grant")
+            draw(), patient, reader, scope, recordId, ClassSet.wrap(classes), PURPOSE, START, START + 7 days, 0, 0, keccak256("grant")
         );
     }
 
-    function idOf(AnchorFields memory a) internal pure returns (bytes32) {
-        return keccak256(abi.encode(a.author, a.owner, a.nonce));
+    function idOf(AnchorFields memory a) internal pure returns (RecordId) {
+        return RecordId.wrap(keccak256(abi.encode(a.author, a.owner, a.nonce)));
     }
 
-    function idOf(GrantFields memory g) internal pure returns (bytes32) {
-        return keccak256(abi.encode(g.owner, g.reader, g.nonce));
+    function idOf(GrantFields memory g) internal pure returns (GrantId) {
+        return GrantId.wrap(keccak256(abi.encode(g.owner, g.reader, g.nonce)));
     }
 
     function requestBy(uint256 key, address to, bytes memory data)

@@ -119,7 +119,7 @@ try {
   for (const owner of [patient, ...others]) await grantWrite(owner);
 
   const anchorData = (a) => encode(`anchor(${ANCHOR})`, tuple(a));
-  const batchData = (list) => encode(`anchorBatch(${ANCHOR}[])`, `[${list.map(tuple).join(",")}]`);
+  const batchData = (list) => encode(`anchorBatch(${ANCHOR}[],${ANCHOR}[])`, `[${list.map(tuple).join(",")}]`, "[]");
   const acceptData = (a) => encode(`accept(${ANCHOR})`, tuple(a));
   const grantData = (g, a) => encode(`grant(${GRANT},${ANCHOR})`, tuple(g), tuple(a));
   const revokeData = (g) => encode(`revoke(${GRANT})`, tuple(g));

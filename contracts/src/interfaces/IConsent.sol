@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, GrantFields, Scope} from "../Types.sol";
+import {AnchorFields, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "../Types.sol";
 
 /// @title Consent: who may write for an owner and who may read what
 /// @notice One slot a grant: its time, the owner's and the reader's epoch, and a commitment of its fields. A grant id,
@@ -9,17 +9,17 @@ import {AnchorFields, GrantFields, Scope} from "../Types.sol";
 interface IConsent {
     /// @notice The author may write records of these kinds for the owner until `until`.
     event WriteGranted(
-        address indexed owner, address indexed author, bytes32 nonce, uint8 kinds, uint64 until, bytes32 digest
+        address indexed owner, address indexed author, bytes32 nonce, KindSet kinds, uint64 until, bytes32 digest
     );
     /// @notice The reader may open what the scope names, for this purpose, while from <= time < until.
     event Granted(
-        bytes32 indexed grantId,
+        GrantId indexed grantId,
         address indexed owner,
         address indexed reader,
         bytes32 nonce,
         Scope scope,
-        bytes32 recordId,
-        uint256 classes,
+        RecordId recordId,
+        ClassSet classes,
         bytes32 purposeTag,
         uint64 from,
         uint64 until,
@@ -29,10 +29,10 @@ interface IConsent {
     );
     /// @notice A key list of newly accepted records lies ready for the reader.
     event Delivered(
-        bytes32 indexed grantId, address indexed owner, address indexed reader, uint32 number, bytes32 digest
+        GrantId indexed grantId, address indexed owner, address indexed reader, uint32 number, bytes32 digest
     );
     /// @notice One grant ended.
-    event Revoked(bytes32 indexed grantId, address indexed owner, address indexed reader);
+    event Revoked(GrantId indexed grantId, address indexed owner, address indexed reader);
     /// @notice The author's write grant ended.
     event WriteRevoked(address indexed owner, address indexed author);
     /// @notice Every read grant of the owner to this reader ended.
@@ -41,33 +41,35 @@ interface IConsent {
     event AllRevoked(address indexed owner, uint64 epoch);
 
     /// @notice The grant id was used before.
-    error AlreadyGranted(bytes32 grantId);
+    error AlreadyGranted(GrantId grantId);
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the owner of the grant or of the record.
     error NotOwner(bytes32 id, address account);
     /// @notice No such grant.
-    error UnknownGrant(bytes32 grantId);
+    error UnknownGrant(GrantId grantId);
     /// @notice The fields passed are not those that were granted, or not those of the record that it names.
     error WrongPreimage(bytes32 id);
     /// @notice The owner revoked the grant, its reader, or everything.
-    error GrantRevoked(bytes32 grantId);
+    error GrantRevoked(GrantId grantId);
     /// @notice The grant is over.
-    error GrantExpired(bytes32 grantId, uint64 until);
+    error GrantExpired(GrantId grantId, uint64 until);
     /// @notice The grant has not begun.
-    error GrantNotYetValid(bytes32 grantId, uint64 from);
+    error GrantNotYetValid(GrantId grantId, uint64 from);
     /// @notice The period ends before it begins, or is already over.
     error EmptyPeriod(uint64 from, uint64 until);
     /// @notice recordId or classes do not fit the scope; class 0 can never be granted by class.
-    error WrongScope(bytes32 grantId);
+    error WrongScope(GrantId grantId);
+    /// @notice A class over 63, which no follower reads.
+    error UnknownClasses(ClassSet classes);
     /// @notice kinds is empty or names a kind that is none of 1 to 5.
-    error UnknownKinds(uint8 kinds);
+    error UnknownKinds(KindSet kinds);
     /// @notice The author has no live write grant of this owner.
     error NoWriteGrant(address owner, address author);
 
     /// @notice Lets an author write for the sender; replaces an earlier write grant to the same author.
     /// @param kinds bit 1 << kind for each kind
-    function grantWrite(bytes32 nonce, address author, uint8 kinds, uint64 until, bytes32 digest) external;
+    function grantWrite(bytes32 nonce, address author, KindSet kinds, uint64 until, bytes32 digest) external;
 
     /// @notice Lets a reader read; the sender is g.owner.
     /// @param a the record's fields, looked at only for One; the record is accepted and not erased
@@ -89,22 +91,22 @@ interface IConsent {
     function revokeAll() external;
 
     /// @notice Reverts with the reason if the grant is not live; returns its id if it is.
-    function check(GrantFields calldata g) external view returns (bytes32 grantId);
+    function check(GrantFields calldata g) external view returns (GrantId grantId);
 
     /// @notice The part of `check` that needs this contract's state: reverts unless the grant was given with these
     /// fields and not revoked. The caller has recomputed id and commitment, and looks at the period itself.
-    function requireStanding(bytes32 grantId, address owner, address reader, bytes18 commitment) external view;
+    function requireStanding(GrantId grantId, address owner, address reader, bytes20 commitment) external view;
 
     /// @notice Whether the grant is live.
     function isLive(GrantFields calldata g) external view returns (bool);
 
     /// @notice The newest write grant of an owner to an author.
-    function writeGrant(address owner, address author) external view returns (uint8 kinds, uint64 until, bool live);
+    function writeGrant(address owner, address author) external view returns (KindSet kinds, uint64 until, bool live);
 
     /// @notice Whether the author may write a record of this kind for the owner now.
-    function mayWrite(address owner, address author, uint8 kind) external view returns (bool);
+    function mayWrite(address owner, address author, Kind kind) external view returns (bool);
 
     /// @notice What is known of a grant id; all zero if it was never used. revoked tells of `revoke` alone; use
-    /// `isLive` for the whole. commitment is the first 18 bytes of keccak256(abi.encode(g)), zero for a write grant.
-    function grantState(bytes32 grantId) external view returns (uint64 grantedAt, bool revoked, bytes18 commitment);
+    /// `isLive` for the whole. commitment is the first 20 bytes of keccak256(abi.encode(g)), zero for a write grant.
+    function grantState(GrantId grantId) external view returns (uint64 grantedAt, bool revoked, bytes20 commitment);
 }

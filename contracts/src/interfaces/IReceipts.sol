@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, GrantFields} from "../Types.sol";
+import {AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
 
 /// @title Receipts: the chain's word that a reader was cleared to open a record
 interface IReceipts {
     /// @notice The reader was cleared; keepers release shares on this and nothing else.
     event ReadOpened(
-        bytes32 indexed receiptId,
-        bytes32 indexed recordId,
+        ReceiptId indexed receiptId,
+        RecordId indexed recordId,
         address indexed reader,
-        bytes32 grantId,
+        GrantId grantId,
         address owner,
         bytes32 nonce
     );
@@ -18,26 +18,33 @@ interface IReceipts {
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the grant's reader.
-    error NotReader(bytes32 grantId, address account);
+    error NotReader(GrantId grantId, address account);
     /// @notice The grant was given for another purpose.
-    error WrongPurpose(bytes32 grantId, bytes32 purposeTag);
+    error WrongPurpose(GrantId grantId, bytes32 purposeTag);
     /// @notice The grant does not reach this record.
-    error RecordNotCovered(bytes32 grantId, bytes32 recordId);
+    error RecordNotCovered(GrantId grantId, RecordId recordId);
     /// @notice All reads of the grant are used.
-    error ReadsExhausted(bytes32 grantId, uint32 reads);
+    error ReadsExhausted(GrantId grantId, uint32 reads);
     /// @notice The fields passed are not those of the record that was asked for.
-    error WrongPreimage(bytes32 recordId);
+    error WrongPreimage(RecordId recordId);
 
-    /// @notice Opens a record for the sender, who is g.reader. Reverts also with the errors of `IConsent.check` and
+    /// @notice The reader used this nonce before: a receipt id is never given twice.
+    error NonceUsed(address reader, bytes32 nonce);
+
+    /// @notice Opens a record for the sender, who is g.reader. The nonce is one that this reader has not used; numbers that
+    /// differ in their last byte alone share a slot, so counting on from a random one is cheaper than drawing each. Reverts also with the errors of `IConsent.check` and
     /// `IRecords.requireOpenable`.
     function openRead(
-        bytes32 recordId,
+        RecordId recordId,
         bytes32 purposeTag,
         bytes32 nonce,
         AnchorFields calldata a,
         GrantFields calldata g
     ) external;
 
+    /// @notice Whether a reader used a nonce.
+    function isNonceUsed(address reader, bytes32 nonce) external view returns (bool);
+
     /// @notice How often a grant with a limit of reads was used.
-    function readsUsed(bytes32 grantId) external view returns (uint32);
+    function readsUsed(GrantId grantId) external view returns (uint32);
 }

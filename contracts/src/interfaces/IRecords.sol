@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields} from "../Types.sol";
+import {AnchorFields, Class, Kind, RecordId} from "../Types.sol";
 
 /// @title Records: anchors and what becomes of them
-/// @notice One slot a record: time, flags, a tag of its owner and a commitment of its fields. The event has the fields;
+/// @notice One slot a record: time, flags and a commitment of its fields. The event has the fields;
 /// whoever acts on a record later passes them again and they are checked against the commitment.
 interface IRecords {
     /// @notice A record came to be.
     event Anchored(
-        bytes32 indexed recordId,
+        RecordId indexed recordId,
         address indexed owner,
         address indexed author,
         bytes32 nonce,
@@ -17,53 +17,61 @@ interface IRecords {
         bytes32 keySetDigest,
         bytes32 capsuleDigest,
         bytes32 attestationDigest,
-        uint8 kind,
-        uint8 class,
-        bytes32 amends
+        Kind kind,
+        Class class,
+        RecordId amends
     );
     /// @notice The owner's agent has checked the record.
-    event Accepted(bytes32 indexed recordId, address indexed owner);
+    event Accepted(RecordId indexed recordId, address indexed owner);
     /// @notice The author takes the record back; it stays and is marked.
-    event Retracted(bytes32 indexed recordId, address indexed author);
+    event Retracted(RecordId indexed recordId, address indexed author);
     /// @notice The owner erased the record: it is never opened again.
-    event Erased(bytes32 indexed recordId, address indexed owner);
+    event Erased(RecordId indexed recordId, address indexed owner);
     /// @notice The owner replaced the capsule. The anchored one is version 1, the first replacement version 2.
-    event CapsuleReplaced(bytes32 indexed recordId, address indexed owner, uint32 version, bytes32 digest);
+    event CapsuleReplaced(RecordId indexed recordId, address indexed owner, uint32 version, bytes32 digest);
 
     /// @notice The record id exists.
-    error AlreadyAnchored(bytes32 recordId);
+    error AlreadyAnchored(RecordId recordId);
     /// @notice The record was accepted before.
-    error AlreadyAccepted(bytes32 recordId);
+    error AlreadyAccepted(RecordId recordId);
     /// @notice The record was retracted before.
-    error AlreadyRetracted(bytes32 recordId);
+    error AlreadyRetracted(RecordId recordId);
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the record's owner.
-    error NotOwner(bytes32 recordId, address account);
+    error NotOwner(RecordId recordId, address account);
     /// @notice The sender's account is not the record's author, or a self entry names another owner.
-    error NotAuthor(bytes32 recordId, address account);
+    error NotAuthor(RecordId recordId, address account);
     /// @notice A medical record needs a provider whose accreditation counts now; a research record a researcher's.
     error NotAccredited(address author);
     /// @notice The owner has not granted, or has revoked, writing this kind.
-    error NoWriteGrant(address owner, address author, uint8 kind);
+    error NoWriteGrant(address owner, address author, Kind kind);
     /// @notice Kind is none of 1 to 5.
-    error UnknownKind(uint8 kind);
+    error UnknownKind(Kind kind);
     /// @notice The fields passed are not those that were anchored.
-    error WrongPreimage(bytes32 recordId);
+    error WrongPreimage(RecordId recordId);
     /// @notice No such record, or the amended one is none of this owner's.
-    error UnknownRecord(bytes32 recordId);
+    error UnknownRecord(RecordId recordId);
     /// @notice The owner has erased the record.
-    error RecordErased(bytes32 recordId);
+    error RecordErased(RecordId recordId);
     /// @notice The owner has not accepted the record.
-    error NotAccepted(bytes32 recordId);
-    /// @notice An empty batch, or one of more than 256 records.
+    error NotAccepted(RecordId recordId);
+    /// @notice A class over 63, which no follower reads.
+    error UnknownClass(Class class);
+    /// @notice A record that amends another was anchored without the other one's fields.
+    error AmendedFieldsMissing(RecordId amended);
+    /// @notice An empty batch, one of more than 256 records, or fields of more amended records than it amends.
     error WrongBatchSize(uint256 size);
 
-    /// @notice Anchors a record; the sender is its author.
+    /// @notice Anchors a record that amends none; the sender is its author.
     function anchor(AnchorFields calldata fields) external;
 
-    /// @notice Anchors 1 to 256 records of one author; all or none.
-    function anchorBatch(AnchorFields[] calldata batch) external;
+    /// @notice Anchors a record that amends another one of the same owner, whose fields are passed too.
+    function amend(AnchorFields calldata fields, AnchorFields calldata amended) external;
+
+    /// @notice Anchors 1 to 256 records of one author; all or none. `amended` has the fields of what those that amend
+    /// amend, in their order.
+    function anchorBatch(AnchorFields[] calldata batch, AnchorFields[] calldata amended) external;
 
     /// @notice Accepts a record; the sender is its owner.
     function accept(AnchorFields calldata fields) external;
@@ -78,15 +86,15 @@ interface IRecords {
     function replaceCapsule(AnchorFields calldata fields, bytes32 newCapsuleDigest) external;
 
     /// @notice What is known of a record; all zero if it does not exist.
-    /// commitment is the first 22 bytes of keccak256(abi.encode(fields)).
-    function state(bytes32 recordId)
+    /// commitment is the first 26 bytes of keccak256(abi.encode(fields)).
+    function state(RecordId recordId)
         external
         view
-        returns (uint64 anchoredAt, bool accepted, bool erased, bool retracted, bytes22 commitment);
+        returns (uint64 anchoredAt, bool accepted, bool erased, bool retracted, bytes26 commitment);
 
     /// @notice How many capsules a record has had; 0 if it does not exist.
-    function capsuleVersion(bytes32 recordId) external view returns (uint32);
+    function capsuleVersion(RecordId recordId) external view returns (uint32);
 
     /// @notice Reverts with the reason unless the record has this commitment, is accepted and is not erased.
-    function requireOpenable(bytes32 recordId, bytes22 commitment) external view;
+    function requireOpenable(RecordId recordId, bytes26 commitment) external view;
 }

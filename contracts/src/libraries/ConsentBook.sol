@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IConsent} from "../interfaces/IConsent.sol";
-import {GrantFields, Scope} from "../Types.sol";
+import {ClassSet, GrantFields, GrantId, Kind, KindSet, NO_RECORD, Scope} from "../Types.sol";
 import {Ids} from "./Ids.sol";
 
 /// @title The state of consent
@@ -10,27 +10,28 @@ library ConsentBook {
     /// @dev Bits of the kinds 1 to 5.
     uint8 private constant KINDS = 0x3e;
 
-    /// @dev One slot a grant id. commitment is zero for a write grant.
+    /// @dev One slot a grant id. commitment is zero for a write grant. Finding two grants of one commitment takes an owner
+    /// 2^80 tries; an epoch of 24 bits lasts 16,777,215 revocations by one owner.
     struct Entry {
         uint40 since;
         bool revoked;
-        uint32 epoch;
-        uint32 readerEpoch;
-        bytes18 commitment;
+        uint24 epoch;
+        uint24 readerEpoch;
+        bytes20 commitment;
     }
 
     /// @dev One slot for an owner and another account: the write grant to it, and how often it was revoked as a reader.
     struct Pair {
         uint64 until;
-        uint32 epoch;
-        uint8 kinds;
-        uint32 readerEpoch;
+        uint24 epoch;
+        KindSet kinds;
+        uint24 readerEpoch;
     }
 
     struct Book {
-        mapping(bytes32 grantId => Entry) entries;
+        mapping(GrantId grantId => Entry) entries;
         mapping(address owner => mapping(address other => Pair)) pairs;
-        mapping(address owner => uint32) epochs;
+        mapping(address owner => uint24) epochs;
     }
 
     function grantWrite(
@@ -38,15 +39,15 @@ library ConsentBook {
         address owner,
         bytes32 nonce,
         address author,
-        uint8 kinds,
+        KindSet kinds,
         uint64 until,
         bytes32 digest
     ) internal {
-        bytes32 id = Ids.grant(owner, author, nonce);
+        GrantId id = Ids.grant(owner, author, nonce);
         if (self.entries[id].since != 0) revert IConsent.AlreadyGranted(id);
-        if (kinds == 0 || kinds & ~KINDS != 0) revert IConsent.UnknownKinds(kinds);
+        if (KindSet.unwrap(kinds) == 0 || KindSet.unwrap(kinds) & ~KINDS != 0) revert IConsent.UnknownKinds(kinds);
         if (until <= block.timestamp) revert IConsent.EmptyPeriod(uint64(block.timestamp), until);
-        uint32 epoch = self.epochs[owner];
+        uint24 epoch = self.epochs[owner];
         Pair storage pair = self.pairs[owner][author];
         self.entries[id] = Entry(uint40(block.timestamp), false, epoch, pair.readerEpoch, 0);
         self.pairs[owner][author] = Pair(until, epoch, kinds, pair.readerEpoch);
@@ -54,12 +55,14 @@ library ConsentBook {
     }
 
     /// @dev The caller has checked the record of a One grant.
-    function grant(Book storage self, GrantFields calldata g, bytes32 id) internal {
+    function grant(Book storage self, GrantFields calldata g, GrantId id) internal {
         if (self.entries[id].since != 0) revert IConsent.AlreadyGranted(id);
         if (g.until <= g.from || g.until <= block.timestamp) revert IConsent.EmptyPeriod(g.from, g.until);
+        uint256 classes = ClassSet.unwrap(g.classes);
+        if (classes > type(uint64).max) revert IConsent.UnknownClasses(g.classes);
         bool fits = g.scope == Scope.One
-            ? g.recordId != 0 && g.classes == 0
-            : g.recordId == 0 && (g.scope == Scope.Classes ? g.classes > 1 && g.classes & 1 == 0 : g.classes == 0);
+            ? g.recordId != NO_RECORD && classes == 0
+            : g.recordId == NO_RECORD && (g.scope == Scope.Classes ? classes > 1 && classes & 1 == 0 : classes == 0);
         if (!fits) revert IConsent.WrongScope(id);
         self.entries[id] = Entry(
             uint40(block.timestamp),
@@ -72,7 +75,7 @@ library ConsentBook {
     }
 
     /// @dev The id names owner and reader, so the other fields are not looked at: ending a grant must not fail on them.
-    function revoke(Book storage self, GrantFields calldata g, bytes32 id) internal {
+    function revoke(Book storage self, GrantFields calldata g, GrantId id) internal {
         Entry storage entry = self.entries[id];
         Entry memory found = entry;
         if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
@@ -84,7 +87,7 @@ library ConsentBook {
     function revokeWrite(Book storage self, address owner, address author) internal {
         (,, bool live) = writeGrant(self, owner, author);
         if (!live) revert IConsent.NoWriteGrant(owner, author);
-        self.pairs[owner][author].kinds = 0;
+        self.pairs[owner][author].kinds = KindSet.wrap(0);
         emit IConsent.WriteRevoked(owner, author);
     }
 
@@ -94,25 +97,25 @@ library ConsentBook {
     }
 
     function revokeAll(Book storage self, address owner) internal {
-        uint32 epoch = ++self.epochs[owner];
+        uint24 epoch = ++self.epochs[owner];
         emit IConsent.AllRevoked(owner, epoch);
     }
 
     /// @dev Reverts with the reason if the grant is not live.
-    function check(Book storage self, GrantFields calldata g) internal view returns (bytes32 id) {
+    function check(Book storage self, GrantFields calldata g) internal view returns (GrantId id) {
         id = Ids.grant(g.owner, g.reader, g.nonce);
         requireStanding(self, id, g.owner, g.reader, commitment(g));
         requireInPeriod(g, id);
     }
 
     /// @dev Reverts unless the grant was given with these fields and not revoked.
-    function requireStanding(Book storage self, bytes32 id, address owner, address reader, bytes18 committed)
+    function requireStanding(Book storage self, GrantId id, address owner, address reader, bytes20 committed)
         internal
         view
     {
         Entry memory found = self.entries[id];
         if (found.since == 0 || found.commitment == 0) revert IConsent.UnknownGrant(id);
-        if (found.commitment != committed) revert IConsent.WrongPreimage(id);
+        if (found.commitment != committed) revert IConsent.WrongPreimage(GrantId.unwrap(id));
         if (
             found.revoked || found.epoch != self.epochs[owner]
                 || found.readerEpoch != self.pairs[owner][reader].readerEpoch
@@ -120,7 +123,7 @@ library ConsentBook {
     }
 
     /// @dev Reverts unless the grant's time has come and not passed.
-    function requireInPeriod(GrantFields calldata g, bytes32 id) internal view {
+    function requireInPeriod(GrantFields calldata g, GrantId id) internal view {
         if (block.timestamp < g.from) revert IConsent.GrantNotYetValid(id, g.from);
         if (block.timestamp >= g.until) revert IConsent.GrantExpired(id, g.until);
     }
@@ -135,22 +138,22 @@ library ConsentBook {
     function writeGrant(Book storage self, address owner, address author)
         internal
         view
-        returns (uint8 kinds, uint64 until, bool live)
+        returns (KindSet kinds, uint64 until, bool live)
     {
         Pair memory pair = self.pairs[owner][author];
-        return (pair.kinds, pair.until, pair.kinds != 0 && block.timestamp < pair.until && pair.epoch == self.epochs[owner]);
+        return (pair.kinds, pair.until, KindSet.unwrap(pair.kinds) != 0 && block.timestamp < pair.until && pair.epoch == self.epochs[owner]);
     }
 
-    function mayWrite(Book storage self, address owner, address author, uint8 kind) internal view returns (bool) {
-        (uint8 kinds,, bool live) = writeGrant(self, owner, author);
-        return live && uint256(kinds) & (uint256(1) << kind) != 0;
+    function mayWrite(Book storage self, address owner, address author, Kind kind) internal view returns (bool) {
+        (KindSet kinds,, bool live) = writeGrant(self, owner, author);
+        return live && uint256(KindSet.unwrap(kinds)) & (uint256(1) << Kind.unwrap(kind)) != 0;
     }
 
-    function commitment(GrantFields calldata g) internal pure returns (bytes18) {
-        return bytes18(Ids.hash(g));
+    function commitment(GrantFields calldata g) internal pure returns (bytes20) {
+        return bytes20(Ids.hash(g));
     }
 
-    function _announce(GrantFields calldata g, bytes32 id) private {
+    function _announce(GrantFields calldata g, GrantId id) private {
         emit IConsent.Granted(
             id,
             g.owner,

@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, GrantFields} from "../Types.sol";
+import {AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
 
 /// @title The ids that every party recomputes for itself
 library Ids {
     /// @dev The id of a record: its author, its owner and a random nonce.
-    function record(address author, address owner, bytes32 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(author, owner, nonce));
+    function record(address author, address owner, bytes32 nonce) internal pure returns (RecordId) {
+        return RecordId.wrap(keccak256(abi.encode(author, owner, nonce)));
     }
 
     /// @dev The id of a read or write grant: its owner, its reader or author and a random nonce.
-    function grant(address owner, address reader, bytes32 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(owner, reader, nonce));
+    function grant(address owner, address reader, bytes32 nonce) internal pure returns (GrantId) {
+        return GrantId.wrap(keccak256(abi.encode(owner, reader, nonce)));
     }
 
     /// @dev The id of a receipt.
-    function receipt(bytes32 recordId, address reader, bytes32 grantId, bytes32 nonce) internal pure returns (bytes32) {
-        return keccak256(abi.encode(recordId, reader, grantId, nonce));
+    function receipt(RecordId recordId, address reader, GrantId grantId, bytes32 nonce)
+        internal
+        pure
+        returns (ReceiptId)
+    {
+        return ReceiptId.wrap(keccak256(abi.encode(recordId, reader, grantId, nonce)));
     }
 
     /// @dev keccak256(abi.encode(fields)), straight from calldata: a struct of static fields lies there as encoded.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IRecords} from "../interfaces/IRecords.sol";
-import {AnchorFields} from "../Types.sol";
+import {AnchorFields, Class, NO_RECORD, RecordId} from "../Types.sol";
 import {Ids} from "./Ids.sol";
 
 /// @title The state of records
@@ -11,30 +11,29 @@ library RecordBook {
     uint8 internal constant ERASED = 2;
     uint8 internal constant RETRACTED = 4;
 
-    /// @dev One slot. The owner's tag lets an amendment be checked without the amended record's fields.
+    /// @dev The class numbers that followers read are below this one.
+    uint8 internal constant CLASSES = 64;
+
+    /// @dev One slot. An author chooses most of what the commitment covers, so it is as long as the slot allows: finding two
+    /// records of one commitment takes 2^104 tries.
     struct Entry {
         uint40 since;
         uint8 flags;
-        uint32 ownerTag;
-        bytes22 commitment;
+        bytes26 commitment;
     }
 
     struct Book {
-        mapping(bytes32 recordId => Entry) entries;
-        mapping(bytes32 recordId => uint32) replacements;
+        mapping(RecordId id => Entry) entries;
+        mapping(RecordId id => uint32) replacements;
     }
 
-    /// @dev The caller has checked that the author may write this.
+    /// @dev The caller has checked that the author may write this, and what it amends.
     function anchor(Book storage self, AnchorFields calldata fields) internal {
-        bytes32 id = Ids.record(fields.author, fields.owner, fields.nonce);
+        RecordId id = Ids.record(fields.author, fields.owner, fields.nonce);
         Entry storage entry = self.entries[id];
         if (entry.since != 0) revert IRecords.AlreadyAnchored(id);
-        uint32 tag = uint32(uint160(fields.owner));
-        if (fields.amends != 0) {
-            Entry storage amended = self.entries[fields.amends];
-            if (amended.since == 0 || amended.ownerTag != tag) revert IRecords.UnknownRecord(fields.amends);
-        }
-        self.entries[id] = Entry(uint40(block.timestamp), 0, tag, commitment(fields));
+        if (Class.unwrap(fields.class) >= CLASSES) revert IRecords.UnknownClass(fields.class);
+        self.entries[id] = Entry(uint40(block.timestamp), 0, commitment(fields));
         emit IRecords.Anchored(
             id,
             fields.owner,
@@ -50,8 +49,21 @@ library RecordBook {
         );
     }
 
+    function requireNoAmendment(AnchorFields calldata fields) internal pure {
+        if (fields.amends != NO_RECORD) revert IRecords.AmendedFieldsMissing(fields.amends);
+    }
+
+    /// @dev Reverts unless the second fields are those of the record that the first ones amend, and of the same owner.
+    function requireAmends(Book storage self, AnchorFields calldata fields, AnchorFields calldata amended) internal view {
+        RecordId id = Ids.record(amended.author, amended.owner, amended.nonce);
+        if (id != fields.amends) revert IRecords.WrongPreimage(fields.amends);
+        Entry memory found = self.entries[id];
+        if (found.since == 0 || amended.owner != fields.owner) revert IRecords.UnknownRecord(id);
+        if (found.commitment != commitment(amended)) revert IRecords.WrongPreimage(id);
+    }
+
     function accept(Book storage self, AnchorFields calldata fields, address sender) internal {
-        (bytes32 id, Entry storage entry) = _owned(self, fields, sender);
+        (RecordId id, Entry storage entry) = _owned(self, fields, sender);
         uint8 flags = entry.flags;
         if (flags & ACCEPTED != 0) revert IRecords.AlreadyAccepted(id);
         entry.flags = flags | ACCEPTED;
@@ -59,7 +71,7 @@ library RecordBook {
     }
 
     function retract(Book storage self, AnchorFields calldata fields, address sender) internal {
-        (bytes32 id, Entry storage entry) = live(self, fields);
+        (RecordId id, Entry storage entry) = live(self, fields);
         if (fields.author != sender) revert IRecords.NotAuthor(id, sender);
         uint8 flags = entry.flags;
         if (flags & RETRACTED != 0) revert IRecords.AlreadyRetracted(id);
@@ -68,13 +80,13 @@ library RecordBook {
     }
 
     function erase(Book storage self, AnchorFields calldata fields, address sender) internal {
-        (bytes32 id, Entry storage entry) = _owned(self, fields, sender);
+        (RecordId id, Entry storage entry) = _owned(self, fields, sender);
         entry.flags |= ERASED;
         emit IRecords.Erased(id, sender);
     }
 
     function replaceCapsule(Book storage self, AnchorFields calldata fields, bytes32 digest, address sender) internal {
-        (bytes32 id,) = _owned(self, fields, sender);
+        (RecordId id,) = _owned(self, fields, sender);
         uint32 version = ++self.replacements[id] + 1;
         emit IRecords.CapsuleReplaced(id, sender, version, digest);
     }
@@ -83,7 +95,7 @@ library RecordBook {
     function live(Book storage self, AnchorFields calldata fields)
         internal
         view
-        returns (bytes32 id, Entry storage entry)
+        returns (RecordId id, Entry storage entry)
     {
         id = Ids.record(fields.author, fields.owner, fields.nonce);
         entry = self.entries[id];
@@ -91,17 +103,17 @@ library RecordBook {
     }
 
     /// @dev Reverts unless the record is known by this commitment, accepted and not erased.
-    function requireOpenable(Book storage self, bytes32 id, bytes22 committed) internal view {
+    function requireOpenable(Book storage self, RecordId id, bytes26 committed) internal view {
         Entry memory found = self.entries[id];
         _requireLive(found, id, committed);
         if (found.flags & ACCEPTED == 0) revert IRecords.NotAccepted(id);
     }
 
-    function commitment(AnchorFields calldata fields) internal pure returns (bytes22) {
-        return bytes22(Ids.hash(fields));
+    function commitment(AnchorFields calldata fields) internal pure returns (bytes26) {
+        return bytes26(Ids.hash(fields));
     }
 
-    function _requireLive(Entry memory found, bytes32 id, bytes22 committed) private pure {
+    function _requireLive(Entry memory found, RecordId id, bytes26 committed) private pure {
         if (found.since == 0) revert IRecords.UnknownRecord(id);
         if (found.commitment != committed) revert IRecords.WrongPreimage(id);
         if (found.flags & ERASED != 0) revert IRecords.RecordErased(id);
@@ -110,7 +122,7 @@ library RecordBook {
     function _owned(Book storage self, AnchorFields calldata fields, address sender)
         private
         view
-        returns (bytes32 id, Entry storage entry)
+        returns (RecordId id, Entry storage entry)
     {
         (id, entry) = live(self, fields);
         if (fields.owner != sender) revert IRecords.NotOwner(id, sender);

@@ -26,6 +26,9 @@ use crate::{JourneyError, Party};
 pub(crate) struct WriteJob {
     pub(crate) author: AccountId,
     pub(crate) anchor: AnchorFields,
+    /// What it amends.
+    #[serde(default)]
+    amended: Option<AnchorFields>,
     #[serde(with = "serde_bytes")]
     pub(crate) package: Vec<u8>,
     #[serde(with = "serde_bytes")]
@@ -57,6 +60,13 @@ impl core::fmt::Debug for WriteJob {
     }
 }
 
+/// What a job keeps beside the sealed record.
+struct Aside {
+    original: Digest,
+    title: Option<String>,
+    amended: Option<AnchorFields>,
+}
+
 /// What may be said of a record that is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,7 +74,7 @@ pub struct WriteOptions {
     /// Its class on chain; 0 is undisclosed.
     pub class: ClassId,
     /// The record that it corrects.
-    pub amends: Option<RecordId>,
+    pub amends: Option<AnchorFields>,
 }
 
 impl WriteOptions {
@@ -75,10 +85,10 @@ impl WriteOptions {
         self
     }
 
-    /// As a correction of another record.
+    /// As a correction of another record of the same owner, named by the fields of its anchor.
     #[must_use]
-    pub const fn amending(mut self, record: RecordId) -> Self {
-        self.amends = Some(record);
+    pub const fn amending(mut self, amended: AnchorFields) -> Self {
+        self.amends = Some(amended);
         self
     }
 }
@@ -159,9 +169,14 @@ impl Party {
         let mut record =
             Record::normalise(draft, kind, self.ports.clock.now())?.in_class(options.class);
         if let Some(amended) = options.amends {
-            record = record.amending(amended);
+            record = record.amending(amended.record_id());
         }
-        let sealed = self.seal(author, owner, owner_key, record, original, title);
+        let aside = Aside {
+            original,
+            title,
+            amended: options.amends,
+        };
+        let sealed = self.seal(author, owner, owner_key, record, aside);
         self.resume_write(sealed.await?).await
     }
 
@@ -172,8 +187,7 @@ impl Party {
         owner: AccountId,
         owner_key: SealingKey,
         record: Record,
-        original: Digest,
-        title: Option<String>,
+        aside: Aside,
     ) -> Result<WriteJob, JourneyError> {
         let committee = self.ports.facts.committee().await?.committee;
         let nonce = Nonce::new(self.ports.random());
@@ -219,6 +233,7 @@ impl Party {
         let job = WriteJob {
             author: author.id(),
             anchor,
+            amended: aside.amended,
             package: sealed.package_bytes().to_vec(),
             key_set: sealed.key_set_bytes().to_vec(),
             capsule: sealed.capsule_bytes().to_vec(),
@@ -228,8 +243,8 @@ impl Party {
             signed: None,
             anchored: false,
             acknowledged: 0,
-            original,
-            title,
+            original: aside.original,
+            title: aside.title,
             problem: None,
         };
         self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;
@@ -334,7 +349,7 @@ impl Party {
         stored: &Stored,
     ) -> Result<(), JourneyError> {
         let record = job.anchor.record_id();
-        let call = Anchored::call(stored, job.anchor)?;
+        let call = Anchored::call(stored, job.anchor, job.amended)?;
         for attempt in 0..2 {
             let signed = match &job.signed {
                 Some(signed) => signed.clone(),

@@ -155,6 +155,7 @@ async fn measure(chain: Running, transactions: u64) -> (f64, f64) {
             let first = transactions + number * BATCH;
             let batch = (first..first + BATCH).map(|number| anchor(account, number));
             let call = Records::anchorBatchCall {
+                amended: Vec::new(),
                 batch: batch.collect(),
             };
             sender.signed(contracts.records, call.abi_encode(), 8_000_000)

@@ -125,14 +125,21 @@ pub(crate) fn target(
                 150_000,
             )
         }
-        Call::AnchorBatch(anchors) => {
-            let batch: Vec<_> = anchors.iter().map(record_anchor).collect();
-            let gas = 100_000 + 45_000 * batch.len() as u64;
-            (
-                at.records,
-                Records::anchorBatchCall { batch }.abi_encode(),
-                gas,
-            )
+        Call::Amend { anchor, amended } => {
+            let call = Records::amendCall {
+                fields: record_anchor(anchor),
+                amended: record_anchor(amended),
+            };
+            (at.records, call.abi_encode(), 170_000)
+        }
+        Call::AnchorBatch { batch, amended } => {
+            let (all, more) = (batch.len() as u64, amended.len() as u64);
+            let gas = 100_000 + 45_000 * all + 15_000 * more;
+            let call = Records::anchorBatchCall {
+                batch: batch.iter().map(record_anchor).collect(),
+                amended: amended.iter().map(record_anchor).collect(),
+            };
+            (at.records, call.abi_encode(), gas)
         }
         Call::Accept(anchor) => {
             let fields = record_anchor(anchor);

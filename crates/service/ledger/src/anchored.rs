@@ -14,8 +14,12 @@ pub struct Anchored {
 }
 
 impl Anchored {
-    /// The call that anchors what was stored; only `store` makes a [`Stored`].
-    pub fn call(stored: &Stored, fields: AnchorFields) -> Result<Call, LedgerError> {
+    /// The call that anchors what was stored; only `store` makes a [`Stored`]. What it amends is named by its fields.
+    pub fn call(
+        stored: &Stored,
+        fields: AnchorFields,
+        amended: Option<AnchorFields>,
+    ) -> Result<Call, LedgerError> {
         let attestation = stored.attestation();
         let same = fields.record_id() == stored.record()
             && fields.package == stored.package()
@@ -23,9 +27,16 @@ impl Anchored {
             && fields.owner == attestation.owner
             && fields.kind == attestation.kind
             && fields.class == attestation.class
-            && fields.amends == attestation.amends;
+            && fields.amends == attestation.amends
+            && fields.amends == amended.map(|amended| amended.record_id());
         if same {
-            Ok(Call::Anchor(fields))
+            Ok(match amended {
+                None => Call::Anchor(fields),
+                Some(amended) => Call::Amend {
+                    anchor: fields,
+                    amended,
+                },
+            })
         } else {
             Err(LedgerError::BadRequest {
                 what: "the anchor's fields are not those of the stored record".into(),

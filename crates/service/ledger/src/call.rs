@@ -22,8 +22,20 @@ pub enum Call {
     },
     /// `Records.anchor`.
     Anchor(AnchorFields),
+    /// `Records.amend`: an anchor with the one that it amends, of the same owner.
+    Amend {
+        /// The amendment.
+        anchor: AnchorFields,
+        /// What it amends.
+        amended: AnchorFields,
+    },
     /// `Records.anchorBatch`.
-    AnchorBatch(Vec<AnchorFields>),
+    AnchorBatch {
+        /// The anchors.
+        batch: Vec<AnchorFields>,
+        /// What those of them that amend amend, in their order.
+        amended: Vec<AnchorFields>,
+    },
     /// `Records.accept`.
     Accept(AnchorFields),
     /// `Records.retract`.

@@ -177,6 +177,17 @@ impl MemoryLedger {
         self.state().grants.get(&id).cloned()
     }
 
+    /// The account that an address signs for now: what keepers look up.
+    pub fn account_now(&self, address: Address) -> Option<AccountId> {
+        self.state().account_of(address)
+    }
+
+    /// The address that signs for an account now: what keepers look up.
+    pub fn signer_now(&self, account: AccountId) -> Option<Address> {
+        let state = self.state();
+        state.accounts.get(&account).map(|account| account.signer)
+    }
+
     /// An account's standing: what keepers look up.
     pub fn standing_now(&self, account: AccountId, at: Timestamp) -> Standing {
         self.state().standing(account, at)

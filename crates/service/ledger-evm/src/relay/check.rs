@@ -169,12 +169,14 @@ impl Checker {
 fn names_another_owner(ticket: &Ticket) -> bool {
     let own = Kind::Own.code();
     let data = &ticket.request.data;
-    let anchors = match Records::anchorCall::abi_decode(data) {
-        Ok(call) => vec![call.fields],
-        Err(_) => match Records::anchorBatchCall::abi_decode(data) {
-            Ok(call) => call.batch,
-            Err(_) => Vec::new(),
-        },
+    let anchors = if let Ok(call) = Records::anchorCall::abi_decode(data) {
+        vec![call.fields]
+    } else if let Ok(call) = Records::amendCall::abi_decode(data) {
+        vec![call.fields]
+    } else if let Ok(call) = Records::anchorBatchCall::abi_decode(data) {
+        call.batch
+    } else {
+        Vec::new()
     };
     anchors
         .iter()

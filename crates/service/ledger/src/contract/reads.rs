@@ -2,7 +2,7 @@
 
 use medibloc_consent::{AnchorFields, ClassSet, Grant, Purpose, Reason, Scope};
 use medibloc_keys::SigningKey;
-use medibloc_record::{ClassId, Digest, Kind, ReceiptId};
+use medibloc_record::{ClassId, Digest, Kind, Nonce, ReceiptId};
 
 use super::{Because, Play, id};
 use crate::{Call, Event, LedgerError};
@@ -160,7 +160,28 @@ async fn counts(play: &mut Play<'_>) -> Result<(), LedgerError> {
     }
     let call = read(play, &grant, anchor);
     play.refuses(&reader, call, Because::Rule(Reason::ReadsExhausted))
-        .await
+        .await?;
+    used_once(play).await
+}
+
+/// A nonce opens one read of a reader, whichever grant and record it is used for: no receipt id is given twice.
+async fn used_once(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, reader) = (play.patient.clone(), play.reader.clone());
+    let anchor = play.accepted(&patient, ClassId(0)).await?;
+    let terms = play.terms(Scope::All, 50_000).await?;
+    let grant = play.lets_read(&patient, &reader, terms, None).await?;
+    opens(play, &reader, &grant, anchor).await?;
+    let used = Nonce::new([play.nonces; 32]);
+    let other = play.accepted(&patient, ClassId(0)).await?;
+    for anchor in [anchor, other] {
+        let mut call = read(play, &grant, anchor);
+        if let Call::OpenRead { nonce, .. } = &mut call {
+            *nonce = used;
+        }
+        play.refuses(&reader, call, Because::Contract("NonceUsed"))
+            .await?;
+    }
+    Ok(())
 }
 
 async fn in_time(play: &mut Play<'_>) -> Result<(), LedgerError> {

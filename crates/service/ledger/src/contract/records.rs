@@ -1,7 +1,7 @@
 //! Records: who may anchor what, and what becomes of it.
 
 use medibloc_consent::{AnchorFields, Reason};
-use medibloc_record::{Digest, Kind, RecordId};
+use medibloc_record::{ClassId, Digest, Kind, RecordId};
 
 use super::{Because, Play, id};
 use crate::{Call, Event, LedgerError};
@@ -142,27 +142,51 @@ async fn amends(play: &mut Play<'_>) -> Result<(), LedgerError> {
     anchored(play, first).await?;
     let mut second = play.draft(&patient, &patient, Kind::Own);
     second.amends = Some(first.record_id());
-    anchored(play, second).await?;
+    let bare = Because::Contract("AmendedFieldsMissing");
+    play.refuses(&patient, Call::Anchor(second), bare).await?;
+    let call = amend(second, first);
+    play.does(&patient, call, vec![Event::Anchored(second)])
+        .await?;
+
     let because = Because::Rule(Reason::UnknownRecord);
     let mut stray = play.draft(&patient, &patient, Kind::Own);
     stray.amends = Some(RecordId::new([77; 32]));
-    play.refuses(&patient, Call::Anchor(stray), because).await?;
+    play.refuses(&patient, amend(stray, first), because).await?;
+    stray.amends = Some(first.record_id());
+    let mut garbled = first;
+    garbled.capsule = Digest::new([1; 32]);
+    play.refuses(&patient, amend(stray, garbled), because)
+        .await?;
+    let unknown = play.draft(&patient, &patient, Kind::Own);
+    stray.amends = Some(unknown.record_id());
+    play.refuses(&patient, amend(stray, unknown), because)
+        .await?;
+    let plain = play.draft(&patient, &patient, Kind::Own);
+    play.refuses(&patient, amend(plain, first), because).await?;
     let mut foreign = play.draft(&other, &other, Kind::Own);
     foreign.amends = Some(first.record_id());
-    play.refuses(&other, Call::Anchor(foreign), because).await
+    play.refuses(&other, amend(foreign, first), because).await?;
+
+    let mut beyond = play.draft(&patient, &patient, Kind::Own);
+    beyond.class = ClassId(64);
+    let because = Because::Contract("UnknownClass");
+    play.refuses(&patient, Call::Anchor(beyond), because).await
+}
+
+fn amend(anchor: AnchorFields, amended: AnchorFields) -> Call {
+    Call::Amend { anchor, amended }
 }
 
 async fn batches(play: &mut Play<'_>) -> Result<(), LedgerError> {
     let patient = play.patient.clone();
     let wrong = Because::Contract("WrongBatchSize");
-    play.refuses(&patient, Call::AnchorBatch(Vec::new()), wrong)
-        .await?;
+    play.refuses(&patient, together(Vec::new()), wrong).await?;
     let batch: Vec<_> = (0..3)
         .map(|_| play.draft(&patient, &patient, Kind::Own))
         .collect();
     let mut torn = batch.clone();
     torn.push(batch[0]);
-    play.refuses(&patient, Call::AnchorBatch(torn), Because::Exists)
+    play.refuses(&patient, together(torn), Because::Exists)
         .await?;
     let facts = play.stage.facts();
     for anchor in &batch {
@@ -170,12 +194,41 @@ async fn batches(play: &mut Play<'_>) -> Result<(), LedgerError> {
         assert_eq!(found, None, "a batch is anchored whole or not at all");
     }
     let events = batch.iter().copied().map(Event::Anchored).collect();
-    play.does(&patient, Call::AnchorBatch(batch.clone()), events)
-        .await?;
+    play.does(&patient, together(batch.clone()), events).await?;
     for anchor in &batch {
         assert!(facts.record(anchor.record_id()).await?.is_some());
     }
-    Ok(())
+    amends_in_batches(play, batch[0]).await
+}
+
+/// The first record of a batch amends one that was there, the second the first.
+async fn amends_in_batches(play: &mut Play<'_>, old: AnchorFields) -> Result<(), LedgerError> {
+    let patient = play.patient.clone();
+    let mut batch: Vec<_> = (0..3)
+        .map(|_| play.draft(&patient, &patient, Kind::Own))
+        .collect();
+    batch[0].amends = Some(old.record_id());
+    batch[1].amends = Some(batch[0].record_id());
+    let with = |amended: &[AnchorFields]| Call::AnchorBatch {
+        batch: batch.clone(),
+        amended: amended.to_vec(),
+    };
+    let missing = Because::Contract("AmendedFieldsMissing");
+    play.refuses(&patient, with(&[old]), missing).await?;
+    let more = [old, batch[0], old];
+    play.refuses(&patient, with(&more), Because::Contract("WrongBatchSize"))
+        .await?;
+    let because = Because::Rule(Reason::UnknownRecord);
+    play.refuses(&patient, with(&[old, old]), because).await?;
+    let events = batch.iter().copied().map(Event::Anchored).collect();
+    play.does(&patient, with(&[old, batch[0]]), events)
+        .await
+        .map(|_| ())
+}
+
+fn together(batch: Vec<AnchorFields>) -> Call {
+    let amended = Vec::new();
+    Call::AnchorBatch { batch, amended }
 }
 
 async fn lives(play: &mut Play<'_>) -> Result<(), LedgerError> {

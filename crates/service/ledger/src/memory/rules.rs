@@ -13,6 +13,8 @@ use crate::{AccountFacts, Call, Event, GrantFacts, LedgerError, RecordFacts, Ref
 
 /// What an anchor batch holds at most.
 const MOST: usize = 256;
+/// The class numbers that a set of classes holds end here.
+const LAST_CLASS: u8 = 63;
 
 impl State {
     /// Does what a call asks, or nothing.
@@ -27,9 +29,12 @@ impl State {
         let caller = self.account_of(from).ok_or(Refusal::NotRegistered)?;
         match call {
             Call::Register { .. } => Err(Refusal::NotRegistered.into()),
-            Call::AnchorBatch(batch) => return self.anchor_batch(caller, batch),
+            Call::AnchorBatch { batch, amended } => {
+                return self.anchor_batch(caller, batch, amended);
+            }
             Call::RotateSealingKey { sealing_key } => self.rotate(caller, *sealing_key),
-            Call::Anchor(anchor) => self.anchor(caller, anchor),
+            Call::Anchor(anchor) => self.anchor(caller, anchor, None),
+            Call::Amend { anchor, amended } => self.anchor(caller, anchor, Some(amended)),
             Call::Accept(anchor) => self.accept(caller, anchor),
             Call::Retract(anchor) => self.retract(caller, anchor),
             Call::Erase(anchor) => self.erase(caller, anchor),
@@ -117,7 +122,13 @@ impl State {
         })
     }
 
-    fn anchor(&mut self, caller: AccountId, anchor: &AnchorFields) -> Result<Event, LedgerError> {
+    fn anchor(
+        &mut self,
+        caller: AccountId,
+        anchor: &AnchorFields,
+        amended: Option<&AnchorFields>,
+    ) -> Result<Event, LedgerError> {
+        self.amends(anchor, amended)?;
         if anchor.author != caller {
             return Err(Reason::NotTheAuthor.into());
         }
@@ -138,11 +149,8 @@ impl State {
         if self.records.contains_key(&id) {
             return Err(exists(format!("the record {id}")));
         }
-        if let Some(amended) = anchor.amends {
-            let known = self.records.get(&amended);
-            if known.is_none_or(|(amended, _)| amended.owner != anchor.owner) {
-                return Err(Reason::UnknownRecord.into());
-            }
+        if anchor.class.0 > LAST_CLASS {
+            return Err(named("UnknownClass"));
         }
         let facts = RecordFacts {
             anchored_at: self.now,
@@ -154,17 +162,39 @@ impl State {
         Ok(Event::Anchored(*anchor))
     }
 
+    /// What is amended is passed by its fields, which are those of a record of the same owner.
+    fn amends(
+        &self,
+        anchor: &AnchorFields,
+        amended: Option<&AnchorFields>,
+    ) -> Result<(), LedgerError> {
+        match (anchor.amends, amended) {
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(named("AmendedFieldsMissing")),
+            (id, Some(amended)) => {
+                self.known(amended)?;
+                if id != Some(amended.record_id()) || amended.owner != anchor.owner {
+                    return Err(Reason::UnknownRecord.into());
+                }
+                Ok(())
+            }
+        }
+    }
+
     fn anchor_batch(
         &mut self,
         caller: AccountId,
         batch: &[AnchorFields],
+        amended: &[AnchorFields],
     ) -> Result<Vec<Event>, LedgerError> {
         if batch.is_empty() || batch.len() > MOST {
             return Err(named("WrongBatchSize"));
         }
         let mut events = Vec::with_capacity(batch.len());
+        let mut amended = amended.iter();
         for (done, anchor) in batch.iter().enumerate() {
-            match self.anchor(caller, anchor) {
+            let amended = anchor.amends.and_then(|_| amended.next());
+            match self.anchor(caller, anchor, amended) {
                 Ok(event) => events.push(event),
                 Err(error) => {
                     for undone in &batch[..done] {
@@ -173,6 +203,12 @@ impl State {
                     return Err(error);
                 }
             }
+        }
+        if amended.next().is_some() {
+            for anchor in batch {
+                self.records.remove(&anchor.record_id());
+            }
+            return Err(named("WrongBatchSize"));
         }
         Ok(events)
     }
@@ -371,6 +407,9 @@ impl State {
             // the contract says only that the grant does not reach it
             Decision::Refused(Reason::NotTheOwner) => return Err(Reason::NotCovered.into()),
             Decision::Refused(reason) => return Err(reason.into()),
+        }
+        if !self.opened.insert((reader, nonce)) {
+            return Err(named("NonceUsed"));
         }
         if let Some((_, facts)) = self.grants.get_mut(&grant.id)
             && grant.terms.reads.is_some()

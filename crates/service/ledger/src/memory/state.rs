@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{AnchorFields, Grant, Reason, WriteGrant};
 use medibloc_record::{
-    AccountId, Address, Committee, Digest, GrantId, RecordId, Role, Threshold, Timestamp, keccak256,
+    AccountId, Address, Committee, Digest, GrantId, Nonce, RecordId, Role, Threshold, Timestamp,
+    keccak256,
 };
 
 use crate::{
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) writes: BTreeMap<(AccountId, AccountId), WriteGrant>,
     pub(super) used: BTreeSet<GrantId>,
     pub(super) grants: BTreeMap<GrantId, (Grant, GrantFacts)>,
+    pub(super) opened: BTreeSet<(AccountId, Nonce)>,
     pub(super) capsules: BTreeMap<RecordId, u32>,
 }
 
@@ -74,6 +76,7 @@ impl State {
             writes: BTreeMap::new(),
             used: BTreeSet::new(),
             grants: BTreeMap::new(),
+            opened: BTreeSet::new(),
             capsules: BTreeMap::new(),
         }
     }
