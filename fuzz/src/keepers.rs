@@ -131,6 +131,7 @@ impl World {
             }),
             signer,
             signer_has_grant: true,
+            bound_signer: None,
             bound_account_is_good: true,
         }
     }

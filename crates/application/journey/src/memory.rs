@@ -281,13 +281,13 @@ impl World {
         let signer = request.and_then(|signed| {
             recover(&signed.request.digest(&self.domain), &signed.signature)
                 .ok()
-                .map(AccountId::from_first_address)
+                .and_then(|signer| self.ledger.account_now(signer))
         });
         let grant = request.and_then(|signed| self.ledger.grant_by_id(signed.request.grant));
         let receipt = request.and_then(|signed| self.ledger.receipt(signed.request.receipt));
-        let bound = request
-            .and_then(|signed| signed.request.binding.as_ref())
-            .is_some_and(|binding| self.is_good(binding.account, now));
+        let binding = request.and_then(|signed| signed.request.binding.as_ref());
+        let bound = binding.is_some_and(|binding| self.is_good(binding.account, now));
+        let bound_signer = binding.and_then(|binding| self.ledger.signer_now(binding.account));
         Facts {
             head: now,
             record: view,
@@ -306,6 +306,7 @@ impl World {
                 (Some(signer), Some(view)) => self.ledger.has_any_grant(view.anchor.owner, signer),
                 _ => false,
             },
+            bound_signer,
             bound_account_is_good: bound,
         }
     }

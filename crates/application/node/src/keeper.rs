@@ -15,7 +15,7 @@ use medibloc_keeper::{
 };
 use medibloc_keys::recover;
 use medibloc_ledger::{Events, Facts};
-use medibloc_record::{AccountId, Digest, RecordId, TypedDomain};
+use medibloc_record::{AccountId, Address, Digest, RecordId, TypedDomain};
 
 use crate::chain::Follower;
 use crate::clock::{Clock, OsEntropy};
@@ -176,6 +176,7 @@ impl Shell {
             receipt: None,
             signer: None,
             signer_has_grant: false,
+            bound_signer: None,
             bound_account_is_good: false,
         };
         for record in erased {
@@ -204,6 +205,16 @@ impl Shell {
     /// Whether the chain answered just now.
     pub(crate) fn has_just_looked(&self) -> bool {
         self.follower.has_just_looked()
+    }
+
+    /// Whether an address signs for an account on the last final block: the guard may have asked an older one.
+    pub(crate) async fn acts_for(
+        &self,
+        address: Address,
+        account: AccountId,
+    ) -> Result<bool, Fault> {
+        self.refresh().await?;
+        Ok(self.follower.account_of(address).await? == Some(account))
     }
 
     /// Whether an account is owner or author of a record.
@@ -252,9 +263,13 @@ impl Shell {
             Ok(address) => self.follower.account_of(address).await?,
             Err(_) => None,
         };
-        let bound_account_is_good = match &request.binding {
-            Some(binding) => facts.standing(binding.account, view.head).await?.is_good(),
-            None => false,
+        let now = (self.clock)().max(view.head);
+        let (bound_signer, bound_account_is_good) = match &request.binding {
+            Some(binding) => (
+                facts.account(binding.account).await?.map(|it| it.signer),
+                facts.standing(binding.account, now).await?.is_good(),
+            ),
+            None => (None, false),
         };
         let owner = view.record.map(|record| record.anchor.owner);
         let (grant, receipt, signer_has_grant) = self.follower.read(|model| {
@@ -273,6 +288,7 @@ impl Shell {
             receipt,
             signer,
             signer_has_grant,
+            bound_signer,
             bound_account_is_good,
             ..view
         })
@@ -416,8 +432,7 @@ mod tests {
     use medibloc_consent::{AnchorFields, KeeperRequest};
     use medibloc_keys::SeededEntropy;
     use medibloc_record::{
-        Address, ClassId, Committee, GrantId, Kind, Nonce, ReceiptId, Signature, Threshold,
-        Timestamp,
+        ClassId, Committee, GrantId, Kind, Nonce, ReceiptId, Signature, Threshold, Timestamp,
     };
 
     const NOW: Timestamp = Timestamp(1_000);
@@ -474,6 +489,7 @@ mod tests {
             receipt: None,
             signer: None,
             signer_has_grant: false,
+            bound_signer: None,
             bound_account_is_good: false,
         }
     }

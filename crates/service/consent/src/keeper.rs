@@ -163,6 +163,12 @@ pub enum RefusalReason {
     /// Over.
     #[error("the request has expired; sign a new one")]
     RequestExpired,
+    /// Ends too late.
+    #[error("the request may be valid for ten minutes at most; sign one that ends sooner")]
+    ExpiryTooFar,
+    /// No room to remember it.
+    #[error("this keeper remembers as many answered requests as it may; ask again in ten minutes")]
+    Busy,
     /// Used before.
     #[error("the request was answered before; sign a new one with a new one-time key")]
     Replayed,

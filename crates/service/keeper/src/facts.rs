@@ -52,6 +52,8 @@ pub struct Facts {
     pub signer: Option<AccountId>,
     /// Whether the signer holds or held any grant of the record's owner.
     pub signer_has_grant: bool,
+    /// The address that signs for the account of the binding now: whoever holds an older one of its keys holds nothing.
+    pub bound_signer: Option<Address>,
     /// Whether the account of the binding is accredited and not suspended.
     pub bound_account_is_good: bool,
 }

@@ -10,6 +10,11 @@ use crate::KeeperIdentity;
 /// Refusals kept per owner; later repeats are still counted in the lines that are there. Releases are never left out:
 /// each has a receipt that somebody paid for.
 const MOST: usize = 10_000;
+/// Refusals kept of all owners: about 100 MiB of lines. Beyond them an owner who has fewer than `FEW` still gets lines, so
+/// that nobody fills the feeds of others.
+const MOST_IN_ALL: usize = 200_000;
+/// See `MOST_IN_ALL`.
+const FEW: usize = 16;
 
 /// What is told of one owner's records.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,7 @@ pub struct Feed {
     /// Where a repeat is folded into: the place of each line by owner, record and fact.
     places: HashMap<(AccountId, RecordId, FeedFact), usize>,
     unknown: u64,
+    refusals: usize,
 }
 
 impl Feed {
@@ -39,7 +45,7 @@ impl Feed {
     }
 
     pub(crate) const fn count_unknown(&mut self) {
-        self.unknown += 1;
+        self.unknown = self.unknown.saturating_add(1);
     }
 
     pub(crate) fn append(
@@ -70,10 +76,8 @@ impl Feed {
             },
         };
         let is_release = matches!(line.fact, FeedFact::Released { .. });
-        let is_full = self
-            .owners
-            .get(&owner)
-            .is_some_and(|owned| owned.refusals >= MOST);
+        let kept = self.owners.get(&owner).map_or(0, |owned| owned.refusals);
+        let is_full = kept >= MOST || (self.refusals >= MOST_IN_ALL && kept >= FEW);
         if old.is_none() && !is_release && is_full {
             return None;
         }
@@ -97,6 +101,7 @@ impl Feed {
             None => {
                 let is_release = matches!(line.line.fact, FeedFact::Released { .. });
                 owned.refusals += usize::from(!is_release);
+                self.refusals += usize::from(!is_release);
                 self.places.insert(place, owned.lines.len());
                 owned.lines.push(line);
             }

@@ -5,6 +5,7 @@
 //! together open nothing that was not granted. No I/O, no clock: the shell in `node` brings requests, final facts and
 //! time, and carries out the effects.
 
+mod answered;
 mod deposit;
 mod facts;
 mod feed;

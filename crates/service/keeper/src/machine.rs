@@ -9,6 +9,7 @@ use medibloc_consent::{
 use medibloc_keys::{Entropy, Share};
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 
+use crate::answered::Answered;
 use crate::{Facts, Feed, KeeperIdentity};
 
 /// One share as the keeper holds it; the shell stores it under a local key of that record's own.
@@ -27,7 +28,7 @@ pub struct KeptShare {
 pub struct State {
     pub(crate) shares: BTreeMap<RecordId, KeptShare>,
     pub(crate) erased: BTreeSet<RecordId>,
-    pub(crate) answered: BTreeMap<[u8; 32], Timestamp>,
+    pub(crate) answered: Answered,
     pub(crate) feed: Feed,
 }
 
@@ -50,7 +51,7 @@ impl State {
 
     /// Puts back that a request was answered, so that it is not answered again after a restart.
     pub fn restore_answered(&mut self, request: [u8; 32], expiry: Timestamp) {
-        self.answered.insert(request, expiry);
+        self.answered.insert(request, expiry, None);
     }
 
     /// The feeds.
@@ -61,6 +62,11 @@ impl State {
     /// The feeds, to put back lines that were stored.
     pub const fn feed_mut(&mut self) -> &mut Feed {
         &mut self.feed
+    }
+
+    /// How many answered requests are remembered.
+    pub fn answered_count(&self) -> usize {
+        self.answered.len()
     }
 
     /// How many shares are held.

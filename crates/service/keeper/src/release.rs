@@ -10,7 +10,9 @@ use medibloc_record::{AccountId, SealingKey, Timestamp};
 use crate::machine::{Effect, Reply, State};
 use crate::{Facts, KeeperIdentity};
 
-/// Age at which a receipt no longer opens anything.
+/// How far ahead a request may name its end: it is remembered until then.
+const REQUEST_LIFE: u64 = 10 * 60;
+/// Age at which a receipt no longer opens anything, besides what finality takes.
 const RECEIPT_LIFE: u64 = 10 * 60;
 /// How far the keeper's last final block may lag behind its clock, plus the chain's finality lag.
 const STALE_AFTER: u64 = 5 * 60;
@@ -24,14 +26,17 @@ pub(crate) fn release(
     entropy: &mut dyn Entropy,
 ) -> Vec<Effect> {
     let digest = signed.request.digest(&keeper.domain);
-    state.answered.retain(|_, expiry| *expiry >= now);
+    // The chain's time stands still between blocks, and a clock may be behind: whatever is over by either is over.
+    let now = now.max(facts.head);
+    state.answered.forget(now);
     let answer = check(state, keeper, signed, &digest, facts, now).and_then(|owner| {
         seal_share(state, keeper, signed, facts, entropy).map(|release| (owner, release))
     });
     let mut effects = Vec::new();
     let (fact, reply) = match answer {
         Ok((reader, release)) => {
-            state.answered.insert(digest, signed.request.expiry);
+            let (expiry, of) = (signed.request.expiry, Some(reader));
+            state.answered.insert(digest, expiry, of);
             let fact = FeedFact::Released {
                 reader,
                 grant: signed.request.grant,
@@ -82,11 +87,17 @@ fn check(
     if request.expiry < now {
         return Err(RefusalReason::RequestExpired);
     }
-    if state.answered.contains_key(digest) {
+    if request.expiry.since(now) > REQUEST_LIFE {
+        return Err(RefusalReason::ExpiryTooFar);
+    }
+    if state.answered.has(digest) {
         return Err(RefusalReason::Replayed);
     }
     recover(digest, &signed.signature).map_err(|_| RefusalReason::WrongSignature)?;
     let reader = facts.signer.ok_or(RefusalReason::WrongSignature)?;
+    if !state.answered.has_room(reader) {
+        return Err(RefusalReason::Busy);
+    }
     let view = facts
         .record
         .filter(|view| view.anchor.record_id() == request.record)
@@ -102,7 +113,7 @@ fn check(
                 && receipt.reader == reader
         })
         .ok_or(RefusalReason::NoReceipt)?;
-    if facts.head.since(receipt.at) > RECEIPT_LIFE {
+    if now.since(receipt.at) > RECEIPT_LIFE + keeper.finality_lag {
         return Err(RefusalReason::ReceiptTooOld);
     }
     let view_of_grant = facts
@@ -111,7 +122,7 @@ fn check(
         .filter(|view| view.grant.id == request.grant)
         .ok_or(RefusalReason::Consent(Reason::UnknownGrant))?;
     let grant = &view_of_grant.grant;
-    if let Decision::Refused(reason) = is_live(grant, true, view_of_grant.revoked, facts.head) {
+    if let Decision::Refused(reason) = is_live(grant, true, view_of_grant.revoked, now) {
         return Err(RefusalReason::Consent(reason));
     }
     if grant.reader != reader {
@@ -145,7 +156,7 @@ fn check_binding(
     let signer = recover(&binding.digest(&keeper.domain), &binding.signature);
     let fits = binding.tag() == tag
         && binding.reader == reader
-        && signer.is_ok_and(|signer| signer == binding.account.first_address());
+        && signer.is_ok_and(|signer| Some(signer) == facts.bound_signer);
     if !fits {
         return Err(RefusalReason::WrongBinding);
     }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use medibloc_consent::{
-    AnchorFields, Binding, FeedFact, Grant, KeeperReply, KeeperRequest, Purpose, Scope,
-    ShareDeposit, SignedRequest, Terms,
+    AnchorFields, Binding, FeedFact, Grant, KeeperReply, KeeperRequest, Purpose, RefusalReason,
+    Scope, ShareDeposit, SignedRequest, Terms,
 };
 use medibloc_dag::cbor;
 use medibloc_keeper::{
@@ -61,7 +61,8 @@ struct Model {
     disk: Vec<Effect>,
     reloads: u64,
     readers: Vec<SigningKey>,
-    account: SigningKey,
+    /// The keys that signed for the accredited account, the current one last.
+    accounts: Vec<SigningKey>,
     suspended: bool,
     records: Vec<OneRecord>,
     grants: Vec<OneGrant>,
@@ -90,7 +91,7 @@ impl Model {
             SigningKey::from_bytes(&bytes).unwrap()
         };
         let readers = (0..3).map(|_| key()).collect();
-        let (account, signer) = (key(), key());
+        let (accounts, signer) = (vec![key()], key());
         let keeper = KeeperIdentity {
             index: 1,
             signer,
@@ -107,7 +108,7 @@ impl Model {
             disk: Vec::new(),
             reloads: 0,
             readers,
-            account,
+            accounts,
             suspended: false,
             records: Vec::new(),
             grants: Vec::new(),
@@ -142,13 +143,16 @@ impl Model {
                 }
             }
             46 => self.reload(),
-            47..=49 => self.suspended = self.roll(3) == 0,
+            47..=48 => self.suspended = self.roll(3) == 0,
+            49 => self.rotate(),
             50..=59 => {
                 let step = self.roll(120) as u64;
                 self.now = self.now.plus(step);
                 self.head = self.now;
             }
-            60..=61 => self.now = self.now.plus(200),
+            // The chain stands still while the clock goes on, or its blocks are ahead of it.
+            60 => self.now = self.now.plus(200),
+            61 => self.head = self.head.plus(30),
             _ => self.release(),
         }
     }
@@ -187,6 +191,14 @@ impl Model {
         assert_eq!(state.share_count(), self.state.share_count());
         self.state = state;
         self.reloads += 1;
+    }
+
+    /// Another key signs for the accredited account from now on.
+    fn rotate(&mut self) {
+        if self.accounts.len() < 40 {
+            let key = SigningKey::from_bytes(&self.bytes()).unwrap();
+            self.accounts.push(key);
+        }
     }
 
     fn anchor(&mut self) {
@@ -275,6 +287,7 @@ impl Model {
                     one.grant.owner == view.anchor.owner && Some(one.grant.reader) == signer
                 })
             }),
+            bound_signer: self.accounts.last().map(SigningKey::address),
             bound_account_is_good: !self.suspended,
         }
     }
@@ -345,9 +358,16 @@ impl Model {
         let anchor = self.records[at].anchor;
         let reader_id = AccountId::from_first_address(self.readers[reader].address());
         let binding = (self.roll(2) == 0).then(|| {
-            let account = AccountId::from_first_address(self.account.address());
+            let account = AccountId::from_first_address(self.accounts[0].address());
             let unsigned = Binding::unsigned([5; 32], account, reader_id);
-            let signature = self.account.sign_digest(&unsigned.digest(&DOMAIN));
+            // Now and then a key that was stolen, and another took its place since.
+            let stolen = self.roll(4) == 0;
+            let at = if stolen {
+                self.roll(self.accounts.len())
+            } else {
+                self.accounts.len() - 1
+            };
+            let signature = self.accounts[at].sign_digest(&unsigned.digest(&DOMAIN));
             unsigned.sign(signature)
         });
         let scope = if self.roll(4) == 0 {
@@ -530,11 +550,74 @@ impl Model {
             3 => request.receipt = ReceiptId::new([9; 32]),
             4 => request.binding = None,
             5 => request.expiry = Timestamp(self.now.0 - 1),
+            7 => request.expiry = Timestamp(self.now.0.saturating_add(601 << self.roll(60))),
+            8 => request.expiry = Timestamp(u64::MAX),
+            9 => request.expiry = self.now.plus(600),
             6 => reader = (reader + 1) % self.readers.len(),
             _ => {}
         }
         let signature = self.readers[reader].sign_digest(&request.digest(&DOMAIN));
         SignedRequest { request, signature }
+    }
+
+    /// A request that all rules allow, of the same reader each time.
+    fn flood(&mut self) -> Result<(), RefusalReason> {
+        let at = self
+            .records
+            .iter()
+            .position(|one| one.deposited && !one.erased);
+        let at = at.unwrap();
+        let anchor = self.records[at].anchor;
+        let reader = AccountId::from_first_address(self.readers[0].address());
+        let terms = Terms {
+            scope: Scope::All,
+            purpose_tag: Purpose::Treatment.tag([1; 32]),
+            from: self.now,
+            until: self.now.plus(10_000),
+            reads: None,
+            binding: medibloc_consent::BindingTag::default(),
+            digest: Digest::new([0; 32]),
+        };
+        let grant = Grant::new(anchor.owner, reader, Nonce::new(self.bytes()), terms);
+        let receipt = ReceiptId::new(self.bytes());
+        self.receipts = vec![OneReceipt {
+            id: receipt,
+            view: ReceiptView {
+                record: anchor.record_id(),
+                reader,
+                grant: grant.id,
+                at: self.head,
+            },
+            grant: 0,
+            record: at,
+        }];
+        let request = KeeperRequest {
+            version: 1,
+            keeper: self.keeper.address(),
+            record: anchor.record_id(),
+            grant: grant.id,
+            receipt,
+            one_time_key: OneTimeKey::generate(&mut self.dice).public(),
+            binding: None,
+            expiry: self.now.plus(600),
+        };
+        self.grants = vec![OneGrant {
+            grant,
+            reader: 0,
+            binding: None,
+            revoked: false,
+        }];
+        let signature = self.readers[0].sign_digest(&request.digest(&DOMAIN));
+        let signed = SignedRequest { request, signature };
+        let facts = self.facts(Some(at), Some(&signed));
+        let effects = self.act(&Event::Release(Box::new(signed)), &facts);
+        match effects.into_iter().next_back() {
+            Some(Effect::Reply(Reply::Released(reply))) => match reply.reply {
+                KeeperReply::Released(_) => Ok(()),
+                KeeperReply::Refused(reason) => Err(reason),
+            },
+            other => panic!("no signed reply: {other:?}"),
+        }
     }
 
     /// The rules of design 06, said once more in another way.
@@ -554,19 +637,32 @@ impl Model {
             return false;
         };
         let terms = &grant.grant.terms;
-        let bound =
-            terms.binding.is_none() || (request.binding == grant.binding && !self.suspended);
+        let is_current = |binding: &Binding| {
+            let signed = binding.digest(&DOMAIN);
+            medibloc_keys::recover(&signed, &binding.signature).ok()
+                == self.accounts.last().map(SigningKey::address)
+        };
+        let bound = terms.binding.is_none()
+            || (request.binding == grant.binding
+                && grant.binding.as_ref().is_some_and(is_current)
+                && !self.suspended);
+        // Whatever is over by the clock or by the chain is over.
+        let time = if self.head > self.now {
+            self.head
+        } else {
+            self.now
+        };
         [
             request.keeper == self.keeper.address(),
             self.now.since(self.head) <= 300,
-            request.expiry >= self.now,
+            request.expiry >= time && request.expiry.0 - time.0 <= 600,
             !self.answered.contains_key(&request.digest(&DOMAIN)),
             record.deposited && !record.erased,
             receipt.record == request.record
                 && receipt.grant == request.grant
                 && receipt.reader == signer,
-            self.head.since(receipt.at) <= 600,
-            !grant.revoked && self.head >= terms.from && self.head < terms.until,
+            time.since(receipt.at) <= 600,
+            !grant.revoked && time >= terms.from && time < terms.until,
             grant.grant.reader == signer && grant.grant.owner == record.anchor.owner,
             grant.grant.covers(request.record, record.anchor.class),
             bound,
@@ -574,6 +670,39 @@ impl Model {
         .iter()
         .all(|holds| *holds)
     }
+}
+
+/// What a reader with valid keys, receipts and grants can make a keeper remember.
+#[test]
+fn the_memory_of_requests_is_bounded_by_time_by_reader_and_in_all() {
+    let mut model = Model::new(12);
+    while !model.records.iter().any(|one| one.deposited && !one.erased) {
+        model.one_step();
+    }
+    let mut counts = Vec::new();
+    let mut most = 0;
+    for round in 0..3_u64 {
+        // One reader asks as fast as it can, with another one-time key each time.
+        let (mut answered, mut busy) = (0_u32, 0_u32);
+        for _ in 0..2_000 {
+            match model.flood() {
+                Ok(()) => answered += 1,
+                Err(RefusalReason::Busy) => busy += 1,
+                Err(other) => panic!("round {round}: {other}"),
+            }
+            most = most.max(model.state.answered_count());
+        }
+        counts.push((answered, busy));
+        model.now = model.now.plus(601);
+        model.head = model.now;
+    }
+    assert_eq!(
+        counts,
+        [(512, 1_488); 3],
+        "one reader's share, free again when they expire"
+    );
+    assert!(most <= 512, "{most} remembered");
+    println!("ATTACK security-17b: 6,000 requests of one reader, {most} remembered");
 }
 
 #[test]

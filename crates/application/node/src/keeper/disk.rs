@@ -116,8 +116,11 @@ impl Disk {
             state.feed_mut().restore(AccountId::new(owner), line);
         }
         let answered: Vec<([u8; 32], i64)> = self.shares.now(|db| {
-            db.prepare("SELECT digest, expiry FROM answered WHERE expiry >= ?1")?
-                .query_map(params![signed(now.0)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            // No request is answered that ends later than in ten minutes; older versions kept some for ever.
+            db.prepare("SELECT digest, expiry FROM answered WHERE expiry BETWEEN ?1 AND ?2")?
+                .query_map(params![signed(now.0), signed(now.plus(600).0)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
                 .collect()
         })?;
         for (digest, expiry) in answered {

@@ -13,6 +13,7 @@ use medibloc_keeper::{Event, Reply};
 use medibloc_record::RecordId;
 
 use crate::fault::{Fault, object};
+use crate::guard::Admitted;
 use crate::keeper::Shell;
 use crate::watch::watched;
 
@@ -28,6 +29,21 @@ pub(super) fn router(shell: Arc<Shell>) -> Router {
     watched(router)
 }
 
+/// Lets in who signs for an account now: an address that another took the place of is a stranger's from that block on.
+async fn admit(on: &Shell, request: Request, limit: usize) -> Result<Admitted, Fault> {
+    current(on, on.guard.admit(request, limit).await?).await
+}
+
+async fn current(on: &Shell, admitted: Admitted) -> Result<Admitted, Fault> {
+    if on.acts_for(admitted.address, admitted.account).await? {
+        return Ok(admitted);
+    }
+    Err(Fault::new(
+        Code::NotRegistered,
+        "another address signs for this account now; sign with the new one",
+    ))
+}
+
 fn refused(reply: Reply) -> Fault {
     match reply {
         Reply::Refused(reason) => Problem::keeper_refused(reason).into(),
@@ -37,7 +53,7 @@ fn refused(reply: Reply) -> Fault {
 }
 
 async fn deposit(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::DEPOSIT).await?;
+    let admitted = admit(&on, request, limits::DEPOSIT).await?;
     let deposit: ShareDeposit =
         cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a share's deposit"))?;
     let sender = admitted.account;
@@ -60,7 +76,7 @@ async fn acknowledgement(
 }
 
 async fn release(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
-    let admitted = on.guard.admit(request, limits::RELEASE).await?;
+    let admitted = admit(&on, request, limits::RELEASE).await?;
     let request: SignedRequest =
         cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a reader's request"))?;
     match on.ask(Event::Release(Box::new(request))).await? {
@@ -71,6 +87,7 @@ async fn release(State(on): State<Arc<Shell>>, request: Request) -> Result<Respo
 
 async fn feed(State(on): State<Arc<Shell>>, request: Request) -> Result<Response, Fault> {
     let admitted = on.guard.admit_free(request, 0).await?;
+    let admitted = current(&on, admitted).await?;
     Ok(object(&on.feed(admitted.account).await?))
 }
 
@@ -89,8 +106,8 @@ async fn deletion(
 /// The record of a request by its owner or author; to all others it is not there.
 async fn party(on: &Shell, record: &str, request: Request, what: &str) -> Result<RecordId, Fault> {
     let admitted = on.guard.admit_free(request, 0).await?;
+    let admitted = current(on, admitted).await?;
     let record: RecordId = record.parse().map_err(|_| Fault::not_found(what))?;
-    on.refresh().await?;
     if on.is_party(admitted.account, record) {
         Ok(record)
     } else {
