@@ -121,9 +121,10 @@ contract Handler is World {
             (f.nonce, f.author, f.owner) = (old.nonce, old.author, old.owner);
             (a, o) = (old.author, old.owner);
         }
-        if (reuse % 3 == 1 && _anchors.length != 0) {
-            amended = _anchors[(reuse / 3) % _anchors.length];
+        if (reuse % 6 == 1 && _anchors.length != 0) {
+            amended = _anchors[(reuse / 6) % _anchors.length];
             f.amends = idOf(amended);
+            if (reuse % 12 == 1) f.owner = o = amended.owner;
         }
         bool amends = f.amends != NO_RECORD;
         bool allowed = !isAnchored[idOf(f)] && _mayWrite(a, o, Kind.unwrap(f.kind)) && Class.unwrap(f.class) < 64

@@ -27,6 +27,9 @@ use crate::{
     test_accounts::test_accounts,
 };
 
+/// The last time that a block may have: contracts keep times in 40 bits.
+const LATEST: u64 = (1 << 40) - 1;
+
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -201,8 +204,14 @@ impl Chain {
     /// there.
     ///
     /// # Errors
-    /// When it is before the newest block.
+    /// When it is before the newest block, or after the year 36812.
     pub fn set_time(&self, time: u64) -> Result<(), ChainError> {
+        if time > LATEST {
+            return Err(ChainError::Future {
+                asked: time,
+                latest: LATEST,
+            });
+        }
         let mut writer = self.writer();
         let head = self.head(&*self.snapshot()?)?.header.timestamp;
         if time < head {
@@ -214,13 +223,28 @@ impl Chain {
 
     /// Moves the chain's time ahead and gives by how much it is ahead of the clock in all. Kept
     /// with the next block.
-    pub fn increase_time(&self, seconds: u32) -> i64 {
+    ///
+    /// # Errors
+    /// When that is after the year 36812; nothing is moved then.
+    pub fn increase_time(&self, seconds: u64) -> Result<i64, ChainError> {
         let mut writer = self.writer();
+        let now = self.0.clock.now().saturating_add_signed(writer.offset);
+        let next = writer.next_time.map_or(now, |time| time.max(now));
+        let asked = next.saturating_add(seconds);
+        let offset = i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| writer.offset.checked_add(seconds));
+        let (Some(offset), true) = (offset, asked <= LATEST) else {
+            return Err(ChainError::Future {
+                asked,
+                latest: LATEST,
+            });
+        };
         if let Some(time) = &mut writer.next_time {
-            *time = time.saturating_add(seconds.into());
+            *time = time.saturating_add(seconds);
         }
-        writer.offset = writer.offset.saturating_add(seconds.into());
-        writer.offset
+        writer.offset = offset;
+        Ok(offset)
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -142,6 +142,48 @@ pub enum ChainError {
         /// The newest block.
         head: u64,
     },
+    /// A time that no contract can keep.
+    #[error(
+        "timestamp {asked} is after {latest}, the last that 40 bits hold; choose an earlier one"
+    )]
+    Future {
+        /// The time that was asked for.
+        asked: u64,
+        /// The last that is taken.
+        latest: u64,
+    },
+    /// A waiting transaction is replaced only by one that pays a tenth more.
+    #[error(
+        "replacement transaction underpriced: {from} sent nonce {nonce} before; offer {needs} wei of fee and {tip} of tip per gas"
+    )]
+    Underpriced {
+        /// Who sends.
+        from: Address,
+        /// The nonce of both.
+        nonce: u64,
+        /// The max fee per gas that is enough.
+        needs: u128,
+        /// The tip per gas that is enough.
+        tip: u128,
+    },
+    /// No room for one more that waits.
+    #[error("{0} transactions wait; send it again after the next block")]
+    PoolFull(usize),
+    /// The range ends after the newest block.
+    #[error(
+        "block range extends beyond the newest block: {asked} is asked for, {head} is the newest; ask for blocks up to it"
+    )]
+    PastHead {
+        /// The block that was asked for.
+        asked: u64,
+        /// The newest block.
+        head: u64,
+    },
+    /// Percentiles are 0 to 100, in order.
+    #[error(
+        "reward percentiles are at most 100 numbers from 0 to 100, each not below the one before; {0}"
+    )]
+    Percentiles(String),
     /// Time never runs backwards.
     #[error("timestamp {asked} is before that of the newest block, {head}; choose a later one")]
     Past {
@@ -178,10 +220,15 @@ impl ChainError {
     pub fn code(&self) -> i64 {
         match self {
             Self::Reverted { .. } => 3,
-            Self::Request(_) | Self::Range | Self::Past { .. } => -32602,
-            Self::TooManyLogs(_) => -32005,
+            Self::Request(_)
+            | Self::Range
+            | Self::Past { .. }
+            | Self::Future { .. }
+            | Self::PastHead { .. }
+            | Self::Percentiles(_) => -32602,
+            Self::TooManyLogs(_) | Self::PoolFull(_) => -32005,
             Self::UnknownBlock | Self::OldState { .. } => -32001,
-            Self::Halted(_) | Self::GasAllowance(_) => -32000,
+            Self::Halted(_) | Self::GasAllowance(_) | Self::Underpriced { .. } => -32000,
             Self::Disk(_) | Self::Machine(_) => -32603,
             _ => -32003,
         }

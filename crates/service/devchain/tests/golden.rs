@@ -43,7 +43,7 @@ fn told(chain: &Chain) -> Value {
     let ask = |method: &str, params: Value| -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let answer: Value =
-            serde_json::from_str(&chain.answer(body.to_string().as_bytes())).unwrap();
+            serde_json::from_str(&chain.answer(body.to_string().as_bytes()).unwrap()).unwrap();
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].clone()
     };

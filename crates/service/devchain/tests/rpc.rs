@@ -17,7 +17,7 @@ use alloy::{
     providers::{Provider, ProviderBuilder},
     rpc::types::{Filter, TransactionRequest},
 };
-use medibloc_devchain::{Chain, Config, Mining, Place, ServeError, serve};
+use medibloc_devchain::{Chain, ChainError, Config, Mining, Place, ServeError, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -309,6 +309,87 @@ async fn refusals_have_their_codes() {
         if code == 3 {
             assert_eq!(refusal.data, json!("0xdeadbeef"));
         }
+    }
+}
+
+/// The rows of `testdata/chain/rpc.json`: what the methods of the execution API's specification refuse, in our own words.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_parameter_is_checked() {
+    let rows = include_str!("../../../../testdata/chain/rpc.json");
+    let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
+    let (_, peer) = served(Config::default()).await;
+    let mut refused = 0;
+    for row in &rows {
+        let (method, params) = (row["method"].as_str().unwrap(), row["params"].clone());
+        let answer = peer.ask(method, params.clone()).await;
+        match row["code"].as_i64() {
+            Some(code) => {
+                let refusal = answer.expect_err(&format!("{method} {params} is refused"));
+                assert_eq!(refusal.code, code, "{method} {params} {refusal:?}");
+                let says = row["says"].as_str().unwrap();
+                assert!(
+                    refusal.message.contains(says),
+                    "{method} {params} {refusal:?}"
+                );
+                refused += 1;
+            }
+            None => assert_eq!(answer.unwrap(), row["result"], "{method} {params}"),
+        }
+    }
+    println!("ATTACK field-12: {refused} hostile questions refused by name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_beyond_its_range_is_refused_and_a_restart_is_not_stuck() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Chain::open(Place::Dir(folder.path().into()), Config::default()).unwrap();
+    let chain = open();
+    for time in [u64::MAX, u64::MAX - 1, 1 << 40] {
+        let error = chain.set_time(time).unwrap_err();
+        assert!(
+            matches!(error, ChainError::Future { asked, .. } if asked == time),
+            "{error}"
+        );
+        let error = chain.increase_time(time).unwrap_err();
+        assert!(matches!(error, ChainError::Future { .. }), "{error}");
+    }
+    chain.increase_time(1 << 33).unwrap();
+    chain.mine().unwrap();
+    drop(chain);
+    let chain = open();
+    let head = chain.number().unwrap();
+    assert_eq!(chain.mine().unwrap(), head + 1, "it goes on");
+    chain.increase_time(1).unwrap();
+    println!("ATTACK field-15: a time of 2^64-1 is refused, the chain goes on after a restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_gets_no_answer() {
+    let (chain, peer) = served(Config::default()).await;
+    let quiet = json!({"jsonrpc": "2.0", "method": "evm_mine"});
+    let loud = json!({"jsonrpc": "2.0", "id": null, "method": "eth_chainId"});
+    let send = |body: Value| {
+        let request = reqwest::Client::new().post(&peer.url).json(&body);
+        async {
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        }
+    };
+    assert_eq!(send(quiet.clone()).await, (204, String::new()));
+    assert_eq!(send(json!([quiet, quiet])).await, (204, String::new()));
+    assert_eq!(chain.number().unwrap(), 3, "they were carried out");
+    let (status, text) = send(json!([quiet, loud])).await;
+    let answers: Value = serde_json::from_str(&text).unwrap();
+    let expected = json!([{"jsonrpc": "2.0", "id": null, "result": "0x7a69"}]);
+    assert_eq!((status, answers), (200, expected));
+    println!("ATTACK field-16: 3 notifications, 0 bytes of answer");
+    let rows = [
+        json!({"id": 1, "method": "eth_chainId"}),
+        json!({"jsonrpc": "1.0", "id": 1, "method": "eth_chainId"}),
+        json!({"jsonrpc": "2.0", "id": {}, "method": "eth_chainId"}),
+    ];
+    for row in rows {
+        assert_eq!(peer.post(&row).await["error"]["code"], -32600, "{row}");
     }
 }
 

@@ -702,7 +702,7 @@ fn the_memory_of_requests_is_bounded_by_time_by_reader_and_in_all() {
         "one reader's share, free again when they expire"
     );
     assert!(most <= 512, "{most} remembered");
-    println!("ATTACK security-17b: 6,000 requests of one reader, {most} remembered");
+    println!("ATTACK security-17: 6,000 requests of one reader, {most} remembered");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::{
 const TIP: u64 = 1_000_000_000;
 /// The most blocks that a fee history covers (as geth).
 const HISTORY_BLOCKS: u64 = 1024;
+/// The most percentiles that a fee history gives tips at (as geth).
+const MOST_PERCENTILES: usize = 100;
 
 impl Chain {
     /// What to offer above the base fee, in wei per gas.
@@ -35,13 +37,14 @@ impl Chain {
     /// Base fees, fullness and tips of up to 1,024 blocks that end with `newest`.
     ///
     /// # Errors
-    /// When there is no such block, or the disk fails.
+    /// When there is no such block, the percentiles are none, or the disk fails.
     pub fn fee_history(
         &self,
         blocks: u64,
         newest: BlockNumberOrTag,
         percentiles: Option<&[f64]>,
     ) -> Result<FeeHistory, ChainError> {
+        check(percentiles.unwrap_or_default())?;
         let snapshot = self.snapshot()?;
         let newest = self
             .resolve(&snapshot, newest.into())?
@@ -74,6 +77,27 @@ impl Chain {
         history.reward = percentiles.map(|_| rewards);
         Ok(history)
     }
+}
+
+/// Each from 0 to 100, none below the one before.
+fn check(percentiles: &[f64]) -> Result<(), ChainError> {
+    let wrong = |what: String| Err(ChainError::Percentiles(what));
+    if percentiles.len() > MOST_PERCENTILES {
+        return wrong(format!("these are {}", percentiles.len()));
+    }
+    let mut before = 0.0;
+    for (place, percentile) in percentiles.iter().enumerate() {
+        if !(0.0..=100.0).contains(percentile) {
+            return wrong(format!("number {place} is {percentile}"));
+        }
+        if *percentile < before {
+            return wrong(format!(
+                "number {place}, {percentile}, comes after {before}"
+            ));
+        }
+        before = *percentile;
+    }
+    Ok(())
 }
 
 pub(super) fn base_fee_after(header: &Header) -> u64 {

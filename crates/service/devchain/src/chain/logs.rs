@@ -20,12 +20,10 @@ impl Chain {
     /// The logs that a filter matches, in order.
     ///
     /// # Errors
-    /// When they are more than 10,000, the block is unknown, or the disk fails.
+    /// When they are more than 10,000, a block is unknown or not there yet, or the disk fails.
     pub fn logs(&self, filter: &Filter) -> Result<Vec<Log>, ChainError> {
         let snapshot = self.snapshot()?;
-        let Some((from, to)) = self.range(&snapshot, filter)? else {
-            return Ok(Vec::new());
-        };
+        let (from, to) = self.range(&snapshot, filter)?;
         let mut logs = Vec::new();
         for number in candidates(&snapshot, filter, from, to)? {
             let found = receipts(&snapshot, number)?;
@@ -38,16 +36,12 @@ impl Chain {
         Ok(logs)
     }
 
-    fn range(
-        &self,
-        snapshot: &Snapshot,
-        filter: &Filter,
-    ) -> Result<Option<(u64, u64)>, ChainError> {
+    fn range(&self, snapshot: &Snapshot, filter: &Filter) -> Result<(u64, u64), ChainError> {
         let (from, to) = match filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
                 let number = self.resolve(snapshot, BlockId::hash(hash))?;
                 let number = number.ok_or(ChainError::UnknownBlock)?;
-                return Ok(Some((number, number)));
+                return Ok((number, number));
             }
             FilterBlockOption::Range {
                 from_block,
@@ -61,10 +55,13 @@ impl Chain {
             _ => head,
         };
         let (from, to) = (number(from), number(to));
-        if from > to && from <= head {
+        if let Some(asked) = [from, to].into_iter().find(|asked| *asked > head) {
+            return Err(ChainError::PastHead { asked, head });
+        }
+        if from > to {
             return Err(ChainError::Range);
         }
-        Ok((from <= head).then_some((from, to.min(head))))
+        Ok((from, to))
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{
     trie,
 };
 
+/// Transactions that wait for a block, at most.
+const MOST_WAITING: usize = 10_000;
+
 impl Chain {
     /// Takes a signed transaction of type 0, 1 or 2 and gives its hash. With
     /// [`Mining::Instant`] it is in a block, on the disk, when this returns.
@@ -44,8 +47,20 @@ impl Chain {
         match self.0.mining {
             Mining::Instant => self.mine_one(&mut writer, &snapshot, &transaction)?,
             Mining::EveryMillis(_) => {
+                let same = |other: &&mut Recovered<TxEnvelope>| {
+                    other.signer() == transaction.signer() && other.nonce() == transaction.nonce()
+                };
+                if writer.pool.iter().any(|other| *other.tx_hash() == hash) {
+                    return Ok(hash);
+                }
                 self.admit(&writer, &snapshot, &transaction)?;
-                writer.pool.push(transaction);
+                if let Some(old) = writer.pool.iter_mut().find(same) {
+                    *old = transaction;
+                } else if writer.pool.len() >= MOST_WAITING {
+                    return Err(ChainError::PoolFull(MOST_WAITING));
+                } else {
+                    writer.pool.push(transaction);
+                }
             }
         }
         Ok(hash)
@@ -166,7 +181,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether a transaction may wait: its nonce is the next of its sender.
+    /// Whether a transaction may wait: its nonce is the next of its sender, or that of one that waits and that it
+    /// outbids.
     fn admit(
         &self,
         writer: &Writer,
@@ -180,9 +196,16 @@ impl Chain {
             .iter()
             .filter(|other| other.signer() == from)
             .count();
-        let next = account.map_or(0, |account| account.nonce) + waiting as u64;
+        let used = account.map_or(0, |account| account.nonce);
+        let next = used + waiting as u64;
         let nonce = transaction.nonce();
-        if nonce < next {
+        if nonce < next && nonce >= used {
+            let mut pool = writer.pool.iter();
+            let old = pool.find(|other| other.signer() == from && other.nonce() == nonce);
+            if let Some(old) = old {
+                outbids(transaction, old)?;
+            }
+        } else if nonce < next {
             return Err(ChainError::NonceTooLow { from, nonce, next });
         }
         if nonce > next {
@@ -288,6 +311,28 @@ impl Building {
         });
         Ok(())
     }
+}
+
+/// A replacement offers a tenth more of both, as in geth: less would be work for nothing.
+fn outbids(
+    transaction: &Recovered<TxEnvelope>,
+    old: &Recovered<TxEnvelope>,
+) -> Result<(), ChainError> {
+    let more = |price: u128| price.saturating_add(price.div_ceil(10)).max(1);
+    let tip = |of: &Recovered<TxEnvelope>| {
+        of.max_priority_fee_per_gas()
+            .unwrap_or(of.max_fee_per_gas())
+    };
+    let (needs, least) = (more(old.max_fee_per_gas()), more(tip(old)));
+    if transaction.max_fee_per_gas() >= needs && tip(transaction) >= least {
+        return Ok(());
+    }
+    Err(ChainError::Underpriced {
+        from: transaction.signer(),
+        nonce: transaction.nonce(),
+        needs,
+        tip: least,
+    })
 }
 
 fn receipt(kind: TxType, outcome: Outcome, cumulative_gas_used: u64) -> ReceiptEnvelope {

@@ -8,17 +8,23 @@ use alloy::{
 };
 use serde_json::value::RawValue;
 
-use super::{Answer, UNKNOWN_METHOD, answer, failure, parameters::Parameters};
+use super::{Answer, PARAMETERS, UNKNOWN_METHOD, answer, failure, parameters::Parameters};
 use crate::{
     chain::{Chain, Transactions},
     error::ChainError,
 };
+
+/// Slots of one proof, at most (as geth).
+const MOST_SLOTS: usize = 1_024;
 
 const VERSION: &str = concat!("medibloc-devchain/", env!("CARGO_PKG_VERSION"));
 
 /// Answers one question.
 pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) -> Answer {
     let mut parameters = Parameters::read(parameters)?;
+    if let Some(names) = names(method) {
+        parameters.at_most(names, method)?;
+    }
     let p = &mut parameters;
     match method {
         "web3_clientVersion" => answer(Ok(VERSION)),
@@ -37,7 +43,10 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
             answer(chain.fee_history(blocks, newest, percentiles.as_deref()))
         }
         "eth_getBlockByNumber" | "eth_getBlockByHash" => {
-            let id = p.block()?;
+            let id = match method {
+                "eth_getBlockByHash" => BlockId::hash(p.next()?),
+                _ => BlockId::Number(p.next()?),
+            };
             let full = p.optional::<bool>()?.unwrap_or(false);
             let with = if full {
                 Transactions::Full
@@ -60,6 +69,10 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
         "eth_getProof" => {
             let address = p.next::<Address>()?;
             let slots = p.next::<Vec<JsonStorageKey>>()?;
+            if slots.len() > MOST_SLOTS {
+                let message = format!("parameter 1: {} slots; {MOST_SLOTS} at most", slots.len());
+                return Err(failure(PARAMETERS, message));
+            }
             answer(chain.proof(address, slots, p.block()?))
         }
         "eth_call" => answer(chain.call(&p.next::<TransactionRequest>()?, p.block()?)),
@@ -69,13 +82,8 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
             quantity(chain.estimate_gas(&request, p.optional()?.unwrap_or(BlockId::pending())))
         }
         "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?)),
-        "evm_setNextBlockTimestamp" => answer(chain.set_time(p.number()?.unwrap_or_default())),
-        "evm_increaseTime" => {
-            let seconds = p.number()?.unwrap_or_default();
-            answer(Ok(
-                chain.increase_time(u32::try_from(seconds).unwrap_or(u32::MAX))
-            ))
-        }
+        "evm_setNextBlockTimestamp" => answer(chain.set_time(p.some_number()?)),
+        "evm_increaseTime" => answer(chain.increase_time(p.some_number()?)),
         "evm_mine" => {
             let time = p.number()?;
             let mined = time
@@ -88,6 +96,35 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
             format!("method {method} is not supported"),
         )),
     }
+}
+
+/// The parameters of a method, by their names in the execution API's specification.
+fn names(method: &str) -> Option<&'static [&'static str]> {
+    Some(match method {
+        "web3_clientVersion"
+        | "net_version"
+        | "net_listening"
+        | "eth_syncing"
+        | "eth_accounts"
+        | "eth_chainId"
+        | "eth_blockNumber"
+        | "eth_gasPrice"
+        | "eth_maxPriorityFeePerGas" => &[],
+        "eth_feeHistory" => &["blockCount", "newestBlock", "rewardPercentiles"],
+        "eth_getBlockByNumber" => &["block", "hydrated"],
+        "eth_getBlockByHash" => &["hash", "hydrated"],
+        "eth_getTransactionByHash" | "eth_getTransactionReceipt" => &["hash"],
+        "eth_getBlockReceipts" => &["block"],
+        "eth_getLogs" => &["filter"],
+        "eth_getBalance" | "eth_getTransactionCount" | "eth_getCode" => &["address", "block"],
+        "eth_getStorageAt" => &["address", "slot", "block"],
+        "eth_getProof" => &["address", "storageKeys", "block"],
+        "eth_call" | "eth_estimateGas" => &["transaction", "block"],
+        "eth_sendRawTransaction" => &["transaction"],
+        "evm_setNextBlockTimestamp" | "evm_mine" => &["timestamp"],
+        "evm_increaseTime" => &["seconds"],
+        _ => return None,
+    })
 }
 
 fn quantity(number: Result<u64, ChainError>) -> Answer {

@@ -34,6 +34,34 @@ impl Parameters {
         Ok(Self { rest, taken: 0 })
     }
 
+    /// Refuses parameters that a method does not have: what is left out of an answer must not look as if it were in it.
+    pub(super) fn at_most(&self, names: &[&str], method: &str) -> Result<(), ErrorPayload> {
+        let most = names.len();
+        let more = self.rest.iter().enumerate().skip(most);
+        match more.filter(|(_, value)| !is_nothing(value)).next() {
+            None => Ok(()),
+            Some((place, _)) => {
+                let what = match (method, place) {
+                    ("eth_call" | "eth_estimateGas", 2) => "state overrides",
+                    ("eth_call" | "eth_estimateGas", 3) => "block overrides",
+                    _ => "more parameters",
+                };
+                let message = format!(
+                    "parameter {place}: {method} takes no {what} on this chain, only [{}]; leave it out",
+                    names.join(", ")
+                );
+                Err(failure(PARAMETERS, message))
+            }
+        }
+    }
+
+    /// The next one as a number that must be there.
+    pub(super) fn some_number(&mut self) -> Result<u64, ErrorPayload> {
+        let place = self.taken;
+        self.number()?
+            .ok_or_else(|| failure(PARAMETERS, format!("parameter {place} is missing")))
+    }
+
     /// The next one.
     pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<T, ErrorPayload> {
         let place = self.taken;
@@ -68,9 +96,9 @@ impl Parameters {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        let number = text
-            .parse::<U256>()
-            .ok()
+        let number = (!text.is_empty() && text != "0x")
+            .then(|| text.parse::<U256>().ok())
+            .flatten()
             .and_then(|number| u64::try_from(number).ok());
         let message = || format!("parameter {place} is no number of 64 bits");
         number
@@ -81,6 +109,16 @@ impl Parameters {
     fn take(&mut self) -> Value {
         self.taken += 1;
         self.rest.pop_front().unwrap_or(Value::Null)
+    }
+}
+
+/// Null, or an object or list that asks for nothing.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A page in a browser can reach loopback too, so a request must say `application/json` (which a
 //! browser asks leave for, and gets none) and must name a loopback host (against DNS rebinding).
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use alloy::rpc::json_rpc::ErrorPayload;
 use axum::{
@@ -118,7 +118,9 @@ async fn tick(chain: Chain, every: u64) {
 
 #[derive(Deserialize)]
 struct Question<'a> {
-    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    /// None: a notification, which gets no answer (JSON-RPC 2.0, section 4.1). Null is an id like others.
+    #[serde(borrow, default, deserialize_with = "given")]
     id: Option<&'a RawValue>,
     method: String,
     #[serde(borrow)]
@@ -150,6 +152,24 @@ impl<'a> Reply<'a> {
     }
 }
 
+fn given<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl Question<'_> {
+    /// Why it is no request (section 4).
+    fn fault(&self) -> Option<&'static str> {
+        if self.jsonrpc != "2.0" {
+            return Some("jsonrpc must be \"2.0\"");
+        }
+        let id = self.id.map_or("null", RawValue::get);
+        let fits = id == "null"
+            || id.starts_with(['"', '-'])
+            || id.starts_with(|c: char| c.is_ascii_digit());
+        (!fits).then_some("id must be a string, a number or null")
+    }
+}
+
 async fn handle(
     State((chain, limits)): State<(Chain, Limits)>,
     headers: HeaderMap,
@@ -162,23 +182,26 @@ async fn handle(
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json").into_response();
     }
     let reply = tokio::task::spawn_blocking(move || reply(&chain, limits, &body)).await;
-    let reply =
-        reply.unwrap_or_else(|_| text(&Reply::new(None, Err(ErrorPayload::internal_error()))));
-    ([(header::CONTENT_TYPE, "application/json")], reply).into_response()
+    let reply = reply
+        .unwrap_or_else(|_| Some(text(&Reply::new(None, Err(ErrorPayload::internal_error())))));
+    match reply {
+        Some(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
 }
 
 impl Chain {
-    /// What [`serve`] answers to the body of a request: JSON, whatever the body is.
-    pub fn answer(&self, body: &[u8]) -> String {
+    /// What [`serve`] answers to the body of a request: JSON, whatever the body is, or nothing to notifications.
+    pub fn answer(&self, body: &[u8]) -> Option<String> {
         reply(self, Limits::default(), body)
     }
 }
 
-fn reply(chain: &Chain, limits: Limits, body: &[u8]) -> String {
-    let refuse = |code, message| text(&Reply::new(None, Err(failure(code, message))));
+fn reply(chain: &Chain, limits: Limits, body: &[u8]) -> Option<String> {
+    let refuse = |code, message| Some(text(&Reply::new(None, Err(failure(code, message)))));
     if body.trim_ascii_start().first() != Some(&b'[') {
         return match serde_json::from_slice::<&RawValue>(body) {
-            Ok(raw) => text(&one(chain, raw)),
+            Ok(raw) => one(chain, raw).map(|reply| text(&reply)),
             Err(error) => refuse(PARSE, error.to_string()),
         };
     }
@@ -192,22 +215,25 @@ fn reply(chain: &Chain, limits: Limits, body: &[u8]) -> String {
             );
             refuse(INVALID_REQUEST, message)
         }
-        Ok(all) => text(
-            &all.into_iter()
-                .map(|raw| one(chain, raw))
-                .collect::<Vec<_>>(),
-        ),
+        Ok(all) => {
+            let replies: Vec<_> = all.into_iter().filter_map(|raw| one(chain, raw)).collect();
+            (!replies.is_empty()).then(|| text(&replies))
+        }
         Err(error) => refuse(PARSE, error.to_string()),
     }
 }
 
-fn one<'a>(chain: &Chain, raw: &'a RawValue) -> Reply<'a> {
+fn one<'a>(chain: &Chain, raw: &'a RawValue) -> Option<Reply<'a>> {
+    let refuse = |why: String| Some(Reply::new(None, Err(failure(INVALID_REQUEST, why))));
     match serde_json::from_str::<Question<'a>>(raw.get()) {
-        Ok(question) => Reply::new(
-            question.id,
-            methods::ask(chain, &question.method, question.params),
-        ),
-        Err(error) => Reply::new(None, Err(failure(INVALID_REQUEST, error.to_string()))),
+        Ok(question) => match question.fault() {
+            Some(why) => refuse(why.into()),
+            None => {
+                let answer = methods::ask(chain, &question.method, question.params);
+                question.id.map(|id| Reply::new(Some(id), answer))
+            }
+        },
+        Err(error) => refuse(error.to_string()),
     }
 }
 
