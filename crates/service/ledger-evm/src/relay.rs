@@ -11,7 +11,7 @@ use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
@@ -27,10 +27,12 @@ use crate::wallet::Wallet;
 
 mod check;
 mod past;
+mod place;
 mod queue;
 mod worker;
 
 use check::Checker;
+use place::Places;
 use queue::{Answer, Job, Ticket};
 use worker::Worker;
 
@@ -42,8 +44,10 @@ pub struct RelayOptions {
     pub most_requests: usize,
     /// Gas of the requests in one transaction, at most: well below any chain's block.
     pub most_gas: u64,
-    /// Requests that wait, at most; more are answered with a limit.
+    /// Requests that wait for a block, at most; more are answered with a limit.
     pub most_waiting: usize,
+    /// Requests of one address that are not final, at most; more are answered with a limit.
+    pub most_of_one: usize,
     /// How long it waits for a transaction to be final before it says that it does not know.
     pub patience: Duration,
 }
@@ -54,6 +58,7 @@ impl Default for RelayOptions {
             most_requests: 20,
             most_gas: 12_000_000,
             most_waiting: 1_000,
+            most_of_one: 64,
             patience: Duration::from_secs(600),
         }
     }
@@ -71,7 +76,7 @@ pub struct RelayWallet {
     ledger: EvmLedger,
     options: RelayOptions,
     inbox: mpsc::UnboundedSender<Job>,
-    places: Arc<Semaphore>,
+    places: Places,
     worker: JoinHandle<()>,
     address: [u8; 20],
 }
@@ -88,9 +93,7 @@ impl RelayWallet {
             ledger: ledger.clone(),
             options,
             inbox,
-            places: Arc::new(Semaphore::new(
-                options.most_waiting.min(Semaphore::MAX_PERMITS),
-            )),
+            places: Places::new(options.most_waiting, options.most_of_one),
             worker: tokio::spawn(worker.run()),
             address,
         }
@@ -178,12 +181,9 @@ impl RelayWallet {
         call: &SignedCall,
     ) -> Result<Outcome, LedgerError> {
         let ticket = self.admit(source, call)?;
-        let place = self.places.clone().try_acquire_owned();
-        let _place = place.map_err(|_| LedgerError::Limit {
-            limit: format!("{} requests wait", self.options.most_waiting),
-        })?;
+        let place = self.places.take(ticket.request.from)?;
         let (to, outcome) = oneshot::channel();
-        let answer = Answer { to, _place };
+        let answer = Answer { to, place };
         self.inbox
             .send(Job { ticket, answer })
             .map_err(|_| stopped())?;

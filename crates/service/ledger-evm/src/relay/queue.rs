@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use alloy::primitives::{Address, U256};
 use medibloc_ledger::{LedgerError, Outcome};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
+use super::place::Place;
 use super::{RelayOptions, Source};
 use crate::bindings::forwarder::ERC2771Forwarder::ForwardRequestData;
 use crate::encode::ForwardRequest;
@@ -14,7 +15,7 @@ use crate::encode::ForwardRequest;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) to: oneshot::Sender<Result<Outcome, LedgerError>>,
-    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// One request that was admitted.

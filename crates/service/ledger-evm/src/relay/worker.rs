@@ -103,6 +103,13 @@ impl Worker {
         }
     }
 
+    /// A request is in a block: it waits for finality, and takes nobody's place.
+    fn sent(&mut self, digest: [u8; 32]) {
+        for answer in self.answers.get_mut(&digest).into_iter().flatten() {
+            answer.place.sent();
+        }
+    }
+
     /// Checks the next batch and sends those of it that would be done.
     async fn round(&mut self) {
         let batch = self.queue.batch(&self.options);
@@ -137,6 +144,7 @@ impl Worker {
 
     /// A request whose nonce is used: its outcome is on chain.
     fn find(&mut self, ticket: Ticket) {
+        self.sent(ticket.digest);
         let (wallet, checker, options) = (self.wallet.clone(), self.checker.clone(), self.options);
         self.settling.spawn(async move {
             let result = match checker.past(&ticket).await {
@@ -189,6 +197,9 @@ impl Worker {
                 return;
             }
         };
+        for ticket in &tickets {
+            self.sent(ticket.digest);
+        }
         let (wallet, checker, options) = (self.wallet.clone(), self.checker.clone(), self.options);
         self.settling
             .spawn(async move { settle(&wallet, &checker, options, sent, &tickets).await });

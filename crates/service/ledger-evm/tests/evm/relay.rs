@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use alloy::providers::Provider as _;
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{Call, Events, Facts, LedgerError, Outcome, Relay, SignedCall, Submit};
 use medibloc_ledger_evm::{RelayOptions, RelayWallet, Source};
@@ -155,6 +156,59 @@ async fn an_outcome_waits_for_finality_and_facts_are_final() {
     assert!(scene.ledger.account_of(address).await.unwrap().is_some());
     let blocks = scene.ledger.events(outcome.block, 10).await.unwrap();
     assert_eq!(blocks[0].events.len(), 1);
+}
+
+/// On a chain that settles slowly, what is in a block takes no place, and one address does not take all.
+#[tokio::test]
+async fn places_are_free_before_requests_are_final_and_no_address_takes_all() {
+    let Some(chain) = anvil("places", &[]) else {
+        return;
+    };
+    let scene = std::sync::Arc::new(Scene::set(chain, 3).await);
+    for _ in 0..3 {
+        scene.mine().await;
+    }
+    let mut options = RelayOptions::default();
+    (options.most_waiting, options.most_of_one) = (1, 1);
+    let relay = std::sync::Arc::new(RelayWallet::start(&scene.ledger, &key(70), options));
+    let start = |call: SignedCall| {
+        let relay = relay.clone();
+        tokio::spawn(async move { relay.relay(&call).await })
+    };
+    let mut tasks = Vec::new();
+    for number in 1..=3 {
+        let call = sign(&scene, &key(number), &register()).await;
+        let before = scene.raw.get_block_number().await.unwrap();
+        // The worker notes a block a moment after the chain has it: the place may be taken until then.
+        let task = loop {
+            let task = start(call.clone());
+            while scene.raw.get_block_number().await.unwrap() == before && !task.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            if !task.is_finished() {
+                break task;
+            }
+            let error = task.await.unwrap().unwrap_err();
+            assert!(
+                matches!(&error, LedgerError::Limit { limit } if limit == "1 requests wait"),
+                "{error:?}"
+            );
+        };
+        tasks.push(task);
+        // The same address again, before its first request is final.
+        let again = sign(&scene, &key(number), &Call::RevokeAll).await;
+        let error = relay.relay(&again).await.unwrap_err();
+        assert!(
+            matches!(&error, LedgerError::Limit { limit } if limit.contains("of this address")),
+            "{error:?}"
+        );
+    }
+    for _ in 0..3 {
+        scene.mine().await;
+    }
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
 }
 
 /// What a request of an address that never sent one looks like.

@@ -1,0 +1,133 @@
+//! Places in the relay's queue. A request holds one until it is in a block: waiting for finality takes nobody's place. One
+//! signer's requests are counted until they are final, so that nobody holds all places, however slowly a chain settles.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alloy::primitives::Address;
+use medibloc_ledger::LedgerError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What there is to give.
+#[derive(Debug)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    most: usize,
+    most_of_one: usize,
+    signers: Signers,
+}
+
+type Signers = Arc<Mutex<HashMap<Address, usize>>>;
+
+/// One request's place; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    waiting: Option<OwnedSemaphorePermit>,
+    _turn: Turn,
+}
+
+/// One of a signer's requests.
+#[derive(Debug)]
+struct Turn {
+    signer: Address,
+    signers: Signers,
+}
+
+impl Places {
+    pub(super) fn new(most: usize, most_of_one: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            most,
+            most_of_one,
+            signers: Signers::default(),
+        }
+    }
+
+    /// A place for one more request of a signer.
+    pub(super) fn take(&self, signer: Address) -> Result<Place, LedgerError> {
+        let turn = Turn::take(&self.signers, signer, self.most_of_one)?;
+        let waiting = self.free.clone().try_acquire_owned();
+        let waiting = waiting.map_err(|_| LedgerError::Limit {
+            limit: format!("{} requests wait", self.most),
+        })?;
+        Ok(Place {
+            waiting: Some(waiting),
+            _turn: turn,
+        })
+    }
+}
+
+impl Place {
+    /// The request is in a block: another may wait in its place.
+    pub(super) fn sent(&mut self) {
+        self.waiting = None;
+    }
+}
+
+impl Turn {
+    fn take(signers: &Signers, signer: Address, most: usize) -> Result<Self, LedgerError> {
+        let mut counts = signers.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(signer).or_default();
+        if *count >= most {
+            if *count == 0 {
+                counts.remove(&signer);
+            }
+            return Err(LedgerError::Limit {
+                limit: format!("{most} requests of this address are on their way; wait for one"),
+            });
+        }
+        *count += 1;
+        Ok(Self {
+            signer,
+            signers: signers.clone(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut counts = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.signer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.signer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(result: Result<Place, LedgerError>) -> String {
+        match result {
+            Err(LedgerError::Limit { limit }) => limit,
+            other => panic!("not a limit: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn slow_finality_and_one_signer_take_nobodys_place() {
+        let places = Places::new(1_000, 64);
+        let signer = |n: u32| Address::left_padding_from(&n.to_be_bytes());
+        // One signer sends as much as it can.
+        let mut held: Vec<_> = (0..64).map(|_| places.take(signer(0)).unwrap()).collect();
+        assert!(limit(places.take(signer(0))).starts_with("64 requests of this address"));
+        // Requests of a thousand signers are in blocks that are not final: their places are free.
+        for n in 1..=1_000 {
+            let mut place = places.take(signer(n)).unwrap();
+            place.sent();
+            held.push(place);
+        }
+        let waiting: Vec<_> = (2_000..2_936)
+            .map(|n| places.take(signer(n)).unwrap())
+            .collect();
+        assert_eq!(limit(places.take(signer(9_999))), "1000 requests wait");
+        drop(waiting);
+        held.clear();
+        assert!(places.take(signer(0)).is_ok());
+        assert!(places.signers.lock().unwrap().is_empty(), "nothing is kept");
+        println!("ATTACK security-s7: 1,000 unfinished requests, the 1,001st is taken");
+    }
+}
