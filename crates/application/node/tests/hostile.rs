@@ -8,6 +8,8 @@ mod bounds;
 mod collect;
 #[path = "hostile/http.rs"]
 mod http;
+#[path = "hostile/keeper.rs"]
+mod keeper_requests;
 
 use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};
