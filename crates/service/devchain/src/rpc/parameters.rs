@@ -37,8 +37,8 @@ impl Parameters {
     /// Refuses parameters that a method does not have: what is left out of an answer must not look as if it were in it.
     pub(super) fn at_most(&self, names: &[&str], method: &str) -> Result<(), ErrorPayload> {
         let most = names.len();
-        let more = self.rest.iter().enumerate().skip(most);
-        match more.filter(|(_, value)| !is_nothing(value)).next() {
+        let mut more = self.rest.iter().enumerate().skip(most);
+        match more.find(|(_, value)| !is_nothing(value)) {
             None => Ok(()),
             Some((place, _)) => {
                 let what = match (method, place) {
