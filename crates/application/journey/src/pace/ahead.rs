@@ -31,8 +31,7 @@ impl Party {
         let mut dues: Vec<_> = (0..missing).filter_map(|_| self.ports.due()).collect();
         // In the order of their indices: a restore looks only so far beyond the last one that is registered.
         dues.sort();
-        let mut next = self.next_index()?;
-        for due in dues {
+        for (next, due) in (self.next_index()?..).zip(dues) {
             let own = self.derive(next, purpose.clone());
             let rows = vec![
                 change(table::ADDRESSES, own.address.as_bytes(), &own),
@@ -50,7 +49,6 @@ impl Party {
             let key = register_key(own.id());
             self.keep_errand(Some(due), key, what, own.id(), call, luggage)
                 .await?;
-            next += 1;
         }
         Ok(())
     }
