@@ -38,9 +38,9 @@ fn small(home: &Path) -> Truth {
                 .unwrap();
         }
     }
-    let blocks: Vec<Block> = [10usize, 7000]
+    let blocks: Vec<Block> = [(10u8, 10), (88, 7000)]
         .into_iter()
-        .map(|length| Block::of(Codec::Raw, vec![length as u8; length]).unwrap())
+        .map(|(byte, length)| Block::of(Codec::Raw, vec![byte; length]).unwrap())
         .collect();
     for block in &blocks {
         vault.put_block(block).unwrap();
@@ -135,9 +135,9 @@ fn each_changed_byte_is_harmless_or_told() {
         let seen = read(home, &truth, &format!("byte {at}"));
         told[at / PAGE] += seen.damage;
         tried += 1;
-        assert!(at >= 16 && at < PAGE || seen.damage > 0 || seen.right == all.right);
+        assert!((16..PAGE).contains(&at) || seen.damage > 0 || seen.right == all.right);
         assert!(
-            at < 16 || at >= PAGE || seen.damage > 0,
+            !(16..PAGE).contains(&at) || seen.damage > 0,
             "byte {at} of the first page"
         );
     }
