@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn distances_are_found_on_both_sides() {
         assert_eq!(nearest(&[100, 500], &[90, 700]), Some(10));
-        assert_eq!(nearest(&[100], &[300, 130]).is_some(), true);
+        assert!(nearest(&[100], &[300, 130]).is_some());
         assert_eq!(nearest(&[], &[1]), None);
         assert!(close(&[100], &[101]) > close(&[100], &[5_000]));
         assert!(close(&[100], &[5_000]) > close(&[], &[5_000]));
