@@ -1,6 +1,6 @@
 //! `cargo xtask attack link`: prints the tables of docs/unlinkability.md and writes them as JSON.
 //!
-//! `link [--fast] [--seeds N] [--out FILE] [--only main|delays]`
+//! `link [--fast] [--seeds N] [--out FILE] [--only main|delays] [--people 10,40,160] [--acts quiet|several]`
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -62,8 +62,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if only != "main" {
-        for mix in [Mix::Quiet, Mix::Several] {
-            for people in [10, 40, 160] {
+        let people = value("--people").unwrap_or_else(|| "10,40,160".into());
+        let people: Vec<usize> = people
+            .split(',')
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        let mixes = match value("--acts").as_deref() {
+            Some("quiet") => vec![Mix::Quiet],
+            Some("several") => vec![Mix::Several],
+            _ => vec![Mix::Quiet, Mix::Several],
+        };
+        for mix in mixes {
+            for people in people.iter().copied() {
                 for delay in [0, 600, 3_600, 6 * 3_600, DAY] {
                     let big = people == 160;
                     let mut setting = setting(people, mix, Some(delay));

@@ -75,6 +75,8 @@ pub struct Lived {
     pub person_of: BTreeMap<AccountId, usize>,
     /// Which hospital's reader.
     pub hospital_of: BTreeMap<AccountId, usize>,
+    /// Which hospital a pseudonym was paired with.
+    pub paired: BTreeMap<AccountId, usize>,
     /// Acts that failed; a life with many is no measurement.
     pub failed: Vec<String>,
 }
@@ -124,6 +126,8 @@ struct Person {
     party: Party,
     /// Its agent runs always; else it is opened twice a day.
     always: bool,
+    /// It took back everything: nobody writes for it any more.
+    over: bool,
     pseudonyms: BTreeMap<usize, AccountId>,
 }
 
@@ -223,6 +227,7 @@ impl Living {
         let people = (0..life.people).map(|number| Person {
             party: party(life.hospitals + number, Role::Person, Pace::PERSON),
             always: chance.percent(50),
+            over: false,
             pseudonyms: BTreeMap::new(),
         });
         let people = people.collect();
@@ -336,6 +341,7 @@ impl Living {
             Act::Read { hospital } => self.read(hospital, true).await?,
             Act::Everything { person } => {
                 self.people[person].party.revoke_everything().await?;
+                self.people[person].over = true;
             }
             Act::Open { person } => {
                 self.people[person].party.sync().await?;
@@ -410,8 +416,13 @@ impl Living {
         a.party.bring_forward(&Sooner::Grants(ids)).await
     }
 
+    fn pseudonym(&self, person: usize, hospital: usize) -> Option<AccountId> {
+        let person = self.people.get(person).filter(|person| !person.over)?;
+        person.pseudonyms.get(&hospital).copied()
+    }
+
     async fn write(&mut self, person: usize, hospital: usize) -> Result<(), JourneyError> {
-        let Some(owner) = self.people[person].pseudonyms.get(&hospital).copied() else {
+        let Some(owner) = self.pseudonym(person, hospital) else {
             return Ok(());
         };
         let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
@@ -449,7 +460,7 @@ impl Living {
     }
 
     async fn question(&mut self, person: usize, hospital: usize) -> Result<bool, JourneyError> {
-        let Some(owner) = self.people[person].pseudonyms.get(&hospital).copied() else {
+        let Some(owner) = self.pseudonym(person, hospital) else {
             return Ok(false);
         };
         let party = &self.hospitals[hospital].party;
@@ -562,7 +573,9 @@ impl Living {
             }
         }
         let accounts = self.hospitals.iter();
+        let pairings = self.people.iter().flat_map(|person| &person.pseudonyms);
         Ok(Lived {
+            paired: pairings.map(|(hospital, own)| (*own, *hospital)).collect(),
             blocks,
             accounts: accounts.map(|it| it.party.account().id()).collect(),
             person_of,

@@ -19,11 +19,18 @@ pub enum Target {
     Readers,
     /// A reader address and its hospital's public account.
     Hospital,
+    /// A pseudonym and the hospital that its person is a patient of: not hidden.
+    Patients,
 }
 
 impl Target {
     /// All.
-    pub const ALL: [Self; 3] = [Self::Pseudonyms, Self::Readers, Self::Hospital];
+    pub const ALL: [Self; 4] = [
+        Self::Pseudonyms,
+        Self::Readers,
+        Self::Hospital,
+        Self::Patients,
+    ];
 
     /// Its name in tables.
     pub const fn name(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Target {
             Self::Pseudonyms => "pseudonym–pseudonym",
             Self::Readers => "reader–reader",
             Self::Hospital => "reader–hospital",
+            Self::Patients => "pseudonym–hospital",
         }
     }
 
@@ -90,6 +98,7 @@ impl Target {
                 "it anchors much",
                 "an anchor soon after the read",
             ],
+            Self::Patients => &["is let write, or writes"],
         }
     }
 }
@@ -132,6 +141,15 @@ impl Pairs {
                     for (number, account) in lived.accounts.iter().enumerate() {
                         let same = lived.hospital_of.get(reader) == Some(&number);
                         pairs.add(of_hospital(&view, seen, *account), same);
+                    }
+                }
+            }
+            Target::Patients => {
+                for (owner, seen) in &view.owners {
+                    for (number, account) in lived.accounts.iter().enumerate() {
+                        let same = lived.paired.get(owner) == Some(&number);
+                        let writes = f64::from(u8::from(seen.authors.contains(account)));
+                        pairs.add(vec![writes], same);
                     }
                 }
             }
