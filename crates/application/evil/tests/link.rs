@@ -39,11 +39,14 @@ fn acts_that_nobody_waits_for_link_no_addresses() {
             figure.worst,
             figure.chance
         );
-        // Few persons hide among few: the bounds of docs/unlinkability.md are for forty and more, which take minutes.
-        // What a small crowd may show is told apart from what was shown before by a wide margin.
+        // A precision of so few pairs is luck; the full run has enough of each kind.
+        if figure.pairs < 20 {
+            continue;
+        }
+        // The slack of a small crowd: the bounds of docs/unlinkability.md are for forty persons.
         let slack = match figure.target {
-            Target::Pseudonyms | Target::Readers => 0.3,
-            _ => 0.15,
+            Target::Pseudonyms => 0.05,
+            _ => 0.1,
         };
         assert!(
             figure.worst <= figure.bound() + slack,
