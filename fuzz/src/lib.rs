@@ -10,6 +10,7 @@ mod keepers;
 mod keys;
 mod sealed;
 mod seeds;
+mod whole;
 mod wire;
 
 pub use chain::jsonrpc;
@@ -19,6 +20,7 @@ pub use keepers::keeper_request;
 pub use keys::keys;
 pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package, walk};
 pub use seeds::seeds;
+pub use whole::open_own;
 pub use wire::wire;
 
 /// A target's function.
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("package", package),
     ("car_unixfs", car_unixfs),
     ("walk", walk),
+    ("open_own", open_own),
     ("keeper_request", keeper_request),
     ("grant", grant),
     ("keys", keys),

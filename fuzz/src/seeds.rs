@@ -54,6 +54,12 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             b"\x02leaf\0\x01\x01\x01\x01\x01\x01\x01\0\x01\x01\x01\x01\x01".to_vec(),
             b"\x02leaf\0\x01\x01\xff\x01\xff\0\x01\x01\xfe".to_vec(),
         ],
+        "open_own" => (0..8u8)
+            .flat_map(|kind| {
+                let changed = [&[kind][..], &[kind + 1; 8], b"a part"].concat();
+                [changed, [&[kind | 0x80][..], &[0xa0]].concat()]
+            })
+            .collect(),
         "keeper_request" => {
             let world = World::new();
             let request = world.request();

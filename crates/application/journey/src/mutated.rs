@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use medibloc_consent::{Grant, Purpose, Scope};
+use medibloc_consent::{AnchorFields, Grant, Purpose, Scope};
 use medibloc_dag::cbor;
-use medibloc_evil::mutate::{self, Dice};
+use medibloc_evil::author::{Author, Changes};
+use medibloc_evil::mutate::{self, Dice, TREES};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::Call;
-use medibloc_record::{AccountId, Draft, GrantId, LossReport, Nonce, RecordId, Role, Timestamp};
+use medibloc_record::{
+    AccountId, Draft, GrantId, Kind, LossReport, Nonce, Part, PartRole, Record, RecordId, Role,
+    Sealed, Timestamp,
+};
 use medibloc_store::Store as _;
 
 use crate::grant::{Artefact, GivenGrant, SharedKey};
@@ -75,7 +79,7 @@ impl Scene {
 }
 
 fn rounds() -> u64 {
-    std::env::var("MEDIBLOC_FUZZ_ROUNDS").map_or(150, |text| {
+    std::env::var("MEDIBLOC_FUZZ_ROUNDS").map_or(100, |text| {
         text.parse().expect("MEDIBLOC_FUZZ_ROUNDS is a number")
     })
 }
@@ -163,13 +167,13 @@ async fn grant_of(
     given: &GivenGrant,
     (artefact, keys): (&Artefact, &[SharedKey]),
     nonce: [u8; 32],
+    anchor: AnchorFields,
 ) -> GrantId {
     let patient = &scene.patient;
     let own = patient.own_address(given.own).unwrap();
     let old = given.artefact.grant.clone().unwrap();
-    let kept = patient.record(scene.records[1]).unwrap();
     let mut terms = old.terms.clone();
-    terms.scope = Scope::One(scene.records[1]);
+    terms.scope = Scope::One(anchor.record_id());
     let mut grant = Grant::new(old.owner, old.reader, Nonce::new(nonce), terms);
     let key = patient.key_of(old.reader).await.unwrap();
     let to = (old.reader, &key);
@@ -177,7 +181,7 @@ async fn grant_of(
     let made = made.unwrap();
     grant.terms.digest = made.digest;
     scene.world.store.put(vec![made.block]).await.unwrap();
-    let (id, anchor) = (grant.id, Some(kept.anchor));
+    let (id, anchor) = (grant.id, Some(anchor));
     patient
         .call(&own, &Call::Grant { grant, anchor })
         .await
@@ -191,6 +195,7 @@ async fn no_grant_or_key_list_stops_the_grants_beside_it() {
     let (_, given) = scene.patient.grants().unwrap().remove(0);
     let kept = scene.patient.record(scene.records[1]).unwrap();
     let own = scene.patient.own_address(given.own).unwrap();
+    let anchor = kept.anchor;
     let keys = scene.patient.shared_keys(&own, &[kept]).await.unwrap();
     let (mut artefact, mut made) = (given.artefact.clone(), BTreeSet::new());
     artefact.records = vec![scene.records[1]];
@@ -205,7 +210,8 @@ async fn no_grant_or_key_list_stops_the_grants_beside_it() {
             continue;
         };
         let nonce = scene.patient.ports.random();
-        made.insert(grant_of(&scene, &given, (&artefact, &keys), nonce).await);
+        let made_of = (&artefact, keys.as_slice());
+        made.insert(grant_of(&scene, &given, made_of, nonce, anchor).await);
     }
     assert!(made.len() as u64 > rounds() / 4, "{} grants", made.len());
     let report = scene.clinic.sync().await.unwrap();
@@ -222,4 +228,96 @@ async fn no_grant_or_key_list_stops_the_grants_beside_it() {
     let (restored, report) = restored.unwrap();
     told_well(&report.sync, "restore");
     restored.read(scene.records[0]).await.unwrap();
+}
+
+/// An owner that writes, accepts and grants a record of hostile trees itself: what its reader meets.
+#[tokio::test]
+async fn no_record_that_its_owner_grants_stops_a_reader() {
+    let scene = scene().await;
+    let (_, given) = scene.patient.grants().unwrap().remove(0);
+    let own = scene.patient.own_address(given.own).unwrap();
+    let facts = &scene.patient.ports.facts;
+    let author = Author {
+        key: scene.patient.signer(&own),
+        domain: scene.patient.ports.domain,
+        committee: facts.committee().await.unwrap().committee,
+    };
+    let key = facts.account(own.id()).await.unwrap().unwrap().sealing_key;
+    let mut dice = Dice::new(5);
+    let mut made = Vec::new();
+    let shapes = TREES
+        .into_iter()
+        .flat_map(|shape| [(shape, false), (shape, true)]);
+    for (shape, is_linked) in shapes.chain([("whole", false)]) {
+        let now = scene.patient.ports.clock.now();
+        let bundle = serde_json::json!({"resourceType": "Bundle"});
+        let draft = Draft::new("text/plain", b"x".to_vec(), bundle, LossReport::default());
+        let record = Record::normalise(draft, Kind::Own, now).unwrap();
+        let part = Part::from_bytes(PartRole::Original, "text/plain", shape.into());
+        let details = record.into_parts().0;
+        let pieces = author.make((own.id(), key), details, vec![part], &mut dice);
+        let mut pieces = pieces.unwrap();
+        if shape != "whole" {
+            let bytes = if is_linked {
+                core::mem::take(&mut pieces.package.manifest)
+            } else {
+                pieces.blocks[&pieces.package.parts[0].cid].clone()
+            };
+            let (root, blocks) = mutate::tree(&mut dice, shape, &bytes);
+            if is_linked {
+                pieces.package.manifest_cid = Some(root);
+                pieces.blocks.extend(blocks);
+            } else {
+                pieces.replace_part(0, root, blocks);
+            }
+        }
+        let content = pieces.content.clone();
+        let closed = pieces
+            .close(&author, Changes::default(), &mut dice)
+            .unwrap();
+        let objects = closed.blocks[closed.blocks.len() - 4..].iter();
+        let objects: Vec<Vec<u8>> = objects.map(|block| block.bytes().to_vec()).collect();
+        let anchor = closed.anchor;
+        scene.world.store.put(closed.blocks).await.unwrap();
+        for call in [Call::Anchor(anchor), Call::Accept(anchor)] {
+            scene.patient.call(&own, &call).await.unwrap();
+        }
+        let [package, key_set, capsule, _] = objects.try_into().unwrap();
+        let sealed = Sealed::parse(package, key_set, capsule).unwrap();
+        let seed = &content.dealer_seed;
+        let dealt = scene
+            .patient
+            .deliver_shares(&own, &anchor, &sealed, seed, 0);
+        dealt.await.unwrap();
+        let keys = [SharedKey {
+            anchor,
+            owner_half: zeroize::Zeroizing::new(*content.owner_half.expose()),
+        }];
+        let mut artefact = given.artefact.clone();
+        artefact.records = vec![anchor.record_id()];
+        let nonce = scene.patient.ports.random();
+        grant_of(&scene, &given, (&artefact, &keys), nonce, anchor).await;
+        made.push((shape, is_linked, anchor.record_id()));
+    }
+    let report = scene.clinic.sync().await.unwrap();
+    assert_eq!((report.grants, report.later), (made.len(), Vec::new()));
+    for (shape, is_linked, record) in made {
+        let read = scene.clinic.read(record).await;
+        assert_eq!(
+            read.is_ok(),
+            shape == "whole",
+            "{shape}, linked: {is_linked}: {read:?}"
+        );
+        if let Err(error) = read {
+            let told = error.to_string();
+            assert!(
+                !told.is_empty() && !told.contains("program failed"),
+                "{told}"
+            );
+        }
+    }
+    scene.clinic.read(scene.records[0]).await.unwrap();
+    println!(
+        "ATTACK security-1: 26 such records granted to a reader, each refused with its reason"
+    );
 }

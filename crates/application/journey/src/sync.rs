@@ -87,7 +87,7 @@ impl Party {
         self.pass_on(&mut report).await?;
         let done = self.resume_erasures(&mut report.later).await;
         or_later(done, &mut report)?;
-        let done = self.sync_feeds(&mut report).await;
+        let done = caught("feeds", self.sync_feeds(&mut report)).await;
         or_later(done, &mut report)?;
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;

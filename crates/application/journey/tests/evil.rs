@@ -245,7 +245,7 @@ fn changed(scene: &Scene, round: u64) -> Option<(Closed, String)> {
 
 #[tokio::test]
 async fn changed_after_sealing_no_record_stops_a_sync_a_read_or_a_restore() {
-    let rounds = std::env::var("MEDIBLOC_FUZZ_ROUNDS").map_or(150, |text| {
+    let rounds = std::env::var("MEDIBLOC_FUZZ_ROUNDS").map_or(100, |text| {
         text.parse().expect("MEDIBLOC_FUZZ_ROUNDS is a number")
     });
     let all: Vec<u64> = REGRESSIONS.into_iter().chain(0..rounds).collect();

@@ -97,29 +97,42 @@ fn argument(bytes: &[u8]) -> Option<(u64, usize)> {
 mod tests {
     use super::*;
 
+    fn refused(bytes: &[u8]) -> String {
+        let refused = from_slice::<Vec<u64>>(bytes).unwrap_err();
+        match refused {
+            DagError::Cbor { why } => why,
+            other => panic!("{other}"),
+        }
+    }
+
     #[test]
     fn only_the_canonical_encoding_is_taken() {
         let value = vec![1u64, 500];
         let bytes = to_vec(&value);
         assert_eq!(from_slice::<Vec<u64>>(&bytes), Ok(value));
-        assert!(
-            from_slice::<Vec<u64>>(&[0x82, 0x18, 0x01, 0x19, 0x01, 0xf4]).is_err(),
-            "long form of 1"
-        );
-        assert!(
-            from_slice::<Vec<u64>>(&[bytes.clone(), vec![0]].concat()).is_err(),
-            "trailing byte"
-        );
-        assert!(
-            from_slice::<Vec<u64>>(&bytes[..bytes.len() - 1]).is_err(),
-            "cut"
-        );
+        let long = refused(&[0x82, 0x18, 0x01, 0x19, 0x01, 0xf4]);
+        assert!(!long.is_empty(), "the long form of 1");
+        let trailing = refused(&[bytes.clone(), vec![0]].concat());
+        assert!(trailing.contains("trailing bytes at 5"), "{trailing}");
+        assert_eq!(refused(&bytes[..bytes.len() - 1]), "cut off");
     }
 
     #[test]
     fn deep_nesting_is_an_error_and_no_stack_overflow() {
         let mut bytes = vec![0x81; 1 << 20];
         bytes.push(0x80);
-        assert!(from_slice::<Vec<u64>>(&bytes).is_err());
+        assert_eq!(refused(&bytes), "nested too deeply at byte 64");
+    }
+
+    /// What is announced is not there: nothing is set aside for it.
+    #[test]
+    fn announced_lengths_of_two_to_the_sixty_fourth_are_cut_off() {
+        for head in [0x5b, 0x7b, 0x9b, 0xbb] {
+            let mut bytes = vec![head];
+            bytes.extend([0xff; 8]);
+            assert_eq!(refused(&bytes), "cut off", "{head:x}");
+            bytes[1] = 0;
+            assert_eq!(refused(&bytes), "cut off", "{head:x}");
+        }
     }
 }

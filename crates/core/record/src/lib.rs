@@ -35,7 +35,7 @@ pub use manifest::{
 pub use merkle::{merkle_root, salted_leaf};
 pub use record::{NormaliseError, Part, Record, RecordDetails};
 pub use sealed::{
-    CAPSULE, Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, LEAST_PART, MOST_MANIFEST,
-    MOST_PARTS, Package, PackagePart, SUITE_1, Sealed, SealedError, Wrapped,
+    CAPSULE, Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, MOST_MANIFEST, MOST_PARTS, Package,
+    PackagePart, SUITE_1, Sealed, SealedError, Wrapped,
 };
 pub use time::Timestamp;

@@ -14,9 +14,6 @@ pub const SUITE_1: u8 = 1;
 /// Parts of a record, at most; a package of so many fits into its block.
 pub const MOST_PARTS: usize = 16_384;
 
-/// Bytes of a part's ciphertext, at least: 4 KiB of plaintext, nonce and tag of one segment.
-pub const LEAST_PART: u64 = 4096 + 28;
-
 /// Bytes of a manifest's ciphertext, at most: 64 MiB and its tag.
 pub const MOST_MANIFEST: u64 = (64 << 20) + 16;
 
@@ -324,8 +321,8 @@ impl Package {
         if package.parts.is_empty() || package.parts.len() > MOST_PARTS {
             return Err(rule("it has at least one part and at most 16,384"));
         }
-        if package.parts.iter().any(|part| part.size < LEAST_PART) {
-            return Err(rule("no part is smaller than 4 KiB sealed"));
+        if package.parts.iter().any(|part| part.size == 0) {
+            return Err(rule("no part is empty"));
         }
         let roots = package.parts.iter().map(|part| &part.cid);
         if roots
