@@ -141,7 +141,12 @@ impl Input {
                     format!("cannot read {}: {error}", file.display()),
                 )
             })?);
-            let first = text.lines().next().unwrap_or_default();
+            // Some editors begin a file with a byte order mark; nobody types one.
+            let first = text
+                .trim_start_matches('\u{feff}')
+                .lines()
+                .next()
+                .unwrap_or_default();
             return Ok(Zeroizing::new(first.to_owned()));
         }
         let ask = |prompt| {
@@ -167,7 +172,10 @@ impl Input {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let asked_json = cli.json;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -199,6 +207,22 @@ pub fn main() -> ExitCode {
             ExitCode::from(problem.code)
         }
     }
+}
+
+/// What clap says, as JSON if that was asked for. Help and version are answers and no errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked_json = std::env::args_os()
+        .skip(1)
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json");
+    if !asked_json || !error.use_stderr() {
+        let _ = error.print();
+    } else {
+        let message = error.to_string();
+        let value = json!({"error": {"code": code::USAGE, "message": message.trim_end()}});
+        let _ = writeln!(std::io::stderr(), "{value}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(code::USAGE))
 }
 
 async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
@@ -319,9 +343,10 @@ async fn with_spinner<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Text of others may hold what moves a terminal's cursor or changes its colours.
+/// Text of others may hold what moves a terminal's cursor, changes its colours, or turns the direction of a line.
 fn plain(text: &str) -> String {
-    let shown = |c: &char| *c == '\n' || !c.is_control();
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: &char| *c == '\n' || !(c.is_control() || turns(*c));
     text.chars().filter(shown).collect()
 }
 
@@ -349,7 +374,7 @@ async fn stopped() {
 }
 
 fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
-    std::fs::read(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| {
         Problem::new(
             code::INPUT,
             format!(
@@ -357,7 +382,9 @@ fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
                 path.display()
             ),
         )
-    })
+    })?;
+    let mark = "\u{feff}".as_bytes();
+    Ok(bytes.strip_prefix(mark).unwrap_or(&bytes).to_vec())
 }
 
 fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
@@ -376,15 +403,39 @@ fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
     input.reaching.keep(home)?;
     let account = phrase.seed().account_key().address().to_string();
     let words = phrase.words();
-    let text = format!(
-        "This phrase is all it takes to get everything back. Write it down; it is not shown again.\n\n{}\n\nhome {}",
+    let next = match init.role {
+        HomeRole::Person => {
+            "`medibloc contact invite` lets a provider write for you, `medibloc record import FILE` keeps an own record"
+        }
+        HomeRole::Provider | HomeRole::Researcher => {
+            "`medibloc account register`, then `medibloc account credential`, then `medibloc contact accept INVITATION`"
+        }
+    };
+    let mut text = format!(
+        "This phrase is all it takes to get everything back. Write it down; it is not shown again.\n\n{}\n\nhome {}\nnext: {next}",
         *words,
         home.path().display()
     );
+    let hint = weak(&passphrase);
+    if let Some(hint) = hint {
+        text.push_str("\nhint: ");
+        text.push_str(hint);
+    }
     Ok(Answer::new(
-        json!({"phrase": *words, "account": account, "home": home.path()}),
+        json!({"phrase": *words, "account": account, "home": home.path(), "next": next, "hint": hint}),
         text,
     ))
+}
+
+/// What is wrong with a passphrase that a machine guesses soon. It is the person's to choose: a hint, no refusal.
+fn weak(passphrase: &str) -> Option<&'static str> {
+    let kinds: std::collections::BTreeSet<char> = passphrase.chars().collect();
+    if passphrase.chars().count() < 12 || kinds.len() < 5 {
+        return Some(
+            "this passphrase is short; whoever copies the home can guess it. Four words that do not belong together are better",
+        );
+    }
+    None
 }
 
 async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer, Problem> {

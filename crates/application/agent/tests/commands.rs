@@ -185,8 +185,18 @@ async fn the_journey_by_commands() {
     let copy = folder.path().join("copy.xml");
     let read = say(bit, &["read", &record, "--out", copy.to_str().unwrap()]).await;
     assert_eq!(read["sha256"], written["sha256"]);
+    // A file that is there is said before a receipt is left.
+    assert_eq!(
+        refused(bit, &["read", &record, "--out", copy.to_str().unwrap()]).await,
+        code::FAILED
+    );
     let audit = say(&patient, &["audit"]).await;
     assert_eq!(text(&audit, "/reads/0/name"), "Bit Clinic");
+    assert_eq!(audit["reads"].as_array().unwrap().len(), 1);
+    let none = ["grant", "create", "--to", "bit", "--write", "--days", "0"];
+    let told = try_say(&patient, &none).await.unwrap_err();
+    assert_eq!(told.code, code::USAGE);
+    assert!(told.message.contains("at least 1"), "{told}");
     assert_eq!(text(&audit, "/reads/0/receipt"), text(&read, "/receipt"));
 
     let proofs = folder.path().join("proofs");
@@ -399,6 +409,22 @@ async fn a_rotated_address_still_opens_what_was_sealed_before() {
         (&status["records"]["accepted"], &status["unfinished"]),
         (&1.into(), &serde_json::json!([]))
     );
+}
+
+/// A person needs no registration, so that nobody asks for one: before its first address and after it.
+#[tokio::test]
+async fn the_doctor_finds_a_person_healthy() {
+    let world = World::new(84);
+    let patient = party(&world, 1, Role::Person);
+    for _ in 0..2 {
+        let checks = say(&patient, &["doctor"]).await;
+        for check in checks.as_array().unwrap() {
+            assert_eq!(check["good"], true, "{check}");
+        }
+        let file = document();
+        say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+    }
+    println!("ATTACK newcomer-4: doctor finds a person healthy, with and without an address");
 }
 
 #[tokio::test]

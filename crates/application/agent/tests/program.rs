@@ -381,3 +381,56 @@ fn parallel_commands_wait_for_each_other() {
         begun.elapsed().as_secs_f64()
     );
 }
+
+/// What people and their editors write.
+#[test]
+fn marks_and_habits_of_people_are_taken() {
+    let place = Place::new();
+    let phrase = place.init("home");
+    // A byte order mark is no part of a passphrase, and alone it is none.
+    place.write("marked", "\u{feff}correct horse\r\n");
+    let listed = place.run("home", "marked", &["record", "list"]);
+    assert!(listed.status.success(), "{listed:?}");
+    place.write("mark", "\u{feff}\n");
+    let init = ["init", "--deployment", "deployment.json"];
+    let (code, told) = place.refused("unmade", "mark", &init);
+    assert_eq!(code, 6, "{told}");
+    assert!(told.contains("empty"), "{told}");
+    assert!(!place.path("unmade").join("key").exists());
+    place.write("a", "a\n");
+    let made = place.run("weak", "a", &init);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert!(made["hint"].as_str().unwrap().contains("short"), "{made}");
+    assert!(made["next"].as_str().unwrap().contains("contact invite"));
+    let numbered: String = phrase
+        .split(' ')
+        .zip(1..)
+        .map(|(word, number)| format!("{number}. {}\n", word.to_uppercase()))
+        .collect();
+    place.write("phrase", &format!("\u{feff}{numbered}"));
+    let restore = [
+        "restore",
+        "--deployment",
+        "deployment.json",
+        "--phrase-file",
+        "phrase",
+    ];
+    let (code, told) = place.refused("again", "passphrase", &restore);
+    assert_eq!(
+        code, 5,
+        "the phrase is taken, the chain is not there: {told}"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_json_and_a_missing_home_needs_no_passphrase() {
+    let place = Place::new();
+    let (code, told) = place.refused("home", "passphrase", &["grant", "revoke"]);
+    assert_eq!(code, 2);
+    assert!(told.contains("Usage"), "{told}");
+    for words in [["status"].as_slice(), &["sync"], &["serve"]] {
+        let (code, told) = place.refused("nowhere", "no-such-file", words);
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains("there is no home"), "{told}");
+    }
+}

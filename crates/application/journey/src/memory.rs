@@ -465,7 +465,18 @@ impl Keepers for Acting {
     }
 
     async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
-        let state = lock(&self.world.keeper(index)?.state);
+        let keeper = self.world.keeper(index)?;
+        // Real keepers know registered addresses only.
+        if !matches!(
+            medibloc_ledger::Facts::account_of(&*self.world.ledger, self.actor).await,
+            Ok(Some(_))
+        ) {
+            return Err(PortError::Refused {
+                peer: format!("keeper {index}"),
+                why: "no account has this address; register it".into(),
+            });
+        }
+        let state = lock(&keeper.state);
         Ok(state
             .feed()
             .of(AccountId::from_first_address(self.actor))

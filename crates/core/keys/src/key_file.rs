@@ -287,7 +287,11 @@ fn cipher(
     cost: KeyFileCost,
     salt: &[u8],
 ) -> Result<XChaCha20Poly1305, KeyFileError> {
-    if passphrase.is_empty() {
+    let is_mark = |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}');
+    if passphrase
+        .chars()
+        .all(|c| c.is_whitespace() || c.is_control() || is_mark(c))
+    {
         return Err(KeyFileError::EmptyPassphrase);
     }
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32))
@@ -363,10 +367,12 @@ mod tests {
             KeyFile::open(&good, "wrong").unwrap_err(),
             KeyFileError::WrongPassphrase
         );
-        assert_eq!(
-            KeyFile::open(&good, "").unwrap_err(),
-            KeyFileError::EmptyPassphrase
-        );
+        for nothing in ["", "\u{feff}", " \t", "\u{200b}"] {
+            assert_eq!(
+                KeyFile::open(&good, nothing).unwrap_err(),
+                KeyFileError::EmptyPassphrase
+            );
+        }
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;

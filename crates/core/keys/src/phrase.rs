@@ -66,18 +66,21 @@ impl Phrase {
         Self(mnemonic)
     }
 
-    /// The phrase in a text, in any of the three languages.
+    /// The phrase in a text as people type it, in any of the three languages: capitals, numbers before the words, commas,
+    /// wide spaces, a byte order mark, Chinese without spaces and Korean in letters or syllables are all taken.
     ///
     /// # Errors
     /// Names the position of a word that is in no list, or says that the checksum fails.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
+        let text = spaced(&normalised(text));
         let words: Vec<&str> = text.split_whitespace().collect();
         if words.len() != 24 {
             return Err(KeysError::WordCount { got: words.len() });
         }
         let mut furthest = 0;
         for language in LANGUAGES {
-            match Mnemonic::parse_in(language.list(), words.join(" ")) {
+            let joined = Zeroizing::new(words.join(" "));
+            match Mnemonic::parse_in(language.list(), joined.as_str()) {
                 Ok(mnemonic) => return Ok(Self(mnemonic)),
                 Err(bip39::Error::UnknownWord(position)) => furthest = furthest.max(position),
                 Err(_) => return Err(KeysError::Checksum),
@@ -88,9 +91,10 @@ impl Phrase {
         })
     }
 
-    /// The words, to be shown once.
+    /// The words, to be shown once; Korean in syllables, as people read it.
     pub fn words(&self) -> Zeroizing<String> {
-        Zeroizing::new(self.0.words().collect::<Vec<_>>().join(" "))
+        let words = Zeroizing::new(self.0.words().collect::<Vec<_>>().join(" "));
+        Zeroizing::new(syllables(&words))
     }
 
     /// The language of its words and the 32 bytes that they stand for.
@@ -121,6 +125,76 @@ impl core::fmt::Debug for Phrase {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Phrase(…)")
     }
+}
+
+/// Words with one space between them. Only what can be no part of a word is taken away.
+fn spaced(text: &str) -> Zeroizing<String> {
+    let mut spaced = Zeroizing::new(String::with_capacity(text.len() * 2));
+    for c in text.chars().flat_map(char::to_lowercase) {
+        match c {
+            // Byte order mark, joiners, marks of direction.
+            '\u{feff}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' => {}
+            // Each is a word of its own.
+            '\u{3400}'..='\u{9fff}' => {
+                spaced.push(' ');
+                spaced.push(c);
+                spaced.push(' ');
+            }
+            c if c.is_alphabetic() || is_mark(c) => spaced.push(c),
+            // Numbers, points, commas, brackets, spaces of any width.
+            c if c.is_whitespace() || c.is_numeric() || is_beside(c) => spaced.push(' '),
+            c => spaced.push(c),
+        }
+    }
+    spaced
+}
+
+/// Marks that belong to the letter before (Hangul jamo are letters; this is for what another system adds).
+const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
+}
+
+/// What people write beside words.
+const fn is_beside(c: char) -> bool {
+    c.is_ascii_punctuation()
+        || matches!(
+            c,
+            '\u{3001}' | '\u{3002}' | '\u{2013}' | '\u{2014}' | '\u{2022}' | '\u{b7}'
+        )
+}
+
+/// Hangul letters put together to syllables (Unicode 16.0, section 3.12.3).
+fn syllables(text: &str) -> String {
+    let (first, vowel, last) = (0x1100, 0x1161, 0x11a7);
+    let within = |c: char, base: u32, count: u32| {
+        let at = u32::from(c).checked_sub(base)?;
+        (at < count).then_some(at)
+    };
+    let mut out: Vec<char> = Vec::new();
+    for c in text.chars() {
+        let before = out.last().copied();
+        let joined = before.and_then(|before| {
+            let code = match (within(before, first, 19), within(c, vowel, 21)) {
+                (Some(l), Some(v)) => 0xac00 + (l * 21 + v) * 28,
+                _ => {
+                    let open = within(before, 0xac00, 11172).filter(|at| at % 28 == 0)?;
+                    0xac00 + open + within(c, last, 28).filter(|at| *at > 0)?
+                }
+            };
+            char::from_u32(code)
+        });
+        match joined {
+            Some(joined) => {
+                out.pop();
+                out.push(joined);
+            }
+            None => out.push(c),
+        }
+    }
+    out.into_iter().collect()
 }
 
 /// Text in the one form that BIP-39 demands (NFKD): systems type one passphrase in different bytes.
@@ -157,7 +231,7 @@ mod tests {
                 other => panic!("{other}"),
             };
             let phrase = Phrase::from_entropy(&entropy, language);
-            assert_eq!(*phrase.words(), *normalised(words));
+            assert_eq!(*normalised(&phrase.words()), *normalised(words));
             assert_eq!(Phrase::parse(words).unwrap(), phrase);
             assert_eq!(*phrase.to_entropy().1, entropy);
             let seed = phrase.seed_with(passphrase);

@@ -41,8 +41,10 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             } else {
                 invitation.clone()
             };
-            let invitation = Invitation::parse(text.trim())
-                .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
+            let invitation = Invitation::parse(
+                text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}'),
+            )
+            .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
             let credential = account::credential(party)?;
             let patron = party.answer(&invitation, credential.as_deref()).await?;
             let owner = patron.owner.to_string();
@@ -57,7 +59,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             let confirmed = party.confirm(contact.own)?;
             Ok(Answer::new(
                 json!({"name": confirmed.name, "own": confirmed.own.to_string()}),
-                format!("{} is confirmed", confirmed.name),
+                format!("{} is confirmed", find::told(&confirmed.name)),
             ))
         }
     }
@@ -74,7 +76,8 @@ fn list(party: &Party) -> Result<Answer, Problem> {
         };
         lines.push(format!(
             "{}  knows you as {}  {state}",
-            contact.name, contact.own
+            find::told(&contact.name),
+            contact.own
         ));
     }
     lines.extend(

@@ -9,6 +9,9 @@ use crate::{Answer, Problem};
 /// Seconds that this machine's clock may be off.
 const CLOCK: u64 = 120;
 
+/// Seconds for which a chain may have had no block.
+const QUIET: u64 = 2 * 86_400;
+
 struct Check {
     name: &'static str,
     good: bool,
@@ -33,13 +36,19 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             let now = ports.clock.now();
             let off = now.since(head.time).max(head.time.since(now));
             let ahead = head.time.since(now);
+            let late = now.since(head.time);
             check(
                 "clock",
-                ahead <= CLOCK,
-                if ahead <= CLOCK {
-                    format!("{off} s from the last block")
-                } else {
+                ahead <= CLOCK && late <= QUIET,
+                if ahead > CLOCK {
                     format!("this machine is {ahead} s behind the chain; set its clock")
+                } else if late > QUIET {
+                    format!(
+                        "this machine is {} days ahead of the last block; set its clock, unless the chain has stood still",
+                        late / 86_400
+                    )
+                } else {
+                    format!("{off} s from the last block")
                 },
             );
         }

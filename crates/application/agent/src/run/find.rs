@@ -22,6 +22,12 @@ pub(super) fn moment(at: Timestamp) -> String {
 
 /// `days` from now on the chain.
 pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Problem> {
+    if days == 0 {
+        return Err(Problem::new(
+            code::USAGE,
+            "--days 0 is no time at all; give at least 1",
+        ));
+    }
     let head = party.ports().facts.head().await?;
     Ok(head.time.plus(u64::from(days) * DAY))
 }
@@ -138,6 +144,37 @@ pub(super) fn grant(party: &Party, name: &str) -> Result<Given, Problem> {
     only(found, "consent", name, "medibloc grant list")
 }
 
+/// A name or a sentence of somebody else on one line: without what moves a cursor, ends a line or turns its direction.
+pub(super) fn told(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = text.chars().filter(|c| !turns(*c)).map(shown).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// That a file can be written there, before anything is done that cannot be undone.
+pub(super) fn must_be_new(path: &Path) -> Result<(), Problem> {
+    if path.exists() {
+        return Err(Problem::new(
+            code::FAILED,
+            format!("{} exists; choose another file", path.display()),
+        ));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Problem::new(
+            code::FAILED,
+            format!(
+                "the folder of {} is not there; make it first",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// Writes a new file that only its owner can read; it is whole or absent.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let failed = |error: std::io::Error| {
@@ -167,4 +204,22 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
         .and_then(|()| std::fs::rename(&partial, path))
         .and_then(|()| folder.map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all()))
         .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_others_stay_on_their_line() {
+        for (name, shown) in [
+            ("Hana\nALARM: pay", "Hana ALARM: pay"),
+            ("\u{202e}cinilC\u{202c} A", "cinilC A"),
+            ("a\u{1b}[2Jb", "a [2Jb"),
+            ("\u{feff}한국 병원\u{2028}x", "한국 병원x"),
+            ("  two   words ", "two words"),
+        ] {
+            assert_eq!(told(name), shown);
+        }
+    }
 }

@@ -138,6 +138,10 @@ fn export(
 
 pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
     let id = find::readable(party, &command.record)?;
+    // A receipt cannot be taken back.
+    if let Some(out) = &command.out {
+        find::must_be_new(out)?;
+    }
     if command.later {
         party.plan_read(id).await?;
         return Ok(Answer::new(

@@ -57,7 +57,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                     format!(
                         "{}  {}  {} until {}{}  “{}”",
                         &hex::encode(request.id)[..8],
-                        request.name,
+                        find::told(&request.name),
                         request.request.purpose.code(),
                         find::moment(request.request.until),
                         asked(&request.request),

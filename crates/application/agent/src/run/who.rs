@@ -21,7 +21,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             format!(
                 "{}  {} was cleared to read {}  receipt {} in block {}; {} keepers say that they gave their share",
                 find::moment(line.line.at),
-                line.name,
+                find::told(&line.name),
                 &line.line.record.to_string()[..12],
                 &line.line.receipt.to_string()[..12],
                 line.line.block,

@@ -26,6 +26,7 @@ impl Recipient {
     pub fn parse(text: &str) -> Result<Self, Crypt4ghError> {
         let bad = |why| Crypt4ghError::KeyText { why };
         let lines: Vec<&str> = text
+            .trim_start_matches('\u{feff}')
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
