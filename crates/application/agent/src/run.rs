@@ -92,12 +92,14 @@ pub fn told(report: &SyncReport) -> Answer {
     tell("taken back by its author", &mut retracted.iter().cloned());
     tell("consent ended", &mut ended.iter().cloned());
     tell("copy purged", &mut purged.iter().cloned());
+    tell("not paired", &mut report.declined.iter().cloned());
     tell("later", &mut report.later.iter().cloned());
     let value = json!({
         "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "later": report.later,
+        "declined": report.declined, "strangers": report.strangers,
     });
     Answer::new(value, lines.join("\n"))
 }

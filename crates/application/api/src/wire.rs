@@ -2,7 +2,7 @@
 
 use medibloc_record::{Address, Signature, Wrapped};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::Work;
 
@@ -51,6 +51,9 @@ pub struct Letter {
     pub id: [u8; 32],
     /// The message, sealed to the recipient.
     pub wrapped: Wrapped,
+    /// By a key that only sender and recipient know, over all of the above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<ByteArray<32>>,
 }
 
 /// Letters of one address, oldest first.

@@ -90,6 +90,7 @@ fn to_wire(letter: &Letter) -> medibloc_api::Letter {
         recipient: letter.recipient,
         id: letter.id,
         wrapped: letter.wrapped.clone(),
+        tag: letter.tag,
     }
 }
 
@@ -100,5 +101,6 @@ fn from_wire(letter: medibloc_api::Letter) -> Letter {
         recipient: letter.recipient,
         id: letter.id,
         wrapped: letter.wrapped,
+        tag: letter.tag,
     }
 }

@@ -129,4 +129,8 @@ impl Network for HttpNetwork {
     fn own_node(&self) -> String {
         self.node.clone()
     }
+
+    fn is_listed(&self, url: &str) -> bool {
+        self.listed(url).is_ok()
+    }
 }

@@ -9,6 +9,7 @@ use medibloc_client::SystemClock;
 use medibloc_consent::Purpose;
 use medibloc_journey::{Clock as _, Party, medical_only};
 use medibloc_keys::SigningKey;
+use medibloc_ledger_evm::rotate_address;
 use medibloc_node::{ProviderCredential, keep_credential};
 use medibloc_record::{Draft, LossReport, PartRole, Role};
 use world::{World, phrase};
@@ -67,6 +68,22 @@ async fn a_record_walks_its_whole_journey_over_http_on_the_embedded_chain() {
     assert_eq!(original, ORIGINAL);
     let trail = patient.audit().await.unwrap();
     assert_eq!((trail.len(), trail[0].name.as_str()), (1, "Bit Clinic"));
+    // The author hands its account to another key: nothing of before closes, and the old key is out.
+    let (old, next) = (
+        phrase(2).seed().account_key(),
+        SigningKey::from_bytes(&[55; 32]).unwrap(),
+    );
+    let relay = hospital.ports().relay.clone();
+    rotate_address(&world.ledger, relay.as_ref(), &old, &next)
+        .await
+        .unwrap();
+    clinic.read(record).await.unwrap();
+    let verified = patient.verify_record(record).await.unwrap();
+    assert!(verified.holds(), "{verified:#?}");
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let stolen = Draft::new("text/xml", b"x".to_vec(), bundle, LossReport::default());
+    let error = hospital.write_for(owner, stolen).await.unwrap_err();
+    assert!(error.to_string().contains("not registered"), "{error}");
     patient.revoke(grant).await.unwrap();
     let refused = clinic.read(record).await.unwrap_err().to_string();
     assert!(refused.contains("revoked"), "{refused}");

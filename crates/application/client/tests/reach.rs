@@ -51,6 +51,7 @@ fn letter() -> Letter {
             enc: [0; 32],
             ciphertext: vec![1],
         },
+        tag: None,
     }
 }
 

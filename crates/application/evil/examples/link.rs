@@ -7,7 +7,10 @@
     reason = "a command-line tool"
 )]
 
-#[allow(unreachable_pub, reason = "the modules are those of the test and of the program")]
+#[allow(
+    unreachable_pub,
+    reason = "the modules are those of the test and of the program"
+)]
 #[path = "link/attack.rs"]
 mod attack;
 

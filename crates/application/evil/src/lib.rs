@@ -7,4 +7,6 @@
 pub mod author;
 pub mod impostor;
 pub mod mutate;
+pub mod owner;
+pub mod sender;
 pub mod slow;

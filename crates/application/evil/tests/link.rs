@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(clippy::print_stdout, reason = "the table of attacks reads it")]
 
-#[allow(unreachable_pub, reason = "the modules are those of the test and of the program")]
+#[allow(
+    unreachable_pub,
+    reason = "the modules are those of the test and of the program"
+)]
 #[allow(dead_code, reason = "the tables need more of it than the test")]
 #[path = "../examples/link/attack.rs"]
 mod attack;

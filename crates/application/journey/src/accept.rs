@@ -2,10 +2,13 @@
 //! listed with the reason, never granted, and never stops a sync.
 
 use medibloc_consent::AnchorFields;
-use medibloc_keys::{SealingSecret, verify_attestation};
+use medibloc_keys::{Dealing, SealingSecret};
 use medibloc_ledger::{Call, CommitteeFacts, Refusal};
 use medibloc_record::{Digest, KeySet, Manifest, RecordId, Sealed, SignedAttestation};
-use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule, sealed_with_manifest};
+use medibloc_seal::{
+    CapsuleContent, Expectations, MasterKey, OwnerHalf, check_for_owner, open_capsule,
+    open_manifest, sealed_with_manifest,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::caught::caught;
@@ -51,6 +54,9 @@ pub struct KeptRecord {
     pub incomplete: bool,
     /// Its author took it back; it stays.
     pub retracted: bool,
+    /// A check that fails on a record that the chain says is accepted: it opens all the same, and this is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 impl KeptRecord {
@@ -87,6 +93,7 @@ pub(crate) struct OpenedByOwner {
     pub(crate) manifest: Manifest,
     pub(crate) owner_half: OwnerHalf,
     pub(crate) dealer_seed: medibloc_keys::DealerSeed,
+    pub(crate) warning: Option<String>,
 }
 
 impl Party {
@@ -137,6 +144,7 @@ impl Party {
             capsule,
             incomplete: false,
             retracted: facts.is_some_and(|facts| facts.retracted),
+            warning: None,
         };
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;
@@ -144,6 +152,7 @@ impl Party {
             match caught("record", self.open_own(own, &kept)).await {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
+                    kept.warning.clone_from(&opened.warning);
                     let accepted = facts.is_some_and(|facts| facts.accepted);
                     if accepted || self.accept(own, anchor, &opened).await? {
                         kept.standing = Standing::Accepted;
@@ -192,17 +201,6 @@ impl Party {
                 .object(store.as_ref(), anchor.attestation, "attestation")
                 .await?,
         )?;
-        let signer = verify_attestation(&attestation, &self.ports.domain)?;
-        let expected = Expectations {
-            record: anchor.record_id(),
-            author: anchor.author,
-            author_address: self.address_of_author(anchor, signer).await?,
-            owner: anchor.owner,
-            kind: anchor.kind,
-            class: anchor.class,
-            amends: anchor.amends,
-        };
-        let committee = self.committee_at(kept.block).await?.committee;
         let version = sealed.capsule().wrapped.key_version;
         let secret: SealingSecret = self.sealing_at(own, version);
         let content = open_capsule(
@@ -211,14 +209,17 @@ impl Party {
             &parties_of(anchor),
             &self.ports.domain,
         )?;
-        let manifest = check_for_owner(
-            &sealed,
-            &attestation,
-            &content,
-            committee,
-            &expected,
-            &self.ports.domain,
-        )?;
+        let checked = self
+            .check_own((anchor, kept.block), &sealed, &attestation, &content)
+            .await;
+        let (manifest, warning) = match checked {
+            Ok(manifest) => (manifest, None),
+            Err(error) if is_temporary(&error) => return Err(error),
+            Err(error) => {
+                let manifest = self.opens_all_the_same(&sealed, &content, error).await?;
+                (manifest.0, Some(manifest.1))
+            }
+        };
         self.fetch_parts(store.as_ref(), &manifest).await?;
         for part in &manifest.parts {
             // What does not open, or has another hash, is not what its author signed.
@@ -229,21 +230,57 @@ impl Party {
             manifest,
             owner_half: content.owner_half,
             dealer_seed: content.dealer_seed,
+            warning,
         })
     }
 
-    async fn address_of_author(
+    /// Every check of design 02, against the chain as it was in the anchor's block.
+    pub(crate) async fn check_own(
         &self,
-        anchor: &AnchorFields,
-        signer: medibloc_record::Address,
-    ) -> Result<medibloc_record::Address, JourneyError> {
-        match self.ports.facts.account_of(signer).await? {
-            Some(account) if account == anchor.author => Ok(signer),
-            _ => Err(JourneyError::Untrusted {
-                what: "attestation",
-                why: "it is not signed by the author that the anchor names".into(),
-            }),
+        (anchor, block): (&AnchorFields, u64),
+        sealed: &Sealed,
+        attestation: &SignedAttestation,
+        content: &CapsuleContent,
+    ) -> Result<Manifest, JourneyError> {
+        let expected = Expectations {
+            record: anchor.record_id(),
+            author: anchor.author,
+            author_address: self.author_at(anchor, attestation, block).await?,
+            owner: anchor.owner,
+            kind: anchor.kind,
+            class: anchor.class,
+            amends: anchor.amends,
+        };
+        let committee = self.committee_at(block).await?.committee;
+        let domain = &self.ports.domain;
+        Ok(check_for_owner(
+            sealed,
+            attestation,
+            content,
+            committee,
+            &expected,
+            domain,
+        )?)
+    }
+
+    /// What the chain says is accepted opens for its owner, whatever check fails later: the manifest under the own keys,
+    /// and the check that failed. An erased record does not.
+    pub(crate) async fn opens_all_the_same(
+        &self,
+        sealed: &Sealed,
+        content: &CapsuleContent,
+        error: JourneyError,
+    ) -> Result<(Manifest, String), JourneyError> {
+        let record = sealed.record();
+        let facts = self.ports.facts.record(record).await?;
+        if !facts.is_some_and(|facts| facts.accepted && !facts.erased) {
+            return Err(error);
         }
+        let threshold = sealed.key_set().committee.threshold;
+        let dealing = Dealing::from_seed(&content.dealer_seed, record, threshold);
+        let master = MasterKey::from_halves(record, &content.owner_half, &dealing.keeper_half());
+        let manifest = open_manifest(sealed.package(), &master)?;
+        Ok((manifest, error.to_string()))
     }
 
     /// At least t acknowledgements, then `Records.accept`. False if too few keepers have their share yet.

@@ -80,7 +80,7 @@ impl Message {
             Self::MoreReaders { readers: more } => spend(readers(more), READER),
             Self::Ended { grants, records } => spend(grants.len() + records.len(), 1),
             Self::Purged { grants } => spend(grants.len(), 1),
-            Self::WantReaders { .. } => spend(1, 1),
+            Self::WantReaders { .. } | Self::Declined { .. } => spend(1, 1),
         }
     }
 }

@@ -103,6 +103,7 @@ async fn mailbox(ports: &Ports, anna: &SigningKey, ben: &SigningKey) -> Result<(
         recipient: ben.address(),
         id: ports.random(),
         wrapped: wrapped(),
+        tag: None,
     };
     let (first, second) = (letter(), letter());
     assert!(his.fetch().await?.is_empty(), "a new mailbox is empty");

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use medibloc_dag::{Budget, Cid, Walk};
-use medibloc_record::{AccountId, Address, Digest, GrantId, Package, RecordId};
+use medibloc_record::{AccountId, Digest, GrantId, Package, RecordId};
 
+use crate::accept::is_temporary;
 use crate::errand::errand_key;
 use crate::grant::{EndOfGrant, HeldGrant, SharedKey};
 use crate::mail::Message;
@@ -45,13 +46,11 @@ impl Party {
     /// An owner's letter that grants have ended; only the owner of a grant can say so.
     pub(crate) async fn take_ended(
         &self,
-        signer: Address,
+        owner: AccountId,
         grants: &[GrantId],
         report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
-        let fits = |id: GrantId, held: &HeldGrant| {
-            grants.contains(&id) && held.owner.first_address() == signer
-        };
+        let fits = |id: GrantId, held: &HeldGrant| grants.contains(&id) && held.owner == owner;
         self.end_grants_where(EndOfGrant::Revoked, fits, report)
             .await?;
         Ok(Vec::new())
@@ -60,13 +59,13 @@ impl Party {
     /// A reader's letter that it has purged.
     pub(crate) fn take_purged(
         &self,
-        signer: Address,
+        by: AccountId,
         grants: &[GrantId],
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
         for (id, mut given) in self.grants()? {
             let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
-            if grants.contains(&id) && reader.map(AccountId::first_address) == Some(signer) {
+            if grants.contains(&id) && reader == Some(by) {
                 given.purged = true;
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
@@ -107,7 +106,12 @@ impl Party {
         }
         held.ended = Some(end);
         changes.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
-        changes.push(self.purged_letter(id, &held).await?);
+        // What is purged is purged, whether it can be told or not.
+        match self.purged_letter(id, &held).await {
+            Ok(letter) => changes.push(letter),
+            Err(error) if is_temporary(&error) => return Err(error),
+            Err(_) => {}
+        }
         self.ports.vault.apply(changes)?;
         Ok(purged)
     }
@@ -166,10 +170,12 @@ impl Party {
     /// Tells the owner, under the address that read.
     async fn purged_letter(&self, id: GrantId, held: &HeldGrant) -> Result<Change, JourneyError> {
         let own = self.own_address(held.own)?;
+        let (to, to_key) = self.reached(held.owner).await?;
         let letter = self.compose(
             errand_key("purged", &[id.as_bytes()]),
+            held.artefact.pairing.as_ref(),
             &own,
-            (held.owner.first_address(), &self.key_of(held.owner).await?),
+            (to, &to_key),
             &held.artefact.owner_node,
             &Message::Purged { grants: vec![id] },
         )?;

@@ -10,7 +10,7 @@ use medibloc_ledger::KeeperFacts;
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::party::{change, decode, table};
+use crate::party::{change, table};
 use crate::sync::SyncReport;
 use crate::together::{Asked, all};
 use crate::{JourneyError, OwnAddress, Party};
@@ -31,7 +31,7 @@ pub struct KeeperFeed {
 
 /// A line in the vault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct KeptLine {
+pub(crate) struct KeptLine {
     index: u8,
     owner: AccountId,
     signed: SignedLine,
@@ -125,10 +125,8 @@ impl Party {
 
     async fn pull_feeds(&self, keepers: &[KeeperFacts]) -> Result<Pulled, JourneyError> {
         let mut pulled = Pulled::default();
-        let mut known: BTreeMap<Vec<u8>, KeptLine> = BTreeMap::new();
-        for (key, bytes) in self.ports.vault.list(table::FEEDS)? {
-            known.insert(key, decode(table::FEEDS, &bytes)?);
-        }
+        let known = self.keyed_rows::<KeptLine>(table::FEEDS)?;
+        let known: BTreeMap<Vec<u8>, KeptLine> = known.into_iter().collect();
         let mut changes = Vec::new();
         for own in self.owners()? {
             let network = self.ports.network.keepers(&self.signer(&own));

@@ -9,6 +9,7 @@ use medibloc_consent::{
     ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest, Terms, WriteGrant,
 };
 use medibloc_dag::cbor;
+use medibloc_keys::PairingKey;
 use medibloc_record::{
     AccountId, Address, Category, ClassId, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId,
     Sensitivity, Signature, Timestamp, TypedDomain, Wrapped,
@@ -16,8 +17,9 @@ use medibloc_record::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteArray;
 
+use crate::doors::Pairing;
 use crate::grant::{Artefact, SharedKey};
-use crate::mail::{AccessRequest, Dates, Message};
+use crate::mail::{AccessRequest, Dates, Message, WhyDeclined};
 use crate::pairing::ContactCard;
 use crate::ports::Letter;
 
@@ -93,6 +95,7 @@ fn artefact() -> Artefact {
         sensitivity: Sensitivity::Normal,
         categories: Vec::new(),
         dates: None,
+        pairing: None,
     }
 }
 
@@ -125,6 +128,18 @@ fn artefacts_and_key_lists_open_for_ever() {
         ..artefact()
     };
     check("artefact-write", &of_write);
+    // What it became: with what proves the pairing. The forms above still open.
+    let key = PairingKey::derive(
+        &[0x71; 32],
+        &DOMAIN,
+        Address::new([4; 20]),
+        Address::new([2; 20]),
+    );
+    let paired = Artefact {
+        pairing: Some(Pairing::new(&key, [0x72; 32])),
+        ..artefact()
+    };
+    check("artefact-paired", &paired);
     let anchor = AnchorFields {
         nonce: Nonce::new([9; 32]),
         author: account(2),
@@ -156,8 +171,13 @@ fn letters_open_for_ever() {
             enc: [4; 32],
             ciphertext: vec![5; 48],
         },
+        tag: None,
     };
     check("letter", &letter);
+    let mut tagged = letter;
+    let key = PairingKey::derive(&[0x71; 32], &DOMAIN, tagged.recipient, tagged.sender);
+    crate::doors::tag(&mut tagged, &key);
+    check("letter-tagged", &tagged);
     let card = ContactCard::restored(Some(account(2)), None, "https://clinic.example".into());
     check("message-card", &Message::Card(card));
     let access = AccessRequest {
@@ -188,6 +208,8 @@ fn letters_open_for_ever() {
     };
     check("message-ended", &ended);
     check("message-purged", &Message::Purged { grants });
+    let why = WhyDeclined::Used;
+    check("message-declined", &Message::Declined { why });
 }
 
 const DOMAIN: TypedDomain = TypedDomain {

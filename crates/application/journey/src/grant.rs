@@ -10,12 +10,13 @@ use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, Wr
 use medibloc_dag::cbor;
 use medibloc_ledger::Call;
 use medibloc_record::{
-    AccountId, Category, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId, SealingKey,
-    Sensitivity, SignedAttestation, Timestamp,
+    AccountId, Address, Category, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId,
+    SealingKey, Sensitivity, SignedAttestation, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use crate::doors::Pairing;
 use crate::errand::{Luggage, errand_key};
 use crate::mail::{AccessRequest, Dates, Message, Question};
 use crate::outbox::letter_row;
@@ -73,6 +74,9 @@ pub struct Artefact {
     /// The only dates of records that it delivers; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<Dates>,
+    /// Proves to the other side that it is of the pairing; the owner's restore brings it back from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairing: Option<Pairing>,
 }
 
 impl core::fmt::Debug for Artefact {
@@ -284,10 +288,12 @@ impl Party {
             until,
             readers,
         };
+        let (to, to_key) = self.reached(owner).await?;
         let letter = self.compose(
             key,
+            patron.pairing.as_ref(),
             &self.account(),
-            (owner.first_address(), &self.key_of(owner).await?),
+            (to, &to_key),
             &patron.node,
             &Message::Access(request),
         )?;
@@ -375,9 +381,17 @@ impl Party {
     }
 
     pub(crate) async fn key_of(&self, id: AccountId) -> Result<SealingKey, JourneyError> {
+        Ok(self.reached(id).await?.1)
+    }
+
+    /// The address whose mailbox an account reads now, and the key to seal to.
+    pub(crate) async fn reached(
+        &self,
+        id: AccountId,
+    ) -> Result<(Address, SealingKey), JourneyError> {
         let account = self.ports.facts.account(id).await?;
         account
-            .map(|account| account.sealing_key)
+            .map(|account| (account.signer, account.sealing_key))
             .ok_or_else(|| JourneyError::Unknown {
                 what: format!("the account {id}"),
                 hint: "it is not registered; ask the other side to register it",
@@ -416,6 +430,7 @@ impl Artefact {
             sensitivity: Sensitivity::Normal,
             categories: Vec::new(),
             dates: None,
+            pairing: contact.pairing.clone(),
         }
     }
 }

@@ -63,14 +63,19 @@
 //! # Ok::<(), medibloc_journey::JourneyError>(()) }).unwrap();
 //! ```
 
+mod absent;
 mod accept;
 mod after;
+mod aside;
 mod audit;
+mod author;
 mod blocks;
 mod bounds;
 mod caught;
 pub mod contract;
 mod credential;
+mod decline;
+mod doors;
 mod ended;
 mod errand;
 mod error;
@@ -103,14 +108,16 @@ mod views;
 mod write;
 
 pub use accept::{KeptRecord, Standing};
+pub use aside::SetAside;
 pub use audit::NamedLine;
 pub use credential::Credential;
+pub use doors::Pairing;
 pub use error::JourneyError;
 pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
 };
-pub use mail::{AccessRequest, Dates, Message, Question};
+pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party};
@@ -119,7 +126,7 @@ pub use ports::{
 };
 pub use proof::{
     ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
-    ProvenEvent, verify_proof, verify_proof_with,
+    ProvedRotation, ProvenEvent, verify_proof, verify_proof_with,
 };
 pub use reach::Reach;
 pub use read::ReadRecord;

@@ -8,7 +8,6 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::caught::caught;
 use crate::pairing::ContactCard;
 use crate::party::OwnAddress;
 use crate::ports::Letter;
@@ -44,6 +43,21 @@ pub enum Message {
         /// The grants.
         grants: Vec<GrantId>,
     },
+    /// The invitation that a card answered was not open any more.
+    Declined {
+        /// Why.
+        why: WhyDeclined,
+    },
+}
+
+/// Why an answer to an invitation came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhyDeclined {
+    /// Somebody else answered before.
+    Used,
+    /// It came too late.
+    Expired,
 }
 
 /// What a reader asks an owner for (design 11, row 10).
@@ -110,6 +124,8 @@ struct Signed {
 pub(crate) struct Opened {
     /// Who signed.
     pub signer: Address,
+    /// The account that this address acts for now.
+    pub account: AccountId,
     /// To which own address it came.
     pub recipient: AccountId,
     /// Its id.
@@ -151,57 +167,37 @@ impl Party {
             recipient: to,
             id,
             wrapped,
+            tag: None,
         })
     }
 
-    /// Letters of one own address that open and are signed; others are dropped, for they can be forged by anyone.
-    pub(crate) async fn letters(&self, own: &OwnAddress) -> Result<Vec<Opened>, JourneyError> {
-        let signer = self.signer(own);
-        let mailbox = self
-            .ports
-            .network
-            .mailbox(&signer, &self.ports.network.own_node());
-        let mut opened = Vec::new();
-        for letter in mailbox.fetch().await? {
-            match caught("letter", async { self.open_letter(own, &letter) }).await {
-                Ok(message) => opened.push(message),
-                Err(_) => mailbox.done(letter.id).await?,
-            }
-        }
-        Ok(opened)
-    }
-
-    pub(crate) async fn letter_done(
+    /// A letter whose tag is good: opened, its signature checked, and the chain asked for whom its signer acts now. A key
+    /// that was rotated away acts for nobody.
+    pub(crate) async fn open_letter(
         &self,
         own: &OwnAddress,
-        id: [u8; 32],
-    ) -> Result<(), JourneyError> {
-        let node = self.ports.network.own_node();
-        Ok(self
-            .ports
-            .network
-            .mailbox(&self.signer(own), &node)
-            .done(id)
-            .await?)
-    }
-
-    fn open_letter(&self, own: &OwnAddress, letter: &Letter) -> Result<Opened, JourneyError> {
+        letter: &Letter,
+    ) -> Result<Opened, JourneyError> {
         crate::bounds::letter(letter)?;
         let info = info::mailbox(&self.ports.domain, letter.sender, own.address, &letter.id);
         let secret = self.sealing_at(own, letter.wrapped.key_version);
         let inner = hpke_open(&secret, &info, &letter.wrapped)?;
         let signed: Signed = crate::party::decode("letter", &inner)?;
         let signer = recover(&letter_digest(&info, &signed.message), &signed.signature)?;
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "letter",
+            why: why.into(),
+        };
         if signer != signed.signer || signer != letter.sender {
-            return Err(JourneyError::Untrusted {
-                what: "letter",
-                why: "its signature is not the sender's".into(),
-            });
+            return Err(bad("its signature is not the sender's"));
         }
         let message: Message = crate::party::decode("message", &signed.message)?;
         message.within_bounds(signed.message.len())?;
+        let account = self.ports.facts.account_of(signer).await?;
         Ok(Opened {
             signer,
+            account: account
+                .ok_or_else(|| bad("its sender acts for no account, or not any more"))?,
             recipient: own.id(),
             id: letter.id,
             message,

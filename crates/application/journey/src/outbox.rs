@@ -4,6 +4,7 @@
 use medibloc_record::{Address, SealingKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::doors::{self, Pairing};
 use crate::errand::errand_key;
 use crate::mail::Message;
 use crate::party::{OwnAddress, change, table};
@@ -39,16 +40,20 @@ impl Party {
     pub(crate) fn compose(
         &self,
         key: [u8; 32],
+        pairing: Option<&Pairing>,
         from: &OwnAddress,
         (to, to_key): (Address, &SealingKey),
         node: &str,
         message: &Message,
     ) -> Result<Outgoing, JourneyError> {
+        let tagged_by = doors::key_of(pairing)?;
+        let mut letter = self.seal_letter(from, to, to_key, message)?;
+        doors::tag(&mut letter, &tagged_by);
         Ok(Outgoing {
             key,
             from: from.id(),
             node: node.to_owned(),
-            letter: self.seal_letter(from, to, to_key, message)?,
+            letter,
             sent: None,
             problem: None,
         })
@@ -61,6 +66,7 @@ impl Party {
 
     /// Sends a kept letter, also once more.
     pub(crate) async fn post(&self, mut outgoing: Outgoing) -> Result<(), JourneyError> {
+        self.is_listed("letter", &outgoing.node)?;
         let from = self.own_address(outgoing.from)?;
         let signer = self.signer(&from);
         let mailbox = self.ports.network.mailbox(&signer, &outgoing.node);

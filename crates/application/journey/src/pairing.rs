@@ -1,33 +1,44 @@
 //! Pairing (design 11, rows 1–4): an invitation out of band, a contact card back, a name confirmed by the person.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use medibloc_consent::Binding;
 use medibloc_dag::cbor;
-use medibloc_keys::recover;
+use medibloc_keys::{PairingKey, recover};
 use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 
 use crate::credential::Credential;
+use crate::doors::{Pairing, UsedInvitation};
 use crate::errand::errand_key;
-use crate::mail::Message;
+use crate::mail::{Message, Opened, WhyDeclined};
 use crate::outbox::letter_row;
 use crate::party::{AddressUse, OwnAddress, change, decode, table, used};
 use crate::ports::Change;
+use crate::secret::Secret;
 use crate::{JourneyError, Party};
 
-const PREFIX: &str = "medibloc:invite:1:";
+const PREFIX: &str = "medibloc:invite:2:";
+const OLDER: &str = "medibloc:invite:1:";
 const INVITATION_LIFE: u64 = 7 * 86_400;
+/// Derivations beyond the own ones that another device of the phrase may have used.
+const OTHER_DEVICES: u32 = 20;
 /// Reader addresses asked of a contact at pairing.
 const READERS_WANTED: u8 = 4;
 
 /// A signed one-use invitation, shown as text or QR.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    /// 1.
+    /// 2.
     pub version: u8,
+    /// Id of the chain that it is for.
+    pub chain: u64,
+    /// The `Records` contract of the deployment that it is for.
+    pub records: Address,
     /// The inviter's fresh address.
     pub owner: Address,
     /// Its sealing key.
@@ -65,14 +76,19 @@ impl Invitation {
             what: "invitation",
             why: why.into(),
         };
+        if text.trim().starts_with(OLDER) {
+            return Err(bad(
+                "it is of version 1, which does not say for which chain it is; ask for a new one, made by a newer program",
+            ));
+        }
         let body = text.trim().strip_prefix(PREFIX).ok_or_else(|| {
-            bad("it does not begin with medibloc:invite:1:; copy the whole text or scan the code again")
+            bad("it does not begin with medibloc:invite:2:; copy the whole text or scan the code again")
         })?;
         let bytes = URL_SAFE_NO_PAD
             .decode(body)
             .map_err(|_| bad("the text is cut or changed; copy it again"))?;
         let invitation: Self = decode("invitation", &bytes)?;
-        if invitation.version != 1 {
+        if invitation.version != 2 {
             return Err(bad("it is of a later version; use a newer program"));
         }
         let signer = recover(&invitation.digest(), &invitation.signature)?;
@@ -82,6 +98,10 @@ impl Invitation {
         Ok(invitation)
     }
 
+    pub(crate) fn secret(&self) -> Secret {
+        Secret::new(self.secret)
+    }
+
     fn digest(&self) -> [u8; 32] {
         let unsigned = Self {
             signature: Signature::new([0; 65]),
@@ -89,7 +109,7 @@ impl Invitation {
         };
         keccak256(
             &[
-                b"medibloc/v1/invitation".as_slice(),
+                b"medibloc/v2/invitation".as_slice(),
                 &cbor::to_vec(&unsigned),
             ]
             .concat(),
@@ -110,6 +130,9 @@ pub struct ContactCard {
     pub node: String,
     /// Fresh registered reader addresses, each with its signed binding to the account.
     pub readers: Vec<(Address, Binding)>,
+    /// What only the phrase of who was invited can make of the pairing's key; grants bring it back after a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<ByteArray<32>>,
     /// HMAC-SHA256(invitation's secret, digest of the card without this).
     #[serde(with = "serde_bytes")]
     mac: [u8; 32],
@@ -143,14 +166,17 @@ pub struct Contact {
     pub confirmed: bool,
     /// Reader addresses not used yet.
     pub unused: Vec<(Address, Binding)>,
+    /// What proves letters and grants between the two; none if an older version paired them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairing: Option<Pairing>,
 }
 
 /// A reader address that an owner was offered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Offered {
-    owner: AccountId,
+pub(crate) struct Offered {
+    pub(crate) owner: AccountId,
     reader: Address,
-    binding: Binding,
+    pub(crate) binding: Binding,
 }
 
 /// A pairing on the side that answered.
@@ -162,6 +188,9 @@ pub struct Patron {
     pub sealing_key: SealingKey,
     /// The owner's node.
     pub node: String,
+    /// What proves letters and grants between the two; none if an older version paired them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairing: Option<Pairing>,
 }
 
 impl Party {
@@ -169,7 +198,9 @@ impl Party {
     pub async fn invite(&self) -> Result<Invitation, JourneyError> {
         let own = self.fresh_addresses(1, AddressUse::Owner).await?.remove(0);
         let mut invitation = Invitation {
-            version: 1,
+            version: 2,
+            chain: self.ports.domain.chain_id,
+            records: self.ports.domain.records,
             owner: own.address,
             sealing_key: self.sealing(&own).public(),
             node: self.ports.network.own_node(),
@@ -196,13 +227,11 @@ impl Party {
             what: "invitation",
             why: why.into(),
         };
-        if invitation.expiry < self.ports.clock.now() {
-            return Err(bad("it has expired; ask for a new one"));
-        }
-        let owner = AccountId::from_first_address(invitation.owner);
+        self.is_for_here(invitation)?;
+        let owner = crate::ports::id_of(invitation.owner);
         let key = errand_key("card", &[owner.as_bytes(), &invitation.secret]);
         if let Some(card) = self.outgoing(&key)?
-            && let Some(patron) = self.row(table::CONTACTS, owner.as_bytes())?
+            && let Some(patron) = self.row(table::PATRONS, owner.as_bytes())?
         {
             // Answered before: the same card goes out once more.
             self.post(card).await?;
@@ -214,10 +243,22 @@ impl Party {
             .account(owner)
             .await?
             .ok_or_else(|| bad("its address is not registered; ask for a new one"))?;
+        if registered.signer != invitation.owner {
+            return Err(bad(
+                "its address signs for nobody any more; ask for a new one",
+            ));
+        }
         if registered.sealing_key != invitation.sealing_key {
             return Err(bad("its sealing key is not the registered one"));
         }
         let account = self.account();
+        let domain = &self.ports.domain;
+        let secret = invitation.secret();
+        let key_of_both = PairingKey::derive(&secret, domain, invitation.owner, account.address);
+        let token = self
+            .seed
+            .pairing_token(domain, invitation.owner, &key_of_both);
+        let pairing = Pairing::new(&key_of_both, token);
         let (readers, mut changes) = self
             .bound_readers(invitation.readers_wanted.min(16), owner)
             .await?;
@@ -227,6 +268,7 @@ impl Party {
             credential: credential.map(str::to_owned),
             node: self.ports.network.own_node(),
             readers,
+            token: Some(pairing.token()),
             mac: [0; 32],
         };
         card.mac = card.mac(&invitation.secret).finalize().into_bytes().into();
@@ -234,19 +276,74 @@ impl Party {
             owner,
             sealing_key: invitation.sealing_key,
             node: invitation.node.clone(),
+            pairing: Some(pairing),
         };
         let letter = self.compose(
             key,
+            patron.pairing.as_ref(),
             &account,
             (invitation.owner, &invitation.sealing_key),
             &invitation.node,
             &Message::Card(card),
         )?;
-        changes.push(change(table::CONTACTS, owner.as_bytes(), &patron));
+        changes.push(change(table::PATRONS, owner.as_bytes(), &patron));
         changes.push(letter_row(&letter));
         self.ports.vault.apply(changes)?;
         self.post(letter).await?;
         Ok(patron)
+    }
+
+    /// Whether an invitation can be answered by this party at all; asks nobody.
+    fn is_for_here(&self, invitation: &Invitation) -> Result<(), JourneyError> {
+        let bad = |why: String| JourneyError::Untrusted {
+            what: "invitation",
+            why,
+        };
+        let here = &self.ports.domain;
+        if invitation.chain != here.chain_id {
+            return Err(bad(format!(
+                "it is for chain {}, this home is on chain {}; use the home and the deployment.json of that chain",
+                invitation.chain, here.chain_id
+            )));
+        }
+        if invitation.records != here.records {
+            return Err(bad(format!(
+                "it is for the deployment with Records at {}, this home is of {}; use that deployment's deployment.json",
+                invitation.records, here.records
+            )));
+        }
+        if invitation.expiry < self.ports.clock.now() {
+            return Err(bad("it has expired; ask for a new one".into()));
+        }
+        if self.may_be_own(invitation.owner)? {
+            return Err(bad(
+                "it is an own one, of this home or of another with the same phrase; give it to somebody else".into(),
+            ));
+        }
+        self.is_listed("invitation", &invitation.node)
+    }
+
+    /// Whether an address is one of this phrase, also if another device made it.
+    fn may_be_own(&self, address: Address) -> Result<bool, JourneyError> {
+        if self.own(crate::ports::id_of(address))?.is_some() {
+            return Ok(true);
+        }
+        let last = self.addresses()?.iter().filter_map(|own| own.index).max();
+        let end = last.unwrap_or(0).saturating_add(OTHER_DEVICES);
+        Ok((0..=end).any(|index| self.derive(index, AddressUse::Owner).address == address))
+    }
+
+    /// No URL is kept that no node of the deployment has: nobody can make this agent call where it likes.
+    pub(crate) fn is_listed(&self, what: &'static str, url: &str) -> Result<(), JourneyError> {
+        if self.ports.network.is_listed(url) {
+            return Ok(());
+        }
+        Err(JourneyError::Untrusted {
+            what,
+            why: format!(
+                "its node {url} is not one of this deployment's; ask the operator, or the other side to use a listed node"
+            ),
+        })
     }
 
     /// Registered reader addresses with their bindings to the account, for one owner alone: those that were offered
@@ -261,10 +358,7 @@ impl Party {
         let mut readers: Vec<(Address, Binding)> = self
             .rows::<Offered>(table::OFFERED)?
             .into_iter()
-            .filter(|offered| {
-                offered.owner == owner
-                    && !granted.contains(&AccountId::from_first_address(offered.reader))
-            })
+            .filter(|offered| offered.owner == owner && !granted.contains(&offered.binding.reader))
             .map(|offered| (offered.reader, offered.binding))
             .take(count.into())
             .collect();
@@ -310,32 +404,33 @@ impl Party {
     pub(crate) async fn take_card(
         &self,
         own: &OwnAddress,
-        signer: Address,
+        letter: &Opened,
         card: ContactCard,
     ) -> Result<Vec<Change>, JourneyError> {
+        let (signer, party) = (letter.signer, letter.account);
         let bad = |why: &str| JourneyError::Untrusted {
             what: "contact card",
             why: why.into(),
         };
-        let invitation: Invitation = self
-            .row(table::INVITATIONS, own.address.as_bytes())?
-            .ok_or_else(|| {
-                bad("no invitation of this address is open; invite the contact again")
-            })?;
+        let open: Option<Invitation> = self.row(table::INVITATIONS, own.address.as_bytes())?;
+        let Some(invitation) = open else {
+            return self.decline_second(own, letter, &card).await;
+        };
         if card.version != 1 {
             return Err(bad("it is of a later version; use a newer program"));
-        }
-        if invitation.expiry < self.ports.clock.now() {
-            return Err(bad(
-                "the invitation that it answers has expired; invite the contact again",
-            ));
         }
         card.mac(&invitation.secret)
             .verify_slice(&card.mac)
             .map_err(|_| bad("it does not know the invitation's secret"))?;
+        if invitation.expiry < self.ports.clock.now() {
+            return self
+                .decline(own, letter, &card, WhyDeclined::Expired, &invitation)
+                .await;
+        }
+        self.is_listed("contact card", &card.node)?;
         let name = match (&card.account, &card.credential) {
             (Some(account), Some(jwt)) => {
-                if account.first_address() != signer {
+                if *account != party {
                     return Err(bad("it is not signed by the account that it names"));
                 }
                 self.standing_credential(*account, jwt).await?.name
@@ -347,10 +442,14 @@ impl Party {
                 ));
             }
         };
-        let party = AccountId::from_first_address(signer);
         for (reader, binding) in &card.readers {
-            self.check_binding(party, *reader, binding)?;
+            self.check_binding(party, *reader, binding).await?;
         }
+        let domain = &self.ports.domain;
+        let key = PairingKey::derive(&invitation.secret(), domain, own.address, signer);
+        let pairing = card
+            .token
+            .map(|token| Pairing::new(&key, token.into_array()));
         let contact = Contact {
             own: own.id(),
             party,
@@ -358,9 +457,16 @@ impl Party {
             card,
             name,
             confirmed: false,
+            pairing,
+        };
+        let used = UsedInvitation {
+            invitation,
+            by: party,
+            told: 0,
         };
         Ok(vec![
             change(table::CONTACTS, own.address.as_bytes(), &contact),
+            change(table::USED, own.address.as_bytes(), &used),
             Change::Delete {
                 table: table::INVITATIONS,
                 key: own.address.as_bytes().to_vec(),
@@ -369,22 +475,25 @@ impl Party {
     }
 
     /// A reader address belongs to the account that the contact signs with.
-    pub(crate) fn check_binding(
+    pub(crate) async fn check_binding(
         &self,
         party: AccountId,
         reader: Address,
         binding: &Binding,
     ) -> Result<(), JourneyError> {
-        let good = binding.reader.first_address() == reader
-            && binding.account == party
-            && recover(&binding.digest(&self.ports.domain), &binding.signature)?
-                == binding.account.first_address();
+        let signer = recover(&binding.digest(&self.ports.domain), &binding.signature)?;
+        let facts = &self.ports.facts;
+        let good = binding.account == party
+            && facts.account_of(signer).await? == Some(party)
+            && facts.account_of(reader).await? == Some(binding.reader);
         if good {
             return Ok(());
         }
         Err(JourneyError::Untrusted {
             what: "reader address",
-            why: format!("{reader} is not bound to the contact's account"),
+            why: format!(
+                "{reader} is not registered, or not bound to the contact's account by the key of today"
+            ),
         })
     }
 
@@ -411,30 +520,36 @@ impl Party {
 
     /// Contacts that answered invitations.
     pub fn contacts(&self) -> Result<Vec<Contact>, JourneyError> {
-        let mut contacts = Vec::new();
-        for (key, bytes) in self.ports.vault.list(table::CONTACTS)? {
-            let id = key.try_into().ok().map(AccountId::new);
-            if let Some(id) = id
-                && self.own(id)?.is_some()
-            {
-                contacts.push(decode("contact", &bytes)?);
-            }
-        }
-        Ok(contacts)
+        self.split_patrons()?;
+        self.rows(table::CONTACTS)
     }
 
     /// Owners whose invitations this party answered.
     pub fn patrons(&self) -> Result<Vec<Patron>, JourneyError> {
-        let mut patrons = Vec::new();
+        self.split_patrons()?;
+        self.rows(table::PATRONS)
+    }
+
+    /// Part 1 kept contacts and patrons in one table: moves the patrons to their own. One whose owner is an own address
+    /// was never a pairing, and goes.
+    fn split_patrons(&self) -> Result<(), JourneyError> {
+        if self.split.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut changes = Vec::new();
         for (key, bytes) in self.ports.vault.list(table::CONTACTS)? {
-            let id = key.try_into().ok().map(AccountId::new);
-            if let Some(id) = id
-                && self.own(id)?.is_none()
-            {
-                patrons.push(decode("patron", &bytes)?);
+            if let Ok(patron) = cbor::from_slice::<Patron>(&bytes) {
+                if self.own(patron.owner)?.is_none() {
+                    changes.push(change(table::PATRONS, &key, &patron));
+                }
+                let table = table::CONTACTS;
+                changes.push(Change::Delete { table, key });
             }
         }
-        Ok(patrons)
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     /// The person has read the contact's name and says yes.
@@ -447,9 +562,8 @@ impl Party {
 
     /// The pairing with an owner.
     pub(crate) fn patron(&self, owner: AccountId) -> Result<Patron, JourneyError> {
-        self.patrons()?
-            .into_iter()
-            .find(|patron| patron.owner == owner)
+        self.split_patrons()?;
+        self.row(table::PATRONS, owner.as_bytes())?
             .ok_or_else(|| JourneyError::Unknown {
                 what: format!("the owner {owner}"),
                 hint: "answer the person's invitation first: `medibloc contact accept`",
@@ -457,9 +571,8 @@ impl Party {
     }
 
     pub(crate) fn contact(&self, own: AccountId) -> Result<Contact, JourneyError> {
-        self.contacts()?
-            .into_iter()
-            .find(|contact| contact.own == own)
+        self.split_patrons()?;
+        self.row(table::CONTACTS, own.as_bytes())?
             .ok_or_else(|| JourneyError::Unknown {
                 what: format!("a contact at {own}"),
                 hint: "run `medibloc sync`, then `medibloc contact list`",
@@ -480,6 +593,7 @@ impl ContactCard {
             credential,
             node,
             readers: Vec::new(),
+            token: None,
             mac: [0; 32],
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use medibloc_dag::cbor;
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
@@ -23,6 +24,10 @@ pub(crate) mod table {
     pub(crate) const ADDRESSES: &str = "addresses";
     pub(crate) const INVITATIONS: &str = "invitations";
     pub(crate) const CONTACTS: &str = "contacts";
+    pub(crate) const PATRONS: &str = "patrons";
+    pub(crate) const USED: &str = "used-invitations";
+    pub(crate) const ANCHORED: &str = "anchored-at";
+    pub(crate) const SET_ASIDE: &str = "set-aside";
     pub(crate) const REQUESTS: &str = "requests";
     pub(crate) const RECORDS: &str = "records";
     pub(crate) const GRANTS: &str = "grants";
@@ -92,11 +97,15 @@ impl OwnAddress {
 
 /// A person or organisation with its phrase, its vault and its way to the others.
 pub struct Party {
-    seed: Seed,
+    pub(crate) seed: Seed,
     role: Role,
     pub(crate) ports: Ports,
     /// Keys that were derived already: a derivation is five points of the curve.
     signers: Mutex<BTreeMap<Option<u32>, SigningKey>>,
+    /// Contacts and patrons were seen to stand in a table each.
+    pub(crate) split: AtomicBool,
+    /// Objects that this sync may still fetch for grants that no known pairing explains.
+    pub(crate) unexplained: AtomicU32,
 }
 
 impl core::fmt::Debug for Party {
@@ -115,6 +124,8 @@ impl Party {
             role,
             ports,
             signers: Mutex::new(BTreeMap::new()),
+            split: AtomicBool::new(false),
+            unexplained: AtomicU32::new(0),
         }
     }
 
@@ -304,23 +315,34 @@ impl Party {
         table: &'static str,
         key: &[u8],
     ) -> Result<Option<T>, JourneyError> {
-        self.ports
-            .vault
-            .get(table, key)?
-            .map(|bytes| decode(table, &bytes))
-            .transpose()
+        match self.ports.vault.get(table, key)? {
+            Some(bytes) => self.readable(table, key, &bytes),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn rows<T: DeserializeOwned + Serialize>(
         &self,
         table: &'static str,
     ) -> Result<Vec<T>, JourneyError> {
-        self.ports
-            .vault
-            .list(table)?
-            .iter()
-            .map(|(_, bytes)| decode(table, bytes))
-            .collect()
+        Ok(self
+            .keyed_rows(table)?
+            .into_iter()
+            .map(|(_, row)| row)
+            .collect())
+    }
+
+    pub(crate) fn keyed_rows<T: DeserializeOwned + Serialize>(
+        &self,
+        table: &'static str,
+    ) -> Result<Vec<(Vec<u8>, T)>, JourneyError> {
+        let mut rows = Vec::new();
+        for (key, bytes) in self.ports.vault.list(table)? {
+            if let Some(row) = self.readable(table, &key, &bytes)? {
+                rows.push((key, row));
+            }
+        }
+        Ok(rows)
     }
 }
 

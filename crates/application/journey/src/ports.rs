@@ -12,6 +12,7 @@ use medibloc_ledger::{Events, Facts, Relay, Submit};
 use medibloc_record::{AccountId, Address, RecordId, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 
 use crate::Pace;
 
@@ -114,6 +115,9 @@ pub struct Letter {
     pub id: [u8; 32],
     /// The message, sealed to the recipient.
     pub wrapped: Wrapped,
+    /// By the key that only the two who are paired know, over all of the above; a letter without one is removed unread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<ByteArray<32>>,
 }
 
 /// The mailbox of one address at one node.
@@ -177,6 +181,10 @@ pub trait Network: Send + Sync {
     }
     /// URL of the own node.
     fn own_node(&self) -> String;
+    /// Whether a node of the deployment has this URL: no other is ever called.
+    fn is_listed(&self, url: &str) -> bool {
+        url == self.own_node()
+    }
 }
 
 /// The wall clock; chain facts have the chain's own time.

@@ -1,19 +1,26 @@
 //! Letters that came (design 11, rows 3, 10, 16): what each does and that it was seen are one step, so a letter that
 //! comes twice does nothing twice.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
 use medibloc_consent::{Binding, WriteGrant};
-use medibloc_record::{AccountId, Address};
+use medibloc_record::Address;
 
 use crate::accept::is_temporary;
 use crate::caught::caught;
+use crate::doors::{Door, Pairing, Tries};
 use crate::errand::errand_key;
-use crate::grant::PendingRequest;
+use crate::grant::{Artefact, PendingRequest};
 use crate::mail::{AccessRequest, Message, Opened};
 use crate::outbox::letter_row;
 use crate::pairing::{Contact, Patron};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{Invitation, JourneyError, Party, SyncReport};
+
+/// How often a mailbox is asked again by one sync, as long as strangers' letters come.
+const ROUNDS: usize = 16;
 
 /// Addresses of one contact that are kept for grants to come; it can send more when these are used.
 const MOST_UNUSED: usize = 64;
@@ -35,40 +42,101 @@ impl Party {
         {
             own.push(account);
         }
+        let mut doors = self.doors()?;
         for own in own {
-            let letters = match self.letters(&own).await {
-                Ok(letters) => letters,
+            let door = doors.of(own.id());
+            match self.empty_mailbox(&own, &door, report).await {
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
-                Err(error) => {
-                    report.later.push(error.to_string());
-                    continue;
-                }
-            };
-            for letter in letters {
-                match self.take_letter(&own, letter, report).await {
-                    Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
-                    Err(error) => report.later.push(error.to_string()),
-                    Ok(()) => {}
-                }
+                Err(error) => report.later.push(error.to_string()),
+                Ok(()) => {}
             }
         }
         Ok(())
     }
 
+    /// Takes what those sent who may; the rest is removed unread, many at once. What strangers sent may hide more: then
+    /// the mailbox is asked again.
+    async fn empty_mailbox(
+        &self,
+        own: &OwnAddress,
+        door: &Door,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let network = &self.ports.network;
+        let mailbox = network.mailbox(&self.signer(own), &network.own_node());
+        let (mut tries, mut looked_at) = (Tries::new(), BTreeSet::new());
+        for _ in 0..ROUNDS {
+            let (mut good, mut done) = (Vec::new(), Vec::new());
+            for letter in mailbox.fetch().await? {
+                if letter.recipient == own.address
+                    && door.admits(&self.ports.domain, &letter, &mut tries)
+                {
+                    good.push(letter);
+                } else {
+                    done.push(letter.id);
+                }
+            }
+            let strangers = done.len();
+            report.strangers += strangers;
+            let mut opened = Vec::new();
+            for letter in good {
+                if !looked_at.insert(letter.id) {
+                    continue;
+                }
+                match caught("letter", self.open_letter(own, &letter)).await {
+                    Ok(letter) => opened.push(letter),
+                    Err(error) if is_temporary(&error) => report.later.push(error.to_string()),
+                    Err(error) => {
+                        report.later.push(error.to_string());
+                        done.push(letter.id);
+                    }
+                }
+            }
+            // A card first: what else its sender says is understood only after it.
+            opened.sort_by_key(|letter| !matches!(letter.message, Message::Card(_)));
+            for letter in opened {
+                let id = letter.id;
+                match self.take_letter(own, letter, report).await {
+                    Ok(true) => done.push(id),
+                    Ok(false) => {}
+                    Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                    Err(error) => report.later.push(error.to_string()),
+                }
+            }
+            if !done.is_empty() {
+                mailbox.done_all(&done).await?;
+            }
+            if strangers == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the letter is dealt with.
     async fn take_letter(
         &self,
         own: &OwnAddress,
         letter: Opened,
         report: &mut SyncReport,
-    ) -> Result<(), JourneyError> {
-        let seen = self.ports.vault.get(table::SEEN, &letter.id)?.is_some();
-        if seen {
+    ) -> Result<bool, JourneyError> {
+        if self.ports.vault.get(table::SEEN, &letter.id)?.is_some() {
             for key in answer_keys(&letter) {
                 if let Some(answer) = self.outgoing(&key)? {
                     self.post(answer).await?;
                 }
             }
-            return self.letter_done(own, letter.id).await;
+            return Ok(true);
+        }
+        let waits = !matches!(letter.message, Message::Card(_))
+            && self
+                .row::<Invitation>(table::INVITATIONS, own.address.as_bytes())?
+                .is_some();
+        if waits {
+            report
+                .later
+                .push("a letter of who was invited waits for the contact card".into());
+            return Ok(false);
         }
         match caught("letter", self.effect_of(own, &letter, report)).await {
             Ok(mut changes) => {
@@ -78,11 +146,11 @@ impl Party {
             }
             Err(error) if is_temporary(&error) => {
                 report.later.push(error.to_string());
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => report.later.push(error.to_string()),
         }
-        self.letter_done(own, letter.id).await
+        Ok(true)
     }
 
     async fn effect_of(
@@ -92,12 +160,13 @@ impl Party {
         report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
         match &letter.message {
-            Message::Card(card) => self.take_card(own, letter.signer, card.clone()).await,
+            Message::Card(card) => self.take_card(own, letter, card.clone()).await,
             Message::Access(request) => self.take_request(own, letter, request.clone()).await,
-            Message::MoreReaders { readers } => self.take_readers(own, letter.signer, readers),
+            Message::MoreReaders { readers } => self.take_readers(own, letter, readers).await,
             Message::WantReaders { count } => self.send_readers(letter, *count).await,
-            Message::Ended { grants, .. } => self.take_ended(letter.signer, grants, report).await,
-            Message::Purged { grants } => self.take_purged(letter.signer, grants),
+            Message::Ended { grants, .. } => self.take_ended(letter.account, grants, report).await,
+            Message::Purged { grants } => self.take_purged(letter.account, grants),
+            Message::Declined { why } => self.take_declined(letter.account, *why, report),
         }
     }
 
@@ -105,11 +174,11 @@ impl Party {
     fn contact_that_signed(
         &self,
         own: &OwnAddress,
-        signer: Address,
+        letter: &Opened,
         what: &'static str,
     ) -> Result<Contact, JourneyError> {
         let contact = self.contact(own.id())?;
-        if contact.party.first_address() == signer {
+        if contact.party == letter.account {
             return Ok(contact);
         }
         Err(JourneyError::Untrusted {
@@ -124,20 +193,13 @@ impl Party {
         letter: &Opened,
         request: AccessRequest,
     ) -> Result<Vec<Change>, JourneyError> {
-        let contact = self.contact_that_signed(own, letter.signer, "access request")?;
+        let contact = self.contact_that_signed(own, letter, "access request")?;
         if let (Some(account), Some(jwt)) = (contact.card.account, &contact.card.credential) {
             // Good when it was paired says nothing of today.
             self.standing_credential(account, jwt).await?;
         }
         for (reader, binding) in &request.readers {
-            self.check_binding(contact.party, *reader, binding)?;
-            let id = AccountId::from_first_address(*reader);
-            if self.ports.facts.account(id).await?.is_none() {
-                return Err(JourneyError::Untrusted {
-                    what: "access request",
-                    why: format!("its reader address {reader} is not registered"),
-                });
-            }
+            self.check_binding(contact.party, *reader, binding).await?;
         }
         let pending = PendingRequest {
             own: own.id(),
@@ -149,15 +211,15 @@ impl Party {
     }
 
     /// More reader addresses of a contact.
-    fn take_readers(
+    async fn take_readers(
         &self,
         own: &OwnAddress,
-        signer: Address,
+        letter: &Opened,
         readers: &[(Address, Binding)],
     ) -> Result<Vec<Change>, JourneyError> {
-        let mut contact = self.contact_that_signed(own, signer, "letter")?;
+        let mut contact = self.contact_that_signed(own, letter, "letter")?;
         for (reader, binding) in readers {
-            self.check_binding(contact.party, *reader, binding)?;
+            self.check_binding(contact.party, *reader, binding).await?;
             let room = contact.unused.len() < MOST_UNUSED;
             if room && contact.unused.iter().all(|(known, _)| known != reader) {
                 contact.unused.push((*reader, binding.clone()));
@@ -172,11 +234,12 @@ impl Party {
 
     /// An owner wants more reader addresses.
     async fn send_readers(&self, letter: &Opened, count: u8) -> Result<Vec<Change>, JourneyError> {
-        let owner = AccountId::from_first_address(letter.signer);
+        let owner = letter.account;
         let patron = self.patron(owner)?;
         let (readers, mut changes) = self.new_readers(count.min(16).into(), owner).await?;
         let answer = self.compose(
             answer_key(&letter.id),
+            patron.pairing.as_ref(),
             &self.account(),
             (letter.signer, &self.key_of(owner).await?),
             &patron.node,
@@ -190,25 +253,68 @@ impl Party {
     pub(crate) async fn take_write_grant(&self, write: &WriteGrant) -> Result<(), JourneyError> {
         let mut changes = vec![change(table::MAY_WRITE, write.owner.as_bytes(), write)];
         if self.patron(write.owner).is_err() {
+            self.may_fetch()?;
             let own = self.own_address(write.author)?;
             let artefact = self.open_write_grant(&own, write).await?;
-            changes.push(self.patron_row(write.owner, artefact.owner_node).await?);
+            if artefact.paired != write.owner {
+                return Err(stranger("the permission to write"));
+            }
+            changes.extend(self.proven(&artefact).await?);
         }
         Ok(self.ports.vault.apply(changes)?)
     }
 
-    /// The row of a pairing that a grant brings back.
-    pub(crate) async fn patron_row(
-        &self,
-        owner: AccountId,
-        node: String,
-    ) -> Result<Change, JourneyError> {
+    /// A flood of strangers' grants ends here; after a restore nothing is known yet, and all are looked at.
+    pub(crate) fn may_fetch(&self) -> Result<(), JourneyError> {
+        let spend = |left: u32| left.checked_sub(1);
+        let (order, left) = (Ordering::Relaxed, &self.unexplained);
+        match left.fetch_update(order, order, spend) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(stranger("the grant, one of many,")),
+        }
+    }
+
+    /// Whether a grant object is of an own pairing: whoever made it knows the key of a pairing that stands here, or, on
+    /// a device that was restored, a key with what only this phrase can make of it. Gives the row of a pairing that
+    /// comes back.
+    pub(crate) async fn proven(&self, artefact: &Artefact) -> Result<Option<Change>, JourneyError> {
+        let Some(pairing) = artefact.pairing.as_ref() else {
+            return Err(stranger("the grant"));
+        };
+        self.is_listed("grant", &artefact.owner_node)?;
+        let owner = artefact.paired;
+        if let Ok(patron) = self.patron(owner) {
+            // Both tokens are of one key, or the other side shows what it was not given.
+            let same = patron.pairing.as_ref().map(Pairing::key) == Some(pairing.key());
+            return if same {
+                Ok(None)
+            } else {
+                Err(stranger("the grant"))
+            };
+        }
+        let (key, token) = (pairing.key(), pairing.token().into_array());
+        let inviter = owner.first_address();
+        let domain = &self.ports.domain;
+        if self.own(owner)?.is_some() || !self.seed.is_pairing_token(&token, domain, inviter, &key)
+        {
+            return Err(stranger("the grant"));
+        }
         let patron = Patron {
             owner,
             sealing_key: self.key_of(owner).await?,
-            node,
+            node: artefact.owner_node.clone(),
+            pairing: Some(pairing.clone()),
         };
-        Ok(change(table::CONTACTS, owner.as_bytes(), &patron))
+        Ok(Some(change(table::PATRONS, owner.as_bytes(), &patron)))
+    }
+}
+
+pub(crate) fn stranger(what: &str) -> JourneyError {
+    JourneyError::Untrusted {
+        what: "grant",
+        why: format!(
+            "{what} is not of an owner that this account is paired with; nothing of it is kept"
+        ),
     }
 }
 
@@ -277,15 +383,17 @@ mod tests {
         }
     }
 
-    /// Signed well, by somebody who has no say.
+    /// Signed well, by somebody who has no say, but knows the key of the pairing.
     async fn forge(story: &Story, to: Address, message: &Message) {
+        let pairing = story.clinic.patrons().unwrap().remove(0).pairing;
         let phrase = Phrase::generate(&mut SeededEntropy::new(66), Language::English);
         let mallory = Party::new(phrase.seed(), Role::Provider, story.world.ports());
         let from = mallory.register_account().await.unwrap();
-        let id = AccountId::from_first_address(to);
+        let id = crate::ports::id_of(to);
         let key = mallory.key_of(id).await.unwrap();
+        let to = (to, &key);
         let letter = mallory
-            .compose([1; 32], &from, (to, &key), "memory:node", message)
+            .compose([1; 32], pairing.as_ref(), &from, to, "memory:node", message)
             .unwrap();
         mallory.post(letter).await.unwrap();
     }
@@ -338,9 +446,10 @@ mod tests {
         let own = story.patient.own_address(owner).unwrap();
         let to = (account.address, &story.clinic.sealing(&account).public());
         let message = Message::WantReaders { count: 3 };
+        let pairing = story.clinic.patrons().unwrap().remove(0).pairing;
         let mut letter = story
             .patient
-            .compose([2; 32], &own, to, "memory:node", &message)
+            .compose([2; 32], pairing.as_ref(), &own, to, "memory:node", &message)
             .unwrap();
         letter.letter.recipient = reader.address;
         story.patient.post(letter).await.unwrap();

@@ -25,7 +25,7 @@ const KIND: &str = "medibloc-read-proof";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofFile {
-    /// 1.
+    /// 2; files of version 1, which know of no rotation, still open.
     pub version: u8,
     /// `medibloc-read-proof`.
     pub kind: String,
@@ -127,6 +127,25 @@ pub struct ProvedReader {
     pub signature: Option<String>,
     /// The authority's credential (JWT), if the owner still has it.
     pub credential: Option<String>,
+    /// How the account came from its first key to the one that signed the binding; empty if it is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotations: Vec<ProvedRotation>,
+}
+
+/// An account that was handed to another key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvedRotation {
+    /// The key before, as its address.
+    pub from: String,
+    /// The key after.
+    pub to: String,
+    /// The block.
+    pub block: u64,
+    /// Its hash, to compare.
+    pub block_hash: String,
+    /// That it stands in its block; none if the ledger proves nothing.
+    pub ledger: Option<ReceiptProof>,
 }
 
 /// What a ledger's proof shows, if the block with this hash is the chain's: the adapter that made it checks it.
@@ -182,9 +201,10 @@ impl ProofFile {
                 error.column()
             ))
         })?;
-        if file.kind != KIND || file.version != 1 {
+        let known = file.version == 2 || (file.version == 1 && file.reader.rotations.is_empty());
+        if file.kind != KIND || !known {
             return Err(bad(format!(
-                "it is a «{}» of version {}; this program reads version 1 of «{KIND}», use a newer one",
+                "it is a «{}» of version {}; this program reads versions 1 and 2 of «{KIND}», use a newer one",
                 file.kind, file.version
             )));
         }
@@ -198,6 +218,8 @@ impl Party {
         let mut files = self.audit_files().await?;
         for file in &mut files {
             file.ledger = self.ledger_proof(file).await.ok().flatten();
+            // What cannot be had now can be compared with the chain.
+            let _without = self.prove_rotations(file).await;
         }
         Ok(files)
     }
@@ -210,12 +232,35 @@ impl Party {
         }
     }
 
+    async fn prove_rotations(&self, file: &mut ProofFile) -> Result<(), JourneyError> {
+        let account = file.reader.account.as_ref();
+        let Some(account) = account.and_then(|account| account.parse().ok()) else {
+            return Ok(());
+        };
+        for rotation in &mut file.reader.rotations {
+            if let Some(event) = rotation.event(account) {
+                rotation.ledger = self.ports.events.proof_of(rotation.block, &event).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn audit_files(&self) -> Result<Vec<ProofFile>, JourneyError> {
         let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
         let given: BTreeMap<GrantId, GivenGrant> = self.grants()?.into_iter().collect();
         let mut files = Vec::new();
+        let mut rotated: BTreeMap<AccountId, Vec<ProvedRotation>> = BTreeMap::new();
         self.each_block(|block| {
             for event in &block.events {
+                if let Event::AddressRotated { account, from, to } = event {
+                    rotated.entry(*account).or_default().push(ProvedRotation {
+                        from: from.to_string(),
+                        to: to.to_string(),
+                        block: block.number,
+                        block_hash: Digest::new(block.hash).to_string(),
+                        ledger: None,
+                    });
+                }
                 let Event::ReadOpened {
                     receipt,
                     record,
@@ -242,7 +287,7 @@ impl Party {
                     time: block.time.0,
                 };
                 let jwt = basis.artefact.credential.clone();
-                files.extend(file_of(&self.ports.domain, proved, basis, jwt));
+                files.extend(file_of(&self.ports.domain, proved, basis, jwt, &rotated));
             }
         })
         .await?;
@@ -261,6 +306,7 @@ impl Party {
                     hint: "`medibloc audit` lists the reads",
                 })?;
         file.ledger = self.ledger_proof(&file).await?;
+        self.prove_rotations(&mut file).await?;
         Ok(file)
     }
 
@@ -277,9 +323,18 @@ impl Party {
         }
         let (mut stands, mut granted) = (false, false);
         let grant = grant_of(file);
+        let account = file.reader.account.as_ref();
+        let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
+        let mut open: Vec<&ProvedRotation> = file.reader.rotations.iter().collect();
         self.each_block(|block| {
             for event in &block.events {
                 match event {
+                    Event::AddressRotated { .. } => open.retain(|rotation| {
+                        let said = account.and_then(|account| rotation.event(account));
+                        said.as_ref() != Some(event)
+                            || rotation.block != block.number
+                            || bytes(&rotation.block_hash) != Some(block.hash)
+                    }),
                     Event::ReadOpened {
                         receipt, record, ..
                     } => {
@@ -307,7 +362,16 @@ impl Party {
             "it does not"
         };
         report.checks.line("grant on chain", granted, told);
-        report.chain_agrees = stands && granted;
+        let led = open.is_empty();
+        if !file.reader.rotations.is_empty() {
+            let told = if led {
+                "its rotations stand there"
+            } else {
+                "not all of its rotations stand there"
+            };
+            report.checks.line("account's key on chain", led, told);
+        }
+        report.chain_agrees = stands && granted && led;
         report.compare = None;
         Ok(report)
     }
@@ -318,12 +382,13 @@ fn file_of(
     receipt: ProvedReceipt,
     basis: &GivenGrant,
     credential: Option<String>,
+    rotated: &BTreeMap<AccountId, Vec<ProvedRotation>>,
 ) -> Option<ProofFile> {
     let artefact = &basis.artefact;
     let terms = &artefact.grant.as_ref()?.terms;
     let binding = artefact.binding.as_ref();
     Some(ProofFile {
-        version: 1,
+        version: 2,
         kind: KIND.into(),
         chain: ProvedChain {
             id: domain.chain_id,
@@ -356,9 +421,52 @@ fn file_of(
             salt: binding.map(|binding| Digest::new(binding.salt).to_string()),
             signature: binding.map(|binding| URL_SAFE_NO_PAD.encode(binding.signature.as_bytes())),
             credential,
+            rotations: binding.map_or_else(Vec::new, |binding| way_to(binding, domain, rotated)),
         },
         ledger: None,
     })
+}
+
+/// The rotations that lead to the key that signed a binding; none if it is the first.
+fn way_to(
+    binding: &Binding,
+    domain: &TypedDomain,
+    rotated: &BTreeMap<AccountId, Vec<ProvedRotation>>,
+) -> Vec<ProvedRotation> {
+    let Ok(signer) = recover(&binding.digest(domain), &binding.signature) else {
+        return Vec::new();
+    };
+    let all = rotated.get(&binding.account).map_or(&[][..], Vec::as_slice);
+    let end = all
+        .iter()
+        .position(|rotation| rotation.to == signer.to_string());
+    end.and_then(|end| all.get(..=end))
+        .map_or_else(Vec::new, <[ProvedRotation]>::to_vec)
+}
+
+impl ProvedRotation {
+    /// The event that it speaks of.
+    fn event(&self, account: AccountId) -> Option<Event> {
+        Some(Event::AddressRotated {
+            account,
+            from: self.from.parse().ok()?,
+            to: self.to.parse().ok()?,
+        })
+    }
+}
+
+/// The address that signs for an account at the end of a file's rotations; none if they do not lead from its first.
+fn signer_of(account: AccountId, file: &ProofFile) -> Option<Address> {
+    let (mut signer, mut block) = (account.first_address(), 0);
+    for rotation in &file.reader.rotations {
+        let from: Address = rotation.from.parse().ok()?;
+        let in_order = block <= rotation.block && rotation.block <= file.receipt.block;
+        if from != signer || !in_order {
+            return None;
+        }
+        (signer, block) = (rotation.to.parse().ok()?, rotation.block);
+    }
+    Some(signer)
 }
 
 fn bytes(text: &str) -> Option<[u8; 32]> {
@@ -447,6 +555,30 @@ pub fn verify_proof_with(
     check: impl Fn(&ReceiptProof) -> Result<ProvenEvent, String>,
 ) -> ProofReport {
     let mut report = verify_proof(file, authority);
+    let account = file.reader.account.as_ref();
+    let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
+    for rotation in &file.reader.rotations {
+        let told = format!(
+            "handed to {} in block {} with hash {}",
+            rotation.to, rotation.block, rotation.block_hash
+        );
+        let event = account.and_then(|account| rotation.event(account));
+        match rotation.ledger.as_ref().map(&check) {
+            Some(Ok(proven)) => {
+                let same = Some(proven.event) == event
+                    && proven.block == rotation.block
+                    && bytes(&rotation.block_hash) == Some(proven.block_hash);
+                report.checks.line("account's key", same, told);
+            }
+            Some(Err(why)) => {
+                report.checks.line("account's key", false, why);
+            }
+            None => {
+                let told = format!("{told}: the file has no proof of it; ask the chain");
+                report.checks.line("account's key", false, told);
+            }
+        }
+    }
     let Some(proof) = &file.ledger else {
         let told = "the file has no proof of the ledger; compare the block, or ask the chain";
         report.checks.line("receipt in block", false, told);
@@ -503,7 +635,7 @@ fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut
     let bound = binding.zip(domain).is_some_and(|(binding, domain)| {
         binding.tag() == grant.terms.binding
             && recover(&binding.digest(&domain), &binding.signature)
-                .is_ok_and(|signer| signer == binding.account.first_address())
+                .is_ok_and(|signer| signer_of(binding.account, file) == Some(signer))
     });
     lines.line(
         "reader",

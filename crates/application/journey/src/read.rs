@@ -1,7 +1,7 @@
 //! Read (design 11, rows 12–14): receipt first, then shares from the keepers, then the record.
 
 use medibloc_consent::{KeeperReply, KeeperRequest, Reason, SignedReply, SignedRequest};
-use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover, verify_attestation};
+use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover};
 use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Outcome, Receipt};
 use medibloc_record::{
     AccountId, GrantId, KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId,
@@ -232,13 +232,10 @@ impl Party {
         )?;
         let owner_half = OwnerHalf::new(*key.owner_half);
         let master = MasterKey::from_halves(key.anchor.record_id(), &owner_half, &keeper_half);
-        let signer = verify_attestation(&objects.attestation, &self.ports.domain)?;
-        if self.ports.facts.account_of(signer).await? != Some(key.anchor.author) {
-            return Err(JourneyError::Untrusted {
-                what: "attestation",
-                why: "it is not signed by the author that the anchor names".into(),
-            });
-        }
+        let block = self.block_of(&key.anchor).await?;
+        let signer = self
+            .author_at(&key.anchor, &objects.attestation, block)
+            .await?;
         let expected = Expectations {
             record: key.anchor.record_id(),
             author: key.anchor.author,

@@ -1,8 +1,10 @@
 //! Restore (design 11, row 18): the phrase and the deployment file are enough. Addresses are found with a gap of
 //! 20 registrations; then anchors, objects, consents and contacts come back through the same checks as in sync.
 
+use std::collections::BTreeSet;
+
 use medibloc_keys::Phrase;
-use medibloc_ledger::Event;
+use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{GrantId, Role};
 
 use crate::caught::caught;
@@ -113,9 +115,15 @@ impl Party {
     async fn find_consents(&self, missing: &mut Vec<String>) -> Result<usize, JourneyError> {
         let (events, _) = self.events_from(0).await?;
         let mut found = 0;
-        for (_, event) in events {
-            match caught("consent", self.find_consent(&event)).await {
-                Ok(true) => found += 1,
+        let mut known = BTreeSet::new();
+        for (_, event) in &events {
+            match caught("consent", self.find_consent(event)).await {
+                Ok(true) => {
+                    found += 1;
+                    if let Event::Granted(grant) = event {
+                        known.insert(grant.id);
+                    }
+                }
                 Ok(false) => {}
                 Err(error @ JourneyError::Port(crate::PortError::Vault { .. })) => {
                     return Err(error);
@@ -123,6 +131,7 @@ impl Party {
                 Err(error) => missing.push(error.to_string()),
             }
         }
+        self.explain(&events, &known)?;
         if missing.is_empty() {
             self.ports.vault.apply(vec![Change::Delete {
                 table: table::CURSOR,
@@ -130,6 +139,25 @@ impl Party {
             }])?;
         }
         Ok(found)
+    }
+
+    /// Takes back the alarms about reads that a consent explains which came late.
+    fn explain(
+        &self,
+        events: &[(EventRef, Event)],
+        known: &BTreeSet<GrantId>,
+    ) -> Result<(), JourneyError> {
+        let explained = events.iter().filter_map(|(_, event)| match event {
+            Event::ReadOpened { receipt, grant, .. } if known.contains(grant) => {
+                Some(Change::Delete {
+                    table: table::ALARMS,
+                    key: receipt.as_bytes().to_vec(),
+                })
+            }
+            _ => None,
+        });
+        let changes: Vec<Change> = explained.collect();
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     /// Goes on with a restore that could not fetch every consent.
@@ -181,6 +209,7 @@ impl Party {
             name: artefact.name.clone(),
             confirmed: true,
             unused: Vec::new(),
+            pairing: artefact.pairing.clone(),
         };
         self.ports.vault.apply(vec![
             change(table::CONTACTS, contact.own.as_bytes(), &contact),

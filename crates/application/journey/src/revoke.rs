@@ -53,19 +53,20 @@ impl Party {
         let over =
             |errand: &Errand| matches!(&errand.call, Call::Deliver { grant, .. } if grant.id == id);
         let over = self.drop_planned(over)?;
+        // The letter leaves with the next sync: no node that hangs keeps a revocation.
         self.begin(
             key,
             format!("revocation of a grant to {}", given.artefact.name),
             given.own,
             Call::Revoke(grant),
             Luggage {
-                letters: vec![letter],
+                letters: letter.into_iter().collect(),
                 rows: plan.into_iter().chain(over).collect(),
                 ..Luggage::default()
             },
         )
         .await?;
-        self.send_waiting().await
+        Ok(())
     }
 
     /// Ends the permission to write that was given under an own address.
@@ -105,7 +106,10 @@ impl Party {
         // First what would grant again.
         let mut over = Vec::new();
         for plan in self.rows::<Plan>(table::PLANS)? {
-            if self.contact(plan.request.own)?.party == party {
+            if self
+                .contact(plan.request.own)
+                .is_ok_and(|contact| contact.party == party)
+            {
                 over.push(forget_plan(&plan.request.id));
             }
         }
@@ -150,7 +154,7 @@ impl Party {
             let mut luggage = Luggage::default();
             for (id, grant) in self.grants()? {
                 if given(&grant) {
-                    luggage.letters.push(self.ended_letter(id, &grant).await?);
+                    luggage.letters.extend(self.ended_letter(id, &grant).await?);
                     luggage.rows.extend(end_of_plan(&grant));
                 }
             }
@@ -161,7 +165,7 @@ impl Party {
             let within = self.ports.pace.revoke_within;
             due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
         }
-        self.send_waiting().await
+        Ok(())
     }
 
     /// Sorts in random order, or not at all if nothing is put off.
@@ -172,12 +176,13 @@ impl Party {
         }
     }
 
-    /// The letter that tells a reader to purge, to the mailbox of the very address that it read under.
+    /// The letter that tells a reader to purge, to the mailbox of the very address that it read under. None if it cannot
+    /// be told: the reader sees the revocation on the chain as well, and nothing keeps it back.
     async fn ended_letter(
         &self,
         id: GrantId,
         given: &GivenGrant,
-    ) -> Result<Outgoing, JourneyError> {
+    ) -> Result<Option<Outgoing>, JourneyError> {
         let own = self.own_address(given.own)?;
         let grant = given.artefact.grant.as_ref();
         let reader = grant.map_or(given.artefact.party, |grant| grant.reader);
@@ -189,18 +194,23 @@ impl Party {
             grants: vec![id],
             records,
         };
+        let (to, to_key) = match self.reached(reader).await {
+            Ok(reached) => reached,
+            Err(JourneyError::Unknown { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if given.artefact.pairing.is_none() {
+            return Ok(None);
+        }
         self.compose(
             errand_key("ended", &[id.as_bytes()]),
+            given.artefact.pairing.as_ref(),
             &own,
-            (reader.first_address(), &self.key_of(reader).await?),
+            (to, &to_key),
             &given.artefact.node,
             &message,
         )
-    }
-
-    /// Letters leave now if they can; if not, the next sync sends them.
-    async fn send_waiting(&self) -> Result<(), JourneyError> {
-        self.resume_letters(&mut Vec::new()).await
+        .map(Some)
     }
 
     /// Erases a record: final on chain first, then keepers destroy their local keys and storage deletes. Gives the

@@ -2,6 +2,7 @@
 //! break off at any instant: every step is keyed by what it is about and simply done again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use medibloc_consent::{Grant, WriteGrant};
 use medibloc_ledger::{Event, EventRef};
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::accept::is_temporary;
 use crate::caught::caught;
 use crate::grant::{EndOfGrant, GivenGrant};
-use crate::party::{OwnAddress, change, decode, table};
+use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, KeptRecord, Party, Standing};
 
+/// Objects that one sync fetches for grants that no known pairing explains.
+const UNEXPLAINED: u32 = 64;
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
 /// Records with missing objects that are looked at again by one sync.
@@ -31,6 +34,12 @@ pub struct SyncReport {
     pub retracted: Vec<RecordId>,
     /// Grants received.
     pub grants: usize,
+    /// Letters that no pairing or invitation explains, removed unread.
+    pub strangers: usize,
+    /// Grants that no pairing explains, not taken.
+    pub unpaired: usize,
+    /// Own answers to invitations that came to nothing, with the reason.
+    pub declined: Vec<String>,
     /// Contacts and requests received.
     pub letters: usize,
     /// Keys of newly accepted records given to readers of class and all grants.
@@ -143,11 +152,20 @@ impl Party {
         own.insert(account.id(), account);
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, next) = self.events_from(start.next).await?;
+        let unexplained = if start.next == 0 {
+            u32::MAX
+        } else {
+            UNEXPLAINED
+        };
+        self.unexplained.store(unexplained, Ordering::Relaxed);
         let capsules = newest_capsules(&events);
         let over = self.already_over(&events)?;
+        let absent = self.absent(&own, &events, &capsules, report).await?;
         let mut complete = true;
         for (at, event) in &events {
-            if over.contains(at) {
+            let is_absent =
+                matches!(event, Event::Anchored(anchor) if absent.contains(&anchor.record_id()));
+            if over.contains(at) || is_absent {
                 continue;
             }
             let done = self.take_event(&own, at.block, event, &capsules, report);
@@ -158,6 +176,8 @@ impl Party {
                     complete = false;
                     report.later.push(error.to_string());
                 }
+                // Nothing of it is kept, and nothing of it is owed.
+                Err(JourneyError::Untrusted { what: "grant", .. }) => report.unpaired += 1,
                 Err(error) => report.later.push(error.to_string()),
             }
         }
@@ -259,8 +279,16 @@ impl Party {
             } if own.contains_key(owner) => {
                 match self.row::<GivenGrant>(table::GRANTS, grant.as_bytes())? {
                     Some(given) => report.reads.push((*record, given.artefact.name)),
-                    // A restore that lacks consents cannot know.
-                    None if self.is_restoring()? => {}
+                    // A restore that lacks consents says so, and takes it back when the consent comes.
+                    None if self.is_restoring()? => {
+                        let alarm = format!(
+                            "record {record} was cleared for reader {reader} on the unknown grant {grant} (receipt \
+                             {receipt}); this restore lacks consents: run `medibloc sync` until it is complete, and revoke \
+                             everything if this stays"
+                        );
+                        self.put(table::ALARMS, receipt.as_bytes(), &alarm)?;
+                        report.alarms.push(alarm);
+                    }
                     None => {
                         let alarm = format!(
                             "record {record} was cleared for the unknown reader {reader} on a grant that this vault \
@@ -439,12 +467,10 @@ impl Party {
     }
 
     pub(crate) fn mark_erased(&self, record: RecordId) -> Result<(), JourneyError> {
-        if let Some(bytes) = self.ports.vault.get(table::RECORDS, record.as_bytes())? {
-            let mut kept: KeptRecord = decode("record", &bytes)?;
-            if kept.standing != Standing::Erased {
-                kept.standing = Standing::Erased;
-                self.put(table::RECORDS, record.as_bytes(), &kept)?;
-            }
+        let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+        if let Some(mut kept) = row.filter(|kept| kept.standing != Standing::Erased) {
+            kept.standing = Standing::Erased;
+            self.put(table::RECORDS, record.as_bytes(), &kept)?;
         }
         Ok(())
     }

@@ -2,13 +2,10 @@
 //! the vault says is believed; and the plaintext is given out as bytes.
 
 use medibloc_dag::{Block, Budget, Cid, Walk};
-use medibloc_keys::verify_attestation;
 use medibloc_ledger::{BlockEvents, Event};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::crypt4gh::Recipient;
-use medibloc_seal::{
-    Expectations, check_for_owner, open_capsule, sealed_with_manifest, walk_manifest, walk_part,
-};
+use medibloc_seal::{open_capsule, sealed_with_manifest, walk_manifest, walk_part};
 use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -119,12 +116,8 @@ impl Party {
         self.check_state(&found, &mut report).await?;
         let store = self.ports.network.store(&self.signer(&own));
         match self.check_content(&own, store.as_ref(), &found).await {
-            Ok(parts) => {
-                report.line(
-                    "content",
-                    true,
-                    format!("{parts} parts as the author attested"),
-                );
+            Ok(told) => {
+                report.line("content", true, told);
             }
             Err(error) if crate::accept::is_temporary(&error) => return Err(error),
             Err(error) => {
@@ -200,12 +193,13 @@ impl Party {
             !erased,
             if erased { "erased" } else { "it stands" },
         );
+        // What was anchored stays what it was: a retraction warns.
         let told = if retracted {
-            "its author took it back"
+            "warning: its author took it back later"
         } else {
             "it stands"
         };
-        report.line("not retracted", !retracted, told);
+        report.line("retraction", true, told);
         if found.anchor.kind == Kind::Medical {
             let author = found.anchor.author;
             let then = self.ports.facts.standing(author, found.at).await?;
@@ -222,13 +216,13 @@ impl Party {
         Ok(())
     }
 
-    /// Objects and parts from the node alone; gives how many parts.
+    /// Objects and parts from the node alone; gives what to tell.
     async fn check_content(
         &self,
         own: &crate::OwnAddress,
         store: &dyn Store,
         found: &Found,
-    ) -> Result<usize, JourneyError> {
+    ) -> Result<String, JourneyError> {
         let anchor = &found.anchor;
         let fetch = async |digest: Digest, what| {
             from_node(store, &cid_of(digest), what)
@@ -246,40 +240,30 @@ impl Party {
         let sealed = self.with_vault(|source| sealed_with_manifest(sealed, source))?;
         let attestation =
             SignedAttestation::parse(&fetch(anchor.attestation, "attestation").await?)?;
-        let signer = verify_attestation(&attestation, &self.ports.domain)?;
-        if self.ports.facts.account_of(signer).await? != Some(anchor.author) {
-            return Err(JourneyError::Untrusted {
-                what: "attestation",
-                why: "it is not signed by the author that the anchor names".into(),
-            });
-        }
-        let expected = Expectations {
-            record: anchor.record_id(),
-            author: anchor.author,
-            author_address: signer,
-            owner: anchor.owner,
-            kind: anchor.kind,
-            class: anchor.class,
-            amends: anchor.amends,
-        };
         let secret = self.sealing_at(own, sealed.capsule().wrapped.key_version);
         let domain = &self.ports.domain;
         let content = open_capsule(sealed.capsule(), &secret, &parties_of(anchor), domain)?;
-        let committee = self.committee_at(found.block).await?.committee;
-        let manifest = check_for_owner(
-            &sealed,
-            &attestation,
-            &content,
-            committee,
-            &expected,
-            domain,
-        )?;
+        let checked = self
+            .check_own((anchor, found.block), &sealed, &attestation, &content)
+            .await;
+        let (manifest, warning) = match checked {
+            Ok(manifest) => (manifest, None),
+            Err(error) if crate::accept::is_temporary(&error) => return Err(error),
+            Err(error) => {
+                let opened = self.opens_all_the_same(&sealed, &content, error).await?;
+                (opened.0, Some(opened.1))
+            }
+        };
         for part in &manifest.parts {
             self.check_dag(store, walk_part(part)?).await?;
             // The blocks are bound by their identifiers now, wherever they are read.
             self.with_vault(|source| medibloc_seal::open_part(part, source, &mut std::io::sink()))?;
         }
-        Ok(manifest.parts.len())
+        let parts = manifest.parts.len();
+        Ok(match warning {
+            None => format!("{parts} parts as the author attested"),
+            Some(warning) => format!("{parts} parts open under the own keys; warning: {warning}"),
+        })
     }
 
     /// Every block of a file is at the node, unchanged; one that the vault lost is kept again.

@@ -145,6 +145,8 @@ pub struct RecordView {
     pub retracted: bool,
     /// Why it is not accepted.
     pub because: Option<String>,
+    /// A check that fails on an accepted record, which opens all the same.
+    pub warning: Option<String>,
     /// Its parts.
     pub parts: Vec<PartView>,
 }
@@ -189,6 +191,8 @@ pub struct StatusView {
     pub jobs: Vec<JobView>,
     /// What is put off, the next first.
     pub planned: Vec<Planned>,
+    /// Rows of the vault that could not be read and were set aside, with the reason.
+    pub set_aside: Vec<String>,
 }
 
 /// The word that serde uses for a unit variant.
@@ -368,6 +372,8 @@ impl Party {
             alarms: self.alarms()?.len(),
             jobs: self.job_views()?,
             planned: self.planned()?,
+            // The last: what was just found is told too.
+            set_aside: self.set_aside()?.iter().map(ToString::to_string).collect(),
         })
     }
 
@@ -475,6 +481,7 @@ pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> Rec
         standing: standing.into(),
         retracted: kept.retracted,
         because,
+        warning: kept.warning.clone(),
         parts: manifest.map_or_else(Vec::new, |manifest| {
             let parts = manifest.parts.iter();
             parts

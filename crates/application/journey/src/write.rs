@@ -278,6 +278,11 @@ impl Party {
     async fn resume_write(&self, job: WriteJob) -> Result<Written, JourneyError> {
         let (record, before) = (job.anchor.record_id(), job.problem.clone());
         let done = self.go_on_writing(job).await;
+        if let Err(JourneyError::Ledger(LedgerError::Refused(_))) = &done {
+            // Refused is refused: nothing of it runs later, when somebody allows it without knowing of this document.
+            self.drop_refused(record).await?;
+            return done;
+        }
         if let Err(error) = &done
             && before.as_deref() != Some(&error.to_string())
             && let Ok(Some(mut job)) = self.row::<WriteJob>(table::JOBS, record.as_bytes())
@@ -287,6 +292,24 @@ impl Party {
             let _ = self.put(table::JOBS, record.as_bytes(), &job);
         }
         done
+    }
+
+    /// Forgets a record that the contracts refused, its sealed blocks first.
+    async fn drop_refused(&self, record: RecordId) -> Result<(), JourneyError> {
+        let job = self.row::<WriteJob>(table::JOBS, record.as_bytes())?;
+        let Some(job) = job.filter(|job| !job.anchored) else {
+            return Ok(());
+        };
+        if self.ports.facts.record(record).await?.is_some() {
+            return Ok(());
+        }
+        for cid in &job.blocks {
+            self.ports.vault.drop_blob(cid)?;
+        }
+        Ok(self.ports.vault.apply(vec![Change::Delete {
+            table: table::JOBS,
+            key: record.as_bytes().to_vec(),
+        }])?)
     }
 
     async fn go_on_writing(&self, mut job: WriteJob) -> Result<Written, JourneyError> {

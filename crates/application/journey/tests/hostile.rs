@@ -602,13 +602,13 @@ async fn a_card_for_an_invitation_that_has_expired_is_not_taken() {
     late.party.register_account().await.unwrap();
     late.party.answer(&invitation, None).await.unwrap();
     story.world.pass(8 * 86_400);
-    let report = story.patient.party.sync().await.unwrap();
-    assert!(
-        report.later.iter().any(|why| why.contains("expired")),
-        "{report:?}"
-    );
+    story.patient.party.sync().await.unwrap();
     let own = AccountId::from_first_address(invitation.owner);
-    assert!(story.patient.party.confirm(own).is_err());
+    let error = story.patient.party.confirm(own).unwrap_err().to_string();
+    assert!(error.contains("a contact at"), "{error}");
+    let report = late.party.sync().await.unwrap();
+    assert!(report.declined[0].contains("had expired"), "{report:?}");
+    assert!(late.party.patrons().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ fn a_cut_or_foreign_file_says_where_and_what_to_do() {
 
 /// What was written once opens for ever; `MEDIBLOC_BLESS=1` writes it if it is missing.
 fn golden(name: &str, now: &str) -> String {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/messages/v1");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/messages");
     let path = std::path::Path::new(folder).join(name);
     if !path.exists() && std::env::var_os("MEDIBLOC_BLESS").is_some() {
         std::fs::write(&path, now).unwrap();
@@ -253,13 +253,16 @@ fn golden(name: &str, now: &str) -> String {
 #[tokio::test]
 async fn proof_files_and_invitations_of_then_open_for_ever() {
     let story = read_twice(20).await;
-    let then = golden("read-proof.json", &story.files[0].to_json());
+    let then = golden("v1/read-proof.json", &story.files[0].to_json());
     let file = ProofFile::parse(&then).unwrap();
     let report = verify_proof(&file, story.world.ports().authority);
     assert!(report.holds(), "{report:#?}");
     assert_eq!(file.to_json(), then, "written as then");
     let invitation = story.patient.invite().await.unwrap();
-    let then = golden("invitation.txt", &invitation.to_text());
+    let then = golden("v2/invitation.txt", &invitation.to_text());
     let invitation = Invitation::parse(&then).unwrap();
     assert_eq!(invitation.to_text(), then, "written as then");
+    // Version 1 did not say for which chain it was: it is good for seven days, and asked for again.
+    let first = Invitation::parse(&golden("v1/invitation.txt", "")).unwrap_err();
+    assert!(first.to_string().contains("ask for a new one"), "{first}");
 }

@@ -429,6 +429,15 @@ impl Events for EvmLedger {
         block: u64,
         receipt: ReceiptId,
     ) -> Result<Option<ReceiptProof>, LedgerError> {
-        self.prove(block, receipt).await.map(Some)
+        let is_wanted = |event: &Event| matches!(event, Event::ReadOpened { receipt: found, .. } if *found == receipt);
+        self.prove(block, is_wanted).await.map(Some)
+    }
+
+    async fn proof_of(
+        &self,
+        block: u64,
+        event: &Event,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        self.prove(block, |found| found == event).await.map(Some)
     }
 }

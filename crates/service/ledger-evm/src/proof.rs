@@ -9,7 +9,7 @@ use alloy::rlp::{Decodable, encode};
 use alloy::trie::proof::{ProofRetainer, verify_proof};
 use alloy::trie::{HashBuilder, Nibbles};
 use medibloc_ledger::{Event, LedgerError, ReceiptProof};
-use medibloc_record::{ReceiptId, Timestamp};
+use medibloc_record::Timestamp;
 
 use crate::{Contracts, EvmLedger, decode};
 
@@ -123,7 +123,7 @@ impl EvmLedger {
     pub(crate) async fn prove(
         &self,
         block: u64,
-        wanted: ReceiptId,
+        wanted: impl Fn(&Event) -> bool + Send,
     ) -> Result<ReceiptProof, LedgerError> {
         let header = self.known_header(BlockId::number(block)).await?;
         let receipts = self
@@ -136,17 +136,13 @@ impl EvmLedger {
             .map(|receipt| receipt.inner.into_primitives_receipt())
             .collect();
         let is_wanted = |log: &Log| {
-            matches!(
-                decode::event(&self.deployed().contracts, log),
-                Some(Event::ReadOpened { receipt, .. }) if receipt == wanted
-            )
+            decode::event(&self.deployed().contracts, log).is_some_and(|event| wanted(&event))
         };
         let found = receipts.iter().enumerate().find_map(|(index, receipt)| {
             let log = receipt.logs().iter().position(is_wanted)?;
             Some((index as u64, u32::try_from(log).ok()?))
         });
-        let (index, log) =
-            found.ok_or_else(|| self.unprovable(block, "the receipt is not in it"))?;
+        let (index, log) = found.ok_or_else(|| self.unprovable(block, "the event is not in it"))?;
         let encoded: Vec<Vec<u8>> = receipts.iter().map(Encodable2718::encoded_2718).collect();
         let (root, nodes) = branch(&encoded, index);
         let raw = encode(&header.inner);

@@ -5,7 +5,7 @@ use medibloc_consent::Grant;
 use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
 
 use crate::{
-    AccountFacts, BlockEvents, Call, CommitteeFacts, GrantFacts, Head, LedgerError, Outcome,
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, GrantFacts, Head, LedgerError, Outcome,
     ReceiptProof, RecordFacts, SignedCall, Standing, UnsignedCall,
 };
 
@@ -78,6 +78,18 @@ pub trait Events: Send + Sync {
         &self,
         _block: u64,
         _receipt: ReceiptId,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        Ok(None)
+    }
+
+    /// The same for any event of a block.
+    ///
+    /// # Errors
+    /// If the block is silent about it, or there is no answer.
+    async fn proof_of(
+        &self,
+        _block: u64,
+        _event: &Event,
     ) -> Result<Option<ReceiptProof>, LedgerError> {
         Ok(None)
     }

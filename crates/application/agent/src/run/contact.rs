@@ -50,7 +50,10 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             let owner = patron.owner.to_string();
             Ok(Answer::new(
                 json!({"owner": owner}),
-                format!("answered; the person must confirm the name. The owner is {owner}"),
+                format!(
+                    "sent to {owner}; it stands once the person's agent has taken it and the person has confirmed the name. \
+                     If somebody else used the invitation before, the next syncs say so"
+                ),
             ))
         }
         Contact::List => list(party),

@@ -26,6 +26,14 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         Ok(records) => check("vault", true, format!("{} records", records.len())),
         Err(error) => check("vault", false, error.to_string()),
     }
+    match party.look_through() {
+        Ok(aside) if aside.is_empty() => check("rows", true, "all can be read".into()),
+        Ok(aside) => {
+            let told: Vec<String> = aside.iter().map(ToString::to_string).collect();
+            check("rows", false, format!("set aside: {}", told.join("; ")));
+        }
+        Err(error) => check("rows", false, error.to_string()),
+    }
     match ports.facts.head().await {
         Ok(head) => {
             check(

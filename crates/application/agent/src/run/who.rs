@@ -149,6 +149,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     if status.alarms > 0 {
         lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
     }
+    let aside = status.set_aside.iter();
+    lines.extend(aside.map(|row| format!("set aside, cannot be read: {row}")));
     lines.extend(status.jobs.iter().map(|job| {
         let reason = job.reason.as_deref().unwrap_or("not tried yet");
         format!("unfinished: {}: {reason}", job.what)
@@ -166,6 +168,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
+        "setAside": status.set_aside,
     });
     Ok(Answer::new(value, lines.join("\n")))
 }

@@ -143,9 +143,9 @@ fn add(a: [f64; 3], b: &[f64; 3]) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::figures::Curve;
     use super::super::life::Chance;
+    use super::*;
 
     fn world(seed: u64, tells: u64) -> Pairs {
         let (mut pairs, mut chance) = (Pairs::default(), Chance::new(seed));

@@ -2,9 +2,7 @@
 
 use medibloc_consent::{Binding, Grant, Scope, Terms};
 use medibloc_ledger::Call;
-use medibloc_record::{
-    AccountId, Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp,
-};
+use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
 use serde_bytes::ByteArray;
 
 use crate::accept::KeptRecord;
@@ -103,11 +101,11 @@ impl Party {
         &self,
         own: &OwnAddress,
         contact: &Contact,
-        (reader, binding): (Address, Binding),
+        binding: Binding,
         offer: &Offer<'_>,
         records: &[KeptRecord],
     ) -> Result<GrantId, JourneyError> {
-        let reader_id = AccountId::from_first_address(reader);
+        let reader_id = binding.reader;
         // A private reader has no account that keepers could check.
         let binding = contact.card.account.is_some().then_some(binding);
         let asked = &offer.request.request;
@@ -203,18 +201,18 @@ impl Party {
         own: &OwnAddress,
         contact: &Contact,
         request: &PendingRequest,
-    ) -> Result<Option<(Address, Binding)>, JourneyError> {
+    ) -> Result<Option<Binding>, JourneyError> {
         let given = self.grants()?;
-        let granted_from = |reader: Address| {
+        let granted_from = |reader: AccountId| {
             given.iter().find_map(|(_, given)| {
                 let grant = given.artefact.grant.as_ref()?;
-                (grant.reader.first_address() == reader).then_some(given.own)
+                (grant.reader == reader).then_some(given.own)
             })
         };
         let readers = || request.request.readers.iter().chain(&contact.unused);
         Ok(readers()
-            .find(|(reader, _)| granted_from(*reader) == Some(own.id()))
-            .or_else(|| readers().find(|(reader, _)| granted_from(*reader).is_none()))
-            .cloned())
+            .find(|(_, binding)| granted_from(binding.reader) == Some(own.id()))
+            .or_else(|| readers().find(|(_, binding)| granted_from(binding.reader).is_none()))
+            .map(|(_, binding)| binding.clone()))
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::bounds;
+use crate::ended::cid_of;
 use crate::grant::{Artefact, SharedKey};
 use crate::party::{OwnAddress, decode};
 use crate::{JourneyError, Party};
@@ -130,16 +131,35 @@ impl Party {
         self.object(store.as_ref(), digest, what).await
     }
 
+    /// An object that may be a stranger's: not kept before it is known whose it is.
+    async fn passing_object(
+        &self,
+        own: &OwnAddress,
+        digest: Digest,
+    ) -> Result<Block, JourneyError> {
+        let (what, cid) = ("grant object", cid_of(digest));
+        let bytes = match self.ports.vault.blob(&cid)? {
+            Some(bytes) => bytes,
+            None => {
+                let store = self.ports.network.store(&self.signer(own));
+                let found = store.get(&cid).await?;
+                found.ok_or_else(|| JourneyError::Unknown {
+                    what: format!("the {what} {cid}"),
+                    hint: "no node has it for this address; ask its owner to give it again",
+                })?
+            }
+        };
+        Block::new(cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
+    }
+
     /// A grant as its reader opens it. Only keys of records that the grant covers are taken.
     pub(crate) async fn open_grant(
         &self,
         own: &OwnAddress,
         grant: &Grant,
-    ) -> Result<(Artefact, Vec<SharedKey>), JourneyError> {
-        let bytes = self
-            .stored_object(own, grant.terms.digest, "grant object")
-            .await?;
-        let object: GrantObject = decode("grant object", &bytes)?;
+    ) -> Result<(Artefact, Vec<SharedKey>, Block), JourneyError> {
+        let block = self.passing_object(own, grant.terms.digest).await?;
+        let object: GrantObject = decode("grant object", block.bytes())?;
         is_known("grant object", object.version)?;
         let domain = &self.ports.domain;
         let info = info::grant_object(domain, grant.owner, grant.reader, grant.id, grant.reader);
@@ -155,7 +175,7 @@ impl Party {
         };
         bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
-        Ok((artefact, keys))
+        Ok((artefact, keys, block))
     }
 
     /// A write grant as its author opens it.
@@ -164,10 +184,8 @@ impl Party {
         own: &OwnAddress,
         write: &WriteGrant,
     ) -> Result<Artefact, JourneyError> {
-        let bytes = self
-            .stored_object(own, write.digest, "grant object")
-            .await?;
-        let object: GrantObject = decode("grant object", &bytes)?;
+        let block = self.passing_object(own, write.digest).await?;
+        let object: GrantObject = decode("grant object", block.bytes())?;
         is_known("grant object", object.version)?;
         let id = GrantId::derive(write.owner, write.author, write.nonce);
         let domain = &self.ports.domain;

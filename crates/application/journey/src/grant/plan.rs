@@ -3,6 +3,7 @@
 //! the contact, are granted from by the next sync.
 
 use medibloc_consent::{ClassSet, Scope};
+use medibloc_ledger::LedgerError;
 use medibloc_record::{AccountId, GrantId, Sensitivity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,12 @@ impl Party {
             until,
         };
         self.put(table::PLANS, &request.id, &plan)?;
-        self.carry_out(&plan).await
+        let done = self.carry_out(&plan).await;
+        if let Err(JourneyError::Ledger(LedgerError::Refused(_))) = &done {
+            // Refused is refused: no later sync grants it.
+            self.ports.vault.apply(vec![forget_plan(&request.id)])?;
+        }
+        done
     }
 
     /// Goes on with every plan.
@@ -186,13 +192,12 @@ impl Party {
         let letter = match self.outgoing(&key)? {
             Some(letter) => letter,
             None => {
+                let (to, to_key) = self.reached(contact.party).await?;
                 let letter = self.compose(
                     key,
+                    contact.pairing.as_ref(),
                     &own,
-                    (
-                        contact.party.first_address(),
-                        &self.key_of(contact.party).await?,
-                    ),
+                    (to, &to_key),
                     &contact.card.node,
                     &Message::WantReaders {
                         count: u8::try_from(count).unwrap_or(u8::MAX).min(16),

@@ -4,7 +4,10 @@ use medibloc_consent::Grant;
 use medibloc_record::{Digest, GrantId};
 
 use crate::grant::HeldGrant;
+use crate::pairing::Offered;
 use crate::party::{OwnAddress, change, table};
+use crate::ports::Change;
+use crate::post::stranger;
 use crate::{JourneyError, Party};
 
 impl Party {
@@ -21,12 +24,23 @@ impl Party {
         if known.is_some() {
             return Ok(false);
         }
-        let (artefact, keys) = self.open_grant(own, grant).await?;
-        let mut changes = Vec::new();
-        if self.own(artefact.paired)?.is_none() && self.patron(artefact.paired).is_err() {
-            let node = artefact.owner_node.clone();
-            changes.push(self.patron_row(artefact.paired, node).await?);
+        let offered: Option<Offered> = self.row(table::OFFERED, own.address.as_bytes())?;
+        if let Some(offered) = &offered
+            && !grant.terms.binding.is_none()
+            && grant.terms.binding != offered.binding.tag()
+        {
+            // Who was offered this address knows its binding; nothing is fetched for anybody else.
+            return Err(stranger("the grant"));
         }
+        if offered.is_none() {
+            self.may_fetch()?;
+        }
+        let (artefact, keys, object) = self.open_grant(own, grant).await?;
+        if offered.is_some_and(|offered| offered.owner != artefact.paired) {
+            return Err(stranger("the grant"));
+        }
+        let mut changes: Vec<Change> = self.proven(&artefact).await?.into_iter().collect();
+        self.ports.vault.put_blob(&object)?;
         let held = HeldGrant {
             own: own.id(),
             owner: grant.owner,

@@ -272,6 +272,7 @@ pub(crate) fn letter(from: &SigningKey, to: &SigningKey, id: u8, length: usize) 
         recipient: to.address(),
         id: [id; 32],
         wrapped: wrapped(length),
+        tag: None,
     }
 }
 

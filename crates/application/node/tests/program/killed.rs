@@ -86,6 +86,7 @@ impl Agent {
                 enc: [1; 32],
                 ciphertext: vec![2; 100],
             },
+            tag: None,
         };
         self.send(Method::POST, paths::MAILBOX, cbor::to_vec(&letter))
             .await
