@@ -10,3 +10,4 @@ pub mod mutate;
 pub mod owner;
 pub mod sender;
 pub mod slow;
+pub mod stranger;

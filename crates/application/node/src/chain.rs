@@ -151,6 +151,7 @@ impl Follower {
     ) -> Result<Option<AccountId>, LedgerError> {
         match self.read(|model| model.addresses.get(&address).copied()) {
             Some(account) => Ok(Some(account)),
+            None if self.read(|model| model.is_former(address)) => Ok(None),
             None => self.facts.account_of(address).await,
         }
     }

@@ -3,11 +3,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_keys::SigningKey;
 use medibloc_record::{AccountId, Address, Digest, Timestamp};
+
+use crate::private::private_folder;
 
 const HEADER: &str = r#"{"alg":"ES256K","typ":"JWT"}"#;
 
@@ -73,14 +76,16 @@ pub(crate) fn credential_path(data: &Path, account: AccountId) -> PathBuf {
 pub fn keep_credential(data: &Path, account: AccountId, jwt: &str) -> io::Result<Option<String>> {
     let path = credential_path(data, account);
     let folder = path.parent().unwrap_or(data);
-    fs::create_dir_all(folder)?;
+    private_folder(folder)?;
     let before = match fs::read_to_string(&path) {
         Ok(jwt) => Some(jwt),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
     let partial = path.with_extension("partial");
-    let mut file = File::create(&partial)?;
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true).mode(0o600);
+    let mut file = options.open(&partial)?;
     file.write_all(jwt.as_bytes())?;
     file.sync_all()?;
     fs::rename(&partial, &path)?;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
 
+#[path = "hostile/attacks.rs"]
+mod attacks;
 #[path = "hostile/bounds.rs"]
 mod bounds;
 #[path = "hostile/collect.rs"]
@@ -25,7 +27,7 @@ async fn keeper(ground: &Ground) -> String {
     serve(|url| ground.keeper(url, ground.folder.path())).await
 }
 
-fn flags(answer: &[u8]) -> Vec<bool> {
+pub(crate) fn flags(answer: &[u8]) -> Vec<bool> {
     cbor::from_slice(answer).unwrap()
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
 
+#[path = "program/attacks.rs"]
+mod attacks;
 #[path = "program/killed.rs"]
 mod killed;
 #[path = "program/start.rs"]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ impl Disk for RealDisk {
             .write(true)
             .create(create)
             .truncate(false)
+            // Sealed bytes are nobody else's on this computer either.
+            .mode(0o600)
             .open(path)?;
         Ok(Arc::new(file))
     }

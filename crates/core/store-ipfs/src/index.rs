@@ -1,5 +1,6 @@
 //! The index: which block is where. Only a help: the packs and the log of erasures hold everything that it says.
 
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,12 +45,21 @@ pub(crate) fn open(path: &Path) -> rusqlite::Result<(Connection, u32)> {
 
 /// One more connection to an index that is there.
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    make_private(path);
     let database = Connection::open(path)?;
     database.busy_timeout(Duration::from_secs(10))?;
     database.pragma_update(None, "journal_mode", "WAL")?;
     // A commit is on the disk when it returns.
     database.pragma_update(None, "synchronous", "FULL")?;
     Ok(database)
+}
+
+/// Makes the file if it is not there, for its owner alone; its logs get the same rights. If that fails, opening it says
+/// why.
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    let _ = options.create(true).append(true).mode(0o600).open(path);
+    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
 }
 
 /// The copies of a block, the newest first.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -75,7 +76,11 @@ impl IpfsStore {
     /// [`StoreError::Unreachable`] if the disk does not do its part.
     pub fn open(root: &Path, options: Options) -> Result<Self, StoreError> {
         let folder = root.join("packs");
-        std::fs::create_dir_all(&folder)
+        let mut private = std::fs::DirBuilder::new();
+        private
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
             .map_err(io_fault("packs"))
             .map_err(StoreError::from)?;
         let lock = lock(&root.join("lock"))?;
@@ -126,6 +131,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(path)
         .map_err(io_fault("lock"))
         .map_err(StoreError::from)?;

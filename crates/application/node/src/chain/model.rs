@@ -116,6 +116,11 @@ impl Model {
             || self.owned.get(&owner).is_some_and(|count| *count > 0)
     }
 
+    /// Whether an address was rotated away: it acts for nobody.
+    pub(crate) fn is_former(&self, address: Address) -> bool {
+        self.former.contains_key(&address)
+    }
+
     /// The account that an address is or was of.
     pub(crate) fn reaches(&self, address: Address) -> Option<AccountId> {
         let now = self.addresses.get(&address);
@@ -235,6 +240,7 @@ impl Model {
     fn fold(&mut self, block: u64, at: Timestamp, event: Event) {
         match event {
             Event::Registered { account, .. } => {
+                self.former.remove(&account.first_address());
                 self.addresses.insert(account.first_address(), account);
             }
             Event::AddressRotated { account, from, to } => {

@@ -178,6 +178,9 @@ async fn another_cannot_use_up_a_signers_day_with_her_own_old_calls() {
         let again = relay(&old).send(&url, None).await.unwrap();
         assert_eq!(again, first, "the same answer, as often as it is asked for");
     }
+    println!(
+        "ATTACK security-15: 40 of 40 repetitions answered as the first time, none of them counted"
+    );
     // Three of the signer's own four are left.
     for seed in 3..6 {
         let call = rotate(seed).await;

@@ -10,14 +10,15 @@ use axum::Router;
 use medibloc_api::{Authorization, CBOR, Code, Letter, Problem, RequestText};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
 use medibloc_ledger::{
-    Call, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay as _, SignedCall, Submit as _,
+    Call, Events, KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay as _, SignedCall,
+    Submit as _,
 };
 use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
     Upkeep, gateway_with_upkeep, keeper,
 };
 use medibloc_record::{Address, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped};
-use medibloc_store::MemoryStore;
+use medibloc_store::{MemoryStore, OwnStore};
 use reqwest::Method;
 use tokio::net::TcpListener;
 
@@ -95,10 +96,20 @@ impl Ground {
     }
 
     pub(crate) fn gateway_with_upkeep(&self, url: &str, limits: DailyLimits) -> (Router, Upkeep) {
+        self.gateway_over(url, limits, self.store.clone(), self.ledger.clone())
+    }
+
+    pub(crate) fn gateway_over(
+        &self,
+        url: &str,
+        limits: DailyLimits,
+        store: Arc<dyn OwnStore>,
+        events: Arc<dyn Events>,
+    ) -> (Router, Upkeep) {
         let on = Gateway {
-            store: self.store.clone(),
+            store,
             facts: self.ledger.clone(),
-            events: self.ledger.clone(),
+            events,
             relay: Arc::new(ByDigest(self.ledger.clone())),
             clock: self.clock(),
         };
@@ -134,9 +145,14 @@ impl Ground {
 
     /// A registered address.
     pub(crate) async fn registered(&self, seed: u8) -> SigningKey {
+        self.registered_as(seed, Role::Person).await
+    }
+
+    /// A registered address of a role.
+    pub(crate) async fn registered_as(&self, seed: u8, role: Role) -> SigningKey {
         let key = SigningKey::from_bytes(&[seed; 32]).unwrap();
         let call = Call::Register {
-            role: Role::Person,
+            role,
             sealing_key: [seed; 32],
         };
         self.call(&key, &call).await;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy};
-use medibloc_node::{KeeperKeys, Listening, Tls, contracts, read_wallet, serve};
+use medibloc_node::{KeeperKeys, Listening, Tls, contracts, private_folder, read_wallet, serve};
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
 
@@ -116,8 +116,7 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     }
     let place = match args.data_dir {
         Some(folder) => {
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
+            private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
             Place::Dir(folder)
         }
         None => Place::Memory,
