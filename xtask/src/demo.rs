@@ -349,6 +349,15 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         again.readers.len()
     ));
 
+    erase(
+        world,
+        &mut tale,
+        (&restored, &phrase),
+        (&bit, &bits_owner),
+        &hana,
+        (&records[1], &documents[1]),
+    )?;
+
     let report = scan(world, documents, &phrase)?;
     tale.told(&format!(
         "no name, text or key of the patient in {} files ({} KiB) of chain, node, keepers and logs",
@@ -357,6 +366,97 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
     ));
     println!("done in {:.1} s", tale.begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// A record that a reader has and a second device too is erased: nothing of it is left in any file of anybody.
+fn erase(
+    world: &mut World,
+    tale: &mut Tale,
+    (patient, phrase): (&Agent, &str),
+    (reader, reader_owner): (&Agent, &str),
+    author: &Agent,
+    (record, document): (&str, &Document),
+) -> Result<()> {
+    reader.say(&["request", "create", reader_owner, "--reason", "once more"])?;
+    patient.say(&["sync"])?;
+    let approve = ["request", "approve", "Bit Clinic", "--record", record];
+    patient.say(&approve)?;
+    reader.say(&["sync"])?;
+    let copy = world.folder().join("bit-copy-2");
+    reader.say(&["read", record, "--out", &copy.to_string_lossy()])?;
+    ensure!(
+        fs::read(&copy)? == document.bytes,
+        "the reader's copy is not the document"
+    );
+    let tablet = world.restore("tablet", "person", phrase)?;
+    let exported = world.folder().join("exported.xml");
+    let out = exported.to_string_lossy();
+    tablet.say(&["record", "export", record, "--out", &out])?;
+
+    let done = patient.say(&["record", "erase", record, "--yes"])?;
+    ensure!(
+        done["statements"] == u64::from(KEEPERS),
+        "not every keeper signed: {done}"
+    );
+    for agent in [&tablet, reader, author, patient] {
+        agent.say(&["sync"])?;
+    }
+    let refused = world.folder().join("never.xml");
+    let refused = refused.to_string_lossy();
+    for agent in [patient, &tablet] {
+        agent.refused(&["record", "export", record, "--out", &refused])?;
+        agent.refused(&["request", "approve", "Bit Clinic", "--record", record])?;
+    }
+    reader.refused(&["read", record, "--out", &refused])?;
+    for file in [&copy, &exported, &world.folder().join("again").join(record)] {
+        ensure!(!file.exists(), "{} is still there", file.display());
+    }
+    let shown = patient.say(&["record", "show", record])?;
+    ensure!(
+        text(&shown, "/state")? == "erased" && text(&shown, "/readers/0/name")? == "Bit Clinic",
+        "the tombstone is wrong: {shown}"
+    );
+    ensure!(
+        !shown["readers"][0]["purged"].is_null(),
+        "the reader has not said that it purged: {shown}"
+    );
+
+    // What the demo itself wrote out by the lost home, and of other records, is no part of the search.
+    for folder in ["before", "again"] {
+        fs::remove_dir_all(world.folder().join(folder))?;
+    }
+    let _ = fs::remove_file(world.folder().join("bit-copy"));
+    let mut canary = Canary::default();
+    canary.document(&document.name, &document.bytes);
+    let report = search(&canary, world.folder())?;
+    tale.told(&format!(
+        "erased: {KEEPERS} keepers signed; reader, second device and author purged; every command refuses it, and nothing \
+         of it is in {} files ({} KiB) of all agents, node, keepers and chain",
+        report.files,
+        report.bytes / 1024
+    ));
+    Ok(())
+}
+
+/// Searches a folder for what must not be there, with a control that must be found.
+fn search(canary: &Canary, folder: &Path) -> Result<Report> {
+    let planted = folder.join("planted");
+    fs::write(&planted, canary.planted()?)?;
+    let control = canary.scan(folder)?;
+    fs::remove_file(&planted)?;
+    ensure!(
+        control.found.len() >= canary.forms(),
+        "the search missed what was planted: {} of {} found",
+        control.found.len(),
+        canary.forms()
+    );
+    let report = canary.scan(folder)?;
+    ensure!(
+        report.found.is_empty(),
+        "found: {}",
+        report.found.join("; ")
+    );
+    Ok(report)
 }
 
 /// Searches everything that operators hold, with a control that must be found.
@@ -370,22 +470,5 @@ fn scan(world: &World, documents: &[Document], phrase: &str) -> Result<Report> {
         canary.secret("phrase", &pair.join(" "));
     }
     canary.secret("passphrase", world::PASSPHRASE);
-    let folder = world.operators();
-    let planted = folder.join("planted");
-    fs::write(&planted, canary.planted()?)?;
-    let control = canary.scan(&folder)?;
-    fs::remove_file(&planted)?;
-    ensure!(
-        control.found.len() >= canary.forms(),
-        "the search missed what was planted: {} of {} found",
-        control.found.len(),
-        canary.forms()
-    );
-    let report = canary.scan(&folder)?;
-    ensure!(
-        report.found.is_empty(),
-        "found: {}",
-        report.found.join("; ")
-    );
-    Ok(report)
+    search(&canary, &world.operators())
 }

@@ -416,9 +416,9 @@ impl Agent {
         let output = self.command(args).stdin(Stdio::null()).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
         let said: Value = serde_json::from_str(told.trim()).unwrap_or_default();
-        // 4: refused by a rule, 7: not known here. Both are the right answer to somebody without consent.
+        // 4: refused by a rule, 7: not known here: the right answers to somebody without consent. 10: erased.
         ensure!(
-            matches!(output.status.code(), Some(4 | 7)),
+            matches!(output.status.code(), Some(4 | 7 | 10)),
             "{} {}: exit {:?} where a refusal was due: {told}",
             self.key,
             args.join(" "),

@@ -1,5 +1,6 @@
 //! What a command gives: the same facts for people and, with `--json`, for programs.
 
+use medibloc_consent::Reason;
 use medibloc_journey::{JourneyError, PortError};
 use medibloc_ledger::LedgerError;
 use medibloc_record::FormatError;
@@ -14,6 +15,9 @@ pub struct Answer {
     pub value: Value,
     /// For people.
     pub text: String,
+    /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, or [`code::ERASED`].
+    #[serde(default)]
+    pub code: u8,
 }
 
 impl Answer {
@@ -22,7 +26,14 @@ impl Answer {
         Self {
             value,
             text: text.into(),
+            code: 0,
         }
+    }
+
+    /// The same answer with another exit code.
+    #[must_use]
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
     }
 
     /// One line a row, or a sentence that says what to do when there is none.
@@ -32,7 +43,11 @@ impl Answer {
         } else {
             lines.join("\n")
         };
-        Self { value, text }
+        Self {
+            value,
+            text,
+            code: 0,
+        }
     }
 }
 
@@ -54,6 +69,10 @@ pub mod code {
     pub const UNKNOWN: u8 = 7;
     /// Another process holds the home; trying again later may help.
     pub const HELD: u8 = 8;
+    /// Begun and kept, but not all of it is done: `medibloc sync` goes on with the rest.
+    pub const PARTIAL: u8 = 9;
+    /// The record was erased by its owner.
+    pub const ERASED: u8 = 10;
 }
 
 /// Why a command did not do it.
@@ -87,13 +106,16 @@ impl Problem {
 impl From<JourneyError> for Problem {
     fn from(error: JourneyError) -> Self {
         let code = match &error {
+            JourneyError::Refused(Reason::Erased) => code::ERASED,
             JourneyError::Ledger(LedgerError::Refused(_) | LedgerError::Limit { .. })
             | JourneyError::Refused(_)
             | JourneyError::Untrusted { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
+            error if error.is_limit() => code::REFUSED,
             JourneyError::Ledger(LedgerError::Unreachable { .. })
             | JourneyError::TooFewKeepers { .. }
             | JourneyError::Port(PortError::Unreachable { .. }) => code::UNREACHABLE,
+            JourneyError::Erased { .. } => code::ERASED,
             JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,
             JourneyError::Unknown { .. } => code::UNKNOWN,
             JourneyError::Keys(_) | JourneyError::Normalise(_) | JourneyError::Malformed { .. } => {

@@ -194,13 +194,23 @@ pub enum Record {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Erases a record everywhere, for ever.
+    /// Erases a record: here, at the keepers, at the nodes, on the owner's other devices and at its readers.
+    ///
+    /// The chain says it first and for ever. Then this home forgets content, keys and description, and deletes files that
+    /// it exported if they are unchanged; keepers destroy their shares and sign that; nodes delete; your other devices,
+    /// readers and the author's agent forget it at their next sync and say so. A tombstone stays: id, time, who was
+    /// cleared to read it. What nobody can undo: copies that a reader made, and ciphertext that somebody copied together
+    /// with a key that was released or with the phrase. A random id and digests stay on the chain.
     Erase {
         /// The record.
         record: String,
         /// Says that it is meant.
         #[arg(long)]
         yes: bool,
+        /// Leaves the files that were exported.
+        #[arg(long)]
+        #[serde(default)]
+        keep_exports: bool,
     },
 }
 
@@ -322,7 +332,7 @@ pub struct Verify {
 pub struct Read {
     /// The record (the begin of its id is enough).
     pub record: String,
-    /// Writes the original to this file; it must not exist.
+    /// Writes the original to this file; it must not exist. It is deleted when the consent ends or the record is erased.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Not now: opens it at a random time of the next day and keeps it for --kept. Now shows the hour to whoever
@@ -334,6 +344,10 @@ pub struct Read {
     #[arg(long, conflicts_with = "later")]
     #[serde(default)]
     pub kept: bool,
+    /// The file stays then, because a law or a rule says so; the owner is told that it does.
+    #[arg(long, requires = "out")]
+    #[serde(default)]
+    pub keep: bool,
 }
 
 /// `medibloc audit …`

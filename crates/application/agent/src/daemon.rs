@@ -215,6 +215,18 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                 for (record, told) in &report.refused {
                     tell(&format!("keepers refused {record} to {told}"));
                 }
+                for told in &report.told {
+                    tell(told);
+                }
+                for record in &report.erased {
+                    tell(&format!("erased by its owner, and here: {record}"));
+                }
+                for (_, file) in &report.files_left {
+                    tell(&format!("exported file stays: {file}"));
+                }
+                for told in &report.given_up {
+                    tell(&format!("given up: {told}"));
+                }
                 for (record, because) in &report.not_accepted {
                     tell(&format!("not accepted: {record}: {because}"));
                 }
@@ -224,7 +236,7 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                     report.not_accepted.len(),
                     report.grants,
                     report.letters,
-                    report.later.len()
+                    report.later.len() + report.missed.len()
                 )
             }
             Err(error) => format!("sync: {error}"),

@@ -9,6 +9,7 @@ pub mod command;
 pub mod connect;
 pub mod convert;
 pub mod daemon;
+mod exported;
 pub mod home;
 pub mod ports;
 pub mod run;

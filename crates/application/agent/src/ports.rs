@@ -1,11 +1,15 @@
 //! The journey's ports as this program fills them: SQLCipher and the system's chance.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use medibloc_dag::{Block, Cid};
-use medibloc_journey::{Change, PortError, Row, VaultPort};
+use medibloc_journey::{Change, FileFate, PortError, Row, VaultPort};
 use medibloc_keys::Entropy;
+use medibloc_record::Digest;
 use medibloc_vault::{RowChange, Vault, VaultError};
+
+use crate::exported;
 
 /// The vault as the journey wants it.
 #[derive(Debug)]
@@ -45,8 +49,24 @@ impl VaultPort for VaultAdapter {
         self.0.block(cid).map_err(failed)
     }
 
+    fn put_blobs(&self, blocks: &[Block]) -> Result<(), PortError> {
+        self.0.put_blocks(blocks).map_err(failed)
+    }
+
     fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
         self.0.drop_block(cid).map_err(failed)
+    }
+
+    fn drop_blobs(&self, cids: &[Cid]) -> Result<(), PortError> {
+        self.0.drop_blocks(cids).map_err(failed)
+    }
+
+    fn settle(&self) -> Result<(), PortError> {
+        self.0.settle().map_err(failed)
+    }
+
+    fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
+        exported::delete(Path::new(path), sha256)
     }
 }
 

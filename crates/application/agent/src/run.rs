@@ -3,6 +3,7 @@
 mod account;
 mod contact;
 mod doctor;
+mod erased;
 mod find;
 mod grant;
 mod record;
@@ -14,6 +15,7 @@ use medibloc_journey::{Party, SyncReport};
 use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
+use crate::answer::code;
 use crate::{Answer, Command, Problem};
 
 /// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
@@ -93,13 +95,74 @@ pub fn told(report: &SyncReport) -> Answer {
     tell("consent ended", &mut ended.iter().cloned());
     tell("copy purged", &mut purged.iter().cloned());
     tell("not paired", &mut report.declined.iter().cloned());
-    tell("later", &mut report.later.iter().cloned());
+    let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
+    tell("erased by its owner", &mut erased.iter().cloned());
+    tell("told", &mut report.told.iter().cloned());
+    let files: Vec<String> = report
+        .files_left
+        .iter()
+        .map(|(_, file)| file.clone())
+        .collect();
+    tell("exported file stays", &mut files.iter().cloned());
+    tell("not taken yet", &mut grouped(&report.missed).into_iter());
+    tell("given up", &mut grouped(&report.given_up).into_iter());
+    tell("later", &mut grouped(&report.later).into_iter());
     let value = json!({
         "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "later": report.later,
         "declined": report.declined, "strangers": report.strangers,
+        "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "givenUp": report.given_up,
     });
-    Answer::new(value, lines.join("\n"))
+    let open = report.later.len() + report.missed.len();
+    let code = if open > 0 { code::PARTIAL } else { 0 };
+    Answer::new(value, lines.join("\n")).with_code(code)
+}
+
+/// The same reason once, with how often: ids and numbers in it do not make it another.
+pub fn grouped(told: &[String]) -> Vec<String> {
+    let mut groups: Vec<(String, &String, usize)> = Vec::new();
+    for line in told {
+        let shape = shape(line);
+        match groups.iter_mut().find(|(known, _, _)| *known == shape) {
+            Some((_, _, count)) => *count += 1,
+            None => groups.push((shape, line, 1)),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(_, line, count)| match count {
+            1 => line.clone(),
+            _ => format!("{line} (and {} more like this)", count - 1),
+        })
+        .collect()
+}
+
+/// A line without its ids: words of 16 or more letters and digits.
+fn shape(line: &str) -> String {
+    let is_id = |word: &&str| word.len() >= 16 && word.chars().all(|c| c.is_ascii_alphanumeric());
+    let words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .filter(|word| !is_id(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_thousand_lines_of_one_reason_are_one() {
+        let mut told: Vec<String> = (0..1_000)
+            .map(|n| format!("record 0x{n:064x}: no node has it"))
+            .collect();
+        told.push("another reason".into());
+        let lines = super::grouped(&told);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(
+            lines[0].ends_with("no node has it (and 999 more like this)"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[1], "another reason");
+    }
 }

@@ -41,7 +41,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreadable input, 4 refused by a rule, \
-5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home.";
+5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home, \
+9 begun and kept, `sync` goes on with the rest, 10 the record was erased.";
 
 #[derive(Subcommand)]
 enum Top {
@@ -192,7 +193,7 @@ pub fn main() -> ExitCode {
                 plain(&answer.text)
             };
             if text.is_empty() || writeln!(std::io::stdout(), "{text}").is_ok() {
-                ExitCode::SUCCESS
+                ExitCode::from(answer.code)
             } else {
                 ExitCode::from(code::FAILED)
             }
@@ -478,7 +479,17 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     }
     let OpenHome { config, vault, .. } = home.open_or_renew(seed)?;
     let (ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
-    let restored = with_spinner(Party::restore(&phrase, config.role.into(), ports)).await;
+    let busy = spinner();
+    let mut party = Party::new(phrase.seed(), config.role.into(), ports);
+    if let Some(busy) = busy.clone() {
+        party = party.watched_by(std::sync::Arc::new(move |done, all| {
+            busy.set_message(format!("{done} of {all} records"));
+        }));
+    }
+    let restored = party.restored().await;
+    if let Some(busy) = busy {
+        busy.finish_and_clear();
+    }
     let (party, report) = restored.map_err(|error| {
         let problem = Problem::from(error);
         Problem::new(
@@ -494,7 +505,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         // It holds nothing, and would be in the way of the right phrase.
         home.remove()?;
         let advice = report.advice().unwrap_or_default();
-        return Err(Problem::new(code::LOCKED, advice));
+        return Err(Problem::new(code::UNKNOWN, advice));
     }
     let told = run::told(&report.sync);
     let value = json!({
@@ -504,9 +515,16 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         "{} addresses, {} consents\n{}",
         report.addresses, report.consents, told.text
     );
-    for missing in report.missing.iter().cloned().chain(report.advice()) {
+    for missing in run::grouped(&report.missing)
+        .into_iter()
+        .chain(report.advice())
+    {
         text.push('\n');
         text.push_str(&missing);
     }
-    Ok(Answer::new(value, text))
+    let code = match report.open() {
+        0 => 0,
+        _ => code::PARTIAL,
+    };
+    Ok(Answer::new(value, text).with_code(code))
 }

@@ -309,12 +309,14 @@ impl Peer {
             Failure::Barred(why) => PortError::Refused { peer, why },
             Failure::Corrupt(why) => PortError::Corrupt { peer, why },
             Failure::Problem(problem) => match problem.code {
-                Code::Limit | Code::Full | Code::Expired | Code::Replayed => {
-                    PortError::Unreachable {
-                        peer,
-                        why: problem.detail,
-                    }
-                }
+                Code::Limit => PortError::Limit {
+                    peer,
+                    why: limit(&problem),
+                },
+                Code::Full | Code::Expired | Code::Replayed => PortError::Unreachable {
+                    peer,
+                    why: problem.detail,
+                },
                 Code::KeeperRefused => PortError::Refused {
                     peer,
                     why: problem.detail,
@@ -325,6 +327,20 @@ impl Peer {
                 },
             },
         }
+    }
+}
+
+/// Which limit, and when it ends.
+pub(crate) fn limit(problem: &Problem) -> String {
+    match problem.retry_after {
+        Some(seconds) if seconds >= 7_200 => {
+            format!("{}; it ends in {} hours", problem.detail, seconds / 3_600)
+        }
+        Some(seconds) if seconds >= 120 => {
+            format!("{}; it ends in {} minutes", problem.detail, seconds / 60)
+        }
+        Some(seconds) => format!("{}; it ends in {seconds} seconds", problem.detail),
+        None => format!("{}; {}", problem.detail, problem.next),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Storage at the own node.
 
 use async_trait::async_trait;
-use medibloc_api::{Code, PutBlock, PutBlocks, block_ids, limits, paths};
+use medibloc_api::{Code, GotBlocks, PutBlock, PutBlocks, block_ids, limits, paths};
 use medibloc_dag::{Block, Cid};
 use medibloc_store::{Store, StoreError};
 
-use crate::peer::{Failure, Peer, Repeat};
+use crate::peer::{Failure, Peer, Repeat, limit};
 
 pub(crate) struct HttpStore(pub(crate) Peer);
 
@@ -55,6 +55,31 @@ impl Store for HttpStore {
             }
             Err(failure) => Err(self.error(failure)),
         }
+    }
+
+    async fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let mut found = Vec::with_capacity(cids.len());
+        while let Some(rest) = cids.get(found.len()..).filter(|rest| !rest.is_empty()) {
+            let asked = rest.get(..limits::BLOCKS).unwrap_or(rest);
+            let body = block_ids(asked.iter().map(Cid::to_bytes));
+            let got: GotBlocks = self
+                .0
+                .ask(paths::GET, &body, Repeat::Safe)
+                .await
+                .map_err(|failure| self.error(failure))?;
+            if got.blocks.is_empty() || got.blocks.len() > asked.len() {
+                return Err(self.error(Failure::Corrupt("an answer of another length".into())));
+            }
+            for (cid, bytes) in asked.iter().zip(got.blocks) {
+                let bytes = bytes.map(|bytes| bytes.into_vec());
+                if let Some(bytes) = &bytes {
+                    cid.verify(bytes)
+                        .map_err(|_| StoreError::Corrupt { cid: *cid })?;
+                }
+                found.push(bytes);
+            }
+        }
+        Ok(found)
     }
 
     async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError> {
@@ -123,7 +148,7 @@ impl HttpStore {
                         },
                     },
                     Code::Limit => StoreError::Limit {
-                        what: problem.detail,
+                        what: limit(&problem),
                     },
                     Code::Full => StoreError::Full {
                         what: problem.detail,

@@ -4,6 +4,7 @@
 //! One file a role. An attack is a test that prints `ATTACK id: figure`; `xtask/attacks.txt` lists them, and
 //! `cargo xtask attack` runs them and prints the table.
 
+pub mod anchors;
 pub mod author;
 pub mod impostor;
 pub mod mutate;

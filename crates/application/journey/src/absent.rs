@@ -7,9 +7,9 @@ use medibloc_consent::AnchorFields;
 use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, Digest, RecordId};
 
-use crate::ended::cid_of;
 use crate::party::{OwnAddress, change, table};
 use crate::sync::SyncReport;
+use crate::wipe::cid_of;
 use crate::{JourneyError, KeptRecord, Party, Standing};
 
 /// Packages asked for at once.

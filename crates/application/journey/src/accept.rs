@@ -388,6 +388,7 @@ impl Party {
         role: medibloc_record::PartRole,
         writer: &mut dyn std::io::Write,
     ) -> Result<(), JourneyError> {
+        let kept = &self.live_record(kept.record())?;
         let manifest = kept
             .manifest
             .as_ref()
@@ -411,7 +412,7 @@ fn no_committee(which: String) -> JourneyError {
 }
 
 /// Whether an object could not be had, which says nothing about the record.
-fn is_missing(error: &JourneyError) -> bool {
+pub(crate) fn is_missing(error: &JourneyError) -> bool {
     matches!(
         error,
         JourneyError::Unknown { .. }
@@ -423,7 +424,9 @@ fn is_missing(error: &JourneyError) -> bool {
 pub(crate) fn is_temporary(error: &JourneyError) -> bool {
     match error {
         JourneyError::Ledger(error) => error.is_retryable(),
-        JourneyError::Port(PortError::Unreachable { .. } | PortError::Vault { .. }) => true,
+        JourneyError::Port(
+            PortError::Unreachable { .. } | PortError::Limit { .. } | PortError::Vault { .. },
+        ) => true,
         JourneyError::Store(error) => error.is_retryable(),
         _ => false,
     }

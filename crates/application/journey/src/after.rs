@@ -49,10 +49,11 @@ impl Party {
                 };
                 Ok(vec![change(table::RECEIPTS, record.as_bytes(), &receipt)])
             }
+            Call::Erase(anchor) => self.after_erase(anchor.record_id(), outcome),
             Call::RotateSealingKey { .. } => self.next_key(own),
             Call::ReplaceCapsule { anchor, capsule } => {
                 let record = anchor.record_id();
-                let mut kept: KeptRecord = self.record(record)?;
+                let mut kept: KeptRecord = self.live_record(record)?;
                 kept.capsule = *capsule;
                 Ok(vec![change(table::RECORDS, record.as_bytes(), &kept)])
             }
@@ -71,6 +72,7 @@ impl Party {
             Call::Deliver { grant, number, .. } => {
                 (table::DELIVERIES, delivery_key(grant.id, *number))
             }
+            Call::Erase(anchor) => (table::ERASING, anchor.record_id().as_bytes().to_vec()),
             _ => return Ok(Vec::new()),
         };
         Ok(vec![Change::Delete { table, key }])

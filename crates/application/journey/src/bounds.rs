@@ -79,7 +79,9 @@ impl Message {
             Self::Access(request) => spend(readers(&request.readers), READER),
             Self::MoreReaders { readers: more } => spend(readers(more), READER),
             Self::Ended { grants, records } => spend(grants.len() + records.len(), 1),
-            Self::Purged { grants } => spend(grants.len(), 1),
+            Self::Purged {
+                grants, records, ..
+            } => spend(grants.len() + records.len(), 1),
             Self::WantReaders { .. } | Self::Declined { .. } => spend(1, 1),
         }
     }

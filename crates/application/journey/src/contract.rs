@@ -4,9 +4,9 @@ use medibloc_consent::{KeeperReply, KeeperRequest, ShareDeposit, SignedReply, Si
 use medibloc_dag::{Block, Codec};
 use medibloc_keys::{Phrase, SigningKey, recover};
 use medibloc_ledger::Call;
-use medibloc_record::{Draft, GrantId, LossReport, ReceiptId, RecordId, Role, Wrapped};
+use medibloc_record::{Digest, Draft, GrantId, LossReport, ReceiptId, RecordId, Role, Wrapped};
 
-use crate::ports::{Change, Letter, PortError, Ports, VaultPort};
+use crate::ports::{Change, FileFate, Letter, PortError, Ports, VaultPort};
 use crate::{JourneyError, Party};
 
 /// Runs the suite of a vault, on an empty one.
@@ -61,6 +61,15 @@ pub fn vault(vault: &dyn VaultPort) -> Result<(), PortError> {
     vault.drop_blob(block.cid())?;
     vault.drop_blob(block.cid())?;
     assert_eq!(vault.blob(block.cid())?, None, "dropped is gone");
+    let other = Block::of(Codec::Raw, b"other".to_vec()).expect("a small block");
+    vault.put_blobs(&[block.clone(), other.clone(), block.clone()])?;
+    assert_eq!(vault.blob(other.cid())?.as_deref(), Some(&b"other"[..]));
+    vault.drop_blobs(&[*block.cid(), *block.cid()])?;
+    vault.settle()?;
+    assert_eq!(vault.blob(block.cid())?, None, "dropped is gone");
+    assert!(vault.blob(other.cid())?.is_some(), "others stay");
+    let never = vault.drop_file("/nowhere/at/all", &Digest::of(b"never"));
+    assert_eq!(never, FileFate::Gone, "a file that is not there is gone");
     Ok(())
 }
 

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_dag::{Budget, Cid, Walk};
-use medibloc_record::{AccountId, Digest, GrantId, Package, RecordId};
+use medibloc_record::{AccountId, GrantId, RecordId};
 
-use crate::accept::is_temporary;
 use crate::errand::errand_key;
-use crate::grant::{EndOfGrant, HeldGrant, SharedKey};
-use crate::mail::Message;
-use crate::outbox::letter_row;
+use crate::exports::ExportedFile;
+use crate::grant::{EndOfGrant, HeldGrant};
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::read::KeptCopy;
+use crate::wipe::{Tell, Wipe, objects_of};
 use crate::{JourneyError, Party, SyncReport};
 
 impl Party {
@@ -28,11 +25,12 @@ impl Party {
                 continue;
             };
             if held.ended.is_none() && fits(id, &held) {
-                report.purged.extend(self.end_grant(id, held, end).await?);
+                report.purged.extend(self.end_grant(id, held, end)?);
                 report.ended.push(id);
             }
         }
-        Ok(())
+        self.resume_wipes(&mut report.files_left, &mut report.later)
+            .await
     }
 
     /// Ends grants whose purge-by date has passed.
@@ -56,25 +54,34 @@ impl Party {
         Ok(Vec::new())
     }
 
-    /// A reader's letter that it has purged.
+    /// A reader's letter that it has purged what grants opened.
     pub(crate) fn take_purged(
         &self,
         by: AccountId,
         grants: &[GrantId],
+        files: u32,
+        report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
         for (id, mut given) in self.grants()? {
             let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
             if grants.contains(&id) && reader == Some(by) {
                 given.purged = true;
+                given.files_kept = files;
+                let mut told =
+                    format!("{} purged what it had read under {id}", given.artefact.name);
+                if files > 0 {
+                    told.push_str(&format!("; it still keeps {files} files that it wrote out"));
+                }
+                report.told.push(told);
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
         }
         Ok(changes)
     }
 
-    /// Blocks first, then the rows that lead to them: a crash in between leaves nothing that is not found again.
-    async fn end_grant(
+    /// Rows and the wipe that follows from them in one step; blobs and files are wiped after it.
+    fn end_grant(
         &self,
         id: GrantId,
         mut held: HeldGrant,
@@ -87,6 +94,8 @@ impl Party {
             .flat_map(|other| other.records().collect::<Vec<_>>())
             .collect();
         let (mut changes, mut purged) = (Vec::new(), Vec::new());
+        let (mut records, mut roots) = (BTreeSet::new(), Vec::new());
+        let mut files: Vec<ExportedFile> = Vec::new();
         for key in core::mem::take(&mut held.keys) {
             let record = key.anchor.record_id();
             if !held.artefact.records.contains(&record) {
@@ -95,23 +104,38 @@ impl Party {
             if others.contains(&record) || self.is_own_copy(record)? {
                 continue;
             }
-            self.drop_copy(&key)?;
+            roots.extend(objects_of(&key.anchor));
+            if self.read_before(record)?.is_some() {
+                purged.push(record);
+            }
             for table in [table::READS, table::RECEIPTS] {
                 changes.push(Change::Delete {
                     table,
                     key: record.as_bytes().to_vec(),
                 });
             }
-            purged.push(record);
+            files.extend(self.exports_of(record)?);
+            records.insert(record);
         }
         held.ended = Some(end);
         changes.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
-        // What is purged is purged, whether it can be told or not.
-        match self.purged_letter(id, &held).await {
-            Ok(letter) => changes.push(letter),
-            Err(error) if is_temporary(&error) => return Err(error),
-            Err(_) => {}
-        }
+        let letter = errand_key("purged", &[id.as_bytes()]);
+        let wipe = Wipe {
+            key: letter,
+            cids: self.only_of(&records, roots)?,
+            files,
+            keep_files: false,
+            tell: vec![Tell {
+                letter,
+                own: held.own,
+                owner: held.owner,
+                node: held.artefact.owner_node.clone(),
+                pairing: held.artefact.pairing.clone(),
+                grants: vec![id],
+                records: Vec::new(),
+            }],
+        };
+        changes.push(wipe.row());
         self.ports.vault.apply(changes)?;
         Ok(purged)
     }
@@ -125,65 +149,4 @@ impl Party {
         }
         Ok(false)
     }
-
-    fn drop_copy(&self, key: &SharedKey) -> Result<(), JourneyError> {
-        let record = key.anchor.record_id();
-        let vault = &self.ports.vault;
-        if let Some(copy) = self.row::<KeptCopy>(table::READS, record.as_bytes())? {
-            for part in &copy.manifest.parts {
-                self.drop_dag(&part.cid)?;
-            }
-        }
-        let anchor = &key.anchor;
-        if let Some(bytes) = vault.blob(&cid_of(anchor.package))?
-            && let Ok(package) = Package::parse(&bytes)
-            && let Some(manifest) = package.manifest_cid
-        {
-            self.drop_dag(&manifest)?;
-        }
-        for digest in [anchor.package, anchor.key_set, anchor.attestation] {
-            vault.drop_blob(&cid_of(digest))?;
-        }
-        Ok(())
-    }
-
-    /// Leaves before the nodes that name them. What leads nowhere is dropped itself.
-    fn drop_dag(&self, root: &Cid) -> Result<(), JourneyError> {
-        let mut found = vec![*root];
-        if let Ok(mut walk) = Walk::of_unknown_size(*root, Budget::of_record()) {
-            while let Some(wanted) = walk.next_block() {
-                if !wanted.is_leaf()
-                    && let Some(bytes) = self.ports.vault.blob(wanted.cid())?
-                {
-                    // What is here was taken by the same walk; what was not has nothing below it here.
-                    let _nothing_below = walk.take(&wanted, &bytes);
-                }
-                found.push(*wanted.cid());
-            }
-        }
-        for cid in found.iter().rev() {
-            self.ports.vault.drop_blob(cid)?;
-        }
-        Ok(())
-    }
-
-    /// Tells the owner, under the address that read.
-    async fn purged_letter(&self, id: GrantId, held: &HeldGrant) -> Result<Change, JourneyError> {
-        let own = self.own_address(held.own)?;
-        let (to, to_key) = self.reached(held.owner).await?;
-        let letter = self.compose(
-            errand_key("purged", &[id.as_bytes()]),
-            held.artefact.pairing.as_ref(),
-            &own,
-            (to, &to_key),
-            &held.artefact.owner_node,
-            &Message::Purged { grants: vec![id] },
-        )?;
-        Ok(letter_row(&letter))
-    }
-}
-
-/// The identifier of a single-block object.
-pub(crate) const fn cid_of(digest: Digest) -> Cid {
-    Cid::from_dag_cbor_digest(digest.to_bytes())
 }

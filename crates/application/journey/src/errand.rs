@@ -3,7 +3,7 @@
 
 use medibloc_dag::Cid;
 use medibloc_ledger::{Call, Event, LedgerError, Outcome, SignedCall};
-use medibloc_record::{AccountId, Timestamp, keccak256};
+use medibloc_record::{AccountId, RecordId, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::Outgoing;
@@ -137,6 +137,10 @@ impl Party {
                 }
                 changes.push(gone(&errand.key));
                 self.ports.vault.apply(changes)?;
+                if errand.is_a_consent() {
+                    // Storage has it: what is sealed to others is not kept here beside the consent itself.
+                    self.ports.vault.drop_blobs(&errand.objects)?;
+                }
                 Ok(outcome)
             }
             Err(error) if !is_refused(&error) => {
@@ -222,6 +226,28 @@ impl Errand {
     /// Whether nothing of it has left this machine yet.
     pub(crate) const fn is_unsent(&self) -> bool {
         self.signed.is_none()
+    }
+
+    const fn is_a_consent(&self) -> bool {
+        matches!(
+            self.call,
+            Call::Grant { .. } | Call::GrantWrite(_) | Call::Deliver { .. }
+        )
+    }
+
+    /// Objects of the vault that it stores first.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.objects.iter().copied()
+    }
+
+    /// Whether it does something with this record that an erasure makes pointless. The erasure itself is not meant.
+    pub(crate) fn is_about(&self, record: RecordId) -> bool {
+        match &self.call {
+            Call::Retract(anchor) | Call::Accept(anchor) => anchor.record_id() == record,
+            Call::ReplaceCapsule { anchor, .. } => anchor.record_id() == record,
+            Call::OpenRead { record: opened, .. } => *opened == record,
+            _ => false,
+        }
     }
 }
 

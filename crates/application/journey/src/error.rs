@@ -4,7 +4,7 @@ use medibloc_consent::Reason;
 use medibloc_dag::DagError;
 use medibloc_keys::KeysError;
 use medibloc_ledger::LedgerError;
-use medibloc_record::{NormaliseError, RecordId, SealedError};
+use medibloc_record::{NormaliseError, RecordId, SealedError, Timestamp};
 use medibloc_seal::SealError;
 use medibloc_store::StoreError;
 
@@ -71,6 +71,17 @@ pub enum JourneyError {
         /// What it looked at.
         what: &'static str,
     },
+    /// The record was erased.
+    #[error(
+        "record {record} was erased by its owner{}; nothing of it is left here, and nothing can bring it back",
+        .at.map(|at| format!(" at {at}")).unwrap_or_default()
+    )]
+    Erased {
+        /// The record.
+        record: RecordId,
+        /// When, if it is known.
+        at: Option<Timestamp>,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"
@@ -85,4 +96,16 @@ pub enum JourneyError {
         /// Reasons of the others.
         why: String,
     },
+}
+
+impl JourneyError {
+    /// Whether a peer's limit is reached: it says when it ends.
+    pub const fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::Ledger(LedgerError::Limit { .. })
+                | Self::Store(StoreError::Limit { .. })
+                | Self::Port(PortError::Limit { .. })
+        )
+    }
 }

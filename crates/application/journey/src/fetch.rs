@@ -1,18 +1,110 @@
 //! Fetching the objects of a record into the vault, and opening from there: bounded, for what is fetched was not checked yet.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use medibloc_dag::{Cid, DagError, Walk};
-use medibloc_record::{Digest, Manifest, ManifestPart};
+use medibloc_dag::{Block, Cid, DagError, Walk};
+use medibloc_record::{Digest, Manifest, ManifestPart, Package};
 use medibloc_seal::{walk_manifest, walk_part};
 use medibloc_store::Store;
 
 use crate::blocks::WINDOW;
+use crate::looks::Look;
 use crate::ports::PortError;
 use crate::together::{Asked, all};
+use crate::wipe::{cid_of, objects_of};
 use crate::{JourneyError, Party};
 
+/// Blocks fetched ahead for one record at most: what was not checked yet is fetched in small.
+const AHEAD_BLOCKS: usize = 64;
+/// Bytes of the parts of one record that is fetched ahead; larger ones are fetched when they are looked at.
+const AHEAD_BYTES: u64 = 4 << 20;
+/// Blocks in one question.
+const ASKED: usize = 256;
+
 impl Party {
+    /// Fetches the objects and small parts of several records of one own address in few requests. What is missing is told
+    /// by who looks for it.
+    pub(crate) async fn fetch_ahead_of(
+        &self,
+        store: &dyn Store,
+        looks: &[&Look],
+    ) -> Result<(), JourneyError> {
+        let mut asked = BTreeSet::new();
+        let mut wanted = Vec::new();
+        for look in looks {
+            wanted.extend(objects_of(&look.anchor));
+            wanted.push(cid_of(look.capsule));
+        }
+        self.fetch_many(store, wanted, &mut asked).await?;
+        let mut open: Vec<Vec<Cid>> = Vec::new();
+        for look in looks {
+            let Some(bytes) = self.ports.vault.blob(&cid_of(look.anchor.package))? else {
+                continue;
+            };
+            let Ok(package) = Package::parse(&bytes) else {
+                continue;
+            };
+            let size = package
+                .parts
+                .iter()
+                .fold(0u64, |sum, part| sum.saturating_add(part.size));
+            if size <= AHEAD_BYTES {
+                let parts = package.parts.iter().map(|part| part.cid);
+                open.push(
+                    parts
+                        .chain(package.manifest_cid)
+                        .take(AHEAD_BLOCKS)
+                        .collect(),
+                );
+            }
+        }
+        let mut left = vec![AHEAD_BLOCKS; open.len()];
+        while open.iter().any(|roots| !roots.is_empty()) {
+            let wanted = open.iter().flatten().copied().collect();
+            self.fetch_many(store, wanted, &mut asked).await?;
+            for (roots, left) in open.iter_mut().zip(&mut left) {
+                let mut below = Vec::new();
+                for cid in core::mem::take(roots) {
+                    *left = left.saturating_sub(1);
+                    if cid.codec() == medibloc_dag::Codec::DagPb
+                        && let Some(bytes) = self.ports.vault.blob(&cid)?
+                    {
+                        below.extend(medibloc_dag::unixfs::links(&cid, &bytes).unwrap_or_default());
+                    }
+                }
+                below.retain(|cid| !asked.contains(cid));
+                below.truncate(*left);
+                *roots = below;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_many(
+        &self,
+        store: &dyn Store,
+        wanted: Vec<Cid>,
+        asked: &mut BTreeSet<Cid>,
+    ) -> Result<(), JourneyError> {
+        let mut missing = Vec::new();
+        for cid in wanted {
+            if asked.insert(cid) && self.ports.vault.blob(&cid)?.is_none() {
+                missing.push(cid);
+            }
+        }
+        for cids in missing.chunks(ASKED) {
+            let found = store.get_many(cids).await?;
+            let mut blocks = Vec::with_capacity(found.len());
+            for (cid, bytes) in cids.iter().zip(found) {
+                // One that is not what its identifier says is as good as missing.
+                blocks.extend(bytes.and_then(|bytes| Block::new(*cid, bytes).ok()));
+            }
+            self.ports.vault.put_blobs(&blocks)?;
+        }
+        Ok(())
+    }
+
     /// A single-block object, from the vault or from storage; kept in the vault.
     pub(crate) async fn object(
         &self,
@@ -24,6 +116,20 @@ impl Party {
             .await
     }
 
+    /// The same without keeping it: what is sealed inside belongs to a row, and goes with it.
+    pub(crate) async fn object_once(
+        &self,
+        store: &dyn Store,
+        digest: Digest,
+        what: &'static str,
+    ) -> Result<Vec<u8>, JourneyError> {
+        let cid = Cid::from_dag_cbor_digest(digest.to_bytes());
+        if let Some(bytes) = self.ports.vault.blob(&cid)? {
+            return Ok(bytes);
+        }
+        Ok(fetched(store, &cid, what).await?.into_bytes())
+    }
+
     pub(crate) async fn block(
         &self,
         store: &dyn Store,
@@ -33,12 +139,7 @@ impl Party {
         if let Some(bytes) = self.ports.vault.blob(cid)? {
             return Ok(bytes);
         }
-        let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
-            what: format!("the {what} {cid}"),
-            hint: "no node has it for this address; sync again later, or ask the author to store it again",
-        })?;
-        let block = medibloc_dag::Block::new(*cid, bytes)
-            .map_err(|source| JourneyError::Malformed { what, source })?;
+        let block = fetched(store, cid, what).await?;
         self.ports.vault.put_blob(&block)?;
         Ok(block.into_bytes())
     }
@@ -106,6 +207,14 @@ pub(crate) fn untrusted(what: &'static str, error: &DagError) -> JourneyError {
     }
 }
 
+async fn fetched(store: &dyn Store, cid: &Cid, what: &'static str) -> Result<Block, JourneyError> {
+    let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
+        what: format!("the {what} {cid}"),
+        hint: "no node has it for this address; sync again later, or ask the author to store it again",
+    })?;
+    Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
+}
+
 /// Blocks of the vault, for opening. That the vault fails is no fault of the record: see [`Party::with_vault`].
 pub(crate) struct VaultSource<'a> {
     party: &'a Party,
@@ -149,7 +258,7 @@ impl Party {
 
 #[cfg(test)]
 mod tests {
-    use medibloc_dag::{Block, Codec};
+    use medibloc_dag::Codec;
     use medibloc_keys::{Language, Phrase, SeededEntropy};
     use medibloc_record::{PartKey, PartRole, Role};
 

@@ -207,7 +207,22 @@ fn letters_open_for_ever() {
         records: vec![RecordId::new([7; 32])],
     };
     check("message-ended", &ended);
-    check("message-purged", &Message::Purged { grants });
+    check(
+        "message-purged",
+        &Message::Purged {
+            grants,
+            records: Vec::new(),
+            files: 0,
+        },
+    );
+    check(
+        "message-purged-erased",
+        &Message::Purged {
+            grants: Vec::new(),
+            records: vec![RecordId::new([5; 32])],
+            files: 2,
+        },
+    );
     let why = WhyDeclined::Used;
     check("message-declined", &Message::Declined { why });
 }

@@ -115,6 +115,17 @@ pub struct GivenGrant {
     pub revoked: bool,
     /// The reader says that it no longer keeps what it read.
     pub purged: bool,
+    /// Files that it wrote out before and keeps, as it says.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub files_kept: u32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+pub(crate) const fn is_none(files: &u32) -> bool {
+    *files == 0
 }
 
 /// A grant as the reader keeps it.
@@ -442,6 +453,7 @@ impl GivenGrant {
             artefact,
             revoked: false,
             purged: false,
+            files_kept: 0,
         }
     }
 

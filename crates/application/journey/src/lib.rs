@@ -76,16 +76,22 @@ pub mod contract;
 mod credential;
 mod decline;
 mod doors;
+mod elsewhere;
 mod ended;
+mod erase;
 mod errand;
 mod error;
+mod exports;
+mod fair;
 mod feed;
 mod fetch;
 #[cfg(test)]
 mod golden;
 mod grant;
+mod looks;
 mod mail;
 pub mod memory;
+mod missed;
 #[cfg(test)]
 mod mutated;
 mod outbox;
@@ -103,8 +109,10 @@ mod rotate;
 mod secret;
 mod sync;
 mod together;
+mod tombstone;
 mod verify;
 mod views;
+mod wipe;
 mod write;
 
 pub use accept::{KeptRecord, Standing};
@@ -112,7 +120,9 @@ pub use aside::SetAside;
 pub use audit::NamedLine;
 pub use credential::Credential;
 pub use doors::Pairing;
+pub use erase::{ErasedNow, Erasure, Exports, Purge};
 pub use error::JourneyError;
+pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
@@ -120,9 +130,9 @@ pub use grant::{
 pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
-pub use party::{AddressUse, OwnAddress, Party};
+pub use party::{AddressUse, OwnAddress, Party, Watcher};
 pub use ports::{
-    Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+    Change, Clock, FileFate, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
 pub use proof::{
     ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
@@ -132,6 +142,7 @@ pub use reach::Reach;
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;
+pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};
 pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};
 pub use views::{
     ContactView, GrantState, GrantView, InvitationView, JobView, PartView, RecordView, RequestView,

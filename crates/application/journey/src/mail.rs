@@ -38,10 +38,16 @@ pub enum Message {
         /// How many.
         count: u8,
     },
-    /// What was read under these grants is no longer kept.
+    /// What was read under these grants, or of these erased records, is no longer kept.
     Purged {
-        /// The grants.
+        /// Grants that have ended.
         grants: Vec<GrantId>,
+        /// Records that their owner erased.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        records: Vec<RecordId>,
+        /// Files that were written out of the vault before and stay.
+        #[serde(default, skip_serializing_if = "crate::grant::is_none")]
+        files: u32,
     },
     /// The invitation that a card answered was not open any more.
     Declined {

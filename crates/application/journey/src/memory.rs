@@ -18,7 +18,7 @@ use medibloc_record::{AccountId, Address, Digest, RecordId, Threshold, Timestamp
 use medibloc_store::{MemoryStore, Store};
 
 use crate::ports::{
-    Change, Clock, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+    Change, Clock, FileFate, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
 use crate::{Credential, Pace};
 
@@ -33,6 +33,25 @@ type Tables = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 pub struct MemoryVault {
     tables: Mutex<Tables>,
     blobs: Mutex<BTreeMap<Cid, Vec<u8>>>,
+    /// Files that were written out, by path.
+    pub files: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+impl MemoryVault {
+    /// Everything that it keeps, for a search: keys and values of all rows, identifiers and bytes of all blobs.
+    pub fn dump(&self) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        for rows in lock(&self.tables).values() {
+            all.extend(
+                rows.iter()
+                    .flat_map(|(key, value)| [key.clone(), value.clone()]),
+            );
+        }
+        for (cid, bytes) in lock(&self.blobs).iter() {
+            all.extend([cid.to_bytes(), bytes.clone()]);
+        }
+        all
+    }
 }
 
 impl VaultPort for MemoryVault {
@@ -81,6 +100,24 @@ impl VaultPort for MemoryVault {
     fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
         lock(&self.blobs).remove(cid);
         Ok(())
+    }
+
+    fn settle(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
+        let mut files = lock(&self.files);
+        match files.get(path) {
+            None => FileFate::Gone,
+            Some(bytes) if Digest::of(bytes) == *sha256 => {
+                files.remove(path);
+                FileFate::Gone
+            }
+            Some(_) => FileFate::Stays {
+                why: "it was changed since".into(),
+            },
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod plan;
 pub use haste::Haste;
 pub use plan::{Planned, Sooner};
 
+pub(crate) use ahead::register_key;
 pub(crate) use plan::accept_key;
 
 const HOUR: u64 = 3_600;

@@ -50,6 +50,16 @@ pub(crate) mod table {
     pub(crate) const ALARMS: &str = "alarms";
     pub(crate) const FEEDS: &str = "feeds";
     pub(crate) const READ_PLANS: &str = "planned-reads";
+    pub(crate) const EXPORTS: &str = "exports";
+    pub(crate) const WIPES: &str = "wipes";
+    pub(crate) const ERASED: &str = "erased";
+    pub(crate) const ERASING: &str = "erasing";
+    pub(crate) const READ_BY: &str = "read-by";
+    pub(crate) const LOOKS: &str = "looks";
+    pub(crate) const MISSED: &str = "missed";
+    pub(crate) const ELSEWHERE: &str = "elsewhere";
+    /// Addresses of which this device sent the registration.
+    pub(crate) const SENT_REGISTRATIONS: &str = "sent-registrations";
 }
 
 /// What one derived address is for.
@@ -95,11 +105,16 @@ impl OwnAddress {
     }
 }
 
+/// Is told how far long work is: what is done, and what there is in all.
+pub type Watcher = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
+
 /// A person or organisation with its phrase, its vault and its way to the others.
 pub struct Party {
     pub(crate) seed: Seed,
     role: Role,
     pub(crate) ports: Ports,
+    /// Is told how many of how many records were looked at.
+    watcher: Option<Watcher>,
     /// Keys that were derived already: a derivation is five points of the curve.
     signers: Mutex<BTreeMap<Option<u32>, SigningKey>>,
     /// Contacts and patrons were seen to stand in a table each.
@@ -123,9 +138,25 @@ impl Party {
             seed,
             role,
             ports,
+            watcher: None,
             signers: Mutex::new(BTreeMap::new()),
             split: AtomicBool::new(false),
             unexplained: AtomicU32::new(0),
+        }
+    }
+
+    /// The same party, that tells how far it is: records done, and records in all.
+    #[must_use]
+    pub fn watched_by(self, watcher: Watcher) -> Self {
+        Self {
+            watcher: Some(watcher),
+            ..self
+        }
+    }
+
+    pub(crate) fn watched(&self, done: usize, all: usize) {
+        if let Some(watcher) = &self.watcher {
+            watcher(done, all);
         }
     }
 
@@ -226,20 +257,28 @@ impl Party {
         count: usize,
         purpose: AddressUse,
     ) -> Result<Vec<OwnAddress>, JourneyError> {
-        let mut fresh = self.spares(count, &purpose)?;
-        let mut next = self.next_index()?;
+        let mut fresh: Vec<OwnAddress> = Vec::new();
+        for own in self.spares(count, &purpose)? {
+            if self.register_fresh(&own).await? {
+                fresh.push(own);
+            }
+        }
+        let mut next = self.next_index()?.saturating_sub(1);
         while fresh.len() < count {
+            next = next.saturating_add(1);
             let own = self.derive(next, purpose.clone());
+            if self.ports.facts.account_of(own.address).await?.is_some() {
+                // Another device of this phrase was first.
+                self.note_elsewhere(next)?;
+                continue;
+            }
             self.ports.vault.apply(vec![
                 change(table::ADDRESSES, own.address.as_bytes(), &own),
                 change(table::RESERVED, own.address.as_bytes(), &own),
             ])?;
-            fresh.push(own);
-            next += 1;
-        }
-        for own in &fresh {
-            self.register(own).await?;
-            self.registered(own)?;
+            if self.register_fresh(&own).await? {
+                fresh.push(own);
+            }
         }
         Ok(fresh)
     }
@@ -247,7 +286,45 @@ impl Party {
     /// The first index that was never derived; 0 is that of own records.
     pub(crate) fn next_index(&self) -> Result<u32, JourneyError> {
         let last = self.addresses()?.iter().filter_map(|own| own.index).max();
-        Ok(last.unwrap_or(0) + 1)
+        Ok(last.unwrap_or(0).saturating_add(1))
+    }
+
+    /// Registers a reserved address. False if another device of the phrase registered it: it is that one's.
+    async fn register_fresh(&self, own: &OwnAddress) -> Result<bool, JourneyError> {
+        let key = own.address.as_bytes();
+        let sent = self
+            .ports
+            .vault
+            .get(table::SENT_REGISTRATIONS, key)?
+            .is_some();
+        let is_registered = async || {
+            Ok::<_, JourneyError>(self.ports.facts.account_of(own.address).await?.is_some())
+        };
+        let is_ours = if is_registered().await? {
+            // What went out before a crash became final in between.
+            sent
+        } else {
+            self.put(table::SENT_REGISTRATIONS, key, &true)?;
+            let call = Call::Register {
+                // As of any address but the public one.
+                role: Role::Person,
+                sealing_key: self.sealing(own).public().key,
+            };
+            match self.call(own, &call).await {
+                Ok(_) => true,
+                Err(JourneyError::Ledger(
+                    LedgerError::Refused(Refusal::Exists { .. }) | LedgerError::BadRequest { .. },
+                )) if is_registered().await? => sent,
+                Err(error) => return Err(error),
+            }
+        };
+        if is_ours {
+            self.registered(own)?;
+        } else if let Some(index) = own.index {
+            self.note_elsewhere(index)?;
+            self.ports.vault.apply(vec![used(own.address)])?;
+        }
+        Ok(is_ours)
     }
 
     async fn register(&self, own: &OwnAddress) -> Result<(), JourneyError> {
@@ -265,7 +342,7 @@ impl Party {
             sealing_key: self.sealing(own).public().key,
         };
         match self.call(own, &call).await {
-            // The request of before a crash became final in between.
+            // The request of before a crash became final in between, or another device was first.
             Err(JourneyError::Ledger(LedgerError::Refused(Refusal::Exists { .. }))) => Ok(()),
             other => other.map(|_| ()),
         }

@@ -9,7 +9,7 @@ use medibloc_consent::{
 use medibloc_dag::{Block, Cid};
 use medibloc_keys::{Entropy, SigningKey};
 use medibloc_ledger::{Events, Facts, Relay, Submit};
-use medibloc_record::{AccountId, Address, RecordId, Timestamp, TypedDomain, Wrapped};
+use medibloc_record::{AccountId, Address, Digest, RecordId, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -26,6 +26,14 @@ pub enum PortError {
         /// Who.
         peer: String,
         /// What happened.
+        why: String,
+    },
+    /// A limit of the peer is reached; it answers well otherwise.
+    #[error("a limit of {peer} is reached: {why}")]
+    Limit {
+        /// Who.
+        peer: String,
+        /// Which, and when it ends.
         why: String,
     },
     /// The peer refused.
@@ -85,6 +93,18 @@ impl core::fmt::Debug for Change {
 /// Key and value of one row.
 pub type Row = (Vec<u8>, Vec<u8>);
 
+/// What became of a file that was written out of the vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFate {
+    /// It is not there any more.
+    Gone,
+    /// It was left.
+    Stays {
+        /// Why, for people.
+        why: String,
+    },
+}
+
 /// The owner's local encrypted database and blobs: the primary copy.
 pub trait VaultPort: Send + Sync {
     /// A row.
@@ -95,10 +115,22 @@ pub trait VaultPort: Send + Sync {
     fn apply(&self, changes: Vec<Change>) -> Result<(), PortError>;
     /// Keeps a sealed block; durable when it returns.
     fn put_blob(&self, block: &Block) -> Result<(), PortError>;
+    /// Keeps sealed blocks; all are durable when it returns.
+    fn put_blobs(&self, blocks: &[Block]) -> Result<(), PortError> {
+        blocks.iter().try_for_each(|block| self.put_blob(block))
+    }
     /// A sealed block.
     fn blob(&self, cid: &Cid) -> Result<Option<Vec<u8>>, PortError>;
     /// Forgets a sealed block.
     fn drop_blob(&self, cid: &Cid) -> Result<(), PortError>;
+    /// Forgets sealed blocks.
+    fn drop_blobs(&self, cids: &[Cid]) -> Result<(), PortError> {
+        cids.iter().try_for_each(|cid| self.drop_blob(cid))
+    }
+    /// What was forgotten leaves the disk too, not only the database's sight.
+    fn settle(&self) -> Result<(), PortError>;
+    /// Deletes a file that was written out of the vault, unless it holds something else by now.
+    fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate;
 }
 
 /// A sealed message on its way; only this much of it is in the clear.

@@ -32,6 +32,8 @@ impl Party {
         let reserved: Vec<OwnAddress> = self.rows(table::RESERVED)?;
         let mut own: Vec<OwnAddress> = self.addresses()?;
         own.retain(|own| reserved.iter().all(|other| other.address != own.address));
+        let elsewhere = self.elsewhere()?;
+        own.retain(|own| !elsewhere.contains(&own.address));
         let account = self.account();
         if self
             .ports
@@ -165,7 +167,16 @@ impl Party {
             Message::MoreReaders { readers } => self.take_readers(own, letter, readers).await,
             Message::WantReaders { count } => self.send_readers(letter, *count).await,
             Message::Ended { grants, .. } => self.take_ended(letter.account, grants, report).await,
-            Message::Purged { grants } => self.take_purged(letter.account, grants),
+            Message::Purged {
+                grants,
+                records,
+                files,
+            } => {
+                let mut changes = self.take_purged(letter.account, grants, *files, report)?;
+                let erased = self.take_purged_records(letter.account, records, *files, report)?;
+                changes.extend(erased);
+                Ok(changes)
+            }
             Message::Declined { why } => self.take_declined(letter.account, *why, report),
         }
     }
@@ -423,7 +434,11 @@ mod tests {
         for message in [
             Message::Access(request),
             Message::MoreReaders { readers },
-            Message::Purged { grants },
+            Message::Purged {
+                grants,
+                records: Vec::new(),
+                files: 0,
+            },
             Message::WantReaders { count: 3 },
         ] {
             forge(&story, own, &message).await;

@@ -80,6 +80,9 @@ pub struct ReadRecord {
 impl Party {
     /// Opens a record under a held grant.
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        if self.erasure(record)?.is_some() {
+            return Err(self.erased_error(record)?);
+        }
         let (held, key) = self.held_key(record)?;
         let own = self.own_address(held.own)?;
         let receipt = self.open_read(&own, &held, &key).await?;

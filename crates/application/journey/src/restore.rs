@@ -1,11 +1,11 @@
 //! Restore (design 11, row 18): the phrase and the deployment file are enough. Addresses are found with a gap of
 //! 20 registrations; then anchors, objects, consents and contacts come back through the same checks as in sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_keys::Phrase;
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{GrantId, Role};
+use medibloc_record::{AccountId, GrantId, Role};
 
 use crate::caught::caught;
 use crate::grant::GivenGrant;
@@ -46,17 +46,22 @@ impl RestoreReport {
     pub fn advice(&self) -> Option<String> {
         if self.is_empty() {
             return Some(
-                "no address of this phrase is registered on this chain: check each word, their order and the word \
-                 list, and that deployment.json is the one of your node; then restore again"
+                "no account of this phrase is on this chain. The words are a valid phrase, so there may be nothing to \
+                 restore: begin with `medibloc init` if it was never used here. If it was, check that deployment.json \
+                 is the one of your node, and compare the words with the paper (one phrase of 256 with a wrong word \
+                 looks valid too)"
                     .into(),
             );
         }
-        (!self.missing.is_empty() || !self.sync.later.is_empty()).then(|| {
-            let open = self.missing.len() + self.sync.later.len();
-            format!(
-                "{open} things could not be fetched now; run `medibloc sync` when your node answers"
-            )
+        let open = self.open();
+        (open > 0).then(|| {
+            format!("{open} things could not be fetched; run `medibloc sync` or the same command again, it goes on")
         })
+    }
+
+    /// How much is missing.
+    pub const fn open(&self) -> usize {
+        self.missing.len() + self.sync.later.len() + self.sync.missed.len()
     }
 }
 
@@ -67,7 +72,15 @@ impl Party {
         role: Role,
         ports: Ports,
     ) -> Result<(Self, RestoreReport), JourneyError> {
-        let party = Self::new(phrase.seed(), role, ports);
+        Self::new(phrase.seed(), role, ports).restored().await
+    }
+
+    /// The same for a party that was made already; goes on where a restore was broken off.
+    ///
+    /// # Errors
+    /// If the chain does not answer or the vault fails. What cannot be fetched now is in the report.
+    pub async fn restored(self) -> Result<(Self, RestoreReport), JourneyError> {
+        let party = self;
         let mut report = RestoreReport {
             registered: party
                 .ports
@@ -103,7 +116,13 @@ impl Party {
                     key_version: facts.sealing_key.version,
                     ..own
                 };
-                self.put(table::ADDRESSES, own.address.as_bytes(), &own)?;
+                let key = own.address.as_bytes();
+                let mut rows = vec![change(table::ADDRESSES, key, &own)];
+                if index > 0 && self.ports.vault.get(table::ADDRESSES, key)?.is_none() {
+                    // The device that made it may live: what was not paired yet is its business.
+                    rows.push(change(table::ELSEWHERE, key, &true));
+                }
+                self.ports.vault.apply(rows)?;
                 (last, found) = (index, found + 1);
             }
             index += 1;
@@ -174,6 +193,44 @@ impl Party {
         Ok(unfinished.is_some())
     }
 
+    /// A consent that an own address gave is this phrase's, whichever device gave it: its object opens with the own key.
+    pub(crate) async fn take_own_consent(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        owner: AccountId,
+        event: &Event,
+    ) -> Result<(), JourneyError> {
+        let (table, id) = match event {
+            Event::Granted(grant) => (table::GRANTS, grant.id),
+            Event::WriteGranted(write) => {
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                (table::WRITE_GRANTS, id)
+            }
+            _ => return Ok(()),
+        };
+        if !own.contains_key(&owner)
+            || self.is_restoring()?
+            || self.ports.vault.get(table, id.as_bytes())?.is_some()
+        {
+            return Ok(());
+        }
+        self.find_consent(event).await.map(drop)
+    }
+
+    /// A key list that another device of this phrase gave.
+    pub(crate) async fn take_own_delivery(
+        &self,
+        event: &Event,
+        grant: GrantId,
+        number: u32,
+    ) -> Result<(), JourneyError> {
+        let key = delivery_key(grant, number);
+        if self.ports.vault.get(table::DELIVERIES, &key)?.is_some() {
+            return Ok(());
+        }
+        self.find_change(event).await.map(drop)
+    }
+
     async fn find_consent(&self, event: &Event) -> Result<bool, JourneyError> {
         let (owner, other, id, digest) = match event {
             Event::Granted(grant) => (grant.owner, grant.reader, grant.id, grant.terms.digest),
@@ -198,7 +255,9 @@ impl Party {
             }
             _ => return Ok(false),
         };
-        let contact = Contact {
+        // One that is known here knows more: addresses that were not used yet.
+        let known = self.contact(artefact.paired).ok();
+        let contact = known.unwrap_or(Contact {
             own: artefact.paired,
             party: artefact.party,
             card: ContactCard::restored(
@@ -210,7 +269,7 @@ impl Party {
             confirmed: true,
             unused: Vec::new(),
             pairing: artefact.pairing.clone(),
-        };
+        });
         self.ports.vault.apply(vec![
             change(table::CONTACTS, contact.own.as_bytes(), &contact),
             change(table, id.as_bytes(), &GivenGrant::new(owner, artefact)),

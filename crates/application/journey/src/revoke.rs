@@ -1,9 +1,8 @@
-//! Revoke and erase (design 11, rows 16 and 16b). Each is an errand, and the reader's letter leaves when it is final.
+//! Revoke (design 11, row 16). Each is an errand, and the reader's letter leaves when it is final.
 
-use medibloc_consent::{DeletionStatement, Scope};
-use medibloc_keys::recover;
+use medibloc_consent::Scope;
 use medibloc_ledger::Call;
-use medibloc_record::{AccountId, GrantId, RecordId};
+use medibloc_record::{AccountId, GrantId};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::plan::{Plan, forget_plan};
@@ -11,7 +10,7 @@ use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::{AddressUse, OwnAddress, table};
 use crate::ports::Change;
-use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
+use crate::{GivenGrant, JourneyError, Party};
 
 /// The plan that a class or all grant was given under ends with any of its grants.
 fn end_of_plan(given: &GivenGrant) -> Option<Change> {
@@ -211,69 +210,5 @@ impl Party {
             &message,
         )
         .map(Some)
-    }
-
-    /// Erases a record: final on chain first, then keepers destroy their local keys and storage deletes. Gives the
-    /// number of keepers that signed a deletion; n − t + 1 of them are final.
-    pub async fn erase(&self, record: RecordId) -> Result<usize, JourneyError> {
-        let kept = self.record(record)?;
-        let facts = self.ports.facts.record(record).await?;
-        let key = errand_key("erase", &[record.as_bytes()]);
-        if self.errand(&key)?.is_some() {
-            self.finish(&key).await?;
-        } else if !facts.is_some_and(|facts| facts.erased) {
-            let what = format!("erasure of record {record}");
-            let call = Call::Erase(kept.anchor);
-            self.begin(key, what, kept.anchor.owner, call, Luggage::default())
-                .await?;
-        }
-        self.mark_erased(record)?;
-        Ok(self.collect_statements(&kept).await?.0)
-    }
-
-    /// Asks keepers for their deletion statements; keeps those that are signed, and counts them and the keepers.
-    async fn collect_statements(&self, kept: &KeptRecord) -> Result<(usize, usize), JourneyError> {
-        let record = kept.record();
-        let own = self.own_address(kept.anchor.owner)?;
-        let committee = self.committee_at(kept.block).await?;
-        let keepers = self.ports.network.keepers(&self.signer(&own));
-        let mut statements = 0;
-        for keeper in &committee.keepers {
-            let key = [record.as_bytes().as_slice(), &[keeper.index]].concat();
-            if self.ports.vault.get(table::STATEMENTS, &key)?.is_some() {
-                statements += 1;
-                continue;
-            }
-            if let Ok(Some(statement)) = keepers.deletion(keeper.index, record).await
-                && recover(
-                    &DeletionStatement::digest(keeper.signer, record, &self.ports.domain),
-                    &statement.signature,
-                )
-                .is_ok_and(|signer| signer == keeper.signer)
-            {
-                self.put(table::STATEMENTS, &key, &statement)?;
-                statements += 1;
-            }
-        }
-        Ok((statements, committee.keepers.len()))
-    }
-
-    /// Goes on asking for deletion statements until every keeper has signed.
-    pub(crate) async fn resume_erasures(
-        &self,
-        later: &mut Vec<String>,
-    ) -> Result<(), JourneyError> {
-        let mut erased = self.records()?;
-        erased.retain(|kept| kept.standing == Standing::Erased);
-        for kept in erased {
-            let (got, of) = self.collect_statements(&kept).await?;
-            if got < of {
-                later.push(format!(
-                    "erasure of record {}: {got} of {of} keepers signed",
-                    kept.record()
-                ));
-            }
-        }
-        Ok(())
     }
 }

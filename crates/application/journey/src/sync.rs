@@ -9,9 +9,10 @@ use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
-use crate::accept::is_temporary;
 use crate::caught::caught;
+use crate::erase::ReadBy;
 use crate::grant::{EndOfGrant, GivenGrant};
+use crate::looks::Look;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, KeptRecord, Party, Standing};
@@ -20,8 +21,6 @@ use crate::{JourneyError, KeptRecord, Party, Standing};
 const UNEXPLAINED: u32 = 64;
 /// Blocks asked for at a time.
 const PAGE: u32 = 500;
-/// Records with missing objects that are looked at again by one sync.
-const LOOK_AGAIN: usize = 32;
 
 /// What a sync found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +47,18 @@ pub struct SyncReport {
     pub keys: usize,
     /// Held grants that have ended.
     pub ended: Vec<GrantId>,
-    /// Records whose copies were purged with them.
+    /// Records whose copies were purged, with a grant or because their owner erased them.
     pub purged: Vec<RecordId>,
+    /// Own records that another device of this phrase erased: nothing of them is left here.
+    pub erased: Vec<RecordId>,
+    /// What readers say of copies that they purged.
+    pub told: Vec<String>,
+    /// Exported files of purged or erased records that stay, with the reason.
+    pub files_left: Vec<(RecordId, String)>,
+    /// Events that were not taken yet, each with what is missing; they are tried again, with growing pauses.
+    pub missed: Vec<String>,
+    /// What is not tried again, with the reason.
+    pub given_up: Vec<String>,
     /// Own records that somebody was cleared to read since the last sync, with the reader's name.
     pub reads: Vec<(RecordId, String)>,
     /// Own records that keepers refused to somebody since the last sync, with the reader's name and the reason.
@@ -150,6 +159,10 @@ impl Party {
             .collect();
         let account = self.account();
         own.insert(account.id(), account);
+        // A wipe that a crash broke off comes first: nothing may find what is to be gone.
+        self.resume_wipes(&mut report.files_left, &mut report.later)
+            .await?;
+        self.resume_missed(&own, report).await?;
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, next) = self.events_from(start.next).await?;
         let unexplained = if start.next == 0 {
@@ -160,77 +173,109 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         let capsules = newest_capsules(&events);
         let over = self.already_over(&events)?;
-        let absent = self.absent(&own, &events, &capsules, report).await?;
+        self.absent(&own, &events, &capsules, report).await?;
+        self.queue(&mut own, &events, &capsules)?;
         let mut complete = true;
         for (at, event) in &events {
-            let is_absent =
-                matches!(event, Event::Anchored(anchor) if absent.contains(&anchor.record_id()));
-            if over.contains(at) || is_absent {
+            if over.contains(at) || matches!(event, Event::Anchored(_)) {
                 continue;
             }
-            let done = self.take_event(&own, at.block, event, &capsules, report);
+            let done = self.take_event(&own, at.block, event, report);
             let done = caught("event", done).await;
-            match done {
-                Ok(()) => {}
-                Err(error) if is_temporary(&error) => {
-                    complete = false;
-                    report.later.push(error.to_string());
+            let Err(error) = done else {
+                continue;
+            };
+            if matches!(error, JourneyError::Port(PortError::Vault { .. })) {
+                complete = false;
+                report.later.push(error.to_string());
+            } else if let Some(missed) = self.missed(*at, event, &error) {
+                report.later.push(error.to_string());
+                // At once: what follows may need to know.
+                match self.ports.vault.apply(vec![missed.row()]) {
+                    Ok(()) => {}
+                    Err(_) => complete = false,
                 }
+            } else if matches!(error, JourneyError::Untrusted { what: "grant", .. }) {
                 // Nothing of it is kept, and nothing of it is owed.
-                Err(JourneyError::Untrusted { what: "grant", .. }) => report.unpaired += 1,
-                Err(error) => report.later.push(error.to_string()),
+                report.unpaired += 1;
+            } else {
+                report.given_up.push(error.to_string());
             }
         }
-        self.recheck(&own, report).await?;
         if complete && next != start.next {
             self.put(table::CURSOR, b"chain", &Cursor { next })?;
         }
-        Ok(())
+        self.take_looks(&own, report).await
     }
 
-    async fn take_event(
+    /// Anchors for own addresses become rows that wait for a look; addresses that another device of the phrase
+    /// registered become own before what follows on the chain.
+    fn queue(
+        &self,
+        own: &mut BTreeMap<AccountId, OwnAddress>,
+        events: &[(EventRef, Event)],
+        capsules: &BTreeMap<RecordId, Digest>,
+    ) -> Result<(), JourneyError> {
+        let is_new = |(_, event): &(EventRef, Event)| matches!(event, Event::Registered { account, .. } if !own.contains_key(account));
+        let mut ahead = match events.iter().any(is_new) {
+            true => Some(self.ahead()?),
+            false => None,
+        };
+        let mut rows = Vec::new();
+        for (at, event) in events {
+            if let (Event::Registered { .. }, Some(ahead)) = (event, &mut ahead) {
+                self.take_registered(ahead, own, event)?;
+            }
+            let Event::Anchored(anchor) = event else {
+                continue;
+            };
+            let record = anchor.record_id();
+            if !own.contains_key(&anchor.owner)
+                || self
+                    .ports
+                    .vault
+                    .get(table::RECORDS, record.as_bytes())?
+                    .is_some()
+            {
+                continue;
+            }
+            let capsule = capsules.get(&record).copied().unwrap_or(anchor.capsule);
+            rows.push(Look::new(*anchor, *at, capsule).row());
+        }
+        // Before anything that follows on the chain: an erasure must find them.
+        Ok(self.ports.vault.apply(rows)?)
+    }
+
+    pub(crate) async fn take_event(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
         block: u64,
         event: &Event,
-        capsules: &BTreeMap<RecordId, Digest>,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
         let revoked = EndOfGrant::Revoked;
         match event {
-            Event::Anchored(anchor) => {
-                let Some(address) = own.get(&anchor.owner) else {
-                    return Ok(());
-                };
-                let capsule = capsules
-                    .get(&anchor.record_id())
-                    .copied()
-                    .unwrap_or(anchor.capsule);
-                let kept = self.look_at(address, block, anchor, capsule).await?;
-                match kept.standing {
-                    Standing::Accepted => report.accepted.push(kept.record()),
-                    Standing::NotAccepted { because } => {
-                        report.not_accepted.push((anchor.record_id(), because));
-                    }
-                    Standing::Checked | Standing::Erased => {}
-                }
-                Ok(())
-            }
             Event::Granted(grant) => {
                 if let Some(address) = own.get(&grant.reader)
                     && self.take_grant(address, grant).await?
                 {
                     report.grants += 1;
                 }
-                Ok(())
+                self.take_own_consent(own, grant.owner, event).await
             }
             Event::Delivered {
                 grant,
                 number,
                 digest,
             } => {
+                if self.is_missed_grant(*grant)? {
+                    return Err(JourneyError::Unknown {
+                        what: format!("consent {grant} of a key list"),
+                        hint: "its object is missing; it is tried again",
+                    });
+                }
                 report.keys += self.take_delivery(*grant, *number, *digest).await?;
-                Ok(())
+                self.take_own_delivery(event, *grant, *number).await
             }
             Event::Revoked { grant } => {
                 let changes = self.revoked_where(|id, _| id == *grant)?;
@@ -256,7 +301,7 @@ impl Party {
                 if own.contains_key(&write.author) {
                     self.take_write_grant(write).await?;
                 }
-                Ok(())
+                self.take_own_consent(own, write.owner, event).await
             }
             Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
             Event::Accepted { record } => self.now_accepted(*record, report),
@@ -277,6 +322,14 @@ impl Party {
                 receipt,
                 ..
             } if own.contains_key(owner) => {
+                let read = ReadBy {
+                    record: *record,
+                    reader: *reader,
+                    grant: *grant,
+                    receipt: *receipt,
+                };
+                let key = [record.as_bytes().as_slice(), receipt.as_bytes()].concat();
+                self.put(table::READ_BY, &key, &read)?;
                 match self.row::<GivenGrant>(table::GRANTS, grant.as_bytes())? {
                     Some(given) => report.reads.push((*record, given.artefact.name)),
                     // A restore that lacks consents says so, and takes it back when the consent comes.
@@ -301,7 +354,7 @@ impl Party {
                 Ok(())
             }
             Event::CapsuleReplaced { record, digest, .. } => self.newer_capsule(*record, *digest),
-            Event::Erased { record } => self.mark_erased(*record),
+            Event::Erased { record } => self.take_erased(*record, block, report).await,
             _ => Ok(()),
         }
     }
@@ -400,45 +453,6 @@ impl Party {
         Ok(over)
     }
 
-    /// Looks again at records that were checked but lacked acknowledgements, and at those with missing objects.
-    async fn recheck(
-        &self,
-        own: &BTreeMap<AccountId, OwnAddress>,
-        report: &mut SyncReport,
-    ) -> Result<(), JourneyError> {
-        let again = self
-            .records()?
-            .into_iter()
-            .filter(|kept| kept.standing == Standing::Checked || kept.incomplete);
-        let mut waiting = Vec::new();
-        for kept in again {
-            if !self.is_accept_planned(&kept)? {
-                waiting.push(kept);
-            }
-        }
-        for kept in waiting.into_iter().take(LOOK_AGAIN) {
-            let Some(address) = own.get(&kept.anchor.owner) else {
-                continue;
-            };
-            match self
-                .look_at(address, kept.block, &kept.anchor, kept.capsule)
-                .await
-            {
-                Ok(kept) if kept.is_accepted() => report.accepted.push(kept.record()),
-                Ok(kept) => {
-                    if kept.standing == Standing::Checked && !self.is_accept_planned(&kept)? {
-                        report.later.push(format!(
-                            "record {}: too few keepers have their share yet",
-                            kept.record()
-                        ));
-                    }
-                }
-                Err(error) => report.later.push(error.to_string()),
-            }
-        }
-        Ok(())
-    }
-
     /// All final events from a block on, with the block to start from next time.
     pub(crate) async fn events_from(
         &self,
@@ -466,20 +480,17 @@ impl Party {
         }
     }
 
-    pub(crate) fn mark_erased(&self, record: RecordId) -> Result<(), JourneyError> {
-        let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
-        if let Some(mut kept) = row.filter(|kept| kept.standing != Standing::Erased) {
-            kept.standing = Standing::Erased;
-            self.put(table::RECORDS, record.as_bytes(), &kept)?;
-        }
-        Ok(())
-    }
-
     fn newer_capsule(&self, record: RecordId, digest: Digest) -> Result<(), JourneyError> {
+        if let Some(mut look) = self.row::<Look>(table::LOOKS, record.as_bytes())?
+            && look.capsule != digest
+        {
+            look.capsule = digest;
+            self.put(table::LOOKS, record.as_bytes(), &look)?;
+        }
         let Some(mut kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? else {
             return Ok(());
         };
-        if kept.capsule != digest {
+        if kept.capsule != digest && kept.standing != Standing::Erased {
             kept.capsule = digest;
             self.put(table::RECORDS, record.as_bytes(), &kept)?;
         }

@@ -10,9 +10,9 @@ use medibloc_store::{Store, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::ended::cid_of;
 use crate::fetch::untrusted;
 use crate::views::{RecordView, record_view};
+use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
 
@@ -32,6 +32,9 @@ pub struct CheckLine {
 pub struct VerifyReport {
     /// In order; after one that does not hold, what depends on it is not checked.
     pub lines: Vec<CheckLine>,
+    /// The record was erased: what was checked is its erasure.
+    #[serde(default)]
+    pub erased: Option<Timestamp>,
 }
 
 impl VerifyReport {
@@ -99,6 +102,9 @@ impl Party {
     /// If the record is not known here or a peer is away; what does not hold is a line of the report.
     pub async fn verify_record(&self, record: RecordId) -> Result<VerifyReport, JourneyError> {
         let kept = self.record(record)?;
+        if kept.standing == crate::Standing::Erased {
+            return self.verify_erasure(&kept).await;
+        }
         let own = self.own_address(kept.anchor.owner)?;
         let mut report = VerifyReport::default();
         let Some(found) = self.find_anchor(record).await? else {
@@ -125,6 +131,52 @@ impl Party {
             }
         }
         self.check_shares(&own, &found, &mut report).await?;
+        Ok(report)
+    }
+
+    /// What an erasure left: it stands on chain, the keepers signed, the node gives nothing, and nothing is here.
+    async fn verify_erasure(&self, kept: &crate::KeptRecord) -> Result<VerifyReport, JourneyError> {
+        let (record, anchor) = (kept.record(), &kept.anchor);
+        let at = self.erasure(record)?.map(|erasure| erasure.at);
+        let mut report = VerifyReport {
+            erased: Some(at.unwrap_or_default()),
+            ..VerifyReport::default()
+        };
+        let facts = self.ports.facts.record(record).await?;
+        let erased = facts.is_some_and(|facts| facts.erased);
+        let found = if erased {
+            "by its owner, for ever"
+        } else {
+            "the chain does not say so"
+        };
+        report.line("erased on chain", erased, found);
+        let committee = self.committee_at(kept.block).await?.committee.threshold;
+        let needed = usize::from(committee.n() - committee.t() + 1);
+        let (signed, of) = self.collect_statements(kept).await?;
+        report.line(
+            "shares destroyed",
+            signed >= needed,
+            format!("{signed} of {of} keepers signed that their share is destroyed, {needed} make it final"),
+        );
+        let own = self.own_address(anchor.owner)?;
+        let store = self.ports.network.store(&self.signer(&own));
+        let objects = objects_of(anchor);
+        let served = store.get_many(&objects).await?;
+        let served = served.iter().filter(|bytes| bytes.is_some()).count();
+        let found = match served {
+            0 => "it gives none of its objects".to_owned(),
+            _ => format!("it still gives {served} of its objects; tell its operator"),
+        };
+        report.line("node", served == 0, found);
+        let mut here = 0;
+        for cid in &objects {
+            here += usize::from(self.ports.vault.blob(cid)?.is_some());
+        }
+        let found = match here {
+            0 => "nothing of it is kept".to_owned(),
+            _ => format!("{here} of its objects are still here; run `medibloc sync`"),
+        };
+        report.line("this home", here == 0, found);
         Ok(report)
     }
 
@@ -300,7 +352,7 @@ impl Party {
 
     /// Stores an own record at the node again, from the vault, which has the primary copy.
     pub async fn store_again(&self, record: RecordId) -> Result<(), JourneyError> {
-        let kept = self.record(record)?;
+        let kept = self.live_record(record)?;
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
         let opened = self.open_own(&own, &kept).await?;
@@ -325,7 +377,7 @@ impl Party {
 
     /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.
     pub fn export_record(&self, record: RecordId) -> Result<ExportedRecord, JourneyError> {
-        let kept = self.record(record)?;
+        let kept = self.live_record(record)?;
         let manifest = kept.manifest.clone().ok_or_else(|| JourneyError::Unknown {
             what: format!("the content of record {record}"),
             hint: "it was not accepted; `medibloc record show` says why",
@@ -365,7 +417,7 @@ impl Party {
         recipients: &[Recipient],
         writer: &mut dyn std::io::Write,
     ) -> Result<u64, JourneyError> {
-        let kept = self.record(record)?;
+        let kept = self.live_record(record)?;
         let part = kept
             .manifest
             .as_ref()
@@ -412,7 +464,7 @@ async fn from_node(
 ) -> Result<Block, JourneyError> {
     let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
         what: format!("the {what} {cid} at the node"),
-        hint: "the vault still has it: store the record again",
+        hint: "the vault still has it; tell the operator of your node that it lost a block",
     })?;
     Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
 }

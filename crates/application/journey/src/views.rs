@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
 use crate::errand::errand_key;
+use crate::looks::Look;
 use crate::mail::Dates;
 use crate::outbox::Outgoing;
 use crate::party::table;
@@ -101,6 +102,8 @@ pub struct GrantView {
     pub state: GrantState,
     /// The reader says that it no longer keeps what it read.
     pub purged: bool,
+    /// Files that it wrote out before and keeps, as it says.
+    pub files_kept: u32,
 }
 
 /// A part of a record.
@@ -302,6 +305,7 @@ impl Party {
                 until: write.until.0,
                 state: state_of(pending.is_some(), given.revoked, write.until, now),
                 purged: false,
+                files_kept: 0,
             });
         }
         Ok(views)
@@ -405,6 +409,24 @@ impl Party {
                 });
             }
         }
+        let mut looks: Vec<Look> = self.rows(table::LOOKS)?;
+        looks.retain(|look| look.because.is_none());
+        if !looks.is_empty() {
+            jobs.push(JobView {
+                what: format!("look at {} anchored records", looks.len()),
+                reason: None,
+            });
+        }
+        let missed = self.missed_count()?;
+        if missed > 0 {
+            jobs.push(JobView {
+                what: format!("take {missed} events of the chain"),
+                reason: Some(
+                    "an object is missing or somebody does not answer; `medibloc sync` tells"
+                        .into(),
+                ),
+            });
+        }
         for kept in self.records()? {
             let record = kept.record();
             if self.is_accept_planned(&kept)? {
@@ -455,6 +477,7 @@ fn view_of(
         until: grant.terms.until.0,
         state,
         purged: given.purged,
+        files_kept: given.files_kept,
     }
 }
 

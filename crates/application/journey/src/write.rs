@@ -39,7 +39,7 @@ pub(crate) struct WriteJob {
     pub(crate) attestation: Vec<u8>,
     #[serde(with = "crate::secret")]
     dealer_seed: Secret,
-    blocks: Vec<Cid>,
+    pub(crate) blocks: Vec<Cid>,
     signed: Option<SignedCall>,
     anchored: bool,
     /// Keepers that acknowledged, one bit each from index 1.
@@ -322,18 +322,26 @@ impl Party {
             job.key_set.clone(),
             job.capsule.clone(),
         )?;
+        let record = job.anchor.record_id();
+        let facts = self.ports.facts.record(record).await?;
+        if facts.is_some_and(|facts| facts.erased) {
+            // Its owner erased it: nothing of it is stored again, no keeper takes a share, nothing is kept.
+            let keepers = usize::from(sealed.key_set().committee.threshold.n());
+            let changes = self.forget(record, self.chain_now().await?, false)?;
+            self.ports.vault.apply(changes)?;
+            self.resume_wipes(&mut Vec::new(), &mut Vec::new()).await?;
+            return Ok(Written {
+                record,
+                owner: job.anchor.owner,
+                acknowledged: 0,
+                keepers,
+            });
+        }
         if !job.anchored {
             let stored = self.store(&author, &job, &sealed).await?;
             self.anchor(&author, &mut job, &stored).await?;
         }
-        let facts = self.ports.facts.record(job.anchor.record_id()).await?;
-        let keepers = if facts.is_some_and(|facts| facts.erased) {
-            // No keeper takes a share of an erased record any more: there is nothing left to do.
-            self.close(&mut job)?;
-            usize::from(sealed.key_set().committee.threshold.n())
-        } else {
-            self.deal(&author, &mut job, &sealed).await?
-        };
+        let keepers = self.deal(&author, &mut job, &sealed).await?;
         Ok(Written {
             record: job.anchor.record_id(),
             owner: job.anchor.owner,

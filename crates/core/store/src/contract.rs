@@ -34,6 +34,21 @@ pub async fn run(store: &dyn Store) -> Result<(), StoreError> {
         [true, false, true],
         "has answers in order"
     );
+    let many = store
+        .get_many(&[*two.cid(), *none.cid(), *one.cid(), *two.cid()])
+        .await?;
+    let expected = [
+        Some(two.bytes()),
+        None,
+        Some(one.bytes()),
+        Some(two.bytes()),
+    ];
+    let given: Vec<Option<&[u8]>> = many.iter().map(Option::as_deref).collect();
+    assert_eq!(
+        given, expected,
+        "many are given in order, twice if asked twice"
+    );
+    assert!(store.get_many(&[]).await?.is_empty(), "none of none");
     let empty = block(b"");
     store.put(vec![empty.clone()]).await?;
     assert_eq!(
@@ -43,6 +58,12 @@ pub async fn run(store: &dyn Store) -> Result<(), StoreError> {
     );
     store.erase(&[*one.cid()]).await?;
     assert_eq!(store.get(one.cid()).await?, None, "what was erased is gone");
+    let many = store.get_many(&[*one.cid(), *two.cid()]).await?;
+    assert_eq!(
+        many,
+        [None, Some(two.bytes().to_vec())],
+        "of many, what was erased is gone too"
+    );
     assert!(store.erased(one.cid()).await?, "a tombstone stays");
     assert!(!store.erased(two.cid()).await?, "others have none");
     assert!(

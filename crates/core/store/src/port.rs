@@ -12,6 +12,15 @@ pub trait Store: Send + Sync {
     async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError>;
     /// The bytes of a block, checked; none if it is not there or was erased.
     async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The bytes of many blocks in their order, each checked; none for those that are not there. A remote store asks in
+    /// few requests.
+    async fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let mut found = Vec::with_capacity(cids.len());
+        for cid in cids {
+            found.push(self.get(cid).await?);
+        }
+        Ok(found)
+    }
     /// Which of these are there.
     async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError>;
     /// Deletes blocks for good; a tombstone stays.

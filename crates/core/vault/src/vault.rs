@@ -261,6 +261,56 @@ impl Vault {
         })
     }
 
+    /// Keeps sealed blocks in one step; on disk when it returns.
+    ///
+    /// # Errors
+    /// If the database fails or the disk is full; then none is kept.
+    pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), VaultError> {
+        self.change(|database, sums| {
+            for block in blocks {
+                let cid = block.cid().to_bytes();
+                let new = database
+                    .prepare_cached("INSERT OR IGNORE INTO blocks VALUES (?1, ?2)")?
+                    .execute(params![cid, block.bytes()])?;
+                if new == 1 {
+                    sums.at(BLOCKS).add(&self.coder.block(&cid));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets sealed blocks in one step; their pages are overwritten.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn drop_blocks(&self, cids: &[Cid]) -> Result<(), VaultError> {
+        self.change(|database, sums| {
+            for cid in cids {
+                let cid = cid.to_bytes();
+                let gone = database
+                    .prepare_cached("DELETE FROM blocks WHERE cid = ?1")?
+                    .execute([&cid])?;
+                if gone == 1 {
+                    sums.at(BLOCKS).take(&self.coder.block(&cid));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes what was removed out of the files: the overwritten pages go into the database, and the log, where older
+    /// pages stand under the same key, is emptied.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn settle(&self) -> Result<(), VaultError> {
+        self.with(|open| {
+            let database = open.database()?;
+            Ok(database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        })
+    }
+
     /// Reads everything: every page against its authentication code, every row and block against its own, the database
     /// against its rules; gives what is wrong.
     ///

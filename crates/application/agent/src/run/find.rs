@@ -62,6 +62,7 @@ pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
     let mut found: Vec<RecordId> = held
         .iter()
         .flat_map(|held| held.records())
+        .chain(party.erased_records()?)
         .filter(|id| fits(name, &id.to_string()))
         .collect();
     found.sort_unstable();
@@ -186,18 +187,11 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
             ),
         )
     };
-    if path.exists() {
-        return Err(Problem::new(
-            code::FAILED,
-            format!("{} exists; choose another file", path.display()),
-        ));
-    }
+    must_be_new(path)?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = std::path::PathBuf::from(partial);
+    let partial = crate::exported::partial(path);
     let mut file = crate::home::private_file(&partial).map_err(failed)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())

@@ -260,6 +260,10 @@ fn line(view: &GrantView, whom: &str) -> String {
         view.id.get(..12).unwrap_or(&view.id),
         view.purpose,
         find::moment(Timestamp(view.until)),
-        if view.purged { ", copies purged" } else { "" }
+        match (view.purged, view.files_kept) {
+            (false, _) => String::new(),
+            (true, 0) => ", copies purged".to_owned(),
+            (true, files) => format!(", copies purged, {files} exported files kept"),
+        }
     )
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use medibloc_journey::{KeptRecord, Party, Standing, WriteOptions};
+use medibloc_journey::{ExportedFile, KeptRecord, Party, Standing, WriteOptions};
 use medibloc_record::{ClassId, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{find, verify};
+use super::{erased, find, verify};
 use crate::answer::code;
 use crate::command::{Part, Read, Record};
 use crate::{Answer, Problem, convert};
@@ -30,6 +30,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         }
         Record::Show { record } => {
             let kept = party.record(find::record(party, record)?)?;
+            if let Some(erased) = party.erased_view(kept.record())? {
+                return Ok(erased::shown(&erased));
+            }
             Ok(Answer::new(value(&kept), shown(&kept)))
         }
         Record::Verify { record } => verify::record(party, record).await,
@@ -47,23 +50,13 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             };
             export(party, id, role, crypt4gh.as_deref(), out)
         }
-        Record::Erase { record, yes } => {
+        Record::Erase {
+            record,
+            yes,
+            keep_exports,
+        } => {
             let id = find::record(party, record)?;
-            if !yes {
-                return Err(Problem::new(
-                    code::USAGE,
-                    format!("this erases {id} everywhere and for ever; say --yes if it is meant"),
-                ));
-            }
-            let statements = party.erase(id).await?;
-            let threshold = party.ports().facts.committee().await?.committee.threshold;
-            let needed = threshold.n() - threshold.t() + 1;
-            Ok(Answer::new(
-                json!({"record": id.to_string(), "statements": statements}),
-                format!(
-                    "erased; {statements} keepers signed that their share is destroyed ({needed} make it final)"
-                ),
-            ))
+            erased::erase(party, id, *yes, *keep_exports).await
         }
     }
 }
@@ -95,11 +88,16 @@ async fn import(
         "keepers": written.keepers, "acknowledged": written.acknowledged,
         "entries": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
     });
+    let code = if written.acknowledged < written.keepers {
+        code::PARTIAL
+    } else {
+        0
+    };
     let text = format!(
         "{}\nsealed, stored and anchored; {} of {} keepers hold a share\n{converted} entries converted, {narrative} kept as narrative, {lost} only in the original",
         written.record, written.acknowledged, written.keepers
     );
-    Ok(Answer::new(value, text))
+    Ok(Answer::new(value, text).with_code(code))
 }
 
 fn export(
@@ -128,7 +126,7 @@ fn export(
             party.export_crypt4gh(id, role, &[recipient], &mut *bytes)?;
         }
     }
-    find::write_new(out, &bytes)?;
+    write_noted(party, id, out, &bytes, false)?;
     let hash = hex::encode(Sha256::digest(&bytes));
     Ok(Answer::new(
         json!({"file": out, "bytes": bytes.len(), "sha256": hash}),
@@ -157,7 +155,7 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
     if let Some(out) = &command.out {
-        find::write_new(out, &bytes)?;
+        write_noted(party, id, out, &bytes, command.keep)?;
     }
     let value = json!({
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
@@ -171,6 +169,32 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
         bytes.len()
     );
     Ok(Answer::new(value, text))
+}
+
+/// Writes a file that the vault remembers: it is found again when the record goes.
+fn write_noted(
+    party: &Party,
+    record: RecordId,
+    path: &Path,
+    bytes: &[u8],
+    keep: bool,
+) -> Result<(), Problem> {
+    find::must_be_new(path)?;
+    let path = std::path::absolute(path)?;
+    let Some(text) = path.to_str() else {
+        return Err(Problem::new(
+            code::INPUT,
+            "the file's name is not valid UTF-8; choose another",
+        ));
+    };
+    party.note_export(&ExportedFile {
+        path: text.to_owned(),
+        record,
+        at: party.ports().clock.now(),
+        sha256: medibloc_record::Digest::of(bytes),
+        keep,
+    })?;
+    find::write_new(&path, bytes)
 }
 
 fn standing(kept: &KeptRecord) -> (&'static str, Option<&str>) {
@@ -202,6 +226,9 @@ fn value(kept: &KeptRecord) -> Value {
 fn line(kept: &KeptRecord) -> String {
     let (state, _) = standing(kept);
     let manifest = kept.manifest.as_ref();
+    if kept.standing == Standing::Erased {
+        return format!("{}  -  -  erased", &kept.record().to_string()[..12]);
+    }
     let state = if kept.retracted {
         format!("{state}, taken back by its author")
     } else {

@@ -30,6 +30,18 @@ pub(super) async fn run(
 pub(super) async fn record(party: &Party, name: &str) -> Result<Answer, Problem> {
     let id = find::record(party, name)?;
     let report = party.verify_record(id).await?;
+    if report.erased.is_some() {
+        let value = json!({
+            "record": id.to_string(), "verified": false, "erased": true, "holds": report.holds(),
+            "checks": report.lines,
+        });
+        let more = vec![format!(
+            "record {id} was erased; nothing of it can be verified any more"
+        )];
+        return Ok(
+            told(&report, value, &format!("the erasure of {id}"), more)?.with_code(code::ERASED)
+        );
+    }
     let value =
         json!({"record": id.to_string(), "verified": report.holds(), "checks": report.lines});
     told(&report, value, &format!("record {id}"), Vec::new())

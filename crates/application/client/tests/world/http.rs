@@ -201,6 +201,13 @@ impl World {
         self.tasks.lock().unwrap()[usize::from(index)] = task;
     }
 
+    /// Moves the clock of everybody and the chain's.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
+    pub(crate) fn pass(&self, seconds: u64) {
+        let now = self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds;
+        self.ledger.set_time(Timestamp(now));
+    }
+
     pub(crate) fn ports(&self) -> Ports {
         self.ports_with(Arc::new(MemoryVault::default()))
     }

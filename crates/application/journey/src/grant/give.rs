@@ -34,7 +34,7 @@ impl Party {
         record: RecordId,
         until: Timestamp,
     ) -> Result<GrantId, JourneyError> {
-        let kept = self.record(record)?;
+        let kept = self.live_record(record)?;
         let is_coming = self.errand(&accept_key(record))?.is_some();
         if !kept.is_accepted() && !is_coming {
             return Err(JourneyError::Untrusted {

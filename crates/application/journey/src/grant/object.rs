@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::bounds;
-use crate::ended::cid_of;
 use crate::grant::{Artefact, SharedKey};
 use crate::party::{OwnAddress, decode};
+use crate::wipe::cid_of;
 use crate::{JourneyError, Party};
 
 /// The stored object: the artefact wrapped twice, the key list to the reader alone.
@@ -128,7 +128,7 @@ impl Party {
         what: &'static str,
     ) -> Result<Vec<u8>, JourneyError> {
         let store = self.ports.network.store(&self.signer(own));
-        self.object(store.as_ref(), digest, what).await
+        self.object_once(store.as_ref(), digest, what).await
     }
 
     /// An object that may be a stranger's: not kept before it is known whose it is.

@@ -36,6 +36,7 @@ impl Party {
             let rows = vec![
                 change(table::ADDRESSES, own.address.as_bytes(), &own),
                 change(table::RESERVED, own.address.as_bytes(), &own),
+                change(table::SENT_REGISTRATIONS, own.address.as_bytes(), &true),
             ];
             let call = Call::Register {
                 role: Role::Person,

@@ -10,14 +10,14 @@ use medibloc_consent::{
 };
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::{
-    Change, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
+    Change, FileFate, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Events, Facts, GrantFacts, Head, LedgerError,
     Outcome, RecordFacts, Relay, SignedCall, Standing, Submit, UnsignedCall,
 };
-use medibloc_record::{AccountId, Address, RecordId, Timestamp};
+use medibloc_record::{AccountId, Address, Digest, RecordId, Timestamp};
 use medibloc_store::{Store, StoreError};
 
 /// What happens at the n-th call.
@@ -368,5 +368,11 @@ impl VaultPort for Fused<dyn VaultPort> {
     }
     fn drop_blob(&self, cid: &Cid) -> Result<(), PortError> {
         through!(self, "vault.drop_blob", disk(), self.0.drop_blob(cid))
+    }
+    fn settle(&self) -> Result<(), PortError> {
+        through!(self, "vault.settle", disk(), self.0.settle())
+    }
+    fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
+        self.0.drop_file(path, sha256)
     }
 }

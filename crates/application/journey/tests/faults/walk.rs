@@ -367,9 +367,10 @@ impl Walk {
         let mut originals = Vec::new();
         for kept in patient.records().unwrap() {
             let mut text = Vec::new();
-            patient
-                .open_own_part(&kept, PartRole::Original, &mut text)
-                .unwrap();
+            match patient.open_own_part(&kept, PartRole::Original, &mut text) {
+                Err(JourneyError::Erased { .. }) => text = b"erased".to_vec(),
+                other => other.unwrap(),
+            }
             originals.push((
                 String::from_utf8(text).unwrap(),
                 format!("{:?}", kept.standing),

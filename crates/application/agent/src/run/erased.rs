@@ -1,0 +1,124 @@
+//! `medibloc record erase`, and what `record show` says afterwards.
+
+use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, Party};
+use medibloc_record::RecordId;
+use serde_json::json;
+
+use super::find;
+use crate::answer::code;
+use crate::{Answer, Problem};
+
+pub(super) async fn erase(
+    party: &Party,
+    id: RecordId,
+    yes: bool,
+    keep_exports: bool,
+) -> Result<Answer, Problem> {
+    let files = party.exports_of(id)?;
+    if !yes {
+        let mut told = format!(
+            "this erases {id}: here, at the keepers, at the nodes, on your other devices and at its readers; say --yes \
+             if it is meant. It cannot be taken back, and this stays: {CANNOT_BE_UNDONE}"
+        );
+        let there: Vec<&str> = files
+            .iter()
+            .filter(|file| std::path::Path::new(&file.path).exists())
+            .map(|file| file.path.as_str())
+            .collect();
+        if !there.is_empty() {
+            told.push_str(&format!(
+                "; exported files that go with it unless you say --keep-exports: {}",
+                there.join(", ")
+            ));
+        }
+        return Err(Problem::new(code::USAGE, told));
+    }
+    let exports = match keep_exports {
+        true => Exports::Keep,
+        false => Exports::Delete,
+    };
+    let done = party.erase_with(id, exports).await?;
+    let threshold = party.ports().facts.committee().await?.committee.threshold;
+    let needed = usize::from(threshold.n() - threshold.t() + 1);
+    let mut lines = vec![format!(
+        "erased; {} keepers signed that their share is destroyed ({needed} make it final)",
+        done.statements
+    )];
+    let deleted = files.len().saturating_sub(done.files_left.len());
+    if deleted > 0 {
+        lines.push(format!("{deleted} exported files are deleted or were gone"));
+    }
+    lines.extend(
+        done.files_left
+            .iter()
+            .map(|file| format!("exported file stays: {file}")),
+    );
+    lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
+    let value = json!({
+        "record": id.to_string(), "statements": done.statements, "needed": needed, "filesLeft": done.files_left,
+    });
+    let code = if done.statements < needed {
+        lines.push("`medibloc sync` asks the other keepers".into());
+        code::PARTIAL
+    } else {
+        0
+    };
+    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+}
+
+pub(super) fn shown(view: &ErasedView) -> Answer {
+    let erasure = &view.erasure;
+    let at = find::moment(erasure.at);
+    let by = if erasure.here {
+        "by you, here"
+    } else {
+        "by its owner, on another device"
+    };
+    let mut lines = vec![
+        erasure.record.to_string(),
+        format!("erased {at} {by}; nothing of it is left here"),
+        format!(
+            "{} keepers signed that their share is destroyed",
+            view.statements
+        ),
+    ];
+    if view.readers.is_empty() {
+        lines.push("nobody was cleared to read it before".into());
+    }
+    for reader in &view.readers {
+        let mut line = format!("read before by {} ({} receipts)", reader.name, reader.reads);
+        match reader.purged {
+            Some(at) => line.push_str(&format!(
+                "; it says that it purged its copy, {}",
+                find::moment(at)
+            )),
+            None => line.push_str("; it has not said yet that it purged its copy"),
+        }
+        if reader.files > 0 {
+            line.push_str(&format!(", and keeps {} files", reader.files));
+        }
+        lines.push(line);
+    }
+    lines.extend(
+        view.files
+            .iter()
+            .map(|file| format!("exported file stays: {file}")),
+    );
+    lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
+    let readers: Vec<_> = view
+        .readers
+        .iter()
+        .map(|reader| {
+            json!({
+                "name": reader.name, "reads": reader.reads, "purged": reader.purged.map(find::moment),
+                "filesKept": reader.files,
+            })
+        })
+        .collect();
+    let value = json!({
+        "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
+        "readers": readers, "statements": view.statements, "files": view.files,
+        "cannotBeUndone": CANNOT_BE_UNDONE,
+    });
+    Answer::new(value, lines.join("\n"))
+}

@@ -1,0 +1,290 @@
+//! What a person types after an erasure: nothing gives a byte, files that were exported are gone, and the vault on disk
+//! holds none of it.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use medibloc_agent::answer::code;
+use medibloc_agent::ports::VaultAdapter;
+use medibloc_agent::{Answer, Command, Problem, run};
+use medibloc_dag::Cid;
+use medibloc_journey::Party;
+use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
+use medibloc_record::Role;
+use medibloc_vault::Vault;
+
+#[derive(Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
+    let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
+    run::run(party, None, &line.command).await
+}
+
+async fn say(party: &Party, words: &[&str]) -> Answer {
+    try_say(party, words).await.unwrap()
+}
+
+fn document() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "xml"));
+    files.sort();
+    files.remove(0)
+}
+
+fn party(world: &Arc<World>, seed: u64, role: Role, vault: VaultAdapter) -> Party {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+    Party::new(phrase.seed(), role, world.ports_with(Arc::new(vault)))
+}
+
+fn text(answer: &Answer, pointer: &str) -> String {
+    let found = answer.value.pointer(pointer);
+    found.unwrap().as_str().unwrap().to_owned()
+}
+
+struct Homes {
+    folder: tempfile::TempDir,
+    patient: Party,
+    clinic: Party,
+    record: String,
+}
+
+impl Homes {
+    /// A patient with an accepted record that a clinic was granted, both with vaults on disk.
+    async fn new(seed: u64) -> Self {
+        let world = World::new(seed);
+        let folder = tempfile::tempdir().unwrap();
+        let vault = |name: &str| {
+            let home = folder.path().join(name);
+            std::fs::create_dir(&home).unwrap();
+            VaultAdapter(Arc::new(Vault::create(&home, &[7; 32]).unwrap()))
+        };
+        let patient = party(&world, 1, Role::Person, vault("patient"));
+        let clinic = party(&world, 2, Role::Provider, vault("clinic"));
+        say(&clinic, &["account", "register"]).await;
+        let credential = folder.path().join("credential");
+        std::fs::write(&credential, world.accredit(clinic.account().id(), "Clinic")).unwrap();
+        say(
+            &clinic,
+            &["account", "credential", credential.to_str().unwrap()],
+        )
+        .await;
+        let invitation = text(&say(&patient, &["contact", "invite"]).await, "/invitation");
+        let owner = text(
+            &say(&clinic, &["contact", "accept", &invitation]).await,
+            "/owner",
+        );
+        say(&patient, &["sync"]).await;
+        say(&patient, &["contact", "confirm", "clinic"]).await;
+        let file = document();
+        let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+        let record = text(&written, "/record");
+        say(&patient, &["sync"]).await;
+        say(&clinic, &["request", "create", &owner, "--reason", "care"]).await;
+        say(&patient, &["sync"]).await;
+        say(
+            &patient,
+            &["request", "approve", "Clinic", "--record", &record],
+        )
+        .await;
+        say(&clinic, &["sync"]).await;
+        Self {
+            folder,
+            patient,
+            clinic,
+            record,
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+/// Before: `record export` gave all bytes, many syncs after the erasure.
+#[tokio::test]
+async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
+    let homes = Homes::new(1).await;
+    let (patient, clinic, record) = (&homes.patient, &homes.clinic, homes.record.as_str());
+    let (mine, theirs, kept) = (
+        homes.path("mine.xml"),
+        homes.path("theirs.xml"),
+        homes.path("kept.xml"),
+    );
+    say(patient, &["record", "export", record, "--out", &mine]).await;
+    say(clinic, &["read", record, "--out", &theirs]).await;
+    say(clinic, &["read", record, "--out", &kept, "--keep"]).await;
+    let manifest = patient
+        .record(record.parse().unwrap())
+        .unwrap()
+        .manifest
+        .unwrap();
+    let parts: Vec<_> = manifest.parts.iter().map(|part| part.cid).collect();
+    let has = |party: &Party| {
+        let vault = &party.ports().vault;
+        parts
+            .iter()
+            .filter(|cid| vault.blob(cid).unwrap().is_some())
+            .count()
+    };
+    assert_eq!((has(patient), has(clinic)), (parts.len(), parts.len()));
+
+    let asked = try_say(patient, &["record", "erase", record])
+        .await
+        .unwrap_err();
+    assert_eq!(asked.code, code::USAGE);
+    assert!(
+        asked.message.contains("mine.xml") && asked.message.contains("--keep-exports"),
+        "{}",
+        asked.message
+    );
+    let done = say(patient, &["record", "erase", record, "--yes"]).await;
+    assert_eq!((done.value["statements"].as_u64(), done.code), (Some(7), 0));
+    assert!(!Path::new(&mine).exists(), "exported and unchanged: gone");
+    assert_eq!(has(patient), 0);
+
+    let out = homes.path("never.xml");
+    let mut bytes = 0;
+    for (party, words) in [
+        (patient, vec!["record", "export", record, "--out", &out]),
+        (
+            patient,
+            vec!["record", "export", record, "--part", "fhir", "--out", &out],
+        ),
+        (
+            patient,
+            vec!["request", "approve", "Clinic", "--record", record],
+        ),
+        (clinic, vec!["read", record, "--out", &out]),
+    ] {
+        if party.account() == clinic.account() {
+            say(clinic, &["sync"]).await;
+        }
+        let problem = try_say(party, &words).await.unwrap_err();
+        assert_eq!(problem.code, code::ERASED, "{words:?}: {}", problem.message);
+        bytes += std::fs::metadata(&out).map_or(0, |file| file.len());
+    }
+    println!("ATTACK newcomer-1: {bytes} bytes by any command after the erasure");
+    assert_eq!(bytes, 0);
+    assert_eq!(has(clinic), 0);
+    assert!(
+        !Path::new(&theirs).exists(),
+        "the reader's file is gone too"
+    );
+    assert!(Path::new(&kept).exists(), "this one was to stay");
+
+    let told = say(patient, &["sync"]).await;
+    assert!(
+        told.text.contains("Clinic purged its copy"),
+        "{}",
+        told.text
+    );
+    assert!(told.text.contains("keeps 1 files"), "{}", told.text);
+    let shown = say(patient, &["record", "show", record]).await;
+    assert_eq!(text(&shown, "/state"), "erased");
+    assert_eq!(text(&shown, "/readers/0/name"), "Clinic");
+    assert_eq!(shown.value["readers"][0]["filesKept"], 1);
+    assert!(
+        shown.text.contains("what cannot be undone"),
+        "{}",
+        shown.text
+    );
+    // The node of this world does not follow the chain: a node that still serves is told as that.
+    let served = try_say(patient, &["verify", record]).await.unwrap_err();
+    assert!(
+        served.message.contains("it still gives 4 of its objects"),
+        "{}",
+        served.message
+    );
+    let anchor = patient.record(record.parse().unwrap()).unwrap().anchor;
+    let objects = [
+        anchor.package,
+        anchor.key_set,
+        anchor.capsule,
+        anchor.attestation,
+    ];
+    let objects = objects.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()));
+    let anybody = SigningKey::from_bytes(&[1; 32]).unwrap();
+    let store = patient.ports().network.store(&anybody);
+    store.erase(&objects).await.unwrap();
+    let listed = say(patient, &["record", "list"]).await;
+    assert_eq!(text(&listed, "/0/state"), "erased");
+    assert!(listed.value[0]["title"].is_null(), "{}", listed.value);
+    for words in [["verify", record], ["verify", &record[..12]]] {
+        let verified = say(patient, &words).await;
+        assert_eq!(verified.code, code::ERASED, "{}", verified.text);
+        assert!(
+            verified.text.contains("7 of 7 keepers signed"),
+            "{}",
+            verified.text
+        );
+        assert!(
+            !verified.text.contains("store the record again"),
+            "{}",
+            verified.text
+        );
+    }
+    // No older page stays in the vault's log.
+    for home in ["patient", "clinic"] {
+        let log = homes.folder.path().join(home).join("vault.db-wal");
+        let length = std::fs::metadata(log).map_or(0, |log| log.len());
+        assert!(
+            length < 200_000,
+            "{home}: {length} bytes, written after the wipe alone"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_is_left_and_named_and_all_are_with_keep_exports() {
+    for keep in [false, true] {
+        let homes = Homes::new(2).await;
+        let (patient, record) = (&homes.patient, homes.record.as_str());
+        let (same, changed) = (homes.path("same.xml"), homes.path("changed.xml"));
+        for path in [&same, &changed] {
+            say(patient, &["record", "export", record, "--out", path]).await;
+        }
+        std::fs::write(&changed, b"with my notes").unwrap();
+        let mut words = vec!["record", "erase", record, "--yes"];
+        if keep {
+            words.push("--keep-exports");
+        }
+        let done = say(patient, &words).await;
+        assert_eq!(Path::new(&same).exists(), keep);
+        assert!(Path::new(&changed).exists());
+        assert!(done.text.contains("changed.xml"), "{}", done.text);
+        let shown = say(patient, &["record", "show", record]).await;
+        assert!(shown.text.contains("changed.xml"), "{}", shown.text);
+    }
+}
+
+/// Newcomer 21: something that is left to do is an exit code of its own.
+#[tokio::test]
+async fn what_is_only_begun_says_so_by_its_exit_code() {
+    let world = World::new(3);
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::create(folder.path(), &[7; 32]).unwrap();
+    let patient = party(&world, 1, Role::Person, VaultAdapter(Arc::new(vault)));
+    for index in 1..=4 {
+        world.set_down(index, true);
+    }
+    let file = document();
+    let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+    assert_eq!(
+        (written.value["acknowledged"].as_u64(), written.code),
+        (Some(3), code::PARTIAL)
+    );
+    assert_eq!(say(&patient, &["sync"]).await.code, code::PARTIAL);
+    for index in 1..=4 {
+        world.set_down(index, false);
+    }
+    assert_eq!(say(&patient, &["sync"]).await.code, 0);
+}

@@ -1,0 +1,364 @@
+//! Erasure that is one (design 11, row 16b): final on chain first, then rows, keys, blobs, files and caches of the
+//! record go in one step here, at the keepers and at storage; a tombstone stays. Every device of the phrase, every
+//! granted reader and the author do the same when they see the event ([`Party::forget`]).
+
+use std::collections::BTreeSet;
+
+use medibloc_consent::DeletionStatement;
+use medibloc_keys::recover;
+use medibloc_ledger::{Call, Outcome};
+use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::errand::{Luggage, errand_key, gone};
+use crate::grant::HeldGrant;
+use crate::looks::Look;
+use crate::party::{change, table};
+use crate::ports::Change;
+use crate::read::KeptCopy;
+use crate::wipe::{Tell, Wipe, cid_of, objects_of};
+use crate::write::WriteJob;
+use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
+
+/// A reader that says that it purged an erased record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// The address that it read under.
+    pub reader: AccountId,
+    /// When its letter came.
+    pub at: Timestamp,
+    /// Files that it wrote out and keeps.
+    pub files: u32,
+}
+
+/// What stays of an erased record: its tombstone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Which.
+    pub record: RecordId,
+    /// Whose.
+    pub owner: AccountId,
+    /// When: the time of the block, as near as it is known here.
+    pub at: Timestamp,
+    /// By a command of this vault; else another device of the phrase did it, or another owner.
+    pub here: bool,
+    /// Readers that purged.
+    pub purges: Vec<Purge>,
+}
+
+/// Somebody who was cleared to read an own record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadBy {
+    pub(crate) record: RecordId,
+    pub(crate) reader: AccountId,
+    pub(crate) grant: GrantId,
+    pub(crate) receipt: ReceiptId,
+}
+
+/// What an erasure does with files that were exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exports {
+    /// Those that are unchanged are deleted.
+    #[default]
+    Delete,
+    /// They stay.
+    Keep,
+}
+
+/// How an erasure went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErasedNow {
+    /// Keepers that signed a deletion; n − t + 1 of them are final.
+    pub statements: usize,
+    /// Exported files that stay, with the reason.
+    pub files_left: Vec<String>,
+}
+
+impl Party {
+    /// Erases a record: final on chain first, then everything here in one step, then keepers destroy their local keys
+    /// and storage deletes. Gives the number of keepers that signed a deletion.
+    ///
+    /// # Errors
+    /// If the contracts refuse, nothing was removed. If somebody does not answer, it is kept and `sync` goes on.
+    pub async fn erase(&self, record: RecordId) -> Result<usize, JourneyError> {
+        Ok(self.erase_with(record, Exports::Delete).await?.statements)
+    }
+
+    /// The same, with a say about exported files.
+    ///
+    /// # Errors
+    /// Like [`Party::erase`].
+    pub async fn erase_with(
+        &self,
+        record: RecordId,
+        exports: Exports,
+    ) -> Result<ErasedNow, JourneyError> {
+        let kept = self.record(record)?;
+        let facts = self.ports.facts.record(record).await?;
+        let key = errand_key("erase", &[record.as_bytes()]);
+        if self.errand(&key)?.is_some() {
+            self.finish(&key).await?;
+        } else if !facts.is_some_and(|facts| facts.erased) {
+            let what = format!("erasure of record {record}");
+            let call = Call::Erase(kept.anchor);
+            let luggage = Luggage {
+                rows: vec![change(table::ERASING, record.as_bytes(), &exports)],
+                ..Luggage::default()
+            };
+            self.begin(key, what, kept.anchor.owner, call, luggage)
+                .await?;
+        }
+        let changes = self.forget(record, self.chain_now().await?, true)?;
+        self.ports.vault.apply(changes)?;
+        let (mut left, mut later) = (Vec::new(), Vec::new());
+        self.resume_wipes(&mut left, &mut later).await?;
+        let left = left.into_iter().filter(|(of, _)| *of == record);
+        Ok(ErasedNow {
+            statements: self.collect_statements(&kept).await?.0,
+            files_left: left.map(|(_, file)| file).collect(),
+        })
+    }
+
+    /// Rows of an erasure that just became final.
+    pub(crate) fn after_erase(
+        &self,
+        record: RecordId,
+        _: Outcome,
+    ) -> Result<Vec<Change>, JourneyError> {
+        self.forget(record, self.ports.clock.now(), true)
+    }
+
+    /// The event: whoever has anything of the record forgets it, and says so if it had read it.
+    pub(crate) async fn take_erased(
+        &self,
+        record: RecordId,
+        block: u64,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let is_mine = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+        let is_news = is_mine.is_some_and(|kept| kept.standing != Standing::Erased);
+        let had_copy = self.read_before(record)?.is_some();
+        let blocks = self.ports.events.events(block, 1).await?;
+        let at = match blocks.first().filter(|found| found.number == block) {
+            Some(found) => found.time,
+            None => self.chain_now().await?,
+        };
+        let changes = self.forget(record, at, false)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.ports.vault.apply(changes)?;
+        if is_news {
+            report.erased.push(record);
+        }
+        if had_copy {
+            report.purged.push(record);
+        }
+        self.resume_wipes(&mut report.files_left, &mut report.later)
+            .await
+    }
+
+    /// Everything that has to change here when a record is erased, as one step: keys, jobs, copies, errands and
+    /// descriptions go, the tombstone comes, and the wipe of blobs and files begins. Nothing if nothing of it is here.
+    pub(crate) fn forget(
+        &self,
+        record: RecordId,
+        at: Timestamp,
+        here: bool,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let id = record.as_bytes();
+        let (mut changes, mut roots, mut tell) = (Vec::new(), Vec::new(), Vec::new());
+        let mut owner = None;
+        let delete = |table: &'static str| Change::Delete {
+            table,
+            key: id.to_vec(),
+        };
+        let mut is_here = false;
+        let kept = self.row::<KeptRecord>(table::RECORDS, id)?;
+        if let Some(look) = self.row::<Look>(table::LOOKS, id)? {
+            is_here = true;
+            owner = Some(look.anchor.owner);
+            roots.extend(objects_of(&look.anchor));
+            changes.push(delete(table::LOOKS));
+            if kept.is_none() {
+                changes.push(change(table::RECORDS, id, &look.erased()));
+            }
+        }
+        if let Some(mut kept) = kept {
+            is_here |= kept.standing != Standing::Erased || kept.manifest.is_some();
+            owner = Some(kept.anchor.owner);
+            roots.extend(objects_of(&kept.anchor));
+            roots.push(cid_of(kept.capsule));
+            if let Some(manifest) = &kept.manifest {
+                roots.extend(manifest.parts.iter().map(|part| part.cid));
+            }
+            kept.standing = Standing::Erased;
+            kept.manifest = None;
+            kept.incomplete = false;
+            changes.push(change(table::RECORDS, id, &kept));
+        }
+        for jobs in [table::JOBS, table::WRITTEN] {
+            if let Some(job) = self.row::<WriteJob>(jobs, id)? {
+                is_here = true;
+                owner = Some(job.anchor.owner);
+                roots.extend(objects_of(&job.anchor));
+                roots.extend(job.blocks.iter().copied());
+                changes.push(delete(jobs));
+            }
+        }
+        if let Some(copy) = self.row::<KeptCopy>(table::READS, id)? {
+            is_here = true;
+            roots.extend(copy.manifest.parts.iter().map(|part| part.cid));
+            changes.push(delete(table::READS));
+        }
+        if self.ports.vault.get(table::RECEIPTS, id)?.is_some() {
+            changes.push(delete(table::RECEIPTS));
+        }
+        for held in self.held()? {
+            if let Some((of, rows, letter)) = self.without_key(held, record, &mut roots) {
+                is_here = true;
+                owner = Some(of);
+                changes.push(rows);
+                tell.push(letter);
+            }
+        }
+        for errand in self.errands()? {
+            if errand.is_about(record) {
+                is_here = true;
+                roots.extend(errand.objects());
+                changes.push(gone(&errand.key));
+            }
+        }
+        let before: Option<Erasure> = self.row(table::ERASED, id)?;
+        let Some(owner) = owner.or(before.as_ref().map(|before| before.owner)) else {
+            return Ok(Vec::new());
+        };
+        if let Some(before) = &before
+            && !is_here
+            && (before.here || !here)
+        {
+            return Ok(Vec::new());
+        }
+        let files = self.exports_of(record)?;
+        let wished: Option<Exports> = self.row(table::ERASING, id)?;
+        changes.push(delete(table::ERASING));
+        let mut erasure = before.unwrap_or(Erasure {
+            record,
+            owner,
+            at,
+            here,
+            purges: Vec::new(),
+        });
+        erasure.here |= here;
+        changes.push(change(table::ERASED, id, &erasure));
+        let key = errand_key("erased", &[id]);
+        if self.ports.vault.get(table::WIPES, &key)?.is_none() {
+            let cids = self.only_of(&BTreeSet::from([record]), roots)?;
+            let wipe = Wipe {
+                key,
+                cids,
+                files,
+                keep_files: wished == Some(Exports::Keep),
+                tell,
+            };
+            changes.push(wipe.row());
+        }
+        Ok(changes)
+    }
+
+    /// A held grant without the key of a record, and the letter about it; none if it has none.
+    fn without_key(
+        &self,
+        mut held: HeldGrant,
+        record: RecordId,
+        roots: &mut Vec<medibloc_dag::Cid>,
+    ) -> Option<(AccountId, Change, Tell)> {
+        let grant = held.artefact.grant.as_ref()?.id;
+        let key = held
+            .keys
+            .iter()
+            .find(|key| key.anchor.record_id() == record)?;
+        roots.extend(objects_of(&key.anchor));
+        held.keys.retain(|key| key.anchor.record_id() != record);
+        if !held.artefact.records.contains(&record) {
+            held.artefact.records.push(record);
+        }
+        let tell = Tell {
+            letter: errand_key("purged-erased", &[record.as_bytes(), grant.as_bytes()]),
+            own: held.own,
+            owner: held.owner,
+            node: held.artefact.owner_node.clone(),
+            pairing: held.artefact.pairing.clone(),
+            grants: Vec::new(),
+            records: vec![record],
+        };
+        let row = change(table::SHARED_GRANTS, grant.as_bytes(), &held);
+        Some((held.owner, row, tell))
+    }
+
+    /// An own record that is not erased: what every step that gives anything of a record begins with.
+    ///
+    /// # Errors
+    /// [`JourneyError::Erased`] with the time, or that it is not known here.
+    pub(crate) fn live_record(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
+        let kept = self.record(record)?;
+        if kept.standing == Standing::Erased {
+            return Err(self.erased_error(record)?);
+        }
+        Ok(kept)
+    }
+
+    pub(crate) fn erased_error(&self, record: RecordId) -> Result<JourneyError, JourneyError> {
+        let at = self.erasure(record)?.map(|erasure| erasure.at);
+        Ok(JourneyError::Erased { record, at })
+    }
+
+    /// Asks keepers for their deletion statements; keeps those that are signed, and counts them and the keepers.
+    pub(crate) async fn collect_statements(
+        &self,
+        kept: &KeptRecord,
+    ) -> Result<(usize, usize), JourneyError> {
+        let record = kept.record();
+        let own = self.own_address(kept.anchor.owner)?;
+        let committee = self.committee_at(kept.block).await?;
+        let keepers = self.ports.network.keepers(&self.signer(&own));
+        let mut statements = 0;
+        for keeper in &committee.keepers {
+            let key = [record.as_bytes().as_slice(), &[keeper.index]].concat();
+            if self.ports.vault.get(table::STATEMENTS, &key)?.is_some() {
+                statements += 1;
+                continue;
+            }
+            if let Ok(Some(statement)) = keepers.deletion(keeper.index, record).await
+                && recover(
+                    &DeletionStatement::digest(keeper.signer, record, &self.ports.domain),
+                    &statement.signature,
+                )
+                .is_ok_and(|signer| signer == keeper.signer)
+            {
+                self.put(table::STATEMENTS, &key, &statement)?;
+                statements += 1;
+            }
+        }
+        Ok((statements, committee.keepers.len()))
+    }
+
+    /// Goes on asking for deletion statements until every keeper has signed.
+    pub(crate) async fn resume_erasures(
+        &self,
+        later: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        let mut erased = self.records()?;
+        erased.retain(|kept| kept.standing == Standing::Erased);
+        for kept in erased {
+            let (got, of) = self.collect_statements(&kept).await?;
+            if got < of {
+                later.push(format!(
+                    "erasure of record {}: {got} of {of} keepers signed",
+                    kept.record()
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! Files that were written out of the vault: where, of which record, and what they held, so that an erasure or a purge
+//! finds them again. A row stands before the file does; a crash in between leaves a row of a file that is not there.
+
+use medibloc_record::{Digest, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::party::{change, table};
+use crate::ports::Change;
+use crate::{JourneyError, Party};
+
+/// A file that holds a part of a record in the clear, or sealed to somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportedFile {
+    /// Its absolute path.
+    pub path: String,
+    /// Of which record.
+    pub record: RecordId,
+    /// When it was written.
+    pub at: Timestamp,
+    /// SHA-256 of what was written: a file that somebody changed since is left alone.
+    pub sha256: Digest,
+    /// The person said that it stays when the record goes.
+    pub keep: bool,
+}
+
+impl ExportedFile {
+    fn key(&self) -> Digest {
+        Digest::of(self.path.as_bytes())
+    }
+
+    pub(crate) fn row(&self) -> Change {
+        change(table::EXPORTS, self.key().as_bytes(), self)
+    }
+
+    pub(crate) fn gone(&self) -> Change {
+        Change::Delete {
+            table: table::EXPORTS,
+            key: self.key().as_bytes().to_vec(),
+        }
+    }
+}
+
+impl Party {
+    /// Remembers a file; call it before the file is written.
+    ///
+    /// # Errors
+    /// If the vault fails: then do not write the file.
+    pub fn note_export(&self, file: &ExportedFile) -> Result<(), JourneyError> {
+        Ok(self.ports.vault.apply(vec![file.row()])?)
+    }
+
+    /// Files that were written of a record and not deleted by this program since.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn exports_of(&self, record: RecordId) -> Result<Vec<ExportedFile>, JourneyError> {
+        let mut files: Vec<ExportedFile> = self.rows(table::EXPORTS)?;
+        files.retain(|file| file.record == record);
+        Ok(files)
+    }
+}

@@ -1,0 +1,149 @@
+//! What stays of an erased record: its tombstone, and what readers and keepers said since.
+
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+
+use crate::erase::{Erasure, Purge, ReadBy};
+use crate::party::{change, table};
+use crate::ports::Change;
+use crate::{GivenGrant, JourneyError, Party, SyncReport};
+
+/// A reader of an erased record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerReader {
+    /// Name under which it was given the grant.
+    pub name: String,
+    /// Receipts that it left.
+    pub reads: usize,
+    /// When it said that it purged; none if it did not yet.
+    pub purged: Option<Timestamp>,
+    /// Files that it wrote out and keeps, as it says.
+    pub files: u32,
+}
+
+/// What can still be said of an erased record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasedView {
+    /// The tombstone.
+    pub erasure: Erasure,
+    /// Who was cleared to read it before.
+    pub readers: Vec<FormerReader>,
+    /// Keepers that signed that their share is destroyed.
+    pub statements: usize,
+    /// Files that were written out here and are still there.
+    pub files: Vec<String>,
+}
+
+/// What cannot be undone by any erasure; programs show it.
+pub const CANNOT_BE_UNDONE: &str = "what readers copied out, and ciphertext that somebody copied together with a key \
+that was released or with your phrase, can still be opened by them; on chain a random id and digests remain";
+
+impl Party {
+    /// A reader's letter that it purged erased records: only who could read them can say so.
+    pub(crate) fn take_purged_records(
+        &self,
+        by: AccountId,
+        records: &[RecordId],
+        files: u32,
+        report: &mut SyncReport,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut changes = Vec::new();
+        let grants = self.grants()?;
+        for record in records {
+            let Some(mut erasure) = self.row::<Erasure>(table::ERASED, record.as_bytes())? else {
+                continue;
+            };
+            let given = grants.iter().find(|(id, given)| {
+                let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
+                reader == Some(by) && self.has_given(*id, given, *record)
+            });
+            let Some((_, given)) = given else {
+                continue;
+            };
+            let reader = by;
+            erasure.purges.retain(|purge| purge.reader != reader);
+            erasure.purges.push(Purge {
+                reader,
+                at: self.ports.clock.now(),
+                files,
+            });
+            let name = &given.artefact.name;
+            let mut told = format!("{name} purged its copy of the erased record {record}");
+            if files > 0 {
+                told.push_str(&format!("; it still keeps {files} files that it wrote out"));
+            }
+            report.told.push(told);
+            changes.push(change(table::ERASED, record.as_bytes(), &erasure));
+        }
+        Ok(changes)
+    }
+
+    fn has_given(&self, id: GrantId, given: &GivenGrant, record: RecordId) -> bool {
+        let delivered = || {
+            let deliveries = self.deliveries(id).unwrap_or_default();
+            deliveries.iter().any(|list| list.records.contains(&record))
+        };
+        given.artefact.records.contains(&record) || delivered()
+    }
+
+    /// The tombstone of a record, if it was erased.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn erasure(&self, record: RecordId) -> Result<Option<Erasure>, JourneyError> {
+        self.row(table::ERASED, record.as_bytes())
+    }
+
+    /// Every record that was erased and of which anything was here.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn erased_records(&self) -> Result<Vec<RecordId>, JourneyError> {
+        let erased: Vec<Erasure> = self.rows(table::ERASED)?;
+        Ok(erased.into_iter().map(|erasure| erasure.record).collect())
+    }
+
+    /// Everything that can still be said of an erased record; none if it was not erased.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn erased_view(&self, record: RecordId) -> Result<Option<ErasedView>, JourneyError> {
+        let Some(erasure) = self.erasure(record)? else {
+            return Ok(None);
+        };
+        let mut readers: Vec<(AccountId, FormerReader)> = Vec::new();
+        for read in self.rows::<ReadBy>(table::READ_BY)? {
+            if read.record != record {
+                continue;
+            }
+            if let Some((_, known)) = readers.iter_mut().find(|(of, _)| *of == read.reader) {
+                known.reads += 1;
+                continue;
+            }
+            let given: Option<GivenGrant> = self.row(table::GRANTS, read.grant.as_bytes())?;
+            let name = given.map_or_else(
+                || format!("unknown reader {}", read.reader),
+                |given| given.artefact.name,
+            );
+            let purge = erasure
+                .purges
+                .iter()
+                .find(|purge| purge.reader == read.reader);
+            let reader = FormerReader {
+                name,
+                reads: 1,
+                purged: purge.map(|purge| purge.at),
+                files: purge.map_or(0, |purge| purge.files),
+            };
+            readers.push((read.reader, reader));
+        }
+        let statements = self.ports.vault.list(table::STATEMENTS)?;
+        let of = |key: &[u8]| key.starts_with(record.as_bytes());
+        let files = self.exports_of(record)?;
+        Ok(Some(ErasedView {
+            erasure,
+            readers: readers.into_iter().map(|(_, reader)| reader).collect(),
+            statements: statements.iter().filter(|(key, _)| of(key)).count(),
+            files: files.into_iter().map(|file| file.path).collect(),
+        }))
+    }
+}
