@@ -83,7 +83,8 @@ async fn a_record_walks_its_whole_journey_over_http_on_the_embedded_chain() {
     let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
     let stolen = Draft::new("text/xml", b"x".to_vec(), bundle, LossReport::default());
     let error = hospital.write_for(owner, stolen).await.unwrap_err();
-    assert!(error.to_string().contains("not registered"), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("only registered addresses"), "{error}");
     patient.revoke(grant).await.unwrap();
     let refused = clinic.read(record).await.unwrap_err().to_string();
     assert!(refused.contains("revoked"), "{refused}");

@@ -167,7 +167,7 @@ fn store() -> StoreError {
 
 fn disk() -> PortError {
     PortError::Vault {
-        why: "no space left on device; free some and run it again".into(),
+        why: "no space left on device; free space and run it again".into(),
     }
 }
 
