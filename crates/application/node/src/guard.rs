@@ -253,17 +253,18 @@ impl Guard {
         self.give_back(uses).await;
     }
 
-    /// Counts a letter between two addresses.
-    pub(crate) async fn count_letter(&self, by: &Admitted, to: Address) -> Result<(), Fault> {
+    /// Takes a letter between two addresses, and the request that it comes in.
+    pub(crate) async fn take_letter(&self, by: &Admitted, to: Address) -> Result<Vec<Use>, Fault> {
         let who = [by.address.as_bytes().as_slice(), to.as_bytes()].concat();
         let most = self.times(by.account, self.limits.letters);
-        let letters = Use {
+        let mut uses = self.uses_of(by.address, by.account, 1, by.body.len() as u64);
+        uses.push(Use {
             what: What::Letters,
             who,
             amount: 1,
             most,
-        };
-        limits::take(&self.db, self.now(), vec![letters]).await
+        });
+        self.take(uses).await
     }
 
     /// Takes what a call of a known address may cost; [`Guard::give_back`] gives back what it did not.

@@ -104,7 +104,7 @@ pub(super) async fn send(
     let now = on.guard.now();
     let from = admitted.account;
     let standing = on.follower.read(|model| {
-        if model.are_paired(to, from) {
+        if to == from || model.are_paired(to, from) {
             Standing::Paired
         } else if model.is_accredited(from, now) {
             Standing::Accredited
@@ -112,25 +112,19 @@ pub(super) async fn send(
             Standing::Stranger
         }
     });
-    on.guard.count(&admitted, 1, admitted.body.len()).await?;
-    let counted = on.guard.count_letter(&admitted, letter.recipient).await;
-    let kept = match counted {
-        Ok(()) => {
-            let (body, at) = (admitted.body.clone(), now.0);
-            let keep = move |db: &mut rusqlite::Connection| {
-                let transaction = db.transaction()?;
-                let kept = keep(&transaction, (to, from), &letter, &body, standing, at)?;
-                transaction.commit()?;
-                Ok(kept)
-            };
-            on.db.run(keep).await.map_err(Fault::from)
-        }
-        Err(fault) => Err(fault),
+    let taken = on.guard.take_letter(&admitted, letter.recipient).await?;
+    let body = admitted.body.clone();
+    let keep = move |db: &mut rusqlite::Connection| {
+        let transaction = db.transaction()?;
+        let kept = keep(&transaction, (to, from), &letter, &body, standing, now.0)?;
+        transaction.commit()?;
+        Ok(kept)
     };
+    let kept = on.db.run(keep).await.map_err(Fault::from);
     match kept {
         Ok(Kept::Yes) => Ok(nothing()),
         Ok(Kept::Full(limit)) => {
-            on.guard.uncount(&admitted, 1, admitted.body.len()).await;
+            on.guard.give_back(taken).await;
             Err(Problem::new(
                 Code::Limit,
                 format!("the node's limit of {limit} is reached; it ends when the recipient syncs"),
@@ -140,7 +134,7 @@ pub(super) async fn send(
             .into())
         }
         Err(fault) => {
-            on.guard.uncount(&admitted, 1, admitted.body.len()).await;
+            on.guard.give_back(taken).await;
             Err(fault)
         }
     }

@@ -8,7 +8,9 @@ use medibloc_consent::{
     RefusalReason, Scope, ShareDeposit, SignedReply, SignedRequest, Terms,
 };
 use medibloc_dag::cbor;
-use medibloc_keys::{DealerSeed, Dealing, OneTimeKey, SeededEntropy, SigningKey, hpke_seal, info};
+use medibloc_keys::{
+    DealerSeed, Dealing, Entropy as _, OneTimeKey, SeededEntropy, SigningKey, hpke_seal, info,
+};
 use medibloc_ledger::Call;
 use medibloc_record::{
     AccountId, ClassId, Committee, Digest, KeySet, Kind, Nonce, ReceiptId, Role, Threshold,
@@ -134,7 +136,13 @@ impl Story {
         let signature = self.reader.sign_digest(&request.digest(&DOMAIN));
         let signed = SignedRequest { request, signature };
         let draft = Draft::post(paths::RELEASE, cbor::to_vec(&signed));
-        let answer = draft.by(&self.url, &self.reader).await.unwrap();
+        // Signed by the clock of the moment, which is not always NOW.
+        let now = Timestamp(self.ground.now.load(Ordering::SeqCst));
+        let mut nonce = [0; 32];
+        self.dice.fill(&mut nonce);
+        let (nonce, expiry) = (Nonce::new(nonce), now.plus(60));
+        let header = draft.sign_with(&self.url, &self.reader, nonce, expiry);
+        let answer = draft.send(&self.url, Some(&header)).await.unwrap();
         match cbor::from_slice::<SignedReply>(&answer).unwrap().reply {
             KeeperReply::Released(_) => Ok(()),
             KeeperReply::Refused(reason) => Err(reason),

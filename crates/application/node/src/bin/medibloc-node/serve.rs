@@ -230,6 +230,10 @@ async fn listen(
     begin: impl Future<Output = anyhow::Result<(Router, Upkeep)>>,
 ) -> anyhow::Result<()> {
     tracing::info!(part, listen = %listener.local_addr()?, "serving");
+    tracing::info!(
+        part,
+        "waiting for the chain; nothing is served before it answers"
+    );
     let starting = Starting::default();
     let server = serve(listener, starting.router(), how, wait_for_end());
     let mut server = std::pin::pin!(server);
