@@ -153,20 +153,20 @@ impl Story {
 #[tokio::test]
 async fn nothing_is_released_after_the_grants_end_by_clock_or_chain_nor_promised_for_ever() {
     let mut story = Story::new().await;
-    let opened = story.open(1, NOW.plus(100), BindingTag::default()).await;
+    let opened = story.open(1, NOW.plus(50), BindingTag::default()).await;
     for expiry in [Timestamp(u64::MAX), Timestamp(u64::MAX - 1), NOW.plus(601)] {
         let answer = story.ask(&opened, None, expiry).await;
         assert_eq!(answer, Err(RefusalReason::ExpiryTooFar), "{expiry}");
     }
     assert_eq!(story.ask(&opened, None, NOW.plus(600)).await, Ok(()));
     // The chain stands still at NOW, the clock goes on.
-    story.ground.now.store(NOW.0 + 100, Ordering::SeqCst);
+    story.ground.now.store(NOW.0 + 50, Ordering::SeqCst);
     let answer = story.ask(&opened, None, NOW.plus(200)).await;
     let expired = Err(RefusalReason::Consent(Reason::Expired));
     assert_eq!(answer, expired, "by the clock");
     // The clock stands still, the chain goes on.
     story.ground.now.store(NOW.0, Ordering::SeqCst);
-    story.ground.ledger.set_time(NOW.plus(100));
+    story.ground.ledger.set_time(NOW.plus(50));
     let answer = story.ask(&opened, None, NOW.plus(200)).await;
     assert_eq!(answer, expired, "by the chain");
     println!("ATTACK security-17: 0 shares after the grant's end; an expiry of 2^64-1 is refused");

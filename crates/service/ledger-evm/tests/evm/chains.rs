@@ -59,6 +59,7 @@ pub(crate) async fn served(place: Place) -> Running {
     let chain = Chain::open(place, config).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    medibloc_transport::install_provider();
     tokio::spawn(medibloc_devchain::serve(chain, listener));
     Running {
         name: "devchain over HTTP",
@@ -88,6 +89,7 @@ pub(crate) fn anvil(test: &str, arguments: &[&str]) -> Option<Running> {
     // it must not block on a full pipe
     std::thread::spawn(move || lines.for_each(drop));
     let url = format!("http://{address}").parse().unwrap();
+    medibloc_transport::install_provider();
     Some(Running {
         name: "anvil",
         client: RpcClient::new_http(url),
