@@ -1,5 +1,5 @@
 //! Must hold (issue 8): with one hostile permitted author and 10,000 junk letters, anchors and registrations every good
-//! record is accepted, in at most 1.5 times the time without them. Over HTTP: one node, seven keepers. A fiftieth of it
+//! record is accepted, in at most 1.5 times the time without them. Over HTTP: one node, seven keepers. A fiftieth of the junk
 //! by default; all of it with `MEDIBLOC_ATTACK=full`.
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
@@ -24,7 +24,7 @@ use medibloc_record::{AccountId, Digest, Draft, Kind, LossReport, Nonce, RecordI
 fn scale() -> (usize, usize) {
     match std::env::var("MEDIBLOC_ATTACK").as_deref() {
         Ok("full") => (10_000, 100),
-        _ => (200, 12),
+        _ => (200, 100),
     }
 }
 

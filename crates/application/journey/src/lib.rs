@@ -63,7 +63,6 @@
 //! # Ok::<(), medibloc_journey::JourneyError>(()) }).unwrap();
 //! ```
 
-mod absent;
 mod accept;
 mod after;
 mod aside;

@@ -173,7 +173,6 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         let capsules = newest_capsules(&events);
         let over = self.already_over(&events)?;
-        self.absent(&own, &events, &capsules, report).await?;
         self.queue(&mut own, &events, &capsules)?;
         let mut complete = true;
         for (at, event) in &events {
