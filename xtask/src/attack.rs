@@ -79,11 +79,13 @@ pub fn list(root: &Path) -> Result<Vec<Attack>> {
     parse(&fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
 }
 
-/// What the tests of one target said.
+/// What the tests said: each figure under the test that printed it.
 #[derive(Debug, Default)]
 struct Said {
     passed: BTreeSet<String>,
-    figures: BTreeMap<String, Vec<String>>,
+    figures: BTreeMap<(String, String), Vec<String>>,
+    /// Whose output is being read.
+    test: String,
 }
 
 impl Said {
@@ -93,14 +95,17 @@ impl Said {
             .and_then(|rest| rest.strip_suffix(" ... ok"))
         {
             self.passed.insert(test.to_owned());
+        } else if let Some(test) = line
+            .strip_prefix("---- ")
+            .and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            test.clone_into(&mut self.test);
         } else if let Some((finding, figure)) = line
             .strip_prefix("ATTACK ")
             .and_then(|rest| rest.split_once(": "))
         {
-            self.figures
-                .entry(finding.to_owned())
-                .or_default()
-                .push(figure.to_owned());
+            let key = (self.test.clone(), finding.to_owned());
+            self.figures.entry(key).or_default().push(figure.to_owned());
         }
     }
 }
@@ -109,11 +114,11 @@ impl Said {
 ///
 /// # Errors
 /// If an attack reaches more than its bound, says no figure, or its test is not there.
-pub fn attack(run: &Run, findings: &[String]) -> Result<()> {
+pub fn attack(mut run: Run, findings: &[String]) -> Result<()> {
     if let Some((verb, rest)) = findings.split_first()
         && verb == "link"
     {
-        return link::link(run, rest);
+        return link::link(&run, rest);
     }
     let mut attacks = list(run.root())?;
     if !findings.is_empty() {
@@ -124,37 +129,31 @@ pub fn attack(run: &Run, findings: &[String]) -> Result<()> {
             findings.join(", ")
         );
     }
-    let mut targets: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for it in &attacks {
-        targets
-            .entry((&it.package, &it.target))
-            .or_default()
-            .push(&it.test);
+    // Bounds of time are kept only here: `test` runs beside whatever else the machine does.
+    if std::env::var_os("MEDIBLOC_ATTACK").is_none() {
+        run.set_env("MEDIBLOC_ATTACK", "timed");
     }
-    let mut said = Said::default();
-    for ((package, target), tests) in targets {
-        let mut args = vec!["test", "--quiet", "--package", package];
+    let mut args: Vec<String> = ["test", "--workspace", "--no-fail-fast"]
+        .map(str::to_owned)
+        .into();
+    let targets: BTreeSet<&str> = attacks.iter().map(|it| it.target.as_str()).collect();
+    for target in targets {
         match target {
-            "lib" => args.push("--lib"),
-            "bin" => args.push("--bins"),
-            file => args.extend(["--test", file]),
-        }
-        // `--quiet` is cargo's alone: the harness has to name each test
-        args.extend(["--", "--exact", "--show-output", "--format", "pretty"]);
-        args.extend(tests);
-        println!("── {package} {target}");
-        let mut other = Vec::new();
-        run.lines(cargo(), args, ".", |line| {
-            said.line(line);
-            other.push(line.to_owned());
-        })?;
-        if other
-            .iter()
-            .any(|line| line.contains("FAILED") || line.starts_with("error"))
-        {
-            println!("{}", other.join("\n"));
+            "lib" => args.push("--lib".to_owned()),
+            file => args.extend(["--test".to_owned(), file.to_owned()]),
         }
     }
+    args.extend(["--", "--exact", "--show-output", "--test-threads=1"].map(str::to_owned));
+    let tests: BTreeSet<&str> = attacks.iter().map(|it| it.test.as_str()).collect();
+    args.extend(tests.into_iter().map(str::to_owned));
+    let mut said = Said::default();
+    run.lines(cargo(), args, ".", |line| {
+        said.line(line);
+        let is_news = line.starts_with("ATTACK ") || line.contains("panicked at");
+        if is_news || line.starts_with("error") || line.ends_with("FAILED") {
+            println!("{line}");
+        }
+    })?;
     let (table, failed) = table(&attacks, &said);
     println!("\n{table}");
     fs::write(run.target()?.join("attack.md"), &table)?;
@@ -173,7 +172,10 @@ fn table(attacks: &[Attack], said: &Said) -> (String, Vec<String>) {
     let mut failed = Vec::new();
     for it in attacks {
         let held = said.passed.contains(&it.test);
-        let figures = said.figures.get(&it.finding).map(|all| all.join("; "));
+        let figures = said
+            .figures
+            .get(&(it.test.clone(), it.finding.clone()))
+            .map(|all| all.join("; "));
         if !held || figures.is_none() {
             failed.push(format!("{} ({})", it.finding, it.test));
         }
@@ -217,6 +219,10 @@ mod tests {
         assert_eq!(table(&[one()], &said).1.len(), 1);
         said.line("test tests::bound ... ok");
         assert_eq!(table(&[one()], &said).1.len(), 1);
+        said.line("---- other stdout ----");
+        said.line("ATTACK security-1: 9 s");
+        assert_eq!(table(&[one()], &said).1.len(), 1);
+        said.line("---- tests::bound stdout ----");
         said.line("ATTACK security-1: 0.2 s");
         let (text, failed) = table(&[one()], &said);
         assert!(

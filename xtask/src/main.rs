@@ -51,7 +51,7 @@ fn verb() -> Result<()> {
         "demo" => demo::demo(&run, &rest),
         "test" => test::test(run, &rest),
         "ci" => test::ci(run, &rest),
-        "attack" => attack::attack(&run, &rest),
+        "attack" => attack::attack(run, &rest),
         "fix" => {
             run.cargo([
                 "clippy",

@@ -82,6 +82,7 @@ pub fn ci(mut run: Run, args: &[String]) -> Result<()> {
     }
     let mut ledger = Ledger::default();
     run.set_env("MEDIBLOC_FAULTS", "all");
+    run.set_env("MEDIBLOC_ATTACK", "timed");
     run.set_env("MEDIBLOC_CRASH_ROUNDS", "1000");
     run.set_env("MEDIBLOC_FUZZ_ROUNDS", "10000");
     peers::optional(&mut run, &mut ledger)?;
