@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
 
 #[path = "world/http.rs"]
+#[allow(dead_code, reason = "other tests stop and start keepers")]
 mod http;
 
 use std::time::Instant;

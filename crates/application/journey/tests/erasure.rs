@@ -252,12 +252,12 @@ async fn no_step_gives_a_byte_of_it() {
         is_erased(party.store_again(story.record).await, "store again");
         let kept = party.record(story.record).unwrap();
         assert_eq!((kept.standing, kept.manifest), (Standing::Erased, None));
-        let view = party.record_views().unwrap().into_iter();
-        let view = view
-            .filter(|view| view.standing == "erased")
-            .last()
+        let views = party.record_views().unwrap();
+        let view = views
+            .iter()
+            .rfind(|view| view.standing == "erased")
             .unwrap();
-        assert_eq!((view.title, view.parts.len()), (None, 0));
+        assert_eq!((view.title.as_deref(), view.parts.len()), (None, 0));
     }
     clinic
         .ask(

@@ -1,6 +1,7 @@
 //! Junk of one author keeps nobody else's record waiting, and nothing is given up silently.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -127,15 +128,10 @@ async fn a_thousand_junk_anchors_cost_a_sync_sixteen_looks_and_none_is_forgotten
     let report = story.patient.sync().await.unwrap();
     let with = begin.elapsed();
     assert_eq!(report.accepted, [good], "{:?}", report.accepted);
-    assert_eq!(
-        report.not_accepted.len(),
-        1_000,
-        "told at once, by one question"
-    );
-    assert_eq!(story.waiting(), 16, "looked at one by one");
-    let known = story.patient.records().unwrap();
-    let waits = known.iter().filter(|kept| kept.incomplete).count();
-    assert_eq!(waits, 1_000, "none is forgotten");
+    let first: BTreeSet<_> = report.not_accepted.iter().map(|(id, _)| *id).collect();
+    assert_eq!(first.len(), 16, "those that were looked at");
+    // Those without a look yet are only in the queue.
+    assert_eq!(story.waiting(), 1_000, "none is forgotten");
     assert!(
         report
             .later
@@ -153,7 +149,9 @@ async fn a_thousand_junk_anchors_cost_a_sync_sixteen_looks_and_none_is_forgotten
     let next = story.write("next").await;
     let report = story.patient.sync().await.unwrap();
     assert_eq!(report.accepted, [next]);
-    assert_eq!(story.waiting(), 32, "others than before");
+    let second: BTreeSet<_> = report.not_accepted.iter().map(|(id, _)| *id).collect();
+    assert_eq!(second.len(), 16);
+    assert!(first.is_disjoint(&second), "others than before");
 }
 
 /// An author's own junk delays its own good record by some syncs, never for ever.

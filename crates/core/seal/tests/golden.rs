@@ -101,7 +101,9 @@ fn the_golden_record_opens_for_owner_reader_and_other_tools() {
     let KeyFile::Phrase(phrase) = KeyFile::open(&file("owner.key"), PASSPHRASE).unwrap() else {
         panic!("the key file holds a phrase");
     };
-    assert_eq!(*phrase.words(), said["owner_phrase"].as_str().unwrap());
+    // The golden has its words in letters (NFKD), as BIP-39 hashes them; a person is shown syllables.
+    let kept = Phrase::parse(said["owner_phrase"].as_str().unwrap()).unwrap();
+    assert_eq!(*phrase.words(), *kept.words());
     let owner = phrase.seed().sealing(Slot::Relationship(0), 2);
 
     let mut blocks = BTreeMap::new();
@@ -295,7 +297,7 @@ fn written() -> BTreeMap<String, Vec<u8>> {
         &key.seal(PASSPHRASE, cost, &mut entropy).unwrap(),
     );
     let said = json!({
-        "owner_phrase": phrase.words().as_str(),
+        "owner_phrase": as_kept(&phrase),
         "owner": parties.owner.to_string(),
         "author": parties.author.to_string(),
         "keeper_secret": Digest::new(*keeper.to_bytes()).to_string(),
@@ -313,6 +315,16 @@ fn written() -> BTreeMap<String, Vec<u8>> {
     let said = serde_json::to_string_pretty(&said).unwrap() + "\n";
     keep("expected.json", said.as_bytes());
     files
+}
+
+/// The phrase as the golden writes it: the same words, in letters where today's are in syllables.
+fn as_kept(phrase: &Phrase) -> String {
+    if !folder().exists() {
+        return phrase.words().as_str().to_owned();
+    }
+    let kept = expected()["owner_phrase"].as_str().unwrap().to_owned();
+    assert_eq!(*Phrase::parse(&kept).unwrap().words(), *phrase.words());
+    kept
 }
 
 #[test]
