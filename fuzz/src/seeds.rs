@@ -176,6 +176,8 @@ fn grants() -> Vec<Vec<u8>> {
     let binding = Binding::unsigned([1; 32], AccountId::new([2; 20]), grant.reader);
     let message = Message::Purged {
         grants: vec![GrantId::new([9; 32])],
+        records: Vec::new(),
+        files: 1,
     };
     vec![
         cbor::to_vec(&grant),
