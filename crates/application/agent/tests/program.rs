@@ -420,6 +420,7 @@ fn marks_and_habits_of_people_are_taken() {
         code, 5,
         "the phrase is taken, the chain is not there: {told}"
     );
+    println!("ATTACK field-phrase: mark, numbers and capitals taken; a mark alone makes no home");
 }
 
 #[test]
