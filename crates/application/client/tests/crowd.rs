@@ -174,6 +174,7 @@ async fn a_hostile_author_and_a_crowd_of_strangers_cost_a_sync_at_most_half() {
         records
     };
     let (anchors, letters) = story.junk(junk).await;
+    story.world.follow().await;
     let crowded = story.synced(&records).await;
     let factor = crowded.as_secs_f64() / alone.as_secs_f64();
     println!(

@@ -47,7 +47,12 @@ impl Look {
     }
 
     pub(crate) fn row(&self) -> Change {
-        change(table::LOOKS, self.record().as_bytes(), self)
+        self.row_of(self.record())
+    }
+
+    /// [`Look::row`] where the id is known: it costs a hash.
+    pub(crate) fn row_of(&self, record: RecordId) -> Change {
+        change(table::LOOKS, record.as_bytes(), self)
     }
 
     /// The record that its owner erased before it was looked at.
@@ -151,11 +156,11 @@ impl Party {
 
     /// The queue, with records of before that are not in it.
     fn waiting_looks(&self) -> Result<Vec<Look>, JourneyError> {
-        let mut looks: Vec<Look> = self.rows(table::LOOKS)?;
-        let known: BTreeSet<RecordId> = looks.iter().map(Look::record).collect();
-        for kept in self.rows::<KeptRecord>(table::RECORDS)? {
+        let rows: Vec<(Vec<u8>, Look)> = self.keyed_rows(table::LOOKS)?;
+        let (known, mut looks): (BTreeSet<Vec<u8>>, Vec<Look>) = rows.into_iter().unzip();
+        for (key, kept) in self.keyed_rows::<KeptRecord>(table::RECORDS)? {
             if (kept.standing == Standing::Checked || kept.incomplete)
-                && !known.contains(&kept.record())
+                && !known.contains(&key)
                 && !self.is_accept_planned(&kept)?
             {
                 let at = EventRef {

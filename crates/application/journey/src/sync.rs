@@ -239,7 +239,7 @@ impl Party {
                 continue;
             }
             let capsule = capsules.get(&record).copied().unwrap_or(anchor.capsule);
-            rows.push(Look::new(*anchor, *at, capsule).row());
+            rows.push(Look::new(*anchor, *at, capsule).row_of(record));
         }
         // Before anything that follows on the chain: an erasure must find them.
         Ok(self.ports.vault.apply(rows)?)
@@ -429,22 +429,28 @@ impl Party {
             _ => None,
         }));
         let (mut over, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        // One look a call, whatever came before: a stranger may send ten thousand of each.
+        let (mut of_owner, mut of_pair) = (BTreeSet::new(), BTreeSet::new());
         for (at, event) in events.iter().rev() {
-            let ends = |owner: &AccountId, reader: Option<&AccountId>| {
-                let of = |known: &(AccountId, AccountId)| {
-                    known.0 == *owner && reader.is_none_or(|reader| known.1 == *reader)
-                };
-                let ids = held.iter().filter(move |(_, known)| of(known));
-                ids.map(|(id, _)| *id).collect::<Vec<_>>()
-            };
             match event {
-                Event::Revoked { grant } => ended.extend([*grant]),
-                Event::ReaderRevoked { owner, reader } => ended.extend(ends(owner, Some(reader))),
-                Event::AllRevoked { owner } => ended.extend(ends(owner, None)),
-                Event::Granted(Grant { id, .. }) | Event::Delivered { grant: id, .. }
-                    if ended.contains(id) =>
-                {
-                    over.insert(*at);
+                Event::Revoked { grant } => {
+                    ended.insert(*grant);
+                }
+                Event::ReaderRevoked { owner, reader } => {
+                    of_pair.insert((*owner, *reader));
+                }
+                Event::AllRevoked { owner } => {
+                    of_owner.insert(*owner);
+                }
+                Event::Granted(Grant { id, .. }) | Event::Delivered { grant: id, .. } => {
+                    let pair = held.get(id);
+                    let is_over = ended.contains(id)
+                        || pair.is_some_and(|pair| {
+                            of_owner.contains(&pair.0) || of_pair.contains(pair)
+                        });
+                    if is_over {
+                        over.insert(*at);
+                    }
                 }
                 _ => {}
             }

@@ -12,8 +12,8 @@ use medibloc_journey::{Clock, Credential, Ports, VaultPort};
 use medibloc_keys::{SeededEntropy, SigningKey, recover};
 use medibloc_ledger::{KeeperFacts, LedgerError, MemoryLedger, Outcome, Relay, SignedCall};
 use medibloc_node::{
-    Caller, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
-    gateway, keeper,
+    Caller, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Upkeep,
+    gateway_with_upkeep, keeper_with_upkeep,
 };
 use medibloc_record::{AccountId, Address, Digest, Threshold, Timestamp, TypedDomain};
 use medibloc_store::MemoryStore;
@@ -66,6 +66,7 @@ pub(crate) struct World {
     folder: Option<tempfile::TempDir>,
     keys: Vec<KeeperKeys>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    upkeeps: Mutex<Vec<Upkeep>>,
     authority: SigningKey,
     seeds: AtomicU64,
 }
@@ -125,6 +126,7 @@ impl World {
             folder,
             keys,
             tasks: Mutex::default(),
+            upkeeps: Mutex::default(),
             authority: SigningKey::from_bytes(&[0xa1; 32]).unwrap(),
             seeds: AtomicU64::new(seed << 16),
         });
@@ -145,7 +147,9 @@ impl World {
             clock: Arc::new(move || clock.now()),
         };
         // The first task is the node's, then one a keeper.
-        world.run(serve(listener, gateway(on, config).unwrap()));
+        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
+        world.upkeeps.lock().unwrap().push(upkeep);
+        world.run(serve(listener, router));
         for (index, listener) in (1..).zip(listeners) {
             world.run(serve(listener, world.keeper(index)));
         }
@@ -179,7 +183,19 @@ impl World {
             finality_lag: 0,
             limits: DailyLimits::default(),
         };
-        keeper(on, config).unwrap()
+        let (router, upkeep) = keeper_with_upkeep(on, config).unwrap();
+        self.upkeeps.lock().unwrap().push(upkeep);
+        router
+    }
+
+    /// Node and keepers look at the chain, as their programs do every second though nobody asks.
+    #[allow(dead_code, reason = "only where the chain is long")]
+    pub(crate) async fn follow(&self) {
+        let upkeeps = std::mem::take(&mut *self.upkeeps.lock().unwrap());
+        for upkeep in &upkeeps {
+            assert!(upkeep.once().await);
+        }
+        self.upkeeps.lock().unwrap().extend(upkeeps);
     }
 
     /// Ends a keeper's server; its disk stays.

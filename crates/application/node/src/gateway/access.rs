@@ -75,9 +75,9 @@ enum Holder {
 
 /// What the database knows of a block.
 #[derive(Clone, Debug, Default)]
-struct Trace {
+pub(super) struct Trace {
     records: Vec<RecordId>,
-    uploaders: Vec<AccountId>,
+    pub(super) uploaders: Vec<AccountId>,
 }
 
 pub(crate) struct Access {
@@ -173,6 +173,7 @@ impl Access {
         cids: Vec<Cid>,
         now: Timestamp,
     ) -> Result<(), Fault> {
+        let brought = cids.clone();
         let work = move |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
             for cid in cids {
@@ -183,9 +184,7 @@ impl Access {
             transaction.commit()
         };
         self.db.run(work).await?;
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.wake(account);
-        Ok(())
+        self.wake(account, brought).await
     }
 
     /// How blocks stand to an account. The work is the same for what is there and what is not.
@@ -302,7 +301,7 @@ impl Access {
     }
 
     /// What the database knows of blocks: two statements each, whatever it is.
-    async fn traces(&self, cids: &[Cid]) -> Result<Vec<Trace>, Fault> {
+    pub(super) async fn traces(&self, cids: &[Cid]) -> Result<Vec<Trace>, Fault> {
         #[cfg(test)]
         self.statements
             .fetch_add(2 * cids.len() as u64, std::sync::atomic::Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use medibloc_dag::{Cid, Codec, unixfs};
-use medibloc_record::{AccountId, Package, RecordId};
+use medibloc_record::{AccountId, Digest, Package, RecordId};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::access::Access;
@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS packages (
 /// Blocks of one part, and nodes among them: a node has up to 1,024 links.
 const PART: u32 = 64;
 const NODES: usize = 4;
+/// New records that are asked about at once.
+const SIFTED: usize = 256;
 /// Blocks of one record: 1 TiB of leaves.
 const MOST_BLOCKS: i64 = 1 << 20;
 
@@ -82,62 +84,122 @@ impl Access {
 
     /// Takes new records over from the model.
     fn absorb(&self) {
-        let new = self.follower.change(|model| {
-            let ids = std::mem::take(&mut model.unindexed);
-            let entries = ids.into_iter().map(|id| (id, model.record(id)));
-            entries.collect::<Vec<_>>()
-        });
-        if new.is_empty() {
-            return;
-        }
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        // The queue first: a record is always in the one or the other.
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, entry) in new {
-            let settled = verdicts.get(&id).is_some_and(|it| it.settled);
-            if let Some(entry) = entry.filter(|_| !settled) {
-                queue.add(id, entry.anchor.author, entry.anchor.owner, entry.order);
+        self.follower.change(|model| {
+            for id in std::mem::take(&mut model.unindexed) {
+                let settled = verdicts.get(&id).is_some_and(|it| it.settled);
+                if let Some(entry) = model.record(id).filter(|_| !settled) {
+                    queue.add(id, &entry);
+                }
             }
-        }
+        });
     }
 
     async fn work(&self) {
         loop {
             self.erase_what_is_due().await;
+            let sifted = self.sift().await;
             let next = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let next = queue.next(Instant::now());
-                if next.is_none() {
+                if next.is_none() && !sifted {
                     // Whoever adds something from now on starts another worker.
                     self.worker.running.store(false, Ordering::SeqCst);
                 }
                 next
             };
-            let Some(record) = next else {
+            if let Some(record) = next {
+                self.look_at(record).await;
+            } else if !sifted {
                 self.worker.progress.notify_waiters();
                 return;
-            };
-            let part = match caught(Task::Index, self.part(record)).await {
-                Ok(Ok(part)) => part,
-                Ok(Err(_)) => Part::Missing,
-                Err(Panicked) => Part::Settled(PANICKED),
-            };
-            let part = match part {
-                Part::Settled(verdict) if self.settle(record, verdict).await.is_err() => {
-                    Part::Missing
-                }
-                part => part,
-            };
-            {
-                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                match part {
-                    Part::More => queue.again(record),
-                    Part::Missing => queue.pause(record, Instant::now()),
-                    Part::Settled(_) => queue.remove(record),
-                }
             }
             self.worker.progress.notify_waiters();
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Asks of many new records at once whether anything of them is here: junk of which nothing was brought costs one
+    /// statement each. Whether there were any.
+    async fn sift(&self) -> bool {
+        let arrived = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.arrived(SIFTED)
+        };
+        if arrived.is_empty() {
+            return false;
+        }
+        let packages = arrived.iter().map(|(_, package, _)| package_cid(*package));
+        let traces = self.traces(&packages.collect::<Vec<_>>()).await;
+        let is_here: Vec<bool> = match traces {
+            Ok(traces) => {
+                let each = traces.iter().zip(&arrived);
+                each.map(|(trace, (.., parties))| is_brought(&trace.uploaders, parties))
+                    .collect()
+            }
+            // Each is looked at by itself.
+            Err(_) => vec![true; arrived.len()],
+        };
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        for ((id, ..), is_here) in arrived.into_iter().zip(is_here) {
+            if is_here {
+                queue.again(id);
+            } else {
+                queue.pause(id, now);
+            }
+        }
+        true
+    }
+
+    /// One part of one record, and when the next is due.
+    async fn look_at(&self, record: RecordId) {
+        let part = match caught(Task::Index, self.part(record)).await {
+            Ok(Ok(part)) => part,
+            Ok(Err(_)) => Part::Missing,
+            Err(Panicked) => Part::Settled(PANICKED),
+        };
+        let part = match part {
+            Part::Settled(verdict) if self.settle(record, verdict).await.is_err() => Part::Missing,
+            part => part,
+        };
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match part {
+            Part::More => queue.again(record),
+            Part::Missing => queue.pause(record, Instant::now()),
+            Part::Settled(_) => queue.remove(record),
+        }
+    }
+
+    /// Records that wait for one of these blocks, of which the account is a party, need not pause any more.
+    pub(super) async fn wake(&self, account: AccountId, brought: Vec<Cid>) -> Result<(), Fault> {
+        let mut woken: Vec<RecordId> = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let objects = brought.iter().filter(|cid| cid.codec() == Codec::DagCbor);
+            objects
+                .flat_map(|cid| queue.of_package(Digest::new(cid.digest())))
+                .collect()
+        };
+        let waiting = move |db: &mut rusqlite::Connection| {
+            let mut query = db.prepare_cached("SELECT record FROM frontier WHERE cid = ?1")?;
+            let mut found: Vec<[u8; 32]> = Vec::new();
+            for cid in brought {
+                let rows = query.query_map(params![cid.to_bytes()], |row| row.get(0))?;
+                for record in rows {
+                    found.push(record?);
+                }
+            }
+            Ok(found)
+        };
+        let waiting = self.db.run(waiting).await?;
+        woken.extend(waiting.into_iter().map(RecordId::new));
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in woken {
+            queue.wake(account, record);
+        }
+        Ok(())
     }
 
     /// Waits until new records that an account may read were looked at, at most a second.
@@ -194,9 +256,9 @@ impl Access {
 
     /// Reads the package: only what says that it is this record's names anything.
     async fn begin(&self, record: RecordId, entry: &RecordEntry) -> Result<Option<Part>, Fault> {
-        let cid = Cid::from_dag_cbor_digest(entry.anchor.package.to_bytes());
+        let cid = package_cid(entry.anchor.package);
         let uploaders = self.uploaders(&cid).await?;
-        if !is_brought(&uploaders, entry) {
+        if !is_brought(&uploaders, &[entry.anchor.author, entry.anchor.owner]) {
             return Ok(Some(Part::Missing));
         }
         let Some(bytes) = self.store.get(&cid).await? else {
@@ -395,6 +457,10 @@ impl Access {
     }
 }
 
-fn is_brought(uploaders: &[AccountId], entry: &RecordEntry) -> bool {
-    uploaders.contains(&entry.anchor.author) || uploaders.contains(&entry.anchor.owner)
+fn package_cid(package: Digest) -> Cid {
+    Cid::from_dag_cbor_digest(package.to_bytes())
+}
+
+fn is_brought(uploaders: &[AccountId], parties: &[AccountId]) -> bool {
+    uploaders.iter().any(|it| parties.contains(it))
 }
