@@ -169,11 +169,10 @@ fn a_stopped_chain_or_node_is_said_and_a_restore_goes_on_later() {
         "phrase",
     ];
     let words: Vec<&str> = phrase.split_whitespace().collect();
-    let mut swapped = words.clone();
-    swapped.swap(0, 23);
     for wrong in [
         words[..23].join(" "),
-        swapped.join(" "),
+        // Known words whose check never fits; a changed phrase fits once in 256 times.
+        ["abandon"; 24].join(" "),
         "no phrase at all".into(),
         String::new(),
     ] {

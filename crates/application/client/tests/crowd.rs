@@ -1,6 +1,7 @@
 //! Must hold (issue 8): with one hostile permitted author and 10,000 junk letters, anchors and registrations every good
 //! record is accepted, in at most 1.5 times the time without them. Over HTTP: one node, seven keepers. A fiftieth of the junk
-//! by default; all of it with `MEDIBLOC_ATTACK=full`.
+//! by default; all of it with `MEDIBLOC_ATTACK=full`, for which `cargo xtask attack` compiles as for release. Node and keepers
+//! have read the chain before, as they do every second.
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what broke")]
 

@@ -225,9 +225,10 @@ mod tests {
         queue.add(id(1), &entry(1, 9, 1));
         queue.add(id(2), &entry(1, 9, 2));
         make_ready(&mut queue);
-        queue.remove(id(2));
         let mut at = now;
         assert_eq!(queue.next(at), Some(id(1)));
+        assert_eq!(queue.next(at), Some(id(2)));
+        queue.remove(id(2));
         for expected in [1, 2, 4, 8] {
             queue.pause(id(1), at);
             at += Duration::from_secs(expected) - Duration::from_millis(1);
