@@ -63,12 +63,12 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
         "eth_getTransactionCount" => quantity(chain.nonce(p.next::<Address>()?, p.block()?)),
         "eth_getCode" => answer(chain.code(p.next::<Address>()?, p.block()?)),
         "eth_getStorageAt" => {
-            let (address, slot) = (p.next::<Address>()?, p.next::<U256>()?);
+            let (address, slot) = (p.next::<Address>()?, p.slots::<U256>()?);
             answer(chain.slot(address, slot, p.block()?))
         }
         "eth_getProof" => {
             let address = p.next::<Address>()?;
-            let slots = p.next::<Vec<JsonStorageKey>>()?;
+            let slots = p.slots::<Vec<JsonStorageKey>>()?;
             if slots.len() > MOST_SLOTS {
                 let message = format!("parameter 1: {} slots; {MOST_SLOTS} at most", slots.len());
                 return Err(failure(PARAMETERS, message));

@@ -81,6 +81,24 @@ impl Parameters {
         }
     }
 
+    /// The next one as a storage slot, or a list of them: of at most 32 bytes, also where all that is too much is zeros.
+    pub(super) fn slots<T: DeserializeOwned>(&mut self) -> Result<T, ErrorPayload> {
+        let place = self.taken;
+        let next = self.rest.front().unwrap_or(&Value::Null);
+        let slots = next
+            .as_array()
+            .map_or(core::slice::from_ref(next), |all| all);
+        let digits = |slot: &Value| {
+            slot.as_str()
+                .map(|text| text.trim_start_matches("0x").len())
+        };
+        if slots.iter().filter_map(digits).any(|digits| digits > 64) {
+            let message = format!("parameter {place}: a slot has at most 32 bytes");
+            return Err(failure(PARAMETERS, message));
+        }
+        self.next()
+    }
+
     /// The next one as a block, `latest` when there is none.
     pub(super) fn block(&mut self) -> Result<BlockId, ErrorPayload> {
         Ok(self
