@@ -316,8 +316,19 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         proof["verified"] == true && proof["chainAgrees"] == true,
         "the proof file does not hold: {proof}"
     );
+    let shown = world.verify_without_home(&text(&audit, "/proofs/0")?)?;
+    ensure!(
+        shown["verified"] == true && shown["chainAgrees"] == true,
+        "the proof file does not hold for whoever has no home: {shown}"
+    );
+    let clocks = patient.say(&["doctor"])?.to_string();
+    ensure!(
+        clocks.contains("s from its node"),
+        "the node's clock was not compared: {clocks}"
+    );
     tale.told(
-        "audit: the patient sees who was cleared to read what, when and on what basis; the proof file holds, offline and on the chain",
+        "audit: the patient sees who was cleared to read what, when and on what basis; the proof file holds, offline and on the chain, \
+         for whoever has no home, too",
     );
 
     patient.say(&["grant", "revoke", &grant])?;

@@ -267,6 +267,17 @@ impl World {
         Ok(agent)
     }
 
+    /// What somebody who has the operator's file and no home says of a proof file.
+    pub(super) fn verify_without_home(&self, proof: &str) -> Result<Value> {
+        let (nowhere, deployment) = (self.folder.join("nowhere"), self.path("deployment.json"));
+        let mut command = Command::new(&self.agent);
+        command.arg("--json").arg("--home").arg(&nowhere);
+        command.args(["verify", proof, "--deployment"]);
+        let said = answer(command.arg(deployment))?;
+        ensure!(!nowhere.exists(), "checking a proof made a home");
+        Ok(said)
+    }
+
     fn prepare(&self, key: &str) -> Result<Agent> {
         let passphrase = self.folder.join(format!("{key}.passphrase"));
         fs::write(&passphrase, PASSPHRASE)?;

@@ -18,6 +18,9 @@ pub struct Answer {
     /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, or [`code::ERASED`].
     #[serde(default)]
     pub code: u8,
+    /// What goes to standard output in the text's place, because `--out -` asked for it.
+    #[serde(default)]
+    pub output: Option<Output>,
 }
 
 impl Answer {
@@ -27,6 +30,7 @@ impl Answer {
             value,
             text: text.into(),
             code: 0,
+            output: None,
         }
     }
 
@@ -34,6 +38,13 @@ impl Answer {
     #[must_use]
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
+    }
+
+    /// The same answer with bytes for standard output.
+    #[must_use]
+    pub fn with_output(self, bytes: Vec<u8>) -> Self {
+        let output = Some(Output(bytes));
+        Self { output, ..self }
     }
 
     /// One line a row, or a sentence that says what to do when there is none.
@@ -47,7 +58,33 @@ impl Answer {
             value,
             text,
             code: 0,
+            output: None,
         }
+    }
+}
+
+/// Bytes for standard output. They may be a person's: their `Debug` says only how many there are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Output(pub Vec<u8>);
+
+impl From<Output> for String {
+    fn from(output: Output) -> Self {
+        hex::encode(output.0)
+    }
+}
+
+impl TryFrom<String> for Output {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        hex::decode(text).map(Self)
+    }
+}
+
+impl core::fmt::Debug for Output {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Output({} bytes)", self.0.len())
     }
 }
 
@@ -61,7 +98,7 @@ pub mod code {
     pub const INPUT: u8 = 3;
     /// A rule forbids it: consent, accreditation, the contracts or the keepers.
     pub const REFUSED: u8 = 4;
-    /// A node, the chain or too many keepers do not answer; trying again later may help.
+    /// A node, the chain or too many keepers do not answer, and nothing was kept: try again later.
     pub const UNREACHABLE: u8 = 5;
     /// The passphrase or the phrase does not open this home.
     pub const LOCKED: u8 = 6;

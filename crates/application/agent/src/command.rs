@@ -65,7 +65,7 @@ pub enum Account {
 pub enum Contact {
     /// Makes an invitation under a fresh address; give it to one provider.
     Invite {
-        /// Also writes it to a file.
+        /// Also writes it to a file. `-` is standard output, without the picture.
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -190,7 +190,7 @@ pub enum Record {
         /// Writes a Crypt4GH file (.c4gh) for the owner of this public key file instead of the plain bytes.
         #[arg(long)]
         crypt4gh: Option<PathBuf>,
-        /// The file; it must not exist.
+        /// The file; it must not exist. `-` is standard output.
         #[arg(long)]
         out: PathBuf,
     },
@@ -325,6 +325,10 @@ pub struct Verify {
     /// Checks a proof file against this block hash and asks no chain.
     #[arg(long)]
     pub block: Option<String>,
+    /// Checks a proof file by the chain and the authority that this deployment file names: needs no home.
+    #[arg(long)]
+    #[serde(default)]
+    pub deployment: Option<PathBuf>,
 }
 
 /// `medibloc read …`
@@ -333,6 +337,7 @@ pub struct Read {
     /// The record (the begin of its id is enough).
     pub record: String,
     /// Writes the original to this file; it must not exist. It is deleted when the consent ends or the record is erased.
+    /// `-` is standard output: what becomes of it then is yours to answer for.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Not now: opens it at a random time of the next day and keeps it for --kept. Now shows the hour to whoever
@@ -386,11 +391,27 @@ impl Command {
             }
             _ => None,
         };
-        if let Some(path) = path {
+        if let Some(path) = path.filter(|path| !is_standard_output(path)) {
             *path = std::path::absolute(&*path)?;
         }
         Ok(self)
     }
+
+    /// Whether bytes are to go to standard output in place of words.
+    pub fn is_for_standard_output(&self) -> bool {
+        let out = match self {
+            Self::Contact(Contact::Invite { out }) => out.as_deref(),
+            Self::Record(Record::Export { out, .. }) => Some(out.as_path()),
+            Self::Read(read) => read.out.as_deref(),
+            _ => None,
+        };
+        out.is_some_and(is_standard_output)
+    }
+}
+
+/// `-`, as everywhere; a file of that name is `./-`.
+pub(crate) fn is_standard_output(path: &std::path::Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// A category by its name in the glossary.

@@ -14,7 +14,7 @@ use medibloc_ledger::{
     ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
 };
 use medibloc_ledger_evm::{Contracts, Deployed, EvmLedger, Rpc};
-use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
+use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp, TypedDomain};
 use medibloc_transport::{Outgoing, Policy, Proxies};
 use medibloc_vault::Vault;
 use tokio::sync::OnceCell;
@@ -23,6 +23,7 @@ use crate::Problem;
 use crate::answer::code;
 use crate::home::{Config, Home};
 use crate::ports::{SystemEntropy, VaultAdapter};
+use crate::run::verify::Trusted;
 
 /// Row of the keepers' addresses, as the chain named them last.
 const KEEPERS: (&str, &[u8]) = ("agent", b"keepers");
@@ -106,6 +107,51 @@ impl Reaching {
             outgoing = outgoing.trusting(&name, &pem).map_err(wrong)?;
         }
         Ok(outgoing)
+    }
+}
+
+/// A chain as a deployment file describes it, for whoever only checks what it says.
+pub struct Chain {
+    ledger: Ledger,
+    domain: TypedDomain,
+    authority: Address,
+}
+
+impl core::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Chain")
+            .field("domain", &self.domain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// The chain of this deployment. Nobody has to answer.
+    ///
+    /// # Errors
+    /// If the file or a URL in it is not valid.
+    pub fn of(
+        deployment: &[u8],
+        reaching: &Reaching,
+        of: Option<(&Home, &Config)>,
+    ) -> Result<Self, Problem> {
+        let deployment = parse(deployment)?;
+        let outgoing = reaching.outgoing(&deployment, of)?;
+        Ok(Self {
+            ledger: Ledger::new(&deployment, &outgoing)?,
+            domain: deployment.domain(),
+            authority: deployment.authority,
+        })
+    }
+
+    /// What a proof file is checked by.
+    pub(crate) fn trusted(&self) -> Trusted<'_> {
+        Trusted {
+            events: &self.ledger,
+            domain: &self.domain,
+            authority: self.authority,
+            contracts: Some(&self.ledger.deployed.contracts),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use medibloc_record::{Draft, EntryOutcome, Format, FormatError};
 use serde_json::json;
 
 use crate::answer::code;
+use crate::command::is_standard_output;
 use crate::{Answer, Problem};
 
 /// The formats that are known; the first one that finds its mark in the bytes reads them.
@@ -45,6 +46,12 @@ impl Convert {
     /// If the document cannot be read, or the report not be written.
     pub fn run(&self) -> Result<Answer, Problem> {
         let Target::Fhir = self.to;
+        if self.report.as_deref().is_some_and(is_standard_output) {
+            return Err(Problem::new(
+                code::USAGE,
+                "standard output takes the converted document; give the report a file",
+            ));
+        }
         let draft = read(&self.input)?;
         if let Some(report) = &self.report {
             let text = pretty(&draft.loss.to_operation_outcome());

@@ -65,6 +65,10 @@ impl VaultPort for VaultAdapter {
         self.0.settle().map_err(failed)
     }
 
+    fn check(&self) -> Result<Vec<String>, PortError> {
+        self.0.check().map_err(failed)
+    }
+
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
         exported::delete(Path::new(path), sha256)
     }

@@ -6,9 +6,10 @@ mod doctor;
 mod erased;
 mod find;
 mod grant;
+mod kept;
 mod record;
 mod request;
-mod verify;
+pub(crate) mod verify;
 mod who;
 
 use medibloc_journey::{Party, SyncReport};
@@ -16,7 +17,7 @@ use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
 use crate::answer::code;
-use crate::{Answer, Command, Problem};
+use crate::{Answer, Command, Problem, convert};
 
 /// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
 /// memory) that one check is left out.
@@ -24,6 +25,16 @@ use crate::{Answer, Command, Problem};
 /// # Errors
 /// With the exit code and what to do.
 pub async fn run(
+    party: &Party,
+    contracts: Option<&Contracts>,
+    command: &Command,
+) -> Result<Answer, Problem> {
+    let before = kept::Before::of(party, command);
+    let done = run_now(party, contracts, command).await;
+    done.map_err(|problem| kept::told(party, command, &before, problem))
+}
+
+async fn run_now(
     party: &Party,
     contracts: Option<&Contracts>,
     command: &Command,

@@ -41,7 +41,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreadable input, 4 refused by a rule, \
-5 somebody does not answer (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home, \
+5 somebody does not answer and nothing was kept (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home, \
 9 begun and kept, `sync` goes on with the rest, 10 the record was erased.";
 
 #[derive(Subcommand)]
@@ -192,6 +192,16 @@ pub fn main() -> ExitCode {
             } else {
                 plain(&answer.text)
             };
+            if let Some(output) = &answer.output {
+                // The bytes alone, whole; the words go where they do not mix with them.
+                let mut out = std::io::stdout().lock();
+                if let Err(error) = out.write_all(&output.0).and_then(|()| out.flush()) {
+                    let _ = writeln!(std::io::stderr(), "medibloc: standard output: {error}");
+                    return ExitCode::from(code::FAILED);
+                }
+                let _ = writeln!(std::io::stderr(), "{text}");
+                return ExitCode::from(answer.code);
+            }
             if text.is_empty() || writeln!(std::io::stdout(), "{text}").is_ok() {
                 ExitCode::from(answer.code)
             } else {
@@ -257,7 +267,19 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             .await?;
             Ok(Answer::new(json!({"stopped": true}), "stopped"))
         }
+        Top::Over(Command::Verify(verify))
+            if verify.deployment.is_some() || std::path::Path::new(&verify.what).is_file() =>
+        {
+            with_spinner(verify_alone(&home, &input, &verify)).await
+        }
         Top::Over(command) => {
+            if command.is_for_standard_output() && std::io::stdout().is_terminal() {
+                // A document of others can hold what moves a terminal's cursor.
+                return Err(Problem::new(
+                    code::USAGE,
+                    "standard output is a terminal; send it somewhere, like `| less`, or give a file",
+                ));
+            }
             let command = command.absolute()?;
             match alone(&home, &input, wait, Some(&command)).await? {
                 Alone::Answered(answer) => Ok(answer),
@@ -267,6 +289,34 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             }
         }
     }
+}
+
+/// A proof file needs a chain and an authority to be checked by, and nobody's vault.
+async fn verify_alone(
+    home: &Home,
+    input: &Input,
+    verify: &crate::command::Verify,
+) -> Result<Answer, Problem> {
+    let chain = match &verify.deployment {
+        Some(file) => connect::Chain::of(&deployment(file)?, &input.reaching, None)?,
+        None if home.exists() => {
+            let config = home.config()?;
+            let file = deployment(&home.deployment())?;
+            connect::Chain::of(&file, &input.reaching, Some((home, &config)))?
+        }
+        None => {
+            return Err(Problem::new(
+                code::USAGE,
+                format!(
+                    "there is no home at {}; `--deployment FILE` checks a proof file without one, by the chain and the \
+                     authority that the operator's file names",
+                    home.path().display()
+                ),
+            ));
+        }
+    };
+    let path = std::path::Path::new(&verify.what);
+    run::verify::proof(&chain.trusted(), path, verify.block.as_deref()).await
 }
 
 /// The vault of this process alone, or the answer of the process that holds it.

@@ -89,6 +89,8 @@ impl Deployment {
     /// # Errors
     /// If it is malformed, has unknown fields, another version, no chain node, or a URL that is none.
     pub fn parse(json: &[u8]) -> Result<Self, DeploymentError> {
+        // Some editors begin a file with a byte order mark.
+        let json = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
         let deployment: Self = serde_json::from_slice(json).map_err(DeploymentError::Malformed)?;
         if deployment.version != 1 {
             return Err(DeploymentError::Version {
@@ -180,6 +182,8 @@ mod tests {
         let json = String::from_utf8(deployment().to_json()).unwrap();
         assert_eq!(Deployment::parse(json.as_bytes()).unwrap(), deployment());
         assert_eq!(deployment().domain().records, Address::new([4; 20]));
+        let marked = format!("\u{feff}{json}");
+        assert_eq!(Deployment::parse(marked.as_bytes()).unwrap(), deployment());
         for (what, other) in [
             ("field", json.replacen('{', "{\"more\": 1,", 1)),
             ("version", json.replace("\"version\": 1", "\"version\": 2")),

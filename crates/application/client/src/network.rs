@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use medibloc_api::{Code, limits, paths};
 use medibloc_journey::{Clock, Keepers, Mailbox, Network, PortError};
 use medibloc_keys::SigningKey;
-use medibloc_record::TypedDomain;
+use medibloc_record::{Timestamp, TypedDomain};
 use medibloc_store::Store;
 use medibloc_transport::{NotReachable, Outgoing};
 
@@ -124,6 +124,12 @@ impl Network for HttpNetwork {
             Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(None),
             Err(failure) => Err(node.port_error(&name, failure)),
         }
+    }
+
+    async fn time(&self) -> Result<Option<Timestamp>, PortError> {
+        let node = self.wire.peer(&self.node, None);
+        let told = node.date(paths::HEALTHZ).await;
+        told.map_err(|failure| node.port_error(&format!("the node {}", self.node), failure))
     }
 
     fn own_node(&self) -> String {

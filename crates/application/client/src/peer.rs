@@ -7,10 +7,10 @@ use medibloc_api::{Authorization, CBOR, Code, Problem, RequestText, limits};
 use medibloc_dag::cbor;
 use medibloc_journey::{Clock, PortError};
 use medibloc_keys::SigningKey;
-use medibloc_record::{Digest, Nonce, TypedDomain};
+use medibloc_record::{Digest, Nonce, Timestamp, TypedDomain};
 use medibloc_transport::{BodyError, NotReachable, Outgoing, Refused, TransportError, Waits, take};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
@@ -207,6 +207,20 @@ impl Peer {
             tokio::time::sleep(failed).await;
             pause *= 4;
         }
+    }
+
+    /// What the peer's clock says, by the `Date` of its answer (RFC 9110, section 6.6.1).
+    pub(crate) async fn date(&self, target: &str) -> Result<Option<Timestamp>, Failure> {
+        if let Some(refused) = &self.refused {
+            return Err(Failure::Barred(refused.to_string()));
+        }
+        let asked = self.wire.http.get(format!("{}{target}", self.url));
+        let response = asked.send().await.map_err(|error| self.failed(&error))?;
+        let date = response.headers().get(DATE);
+        Ok(date
+            .and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok())
+            .and_then(|date| u64::try_from(date.timestamp().as_second()).ok())
+            .map(Timestamp))
     }
 
     /// One try; tells whether the request may have arrived.

@@ -194,6 +194,29 @@ async fn certificates_that_do_not_hold_are_refused_with_the_reason() {
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
 }
 
+/// `doctor` compares clocks by it.
+#[tokio::test]
+async fn a_nodes_clock_is_read_from_its_date() {
+    for (date, told) in [
+        ("date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", Some(784_111_777)),
+        ("date: yesterday\r\n", None),
+        ("date: Thu, 01 Jan 1900 00:00:00 GMT\r\n", None),
+        ("", None),
+    ] {
+        let head = format!("HTTP/1.1 200 x\r\n{date}content-length: 0\r\n\r\n");
+        let (port, _) = listener(head).await;
+        let node = network(
+            &format!("http://127.0.0.1:{port}"),
+            &[],
+            Outgoing::new(Policy::LOCAL),
+        );
+        assert_eq!(node.time().await.unwrap().map(|at| at.0), told, "{date}");
+    }
+    let gone = network("http://127.0.0.1:9", &[], Outgoing::new(Policy::LOCAL));
+    let error = gone.time().await.unwrap_err();
+    assert!(matches!(error, PortError::Unreachable { .. }), "{error}");
+}
+
 #[tokio::test]
 async fn this_machine_is_reached_directly_and_errors_name_the_proxy_of_others() {
     let (node, _) =

@@ -135,7 +135,7 @@ pub use ports::{
 };
 pub use proof::{
     ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
-    ProvedRotation, ProvenEvent, verify_proof, verify_proof_with,
+    ProvedRotation, ProvenEvent, confirm_proof, verify_proof, verify_proof_with,
 };
 pub use reach::Reach;
 pub use read::ReadRecord;

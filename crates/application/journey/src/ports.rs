@@ -129,6 +129,10 @@ pub trait VaultPort: Send + Sync {
     }
     /// What was forgotten leaves the disk too, not only the database's sight.
     fn settle(&self) -> Result<(), PortError>;
+    /// Reads everything, down to what no command asks for; gives what is not as it was written.
+    fn check(&self) -> Result<Vec<String>, PortError> {
+        Ok(Vec::new())
+    }
     /// Deletes a file that was written out of the vault, unless it holds something else by now.
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate;
 }
@@ -209,6 +213,10 @@ pub trait Network: Send + Sync {
     /// The credential that the own node keeps for this address's account, not checked; none if it has none.
     async fn credential(&self, actor: &SigningKey) -> Result<Option<String>, PortError> {
         let _ = actor;
+        Ok(None)
+    }
+    /// What the own node's clock says; none if it does not tell.
+    async fn time(&self) -> Result<Option<Timestamp>, PortError> {
         Ok(None)
     }
     /// URL of the own node.

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, Purpose, PurposeTag, Scope, Terms};
 use medibloc_keys::recover;
-use medibloc_ledger::{Event, ReceiptProof};
+use medibloc_ledger::{Event, Events, ReceiptProof};
 use medibloc_record::{
     AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Signature, Timestamp,
     TypedDomain,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::verify::{CheckLine, VerifyReport};
+use crate::verify::{CheckLine, VerifyReport, each_block};
 use crate::{Credential, GivenGrant, JourneyError, Party};
 
 /// What the file says that it is.
@@ -312,68 +312,8 @@ impl Party {
 
     /// Checks a proof file, and asks the chain whether it says the same.
     pub async fn confirm_proof(&self, file: &ProofFile) -> Result<ProofReport, JourneyError> {
-        let mut report = verify_proof(file, self.ports.authority);
-        let domain = &self.ports.domain;
-        let same_chain =
-            file.chain.id == domain.chain_id && file.chain.records == domain.records.to_string();
-        if !same_chain {
-            let told = format!("the file is of chain {}", file.chain.id);
-            report.checks.line("same chain", false, told);
-            return Ok(report);
-        }
-        let (mut stands, mut granted) = (false, false);
-        let grant = grant_of(file);
-        let account = file.reader.account.as_ref();
-        let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
-        let mut open: Vec<&ProvedRotation> = file.reader.rotations.iter().collect();
-        self.each_block(|block| {
-            for event in &block.events {
-                match event {
-                    Event::AddressRotated { .. } => open.retain(|rotation| {
-                        let said = account.and_then(|account| rotation.event(account));
-                        said.as_ref() != Some(event)
-                            || rotation.block != block.number
-                            || bytes(&rotation.block_hash) != Some(block.hash)
-                    }),
-                    Event::ReadOpened {
-                        receipt, record, ..
-                    } => {
-                        stands |= receipt.to_string() == file.receipt.id
-                            && record.to_string() == file.receipt.record
-                            && block.number == file.receipt.block
-                            && block.time.0 == file.receipt.time
-                            && Digest::new(block.hash).to_string() == file.receipt.block_hash;
-                    }
-                    Event::Granted(known) => granted |= Some(known) == grant.as_ref(),
-                    _ => {}
-                }
-            }
-        })
-        .await?;
-        let told = if stands {
-            "it stands there"
-        } else {
-            "it does not"
-        };
-        report.checks.line("receipt on chain", stands, told);
-        let told = if granted {
-            "it stands there"
-        } else {
-            "it does not"
-        };
-        report.checks.line("grant on chain", granted, told);
-        let led = open.is_empty();
-        if !file.reader.rotations.is_empty() {
-            let told = if led {
-                "its rotations stand there"
-            } else {
-                "not all of its rotations stand there"
-            };
-            report.checks.line("account's key on chain", led, told);
-        }
-        report.chain_agrees = stands && granted && led;
-        report.compare = None;
-        Ok(report)
+        let ports = &self.ports;
+        confirm_proof(file, ports.events.as_ref(), &ports.domain, ports.authority).await
     }
 }
 
@@ -499,6 +439,76 @@ fn grant_of(file: &ProofFile) -> Option<Grant> {
             digest: said.digest.parse().ok()?,
         },
     ))
+}
+
+/// Checks a proof file, and asks a chain whether it says the same: for whoever has neither account nor vault.
+pub async fn confirm_proof(
+    file: &ProofFile,
+    events: &dyn Events,
+    domain: &TypedDomain,
+    authority: Address,
+) -> Result<ProofReport, JourneyError> {
+    let mut report = verify_proof(file, authority);
+    let same_chain =
+        file.chain.id == domain.chain_id && file.chain.records == domain.records.to_string();
+    if !same_chain {
+        let told = format!("the file is of chain {}", file.chain.id);
+        report.checks.line("same chain", false, told);
+        return Ok(report);
+    }
+    let (mut stands, mut granted) = (false, false);
+    let grant = grant_of(file);
+    let account = file.reader.account.as_ref();
+    let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
+    let mut open: Vec<&ProvedRotation> = file.reader.rotations.iter().collect();
+    each_block(events, |block| {
+        for event in &block.events {
+            match event {
+                Event::AddressRotated { .. } => open.retain(|rotation| {
+                    let said = account.and_then(|account| rotation.event(account));
+                    said.as_ref() != Some(event)
+                        || rotation.block != block.number
+                        || bytes(&rotation.block_hash) != Some(block.hash)
+                }),
+                Event::ReadOpened {
+                    receipt, record, ..
+                } => {
+                    stands |= receipt.to_string() == file.receipt.id
+                        && record.to_string() == file.receipt.record
+                        && block.number == file.receipt.block
+                        && block.time.0 == file.receipt.time
+                        && Digest::new(block.hash).to_string() == file.receipt.block_hash;
+                }
+                Event::Granted(known) => granted |= Some(known) == grant.as_ref(),
+                _ => {}
+            }
+        }
+    })
+    .await?;
+    let told = if stands {
+        "it stands there"
+    } else {
+        "it does not"
+    };
+    report.checks.line("receipt on chain", stands, told);
+    let told = if granted {
+        "it stands there"
+    } else {
+        "it does not"
+    };
+    report.checks.line("grant on chain", granted, told);
+    let led = open.is_empty();
+    if !file.reader.rotations.is_empty() {
+        let told = if led {
+            "its rotations stand there"
+        } else {
+            "not all of its rotations stand there"
+        };
+        report.checks.line("account's key on chain", led, told);
+    }
+    report.chain_agrees = stands && granted && led;
+    report.compare = None;
+    Ok(report)
 }
 
 /// Checks a proof file without any chain: everything in it fits together, and the authority vouches for the reader.

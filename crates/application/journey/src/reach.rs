@@ -1,6 +1,7 @@
 //! Who answers: for `medibloc doctor`.
 
 use medibloc_dag::{Cid, Codec};
+use medibloc_record::Timestamp;
 
 use crate::{JourneyError, Party, PortError};
 
@@ -15,6 +16,8 @@ pub struct Reach {
     pub needed: usize,
     /// What the own node's storage said, if it does not answer well.
     pub node: Result<(), String>,
+    /// What the own node's clock says, if it tells.
+    pub clock: Option<Timestamp>,
 }
 
 impl Party {
@@ -51,6 +54,7 @@ impl Party {
                 Err(error) if is_stranger && !error.is_retryable() => Ok(()),
                 Err(error) => Err(error.to_string()),
             },
+            clock: self.ports.network.time().await.unwrap_or_default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //! the vault says is believed; and the plaintext is given out as bytes.
 
 use medibloc_dag::{Block, Budget, Cid, Walk};
-use medibloc_ledger::{BlockEvents, Event};
+use medibloc_ledger::{BlockEvents, Event, Events};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::crypt4gh::Recipient;
 use medibloc_seal::{open_capsule, sealed_with_manifest, walk_manifest, walk_part};
@@ -212,17 +212,9 @@ impl Party {
     /// Every final block with events, in order.
     pub(crate) async fn each_block(
         &self,
-        mut look: impl FnMut(&BlockEvents),
+        look: impl FnMut(&BlockEvents),
     ) -> Result<(), JourneyError> {
-        let mut next = 0;
-        loop {
-            let blocks = self.ports.events.events(next, 500).await?;
-            let Some(last) = blocks.last() else {
-                return Ok(());
-            };
-            next = last.number + 1;
-            blocks.iter().for_each(&mut look);
-        }
+        each_block(self.ports.events.as_ref(), look).await
     }
 
     async fn check_state(
@@ -467,4 +459,19 @@ async fn from_node(
         hint: "the vault still has it; tell the operator of your node that it lost a block",
     })?;
     Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
+}
+/// Every final block with events, in order.
+pub(crate) async fn each_block(
+    events: &dyn Events,
+    mut look: impl FnMut(&BlockEvents),
+) -> Result<(), JourneyError> {
+    let mut next = 0;
+    loop {
+        let blocks = events.events(next, 500).await?;
+        let Some(last) = blocks.last() else {
+            return Ok(());
+        };
+        next = last.number + 1;
+        blocks.iter().for_each(&mut look);
+    }
 }

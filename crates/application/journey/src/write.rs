@@ -275,6 +275,12 @@ impl Party {
         Ok(done.into_iter().map(of).collect())
     }
 
+    /// Whether this document is sealed and on its way, in a job that `sync` goes on with.
+    pub fn is_being_written(&self, original: &Digest) -> Result<bool, JourneyError> {
+        let jobs = self.rows::<WriteJob>(table::JOBS)?;
+        Ok(jobs.iter().any(|job| job.original == *original))
+    }
+
     async fn resume_write(&self, job: WriteJob) -> Result<Written, JourneyError> {
         let (record, before) = (job.anchor.record_id(), job.problem.clone());
         let done = self.go_on_writing(job).await;

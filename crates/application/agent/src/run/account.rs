@@ -4,7 +4,6 @@ use medibloc_journey::{Change, Credential, Party};
 use serde_json::json;
 
 use super::find::{self, moment};
-use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
 
@@ -35,12 +34,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
         }
         Account::Credential { file } => {
             let jwt = match file {
-                Some(file) => std::fs::read_to_string(file).map_err(|error| {
-                    Problem::new(
-                        code::INPUT,
-                        format!("cannot read {}: {error}; check the path", file.display()),
-                    )
-                })?,
+                Some(file) => find::text(file)?,
                 None => party.fetch_credential().await?,
             };
             let jwt = jwt.trim();

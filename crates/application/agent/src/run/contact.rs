@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{account, find};
 use crate::answer::code;
-use crate::command::Contact;
+use crate::command::{Contact, is_standard_output};
 use crate::{Answer, Problem};
 
 pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Problem> {
@@ -15,7 +15,8 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
         Contact::Invite { out } => {
             let invitation = party.invite().await?;
             let text = invitation.to_text();
-            if let Some(out) = out {
+            let piped = out.as_deref().is_some_and(is_standard_output);
+            if let Some(out) = out.as_deref().filter(|_| !piped) {
                 find::write_new(out, text.as_bytes())?;
             }
             let picture = QrCode::new(text.as_bytes())
@@ -25,26 +26,25 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
                 "invitation": text, "owner": invitation.owner.to_string(),
                 "expiry": find::moment(invitation.expiry),
             });
-            Ok(Answer::new(
-                value,
-                format!(
-                    "{picture}\n{text}\n\nGive it to one provider only; it is valid once, until {}.",
-                    find::moment(invitation.expiry)
-                ),
-            ))
+            let rule = format!(
+                "Give it to one provider only; it is valid once, until {}.",
+                find::moment(invitation.expiry)
+            );
+            if piped {
+                let line = format!("{text}\n");
+                return Ok(Answer::new(value, rule).with_output(line.into_bytes()));
+            }
+            Ok(Answer::new(value, format!("{picture}\n{text}\n\n{rule}")))
         }
         Contact::Accept { invitation } => {
-            let text = if std::path::Path::new(invitation).exists() {
-                std::fs::read_to_string(invitation).map_err(|error| {
-                    Problem::new(code::INPUT, format!("cannot read {invitation}: {error}"))
-                })?
+            let path = std::path::Path::new(invitation);
+            let text = if path.exists() {
+                find::text(path)?
             } else {
                 invitation.clone()
             };
-            let invitation = Invitation::parse(
-                text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}'),
-            )
-            .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
+            let invitation = Invitation::parse(text.trim())
+                .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
             let credential = account::credential(party)?;
             let patron = party.answer(&invitation, credential.as_deref()).await?;
             let owner = patron.owner.to_string();

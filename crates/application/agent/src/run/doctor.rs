@@ -1,6 +1,7 @@
 //! `medibloc doctor`: each check says what is wrong and what to do.
 
-use medibloc_journey::Party;
+use medibloc_journey::{Party, PortError};
+use medibloc_record::Timestamp;
 use serde_json::json;
 
 use crate::answer::code;
@@ -12,10 +13,20 @@ const CLOCK: u64 = 120;
 /// Seconds for which a chain may have had no block.
 const QUIET: u64 = 2 * 86_400;
 
+/// How many faults of the vault are listed.
+const SHOWN: usize = 5;
+
 struct Check {
     name: &'static str,
     good: bool,
     told: String,
+}
+
+impl Check {
+    /// Whether it is about others: then trying again later may help.
+    fn is_of_others(&self) -> bool {
+        matches!(self.name, "chain" | "keepers" | "node")
+    }
 }
 
 pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
@@ -23,7 +34,10 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
     let mut check = |name, good, told: String| checks.push(Check { name, good, told });
     let ports = party.ports();
     match party.records() {
-        Ok(records) => check("vault", true, format!("{} records", records.len())),
+        Ok(records) => {
+            let (good, told) = vault(ports.vault.check(), records.len());
+            check("vault", good, told);
+        }
         Err(error) => check("vault", false, error.to_string()),
     }
     match party.look_through() {
@@ -34,6 +48,7 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("rows", false, error.to_string()),
     }
+    let mut head_time = None;
     match ports.facts.head().await {
         Ok(head) => {
             check(
@@ -41,27 +56,11 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
                 true,
                 format!("block {} of chain {}", head.number, ports.domain.chain_id),
             );
-            let now = ports.clock.now();
-            let off = now.since(head.time).max(head.time.since(now));
-            let ahead = head.time.since(now);
-            let late = now.since(head.time);
-            check(
-                "clock",
-                ahead <= CLOCK && late <= QUIET,
-                if ahead > CLOCK {
-                    format!("this machine is {ahead} s behind the chain; set its clock")
-                } else if late > QUIET {
-                    format!(
-                        "this machine is {} days ahead of the last block; set its clock, unless the chain has stood still",
-                        late / 86_400
-                    )
-                } else {
-                    format!("{off} s from the last block")
-                },
-            );
+            head_time = Some(head.time);
         }
         Err(error) => check("chain", false, error.to_string()),
     }
+    let mut node_time = None;
     match party.reach().await {
         Ok(reach) => {
             let told = format!(
@@ -70,12 +69,16 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             );
             check("keepers", reach.keepers >= reach.needed, told);
             let own = ports.network.own_node();
+            node_time = reach.clock;
             match reach.node {
                 Ok(()) => check("node", true, format!("{own} answers")),
                 Err(why) => check("node", false, why),
             }
         }
         Err(error) => check("keepers", false, error.to_string()),
+    }
+    if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
+        check("clock", good, told);
     }
     let lines: Vec<String> = checks
         .iter()
@@ -88,12 +91,168 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             )
         })
         .collect();
-    if checks.iter().any(|check| !check.good) {
-        return Err(Problem::new(code::UNREACHABLE, lines.join("\n")));
+    let mut bad = checks.iter().filter(|check| !check.good).peekable();
+    if bad.peek().is_some() {
+        let code = if bad.all(Check::is_of_others) {
+            code::UNREACHABLE
+        } else {
+            code::FAILED
+        };
+        return Err(Problem::new(code, lines.join("\n")));
     }
     let value = checks
         .iter()
         .map(|check| json!({"check": check.name, "good": check.good, "told": check.told}))
         .collect::<Vec<_>>();
     Ok(Answer::new(json!(value), lines.join("\n")))
+}
+
+/// The whole check of the vault, in words.
+fn vault(checked: Result<Vec<String>, PortError>, records: usize) -> (bool, String) {
+    match checked {
+        Ok(faults) if faults.is_empty() => {
+            let told = format!("{records} records; every row, block and page is as it was written");
+            (true, told)
+        }
+        Ok(faults) => {
+            let shown = faults.get(..SHOWN).unwrap_or(&faults).join("; ");
+            let told = format!(
+                "{} faults: {shown}; the disk may be failing. Take a backup of the home back, or restore from the phrase",
+                faults.len()
+            );
+            (false, told)
+        }
+        Err(error) => (false, error.to_string()),
+    }
+}
+
+/// Three clocks: this machine's, the one of whoever makes blocks, and the own node's. None if nobody else's is known.
+fn clock(
+    now: Timestamp,
+    head: Option<Timestamp>,
+    node: Option<Timestamp>,
+) -> Option<(bool, String)> {
+    let apart = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a));
+    if let Some(node) = node
+        && apart(now, node) > CLOCK
+    {
+        let way = if now > node { "ahead of" } else { "behind" };
+        let which = match head {
+            Some(head) if head.since(node) > CLOCK => {
+                "the chain is ahead of the node, too: tell its operator"
+            }
+            _ => "set its clock",
+        };
+        let told = format!(
+            "this machine is {} s {way} its node; {which}",
+            apart(now, node)
+        );
+        return Some((false, told));
+    }
+    let head = head?;
+    let (ahead, late) = (head.since(now), now.since(head));
+    Some(if ahead > CLOCK && node.is_some() {
+        let told = format!(
+            "the chain is {ahead} s ahead of this machine and of the node; whoever makes its blocks has a wrong clock"
+        );
+        (false, told)
+    } else if ahead > CLOCK {
+        let told = format!("this machine is {ahead} s behind the chain; set its clock");
+        (false, told)
+    } else if late > QUIET && node.is_none() {
+        let told = format!(
+            "this machine is {} days ahead of the last block; set its clock, unless the chain has stood still",
+            late / 86_400
+        );
+        (false, told)
+    } else if late > QUIET {
+        let told = format!(
+            "as the node's; the chain has had no block for {} days",
+            late / 86_400
+        );
+        (true, told)
+    } else {
+        let told = format!("{} s from the last block", apart(now, head));
+        let of_node = node.map(|node| format!(", {} s from its node", apart(now, node)));
+        (true, told + &of_node.unwrap_or_default())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_clocks_tell_which_is_wrong() {
+        const DAY: u64 = 86_400;
+        let at = |n: u64| Timestamp(1_800_000_000 + n);
+        for (now, head, node, good, told) in [
+            (
+                at(5),
+                Some(at(0)),
+                Some(at(4)),
+                true,
+                "5 s from the last block, 1 s from its node",
+            ),
+            (
+                at(400 * DAY),
+                Some(at(0)),
+                Some(at(1)),
+                false,
+                "ahead of its node; set its clock",
+            ),
+            (
+                at(0),
+                Some(at(300)),
+                Some(at(300)),
+                false,
+                "behind its node; set its clock",
+            ),
+            (
+                at(0),
+                Some(at(900)),
+                Some(at(0)),
+                false,
+                "makes its blocks has a wrong clock",
+            ),
+            (
+                at(200),
+                Some(at(900)),
+                Some(at(0)),
+                false,
+                "tell its operator",
+            ),
+            (
+                at(3 * DAY),
+                Some(at(0)),
+                Some(at(3 * DAY)),
+                true,
+                "no block for 3 days",
+            ),
+            (
+                at(3 * DAY),
+                Some(at(0)),
+                None,
+                false,
+                "unless the chain has stood still",
+            ),
+            (at(0), Some(at(121)), None, false, "behind the chain"),
+            (at(200), None, Some(at(0)), false, "ahead of its node"),
+        ] {
+            let (holds, said) = clock(now, head, node).unwrap();
+            assert!(said.contains(told), "{said} / {told}");
+            assert_eq!(holds, good, "{said}");
+        }
+        assert_eq!(clock(at(0), None, None), None);
+        assert_eq!(clock(at(0), None, Some(at(1))), None);
+    }
+
+    #[test]
+    fn faults_of_the_vault_are_counted_and_the_first_are_named() {
+        let faults: Vec<String> = (0..9).map(|n| format!("page {n}")).collect();
+        let (good, told) = vault(Ok(faults), 3);
+        assert!(!good);
+        assert!(told.starts_with("9 faults: page 0; page 1"), "{told}");
+        assert!(!told.contains("page 5"), "{told}");
+    }
 }

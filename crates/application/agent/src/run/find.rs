@@ -1,6 +1,6 @@
 //! Names as people type them: the begin of an id, or of a contact's name.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use medibloc_journey::{Contact, Party, Patron, PendingRequest};
@@ -151,6 +151,30 @@ pub(super) fn told(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.chars().filter(|c| !turns(*c)).map(shown).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Largest text file that is read: keys, invitations, credentials and proofs are far smaller.
+const MOST_TEXT: u64 = 4 << 20;
+
+/// A small text file as editors write it: a byte order mark before it is no part of it.
+pub(super) fn text(path: &Path) -> Result<String, Problem> {
+    let unreadable = |why: String| {
+        let path = path.display();
+        Problem::new(code::INPUT, format!("cannot read {path}: {why}"))
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MOST_TEXT + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(format!("{error}; check the path")))?;
+    if bytes.len() as u64 > MOST_TEXT {
+        return Err(unreadable(format!(
+            "it has more than {} MiB; it is another kind of file",
+            MOST_TEXT >> 20
+        )));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| unreadable("it is no UTF-8 text; save it as such".into()))?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
 /// That a file can be written there, before anything is done that cannot be undone.

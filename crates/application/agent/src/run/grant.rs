@@ -239,13 +239,23 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .held()?
         .iter()
         .zip(held)
-        .map(|(grant, view)| json!({"owner": grant.owner.to_string(), "consent": view, "records": view.records}))
+        .map(|(grant, view)| json!({"owner": grant.owner.to_string(), "consent": value(&view), "records": view.records}))
         .collect::<Vec<_>>();
+    let given: Vec<_> = given.iter().map(value).collect();
     Ok(Answer::list(
         json!({"given": given, "held": held}),
         &lines,
         "no consents yet; `medibloc request list` shows who asks",
     ))
+}
+
+/// For programs: times as everywhere in `--json`.
+fn value(view: &GrantView) -> serde_json::Value {
+    json!({
+        "id": view.id, "name": view.name, "scope": view.scope, "records": view.records, "purpose": view.purpose,
+        "reason": view.reason, "from": find::moment(Timestamp(view.from)), "until": find::moment(Timestamp(view.until)),
+        "state": view.state, "purged": view.purged, "files_kept": view.files_kept,
+    })
 }
 
 fn line(view: &GrantView, whom: &str) -> String {

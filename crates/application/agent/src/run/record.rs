@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{erased, find, verify};
 use crate::answer::code;
-use crate::command::{Part, Read, Record};
+use crate::command::{Part, Read, Record, is_standard_output};
 use crate::{Answer, Problem, convert};
 
 pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Problem> {
@@ -111,12 +111,7 @@ fn export(
     match recipient {
         None => party.open_own_part(&party.record(id)?, role, &mut *bytes)?,
         Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                Problem::new(
-                    code::INPUT,
-                    format!("cannot read {}: {error}", file.display()),
-                )
-            })?;
+            let text = find::text(file)?;
             let recipient = Recipient::parse(&text).map_err(|error| {
                 Problem::new(
                     code::INPUT,
@@ -126,18 +121,31 @@ fn export(
             party.export_crypt4gh(id, role, &[recipient], &mut *bytes)?;
         }
     }
-    write_noted(party, id, out, &bytes, false)?;
     let hash = hex::encode(Sha256::digest(&bytes));
-    Ok(Answer::new(
-        json!({"file": out, "bytes": bytes.len(), "sha256": hash}),
-        format!("{} bytes to {}", bytes.len(), out.display()),
-    ))
+    let value = json!({"file": out, "bytes": bytes.len(), "sha256": hash});
+    if is_standard_output(out) {
+        let text = format!("{} bytes to standard output", bytes.len());
+        return Ok(Answer::new(value, text).with_output(core::mem::take(&mut *bytes)));
+    }
+    write_noted(party, id, out, &bytes, false)?;
+    let text = format!("{} bytes to {}", bytes.len(), out.display());
+    Ok(Answer::new(value, text))
 }
 
 pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
     let id = find::readable(party, &command.record)?;
+    let (piped, out) = match command.out.as_deref() {
+        Some(out) if is_standard_output(out) => (true, None),
+        out => (false, out),
+    };
+    if piped && command.keep {
+        return Err(Problem::new(
+            code::USAGE,
+            "--keep is about a file, and standard output is none",
+        ));
+    }
     // A receipt cannot be taken back.
-    if let Some(out) = &command.out {
+    if let Some(out) = out {
         find::must_be_new(out)?;
     }
     if command.later {
@@ -154,7 +162,7 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
-    if let Some(out) = &command.out {
+    if let Some(out) = out {
         write_noted(party, id, out, &bytes, command.keep)?;
     }
     let value = json!({
@@ -168,7 +176,12 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
         read.receipt.outcome.block,
         bytes.len()
     );
-    Ok(Answer::new(value, text))
+    let answer = Answer::new(value, text);
+    Ok(if piped {
+        answer.with_output(bytes)
+    } else {
+        answer
+    })
 }
 
 /// Writes a file that the vault remembers: it is found again when the record goes.

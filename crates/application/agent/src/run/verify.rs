@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use medibloc_journey::{
-    CheckLine, Party, ProofFile, ProvenEvent, VerifyReport, verify_proof, verify_proof_with,
+    CheckLine, Party, ProofFile, ProvenEvent, VerifyReport, confirm_proof, verify_proof,
+    verify_proof_with,
 };
+use medibloc_ledger::Events;
 use medibloc_ledger_evm::{Contracts, verify_receipt};
-use medibloc_record::Timestamp;
+use medibloc_record::{Address, Timestamp, TypedDomain};
 use serde_json::json;
 
 use super::find;
@@ -21,9 +23,28 @@ pub(super) async fn run(
 ) -> Result<Answer, Problem> {
     let path = Path::new(&command.what);
     if path.exists() {
-        return proof(party, contracts, path, command.block.as_deref()).await;
+        let ports = party.ports();
+        let trusted = Trusted {
+            events: ports.events.as_ref(),
+            domain: &ports.domain,
+            authority: ports.authority,
+            contracts,
+        };
+        return proof(&trusted, path, command.block.as_deref()).await;
     }
     record(party, &command.what).await
+}
+
+/// What a proof file is checked by. A deployment file names all of it: no account and no vault is needed.
+pub(crate) struct Trusted<'a> {
+    /// The chain.
+    pub(crate) events: &'a dyn Events,
+    /// Its deployment.
+    pub(crate) domain: &'a TypedDomain,
+    /// Whose credentials count.
+    pub(crate) authority: Address,
+    /// Contracts that a receipt must come from; without them that one check is left out.
+    pub(crate) contracts: Option<&'a Contracts>,
 }
 
 /// An own record, from the node and the chain.
@@ -47,17 +68,17 @@ pub(super) async fn record(party: &Party, name: &str) -> Result<Answer, Problem>
     told(&report, value, &format!("record {id}"), Vec::new())
 }
 
-async fn proof(
-    party: &Party,
-    contracts: Option<&Contracts>,
+/// A proof file: it is meant for others than who made it.
+pub(crate) async fn proof(
+    trusted: &Trusted<'_>,
     path: &Path,
     block: Option<&str>,
 ) -> Result<Answer, Problem> {
     let wrong = |why: String| Problem::new(code::INPUT, format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = find::text(path)?;
     let file = ProofFile::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    let authority = party.ports().authority;
-    let mut report = match contracts {
+    let authority = trusted.authority;
+    let mut report = match trusted.contracts {
         Some(contracts) => verify_proof_with(&file, authority, |proof| {
             let proven = verify_receipt(proof, contracts).map_err(|error| error.to_string())?;
             Ok(ProvenEvent {
@@ -79,7 +100,7 @@ async fn proof(
             found: file.receipt.block_hash.clone(),
         });
     } else {
-        match party.confirm_proof(&file).await {
+        match confirm_proof(&file, trusted.events, trusted.domain, authority).await {
             Ok(asked) => {
                 report.chain_agrees = asked.chain_agrees;
                 let known: Vec<_> = report

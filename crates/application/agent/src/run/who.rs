@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::find;
 use crate::answer::code;
-use crate::command::Audit;
+use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
 
 pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Problem> {
@@ -67,6 +67,12 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     lines.extend(alarms.iter().map(|alarm| format!("ALARM: {alarm}")));
     let mut files = Vec::new();
     if let Some(folder) = &command.proofs {
+        if is_standard_output(folder) {
+            return Err(Problem::new(
+                code::USAGE,
+                "--proofs names a folder, and standard output is none",
+            ));
+        }
         std::fs::create_dir_all(folder).map_err(|error| {
             Problem::new(
                 code::FAILED,
@@ -162,7 +168,9 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             .map(|planned| format!("planned: {} at {}", planned.what, find::moment(planned.due))),
     );
     let value = json!({
-        "account": status.account, "role": status.role, "planned": status.planned,
+        "account": status.account, "role": status.role, "planned": status.planned.iter().map(|planned| json!({
+            "what": planned.what, "due": find::moment(planned.due),
+        })).collect::<Vec<_>>(),
         "chain": {"block": status.block, "hash": status.block_hash, "time": find::moment(Timestamp(status.block_time)),
             "id": id, "syncedTo": status.synced_to},
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},

@@ -1,0 +1,78 @@
+//! What a command that could not reach somebody left behind. "Nobody answers" has two meanings that a script must tell
+//! apart: nothing was kept, do it again; or it is kept, and `sync` goes on with it.
+
+use std::collections::BTreeMap;
+
+use medibloc_journey::Party;
+use medibloc_record::Digest;
+
+use super::convert;
+use crate::answer::code;
+use crate::command::{Account, Contact, Grant, Record, Request};
+use crate::{Command, Problem};
+
+/// Unfinished work and its reasons before a command.
+pub(super) struct Before(BTreeMap<String, Option<String>>);
+
+impl Before {
+    pub(super) fn of(party: &Party, command: &Command) -> Self {
+        match marks(command) {
+            [] => Self(BTreeMap::new()),
+            _ => Self(jobs(party)),
+        }
+    }
+}
+
+/// How the work that the command itself is about begins in `status`; what only prepares it, like registering an address,
+/// is not what was asked for.
+const fn marks(command: &Command) -> &'static [&'static str] {
+    match command {
+        Command::Account(Account::Rotate { .. }) => &["sealing key", "newer capsule"],
+        Command::Contact(Contact::Accept { .. }) | Command::Request(Request::Create { .. }) => {
+            &["send a letter to"]
+        }
+        Command::Request(Request::Approve { .. }) | Command::Grant(Grant::Create(_)) => {
+            &["grant to", "permission to write for"]
+        }
+        Command::Grant(Grant::Revoke { .. }) => {
+            &["revocation of", "end of permission to write for"]
+        }
+        Command::Record(Record::Erase { .. }) => &["erasure of record"],
+        Command::Record(Record::Import { .. }) => &["write "],
+        _ => &[],
+    }
+}
+
+fn jobs(party: &Party) -> BTreeMap<String, Option<String>> {
+    let jobs = party.job_views().unwrap_or_default();
+    jobs.into_iter().map(|job| (job.what, job.reason)).collect()
+}
+
+/// The same problem, told as begun and kept if it is.
+pub(super) fn told(party: &Party, command: &Command, before: &Before, problem: Problem) -> Problem {
+    if problem.code != code::UNREACHABLE || !is_kept(party, command, before, &problem) {
+        return problem;
+    }
+    Problem::new(
+        code::PARTIAL,
+        format!(
+            "{}; it is kept, and `medibloc sync` goes on with it",
+            problem.message
+        ),
+    )
+}
+
+fn is_kept(party: &Party, command: &Command, before: &Before, problem: &Problem) -> bool {
+    // The same document is one job, however often it is tried.
+    if let Command::Record(Record::Import { file, .. }) = command {
+        let original = convert::read(file).map(|draft| Digest::of(&draft.original));
+        return original.is_ok_and(|digest| party.is_being_written(&digest).unwrap_or(false));
+    }
+    let marks = marks(command);
+    jobs(party).iter().any(|(what, reason)| {
+        let told = |reason: &String| problem.message.contains(reason.as_str());
+        let is_new = before.0.get(what) != Some(reason);
+        marks.iter().any(|mark| what.starts_with(mark))
+            && (is_new || reason.as_ref().is_some_and(told))
+    })
+}
