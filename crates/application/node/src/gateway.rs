@@ -2,6 +2,7 @@
 
 mod access;
 mod credential;
+mod held;
 mod index;
 mod mailbox;
 mod queue;
@@ -118,7 +119,7 @@ pub fn gateway_with_upkeep(
     let db = Db::open(
         path.as_deref(),
         Durability::PowerCut,
-        &[SCHEMA, mailbox::SCHEMA, index::SCHEMA].concat(),
+        &[SCHEMA, held::SCHEMA, mailbox::SCHEMA, index::SCHEMA].concat(),
     )?;
     let guard = Guard::open(
         config.folder.as_deref(),

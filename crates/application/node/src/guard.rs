@@ -247,6 +247,11 @@ impl Guard {
         limits::take(&self.db, self.now(), uses).await
     }
 
+    /// Bytes that may be kept of an account in all.
+    pub(crate) fn most_held(&self, account: AccountId) -> u64 {
+        self.times(account, self.limits.held)
+    }
+
     /// Gives back what was counted for something that did not succeed.
     pub(crate) async fn uncount(&self, by: &Admitted, requests: u64, bytes: usize) {
         let uses = self.uses_of(by.address, by.account, requests, bytes as u64);

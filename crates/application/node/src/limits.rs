@@ -26,6 +26,8 @@ pub struct DailyLimits {
     pub requests: u64,
     /// Bytes of one address, both ways.
     pub bytes: u64,
+    /// Bytes kept of one account in all, not of a day; what is erased or collected frees its room.
+    pub held: u64,
     /// Letters from one address to one other.
     pub letters: u64,
     /// Gas of one call that the relay pays for, with that of its bytes.
@@ -47,6 +49,7 @@ impl Default for DailyLimits {
         Self {
             requests: 10_000,
             bytes: 1_000_000_000,
+            held: 10_000_000_000,
             letters: 1_000,
             // Forty entries in one batch; the largest other call has a fifth of it.
             gas_a_call: 3_000_000,

@@ -439,6 +439,9 @@ impl Access {
                 transaction
                     .prepare_cached("DELETE FROM uploads WHERE cid = ?1")?
                     .execute(params![cid.to_bytes()])?;
+                transaction
+                    .prepare_cached("DELETE FROM held WHERE cid = ?1")?
+                    .execute(params![cid.to_bytes()])?;
             }
             transaction.commit()
         };
@@ -508,6 +511,7 @@ impl Access {
             }
             let _alone = self.keeping.write().await;
             self.store.erase(&gone).await?;
+            self.free(gone).await?;
         }
         self.db
             .run(move |db| {

@@ -33,7 +33,12 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
     }
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
     let size = admitted.body.len();
-    on.guard.count(&admitted, 1, size).await?;
+    let most = on.guard.most_held(admitted.account);
+    let new = on.access.hold(admitted.account, &blocks, most).await?;
+    if let Err(fault) = on.guard.count(&admitted, 1, size).await {
+        on.access.unhold(admitted.account, new).await;
+        return Err(fault);
+    }
     let kept = async {
         let _keeping = on.access.keeping.read().await;
         on.access.store.put(blocks).await?;
@@ -42,6 +47,7 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
     };
     if let Err(fault) = kept.await {
         on.guard.uncount(&admitted, 1, size).await;
+        on.access.unhold(admitted.account, new).await;
         return Err(fault);
     }
     on.access.kick();
@@ -163,6 +169,7 @@ pub(super) async fn erase(
         on.access.may_erase(admitted.account, cid).await?;
     }
     on.access.store.erase(&cids).await?;
+    on.access.free(cids).await?;
     Ok(done())
 }
 

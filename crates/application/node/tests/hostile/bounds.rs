@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use crate::http::{Draft, Ground, NOW, code, letter, node, serve};
-use crate::ids;
+use crate::{flags, get, ids, put};
 use medibloc_api::{Code, Letter, LetterPage, LettersDone, RelayCall, paths};
-use medibloc_dag::Cid;
 use medibloc_dag::cbor;
+use medibloc_dag::{Block, Cid, Codec};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{Call, SignedCall};
 use medibloc_node::DailyLimits;
@@ -237,5 +237,61 @@ async fn the_relay_answers_with_the_contracts_own_error_and_takes_no_foreign_sig
     assert_eq!(
         code(relay(&unsigned).send(&url, None).await),
         Some(Code::BadCall)
+    );
+}
+
+/// A free address does not fill a node for ever: what it keeps has an end, and what goes makes room.
+#[tokio::test]
+async fn an_account_holds_so_much_in_all_and_what_is_erased_or_collected_makes_room() {
+    let ground = Ground::new();
+    let (key, other) = (ground.registered(1).await, ground.registered(2).await);
+    let most = DailyLimits {
+        held: 3_000,
+        ..DailyLimits::default()
+    };
+    let (said, upkeep) = std::sync::mpsc::channel();
+    let url = serve(|url| {
+        let (router, upkeep) = ground.gateway_with_upkeep(url, most);
+        said.send(upkeep).unwrap();
+        router
+    })
+    .await;
+    let upkeep = upkeep.recv().unwrap();
+    let leaf = |n: u8| Block::of(Codec::Raw, vec![n; 1_000]).unwrap();
+    let all = [leaf(1), leaf(2), leaf(3)];
+    put(&all).by(&url, &key).await.unwrap();
+    let over = put(&[leaf(4)]).by(&url, &key).await.unwrap_err();
+    assert_eq!(over.code, Code::Limit);
+    assert!(over.detail.contains("3000 bytes kept"), "{}", over.detail);
+    assert!(over.next.contains("erase records"), "{}", over.next);
+    assert_eq!(over.retry_after, None, "no day ends it");
+    // None of a batch that does not fit is kept or counted, and what is there costs nothing.
+    let half = put(&[leaf(1), leaf(4), leaf(5)]).by(&url, &key).await;
+    assert_eq!(code(half), Some(Code::Limit));
+    for _ in 0..3 {
+        put(&all).by(&url, &key).await.unwrap();
+    }
+    let has = ids(paths::HAS, &[*leaf(1).cid(), *leaf(4).cid()]);
+    assert_eq!(flags(&has.by(&url, &key).await.unwrap()), [true, false]);
+    // Others have room of their own, for the same block too.
+    put(&[leaf(1), leaf(4)]).by(&url, &other).await.unwrap();
+    // At the limit everything of one's own is read and erased, and its room is free.
+    get(leaf(2).cid()).by(&url, &key).await.unwrap();
+    ids(paths::ERASE, &[*leaf(2).cid()])
+        .by(&url, &key)
+        .await
+        .unwrap();
+    put(&[leaf(5)]).by(&url, &key).await.unwrap();
+    let over = put(&[leaf(6)]).by(&url, &key).await;
+    assert_eq!(code(over), Some(Code::Limit));
+    // What no record names is collected after a day, which frees it.
+    ground.now.store(NOW.0 + 2 * 86_400, Ordering::SeqCst);
+    assert!(upkeep.once().await);
+    let now = NOW.plus(2 * 86_400 + 60);
+    let draft = put(&[leaf(6), leaf(7), leaf(8)]);
+    let header = draft.sign_with(&url, &key, Nonce::new([7; 32]), now);
+    draft.send(&url, Some(&header)).await.unwrap();
+    println!(
+        "ATTACK security-s8: 3000 of 3000 bytes kept of one account, the next block refused, 0 bytes of others' room used"
     );
 }
