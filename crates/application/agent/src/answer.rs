@@ -155,9 +155,10 @@ impl From<JourneyError> for Problem {
             JourneyError::Erased { .. } => code::ERASED,
             JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,
             JourneyError::Unknown { .. } => code::UNKNOWN,
-            JourneyError::Keys(_) | JourneyError::Normalise(_) | JourneyError::Malformed { .. } => {
-                code::INPUT
-            }
+            JourneyError::Keys(_)
+            | JourneyError::Normalise(_)
+            | JourneyError::TooLong { .. }
+            | JourneyError::Malformed { .. } => code::INPUT,
             _ => code::FAILED,
         };
         Self::new(code, chain(&error))

@@ -139,9 +139,7 @@ pub async fn serve(
     tasks.spawn(sync_loop(shared.party.clone(), serving.every, tell));
     if let Some((listener, port)) = web {
         let router = web::router(shared.clone(), token.clone(), port);
-        tasks.spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        });
+        tasks.spawn(web::serve(listener, router));
     }
     #[cfg(unix)]
     tasks.spawn(answer_all(bound, home.path().to_owned(), shared, token));

@@ -446,3 +446,57 @@ async fn the_port_answers_only_who_proves_the_token() {
     assert_eq!(post("/v1/run", &known, status).await.0, 200);
     running.stop().await;
 }
+
+/// Connections that say nothing, or not all, hold the port for their time and no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_is_held_by_nobody_who_says_nothing() {
+    let running = serve("home", Some(0)).await;
+    let port = u16::try_from(running.door()["port"].as_u64().unwrap()).unwrap();
+    let connect = || tokio::net::TcpStream::connect(("127.0.0.1", port));
+    let begin = format!(
+        "POST /v1/hello HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n"
+    );
+    // Silent, with half a head, with a head and half a body.
+    let mut slow = Vec::new();
+    for number in 0..64 {
+        let mut stream = connect().await.unwrap();
+        let said = match number % 3 {
+            0 => String::new(),
+            1 => begin.clone(),
+            _ => format!("{begin}\r\n{{\"nonce\""),
+        };
+        stream.write_all(said.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // More are sent away at once, none waits.
+    let mut away = 0;
+    for _ in 0..300 {
+        let mut stream = connect().await.unwrap();
+        let _ = stream.write_all(begin.as_bytes()).await;
+        away += usize::from(!matches!(stream.read(&mut [0; 1]).await, Ok(1..)));
+    }
+    assert_eq!(away, 300);
+    // Each slow one ends by itself; the port is anybody's again.
+    for mut stream in slow {
+        let mut told = Vec::new();
+        let _ = stream.read_to_end(&mut told).await;
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.is_empty() || told.contains(" 408 "), "{told}");
+    }
+    let nonce = hex::encode([9; 32]);
+    let body = format!("{{\"nonce\":\"{nonce}\"}}");
+    let mut stream = connect().await.unwrap();
+    let head = begin.replace("100", &body.len().to_string());
+    stream
+        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).await.unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    println!(
+        "ATTACK field-port-crowd: 364 slow connections at the port, 300 sent away at once, 64 ended, the next answered"
+    );
+    running.stop().await;
+}

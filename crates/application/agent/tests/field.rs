@@ -449,3 +449,37 @@ async fn the_doctor_reads_the_whole_vault() {
     assert!(opened > 5, "{opened} damaged vaults open");
     assert_eq!(told, opened);
 }
+
+/// What comes from outside has its end before it is looked at; what goes out is not longer than others take.
+#[tokio::test]
+async fn long_reasons_invitations_and_proofs_are_refused_with_their_bound() {
+    let world = World::new(107);
+    let two = Two::new(&world).await;
+    let owner = text(
+        &say(&two.clinic, &["contact", "list"]).await,
+        "/owners/0/owner",
+    );
+    let (fits, long) = ("x".repeat(4_096), "x".repeat(4_097));
+    say(
+        &two.clinic,
+        &["request", "create", &owner, "--reason", &fits],
+    )
+    .await;
+    let words = ["request", "create", &owner, "--reason", &long];
+    let reason = try_say(&two.clinic, &words).await.unwrap_err();
+    let invitation = two.write("long", &format!("medibloc:invite:2:{}", "A".repeat(9_000)));
+    let invitation = try_say(&two.clinic, &["contact", "accept", &invitation]).await;
+    let proof = two.write("proof.json", &format!("[{}1]", "1,".repeat(2 << 20)));
+    let proof = try_say(&two.clinic, &["verify", &proof]).await;
+    for (told, bound) in [
+        (reason, "at most 4096"),
+        (invitation.unwrap_err(), "longer than an invitation"),
+        (proof.unwrap_err(), "more than 4 MiB"),
+    ] {
+        assert_eq!(told.code, code::INPUT, "{told}");
+        assert!(told.message.contains(bound), "{told}");
+    }
+    say(&two.patient, &["sync"]).await;
+    let asked = say(&two.patient, &["request", "list"]).await;
+    assert_eq!(asked.as_array().unwrap().len(), 1, "{asked}");
+}

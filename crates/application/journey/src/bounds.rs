@@ -16,17 +16,25 @@ const MOST_LETTER: u64 = 256 << 10;
 const MOST_NAMES: u64 = 8_192;
 const READER: u64 = 512;
 /// Bytes of a reason in words.
-const MOST_REASON: usize = 4_096;
+pub(crate) const MOST_REASON: usize = 4_096;
 /// Bytes of a name.
 const MOST_NAME: usize = 512;
 /// Bytes of a credential.
 const MOST_CREDENTIAL: usize = 16 << 10;
 /// Bytes of a node's address.
-const MOST_URL: usize = 2_048;
+pub(crate) const MOST_URL: usize = 2_048;
 /// Bytes of a day.
 const MOST_DAY: usize = 64;
 /// Categories: there are as many.
 const MOST_CATEGORIES: usize = 16;
+/// Bytes of an invitation's text: a URL, a key and a signature.
+pub(crate) const MOST_INVITATION: usize = 8_192;
+/// Bytes of a proof file: two receipts' proofs in blocks that are full.
+pub(crate) const MOST_PROOF: usize = 4 << 20;
+/// Times that an account is handed on, of which a proof file tells.
+pub(crate) const MOST_ROTATIONS: usize = 256;
+/// Lines that are kept of one keeper's feed for one owner: ten times what a keeper keeps of refusals.
+pub(crate) const MOST_LINES: usize = 100_000;
 /// Keys in one list, of a grant or of a delivery.
 pub(crate) const MOST_KEYS: usize = 1_000;
 

@@ -82,6 +82,16 @@ pub enum JourneyError {
         /// When, if it is known.
         at: Option<Timestamp>,
     },
+    /// Something that a person wrote is longer than others take.
+    #[error("the {what} has {bytes} bytes, at most {most} are taken; make it shorter")]
+    TooLong {
+        /// What.
+        what: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        most: usize,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"

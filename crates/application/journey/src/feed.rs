@@ -10,6 +10,7 @@ use medibloc_ledger::KeeperFacts;
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds;
 use crate::party::{change, table};
 use crate::sync::SyncReport;
 use crate::together::{Asked, all};
@@ -127,6 +128,10 @@ impl Party {
         let mut pulled = Pulled::default();
         let known = self.keyed_rows::<KeptLine>(table::FEEDS)?;
         let known: BTreeMap<Vec<u8>, KeptLine> = known.into_iter().collect();
+        let mut kept_of: BTreeMap<(u8, AccountId), usize> = BTreeMap::new();
+        for line in known.values() {
+            *kept_of.entry((line.index, line.owner)).or_default() += 1;
+        }
         let mut changes = Vec::new();
         for own in self.owners()? {
             let network = self.ports.network.keepers(&self.signer(&own));
@@ -163,6 +168,13 @@ impl Party {
                     if !is_news {
                         continue;
                     }
+                    let lines = kept_of.entry((keeper.index, own.id())).or_default();
+                    if old.is_none() && *lines >= bounds::MOST_LINES {
+                        let why = "it tells more lines than can be, which are not kept".to_owned();
+                        pulled.silent.insert(keeper.index, why);
+                        continue;
+                    }
+                    *lines += usize::from(old.is_none());
                     if let FeedFact::Refused { reader, reason } = &kept.signed.line.fact {
                         let told = format!("{}: {reason}", self.name_of(*reader)?);
                         pulled.refused.insert((kept.signed.line.record, told));

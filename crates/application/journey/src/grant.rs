@@ -16,6 +16,7 @@ use medibloc_record::{
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use crate::bounds;
 use crate::doors::Pairing;
 use crate::errand::{Luggage, errand_key};
 use crate::mail::{AccessRequest, Dates, Message, Question};
@@ -276,6 +277,14 @@ impl Party {
             dates,
             until,
         } = question;
+        // The other side would not take it, and nobody would be told.
+        if reason.len() > bounds::MOST_REASON {
+            return Err(JourneyError::TooLong {
+                what: "reason",
+                bytes: reason.len(),
+                most: bounds::MOST_REASON,
+            });
+        }
         let patron = self.patron(owner)?;
         let key = errand_key(
             "ask",

@@ -12,6 +12,7 @@ use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature, Timesta
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use crate::bounds;
 use crate::credential::Credential;
 use crate::doors::{Pairing, UsedInvitation};
 use crate::errand::errand_key;
@@ -76,6 +77,9 @@ impl Invitation {
             what: "invitation",
             why: why.into(),
         };
+        if text.len() > bounds::MOST_INVITATION {
+            return Err(bad("it is longer than an invitation can be; copy it again"));
+        }
         if text.trim().starts_with(OLDER) {
             return Err(bad(
                 "it is of version 1, which does not say for which chain it is; ask for a new one, made by a newer program",
@@ -88,6 +92,9 @@ impl Invitation {
             .decode(body)
             .map_err(|_| bad("the text is cut or changed; copy it again"))?;
         let invitation: Self = decode("invitation", &bytes)?;
+        if invitation.node.len() > bounds::MOST_URL {
+            return Err(bad("its node has more than 2,048 bytes"));
+        }
         if invitation.version != 2 {
             return Err(bad("it is of a later version; use a newer program"));
         }

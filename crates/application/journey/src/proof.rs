@@ -15,6 +15,7 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::bounds;
 use crate::verify::{CheckLine, VerifyReport, each_block};
 use crate::{Credential, GivenGrant, JourneyError, Party};
 
@@ -194,6 +195,9 @@ impl ProofFile {
             what: "proof file",
             why,
         };
+        if text.len() > bounds::MOST_PROOF {
+            return Err(bad("it has more than 4 MiB, which no proof file has".into()));
+        }
         let file: Self = serde_json::from_str(text).map_err(|error| {
             bad(format!(
                 "line {} column {} is not what a proof file has there ({error}); export it again",
@@ -201,6 +205,9 @@ impl ProofFile {
                 error.column()
             ))
         })?;
+        if file.reader.rotations.len() > bounds::MOST_ROTATIONS {
+            return Err(bad("it tells of more than 256 rotations".into()));
+        }
         let known = file.version == 2 || (file.version == 1 && file.reader.rotations.is_empty());
         if file.kind != KIND || !known {
             return Err(bad(format!(

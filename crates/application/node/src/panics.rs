@@ -61,7 +61,10 @@ pub(crate) async fn caught<T>(task: Task, future: impl Future<Output = T>) -> Re
 pub(crate) fn text(to: &mut String) {
     to.push_str("# HELP medibloc_panics_total Tasks that ended by a panic.\n# TYPE medibloc_panics_total counter\n");
     for (task, name) in TASKS {
-        let count = COUNTS[task as usize].load(Ordering::Relaxed);
+        let mut count = COUNTS[task as usize].load(Ordering::Relaxed);
+        if task == Task::Disk {
+            count += medibloc_store_ipfs::panics();
+        }
         let _ = writeln!(to, "medibloc_panics_total{{task=\"{name}\"}} {count}");
     }
 }

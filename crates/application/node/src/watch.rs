@@ -82,6 +82,12 @@ impl Figures {
             );
         }
         panics::text(&mut text);
+        text.push_str("# HELP medibloc_events_passed_over_total Logs of the contracts that could not be read as events.\n# TYPE medibloc_events_passed_over_total counter\n");
+        let _ = writeln!(
+            text,
+            "medibloc_events_passed_over_total {}",
+            medibloc_ledger_evm::passed_over()
+        );
         text
     }
 }

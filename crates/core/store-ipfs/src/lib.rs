@@ -19,4 +19,4 @@ mod writer;
 
 pub use check::Report;
 pub use disk::{Disk, DiskFile, RealDisk};
-pub use store::{IpfsStore, Options};
+pub use store::{IpfsStore, Options, panics};

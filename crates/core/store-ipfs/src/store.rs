@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -120,10 +121,24 @@ impl IpfsStore {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || work(&inner))
             .await
-            .map_err(|error| StoreError::Unreachable {
-                why: format!("a disk thread stopped: {error}"),
+            .map_err(|error| {
+                if error.is_panic() {
+                    PANICS.fetch_add(1, Ordering::Relaxed);
+                }
+                // A panic's message may hold what others sent: it is not told.
+                StoreError::Unreachable {
+                    why: "a disk thread stopped".into(),
+                }
             })?
     }
+}
+
+/// Disk threads of this process that ended by a panic.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// How many disk threads of this process ended by a panic, for the operator's figures.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -307,5 +322,24 @@ impl OwnStore for IpfsStore {
     async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError> {
         let cids = cids.to_vec();
         self.on_disk(move |inner| inner.erase(&cids, true)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_on_a_disk_thread_is_an_error_counted_and_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = IpfsStore::open(folder.path(), Options::default()).expect("a store");
+        let before = panics();
+        let done = store
+            .on_disk(|_| -> Result<(), StoreError> { panic!("a fault, with a secret") })
+            .await;
+        let told = done.expect_err("it panicked").to_string();
+        assert!(!told.contains("secret"), "{told}");
+        assert_eq!(panics() - before, 1);
+        assert!(store.check().await.is_ok(), "the store goes on");
     }
 }

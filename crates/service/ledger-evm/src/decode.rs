@@ -1,6 +1,8 @@
 //! Logs as events of the ports. What no party of ours can have written is left out, so that a stranger's odd call
 //! never stops a follower.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use alloy::primitives::{Address, B256, Log};
 use alloy::sol_types::SolEventInterface;
 use medibloc_consent::{
@@ -27,8 +29,37 @@ const fn digest(word: B256) -> Digest {
     Digest::new(word.0)
 }
 
+/// Logs of the contracts that were passed over, by this process.
+static PASSED_OVER: AtomicU64 = AtomicU64::new(0);
+
+/// How many logs of a deployment's own contracts this process could not read as events and passed over, each time that
+/// it came by one: an operator sees that a stranger writes what no follower reads, or that this program is too old.
+pub fn passed_over() -> u64 {
+    PASSED_OVER.load(Ordering::Relaxed)
+}
+
 /// The event in a log of one of the contracts.
 pub(crate) fn event(contracts: &Contracts, log: &Log) -> Option<Event> {
+    let event = read(contracts, log);
+    if event.is_none() && is_followed(contracts, log) {
+        PASSED_OVER.fetch_add(1, Ordering::Relaxed);
+    }
+    event
+}
+
+/// Whether followers read all that this contract says: of roles and forwarded calls they read nothing.
+fn is_followed(contracts: &Contracts, log: &Log) -> bool {
+    let followed = [
+        contracts.records,
+        contracts.consent,
+        contracts.receipts,
+        contracts.accounts,
+        contracts.keepers,
+    ];
+    followed.iter().any(|it| it.to_bytes() == log.address.0.0)
+}
+
+fn read(contracts: &Contracts, log: &Log) -> Option<Event> {
     let address = log.address.0.0;
     if address == contracts.records.to_bytes() {
         record_event(RecordsEvents::decode_log(log).ok()?.data)
@@ -205,4 +236,45 @@ fn keeper_event(event: KeepersEvents) -> Option<Event> {
         KeepersEvents::KeeperRegistered(e) => Event::KeeperRegistered { index: e.index },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn what_no_follower_reads_is_passed_over_and_counted() {
+        let at = |n: u8| medibloc_record::Address::new([n; 20]);
+        let contracts = Contracts {
+            authority: at(1),
+            forwarder: at(2),
+            accounts: at(3),
+            records: at(4),
+            consent: at(5),
+            receipts: at(6),
+            keepers: at(7),
+        };
+        // An anchor whose data is cut, and an event of another contract's name.
+        let log = |from: u8, topic: B256| {
+            let address = Address::new([from; 20]);
+            Log::new_unchecked(address, vec![topic], Bytes::from_static(&[1, 2, 3]))
+        };
+        let anchored = <Records::Anchored as alloy::sol_types::SolEvent>::SIGNATURE_HASH;
+        for (from, counted) in [
+            (1, 0),
+            (2, 0),
+            (4, 1),
+            (3, 1),
+            (5, 1),
+            (6, 1),
+            (7, 1),
+            (9, 0),
+        ] {
+            let before = passed_over();
+            assert_eq!(event(&contracts, &log(from, anchored)), None);
+            assert_eq!(passed_over() - before, counted, "contract {from}");
+        }
+    }
 }

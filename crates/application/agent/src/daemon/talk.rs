@@ -19,13 +19,13 @@ const ANSWER_LIMIT: usize = 64 << 20;
 const HELLO: &[u8; 8] = b"mbdoor/1";
 
 /// For each step until both are known, and for a command to arrive.
-const GREETING: Duration = Duration::from_secs(5);
+pub(super) const GREETING: Duration = Duration::from_secs(5);
 
 /// How often a side that works says that it is there.
 const BEAT: Duration = Duration::from_secs(5);
 
 /// How long nothing may be heard of a side that works, and how long an answer may wait to be taken.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 const PROOF: usize = 32;
 

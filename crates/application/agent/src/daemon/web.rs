@@ -5,17 +5,24 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tower::Service as _;
 
 use super::proof::{Claim, Nonce, Token, nonce};
-use super::{Shared, talk};
+use super::{CALLERS, Shared, talk};
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -70,10 +77,68 @@ pub(super) fn router(shared: Shared, token: Token, port: u16) -> Router {
 
 /// No page of another origin, and no name that somebody else lets point here.
 async fn door(State(web): State<Web>, request: Request, next: Next) -> Response {
-    if is_own(web.port, request.headers()) {
-        return next.run(request).await;
+    if !is_own(web.port, request.headers()) {
+        return refused(StatusCode::UNAUTHORIZED);
     }
-    refused(StatusCode::UNAUTHORIZED)
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, talk::LIMIT);
+    match tokio::time::timeout(talk::GREETING, body).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(head, body.into())).await,
+        Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => refused(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// Answers who comes, a bounded number at a time. Each has its time for head, body and taking the answer; a command's own
+/// work has as long as it takes.
+pub(super) async fn serve(listener: TcpListener, router: Router) {
+    let room = Arc::new(Semaphore::new(CALLERS));
+    let mut callers = tokio::task::JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files: those that are there must end first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        while callers.try_join_next().is_some() {}
+        let Ok(place) = room.clone().try_acquire_owned() else {
+            continue;
+        };
+        let router = router.clone();
+        callers.spawn(async move {
+            attend(stream, router).await;
+            drop(place);
+        });
+    }
+}
+
+/// One connection, one request.
+async fn attend(stream: TcpStream, router: Router) {
+    let answered = Arc::new(Notify::new());
+    let is_answered = answered.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let answer = router.clone().call(request.map(Body::new));
+        let answered = answered.clone();
+        async move {
+            let answer = answer.await;
+            answered.notify_one();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(talk::GREETING)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let late = async {
+        is_answered.notified().await;
+        tokio::time::sleep(talk::PATIENCE).await;
+    };
+    tokio::select! {
+        // Who goes away, or is too slow, is not worth a word.
+        _ = connection => {}
+        () = late => {}
+    }
 }
 
 fn is_own(port: u16, headers: &HeaderMap) -> bool {
