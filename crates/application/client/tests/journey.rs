@@ -5,20 +5,14 @@
 #[path = "world/http.rs"]
 mod http;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use http::World;
-use medibloc_consent::{
-    DeletionStatement, FeedFact, FeedLine, KeeperReply, Purpose, RefusalReason, ShareDeposit,
-    SignedAcknowledgement, SignedLine, SignedReply, SignedRequest,
-};
+use medibloc_consent::{FeedFact, FeedLine, KeeperReply, Purpose, RefusalReason};
 use medibloc_dag::Cid;
-use medibloc_journey::{
-    JourneyError, Keepers, Mailbox, Network, Party, PortError, Ports, Standing, contract,
-    medical_only,
-};
-use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
+use medibloc_evil::reader::{Heard, Tap, Tapped};
+use medibloc_journey::{JourneyError, Party, Ports, Standing, contract, medical_only};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role};
 use medibloc_store::Store;
 
@@ -204,96 +198,20 @@ async fn a_revoked_reader_that_skips_the_chain_is_refused_by_every_keeper_over_h
     assert_eq!(told.count(), 7, "every refusal reaches the owner's feed");
 }
 
-/// The network, with every request that a keeper answered written down.
-struct Tap {
-    network: Arc<dyn Network>,
-    requests: Mutex<Vec<(u8, SigningKey, SignedRequest)>>,
-}
-
-struct TapKeepers {
-    tap: Arc<Tap>,
-    actor: SigningKey,
-    keepers: Arc<dyn Keepers>,
-}
-
-struct Tapped(Arc<Tap>);
-
-impl Network for Tapped {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        self.0.network.store(actor)
-    }
-
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        self.0.network.mailbox(actor, url)
-    }
-
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        Arc::new(TapKeepers {
-            tap: self.0.clone(),
-            actor: actor.clone(),
-            keepers: self.0.network.keepers(actor),
-        })
-    }
-
-    fn own_node(&self) -> String {
-        self.0.network.own_node()
-    }
-}
-
-#[async_trait]
-impl Keepers for TapKeepers {
-    async fn deposit(
-        &self,
-        index: u8,
-        deposit: &ShareDeposit,
-    ) -> Result<SignedAcknowledgement, PortError> {
-        self.keepers.deposit(index, deposit).await
-    }
-
-    async fn acknowledgement(
-        &self,
-        index: u8,
-        record: RecordId,
-    ) -> Result<Option<SignedAcknowledgement>, PortError> {
-        self.keepers.acknowledgement(index, record).await
-    }
-
-    async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
-        let reply = self.keepers.release(index, request).await?;
-        let seen = (index, self.actor.clone(), request.clone());
-        self.tap.requests.lock().unwrap().push(seen);
-        Ok(reply)
-    }
-
-    async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
-        self.keepers.feed(index).await
-    }
-
-    async fn deletion(
-        &self,
-        index: u8,
-        record: RecordId,
-    ) -> Result<Option<DeletionStatement>, PortError> {
-        self.keepers.deletion(index, record).await
-    }
-}
-
 #[tokio::test]
 async fn a_request_is_answered_once_and_the_feed_stays_also_after_a_restart() {
     let world = World::on_disk(5).await;
     let mut ports = world.ports();
-    let tap = Arc::new(Tap {
-        network: ports.network.clone(),
-        requests: Mutex::default(),
-    });
+    let network = ports.network.clone();
+    let tap = Tap::on(network.clone());
     ports.network = Arc::new(Tapped(tap.clone()));
     let story = paired_with(world, ports).await;
     let (record, _) = granted(&story).await;
     assert_eq!(read(&story, record).await.unwrap(), ORIGINAL);
-    let seen = tap.requests.lock().unwrap().clone();
+    let seen = tap.heard();
     assert!(seen.len() >= 4);
-    let replay = async |(index, actor, request): &(u8, SigningKey, SignedRequest)| {
-        let keepers = tap.network.keepers(actor);
+    let replay = async |(index, actor, request): &Heard| {
+        let keepers = network.keepers(actor);
         keepers.release(*index, request).await.unwrap().reply
     };
     let (index, ..) = seen[0];

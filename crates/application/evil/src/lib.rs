@@ -9,6 +9,8 @@ pub mod author;
 pub mod impostor;
 pub mod mutate;
 pub mod owner;
+pub mod reader;
+pub mod relay;
 pub mod sender;
 pub mod slow;
 pub mod stranger;

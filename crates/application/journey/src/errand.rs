@@ -182,7 +182,20 @@ impl Party {
                 }
             };
             let error = match self.ports.relay.relay(&signed).await {
-                Ok(outcome) => return Ok(outcome),
+                Ok(outcome) if !is_an_end(&errand.call) => return Ok(outcome),
+                // A person relies on it, and a relay can lie: the chain itself must show it.
+                Ok(_) => {
+                    let shown = self.happened(errand).await?;
+                    return shown.ok_or_else(|| {
+                        let why = "it says that the call is final, and the chain does not show it; choose another node \
+                                   if it goes on";
+                        LedgerError::Unreachable {
+                            from: "the relay".into(),
+                            why: why.into(),
+                        }
+                        .into()
+                    });
+                }
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 Err(error) => error,
             };
@@ -261,6 +274,18 @@ pub(crate) fn gone(key: &[u8; 32]) -> Change {
         table: table::ERRANDS,
         key: key.to_vec(),
     }
+}
+
+/// Whether a call takes something back for good.
+const fn is_an_end(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Revoke(_)
+            | Call::RevokeReader { .. }
+            | Call::RevokeWrite { .. }
+            | Call::RevokeAll
+            | Call::Erase(_)
+    )
 }
 
 /// Whether an event is what a call of this account does.

@@ -91,6 +91,7 @@ impl World {
     }
 
     /// Keepers that can be stopped and started again.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
     pub(crate) async fn on_disk(seed: u64) -> Arc<Self> {
         Self::make(seed, Some(tempfile::tempdir().unwrap())).await
     }
@@ -199,6 +200,7 @@ impl World {
     }
 
     /// Ends a keeper's server; its disk stays.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
     pub(crate) async fn stop(&self, index: u8) {
         let task = {
             let mut tasks = self.tasks.lock().unwrap();
@@ -209,6 +211,7 @@ impl World {
     }
 
     /// Starts a keeper again on its disk, at its old port.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
     pub(crate) async fn start(&self, index: u8) {
         let url = &self.keepers[usize::from(index) - 1].1;
         let address = url.strip_prefix("http://").unwrap();
