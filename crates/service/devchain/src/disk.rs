@@ -84,7 +84,7 @@ impl Disk {
 
     /// The chain in `folder`, made when it is not there.
     pub(crate) fn folder(folder: &Path) -> Result<Self, DiskError> {
-        std::fs::create_dir_all(folder).map_err(DiskError::Folder)?;
+        private(folder).map_err(DiskError::Folder)?;
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
         let database = match builder.create(folder.join("chain.redb")) {
@@ -157,4 +157,22 @@ fn logged_key(address: &[u8; 20], number: u64) -> [u8; 28] {
     key[..20].copy_from_slice(address);
     key[20..].copy_from_slice(&number.to_be_bytes());
     key
+}
+
+/// Makes folder and file if they are not there, and closes the file to others on the machine.
+fn private(folder: &Path) -> std::io::Result<()> {
+    let mut folders = std::fs::DirBuilder::new();
+    let mut file = std::fs::OpenOptions::new();
+    let path = folder.join("chain.redb");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+        folders.mode(0o700);
+        file.mode(0o600);
+        if path.exists() {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    folders.recursive(true).create(folder)?;
+    file.create(true).append(true).open(path).map(drop)
 }

@@ -160,3 +160,21 @@ fn a_chain_of_a_later_format_says_so_and_stays_as_it_is() {
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("format 2"), "it was not changed: {error}");
 }
+
+/// security-19: the chain's file is nobody else's, also if an older program made it.
+#[cfg(unix)]
+#[test]
+fn the_file_of_a_chain_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("chain");
+    let file = at.join("chain.redb");
+    let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    drop(open(&at).unwrap());
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(open(&at).unwrap());
+    assert_eq!(mode(), 0o600);
+    let folder = fs::metadata(&at).unwrap().permissions().mode();
+    assert_eq!(folder & 0o077, 0);
+}
