@@ -180,6 +180,11 @@ pub enum Record {
         /// The record.
         record: String,
     },
+    /// Stores an own record at the node again, from the copy that is here: for a node that lost some of it.
+    Store {
+        /// The record.
+        record: String,
+    },
     /// Writes a part of an own record to a file.
     Export {
         /// The record.

@@ -11,11 +11,13 @@ use clap::Parser;
 use medibloc_agent::answer::code;
 use medibloc_agent::ports::VaultAdapter;
 use medibloc_agent::{Answer, Command, Problem, run};
+use medibloc_dag::Cid;
 use medibloc_journey::memory::World;
 use medibloc_journey::{Party, Ports};
 use medibloc_keys::{Language, Phrase, SealingSecret, SeededEntropy};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
 use medibloc_record::{RecordId, Role};
+use medibloc_store::OwnStore as _;
 use medibloc_vault::{Vault, VaultError};
 use serde_json::{Value, json};
 
@@ -482,4 +484,32 @@ async fn long_reasons_invitations_and_proofs_are_refused_with_their_bound() {
     say(&two.patient, &["sync"]).await;
     let asked = say(&two.patient, &["request", "list"]).await;
     assert_eq!(asked.as_array().unwrap().len(), 1, "{asked}");
+}
+
+/// What people found no command for, or a refusal that did not say what to do.
+#[tokio::test]
+async fn a_record_is_stored_again_and_a_person_rotates_an_address() {
+    let world = World::new(108);
+    let two = Two::new(&world).await;
+    let anchor = two
+        .patient
+        .record(two.record.parse().unwrap())
+        .unwrap()
+        .anchor;
+    let package = Cid::from_dag_cbor_digest(anchor.package.to_bytes());
+    world.store.remove(&[package]).await.unwrap();
+    let lost = try_say(&two.patient, &["record", "verify", &two.record]).await;
+    assert_eq!(lost.unwrap_err().code, code::FAILED);
+    say(&two.patient, &["record", "store", &two.record]).await;
+    let verified = say(&two.patient, &["record", "verify", &two.record]).await;
+    assert_eq!(verified["verified"], true);
+    let told = try_say(&two.patient, &["account", "rotate"])
+        .await
+        .unwrap_err();
+    assert_eq!(told.code, code::USAGE, "{told}");
+    assert!(told.message.contains("medibloc account show"), "{told}");
+    let shown = say(&two.patient, &["account", "show"]).await;
+    let address = text(&shown, "/addresses/0/address");
+    say(&two.patient, &["account", "rotate", &address]).await;
+    say(&two.clinic, &["account", "rotate"]).await;
 }

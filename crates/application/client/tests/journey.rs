@@ -12,7 +12,7 @@ use medibloc_consent::{FeedFact, FeedLine, KeeperReply, Purpose, RefusalReason};
 use medibloc_dag::Cid;
 use medibloc_evil::reader::{Heard, Tap, Tapped};
 use medibloc_journey::{JourneyError, Party, Ports, Standing, contract, medical_only};
-use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role};
 use medibloc_store::Store;
 

@@ -1,9 +1,11 @@
 //! `medibloc account …`
 
 use medibloc_journey::{Change, Credential, Party};
+use medibloc_record::AccountId;
 use serde_json::json;
 
 use super::find::{self, moment};
+use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
 
@@ -24,7 +26,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
         Account::Rotate { address } => {
             let id = match address {
                 Some(address) => find::address(party, address)?,
-                None => party.account().id(),
+                None => own_account(party).await?,
             };
             let replaced = party.rotate_sealing_key(id).await?;
             Ok(Answer::new(
@@ -57,6 +59,19 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             Ok(Answer::new(json!({"name": credential.name}), text))
         }
     }
+}
+
+/// The public account, if it is on chain: a person has none there, only addresses.
+async fn own_account(party: &Party) -> Result<AccountId, Problem> {
+    let id = party.account().id();
+    if party.ports().facts.account(id).await?.is_some() {
+        return Ok(id);
+    }
+    Err(Problem::new(
+        code::USAGE,
+        "the account itself is not registered, which a person needs not; say which address: `medibloc account show --json` \
+         lists them",
+    ))
 }
 
 /// The credential kept, if there is one.

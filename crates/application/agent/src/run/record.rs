@@ -36,6 +36,14 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             Ok(Answer::new(value(&kept), shown(&kept)))
         }
         Record::Verify { record } => verify::record(party, record).await,
+        Record::Store { record } => {
+            let id = find::record(party, record)?;
+            party.store_again(id).await?;
+            Ok(Answer::new(
+                json!({"record": id.to_string(), "stored": true}),
+                format!("the node has all of {id}; `medibloc record verify` recomputes it"),
+            ))
+        }
         Record::Export {
             record,
             part,
