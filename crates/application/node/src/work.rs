@@ -1,4 +1,5 @@
-//! What a registration costs a stranger: work that is bound to its call, more of it while many register.
+//! What a registration costs a stranger: work that is bound to its call, more of it while many register. Why nothing else
+//! stands in its place: docs/adr/0013-registration-costs-work.md.
 
 use std::sync::{Mutex, PoisonError};
 
