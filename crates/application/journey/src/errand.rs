@@ -7,6 +7,7 @@ use medibloc_record::{AccountId, RecordId, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::outbox::Outgoing;
+use crate::pace::is_revocation;
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::{JourneyError, Party};
@@ -95,6 +96,10 @@ impl Party {
             .max()
             .unwrap_or(0)
             + 1;
+        let due = match due {
+            Some(due) if !is_revocation(&call) => Some(self.in_half(own, due)?),
+            due => due,
+        };
         let errand = Errand {
             key,
             number,

@@ -200,7 +200,7 @@ impl Party {
         let same = |given: &GivenGrant| {
             given.artefact.write.is_some_and(|write| {
                 (write.owner, write.author, write.kinds) == (own, author, kinds)
-                    && self.ports.pace.is_end_of(until, write.until)
+                    && self.ports.pace.is_end_of(until, write.until, None)
             })
         };
         for (id, given) in self.write_grants()? {
@@ -367,10 +367,10 @@ impl Party {
 
     /// Goes on with an errand, if it has not ended and is not put off.
     pub(crate) async fn finish(&self, key: &[u8; 32]) -> Result<(), JourneyError> {
-        if let Some(errand) = self.errand(key)?.filter(|errand| !self.is_planned(errand)) {
-            self.go_on(errand).await?;
+        match self.errand(key)? {
+            Some(errand) if !self.is_planned(&errand)? => self.go_on(errand).await.map(drop),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// When a consent ends that was asked for until then.
@@ -420,7 +420,7 @@ impl Party {
 }
 
 /// Reader addresses that a request offers.
-const READERS: u8 = 4;
+pub(crate) const READERS: u8 = 4;
 
 impl Artefact {
     pub(crate) fn new(

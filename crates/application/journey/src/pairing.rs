@@ -1,128 +1,35 @@
 //! Pairing (design 11, rows 1–4): an invitation out of band, a contact card back, a name confirmed by the person.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use medibloc_consent::Binding;
 use medibloc_dag::cbor;
-use medibloc_keys::{PairingKey, recover};
-use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature, Timestamp, keccak256};
+use medibloc_keys::PairingKey;
+use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::bounds;
 use crate::credential::Credential;
 use crate::doors::{Pairing, UsedInvitation};
 use crate::errand::errand_key;
 use crate::mail::{Message, Opened, WhyDeclined};
 use crate::outbox::letter_row;
-use crate::party::{AddressUse, OwnAddress, change, decode, table, used};
+use crate::party::{AddressUse, OwnAddress, change, table, used};
 use crate::ports::Change;
-use crate::secret::Secret;
 use crate::{JourneyError, Party};
 
-const PREFIX: &str = "medibloc:invite:2:";
-const OLDER: &str = "medibloc:invite:1:";
+mod invitation;
+mod readers;
+
+pub use invitation::Invitation;
+pub(crate) use readers::Offered;
+
 const INVITATION_LIFE: u64 = 7 * 86_400;
 /// Derivations beyond the own ones that another device of the phrase may have used.
 const OTHER_DEVICES: u32 = 20;
 /// Reader addresses asked of a contact at pairing.
 const READERS_WANTED: u8 = 4;
-
-/// A signed one-use invitation, shown as text or QR.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation {
-    /// 2.
-    pub version: u8,
-    /// Id of the chain that it is for.
-    pub chain: u64,
-    /// The `Records` contract of the deployment that it is for.
-    pub records: Address,
-    /// The inviter's fresh address.
-    pub owner: Address,
-    /// Its sealing key.
-    pub sealing_key: SealingKey,
-    /// The inviter's node.
-    pub node: String,
-    /// How many reader addresses are wanted.
-    pub readers_wanted: u8,
-    /// Until when it is good.
-    pub expiry: Timestamp,
-    /// One-use secret.
-    #[serde(with = "serde_bytes")]
-    secret: [u8; 32],
-    signature: Signature,
-}
-
-impl core::fmt::Debug for Invitation {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Invitation({})", self.owner)
-    }
-}
-
-impl Invitation {
-    /// The text that is shown.
-    pub fn to_text(&self) -> String {
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(cbor::to_vec(self)))
-    }
-
-    /// The invitation in a text, its signature checked.
-    ///
-    /// # Errors
-    /// If the text is cut, foreign, or signed by another.
-    pub fn parse(text: &str) -> Result<Self, JourneyError> {
-        let bad = |why: &str| JourneyError::Untrusted {
-            what: "invitation",
-            why: why.into(),
-        };
-        if text.len() > bounds::MOST_INVITATION {
-            return Err(bad("it is longer than an invitation can be; copy it again"));
-        }
-        if text.trim().starts_with(OLDER) {
-            return Err(bad(
-                "it is of version 1, which does not say for which chain it is; ask for a new one, made by a newer program",
-            ));
-        }
-        let body = text.trim().strip_prefix(PREFIX).ok_or_else(|| {
-            bad("it does not begin with medibloc:invite:2:; copy the whole text or scan the code again")
-        })?;
-        let bytes = URL_SAFE_NO_PAD
-            .decode(body)
-            .map_err(|_| bad("the text is cut or changed; copy it again"))?;
-        let invitation: Self = decode("invitation", &bytes)?;
-        if invitation.node.len() > bounds::MOST_URL {
-            return Err(bad("its node has more than 2,048 bytes"));
-        }
-        if invitation.version != 2 {
-            return Err(bad("it is of a later version; use a newer program"));
-        }
-        let signer = recover(&invitation.digest(), &invitation.signature)?;
-        if signer != invitation.owner {
-            return Err(bad("its signature is not of the address that it names"));
-        }
-        Ok(invitation)
-    }
-
-    pub(crate) fn secret(&self) -> Secret {
-        Secret::new(self.secret)
-    }
-
-    fn digest(&self) -> [u8; 32] {
-        let unsigned = Self {
-            signature: Signature::new([0; 65]),
-            ..self.clone()
-        };
-        keccak256(
-            &[
-                b"medibloc/v2/invitation".as_slice(),
-                &cbor::to_vec(&unsigned),
-            ]
-            .concat(),
-        )
-    }
-}
 
 /// The answer to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,14 +83,6 @@ pub struct Contact {
     /// What proves letters and grants between the two; none if an older version paired them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing: Option<Pairing>,
-}
-
-/// A reader address that an owner was offered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Offered {
-    pub(crate) owner: AccountId,
-    reader: Address,
-    pub(crate) binding: Binding,
 }
 
 /// A pairing on the side that answered.
@@ -353,60 +252,6 @@ impl Party {
         })
     }
 
-    /// Registered reader addresses with their bindings to the account, for one owner alone: those that were offered
-    /// and not granted to yet, then fresh ones. The rows remember them as offered; the caller keeps them together with
-    /// the letter that offers.
-    pub(crate) async fn bound_readers(
-        &self,
-        count: u8,
-        owner: AccountId,
-    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
-        let granted: BTreeSet<AccountId> = self.held()?.iter().map(|held| held.own).collect();
-        let mut readers: Vec<(Address, Binding)> = self
-            .rows::<Offered>(table::OFFERED)?
-            .into_iter()
-            .filter(|offered| offered.owner == owner && !granted.contains(&offered.binding.reader))
-            .map(|offered| (offered.reader, offered.binding))
-            .take(count.into())
-            .collect();
-        let (more, changes) = self
-            .new_readers(usize::from(count) - readers.len(), owner)
-            .await?;
-        readers.extend(more);
-        Ok((readers, changes))
-    }
-
-    /// Fresh reader addresses alone.
-    pub(crate) async fn new_readers(
-        &self,
-        count: usize,
-        owner: AccountId,
-    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
-        let purpose = AddressUse::Reader { owner: Some(owner) };
-        let account = self.account();
-        let (mut readers, mut changes) = (Vec::new(), Vec::new());
-        for own in self.fresh_addresses(count, purpose).await? {
-            let binding = self.bind(&account, &own);
-            let offered = Offered {
-                owner,
-                reader: own.address,
-                binding: binding.clone(),
-            };
-            changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
-            changes.push(used(own.address));
-            readers.push((own.address, binding));
-        }
-        Ok((readers, changes))
-    }
-
-    fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
-        let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
-        let signature = self
-            .signer(account)
-            .sign_digest(&unsigned.digest(&self.ports.domain));
-        unsigned.sign(signature)
-    }
-
     /// Takes a contact card that answered one of the own invitations; it waits for [`Party::confirm`].
     pub(crate) async fn take_card(
         &self,
@@ -479,29 +324,6 @@ impl Party {
                 key: own.address.as_bytes().to_vec(),
             },
         ])
-    }
-
-    /// A reader address belongs to the account that the contact signs with.
-    pub(crate) async fn check_binding(
-        &self,
-        party: AccountId,
-        reader: Address,
-        binding: &Binding,
-    ) -> Result<(), JourneyError> {
-        let signer = recover(&binding.digest(&self.ports.domain), &binding.signature)?;
-        let facts = &self.ports.facts;
-        let good = binding.account == party
-            && facts.account_of(signer).await? == Some(party)
-            && facts.account_of(reader).await? == Some(binding.reader);
-        if good {
-            return Ok(());
-        }
-        Err(JourneyError::Untrusted {
-            what: "reader address",
-            why: format!(
-                "{reader} is not registered, or not bound to the contact's account by the key of today"
-            ),
-        })
     }
 
     pub(crate) async fn standing_credential(

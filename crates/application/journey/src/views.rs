@@ -394,7 +394,7 @@ impl Party {
             });
         }
         for errand in self.errands()? {
-            if !self.is_planned(&errand) {
+            if !self.is_planned(&errand)? {
                 jobs.push(JobView {
                     what: errand.what,
                     reason: errand.problem,

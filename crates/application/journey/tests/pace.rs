@@ -2,7 +2,7 @@
 //! the agent says what that shows.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use medibloc_consent::Purpose;
@@ -48,7 +48,7 @@ impl Story {
             hospitals: Vec::new(),
         };
         // Days in which spare addresses are registered.
-        story.live(&hospitals, 3 * DAY).await;
+        story.live(&hospitals, 5 * DAY).await;
         for (number, hospital) in hospitals.into_iter().enumerate() {
             let name = format!("Hospital {number}");
             let jwt = story.world.accredit(hospital.account().id(), &name);
@@ -144,7 +144,7 @@ async fn what_nobody_waits_for_goes_one_address_at_a_time() {
     assert_eq!(waits.count(), 3, "status shows them: {planned:?}");
     let jobs = story.patient.job_views().unwrap();
     assert_eq!(jobs, [], "a plan is not a fault");
-    story.live(&[], 2 * DAY).await;
+    story.live(&[], 3 * DAY).await;
     let times = story.times(accepted).await;
     assert_eq!(times.len(), 3, "everything is done in the end");
     assert!(closest(&times) >= 30 * MINUTE, "two in one pass: {times:?}");
@@ -169,7 +169,7 @@ async fn an_agent_that_was_away_does_not_do_everything_at_once() {
 async fn grants_differ_in_time_and_end_and_haste_is_told_before() {
     let story = Story::new(3).await;
     story.write().await;
-    story.live(&[], 2 * DAY).await;
+    story.live(&[], 3 * DAY).await;
     let asked = story.now().plus(14 * DAY + 12_345);
     let grants = story.approve_all().await;
     assert_eq!(grants.len(), 3);
@@ -180,14 +180,21 @@ async fn grants_differ_in_time_and_end_and_haste_is_told_before() {
     let told = story.patient.haste(&sooner).unwrap();
     assert_eq!(told, [Haste::Together { addresses: 3 }]);
     assert!(told[0].to_string().contains("belong to one person"));
-    assert!(story.patient.last_of(&sooner).unwrap() <= Some(story.now().plus(DAY)));
-    story.live(&[], 2 * DAY).await;
+    // Three addresses: over a third of the time that is given, and each in its half of the day.
+    let last = story.patient.last_of(&sooner).unwrap();
+    assert!(
+        last <= Some(story.now().plus(14 * DAY / 3 + DAY)),
+        "{last:?}"
+    );
+    story.live(&[], 7 * DAY).await;
     let times = story.times(granted).await;
     assert_eq!(times.len(), 3);
     assert!(closest(&times) >= 30 * MINUTE, "{times:?}");
     let mut ends = BTreeSet::new();
     for (_, given) in story.patient.grants().unwrap() {
-        let end = given.artefact.grant.unwrap().terms.until;
+        let terms = given.artefact.grant.unwrap().terms;
+        assert_eq!(terms.from, Timestamp(0), "the second of the decision");
+        let end = terms.until;
         assert_eq!(end.0 % DAY, 0, "an end tells no second");
         assert!(end <= asked, "no consent lasts longer than the person said");
         ends.insert(end);
@@ -234,7 +241,7 @@ async fn a_read_that_nobody_waits_for_is_kept_for_later() {
     clinic.plan_read(records[2]).await.unwrap();
     clinic.plan_read(records[2]).await.unwrap();
     assert!(clinic.read_before(records[2]).unwrap().is_none());
-    story.live(&[], 2 * DAY).await;
+    story.live(&[], 3 * DAY).await;
     assert!(clinic.read_before(records[2]).unwrap().is_some());
     let read = |event: &Event| matches!(event, Event::ReadOpened { .. });
     assert_eq!(story.times(read).await.len(), 1, "one receipt, not two");
@@ -244,15 +251,55 @@ async fn a_read_that_nobody_waits_for_is_kept_for_later() {
 async fn what_is_planned_and_taken_back_never_reaches_the_chain() {
     let story = Story::new(6).await;
     story.write().await;
-    story.live(&[], 2 * DAY).await;
+    story.live(&[], 3 * DAY).await;
     let grants = story.approve_all().await;
     story.patient.revoke(grants[0]).await.unwrap();
     assert_eq!(story.patient.grants().unwrap().len(), 2);
     story.patient.revoke_everything().await.unwrap();
     assert_eq!(story.patient.grants().unwrap(), []);
-    story.live(&[], 3 * DAY).await;
+    story.live(&[], 12 * DAY).await;
     let granted = |event: &Event| matches!(event, Event::Granted(_));
     assert_eq!(story.times(granted).await.len(), 0, "nothing was given");
+}
+
+#[tokio::test]
+async fn neighbouring_addresses_act_in_different_halves_of_the_day() {
+    let story = Story::new(11).await;
+    for _ in 0..4 {
+        story.write().await;
+        story.live(&[], 4 * DAY).await;
+    }
+    let blocks = story.world.ledger.events(0, u32::MAX).await.unwrap();
+    let mut halves: BTreeMap<AccountId, Vec<u64>> = BTreeMap::new();
+    let mut owner_of = BTreeMap::new();
+    for block in &blocks {
+        for event in &block.events {
+            match event {
+                Event::Anchored(anchor) => {
+                    owner_of.insert(anchor.record_id(), anchor.owner);
+                }
+                Event::Accepted { record } => {
+                    halves
+                        .entry(owner_of[record])
+                        .or_default()
+                        .push(block.time.0);
+                }
+                _ => {}
+            }
+        }
+    }
+    let own = story.patient.addresses().unwrap();
+    let index = |id: &AccountId| own.iter().find(|own| own.id() == *id).unwrap().index;
+    // Moved to one half, all times of an address lie within twelve hours of the day, wherever the agent cuts it.
+    let phases = (0..48).filter(|step| {
+        halves.iter().all(|(id, times)| {
+            let of = |at: &u64| (at + step * 30 * MINUTE) % DAY / (12 * HOUR);
+            let half = u64::from(index(id).unwrap() % 2);
+            times.iter().all(|at| of(at) == half)
+        })
+    });
+    assert_eq!(halves.len(), 3);
+    assert!(phases.count() > 0, "{halves:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Giving a grant: the reader's address for this own address, the artefact, the key list, then the chain.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::{Binding, Grant, Scope, Terms};
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
@@ -23,6 +25,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) scope: Scope,
     pub(crate) sensitivity: Sensitivity,
     pub(crate) until: Timestamp,
+    /// Over how many seconds the consents of one answer are spread; none if it is one alone.
+    pub(crate) spread: Option<u64>,
 }
 
 impl Party {
@@ -33,6 +37,16 @@ impl Party {
         request: &PendingRequest,
         record: RecordId,
         until: Timestamp,
+    ) -> Result<GrantId, JourneyError> {
+        self.approve_one(request, record, until, None).await
+    }
+
+    async fn approve_one(
+        &self,
+        request: &PendingRequest,
+        record: RecordId,
+        until: Timestamp,
+        spread: Option<u64>,
     ) -> Result<GrantId, JourneyError> {
         let kept = self.live_record(record)?;
         let is_coming = self.errand(&accept_key(record))?.is_some();
@@ -50,6 +64,7 @@ impl Party {
             scope: Scope::One(record),
             sensitivity: Sensitivity::VeryRestricted,
             until,
+            spread,
         };
         let own = self.own_address(kept.anchor.owner)?;
         if let Some(id) = self.given_before(&own, &offer)? {
@@ -73,9 +88,15 @@ impl Party {
         records: &[RecordId],
         until: Timestamp,
     ) -> Result<Vec<GrantId>, JourneyError> {
+        let mut owners = BTreeSet::new();
+        for record in records {
+            owners.insert(self.live_record(*record)?.anchor.owner);
+        }
+        let length = until.since(self.chain_now().await?);
+        let several = (owners.len() > 1).then(|| self.ports.pace.spread(owners.len(), length));
         let mut given = Vec::with_capacity(records.len());
         for record in records {
-            given.push(self.approve(request, *record, until).await?);
+            given.push(self.approve_one(request, *record, until, several).await?);
         }
         Ok(given)
     }
@@ -92,7 +113,10 @@ impl Party {
                 && given.answers(&offer.request.id)
                 && !given.revoked
                 && terms.scope == offer.scope
-                && self.ports.pace.is_end_of(offer.until, terms.until);
+                && self
+                    .ports
+                    .pace
+                    .is_end_of(offer.until, terms.until, offer.spread);
             same.then_some(id)
         }))
     }
@@ -110,7 +134,14 @@ impl Party {
         let binding = contact.card.account.is_some().then_some(binding);
         let asked = &offer.request.request;
         let purpose_salt = self.ports.random();
-        let until = self.end_of(offer.until).await?;
+        let (due, until) = match offer.spread {
+            None => (self.ports.due(), self.end_of(offer.until).await?),
+            Some(spread) => {
+                let (now, pace) = (self.chain_now().await?, self.ports.pace);
+                let end = pace.end_of_several((now, offer.until), spread, self.ports.draw());
+                (self.ports.due_within(spread), end)
+            }
+        };
         let mut grant = Grant::new(
             own.id(),
             reader_id,
@@ -118,7 +149,9 @@ impl Party {
             Terms {
                 scope: offer.scope,
                 purpose_tag: asked.purpose.tag(purpose_salt),
-                from: self.chain_now().await?,
+                // It stands on the chain: the second of the decision would be the same in all consents of one answer,
+                // however far apart they go. None begins before its block.
+                from: Timestamp(0),
                 until,
                 reads: None,
                 binding: binding.as_ref().map(Binding::tag).unwrap_or_default(),
@@ -163,7 +196,7 @@ impl Party {
             anchor,
         };
         self.begin_at(
-            self.ports.due(),
+            due,
             errand_key("grant", &[grant.id.as_bytes()]),
             format!("grant to {}", contact.name),
             own.id(),

@@ -105,14 +105,17 @@ impl Party {
 
     async fn carry_out(&self, plan: &Plan) -> Result<AllGranted, JourneyError> {
         let contact = self.confirmed(plan.request.own)?;
+        let owning = self.owning_addresses()?;
+        let length = plan.until.since(self.chain_now().await?);
         let offer = Offer {
             request: &plan.request,
             scope: plan.extent.scope(),
             sensitivity: plan.sensitivity,
             until: plan.until,
+            spread: Some(self.ports.pace.spread(owning.len(), length)),
         };
         let mut done = AllGranted::default();
-        for own in self.owning_addresses()? {
+        for own in owning {
             if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
                 self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
                 done.grants.push(id);

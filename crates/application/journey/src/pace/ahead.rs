@@ -28,7 +28,13 @@ impl Party {
         let mut ready: Vec<OwnAddress> = self.rows(table::RESERVED)?;
         ready.retain(|own| own.purpose == purpose);
         let missing = self.ports.pace.ahead.saturating_sub(ready.len());
-        let mut dues: Vec<_> = (0..missing).filter_map(|_| self.ports.due()).collect();
+        if self.ports.pace.is_now() {
+            return Ok(());
+        }
+        let (now, within) = (self.ports.clock.now(), self.ports.pace.register_within);
+        let mut dues: Vec<_> = (0..missing)
+            .map(|_| now.plus(self.ports.up_to(within)))
+            .collect();
         // In the order of their indices: a restore looks only so far beyond the last one that is registered.
         dues.sort();
         for (next, due) in (self.next_index()?..).zip(dues) {
@@ -47,7 +53,7 @@ impl Party {
                 rows,
                 ..Luggage::default()
             };
-            let key = register_key(own.id());
+            let (key, due) = (register_key(own.id()), self.in_half_of(next, due));
             self.keep_errand(Some(due), key, what, own.id(), call, luggage)
                 .await?;
         }

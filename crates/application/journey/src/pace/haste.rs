@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use medibloc_record::AccountId;
 
+use crate::grant::READERS;
+use crate::pace::ahead::register_key;
 use crate::pace::plan::{Sooner, is_wanted};
+use crate::party::{AddressUse, OwnAddress, table};
 use crate::{HeldGrant, JourneyError, Party};
 
 /// What haste shows; nothing is an empty list.
@@ -21,6 +24,11 @@ pub enum Haste {
         /// How many reader addresses act.
         addresses: usize,
     },
+    /// None of the addresses that are registered ahead is left: so many are registered now, one after the other.
+    Registered {
+        /// How many.
+        addresses: usize,
+    },
 }
 
 impl core::fmt::Display for Haste {
@@ -34,6 +42,11 @@ impl core::fmt::Display for Haste {
             Self::Hour { .. } => write!(
                 f,
                 "the hour of it is seen by whoever watches the chain, and hints at who reads"
+            ),
+            Self::Registered { addresses } => write!(
+                f,
+                "too few addresses are left that were registered ahead: {addresses} more are registered at this hour, \
+                 which shows whoever watches the chain that they belong together, and hints at who asks"
             ),
         }
     }
@@ -51,11 +64,14 @@ impl Party {
         Ok(together(&own))
     }
 
-    /// What reading these records at once would show.
+    /// What reading these records at once would show; nothing to a pace that puts nothing off, whose owner said so.
     pub fn haste_of_reading(
         &self,
         records: &[medibloc_record::RecordId],
     ) -> Result<Vec<Haste>, JourneyError> {
+        if self.ports.pace.is_now() {
+            return Ok(Vec::new());
+        }
         let held = self.held()?;
         let opens = |held: &&HeldGrant| {
             held.ended.is_none()
@@ -72,6 +88,29 @@ impl Party {
             });
         }
         Ok(shown)
+    }
+
+    /// What asking this owner at once would show, beside that the hour of a letter is seen by its mailbox.
+    pub fn haste_of_asking(&self, owner: AccountId) -> Result<Vec<Haste>, JourneyError> {
+        if self.ports.pace.is_now() {
+            return Ok(Vec::new());
+        }
+        let offered = self.offered_to(owner)?.len();
+        let reserved: Vec<OwnAddress> = self.rows(table::RESERVED)?;
+        let mut ready = 0;
+        for own in reserved {
+            let fits = match own.purpose {
+                AddressUse::Reader { owner: None } => true,
+                AddressUse::Reader { owner: Some(of) } => of == owner,
+                _ => false,
+            };
+            ready += usize::from(fits && self.errand(&register_key(own.id()))?.is_none());
+        }
+        let addresses = usize::from(READERS).saturating_sub(offered + ready);
+        Ok(match addresses {
+            0 => Vec::new(),
+            _ => vec![Haste::Registered { addresses }],
+        })
     }
 }
 

@@ -72,15 +72,15 @@ impl Party {
         luggage: Luggage,
     ) -> Result<(), JourneyError> {
         let errand = self.keep_errand(due, key, what, own, call, luggage).await?;
-        if self.is_planned(&errand) {
+        if self.is_planned(&errand)? {
             return Ok(());
         }
         self.go_on(errand).await.map(drop)
     }
 
     /// Whether an errand's time has not come.
-    pub(crate) fn is_planned(&self, errand: &Errand) -> bool {
-        errand.is_unsent() && errand.due.is_some_and(|due| due > self.ports.clock.now())
+    pub(crate) fn is_planned(&self, errand: &Errand) -> Result<bool, JourneyError> {
+        Ok(self.waits_until(errand)?.is_some())
     }
 
     /// Acts that are put off, the next first.
@@ -88,6 +88,7 @@ impl Party {
         let mut planned = Vec::new();
         for errand in self.errands()? {
             if let Some(due) = errand.due.filter(|_| errand.is_unsent()) {
+                let due = self.waits_until(&errand)?.unwrap_or(due);
                 let what = errand.what;
                 planned.push(Planned { what, due });
             }
@@ -127,8 +128,12 @@ impl Party {
     /// fell together) is put off again: else the first pass after a night would show which addresses belong together.
     /// Revocations never wait for that.
     pub(crate) async fn resume_errands(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
-        let mut errands = self.errands()?;
-        errands.retain(|errand| !self.is_planned(errand));
+        let mut errands = Vec::new();
+        for errand in self.errands()? {
+            if !self.is_planned(&errand)? {
+                errands.push(errand);
+            }
+        }
         // What was not put off, or has begun, in its order; then what waited longest.
         let waited = |errand: &Errand| errand.due.filter(|_| errand.is_unsent());
         errands.sort_by_key(|errand| (waited(errand), errand.number()));
@@ -212,7 +217,10 @@ impl Party {
     }
 
     fn put_off(&self, mut errand: Errand) -> Result<(), JourneyError> {
-        errand.due = self.ports.due();
+        errand.due = match self.ports.due() {
+            Some(due) => Some(self.in_half(errand.own, due)?),
+            None => None,
+        };
         self.put(table::ERRANDS, &errand.key, &errand)
     }
 
@@ -224,10 +232,13 @@ impl Party {
     /// When the last of these acts is due; none if nothing of it is put off.
     pub fn last_of(&self, what: &Sooner) -> Result<Option<Timestamp>, JourneyError> {
         let wanted = self.wanted(what)?;
-        let errands = self.errands()?.into_iter();
-        let dues =
-            errands.filter(|errand| self.is_planned(errand) && is_wanted(what, errand, &wanted));
-        Ok(dues.filter_map(|errand| errand.due).max())
+        let mut last = None;
+        for errand in self.errands()? {
+            if is_wanted(what, &errand, &wanted) {
+                last = last.max(self.waits_until(&errand)?);
+            }
+        }
+        Ok(last)
     }
 
     pub(crate) fn wanted(&self, what: &Sooner) -> Result<BTreeSet<[u8; 32]>, JourneyError> {

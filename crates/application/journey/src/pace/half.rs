@@ -1,0 +1,65 @@
+//! Halves of the day: each own address acts in one of them alone, neighbours in different ones. An agent that is opened
+//! in the morning and in the evening acts only then; whoever sees two addresses that share both hours, day after day,
+//! knows that one person opens them. Two that never share an hour look like two persons.
+
+use medibloc_record::{AccountId, Timestamp};
+
+use crate::errand::{Errand, errand_key};
+use crate::pace::DAY;
+use crate::pace::plan::is_revocation;
+use crate::{JourneyError, Party};
+
+const HALF: u64 = DAY / 2;
+/// What waits so long for its half does not wait any longer: an agent may be opened at one time of the day only.
+const PATIENCE: u64 = 2 * DAY;
+
+impl Party {
+    /// The time, if it is in the address's half of the day; else the same time in the other half.
+    pub(crate) fn in_half(&self, own: AccountId, at: Timestamp) -> Result<Timestamp, JourneyError> {
+        Ok(match self.is_in_half(own, at)? {
+            true => at,
+            false => at.plus(HALF),
+        })
+    }
+
+    /// As [`Party::in_half`], for an address that is not kept yet.
+    pub(crate) fn in_half_of(&self, index: u32, at: Timestamp) -> Timestamp {
+        match self.fits(index, at) {
+            true => at,
+            false => at.plus(HALF),
+        }
+    }
+
+    /// When a planned errand can be done at the earliest; none if it is not put off, or its time has come.
+    pub(crate) fn waits_until(&self, errand: &Errand) -> Result<Option<Timestamp>, JourneyError> {
+        let now = self.ports.clock.now();
+        let Some(due) = errand.due.filter(|_| errand.is_unsent()) else {
+            return Ok(None);
+        };
+        if due > now {
+            return Ok(Some(due));
+        }
+        let is_late = now.since(due) > PATIENCE;
+        if is_late || is_revocation(&errand.call) || self.is_in_half(errand.own, now)? {
+            return Ok(None);
+        }
+        let gone = (now.0.wrapping_add(self.phase())) % HALF;
+        Ok(Some(now.plus(HALF - gone)))
+    }
+
+    fn is_in_half(&self, own: AccountId, at: Timestamp) -> Result<bool, JourneyError> {
+        let index = self.own(own)?.and_then(|own| own.index);
+        Ok(index.is_none_or(|index| self.fits(index, at)))
+    }
+
+    fn fits(&self, index: u32, at: Timestamp) -> bool {
+        let half = (at.0.wrapping_add(self.phase())) % DAY / HALF;
+        half == u64::from(index % 2)
+    }
+
+    /// Where this agent cuts its days: not everybody at one hour.
+    fn phase(&self) -> u64 {
+        let [a, b, c, d, ..] = errand_key("half", &[self.account().id().as_bytes()]);
+        u64::from(u32::from_be_bytes([a, b, c, d])) % DAY
+    }
+}

@@ -1,0 +1,105 @@
+//! Reader addresses: bound to the account, offered to one owner each.
+
+use std::collections::BTreeSet;
+
+use medibloc_consent::Binding;
+use medibloc_keys::recover;
+use medibloc_record::{AccountId, Address};
+use serde::{Deserialize, Serialize};
+
+use crate::party::{AddressUse, OwnAddress, change, table, used};
+use crate::ports::Change;
+use crate::{JourneyError, Party};
+
+/// A reader address that an owner was offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Offered {
+    pub(crate) owner: AccountId,
+    reader: Address,
+    pub(crate) binding: Binding,
+}
+
+impl Party {
+    /// Registered reader addresses with their bindings to the account, for one owner alone: those that were offered
+    /// and not granted to yet, then fresh ones. The rows remember them as offered; the caller keeps them together with
+    /// the letter that offers.
+    pub(crate) async fn bound_readers(
+        &self,
+        count: u8,
+        owner: AccountId,
+    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
+        let mut readers = self.offered_to(owner)?;
+        readers.truncate(count.into());
+        let (more, changes) = self
+            .new_readers(usize::from(count) - readers.len(), owner)
+            .await?;
+        readers.extend(more);
+        Ok((readers, changes))
+    }
+
+    /// Reader addresses that were offered to an owner and not granted to yet.
+    pub(crate) fn offered_to(
+        &self,
+        owner: AccountId,
+    ) -> Result<Vec<(Address, Binding)>, JourneyError> {
+        let granted: BTreeSet<AccountId> = self.held()?.iter().map(|held| held.own).collect();
+        let mut offered: Vec<Offered> = self.rows(table::OFFERED)?;
+        offered.retain(|it| it.owner == owner && !granted.contains(&it.binding.reader));
+        let each = offered.into_iter().map(|it| (it.reader, it.binding));
+        Ok(each.collect())
+    }
+
+    /// Fresh reader addresses alone.
+    pub(crate) async fn new_readers(
+        &self,
+        count: usize,
+        owner: AccountId,
+    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
+        let purpose = AddressUse::Reader { owner: Some(owner) };
+        let account = self.account();
+        let (mut readers, mut changes) = (Vec::new(), Vec::new());
+        for own in self.fresh_addresses(count, purpose).await? {
+            let binding = self.bind(&account, &own);
+            let offered = Offered {
+                owner,
+                reader: own.address,
+                binding: binding.clone(),
+            };
+            changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
+            changes.push(used(own.address));
+            readers.push((own.address, binding));
+        }
+        Ok((readers, changes))
+    }
+
+    fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
+        let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
+        let signature = self
+            .signer(account)
+            .sign_digest(&unsigned.digest(&self.ports.domain));
+        unsigned.sign(signature)
+    }
+
+    /// A reader address belongs to the account that the contact signs with.
+    pub(crate) async fn check_binding(
+        &self,
+        party: AccountId,
+        reader: Address,
+        binding: &Binding,
+    ) -> Result<(), JourneyError> {
+        let signer = recover(&binding.digest(&self.ports.domain), &binding.signature)?;
+        let facts = &self.ports.facts;
+        let good = binding.account == party
+            && facts.account_of(signer).await? == Some(party)
+            && facts.account_of(reader).await? == Some(binding.reader);
+        if good {
+            return Ok(());
+        }
+        Err(JourneyError::Untrusted {
+            what: "reader address",
+            why: format!(
+                "{reader} is not registered, or not bound to the contact's account by the key of today"
+            ),
+        })
+    }
+}
