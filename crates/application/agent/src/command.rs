@@ -112,6 +112,10 @@ pub enum Request {
         /// For how many days.
         #[arg(long, default_value_t = 7)]
         days: u32,
+        /// How soon.
+        #[command(flatten)]
+        #[serde(default)]
+        haste: Haste,
     },
     /// Lists requests that wait for an answer.
     List,
@@ -281,13 +285,13 @@ pub struct CreateGrant {
     pub haste: Haste,
 }
 
-/// How soon a consent goes to the chain.
+/// How soon something goes to the chain.
 #[derive(Clone, Copy, Debug, Default, Args, Serialize, Deserialize)]
 pub struct Haste {
-    /// At once, because somebody waits; without it, at a random time of the next day.
+    /// At once, because somebody waits; without it, at random times.
     #[arg(long)]
     pub now: bool,
-    /// With --now: although it shows that several of your addresses belong together.
+    /// With --now: although it shows something to whoever watches the chain; without it, the agent says what.
     #[arg(long, requires = "now")]
     pub yes: bool,
 }
@@ -345,9 +349,13 @@ pub struct Read {
     /// `-` is standard output: what becomes of it then is yours to answer for.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// How soon.
+    #[command(flatten)]
+    #[serde(default)]
+    pub haste: Haste,
     /// Not now: opens it at a random time of the next day and keeps it for --kept. Now shows the hour to whoever
     /// watches the chain.
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long, conflicts_with_all = ["out", "now"])]
     #[serde(default)]
     pub later: bool,
     /// From the copy that is kept of an earlier read; no new receipt.

@@ -17,7 +17,7 @@ use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
 use crate::answer::code;
-use crate::{Answer, Command, Problem, convert};
+use crate::{Answer, Command, Problem, command, convert};
 
 /// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
 /// memory) that one check is left out.
@@ -52,6 +52,26 @@ async fn run_now(
         Command::Status => who::status(party).await,
         Command::Doctor => doctor::doctor(party).await,
     }
+}
+
+/// Refuses what shows something to whoever watches the chain, unless its user says that it is meant. Nothing has been
+/// signed by then.
+fn must_be_meant(
+    shown: &[medibloc_journey::Haste],
+    haste: command::Haste,
+    otherwise: &str,
+) -> Result<(), Problem> {
+    if shown.is_empty() || haste.now && haste.yes {
+        return Ok(());
+    }
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "{}; say `--now --yes` if it is meant; {otherwise}",
+            shown.join("; ")
+        ),
+    ))
 }
 
 /// A sync's report.

@@ -91,17 +91,11 @@ async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
 async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<String, Problem> {
     let what = Sooner::Grants(grants);
     if haste.now {
-        let shown = party.haste(&what)?;
-        if !shown.is_empty() && !haste.yes {
-            let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
-            return Err(Problem::new(
-                code::USAGE,
-                format!(
-                    "{}; say `--now --yes` if it is meant; until then it goes at random times, one address at a time",
-                    shown.join("; ")
-                ),
-            ));
-        }
+        super::must_be_meant(
+            &party.haste(&what)?,
+            haste,
+            "until then it goes at random times, one address at a time",
+        )?;
         party.bring_forward(&what).await?;
         return Ok(String::new());
     }

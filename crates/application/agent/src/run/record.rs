@@ -165,7 +165,14 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     }
     let read = match party.read_before(id)?.filter(|_| command.kept) {
         Some(copy) => copy,
-        None => party.read(id).await?,
+        None => {
+            super::must_be_meant(
+                &party.haste_of_reading(&[id])?,
+                command.haste,
+                "`--later` opens it at a random time of the next day",
+            )?;
+            party.read(id).await?
+        }
     };
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;

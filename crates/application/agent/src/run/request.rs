@@ -30,8 +30,14 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             since,
             before,
             days,
+            haste,
         } => {
             let owner = find::owner(party, owner)?;
+            super::must_be_meant(
+                &party.haste_of_asking(owner)?,
+                *haste,
+                "`medibloc serve` or `medibloc sync` registers others ahead, at random times of the next days",
+            )?;
             let dates = Dates {
                 since: since.clone(),
                 before: before.clone(),

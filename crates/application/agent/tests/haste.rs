@@ -1,0 +1,171 @@
+//! What haste shows is said before anything is signed: reading and asking at a calm pace need `--now --yes`.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use medibloc_agent::answer::code;
+use medibloc_agent::{Answer, Command, Problem, run};
+use medibloc_journey::memory::World;
+use medibloc_journey::{Pace, Party};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_ledger::{Event, Events as _};
+use medibloc_record::Role;
+use serde_json::Value;
+
+#[derive(Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
+    let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
+    run::run(party, None, &line.command).await
+}
+
+async fn say(party: &Party, words: &[&str]) -> Value {
+    try_say(party, words).await.unwrap().value
+}
+
+/// Refused as not meant; gives what is said.
+async fn held_back(party: &Party, words: &[&str]) -> String {
+    let problem = try_say(party, words).await.unwrap_err();
+    assert_eq!(problem.code, code::USAGE, "{}", problem.message);
+    problem.message
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).unwrap().as_str().unwrap().to_owned()
+}
+
+fn document() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
+        .collect();
+    files.sort();
+    files.remove(0)
+}
+
+fn party(world: &Arc<World>, seed: u64, role: Role, pace: Pace) -> Party {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+    let mut ports = world.ports();
+    ports.pace = pace;
+    Party::new(phrase.seed(), role, ports)
+}
+
+/// An accredited clinic that is paired with the patient; gives the patient's address for it.
+async fn clinic(world: &Arc<World>, patient: &Party, seed: u64, name: &str) -> (Party, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = party(world, seed, Role::Provider, Pace::PROVIDER);
+    say(&clinic, &["account", "register"]).await;
+    let credential = folder.path().join("credential.jwt");
+    std::fs::write(&credential, world.accredit(clinic.account().id(), name)).unwrap();
+    let credential = credential.to_str().unwrap();
+    say(&clinic, &["account", "credential", credential]).await;
+    let invitation = text(&say(patient, &["contact", "invite"]).await, "/invitation");
+    say(&clinic, &["contact", "accept", &invitation]).await;
+    say(patient, &["sync"]).await;
+    say(patient, &["contact", "confirm", name]).await;
+    let owner = text(&say(&clinic, &["contact", "list"]).await, "/owners/0/owner");
+    (clinic, owner)
+}
+
+async fn count(world: &World, fits: fn(&Event) -> bool) -> usize {
+    let blocks = world.ledger.events(0, u32::MAX).await.unwrap();
+    let events = blocks.iter().flat_map(|block| &block.events);
+    events.filter(|event| fits(event)).count()
+}
+
+#[tokio::test]
+async fn reading_and_asking_in_haste_say_first_what_they_show() {
+    let world = World::new(91);
+    let patient = party(&world, 1, Role::Person, Pace::PERSON);
+    let (hana, owner) = clinic(&world, &patient, 2, "Hana Hospital").await;
+    let (bit, bits_owner) = clinic(&world, &patient, 3, "Bit Clinic").await;
+    // One address of the patient acts: that shows nothing.
+    say(
+        &patient,
+        &["grant", "create", "--to", "hana", "--write", "--now"],
+    )
+    .await;
+    let file = document();
+    let words = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    let record = text(&say(&hana, &words).await, "/record");
+    say(&patient, &["sync"]).await;
+
+    // Four reader addresses were offered at pairing.
+    say(&bit, &["request", "create", &bits_owner]).await;
+    say(&patient, &["sync"]).await;
+    let request = text(&say(&patient, &["request", "list"]).await, "/0/id");
+    let words = ["request", "approve", &request, "--record", &record, "--now"];
+    say(&patient, &words).await;
+    say(&bit, &["sync"]).await;
+
+    let opened = |event: &Event| matches!(event, Event::ReadOpened { .. });
+    for words in [["read", &record].as_slice(), &["read", &record, "--now"]] {
+        let said = held_back(&bit, words).await;
+        assert!(said.contains("the hour of it is seen"), "{said}");
+        assert!(
+            said.contains("--now --yes") && said.contains("--later"),
+            "{said}"
+        );
+    }
+    assert_eq!(
+        count(&world, opened).await,
+        0,
+        "it said so before it signed"
+    );
+    say(&bit, &["read", &record, "--now", "--yes"]).await;
+    assert_eq!(count(&world, opened).await, 1);
+    // The copy that is kept asks the chain nothing.
+    say(&bit, &["read", &record, "--kept"]).await;
+    assert_eq!(count(&world, opened).await, 1);
+
+    // One of the four is used, and none was registered ahead yet.
+    let registered = |event: &Event| matches!(event, Event::Registered { .. });
+    let before = count(&world, registered).await;
+    let again = ["request", "create", &bits_owner, "--reason", "follow-up"];
+    let said = held_back(&bit, &again).await;
+    assert!(
+        said.contains("1 more are registered at this hour"),
+        "{said}"
+    );
+    assert_eq!(count(&world, registered).await, before);
+    say(&bit, &[again.as_slice(), &["--now", "--yes"]].concat()).await;
+    assert_eq!(count(&world, registered).await, before + 1);
+
+    // Days later a pool stands ready, and asking shows nothing.
+    for _ in 0..6 * 48 {
+        world.pass(1_800);
+        bit.catch_up().await.unwrap();
+    }
+    let before = count(&world, registered).await;
+    say(
+        &bit,
+        &["request", "create", &bits_owner, "--reason", "later"],
+    )
+    .await;
+    assert_eq!(count(&world, registered).await, before);
+}
+
+#[tokio::test]
+async fn a_home_that_puts_nothing_off_has_said_so_once() {
+    let world = World::new(92);
+    let patient = party(&world, 1, Role::Person, Pace::NOW);
+    let (clinic, owner) = {
+        let (mut ports, invitation) = (world.ports(), patient.invite().await.unwrap());
+        ports.pace = Pace::NOW;
+        let phrase = Phrase::generate(&mut SeededEntropy::new(2), Language::English);
+        let clinic = Party::new(phrase.seed(), Role::Provider, ports);
+        clinic.register_account().await.unwrap();
+        let answered = clinic.answer(&invitation, None).await.unwrap();
+        (clinic, answered.owner)
+    };
+    assert_eq!(clinic.haste_of_asking(owner).unwrap(), []);
+    assert_eq!(clinic.haste_of_reading(&[]).unwrap(), []);
+}
