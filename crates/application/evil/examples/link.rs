@@ -1,6 +1,7 @@
 //! `cargo xtask attack link`: prints the tables of docs/unlinkability.md and writes them as JSON.
 //!
-//! `link [--fast] [--seeds N] [--out FILE] [--only main|delays] [--people 10,40,160] [--acts quiet|several]`
+//! `link [--seeds N] [--out FILE] [--acts quiet,several,room,everything] [--people 10,40,160] [--delays before,0,3600]`:
+//! without acts, people and delays, what the page shows.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -21,7 +22,8 @@ use attack::life::Mix;
 use attack::tables::{HEADER, Setting, line, measure};
 use serde_json::json;
 
-const DAY: u64 = 86_400;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
 
 fn main() -> ExitCode {
     match run() {
@@ -33,65 +35,107 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| {
-        let place = args.iter().position(|arg| arg == name)?;
-        args.get(place + 1).cloned()
-    };
-    let fast = args.iter().any(|arg| arg == "--fast");
-    let only = value("--only").unwrap_or_default();
+/// One part of the tables: these acts, with so many people, at these delays.
+struct Part {
+    acts: &'static [Mix],
+    people: &'static [usize],
+    delays: &'static [Option<u64>],
+}
+
+/// What docs/unlinkability.md shows, in its order.
+const DOCUMENTED: &[Part] = &[
+    Part {
+        acts: &Mix::ALL,
+        people: &[40],
+        delays: &[None, Some(DAY)],
+    },
+    Part {
+        acts: &[Mix::Quiet],
+        people: &[10, 40],
+        delays: &[Some(0), Some(600), Some(HOUR), Some(6 * HOUR), Some(DAY)],
+    },
+    Part {
+        acts: &[Mix::Quiet, Mix::Several],
+        people: &[160],
+        delays: &[Some(DAY)],
+    },
+];
+
+/// The value after a flag, split at commas.
+fn list<'a>(args: &'a [String], flag: &str) -> Option<Vec<&'a str>> {
+    let place = args.iter().position(|arg| arg == flag)?;
+    Some(args.get(place + 1)?.split(',').collect())
+}
+
+/// One list of delays, in seconds; `before` is the agent that had no pace.
+fn delay(text: &str) -> Result<Option<u64>, std::num::ParseIntError> {
+    match text {
+        "before" => Ok(None),
+        seconds => seconds.parse().map(Some),
+    }
+}
+
+fn settings(args: &[String]) -> Result<Vec<Setting>, Box<dyn std::error::Error>> {
     // Lives to learn from, and as many others to guess about.
-    let seeds = match value("--seeds") {
-        Some(text) => text.parse()?,
-        None if fast => 1,
+    let seeds: u64 = match list(args, "--seeds") {
+        Some(text) => text.join(",").parse()?,
         None => 3,
     };
     let setting = |people, mix, delay| Setting {
         people,
         hospitals: 6,
-        days: if fast { 30 } else { 60 },
+        days: 60,
         mix,
         delay,
         train: (1..=seeds).collect(),
         test: (101..=100 + seeds).collect(),
     };
-    let mut settings = Vec::new();
-    if only != "delays" {
-        for mix in Mix::ALL {
-            for delay in [None, Some(DAY)] {
-                settings.push(setting(40, mix, delay));
-            }
-        }
-    }
-    if only != "main" {
-        let people = value("--people").unwrap_or_else(|| "10,40,160".into());
-        let people: Vec<usize> = people
-            .split(',')
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        let mixes = match value("--acts").as_deref() {
-            Some("quiet") => vec![Mix::Quiet],
-            Some("several") => vec![Mix::Several],
-            _ => vec![Mix::Quiet, Mix::Several],
-        };
-        for mix in mixes {
-            for people in people.iter().copied() {
-                for delay in [0, 600, 3_600, 6 * 3_600, DAY] {
-                    let big = people == 160;
-                    let mut setting = setting(people, mix, Some(delay));
-                    if big {
-                        setting.train.truncate(1);
-                        setting.test.truncate(1);
+    let wanted = |flag: &str| list(args, flag);
+    let (acts, people, delays) = (wanted("--acts"), wanted("--people"), wanted("--delays"));
+    let mut settings: Vec<Setting> = Vec::new();
+    if acts.is_none() && people.is_none() && delays.is_none() {
+        for part in DOCUMENTED {
+            for mix in part.acts {
+                for people in part.people {
+                    for delay in part.delays {
+                        let mut next = setting(*people, *mix, *delay);
+                        if *people > 40 {
+                            // Minutes each; a crowd is less moved by chance.
+                            next.train.truncate(1);
+                            next.test.truncate(1);
+                        }
+                        if !settings.contains(&next) {
+                            settings.push(next);
+                        }
                     }
-                    settings.push(setting);
                 }
             }
         }
+        return Ok(settings);
     }
+    for mix in Mix::ALL {
+        if acts
+            .as_ref()
+            .is_some_and(|acts| !acts.contains(&mix.flag()))
+        {
+            continue;
+        }
+        for people in people.as_deref().unwrap_or(&["40"]) {
+            for text in delays.as_deref().unwrap_or(&["86400"]) {
+                settings.push(setting(people.parse()?, mix, delay(text)?));
+            }
+        }
+    }
+    Ok(settings)
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let out = list(&args, "--out").map(|path| path.join(","));
     println!("{HEADER}");
     let mut rows = Vec::new();
-    for setting in settings {
+    let begin = Instant::now();
+    for setting in settings(&args)? {
         let began = Instant::now();
         for figure in measure(&setting)? {
             println!("{}", line(&setting, &figure));
@@ -104,9 +148,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             rows.push(row);
         }
         eprintln!("  {:.0} s", began.elapsed().as_secs_f64());
-        if let Some(path) = value("--out") {
+        if let Some(path) = &out {
             std::fs::write(path, serde_json::to_vec_pretty(&rows)?)?;
         }
     }
+    eprintln!("  {:.0} s in all", begin.elapsed().as_secs_f64());
     Ok(())
 }

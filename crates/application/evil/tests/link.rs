@@ -15,15 +15,6 @@ use attack::life::Mix;
 use attack::pairs::Target;
 use attack::tables::{Figure, HEADER, Setting, line, measure};
 
-/// Whether there is time for it: two lives of three weeks for each setting.
-fn is_asked_for(test: &str) -> bool {
-    let asked = std::env::var_os("MEDIBLOC_ATTACK").is_some();
-    if !asked {
-        println!("SKIPPED attack/{test}: minutes; `cargo xtask attack` and `ci` run it");
-    }
-    asked
-}
-
 fn figures(mix: Mix, delay: Option<u64>) -> Vec<Figure> {
     let setting = Setting {
         people: 20,
@@ -44,9 +35,6 @@ fn figures(mix: Mix, delay: Option<u64>) -> Vec<Figure> {
 
 #[test]
 fn acts_that_nobody_waits_for_link_no_addresses() {
-    if !is_asked_for("link") {
-        return;
-    }
     for figure in figures(Mix::Quiet, Some(86_400)) {
         println!(
             "ATTACK security-link: {}: precision {:.2} of chance {:.2}",
@@ -76,10 +64,7 @@ fn acts_that_nobody_waits_for_link_no_addresses() {
 
 #[test]
 fn without_a_pace_the_same_attack_links_them() {
-    if !is_asked_for("link-before") {
-        return;
-    }
-    let figures = figures(Mix::Several, None);
+    let figures = figures(Mix::Room, None);
     let worst = |at: usize| figures[at].worst - figures[at].chance;
     assert!(worst(0) > 0.5, "pseudonyms: {:.3} above chance", worst(0));
     assert!(worst(1) > 0.3, "readers: {:.3} above chance", worst(1));

@@ -9,6 +9,8 @@ use super::view::{Seen, View};
 
 const HOUR: f64 = 3_600.0;
 const DAY: u64 = 86_400;
+/// Seconds between two blocks of a public chain. A transaction of the relay is in one block, so this is a batch, too.
+const BLOCK: u64 = 12;
 
 /// Which pairs are guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,11 @@ impl Target {
                 "same hours of the day",
                 "read while the other is written for",
                 "visits apart",
+                "acts in one block",
+                "registered in one block",
+                "equal beginnings",
+                "beginnings within an hour",
+                "grants close in time, equal ends",
             ],
             Self::Readers => &[
                 "registered close in time",
@@ -83,6 +90,10 @@ impl Target {
                 "owners of one author",
                 "same hours of the day",
                 "registered while the other reads",
+                "acts in one block",
+                "registered in one block",
+                "equal beginnings",
+                "beginnings within an hour",
             ],
             Self::Hospital => &[
                 "read while it anchors",
@@ -97,6 +108,8 @@ impl Target {
                 "same hours of the day",
                 "it anchors much",
                 "an anchor soon after the read",
+                "reads in the block of an anchor",
+                "registered in the block of an anchor",
             ],
             Self::Patients => &["is let write, or writes"],
         }
@@ -239,6 +252,26 @@ fn equal(a: &[u64], b: &[u64], grain: u64) -> f64 {
     float(days(a).intersection(&days(b)).count() as u64)
 }
 
+fn in_one_block(a: Option<u64>, b: Option<u64>) -> f64 {
+    let block = |at: Option<u64>| at.map(|at| at / BLOCK);
+    f64::from(u8::from(a.is_some() && block(a) == block(b)))
+}
+
+/// Consents that went within some days of each other and end within some days of each other, the closer the more.
+fn together(a: &Seen, b: &Seen) -> f64 {
+    let consents = |seen: &Seen| -> Vec<(u64, u64)> {
+        let both = seen.granted.iter().zip(&seen.ends);
+        both.map(|(at, end)| (*at, *end)).collect()
+    };
+    let days = |x: u64, y: u64| float(x.abs_diff(y)) / float(DAY);
+    let (a, b) = (consents(a), consents(b));
+    let best = a.iter().map(|x| {
+        let alike = b.iter().map(|y| (-days(x.0, y.0) - days(x.1, y.1)).exp());
+        alike.fold(0.0, f64::max)
+    });
+    best.sum()
+}
+
 /// Likeness of the hours of the day at which two act.
 fn hours(a: &[u64], b: &[u64]) -> f64 {
     let profile = |list: &[u64]| {
@@ -287,6 +320,11 @@ fn pseudonyms(a: &Seen, b: &Seen) -> Vec<f64> {
         hours(&acts, &others),
         cross(|seen| &seen.read, |seen| &seen.anchored),
         -close(&a.anchored, &b.anchored),
+        equal(&acts, &others, BLOCK),
+        in_one_block(a.registered, b.registered),
+        equal(&a.begins, &b.begins, 1),
+        within(&a.begins, &b.begins, 3_600),
+        together(a, b),
     ]
 }
 
@@ -316,6 +354,10 @@ fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
         float(authors(a).intersection(&authors(b)).count() as u64),
         hours(&a.read, &b.read),
         close(&one(a.registered), &b.read).max(close(&one(b.registered), &a.read)),
+        equal(&a.granted, &b.granted, BLOCK) + equal(&a.read, &b.read, BLOCK),
+        in_one_block(a.registered, b.registered),
+        equal(&a.begins, &b.begins, 1),
+        within(&a.begins, &b.begins, 3_600),
     ]
 }
 
@@ -348,6 +390,8 @@ fn of_hospital(view: &View, reader: &Seen, account: AccountId) -> Vec<f64> {
         hours(&reader.read, anchors),
         float(anchors.len() as u64),
         near(after.min()),
+        equal(&reader.read, anchors, BLOCK),
+        equal(&one, anchors, BLOCK),
     ]
 }
 

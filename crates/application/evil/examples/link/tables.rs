@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::figures::Curve;
 use super::guess::{Trained, alone};
 use super::life::{Life, Lived, Mix, live};
-use super::pairs::{Pairs, Target};
+use super::pairs::{Pairs, Target, ratio};
 
 /// The least recall that counts: finding fewer pairs than that is luck.
 pub const RECALL: f64 = 0.2;
 
 /// What is measured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// Persons.
     pub people: usize,
@@ -32,12 +32,12 @@ pub struct Setting {
     pub test: Vec<u64>,
 }
 
-/// One figure of an attack.
+/// One figure of an attack: means over the lives that were guessed about.
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// Which pairs.
     pub target: Target,
-    /// How many pairs were to be found.
+    /// How many pairs were to be found in a life.
     pub pairs: usize,
     /// What blind guessing reaches.
     pub chance: f64,
@@ -47,6 +47,8 @@ pub struct Figure {
     pub at_50: f64,
     /// The highest precision at any recall from a fifth on.
     pub worst: f64,
+    /// The same in the life where it was highest.
+    pub highest: f64,
     /// The strategy.
     pub by: String,
 }
@@ -66,7 +68,7 @@ impl Figure {
     pub fn json(&self) -> Value {
         json!({
             "target": self.target.name(), "pairs": self.pairs, "chance": self.chance, "at20": self.at_20,
-            "at50": self.at_50, "worst": self.worst, "bound": self.bound(), "by": self.by,
+            "at50": self.at_50, "worst": self.worst, "highest": self.highest, "bound": self.bound(), "by": self.by,
         })
     }
 }
@@ -122,41 +124,56 @@ pub fn measure(setting: &Setting) -> Result<Vec<Figure>, JourneyError> {
         (train, test)
     });
     let (train, test) = (train?, test?);
-    Ok(Target::ALL
-        .into_iter()
-        .map(|target| {
-            let pairs = |lives: &[Lived]| {
-                let mut pairs = Pairs::default();
-                for lived in lives {
-                    pairs.extend(Pairs::of(lived, target));
-                }
-                pairs
-            };
-            figure(target, &pairs(&train), &pairs(&test))
-        })
-        .collect())
+    let figures = Target::ALL.into_iter().map(|target| {
+        let mut learned = Pairs::default();
+        for lived in &train {
+            learned.extend(Pairs::of(lived, target));
+        }
+        let guessed: Vec<Pairs> = test.iter().map(|lived| Pairs::of(lived, target)).collect();
+        figure(target, &learned, &guessed)
+    });
+    Ok(figures.collect())
 }
 
 /// The better of two attackers: the single strategy that was best in training, and the trained score.
-fn figure(target: Target, train: &Pairs, test: &Pairs) -> Figure {
+fn figure(target: Target, train: &Pairs, test: &[Pairs]) -> Figure {
     let single = |feature: usize| Curve::of(&alone(train, feature), &train.truth).worst(RECALL);
-    let best = (0..target.features().len()).max_by(|a, b| single(*a).total_cmp(&single(*b)));
-    let scores = Trained::on(train).scores(test);
-    let mut found = (Curve::of(&scores, &test.truth), "trained score".to_owned());
+    let features = target.features();
+    let best = (0..features.len()).max_by(|a, b| single(*a).total_cmp(&single(*b)));
+    let trained = Trained::on(train);
+    let curves = |scores: &dyn Fn(&Pairs) -> Vec<f64>| -> Vec<Curve> {
+        let of = |pairs: &Pairs| Curve::of(&scores(pairs), &pairs.truth);
+        test.iter().map(of).collect()
+    };
+    let mean = |each: &dyn Fn(usize) -> f64| {
+        (0..test.len()).map(each).sum::<f64>() / ratio(test.len().max(1), 1)
+    };
+    let worst = |curves: &[Curve]| mean(&|life| curves[life].worst(RECALL));
+    let mut found = (
+        curves(&|pairs| trained.scores(pairs)),
+        "trained score".to_owned(),
+    );
     if let Some(feature) = best {
-        let curve = Curve::of(&alone(test, feature), &test.truth);
-        if curve.worst(RECALL) > found.0.worst(RECALL) {
-            found = (curve, target.features()[feature].to_owned());
+        let one = curves(&|pairs| alone(pairs, feature));
+        if worst(&one) > worst(&found.0) {
+            found = (one, features[feature].to_owned());
         }
     }
-    let (curve, by) = found;
+    let (curves, by) = found;
+    let pairs = test
+        .iter()
+        .map(|pairs| pairs.truth.iter().filter(|same| **same).count());
     Figure {
         target,
-        pairs: test.truth.iter().filter(|same| **same).count(),
-        chance: test.chance(),
-        at_20: curve.at(0.2),
-        at_50: curve.at(0.5),
-        worst: curve.worst(RECALL),
+        pairs: pairs.sum::<usize>() / test.len().max(1),
+        chance: mean(&|life| test[life].chance()),
+        at_20: mean(&|life| curves[life].at(0.2)),
+        at_50: mean(&|life| curves[life].at(0.5)),
+        worst: worst(&curves),
+        highest: curves
+            .iter()
+            .map(|curve| curve.worst(RECALL))
+            .fold(0.0, f64::max),
         by,
     }
 }
@@ -173,15 +190,15 @@ pub fn delay_word(delay: Option<u64>) -> String {
 
 /// The header of [`line`]s.
 pub const HEADER: &str = "\
-| acts | people | delay | attack | pairs | chance | at recall 0.2 | at recall 0.5 | worst from 0.2 | bound | best strategy |
-|---|--:|--:|---|--:|--:|--:|--:|--:|--:|---|";
+| acts | people | delay | attack | pairs | chance | at recall 0.2 | at recall 0.5 | worst from 0.2 | highest life | bound | best strategy |
+|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|---|";
 
 /// One line of a table.
 pub fn line(setting: &Setting, figure: &Figure) -> String {
     let mut line = String::new();
     let _ = write!(
         line,
-        "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}{} | {} |",
+        "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}{} | {} |",
         setting.mix.name(),
         setting.people,
         delay_word(setting.delay),
@@ -191,6 +208,7 @@ pub fn line(setting: &Setting, figure: &Figure) -> String {
         figure.at_20,
         figure.at_50,
         figure.worst,
+        figure.highest,
         figure.bound(),
         if figure.worst > figure.bound() {
             " ✗"

@@ -26,6 +26,8 @@ pub struct Seen {
     pub revoked: Vec<u64>,
     /// Times at which its records were read or, for a reader, at which it read.
     pub read: Vec<u64>,
+    /// First seconds of its consents to read.
+    pub begins: Vec<u64>,
     /// Ends of its consents to read.
     pub ends: Vec<u64>,
     /// Who writes for it.
@@ -100,9 +102,11 @@ impl View {
                         grants.insert(grant.id, (grant.owner, grant.reader));
                         let owner = view.owners.entry(grant.owner).or_default();
                         owner.granted.push(at);
+                        owner.begins.push(grant.terms.from.0);
                         owner.ends.push(grant.terms.until.0);
                         let reader = view.readers.entry(grant.reader).or_default();
                         reader.granted.push(at);
+                        reader.begins.push(grant.terms.from.0);
                         reader.ends.push(grant.terms.until.0);
                         reader.owners.insert(grant.owner);
                     }
