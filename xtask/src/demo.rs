@@ -210,6 +210,9 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
     let hana = provider(world, "hana", "Hana Hospital")?;
     let bit = provider(world, "bit", "Bit Clinic")?;
     println!("{world}");
+    println!(
+        "    All agents act at once (`--pace now`): whoever watches this chain sees which addresses belong together. Agents put off what nobody waits for unless told so."
+    );
     tale.told("agents: a patient and two hospitals, each with its own home; the authority accredited the hospitals, and the node handed them their credentials");
 
     let owner = pair(&patient, &hana, "Hana Hospital")?;
