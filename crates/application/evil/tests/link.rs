@@ -64,7 +64,7 @@ fn acts_that_nobody_waits_for_link_no_addresses() {
 
 #[test]
 fn without_a_pace_the_same_attack_links_them() {
-    let figures = figures(Mix::Room, None);
+    let figures = figures(Mix::Several, None);
     let worst = |at: usize| figures[at].worst - figures[at].chance;
     assert!(worst(0) > 0.5, "pseudonyms: {:.3} above chance", worst(0));
     assert!(worst(1) > 0.3, "readers: {:.3} above chance", worst(1));

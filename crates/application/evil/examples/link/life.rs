@@ -74,6 +74,13 @@ pub struct Life {
     pub delay: Option<u64>,
 }
 
+impl Life {
+    /// Consents of several pseudonyms take long, unless they go at once.
+    const fn is_planned_long_ahead(&self) -> bool {
+        matches!(self.mix, Mix::Several) && self.delay.is_some()
+    }
+}
+
 /// What was seen, and the truth.
 #[derive(Clone, Debug)]
 pub struct Lived {

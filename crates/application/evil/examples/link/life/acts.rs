@@ -150,7 +150,11 @@ impl Living {
         let party = &self.hospitals[hospital].party;
         let days = [7, 14, 30][usize::try_from(self.chance.below(3)).unwrap_or(0)];
         // As long after the visit, however long it was asked for ahead.
-        let ahead = if self.life.mix == Mix::Several { 21 } else { 7 };
+        let ahead = if self.life.is_planned_long_ahead() {
+            21
+        } else {
+            7
+        };
         let question = Question {
             purpose: Purpose::Treatment,
             reason: format!("visit {}", self.now),

@@ -52,7 +52,11 @@ impl Living {
                             _ if first => {}
                             _ => {
                                 // Consents of several pseudonyms take longer.
-                                let least = if mix == Mix::Several { 15 } else { 3 };
+                                let least = if self.life.is_planned_long_ahead() {
+                                    15
+                                } else {
+                                    3
+                                };
                                 let ahead = least + self.chance.below(5);
                                 let asked = self.office(day.saturating_sub(ahead));
                                 self.at(
