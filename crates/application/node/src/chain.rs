@@ -3,17 +3,20 @@
 
 mod model;
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use medibloc_api::Code;
 use medibloc_dag::cbor;
 use medibloc_ledger::{BlockEvents, CommitteeFacts, Events, Facts, Head, LedgerError};
 use medibloc_record::{AccountId, Address};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::db::{Db, DbError, Durability};
+use crate::fault::Fault;
 use crate::guard::signed;
 pub(crate) use model::{Model, Object, RecordEntry};
 
@@ -29,6 +32,15 @@ pub(crate) enum Look {
     /// The own disk.
     #[error(transparent)]
     Disk(#[from] DbError),
+}
+
+/// For an answer about readiness: who asks has a time limit of its own.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A look at the chain that readiness waits for; a chain that takes a connection and is silent is none.
+pub(crate) async fn soon<T>(look: impl Future<Output = T>) -> Result<T, Fault> {
+    let silent = |_| Fault::new(Code::Unavailable, "the chain does not answer");
+    tokio::time::timeout(SOON, look).await.map_err(silent)
 }
 
 /// Blocks asked for at a time.

@@ -22,7 +22,7 @@ use medibloc_record::TypedDomain;
 use medibloc_store::OwnStore;
 use tokio::sync::Semaphore;
 
-use crate::chain::Follower;
+use crate::chain::{Follower, soon};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
@@ -181,7 +181,7 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
 /// The chain answers and the read model is at its head.
 async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
     if !on.follower.has_just_looked() {
-        on.follower.refresh().await?;
+        soon(on.follower.refresh()).await??;
     }
     Ok("ok\n")
 }

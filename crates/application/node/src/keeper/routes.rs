@@ -12,6 +12,7 @@ use medibloc_dag::cbor;
 use medibloc_keeper::{Event, Reply};
 use medibloc_record::RecordId;
 
+use crate::chain::soon;
 use crate::fault::{Fault, object};
 use crate::guard::Admitted;
 use crate::keeper::Shell;
@@ -117,10 +118,13 @@ async fn party(on: &Shell, record: &str, request: Request, what: &str) -> Result
 
 /// The chain answers, and its committee has this keeper with these keys.
 async fn ready(State(on): State<Arc<Shell>>) -> Result<&'static str, Fault> {
-    if !on.has_just_looked() {
-        on.refresh().await?;
-    }
-    if on.is_in_committee().await? {
+    let look = async {
+        if !on.has_just_looked() {
+            on.refresh().await?;
+        }
+        on.is_in_committee().await
+    };
+    if soon(look).await?? {
         Ok("ok\n")
     } else {
         Err(Fault::new(
