@@ -1,7 +1,7 @@
 //! What an account may ask of the contracts, and the signed request that carries it.
 
 use medibloc_consent::{AnchorFields, Grant, PurposeTag, WriteGrant};
-use medibloc_record::{AccountId, Digest, Nonce, RecordId, Role, Signature};
+use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Role, Signature};
 use serde::{Deserialize, Serialize};
 
 /// One call, in the words of the contracts (design 03). The caller is whoever signs the request.
@@ -94,6 +94,22 @@ pub enum Call {
         /// The grant.
         grant: Grant,
     },
+}
+
+/// What a call takes back of what its signer gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Withdrawal {
+    /// One grant.
+    Grant(GrantId),
+    /// Every grant to a reader.
+    Reader(AccountId),
+    /// The write grant to an author.
+    Author(AccountId),
+    /// Every read and write grant.
+    All,
+    /// A record, for good.
+    Record(RecordId),
 }
 
 /// A request that waits for its signature.

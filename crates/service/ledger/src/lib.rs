@@ -18,7 +18,7 @@ mod port;
 mod proof;
 
 pub use anchored::{Anchored, AuditLine, AuditTrail, Receipt};
-pub use call::{Call, Outcome, SignedCall, UnsignedCall};
+pub use call::{Call, Outcome, SignedCall, UnsignedCall, Withdrawal};
 pub use error::{LedgerError, Refusal};
 pub use event::{BlockEvents, Event, EventRef};
 pub use facts::{
