@@ -16,7 +16,7 @@ use crate::chain::Look;
 use crate::db::DbError;
 
 /// A problem on its way out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fault(pub(crate) Box<Problem>);
 
 impl Fault {

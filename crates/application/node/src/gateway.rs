@@ -2,6 +2,7 @@
 
 mod access;
 mod credential;
+mod flight;
 mod held;
 mod index;
 mod mailbox;
@@ -32,6 +33,7 @@ use crate::source::Proxies;
 use crate::upkeep::Upkeep;
 use crate::watch::watched;
 use access::Access;
+use flight::Flights;
 pub use relay::{Caller, Forward, Weight};
 
 /// What a gateway is told.
@@ -90,6 +92,7 @@ pub(crate) struct Parts {
     large: Semaphore,
     db: Db,
     relay: Arc<dyn Forward>,
+    flights: Flights,
     config: GatewayConfig,
 }
 
@@ -136,6 +139,7 @@ pub fn gateway_with_upkeep(
         follower,
         db,
         relay: on.relay,
+        flights: Flights::default(),
         config,
     });
     let router = Router::new()

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
 use crate::limits::{self, DailyLimits, Use, What};
+use crate::room::Stay;
+use crate::source::Origin;
 use crate::work::Toll;
 
 const NONCES: &str = "
@@ -41,6 +43,8 @@ const WAITING: usize = 256;
 /// Seconds that a body may take whose bytes are few.
 const PATIENCE: Duration = Duration::from_secs(20);
 const WEEK: u64 = 7 * 86_400;
+/// One network has at most so small a part of a day's registrations.
+const PART: u64 = 4;
 /// Seconds that the model may be behind when the chain is silent.
 const STALE: Duration = Duration::from_secs(60);
 
@@ -65,7 +69,14 @@ pub(crate) struct Guard {
     limits: DailyLimits,
     db: Db,
     pub(crate) toll: Toll,
-    lanes: Mutex<HashMap<Address, Arc<Lane>>>,
+    lanes: Mutex<HashMap<(Address, Line), Arc<Lane>>>,
+}
+
+/// An address's lines. Calls wait for blocks: nothing else of that address waits behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Line {
+    Requests,
+    Calls,
 }
 
 /// The line of one address.
@@ -158,36 +169,53 @@ impl Guard {
                 ),
             ));
         }
-        let lane = self.line_up(authorization.address).await?;
-        let account = self.account(authorization.address).await?;
+        let address = authorization.address;
+        // All of it before the line: strangers and copies stand in nobody's.
+        let mut account = self.account(address).await?;
         self.once(&authorization, now).await?;
+        let lane = self.lane(address, Line::Requests);
+        let place = match lane.open.clone().try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let turn = lane.turn();
+                let place = match head.extensions.get::<Stay>() {
+                    Some(stay) => stay.wait(turn).await??,
+                    None => turn.await?,
+                };
+                // Meanwhile another address may have taken its place.
+                account = self.account(address).await?;
+                place
+            }
+        };
         Ok(Admitted {
-            address: authorization.address,
+            address,
             account,
             body,
-            _lane: lane,
+            _lane: place,
         })
     }
 
     /// Waits for the address's turn. Its line is its own: a full one keeps nobody else waiting.
-    pub(crate) async fn line_up(&self, address: Address) -> Result<OwnedSemaphorePermit, Fault> {
-        let lane = {
-            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            if lanes.len() > 1_000 {
-                lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle());
-            }
-            let new = || {
-                Arc::new(Lane {
-                    open: Arc::new(Semaphore::new(LANE)),
-                    waiting: AtomicUsize::new(0),
-                })
-            };
-            lanes.entry(address).or_insert_with(new).clone()
+    pub(crate) async fn line_up(
+        &self,
+        address: Address,
+        line: Line,
+    ) -> Result<OwnedSemaphorePermit, Fault> {
+        self.lane(address, line).turn().await
+    }
+
+    fn lane(&self, address: Address, line: Line) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() > 1_000 {
+            lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle());
+        }
+        let new = || {
+            Arc::new(Lane {
+                open: Arc::new(Semaphore::new(LANE)),
+                waiting: AtomicUsize::new(0),
+            })
         };
-        let place = Waiting::among(&lane)?;
-        let open = lane.open.clone().acquire_owned().await;
-        drop(place);
-        open.map_err(|_| Fault::new(Code::Unavailable, "the node is ending"))
+        lanes.entry((address, line)).or_insert_with(new).clone()
     }
 
     /// Whose key it is now: one that was rotated away opens nothing from that block on.
@@ -295,22 +323,30 @@ impl Guard {
     }
 
     /// Takes a registration by an unregistered address.
-    pub(crate) async fn take_registration(&self, source: &str) -> Result<Vec<Use>, Fault> {
+    pub(crate) async fn take_registration(&self, source: Origin) -> Result<Vec<Use>, Fault> {
         let one = |what, who: &[u8], most| Use {
             what,
             who: who.to_vec(),
             amount: 1,
             most,
         };
-        let most = self.limits.registrations_a_source;
-        let of_source = one(What::OfSource, source.as_bytes(), most);
-        let of_node = one(What::OfNode, b"", self.limits.registrations);
-        self.take(vec![of_source, of_node]).await
+        let (most, all) = (
+            self.limits.registrations_a_source,
+            self.limits.registrations,
+        );
+        let mut uses = vec![one(What::OfSource, source.to_string().as_bytes(), most)];
+        uses.extend(source.wider().into_iter().map(|(network, times)| {
+            let most = most.saturating_mul(times).min(most.max(all / PART));
+            one(What::OfNetwork, network.as_bytes(), most)
+        }));
+        uses.push(one(What::OfNode, b"", all));
+        self.take(uses).await
     }
 
     /// Counts a call that was executed before and that this node does not remember: neither its signer's limits nor
     /// another's are used up by whoever brings it again.
-    pub(crate) async fn count_replay(&self, source: &str, of: Address) -> Result<(), Fault> {
+    pub(crate) async fn count_replay(&self, source: Origin, of: Address) -> Result<(), Fault> {
+        let source = source.to_string();
         let replay = Use {
             what: What::Replays,
             who: [of.as_bytes().as_slice(), source.as_bytes()].concat(),
@@ -394,6 +430,13 @@ impl Guard {
 }
 
 impl Lane {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let place = Waiting::among(self)?;
+        let open = self.open.clone().acquire_owned().await;
+        drop(place);
+        open.map_err(|_| Fault::new(Code::Unavailable, "the node is ending"))
+    }
+
     fn is_idle(&self) -> bool {
         self.open.available_permits() == LANE && self.waiting.load(Ordering::Relaxed) == 0
     }

@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod panics;
 mod private;
+mod room;
 mod source;
 mod starting;
 mod upkeep;

@@ -36,7 +36,8 @@ pub struct DailyLimits {
     pub gas: u64,
     /// How many times as much an address of an accredited account may use: a hospital writes for all its patients.
     pub accredited_times: u64,
-    /// Registrations of unregistered addresses from one source.
+    /// Registrations of unregistered addresses from one source: an IPv4 address, or 64 bits of an IPv6 one. The 56 bits of a
+    /// line have four times as many, the 48 of a site sixteen times, and neither more than a quarter of all.
     pub registrations_a_source: u64,
     /// Registrations of unregistered addresses in all.
     pub registrations: u64,
@@ -72,6 +73,7 @@ pub(crate) enum What {
     OfSource = 5,
     OfNode = 6,
     Replays = 7,
+    OfNetwork = 8,
 }
 
 impl What {
@@ -82,6 +84,7 @@ impl What {
             Self::Letters => "letters of this address to that one",
             Self::Gas => "gas of this address",
             Self::OfSource => "registrations of this source",
+            Self::OfNetwork => "registrations of this source's wider network",
             Self::OfNode => "registrations of this node",
             Self::Replays => "repeated calls of this address from this source",
         }

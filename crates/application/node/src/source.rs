@@ -1,10 +1,10 @@
 //! Where a request comes from. Behind a proxy that the operator trusts it is what that proxy says; what any other peer
 //! says of itself counts for nothing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
-use axum::http::HeaderName;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Proxies in front of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,46 +16,102 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// An IPv4 address, or the 64 bits that one IPv6 customer has.
-    pub(crate) fn source_of(&self, request: &Request) -> String {
+    /// Whom a request is from.
+    pub(crate) fn source_of(&self, request: &Request) -> Origin {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        match peer {
-            Some(ConnectInfo(peer)) => name(self.hop(peer.ip(), request)),
-            None => "unknown".into(),
-        }
+        Origin::new(peer.map(|ConnectInfo(peer)| self.hop(peer.ip(), request.headers())))
     }
 
-    /// The nearest hop that is no trusted proxy. What a hop says that is no address ends the search at that hop.
-    fn hop(&self, peer: IpAddr, request: &Request) -> IpAddr {
-        let mut hop = peer.to_canonical();
-        let Some(header) = &self.header else {
-            return hop;
-        };
-        let lines = request.headers().get_all(header);
-        let said: Vec<&str> = lines.iter().filter_map(|line| line.to_str().ok()).collect();
-        let mut hops = said.iter().rev().flat_map(|line| line.rsplit(','));
-        while self.trusted.iter().any(|it| it.to_canonical() == hop) {
-            match hops.next().and_then(address) {
-                Some(next) => hop = next,
-                None => break,
-            }
+    fn hop(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        match &self.header {
+            Some(header) => nearest(peer, headers, header, &self.trusted),
+            None => peer.to_canonical(),
         }
-        hop
     }
 }
 
-/// With or without a port.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+/// The nearest hop that is no trusted proxy. What a hop says that is no address ends the search at that hop: whatever a
+/// client writes, a proxy's own word is not passed over.
+pub(crate) fn nearest(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    header: &HeaderName,
+    trusted: &[IpAddr],
+) -> IpAddr {
+    let mut hop = peer.to_canonical();
+    let lines: Vec<&[u8]> = headers
+        .get_all(header)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let mut hops = lines
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(|byte| *byte == b','));
+    while trusted.iter().any(|it| it.to_canonical() == hop) {
+        match hops.next().and_then(address) {
+            Some(next) => hop = next,
+            None => break,
+        }
+    }
+    hop
+}
+
+/// With or without a port or brackets.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?.trim();
     let with_port = || text.parse().ok().map(|at: SocketAddr| at.ip());
-    let found = text.parse().ok().or_else(with_port);
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let found = text.parse().ok().or_else(with_port).or_else(in_brackets);
     found.map(|at: IpAddr| at.to_canonical())
 }
 
-fn name(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => hex::encode(&address.octets()[..8]),
+/// Where a request comes from, as it is counted: an IPv4 address, or the 64 bits that one network of an IPv6 line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin(Option<IpAddr>);
+
+/// Bits of an IPv6 network, and how many times as much as the narrowest it may use: a line has a /56, a site a /48.
+const WIDER: [(u8, u64); 2] = [(56, 4), (48, 16)];
+
+impl Origin {
+    pub(crate) fn new(address: Option<IpAddr>) -> Self {
+        Self(address.map(|it| it.to_canonical())).within(64)
+    }
+
+    /// The largest network that one site has.
+    pub(crate) fn site(self) -> Self {
+        self.within(48)
+    }
+
+    /// The wider networks that it is a part of, each with how many times as much it may use.
+    pub(crate) fn wider(self) -> Vec<(String, u64)> {
+        match self.0 {
+            Some(IpAddr::V6(_)) => WIDER
+                .iter()
+                .map(|(bits, times)| (format!("{}/{bits}", self.within(*bits)), *times))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn within(self, bits: u8) -> Self {
+        Self(self.0.map(|address| match address {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & (u128::MAX << (128 - bits));
+                IpAddr::V6(Ipv6Addr::from_bits(network))
+            }
+            address => address,
+        }))
+    }
+}
+
+impl core::fmt::Display for Origin {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(IpAddr::V6(address)) => f.write_str(&hex::encode(&address.octets()[..8])),
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
     }
 }
 
@@ -65,6 +121,11 @@ mod tests {
     use axum::body::Body;
 
     fn check(peer: &str, said: &[&str], expected: &str) {
+        let said: Vec<&[u8]> = said.iter().map(|line| line.as_bytes()).collect();
+        check_bytes(peer, &said, expected);
+    }
+
+    fn check_bytes(peer: &str, said: &[&[u8]], expected: &str) {
         let proxies = Proxies {
             trusted: vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()],
             header: Some(HeaderName::from_static("x-forwarded-for")),
@@ -73,10 +134,11 @@ mod tests {
         let peer = SocketAddr::new(peer.parse().unwrap(), 9);
         request.extensions_mut().insert(ConnectInfo(peer));
         for line in said {
-            let value = line.parse().unwrap();
+            let value = HeaderValue::from_bytes(line).unwrap();
             request.headers_mut().append("x-forwarded-for", value);
         }
-        assert_eq!(proxies.source_of(&request), expected, "{peer} {said:?}");
+        let source = proxies.source_of(&request).to_string();
+        assert_eq!(source, expected, "{peer} {said:?}");
     }
 
     #[test]
@@ -89,7 +151,31 @@ mod tests {
         check("10.0.0.1", &["198.51.100.1, 10.0.0.2"], "198.51.100.1");
         check("::ffff:10.0.0.1", &["198.51.100.1:443"], "198.51.100.1");
         check("10.0.0.1", &["2001:db8:1:2:3::4"], "20010db800010002");
+        check("10.0.0.1", &["[2001:db8::1]"], "20010db800000000");
         check("10.0.0.1", &["unknown"], "10.0.0.1");
         check("10.0.0.1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_hides_nothing_that_a_proxy_said_after_it() {
+        let client = "198.51.100.1";
+        check_bytes("10.0.0.1", &[b"\xff, 198.51.100.1"], client);
+        check_bytes("10.0.0.1", &[b"6.6.6.6", b"\xff, 198.51.100.1"], client);
+        check_bytes("10.0.0.1", &[b"6.6.6.6", b"\xff"], "10.0.0.1");
+        check_bytes("10.0.0.1", &[b"6.6.6.6, \xff"], "10.0.0.1");
+        check_bytes("10.0.0.1", &[b"6.6.6.6", b"\xff, 10.0.0.2"], "10.0.0.2");
+    }
+
+    #[test]
+    fn networks_of_one_ipv6_line_and_of_one_site_are_counted_together() {
+        let of = |text: &str| Origin::new(Some(text.parse().unwrap()));
+        let (one, other) = (of("2001:db8:1:200::1"), of("2001:db8:1:2ff::1"));
+        assert_ne!(one, other);
+        assert_eq!(one.wider(), other.wider());
+        assert_eq!(one.wider().len(), 2);
+        let far = of("2001:db8:1:300::1").wider();
+        assert!(far[0] != one.wider()[0] && far[1] == one.wider()[1]);
+        assert_eq!(one.site(), of("2001:db8:1::").site());
+        assert!(of("192.0.2.1").wider().is_empty());
     }
 }

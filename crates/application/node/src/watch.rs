@@ -13,10 +13,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use medibloc_api::{Code, paths};
-use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
 use crate::panics::{self, Task, caught};
+use crate::room::{Room, Stay, busy};
 
 /// Time for one whole request, body included: a slow sender is cut off.
 const TIME: Duration = Duration::from_secs(60);
@@ -28,6 +28,9 @@ const AT_ONCE: usize = 128;
 /// bodies are small.
 const URGENT: usize = 512;
 
+/// Requests at a time that wait, for their turn or for a block: half of a listener's connections.
+const WAITING: usize = 512;
+
 /// Method, route and status, each from a fixed list: nobody makes the table longer.
 type Kind = (&'static str, String, &'static str);
 
@@ -35,8 +38,9 @@ type Kind = (&'static str, String, &'static str);
 #[derive(Debug)]
 pub(crate) struct Figures {
     answers: Mutex<BTreeMap<Kind, (u64, f64)>>,
-    room: Semaphore,
-    urgent: Semaphore,
+    room: Arc<Room>,
+    urgent: Arc<Room>,
+    waiting: Arc<Room>,
 }
 
 impl Figures {
@@ -49,7 +53,7 @@ impl Figures {
     }
 
     /// The places that a route's requests take; none for the operator's own questions.
-    fn room_of(&self, route: &str) -> Option<&Semaphore> {
+    fn room_of(&self, route: &str) -> Option<&Arc<Room>> {
         match route {
             paths::HEALTHZ | paths::READYZ | paths::METRICS => None,
             paths::RELAY
@@ -96,8 +100,9 @@ impl Figures {
 pub(crate) fn watched(router: Router) -> Router {
     let figures = Arc::new(Figures {
         answers: Mutex::default(),
-        room: Semaphore::new(AT_ONCE),
-        urgent: Semaphore::new(URGENT),
+        room: Room::new(AT_ONCE),
+        urgent: Room::new(URGENT),
+        waiting: Room::new(WAITING),
     });
     let shown = figures.clone();
     router
@@ -142,7 +147,7 @@ const fn class(status: u16) -> &'static str {
     }
 }
 
-async fn watch(State(figures): State<Arc<Figures>>, request: Request, next: Next) -> Response {
+async fn watch(State(figures): State<Arc<Figures>>, mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = verb(request.method());
     let route = request
@@ -150,10 +155,14 @@ async fn watch(State(figures): State<Arc<Figures>>, request: Request, next: Next
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
-    let place = figures.room_of(&route).map(Semaphore::try_acquire);
-    let response = if let Some(Err(_)) = place {
-        Fault::new(Code::Unavailable, "the node is busy").into_response()
+    let room = figures.room_of(&route);
+    let stay = room.map(|room| Stay::begin(room, &figures.waiting, &request));
+    let response = if let Some(None) = stay {
+        busy().into_response()
     } else {
+        if let Some(Some(stay)) = &stay {
+            request.extensions_mut().insert(stay.clone());
+        }
         let answer = caught(Task::Answer, next.run(request));
         match tokio::time::timeout(TIME, answer).await {
             Ok(Ok(response)) => response,

@@ -8,6 +8,8 @@ mod attacks;
 mod bounds;
 #[path = "hostile/collect.rs"]
 mod collect;
+#[path = "hostile/crowd.rs"]
+mod crowd;
 #[path = "hostile/http.rs"]
 mod http;
 #[path = "hostile/keeper.rs"]
@@ -31,7 +33,7 @@ pub(crate) fn flags(answer: &[u8]) -> Vec<bool> {
     cbor::from_slice(answer).unwrap()
 }
 
-fn put(blocks: &[Block]) -> Draft {
+pub(crate) fn put(blocks: &[Block]) -> Draft {
     let blocks = blocks.iter().map(|block| PutBlock {
         cid: block.cid().to_bytes(),
         bytes: block.bytes().to_vec(),

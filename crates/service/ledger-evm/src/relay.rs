@@ -10,7 +10,8 @@ use alloy::providers::Provider as _;
 use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
-use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
+use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall, Withdrawal};
+use medibloc_record::{AccountId, GrantId, Nonce, RecordId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -117,23 +118,21 @@ impl RelayWallet {
         Ok((address, request.data.starts_with(&registerCall::SELECTOR)))
     }
 
-    /// Gas that a request may use, with that of its bytes and of the forwarder, and whether it takes something back.
+    /// Gas that a request may use, with that of its bytes and of the forwarder, and what it takes back, if that is what it does.
     ///
     /// # Errors
     /// As [`RelayWallet::caller`].
-    pub fn weight(&self, call: &SignedCall) -> Result<(u64, bool), LedgerError> {
+    pub fn weight(&self, call: &SignedCall) -> Result<(u64, Option<Withdrawal>), LedgerError> {
         let ticket = self.admit(Source::default(), call)?;
-        let withdrawals = [
-            revokeCall::SELECTOR,
-            revokeWriteCall::SELECTOR,
-            revokeReaderCall::SELECTOR,
-            revokeAllCall::SELECTOR,
-            eraseCall::SELECTOR,
-        ];
-        let data = &ticket.request.data;
-        let withdraws = withdrawals
-            .iter()
-            .any(|selector| data.starts_with(selector));
+        let at = &self.ledger.deployed().contracts;
+        let (to, data) = (ticket.request.to, &ticket.request.data);
+        let withdraws = if to == chain(at.consent.to_bytes()) {
+            taken_from_consent(data)
+        } else if to == chain(at.records.to_bytes()) {
+            erased(data)
+        } else {
+            None
+        };
         Ok((weight_of(ticket.gas, data.len()), withdraws))
     }
 
@@ -220,6 +219,31 @@ impl RelayWallet {
             request,
         })
     }
+}
+
+fn taken_from_consent(data: &[u8]) -> Option<Withdrawal> {
+    let account = |it: alloy::primitives::Address| AccountId::new(it.0.0);
+    if let Ok(call) = revokeCall::abi_decode(data) {
+        let (owner, reader) = (account(call.g.owner), account(call.g.reader));
+        let id = GrantId::derive(owner, reader, Nonce::new(call.g.nonce.0));
+        return Some(Withdrawal::Grant(id));
+    }
+    if let Ok(call) = revokeWriteCall::abi_decode(data) {
+        return Some(Withdrawal::Author(account(call.author)));
+    }
+    if let Ok(call) = revokeReaderCall::abi_decode(data) {
+        return Some(Withdrawal::Reader(account(call.reader)));
+    }
+    let all = revokeAllCall::abi_decode(data).ok();
+    all.map(|_| Withdrawal::All)
+}
+
+fn erased(data: &[u8]) -> Option<Withdrawal> {
+    let fields = eraseCall::abi_decode(data).ok()?.fields;
+    let account = |it: alloy::primitives::Address| AccountId::new(it.0.0);
+    let (author, owner) = (account(fields.author), account(fields.owner));
+    let id = RecordId::derive(author, owner, Nonce::new(fields.nonce.0));
+    Some(Withdrawal::Record(id))
 }
 
 /// What a request may cost: what it asks for, its bytes as calldata (EIP-2028), and the forwarder around it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
 use medibloc_dag::Cid;
 use medibloc_keeper::ReceiptView;
-use medibloc_ledger::{BlockEvents, Event};
+use medibloc_ledger::{BlockEvents, Event, Withdrawal};
 use medibloc_record::{
     AccountId, Address, Committee, Digest, GrantId, ReceiptId, RecordId, Timestamp,
 };
@@ -49,8 +49,6 @@ pub(crate) enum Object {
 pub(crate) struct Model {
     pub(super) next: u64,
     pub(super) now: Timestamp,
-    /// How many records an account owns that are not erased.
-    owned: HashMap<AccountId, u64>,
     records: HashMap<RecordId, RecordEntry>,
     grants: HashMap<GrantId, GrantEntry>,
     between: HashMap<(AccountId, AccountId), Vec<GrantId>>,
@@ -107,13 +105,31 @@ impl Model {
             && !self.suspended.contains(&account)
     }
 
-    /// Whether an account has a grant to take back or a record to erase.
-    pub(crate) fn can_withdraw(&self, owner: AccountId) -> bool {
-        let given = self.given.get(&owner).into_iter().flatten();
-        let mut given = given.filter_map(|id| self.grants.get(id));
-        given.any(|entry| self.is_standing(entry))
-            || self.writes.keys().any(|(giver, _)| *giver == owner)
-            || self.owned.get(&owner).is_some_and(|count| *count > 0)
+    /// Whether an account has what it would take back: a standing grant, a record that is not erased.
+    pub(crate) fn has_given(&self, owner: AccountId, what: Withdrawal) -> bool {
+        let any = |ids: Option<&Vec<GrantId>>| {
+            let mut given = ids.into_iter().flatten();
+            given.any(|id| self.grants.get(id).is_some_and(|it| self.is_standing(it)))
+        };
+        let stands = |write: &WriteGrant| self.now < write.until;
+        match what {
+            Withdrawal::Grant(id) => self
+                .grants
+                .get(&id)
+                .is_some_and(|it| it.grant.owner == owner && self.is_standing(it)),
+            Withdrawal::Reader(reader) => any(self.between.get(&(owner, reader))),
+            Withdrawal::Author(author) => self.writes.get(&(owner, author)).is_some_and(stands),
+            Withdrawal::All => {
+                let mut writes = self.writes.iter();
+                any(self.given.get(&owner))
+                    || writes.any(|((giver, _), write)| *giver == owner && stands(write))
+            }
+            Withdrawal::Record(id) => self
+                .records
+                .get(&id)
+                .is_some_and(|it| it.anchor.owner == owner && !it.erased),
+            _ => false,
+        }
     }
 
     /// Whether an address was rotated away: it acts for nobody.
@@ -270,11 +286,8 @@ impl Model {
             Event::KeeperRegistered { .. } | Event::WrapKeyRotated { .. } => self.changes += 1,
             Event::Anchored(anchor) => self.anchored(block, anchor),
             Event::Erased { record } => {
-                if let Some(entry) = self.records.get_mut(&record)
-                    && !core::mem::replace(&mut entry.erased, true)
-                {
-                    let owned = self.owned.entry(entry.anchor.owner).or_default();
-                    *owned = owned.saturating_sub(1);
+                if let Some(entry) = self.records.get_mut(&record) {
+                    entry.erased = true;
                 }
                 self.to_erase.insert(record);
             }
@@ -335,7 +348,6 @@ impl Model {
             self.name(digest, Object::Of(id));
         }
         self.name(anchor.capsule, Object::Capsule(id));
-        *self.owned.entry(anchor.owner).or_default() += 1;
         let entry = RecordEntry {
             anchor,
             block,

@@ -8,13 +8,15 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use medibloc_api::{Code, Problem, RelayCall, RelayOutcome, limits};
 use medibloc_dag::cbor;
-use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall};
-use medibloc_record::{Address, Digest};
+use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall, Withdrawal};
+use medibloc_record::{AccountId, Address, Digest};
 
 use crate::fault::{Fault, object};
 use crate::gateway::Parts;
-use crate::guard::read;
+use crate::guard::{Line, read};
 use crate::limits::{Use, What};
+use crate::room::Stay;
+use crate::source::Origin;
 
 /// Gas that taking something back may ask for without being counted: twice what any of those calls needs.
 const WITHDRAWAL: u64 = 250_000;
@@ -36,8 +38,8 @@ pub struct Caller {
 pub struct Weight {
     /// Gas that it may use at most, with that of its bytes.
     pub gas: u64,
-    /// It takes something back: revokes a grant, erases a record.
-    pub withdraws: bool,
+    /// What it takes back: it revokes a grant, or erases a record.
+    pub withdraws: Option<Withdrawal>,
 }
 
 /// The relay that a gateway stands on: the ledger's adapter knows its own encoding and how to batch.
@@ -74,6 +76,8 @@ pub(super) async fn relay(
     request: Request,
 ) -> Result<Response, Fault> {
     let source = on.config.proxies.source_of(&request);
+    let stay = request.extensions().get::<Stay>().cloned();
+    let step_aside = || stay.as_ref().map(Stay::step_aside).transpose();
     let body = read(request.into_body(), limits::CALL).await?;
     let sent: RelayCall =
         cbor::from_slice(&body).map_err(|_| Fault::malformed("a call for the relay"))?;
@@ -81,62 +85,173 @@ pub(super) async fn relay(
         bytes: sent.bytes.clone(),
         signature: sent.signature,
     };
-    let caller = on.relay.caller(&call).await?;
     let digest = Digest::of(&[&call.bytes, call.signature.as_bytes().as_slice()].concat());
-    if caller.spent {
+    if let Some(flight) = on.flights.join(digest) {
+        let _aside = step_aside()?;
+        return Ok(told(&flight.arrival().await?));
+    }
+    let caller = on.relay.caller(&call).await?;
+    let fare = if caller.spent {
         // Whoever lost the first answer gets it again, however often others ask.
         if let Some(outcome) = on.guard.outcome(digest).await? {
             return Ok(told(&outcome));
         }
-        on.guard.count_replay(&source, caller.address).await?;
-        let outcome = on.relay.forward(number_of(&source), &call).await?;
-        return Ok(told(&outcome));
-    }
-    let weight = on.relay.weight(&call)?;
-    let most = on.guard.limits().gas_a_call;
-    if weight.gas > most {
-        let name = format!("{most} gas of one call");
-        let detail = format!(
-            "the node's limit of {name} is reached: this one may use {}; split it",
-            weight.gas
-        );
-        return Err(Problem::new(Code::Limit, detail).about(name).into());
-    }
-    let _lane = on.guard.line_up(caller.address).await?;
-    let known = on.guard.account_now(caller.address).await?;
-    let (taken, gas) = match known {
-        Some(account) => {
-            let is_free = weight.withdraws
-                && weight.gas <= WITHDRAWAL
-                && on.follower.read(|model| model.can_withdraw(account));
-            if is_free {
-                (Vec::new(), None)
-            } else {
-                let by = (caller.address, account);
-                let taken = on.guard.take_call(by, body.len(), weight.gas).await?;
-                (taken, Some(account))
+        on.guard.count_replay(source, caller.address).await?;
+        Fare::Replay
+    } else {
+        let weight = on.relay.weight(&call)?;
+        check_gas(weight, on.guard.limits().gas_a_call)?;
+        if on.follower.account_of(caller.address).await?.is_some() {
+            let (address, bytes) = (caller.address, body.len());
+            Fare::OfSigner {
+                address,
+                bytes,
+                weight,
             }
-        }
-        None if caller.registers => {
+        } else if caller.registers {
             on.guard.toll.check(&sent, on.guard.now())?;
-            (on.guard.take_registration(&source).await?, None)
+            Fare::Registration(on.guard.take_registration(source).await?)
+        } else {
+            return Err(LedgerError::from(Refusal::NotRegistered).into());
         }
-        None => return Err(LedgerError::from(Refusal::NotRegistered).into()),
     };
-    match on.relay.forward(number_of(&source), &call).await {
-        Ok(outcome) => {
-            if let Some(account) = gas {
-                let used = on.relay.gas_used(&call, &outcome, weight.gas).await;
+    let aside = match step_aside() {
+        Ok(aside) => aside,
+        Err(fault) => {
+            on.guard.give_back(fare.taken()).await;
+            return Err(fault);
+        }
+    };
+    let carried = {
+        let (on, fare, source) = (on.clone(), fare.clone(), number_of(source));
+        async move {
+            let _aside = aside;
+            carry(&on, source, (&call, digest), fare).await
+        }
+    };
+    let flight = match on.flights.begin(digest, carried) {
+        Some(flight) => flight,
+        None => {
+            // Another brought it meanwhile, and pays.
+            on.guard.give_back(fare.taken()).await;
+            let again = || {
+                Fault::new(
+                    Code::Unavailable,
+                    "this call was answered just now; ask again",
+                )
+            };
+            on.flights.join(digest).ok_or_else(again)?
+        }
+    };
+    Ok(told(&flight.arrival().await?))
+}
+
+/// Who pays for a call.
+#[derive(Clone)]
+enum Fare {
+    /// It was executed before.
+    Replay,
+    /// Its signer, out of its day, when its turn has come.
+    OfSigner {
+        address: Address,
+        bytes: usize,
+        weight: Weight,
+    },
+    /// The source that it came from, which has paid.
+    Registration(Vec<Use>),
+}
+
+impl Fare {
+    fn taken(&self) -> Vec<Use> {
+        match self {
+            Self::Registration(taken) => taken.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn check_gas(weight: Weight, most: u64) -> Result<(), Fault> {
+    if weight.gas <= most {
+        return Ok(());
+    }
+    let name = format!("{most} gas of one call");
+    let detail = format!(
+        "the node's limit of {name} is reached: this one may use {}; split it",
+        weight.gas
+    );
+    Err(Problem::new(Code::Limit, detail).about(name).into())
+}
+
+/// Carries a call to its end; what was not used is given back.
+async fn carry(
+    on: &Parts,
+    source: u64,
+    (call, digest): (&SignedCall, Digest),
+    fare: Fare,
+) -> Result<Outcome, Fault> {
+    match fare {
+        Fare::Replay => {
+            let outcome = on.relay.forward(source, call).await?;
+            on.guard.remember(digest, outcome).await;
+            Ok(outcome)
+        }
+        Fare::Registration(taken) => {
+            let sent = on.relay.forward(source, call).await;
+            settle(on, (call, digest), sent, taken).await
+        }
+        Fare::OfSigner {
+            address,
+            bytes,
+            weight,
+        } => {
+            let _turn = on.guard.line_up(address, Line::Calls).await?;
+            // Its key may have been rotated away, and what it takes back be gone, while it waited.
+            let account = on.guard.account_now(address).await?;
+            let account = account.ok_or_else(|| LedgerError::from(Refusal::NotRegistered))?;
+            let taking_back = match weight.withdraws {
+                Some(what) if is_free(on, account, what, weight.gas) => {
+                    on.flights.take_back(account, what)
+                }
+                _ => None,
+            };
+            let is_free = taking_back.is_some();
+            let taken = if is_free {
+                Vec::new()
+            } else {
+                let by = (address, account);
+                on.guard.take_call(by, bytes, weight.gas).await?
+            };
+            let sent = on.relay.forward(source, call).await;
+            if let (Ok(outcome), false) = (&sent, is_free) {
+                let used = on.relay.gas_used(call, outcome, weight.gas).await;
                 let rest = weight.gas.saturating_sub(used);
-                let rest = on.guard.gas(caller.address, account, rest);
+                let rest = on.guard.gas(address, account, rest);
                 on.guard.give_back(vec![rest]).await;
             }
+            settle(on, (call, digest), sent, taken).await
+        }
+    }
+}
+
+/// Whether a call takes something back of what its account has given: that costs it nothing.
+fn is_free(on: &Parts, account: AccountId, what: Withdrawal, gas: u64) -> bool {
+    gas <= WITHDRAWAL && on.follower.read(|model| model.has_given(account, what))
+}
+
+async fn settle(
+    on: &Parts,
+    (call, digest): (&SignedCall, Digest),
+    sent: Result<Outcome, LedgerError>,
+    taken: Vec<Use>,
+) -> Result<Outcome, Fault> {
+    match sent {
+        Ok(outcome) => {
             on.guard.remember(digest, outcome).await;
-            Ok(told(&outcome))
+            Ok(outcome)
         }
         Err(error) => {
             // What failed on chain was paid for all the same.
-            let executed = on.relay.caller(&call).await.is_ok_and(|it| it.spent);
+            let executed = on.relay.caller(call).await.is_ok_and(|it| it.spent);
             let is_gas = |one: &Use| one.what == What::Gas;
             let back = taken.into_iter().filter(|one| !executed || !is_gas(one));
             on.guard.give_back(back.collect()).await;
@@ -158,7 +273,7 @@ fn told(outcome: &Outcome) -> Response {
 }
 
 /// Two sources with one number would only not share a transaction.
-fn number_of(source: &str) -> u64 {
+fn number_of(source: Origin) -> u64 {
     let mut hasher = DefaultHasher::new();
     source.hash(&mut hasher);
     hasher.finish()

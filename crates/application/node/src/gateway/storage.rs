@@ -14,8 +14,9 @@ use crate::gateway::Parts;
 use crate::gateway::access::Standing;
 
 pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Result<Response, Fault> {
-    let _place = on.large.acquire().await;
     let admitted = on.guard.admit_free(request, limits::BODY).await?;
+    // After its turn has come: whoever waits for it keeps nobody else from storing. The listener bounds bodies that wait.
+    let _place = on.large.acquire().await;
     let batch: PutBlocks =
         cbor::from_slice(&admitted.body).map_err(|_| Fault::malformed("a batch of blocks"))?;
     if batch.version != 1 || batch.blocks.is_empty() {
@@ -94,10 +95,10 @@ pub(super) async fn get_many(
 ) -> Result<Response, Fault> {
     let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
-    let _place = on.large.acquire().await;
     on.access.kick();
     on.access.wait_for(admitted.account).await;
     let standings = on.access.standings(admitted.account, &cids).await?;
+    let _place = on.large.acquire().await;
     let (mut blocks, mut size, mut counted) = (Vec::new(), 0, 0);
     for (cid, standing) in cids.iter().zip(standings) {
         let block = if standing.is_entitled() {

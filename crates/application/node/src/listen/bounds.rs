@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
+use crate::source::nearest;
+
 /// How a listener bounds its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -91,40 +93,10 @@ impl Front {
         self.proxies.contains(&peer.to_canonical())
     }
 
-    /// Whom a request is from: the last entry that is no proxy of these, if the peer is one.
+    /// Whom a request is from, if the peer is one of these.
     pub(super) fn source(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
-        if !self.is_proxy(peer) {
-            return peer;
-        }
-        let lines: Vec<&str> = headers
-            .get_all(&self.header)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .collect();
-        let entries = lines.iter().flat_map(|line| line.split(','));
-        let named: Vec<Option<IpAddr>> = entries.map(entry).collect();
-        for entry in named.into_iter().rev() {
-            match entry {
-                Some(address) if self.is_proxy(address) => {}
-                Some(address) => return address,
-                // What a proxy cannot have written is not passed over.
-                None => break,
-            }
-        }
-        peer
+        nearest(peer, headers, &self.header, &self.proxies)
     }
-}
-
-/// An entry: an address, perhaps with a port.
-fn entry(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    let address = text
-        .parse()
-        .ok()
-        .or_else(|| text.parse().ok().map(|it: std::net::SocketAddr| it.ip()))
-        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok());
-    address.map(|it: IpAddr| it.to_canonical())
 }
 
 /// Whom a request is from, behind trusted proxies too; in the extensions of each request.
@@ -147,6 +119,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn only_a_trusted_proxy_names_another_source() {
@@ -167,10 +140,13 @@ mod tests {
             ("10.0.0.1", vec![], "10.0.0.1"),
             ("10.0.0.1", vec!["[2001:db8::1]"], "2001:db8::1"),
             ("192.0.2.9", vec!["6.6.6.6"], "192.0.2.9"),
+            ("10.0.0.1", vec!["6.6.6.6", "ÿ, 192.0.2.7"], "192.0.2.7"),
+            ("10.0.0.1", vec!["6.6.6.6", "ÿ"], "10.0.0.1"),
         ] {
             let mut headers = HeaderMap::new();
             for line in &lines {
-                headers.append("x-forwarded-for", line.parse().unwrap());
+                let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+                headers.append("x-forwarded-for", line);
             }
             let source = front.source(peer.parse().unwrap(), &headers);
             assert_eq!(

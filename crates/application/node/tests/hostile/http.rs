@@ -15,7 +15,7 @@ use medibloc_ledger::{
 };
 use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
-    Upkeep, gateway_with_upkeep, keeper,
+    Proxies, Upkeep, gateway_with_upkeep, keeper,
 };
 use medibloc_record::{Address, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::{MemoryStore, OwnStore};
@@ -29,7 +29,7 @@ pub(crate) const DOMAIN: TypedDomain = TypedDomain {
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
 
 /// The memory ledger's calls are their digests; only the first of an address is taken for a registration.
-struct ByDigest(Arc<MemoryLedger>);
+pub(crate) struct ByDigest(pub(crate) Arc<MemoryLedger>);
 
 #[async_trait]
 impl Forward for ByDigest {
@@ -108,27 +108,50 @@ impl Ground {
     ) -> (Router, Upkeep) {
         let on = Gateway {
             store,
-            facts: self.ledger.clone(),
             events,
+            ..self.parts()
+        };
+        self.gateway_on(on, url, limits, Proxies::default())
+    }
+
+    /// What a gateway stands on here.
+    pub(crate) fn parts(&self) -> Gateway {
+        Gateway {
+            store: self.store.clone(),
+            facts: self.ledger.clone(),
+            events: self.ledger.clone(),
             relay: Arc::new(ByDigest(self.ledger.clone())),
             clock: self.clock(),
-        };
+        }
+    }
+
+    pub(crate) fn gateway_on(
+        &self,
+        on: Gateway,
+        url: &str,
+        limits: DailyLimits,
+        proxies: Proxies,
+    ) -> (Router, Upkeep) {
         let config = GatewayConfig {
             url: url.to_owned(),
             folder: Some(self.folder.path().to_owned()),
             domain: DOMAIN,
             first_block: 0,
             limits,
-            proxies: medibloc_node::Proxies::default(),
+            proxies,
         };
         gateway_with_upkeep(on, config).unwrap()
     }
 
     pub(crate) fn keeper(&self, url: &str, folder: &Path) -> Router {
+        self.keeper_over(url, folder, self.ledger.clone())
+    }
+
+    pub(crate) fn keeper_over(&self, url: &str, folder: &Path, events: Arc<dyn Events>) -> Router {
         let on = Keeper {
             keys: self.keys.clone(),
             facts: self.ledger.clone(),
-            events: self.ledger.clone(),
+            events,
             clock: self.clock(),
         };
         let config = KeeperConfig {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use medibloc_api::{Code, Deployment, LetterPage, LettersDone, Problem, paths};
-use medibloc_consent::{AnchorFields, KindSet, WriteGrant};
+use medibloc_consent::{
+    AnchorFields, BindingTag, Grant, KindSet, Purpose, Scope, Terms, WriteGrant,
+};
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_evil::stranger::{Answer, Stranger, junk, put};
 use medibloc_ledger::Call;
@@ -473,4 +475,74 @@ async fn floods_keep_neither_readiness_nor_a_revocation_waiting() {
         assert!(slowest < Duration::from_secs(1) && revoked < Duration::from_secs(1));
     }
     assert!(grown <= 256 && lines < 100);
+}
+
+#[tokio::test]
+async fn taking_back_is_free_only_for_what_was_given() {
+    let world = World::new("requests = 20\n").await;
+    let (evil, author) = (world.registered(1).await, world.registered(2).await);
+    world.permit(&evil, &author).await;
+    let now = system_clock()();
+    let terms = Terms {
+        scope: Scope::All,
+        purpose_tag: Purpose::Treatment.tag([1; 32]),
+        from: now,
+        until: now.plus(90_000),
+        reads: None,
+        binding: BindingTag::default(),
+        digest: Digest::of(b"object"),
+    };
+    let given = [1, 2].map(|number| {
+        let nonce = Nonce::new([number; 32]);
+        Grant::new(id(&evil), id(&author), nonce, terms.clone())
+    });
+    let record = AnchorFields {
+        nonce: Nonce::new([3; 32]),
+        author: id(&evil),
+        owner: id(&evil),
+        package: Digest::of(b"package"),
+        key_set: Digest::of(b"key set"),
+        capsule: Digest::of(b"capsule"),
+        attestation: Digest::of(b"attestation"),
+        kind: Kind::Own,
+        class: ClassId(0),
+        amends: None,
+    };
+    let grants = given.clone().map(|grant| Call::Grant {
+        grant,
+        anchor: None,
+    });
+    for call in grants.iter().chain([&Call::Anchor(record)]) {
+        let answer = world.call(&evil, call).await;
+        assert_eq!(answer.0, 200, "{}", String::from_utf8_lossy(&answer.1));
+    }
+    let mut paid = 0;
+    let refused = loop {
+        let mut reader = [0; 20];
+        reader[0] = paid;
+        let reader = AccountId::new(reader);
+        let answer = world.call(&evil, &Call::RevokeReader { reader }).await;
+        if answer.0 != 200 {
+            break problem(&answer);
+        }
+        paid += 1;
+        assert!(paid < 40, "nothing ends it");
+    };
+    assert_eq!(refused.code, Code::Limit);
+    // What was given is taken back all the same, once.
+    let (author, [grant, _]) = (id(&author), given);
+    for call in [
+        Call::Revoke(grant),
+        Call::RevokeReader { reader: author },
+        Call::RevokeWrite { author },
+        Call::Erase(record),
+    ] {
+        let answer = world.call(&evil, &call).await;
+        assert_eq!(answer.0, 200, "{}", String::from_utf8_lossy(&answer.1));
+    }
+    let answer = world.call(&evil, &Call::RevokeAll).await;
+    assert_eq!(problem(&answer).code, Code::Limit, "nothing is left of it");
+    println!(
+        "ATTACK crowd-6: {paid} calls that take nothing back within a limit of 20 requests, then refused; three real revocations and an erasure passed"
+    );
 }
