@@ -14,6 +14,8 @@ mod crowd;
 mod http;
 #[path = "hostile/keeper.rs"]
 mod keeper_requests;
+#[path = "hostile/mailbox.rs"]
+mod mailbox;
 
 use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};

@@ -91,11 +91,11 @@ impl Model {
         self.between.contains_key(&(owner, reader))
     }
 
-    /// Whether two accounts ever gave each other anything to read or to write.
-    pub(crate) fn are_paired(&self, one: AccountId, other: AccountId) -> bool {
-        [(one, other), (other, one)]
-            .iter()
-            .any(|pair| self.between.contains_key(pair) || self.writes.contains_key(pair))
+    /// Whether an account ever gave another anything to read or to write. What others give it makes no pair: anybody
+    /// can give anybody anything.
+    pub(crate) fn has_given_to(&self, account: AccountId, other: AccountId) -> bool {
+        let pair = (account, other);
+        self.between.contains_key(&pair) || self.writes.contains_key(&pair)
     }
 
     /// Whether an account is accredited now and not suspended.

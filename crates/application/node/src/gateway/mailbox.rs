@@ -1,5 +1,6 @@
-//! Mailboxes: sealed letters wait for their recipients, bounded by number, bytes and age. Room is by sender: strangers
-//! share a part of a mailbox, nobody has more than a share, and who sends most goes first.
+//! Mailboxes: sealed letters wait for their recipients, bounded by number, bytes and age. Strangers, accredited senders
+//! and the recipient's own contacts have a part of a mailbox each, and none takes of another's. Who sends most goes
+//! first among the first two; a contact's letter that was taken is never thrown out.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use medibloc_api::{Code, Letter, LetterPage, LettersDone, Problem, limits};
 use medibloc_dag::cbor;
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, Address};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Deserialize;
 
@@ -25,25 +26,47 @@ CREATE TABLE IF NOT EXISTS wrote (
     account BLOB NOT NULL, other BLOB NOT NULL, PRIMARY KEY (account, other)) WITHOUT ROWID;
 ";
 
-/// What waits in one mailbox at most.
-const ALL: Room = Room {
-    letters: 1_000,
-    bytes: 32 << 20,
-};
-/// What strangers have of it together.
+/// What strangers have of a mailbox together: 1,000 letters and 32 MiB with the next two.
 const STRANGERS: Room = Room {
     letters: 400,
     bytes: 8 << 20,
+    name: "400 waiting letters or 8 MiB of strangers",
+};
+/// What accredited senders to whom the recipient did nothing yet have together.
+const ACCREDITED: Room = Room {
+    letters: 200,
+    bytes: 6 << 20,
+    name: "200 waiting letters or 6 MiB of accredited senders",
+};
+/// What the recipient's contacts have together.
+const PAIRED: Room = Room {
+    letters: 400,
+    bytes: 18 << 20,
+    name: "400 waiting letters or 18 MiB of contacts",
+};
+/// What each contact has though the others filled their part.
+const RESERVE: Room = Room {
+    letters: 20,
+    bytes: 512 << 10,
+    name: "20 waiting letters or 512 KiB of one contact in a full mailbox",
 };
 /// What one stranger has.
 const STRANGER: Room = Room {
     letters: 50,
     bytes: 1 << 20,
+    name: "50 waiting letters or 1 MiB of one stranger",
 };
-/// What one accredited or paired sender has.
+/// What one accredited sender has.
 const KNOWN: Room = Room {
+    letters: 100,
+    bytes: 4 << 20,
+    name: "100 waiting letters or 4 MiB of one accredited sender",
+};
+/// What one contact has.
+const CONTACT: Room = Room {
     letters: 400,
     bytes: 12 << 20,
+    name: "400 waiting letters or 12 MiB of one sender",
 };
 /// Seconds that a letter waits.
 const AGE: u64 = 90 * 86_400;
@@ -54,6 +77,7 @@ const PAGE: usize = 2 << 20;
 struct Room {
     letters: i64,
     bytes: i64,
+    name: &'static str,
 }
 
 impl Room {
@@ -68,8 +92,19 @@ enum Standing {
     Stranger = 0,
     /// The authority vouches for it.
     Accredited = 1,
-    /// The recipient wrote to it, or one gave the other a grant.
+    /// The recipient wrote to it, or gave it something to read or to write.
     Paired = 2,
+}
+
+impl Standing {
+    /// What one sender has, and all of its standing together.
+    const fn rooms(self) -> (Room, Room) {
+        match self {
+            Self::Stranger => (STRANGER, STRANGERS),
+            Self::Accredited => (KNOWN, ACCREDITED),
+            Self::Paired => (CONTACT, PAIRED),
+        }
+    }
 }
 
 enum Kept {
@@ -104,7 +139,7 @@ pub(super) async fn send(
     let now = on.guard.now();
     let from = admitted.account;
     let standing = on.follower.read(|model| {
-        if to == from || model.are_paired(to, from) {
+        if to == from || model.has_given_to(to, from) {
             Standing::Paired
         } else if model.is_accredited(from, now) {
             Standing::Accredited
@@ -114,9 +149,25 @@ pub(super) async fn send(
     });
     let taken = on.guard.take_letter(&admitted, letter.recipient).await?;
     let body = admitted.body.clone();
+    let follower = on.follower.clone();
     let keep = move |db: &mut rusqlite::Connection| {
+        // Whom the recipient gave something since its letters came.
+        let is_contact = |sender: [u8; 20]| {
+            follower.read(|model| {
+                let account = model.reaches(Address::new(sender));
+                account.is_some_and(|account| model.has_given_to(to, account))
+            })
+        };
         let transaction = db.transaction()?;
-        let kept = keep(&transaction, (to, from), &letter, &body, standing, now.0)?;
+        let parties = (to, from);
+        let kept = keep(
+            &transaction,
+            parties,
+            (&letter, &body),
+            standing,
+            now.0,
+            is_contact,
+        )?;
         transaction.commit()?;
         Ok(kept)
     };
@@ -143,10 +194,10 @@ pub(super) async fn send(
 fn keep(
     db: &Transaction<'_>,
     (to, from): (AccountId, AccountId),
-    letter: &Letter,
-    body: &[u8],
+    (letter, body): (&Letter, &[u8]),
     mut standing: Standing,
     now: u64,
+    is_contact: impl Fn([u8; 20]) -> bool,
 ) -> rusqlite::Result<Kept> {
     db.prepare_cached("DELETE FROM letters WHERE at < ?1")?
         .execute(params![signed(now.saturating_sub(AGE))])?;
@@ -164,6 +215,7 @@ fn keep(
     }
     let length = signed(body.len() as u64);
     let sender = letter.sender.as_bytes();
+    raise(db, to, sender, standing)?;
     let (count, bytes): (i64, i64) = db
         .prepare_cached(
             "SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM letters
@@ -172,27 +224,15 @@ fn keep(
         .query_row(params![to.as_bytes(), sender], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    let (share, name) = match standing {
-        Standing::Stranger => (STRANGER, "50 waiting letters or 1 MiB of one stranger"),
-        _ => (KNOWN, "400 waiting letters or 12 MiB of one sender"),
-    };
-    if !share.has(count + 1, bytes + length) {
-        return Ok(Kept::Full(name));
+    let own = (count + 1, bytes + length);
+    let (share, together) = standing.rooms();
+    if !share.has(own.0, own.1) {
+        return Ok(Kept::Full(share.name));
     }
-    let own = bytes + length;
-    if standing == Standing::Stranger
-        && !make_room(
-            db,
-            to,
-            STRANGERS,
-            Standing::Stranger,
-            (standing, own, length),
-        )?
-    {
-        return Ok(Kept::Full("400 waiting letters or 8 MiB of strangers"));
-    }
-    if !make_room(db, to, ALL, Standing::Paired, (standing, own, length))? {
-        return Ok(Kept::Full("1,000 waiting letters or 32 MiB of one mailbox"));
+    let has_room = make_room(db, to, standing, own, length, is_contact)?;
+    let is_reserved = standing == Standing::Paired && RESERVE.has(own.0, own.1);
+    if !has_room && !is_reserved {
+        return Ok(Kept::Full(together.name));
     }
     db.prepare_cached(
         "INSERT INTO letters (recipient, sender, id, body, at, standing)
@@ -208,44 +248,74 @@ fn keep(
     ])?;
     db.prepare_cached("INSERT OR IGNORE INTO wrote VALUES (?1, ?2)")?
         .execute(params![from.as_bytes(), to.as_bytes()])?;
+    // What the other sent before is a contact's letter from now on.
+    raise(db, from, letter.recipient.as_bytes(), Standing::Paired)?;
     Ok(Kept::Yes)
 }
 
-/// Makes room for a letter of some bytes among those up to a standing: the oldest of who sends most goes first, and
-/// only from senders of lower standing, or of the same who have more waiting than the new one would.
+/// A sender's waiting letters are of its present standing, unless they were of a higher one.
+fn raise(
+    db: &Transaction<'_>,
+    to: AccountId,
+    sender: &[u8; 20],
+    standing: Standing,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE letters SET standing = ?3 WHERE recipient = ?1 AND sender = ?2 AND standing < ?3",
+    )?
+    .execute(params![to.as_bytes(), sender, standing as i64])?;
+    Ok(())
+}
+
+/// Makes room for a letter of some bytes among those of its standing. Of what there is too much, letters or bytes, the
+/// oldest letter of who has most goes, if that is more than the new one's sender would have; no contact's goes.
 fn make_room(
     db: &Transaction<'_>,
     to: AccountId,
-    room: Room,
-    up_to: Standing,
-    (standing, own, length): (Standing, i64, i64),
+    standing: Standing,
+    own: (i64, i64),
+    length: i64,
+    is_contact: impl Fn([u8; 20]) -> bool,
 ) -> rusqlite::Result<bool> {
+    let (_, room) = standing.rooms();
     loop {
         let (count, bytes): (i64, i64) = db
             .prepare_cached(
                 "SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM letters
-                 WHERE recipient = ?1 AND standing <= ?2",
+                 WHERE recipient = ?1 AND standing = ?2",
             )?
-            .query_row(params![to.as_bytes(), up_to as i64], |row| {
+            .query_row(params![to.as_bytes(), standing as i64], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
         if room.has(count + 1, bytes + length) {
             return Ok(true);
         }
-        let greediest: Option<(Vec<u8>, i64, i64)> = db
-            .prepare_cached(
-                "SELECT sender, MAX(standing), SUM(LENGTH(body)) AS bytes FROM letters
-                 WHERE recipient = ?1 AND standing <= ?2 GROUP BY sender
-                 ORDER BY MAX(standing), bytes DESC LIMIT 1",
-            )?
+        if standing == Standing::Paired {
+            return Ok(false);
+        }
+        let are_too_many = count >= room.letters;
+        let most = if are_too_many {
+            "SELECT sender, COUNT(*) AS most FROM letters WHERE recipient = ?1 AND standing = ?2
+             GROUP BY sender ORDER BY most DESC, MIN(seq) LIMIT 1"
+        } else {
+            "SELECT sender, SUM(LENGTH(body)) AS most FROM letters
+             WHERE recipient = ?1 AND standing = ?2
+             GROUP BY sender ORDER BY most DESC, MIN(seq) LIMIT 1"
+        };
+        let greediest: Option<([u8; 20], i64)> = db
+            .prepare_cached(most)?
             .query_row(params![to.as_bytes(), standing as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                Ok((row.get(0)?, row.get(1)?))
             })
             .optional()?;
-        let Some((sender, its, bytes)) = greediest else {
+        let Some((sender, most)) = greediest else {
             return Ok(false);
         };
-        if its == standing as i64 && bytes <= own {
+        if is_contact(sender) {
+            raise(db, to, &sender, Standing::Paired)?;
+            continue;
+        }
+        if most <= if are_too_many { own.0 } else { own.1 } {
             return Ok(false);
         }
         db.prepare_cached(

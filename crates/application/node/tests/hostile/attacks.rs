@@ -17,20 +17,20 @@ use medibloc_store::{MemoryStore, OwnStore, Store, StoreError};
 use crate::http::{Draft, Ground, NOW, code, letter, serve};
 use crate::{anchor, flags, get, ids, package_of, put};
 
-fn id(key: &SigningKey) -> AccountId {
+pub(crate) fn id(key: &SigningKey) -> AccountId {
     AccountId::from_first_address(key.address())
 }
 
-fn leaf(bytes: &[u8]) -> Block {
+pub(crate) fn leaf(bytes: &[u8]) -> Block {
     Block::of(Codec::Raw, bytes.to_vec()).unwrap()
 }
 
-fn object(text: &str) -> Block {
+pub(crate) fn object(text: &str) -> Block {
     Block::of(Codec::DagCbor, cbor::to_vec(&text)).unwrap()
 }
 
 /// A record's blocks, the package first, and its anchor.
-fn record_of(
+pub(crate) fn record_of(
     author: &SigningKey,
     owner: &SigningKey,
     nonce: u8,
@@ -62,7 +62,12 @@ fn record_of(
 }
 
 /// The owner lets an author write for it.
-async fn let_write(ground: &Ground, owner: &SigningKey, author: &SigningKey, object: Digest) {
+pub(crate) async fn let_write(
+    ground: &Ground,
+    owner: &SigningKey,
+    author: &SigningKey,
+    object: Digest,
+) {
     let now = NOW;
     ground
         .ledger
@@ -135,7 +140,7 @@ impl OwnStore for Watched {
     }
 }
 
-async fn over(
+pub(crate) async fn over(
     ground: &Ground,
     store: Arc<dyn OwnStore>,
     events: Arc<dyn Events>,
