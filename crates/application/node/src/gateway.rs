@@ -1,6 +1,7 @@
 //! The gateway: storage, mailbox and relay for registered addresses.
 
 mod access;
+mod claim;
 mod credential;
 mod flight;
 mod held;

@@ -16,6 +16,8 @@ mod http;
 mod keeper_requests;
 #[path = "hostile/mailbox.rs"]
 mod mailbox;
+#[path = "hostile/twins.rs"]
+mod twins;
 
 use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};

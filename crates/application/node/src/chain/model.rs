@@ -21,6 +21,8 @@ pub(crate) struct RecordEntry {
     pub(crate) block: u64,
     /// Its place among all anchors.
     pub(crate) order: u64,
+    /// Its owner accepted it.
+    pub(crate) accepted: bool,
     pub(crate) erased: bool,
 }
 
@@ -42,6 +44,16 @@ pub(crate) enum Object {
     Grant(GrantId),
     /// A write grant's object.
     Write(AccountId, AccountId),
+}
+
+impl Object {
+    /// The record that has it.
+    pub(crate) const fn record(self) -> Option<RecordId> {
+        match self {
+            Self::Of(record) | Self::Capsule(record) => Some(record),
+            Self::Grant(_) | Self::Write(..) => None,
+        }
+    }
 }
 
 /// What final events say.
@@ -230,6 +242,26 @@ impl Model {
             .is_some_and(|entry| is_party(&entry.anchor, account))
     }
 
+    /// Whether an object is an account's own: of its record, or given by it.
+    pub(crate) fn owns(&self, account: AccountId, object: Object) -> bool {
+        match object.record() {
+            Some(record) => {
+                let entry = self.records.get(&record);
+                entry.is_some_and(|it| it.anchor.owner == account)
+            }
+            None => self.giver(object) == Some(account),
+        }
+    }
+
+    pub(crate) fn is_erased(&self, record: RecordId) -> bool {
+        self.records.get(&record).is_some_and(|entry| entry.erased)
+    }
+
+    /// How many records were ever anchored.
+    pub(crate) fn anchored_records(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     fn is_live(&self, entry: &GrantEntry) -> bool {
         is_live(&entry.grant, true, entry.revoked, self.now) == Decision::Allowed
     }
@@ -285,6 +317,11 @@ impl Model {
             }
             Event::KeeperRegistered { .. } | Event::WrapKeyRotated { .. } => self.changes += 1,
             Event::Anchored(anchor) => self.anchored(block, anchor),
+            Event::Accepted { record } => {
+                if let Some(entry) = self.records.get_mut(&record) {
+                    entry.accepted = true;
+                }
+            }
             Event::Erased { record } => {
                 if let Some(entry) = self.records.get_mut(&record) {
                     entry.erased = true;
@@ -352,6 +389,7 @@ impl Model {
             anchor,
             block,
             order: self.records.len() as u64,
+            accepted: false,
             erased: false,
         };
         self.records.insert(id, entry);

@@ -1,6 +1,6 @@
-//! Who may have which block. A block belongs to one record: the first, in the chain's order, whose own package leads to
-//! it (the package says the record's id) and whose author or owner brought it here. Nobody comes by another's blocks by
-//! naming them in a package of their own, keeps them when their owner erases them, or erases them in its stead.
+//! Who may have which block. A block is every record's whose own package leads to it (the package says the record's id)
+//! and whose party brought it here; each record's people have it through their own record alone. What an erasure takes
+//! away, and which other record keeps it, is in `claim` (docs/adr/0014).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -12,6 +12,7 @@ use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use medibloc_store::OwnStore;
 use rusqlite::{OptionalExtension, params};
 
+use super::claim::Claim;
 use super::index::{self, Worker};
 use super::queue::Queue;
 use crate::chain::{Follower, Model, Object};
@@ -62,17 +63,6 @@ impl Verdict {
     }
 }
 
-/// Whose a block is: the first, in the chain's order, that leads to it and whose party brought it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Holder {
-    /// A part of a record, or an object that its readers need.
-    Record(RecordId),
-    /// A record's capsule.
-    Capsule(RecordId),
-    /// Grants' or write grants' object, all of one owner.
-    Consent(Vec<Object>),
-}
-
 /// What the database knows of a block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace {
@@ -93,6 +83,8 @@ pub(crate) struct Access {
     pub(super) verdicts: RwLock<HashMap<RecordId, Verdict>>,
     /// How far the round through a record's open blocks is, and whether anything came in it.
     pub(super) cursors: Mutex<HashMap<RecordId, (Vec<u8>, bool)>>,
+    /// How many records there were when an erasure was seen: those are looked at before it is done.
+    seen: Mutex<HashMap<RecordId, u64>>,
     /// Statements that look-ups executed.
     #[cfg(test)]
     pub(super) statements: std::sync::atomic::AtomicU64,
@@ -122,6 +114,7 @@ impl Access {
             worker: Worker::default(),
             verdicts: RwLock::new(verdicts),
             cursors: Mutex::default(),
+            seen: Mutex::default(),
             #[cfg(test)]
             statements: std::sync::atomic::AtomicU64::new(0),
         })
@@ -216,48 +209,43 @@ impl Access {
     }
 
     fn standing_of(&self, account: AccountId, cid: &Cid, trace: &Trace) -> Standing {
-        let has_brought = trace.uploaders.contains(&account);
-        let brought = if has_brought {
+        let brought = if trace.uploaders.contains(&account) {
             Standing::Own
         } else {
             Standing::None
         };
-        let Some(holder) = self.holder(cid, trace) else {
+        let claims = self.claims(cid, trace);
+        if claims.is_empty() {
             return brought;
-        };
-        self.follower.read(|model| match &holder {
-            Holder::Record(id) | Holder::Capsule(id) => {
-                let Some(entry) = model.record(*id) else {
-                    return brought;
-                };
-                let is_party = model.is_party(account, *id);
-                if entry.erased {
-                    return if is_party {
-                        Standing::OfErased
-                    } else {
-                        Standing::None
-                    };
-                }
-                let may = match holder {
-                    Holder::Capsule(_) => is_party,
-                    _ => model.may_read(account, *id),
-                };
-                if !may || !self.is_sound(*id) {
-                    brought
-                } else if entry.anchor.owner == account {
-                    Standing::Own
-                } else {
-                    Standing::Entitled
-                }
+        }
+        self.follower.read(|model| {
+            let kept = Claim::kept(&claims, model);
+            let sound = kept.iter().filter(|claim| match claim.object.record() {
+                Some(id) => self.is_sound(id),
+                None => true,
+            });
+            let may: Vec<Object> = sound
+                .map(|claim| claim.object)
+                .filter(|object| model.may_have(account, *object))
+                .collect();
+            if may.iter().any(|object| model.owns(account, *object)) {
+                return Standing::Own;
             }
-            Holder::Consent(objects) => {
-                if objects.iter().any(|it| model.brings(account, *it)) {
-                    Standing::Own
-                } else if objects.iter().any(|it| model.may_have(account, *it)) {
-                    Standing::Entitled
-                } else {
-                    Standing::None
-                }
+            if !may.is_empty() {
+                return Standing::Entitled;
+            }
+            let is_of_erased = |claim: &Claim| {
+                let record = claim.object.record();
+                record.is_some_and(|id| model.is_erased(id) && model.is_party(account, id))
+            };
+            if claims.iter().any(is_of_erased) {
+                Standing::OfErased
+            } else if Claim::is_gone(&claims, model)
+                || claims.iter().all(|it| it.object.record().is_none())
+            {
+                Standing::None
+            } else {
+                brought
             }
         })
     }
@@ -267,36 +255,30 @@ impl Access {
         verdicts.get(&record).is_some_and(|it| it.sound)
     }
 
-    /// Whose a block is. A record whose package is another's or none holds nothing; one that was not looked at yet
-    /// keeps its place before later ones.
-    fn holder(&self, cid: &Cid, trace: &Trace) -> Option<Holder> {
+    /// Who claims a block, in the chain's order. A record whose package is another's or none claims nothing; one that
+    /// was not looked at yet does.
+    fn claims(&self, cid: &Cid, trace: &Trace) -> Vec<Claim> {
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        let counts = |record: &RecordId| verdicts.get(record).is_none_or(|it| it.sound);
+        let counts = |object: &Object| {
+            let verdict = object.record().and_then(|id| verdicts.get(&id));
+            verdict.is_none_or(|it| it.sound)
+        };
         self.follower.read(|model| {
-            let order = |id: &RecordId| model.record(*id).map(|entry| entry.order);
+            let mut led: Vec<(u64, Object)> = Vec::new();
             if cid.codec() != Codec::DagCbor {
-                let held = trace.records.iter().filter(|id| counts(id));
-                let first = held.filter_map(|id| Some((order(id)?, *id))).min();
-                return first.map(|(_, id)| Holder::Record(id));
+                let entries = trace.records.iter().filter_map(|id| model.record(*id));
+                led.extend(entries.map(|it| (it.order, Object::Of(it.anchor.record_id()))));
+                led.sort_by_key(|(order, _)| *order);
             }
-            let named = model.objects(Digest::new(cid.digest()));
-            let mut brought = named.iter().filter(|object| {
-                let of = match object {
-                    Object::Of(record) | Object::Capsule(record) => counts(record),
-                    _ => true,
-                };
-                of && trace.uploaders.iter().any(|it| model.brings(*it, **object))
-            });
-            match brought.next()? {
-                Object::Of(record) => Some(Holder::Record(*record)),
-                Object::Capsule(record) => Some(Holder::Capsule(*record)),
-                first => {
-                    let giver = model.giver(*first);
-                    let others = brought.filter(|it| model.giver(**it) == giver);
-                    let all = std::iter::once(first).chain(others).copied();
-                    Some(Holder::Consent(all.collect()))
-                }
-            }
+            let led: Vec<Object> = led.into_iter().map(|(_, object)| object).collect();
+            let named = match cid.codec() {
+                Codec::DagCbor => model.objects(Digest::new(cid.digest())),
+                _ => &led,
+            };
+            let named = named.iter().filter(|object| counts(object));
+            named
+                .filter_map(|object| Claim::of(*object, &trace.uploaders, model))
+                .collect()
         })
     }
 
@@ -329,8 +311,8 @@ impl Access {
         Ok(self.traces(&[*cid]).await?.pop().unwrap_or_default())
     }
 
-    /// Whether an account may erase a block: the owner of the finally erased record that holds it, or who alone
-    /// brought a block that nothing holds.
+    /// Whether an account may erase a block: the owner of a finally erased record that took it away, or who alone
+    /// brought a block that nothing claims.
     pub(super) async fn may_erase(&self, account: AccountId, cid: &Cid) -> Result<(), Fault> {
         self.wait_for(account).await;
         let unknown = {
@@ -345,13 +327,17 @@ impl Access {
             return Err(Fault::not_found("block"));
         }
         let trace = self.trace(cid).await?;
-        let allowed = match self.holder(cid, &trace) {
-            Some(Holder::Record(id) | Holder::Capsule(id)) => self.follower.read(|model| {
-                let entry = model.record(id);
-                entry.is_some_and(|it| it.erased && it.anchor.owner == account)
-            }),
-            Some(Holder::Consent(_)) => false,
-            None => trace.uploaders == [account] && !self.is_awaited(cid).await?,
+        let claims = self.claims(cid, &trace);
+        let allowed = if claims.is_empty() {
+            trace.uploaders == [account] && !self.is_awaited(cid).await?
+        } else {
+            self.follower.read(|model| {
+                let is_own = |claim: &Claim| {
+                    let entry = claim.object.record().and_then(|id| model.record(id));
+                    entry.is_some_and(|it| it.erased && it.anchor.owner == account)
+                };
+                claims.iter().any(is_own) && Claim::is_gone(&claims, model)
+            })
         };
         if allowed {
             Ok(())
@@ -404,7 +390,7 @@ impl Access {
             let mut unnamed = Vec::new();
             for cid in page.iter().filter_map(|cid| Cid::from_bytes(cid).ok()) {
                 let trace = self.trace(&cid).await?;
-                if self.holder(&cid, &trace).is_none() {
+                if self.claims(&cid, &trace).is_empty() {
                     unnamed.push(cid);
                 }
             }
@@ -448,7 +434,7 @@ impl Access {
         Ok(self.db.run(forget).await?)
     }
 
-    /// Deletes what an erased record holds, whoever else names it later; false if it is not known yet whose it is.
+    /// Deletes what an erased record takes away; false if it is not known yet who else claims it.
     async fn erase_record(&self, record: RecordId) -> Result<bool, Fault> {
         if self.is_erased(record).await? {
             return Ok(true);
@@ -475,6 +461,11 @@ impl Access {
                     .collect()
             })
             .await?;
+        let seen = {
+            let anchored = self.follower.read(Model::anchored_records);
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen.entry(record).or_insert(anchored)
+        };
         let anchor = entry.anchor;
         let own = [
             anchor.package,
@@ -494,19 +485,14 @@ impl Access {
             for (cid, trace) in part.iter().zip(&traces) {
                 let contested = {
                     let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    queue.has_earlier(entry.order, &trace.uploaders)
+                    queue.has_earlier(seen, &trace.uploaders)
                 };
                 if contested {
                     return Ok(false);
                 }
-                match self.holder(cid, trace) {
-                    Some(Holder::Record(id) | Holder::Capsule(id)) => {
-                        let erased = |model: &Model| model.record(id).is_some_and(|it| it.erased);
-                        if self.follower.read(erased) {
-                            gone.push(*cid);
-                        }
-                    }
-                    Some(Holder::Consent(_)) | None => {}
+                let claims = self.claims(cid, trace);
+                if self.follower.read(|model| Claim::is_gone(&claims, model)) {
+                    gone.push(*cid);
                 }
             }
             let _alone = self.keeping.write().await;
@@ -521,8 +507,25 @@ impl Access {
                 )
             })
             .await?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.remove(&record);
         tracing::info!("an erased record's blocks are deleted");
         Ok(true)
+    }
+
+    /// A record's package came after its erasure: what it leads to is looked at, too.
+    pub(super) async fn erase_what_came_late(&self, record: RecordId) {
+        let is_erased = |model: &Model| model.is_erased(record);
+        if !self.follower.read(is_erased) {
+            return;
+        }
+        let forget = move |db: &mut rusqlite::Connection| {
+            db.prepare_cached("DELETE FROM erased WHERE record = ?1")?
+                .execute(params![record.as_bytes()])
+        };
+        if self.db.run(forget).await.is_ok() {
+            self.follower.change(|model| model.to_erase.insert(record));
+        }
     }
 
     async fn is_erased(&self, record: RecordId) -> Result<bool, Fault> {

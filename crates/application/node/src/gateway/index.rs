@@ -165,6 +165,9 @@ impl Access {
             Part::Settled(verdict) if self.settle(record, verdict).await.is_err() => Part::Missing,
             part => part,
         };
+        if matches!(part, Part::Settled(_)) {
+            self.erase_what_came_late(record).await;
+        }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         match part {
             Part::More => queue.again(record),

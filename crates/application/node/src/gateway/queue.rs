@@ -190,6 +190,7 @@ mod tests {
             anchor,
             block: 1,
             order: order.into(),
+            accepted: false,
             erased: false,
         }
     }
