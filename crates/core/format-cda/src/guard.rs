@@ -7,6 +7,11 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// Deepest nesting read.
 const MAX_DEPTH: usize = 200;
 
+/// Most attributes of one element: the tree compares each with all others.
+const MAX_ATTRIBUTES: usize = 256;
+/// Most namespaces, counted anew for every element that declares some: the tree copies what is in force there.
+const MAX_NAMESPACES: usize = 4 << 20;
+
 /// How the original bytes became text, to map offsets back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -92,7 +97,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(String, Encoding), FormatError> {
     }
 }
 
-/// Refuses DTDs and deep nesting with one pass and no recursion.
+/// Refuses DTDs, deep nesting and too many attributes with one pass and no recursion.
 pub(crate) fn scan(text: &str) -> Result<(), FormatError> {
     let bytes = text.as_bytes();
     let cut = |at: usize| {
@@ -108,6 +113,8 @@ pub(crate) fn scan(text: &str) -> Result<(), FormatError> {
             .map(|at| from + at + end.len())
     };
     let (mut at, mut depth) = (0, 0_usize);
+    // Namespaces in force at each depth, and all that the tree copies.
+    let (mut in_force, mut copied) = (vec![0_usize], 0_usize);
     while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'<') {
         let start = at + open;
         let rest = &bytes[start..];
@@ -124,15 +131,36 @@ pub(crate) fn scan(text: &str) -> Result<(), FormatError> {
         } else if rest.starts_with(b"<?") {
             find(start, "?>")
         } else {
-            let end = tag_end(bytes, start);
-            if let Some(end) = end {
+            let tag = tag(bytes, start);
+            if let Some(Tag {
+                end,
+                attributes,
+                namespaces,
+            }) = tag
+            {
+                let in_tag = in_force.last().copied().unwrap_or(0) + namespaces;
+                copied += if namespaces > 0 { in_tag } else { 0 };
+                if attributes > MAX_ATTRIBUTES || copied > MAX_NAMESPACES {
+                    let what = if attributes > MAX_ATTRIBUTES {
+                        format!("an element of {attributes} attributes, at most {MAX_ATTRIBUTES}")
+                    } else {
+                        "too many declarations of namespaces".to_owned()
+                    };
+                    return Err(error(
+                        FormatProblem::TooLarge(what),
+                        format!("byte {start}"),
+                        "no CDA document has so many; check the file",
+                    ));
+                }
                 if rest.starts_with(b"</") {
                     depth = depth.saturating_sub(1);
+                    in_force.truncate(depth + 1);
                 } else if bytes[end - 2] != b'/' {
                     depth += 1;
+                    in_force.push(in_tag);
                 }
             }
-            end
+            tag.map(|tag| tag.end)
         };
         if depth > MAX_DEPTH {
             return Err(error(
@@ -150,15 +178,37 @@ pub(crate) fn scan(text: &str) -> Result<(), FormatError> {
     }
 }
 
-fn tag_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut quote = None;
+/// What a tag is, without its text.
+struct Tag {
+    end: usize,
+    attributes: usize,
+    namespaces: usize,
+}
+
+fn tag(bytes: &[u8], start: usize) -> Option<Tag> {
+    let (mut quote, mut attributes, mut namespaces) = (None, 0, 0);
+    let mut before = b'<';
     for (at, &byte) in bytes.iter().enumerate().skip(start) {
         match quote {
             Some(open) if open == byte => quote = None,
-            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
-            None if byte == b'>' => return Some(at + 1),
+            None if byte == b'"' || byte == b'\'' => {
+                quote = Some(byte);
+                attributes += 1;
+            }
+            None if byte == b'>' => {
+                let end = at + 1;
+                return Some(Tag {
+                    end,
+                    attributes,
+                    namespaces,
+                });
+            }
+            None if before.is_ascii_whitespace() && bytes[at..].starts_with(b"xmlns") => {
+                namespaces += 1;
+            }
             _ => {}
         }
+        before = byte;
     }
     None
 }

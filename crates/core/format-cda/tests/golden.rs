@@ -132,6 +132,20 @@ fn hostile_and_foreign_inputs_are_refused() {
     check(deep.as_bytes(), |problem| {
         matches!(problem, FormatProblem::TooLarge(_))
     });
+    // The tree compares each attribute with all others, and copies the namespaces in force.
+    let attributes: String = (0..80_000).map(|n| format!(" a{n}='b'")).collect();
+    let many = format!("<ClinicalDocument{attributes}/>");
+    check(
+        many.as_bytes(),
+        |problem| matches!(problem, FormatProblem::TooLarge(what) if what.contains("80000")),
+    );
+    let spaces: String = (0..200).map(|n| format!(" xmlns:a{n}='b{n}'")).collect();
+    let nested = "<a xmlns:b='c'/>".repeat(100_000);
+    let many = format!("<ClinicalDocument{spaces}>{nested}</ClinicalDocument>");
+    check(
+        many.as_bytes(),
+        |problem| matches!(problem, FormatProblem::TooLarge(what) if what.contains("namespaces")),
+    );
     let whole = fs::read(&documents()[0]).unwrap();
     check(&whole[..whole.len() / 2], |problem| {
         matches!(problem, FormatProblem::Truncated)
