@@ -110,8 +110,9 @@ pub struct OpenHome {
 }
 
 impl Home {
-    /// The home at a path.
+    /// The home at a path, which stays there from whatever folder it is looked for.
     pub fn at(path: PathBuf) -> Self {
+        let path = std::path::absolute(&path).unwrap_or(path);
         Self { path }
     }
 

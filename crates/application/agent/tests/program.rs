@@ -326,8 +326,18 @@ fn a_killed_serve_leaves_a_home_that_its_owner_uses() {
     // It answers others: no passphrase is needed, for the vault is not opened.
     let listed = place.run("home", "missing", &["record", "list"]);
     assert!(listed.status.success(), "{listed:?}");
+    // From another folder, too, though `serve` was told a relative home.
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_medibloc"))
+        .env_clear()
+        .current_dir("/")
+        .args(["--json", "--passphrase-file", "missing", "--home"])
+        .arg(place.path("home"))
+        .args(["record", "list"])
+        .output()
+        .unwrap();
     serving.kill().unwrap();
     serving.wait().unwrap();
+    assert!(elsewhere.status.success(), "{elsewhere:?}");
     let socket = place.path("home").join("door.sock");
     assert!(socket.exists() && place.path("home").join("daemon.json").exists());
     std::fs::remove_file(&socket).unwrap();
