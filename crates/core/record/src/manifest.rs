@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     AccountId, Category, ClassId, Digest, Kind, MOST_PARTS, RecordId, SUITE_1, SealedError,
-    Sensitivity, Timestamp,
+    Sensitivity, Timestamp, sealed::are_different,
 };
 
 /// What a part is.
@@ -152,7 +152,10 @@ impl Manifest {
             rule,
         };
         if self.parts.is_empty() || self.parts.len() > MOST_PARTS {
-            return Err(rule("it has at least one part and at most 16,384"));
+            return Err(rule("it has at least one part and at most 256"));
+        }
+        if !are_different(self.parts.iter().map(|part| &part.cid)) {
+            return Err(rule("no part stands in it twice"));
         }
         let long = |text: &Option<String>, most| text.as_ref().is_some_and(|it| it.len() > most);
         if long(&self.title, MOST_TITLE) {

@@ -1,5 +1,7 @@
 //! The sealed forms: what rests on storage nodes and what the chain names by digest.
 
+use std::collections::BTreeSet;
+
 use medibloc_dag::{Budget, Cid, Codec, DagError, MAX_BLOCK, Walk, cbor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -11,11 +13,12 @@ pub const FORMAT_VERSION: u8 = 1;
 /// HPKE DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode; Crypt4GH v1 payloads.
 pub const SUITE_1: u8 = 1;
 
-/// Parts of a record, at most; a package of so many fits into its block.
-pub const MOST_PARTS: usize = 16_384;
+/// Parts of a record, at most. A document has its original, its FHIR form and its index, and some have attachments; each
+/// part costs whoever checks it a walk, a hash and a row.
+pub const MOST_PARTS: usize = 256;
 
-/// Bytes of a manifest's ciphertext, at most: 64 MiB and its tag.
-pub const MOST_MANIFEST: u64 = (64 << 20) + 16;
+/// Bytes of a manifest's ciphertext, at most: 1 MiB and its tag, several times what so many parts take.
+pub const MOST_MANIFEST: u64 = (1 << 20) + 16;
 
 /// Bytes of a capsule's ciphertext: two halves and the tag.
 pub const CAPSULE: usize = 80;
@@ -306,6 +309,12 @@ fn check_version(object: &'static str, version: u8, suite: u8) -> Result<(), Sea
     })
 }
 
+/// Whether no part is there twice: it would cost as often as it is named.
+pub(crate) fn are_different<'a>(mut parts: impl Iterator<Item = &'a Cid>) -> bool {
+    let mut seen = BTreeSet::new();
+    parts.all(|cid| seen.insert(cid))
+}
+
 impl Package {
     /// The package in this block.
     ///
@@ -319,7 +328,10 @@ impl Package {
             rule,
         };
         if package.parts.is_empty() || package.parts.len() > MOST_PARTS {
-            return Err(rule("it has at least one part and at most 16,384"));
+            return Err(rule("it has at least one part and at most 256"));
+        }
+        if !are_different(package.parts.iter().map(|part| &part.cid)) {
+            return Err(rule("no part stands in it twice"));
         }
         if package.parts.iter().any(|part| part.size == 0) {
             return Err(rule("no part is empty"));

@@ -38,7 +38,7 @@ pub enum SealError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The manifest is too large.
-    #[error("the manifest has {length} bytes, the limit is 64 MiB; shorten its texts")]
+    #[error("the manifest has {length} bytes, the limit is 1 MiB; shorten its texts")]
     ManifestTooLarge {
         /// Its bytes.
         length: usize,

@@ -14,7 +14,7 @@ use crate::{MasterKey, SealError};
 /// Largest ciphertext of a manifest that stands in its package; a larger one is a file of its own.
 pub(crate) const MOST_INSIDE: usize = 900 << 10;
 /// Largest ciphertext of a manifest at all.
-const MOST: usize = 64 << 20;
+const MOST: usize = 1 << 20;
 
 fn aad(record: RecordId) -> Vec<u8> {
     [&[FORMAT_VERSION], record.as_bytes().as_slice()].concat()
@@ -34,7 +34,7 @@ pub(crate) fn seal_manifest(
 /// author has every key and follows no rule.
 ///
 /// # Errors
-/// If they are more than 64 MiB.
+/// If they are more than 1 MiB.
 pub fn dangerous_seal_manifest(
     bytes: &[u8],
     record: RecordId,
@@ -67,7 +67,7 @@ pub fn dangerous_seal_manifest(
 /// inside comes back as it is.
 ///
 /// # Errors
-/// If a block of the manifest is missing or changed, or it is over 64 MiB.
+/// If a block of the manifest is missing or changed, or it is over 1 MiB.
 pub fn with_manifest(mut package: Package, source: &dyn BlockSource) -> Result<Package, SealError> {
     if let Some(ciphertext) = linked(&package, source)? {
         package.manifest = ciphertext;

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_dag::{Block, Cid, DagError, MAX_BLOCK, unixfs};
+use medibloc_dag::{Block, Cid, Codec, DagError, MAX_BLOCK, cbor};
 use medibloc_keys::{Dealing, SealingSecret, SeededEntropy, SigningKey};
 use medibloc_record::{
-    AccountId, Address, ClassId, Committee, Draft, Kind, LossReport, Nonce, Part, PartRole, Record,
-    SignedAttestation, Threshold, Timestamp, TypedDomain,
+    AccountId, Address, ClassId, Committee, Draft, Kind, LossReport, MOST_PARTS, Nonce, Part,
+    PartRole, Record, Sealed, SignedAttestation, Threshold, Timestamp, TypedDomain,
 };
 use medibloc_seal::{
     BlockSink, Expectations, MasterKey, Outbound, Parties, RecordParties, SealError, SinkError,
@@ -89,22 +89,35 @@ fn between(out: &Outbound) -> RecordParties {
     }
 }
 
+/// The same with its manifest in a file of its own.
+fn linked(out: &Outbound, blocks: &mut Blocks) -> (Cid, Sealed) {
+    let mut package = out.sealed.package().clone();
+    let block = Block::of(Codec::Raw, core::mem::take(&mut package.manifest)).unwrap();
+    let cid = *block.cid();
+    package.manifest_cid = Some(cid);
+    blocks.put(block).unwrap();
+    let (set, capsule) = (out.sealed.key_set_bytes(), out.sealed.capsule_bytes());
+    let sealed = Sealed::parse(cbor::to_vec(&package), set.to_vec(), capsule.to_vec());
+    (cid, sealed.unwrap())
+}
+
 #[test]
-fn a_manifest_of_two_megabytes_is_linked_and_opens_like_any_other() {
-    let (out, blocks) = made(5_000, 255);
+fn the_longest_manifest_opens_inside_and_linked() {
+    let (out, mut blocks) = made(MOST_PARTS, 255);
     let out = out.unwrap();
     let package = out.sealed.package();
-    let cid = package.manifest_cid.unwrap();
-    assert!(package.manifest.is_empty());
+    assert!(package.manifest_cid.is_none() && package.manifest.len() > 100 << 10);
     assert!(out.sealed.package_bytes().len() <= MAX_BLOCK);
-    assert!(out.sealed.payload_roots().any(|root| *root == cid));
-    assert!(unixfs::size(&cid, &blocks.0).unwrap() > 1_990_000);
+    let (cid, sealed) = linked(&out, &mut blocks);
+    assert!(sealed.payload_roots().any(|root| *root == cid));
 
-    let digest = out.sealed.package_digest();
-    let signature = author().sign_digest(&out.attestation.digest(&DOMAIN));
-    let signed = SignedAttestation::new(out.attestation, parties().author, signature);
+    let digest = sealed.package_digest();
+    let mut attestation = out.attestation.clone();
+    attestation.package = digest;
+    let signature = author().sign_digest(&attestation.digest(&DOMAIN));
+    let signed = SignedAttestation::new(attestation, parties().author, signature);
     let expected = Expectations {
-        record: out.sealed.record(),
+        record: sealed.record(),
         author: parties().author,
         author_address: author().address(),
         owner: parties().owner,
@@ -112,45 +125,41 @@ fn a_manifest_of_two_megabytes_is_linked_and_opens_like_any_other() {
         class: ClassId(0),
         amends: None,
     };
-    let held = open_capsule(out.sealed.capsule(), &owner(1), &between(&out), &DOMAIN).unwrap();
+    let held = open_capsule(sealed.capsule(), &owner(1), &between(&out), &DOMAIN).unwrap();
     let check = |sealed| check_for_owner(sealed, &signed, &held, committee(), &expected, &DOMAIN);
-    let error = check(&out.sealed).unwrap_err();
+    let error = check(&sealed).unwrap_err();
     assert!(
         matches!(error, SealError::Dag(DagError::Missing { cid: named }) if named == cid),
         "{error}"
     );
-    let loaded = sealed_with_manifest(out.sealed.clone(), &blocks.0).unwrap();
+    let loaded = sealed_with_manifest(sealed.clone(), &blocks.0).unwrap();
     assert_eq!(loaded.package_digest(), digest, "loading changes no digest");
     let manifest = check(&loaded).unwrap();
-    assert_eq!(manifest.parts.len(), 5_000);
+    assert_eq!(manifest.parts.len(), MOST_PARTS);
     let mut plain = Vec::new();
-    open_part(&manifest.parts[4_999], &blocks.0, &mut plain).unwrap();
-    assert_eq!(plain, b"4999");
+    open_part(&manifest.parts[MOST_PARTS - 1], &blocks.0, &mut plain).unwrap();
+    assert_eq!(plain, (MOST_PARTS - 1).to_string().as_bytes());
 }
 
 #[test]
 fn a_missing_or_changed_block_of_a_linked_manifest_opens_nothing() {
-    let (out, blocks) = made(5_000, 255);
+    let (out, mut blocks) = made(MOST_PARTS, 255);
     let out = out.unwrap();
-    let cid = out.sealed.package().manifest_cid.unwrap();
-    let mut cids = unixfs::links(&cid, &blocks.0[&cid]).unwrap();
-    assert!(cids.len() >= 2);
-    cids.push(cid);
-    for cid in cids {
-        let mut missing = blocks.0.clone();
-        missing.remove(&cid);
-        assert!(with_manifest(out.sealed.package().clone(), &missing).is_err());
-        let mut changed = blocks.0.clone();
-        changed.get_mut(&cid).unwrap()[40] ^= 1;
-        assert!(with_manifest(out.sealed.package().clone(), &changed).is_err());
-    }
+    let (cid, sealed) = linked(&out, &mut blocks);
+    let mut missing = blocks.0.clone();
+    missing.remove(&cid);
+    let package = || sealed.package().clone();
+    assert!(matches!(
+        with_manifest(package(), &missing),
+        Err(SealError::Dag(DagError::Missing { cid: named })) if named == cid
+    ));
     let held = open_capsule(out.sealed.capsule(), &owner(1), &between(&out), &DOMAIN).unwrap();
     let id = out.sealed.record();
     let dealing = Dealing::from_seed(&held.dealer_seed, id, committee().threshold);
     let master = MasterKey::from_halves(id, &held.owner_half, &dealing.keeper_half());
-    let mut forged = with_manifest(out.sealed.package().clone(), &blocks.0).unwrap();
-    assert!(open_manifest(&forged, &master).is_ok());
-    forged.manifest[1_500_000] ^= 1;
+    let mut forged = with_manifest(package(), &blocks.0).unwrap();
+    open_manifest(&forged, &master).unwrap();
+    forged.manifest[50_000] ^= 1;
     assert!(matches!(
         open_manifest(&forged, &master),
         Err(SealError::Manifest)
@@ -158,21 +167,11 @@ fn a_missing_or_changed_block_of_a_linked_manifest_opens_nothing() {
 }
 
 #[test]
-fn many_parts_are_linked_when_their_list_needs_the_room_and_too_many_are_refused() {
-    let (few, _) = made(100, 10);
-    assert!(few.unwrap().sealed.package().manifest_cid.is_none());
-    let (many, blocks) = made(4_100, 10);
-    let sealed = many.unwrap().sealed;
-    let cid = sealed.package().manifest_cid.unwrap();
-    assert!(
-        unixfs::size(&cid, &blocks.0).unwrap() < 900 << 10,
-        "it would fit alone"
-    );
-    assert!(sealed.package_bytes().len() <= MAX_BLOCK);
-    let (too_many, _) = made(20_000, 10);
+fn a_part_too_many_is_refused() {
+    let (too_many, _) = made(MOST_PARTS + 1, 10);
     assert!(matches!(
         too_many,
-        Err(SealError::TooManyParts { parts: 20_000 })
+        Err(SealError::TooManyParts { parts: 257 })
     ));
 }
 
