@@ -9,6 +9,7 @@ pub mod author;
 pub mod impostor;
 pub mod mutate;
 pub mod owner;
+pub mod paired;
 pub mod reader;
 pub mod relay;
 pub mod sender;
