@@ -136,6 +136,11 @@ pub fn told(report: &SyncReport) -> Answer {
         .collect();
     tell("exported file stays", &mut files.iter().cloned());
     tell("not taken yet", &mut grouped(&report.missed).into_iter());
+    if report.unexplained > 0 {
+        let count = report.unexplained;
+        let told = format!("{count} grants that no pairing explains; they are looked at in turn");
+        tell("of strangers", &mut std::iter::once(told));
+    }
     tell("given up", &mut grouped(&report.given_up).into_iter());
     tell("later", &mut grouped(&report.later).into_iter());
     let value = json!({
@@ -144,7 +149,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "later": report.later,
         "declined": report.declined, "strangers": report.strangers,
-        "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "givenUp": report.given_up,
+        "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };

@@ -65,7 +65,34 @@ impl KeptRecord {
         self.anchor.record_id()
     }
 
-    /// Whether it may be granted.
+    /// What is missing of a record that the chain says is accepted and that does not open here.
+    pub fn unopened(&self) -> Option<&str> {
+        let is_open = !self.is_accepted() || self.manifest.is_some();
+        (!is_open).then(|| {
+            self.warning
+                .as_deref()
+                .unwrap_or("it was not looked at yet")
+        })
+    }
+
+    /// Its description.
+    ///
+    /// # Errors
+    /// If it was never opened: what it waits for.
+    pub(crate) fn opened(&self) -> Result<&Manifest, JourneyError> {
+        let hint = match self.unopened() {
+            Some(_) => {
+                "the chain says that it is accepted, and an object of it is missing: sync again later; `medibloc record show` says which"
+            }
+            None => "it was not accepted; `medibloc record show` says why",
+        };
+        self.manifest.as_ref().ok_or_else(|| JourneyError::Unknown {
+            what: format!("the content of record {}", self.record()),
+            hint,
+        })
+    }
+
+    /// Whether the chain says that it is accepted.
     pub fn is_accepted(&self) -> bool {
         self.standing == Standing::Accepted
     }
@@ -130,7 +157,7 @@ impl Party {
     ) -> Result<KeptRecord, JourneyError> {
         let id = anchor.record_id();
         if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, id.as_bytes())?
-            && (matches!(kept.standing, Standing::Accepted | Standing::Erased)
+            && (matches!(kept.standing, Standing::Accepted | Standing::Erased) && !kept.incomplete
                 || self.is_accept_planned(&kept)?)
         {
             return Ok(kept);
@@ -146,6 +173,7 @@ impl Party {
             retracted: facts.is_some_and(|facts| facts.retracted),
             warning: None,
         };
+        let accepted = facts.is_some_and(|facts| facts.accepted);
         if facts.is_some_and(|facts| facts.erased) {
             kept.standing = Standing::Erased;
         } else {
@@ -153,13 +181,18 @@ impl Party {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     kept.warning.clone_from(&opened.warning);
-                    let accepted = facts.is_some_and(|facts| facts.accepted);
                     if accepted || self.accept(own, anchor, &opened).await? {
                         kept.standing = Standing::Accepted;
                     }
                 }
                 // A peer that is away says nothing about the record: look again at the next sync.
                 Err(error) if is_temporary(&error) => return Err(error),
+                // What stands here never contradicts the chain.
+                Err(error) if accepted => {
+                    kept.incomplete = true;
+                    kept.standing = Standing::Accepted;
+                    kept.warning = Some(error.to_string());
+                }
                 Err(error) => {
                     kept.incomplete = is_missing(&error);
                     kept.standing = Standing::NotAccepted {
@@ -389,13 +422,7 @@ impl Party {
         writer: &mut dyn std::io::Write,
     ) -> Result<(), JourneyError> {
         let kept = &self.live_record(kept.record())?;
-        let manifest = kept
-            .manifest
-            .as_ref()
-            .ok_or_else(|| JourneyError::Unknown {
-                what: format!("the content of record {}", kept.record()),
-                hint: "it was not accepted; `medibloc record show` says why",
-            })?;
+        let manifest = kept.opened()?;
         let part = manifest.part(role).ok_or_else(|| JourneyError::Unknown {
             what: format!("a part {role:?} of record {}", kept.record()),
             hint: "`medibloc record show` lists its parts",

@@ -101,6 +101,9 @@ impl Party {
                 blocks.extend(bytes.and_then(|bytes| Block::new(*cid, bytes).ok()));
             }
             self.ports.vault.put_blobs(&blocks)?;
+            blocks
+                .iter()
+                .for_each(|block| self.note_fetched(*block.cid()));
         }
         Ok(())
     }
@@ -141,6 +144,7 @@ impl Party {
         }
         let block = fetched(store, cid, what).await?;
         self.ports.vault.put_blob(&block)?;
+        self.note_fetched(*cid);
         Ok(block.into_bytes())
     }
 

@@ -179,6 +179,26 @@ pub struct PendingRequest {
     pub name: String,
     /// What is asked.
     pub request: AccessRequest,
+    /// Grows with every request that comes; 0 for those of older versions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order: u64,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+const fn is_zero(order: &u64) -> bool {
+    *order == 0
+}
+
+impl PendingRequest {
+    pub(crate) fn gone(&self) -> Change {
+        Change::Delete {
+            table: table::REQUESTS,
+            key: self.id.to_vec(),
+        }
+    }
 }
 
 impl Party {
@@ -329,10 +349,7 @@ impl Party {
 
     /// Drops a request; the other side is told nothing.
     pub fn deny(&self, request: &PendingRequest) -> Result<(), JourneyError> {
-        Ok(self.ports.vault.apply(vec![Change::Delete {
-            table: table::REQUESTS,
-            key: request.id.to_vec(),
-        }])?)
+        Ok(self.ports.vault.apply(vec![request.gone()])?)
     }
 
     /// Grants given, by id.

@@ -106,6 +106,7 @@ mod restore;
 mod revoke;
 mod rotate;
 mod secret;
+mod stage;
 mod sync;
 mod together;
 mod tombstone;

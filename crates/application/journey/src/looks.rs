@@ -13,10 +13,15 @@ use crate::caught::caught;
 use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
+use crate::stage::Stage;
 use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
 
 /// Records whose objects are fetched at once.
 const WINDOW: usize = 64;
+/// Parts of a record that are usual: what is looked at beyond them is work that its author causes.
+const USUAL_PARTS: usize = 16;
+/// Unusual parts of one author in one sync; the rest of its records waits for the next.
+const SURPLUS_PARTS: usize = 4_096;
 
 /// An anchor that waits for a look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +91,23 @@ struct Round {
     /// Looks that wait for somebody who does not answer, by what was said.
     waiting: BTreeMap<String, usize>,
     put_off: usize,
+    /// Parts beyond the usual number, by author.
+    surplus: BTreeMap<AccountId, usize>,
+    /// Accepted records that do not open here.
+    unopened: BTreeSet<RecordId>,
+    stage: Stage,
+}
+
+impl Round {
+    /// Whether one more record of this author is looked at now, for its owner's storage answers.
+    fn is_open(&self, look: &Look) -> bool {
+        let author = &look.anchor.author;
+        let failed = self.failures.get(author).copied().unwrap_or_default();
+        let surplus = self.surplus.get(author).copied().unwrap_or_default();
+        failed < FAILURES_A_SYNC
+            && surplus < SURPLUS_PARTS
+            && !self.silent.contains(&look.anchor.owner)
+    }
 }
 
 impl Party {
@@ -96,21 +118,17 @@ impl Party {
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();
-        let mut due = self.waiting_looks()?;
+        let mut round = Round::default();
+        let mut due = self.waiting_looks(&mut round)?;
+        round.stage = self.stage()?;
         due.retain(|look| look.turn.is_due(now) && own.contains_key(&look.anchor.owner));
         due.sort_by_key(|look| (look.turn.tries, look.at));
         let (all, mut done) = (due.len(), 0);
         let mut queue = in_turn(due, |look| look.anchor.author).into_iter();
-        let mut round = Round::default();
         loop {
-            let is_open = |look: &Look, round: &Round| {
-                let failed = round.failures.get(&look.anchor.author);
-                failed.is_none_or(|failed| *failed < FAILURES_A_SYNC)
-                    && !round.silent.contains(&look.anchor.owner)
-            };
             let mut window = Vec::new();
             for look in queue.by_ref() {
-                if is_open(&look, &round) {
+                if round.is_open(&look) {
                     window.push(look);
                 } else {
                     round.put_off += 1;
@@ -124,16 +142,27 @@ impl Party {
             }
             self.fetch_ahead(own, &window, &mut round).await?;
             for look in window {
-                if is_open(&look, &round) {
+                if round.is_open(&look) {
                     self.take_look(own, look, now, &mut round, report).await?;
                     done += 1;
                     self.watched(done, all);
                 } else {
+                    round.stage.open(&look);
                     round.put_off += 1;
                 }
             }
+            self.drop_junk(&mut round.stage)?;
             if round.silent.len() == own.len() {
                 break;
+            }
+        }
+        self.leave_stage(round.stage)?;
+        for record in round.unopened {
+            let kept = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+            if let Some(why) = kept.as_ref().and_then(KeptRecord::unopened) {
+                report.missed.push(format!(
+                    "record {record} does not open here, and the chain says that it is accepted: {why}"
+                ));
             }
         }
         round.put_off += queue.count();
@@ -147,7 +176,7 @@ impl Party {
         }
         if waiting == 0 && round.put_off > 0 {
             report.later.push(format!(
-                "{} records of authors with {FAILURES_A_SYNC} or more that cannot be accepted wait for the next sync",
+                "{} records of authors with {FAILURES_A_SYNC} or more that cannot be accepted, or with very many parts, wait for the next sync",
                 round.put_off
             ));
         }
@@ -155,10 +184,13 @@ impl Party {
     }
 
     /// The queue, with records of before that are not in it.
-    fn waiting_looks(&self) -> Result<Vec<Look>, JourneyError> {
+    fn waiting_looks(&self, round: &mut Round) -> Result<Vec<Look>, JourneyError> {
         let rows: Vec<(Vec<u8>, Look)> = self.keyed_rows(table::LOOKS)?;
         let (known, mut looks): (BTreeSet<Vec<u8>>, Vec<Look>) = rows.into_iter().unzip();
         for (key, kept) in self.keyed_rows::<KeptRecord>(table::RECORDS)? {
+            if kept.unopened().is_some() {
+                round.unopened.insert(kept.record());
+            }
             if (kept.standing == Standing::Checked || kept.incomplete)
                 && !known.contains(&key)
                 && !self.is_accept_planned(&kept)?
@@ -222,20 +254,37 @@ impl Party {
             .await;
         let because = match looked {
             Ok(kept) => match kept.standing {
+                Standing::Accepted if kept.incomplete => {
+                    round.stage.good(&look);
+                    round.unopened.insert(look.record());
+                    kept.warning
+                }
                 Standing::Accepted => {
+                    round.stage.good(&look);
+                    let parts = kept.manifest.as_ref().map_or(0, |it| it.parts.len());
+                    *round.surplus.entry(look.anchor.author).or_default() +=
+                        parts.saturating_sub(USUAL_PARTS);
                     report.accepted.push(look.record());
                     None
                 }
-                Standing::Erased => None,
+                Standing::Erased => {
+                    round.stage.refused(&look);
+                    None
+                }
                 Standing::NotAccepted { because } => {
+                    round.stage.refused(&look);
                     if look.because.is_none() {
                         report.not_accepted.push((look.record(), because.clone()));
                     }
                     kept.incomplete.then_some(because)
                 }
                 // It is accepted at a random time; the event says when it is.
-                Standing::Checked if self.is_accept_planned(&kept)? => None,
+                Standing::Checked if self.is_accept_planned(&kept)? => {
+                    round.stage.good(&look);
+                    None
+                }
                 Standing::Checked => {
+                    round.stage.good(&look);
                     let why = "too few keepers have their share yet";
                     report
                         .later
@@ -245,12 +294,14 @@ impl Party {
             },
             Err(error @ JourneyError::Port(PortError::Vault { .. })) => {
                 // The disk may be full: nothing else fits either.
+                round.stage.open(&look);
                 round.silent.extend(own.keys());
                 *round.waiting.entry(error.to_string()).or_default() += 1;
                 return Ok(());
             }
             Err(error) if is_temporary(&error) => {
                 // Who is away says nothing about the record.
+                round.stage.open(&look);
                 round.silent.insert(look.anchor.owner);
                 if matches!(error, JourneyError::Ledger(LedgerError::Unreachable { .. })) {
                     round.silent.extend(own.keys());
@@ -259,6 +310,7 @@ impl Party {
                 return Ok(());
             }
             Err(error) => {
+                round.stage.open(&look);
                 report
                     .later
                     .push(format!("record {}: {error}", look.record()));

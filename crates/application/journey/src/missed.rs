@@ -1,11 +1,13 @@
 //! Events that could not be taken when they came: the chain names an object that no node gives out now, or somebody does
 //! not answer. Each is a row that is tried again, so that the cursor may pass and nothing is lost with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use medibloc_consent::Scope;
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::{is_missing, is_temporary};
@@ -21,6 +23,66 @@ pub(crate) struct Missed {
     event: Event,
     turn: Turn,
     because: String,
+    /// When it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+/// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else.
+const MOST_UNEXPLAINED: usize = 256;
+/// How long such a grant may wait for its object, and tries that it has at least.
+const EXPIRY: (u64, u32) = (30 * 86_400, 2);
+
+/// What a sync knows by heart: owners whose grants are held, and what is missed.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Owners of held grants that have not ended.
+    pub(crate) givers: BTreeSet<AccountId>,
+    /// A grant or a key was taken since this was read.
+    pub(crate) is_changed: bool,
+    /// Erased records of this sync's events whose keys are held.
+    pub(crate) erased: BTreeSet<RecordId>,
+    /// Missed grants, with who gave them, and whether a pairing explains them.
+    grants: BTreeMap<GrantId, (AccountId, Explained)>,
+    /// Rows of each giver that no pairing explains.
+    unexplained: BTreeMap<AccountId, usize>,
+}
+
+impl Known {
+    pub(crate) const fn new() -> Self {
+        Self {
+            givers: BTreeSet::new(),
+            is_changed: false,
+            erased: BTreeSet::new(),
+            grants: BTreeMap::new(),
+            unexplained: BTreeMap::new(),
+        }
+    }
+
+    /// Before the rows are read again.
+    pub(crate) fn forget_missed(&mut self) {
+        self.grants.clear();
+        self.unexplained.clear();
+    }
+}
+
+/// Whether a pairing that stands here explains an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explained {
+    Yes,
+    /// It may be a stranger's, or of a pairing that a restored device does not know yet.
+    NotYet,
+}
+
+/// What became of an event that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is tried again, and told until it is taken.
+    Yes,
+    /// It is tried again; nothing says that it is owed.
+    Unexplained,
+    /// Its giver has too many of the kind.
+    No,
 }
 
 impl Missed {
@@ -61,17 +123,119 @@ impl Missed {
     }
 }
 
-/// Who caused an event.
-fn cause(event: &Event) -> AccountId {
-    match event {
-        Event::Granted(grant) => grant.owner,
-        Event::WriteGranted(write) => write.owner,
-        Event::ReadOpened { reader, .. } => *reader,
-        _ => AccountId::new([0; 20]),
-    }
-}
-
 impl Party {
+    pub(crate) fn known<T>(&self, ask: impl FnOnce(&mut Known) -> T) -> T {
+        ask(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who caused an event.
+    fn cause(&self, event: &Event) -> AccountId {
+        match event {
+            Event::Granted(grant) => grant.owner,
+            Event::WriteGranted(write) => write.owner,
+            Event::ReadOpened { reader, .. } => *reader,
+            Event::Delivered { grant, .. } => self.known(|known| {
+                let giver = known.grants.get(grant).map(|(giver, _)| *giver);
+                giver.unwrap_or(AccountId::new([0; 20]))
+            }),
+            _ => AccountId::new([0; 20]),
+        }
+    }
+
+    /// Whether an event is of a pairing that stands here, or of an own address.
+    pub(crate) fn explained(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        event: &Event,
+    ) -> Result<Explained, JourneyError> {
+        let (giver, reader) = match event {
+            Event::Granted(grant) => (grant.owner, Some(grant.reader)),
+            Event::WriteGranted(write) => (write.owner, None),
+            Event::Delivered { grant, .. } => {
+                let missed = self.known(|known| known.grants.get(grant).map(|(_, how)| *how));
+                return Ok(missed.unwrap_or(Explained::Yes));
+            }
+            _ => return Ok(Explained::Yes),
+        };
+        let is_offered = match reader {
+            Some(reader) => {
+                let key = reader.first_address();
+                self.ports
+                    .vault
+                    .get(table::OFFERED, key.as_bytes())?
+                    .is_some()
+            }
+            None => false,
+        };
+        let is_paired = is_offered || own.contains_key(&giver) || self.patron(giver).is_ok();
+        Ok(if is_paired {
+            Explained::Yes
+        } else {
+            Explained::NotYet
+        })
+    }
+
+    /// Whether an event waits for the next sync, which has a budget for objects that no pairing explains again. Nothing is
+    /// asked or given up for it.
+    pub(crate) fn is_put_off(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        event: &Event,
+    ) -> Result<bool, JourneyError> {
+        if self.unexplained.load(Ordering::Relaxed) > 0 {
+            return Ok(false);
+        }
+        Ok(match event {
+            Event::Granted(grant) if own.contains_key(&grant.reader) => {
+                let key = grant.reader.first_address();
+                let vault = &self.ports.vault;
+                vault.get(table::OFFERED, key.as_bytes())?.is_none()
+                    && vault
+                        .get(table::SHARED_GRANTS, grant.id.as_bytes())?
+                        .is_none()
+            }
+            Event::WriteGranted(write) if own.contains_key(&write.author) => {
+                self.patron(write.owner).is_err()
+            }
+            _ => false,
+        })
+    }
+
+    /// Keeps an event that was not taken, for the next syncs. Of a giver that no pairing explains only so many.
+    pub(crate) fn keep_missed(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        missed: &Missed,
+    ) -> Result<Kept, JourneyError> {
+        let explained = self.explained(own, &missed.event)?;
+        let giver = self.cause(&missed.event);
+        let is_full = self.known(|known| {
+            let rows = known.unexplained.get(&giver).copied().unwrap_or_default();
+            explained == Explained::NotYet && rows >= MOST_UNEXPLAINED
+        });
+        if is_full {
+            return Ok(Kept::No);
+        }
+        self.ports.vault.apply(vec![missed.row()])?;
+        self.note_missed(&missed.event, explained);
+        Ok(match explained {
+            Explained::Yes => Kept::Yes,
+            Explained::NotYet => Kept::Unexplained,
+        })
+    }
+
+    fn note_missed(&self, event: &Event, explained: Explained) {
+        let giver = self.cause(event);
+        self.known(|known| {
+            if let Event::Granted(grant) = event {
+                known.grants.insert(grant.id, (grant.owner, explained));
+            }
+            if explained == Explained::NotYet {
+                *known.unexplained.entry(giver).or_default() += 1;
+            }
+        });
+    }
+
     /// The row of an event that could not be taken for a reason that may pass; none if it never will be.
     pub(crate) fn missed(
         &self,
@@ -79,12 +243,23 @@ impl Party {
         event: &Event,
         error: &JourneyError,
     ) -> Option<Missed> {
+        let now = self.ports.clock.now();
         (is_temporary(error) || is_missing(error)).then(|| Missed {
+            turn: Turn::default().failed(now),
+            because: error.to_string(),
+            ..self.not_looked_at(at, event)
+        })
+    }
+
+    /// The row of an event that was not looked at.
+    pub(crate) fn not_looked_at(&self, at: EventRef, event: &Event) -> Missed {
+        Missed {
             at,
             event: event.clone(),
-            turn: Turn::default().failed(self.ports.clock.now()),
-            because: error.to_string(),
-        })
+            turn: Turn::default(),
+            because: "it is one of many of unknown givers, which are looked at in turn".into(),
+            since: Some(self.ports.clock.now()),
+        }
     }
 
     /// Tries missed events again, in turn over who caused them; tells those that still wait.
@@ -96,45 +271,86 @@ impl Party {
         let now = self.ports.clock.now();
         let mut failures: BTreeMap<AccountId, u32> = BTreeMap::new();
         let rows: Vec<Missed> = self.rows(table::MISSED)?;
-        for mut missed in in_turn(rows, |missed| cause(&missed.event)) {
-            let failed = failures.entry(cause(&missed.event)).or_default();
-            if !missed.turn.is_due(now) || *failed >= FAILURES_A_SYNC {
-                report.missed.push(missed.told());
-                continue;
-            }
-            if self.is_over(&missed.event).await? {
-                self.ports.vault.apply(vec![missed.gone()])?;
-                continue;
-            }
-            match self
-                .take_event(own, missed.at.block, &missed.event, report)
-                .await
+        for missed in &rows {
+            self.note_missed(&missed.event, self.explained(own, &missed.event)?);
+        }
+        for mut missed in in_turn(rows, |missed| self.cause(&missed.event)) {
+            let explained = self.explained(own, &missed.event)?;
+            let failed = failures.entry(self.cause(&missed.event)).or_default();
+            if !missed.turn.is_due(now)
+                || *failed >= FAILURES_A_SYNC
+                || self.is_put_off(own, &missed.event)?
             {
-                Ok(()) => self.ports.vault.apply(vec![missed.gone()])?,
+                match explained {
+                    Explained::Yes => report.missed.push(missed.told()),
+                    Explained::NotYet => report.unexplained += 1,
+                }
+                continue;
+            }
+            if self.is_over(own, &missed.event).await? {
+                self.drop_missed(&missed)?;
+                continue;
+            }
+            let taken = self
+                .take_event(own, missed.at.block, &missed.event, report)
+                .await;
+            match taken {
+                Ok(()) => self.drop_missed(&missed)?,
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                 Err(error) if is_temporary(&error) || is_missing(&error) => {
                     *failed += 1;
                     missed.turn = missed.turn.failed(now);
                     missed.because = error.to_string();
+                    let since = *missed.since.get_or_insert(now);
+                    let is_old = now.since(since) >= EXPIRY.0 && missed.turn.tries >= EXPIRY.1;
+                    if explained == Explained::NotYet && is_old {
+                        report.unpaired += 1;
+                        self.drop_missed(&missed)?;
+                        continue;
+                    }
                     self.ports.vault.apply(vec![missed.row()])?;
-                    report.missed.push(missed.told());
+                    match explained {
+                        Explained::Yes => report.missed.push(missed.told()),
+                        Explained::NotYet => report.unexplained += 1,
+                    }
+                }
+                Err(JourneyError::Untrusted { what: "grant", .. })
+                    if explained == Explained::NotYet =>
+                {
+                    report.unpaired += 1;
+                    self.drop_missed(&missed)?;
                 }
                 Err(error) => {
                     report.given_up.push(format!("{}: {error}", missed.told()));
-                    self.ports.vault.apply(vec![missed.gone()])?;
+                    self.drop_missed(&missed)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn drop_missed(&self, missed: &Missed) -> Result<(), JourneyError> {
+        if let Event::Granted(grant) = &missed.event {
+            self.known(|known| known.grants.remove(&grant.id));
+        }
+        Ok(self.ports.vault.apply(vec![missed.gone()])?)
+    }
+
     /// Whether a missed consent has ended meanwhile: no node gives out its object any more, and nobody needs it.
-    async fn is_over(&self, event: &Event) -> Result<bool, JourneyError> {
-        let Event::Granted(grant) = event else {
-            return Ok(false);
+    async fn is_over(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        event: &Event,
+    ) -> Result<bool, JourneyError> {
+        let grant = match event {
+            Event::Granted(grant) => grant,
+            Event::WriteGranted(write) if !own.contains_key(&write.owner) => {
+                return Ok(write.until <= self.chain_now().await?);
+            }
+            _ => return Ok(false),
         };
         // An own consent is part of the history, ended or not.
-        if self.own(grant.owner)?.is_some() {
+        if own.contains_key(&grant.owner) {
             return Ok(false);
         }
         if let Scope::One(record) = grant.terms.scope {
@@ -153,13 +369,7 @@ impl Party {
     }
 
     /// Whether the grant of a delivery is itself still missed.
-    pub(crate) fn is_missed_grant(
-        &self,
-        id: medibloc_record::GrantId,
-    ) -> Result<bool, JourneyError> {
-        let rows: Vec<Missed> = self.rows(table::MISSED)?;
-        Ok(rows
-            .iter()
-            .any(|missed| matches!(&missed.event, Event::Granted(grant) if grant.id == id)))
+    pub(crate) fn is_missed_grant(&self, id: GrantId) -> bool {
+        self.known(|known| known.grants.contains_key(&id))
     }
 }

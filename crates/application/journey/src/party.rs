@@ -1,15 +1,16 @@
 //! A party: one phrase's addresses, its ports, and what its vault remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
-use medibloc_dag::cbor;
+use medibloc_dag::{Cid, cbor};
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
 use medibloc_ledger::{Call, LedgerError, Outcome, Refusal, SignedCall, UnsignedCall};
 use medibloc_record::{AccountId, Address, Role, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::missed::Known;
 use crate::ports::{Change, id_of};
 use crate::{JourneyError, Ports};
 
@@ -57,6 +58,8 @@ pub(crate) mod table {
     pub(crate) const READ_BY: &str = "read-by";
     pub(crate) const LOOKS: &str = "looks";
     pub(crate) const MISSED: &str = "missed";
+    /// Blocks that were fetched for records that are not decided yet.
+    pub(crate) const STAGED: &str = "staged";
     pub(crate) const ELSEWHERE: &str = "elsewhere";
     /// Addresses of which this device sent the registration.
     pub(crate) const SENT_REGISTRATIONS: &str = "sent-registrations";
@@ -121,6 +124,10 @@ pub struct Party {
     pub(crate) split: AtomicBool,
     /// Objects that this sync may still fetch for grants that no known pairing explains.
     pub(crate) unexplained: AtomicU32,
+    /// What this sync knows by heart, so that an event of strangers asks nothing of the vault.
+    pub(crate) known: Mutex<Known>,
+    /// Blocks that the looks of this sync fetched; none while there are no looks.
+    pub(crate) fetched: Mutex<Option<BTreeSet<Cid>>>,
 }
 
 impl core::fmt::Debug for Party {
@@ -142,6 +149,8 @@ impl Party {
             signers: Mutex::new(BTreeMap::new()),
             split: AtomicBool::new(false),
             unexplained: AtomicU32::new(0),
+            known: Mutex::new(Known::new()),
+            fetched: Mutex::new(None),
         }
     }
 

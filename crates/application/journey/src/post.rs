@@ -1,11 +1,11 @@
 //! Letters that came (design 11, rows 3, 10, 16): what each does and that it was seen are one step, so a letter that
 //! comes twice does nothing twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use medibloc_consent::{Binding, WriteGrant};
-use medibloc_record::Address;
+use medibloc_record::{AccountId, Address};
 
 use crate::accept::is_temporary;
 use crate::caught::caught;
@@ -21,6 +21,12 @@ use crate::{Invitation, JourneyError, Party, SyncReport};
 
 /// How often a mailbox is asked again by one sync, as long as strangers' letters come.
 const ROUNDS: usize = 16;
+
+/// How many requests came, ever.
+const REQUESTS_SO_FAR: &[u8] = b"requests";
+
+/// Requests of one contact that wait for the person.
+const MOST_REQUESTS: usize = 16;
 
 /// Addresses of one contact that are kept for grants to come; it can send more when these are used.
 const MOST_UNUSED: usize = 64;
@@ -53,7 +59,7 @@ impl Party {
                 Ok(()) => {}
             }
         }
-        Ok(())
+        self.drop_old_requests(report)
     }
 
     /// Takes what those sent who may; the rest is removed unread, many at once. What strangers sent may hide more: then
@@ -212,13 +218,45 @@ impl Party {
         for (reader, binding) in &request.readers {
             self.check_binding(contact.party, *reader, binding).await?;
         }
+        let so_far: Option<u64> = self.row(table::CURSOR, REQUESTS_SO_FAR)?;
+        let order = so_far.unwrap_or_default().saturating_add(1);
         let pending = PendingRequest {
             own: own.id(),
             id: letter.id,
             name: contact.name,
             request,
+            order,
         };
-        Ok(vec![change(table::REQUESTS, &letter.id, &pending)])
+        Ok(vec![
+            change(table::REQUESTS, &letter.id, &pending),
+            change(table::CURSOR, REQUESTS_SO_FAR, &order),
+        ])
+    }
+
+    /// Of each contact the newest requests wait for the person.
+    fn drop_old_requests(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let mut of: BTreeMap<AccountId, Vec<PendingRequest>> = BTreeMap::new();
+        for request in self.requests()? {
+            of.entry(request.own).or_default().push(request);
+        }
+        let mut changes = Vec::new();
+        for mut requests in of.into_values() {
+            requests.sort_by_key(|request| request.order);
+            requests.truncate(requests.len().saturating_sub(MOST_REQUESTS));
+            let Some(first) = requests.first() else {
+                continue;
+            };
+            report.told.push(format!(
+                "{} older requests of {} were dropped unanswered: the newest {MOST_REQUESTS} wait",
+                requests.len(),
+                first.name
+            ));
+            changes.extend(requests.iter().map(PendingRequest::gone));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     /// More reader addresses of a contact.
@@ -247,7 +285,7 @@ impl Party {
     async fn send_readers(&self, letter: &Opened, count: u8) -> Result<Vec<Change>, JourneyError> {
         let owner = letter.account;
         let patron = self.patron(owner)?;
-        let (readers, mut changes) = self.new_readers(count.min(16).into(), owner).await?;
+        let (readers, mut changes) = self.more_readers(count.into(), owner).await?;
         let answer = self.compose(
             answer_key(&letter.id),
             patron.pairing.as_ref(),
@@ -281,7 +319,10 @@ impl Party {
         let (order, left) = (Ordering::Relaxed, &self.unexplained);
         match left.fetch_update(order, order, spend) {
             Ok(_) => Ok(()),
-            Err(_) => Err(stranger("the grant, one of many,")),
+            Err(_) => Err(JourneyError::Unknown {
+                what: "a grant of an unknown giver, one of many,".into(),
+                hint: "the next syncs look at them in turn",
+            }),
         }
     }
 

@@ -135,7 +135,12 @@ impl Party {
         let (events, _) = self.events_from(0).await?;
         let mut found = 0;
         let mut known = BTreeSet::new();
+        let mut own: BTreeSet<AccountId> = self.addresses()?.iter().map(OwnAddress::id).collect();
+        own.insert(self.account().id());
         for (_, event) in &events {
+            if !self.concerns(&own, event)? {
+                continue;
+            }
             match caught("consent", self.find_consent(event)).await {
                 Ok(true) => {
                     found += 1;
@@ -158,6 +163,22 @@ impl Party {
             }])?;
         }
         Ok(found)
+    }
+
+    /// Whether an event is about a consent of an own address: those of strangers ask nothing more of the vault.
+    fn concerns(&self, own: &BTreeSet<AccountId>, event: &Event) -> Result<bool, JourneyError> {
+        Ok(match event {
+            Event::Granted(grant) => own.contains(&grant.owner),
+            Event::WriteGranted(write) => own.contains(&write.owner),
+            Event::ReaderRevoked { owner, .. }
+            | Event::WriteRevoked { owner, .. }
+            | Event::AllRevoked { owner } => own.contains(owner),
+            Event::Revoked { grant } | Event::Delivered { grant, .. } => {
+                let given = self.ports.vault.get(table::GRANTS, grant.as_bytes())?;
+                given.is_some()
+            }
+            _ => false,
+        })
     }
 
     /// Takes back the alarms about reads that a consent explains which came late.

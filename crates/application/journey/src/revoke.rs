@@ -112,6 +112,12 @@ impl Party {
                 over.push(forget_plan(&plan.request.id));
             }
         }
+        for request in self.requests()? {
+            let contact = self.contact(request.own);
+            if contact.is_ok_and(|contact| contact.party == party) {
+                over.push(request.gone());
+            }
+        }
         self.ports.vault.apply(over)?;
         for (id, given) in self.grants()? {
             if given.artefact.party == party && !given.revoked {

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::caught::caught;
 use crate::erase::ReadBy;
-use crate::grant::{EndOfGrant, GivenGrant};
+use crate::grant::{EndOfGrant, GivenGrant, HeldGrant};
 use crate::looks::Look;
+use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, KeptRecord, Party, Standing};
@@ -57,6 +58,9 @@ pub struct SyncReport {
     pub files_left: Vec<(RecordId, String)>,
     /// Events that were not taken yet, each with what is missing; they are tried again, with growing pauses.
     pub missed: Vec<String>,
+    /// Grants and permissions that no pairing explains yet, and whose objects nobody has or were not looked at: strangers'
+    /// mostly. They are looked at in turn for thirty days, and nothing of them is owed.
+    pub unexplained: usize,
     /// What is not tried again, with the reason.
     pub given_up: Vec<String>,
     /// Own records that somebody was cleared to read since the last sync, with the reader's name.
@@ -162,21 +166,31 @@ impl Party {
         // A wipe that a crash broke off comes first: nothing may find what is to be gone.
         self.resume_wipes(&mut report.files_left, &mut report.later)
             .await?;
-        self.resume_missed(&own, report).await?;
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
-        let (events, next) = self.events_from(start.next).await?;
         let unexplained = if start.next == 0 {
             u32::MAX
         } else {
             UNEXPLAINED
         };
+        // Before anything is taken: what is missed spends it too.
         self.unexplained.store(unexplained, Ordering::Relaxed);
+        self.learn(&[])?;
+        self.resume_missed(&own, report).await?;
+        let (events, next) = self.events_from(start.next).await?;
+        self.learn(&events)?;
         let capsules = newest_capsules(&events);
         let over = self.already_over(&events)?;
         self.queue(&mut own, &events, &capsules)?;
         let mut complete = true;
         for (at, event) in &events {
             if over.contains(at) || matches!(event, Event::Anchored(_)) {
+                continue;
+            }
+            if self.is_put_off(&own, event)? {
+                match self.keep_missed(&own, &self.not_looked_at(*at, event))? {
+                    Kept::No => report.unpaired += 1,
+                    Kept::Yes | Kept::Unexplained => report.unexplained += 1,
+                }
                 continue;
             }
             let done = self.take_event(&own, at.block, event, report);
@@ -188,10 +202,11 @@ impl Party {
                 complete = false;
                 report.later.push(error.to_string());
             } else if let Some(missed) = self.missed(*at, event, &error) {
-                report.later.push(error.to_string());
                 // At once: what follows may need to know.
-                match self.ports.vault.apply(vec![missed.row()]) {
-                    Ok(()) => {}
+                match self.keep_missed(&own, &missed) {
+                    Ok(Kept::Yes) => report.later.push(error.to_string()),
+                    Ok(Kept::Unexplained) => report.unexplained += 1,
+                    Ok(Kept::No) => report.unpaired += 1,
                     Err(_) => complete = false,
                 }
             } else if matches!(error, JourneyError::Untrusted { what: "grant", .. }) {
@@ -259,6 +274,10 @@ impl Party {
                     && self.take_grant(address, grant).await?
                 {
                     report.grants += 1;
+                    self.known(|known| {
+                        known.is_changed = true;
+                        known.givers.insert(grant.owner);
+                    });
                 }
                 self.take_own_consent(own, grant.owner, event).await
             }
@@ -267,31 +286,50 @@ impl Party {
                 number,
                 digest,
             } => {
-                if self.is_missed_grant(*grant)? {
+                if self.is_missed_grant(*grant) {
                     return Err(JourneyError::Unknown {
                         what: format!("consent {grant} of a key list"),
                         hint: "its object is missing; it is tried again",
                     });
                 }
-                report.keys += self.take_delivery(*grant, *number, *digest).await?;
+                let keys = self.take_delivery(*grant, *number, *digest).await?;
+                self.known(|known| known.is_changed |= keys > 0);
+                report.keys += keys;
                 self.take_own_delivery(event, *grant, *number).await
             }
             Event::Revoked { grant } => {
-                let changes = self.revoked_where(|id, _| id == *grant)?;
-                self.ports.vault.apply(changes)?;
+                let vault = &self.ports.vault;
+                if vault.get(table::GRANTS, grant.as_bytes())?.is_some() {
+                    vault.apply(self.revoked_where(|id, _| id == *grant)?)?;
+                }
+                if vault.get(table::SHARED_GRANTS, grant.as_bytes())?.is_none() {
+                    return Ok(());
+                }
                 self.end_grants_where(revoked, |id, _| id == *grant, report)
                     .await
             }
             Event::ReaderRevoked { owner, reader } => {
-                self.mark_revoked(*owner).await?;
-                let fits = |_, held: &crate::HeldGrant| held.owner == *owner && held.own == *reader;
+                if own.contains_key(owner) {
+                    self.mark_revoked(*owner).await?;
+                }
+                if !own.contains_key(reader) || !self.is_giver(*owner) {
+                    return Ok(());
+                }
+                let fits = |_, held: &HeldGrant| held.owner == *owner && held.own == *reader;
                 self.end_grants_where(revoked, fits, report).await
             }
             Event::AllRevoked { owner } => {
-                self.mark_revoked(*owner).await?;
+                if own.contains_key(owner) {
+                    self.mark_revoked(*owner).await?;
+                }
                 self.end_writing(own, *owner, None)?;
+                if !self.is_giver(*owner) {
+                    return Ok(());
+                }
                 self.end_grants_where(revoked, |_, held| held.owner == *owner, report)
-                    .await
+                    .await?;
+                self.known(|known| known.givers.remove(owner));
+                Ok(())
             }
             Event::WriteGranted(write) => {
                 if own.contains_key(&write.owner) {
@@ -353,7 +391,9 @@ impl Party {
                 Ok(())
             }
             Event::CapsuleReplaced { record, digest, .. } => self.newer_capsule(*record, *digest),
-            Event::Erased { record } => self.take_erased(*record, block, report).await,
+            Event::Erased { record } if self.has_of(*record)? => {
+                self.take_erased(*record, block, report).await
+            }
             _ => Ok(()),
         }
     }
@@ -388,13 +428,68 @@ impl Party {
                 }
             }
         }
-        if author.is_none_or(|author| own.contains_key(&author)) {
+        let may_write = self.ports.vault.get(table::MAY_WRITE, owner.as_bytes())?;
+        if may_write.is_some() && author.is_none_or(|author| own.contains_key(&author)) {
             changes.push(Change::Delete {
                 table: table::MAY_WRITE,
                 key: owner.as_bytes().to_vec(),
             });
         }
+        if changes.is_empty() {
+            return Ok(());
+        }
         Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// Learns by heart what strangers' events are held against.
+    fn learn(&self, events: &[(EventRef, Event)]) -> Result<(), JourneyError> {
+        let held = self.held()?;
+        let erased = |(_, event): &(EventRef, Event)| match event {
+            Event::Erased { record } => Some(*record),
+            _ => None,
+        };
+        let mut erased: BTreeSet<RecordId> = events.iter().filter_map(erased).collect();
+        if !erased.is_empty() {
+            let of = held.iter().flat_map(HeldGrant::records);
+            let shared: BTreeSet<RecordId> = of.filter(|record| erased.contains(record)).collect();
+            erased = shared;
+        }
+        let standing = held.iter().filter(|held| held.ended.is_none());
+        let givers = standing.map(|held| held.owner).collect();
+        self.known(|known| {
+            // What is missed stays known.
+            known.givers = givers;
+            known.erased = erased;
+            known.is_changed = false;
+            if events.is_empty() {
+                known.forget_missed();
+            }
+        });
+        Ok(())
+    }
+
+    fn is_giver(&self, owner: AccountId) -> bool {
+        self.known(|known| known.givers.contains(&owner))
+    }
+
+    /// Whether anything of a record is here.
+    fn has_of(&self, record: RecordId) -> Result<bool, JourneyError> {
+        if self.known(|known| known.is_changed || known.erased.contains(&record)) {
+            return Ok(true);
+        }
+        for table in [
+            table::RECORDS,
+            table::LOOKS,
+            table::JOBS,
+            table::WRITTEN,
+            table::READS,
+            table::ERASED,
+        ] {
+            if self.ports.vault.get(table, record.as_bytes())?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Marks own grants that the chain says are revoked: another device of the same phrase may have done it.

@@ -370,10 +370,7 @@ impl Party {
     /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.
     pub fn export_record(&self, record: RecordId) -> Result<ExportedRecord, JourneyError> {
         let kept = self.live_record(record)?;
-        let manifest = kept.manifest.clone().ok_or_else(|| JourneyError::Unknown {
-            what: format!("the content of record {record}"),
-            hint: "it was not accepted; `medibloc record show` says why",
-        })?;
+        let manifest = kept.opened()?.clone();
         let mut parts = Vec::new();
         for part in &manifest.parts {
             let mut bytes = Zeroizing::new(Vec::new());

@@ -441,6 +441,10 @@ impl Party {
                     what: format!("accept record {record}"),
                     reason: Some(because),
                 }),
+                Standing::Accepted if kept.incomplete => jobs.push(JobView {
+                    what: format!("open record {record}"),
+                    reason: kept.warning,
+                }),
                 _ => {}
             }
         }
@@ -485,7 +489,7 @@ pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> Rec
     let manifest = kept.manifest.as_ref();
     let (standing, because) = match &kept.standing {
         Standing::Checked => ("checked", None),
-        Standing::Accepted => ("accepted", None),
+        Standing::Accepted => ("accepted", kept.unopened().map(str::to_owned)),
         Standing::NotAccepted { because } => ("not accepted", Some(because.clone())),
         Standing::Erased => ("erased", None),
     };

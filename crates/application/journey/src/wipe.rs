@@ -16,7 +16,7 @@ use crate::party::{change, table};
 use crate::ports::{Change, FileFate};
 use crate::read::KeptCopy;
 use crate::write::WriteJob;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, Standing};
 
 /// The identifier of a single-block object.
 pub(crate) const fn cid_of(digest: Digest) -> Cid {
@@ -159,7 +159,8 @@ impl Party {
         let mut mine = self.below(roots)?;
         let mut others = Vec::new();
         for kept in self.rows::<KeptRecord>(table::RECORDS)? {
-            if !records.contains(&kept.record()) && kept.standing != crate::Standing::Erased {
+            let is_kept = matches!(kept.standing, Standing::Checked | Standing::Accepted);
+            if !records.contains(&kept.record()) && is_kept {
                 let anchor = &kept.anchor;
                 others.extend(objects_of(anchor));
                 others.push(cid_of(kept.capsule));
@@ -197,7 +198,7 @@ impl Party {
     }
 
     /// Every block below these roots, as far as the vault has what names them; leaves are not read.
-    fn below(&self, roots: Vec<Cid>) -> Result<BTreeSet<Cid>, JourneyError> {
+    pub(crate) fn below(&self, roots: Vec<Cid>) -> Result<BTreeSet<Cid>, JourneyError> {
         let mut seen: BTreeSet<Cid> = roots.iter().copied().collect();
         let mut open = roots;
         while let Some(cid) = open.pop() {

@@ -158,6 +158,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             until,
             readers: contact.unused.clone(),
         },
+        order: 0,
     };
     approve(party, &offer, scope, until, create.haste).await
 }

@@ -228,7 +228,7 @@ fn write_noted(
 fn standing(kept: &KeptRecord) -> (&'static str, Option<&str>) {
     match &kept.standing {
         Standing::Checked => ("checked", None),
-        Standing::Accepted => ("accepted", None),
+        Standing::Accepted => ("accepted", kept.unopened()),
         Standing::NotAccepted { because } => ("not accepted", Some(because)),
         Standing::Erased => ("erased", None),
     }

@@ -114,10 +114,12 @@ impl Party {
             until: plan.until,
             spread: Some(self.ports.pace.spread(owning.len(), length)),
         };
-        let mut done = AllGranted::default();
+        let (mut done, mut settled) = (AllGranted::default(), 0usize);
         for own in owning {
             if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
-                self.finish(&errand_key("grant", &[id.as_bytes()])).await?;
+                let errand = errand_key("grant", &[id.as_bytes()]);
+                self.finish(&errand).await?;
+                settled += usize::from(self.errand(&errand)?.is_none());
                 done.grants.push(id);
                 continue;
             }
@@ -130,7 +132,7 @@ impl Party {
             done.grants.push(id);
         }
         if !done.waiting.is_empty() {
-            self.want_readers(plan, done.waiting.len()).await?;
+            self.want_readers(plan, done.waiting.len(), settled).await?;
         }
         Ok(done)
     }
@@ -186,12 +188,21 @@ impl Party {
         Ok(owning)
     }
 
-    /// Asks the contact for more reader addresses: one letter a shortage, sent again until the answer is there.
-    async fn want_readers(&self, plan: &Plan, count: usize) -> Result<(), JourneyError> {
+    /// Asks the contact for more reader addresses: one letter a shortage, sent again until the answer is there. The contact
+    /// has only so many open at a time, so it is asked anew when grants became final.
+    async fn want_readers(
+        &self,
+        plan: &Plan,
+        count: usize,
+        settled: usize,
+    ) -> Result<(), JourneyError> {
         let contact = self.contact(plan.request.own)?;
         let own = self.own_address(plan.request.own)?;
         let known = contact.unused.len().to_be_bytes();
-        let key = errand_key("want-readers", &[&plan.request.id, &known]);
+        let key = errand_key(
+            "want-readers",
+            &[&plan.request.id, &known, &settled.to_be_bytes()],
+        );
         let letter = match self.outgoing(&key)? {
             Some(letter) => letter,
             None => {

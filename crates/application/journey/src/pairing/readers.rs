@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::Binding;
 use medibloc_keys::recover;
-use medibloc_record::{AccountId, Address};
+use medibloc_record::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::party::{AddressUse, OwnAddress, change, table, used};
@@ -17,7 +17,15 @@ pub(crate) struct Offered {
     pub(crate) owner: AccountId,
     reader: Address,
     pub(crate) binding: Binding,
+    /// When it was registered for this owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
+
+/// Addresses that one owner was offered and does not grant to yet: a letter has room for as many.
+const MOST_OPEN: usize = 16;
+/// Addresses that one owner's letters make this party register in a day.
+const MOST_A_DAY: usize = 48;
 
 impl Party {
     /// Registered reader addresses with their bindings to the account, for one owner alone: those that were offered
@@ -49,6 +57,29 @@ impl Party {
         Ok(each.collect())
     }
 
+    /// What an owner gets that asks for more: those that are open, and fresh ones as far as it may cause registrations.
+    /// Others need the source's registrations of the day too.
+    pub(crate) async fn more_readers(
+        &self,
+        count: usize,
+        owner: AccountId,
+    ) -> Result<(Vec<(Address, Binding)>, Vec<Change>), JourneyError> {
+        let now = self.ports.clock.now();
+        let offered: Vec<Offered> = self.rows(table::OFFERED)?;
+        let is_of_today = |offered: &&Offered| {
+            offered.owner == owner && offered.at.is_some_and(|at| now.since(at) < 86_400)
+        };
+        let today = offered.iter().filter(is_of_today).count();
+        let mut readers = self.offered_to(owner)?;
+        readers.truncate(MOST_OPEN);
+        let fresh = count
+            .min(MOST_OPEN - readers.len())
+            .min(MOST_A_DAY.saturating_sub(today));
+        let (more, changes) = self.new_readers(fresh, owner).await?;
+        readers.extend(more);
+        Ok((readers, changes))
+    }
+
     /// Fresh reader addresses alone.
     pub(crate) async fn new_readers(
         &self,
@@ -64,6 +95,7 @@ impl Party {
                 owner,
                 reader: own.address,
                 binding: binding.clone(),
+                at: Some(self.ports.clock.now()),
             };
             changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
             changes.push(used(own.address));
