@@ -76,11 +76,14 @@ async fn one_patients_letters_leave_a_hospital_its_registrations() {
 #[tokio::test]
 async fn a_second_device_learns_of_a_permission_behind_seventy_of_strangers() {
     for flood in [0, 70] {
-        second_device(flood).await;
+        let syncs = second_device(flood).await;
+        println!(
+            "ATTACK party-5: {flood} permissions of a stranger, the second device writes after {syncs} syncs"
+        );
     }
 }
 
-async fn second_device(flood: u8) {
+async fn second_device(flood: u8) -> usize {
     let world = World::new(2).await;
     let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
     let clinic = Party::new(phrase(3).seed(), Role::Provider, world.ports());
@@ -125,9 +128,7 @@ async fn second_device(flood: u8) {
         .write_for(owner, draft("by the second device"))
         .await
         .unwrap();
-    println!(
-        "ATTACK party-5: {flood} permissions of a stranger, the second device writes after {syncs} syncs"
-    );
+    syncs
 }
 
 /// Before: a restore said that all was well, and the record "not accepted".

@@ -371,7 +371,7 @@ async fn nothing_of_a_refused_record_stays_in_the_owners_vault() {
         // Noise in the place of the part: of four leaves, with another length than its manifest says, or of one.
         let length = if number % 2 == 0 { 3 << 20 } else { 4_096 };
         let noise: Vec<u8> = (0..length)
-            .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8 ^ number)
+            .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0] ^ number)
             .collect();
         let (root, blocks) = file(&noise).unwrap();
         pieces.replace_part(0, root, blocks);
