@@ -112,7 +112,7 @@ fn the_longest_manifest_opens_inside_and_linked() {
     assert!(sealed.payload_roots().any(|root| *root == cid));
 
     let digest = sealed.package_digest();
-    let mut attestation = out.attestation.clone();
+    let mut attestation = out.attestation;
     attestation.package = digest;
     let signature = author().sign_digest(&attestation.digest(&DOMAIN));
     let signed = SignedAttestation::new(attestation, parties().author, signature);
