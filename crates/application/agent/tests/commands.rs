@@ -308,7 +308,11 @@ async fn a_class_of_records_or_all_are_granted_and_taken_back() {
         {
             assert_eq!(grant["state"], "revoked");
         }
-        say(&patient, &["request", "deny", "clinic"]).await;
+        // What it asked for went with it.
+        assert_eq!(
+            refused(&patient, &["request", "deny", "clinic"]).await,
+            code::UNKNOWN
+        );
     }
     assert_eq!(
         refused(&patient, &["request", "approve", "clinic"]).await,
