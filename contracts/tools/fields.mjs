@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "..");
 const listFile = path.join(root, "event-fields.txt");
 const contracts = ["Accounts", "Records", "Consent", "Receipts", "Keepers", "Forwarder", "Authority"];
-const head = `# What can reach the chain: no personal data, no plaintext hash. Written by tools/fields.mjs.
+const head = `# What can reach the chain: no direct identifiers, no plaintext hash; pseudonymous data (docs/on-chain.md). Written by tools/fields.mjs.
 # Contract.Event.field: type, and Contract.function().field: type for calldata.
 `;
 

@@ -209,7 +209,8 @@ pub enum Record {
     /// it exported if they are unchanged; keepers destroy their shares and sign that; nodes delete; your other devices,
     /// readers and the author's agent forget it at their next sync and say so. A tombstone stays: id, time, who was
     /// cleared to read it. What nobody can undo: copies that a reader made, and ciphertext that somebody copied together
-    /// with a key that was released or with the phrase. A random id and digests stay on the chain.
+    /// with a key that was released or with the phrase. The chain keeps for ever that the record existed: accounts of
+    /// owner and author, kind, class, digests, times, acceptance, grants, receipts and the erasure itself.
     Erase {
         /// The record.
         record: String,

@@ -35,7 +35,8 @@ pub struct ErasedView {
 
 /// What cannot be undone by any erasure; programs show it.
 pub const CANNOT_BE_UNDONE: &str = "what readers copied out, and ciphertext that somebody copied together with a key \
-that was released or with your phrase, can still be opened by them; on chain a random id and digests remain";
+that was released or with your phrase, can still be opened by them; the chain keeps for ever that the record existed: \
+accounts of owner and author, kind, class, digests, times, acceptance, grants, receipts and this erasure";
 
 impl Party {
     /// A reader's letter that it purged erased records: only who could read them can say so.

@@ -1,4 +1,5 @@
-//! The vault never lies: whatever byte is changed, wherever it is cut, it gives what was put or says that it is damaged.
+//! The vault never lies about damage: whatever byte is changed, wherever it is cut, it gives what was put or says that
+//! it is damaged. An older copy of the whole file and a cut log are not told (docs/format/vault.md).
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
