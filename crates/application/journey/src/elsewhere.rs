@@ -23,12 +23,23 @@ pub(crate) struct Ahead {
 
 impl Party {
     pub(crate) fn ahead(&self) -> Result<Ahead, JourneyError> {
-        let last = self.addresses()?.iter().filter_map(|own| own.index).max();
+        let own: BTreeSet<u32> = self
+            .addresses()?
+            .iter()
+            .filter_map(|own| own.index)
+            .collect();
+        let next = own.last().map_or(0, |last| last.saturating_add(1));
         let mut ahead = Ahead {
-            next: last.map_or(0, |last| last.saturating_add(1)),
+            next,
             known: BTreeMap::new(),
         };
         self.look_ahead(&mut ahead, AHEAD);
+        // Indices are not registered in their order: the address of the person's own records, 0, is with its first record,
+        // and one that is planned waits for its time.
+        for index in (0..next).filter(|index| !own.contains(index)) {
+            let skipped = self.derive(index, AddressUse::Owner);
+            ahead.known.insert(skipped.id(), index);
+        }
         Ok(ahead)
     }
 
@@ -66,7 +77,9 @@ impl Party {
         let Some(index) = ahead.known.remove(account) else {
             return Ok(());
         };
-        self.look_ahead(ahead, 1);
+        // As far beyond the last one that is registered as a restore looks.
+        let beyond = index.saturating_add(AHEAD + 1).saturating_sub(ahead.next);
+        self.look_ahead(ahead, beyond);
         if own.contains_key(account) {
             return Ok(());
         }

@@ -13,6 +13,7 @@ use crate::grant::deliver::{Delivery, delivery_key};
 use crate::pairing::{Contact, ContactCard};
 use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::ports::Change;
+use crate::sync::Cursor;
 use crate::{JourneyError, Party, Ports, SyncReport};
 
 /// Stands while consents are missing.
@@ -91,7 +92,11 @@ impl Party {
             addresses: party.find_addresses().await?,
             ..RestoreReport::default()
         };
-        party.put(table::CURSOR, UNFINISHED, &true)?;
+        // From the first block on: a home that synced before may lack what an address that it did not know was sent.
+        party.ports.vault.apply(vec![
+            change(table::CURSOR, UNFINISHED, &true),
+            change(table::CURSOR, b"chain", &Cursor::default()),
+        ])?;
         report.consents = party.find_consents(&mut report.missing).await?;
         report.sync = party.sync().await?;
         Ok((party, report))

@@ -230,8 +230,9 @@ impl Party {
         events: &[(EventRef, Event)],
         capsules: &BTreeMap<RecordId, Digest>,
     ) -> Result<(), JourneyError> {
-        let is_new = |(_, event): &(EventRef, Event)| matches!(event, Event::Registered { account, .. } if !own.contains_key(account));
-        let mut ahead = match events.iter().any(is_new) {
+        let is_registered =
+            |(_, event): &(EventRef, Event)| matches!(event, Event::Registered { .. });
+        let mut ahead = match events.iter().any(is_registered) {
             true => Some(self.ahead()?),
             false => None,
         };

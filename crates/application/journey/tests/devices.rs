@@ -11,7 +11,7 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{Network, Party, VaultPort, medical_only};
+use medibloc_journey::{Change, Network, Pace, Party, VaultPort, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{AccountId, Draft, LossReport, Role};
 use medibloc_store::Store as _;
@@ -125,6 +125,77 @@ async fn what_one_device_grants_the_other_knows_and_raises_no_alarm() {
     phone.revoke(grant).await.unwrap();
     laptop.sync().await.unwrap();
     assert!(laptop.grants().unwrap()[0].1.revoked);
+}
+
+/// Newcomer N1: index 0 is registered with the first own record, after others. Before, no sync and no restore of the other
+/// device ever found it.
+#[tokio::test]
+async fn the_first_own_record_reaches_a_device_that_was_restored_before_it() {
+    let world = World::new(4);
+    let laptop = Party::new(phrase(1).seed(), Role::Person, world.ports());
+    laptop.invite().await.unwrap();
+    let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
+    let (phone, found) = Party::restore(&phrase(1), Role::Person, world.ports_with(vault.clone()))
+        .await
+        .unwrap();
+    assert_eq!(found.addresses, 1);
+    let first = laptop.write_own(draft("first")).await.unwrap().record;
+    assert_eq!(laptop.sync().await.unwrap().accepted, [first]);
+    let report = phone.sync().await.unwrap();
+    assert_eq!(report.accepted, [first], "{report:?}");
+    let second = laptop.write_own(draft("second")).await.unwrap().record;
+    laptop.sync().await.unwrap();
+    assert_eq!(phone.sync().await.unwrap().accepted, [second]);
+
+    // A home of before: its cursor passed, and neither address nor records are there. A restore looks at all again.
+    let own = phone.addresses().unwrap();
+    let own = own.iter().find(|own| own.index == Some(0)).unwrap();
+    let gone = |table, key: &[u8]| Change::Delete {
+        table,
+        key: key.to_vec(),
+    };
+    let lost = vec![
+        gone("addresses", own.address.as_bytes()),
+        gone("records", first.as_bytes()),
+        gone("records", second.as_bytes()),
+    ];
+    vault.apply(lost).unwrap();
+    assert_eq!(phone.sync().await.unwrap().accepted, []);
+    let (phone, again) = phone.restored().await.unwrap();
+    assert_eq!(again.addresses, 2);
+    let accepted: BTreeSet<_> = again.sync.accepted.into_iter().collect();
+    assert_eq!(accepted, BTreeSet::from([first, second]));
+    assert!(phone.record(second).unwrap().is_accepted());
+}
+
+/// The same for any index that is registered after a higher one, as planned registrations are.
+#[tokio::test]
+async fn every_index_that_was_skipped_is_found_when_it_is_registered() {
+    let world = World::new(5);
+    let calm = || {
+        let mut ports = world.ports();
+        ports.pace = Pace::PERSON;
+        ports
+    };
+    let laptop = Party::new(phrase(1).seed(), Role::Person, calm());
+    laptop.own_records_address().await.unwrap();
+    let (phone, _) = Party::restore(&phrase(1), Role::Person, world.ports())
+        .await
+        .unwrap();
+    for _ in 0..10 * 48 {
+        world.pass(1_800);
+        laptop.catch_up().await.unwrap();
+        if laptop.planned().unwrap().len() == 1 {
+            phone.sync().await.unwrap();
+        }
+    }
+    phone.sync().await.unwrap();
+    let indices = |party: &Party| -> BTreeSet<u32> {
+        let own = party.addresses().unwrap();
+        own.iter().filter_map(|own| own.index).collect()
+    };
+    assert!(indices(&laptop).len() > 2, "spare ones are registered");
+    assert_eq!(indices(&phone), indices(&laptop));
 }
 
 /// Structure, rank 4: the object of a grant is missing at the node when its event comes. Before, the cursor passed and
