@@ -20,11 +20,14 @@ pub struct NamedLine {
 impl Party {
     /// Every receipt of the own records, with names.
     pub async fn audit(&self) -> Result<Vec<NamedLine>, JourneyError> {
-        let names: BTreeMap<GrantId, String> = self
+        let mut names: BTreeMap<GrantId, String> = self
             .grants()?
             .into_iter()
             .map(|(id, given)| (id, given.artefact.name))
             .collect();
+        for grant in self.unopened_consents()? {
+            names.insert(grant.id, self.name_of_reader(grant.reader)?);
+        }
         Ok(self
             .audit_trail()
             .await?

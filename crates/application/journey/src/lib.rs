@@ -110,6 +110,7 @@ mod stage;
 mod sync;
 mod together;
 mod tombstone;
+mod unopened;
 mod verify;
 mod views;
 mod wipe;

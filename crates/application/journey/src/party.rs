@@ -58,6 +58,8 @@ pub(crate) mod table {
     pub(crate) const READ_BY: &str = "read-by";
     pub(crate) const LOOKS: &str = "looks";
     pub(crate) const MISSED: &str = "missed";
+    /// Own consents of which nobody has the object now: what the chain says of them.
+    pub(crate) const ON_CHAIN: &str = "own-consents-on-chain";
     /// Blocks that were fetched for records that are not decided yet.
     pub(crate) const STAGED: &str = "staged";
     pub(crate) const ELSEWHERE: &str = "elsewhere";

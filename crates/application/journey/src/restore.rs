@@ -7,6 +7,7 @@ use medibloc_keys::Phrase;
 use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, GrantId, Role};
 
+use crate::accept::is_missing;
 use crate::caught::caught;
 use crate::grant::GivenGrant;
 use crate::grant::deliver::{Delivery, delivery_key};
@@ -14,6 +15,7 @@ use crate::pairing::{Contact, ContactCard};
 use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
+use crate::unopened::opened;
 use crate::{JourneyError, Party, Ports, SyncReport};
 
 /// Stands while consents are missing.
@@ -146,7 +148,7 @@ impl Party {
             if !self.concerns(&own, event)? {
                 continue;
             }
-            match caught("consent", self.find_consent(event)).await {
+            match caught("consent", self.find_or_note(event)).await {
                 Ok(true) => {
                     found += 1;
                     if let Event::Granted(grant) = event {
@@ -240,7 +242,15 @@ impl Party {
         {
             return Ok(());
         }
-        self.find_consent(event).await.map(drop)
+        self.find_or_note(event).await.map(drop)
+    }
+
+    /// A consent, or what the chain says of it if it has ended and nobody has its object.
+    async fn find_or_note(&self, event: &Event) -> Result<bool, JourneyError> {
+        match self.find_consent(event).await {
+            Ok(found) => Ok(found),
+            Err(error) => self.unopened_consent(event, error).await.map(|()| false),
+        }
     }
 
     /// A key list that another device of this phrase gave.
@@ -254,7 +264,14 @@ impl Party {
         if self.ports.vault.get(table::DELIVERIES, &key)?.is_some() {
             return Ok(());
         }
-        self.find_change(event).await.map(drop)
+        let done = self.find_change(event).await.map(drop);
+        let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
+        match (done, given.and_then(|given| given.artefact.grant)) {
+            (Err(error), Some(grant)) if is_missing(&error) && self.has_ended(&grant).await? => {
+                Ok(())
+            }
+            (done, _) => done,
+        }
     }
 
     async fn find_consent(&self, event: &Event) -> Result<bool, JourneyError> {
@@ -299,6 +316,7 @@ impl Party {
         self.ports.vault.apply(vec![
             change(table::CONTACTS, contact.own.as_bytes(), &contact),
             change(table, id.as_bytes(), &GivenGrant::new(owner, artefact)),
+            opened(id),
         ])?;
         Ok(true)
     }

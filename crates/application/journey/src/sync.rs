@@ -179,8 +179,8 @@ impl Party {
         let (events, next) = self.events_from(start.next).await?;
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
-        let over = self.already_over(&events)?;
         self.queue(&mut own, &events, &capsules)?;
+        let over = self.already_over(&own, &events)?;
         let mut complete = true;
         for (at, event) in &events {
             if over.contains(at) || matches!(event, Event::Anchored(_)) {
@@ -368,8 +368,8 @@ impl Party {
                 };
                 let key = [record.as_bytes().as_slice(), receipt.as_bytes()].concat();
                 self.put(table::READ_BY, &key, &read)?;
-                match self.row::<GivenGrant>(table::GRANTS, grant.as_bytes())? {
-                    Some(given) => report.reads.push((*record, given.artefact.name)),
+                match self.reader_name(*grant, *reader)? {
+                    Some(name) => report.reads.push((*record, name)),
                     // A restore that lacks consents says so, and takes it back when the consent comes.
                     None if self.is_restoring()? => {
                         let alarm = format!(
@@ -510,9 +510,10 @@ impl Party {
     }
 
     /// Grants and deliveries to this reader that a later event takes back: no node gives out their objects any more,
-    /// and nobody needs them.
+    /// and nobody needs them. Own consents are part of the history, ended or not.
     fn already_over(
         &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
         events: &[(EventRef, Event)],
     ) -> Result<BTreeSet<EventRef>, JourneyError> {
         let mut held: BTreeMap<GrantId, (AccountId, AccountId)> = self
@@ -540,6 +541,9 @@ impl Party {
                 }
                 Event::Granted(Grant { id, .. }) | Event::Delivered { grant: id, .. } => {
                     let pair = held.get(id);
+                    if pair.is_some_and(|(owner, _)| own.contains_key(owner)) {
+                        continue;
+                    }
                     let is_over = ended.contains(id)
                         || pair.is_some_and(|pair| {
                             of_owner.contains(&pair.0) || of_pair.contains(pair)

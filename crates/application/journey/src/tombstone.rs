@@ -120,11 +120,9 @@ impl Party {
                 known.reads += 1;
                 continue;
             }
-            let given: Option<GivenGrant> = self.row(table::GRANTS, read.grant.as_bytes())?;
-            let name = given.map_or_else(
-                || format!("unknown reader {}", read.reader),
-                |given| given.artefact.name,
-            );
+            let name = self
+                .reader_name(read.grant, read.reader)?
+                .unwrap_or_else(|| format!("unknown reader {}", read.reader));
             let purge = erasure
                 .purges
                 .iter()

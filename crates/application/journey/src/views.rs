@@ -289,6 +289,27 @@ impl Party {
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
             views.push(view_of(&given, &grant, &records, state));
         }
+        for grant in self.unopened_consents()? {
+            let terms = &grant.terms;
+            let records = match terms.scope {
+                Scope::One(record) => vec![record],
+                _ => Vec::new(),
+            };
+            let revoked = self.ports.facts.grant(&grant).await?.revoked;
+            views.push(GrantView {
+                id: grant.id.to_string(),
+                name: self.name_of_reader(grant.reader)?,
+                scope: scope_word(terms.scope).into(),
+                records: ids(&records),
+                purpose: "unknown".into(),
+                reason: "nobody has its object any more; this is what the chain says".into(),
+                from: terms.from.0,
+                until: terms.until.0,
+                state: state_of(false, revoked, terms.until, now),
+                purged: false,
+                files_kept: 0,
+            });
+        }
         for (id, given) in self.write_grants()? {
             let Some(write) = given.artefact.write else {
                 continue;

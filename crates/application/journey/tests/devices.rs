@@ -11,7 +11,7 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{Change, Network, Pace, Party, VaultPort, medical_only};
+use medibloc_journey::{Change, GrantState, Network, Pace, Party, VaultPort, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::{AccountId, Draft, LossReport, Role};
 use medibloc_store::Store as _;
@@ -196,6 +196,121 @@ async fn every_index_that_was_skipped_is_found_when_it_is_registered() {
     };
     assert!(indices(&laptop).len() > 2, "spare ones are registered");
     assert_eq!(indices(&phone), indices(&laptop));
+}
+
+/// A laptop that granted a record to a clinic, which read it; nothing of it has reached the phone, which `phone` makes.
+async fn read_under_a_grant_of_the_laptop(
+    world: &Arc<World>,
+) -> (
+    Party,
+    Party,
+    medibloc_record::RecordId,
+    medibloc_record::GrantId,
+) {
+    let laptop = Party::new(phrase(1).seed(), Role::Person, world.ports());
+    let record = laptop.write_own(draft("x")).await.unwrap().record;
+    laptop.sync().await.unwrap();
+    let (clinic, owner) = pair(world, &laptop, 3, "Bit Clinic").await;
+    laptop.sync().await.unwrap();
+    laptop.confirm(owner).unwrap();
+    let (phone, _) = Party::restore(&phrase(1), Role::Person, world.ports())
+        .await
+        .unwrap();
+    let until = world.ports().clock.now().plus(WEEK);
+    clinic
+        .ask(owner, Purpose::Treatment, "care", until)
+        .await
+        .unwrap();
+    laptop.sync().await.unwrap();
+    let request = laptop.requests().unwrap().pop().unwrap();
+    let grant = laptop.approve(&request, record, until).await.unwrap();
+    clinic.sync().await.unwrap();
+    clinic.read(record).await.unwrap();
+    (laptop, phone, record, grant)
+}
+
+async fn end(
+    laptop: &Party,
+    end: End,
+    record: medibloc_record::RecordId,
+    grant: medibloc_record::GrantId,
+) {
+    match end {
+        End::Revoke => laptop.revoke(grant).await.unwrap(),
+        End::Everything => laptop.revoke_everything().await.unwrap(),
+        End::Erase => drop(laptop.erase(record).await.unwrap()),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Revoke,
+    Everything,
+    Erase,
+}
+
+/// Newcomer N4: own consents that had ended by the time of a sync were skipped, so their reads were alarms for ever.
+#[tokio::test]
+async fn reads_under_own_consents_that_have_ended_since_are_no_alarm() {
+    for how in [End::Revoke, End::Everything, End::Erase] {
+        let world = World::new(6);
+        let (laptop, phone, record, grant) = read_under_a_grant_of_the_laptop(&world).await;
+        end(&laptop, how, record, grant).await;
+        let report = phone.sync().await.unwrap();
+        assert_eq!(report.alarms, Vec::<String>::new(), "{how:?}");
+        assert_eq!(report.reads, [(record, "Bit Clinic".to_owned())], "{how:?}");
+        assert_eq!(phone.alarms().unwrap(), Vec::<String>::new());
+        assert_eq!(phone.audit().await.unwrap()[0].name, "Bit Clinic");
+        let (_, given) = phone.grants().unwrap().pop().unwrap();
+        assert_eq!(given.revoked, !matches!(how, End::Erase), "{how:?}");
+    }
+}
+
+/// The same where no node has the consent's object any more: the chain says that an own address signed it.
+#[tokio::test]
+async fn own_consents_without_an_object_are_kept_as_the_chain_says() {
+    for how in [End::Revoke, End::Everything, End::Erase] {
+        let world = World::new(7);
+        let (laptop, _, record, grant) = read_under_a_grant_of_the_laptop(&world).await;
+        end(&laptop, how, record, grant).await;
+        let (_, given) = laptop.grants().unwrap().pop().unwrap();
+        let given = given.artefact.grant.unwrap();
+        let cid = Cid::from_dag_cbor_digest(given.terms.digest.to_bytes());
+        for restored in [false, true] {
+            let mut ports = world.ports();
+            ports.network = Arc::new(Without(world.ports().network, cid));
+            let phone = Party::new(phrase(1).seed(), Role::Person, ports);
+            let (phone, report) = if restored {
+                let (phone, report) = phone.restored().await.unwrap();
+                assert_eq!(report.missing, Vec::<String>::new());
+                (phone, report.sync)
+            } else {
+                let report = phone.sync().await.unwrap();
+                (phone, report)
+            };
+            assert_eq!(report.alarms, Vec::<String>::new(), "{how:?}");
+            assert_eq!(report.missed, Vec::<String>::new(), "{how:?}");
+            assert_eq!(report.later, Vec::<String>::new(), "{how:?}");
+            let [(read, name)] = report.reads.as_slice() else {
+                panic!("{how:?}: {report:?}");
+            };
+            assert_eq!(*read, record);
+            assert!(name.contains(&given.reader.to_string()), "{name}");
+            let views = phone.given_views().await.unwrap();
+            let view = views.iter().find(|view| view.id == grant.to_string());
+            let state = view.map(|view| view.state).unwrap();
+            assert_eq!(
+                state == GrantState::Revoked,
+                !matches!(how, End::Erase),
+                "{state:?}"
+            );
+            assert!(
+                phone.audit().await.unwrap()[0]
+                    .name
+                    .contains("another device")
+            );
+        }
+    }
 }
 
 /// Structure, rank 4: the object of a grant is missing at the node when its event comes. Before, the cursor passed and

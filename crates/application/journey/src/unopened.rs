@@ -1,0 +1,105 @@
+//! Own consents of which nobody has the object: another device of the phrase gave them, and a node forgets the object of
+//! what was revoked or erased. What the chain says of them is kept: an own address signed it, so it is no alarm.
+
+use medibloc_consent::{Grant, Scope};
+use medibloc_ledger::Event;
+use medibloc_record::{AccountId, GrantId};
+
+use crate::accept::{is_missing, is_temporary};
+use crate::party::table;
+use crate::{JourneyError, Party};
+
+impl Party {
+    /// After an own consent's object could not be had: keeps what the chain says. No error if nothing more is needed,
+    /// because the consent has ended.
+    ///
+    /// # Errors
+    /// The one that was given, if the object is to be looked for again; also if it is there and does not open, for then it
+    /// was made by somebody else who has the key.
+    pub(crate) async fn unopened_consent(
+        &self,
+        event: &Event,
+        error: JourneyError,
+    ) -> Result<(), JourneyError> {
+        let Event::Granted(grant) = event else {
+            return Err(error);
+        };
+        if !is_missing(&error) && !is_temporary(&error) {
+            return Err(error);
+        }
+        self.put(table::ON_CHAIN, grant.id.as_bytes(), grant)?;
+        match is_missing(&error) && self.has_ended(grant).await? {
+            true => Ok(()),
+            false => Err(error),
+        }
+    }
+
+    /// Whether a consent opens nothing any more, as the chain says.
+    pub(crate) async fn has_ended(&self, grant: &Grant) -> Result<bool, JourneyError> {
+        if grant.terms.until <= self.chain_now().await?
+            || self.ports.facts.grant(grant).await?.revoked
+        {
+            return Ok(true);
+        }
+        let Scope::One(record) = grant.terms.scope else {
+            return Ok(false);
+        };
+        let facts = self.ports.facts.record(record).await?;
+        Ok(facts.is_some_and(|facts| facts.erased))
+    }
+
+    /// Own consents that only the chain tells of.
+    pub(crate) fn unopened_consents(&self) -> Result<Vec<Grant>, JourneyError> {
+        self.rows(table::ON_CHAIN)
+    }
+
+    /// Whose address reads under an own consent; none if no own address gave it.
+    pub(crate) fn reader_name(
+        &self,
+        grant: GrantId,
+        reader: AccountId,
+    ) -> Result<Option<String>, JourneyError> {
+        let given: Option<crate::GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
+        if let Some(given) = given {
+            return Ok(Some(given.artefact.name));
+        }
+        let on_chain: Option<Grant> = self.row(table::ON_CHAIN, grant.as_bytes())?;
+        match on_chain.filter(|grant| grant.reader == reader) {
+            Some(_) => self.name_of_reader(reader).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The contact that gave this reader address, as far as this device was told.
+    pub(crate) fn name_of_reader(&self, reader: AccountId) -> Result<String, JourneyError> {
+        for contact in self.contacts()? {
+            let has = |(_, binding): &(_, medibloc_consent::Binding)| binding.reader == reader;
+            if contact.party == reader || contact.unused.iter().any(has) {
+                return Ok(contact.name);
+            }
+        }
+        for request in self.requests()? {
+            let readers = &request.request.readers;
+            if readers.iter().any(|(_, binding)| binding.reader == reader) {
+                return Ok(request.name);
+            }
+        }
+        for (_, given) in self.grants()? {
+            let grant = given.artefact.grant.as_ref();
+            if grant.is_some_and(|grant| grant.reader == reader) {
+                return Ok(given.artefact.name);
+            }
+        }
+        Ok(format!(
+            "the reader {reader}, to whom another device of this phrase gave a consent"
+        ))
+    }
+}
+
+/// The row goes when the object comes.
+pub(crate) fn opened(grant: GrantId) -> crate::ports::Change {
+    crate::ports::Change::Delete {
+        table: table::ON_CHAIN,
+        key: grant.as_bytes().to_vec(),
+    }
+}
