@@ -99,6 +99,7 @@ pub fn told(report: &SyncReport) -> Answer {
     let mut tell = |begin: &str, told: &mut dyn Iterator<Item = String>| {
         lines.extend(told.map(|text| format!("{begin}: {text}")));
     };
+    tell("done", &mut report.done.iter().cloned());
     tell("ALARM", &mut report.alarms.iter().cloned());
     tell(
         "read",
@@ -148,7 +149,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "later": report.later,
-        "declined": report.declined, "strangers": report.strangers,
+        "declined": report.declined, "done": report.done, "strangers": report.strangers,
         "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len();

@@ -78,13 +78,14 @@ impl Party {
         Ok(vec![Change::Delete { table, key }])
     }
 
+    /// Marks consents as revoked that stand on chain; what is to be given only later is not meant.
     pub(crate) fn revoked_where(
         &self,
         ends: impl Fn(GrantId, &GivenGrant) -> bool,
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
         for (id, mut given) in self.grants()? {
-            if !given.revoked && ends(id, &given) {
+            if !given.revoked && ends(id, &given) && !self.is_to_be_given(id)? {
                 given.revoked = true;
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
@@ -98,7 +99,7 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
         for (id, mut given) in self.write_grants()? {
-            if !given.revoked && ends(&given) {
+            if !given.revoked && ends(&given) && !self.is_to_be_given(id)? {
                 given.revoked = true;
                 changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
             }

@@ -133,6 +133,7 @@ impl Party {
 
     /// Objects first, then the call, then what follows from it.
     pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
+        self.end_all_first(&errand).await?;
         let done = self.execute(&mut errand).await;
         match done {
             Ok(outcome) => {

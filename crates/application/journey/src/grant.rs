@@ -224,7 +224,8 @@ impl Party {
             })
         };
         for (id, given) in self.write_grants()? {
-            if same(&given) && !given.revoked {
+            let ends = self.ends_all(own)? && !self.is_to_be_given(id)?;
+            if same(&given) && !given.revoked && !ends {
                 return self.finish(&errand_key("grant", &[id.as_bytes()])).await;
             }
         }

@@ -12,6 +12,11 @@ use crate::party::{AddressUse, OwnAddress, table};
 use crate::ports::Change;
 use crate::{GivenGrant, JourneyError, Party};
 
+/// The key of the errand that takes back everything of an own address.
+fn all_key(own: AccountId) -> [u8; 32] {
+    errand_key("revoke-all", &[own.as_bytes()])
+}
+
 /// The plan that a class or all grant was given under ends with any of its grants.
 fn end_of_plan(given: &GivenGrant) -> Option<Change> {
     let scope = given.artefact.grant.as_ref().map(|grant| grant.terms.scope);
@@ -150,7 +155,7 @@ impl Party {
         owning.sort_by_cached_key(|own| (self.spread_key(), own.index));
         let mut due = None;
         for own in owning {
-            let key = errand_key("revoke-all", &[own.id().as_bytes()]);
+            let key = all_key(own.id());
             if self.errand(&key)?.is_some() {
                 self.finish(&key).await?;
                 continue;
@@ -171,6 +176,30 @@ impl Party {
             due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
         }
         Ok(())
+    }
+
+    /// Whether everything that an own address gave is about to be taken back, in an errand that has not ended.
+    pub(crate) fn ends_all(&self, own: AccountId) -> Result<bool, JourneyError> {
+        Ok(self.errand(&all_key(own))?.is_some())
+    }
+
+    /// Whether a consent is on its way and nothing of it has left: no revocation that the chain knows is about it.
+    pub(crate) fn is_to_be_given(&self, id: GrantId) -> Result<bool, JourneyError> {
+        let errand = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
+        Ok(errand.is_some_and(|errand| errand.is_unsent()))
+    }
+
+    /// Before a consent leaves: an order to take back everything of its address that stands. On chain it would end the new
+    /// consent, too, so it goes first, and the consent waits as long as it cannot.
+    pub(crate) async fn end_all_first(&self, errand: &Errand) -> Result<(), JourneyError> {
+        let gives = matches!(errand.call, Call::Grant { .. } | Call::GrantWrite(_));
+        if !gives || !errand.is_unsent() {
+            return Ok(());
+        }
+        match self.errand(&all_key(errand.own))? {
+            Some(order) => Box::pin(self.go_on(order)).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Sorts in random order, or not at all if nothing is put off.

@@ -69,6 +69,8 @@ pub struct SyncReport {
     pub refused: Vec<(RecordId, String)>,
     /// What the person must look at: a receipt that no grant of this vault explains.
     pub alarms: Vec<String>,
+    /// What was begun or planned before, and is done now.
+    pub done: Vec<String>,
     /// What could not be done now and is done by the next sync.
     pub later: Vec<String>,
 }
@@ -97,11 +99,17 @@ impl Party {
         // Without the chain no step can do anything: say so at once.
         self.ports.facts.head().await?;
         self.keep_ahead().await?;
-        if let Err(error) = self.resume_writes().await {
-            report.later.push(error.to_string());
+        match self.resume_writes().await {
+            Ok(written) => report.done.extend(written.iter().map(|written| {
+                let (record, have, all) = (written.record, written.acknowledged, written.keepers);
+                format!(
+                    "record {record} is stored and anchored; {have} of {all} keepers hold a share"
+                )
+            })),
+            Err(error) => report.later.push(error.to_string()),
         }
         self.resume_restore(&mut report.later).await?;
-        self.resume_errands(&mut report.later).await?;
+        self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         // What one step cannot do now keeps none of the others from theirs.
         let done = self.sync_mail(&mut report).await;
@@ -122,7 +130,7 @@ impl Party {
     pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
         let mut report = SyncReport::default();
         self.keep_ahead().await?;
-        self.resume_errands(&mut report.later).await?;
+        self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
         Ok(report)
@@ -423,7 +431,11 @@ impl Party {
         if own.contains_key(&owner) {
             for (id, mut given) in self.write_grants()? {
                 let to = given.artefact.write.map(|write| write.author);
-                if given.own == owner && (author.is_none() || to == author) && !given.revoked {
+                if given.own == owner
+                    && (author.is_none() || to == author)
+                    && !given.revoked
+                    && !self.is_to_be_given(id)?
+                {
                     given.revoked = true;
                     changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
                 }
@@ -500,7 +512,10 @@ impl Party {
             let Some(grant) = given.artefact.grant.as_ref() else {
                 continue;
             };
-            if given.own == owner && !given.revoked && self.ports.facts.grant(grant).await?.revoked
+            if given.own == owner
+                && !given.revoked
+                && !self.is_to_be_given(id)?
+                && self.ports.facts.grant(grant).await?.revoked
             {
                 ended.insert(id);
             }

@@ -324,6 +324,58 @@ async fn revoking_everything_starts_now_and_ends_within_the_hour() {
     assert_eq!(story.times(revoked).await, [story.now().0; 3]);
 }
 
+/// Newcomer N3: the planned revocation of everything of an address also ended consents that were given after the order.
+#[tokio::test]
+async fn an_order_to_take_back_everything_ends_what_stood_then_and_nothing_newer() {
+    for is_hurried in [false, true] {
+        let story = Story::new(12).await;
+        let records = story.write().await;
+        story.live(&[], 3 * DAY).await;
+        let patient = &story.patient;
+        let give = async || {
+            let request = story.request().await;
+            let mut given = Vec::new();
+            for record in &records {
+                let until = request.request.until;
+                given.push(patient.approve(&request, *record, until).await.unwrap());
+            }
+            given
+        };
+        let old = give().await;
+        let sooner = Sooner::Grants(old.clone());
+        patient.bring_forward(&sooner).await.unwrap();
+        patient.revoke_everything().await.unwrap();
+        let waiting = patient.planned_of(&Sooner::Revocations).unwrap();
+        assert_eq!(waiting.len(), 2, "one went at once");
+        let new = give().await;
+        assert!(new.iter().all(|id| !old.contains(id)));
+        if is_hurried {
+            let sooner = Sooner::Grants(new.clone());
+            patient.bring_forward(&sooner).await.unwrap();
+            assert_eq!(patient.planned_of(&Sooner::Revocations).unwrap(), []);
+        }
+        let until = story.now().plus(HOUR + 30 * MINUTE);
+        let mut done = Vec::new();
+        while story.now() < until {
+            story.world.pass(10 * MINUTE);
+            done.extend(patient.sync().await.unwrap().done);
+        }
+        let told = |what: &str| done.iter().filter(|done| *done == what).count();
+        let expected = if is_hurried { 0 } else { 2 };
+        assert_eq!(told("revocation of everything"), expected, "{done:?}");
+        story.live(&[], 3 * DAY).await;
+        for (id, given) in patient.grants().unwrap() {
+            let grant = given.artefact.grant.unwrap();
+            let facts = story.world.ports().facts;
+            let on_chain = facts.grant(&grant).await.unwrap();
+            assert_eq!(given.revoked, old.contains(&id), "as it is shown");
+            assert_eq!(on_chain.revoked, old.contains(&id), "as it is");
+        }
+        let granted = |event: &Event| matches!(event, Event::Granted(_));
+        assert_eq!(story.times(granted).await.len(), 6);
+    }
+}
+
 #[tokio::test]
 async fn spare_addresses_are_registered_ahead_singly_and_tell_no_role() {
     let story = Story::new(9).await;

@@ -38,7 +38,8 @@ impl Party {
                 !matches!(terms.scope, Scope::One(_)) && terms.until > now && !given.revoked
             });
             let begun = errand_key("grant", &[id.as_bytes()]);
-            if !standing || self.errand(&begun)?.is_some() {
+            // What is about to be taken back gets nothing more.
+            if !standing || self.errand(&begun)?.is_some() || self.ends_all(given.own)? {
                 continue;
             }
             match self.deliver_under(id, &given).await {

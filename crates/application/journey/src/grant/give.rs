@@ -101,13 +101,24 @@ impl Party {
         Ok(given)
     }
 
-    /// The grant that answered the same before.
+    /// The grant that answered the same before, and is not about to be taken back.
     pub(crate) fn given_before(
         &self,
         own: &OwnAddress,
         offer: &Offer<'_>,
     ) -> Result<Option<GrantId>, JourneyError> {
-        Ok(self.grants()?.into_iter().find_map(|(id, given)| {
+        let ends_all = self.ends_all(own.id())?;
+        let mut grants = self.grants()?;
+        if ends_all {
+            let mut later = Vec::new();
+            for (id, given) in grants {
+                if self.is_to_be_given(id)? {
+                    later.push((id, given));
+                }
+            }
+            grants = later;
+        }
+        Ok(grants.into_iter().find_map(|(id, given)| {
             let terms = &given.artefact.grant.as_ref()?.terms;
             let same = given.own == own.id()
                 && given.answers(&offer.request.id)

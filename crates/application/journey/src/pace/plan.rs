@@ -85,19 +85,30 @@ impl Party {
 
     /// Acts that are put off, the next first.
     pub fn planned(&self) -> Result<Vec<Planned>, JourneyError> {
-        let mut planned = Vec::new();
-        for errand in self.errands()? {
-            if let Some(due) = errand.due.filter(|_| errand.is_unsent()) {
-                let due = self.waits_until(&errand)?.unwrap_or(due);
-                let what = errand.what;
-                planned.push(Planned { what, due });
-            }
-        }
+        let mut planned = self.planned_of(&Sooner::All)?;
         for read in self.rows::<PlannedRead>(table::READ_PLANS)? {
             planned.push(Planned {
                 what: format!("read of record {}", read.record),
                 due: read.due,
             });
+        }
+        planned.sort_by_key(|planned| planned.due);
+        Ok(planned)
+    }
+
+    /// Calls that are put off, of these alone, the next first.
+    pub fn planned_of(&self, of: &Sooner) -> Result<Vec<Planned>, JourneyError> {
+        let wanted = self.wanted(of)?;
+        let mut planned = Vec::new();
+        for errand in self.errands()? {
+            if !is_wanted(of, &errand, &wanted) {
+                continue;
+            }
+            if let Some(due) = errand.due.filter(|_| errand.is_unsent()) {
+                let due = self.waits_until(&errand)?.unwrap_or(due);
+                let what = errand.what;
+                planned.push(Planned { what, due });
+            }
         }
         planned.sort_by_key(|planned| planned.due);
         Ok(planned)
@@ -127,7 +138,7 @@ impl Party {
     /// In one pass only one own address does what was put off. Whatever else is due (the agent was away, or two times
     /// fell together) is put off again: else the first pass after a night would show which addresses belong together.
     /// Revocations never wait for that.
-    pub(crate) async fn resume_errands(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
+    pub(crate) async fn resume_errands(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let mut errands = Vec::new();
         for errand in self.errands()? {
             if !self.is_planned(&errand)? {
@@ -149,15 +160,18 @@ impl Party {
                 }
                 acted = Some(errand.own);
             }
+            // A revocation may have gone before its time, ahead of a consent of its address.
+            if self.errand(&errand.key)?.is_none() {
+                continue;
+            }
             let what = errand.what.clone();
-            if let Err(error) = self.go_on(errand).await {
-                if matches!(error, JourneyError::Port(PortError::Vault { .. })) {
-                    return Err(error);
-                }
-                later.push(format!("{what}: {error}"));
+            match self.go_on(errand).await {
+                Ok(_) => report.done.push(what),
+                Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                Err(error) => report.later.push(format!("{what}: {error}")),
             }
         }
-        self.resume_reads(acted, later).await
+        self.resume_reads(acted, &mut report.later).await
     }
 
     async fn resume_reads(
@@ -203,8 +217,14 @@ impl Party {
         Ok(held.iter().find(has).map(|held| held.own))
     }
 
-    /// A grant of one record comes after its acceptance, a delivery after its grant.
+    /// A grant of one record comes after its acceptance, a delivery after its grant, and any consent after the end of what
+    /// its address gave before.
     fn must_wait(&self, errand: &Errand) -> Result<bool, JourneyError> {
+        if matches!(errand.call, Call::Grant { .. } | Call::GrantWrite(_))
+            && self.ends_all(errand.own)?
+        {
+            return Ok(true);
+        }
         let before = match &errand.call {
             Call::Grant { grant, .. } => match grant.terms.scope {
                 Scope::One(record) => accept_key(record),
