@@ -153,6 +153,41 @@ async fn reading_and_asking_in_haste_say_first_what_they_show() {
     assert_eq!(count(&world, registered).await, before);
 }
 
+/// Newcomer N2: exit 2 said that it must be meant, and the consents to everything were kept and went later.
+#[tokio::test]
+async fn consents_that_are_held_back_are_neither_given_nor_planned() {
+    for answers in [false, true] {
+        let world = World::new(93);
+        let patient = party(&world, 1, Role::Person, Pace::PERSON);
+        clinic(&world, &patient, 2, "Hana Hospital").await;
+        let (bit, bits_owner) = clinic(&world, &patient, 3, "Bit Clinic").await;
+        say(&bit, &["request", "create", &bits_owner]).await;
+        say(&patient, &["sync"]).await;
+        let give: &[&str] = if answers {
+            &["request", "approve", "bit", "--all"]
+        } else {
+            &["grant", "create", "--to", "bit", "--all"]
+        };
+        let planned = say(&patient, &["status"]).await["planned"].clone();
+        let hurried = [give, &["--now"]].concat();
+        let said = held_back(&patient, &hurried).await;
+        assert!(said.contains("2 of your addresses act"), "{said}");
+        assert!(said.contains("nothing of it is given or planned"), "{said}");
+        let given = say(&patient, &["grant", "list"]).await;
+        assert_eq!(given["given"], serde_json::json!([]), "{give:?}");
+        assert_eq!(say(&patient, &["status"]).await["planned"], planned);
+        for _ in 0..20 * 48 {
+            world.pass(1_800);
+            patient.catch_up().await.unwrap();
+        }
+        let granted = |event: &Event| matches!(event, Event::Granted(_));
+        assert_eq!(count(&world, granted).await, 0, "{give:?}");
+        let meant = [hurried.as_slice(), &["--yes"]].concat();
+        say(&patient, &meant).await;
+        assert_eq!(count(&world, granted).await, 2, "{give:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_home_that_puts_nothing_off_has_said_so_once() {
     let world = World::new(92);

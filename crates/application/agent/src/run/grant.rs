@@ -87,15 +87,10 @@ async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
     ))
 }
 
-/// Sends consents at once if somebody waits; says first what that shows. Gives what is to be told of the time.
+/// Sends consents at once if somebody waits. Gives what is to be told of the time.
 async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<String, Problem> {
     let what = Sooner::Grants(grants);
     if haste.now {
-        super::must_be_meant(
-            &party.haste(&what)?,
-            haste,
-            "until then it goes at random times, one address at a time",
-        )?;
         party.bring_forward(&what).await?;
         return Ok(String::new());
     }
@@ -197,6 +192,14 @@ pub(super) async fn approve(
             Extent::Classes(ClassSet::of(&classes))
         }
     };
+    if haste.now {
+        // Before anything is kept: a refusal gives nothing, now or later.
+        super::must_be_meant(
+            &party.haste_of_all(request, extent)?,
+            haste,
+            "nothing of it is given or planned now; without `--now` it goes at random times, one address at a time",
+        )?;
+    }
     let AllGranted { grants, waiting } = party
         .approve_all(request, extent, scope.up_to.into(), until)
         .await?;

@@ -13,8 +13,9 @@ use crate::grant::give::{KEYS_IN_A_LIST, Offer};
 use crate::grant::{GivenGrant, PendingRequest};
 use crate::mail::Message;
 use crate::outbox::letter_row;
+use crate::pace::together;
 use crate::party::{AddressUse, OwnAddress, table};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{Haste, JourneyError, Party, SyncReport};
 
 /// How much of a person's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,30 @@ impl Party {
             self.ports.vault.apply(vec![forget_plan(&request.id)])?;
         }
         done
+    }
+
+    /// What [`Party::approve_all`] would show if all of it went at once; nothing to a pace that puts nothing off, whose owner
+    /// said so. Nothing is kept.
+    pub fn haste_of_all(
+        &self,
+        request: &PendingRequest,
+        extent: Extent,
+    ) -> Result<Vec<Haste>, JourneyError> {
+        if self.ports.pace.is_now() {
+            return Ok(Vec::new());
+        }
+        let contact = self.confirmed(request.own)?;
+        let (mut acting, mut fresh) = (0, 0);
+        for own in self.owning_addresses()? {
+            if let Some((id, _)) = self.given_under(&request.id, &own, extent.scope())? {
+                acting += usize::from(self.is_to_be_given(id)?);
+            } else if self.reader_for(&own, &contact, request)?.is_some() {
+                fresh += 1;
+            }
+        }
+        // Each needs a reader address of its own, and those for which none is left wait.
+        let readers = request.request.readers.len() + contact.unused.len();
+        Ok(together(acting + fresh.min(readers)))
     }
 
     /// Goes on with every plan.

@@ -57,11 +57,11 @@ impl Party {
     pub fn haste(&self, what: &Sooner) -> Result<Vec<Haste>, JourneyError> {
         let wanted = self.wanted(what)?;
         let errands = self.errands()?.into_iter();
-        let own = errands
+        let own: BTreeSet<AccountId> = errands
             .filter(|errand| errand.is_unsent() && is_wanted(what, errand, &wanted))
             .map(|errand| errand.own)
             .collect();
-        Ok(together(&own))
+        Ok(together(own.len()))
     }
 
     /// What reading these records at once would show; nothing to a pace that puts nothing off, whose owner said so.
@@ -81,7 +81,7 @@ impl Party {
                     .any(|key| records.contains(&key.anchor.record_id()))
         };
         let own: BTreeSet<AccountId> = held.iter().filter(opens).map(|held| held.own).collect();
-        let mut shown = together(&own);
+        let mut shown = together(own.len());
         if !own.is_empty() {
             shown.push(Haste::Hour {
                 addresses: own.len(),
@@ -114,8 +114,7 @@ impl Party {
     }
 }
 
-fn together(own: &BTreeSet<AccountId>) -> Vec<Haste> {
-    let addresses = own.len();
+pub(crate) fn together(addresses: usize) -> Vec<Haste> {
     match addresses {
         0 | 1 => Vec::new(),
         _ => vec![Haste::Together { addresses }],
