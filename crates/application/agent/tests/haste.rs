@@ -8,7 +8,7 @@ use clap::Parser;
 use medibloc_agent::answer::code;
 use medibloc_agent::{Answer, Command, Problem, run};
 use medibloc_journey::memory::World;
-use medibloc_journey::{Pace, Party};
+use medibloc_journey::{Pace, Party, Sooner};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Event, Events as _};
 use medibloc_record::Role;
@@ -186,6 +186,48 @@ async fn consents_that_are_held_back_are_neither_given_nor_planned() {
         say(&patient, &meant).await;
         assert_eq!(count(&world, granted).await, 2, "{give:?}");
     }
+}
+
+/// Newcomer N10: spare registrations were counted as revocations, and their days told as the hour.
+#[tokio::test]
+async fn taking_back_everything_counts_revocations_alone() {
+    let world = World::new(94);
+    let patient = party(&world, 1, Role::Person, Pace::PERSON);
+    let revoke = ["grant", "revoke", "--everything"];
+    let told = try_say(&patient, &revoke).await.unwrap();
+    assert_eq!(told.value["waiting"], 0);
+    assert!(
+        told.text.contains("nothing is to be taken back"),
+        "{}",
+        told.text
+    );
+    for (seed, name) in [(2, "Hana"), (3, "Bit"), (4, "Cedar")] {
+        clinic(&world, &patient, seed, name).await;
+        let words = ["grant", "create", "--to", name, "--write", "--now"];
+        say(&patient, &words).await;
+    }
+    assert!(!patient.planned().unwrap().is_empty(), "spare addresses");
+    let (told, now) = (
+        try_say(&patient, &revoke).await.unwrap(),
+        world.ports().clock.now(),
+    );
+    assert_eq!(told.value["waiting"], 2, "{}", told.text);
+    assert!(told.text.contains("2 more do so"), "{}", told.text);
+    let last = patient.planned_of(&Sooner::Revocations).unwrap();
+    let last = last.last().unwrap().due;
+    assert!(last.since(now) <= 3_600);
+    let last = jiff::Timestamp::from_second(i64::try_from(last.0).unwrap()).unwrap();
+    assert!(told.text.contains(&last.to_string()), "{}", told.text);
+    world.pass(3_600);
+    say(&patient, &["sync"]).await;
+    let now = [revoke.as_slice(), &["--now"]].concat();
+    let told = try_say(&patient, &now).await.unwrap();
+    assert_eq!(told.value["waiting"], 0);
+    assert!(
+        told.text.contains("nothing is to be taken back"),
+        "{}",
+        told.text
+    );
 }
 
 #[tokio::test]

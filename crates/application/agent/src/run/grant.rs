@@ -2,7 +2,8 @@
 
 use medibloc_consent::ClassSet;
 use medibloc_journey::{
-    AccessRequest, AllGranted, Extent, GrantView, Party, PendingRequest, Sooner, medical_only,
+    AccessRequest, AllGranted, Extent, GrantState, GrantView, Party, PendingRequest, Sooner,
+    medical_only,
 };
 use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
@@ -65,13 +66,25 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
 }
 
 async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
+    let given = party.given_views().await?;
+    let stands = |view: &GrantView| matches!(view.state, GrantState::Pending | GrantState::Live);
+    let standing = given.iter().filter(|view| stands(view)).count();
     party.revoke_everything().await?;
     if now {
         party.bring_forward(&Sooner::Revocations).await?;
     }
-    let planned = party.planned()?;
+    let planned = party.planned_of(&Sooner::Revocations)?;
     let text = match planned.last() {
+        None if standing == 0 => {
+            "nothing is to be taken back: no consent stands that this home knows of".to_owned()
+        }
         None => "every consent is taken back".to_owned(),
+        Some(last) if standing == 0 => format!(
+            "nothing is to be taken back: no consent stands that this home knows of; in case another device gave one, the \
+             chain is told all the same, for {} more of your addresses one by one until {}",
+            planned.len(),
+            find::moment(last.due)
+        ),
         Some(last) => format!(
             "one address has taken back everything; {} more do so one by one until {}, so that nobody sees that they \
              belong together; keep `medibloc serve` running or run `medibloc sync` then; `--everything --now` does it \
