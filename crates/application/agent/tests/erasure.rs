@@ -55,6 +55,8 @@ struct Homes {
     patient: Party,
     clinic: Party,
     record: String,
+    /// The blocks of the record's parts.
+    parts: Vec<Cid>,
 }
 
 impl Homes {
@@ -96,11 +98,15 @@ impl Homes {
         )
         .await;
         say(&clinic, &["sync"]).await;
+        let kept = patient.record(record.parse().unwrap()).unwrap();
+        let parts = kept.manifest.unwrap().parts;
+        let parts = parts.iter().map(|part| part.cid).collect();
         Self {
             folder,
             patient,
             clinic,
             record,
+            parts,
         }
     }
 
@@ -240,6 +246,37 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
             length < 200_000,
             "{home}: {length} bytes, written after the wipe alone"
         );
+    }
+}
+
+/// Newcomer N9: a reader that was told so before its sync could still write out its copy.
+#[tokio::test]
+async fn a_copy_goes_with_the_first_refusal_before_any_sync() {
+    for (end, expected) in [("erase", code::ERASED), ("revoke", code::REFUSED)] {
+        let homes = Homes::new(4).await;
+        let (patient, clinic, record) = (&homes.patient, &homes.clinic, homes.record.as_str());
+        say(clinic, &["read", record]).await;
+        let kept = say(clinic, &["read", record, "--kept"]).await;
+        assert_eq!(text(&kept, "/record"), record);
+        let words: &[&str] = match end {
+            "erase" => &["record", "erase", record, "--yes"],
+            _ => &["grant", "revoke", "--everything"],
+        };
+        say(patient, words).await;
+        let out = homes.path("never.xml");
+        for more in [["--out", &out].as_slice(), &["--kept", "--out", &out]] {
+            let words = [&["read", record], more].concat();
+            let problem = try_say(clinic, &words).await.unwrap_err();
+            assert_eq!(problem.code, expected, "{words:?}: {}", problem.message);
+            assert!(!Path::new(&out).exists(), "{words:?}");
+        }
+        let parts = &homes.parts;
+        let vault = &clinic.ports().vault;
+        assert!(parts.iter().all(|cid| vault.blob(cid).unwrap().is_none()));
+        let told = say(patient, &["sync"]).await;
+        say(clinic, &["sync"]).await;
+        let told = format!("{}\n{}", told.text, say(patient, &["sync"]).await.text);
+        assert!(told.contains("purged"), "the owner is told: {told}");
     }
 }
 

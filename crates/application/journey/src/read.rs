@@ -2,7 +2,7 @@
 
 use medibloc_consent::{KeeperReply, KeeperRequest, Reason, SignedReply, SignedRequest};
 use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover};
-use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Outcome, Receipt};
+use medibloc_ledger::{Call, CommitteeFacts, Event, KeeperFacts, Outcome, Receipt};
 use medibloc_record::{
     AccountId, GrantId, KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId,
     SignedAttestation, Timestamp,
@@ -16,8 +16,9 @@ use crate::errand::{Luggage, errand_key};
 use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
+use crate::sync::Cursor;
 use crate::together::{Asked, first};
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, SyncReport};
 
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
@@ -78,15 +79,57 @@ pub struct ReadRecord {
 }
 
 impl Party {
-    /// Opens a record under a held grant.
+    /// Opens a record under a held grant. Refused because it was erased or the grant revoked, it purges what is kept of it
+    /// in the same act.
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_some() {
             return Err(self.erased_error(record)?);
         }
         let (held, key) = self.held_key(record)?;
         let own = self.own_address(held.own)?;
-        let receipt = self.open_read(&own, &held, &key).await?;
-        self.read_with(&own, &held, &key, receipt).await
+        let opened = match self.open_read(&own, &held, &key).await {
+            Ok(receipt) => self.read_with(&own, &held, &key, receipt).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.after_refusal(record, &held, error).await?),
+        }
+    }
+
+    /// What is known of a refusal: if the chain says that it is for good, nothing of the record stays here, whenever the next
+    /// sync is. The chain alone is asked, for a relay or a keeper can lie.
+    async fn after_refusal(
+        &self,
+        record: RecordId,
+        held: &HeldGrant,
+        error: JourneyError,
+    ) -> Result<JourneyError, JourneyError> {
+        let facts = self.ports.facts.as_ref();
+        let (Ok(of_record), Some(grant)) = (facts.record(record).await, &held.artefact.grant)
+        else {
+            return Ok(error);
+        };
+        let mut report = SyncReport::default();
+        if of_record.is_some_and(|record| record.erased) {
+            let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+            let (events, _) = self.events_from(since.next).await?;
+            let is_it =
+                |event: &Event| matches!(event, Event::Erased { record: of } if *of == record);
+            let at = events.iter().find(|(_, event)| is_it(event));
+            let block = match at {
+                Some((at, _)) => at.block,
+                None => self.ports.facts.head().await?.number,
+            };
+            self.take_erased(record, block, &mut report).await?;
+            return self.erased_error(record);
+        }
+        if facts.grant(grant).await.is_ok_and(|grant| grant.revoked) {
+            let fits = |id: GrantId, _: &HeldGrant| id == grant.id;
+            self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
+                .await?;
+        }
+        Ok(error)
     }
 
     /// A record that was read before and is not purged yet, from the own copy: no new receipt.
