@@ -147,6 +147,7 @@ impl From<JourneyError> for Problem {
             JourneyError::Ledger(LedgerError::Refused(_) | LedgerError::Limit { .. })
             | JourneyError::Refused(_)
             | JourneyError::Untrusted { .. }
+            | JourneyError::Waits { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
             error if error.is_limit() => code::REFUSED,
             JourneyError::Ledger(LedgerError::Unreachable { .. })

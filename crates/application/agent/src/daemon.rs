@@ -229,7 +229,8 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                     tell(&format!("not accepted: {record}: {because}"));
                 }
                 format!(
-                    "sync: {} accepted, {} not accepted, {} consents, {} letters, {} later",
+                    "sync: {} new, {} accepted, {} not accepted, {} consents, {} letters, {} later",
+                    report.checked.len(),
                     report.accepted.len(),
                     report.not_accepted.len(),
                     report.grants,

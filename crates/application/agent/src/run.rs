@@ -89,8 +89,23 @@ pub fn told(report: &SyncReport) -> Answer {
         .collect();
     let ended: Vec<String> = report.ended.iter().map(ToString::to_string).collect();
     let purged: Vec<String> = report.purged.iter().map(ToString::to_string).collect();
+    let checked: Vec<_> = report
+        .checked
+        .iter()
+        .map(
+            |(record, due)| json!({"record": record.to_string(), "acceptedBy": find::moment(*due)}),
+        )
+        .collect();
+    let last = report.checked.iter().map(|(_, due)| *due).max();
+    let new = last.map_or_else(String::new, |last| {
+        format!(
+            "{} new, accepted at random times until {}; ",
+            checked.len(),
+            find::moment(last)
+        )
+    });
     let mut lines = vec![format!(
-        "{} accepted, {} not accepted, {} consents received, {} letters",
+        "{new}{} accepted, {} not accepted, {} consents received, {} letters",
         accepted.len(),
         refused.len(),
         report.grants,
@@ -145,7 +160,7 @@ pub fn told(report: &SyncReport) -> Answer {
     tell("given up", &mut grouped(&report.given_up).into_iter());
     tell("later", &mut grouped(&report.later).into_iter());
     let value = json!({
-        "accepted": accepted, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
+        "accepted": accepted, "new": checked, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "later": report.later,

@@ -230,6 +230,72 @@ async fn taking_back_everything_counts_revocations_alone() {
     );
 }
 
+/// Newcomer N17: "0 accepted" was all that was said of eight new records, and one that waits was "not to be trusted".
+#[tokio::test]
+async fn new_records_are_told_with_when_they_are_accepted() {
+    let world = World::new(95);
+    let patient = party(&world, 1, Role::Person, Pace::PERSON);
+    let (hana, owner) = clinic(&world, &patient, 2, "Hana").await;
+    let words = ["grant", "create", "--to", "hana", "--write", "--now"];
+    say(&patient, &words).await;
+    let file = document();
+    let file = file.to_str().unwrap();
+    let words = ["record", "import", file, "--for", &owner];
+    let record = text(&say(&hana, &words).await, "/record");
+    let told = try_say(&patient, &["sync"]).await.unwrap();
+    let due = text(&told.value, "/new/0/acceptedBy");
+    assert_eq!(text(&told.value, "/new/0/record"), record);
+    assert!(
+        told.text.starts_with(&format!(
+            "1 new, accepted at random times until {due}; 0 accepted"
+        )),
+        "{}",
+        told.text
+    );
+    let shown = try_say(&patient, &["record", "show", &record])
+        .await
+        .unwrap();
+    assert!(shown.text.contains(&due), "{}", shown.text);
+    let told = try_say(&patient, &["sync"]).await.unwrap();
+    assert!(told.text.starts_with("0 accepted"), "said once");
+
+    // Its acceptance goes with the first consent; before a sync has seen that, it is given again.
+    say(&hana, &["request", "create", &owner]).await;
+    say(&patient, &["sync"]).await;
+    let approve = ["request", "approve", "hana", "--record", &record, "--now"];
+    say(&patient, &approve).await;
+    let longer = [approve.as_slice(), &["--days", "90"]].concat();
+    say(&patient, &longer).await;
+
+    // One that waits for keepers is no matter of trust.
+    for index in 1..=6 {
+        world.set_down(index, true);
+    }
+    let mut other = std::fs::read(file).unwrap();
+    other.push(b'\n');
+    let folder = tempfile::tempdir().unwrap();
+    let changed = folder.path().join("other.xml");
+    std::fs::write(&changed, other).unwrap();
+    let words = [
+        "record",
+        "import",
+        changed.to_str().unwrap(),
+        "--for",
+        &owner,
+    ];
+    let record = text(&say(&hana, &words).await, "/record");
+    let synced = try_say(&patient, &["sync"]).await.unwrap();
+    assert_eq!(synced.code, code::PARTIAL, "{}", synced.text);
+    let approve = ["request", "approve", "hana", "--record", &record];
+    let problem = try_say(&patient, &approve).await.unwrap_err();
+    assert_eq!(problem.code, code::REFUSED);
+    assert!(
+        problem.message.contains("too few keepers") && problem.message.contains("medibloc sync"),
+        "{}",
+        problem.message
+    );
+}
+
 #[tokio::test]
 async fn a_home_that_puts_nothing_off_has_said_so_once() {
     let world = World::new(92);

@@ -4,7 +4,7 @@
 use medibloc_consent::AnchorFields;
 use medibloc_keys::{Dealing, SealingSecret};
 use medibloc_ledger::{Call, CommitteeFacts, Refusal};
-use medibloc_record::{Digest, KeySet, Manifest, RecordId, Sealed, SignedAttestation};
+use medibloc_record::{Digest, KeySet, Manifest, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::{
     CapsuleContent, Expectations, MasterKey, OwnerHalf, check_for_owner, open_capsule,
     open_manifest, sealed_with_manifest,
@@ -364,6 +364,14 @@ impl Party {
             kept.standing == Standing::Checked
                 && self.errand(&accept_key(kept.record()))?.is_some(),
         )
+    }
+
+    /// When a record that was checked is accepted; none if that is not planned.
+    pub fn accepted_by(&self, record: RecordId) -> Result<Option<Timestamp>, JourneyError> {
+        let Some(errand) = self.errand(&accept_key(record))? else {
+            return Ok(None);
+        };
+        Ok(self.waits_until(&errand)?.or(errand.due))
     }
 
     /// The committee in force at the end of a block: that of the records anchored in it.

@@ -92,6 +92,14 @@ pub enum JourneyError {
         /// How long it may be.
         most: usize,
     },
+    /// A record that was checked, and is not accepted yet.
+    #[error(
+        "record {record} is checked and waits to be accepted, for too few keepers have their share yet; `medibloc sync` asks them again and accepts it, and then it can be given"
+    )]
+    Waits {
+        /// The record.
+        record: RecordId,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"

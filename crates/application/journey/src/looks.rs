@@ -281,6 +281,9 @@ impl Party {
                 // It is accepted at a random time; the event says when it is.
                 Standing::Checked if self.is_accept_planned(&kept)? => {
                     round.stage.good(&look);
+                    if let Some(due) = self.accepted_by(look.record())? {
+                        report.checked.push((look.record(), due));
+                    }
                     None
                 }
                 Standing::Checked => {

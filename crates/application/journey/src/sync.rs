@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use medibloc_consent::{Grant, WriteGrant};
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{AccountId, Digest, GrantId, RecordId};
+use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::caught::caught;
@@ -28,6 +28,8 @@ const PAGE: u32 = 500;
 pub struct SyncReport {
     /// Records that are accepted now.
     pub accepted: Vec<RecordId>,
+    /// New records that were checked, with the time at which each is accepted.
+    pub checked: Vec<(RecordId, Timestamp)>,
     /// Records that are not accepted, with the reason.
     pub not_accepted: Vec<(RecordId, String)>,
     /// Own records that their authors took back; they stay and are marked.

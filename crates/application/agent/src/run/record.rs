@@ -33,7 +33,18 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             if let Some(erased) = party.erased_view(kept.record())? {
                 return Ok(erased::shown(&erased));
             }
-            Ok(Answer::new(value(&kept), shown(&kept)))
+            let (mut value, mut text) = (value(&kept), shown(&kept));
+            if kept.standing == Standing::Checked {
+                let when = party.accepted_by(kept.record())?.map(find::moment);
+                text.push_str(&match &when {
+                    Some(when) => format!(
+                        "\nit is accepted at a random time, {when}; `request approve --record … --now` gives it at once"
+                    ),
+                    None => "\nit waits until enough keepers have their share; `medibloc sync` asks them again".into(),
+                });
+                value["acceptedBy"] = json!(when);
+            }
+            Ok(Answer::new(value, text))
         }
         Record::Verify { record } => verify::record(party, record).await,
         Record::Store { record } => {

@@ -14,7 +14,7 @@ use crate::pace::accept_key;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::secret::Secret;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, Standing};
 
 /// Keys in one list: about 400 bytes each, in a block of at most 1 MiB.
 pub(crate) const KEYS_IN_A_LIST: usize = 1_000;
@@ -48,17 +48,7 @@ impl Party {
         until: Timestamp,
         spread: Option<u64>,
     ) -> Result<GrantId, JourneyError> {
-        let kept = self.live_record(record)?;
-        let is_coming = self.errand(&accept_key(record))?.is_some();
-        if !kept.is_accepted() && !is_coming {
-            return Err(JourneyError::Untrusted {
-                what: "record",
-                why: format!(
-                    "it is not accepted ({:?}); only accepted records can be granted",
-                    kept.standing
-                ),
-            });
-        }
+        let kept = self.to_be_given(record).await?;
         let offer = Offer {
             request,
             scope: Scope::One(record),
@@ -79,6 +69,28 @@ impl Party {
                     hint: "ask the contact to send a new request",
                 })?;
         self.give(&own, &contact, reader, &offer, &[kept]).await
+    }
+
+    /// A record that is accepted, or is when its planned acceptance has gone.
+    async fn to_be_given(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
+        let kept = self.live_record(record)?;
+        match &kept.standing {
+            Standing::NotAccepted { because } => Err(JourneyError::Untrusted {
+                what: "record",
+                why: format!(
+                    "it is not accepted ({because}); only accepted records can be granted"
+                ),
+            }),
+            Standing::Checked if self.errand(&accept_key(record))?.is_none() => {
+                // Its acceptance went out, here or on another device, and no sync has seen the event yet.
+                let facts = self.ports.facts.record(record).await?;
+                match facts.is_some_and(|facts| facts.accepted) {
+                    true => Ok(kept),
+                    false => Err(JourneyError::Waits { record }),
+                }
+            }
+            _ => Ok(kept),
+        }
     }
 
     /// Grants several records, of whichever own addresses, in one answer.
