@@ -280,6 +280,38 @@ async fn a_copy_goes_with_the_first_refusal_before_any_sync() {
     }
 }
 
+/// Newcomer N16: right after the import "there is no record here".
+#[tokio::test]
+async fn a_record_that_is_on_its_way_is_shown_as_that() {
+    let world = World::new(5);
+    let folder = tempfile::tempdir().unwrap();
+    let vault = Vault::create(folder.path(), &[7; 32]).unwrap();
+    let patient = party(&world, 1, Role::Person, VaultAdapter(Arc::new(vault)));
+    let file = document();
+    let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+    let record = text(&written, "/record");
+    for name in [record.as_str(), &record[..12]] {
+        let shown = say(&patient, &["record", "show", name]).await;
+        assert_eq!(text(&shown, "/state"), "sent");
+        assert!(shown.text.contains("not accepted yet"), "{}", shown.text);
+        let erase = ["record", "erase", name, "--yes"];
+        let problem = try_say(&patient, &erase).await.unwrap_err();
+        assert_eq!(problem.code, code::UNKNOWN);
+        let said = problem.message;
+        assert!(said.contains("run `medibloc sync` first"), "{said}");
+    }
+    let listed = say(&patient, &["record", "list"]).await;
+    assert_eq!(text(&listed, "/0/record"), record);
+    assert!(listed.text.contains("sent, not accepted yet"));
+    say(&patient, &["sync"]).await;
+    let listed = say(&patient, &["record", "list"]).await;
+    assert_eq!(listed.value.as_array().unwrap().len(), 1);
+    assert_eq!(text(&listed, "/0/state"), "accepted");
+    say(&patient, &["record", "erase", &record, "--yes"]).await;
+    let listed = say(&patient, &["record", "list"]).await;
+    assert_eq!(listed.value.as_array().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_changed_file_is_left_and_named_and_all_are_with_keep_exports() {
     for keep in [false, true] {

@@ -149,4 +149,4 @@ pub use views::{
     ContactView, GrantState, GrantView, InvitationView, JobView, PartView, RecordView, RequestView,
     StatusView,
 };
-pub use write::{WriteOptions, Written};
+pub use write::{SentRecord, WriteOptions, Written};

@@ -106,7 +106,41 @@ pub struct Written {
     pub keepers: usize,
 }
 
+/// An own record that was sealed here, and that no sync has taken yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentRecord {
+    /// The record.
+    pub record: RecordId,
+    /// Its title.
+    pub title: Option<String>,
+    /// It stands on chain; until then it is only sealed.
+    pub anchored: bool,
+    /// Keepers that have their share.
+    pub acknowledged: usize,
+}
+
 impl Party {
+    /// Own records that are sealed or sent, and that no sync has taken yet.
+    pub fn sent_records(&self) -> Result<Vec<SentRecord>, JourneyError> {
+        let mut sent = Vec::new();
+        for table in [table::JOBS, table::WRITTEN] {
+            for job in self.rows::<WriteJob>(table)? {
+                let (record, vault) = (job.anchor.record_id(), &self.ports.vault);
+                if job.anchor.author == job.anchor.owner
+                    && vault.get(table::RECORDS, record.as_bytes())?.is_none()
+                {
+                    sent.push(SentRecord {
+                        record,
+                        title: job.title,
+                        anchored: job.anchored,
+                        acknowledged: job.acknowledged.count_ones() as usize,
+                    });
+                }
+            }
+        }
+        Ok(sent)
+    }
+
     /// Writes a medical record for a patron under a live write grant.
     pub async fn write_for(&self, owner: AccountId, draft: Draft) -> Result<Written, JourneyError> {
         self.write_as(owner, draft, &WriteOptions::default()).await

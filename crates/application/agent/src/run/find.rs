@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use medibloc_journey::{Contact, Party, Patron, PendingRequest};
+use medibloc_journey::{Contact, Party, Patron, PendingRequest, SentRecord};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use crate::Problem;
@@ -52,8 +52,26 @@ fn fits(name: &str, id: &str) -> bool {
 /// An own record.
 pub(super) fn record(party: &Party, name: &str) -> Result<RecordId, Problem> {
     let records = party.records()?.into_iter().map(|kept| kept.record());
-    let found = records.filter(|id| fits(name, &id.to_string())).collect();
+    let found: Vec<RecordId> = records.filter(|id| fits(name, &id.to_string())).collect();
+    if found.is_empty()
+        && let Some(sent) = sent(party, name)?
+    {
+        return Err(Problem::new(
+            code::UNKNOWN,
+            format!(
+                "record {} was written here and is not accepted yet; run `medibloc sync` first, then say this again",
+                sent.record
+            ),
+        ));
+    }
     only(found, "record", name, "medibloc record list")
+}
+
+/// An own record that is on its way.
+pub(super) fn sent(party: &Party, name: &str) -> Result<Option<SentRecord>, Problem> {
+    let mut sent = party.sent_records()?;
+    sent.retain(|sent| fits(name, &sent.record.to_string()));
+    Ok(if sent.len() == 1 { sent.pop() } else { None })
 }
 
 /// A record of somebody else that a held consent names.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use medibloc_journey::{ExportedFile, KeptRecord, Party, Standing, WriteOptions};
+use medibloc_journey::{ExportedFile, KeptRecord, Party, SentRecord, Standing, WriteOptions};
 use medibloc_record::{ClassId, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::{Value, json};
@@ -21,15 +21,37 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         }
         Record::List => {
             let records = party.records()?;
-            let lines: Vec<String> = records.iter().map(line).collect();
+            let sent = party.sent_records()?;
+            let lines: Vec<String> = records
+                .iter()
+                .map(line)
+                .chain(sent.iter().map(|sent| {
+                    format!(
+                        "{}  -  {}  {}",
+                        &sent.record.to_string()[..12],
+                        sent.title.as_deref().unwrap_or("untitled"),
+                        on_its_way(sent).0
+                    )
+                }))
+                .collect();
+            let values = records.iter().map(value);
             Ok(Answer::list(
-                records.iter().map(value).collect(),
+                values.chain(sent.iter().map(sent_value)).collect(),
                 &lines,
                 "no records yet; `medibloc record import FILE` makes one",
             ))
         }
         Record::Show { record } => {
-            let kept = party.record(find::record(party, record)?)?;
+            let id = match find::record(party, record) {
+                Ok(id) => id,
+                Err(problem) => {
+                    let sent = find::sent(party, record)?.ok_or(problem)?;
+                    let (state, more) = on_its_way(&sent);
+                    let text = format!("{}\n{state}: {more}", sent.record);
+                    return Ok(Answer::new(sent_value(&sent), text));
+                }
+            };
+            let kept = party.record(id)?;
             if let Some(erased) = party.erased_view(kept.record())? {
                 return Ok(erased::shown(&erased));
             }
@@ -234,6 +256,28 @@ fn write_noted(
         keep,
     })?;
     find::write_new(&path, bytes)
+}
+
+/// How far an own record is that no sync has taken yet, and what to do.
+fn on_its_way(sent: &SentRecord) -> (&'static str, String) {
+    match sent.anchored {
+        false => (
+            "sealed, not sent yet",
+            "`medibloc sync` goes on with it".to_owned(),
+        ),
+        true => (
+            "sent, not accepted yet",
+            format!(
+                "it stands on chain and {} keepers hold a share; `medibloc sync` accepts it",
+                sent.acknowledged
+            ),
+        ),
+    }
+}
+
+fn sent_value(sent: &SentRecord) -> Value {
+    let state = if sent.anchored { "sent" } else { "sealed" };
+    json!({"record": sent.record.to_string(), "state": state, "title": sent.title})
 }
 
 fn standing(kept: &KeptRecord) -> (&'static str, Option<&str>) {
