@@ -171,6 +171,10 @@ pub enum Record {
         /// Its class on chain, which class grants match; 0 says nothing.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..64))]
         class: u8,
+        /// Write it although this very document is a record of that owner here already.
+        #[arg(long)]
+        #[serde(default)]
+        again: bool,
     },
     /// Lists own records.
     List,

@@ -355,5 +355,41 @@ async fn what_is_only_begun_says_so_by_its_exit_code() {
     for index in 1..=4 {
         world.set_down(index, false);
     }
-    assert_eq!(say(&patient, &["sync"]).await.code, 0);
+    let done = say(&patient, &["sync"]).await;
+    assert_eq!(done.code, 0);
+    let record = text(&written, "/record");
+    let told = format!("done: record {record} is stored and anchored; all 7 keepers");
+    assert!(done.text.contains(&told), "{}", done.text);
+    assert!(!say(&patient, &["sync"]).await.text.contains(&told), "once");
+}
+
+/// Newcomer N12: the same document was made a second record without a word.
+#[tokio::test]
+async fn the_same_document_is_written_twice_only_if_that_is_said() {
+    let homes = Homes::new(6).await;
+    let (patient, clinic, record) = (&homes.patient, &homes.clinic, homes.record.as_str());
+    let file = document();
+    let import = ["record", "import", file.to_str().unwrap()];
+    let problem = try_say(patient, &import).await.unwrap_err();
+    assert_eq!(problem.code, code::USAGE);
+    let said = problem.message;
+    assert!(said.contains(record) && said.contains("--again"), "{said}");
+    // For somebody else it is another document.
+    let clinics = text(&say(clinic, &import).await, "/record");
+    let problem = try_say(clinic, &import).await.unwrap_err();
+    assert!(problem.message.contains(&clinics), "{}", problem.message);
+    let again = [import.as_slice(), &["--again"]].concat();
+    assert_ne!(text(&say(patient, &again).await, "/record"), record);
+    say(patient, &["sync"]).await;
+    for listed in say(patient, &["record", "list"])
+        .await
+        .value
+        .as_array()
+        .unwrap()
+    {
+        let id = listed["record"].as_str().unwrap();
+        say(patient, &["record", "erase", id, "--yes"]).await;
+    }
+    // What was erased may be written anew.
+    say(patient, &import).await;
 }

@@ -16,7 +16,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, KeptRecord, Party, Standing};
+use crate::{JourneyError, KeptRecord, Party, Standing, Written};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
 const UNEXPLAINED: u32 = 64;
@@ -101,15 +101,15 @@ impl Party {
         // Without the chain no step can do anything: say so at once.
         self.ports.facts.head().await?;
         self.keep_ahead().await?;
-        match self.resume_writes().await {
-            Ok(written) => report.done.extend(written.iter().map(|written| {
-                let (record, have, all) = (written.record, written.acknowledged, written.keepers);
-                format!(
-                    "record {record} is stored and anchored; {have} of {all} keepers hold a share"
-                )
-            })),
-            Err(error) => report.later.push(error.to_string()),
-        }
+        let (written, first) = self.go_on_with_writes().await?;
+        report.later.extend(first.map(|error| error.to_string()));
+        let whole = |written: &&Written| written.acknowledged == written.keepers;
+        report
+            .done
+            .extend(written.iter().filter(whole).map(|written| {
+                let (record, all) = (written.record, written.keepers);
+                format!("record {record} is stored and anchored; all {all} keepers hold a share")
+            }));
         self.resume_restore(&mut report.later).await?;
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;

@@ -6,8 +6,8 @@ use medibloc_dag::Cid;
 use medibloc_keys::{DealerSeed, recover};
 use medibloc_ledger::{Anchored, LedgerError, SignedCall};
 use medibloc_record::{
-    AccountId, Address, ClassId, Digest, Draft, Kind, Nonce, Record, RecordId, Sealed, SealingKey,
-    SignedAttestation,
+    AccountId, Address, ClassId, Digest, Draft, Kind, Nonce, PartRole, Record, RecordId, Sealed,
+    SealingKey, SignedAttestation,
 };
 use medibloc_seal::{Parties, RecordParties, seal, wrap_share};
 use medibloc_store::{Stored, put_sealed};
@@ -18,7 +18,7 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::secret::Secret;
 use crate::together::{Asked, all};
-use crate::{JourneyError, Party};
+use crate::{JourneyError, KeptRecord, Party, Standing};
 
 /// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
 /// all keepers have acknowledged.
@@ -287,6 +287,14 @@ impl Party {
 
     /// Goes on with every unfinished record; `sync` and the next start call it.
     pub async fn resume_writes(&self) -> Result<Vec<Written>, JourneyError> {
+        let (written, first) = self.go_on_with_writes().await?;
+        first.map_or(Ok(written), Err)
+    }
+
+    /// The same, with what was done although something else could not be.
+    pub(crate) async fn go_on_with_writes(
+        &self,
+    ) -> Result<(Vec<Written>, Option<JourneyError>), JourneyError> {
         let (mut written, mut first) = (Vec::new(), None);
         for job in self.rows::<WriteJob>(table::JOBS)? {
             match self.resume_write(job).await {
@@ -294,7 +302,7 @@ impl Party {
                 Err(error) => first = first.or(Some(error)),
             }
         }
-        first.map_or(Ok(written), Err)
+        Ok((written, first))
     }
 
     /// Records that this account wrote and that are with all keepers.
@@ -307,6 +315,39 @@ impl Party {
             keepers: job.acknowledged.count_ones() as usize,
         };
         Ok(done.into_iter().map(of).collect())
+    }
+
+    /// The record that this vault has of the very document: for that owner, or an own one, sealed here or on another device.
+    /// None while it is on its way, for then writing it again goes on with it, and none if it was erased or not accepted.
+    pub fn written_before(
+        &self,
+        owner: Option<AccountId>,
+        original: &Digest,
+    ) -> Result<Option<RecordId>, JourneyError> {
+        let is_own = |anchor: &AnchorFields| anchor.author == anchor.owner;
+        let fits = |anchor: &AnchorFields| match owner {
+            Some(owner) => anchor.owner == owner && !is_own(anchor),
+            None => is_own(anchor),
+        };
+        for kept in self.records()? {
+            let parts = kept.manifest.iter().flat_map(|manifest| &manifest.parts);
+            let mut originals = parts.filter(|part| part.role == PartRole::Original);
+            let is_refused = matches!(kept.standing, Standing::NotAccepted { .. });
+            if fits(&kept.anchor)
+                && !is_refused
+                && originals.any(|part| part.plaintext == *original)
+            {
+                return Ok(Some(kept.record()));
+            }
+        }
+        for job in self.rows::<WriteJob>(table::WRITTEN)? {
+            let record = job.anchor.record_id();
+            let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
+            if kept.is_none() && fits(&job.anchor) && job.original == *original {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether this document is sealed and on its way, in a job that `sync` goes on with.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use medibloc_journey::{ExportedFile, KeptRecord, Party, SentRecord, Standing, WriteOptions};
-use medibloc_record::{ClassId, EntryOutcome, Kind, PartRole, RecordId};
+use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -16,8 +16,19 @@ use crate::{Answer, Problem, convert};
 
 pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Problem> {
     match command {
-        Record::Import { file, owner, class } => {
-            import(party, file, owner.as_deref(), ClassId(*class)).await
+        Record::Import {
+            file,
+            owner,
+            class,
+            again,
+        } => {
+            let draft = convert::read(file)?;
+            let owner = owner.as_deref().map(|owner| find::owner(party, owner));
+            let owner = owner.transpose()?;
+            if !again {
+                must_be_new(party, owner, &draft)?;
+            }
+            import(party, draft, owner, ClassId(*class)).await
         }
         Record::List => {
             let records = party.records()?;
@@ -102,13 +113,30 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
     }
 }
 
+/// A record stands on chain for ever: the same document twice is most likely a mistake.
+fn must_be_new(party: &Party, owner: Option<AccountId>, draft: &Draft) -> Result<(), Problem> {
+    let original = medibloc_record::Digest::of(&draft.original);
+    if party.is_being_written(&original)? {
+        return Ok(());
+    }
+    match party.written_before(owner, &original)? {
+        None => Ok(()),
+        Some(record) => Err(Problem::new(
+            code::USAGE,
+            format!(
+                "this very document is record {record} of that owner already; nothing was written. `--again` writes it as \
+                 another record"
+            ),
+        )),
+    }
+}
+
 async fn import(
     party: &Party,
-    file: &Path,
-    owner: Option<&str>,
+    draft: Draft,
+    owner: Option<AccountId>,
     class: ClassId,
 ) -> Result<Answer, Problem> {
-    let draft = convert::read(file)?;
     let count = |outcome| draft.loss.count(outcome);
     let (converted, narrative, lost) = (
         count(EntryOutcome::Converted),
@@ -118,10 +146,7 @@ async fn import(
     let hash = hex::encode(Sha256::digest(&draft.original));
     let options = WriteOptions::default().in_class(class);
     let written = match owner {
-        Some(owner) => {
-            let owner = find::owner(party, owner)?;
-            party.write_as(owner, draft, &options).await?
-        }
+        Some(owner) => party.write_as(owner, draft, &options).await?,
         None => party.write_own_as(Kind::Own, draft, &options).await?,
     };
     let value = json!({
