@@ -221,6 +221,26 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
     let anybody = SigningKey::from_bytes(&[1; 32]).unwrap();
     let store = patient.ports().network.store(&anybody);
     store.erase(&objects).await.unwrap();
+    // Newcomer N29 and N30: a consent to it was "live", and times were seconds.
+    for party in [patient, clinic] {
+        let granted = say(party, &["grant", "list"]).await;
+        assert!(
+            granted.text.contains("nothing left (erased)"),
+            "{}",
+            granted.text
+        );
+    }
+    let requests = say(patient, &["request", "list"]).await;
+    assert_eq!(requests.value, serde_json::json!([]), "it was answered");
+    let at: jiff::Timestamp = text(&shown, "/at").parse().unwrap();
+    assert!(shown.text.contains(&at.to_string()), "{}", shown.text);
+    let export = ["record", "export", record, "--out", &out];
+    let problem = try_say(patient, &export).await.unwrap_err();
+    assert!(
+        problem.message.contains(&format!("at {at}")),
+        "{}",
+        problem.message
+    );
     let listed = say(patient, &["record", "list"]).await;
     assert_eq!(text(&listed, "/0/state"), "erased");
     assert!(listed.value[0]["title"].is_null(), "{}", listed.value);

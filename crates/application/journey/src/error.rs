@@ -8,6 +8,7 @@ use medibloc_record::{NormaliseError, RecordId, SealedError, Timestamp};
 use medibloc_seal::SealError;
 use medibloc_store::StoreError;
 
+use crate::moment::Moment;
 use crate::ports::PortError;
 
 /// Why a step did not happen.
@@ -74,7 +75,7 @@ pub enum JourneyError {
     /// The record was erased.
     #[error(
         "record {record} was erased by its owner{}; nothing of it is left here, and nothing can bring it back",
-        .at.map(|at| format!(" at {at}")).unwrap_or_default()
+        .at.map(|at| format!(" at {}", Moment(at))).unwrap_or_default()
     )]
     Erased {
         /// The record.

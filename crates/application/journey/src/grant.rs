@@ -485,7 +485,7 @@ impl GivenGrant {
     }
 
     /// Whether it was given to answer this request.
-    pub(crate) fn answers(&self, request: &[u8; 32]) -> bool {
+    pub fn answers(&self, request: &[u8; 32]) -> bool {
         self.artefact
             .request
             .is_some_and(|answered| *answered == *request)

@@ -91,6 +91,7 @@ mod looks;
 mod mail;
 pub mod memory;
 mod missed;
+mod moment;
 #[cfg(test)]
 mod mutated;
 mod outbox;

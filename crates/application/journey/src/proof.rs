@@ -16,6 +16,7 @@ use medibloc_record::{
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
+use crate::moment::Moment;
 use crate::verify::{CheckLine, VerifyReport, each_block};
 use crate::{Credential, GivenGrant, JourneyError, Party};
 
@@ -558,7 +559,12 @@ pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
     lines.line(
         "time",
         grant.terms.from <= at && at < grant.terms.until,
-        format!("{at}, within {} to {}", grant.terms.from, grant.terms.until),
+        format!(
+            "{}, within {} to {}",
+            Moment(at),
+            Moment(grant.terms.from),
+            Moment(grant.terms.until)
+        ),
     );
     check_reader(file, &grant, authority, lines);
     report

@@ -1,12 +1,14 @@
 //! Own consents of which nobody has the object: another device of the phrase gave them, and a node forgets the object of
-//! what was revoked or erased. What the chain says of them is kept: an own address signed it, so it is no alarm.
+//! what was revoked or erased. What the chain says of them is kept once they have ended: their reads are no alarm for ever.
 
 use medibloc_consent::{Grant, Scope};
 use medibloc_ledger::Event;
 use medibloc_record::{AccountId, GrantId};
 
-use crate::accept::{is_missing, is_temporary};
-use crate::party::table;
+use crate::accept::is_missing;
+use crate::erase::ReadBy;
+use crate::party::{change, table};
+use crate::ports::Change;
 use crate::{JourneyError, Party};
 
 impl Party {
@@ -24,14 +26,24 @@ impl Party {
         let Event::Granted(grant) = event else {
             return Err(error);
         };
-        if !is_missing(&error) && !is_temporary(&error) {
+        // One that is in force and withheld may be a thief's: its reads are alarms until it comes.
+        if !is_missing(&error) || !self.has_ended(grant).await? {
             return Err(error);
         }
-        self.put(table::ON_CHAIN, grant.id.as_bytes(), grant)?;
-        match is_missing(&error) && self.has_ended(grant).await? {
-            true => Ok(()),
-            false => Err(error),
-        }
+        let mut changes = self.explained_by(grant.id)?;
+        changes.push(change(table::ON_CHAIN, grant.id.as_bytes(), grant));
+        Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// Takes back alarms about reads under a consent that is known now.
+    pub(crate) fn explained_by(&self, grant: GrantId) -> Result<Vec<Change>, JourneyError> {
+        let mut reads = self.rows::<ReadBy>(table::READ_BY)?;
+        reads.retain(|read| read.grant == grant);
+        let alarm_of = |read: ReadBy| Change::Delete {
+            table: table::ALARMS,
+            key: read.receipt.as_bytes().to_vec(),
+        };
+        Ok(reads.into_iter().map(alarm_of).collect())
     }
 
     /// Whether a consent opens nothing any more, as the chain says.
@@ -97,8 +109,8 @@ impl Party {
 }
 
 /// The row goes when the object comes.
-pub(crate) fn opened(grant: GrantId) -> crate::ports::Change {
-    crate::ports::Change::Delete {
+pub(crate) fn opened(grant: GrantId) -> Change {
+    Change::Delete {
         table: table::ON_CHAIN,
         key: grant.as_bytes().to_vec(),
     }

@@ -77,6 +77,8 @@ pub enum GrantState {
     Expired,
     /// Taken back.
     Revoked,
+    /// The record that it names was erased: nothing of it is left.
+    Erased,
 }
 
 /// A grant that was given or is held.
@@ -287,6 +289,7 @@ impl Party {
                 records.extend(delivery.records);
             }
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
+            let state = self.or_erased(&grant, state)?;
             views.push(view_of(&given, &grant, &records, state));
         }
         for grant in self.unopened_consents()? {
@@ -305,7 +308,7 @@ impl Party {
                 reason: "nobody has its object any more; this is what the chain says".into(),
                 from: terms.from.0,
                 until: terms.until.0,
-                state: state_of(false, revoked, terms.until, now),
+                state: self.or_erased(&grant, state_of(false, revoked, terms.until, now))?,
                 purged: false,
                 files_kept: 0,
             });
@@ -332,6 +335,14 @@ impl Party {
         Ok(views)
     }
 
+    /// A grant of one record that was erased opens nothing, however it stands.
+    fn or_erased(&self, grant: &Grant, state: GrantState) -> Result<GrantState, JourneyError> {
+        Ok(match grant.terms.scope {
+            Scope::One(record) if self.erasure(record)?.is_some() => GrantState::Erased,
+            _ => state,
+        })
+    }
+
     /// Grants that are held.
     pub async fn held_views(&self) -> Result<Vec<GrantView>, JourneyError> {
         let now = self.chain_now().await?;
@@ -347,6 +358,7 @@ impl Party {
                 held.records().collect()
             };
             let state = state_of(false, revoked, grant.terms.until, now);
+            let state = self.or_erased(&grant, state)?;
             let mut artefact = held.artefact;
             artefact.name = String::new();
             let given = GivenGrant::new(held.own, artefact);

@@ -275,7 +275,10 @@ fn line(view: &GrantView, whom: &str) -> String {
         "one" => format!("may read {}", view.records.join(", ")),
         scope => format!("may read {scope}: {} records now", view.records.len()),
     };
-    let state = format!("{:?}", view.state).to_lowercase();
+    let state = match view.state {
+        GrantState::Erased => "nothing left (erased)".to_owned(),
+        state => format!("{state:?}").to_lowercase(),
+    };
     format!(
         "{}  {whom}  {what}  {}  until {}  {state}{}",
         view.id.get(..12).unwrap_or(&view.id),

@@ -1,7 +1,7 @@
 //! `medibloc request …`
 
 use medibloc_consent::Purpose;
-use medibloc_journey::{AccessRequest, Dates, Party, Question};
+use medibloc_journey::{AccessRequest, Dates, GivenGrant, Party, Question};
 use serde_json::json;
 
 use super::{find, grant};
@@ -56,7 +56,13 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             ))
         }
         Request::List => {
-            let requests = party.requests()?;
+            // What was answered waits for nobody; it can be answered again by its name.
+            let mut requests = party.requests()?;
+            let given = party.grants()?;
+            requests.retain(|request| {
+                let answers = |(_, given): &(_, GivenGrant)| given.answers(&request.id);
+                !given.iter().any(answers)
+            });
             let lines: Vec<String> = requests
                 .iter()
                 .map(|request| {
