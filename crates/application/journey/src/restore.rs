@@ -313,11 +313,13 @@ impl Party {
             unused: Vec::new(),
             pairing: artefact.pairing.clone(),
         });
-        self.ports.vault.apply(vec![
+        let mut changes = self.explained_by(id)?;
+        changes.extend([
             change(table::CONTACTS, contact.own.as_bytes(), &contact),
             change(table, id.as_bytes(), &GivenGrant::new(owner, artefact)),
             opened(id),
-        ])?;
+        ]);
+        self.ports.vault.apply(changes)?;
         Ok(true)
     }
 

@@ -380,11 +380,11 @@ impl Party {
                 self.put(table::READ_BY, &key, &read)?;
                 match self.reader_name(*grant, *reader)? {
                     Some(name) => report.reads.push((*record, name)),
-                    // A restore that lacks consents says so, and takes it back when the consent comes.
-                    None if self.is_restoring()? => {
+                    // Where a consent is missing, that is said, and taken back when it comes or has ended.
+                    None if self.is_restoring()? || self.is_missed_grant(*grant) => {
                         let alarm = format!(
                             "record {record} was cleared for reader {reader} on the unknown grant {grant} (receipt \
-                             {receipt}); this restore lacks consents: run `medibloc sync` until it is complete, and revoke \
+                             {receipt}); consents are missing here: run `medibloc sync` until it is complete, and revoke \
                              everything if this stays"
                         );
                         self.put(table::ALARMS, receipt.as_bytes(), &alarm)?;

@@ -313,6 +313,25 @@ async fn own_consents_without_an_object_are_kept_as_the_chain_says() {
     }
 }
 
+/// One that is in force and withheld may be a thief's: an alarm, until it comes or has ended.
+#[tokio::test]
+async fn a_read_under_a_withheld_consent_is_an_alarm_until_it_has_ended() {
+    let world = World::new(8);
+    let (laptop, _, record, grant) = read_under_a_grant_of_the_laptop(&world).await;
+    let (_, given) = laptop.grants().unwrap().pop().unwrap();
+    let digest = given.artefact.grant.unwrap().terms.digest;
+    let mut ports = world.ports();
+    let cid = Cid::from_dag_cbor_digest(digest.to_bytes());
+    ports.network = Arc::new(Without(world.ports().network, cid));
+    let phone = Party::new(phrase(1).seed(), Role::Person, ports);
+    let report = phone.sync().await.unwrap();
+    assert!(report.alarms[0].contains("unknown grant"), "{report:?}");
+    end(&laptop, End::Revoke, record, grant).await;
+    let report = phone.sync().await.unwrap();
+    assert_eq!(report.missed, Vec::<String>::new());
+    assert_eq!(phone.alarms().unwrap(), Vec::<String>::new());
+}
+
 /// Structure, rank 4: the object of a grant is missing at the node when its event comes. Before, the cursor passed and
 /// the grant was never taken.
 #[tokio::test]
