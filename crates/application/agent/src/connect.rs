@@ -170,7 +170,7 @@ pub async fn ports(
         Problem::new(
             code::FAILED,
             format!(
-                "cannot read {}: {error}; get it again from the operator",
+                "cannot read {}: {error}; get it again from the operator, and `medibloc restore --deployment FILE` puts it here",
                 path.display()
             ),
         )

@@ -7,11 +7,12 @@
 //! | `ca.pem` | authorities that are trusted for TLS beside the platform's and the deployment's, if `--ca` named some |
 //! | `key` | the phrase under a passphrase (Argon2id) |
 //! | `vault.db` | everything else, encrypted |
+//! | `unfinished` | there while the home is made: until then nothing in it was acknowledged |
 //! | `daemon.json` | where `serve` listens, with a token; there while it runs |
 //! | `door.sock` | the door of `serve`; there while it runs |
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ use serde::{Deserialize, Serialize};
 use crate::Problem;
 use crate::answer::code;
 use crate::ports::SystemEntropy;
+
+/// Stands while a home is made.
+const UNFINISHED: &str = "unfinished";
 
 /// `config.toml`. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +140,7 @@ impl Home {
         self.path.join("daemon.json")
     }
 
-    /// Makes a new home. The key file comes last, so that a home with one is whole.
+    /// Makes a new home. The key file comes last, so that a home with one is whole; one that was broken off before is begun anew.
     ///
     /// # Errors
     /// If there is one already, or the folder cannot be written.
@@ -147,43 +151,77 @@ impl Home {
         config: &Config,
         deployment: &[u8],
     ) -> Result<(), Problem> {
-        let key = self.path.join("key");
-        if key.exists() {
+        let path = &self.path;
+        std::fs::create_dir_all(path).map_err(|error| self.failed(&error))?;
+        // Nobody else makes a home here, or uses this one, until it is whole.
+        let lock = VaultLock::take(path)?;
+        if self.exists() {
             return Err(Problem::new(
                 code::FAILED,
                 format!(
                     "{} is a home already; choose another with --home",
-                    self.path.display()
+                    path.display()
                 ),
             ));
         }
-        std::fs::create_dir_all(&self.path).map_err(|error| self.failed(&error))?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o700))
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
                 .map_err(|error| self.failed(&error))?;
         }
+        let sealed = KeyFile::Phrase(phrase.clone())
+            .seal(passphrase, KeyFileCost::RECOMMENDED, &mut SystemEntropy)
+            .map_err(|error| locked(&error))?;
+        let key = phrase.seed().local_key("vault");
+        let made = if self.is_unfinished() {
+            Vault::dangerous_remove(&lock, path)?;
+            Vault::create_locked(lock, path, &key)
+        } else if self.has_vault() {
+            // The key file of a home was lost; only its own phrase opens what is here.
+            Vault::open_locked(lock, path, &key)
+        } else {
+            self.write(UNFINISHED, b"")?;
+            Vault::create_locked(lock, path, &key)
+        };
+        let _vault = made.map_err(|error| match error {
+            VaultError::WrongKey { path } => VaultError::Exists { path },
+            other => other,
+        })?;
+        self.renew(config, deployment)?;
+        self.write("key", &sealed)?;
+        self.finish()
+    }
+
+    /// A home with a key file is whole, and what is in its vault counts from now on.
+    fn finish(&self) -> Result<(), Problem> {
+        match std::fs::remove_file(self.path.join(UNFINISHED)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the settings and the deployment file where one of them is gone.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn renew(&self, config: &Config, deployment: &[u8]) -> Result<(), Problem> {
         let settings = toml::to_string(config).map_err(|error| {
             Problem::new(
                 code::FAILED,
                 format!("the settings cannot be written: {error}"),
             )
         })?;
-        self.write("config.toml", settings.as_bytes())?;
-        self.write("deployment.json", deployment)?;
-        let sealed = KeyFile::Phrase(phrase.clone())
-            .seal(passphrase, KeyFileCost::RECOMMENDED, &mut SystemEntropy)
-            .map_err(|error| locked(&error))?;
-        let key = phrase.seed().local_key("vault");
-        match Vault::create(&self.path, &key) {
-            // A home with this phrase was broken off before its key file was there.
-            Err(VaultError::Exists { path }) => Vault::open(&self.path, &key)
-                .map_err(|_| VaultError::Exists { path })
-                .map(drop)?,
-            made => made.map(drop)?,
+        let unfinished = !self.exists() && self.is_unfinished();
+        for (name, bytes) in [
+            ("config.toml", settings.as_bytes()),
+            ("deployment.json", deployment),
+        ] {
+            if unfinished || !self.path.join(name).exists() {
+                self.write(name, bytes)?;
+            }
         }
-        self.write("key", &sealed)
+        Ok(())
     }
 
     /// The seed of this home.
@@ -210,6 +248,7 @@ impl Home {
     /// If it is gone or damaged.
     pub fn open_locked(&self, lock: VaultLock, seed: Seed) -> Result<OpenHome, Problem> {
         let config = self.config()?;
+        self.finish()?;
         let vault = Vault::open_locked(lock, &self.path, &seed.local_key("vault"))?;
         Ok(OpenHome {
             seed,
@@ -244,16 +283,43 @@ impl Home {
     /// # Errors
     /// With what to do if there is none.
     pub fn must_exist(&self) -> Result<(), Problem> {
-        if self.exists() {
-            return Ok(());
-        }
-        Err(Problem::new(
+        let at = self.path.display();
+        let told = match std::fs::metadata(self.path.join("key")) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(self.denied(&error));
+            }
+            Err(_) if self.is_unfinished() => format!(
+                "the home at {at} was not finished; give the same `medibloc init` or `medibloc restore` again, it goes on"
+            ),
+            Err(_) if self.has_vault() => format!(
+                "the home at {at} has lost its key file; `medibloc restore` with its phrase makes it again, nothing else is lost"
+            ),
+            Err(_) => format!(
+                "there is no home at {at}; run `medibloc init` or `medibloc restore`, or give --home"
+            ),
+        };
+        Err(Problem::new(code::FAILED, told))
+    }
+
+    fn has_vault(&self) -> bool {
+        std::fs::metadata(self.path.join("vault.db")).is_ok_and(|vault| vault.len() > 0)
+    }
+
+    /// Of a home without a key file. A vault has a journal only while it is made.
+    fn is_unfinished(&self) -> bool {
+        let mut marks = [UNFINISHED, "vault.db-journal"].into_iter();
+        marks.any(|mark| self.path.join(mark).exists())
+    }
+
+    fn denied(&self, error: &std::io::Error) -> Problem {
+        Problem::new(
             code::FAILED,
             format!(
-                "there is no home at {}; run `medibloc init` or `medibloc restore`, or give --home",
+                "{} cannot be read: {error}; it is another user's, or its rights were changed",
                 self.path.display()
             ),
-        ))
+        )
     }
 
     /// Whether there is one here.
@@ -280,10 +346,14 @@ impl Home {
 
     fn read(&self, name: &str) -> Result<Vec<u8>, Problem> {
         std::fs::read(self.path.join(name)).map_err(|error| {
+            if error.kind() == ErrorKind::PermissionDenied {
+                return self.denied(&error);
+            }
             Problem::new(
                 code::FAILED,
                 format!(
-                    "{} is not a home ({name}: {error}); run `medibloc init` or `medibloc restore`, or give --home",
+                    "the home {} has no {name} ({error}); the same `medibloc restore` with its phrase writes it again, \
+                     nothing else is lost",
                     self.path.display()
                 ),
             )

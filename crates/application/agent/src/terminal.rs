@@ -527,6 +527,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             ),
         ));
     }
+    home.renew(&config, &deployment)?;
     let OpenHome { config, vault, .. } = home.open_or_renew(seed)?;
     let (ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
     let busy = spinner();

@@ -199,6 +199,164 @@ fn a_stopped_chain_or_node_is_said_and_a_restore_goes_on_later() {
     assert!(told.contains("another phrase"), "{told}");
 }
 
+/// What is killed goes on when the same command is given again, whatever was written by then.
+#[test]
+fn a_home_that_was_broken_off_is_made_by_the_same_command() {
+    let place = Place::new();
+    let phrase = place.init("home");
+    place.write("phrase", &phrase);
+    let init = ["init", "--deployment", "deployment.json"];
+    let restore = [
+        "restore",
+        "--deployment",
+        "deployment.json",
+        "--phrase-file",
+        "phrase",
+    ];
+    let mut broken = 0;
+    for (n, file) in [
+        "unfinished",
+        "vault.db",
+        "vault.db-journal",
+        "config.toml",
+        "key.partial",
+        "key",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (command, words) in [("init", init.as_slice()), ("restore", &restore)] {
+            let home = format!("{command}-{n}");
+            let mut child = Command::new(env!("CARGO_BIN_EXE_medibloc"))
+                .env_clear()
+                .current_dir(place.folder.path())
+                .args(["--home", &home, "--passphrase-file", "passphrase"])
+                .args(words)
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            while !place.path(&home).join(file).exists() && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            let _ = child.kill();
+            child.wait().unwrap();
+            must_go_on(&place, &home, words, &mut broken);
+        }
+    }
+    assert!(broken > 0, "nothing was broken off");
+    // What programs before this one left behind had no mark.
+    for (n, mark) in ["unfinished", "vault.db-journal"].into_iter().enumerate() {
+        for (command, words) in [("init", init.as_slice()), ("restore", &restore)] {
+            let home = format!("{command}-begun-{n}");
+            std::fs::create_dir(place.path(&home)).unwrap();
+            place.write(&format!("{home}/vault.db"), "half of a first page");
+            place.write(&format!("{home}/{mark}"), "");
+            must_go_on(&place, &home, words, &mut broken);
+        }
+    }
+    // A vault that lost its key file is nobody's to empty: its phrase alone brings it back.
+    std::fs::remove_file(place.path("home").join("key")).unwrap();
+    let (code, told) = place.refused("home", "passphrase", &["record", "list"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("lost its key file"), "{told}");
+    let vault = std::fs::read(place.path("home").join("vault.db")).unwrap();
+    let (code, told) = place.refused("home", "passphrase", &init);
+    assert_eq!(code, 1);
+    assert!(told.contains("there is a vault"), "{told}");
+    assert_eq!(
+        std::fs::read(place.path("home").join("vault.db")).unwrap(),
+        vault
+    );
+    assert_eq!(place.refused("home", "passphrase", &restore).0, 5);
+    assert_eq!(place.say("home", &["record", "list"]), json!([]));
+    println!("ATTACK newcomer-n5: {broken} broken-off homes were made by the same command");
+}
+
+/// The same command makes a home of what is there, or says that it is one.
+fn must_go_on(place: &Place, home: &str, words: &[&str], broken: &mut usize) {
+    if !place.path(home).join("key").exists() {
+        *broken += 1;
+        let (code, told) = place.refused(home, "passphrase", &["record", "list"]);
+        assert_eq!(code, 1, "{told}");
+        assert!(
+            told.contains("there is no home") || told.contains("was not finished"),
+            "{told}"
+        );
+    }
+    let output = place.run(home, "passphrase", words);
+    let told = String::from_utf8_lossy(&output.stderr);
+    match (words[0], output.status.code()) {
+        ("init", Some(0)) | ("restore", Some(5)) => {}
+        ("init", Some(1)) => assert!(told.contains("is a home already"), "{home}: {told}"),
+        (_, other) => panic!("{home}: {other:?} {told}"),
+    }
+    assert_eq!(place.say(home, &["record", "list"]), json!([]));
+    assert!(!place.path(home).join("unfinished").exists());
+}
+
+#[test]
+fn a_home_without_settings_is_told_and_mended() {
+    let place = Place::new();
+    let phrase = place.init("home");
+    place.write("phrase", &phrase);
+    let restore = [
+        "restore",
+        "--deployment",
+        "deployment.json",
+        "--phrase-file",
+        "phrase",
+    ];
+    for name in ["config.toml", "deployment.json"] {
+        std::fs::remove_file(place.path("home").join(name)).unwrap();
+        let (code, told) = place.refused("home", "passphrase", &["record", "list"]);
+        assert_eq!(code, 1, "{told}");
+        assert!(
+            told.contains(name) && told.contains("medibloc restore"),
+            "{told}"
+        );
+        assert!(!told.contains("medibloc init"), "{told}");
+        assert_eq!(place.refused("home", "passphrase", &restore).0, 5);
+        assert_eq!(place.say("home", &["record", "list"]), json!([]));
+    }
+}
+
+/// Somebody else's home is there, and not theirs to read.
+#[cfg(unix)]
+#[test]
+fn a_home_of_another_user_is_not_said_to_be_missing() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let place = Place::new();
+    place.init("home");
+    let home = place.path("home");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_medibloc"));
+    command
+        .env_clear()
+        .current_dir("/")
+        .arg("--home")
+        .arg(&home)
+        .arg("status");
+    if std::fs::metadata(&home).unwrap().uid() == 0 {
+        // Rights stop everybody but root: be nobody.
+        command.uid(65_534).gid(65_534);
+    } else {
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0)).unwrap();
+    }
+    let output = match command.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            println!("SKIPPED other-user/home: nobody may not run this program");
+            return;
+        }
+        output => output.unwrap(),
+    };
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("ermission denied"), "{told}");
+    assert!(!told.contains("medibloc init"), "{told}");
+}
+
 #[test]
 fn a_wrong_command_line_and_damaged_homes_are_said() {
     let place = Place::new();

@@ -80,7 +80,14 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Exists`] if there is one, whoever's it is.
     pub fn create(home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
-        let lock = VaultLock::take(home)?;
+        Self::create_locked(VaultLock::take(home)?, home, key)
+    }
+
+    /// Makes an empty vault in `home` whose lock was taken.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_locked(lock: VaultLock, home: &Path, key: &[u8; 32]) -> Result<Self, VaultError> {
         let path = home.join(FILE);
         if std::fs::metadata(&path).is_ok_and(|there| there.len() > 0) {
             return Err(VaultError::Exists { path });
@@ -112,6 +119,25 @@ impl Vault {
         };
         vault.with(|open| open.sums(&vault.coder).map(|_| ()))?;
         Ok(vault)
+    }
+
+    /// Removes the vault in `home`, and what a broken-off write left beside it. Whoever calls it knows that nothing in it was
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`] if a file cannot be removed.
+    pub fn dangerous_remove(_lock: &VaultLock, home: &Path) -> Result<(), VaultError> {
+        // The database last: without it, what is beside it is nobody's.
+        for beside in ["-journal", "-wal", "-shm", ""] {
+            let path = home.join(format!("{FILE}{beside}"));
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(file::io(&path, source));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Where the database is.
