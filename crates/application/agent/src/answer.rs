@@ -15,7 +15,8 @@ pub struct Answer {
     pub value: Value,
     /// For people.
     pub text: String,
-    /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, or [`code::ERASED`].
+    /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, [`code::ERASED`], or [`code::UNREACHABLE`] if the
+    /// half of a proof that only the chain can give is missing.
     #[serde(default)]
     pub code: u8,
     /// What goes to standard output in the text's place, because `--out -` asked for it.

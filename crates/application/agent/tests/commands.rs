@@ -10,7 +10,8 @@ use medibloc_agent::{Answer, Command, Problem, run};
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use medibloc_keys::{Language, Phrase, SealingSecret, SeededEntropy};
-use medibloc_record::Role;
+use medibloc_ledger::{BlockEvents, Events, LedgerError, ReceiptProof};
+use medibloc_record::{ReceiptId, Role};
 use medibloc_seal::crypt4gh::Crypt4ghReader;
 use serde_json::Value;
 
@@ -58,6 +59,27 @@ fn party(world: &Arc<World>, seed: u64, role: Role) -> Party {
 
 fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).unwrap().as_str().unwrap().to_owned()
+}
+
+/// A chain that does not answer.
+struct NoChain;
+
+fn no_answer<T>() -> Result<T, LedgerError> {
+    Err(LedgerError::Unreachable {
+        from: "the chain".into(),
+        why: "connection refused".into(),
+    })
+}
+
+#[async_trait::async_trait]
+impl Events for NoChain {
+    async fn events(&self, _: u64, _: u32) -> Result<Vec<BlockEvents>, LedgerError> {
+        no_answer()
+    }
+
+    async fn proof(&self, _: u64, _: ReceiptId) -> Result<Option<ReceiptProof>, LedgerError> {
+        no_answer()
+    }
 }
 
 #[tokio::test]
@@ -213,6 +235,29 @@ async fn the_journey_by_commands() {
     );
     let hash = text(&proved, "/blockHash");
     say(bit, &["verify", &proof, "--block", &hash]).await;
+    // Without the chain, only half of it is shown: no script takes that as proven.
+    let mut ports = world.ports();
+    ports.events = Arc::new(NoChain);
+    let alone = Phrase::generate(&mut SeededEntropy::new(9), Language::English);
+    let alone = Party::new(alone.seed(), Role::Person, ports);
+    let half = try_say(&alone, &["verify", &proof]).await.unwrap();
+    assert_eq!(half.code, code::UNREACHABLE, "{half:?}");
+    assert_eq!(
+        (&half.value["verified"], &half.value["chainAgrees"]),
+        (&false.into(), &Value::Null)
+    );
+    for told in ["not proven", "signatures", "the file says: Bit Clinic"] {
+        assert!(half.text.contains(told), "{}", half.text);
+    }
+    let compared = try_say(&alone, &["verify", &proof, "--block", &hash])
+        .await
+        .unwrap();
+    assert_eq!(compared.code, 0);
+    assert_eq!(
+        (&compared.value["verified"], &compared.value["chainAgrees"]),
+        (&true.into(), &Value::Null)
+    );
+    println!("ATTACK newcomer-n8: a proof without its chain ends with 5 and is not verified");
     let other = format!("{}00", &hash[..hash.len() - 2]);
     assert_eq!(
         refused(bit, &["verify", &proof, "--block", &other]).await,

@@ -92,6 +92,9 @@ pub(crate) async fn proof(
     };
     let plain = |hash: &str| hash.trim_start_matches("0x").to_lowercase();
     let mut more = Vec::new();
+    // Whether the chain says the same; none if it was not asked.
+    let mut agrees = None;
+    let mut exit = 0;
     if let Some(hash) = block {
         let same = plain(hash) == plain(&file.receipt.block_hash);
         report.checks.lines.push(CheckLine {
@@ -102,7 +105,7 @@ pub(crate) async fn proof(
     } else {
         match confirm_proof(&file, trusted.events, trusted.domain, authority).await {
             Ok(asked) => {
-                report.chain_agrees = asked.chain_agrees;
+                agrees = Some(asked.chain_agrees);
                 let known: Vec<_> = report
                     .checks
                     .lines
@@ -115,14 +118,21 @@ pub(crate) async fn proof(
                     .lines
                     .extend(new.filter(|line| !known.contains(&line.what)));
             }
-            Err(error) => more.push(format!(
-                "the chain was not asked ({error}); compare the hash of block {} with {}",
-                file.receipt.block, file.receipt.block_hash
-            )),
+            Err(error) => {
+                more.push(format!(
+                    "not proven: the chain could not be asked ({error}). The file agrees with itself and with the authority's \
+                     signatures; that its block {} is one of this chain is not shown. Do it again later, or compare its hash \
+                     with one from a source that you trust: --block {}",
+                    file.receipt.block, file.receipt.block_hash
+                ));
+                exit = Problem::from(error).code;
+            }
         }
     }
+    let is_proven = exit == 0;
     more.push(format!(
-        "{} was cleared to read {} at {}, in block {} ({})",
+        "{}{} was cleared to read {} at {}, in block {} ({})",
+        if is_proven { "" } else { "the file says: " },
         file.reader.name,
         file.receipt.record,
         find::moment(Timestamp(file.receipt.time)),
@@ -131,10 +141,11 @@ pub(crate) async fn proof(
     ));
     let value = json!({
         "receipt": file.receipt.id, "reader": file.reader.name, "record": file.receipt.record,
-        "verified": report.holds(), "chainAgrees": report.chain_agrees, "checks": report.checks.lines,
+        "verified": is_proven && report.holds(), "chainAgrees": agrees, "checks": report.checks.lines,
         "block": file.receipt.block, "blockHash": file.receipt.block_hash,
     });
-    told(&report.checks, value, &path.display().to_string(), more)
+    let answer = told(&report.checks, value, &path.display().to_string(), more)?;
+    Ok(answer.with_code(exit))
 }
 
 fn told(
