@@ -100,3 +100,59 @@ async fn a_wrap_key_is_rotated_while_its_keeper_runs_and_the_one_before_has_an_e
     assert!(old.contains("[keeper]"), "{old}");
     keeping.end();
 }
+
+/// A signer without coins, as one of a deployment that gave keepers none: nothing is changed before somebody pays.
+#[tokio::test]
+async fn a_rotation_that_nobody_pays_for_changes_nothing() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let text = std::fs::read(at.join("deployment.json")).unwrap();
+    let deployment: Value = serde_json::from_slice(&text).unwrap();
+    let rpc = deployment["rpc_urls"][0].as_str().unwrap();
+    let keeper = ["keys", "keeper", "--index", "1", "--out", "poor.json"];
+    let made = done(at, &keeper);
+    let signer = made["address"].as_str().unwrap();
+    let deploy = [
+        "chain",
+        "deploy",
+        "--rpc",
+        rpc,
+        "--deployer",
+        "deployer.json",
+        "--authority",
+        &world.authority,
+        "--keeper",
+        "poor.json=http://127.0.0.1:9",
+        "--keeper-coins",
+        "0",
+        "--threshold",
+        "1",
+        "--node",
+        &world.node,
+        "--out",
+        "poor-deployment.json",
+        "--keeper-configs",
+        "poor",
+    ];
+    done(at, &deploy);
+    let kept = || std::fs::read_to_string(at.join("poor.json")).unwrap();
+    let before = kept();
+    let rotate = ["keys", "rotate", "--config", "poor/keeper-1.toml"];
+    let told = refused(at, &rotate);
+    for word in ["nothing was changed", signer, "chain fund", "0 wei"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert_eq!(kept(), before);
+    let fund = |from: &str| -> Vec<String> {
+        let words = ["chain", "fund", "--from", from, "--to", signer];
+        words.map(str::to_owned).to_vec()
+    };
+    let words = fund("poor-wallet.json");
+    done(at, &["keys", "wallet", "--out", "poor-wallet.json"]);
+    let told = refused(at, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(told.contains("did not pay"), "{told}");
+    let words = fund("deployer.json");
+    let paid = done(at, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(paid["paid"][0], signer);
+    assert_eq!(done(at, &rotate)["version"], 2);
+}

@@ -107,6 +107,17 @@ impl AuthorityWallet {
         self.send_to(self.keepers, &call).await
     }
 
+    /// That [`Self::rotate_wrap_key`] would be taken and paid for, before anything is changed for it.
+    ///
+    /// # Errors
+    /// If the contracts refuse, or the wallet has too few coins.
+    pub async fn can_rotate_wrap_key(&self, index: u8, key: [u8; 32]) -> Result<(), LedgerError> {
+        let key = B256::new(key);
+        let call = Keepers::rotateWrapKeyCall { index, key };
+        let payload = Payload::call(chain(self.keepers.to_bytes()), call.abi_encode());
+        self.wallet.must_afford(&payload).await
+    }
+
     async fn send(&self, call: &impl SolCall) -> Result<Outcome, LedgerError> {
         self.send_to(self.accounts, call).await
     }

@@ -83,6 +83,24 @@ pub async fn deploy(
     Ok(deployed)
 }
 
+/// Pays coins from a wallet to others that pay for transactions.
+///
+/// # Errors
+/// If the chain is silent, or the wallet has too few coins. Those before in the list have theirs then.
+pub async fn fund(
+    rpc: &Rpc,
+    from: &SigningKey,
+    funds: &[(Address, u128)],
+) -> Result<(), LedgerError> {
+    let payer = Deployer {
+        wallet: Wallet::new(rpc.clone(), rpc.chain_id().await?, from),
+    };
+    for (to, amount) in funds {
+        payer.pay(*to, *amount).await?;
+    }
+    Ok(())
+}
+
 struct Deployer {
     wallet: Wallet,
 }

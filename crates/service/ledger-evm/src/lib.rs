@@ -49,7 +49,7 @@ mod wallet;
 pub use authority::{Accreditation, AuthorityWallet};
 pub use contracts::{Contracts, Deployed};
 pub use decode::passed_over;
-pub use deploy::{DeployPlan, KeeperPlan, deploy};
+pub use deploy::{DeployPlan, KeeperPlan, deploy, fund};
 pub use ledger::EvmLedger;
 pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source};

@@ -121,6 +121,37 @@ impl Wallet {
         Ok(sent)
     }
 
+    /// That the wallet has the coins that a call may cost.
+    pub(crate) async fn must_afford(&self, payload: &Payload) -> Result<(), LedgerError> {
+        let address = self.address();
+        let coins = self
+            .rpc
+            .ask(|node| async move { node.get_balance(address).await })
+            .await?;
+        let lacks = |cost: U256| LedgerError::BadRequest {
+            what: format!("the wallet {address} has {coins} wei, and this costs up to {cost}"),
+        };
+        if coins.is_zero() {
+            // Some nodes estimate nothing for whoever has nothing.
+            return Err(lacks(U256::from(TIP)));
+        }
+        let gas = self.estimate(payload).await?;
+        let head = self.rpc.header(BlockId::latest()).await?;
+        let price = match head.and_then(|header| header.base_fee_per_gas) {
+            Some(base) => u128::from(base) * 2 + TIP,
+            None => {
+                self.rpc
+                    .ask(|node| async move { node.get_gas_price().await })
+                    .await?
+            }
+        };
+        let cost = U256::from(gas).saturating_mul(U256::from(price));
+        if coins < cost {
+            return Err(lacks(cost));
+        }
+        Ok(())
+    }
+
     async fn estimate(&self, payload: &Payload) -> Result<u64, Fault> {
         let request = TransactionRequest {
             from: Some(self.address()),

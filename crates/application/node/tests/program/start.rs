@@ -111,11 +111,10 @@ impl Institution {
         };
         let deployer = wallet("deployer.json");
         let (relay, authority) = (wallet("relay.json"), wallet("authority.json"));
-        let made = done(
+        done(
             at,
             &["keys", "keeper", "--index", "1", "--out", "keeper.json"],
         );
-        let signer = made["address"].as_str().unwrap().to_owned();
         let serve = [
             "chain",
             "serve",
@@ -150,8 +149,6 @@ impl Institution {
             &node,
             "--fund",
             &relay,
-            "--fund",
-            &signer,
             "--keeper-configs",
             "keepers",
         ];

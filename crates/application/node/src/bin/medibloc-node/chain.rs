@@ -1,5 +1,6 @@
 //! The embedded chain, and the contracts on any chain.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
-use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy};
+use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
 use medibloc_node::{KeeperKeys, Listening, Tls, contracts, private_folder, read_wallet, serve};
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Deploy the contracts, and write deployment.json and the keepers' configurations
     Deploy(Deploy),
+    /// Pay coins from one wallet to others: relays, keepers' signers, the authority
+    Fund(Fund),
 }
 
 #[derive(Args)]
@@ -72,9 +75,12 @@ pub(crate) struct Deploy {
     /// A gateway's URL
     #[arg(long = "node", required = true)]
     nodes: Vec<String>,
-    /// Wallets that get coins: relays
+    /// Wallets that get 1,000 coins: relays. The authority gets as many
     #[arg(long)]
     fund: Vec<Address>,
+    /// Coins for each keeper's signer, which pays when its wrap key is rotated
+    #[arg(long, default_value_t = 1)]
+    keeper_coins: u32,
     /// Blocks above one until it is final
     #[arg(long, default_value_t = 0)]
     finality_depth: u64,
@@ -96,10 +102,30 @@ pub(crate) struct Deploy {
     keeper_configs: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct Fund {
+    /// The deployment whose chain it is
+    #[arg(long, default_value = "deployment.json")]
+    deployment: PathBuf,
+    /// Key file of the wallet that pays
+    #[arg(long)]
+    from: PathBuf,
+    /// Who gets coins
+    #[arg(long, required = true)]
+    to: Vec<Address>,
+    /// How many whole coins each gets
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    coins: u64,
+}
+
+/// 10^18 of the smallest unit.
+const COIN: u128 = 1_000_000_000_000_000_000;
+
 pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<()> {
     match command {
         Command::Serve(serve) => run_serve(serve).await,
         Command::Deploy(deploy) => run_deploy(deploy, &reaching).await,
+        Command::Fund(args) => run_fund(args, &reaching).await,
     }
 }
 
@@ -162,9 +188,12 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     keepers.sort_by_key(|(keys, ..)| keys.index());
     let n = u8::try_from(keepers.len()).context("there are too many keepers")?;
     let admin = args.admin.unwrap_or(args.authority);
-    // 1,000 coins; the embedded chain has enough of them.
-    let coins = 1_000 * 10_u128.pow(18);
+    // The embedded chain has enough of them.
+    let each = u128::from(args.keeper_coins) * COIN;
+    let signers = keepers.iter().map(|(keys, ..)| (keys.signer(), each));
     let wallets = args.fund.iter().chain([&args.authority]);
+    let mut funds: BTreeMap<Address, u128> = signers.collect();
+    funds.extend(wallets.map(|wallet| (*wallet, 1_000 * COIN)));
     let plan = DeployPlan {
         authority: admin,
         accreditor: args.authority,
@@ -179,7 +208,7 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
                 endpoint: url.clone(),
             })
             .collect(),
-        funds: wallets.map(|wallet| (*wallet, coins)).collect(),
+        funds: funds.into_iter().filter(|(_, coins)| *coins > 0).collect(),
     };
     let deployer = read_wallet(&args.deployer)?;
     let local = args.local || args.rpc.iter().all(|url| is_loopback(url));
@@ -221,6 +250,22 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
         "keepers": n,
         "threshold": args.threshold,
     }));
+    Ok(())
+}
+
+async fn run_fund(args: Fund, reaching: &Reaching) -> anyhow::Result<()> {
+    let name = args.deployment.display();
+    let json = std::fs::read(&args.deployment).with_context(|| format!("cannot read {name}"))?;
+    let deployment = Deployment::parse(&json).with_context(|| format!("{name} is not valid"))?;
+    let from = read_wallet(&args.from)?;
+    let rpc = Rpc::http(&deployment.rpc_urls, &reaching.of(&deployment)?)?;
+    let amount = u128::from(args.coins) * COIN;
+    let funds: Vec<_> = args.to.iter().map(|to| (*to, amount)).collect();
+    fund(&rpc, &from, &funds)
+        .await
+        .with_context(|| format!("{} did not pay; see that it has the coins", from.address()))?;
+    let paid: Vec<_> = args.to.iter().map(ToString::to_string).collect();
+    say(&serde_json::json!({"paid": paid, "coins": args.coins}));
     Ok(())
 }
 

@@ -56,8 +56,12 @@ impl Reaching {
         &self,
         deployment: &Deployment,
     ) -> anyhow::Result<Result<EvmLedger, LedgerError>> {
-        let outgoing = medibloc_node::outgoing(deployment, self.insecure_http)?;
-        Ok(connect_through(deployment, &self.complete(outgoing)?).await)
+        Ok(connect_through(deployment, &self.of(deployment)?).await)
+    }
+
+    /// What a deployment allows and trusts, and these flags.
+    pub(crate) fn of(&self, deployment: &Deployment) -> anyhow::Result<Outgoing> {
+        self.complete(medibloc_node::outgoing(deployment, self.insecure_http)?)
     }
 
     fn complete(&self, outgoing: Outgoing) -> anyhow::Result<Outgoing> {

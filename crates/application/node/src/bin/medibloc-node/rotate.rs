@@ -30,6 +30,19 @@ pub(crate) async fn run(settings: &Settings, reaching: &Reaching) -> anyhow::Res
             file.display()
         );
     }
+    let wallet = AuthorityWallet::new(&ledger, keys.wallet());
+    let signer = keys.signer();
+    let pay = || {
+        format!(
+            "nothing was changed: give the keeper's signer {signer} coins, as with `medibloc-node chain fund --to {signer}`, and \
+             run this again"
+        )
+    };
+    // Any key but the one on the chain costs the same.
+    wallet
+        .can_rotate_wrap_key(index, known.wrap_key.key.map(|byte| byte ^ 1))
+        .await
+        .with_context(pay)?;
     if known.wrap_key == keys.wrap_key() {
         keys = KeeperKeys::change(&file, |keys| keys.rotated(&mut OsEntropy))?;
     }
@@ -42,9 +55,8 @@ pub(crate) async fn run(settings: &Settings, reaching: &Reaching) -> anyhow::Res
             known.wrap_key.version
         );
     }
-    let wallet = AuthorityWallet::new(&ledger, keys.wallet());
     let outcome = wallet.rotate_wrap_key(index, next.key).await.context(
-        "the chain did not take the new key; give the keeper's signer coins and run this again",
+        "the chain did not take the new key, which the key file has; run this again, it goes on",
     )?;
     KeeperKeys::change(&file, |keys| keys.retire(system_clock()()))?;
     say(&serde_json::json!({
