@@ -7,6 +7,7 @@
 #[path = "program/start.rs"]
 mod start;
 
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -14,7 +15,7 @@ use axum::routing::get;
 use medibloc_evil::impostor::{Authority, Pair};
 use medibloc_node::{Listening, Tls, serve};
 use medibloc_transport::{Outgoing, Policy, Waits};
-use start::{Institution, refused};
+use start::{Institution, Running, refused};
 
 const WAITS: Waits = Waits {
     connect: Duration::from_secs(10),
@@ -83,6 +84,75 @@ async fn a_changed_certificate_is_read_again_and_a_bad_one_is_not_used() {
             "it is not read again"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits for a line of a program's log.
+fn logged(log: &mut impl BufRead, part: &str) -> String {
+    let mut all = String::new();
+    loop {
+        let from = all.len();
+        assert!(log.read_line(&mut all).unwrap() > 0, "{part}: {all}");
+        if all[from..].contains(part) {
+            return all.split_off(from);
+        }
+    }
+}
+
+/// A renewal that went wrong: what no client takes replaces nothing that is good, and both are told.
+#[tokio::test]
+async fn a_certificate_that_no_client_takes_replaces_no_good_one() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let authority = Authority::new();
+    let write = |pair: &Pair| {
+        std::fs::write(at.join("node.crt"), &pair.certificate).unwrap();
+        std::fs::write(at.join("node.key"), &pair.key).unwrap();
+    };
+    let listen = world.node.strip_prefix("http://").unwrap();
+    let url = format!("https://{listen}");
+    let words = [
+        "gateway",
+        "--config",
+        "node.toml",
+        "--url",
+        &url,
+        "--set",
+        "tls.certificate=node.crt",
+        "--set",
+        "tls.key=node.key",
+    ];
+    let start = || {
+        let mut running = Running::start(at, &words);
+        let log = BufReader::new(running.0.stderr.take().unwrap());
+        (running, log)
+    };
+    for (bad, why) in [
+        (authority.expired("127.0.0.1"), "it has expired"),
+        (
+            authority.pair("elsewhere.example"),
+            "it is not for 127.0.0.1",
+        ),
+    ] {
+        write(&authority.pair("127.0.0.1"));
+        let (running, mut log) = start();
+        logged(&mut log, "the chain answers");
+        let health = format!("{url}/healthz");
+        assert!(ask(&health, &authority).await.is_ok());
+        // Between the two files, they do not belong together: that is told, too.
+        write(&bad);
+        let told = logged(&mut log, "the one before it stays");
+        assert!(told.contains(why) && told.contains("ERROR"), "{told}");
+        assert!(ask(&health, &authority).await.is_ok());
+        running.kill();
+        let (running, mut log) = start();
+        let told = logged(&mut log, "no client takes");
+        assert!(told.contains(why) && told.contains("WARN"), "{told}");
+        // Nothing good is lost by what comes next.
+        write(&authority.pair("127.0.0.1"));
+        logged(&mut log, "was read again");
+        assert!(ask(&health, &authority).await.is_ok());
+        running.kill();
     }
 }
 

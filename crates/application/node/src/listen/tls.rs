@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use medibloc_record::Digest;
 use medibloc_transport::{certificates, provider};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
@@ -51,6 +52,8 @@ pub enum TlsError {
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
+    /// By which clients call it; any, if it is not known.
+    name: Option<ServerName<'static>>,
     shown: Arc<Shown>,
     config: Arc<ServerConfig>,
 }
@@ -60,10 +63,16 @@ struct Shown {
     now: RwLock<Arc<CertifiedKey>>,
 }
 
+impl Shown {
+    fn now(&self) -> Arc<CertifiedKey> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        now.clone()
+    }
+}
+
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
-        Some(now.clone())
+        Some(self.now())
     }
 }
 
@@ -80,6 +89,21 @@ impl Tls {
     /// If a file is not what it should be, or they do not belong together.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         Ok(Self::read(certificate, key)?.0)
+    }
+
+    /// The same for clients that know this URL: a certificate for another name is told, and replaces no good one.
+    #[must_use]
+    pub fn known_by(self, url: &str) -> Self {
+        let host = url
+            .strip_prefix("https://")
+            .and_then(|rest| rest.split('/').next());
+        let name = host.map(|host| match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+            _ => host,
+        });
+        let name = name.map(|name| name.trim_matches(['[', ']']).to_owned());
+        let name = name.and_then(|name| ServerName::try_from(name).ok());
+        Self { name, ..self }
     }
 
     fn read(certificate: &Path, key: &Path) -> Result<(Self, Digest), TlsError> {
@@ -99,6 +123,7 @@ impl Tls {
         let tls = Self {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
+            name: None,
             shown,
             config: Arc::new(config),
         };
@@ -115,6 +140,12 @@ impl Tls {
         let mut seen = Files::read(&self.certificate, &self.key)
             .map(|files| files.digest())
             .ok();
+        if let Some(why) = self.flaw(&self.shown.now()) {
+            tracing::warn!(
+                why,
+                "no client takes the TLS certificate; renew it, it is read again"
+            );
+        }
         loop {
             tokio::time::sleep(LOOK).await;
             let (certificate, key) = (self.certificate.clone(), self.key.clone());
@@ -125,17 +156,71 @@ impl Tls {
             match looked.1 {
                 None => {}
                 Some(Ok(next)) => {
+                    let flaw = self.flaw(&next);
+                    if let Some(why) = &flaw
+                        && self.flaw(&self.shown.now()).is_none()
+                    {
+                        tracing::error!(
+                            why,
+                            "the changed TLS certificate is not used; the one before it stays"
+                        );
+                        continue;
+                    }
                     *self
                         .shown
                         .now
                         .write()
                         .unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-                    tracing::info!("the TLS certificate was read again");
+                    match flaw {
+                        None => tracing::info!("the TLS certificate was read again"),
+                        Some(why) => tracing::warn!(
+                            why,
+                            "the TLS certificate was read again; no client takes it, nor the one before"
+                        ),
+                    }
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "the changed TLS files are not used; the certificate before them stays");
                 }
             }
+        }
+    }
+}
+
+impl Tls {
+    /// Why every client would refuse a certificate, whoever it trusts; none if there is no such reason.
+    fn flaw(&self, shown: &CertifiedKey) -> Option<String> {
+        let Some(parsed) = shown.cert.first().map(ParsedCertificate::try_from) else {
+            return Some("there is none".into());
+        };
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => return Some(error.to_string()),
+        };
+        if let Some(name) = &self.name
+            && verify_server_name(&parsed, name).is_err()
+        {
+            return Some(format!(
+                "it is not for {}, by which clients call this",
+                name.to_str()
+            ));
+        }
+        // Nobody is trusted here: only what is wrong before that question counts.
+        let judged = verify_server_cert_signed_by_trust_anchor(
+            &parsed,
+            &RootCertStore::empty(),
+            shown.cert.get(1..).unwrap_or_default(),
+            UnixTime::now(),
+            provider().signature_verification_algorithms.all,
+        );
+        match judged {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            )) => Some("it has expired, or this machine's clock is wrong".into()),
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+            )) => Some("it is not valid yet, or this machine's clock is wrong".into()),
+            _ => None,
         }
     }
 }

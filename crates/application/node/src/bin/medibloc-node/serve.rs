@@ -158,7 +158,8 @@ async fn listening(
     let tls = config.tls.as_ref();
     let tls = tls
         .map(|files| Tls::open(&files.certificate, &files.key))
-        .transpose()?;
+        .transpose()?
+        .map(|tls| tls.known_by(&config.url));
     let listener = bind(&config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
