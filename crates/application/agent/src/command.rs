@@ -188,7 +188,8 @@ pub enum Record {
         /// The record.
         record: String,
     },
-    /// Stores an own record at the node again, from the copy that is here: for a node that lost some of it.
+    /// Stores an own record at the node again, from the copy that is here, and gives keepers their share again: for a node
+    /// or a keeper that lost some of it.
     Store {
         /// The record.
         record: String,

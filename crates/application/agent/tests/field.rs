@@ -513,3 +513,53 @@ async fn a_record_is_stored_again_and_a_person_rotates_an_address() {
     say(&two.patient, &["account", "rotate", &address]).await;
     say(&two.clinic, &["account", "rotate"]).await;
 }
+
+/// A keeper that lost its data says so, and a command gives it its shares again.
+#[tokio::test]
+async fn a_keeper_that_lost_its_shares_is_told_and_gets_them_again() {
+    let world = World::new(111);
+    let two = Two::new(&world).await;
+    let shares = async || {
+        let doctor = try_say(&two.patient, &["doctor"]).await;
+        let told = doctor.map_or_else(|told| (told.code, told.message), |told| (0, told.text));
+        let line = told.1.lines().find(|line| line.contains(" shares: "));
+        (told.0, line.unwrap().to_owned())
+    };
+    let (exit, told) = shares().await;
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.starts_with("ok"), "{told}");
+    for index in [2, 3, 4, 5] {
+        world.lose(index);
+    }
+    let (exit, told) = shares().await;
+    assert_eq!(exit, code::FAILED, "{told}");
+    for part in [
+        "keeper 2 lacks 1",
+        "keeper 5 lacks 1",
+        &format!("record store {}", two.record),
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let few = try_say(&two.clinic, &["read", &two.record])
+        .await
+        .unwrap_err();
+    assert!(!few.message.contains("next sync"), "{few}");
+    // One that is away then is told, and asked again by the same command.
+    world.set_down(5, true);
+    let (exit, told) = shares().await;
+    assert!(exit == code::FAILED && !told.contains("keeper 5"), "{told}");
+    let part = try_say(&two.patient, &["record", "store", &two.record])
+        .await
+        .unwrap();
+    assert_eq!(
+        (part.code, &part.value["acknowledged"]),
+        (code::UNREACHABLE, &json!(6))
+    );
+    world.set_down(5, false);
+    let whole = say(&two.patient, &["record", "store", &two.record]).await;
+    assert_eq!(whole["acknowledged"], 7);
+    let (exit, told) = shares().await;
+    assert_eq!(exit, 0, "{told}");
+    say(&two.clinic, &["read", &two.record]).await;
+    println!("ATTACK newcomer-n11: lost shares are told and given again");
+}

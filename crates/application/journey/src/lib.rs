@@ -140,7 +140,7 @@ pub use proof::{
     ProofFile, ProofReport, ProvedChain, ProvedGrant, ProvedPurpose, ProvedReader, ProvedReceipt,
     ProvedRotation, ProvenEvent, confirm_proof, verify_proof, verify_proof_with,
 };
-pub use reach::Reach;
+pub use reach::{Reach, Shares};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use sync::SyncReport;

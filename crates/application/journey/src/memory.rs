@@ -262,6 +262,14 @@ impl World {
         };
     }
 
+    /// A keeper loses its data folder.
+    pub fn lose(&self, index: u8) {
+        let keeper = self.keepers.iter().find(|it| it.identity.index == index);
+        if let Some(keeper) = keeper {
+            *lock(&keeper.state) = State::new();
+        }
+    }
+
     /// Puts the first n keepers in force as another committee.
     pub fn form_committee(&self, threshold: Threshold) {
         let facts = self.keepers.iter().map(Keeper::facts);

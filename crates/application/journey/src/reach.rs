@@ -1,9 +1,12 @@
-//! Who answers: for `medibloc doctor`.
+//! Who answers, and who still holds what it signed for: for `medibloc doctor`.
+
+use std::collections::BTreeMap;
 
 use medibloc_dag::{Cid, Codec};
-use medibloc_record::Timestamp;
+use medibloc_record::{RecordId, Timestamp};
 
-use crate::{JourneyError, Party, PortError};
+use crate::together::{Asked, all};
+use crate::{JourneyError, Party, PortError, Standing};
 
 /// Who answers now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +23,56 @@ pub struct Reach {
     pub clock: Option<Timestamp>,
 }
 
+/// Which keepers have lost shares of own records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Accepted records that were asked about, the newest.
+    pub asked: usize,
+    /// Accepted records.
+    pub of: usize,
+    /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
+    pub lost: BTreeMap<u8, Vec<RecordId>>,
+}
+
 impl Party {
+    /// Asks the keepers whether they hold their shares of the newest accepted records, `most` of them at most.
+    ///
+    /// # Errors
+    /// If the chain does not answer or the vault fails.
+    pub async fn lost_shares(&self, most: usize) -> Result<Shares, JourneyError> {
+        let mut records = self.records()?;
+        records.retain(|kept| kept.standing == Standing::Accepted);
+        let mut shares = Shares {
+            of: records.len(),
+            ..Shares::default()
+        };
+        for kept in records.iter().rev().take(most) {
+            shares.asked += 1;
+            let own = self.own_address(kept.anchor.owner)?;
+            let committee = self.committee_at(kept.block).await?;
+            let keepers = self.ports.network.keepers(&self.signer(&own));
+            let record = kept.record();
+            let mut open: Vec<Asked<'_, _>> = Vec::new();
+            for keeper in &committee.keepers {
+                let keepers = keepers.clone();
+                open.push(Box::pin(async move {
+                    (keeper, keepers.acknowledgement(keeper.index, record).await)
+                }));
+            }
+            for (keeper, answer) in all(open).await {
+                let holds = match answer {
+                    Ok(Some(reply)) => self.is_acknowledged_by(keeper.signer, &kept.anchor, &reply),
+                    Ok(None) => false,
+                    Err(_) => continue,
+                };
+                if !holds {
+                    shares.lost.entry(keeper.index).or_default().push(record);
+                }
+            }
+        }
+        Ok(shares)
+    }
+
     /// Asks every keeper and the own node for nothing in particular: as an address that is registered, or, where none is
     /// yet, so that being refused as a stranger is an answer, too.
     pub async fn reach(&self) -> Result<Reach, JourneyError> {

@@ -342,8 +342,12 @@ impl Party {
         Ok(())
     }
 
-    /// Stores an own record at the node again, from the vault, which has the primary copy.
-    pub async fn store_again(&self, record: RecordId) -> Result<(), JourneyError> {
+    /// Stores an own record at the node again, from the vault, which has the primary copy, and gives keepers that lost their
+    /// share it again. Gives how many keepers hold one now, and of how many.
+    ///
+    /// # Errors
+    /// If the record is not whole here, or the node or the chain does not answer.
+    pub async fn store_again(&self, record: RecordId) -> Result<(usize, usize), JourneyError> {
         let kept = self.live_record(record)?;
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
@@ -364,7 +368,18 @@ impl Party {
             }
         }
         put_sealed(store.as_ref(), &opened.sealed, &attestation).await?;
-        Ok(())
+        let committee = self.committee_of(opened.sealed.key_set()).await?;
+        let held = self.acknowledged(&own, &kept.anchor, &committee).await;
+        let (held, of) = self
+            .deliver_shares(
+                &own,
+                &kept.anchor,
+                &opened.sealed,
+                &opened.dealer_seed,
+                held,
+            )
+            .await?;
+        Ok((held.count_ones() as usize, of))
     }
 
     /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.

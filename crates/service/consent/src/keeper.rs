@@ -134,7 +134,7 @@ pub enum RefusalReason {
     UnknownRecord,
     /// It has no share of the record.
     #[error(
-        "this keeper has no share of the record; the owner's agent delivers it at its next sync"
+        "this keeper has no share of the record; its owner gives it again with `medibloc record store`"
     )]
     NoShare,
     /// Not the author or owner.

@@ -1,6 +1,8 @@
 //! `medibloc doctor`: each check says what is wrong and what to do.
 
-use medibloc_journey::{Party, PortError};
+use std::collections::BTreeSet;
+
+use medibloc_journey::{Party, PortError, Shares};
 use medibloc_record::Timestamp;
 use serde_json::json;
 
@@ -12,6 +14,9 @@ const CLOCK: u64 = 120;
 
 /// Seconds for which a chain may have had no block.
 const QUIET: u64 = 2 * 86_400;
+
+/// Of how many records the keepers are asked for their shares.
+const ASKED: usize = 20;
 
 /// How many faults of the vault are listed.
 const SHOWN: usize = 5;
@@ -77,6 +82,13 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("keepers", false, error.to_string()),
     }
+    // Whoever does not answer was told above.
+    if let Ok(held) = party.lost_shares(ASKED).await
+        && held.asked > 0
+    {
+        let (good, told) = shares(&held);
+        check("shares", good, told);
+    }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
     }
@@ -105,6 +117,38 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         .map(|check| json!({"check": check.name, "good": check.good, "told": check.told}))
         .collect::<Vec<_>>();
     Ok(Answer::new(json!(value), lines.join("\n")))
+}
+
+/// What keepers that answer say of their shares, in words.
+fn shares(held: &Shares) -> (bool, String) {
+    let asked = match held.of - held.asked {
+        0 => format!("of {} records", held.asked),
+        _ => format!("of the newest {} of {} records", held.asked, held.of),
+    };
+    if held.lost.is_empty() {
+        return (true, format!("the keepers that answer hold theirs {asked}"));
+    }
+    let keepers: Vec<String> = held
+        .lost
+        .iter()
+        .map(|(index, records)| format!("keeper {index} lacks {}", records.len()))
+        .collect();
+    let records: BTreeSet<_> = held.lost.values().flatten().collect();
+    let commands: Vec<String> = records
+        .iter()
+        .take(SHOWN)
+        .map(|record| format!("`medibloc record store {record}`"))
+        .collect();
+    let more = match records.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let told = format!(
+        "{asked}, {}: tell its operator, and give them again with {}{more}",
+        keepers.join(", "),
+        commands.join(", ")
+    );
+    (false, told)
 }
 
 /// The whole check of the vault, in words.

@@ -82,11 +82,22 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         Record::Verify { record } => verify::record(party, record).await,
         Record::Store { record } => {
             let id = find::record(party, record)?;
-            party.store_again(id).await?;
+            let (held, of) = party.store_again(id).await?;
+            let (exit, more) = if held == of {
+                (0, "")
+            } else {
+                (
+                    code::UNREACHABLE,
+                    "; the others do not take it now: do it again later",
+                )
+            };
             Ok(Answer::new(
-                json!({"record": id.to_string(), "stored": true}),
-                format!("the node has all of {id}; `medibloc record verify` recomputes it"),
-            ))
+                json!({"record": id.to_string(), "stored": true, "keepers": of, "acknowledged": held}),
+                format!(
+                    "the node has all of {id}, {held} of {of} keepers hold a share{more}; `medibloc record verify` recomputes it"
+                ),
+            )
+            .with_code(exit))
         }
         Record::Export {
             record,
