@@ -138,9 +138,12 @@ pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
             format!("cannot read {}: {why}", path.display()),
         )
     };
-    let length = std::fs::metadata(path)
-        .map_err(|error| unreadable(format!("{error}; check the path")))?
-        .len();
+    let there =
+        std::fs::metadata(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
+    if !there.is_file() {
+        return Err(unreadable("it is no file; give one document".into()));
+    }
+    let length = there.len();
     if length > LIMIT {
         return Err(unreadable(format!(
             "{length} bytes, at most {LIMIT} are read; split it"
@@ -148,6 +151,11 @@ pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
     }
     let bytes =
         std::fs::read(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
+    if let Some(other) = other_kind(&bytes) {
+        return Err(unreadable(format!(
+            "it is {other}; C-CDA (XML) and bundles of FHIR R4 (JSON) are read: get the document in one of them from its source"
+        )));
+    }
     let format = FORMATS
         .into_iter()
         .find(|format| format.sniff(&bytes))
@@ -155,4 +163,26 @@ pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
     format.read(&bytes).map_err(|error: FormatError| {
         Problem::new(code::INPUT, format!("{}: {error}", path.display()))
     })
+}
+
+/// What else a file is, by its mark: advice for a broken document would mislead whoever gave another kind of file.
+fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    let begins = |mark: &[u8]| bytes.starts_with(mark);
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let first = text.trim_ascii_start();
+    if first.is_empty() {
+        Some("empty")
+    } else if bytes.get(128..132) == Some(b"DICM") {
+        Some("a DICOM image")
+    } else if first.starts_with(b"MSH|") || first.starts_with(b"\x0bMSH|") {
+        Some("an HL7 v2 message")
+    } else if begins(b"%PDF") {
+        Some("a PDF")
+    } else if begins(b"PK\x03\x04") {
+        Some("a ZIP archive (or an office document)")
+    } else if begins(b"\xff\xd8\xff") || begins(b"\x89PNG") || begins(b"GIF8") {
+        Some("a picture")
+    } else {
+        None
+    }
 }

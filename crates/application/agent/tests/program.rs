@@ -464,6 +464,58 @@ fn a_document_is_converted_and_inspected_without_an_account() {
     assert!(told.contains("foreign.pdf"), "{told}");
 }
 
+/// What is no document of a kind that is read: one answer in every command, which names what it is and what is read.
+#[test]
+fn other_kinds_of_files_are_named_alike_by_every_command() {
+    let place = Place::new();
+    place.init("home");
+    let mut dicom = vec![0; 128];
+    dicom.extend(b"DICM\x02\x00");
+    for (name, bytes, told) in [
+        (
+            "patient.json",
+            b"{\"resourceType\":\"Patient\"}".as_slice(),
+            "a Bundle is read",
+        ),
+        (
+            "foo.json",
+            b"{\"resourceType\":\"Foo\",\"a\":1}",
+            "a Bundle is read",
+        ),
+        ("empty", b"", "it is empty"),
+        ("blank", b"\xef\xbb\xbf \n", "it is empty"),
+        ("image.dcm", &dicom, "a DICOM image"),
+        ("lab.hl7", b"MSH|^~\\&|LAB|\rPID|\xb5", "an HL7 v2 message"),
+        ("a.pdf", b"%PDF-1.7\xb5", "a PDF"),
+        ("a.docx", b"PK\x03\x04\xff", "a ZIP archive"),
+        ("a.jpg", b"\xff\xd8\xff\xe0", "a picture"),
+    ] {
+        std::fs::write(place.path(name), bytes).unwrap();
+        let mut said = Vec::new();
+        for words in [
+            ["inspect", name].as_slice(),
+            &["convert", name, "--to", "fhir"],
+            &["record", "import", name],
+        ] {
+            let (code, message) = place.refused("home", "passphrase", words);
+            assert_eq!(code, 3, "{words:?}: {message}");
+            assert!(message.contains(told), "{words:?}: {message}");
+            assert!(!message.contains("UTF-8"), "{words:?}: {message}");
+            said.push(message.split_once(": ").unwrap().1.to_owned());
+        }
+        assert!(said.iter().all(|message| *message == said[0]), "{said:?}");
+    }
+    // Nobody writes into a pipe: it is refused, not waited for.
+    #[cfg(unix)]
+    {
+        let made = Command::new("mkfifo").arg(place.path("pipe")).status();
+        assert!(made.unwrap().success());
+        let (code, message) = place.refused("home", "passphrase", &["inspect", "pipe"]);
+        assert_eq!(code, 3);
+        assert!(message.contains("it is no file"), "{message}");
+    }
+}
+
 /// A `serve` that was killed, and somebody who takes its door: the lock is free, so that nobody at a door is asked.
 #[cfg(unix)]
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, error::Category};
 
 const MAX_BYTES: usize = 64 << 20;
 
-/// Reads FHIR R4 JSON: a bundle or one resource.
+/// Reads FHIR R4 JSON: a bundle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FhirJson;
 
@@ -66,11 +66,15 @@ impl Format for FhirJson {
                 "a FHIR resource has a resourceType; try another format",
             ));
         };
-        let loss = report(&tree, kind, bytes.len());
-        let main = match tree.pointer("/entry/0/resource") {
-            Some(first) if kind == "Bundle" => first,
-            _ => &tree,
-        };
+        if kind != "Bundle" {
+            return Err(error(
+                FormatProblem::Foreign,
+                "the root's resourceType".to_owned(),
+                "of FHIR, a Bundle is read: put the resource into one as its `entry`, or get the whole document from its source",
+            ));
+        }
+        let loss = report(&tree, bytes.len());
+        let main = tree.pointer("/entry/0/resource").unwrap_or(&tree);
         let text_of = |key: &str| main.get(key).and_then(Value::as_str).map(str::to_owned);
         let (title, language, written) = (text_of("title"), text_of("language"), text_of("date"));
         let mut draft = Draft::new("application/fhir+json", bytes.to_vec(), tree, loss);
@@ -82,7 +86,7 @@ impl Format for FhirJson {
 }
 
 /// Everything is kept: one line per resource.
-fn report(tree: &Value, kind: &str, length: usize) -> LossReport {
+fn report(tree: &Value, length: usize) -> LossReport {
     let whole = (0, length as u64);
     let line = |path: String, resource: &Value| {
         let kind = resource.get("resourceType").and_then(Value::as_str);
@@ -103,12 +107,12 @@ fn report(tree: &Value, kind: &str, length: usize) -> LossReport {
         }
     };
     let entries = match tree.get("entry").and_then(Value::as_array) {
-        Some(all) if kind == "Bundle" => all
+        Some(all) => all
             .iter()
             .enumerate()
             .map(|(at, entry)| line(format!("Bundle.entry[{at}]"), &entry["resource"]))
             .collect(),
-        _ => vec![line(kind.to_owned(), tree)],
+        None => Vec::new(),
     };
     LossReport { entries }
 }
@@ -137,6 +141,10 @@ mod tests {
     fn other_inputs_are_refused_with_the_reason() {
         assert_eq!(problem(r#"{"a":1}"#), FormatProblem::Foreign);
         assert_eq!(problem("[]"), FormatProblem::Foreign);
+        for kind in ["Patient", "Foo", ""] {
+            let input = format!(r#"{{"resourceType":"{kind}"}}"#);
+            assert_eq!(problem(&input), FormatProblem::Foreign);
+        }
         assert_eq!(problem(r#"{"resourceType":"#), FormatProblem::Truncated);
         assert!(matches!(problem("<a/>"), FormatProblem::Malformed(_)));
         assert!(matches!(
