@@ -13,7 +13,7 @@ use medibloc_agent::ports::VaultAdapter;
 use medibloc_agent::{Answer, Command, Problem, run};
 use medibloc_dag::Cid;
 use medibloc_journey::memory::World;
-use medibloc_journey::{Party, Ports};
+use medibloc_journey::{Pace, Party, Ports};
 use medibloc_keys::{Language, Phrase, SealingSecret, SeededEntropy};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
 use medibloc_record::{RecordId, Role};
@@ -544,6 +544,21 @@ async fn a_keeper_that_lost_its_shares_is_told_and_gets_them_again() {
         .await
         .unwrap_err();
     assert!(!few.message.contains("next sync"), "{few}");
+    // What the keepers refused is told in words, with the reader's name.
+    let audit = try_say(&two.patient, &["audit"]).await.unwrap();
+    let refusal = audit.text.lines().find(|line| line.contains(" refused "));
+    let refusal = refusal.unwrap();
+    assert!(
+        refusal.contains(" to Clinic: this keeper has no share"),
+        "{refusal}"
+    );
+    assert!(!audit.text.contains(['{', '[']), "{}", audit.text);
+    let refused = &audit.value["refused"][0];
+    assert_eq!(refused["name"], "Clinic", "{refused}");
+    assert!(
+        refused["reader"].as_str().unwrap().starts_with("0x"),
+        "{refused}"
+    );
     // One that is away then is told, and asked again by the same command.
     world.set_down(5, true);
     let (exit, told) = shares().await;
@@ -562,4 +577,72 @@ async fn a_keeper_that_lost_its_shares_is_told_and_gets_them_again() {
     assert_eq!(exit, 0, "{told}");
     say(&two.clinic, &["read", &two.record]).await;
     println!("ATTACK newcomer-n11: lost shares are told and given again");
+}
+
+/// A consent is told with the end that it has, and none lasts for ever by a slip of the finger.
+#[tokio::test]
+async fn a_consent_is_told_with_its_real_end_and_has_one() {
+    let world = World::new(112);
+    let two = Two::new(&world).await;
+    let owner = text(
+        &say(&two.clinic, &["contact", "list"]).await,
+        "/owners/0/owner",
+    );
+    for words in [
+        ["grant", "create", "--to", "clinic", "--write", "--days"].as_slice(),
+        &["grant", "create", "--to", "clinic", "--all", "--days"],
+        &["request", "create", &owner, "--days"],
+    ] {
+        for days in ["3651", "99999999"] {
+            let words = [words, &[days]].concat();
+            let by = if words[0] == "grant" {
+                &two.patient
+            } else {
+                &two.clinic
+            };
+            let told = try_say(by, &words).await.unwrap_err();
+            assert_eq!(told.code, code::USAGE, "{told}");
+            assert!(told.message.contains("at most 3650"), "{told}");
+        }
+    }
+    let mut ports = two.patient.ports().clone();
+    ports.pace = Pace::PERSON;
+    let calm = party(ports, 1, Role::Person);
+    let listed = async |id: &str| {
+        let list = say(&calm, &["grant", "list"]).await;
+        let given = list["given"].as_array().unwrap().clone();
+        let found = given.iter().rev().find(|grant| match id {
+            "" => grant["scope"] == "write",
+            id => grant["id"] == id,
+        });
+        text(found.unwrap(), "/until")
+    };
+    let one = [
+        "grant",
+        "create",
+        "--to",
+        "clinic",
+        "--record",
+        &two.record,
+        "--days",
+        "30",
+    ];
+    let given = say(&calm, &one).await;
+    assert_eq!(
+        text(&given, "/until"),
+        listed(&text(&given, "/grant")).await
+    );
+    let write = [
+        "grant", "create", "--to", "clinic", "--write", "--days", "400",
+    ];
+    let given = try_say(&calm, &write).await.unwrap();
+    let until = text(&given.value, "/until");
+    assert!(until.ends_with("T00:00:00Z"), "{until}");
+    assert!(given.text.contains(&until), "{}", given.text);
+    let list = say(&calm, &["grant", "list"]).await;
+    let ends = list["given"].as_array().unwrap();
+    assert!(
+        ends.iter().any(|grant| grant["until"] == until.as_str()),
+        "{list}"
+    );
 }

@@ -12,6 +12,9 @@ use crate::answer::code;
 /// Seconds of a day.
 pub(super) const DAY: u64 = 86_400;
 
+/// The longest that a consent is given for: nobody who forgets one leaves it for ever.
+const MOST_DAYS: u32 = 3_650;
+
 /// A moment as people and programs read it (RFC 3339, UTC).
 pub(super) fn moment(at: Timestamp) -> String {
     i64::try_from(at.0)
@@ -26,6 +29,14 @@ pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Probl
         return Err(Problem::new(
             code::USAGE,
             "--days 0 is no time at all; give at least 1",
+        ));
+    }
+    if days > MOST_DAYS {
+        return Err(Problem::new(
+            code::USAGE,
+            format!(
+                "--days {days} is longer than a consent lasts here; give at most {MOST_DAYS} (ten years), and renew it then"
+            ),
         ));
     }
     let head = party.ports().facts.head().await?;

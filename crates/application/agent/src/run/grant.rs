@@ -124,10 +124,16 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             .grant_write(contact.own, medical_only(), until)
             .await?;
         let given = party.write_grants()?;
-        let given = given
+        let given: Vec<_> = given
             .into_iter()
-            .filter(|(_, given)| given.own == contact.own);
-        let when = hasten(party, given.map(|(id, _)| id).collect(), create.haste).await?;
+            .filter(|(_, given)| given.own == contact.own)
+            .collect();
+        // It ends on a full day. The newest is the one that was asked for.
+        let ends = given.iter().filter_map(|(_, given)| given.artefact.write);
+        let ends = ends.map(|write| write.until).filter(|end| *end <= until);
+        let until = ends.max().unwrap_or(until);
+        let given = given.iter().map(|(id, _)| *id).collect();
+        let when = hasten(party, given, create.haste).await?;
         return Ok(Answer::new(
             json!({"write": true, "to": contact.name, "until": find::moment(until)}),
             format!(
@@ -180,11 +186,11 @@ pub(super) async fn approve(
     haste: Haste,
 ) -> Result<Answer, Problem> {
     let name = &request.name;
-    let at = find::moment(until);
     let extent = match (&scope.record, scope.classes.as_slice(), scope.all) {
         (Some(record), ..) => {
             let record = find::record(party, record)?;
             let grant = party.approve(request, record, until).await?;
+            let at = ends(party, &[grant], until)?;
             let when = hasten(party, vec![grant], haste).await?;
             return Ok(Answer::new(
                 json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
@@ -216,6 +222,7 @@ pub(super) async fn approve(
     let AllGranted { grants, waiting } = party
         .approve_all(request, extent, scope.up_to.into(), until)
         .await?;
+    let at = ends(party, &grants, until)?;
     let when = hasten(party, grants.clone(), haste).await?;
     let more = match waiting.len() {
         0 => String::new(),
@@ -237,6 +244,17 @@ pub(super) async fn approve(
             grants.len(),
         ),
     ))
+}
+
+/// When consents really end: on a full day, those of several addresses at several times, and none later than was asked for.
+fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, Problem> {
+    let given = party.grants()?;
+    let ends: Vec<Timestamp> = given
+        .into_iter()
+        .filter(|(id, _)| grants.contains(id))
+        .filter_map(|(_, given)| Some(given.artefact.grant?.terms.until))
+        .collect();
+    Ok(find::moment(ends.into_iter().max().unwrap_or(asked)))
 }
 
 async fn list(party: &Party) -> Result<Answer, Problem> {

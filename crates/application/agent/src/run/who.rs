@@ -1,10 +1,10 @@
 //! `medibloc audit` and `medibloc status`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
 use medibloc_journey::{KeeperFeed, Party};
-use medibloc_record::{ReceiptId, Timestamp};
+use medibloc_record::{AccountId, ReceiptId, Timestamp};
 use serde_json::json;
 
 use super::find;
@@ -29,6 +29,10 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )
         })
         .collect();
+    let given = party.grants()?.into_iter();
+    let names: BTreeMap<AccountId, String> = given
+        .filter_map(|(_, given)| Some((given.artefact.grant?.reader, given.artefact.name)))
+        .collect();
     let mut alarms = party.alarms()?;
     let mut refused = Vec::new();
     let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();
@@ -50,16 +54,25 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                 }
                 continue;
             }
+            let (reader, reason) = match &line.fact {
+                FeedFact::Refused { reader, reason } => (Some(*reader), reason.to_string()),
+                _ => (None, "nobody whom you gave a consent".to_owned()),
+            };
+            let name = reader.map(|reader| match names.get(&reader) {
+                Some(name) => find::told(name),
+                None => format!("unknown reader {reader}"),
+            });
             lines.push(format!(
-                "{}  keeper {} refused {}: {} ({} times)",
+                "{}  keeper {} refused {} to {}: {reason} ({} times)",
                 find::moment(line.last),
                 feed.index,
                 &line.record.to_string()[..12],
-                serde_json::to_string(&line.fact).unwrap_or_default(),
+                name.as_deref().unwrap_or("strangers"),
                 line.count
             ));
             refused.push(json!({
-                "keeper": feed.index, "record": line.record.to_string(), "fact": line.fact,
+                "keeper": feed.index, "record": line.record.to_string(), "name": name,
+                "reader": reader.map(|reader| reader.to_string()), "reason": reason,
                 "count": line.count, "last": find::moment(line.last),
             }));
         }
