@@ -558,6 +558,12 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         let advice = report.advice().unwrap_or_default();
         return Err(Problem::new(code::UNKNOWN, advice));
     }
+    let mut report = report;
+    let early = match report.missing.is_empty() {
+        true => 0,
+        // A consent that is missing yet may explain a read.
+        false => std::mem::take(&mut report.sync.alarms).len(),
+    };
     let told = run::told(&report.sync);
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
@@ -572,6 +578,11 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     {
         text.push('\n');
         text.push_str(&missing);
+    }
+    if early > 0 {
+        text.push_str(&format!(
+            "\n{early} reads cannot be judged before all consents are here; `medibloc audit` tells then if one is not explained"
+        ));
     }
     let code = match report.open() {
         0 => 0,

@@ -500,7 +500,16 @@ async fn a_record_is_stored_again_and_a_person_rotates_an_address() {
     world.store.remove(&[package]).await.unwrap();
     let lost = try_say(&two.patient, &["record", "verify", &two.record]).await;
     assert_eq!(lost.unwrap_err().code, code::FAILED);
+    let doctor = try_say(&two.patient, &["doctor"]).await.unwrap_err();
+    assert_eq!(doctor.code, code::FAILED, "{doctor}");
+    let command = format!("record store {}", two.record);
+    let told = doctor
+        .message
+        .lines()
+        .find(|line| line.contains("copies: "));
+    assert!(told.unwrap().contains(&command), "{doctor}");
     say(&two.patient, &["record", "store", &two.record]).await;
+    say(&two.patient, &["doctor"]).await;
     let verified = say(&two.patient, &["record", "verify", &two.record]).await;
     assert_eq!(verified["verified"], true);
     let told = try_say(&two.patient, &["account", "rotate"])

@@ -341,7 +341,7 @@ fn a_home_of_another_user_is_not_said_to_be_missing() {
         // Rights stop everybody but root: be nobody.
         command.uid(65_534).gid(65_534);
     } else {
-        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o000)).unwrap();
     }
     let output = match command.output() {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{RecordId, Timestamp};
+use medibloc_store::StoreError;
 
 use crate::together::{Asked, all};
+use crate::wipe::{cid_of, objects_of};
 use crate::{JourneyError, Party, PortError, Standing};
 
 /// Who answers now.
@@ -23,19 +25,22 @@ pub struct Reach {
     pub clock: Option<Timestamp>,
 }
 
-/// Which keepers have lost shares of own records.
+/// Which keepers have lost shares of own records, and of which the own node has lost objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Accepted records that were asked about, the newest.
     pub asked: usize,
     /// Accepted records.
     pub of: usize,
+    /// Records of which the own node does not give every object, or gives one that is not what was stored.
+    pub node: Vec<RecordId>,
     /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
     pub lost: BTreeMap<u8, Vec<RecordId>>,
 }
 
 impl Party {
-    /// Asks the keepers whether they hold their shares of the newest accepted records, `most` of them at most.
+    /// Asks the keepers whether they hold their shares, and the own node whether it gives the objects, of the newest accepted
+    /// records, `most` of them at most.
     ///
     /// # Errors
     /// If the chain does not answer or the vault fails.
@@ -49,6 +54,23 @@ impl Party {
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
             let own = self.own_address(kept.anchor.owner)?;
+            let store = self.ports.network.store(&self.signer(&own));
+            // Another capsule may have taken the place of the first.
+            let objects = objects_of(&kept.anchor).map(|cid| {
+                if cid == cid_of(kept.anchor.capsule) {
+                    cid_of(kept.capsule)
+                } else {
+                    cid
+                }
+            });
+            let is_whole = match store.get_many(&objects).await {
+                Ok(found) => found.iter().all(Option::is_some),
+                Err(StoreError::Corrupt { .. }) => false,
+                Err(_) => true,
+            };
+            if !is_whole {
+                shares.node.push(kept.record());
+            }
             let committee = self.committee_at(kept.block).await?;
             let keepers = self.ports.network.keepers(&self.signer(&own));
             let record = kept.record();

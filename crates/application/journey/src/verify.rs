@@ -6,7 +6,7 @@ use medibloc_ledger::{BlockEvents, Event, Events};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::crypt4gh::Recipient;
 use medibloc_seal::{open_capsule, sealed_with_manifest, walk_manifest, walk_part};
-use medibloc_store::{Store, put_sealed};
+use medibloc_store::{Store, StoreError, put_sealed};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -362,8 +362,11 @@ impl Party {
                 let block = self.vault_block(&cid)?;
                 walk.take(&wanted, block.bytes())
                     .map_err(|error| untrusted("block of the vault", &error))?;
-                if store.has(&[cid]).await? != [true] {
-                    store.put(vec![block]).await?;
+                // A node that says that it has a block may have it damaged.
+                match store.get(&cid).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(StoreError::Corrupt { .. }) => store.put(vec![block]).await?,
+                    Err(error) => return Err(error.into()),
                 }
             }
         }

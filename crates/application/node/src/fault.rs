@@ -1,5 +1,8 @@
 //! What is answered when something is not done: a problem.
 
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::body::Body;
 use axum::http::{
     StatusCode,
@@ -14,6 +17,24 @@ use serde::Serialize;
 
 use crate::chain::Look;
 use crate::db::DbError;
+
+/// Answers in which a block was not what was written.
+static DAMAGED: AtomicU64 = AtomicU64::new(0);
+
+/// A block on the node's disk is damaged: somebody must look.
+pub(crate) fn damaged() {
+    DAMAGED.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(
+        "a stored block is damaged: the disk may be failing; its owner gives it again with `medibloc record store`"
+    );
+}
+
+/// Its line among the figures.
+pub(crate) fn damage_text(to: &mut String) {
+    let count = DAMAGED.load(Ordering::Relaxed);
+    to.push_str("# HELP medibloc_damaged_blocks_total Answers in which a stored block was damaged.\n# TYPE medibloc_damaged_blocks_total counter\n");
+    let _ = writeln!(to, "medibloc_damaged_blocks_total {count}");
+}
 
 /// A problem on its way out.
 #[derive(Clone, Debug)]
@@ -76,7 +97,7 @@ impl From<StoreError> for Fault {
                 .about(cid.to_string())
                 .into(),
             StoreError::Corrupt { .. } => {
-                tracing::error!("a stored block is corrupt");
+                damaged();
                 Self::new(Code::Corrupt, detail)
             }
             StoreError::Limit { .. } => Self::new(Code::Limit, detail),

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use medibloc_api::{Code, paths};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, damage_text};
 use crate::panics::{self, Task, caught};
 use crate::room::{Room, Stay, busy};
 
@@ -86,6 +86,7 @@ impl Figures {
             );
         }
         panics::text(&mut text);
+        damage_text(&mut text);
         text.push_str("# HELP medibloc_events_passed_over_total Logs of the contracts that could not be read as events.\n# TYPE medibloc_events_passed_over_total counter\n");
         let _ = writeln!(
             text,

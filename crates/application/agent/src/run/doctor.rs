@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use medibloc_journey::{Party, PortError, Shares};
-use medibloc_record::Timestamp;
+use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
 use crate::answer::code;
@@ -88,6 +88,8 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
     {
         let (good, told) = shares(&held);
         check("shares", good, told);
+        let (good, told) = copies(&held);
+        check("copies", good, told);
     }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
@@ -134,21 +136,41 @@ fn shares(held: &Shares) -> (bool, String) {
         .map(|(index, records)| format!("keeper {index} lacks {}", records.len()))
         .collect();
     let records: BTreeSet<_> = held.lost.values().flatten().collect();
+    let told = format!(
+        "{asked}, {}: tell its operator, and give them again with {}",
+        keepers.join(", "),
+        store(&records)
+    );
+    (false, told)
+}
+
+/// What the own node gives of the same records, in words.
+fn copies(held: &Shares) -> (bool, String) {
+    let asked = held.asked;
+    if held.node.is_empty() {
+        let told = format!("the node gives the objects of the newest {asked} records");
+        return (true, told);
+    }
+    let told = format!(
+        "of {} of the newest {asked} records the node lost objects, or has them damaged: tell its operator, and give them again \
+         with {}",
+        held.node.len(),
+        store(&held.node.iter().collect())
+    );
+    (false, told)
+}
+
+/// The commands that give records again.
+fn store(records: &BTreeSet<&RecordId>) -> String {
     let commands: Vec<String> = records
         .iter()
         .take(SHOWN)
         .map(|record| format!("`medibloc record store {record}`"))
         .collect();
-    let more = match records.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let told = format!(
-        "{asked}, {}: tell its operator, and give them again with {}{more}",
-        keepers.join(", "),
-        commands.join(", ")
-    );
-    (false, told)
+    match records.len().saturating_sub(SHOWN) {
+        0 => commands.join(", "),
+        more => format!("{} and {more} more", commands.join(", ")),
+    }
 }
 
 /// The whole check of the vault, in words.

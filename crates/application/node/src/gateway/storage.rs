@@ -7,9 +7,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use medibloc_api::{Code, GotBlocks, Problem, PutBlocks, RAW, limits};
 use medibloc_dag::{Block, Cid, cbor};
+use medibloc_store::StoreError;
 use serde_bytes::ByteBuf;
 
-use crate::fault::{Fault, done, object};
+use crate::fault::{Fault, damaged, done, object};
 use crate::gateway::Parts;
 use crate::gateway::access::Standing;
 
@@ -102,7 +103,14 @@ pub(super) async fn get_many(
     let (mut blocks, mut size, mut counted) = (Vec::new(), 0, 0);
     for (cid, standing) in cids.iter().zip(standings) {
         let block = if standing.is_entitled() {
-            on.access.store.get(cid).await?
+            match on.access.store.get(cid).await {
+                // One that is damaged keeps back none of the others.
+                Err(StoreError::Corrupt { .. }) => {
+                    damaged();
+                    None
+                }
+                found => found?,
+            }
         } else {
             None
         };

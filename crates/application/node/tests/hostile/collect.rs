@@ -1,16 +1,18 @@
 //! What nothing on chain names goes after a day; what is named, waits or came again stays.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::http::{Ground, NOW, serve};
-use crate::{anchor, flags, ids, package_of, put};
-use medibloc_api::{limits, paths};
+use crate::http::{Draft, Ground, NOW, code, serve};
+use crate::{anchor, flags, get, ids, package_of, put};
+use medibloc_api::{Code, GotBlocks, limits, paths};
 use medibloc_dag::{Block, Cid, Codec, cbor};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::Call;
 use medibloc_node::DailyLimits;
 use medibloc_record::{AccountId, Nonce, RecordId};
 use medibloc_store::Store as _;
+use medibloc_store_ipfs::{IpfsStore, Options};
 
 const DAY: u64 = 86_400;
 
@@ -103,4 +105,52 @@ async fn unnamed_blocks_go_after_a_day_and_may_come_again() {
     assert!(upkeep.once().await);
     assert_eq!(is_there(&kept).await, kept.len());
     assert_eq!(is_there(&[again]).await, 0, "a day after it came again");
+}
+
+/// A block whose bytes changed on the disk: the others of the same question come, it is counted, and its owner puts it again.
+#[tokio::test]
+async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
+    let ground = Ground::new();
+    let owner = ground.registered(1).await;
+    let folder = ground.folder.path().join("blocks");
+    let store = Arc::new(IpfsStore::open(&folder, Options::default()).unwrap());
+    let url = serve(|url| {
+        let limits = DailyLimits::default();
+        ground
+            .gateway_over(url, limits, store.clone(), ground.ledger.clone())
+            .0
+    })
+    .await;
+    let blocks = [leaf(b"this one will be damaged"), leaf(b"this one stays")];
+    put(&blocks).by(&url, &owner).await.unwrap();
+    for pack in std::fs::read_dir(folder.join("packs")).unwrap() {
+        let path = pack.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let words = blocks[0].bytes();
+        let at = bytes.windows(words.len()).position(|part| part == words);
+        if let Some(at) = at {
+            bytes[at] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
+    let got = async || {
+        let answer = ids(paths::GET, &cids).by(&url, &owner).await.unwrap();
+        let got: GotBlocks = cbor::from_slice(&answer).unwrap();
+        got.blocks.iter().map(Option::is_some).collect::<Vec<_>>()
+    };
+    assert_eq!(got().await, [false, true]);
+    let answer = get(&cids[0]).by(&url, &owner).await;
+    assert_eq!(code(answer), Some(Code::Corrupt));
+    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = String::from_utf8(figures).unwrap();
+    let damaged = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("medibloc_damaged_blocks_total "));
+    assert!(damaged.unwrap().parse::<u64>().unwrap() >= 2, "{figures}");
+    put(&blocks[..1]).by(&url, &owner).await.unwrap();
+    assert_eq!(got().await, [true, true]);
+    println!(
+        "ATTACK newcomer-n18: a damaged block is counted, keeps back no other, and is put again"
+    );
 }
