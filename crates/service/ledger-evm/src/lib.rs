@@ -55,3 +55,4 @@ pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source};
 pub use rotation::rotate_address;
 pub use rpc::Rpc;
+pub use wallet::Funds;

@@ -24,7 +24,7 @@ use crate::bindings::forwarder::Forwarder;
 use crate::bindings::records::Records::eraseCall;
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
-use crate::wallet::Wallet;
+use crate::wallet::{Funds, Wallet};
 
 mod check;
 mod past;
@@ -79,30 +79,38 @@ pub struct RelayWallet {
     inbox: mpsc::UnboundedSender<Job>,
     places: Places,
     worker: JoinHandle<()>,
-    address: [u8; 20],
+    wallet: Arc<Wallet>,
 }
 
 impl RelayWallet {
     /// Starts the queue of a wallet; call it inside a tokio runtime.
     pub fn start(ledger: &EvmLedger, key: &SigningKey, options: RelayOptions) -> Self {
         let wallet = Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key);
-        let address = wallet.address().0.0;
+        let wallet = Arc::new(wallet);
         let (inbox, jobs) = mpsc::unbounded_channel();
         let checker = Checker::new(ledger.clone());
-        let worker = Worker::new(Arc::new(wallet), Arc::new(checker), options, jobs);
+        let worker = Worker::new(wallet.clone(), Arc::new(checker), options, jobs);
         Self {
             ledger: ledger.clone(),
             options,
             inbox,
             places: Places::new(options.most_waiting, options.most_of_one),
             worker: tokio::spawn(worker.run()),
-            address,
+            wallet,
         }
     }
 
     /// The wallet's address, which needs coins.
-    pub const fn address(&self) -> medibloc_record::Address {
-        medibloc_record::Address::new(self.address)
+    pub fn address(&self) -> medibloc_record::Address {
+        medibloc_record::Address::new(self.wallet.address().0.0)
+    }
+
+    /// What the wallet has at the last block; what is on its way is not paid for yet.
+    ///
+    /// # Errors
+    /// If the chain is silent.
+    pub async fn funds(&self) -> Result<Funds, LedgerError> {
+        Ok(self.wallet.funds().await?)
     }
 
     /// Whose a request is, by its checked signature, and whether it registers this address: what limits are counted by.

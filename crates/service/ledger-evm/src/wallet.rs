@@ -30,6 +30,23 @@ pub(crate) struct Wallet {
     turn: Mutex<()>,
 }
 
+/// What a wallet has, in the chain's smallest coin, and what it offers for gas now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Funds {
+    /// Its coins.
+    pub coins: u128,
+    /// The most that it offers for one gas.
+    pub gas_price: u128,
+}
+
+impl Funds {
+    /// Gas that the coins pay for.
+    pub fn gas(self) -> u64 {
+        let gas = self.coins / self.gas_price.max(1);
+        u64::try_from(gas).unwrap_or(u64::MAX)
+    }
+}
+
 /// What to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
@@ -94,6 +111,33 @@ impl Wallet {
         let address = self.address();
         self.rpc
             .ask(|node| async move { node.get_transaction_count(address).pending().await })
+            .await
+    }
+
+    pub(crate) async fn funds(&self) -> Result<Funds, Fault> {
+        let address = self.address();
+        let coins = self
+            .rpc
+            .ask(|node| async move { node.get_balance(address).await })
+            .await?;
+        let gas_price = match self.base_fee().await? {
+            Some(base) => most_for(base),
+            None => self.legacy_price().await?,
+        };
+        Ok(Funds {
+            coins: u128::try_from(coins).unwrap_or(u128::MAX),
+            gas_price,
+        })
+    }
+
+    async fn base_fee(&self) -> Result<Option<u64>, Fault> {
+        let head = self.rpc.header(BlockId::latest()).await?;
+        Ok(head.and_then(|header| header.base_fee_per_gas))
+    }
+
+    async fn legacy_price(&self) -> Result<u128, Fault> {
+        self.rpc
+            .ask(|node| async move { node.get_gas_price().await })
             .await
     }
 
@@ -200,13 +244,8 @@ impl Wallet {
             to, value, data, ..
         } = sent.payload.clone();
         let (nonce, gas_limit, chain_id) = (sent.nonce, sent.gas, self.chain_id);
-        let head = self.rpc.header(BlockId::latest()).await?;
-        let base = head.and_then(|header| header.base_fee_per_gas);
-        let Some(base) = base else {
-            let price = self
-                .rpc
-                .ask(|node| async move { node.get_gas_price().await })
-                .await?;
+        let Some(base) = self.base_fee().await? else {
+            let price = self.legacy_price().await?;
             let mut tx = TxLegacy {
                 chain_id: Some(chain_id),
                 nonce,
@@ -224,7 +263,7 @@ impl Wallet {
             chain_id,
             nonce,
             gas_limit,
-            max_fee_per_gas: (u128::from(base) * 2 + TIP) * percent / 100,
+            max_fee_per_gas: most_for(base) * percent / 100,
             max_priority_fee_per_gas: tip,
             to,
             value,
@@ -338,6 +377,11 @@ impl Wallet {
             ),
         })
     }
+}
+
+/// The most that is offered for one gas: the base fee may double before a block takes it.
+fn most_for(base: u64) -> u128 {
+    u128::from(base) * 2 + TIP
 }
 
 fn is_about_nonce(outcome: &Result<(), Fault>) -> bool {

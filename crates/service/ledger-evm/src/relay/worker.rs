@@ -185,12 +185,24 @@ impl Worker {
                 .settled(&mut sent, 0, self.options.patience)
                 .await
                 .map(|_| sent),
+            // What does not pay for all of them may pay for one.
+            Err(fault) if is_unpaid(&fault) && tickets.len() > 1 => {
+                for ticket in tickets {
+                    Box::pin(self.send(vec![ticket])).await;
+                }
+                return;
+            }
             Err(fault) => Err(unsent(fault)),
         };
         let sent = match mined {
             Ok(sent) => sent,
             Err(error) => {
-                tracing::warn!(requests = tickets.len(), "a batch could not be sent");
+                let is_poor = matches!(error, LedgerError::Limit { .. });
+                tracing::warn!(
+                    requests = tickets.len(),
+                    is_poor,
+                    "a batch could not be sent"
+                );
                 for ticket in tickets {
                     self.answer(ticket.digest, &Err(error.clone()));
                 }
@@ -206,16 +218,18 @@ impl Worker {
     }
 }
 
+fn is_unpaid(fault: &Fault) -> bool {
+    matches!(fault, Fault::Said { message, .. } if message.contains("insufficient funds"))
+}
+
 /// Why a batch did not leave.
 fn unsent(fault: Fault) -> LedgerError {
-    match fault {
-        Fault::Said { message, .. } if message.contains("insufficient funds") => {
-            LedgerError::Limit {
-                limit: "its wallet has no coins left".into(),
-            }
-        }
-        fault => fault.into(),
+    if is_unpaid(&fault) {
+        return LedgerError::Limit {
+            limit: "its wallet has no coins left; its operator must add some".into(),
+        };
     }
+    fault.into()
 }
 
 fn gas_limit(tickets: &[Ticket]) -> u64 {

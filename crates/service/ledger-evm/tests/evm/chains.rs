@@ -101,6 +101,9 @@ pub(crate) fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32]).unwrap()
 }
 
+/// The wallet that has a few transactions' worth of coins.
+pub(crate) const POOR: u8 = 75;
+
 /// The contracts on a chain, with the authority's and the relay's wallets.
 pub(crate) struct Scene {
     pub(crate) ledger: EvmLedger,
@@ -137,6 +140,7 @@ impl Scene {
                 (relay.address(), 100 * coin),
                 (accreditor.address(), 100 * coin),
                 (registrar.address(), 100 * coin),
+                (key(POOR).address(), coin / 400),
             ],
         };
         let deployed = deploy(&rpc, &deployer, &plan).await.unwrap();

@@ -16,7 +16,7 @@ use medibloc_ledger::{
 use medibloc_ledger_evm::{EvmLedger, RelayOptions, RelayWallet, Rpc, Source};
 use medibloc_record::{AccountId, Role, Timestamp};
 
-use crate::chains::{Scene, devchain, key};
+use crate::chains::{POOR, Scene, devchain, key};
 
 /// A node that every so often gives no answer.
 #[derive(Clone)]
@@ -193,6 +193,37 @@ async fn a_follower_of_a_silent_node_misses_nothing() {
     };
     let all = scene.ledger.events(0, u32::MAX).await.unwrap();
     assert_eq!(events(&blocks), events(&all));
+}
+
+#[tokio::test]
+async fn coins_that_do_not_pay_for_a_batch_pay_for_some_of_it() {
+    let scene = Scene::set(devchain(), 0).await;
+    let poor = RelayWallet::start(&scene.ledger, &key(POOR), RelayOptions::default());
+    let mut calls = Vec::new();
+    for number in 1..=20 {
+        let call = Call::Register {
+            role: Role::Person,
+            sealing_key: [number; 32],
+        };
+        calls.push(sign(&scene.ledger, &key(number), &call).await);
+    }
+    let (each, _) = poor.weight(&calls[0]).unwrap();
+    let gas = poor.funds().await.unwrap().gas();
+    assert!(2 * each < gas && gas < 10 * each, "{gas} gas, {each} each");
+    let (poor, mut all) = (Arc::new(poor), tokio::task::JoinSet::new());
+    for (source, call) in (0..).zip(calls) {
+        let poor = poor.clone();
+        all.spawn(async move { poor.relay_from(Source(source), &call).await });
+    }
+    let answers = all.join_all().await;
+    let gone = answers.iter().filter(|it| it.is_ok()).count();
+    assert!((2..20).contains(&gone), "{gone}");
+    for error in answers.into_iter().filter_map(Result::err) {
+        assert!(
+            matches!(&error, LedgerError::Limit { limit } if limit.contains("no coins left")),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]
