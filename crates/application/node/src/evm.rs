@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use medibloc_api::{Contracts, Deployment};
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{LedgerError, Outcome, SignedCall};
-use medibloc_ledger_evm::{Deployed, EvmLedger, RelayOptions, RelayWallet, Rpc, Source};
+use medibloc_ledger_evm::{Deployed, EvmLedger, Funds, RelayOptions, RelayWallet, Rpc, Source};
 use medibloc_transport::{Outgoing, Policy, TransportError};
 
 use crate::gateway::{Caller, Forward, Weight};
@@ -106,6 +106,10 @@ impl Forward for WalletRelay {
     fn weight(&self, call: &SignedCall) -> Result<Weight, LedgerError> {
         let (gas, withdraws) = self.0.weight(call)?;
         Ok(Weight { gas, withdraws })
+    }
+
+    async fn funds(&self) -> Result<Option<Funds>, LedgerError> {
+        self.0.funds().await.map(Some)
     }
 
     async fn gas_used(&self, call: &SignedCall, outcome: &Outcome, asked: u64) -> u64 {

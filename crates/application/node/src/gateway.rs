@@ -7,6 +7,7 @@ mod flight;
 mod held;
 mod index;
 mod mailbox;
+mod purse;
 mod queue;
 mod relay;
 mod storage;
@@ -18,7 +19,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use medibloc_api::paths;
+use medibloc_api::{Code, paths};
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::TypedDomain;
 use medibloc_store::OwnStore;
@@ -35,6 +36,7 @@ use crate::upkeep::Upkeep;
 use crate::watch::watched;
 use access::Access;
 use flight::Flights;
+use purse::{Level, Purse};
 pub use relay::{Caller, Forward, Weight};
 
 /// What a gateway is told.
@@ -94,6 +96,7 @@ pub(crate) struct Parts {
     db: Db,
     relay: Arc<dyn Forward>,
     flights: Flights,
+    purse: Purse,
     config: GatewayConfig,
 }
 
@@ -139,6 +142,7 @@ pub fn gateway_with_upkeep(
         access: Arc::new(Access::open(on.store, follower.clone(), db.clone())?),
         follower,
         db,
+        purse: Purse::new(on.relay.clone(), config.limits.reserve),
         relay: on.relay,
         flights: Flights::default(),
         config,
@@ -159,13 +163,17 @@ pub fn gateway_with_upkeep(
         .route(paths::NODE, get(node))
         .route(paths::READYZ, get(ready))
         .with_state(parts.clone());
-    Ok((watched(router), Upkeep::of_gateway(parts)))
+    let shown = parts.clone();
+    let figures = move |text: &mut String| shown.purse.figures(text);
+    Ok((watched(router, figures), Upkeep::of_gateway(parts)))
 }
 
 impl Parts {
     /// Follows the chain, deletes what was erased and collects what nothing names.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
         self.access.refresh().await?;
+        self.purse.count(self.guard.gas_today().await?);
+        self.purse.level().await?;
         self.access.wait_for_work().await;
         self.access.collect(self.guard.now()).await
     }
@@ -183,10 +191,19 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
     .into_response()
 }
 
-/// The chain answers and the read model is at its head.
+/// The chain answers, the read model is at its head, and the wallet pays for taking back at least.
 async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
     if !on.follower.has_just_looked() {
         soon(on.follower.refresh()).await??;
     }
-    Ok("ok\n")
+    match soon(on.purse.level()).await?? {
+        Level::Ample => Ok("ok\n"),
+        Level::Low => {
+            Ok("degraded: the relay's wallet pays for revocations and erasures alone; add coins\n")
+        }
+        Level::Empty => Err(Fault::new(
+            Code::Unavailable,
+            "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
+        )),
+    }
 }

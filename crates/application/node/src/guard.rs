@@ -308,22 +308,45 @@ impl Guard {
         gas: u64,
     ) -> Result<Vec<Use>, Fault> {
         let mut uses = self.uses_of(address, account, 1, bytes as u64);
-        uses.push(self.gas(address, account, gas));
+        uses.extend(self.gas(address, account, gas));
         self.take(uses).await
     }
 
-    /// Gas of an address, as [`Guard::take_call`] counts it.
-    pub(crate) fn gas(&self, address: Address, account: AccountId, amount: u64) -> Use {
-        Use {
+    /// Gas of an address and of the node, as [`Guard::take_call`] counts it.
+    pub(crate) fn gas(&self, address: Address, account: AccountId, amount: u64) -> [Use; 2] {
+        let own = Use {
             what: What::Gas,
             who: address.as_bytes().to_vec(),
             amount,
             most: self.times(account, self.limits.gas),
+        };
+        [own, self.gas_of_node(Some(account), amount)]
+    }
+
+    /// Gas of the node for an account, or for one that is not there yet.
+    pub(crate) fn gas_of_node(&self, account: Option<AccountId>, amount: u64) -> Use {
+        let all = self.limits.gas_of_node;
+        let is_accredited = account.is_some_and(|it| self.is_accredited(it));
+        let most = if is_accredited { all } else { all - all / PART };
+        Use {
+            what: What::GasOfNode,
+            who: Vec::new(),
+            amount,
+            most,
         }
     }
 
+    /// Gas that calls have used today of the node's own limit.
+    pub(crate) async fn gas_today(&self) -> Result<u64, DbError> {
+        limits::used(&self.db, self.now(), self.gas_of_node(None, 0)).await
+    }
+
     /// Takes a registration by an unregistered address.
-    pub(crate) async fn take_registration(&self, source: Origin) -> Result<Vec<Use>, Fault> {
+    pub(crate) async fn take_registration(
+        &self,
+        source: Origin,
+        gas: u64,
+    ) -> Result<Vec<Use>, Fault> {
         let one = |what, who: &[u8], most| Use {
             what,
             who: who.to_vec(),
@@ -340,6 +363,7 @@ impl Guard {
             one(What::OfNetwork, network.as_bytes(), most)
         }));
         uses.push(one(What::OfNode, b"", all));
+        uses.push(self.gas_of_node(None, gas));
         self.take(uses).await
     }
 
@@ -415,13 +439,15 @@ impl Guard {
         ]
     }
 
+    fn is_accredited(&self, account: AccountId) -> bool {
+        let now = self.now();
+        self.follower
+            .read(|model| model.is_accredited(account, now))
+    }
+
     /// A limit as it is for an account: accredited ones work for many.
     fn times(&self, account: AccountId, limit: u64) -> u64 {
-        let now = self.now();
-        if self
-            .follower
-            .read(|model| model.is_accredited(account, now))
-        {
+        if self.is_accredited(account) {
             limit.saturating_mul(self.limits.accredited_times.max(1))
         } else {
             limit

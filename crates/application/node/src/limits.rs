@@ -34,6 +34,11 @@ pub struct DailyLimits {
     pub gas_a_call: u64,
     /// Gas of one address.
     pub gas: u64,
+    /// Gas of this node in all, for calls that take nothing back. Accounts that are not accredited have three quarters of it:
+    /// strangers stop no hospital.
+    pub gas_of_node: u64,
+    /// Revocations and erasures that the wallet always keeps coins for; not of a day. With less, it pays for nothing else.
+    pub reserve: u64,
     /// How many times as much an address of an accredited account may use: a hospital writes for all its patients.
     pub accredited_times: u64,
     /// Registrations of unregistered addresses from one source: an IPv4 address, or 64 bits of an IPv6 one. The 56 bits of a
@@ -55,6 +60,9 @@ impl Default for DailyLimits {
             // Forty entries in one batch; the largest other call has a fifth of it.
             gas_a_call: 3_000_000,
             gas: 300_000_000,
+            // About a hundred thousand entries.
+            gas_of_node: 10_000_000_000,
+            reserve: 1_000,
             accredited_times: 100,
             registrations_a_source: 100,
             registrations: 10_000,
@@ -74,15 +82,22 @@ pub(crate) enum What {
     OfNode = 6,
     Replays = 7,
     OfNetwork = 8,
+    GasOfNode = 9,
 }
 
 impl What {
+    /// What was burnt on chain, whether the call succeeded or not.
+    pub(crate) const fn is_gas(self) -> bool {
+        matches!(self, Self::Gas | Self::GasOfNode)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests of this address",
             Self::Bytes => "bytes of this address",
             Self::Letters => "letters of this address to that one",
             Self::Gas => "gas of this address",
+            Self::GasOfNode => "gas of this node for calls that take nothing back",
             Self::OfSource => "registrations of this source",
             Self::OfNetwork => "registrations of this source's wider network",
             Self::OfNode => "registrations of this node",
@@ -119,6 +134,12 @@ pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), 
         Ok(Ok(()))
     });
     taken.await?.map_err(|(what, most)| over(what, most, now))
+}
+
+/// How much of a thing is used of the day.
+pub(crate) async fn used(db: &Db, now: Timestamp, of: Use) -> Result<u64, DbError> {
+    let day = now.0 / DAY;
+    db.run(move |db| spent(db, day, &of)).await
 }
 
 /// Gives back what was taken and not used.
@@ -159,10 +180,14 @@ fn set(db: &Transaction<'_>, day: u64, one: &Use, amount: u64) -> rusqlite::Resu
 fn over(what: What, most: u64, now: Timestamp) -> Fault {
     let name = format!("{most} {} a day", what.name());
     let left = DAY - now.0 % DAY;
+    let still = match what {
+        What::GasOfNode => "; revocations and erasures still go",
+        _ => "",
+    };
     Problem::new(
         Code::Limit,
         format!(
-            "the node's limit of {name} is reached; the day ends at 00:00 UTC, in {left} seconds"
+            "the node's limit of {name} is reached{still}; the day ends at 00:00 UTC, in {left} seconds"
         ),
     )
     .about(name)

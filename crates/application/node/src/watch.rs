@@ -97,8 +97,11 @@ impl Figures {
     }
 }
 
-/// The router with time limit, figures, `/healthz` and `/metrics`.
-pub(crate) fn watched(router: Router) -> Router {
+/// The router with time limit, figures, `/healthz` and `/metrics`, in which a part of the program has more.
+pub(crate) fn watched(
+    router: Router,
+    more: impl Fn(&mut String) + Clone + Send + Sync + 'static,
+) -> Router {
     let figures = Arc::new(Figures {
         answers: Mutex::default(),
         room: Room::new(AT_ONCE),
@@ -113,10 +116,9 @@ pub(crate) fn watched(router: Router) -> Router {
         .route(
             paths::METRICS,
             get(move || async move {
-                (
-                    [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    shown.text(),
-                )
+                let mut text = shown.text();
+                more(&mut text);
+                ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
             }),
         )
         .layer(from_fn_with_state(figures, watch))

@@ -16,6 +16,8 @@ mod http;
 mod keeper_requests;
 #[path = "hostile/mailbox.rs"]
 mod mailbox;
+#[path = "hostile/spending.rs"]
+mod spending;
 #[path = "hostile/twins.rs"]
 mod twins;
 

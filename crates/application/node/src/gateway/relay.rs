@@ -9,17 +9,18 @@ use axum::response::Response;
 use medibloc_api::{Code, Problem, RelayCall, RelayOutcome, limits};
 use medibloc_dag::cbor;
 use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall, Withdrawal};
+use medibloc_ledger_evm::Funds;
 use medibloc_record::{AccountId, Address, Digest};
 
 use crate::fault::{Fault, object};
 use crate::gateway::Parts;
 use crate::guard::{Line, read};
-use crate::limits::{Use, What};
+use crate::limits::Use;
 use crate::room::Stay;
 use crate::source::Origin;
 
 /// Gas that taking something back may ask for without being counted: twice what any of those calls needs.
-const WITHDRAWAL: u64 = 250_000;
+pub(super) const WITHDRAWAL: u64 = 250_000;
 
 /// Whose a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,14 @@ pub trait Forward: Send + Sync {
     /// As [`Forward::caller`], without the connection's.
     fn weight(&self, _call: &SignedCall) -> Result<Weight, LedgerError> {
         Ok(Weight::default())
+    }
+
+    /// What the wallet that pays has; none if nothing pays.
+    ///
+    /// # Errors
+    /// Of the connection.
+    async fn funds(&self) -> Result<Option<Funds>, LedgerError> {
+        Ok(None)
     }
 
     /// Gas that a call used where it was executed; what it asked for if that cannot be told.
@@ -110,7 +119,9 @@ pub(super) async fn relay(
             }
         } else if caller.registers {
             on.guard.toll.check(&sent, on.guard.now())?;
-            Fare::Registration(on.guard.take_registration(source).await?)
+            let gas = weight.gas;
+            let taken = on.guard.take_registration(source, gas).await?;
+            Fare::Registration { taken, gas }
         } else {
             return Err(LedgerError::from(Refusal::NotRegistered).into());
         }
@@ -158,13 +169,13 @@ enum Fare {
         weight: Weight,
     },
     /// The source that it came from, which has paid.
-    Registration(Vec<Use>),
+    Registration { taken: Vec<Use>, gas: u64 },
 }
 
 impl Fare {
     fn taken(&self) -> Vec<Use> {
         match self {
-            Self::Registration(taken) => taken.clone(),
+            Self::Registration { taken, .. } => taken.clone(),
             _ => Vec::new(),
         }
     }
@@ -195,8 +206,21 @@ async fn carry(
             on.guard.remember(digest, outcome).await;
             Ok(outcome)
         }
-        Fare::Registration(taken) => {
+        Fare::Registration { taken, gas } => {
+            let _paid = match on.purse.pay(gas).await {
+                Ok(paid) => paid,
+                Err(fault) => {
+                    on.guard.give_back(taken).await;
+                    return Err(fault);
+                }
+            };
             let sent = on.relay.forward(source, call).await;
+            if let Ok(outcome) = &sent {
+                let rest = unused(on, call, outcome, gas).await;
+                on.guard
+                    .give_back(vec![on.guard.gas_of_node(None, rest)])
+                    .await;
+            }
             settle(on, (call, digest), sent, taken).await
         }
         Fare::OfSigner {
@@ -215,22 +239,29 @@ async fn carry(
                 _ => None,
             };
             let is_free = taking_back.is_some();
-            let taken = if is_free {
-                Vec::new()
+            let (taken, _paid) = if is_free {
+                (Vec::new(), None)
             } else {
+                let paid = on.purse.pay(weight.gas).await?;
                 let by = (address, account);
-                on.guard.take_call(by, bytes, weight.gas).await?
+                let taken = on.guard.take_call(by, bytes, weight.gas).await?;
+                (taken, Some(paid))
             };
             let sent = on.relay.forward(source, call).await;
             if let (Ok(outcome), false) = (&sent, is_free) {
-                let used = on.relay.gas_used(call, outcome, weight.gas).await;
-                let rest = weight.gas.saturating_sub(used);
+                let rest = unused(on, call, outcome, weight.gas).await;
                 let rest = on.guard.gas(address, account, rest);
-                on.guard.give_back(vec![rest]).await;
+                on.guard.give_back(rest.to_vec()).await;
             }
             settle(on, (call, digest), sent, taken).await
         }
     }
+}
+
+/// Gas that a call asked for and did not use.
+async fn unused(on: &Parts, call: &SignedCall, outcome: &Outcome, asked: u64) -> u64 {
+    let used = on.relay.gas_used(call, outcome, asked).await;
+    asked.saturating_sub(used)
 }
 
 /// Whether a call takes something back of what its account has given: that costs it nothing.
@@ -252,8 +283,9 @@ async fn settle(
         Err(error) => {
             // What failed on chain was paid for all the same.
             let executed = on.relay.caller(call).await.is_ok_and(|it| it.spent);
-            let is_gas = |one: &Use| one.what == What::Gas;
-            let back = taken.into_iter().filter(|one| !executed || !is_gas(one));
+            let back = taken
+                .into_iter()
+                .filter(|one| !executed || !one.what.is_gas());
             on.guard.give_back(back.collect()).await;
             Err(error.into())
         }

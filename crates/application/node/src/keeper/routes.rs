@@ -27,7 +27,7 @@ pub(super) fn router(shell: Arc<Shell>) -> Router {
         .route(paths::DELETION, get(deletion))
         .route(paths::READYZ, get(ready))
         .with_state(shell);
-    watched(router)
+    watched(router, |_| ())
 }
 
 /// Lets in who signs for an account now: an address that another took the place of is a stranger's from that block on.

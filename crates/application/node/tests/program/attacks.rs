@@ -19,7 +19,7 @@ use medibloc_record::{AccountId, ClassId, Digest, Kind, Nonce, Package, PackageP
 use reqwest::Method;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::start::{Institution, Running, ready};
+use crate::start::{Institution, Running, done, ready};
 
 /// Programs with a chain, and the limits that the gateway is told.
 struct World {
@@ -306,6 +306,50 @@ fn look(path: &Path, files: &mut u32, open: &mut Vec<String>) {
             look(&entry.unwrap().path(), files, open);
         }
     }
+}
+
+#[tokio::test]
+async fn a_wallet_without_coins_is_told_once_and_by_readiness_and_figures() {
+    let institution = Institution::new();
+    let at = institution.folder.path();
+    done(at, &["keys", "wallet", "--out", "poor.json"]);
+    let config = std::fs::read_to_string(at.join("node.toml")).unwrap();
+    let config = config.replace("relay.json", "poor.json");
+    std::fs::write(at.join("node.toml"), config).unwrap();
+    let gateway = institution.start_gateway();
+    let url = &institution.node;
+    let began = Instant::now();
+    loop {
+        assert!(began.elapsed() < Duration::from_secs(60), "never told");
+        let Ok(response) = reqwest::get(format!("{url}/readyz")).await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
+        assert_eq!(response.status().as_u16(), 503);
+        let problem = Problem::parse(&response.bytes().await.unwrap()).unwrap();
+        if problem.detail.contains("cannot pay for a revocation") {
+            break;
+        }
+    }
+    for _ in 0..20 {
+        let figures = reqwest::get(format!("{url}/metrics")).await.unwrap();
+        let figures = figures.text().await.unwrap();
+        assert!(
+            figures.contains("\nmedibloc_wallet_balance 0\n"),
+            "{figures}"
+        );
+        reqwest::get(format!("{url}/readyz")).await.unwrap();
+    }
+    let file = std::fs::read(at.join("deployment.json")).unwrap();
+    let deployment = Deployment::parse(&file).unwrap();
+    let ledger = connect(&deployment).await.unwrap();
+    let stranger = Stranger::new(1, url, deployment.domain());
+    let answer = stranger.register(&ledger, system_clock()()).await.unwrap();
+    let refused = problem(&answer);
+    assert_eq!(refused.code, Code::Limit);
+    assert!(refused.detail.contains("keeps what it has"), "{refused:?}");
+    let log = gateway.end();
+    assert_eq!(log.matches("add coins").count(), 1, "{log}");
 }
 
 #[tokio::test]

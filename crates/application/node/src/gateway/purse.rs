@@ -1,0 +1,184 @@
+//! The relay's coins. What a number of revocations and erasures would cost is kept for them: whoever uses up the rest stops
+//! nobody from taking back.
+
+use core::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use medibloc_api::{Code, Problem};
+use medibloc_ledger::LedgerError;
+use medibloc_ledger_evm::Funds;
+
+use super::relay::{Forward, WITHDRAWAL};
+use crate::fault::Fault;
+
+/// For so long a look at the wallet is good, unless something was paid since.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// When whoever was refused for the reserve may ask again, in seconds: coins come from people.
+const LATER: u64 = 600;
+
+/// What the wallet pays for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// For everything.
+    Ample,
+    /// For taking back alone.
+    Low,
+    /// Not for one revocation.
+    Empty,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    /// None if nothing pays.
+    funds: Option<Funds>,
+    at: Instant,
+    /// Calls that had ended by then.
+    ended: u64,
+}
+
+pub(super) struct Purse {
+    relay: Arc<dyn Forward>,
+    /// Gas that is kept for taking back.
+    reserve: u64,
+    /// Whose turn it is to look. Cancel-safe: it guards nothing.
+    turn: tokio::sync::Mutex<()>,
+    seen: Mutex<Option<Seen>>,
+    /// Gas of calls that are not final, which the wallet may not have paid yet.
+    on_way: AtomicU64,
+    /// Calls that have ended: each makes what was seen of the wallet old.
+    ended: AtomicU64,
+    /// What the log was told.
+    told: Mutex<Level>,
+    /// Gas of the day, for `/metrics`.
+    today: AtomicU64,
+}
+
+/// Gas of a call on its way.
+pub(super) struct Paid<'a> {
+    purse: &'a Purse,
+    gas: u64,
+}
+
+impl Purse {
+    /// With coins kept for so many withdrawals.
+    pub(super) fn new(relay: Arc<dyn Forward>, withdrawals: u64) -> Self {
+        Self {
+            relay,
+            reserve: withdrawals.saturating_mul(WITHDRAWAL),
+            turn: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+            on_way: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            told: Mutex::new(Level::Ample),
+            today: AtomicU64::new(0),
+        }
+    }
+
+    /// Pays for a call that takes nothing back, if that leaves the reserve whole, whatever else is on its way.
+    pub(super) async fn pay(&self, gas: u64) -> Result<Paid<'_>, Fault> {
+        let is_new = |seen: &Seen| seen.ended == self.ended.load(Ordering::SeqCst);
+        let seen = self.look(is_new).await?;
+        let before = self.on_way.fetch_add(gas, Ordering::SeqCst);
+        let needed = self.reserve.saturating_add(before).saturating_add(gas);
+        if seen.funds.is_some_and(|funds| funds.gas() < needed) {
+            self.on_way.fetch_sub(gas, Ordering::SeqCst);
+            let why = "the relay keeps what it has for revocations and erasures; its operator must add coins";
+            let problem = Problem::new(Code::Limit, why).about(why).until(LATER);
+            return Err(problem.into());
+        }
+        Ok(Paid { purse: self, gas })
+    }
+
+    /// What the wallet pays for, at most a second ago.
+    pub(super) async fn level(&self) -> Result<Level, LedgerError> {
+        let seen = self.look(|_| true).await?;
+        Ok(self.level_of(seen.funds))
+    }
+
+    /// Takes in how much gas was used today.
+    pub(super) fn count(&self, gas: u64) {
+        self.today.store(gas, Ordering::SeqCst);
+    }
+
+    /// The figures in the text form of Prometheus.
+    pub(super) fn figures(&self, to: &mut String) {
+        let mut gauge = |name: &str, help: &str, value: u128| {
+            let _ = write!(
+                to,
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
+            );
+        };
+        let seen = *lock(&self.seen);
+        if let Some(funds) = seen.and_then(|seen| seen.funds) {
+            gauge(
+                "medibloc_wallet_balance",
+                "The relay's coins, in the chain's smallest.",
+                funds.coins,
+            );
+            gauge(
+                "medibloc_wallet_withdrawals",
+                "Revocations or erasures that they pay for.",
+                (funds.gas() / WITHDRAWAL).into(),
+            );
+        }
+        gauge(
+            "medibloc_gas_today",
+            "Gas that counts for the node's limit of this day (UTC).",
+            self.today.load(Ordering::SeqCst).into(),
+        );
+    }
+
+    async fn look(&self, is_good: impl Fn(&Seen) -> bool) -> Result<Seen, LedgerError> {
+        let _turn = self.turn.lock().await;
+        let seen = *lock(&self.seen);
+        if let Some(seen) = seen.filter(|seen| seen.at.elapsed() < FRESH && is_good(seen)) {
+            return Ok(seen);
+        }
+        let (at, ended) = (Instant::now(), self.ended.load(Ordering::SeqCst));
+        let funds = self.relay.funds().await?;
+        let seen = Seen { funds, at, ended };
+        *lock(&self.seen) = Some(seen);
+        self.tell(self.level_of(funds));
+        Ok(seen)
+    }
+
+    fn level_of(&self, funds: Option<Funds>) -> Level {
+        match funds.map(Funds::gas) {
+            Some(gas) if gas < WITHDRAWAL => Level::Empty,
+            Some(gas) if gas < self.reserve => Level::Low,
+            _ => Level::Ample,
+        }
+    }
+
+    /// Tells the log when it becomes another level.
+    fn tell(&self, level: Level) {
+        let before = core::mem::replace(&mut *lock(&self.told), level);
+        if before == level {
+            return;
+        }
+        match level {
+            Level::Ample => tracing::info!("the relay's wallet pays for everything again"),
+            Level::Low => tracing::warn!(
+                "the relay's wallet is low and pays for revocations and erasures alone: add coins"
+            ),
+            Level::Empty => tracing::error!(
+                "the relay's wallet cannot pay for a revocation any more: add coins"
+            ),
+        }
+    }
+}
+
+impl Drop for Paid<'_> {
+    fn drop(&mut self) {
+        // In this order: between the two, less seems to be left than is.
+        self.purse.ended.fetch_add(1, Ordering::SeqCst);
+        self.purse.on_way.fetch_sub(self.gas, Ordering::SeqCst);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
