@@ -99,7 +99,7 @@ pub mod code {
     pub const INPUT: u8 = 3;
     /// A rule forbids it: consent, accreditation, the contracts or the keepers.
     pub const REFUSED: u8 = 4;
-    /// A node, the chain or too many keepers do not answer, and nothing was kept: try again later.
+    /// A node, the chain or too many keepers do not answer, or the relay takes no more now, and nothing was kept: try again later.
     pub const UNREACHABLE: u8 = 5;
     /// The passphrase or the phrase does not open this home.
     pub const LOCKED: u8 = 6;
@@ -145,15 +145,16 @@ impl From<JourneyError> for Problem {
     fn from(error: JourneyError) -> Self {
         let code = match &error {
             JourneyError::Refused(Reason::Erased) => code::ERASED,
-            JourneyError::Ledger(LedgerError::Refused(_) | LedgerError::Limit { .. })
+            JourneyError::Ledger(LedgerError::Refused(_))
             | JourneyError::Refused(_)
             | JourneyError::Untrusted { .. }
             | JourneyError::Waits { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
-            error if error.is_limit() => code::REFUSED,
-            JourneyError::Ledger(LedgerError::Unreachable { .. })
+            // A relay that has no more of a day, or no coins, is one to ask later: the call is kept as it is.
+            JourneyError::Ledger(LedgerError::Unreachable { .. } | LedgerError::Limit { .. })
             | JourneyError::TooFewKeepers { .. }
             | JourneyError::Port(PortError::Unreachable { .. }) => code::UNREACHABLE,
+            error if error.is_limit() => code::REFUSED,
             JourneyError::Erased { .. } => code::ERASED,
             JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,
             JourneyError::Unknown { .. } => code::UNKNOWN,

@@ -67,10 +67,24 @@ impl Relay for Down {
     }
 }
 
+/// A relay whose wallet is empty.
+struct Poor;
+
+#[async_trait]
+impl Relay for Poor {
+    async fn relay(&self, _call: &SignedCall) -> Result<Outcome, LedgerError> {
+        Err(LedgerError::Limit {
+            limit: "its wallet has no coins left; its operator must add some".into(),
+        })
+    }
+}
+
 struct Two {
     patient: Party,
     /// The patient while its node's relay is gone.
     cut_off: Party,
+    /// The patient while that relay's wallet is empty.
+    poor: Party,
     clinic: Party,
     record: String,
     folder: tempfile::TempDir,
@@ -83,11 +97,14 @@ impl Two {
         let ports = world.ports();
         let mut cut_off = ports.clone();
         cut_off.relay = Arc::new(Down);
+        let mut poor = ports.clone();
+        poor.relay = Arc::new(Poor);
         let patient = party(ports, 1, Role::Person);
         let clinic = party(world.ports(), 2, Role::Provider);
         let two = Self {
             patient,
             cut_off: party(cut_off, 1, Role::Person),
+            poor: party(poor, 1, Role::Person),
             clinic,
             record: String::new(),
             folder,
@@ -412,6 +429,24 @@ async fn kept_and_not_kept_have_codes_of_their_own() {
 }
 
 /// Damage anywhere, also in what no list looks at, is told by `doctor`, or by opening the vault.
+#[tokio::test]
+async fn a_revocation_over_an_empty_wallet_is_kept_and_goes_at_the_next_sync() {
+    let world = World::new(106);
+    let two = Two::new(&world).await;
+    let poor = &two.poor;
+    for words in [["grant", "revoke", "--everything", "--now"].as_slice(); 2] {
+        let told = try_say(poor, words).await.unwrap_err();
+        assert_eq!(told.code, code::PARTIAL, "{told}");
+        assert!(told.message.contains("no coins left"), "{told}");
+        assert!(told.message.contains("`medibloc sync` goes on"), "{told}");
+    }
+    let told = try_say(poor, &["contact", "invite"]).await.unwrap_err();
+    assert_eq!(told.code, code::UNREACHABLE, "nothing is kept: {told}");
+    say(&two.patient, &["sync"]).await;
+    let given = say(&two.patient, &["grant", "list"]).await;
+    assert_eq!(text(&given, "/given/0/state"), "revoked", "{given}");
+}
+
 #[tokio::test]
 async fn the_doctor_reads_the_whole_vault() {
     let home = tempfile::tempdir().unwrap();

@@ -132,9 +132,8 @@ impl World {
     async fn take_back(&self, url: &str, which: usize) -> Result<Vec<u8>, Problem> {
         let (call, what) = &self.back[which];
         let call = self.ground.signed(&self.owner, call).await;
-        let mut withdraw = self.relay.withdraw.lock().unwrap();
-        withdraw.insert(call.bytes.clone(), *what);
-        drop(withdraw);
+        let known = (call.bytes.clone(), *what);
+        self.relay.withdraw.lock().unwrap().extend([known]);
         relay(&call).send(url, None).await
     }
 }
