@@ -140,7 +140,7 @@ impl Scene {
                 (relay.address(), 100 * coin),
                 (accreditor.address(), 100 * coin),
                 (registrar.address(), 100 * coin),
-                (key(POOR).address(), coin / 400),
+                (key(POOR).address(), coin / 800),
             ],
         };
         let deployed = deploy(&rpc, &deployer, &plan).await.unwrap();
