@@ -16,7 +16,7 @@ use medibloc_evil::reader::{Reader, Tap, Tapped};
 use medibloc_evil::relay::{Crooked, Does};
 use medibloc_journey::{Party, Ports, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
-use medibloc_ledger::{Call, LedgerError};
+use medibloc_ledger::{Call, Facts as _, LedgerError};
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, Nonce, ReceiptId, RecordId, Role};
 
 const WEEK: u64 = 7 * 86_400;
@@ -274,6 +274,7 @@ async fn a_relay_that_lies_ends_no_revocation_that_is_not_on_the_chain() {
         Does::Holds,
         Does::Alters,
         Does::Lies,
+        Does::Refuses,
     ] {
         let (record, grant) = granted(&story).await;
         story.clinic.read(record).await.unwrap();
@@ -301,6 +302,67 @@ async fn a_relay_that_lies_ends_no_revocation_that_is_not_on_the_chain() {
         assert!(refused.contains("revoked"), "{does:?}: {refused}");
     }
     println!(
-        "ATTACK security-relay: 0 of 6 revocations ended otherwise than on the chain, {held_back} told as not done and done later"
+        "ATTACK security-relay: 0 of 7 revocations ended otherwise than on the chain, {held_back} told as not done and done later"
     );
+}
+
+#[tokio::test]
+async fn a_consent_that_a_relay_held_back_is_dead_once_everything_is_taken_back() {
+    let world = World::new(203).await;
+    let ports = world.ports();
+    let story = paired_with(world, ports).await;
+    let (record, first) = granted(&story).await;
+    story.clinic.read(record).await.unwrap();
+    let until = story.world.ports().clock.now().plus(WEEK);
+    let purpose = Purpose::Treatment;
+    let asked = story
+        .clinic
+        .ask(story.clinic_owner, purpose, "again", until);
+    asked.await.unwrap();
+    story.patient.sync().await.unwrap();
+    let mut requests = story.patient.requests().unwrap();
+    requests.retain(|it| it.request.reason == "again");
+    let request = requests.pop().unwrap();
+    story.relay.set(Does::Holds);
+    let held = story.patient.approve(&request, record, until).await;
+    assert!(held.unwrap_err().to_string().contains("no answer"));
+    story.relay.set(Does::Sends);
+    story.patient.revoke_everything().await.unwrap();
+    for _ in 0..3 {
+        story.relay.send_held().await;
+        story.patient.sync().await.unwrap();
+        story.clinic.sync().await.unwrap();
+    }
+    let refused = story.clinic.read(record).await.unwrap_err().to_string();
+    assert!(refused.contains("revoked"), "{refused}");
+    assert_eq!(story.patient.job_views().unwrap(), [], "nothing goes on");
+    for (id, given) in story.patient.grants().unwrap() {
+        let facts = story
+            .world
+            .ledger
+            .grant(given.artefact.grant.as_ref().unwrap());
+        let facts = facts.await.unwrap();
+        assert!(facts.revoked || !facts.granted, "{id}, the first {first}");
+    }
+    println!("ATTACK relay-1: 0 of 2 consents live after everything was taken back");
+}
+
+#[tokio::test]
+async fn every_revocation_of_a_contact_is_kept_though_the_relay_is_away() {
+    let world = World::new(204).await;
+    let ports = world.ports();
+    let story = paired_with(world, ports).await;
+    let (one, _) = granted(&story).await;
+    let (other, _) = granted(&story).await;
+    story.relay.set(Does::Drops);
+    let ended = story.patient.revoke_contact(story.clinic_owner).await;
+    assert!(ended.unwrap_err().to_string().contains("no answer"));
+    assert_eq!(story.patient.job_views().unwrap().len(), 2, "both are kept");
+    story.relay.set(Does::Sends);
+    story.patient.sync().await.unwrap();
+    for record in [one, other] {
+        let refused = story.clinic.read(record).await.unwrap_err().to_string();
+        assert!(refused.contains("revoked"), "{refused}");
+    }
+    println!("ATTACK relay-2: 2 of 2 revocations kept, and done when the relay answered");
 }

@@ -86,14 +86,11 @@ async fn a_record_walks_its_whole_journey_over_http_on_the_embedded_chain() {
     let error = error.to_string();
     assert!(error.contains("only registered addresses"), "{error}");
     patient.revoke(grant).await.unwrap();
+    let old = clinic.read_with_receipt(record, read.receipt).await;
+    let refused = old.unwrap_err().to_string();
+    assert!(refused.contains("0 of 4"), "{refused}");
     let refused = clinic.read(record).await.unwrap_err().to_string();
     assert!(refused.contains("revoked"), "{refused}");
-    let refused = clinic
-        .read_with_receipt(record, read.receipt)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(refused.contains("0 of 4"), "{refused}");
     let (restored, report) = Party::restore(&phrase(1), Role::Person, world.ports())
         .await
         .unwrap();

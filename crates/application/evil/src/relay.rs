@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall};
+use medibloc_ledger::{LedgerError, Outcome, Refusal, Relay, SignedCall};
 
 /// What it does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Does {
     Alters,
     /// Says that it is in a block, and does not send it.
     Lies,
+    /// Says that the contracts refuse it, and does not send it.
+    Refuses,
 }
 
 /// A relay between an agent and an honest one.
@@ -94,6 +96,7 @@ impl Relay for Crooked {
                 }
                 self.inner.relay(&call).await
             }
+            Does::Refuses => Err(LedgerError::Refused(Refusal::NotRegistered)),
             Does::Lies => Ok(Outcome {
                 block: 1,
                 transaction: [0xee; 32],

@@ -3,7 +3,7 @@
 use medibloc_ledger::{Call, Outcome};
 use medibloc_record::{AccountId, GrantId, ReceiptId};
 
-use crate::errand::Errand;
+use crate::errand::{Errand, gone};
 use crate::grant::deliver::delivery_key;
 use crate::party::{ACCOUNT_KEY, change, table};
 use crate::ports::Change;
@@ -31,6 +31,14 @@ impl Party {
             Call::RevokeAll => {
                 let mut changes = self.revoked_where(|_, given| given.own == own)?;
                 changes.extend(self.writes_revoked_where(|given| given.own == own)?);
+                // A consent that was signed before and is not on chain is not signed again: it was taken back.
+                let signed = self.errands()?.into_iter().filter(|other| {
+                    other.own == own
+                        && other.number() < errand.number()
+                        && other.is_a_consent()
+                        && !other.is_unsent()
+                });
+                changes.extend(signed.map(|other| gone(&other.key)));
                 Ok(changes)
             }
             Call::OpenRead {

@@ -209,18 +209,41 @@ impl Party {
             if let Some(outcome) = self.happened(errand).await? {
                 return Ok(outcome);
             }
-            if !matches!(error, LedgerError::BadRequest { .. }) {
-                return Err(error.into());
+            let again = matches!(error, LedgerError::BadRequest { .. });
+            if again {
+                errand.signed = None;
             }
-            errand.signed = None;
-            if attempt > 0 {
-                return Err(error.into());
+            if !again || attempt > 0 {
+                return Err(self.refusal(&errand.call, error).await?.into());
             }
         }
         Err(LedgerError::BadRequest {
             what: "it was signed twice and taken neither time".into(),
         }
         .into())
+    }
+
+    /// What a refusal is worth. A person relies on what takes something back, and a relay can lie: only what the chain
+    /// shows ends that; otherwise it is kept and tried again.
+    async fn refusal(&self, call: &Call, error: LedgerError) -> Result<LedgerError, JourneyError> {
+        let is_moot = match call {
+            Call::Revoke(grant) => self.ports.facts.grant(grant).await?.revoked,
+            Call::Erase(anchor) => {
+                let facts = self.ports.facts.record(anchor.record_id()).await?;
+                facts.is_some_and(|facts| facts.erased)
+            }
+            call => !is_an_end(call),
+        };
+        if is_moot {
+            return Ok(error);
+        }
+        Ok(LedgerError::Unreachable {
+            from: "the relay".into(),
+            why: format!(
+                "it says no to what takes something back ({error}), and nothing on the chain does; choose another node \
+                 if it goes on"
+            ),
+        })
     }
 
     /// Where the errand's call stands on chain, if it does.
@@ -247,7 +270,7 @@ impl Errand {
         self.signed.is_none()
     }
 
-    const fn is_a_consent(&self) -> bool {
+    pub(crate) const fn is_a_consent(&self) -> bool {
         matches!(
             self.call,
             Call::Grant { .. } | Call::GrantWrite(_) | Call::Deliver { .. }

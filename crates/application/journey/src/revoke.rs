@@ -44,13 +44,16 @@ impl Party {
             let changes = [gone(&begun), row].into_iter().chain(plan);
             return Ok(self.ports.vault.apply(changes.collect())?);
         }
-        self.finish(&begun).await?;
+        let finished = self.finish_consent(&begun).await?;
         let key = errand_key("revoke", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
-            return self.finish(&key).await;
+            return match finished {
+                Ok(()) => self.finish(&key).await,
+                Err(error) => Err(error),
+            };
         }
         let Some(grant) = given.artefact.grant.clone() else {
-            return Ok(());
+            return finished;
         };
         let letter = self.ended_letter(id, &given).await?;
         let plan = end_of_plan(&given);
@@ -58,19 +61,43 @@ impl Party {
             |errand: &Errand| matches!(&errand.call, Call::Deliver { grant, .. } if grant.id == id);
         let over = self.drop_planned(over)?;
         // The letter leaves with the next sync: no node that hangs keeps a revocation.
-        self.begin(
-            key,
-            format!("revocation of a grant to {}", given.artefact.name),
-            given.own,
-            Call::Revoke(grant),
-            Luggage {
-                letters: letter.into_iter().collect(),
-                rows: plan.into_iter().chain(over).collect(),
-                ..Luggage::default()
-            },
-        )
-        .await?;
-        Ok(())
+        let luggage = Luggage {
+            letters: letter.into_iter().collect(),
+            rows: plan.into_iter().chain(over).collect(),
+            ..Luggage::default()
+        };
+        let what = format!("revocation of a grant to {}", given.artefact.name);
+        self.begin_end(finished, key, what, given.own, Call::Revoke(grant), luggage)
+            .await
+    }
+
+    /// Ends a consent's own errand first. What is inside says why that is not over yet: it may still come to be on chain,
+    /// so what ends it is kept and follows it.
+    async fn finish_consent(
+        &self,
+        begun: &[u8; 32],
+    ) -> Result<Result<(), JourneyError>, JourneyError> {
+        match self.finish(begun).await {
+            Err(error) if self.errand(begun)?.is_some() => Ok(Err(error)),
+            done => done.map(Ok),
+        }
+    }
+
+    /// Keeps what ends a consent, and does it now if the consent's own errand is over.
+    async fn begin_end(
+        &self,
+        finished: Result<(), JourneyError>,
+        key: [u8; 32],
+        what: String,
+        own: AccountId,
+        call: Call,
+        luggage: Luggage,
+    ) -> Result<(), JourneyError> {
+        let errand = self
+            .keep_errand(None, key, what, own, call, luggage)
+            .await?;
+        finished?;
+        self.go_on(errand).await.map(drop)
     }
 
     /// Ends the permission to write that was given under an own address.
@@ -87,21 +114,23 @@ impl Party {
             let changes = self.drop_planned(|errand| errand.key == begun)?;
             return self.ports.vault.apply(changes).map_err(Into::into);
         }
-        self.finish(&begun).await?;
+        let finished = self.finish_consent(&begun).await?;
         let key = errand_key("revoke-write", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
-            return self.finish(&key).await;
+            return match finished {
+                Ok(()) => self.finish(&key).await,
+                Err(error) => Err(error),
+            };
         }
         let Some(write) = given.artefact.write else {
-            return Ok(());
+            return finished;
         };
         let what = format!("end of permission to write for {}", given.artefact.name);
         let call = Call::RevokeWrite {
             author: write.author,
         };
-        self.begin(key, what, given.own, call, Luggage::default())
-            .await?;
-        Ok(())
+        self.begin_end(finished, key, what, given.own, call, Luggage::default())
+            .await
     }
 
     /// Ends everything that was given to the contact of an own address, under whichever address it was given.
@@ -124,17 +153,19 @@ impl Party {
             }
         }
         self.ports.vault.apply(over)?;
+        // What fails is kept; it keeps none of the others from being kept, too.
+        let mut ended = Ok(());
         for (id, given) in self.grants()? {
             if given.artefact.party == party && !given.revoked {
-                self.revoke(id).await?;
+                ended = ended.and(self.revoke(id).await);
             }
         }
         for (id, given) in self.write_grants()? {
             if given.artefact.party == party && !given.revoked {
-                self.revoke_write(id).await?;
+                ended = ended.and(self.revoke_write(id).await);
             }
         }
-        Ok(())
+        ended
     }
 
     /// Ends every grant and write grant of every own address, each address with one call: one now, the others at
@@ -153,11 +184,11 @@ impl Party {
                 && spare.iter().all(|spare| spare.address != own.address)
         });
         owning.sort_by_cached_key(|own| (self.spread_key(), own.index));
-        let mut due = None;
+        let (mut due, mut ended) = (None, Ok(()));
         for own in owning {
             let key = all_key(own.id());
             if self.errand(&key)?.is_some() {
-                self.finish(&key).await?;
+                ended = ended.and(self.finish(&key).await);
                 continue;
             }
             let given = |given: &GivenGrant| given.own == own.id() && !given.revoked;
@@ -170,12 +201,13 @@ impl Party {
             }
             // Also where nothing is known to be live: another device may have given it.
             let what = "revocation of everything".to_owned();
-            self.begin_at(due, key, what, own.id(), Call::RevokeAll, luggage)
-                .await?;
+            let begun = self.begin_at(due, key, what, own.id(), Call::RevokeAll, luggage);
+            // It is kept, and keeps no other address from its order.
+            ended = ended.and(begun.await);
             let within = self.ports.pace.revoke_within;
             due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
         }
-        Ok(())
+        ended
     }
 
     /// Whether everything that an own address gave is about to be taken back, in an errand that has not ended.

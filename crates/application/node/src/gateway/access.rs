@@ -2,7 +2,7 @@
 //! and whose party brought it here; each record's people have it through their own record alone. What an erasure takes
 //! away, and which other record keeps it, is in `claim` (docs/adr/0014).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -186,11 +186,16 @@ impl Access {
         account: AccountId,
         cids: &[Cid],
     ) -> Result<Vec<Standing>, Fault> {
-        let traces = self.traces(cids).await?;
-        let each = cids.iter().zip(&traces);
-        Ok(each
-            .map(|(cid, trace)| self.standing_of(account, cid, trace))
-            .collect())
+        // One that is named many times is looked at once.
+        let distinct: BTreeSet<Cid> = cids.iter().copied().collect();
+        let distinct: Vec<Cid> = distinct.into_iter().collect();
+        let traces = self.traces(&distinct).await?;
+        let each = distinct.iter().zip(&traces);
+        let standings: BTreeMap<Cid, Standing> = each
+            .map(|(cid, trace)| (*cid, self.standing_of(account, cid, trace)))
+            .collect();
+        let of = |cid| standings.get(cid).copied().unwrap_or(Standing::None);
+        Ok(cids.iter().map(of).collect())
     }
 
     /// How one block stands to an account; new records of its are waited for.
@@ -218,12 +223,14 @@ impl Access {
         if claims.is_empty() {
             return brought;
         }
+        // Verdicts before the model, as everywhere: the other way round two threads and a writer wait for each other.
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let is_sound = |id: RecordId| verdicts.get(&id).is_some_and(|it| it.sound);
         self.follower.read(|model| {
             let kept = Claim::kept(&claims, model);
-            let sound = kept.iter().filter(|claim| match claim.object.record() {
-                Some(id) => self.is_sound(id),
-                None => true,
-            });
+            let sound = kept
+                .iter()
+                .filter(|claim| claim.object.record().is_none_or(is_sound));
             let may: Vec<Object> = sound
                 .map(|claim| claim.object)
                 .filter(|object| model.may_have(account, *object))
@@ -248,11 +255,6 @@ impl Access {
                 brought
             }
         })
-    }
-
-    fn is_sound(&self, record: RecordId) -> bool {
-        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        verdicts.get(&record).is_some_and(|it| it.sound)
     }
 
     /// Who claims a block, in the chain's order. A record whose package is another's or none claims nothing; one that

@@ -100,19 +100,20 @@ impl Access {
     async fn work(&self) {
         loop {
             self.erase_what_is_due().await;
-            let sifted = self.sift().await;
-            let next = {
+            self.sift().await;
+            let (next, is_idle) = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
                 let next = queue.next(Instant::now());
-                if next.is_none() && !sifted {
+                let is_idle = next.is_none() && !queue.has_arrived();
+                if is_idle {
                     // Whoever adds something from now on starts another worker.
                     self.worker.running.store(false, Ordering::SeqCst);
                 }
-                next
+                (next, is_idle)
             };
             if let Some(record) = next {
                 self.look_at(record).await;
-            } else if !sifted {
+            } else if is_idle {
                 self.worker.progress.notify_waiters();
                 return;
             }
@@ -122,14 +123,14 @@ impl Access {
     }
 
     /// Asks of many new records at once whether anything of them is here: junk of which nothing was brought costs one
-    /// statement each. Whether there were any.
-    async fn sift(&self) -> bool {
+    /// statement each.
+    async fn sift(&self) {
         let arrived = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.arrived(SIFTED)
         };
         if arrived.is_empty() {
-            return false;
+            return;
         }
         let packages = arrived.iter().map(|(_, package, _)| package_cid(*package));
         let traces = self.traces(&packages.collect::<Vec<_>>()).await;
@@ -151,7 +152,6 @@ impl Access {
                 queue.pause(id, now);
             }
         }
-        true
     }
 
     /// One part of one record, and when the next is due.

@@ -68,6 +68,10 @@ impl Queue {
         known.collect()
     }
 
+    pub(super) fn has_arrived(&self) -> bool {
+        !self.arrived.is_empty()
+    }
+
     /// The next record, of the author after the last one's.
     pub(super) fn next(&mut self, now: Instant) -> Option<RecordId> {
         while let Some((due, id)) = self.pausing.first().copied()
