@@ -282,7 +282,8 @@ async fn a_relay_that_lies_ends_no_revocation_that_is_not_on_the_chain() {
         let revoked = story.patient.revoke(grant).await;
         let given = story.patient.given_views().await.unwrap();
         let given = given.into_iter().find(|it| it.id == grant.to_string());
-        let is_over = story.clinic.read(record).await.is_err();
+        let read = story.clinic.read(record).await.map_err(|it| it.to_string());
+        let is_over = read.is_err_and(|told| told.contains("revoked"));
         assert_eq!(
             revoked.is_ok(),
             is_over && does == Does::Doubles,

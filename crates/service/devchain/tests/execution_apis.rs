@@ -8,7 +8,7 @@ use medibloc_devchain::{Chain, Config, Place};
 use serde_json::{Value, json};
 
 #[path = "support/peer.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "other tests ask more of a peer")]
 mod peer;
 
 use peer::Peer;
