@@ -47,10 +47,8 @@ impl Party {
         let finished = self.finish_consent(&begun).await?;
         let key = errand_key("revoke", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
-            return match finished {
-                Ok(()) => self.finish(&key).await,
-                Err(error) => Err(error),
-            };
+            finished?;
+            return self.finish(&key).await;
         }
         let Some(grant) = given.artefact.grant.clone() else {
             return finished;
@@ -117,10 +115,8 @@ impl Party {
         let finished = self.finish_consent(&begun).await?;
         let key = errand_key("revoke-write", &[id.as_bytes()]);
         if given.revoked || self.errand(&key)?.is_some() {
-            return match finished {
-                Ok(()) => self.finish(&key).await,
-                Err(error) => Err(error),
-            };
+            finished?;
+            return self.finish(&key).await;
         }
         let Some(write) = given.artefact.write else {
             return finished;
