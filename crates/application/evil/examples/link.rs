@@ -1,6 +1,7 @@
 //! `cargo xtask attack link`: prints the tables of docs/unlinkability.md and writes them as JSON.
 //!
-//! `link [--seeds N] [--out FILE] [--acts quiet,several,room,everything] [--people 10,40,160] [--delays before,0,3600]`:
+//! `link [--seeds N] [--first SEED] [--out FILE] [--acts quiet,several,room,everything,erases] [--people 10,40,160] [--delays before,0,3600]`:
+//! `--first` gives other lives than those of the page, for which nothing was chosen;
 //! without acts, people and delays, what the page shows.
 #![allow(
     clippy::print_stdout,
@@ -81,14 +82,18 @@ fn settings(args: &[String]) -> Result<Vec<Setting>, Box<dyn std::error::Error>>
         Some(text) => text.join(",").parse()?,
         None => 3,
     };
+    let first: u64 = match list(args, "--first") {
+        Some(text) => text.join(",").parse()?,
+        None => 1,
+    };
     let setting = |people, mix, delay| Setting {
         people,
         hospitals: 6,
         days: 60,
         mix,
         delay,
-        train: (1..=seeds).collect(),
-        test: (101..=100 + seeds).collect(),
+        train: (first..first + seeds).collect(),
+        test: (first + 100..first + 100 + seeds).collect(),
     };
     let wanted = |flag: &str| list(args, flag);
     let (acts, people, delays) = (wanted("--acts"), wanted("--people"), wanted("--delays"));

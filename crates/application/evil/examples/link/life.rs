@@ -30,11 +30,20 @@ pub enum Mix {
     Room,
     /// As quiet; every third person takes back everything once.
     Everything,
+    /// As quiet; a third of the persons erases a record of each pseudonym in one evening, another third gives all pseudonyms new
+    /// sealing keys.
+    Erases,
 }
 
 impl Mix {
     /// All, in the order of the tables.
-    pub const ALL: [Self; 4] = [Self::Quiet, Self::Several, Self::Room, Self::Everything];
+    pub const ALL: [Self; 5] = [
+        Self::Quiet,
+        Self::Several,
+        Self::Room,
+        Self::Everything,
+        Self::Erases,
+    ];
 
     /// Its name in tables.
     pub const fn name(self) -> &'static str {
@@ -43,6 +52,7 @@ impl Mix {
             Self::Several => "several pseudonyms",
             Self::Room => "doctor in the room",
             Self::Everything => "revoke everything",
+            Self::Erases => "erase or rotate",
         }
     }
 
@@ -53,6 +63,7 @@ impl Mix {
             Self::Several => "several",
             Self::Room => "room",
             Self::Everything => "everything",
+            Self::Erases => "erases",
         }
     }
 }
@@ -126,6 +137,12 @@ enum Act {
         hospital: usize,
     },
     Everything {
+        person: usize,
+    },
+    Erase {
+        person: usize,
+    },
+    Rotate {
         person: usize,
     },
     Open {

@@ -74,6 +74,10 @@ impl Target {
                 "equal beginnings",
                 "beginnings within an hour",
                 "grants close in time, equal ends",
+                "erased close in time",
+                "erasures within an hour",
+                "rotated close in time",
+                "rotations within an hour",
             ],
             Self::Readers => &[
                 "registered close in time",
@@ -94,6 +98,7 @@ impl Target {
                 "registered in one block",
                 "equal beginnings",
                 "beginnings within an hour",
+                "rotated close in time",
             ],
             Self::Hospital => &[
                 "read while it anchors",
@@ -325,6 +330,10 @@ fn pseudonyms(a: &Seen, b: &Seen) -> Vec<f64> {
         equal(&a.begins, &b.begins, 1),
         within(&a.begins, &b.begins, 3_600),
         together(a, b),
+        close(&a.erased, &b.erased),
+        within(&a.erased, &b.erased, 3_600),
+        close(&a.rotated, &b.rotated),
+        within(&a.rotated, &b.rotated, 3_600),
     ]
 }
 
@@ -358,6 +367,7 @@ fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
         in_one_block(a.registered, b.registered),
         equal(&a.begins, &b.begins, 1),
         within(&a.begins, &b.begins, 3_600),
+        close(&a.rotated, &b.rotated),
     ]
 }
 

@@ -24,6 +24,10 @@ pub struct Seen {
     pub delivered: Vec<u64>,
     /// Times at which it took back.
     pub revoked: Vec<u64>,
+    /// Times at which it erased.
+    pub erased: Vec<u64>,
+    /// Times at which it changed a key or an address, or sealed a capsule anew.
+    pub rotated: Vec<u64>,
     /// Times at which its records were read or, for a reader, at which it read.
     pub read: Vec<u64>,
     /// First seconds of its consents to read.
@@ -45,6 +49,8 @@ impl Seen {
             &self.granted,
             &self.delivered,
             &self.revoked,
+            &self.erased,
+            &self.rotated,
         ];
         let mut acts: Vec<u64> = lists.into_iter().flatten().copied().collect();
         acts.sort_unstable();
@@ -72,6 +78,7 @@ impl View {
         let mut registered: BTreeMap<AccountId, (u64, u64)> = BTreeMap::new();
         let mut grants: BTreeMap<GrantId, (AccountId, AccountId)> = BTreeMap::new();
         let mut owner_of: BTreeMap<RecordId, AccountId> = BTreeMap::new();
+        let mut rotations: BTreeMap<AccountId, Vec<u64>> = BTreeMap::new();
         for block in blocks {
             let at = block.time.0;
             for event in &block.events {
@@ -97,6 +104,20 @@ impl View {
                         if let Some(owner) = owner_of.get(record) {
                             view.owners.entry(*owner).or_default().accepted.push(at);
                         }
+                    }
+                    Event::Erased { record } => {
+                        if let Some(owner) = owner_of.get(record) {
+                            view.owners.entry(*owner).or_default().erased.push(at);
+                        }
+                    }
+                    Event::CapsuleReplaced { record, .. } => {
+                        if let Some(owner) = owner_of.get(record) {
+                            view.owners.entry(*owner).or_default().rotated.push(at);
+                        }
+                    }
+                    Event::SealingKeyRotated { account, .. }
+                    | Event::AddressRotated { account, .. } => {
+                        rotations.entry(*account).or_default().push(at);
                     }
                     Event::Granted(grant) => {
                         grants.insert(grant.id, (grant.owner, grant.reader));
@@ -138,6 +159,10 @@ impl View {
         for (account, seen) in both {
             if let Some((at, place)) = registered.get(account) {
                 (seen.registered, seen.place) = (Some(*at), Some(*place));
+            }
+            if let Some(rotations) = rotations.get(account) {
+                seen.rotated.extend(rotations);
+                seen.rotated.sort_unstable();
             }
         }
         view

@@ -1,8 +1,10 @@
 //! What persons and hospitals do, and when their agents wake.
 
+use std::collections::BTreeMap;
+
 use medibloc_consent::Purpose;
 use medibloc_journey::{Extent, JourneyError, PendingRequest, Question, Sooner, medical_only};
-use medibloc_record::{AccountId, Draft, GrantId, LossReport, Sensitivity};
+use medibloc_record::{AccountId, Draft, GrantId, LossReport, RecordId, Sensitivity};
 
 use super::{Act, DAY, HOUR, Living, MINUTE, Mix, WARM_UP};
 
@@ -27,6 +29,8 @@ impl Living {
                 self.people[person].party.revoke_everything().await?;
                 self.people[person].over = true;
             }
+            Act::Erase { person } => self.erase(person).await?,
+            Act::Rotate { person } => self.rotate(person).await?,
             Act::Open { person } => {
                 self.people[person].party.sync().await?;
             }
@@ -56,9 +60,11 @@ impl Living {
                 person, hospital, ..
             }
             | Act::Room { person, hospital } => (Some(person), Some(hospital)),
-            Act::Everything { person } | Act::Open { person } | Act::WakePerson { person } => {
-                (Some(person), None)
-            }
+            Act::Everything { person }
+            | Act::Erase { person }
+            | Act::Rotate { person }
+            | Act::Open { person }
+            | Act::WakePerson { person } => (Some(person), None),
             Act::Read { hospital } | Act::WakeHospital { hospital } => (None, Some(hospital)),
         };
         let end = (self.life.days + WARM_UP) * DAY;
@@ -119,6 +125,40 @@ impl Living {
             self.at(at, Act::WakePerson { person });
         }
         Ok(())
+    }
+
+    /// The newest record of each pseudonym, one after the other.
+    async fn erase(&mut self, person: usize) -> Result<(), JourneyError> {
+        let party = &self.people[person].party;
+        party.sync().await?;
+        let newest: BTreeMap<AccountId, RecordId> = party
+            .records()?
+            .iter()
+            .filter(|kept| kept.is_accepted())
+            .map(|kept| (kept.anchor.owner, kept.record()))
+            .collect();
+        for record in newest.into_values() {
+            self.people[person].party.erase(record).await?;
+            self.take_a_moment();
+        }
+        Ok(())
+    }
+
+    /// New sealing keys for all pseudonyms, one after the other.
+    async fn rotate(&mut self, person: usize) -> Result<(), JourneyError> {
+        let pseudonyms: Vec<AccountId> = self.people[person].pseudonyms.values().copied().collect();
+        for own in pseudonyms {
+            self.people[person].party.rotate_sealing_key(own).await?;
+            self.take_a_moment();
+        }
+        Ok(())
+    }
+
+    /// Between two commands that a person types.
+    fn take_a_moment(&mut self) {
+        let seconds = 5 + self.chance.below(2 * MINUTE);
+        self.world.pass(seconds);
+        self.now += seconds;
     }
 
     async fn ask(

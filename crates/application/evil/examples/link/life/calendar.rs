@@ -79,6 +79,15 @@ impl Living {
                 let at = day * DAY + self.chance.below(DAY);
                 self.at(at, Act::Everything { person });
             }
+            if mix == Mix::Erases && person % 3 < 2 {
+                let day = WARM_UP + days / 2 + self.chance.below(days / 2);
+                let at = day * DAY + self.chance.below(DAY);
+                let act = match person % 3 {
+                    0 => Act::Erase { person },
+                    _ => Act::Rotate { person },
+                };
+                self.at(at, act);
+            }
         }
     }
 }
