@@ -8,7 +8,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {AccountBook} from "./libraries/AccountBook.sol";
-import {Role} from "./Types.sol";
+import {AccountId, NO_ACCOUNT, Role} from "./Types.sol";
 
 /// @title Accounts
 contract Accounts is IAccounts, AccessManaged, ERC2771Context, EIP712 {
@@ -37,7 +37,7 @@ contract Accounts is IAccounts, AccessManaged, ERC2771Context, EIP712 {
     /// @inheritdoc IAccounts
     function rotateAddress(address next, uint256 deadline, bytes calldata signatureByNext) external {
         address signer = _msgSender();
-        address id = _book.requireAccount(signer);
+        AccountId id = _book.requireAccount(signer);
         if (block.timestamp > deadline) revert RotationExpired(deadline);
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(ROTATE, id, next, deadline)));
         if (!SignatureChecker.isValidSignatureNowCalldata(next, digest, signatureByNext)) {
@@ -48,7 +48,7 @@ contract Accounts is IAccounts, AccessManaged, ERC2771Context, EIP712 {
 
     /// @inheritdoc IAccounts
     function accredit(
-        address account_,
+        AccountId account_,
         bytes32 profession,
         bytes2 jurisdiction,
         uint64 from,
@@ -59,57 +59,57 @@ contract Accounts is IAccounts, AccessManaged, ERC2771Context, EIP712 {
     }
 
     /// @inheritdoc IAccounts
-    function suspend(address account_) external restricted {
+    function suspend(AccountId account_) external restricted {
         _book.suspend(account_);
     }
 
     /// @inheritdoc IAccounts
-    function reinstate(address account_) external restricted {
+    function reinstate(AccountId account_) external restricted {
         _book.reinstate(account_);
     }
 
     /// @inheritdoc IAccounts
-    function accountOf(address signer) external view returns (address) {
+    function accountOf(address signer) external view returns (AccountId) {
         return _book.accountOf(signer);
     }
 
     /// @inheritdoc IAccounts
-    function accountAt(address signer, uint64 blockNumber) external view returns (address) {
+    function accountAt(address signer, uint64 blockNumber) external view returns (AccountId) {
         return _book.accountAt(signer, blockNumber);
     }
 
     /// @inheritdoc IAccounts
-    function signerOf(address id) external view returns (address) {
+    function signerOf(AccountId id) external view returns (address) {
         return _book.signerOf(id);
     }
 
     /// @inheritdoc IAccounts
-    function account(address id) external view returns (Role role, uint32 keyVersion, uint64 registeredAt) {
+    function account(AccountId id) external view returns (Role role, uint32 keyVersion, uint64 registeredAt) {
         AccountBook.Entry storage entry = _book.entries[id];
         return (entry.role, entry.keyVersion, entry.registeredAt);
     }
 
     /// @inheritdoc IAccounts
-    function sealingKey(address id, uint32 version) external view returns (bytes32) {
+    function sealingKey(AccountId id, uint32 version) external view returns (bytes32) {
         return _book.keys[id][version];
     }
 
     /// @inheritdoc IAccounts
-    function isAccredited(address account_) external view returns (bool) {
+    function isAccredited(AccountId account_) external view returns (bool) {
         return _book.isAccredited(account_);
     }
 
     /// @inheritdoc IAccounts
-    function standing(address signer) external view returns (address id, Role role, bool accredited) {
+    function standing(address signer) external view returns (AccountId id, Role role, bool accredited) {
         id = _book.accountOf(signer);
-        if (id != address(0)) {
+        if (id != NO_ACCOUNT) {
             role = _book.entries[id].role;
             accredited = _book.isAccredited(id);
         }
     }
 
     /// @inheritdoc IAccounts
-    function statusAt(address account_, uint64 at) external view returns (bool accredited, bool suspended) {
+    function statusAt(AccountId account_, uint64 at) external view returns (bool accredited, bool suspended) {
         return _book.statusAt(account_, at);
     }
 

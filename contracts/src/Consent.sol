@@ -7,7 +7,7 @@ import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AnchorFields, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "./Types.sol";
+import {AccountId, AnchorFields, GrantFields, GrantId, Kind, KindSet, NO_ACCOUNT, RecordId, Scope} from "./Types.sol";
 
 /// @title Consent
 contract Consent is IConsent, ERC2771Context {
@@ -23,7 +23,7 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function grantWrite(bytes32 nonce, address author, KindSet kinds, uint64 until, bytes32 digest) external {
+    function grantWrite(bytes32 nonce, AccountId author, KindSet kinds, uint64 until, bytes32 digest) external {
         _book.grantWrite(_sender(), nonce, author, kinds, until, digest);
     }
 
@@ -51,12 +51,12 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function revokeWrite(address author) external {
+    function revokeWrite(AccountId author) external {
         _book.revokeWrite(_sender(), author);
     }
 
     /// @inheritdoc IConsent
-    function revokeReader(address reader) external {
+    function revokeReader(AccountId reader) external {
         _book.revokeReader(_sender(), reader);
     }
 
@@ -71,7 +71,7 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function requireStanding(GrantId grantId, address owner, address reader, bytes20 commitment) external view {
+    function requireStanding(GrantId grantId, AccountId owner, AccountId reader, bytes20 commitment) external view {
         _book.requireStanding(grantId, owner, reader, commitment);
     }
 
@@ -81,12 +81,16 @@ contract Consent is IConsent, ERC2771Context {
     }
 
     /// @inheritdoc IConsent
-    function writeGrant(address owner, address author) external view returns (KindSet kinds, uint64 until, bool live) {
+    function writeGrant(AccountId owner, AccountId author)
+        external
+        view
+        returns (KindSet kinds, uint64 until, bool live)
+    {
         return _book.writeGrant(owner, author);
     }
 
     /// @inheritdoc IConsent
-    function mayWrite(address owner, address author, Kind kind) external view returns (bool) {
+    function mayWrite(AccountId owner, AccountId author, Kind kind) external view returns (bool) {
         return _book.mayWrite(owner, author, kind);
     }
 
@@ -98,13 +102,13 @@ contract Consent is IConsent, ERC2771Context {
 
     function _requireOwner(GrantFields calldata g) private view returns (GrantId id) {
         id = Ids.grant(g.owner, g.reader, g.nonce);
-        address sender = _sender();
+        AccountId sender = _sender();
         if (g.owner != sender) revert NotOwner(GrantId.unwrap(id), sender);
     }
 
-    function _sender() private view returns (address id) {
+    function _sender() private view returns (AccountId id) {
         address signer = _msgSender();
         id = _accounts.accountOf(signer);
-        if (id == address(0)) revert NotRegistered(signer);
+        if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 }

@@ -8,7 +8,7 @@ import {IReceipts} from "./interfaces/IReceipts.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AnchorFields, Class, ClassSet, GrantFields, GrantId, RecordId, Scope} from "./Types.sol";
+import {AccountId, AnchorFields, Class, ClassSet, GrantFields, GrantId, NO_ACCOUNT, RecordId, Scope} from "./Types.sol";
 
 /// @title Receipts
 contract Receipts is IReceipts, ERC2771Context {
@@ -17,7 +17,7 @@ contract Receipts is IReceipts, ERC2771Context {
     IRecords private immutable _records;
     mapping(GrantId grantId => uint32) private _readsUsed;
     /// @dev One bit a nonce, 256 of them a slot.
-    mapping(address reader => mapping(uint256 page => uint256)) private _nonces;
+    mapping(AccountId reader => mapping(uint256 page => uint256)) private _nonces;
 
     constructor(address forwarder, IAccounts accounts, IConsent consent, IRecords records) ERC2771Context(forwarder) {
         _accounts = accounts;
@@ -47,7 +47,7 @@ contract Receipts is IReceipts, ERC2771Context {
     }
 
     /// @inheritdoc IReceipts
-    function isNonceUsed(address reader, bytes32 nonce) external view returns (bool) {
+    function isNonceUsed(AccountId reader, bytes32 nonce) external view returns (bool) {
         return _nonces[reader][uint256(nonce) >> 8] & _bit(nonce) != 0;
     }
 
@@ -56,10 +56,10 @@ contract Receipts is IReceipts, ERC2771Context {
         return _readsUsed[grantId];
     }
 
-    function _requireReader(address reader, GrantId grantId) private view {
+    function _requireReader(AccountId reader, GrantId grantId) private view {
         address signer = _msgSender();
-        address account = _accounts.accountOf(signer);
-        if (account == address(0)) revert NotRegistered(signer);
+        AccountId account = _accounts.accountOf(signer);
+        if (account == NO_ACCOUNT) revert NotRegistered(signer);
         if (account != reader) revert NotReader(grantId, account);
     }
 
@@ -74,7 +74,7 @@ contract Receipts is IReceipts, ERC2771Context {
         return true;
     }
 
-    function _use(address reader, bytes32 nonce) private {
+    function _use(AccountId reader, bytes32 nonce) private {
         uint256 used = _nonces[reader][uint256(nonce) >> 8];
         if (used & _bit(nonce) != 0) revert NonceUsed(reader, nonce);
         _nonces[reader][uint256(nonce) >> 8] = used | _bit(nonce);

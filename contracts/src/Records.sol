@@ -7,7 +7,7 @@ import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {Ids} from "./libraries/Ids.sol";
 import {RecordBook} from "./libraries/RecordBook.sol";
-import {AnchorFields, Kind, NO_RECORD, RecordId, Role} from "./Types.sol";
+import {AccountId, AnchorFields, Kind, NO_ACCOUNT, NO_RECORD, RecordId, Role} from "./Types.sol";
 
 /// @title Records
 contract Records is IRecords, ERC2771Context {
@@ -44,7 +44,7 @@ contract Records is IRecords, ERC2771Context {
     /// @inheritdoc IRecords
     function anchorBatch(AnchorFields[] calldata batch, AnchorFields[] calldata amended) external {
         if (batch.length == 0 || batch.length > MOST) revert WrongBatchSize(batch.length);
-        (address sender, Role role, bool accredited) = _standing();
+        (AccountId sender, Role role, bool accredited) = _standing();
         uint256 used = 0;
         for (uint256 i = 0; i < batch.length; ++i) {
             AnchorFields calldata fields = batch[i];
@@ -107,13 +107,13 @@ contract Records is IRecords, ERC2771Context {
     }
 
     function _anchor(AnchorFields calldata fields) private {
-        (address sender, Role role, bool accredited) = _standing();
+        (AccountId sender, Role role, bool accredited) = _standing();
         _requireMayWrite(fields, sender, role, accredited);
         _book.anchor(fields);
     }
 
     /// @dev The table of who may write what.
-    function _requireMayWrite(AnchorFields calldata fields, address sender, Role role, bool accredited) private view {
+    function _requireMayWrite(AnchorFields calldata fields, AccountId sender, Role role, bool accredited) private view {
         if (fields.author != sender) {
             revert NotAuthor(Ids.record(fields.author, fields.owner, fields.nonce), sender);
         }
@@ -127,15 +127,15 @@ contract Records is IRecords, ERC2771Context {
         if (!_consent.mayWrite(fields.owner, sender, kind)) revert NoWriteGrant(fields.owner, sender, kind);
     }
 
-    function _standing() private view returns (address id, Role role, bool accredited) {
+    function _standing() private view returns (AccountId id, Role role, bool accredited) {
         address signer = _msgSender();
         (id, role, accredited) = _accounts.standing(signer);
-        if (id == address(0)) revert NotRegistered(signer);
+        if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 
-    function _sender() private view returns (address id) {
+    function _sender() private view returns (AccountId id) {
         address signer = _msgSender();
         id = _accounts.accountOf(signer);
-        if (id == address(0)) revert NotRegistered(signer);
+        if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 }

@@ -16,6 +16,9 @@ enum Scope {
     All
 }
 
+/// @dev The id of an account: the address that registered it, which AccountBook alone turns into one. What signs, calls
+/// or is deployed is a plain address.
+type AccountId is address;
 /// @dev The id of a record (Ids.record).
 type RecordId is bytes32;
 /// @dev The id of a read or write grant (Ids.grant).
@@ -31,10 +34,20 @@ type Class is uint8;
 /// @dev Bit 1 << class for each class.
 type ClassSet is uint256;
 
+using {sameAccount as ==, otherAccount as !=} for AccountId global;
 using {sameRecord as ==, otherRecord as !=} for RecordId global;
 using {sameKind as ==} for Kind global;
 
+AccountId constant NO_ACCOUNT = AccountId.wrap(address(0));
 RecordId constant NO_RECORD = RecordId.wrap(0);
+
+function sameAccount(AccountId a, AccountId b) pure returns (bool) {
+    return AccountId.unwrap(a) == AccountId.unwrap(b);
+}
+
+function otherAccount(AccountId a, AccountId b) pure returns (bool) {
+    return AccountId.unwrap(a) != AccountId.unwrap(b);
+}
 
 function sameRecord(RecordId a, RecordId b) pure returns (bool) {
     return RecordId.unwrap(a) == RecordId.unwrap(b);
@@ -49,11 +62,11 @@ function sameKind(Kind a, Kind b) pure returns (bool) {
 }
 
 /// @dev The fields of an anchored record; the chain keeps their commitment, the event keeps them.
-/// author and owner are account ids. amends is the id of the record that this one amends, or zero.
+/// amends is the id of the record that this one amends, or zero.
 struct AnchorFields {
     bytes32 nonce;
-    address author;
-    address owner;
+    AccountId author;
+    AccountId owner;
     bytes32 packageDigest;
     bytes32 keySetDigest;
     bytes32 capsuleDigest;
@@ -67,8 +80,8 @@ struct AnchorFields {
 /// Valid while from <= time < until. reads 0 is without limit. binding zero is a private reader.
 struct GrantFields {
     bytes32 nonce;
-    address owner;
-    address reader;
+    AccountId owner;
+    AccountId reader;
     Scope scope;
     RecordId recordId;
     ClassSet classes;

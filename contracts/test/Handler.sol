@@ -3,7 +3,18 @@ pragma solidity ^0.8.28;
 
 import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
 import {
-    AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, NO_RECORD, RecordId, Role, Scope
+    AccountId,
+    AnchorFields,
+    Class,
+    ClassSet,
+    GrantFields,
+    GrantId,
+    Kind,
+    KindSet,
+    NO_RECORD,
+    RecordId,
+    Role,
+    Scope
 } from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 import {World} from "./World.sol";
@@ -53,7 +64,7 @@ contract Handler is World {
     mapping(RecordId id => bool) public isAccepted;
     mapping(RecordId id => bool) public isErased;
     mapping(RecordId id => bytes32) private _firstWord;
-    mapping(RecordId id => address) private _ownerOf;
+    mapping(RecordId id => AccountId) private _ownerOf;
     mapping(GrantId id => bool) public isEnded;
     mapping(GrantId id => bool) private _isGranted;
     mapping(GrantId id => uint32) private _reads;
@@ -105,7 +116,7 @@ contract Handler is World {
         uint64 until = clock + uint64(days_ % 90) * 1 days;
         bytes32 nonce = draw();
         vm.prank(o);
-        try consent.grantWrite(nonce, a, KindSet.wrap(kinds), until, 0) {
+        try consent.grantWrite(nonce, idOf(a), KindSet.wrap(kinds), until, 0) {
             _writing[o][a] = Writing(kinds, until, true);
         } catch {
             _break(Rule.OwnerAlone, kinds != 0 && until > clock);
@@ -119,29 +130,32 @@ contract Handler is World {
         if (reuse % 4 == 0 && _anchors.length != 0) {
             AnchorFields memory old = _anchors[reuse % _anchors.length];
             (f.nonce, f.author, f.owner) = (old.nonce, old.author, old.owner);
-            (a, o) = (old.author, old.owner);
+            (a, o) = (firstOf(old.author), firstOf(old.owner));
         }
         if (reuse % 6 == 1 && _anchors.length != 0) {
             amended = _anchors[(reuse / 6) % _anchors.length];
             f.amends = idOf(amended);
-            if (reuse % 12 == 1) f.owner = o = amended.owner;
+            if (reuse % 12 == 1) {
+                f.owner = amended.owner;
+                o = firstOf(amended.owner);
+            }
         }
         bool amends = f.amends != NO_RECORD;
         bool allowed = !isAnchored[idOf(f)] && _mayWrite(a, o, Kind.unwrap(f.kind)) && Class.unwrap(f.class) < 64
-            && (!amends || amended.owner == o);
+            && (!amends || amended.owner == idOf(o));
         vm.prank(a);
         (bool done,) = address(records).call(
             amends ? abi.encodeCall(records.amend, (f, amended)) : abi.encodeCall(records.anchor, (f))
         );
         if (done) {
-            _break(Rule.ForeignAmendment, amends && amended.owner != o);
+            _break(Rule.ForeignAmendment, amends && amended.owner != idOf(o));
             _break(Rule.UnknownClassTaken, Class.unwrap(f.class) > 63);
             if (amends) ++amendCount;
             _break(Rule.AnchorAsModel, !allowed);
             _break(Rule.MedicalByUnaccredited, Kind.unwrap(f.kind) == 1 && !_isAccredited(a));
             _break(Rule.IdTwice, isAnchored[idOf(f)]);
             isAnchored[idOf(f)] = true;
-            _ownerOf[idOf(f)] = o;
+            _ownerOf[idOf(f)] = f.owner;
             _firstWord[idOf(f)] = keccak256(abi.encode(f, clock));
             _anchors.push(f);
             ++anchorCount;
@@ -153,8 +167,8 @@ contract Handler is World {
     function accept(uint256 record, uint256 caller) public {
         if (_anchors.length == 0) return;
         AnchorFields memory f = _anchors[record % _anchors.length];
-        address sender = caller % 2 == 0 ? f.owner : person(caller);
-        bool allowed = sender == f.owner && !isAccepted[idOf(f)] && !isErased[idOf(f)];
+        address sender = caller % 2 == 0 ? firstOf(f.owner) : person(caller);
+        bool allowed = idOf(sender) == f.owner && !isAccepted[idOf(f)] && !isErased[idOf(f)];
         vm.prank(sender);
         try records.accept(f) {
             isAccepted[idOf(f)] = true;
@@ -167,7 +181,7 @@ contract Handler is World {
     function erase(uint256 record, uint256 caller, uint256 often) external {
         if (_anchors.length == 0 || often % 3 != 0) return;
         AnchorFields memory f = _anchors[record % _anchors.length];
-        bool allowed = person(caller) == f.owner && !isErased[idOf(f)];
+        bool allowed = idOf(person(caller)) == f.owner && !isErased[idOf(f)];
         vm.prank(person(caller));
         try records.erase(f) {
             isErased[idOf(f)] = true;
@@ -181,7 +195,7 @@ contract Handler is World {
         if (_anchors.length == 0) return;
         AnchorFields memory f = _anchors[record % _anchors.length];
         GrantFields memory g = _grantOf(idOf(f), pair, scope, classes, extra);
-        vm.prank(g.owner);
+        vm.prank(firstOf(g.owner));
         try consent.grant(g, f) {
             _break(Rule.UnknownClassTaken, ClassSet.unwrap(g.classes) > type(uint64).max);
             _break(Rule.GrantIdTwice, _isGranted[idOf(g)]);
@@ -198,10 +212,10 @@ contract Handler is World {
         address sender = person(caller);
         way %= 12;
         if (way > 2) {
-            if (way % 2 == 0) sender = g.owner;
+            if (way % 2 == 0) sender = firstOf(g.owner);
             vm.prank(sender);
             try consent.revoke(g) {
-                _break(Rule.OwnerAlone, sender != g.owner);
+                _break(Rule.OwnerAlone, idOf(sender) != g.owner);
                 isEnded[idOf(g)] = true;
             } catch {}
             return;
@@ -211,7 +225,7 @@ contract Handler is World {
         else consent.revokeReader(g.reader);
         for (uint256 i = 0; i < _grants.length; ++i) {
             GrantFields memory h = _grants[i];
-            if (h.owner == sender && (way == 0 || h.reader == g.reader)) isEnded[idOf(h)] = true;
+            if (h.owner == idOf(sender) && (way == 0 || h.reader == g.reader)) isEnded[idOf(h)] = true;
         }
         if (way != 0) return;
         for (uint256 i = 0; i < PEOPLE; ++i) {
@@ -222,7 +236,7 @@ contract Handler is World {
     function endWrite(uint256 owner, uint256 author) external {
         (address o, address a) = (person(owner), person(author));
         vm.prank(o);
-        try consent.revokeWrite(a) {
+        try consent.revokeWrite(idOf(a)) {
             _writing[o][a].live = false;
         } catch {}
     }
@@ -240,7 +254,7 @@ contract Handler is World {
                 break;
             }
         }
-        address sender = caller % 5 == 0 ? person(caller) : g.reader;
+        address sender = caller % 5 == 0 ? person(caller) : firstOf(g.reader);
         bytes32 tag = purpose % 7 == 0 ? bytes32("another") : g.purposeTag;
         bytes32 nonce = caller % 3 == 1 ? bytes32(caller / 3 % 9) : draw();
         bool expected = _mayOpen(f, g, sender, tag) && !_isUsed[sender][nonce];
@@ -253,7 +267,7 @@ contract Handler is World {
             _break(Rule.ReceiptOfErased, isErased[idOf(f)]);
             _break(Rule.ReceiptOfUnaccepted, !isAccepted[idOf(f)]);
             _break(Rule.ClassZeroByClass, g.scope == Scope.Classes && Class.unwrap(f.class) == 0);
-            _break(Rule.ForeignReader, sender != g.reader || f.owner != g.owner);
+            _break(Rule.ForeignReader, idOf(sender) != g.reader || f.owner != g.owner);
             _break(Rule.TooManyReads, g.reads != 0 && ++_reads[idOf(g)] > g.reads);
             ++openCount;
         } catch {
@@ -266,8 +280,8 @@ contract Handler is World {
         if (often % 4 != 0) return;
         address a = person(4 + who % 2);
         Permission storage permission = _permission[a];
-        if (permission.suspended) accounts.reinstate(a);
-        else accounts.suspend(a);
+        if (permission.suspended) accounts.reinstate(idOf(a));
+        else accounts.suspend(idOf(a));
         permission.suspended = !permission.suspended;
         if (a == person(4)) {
             _statusTimes.push(clock);
@@ -292,11 +306,11 @@ contract Handler is World {
 
     function presume(uint256 caller, uint256 target) external {
         vm.prank(person(caller));
-        try accounts.accredit(person(target), 0, 0, clock, clock + 1, 0) {
+        try accounts.accredit(idOf(person(target)), 0, 0, clock, clock + 1, 0) {
             _break(Rule.PrivilegedWithoutRole, true);
         } catch {}
         vm.prank(person(caller));
-        try accounts.suspend(person(target)) {
+        try accounts.suspend(idOf(person(target))) {
             _break(Rule.PrivilegedWithoutRole, true);
         } catch {}
         vm.prank(person(caller));
@@ -333,27 +347,27 @@ contract Handler is World {
         for (uint256 i = 0; i < PEOPLE * PEOPLE * 5; ++i) {
             (address o, address a, uint8 kind) =
                 (person(i % PEOPLE), person(i / PEOPLE % PEOPLE), uint8(1 + i / PEOPLE / PEOPLE));
-            if (consent.mayWrite(o, a, Kind.wrap(kind)) != _writingIsLive(o, a, kind)) ++count;
+            if (consent.mayWrite(idOf(o), idOf(a), Kind.wrap(kind)) != _writingIsLive(o, a, kind)) ++count;
         }
     }
 
     function noncesDiffer() external view returns (uint256 count) {
         for (uint256 i = 0; i < PEOPLE; ++i) {
-            (, uint32 version,) = accounts.account(person(i));
+            (, uint32 version,) = accounts.account(idOf(person(i)));
             if (forwarder.nonces(person(i)) != _relayed[person(i)] || version != _keyVersion[person(i)]) ++count;
         }
     }
 
     function firstKeysDiffer() external view returns (uint256 count) {
         for (uint256 i = 0; i < PEOPLE; ++i) {
-            if (accounts.sealingKey(person(i), 1) != keccak256(abi.encode(person(i)))) ++count;
+            if (accounts.sealingKey(idOf(person(i)), 1) != keccak256(abi.encode(person(i)))) ++count;
         }
     }
 
     function pastDiffers() external view returns (uint256 count) {
         for (uint256 i = 0; i < _statusTimes.length; ++i) {
             bool last = i + 1 == _statusTimes.length || _statusTimes[i + 1] != _statusTimes[i];
-            (, bool suspended) = accounts.statusAt(person(4), _statusTimes[i]);
+            (, bool suspended) = accounts.statusAt(idOf(person(4)), _statusTimes[i]);
             if (last && suspended != _statusSuspended[i]) ++count;
         }
     }
@@ -367,7 +381,7 @@ contract Handler is World {
         returns (GrantFields memory g)
     {
         g = grantOf(Scope(scope % 3), NO_RECORD, 0);
-        (g.owner, g.reader, g.reads) = (person(pair), person(pair / PEOPLE), uint32(extra % 6));
+        (g.owner, g.reader, g.reads) = (idOf(person(pair)), idOf(person(pair / PEOPLE)), uint32(extra % 6));
         if (extra % 2 == 0) g.owner = _ownerOf[recordId];
         g.from = clock + 1 hours - uint64(classes % 1 days);
         g.until = clock + 5 days;
@@ -405,7 +419,7 @@ contract Handler is World {
         bool covered = g.scope == Scope.All || (g.scope == Scope.One && g.recordId == id)
             || (g.scope == Scope.Classes && Class.unwrap(f.class) != 0
                 && (ClassSet.unwrap(g.classes) >> Class.unwrap(f.class)) & 1 == 1);
-        return sender == g.reader && f.owner == g.owner && tag == g.purposeTag && covered && _isLive(g)
+        return idOf(sender) == g.reader && f.owner == g.owner && tag == g.purposeTag && covered && _isLive(g)
             && isAccepted[id] && !isErased[id] && (g.reads == 0 || _reads[idOf(g)] < g.reads);
     }
 
@@ -420,7 +434,7 @@ contract Handler is World {
 
     function _accredit(address a) private {
         uint64 to = START + 20 days;
-        accounts.accredit(a, "physician", "KR", START, to, 0);
+        accounts.accredit(idOf(a), "physician", "KR", START, to, 0);
         _permission[a] = Permission(false, START, to);
     }
 

@@ -5,7 +5,20 @@ import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.
 import {IConsent} from "../src/interfaces/IConsent.sol";
 import {IReceipts} from "../src/interfaces/IReceipts.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
-import {AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope} from "../src/Types.sol";
+import {
+    AccountId,
+    AnchorFields,
+    Class,
+    ClassSet,
+    GrantFields,
+    GrantId,
+    Kind,
+    KindSet,
+    NO_ACCOUNT,
+    RecordId,
+    Role,
+    Scope
+} from "../src/Types.sol";
 import {Vm, vm} from "./Vm.sol";
 import {World} from "./World.sol";
 
@@ -107,12 +120,12 @@ contract JourneyTest is World {
         GrantFields memory g = granted(a);
         bytes32[4] memory nonces = [bytes32(0), bytes32(uint256(1)), bytes32(uint256(255)), bytes32(type(uint256).max)];
         for (uint256 i = 0; i < 4; ++i) {
-            require(!receipts.isNonceUsed(reader, nonces[i]), "not yet");
+            require(!receipts.isNonceUsed(idOf(reader), nonces[i]), "not yet");
             vm.prank(reader);
             receipts.openRead(idOf(a), PURPOSE, nonces[i], a, g);
-            require(receipts.isNonceUsed(reader, nonces[i]), "used");
+            require(receipts.isNonceUsed(idOf(reader), nonces[i]), "used");
         }
-        require(!receipts.isNonceUsed(reader, bytes32(uint256(2))) && !receipts.isNonceUsed(patient, 0), "others");
+        require(!receipts.isNonceUsed(idOf(reader), bytes32(uint256(2))) && !receipts.isNonceUsed(idOf(patient), 0), "others");
     }
 
     function testFuzz_anyOtherAmendedFieldsAreRefused(uint256 word, bytes32 change) public {
@@ -138,14 +151,14 @@ contract JourneyTest is World {
         Vm.Log memory log = vm.getRecordedLogs()[0];
         require(log.topics[0] == IConsent.Delivered.selector && log.topics[1] == GrantId.unwrap(idOf(g)), "event");
         require(keccak256(log.data) == keccak256(abi.encode(7, bytes32("list"))), "data");
-        (KindSet kinds, uint64 until, bool live) = consent.writeGrant(patient, doctor);
+        (KindSet kinds, uint64 until, bool live) = consent.writeGrant(idOf(patient), idOf(doctor));
         require(KindSet.unwrap(kinds) == 2 && until == FAR && live, "write grant");
         vm.prank(patient);
         consent.revokeAll();
-        (,, live) = consent.writeGrant(patient, doctor);
+        (,, live) = consent.writeGrant(idOf(patient), idOf(doctor));
         require(!live, "everything includes writing");
         grantWrite(patient, doctor, 6);
-        (kinds,, live) = consent.writeGrant(patient, doctor);
+        (kinds,, live) = consent.writeGrant(idOf(patient), idOf(doctor));
         require(KindSet.unwrap(kinds) == 6 && live, "anew");
     }
 
@@ -153,12 +166,12 @@ contract JourneyTest is World {
         AnchorFields memory a = accepted(3);
         GrantFields memory g = granted(a);
         GrantFields memory h = grantOf(Scope.All, RecordId.wrap(0), 0);
-        h.reader = doctor;
+        h.reader = idOf(doctor);
         AnchorFields memory none;
         vm.prank(patient);
         consent.grant(h, none);
         vm.prank(patient);
-        consent.revokeReader(reader);
+        consent.revokeReader(idOf(reader));
         require(!consent.isLive(g) && consent.isLive(h), "one reader");
         GrantFields memory later = granted(a);
         open(a, later);
@@ -175,20 +188,20 @@ contract JourneyTest is World {
     }
 
     function test_accountsAndKeys() public {
-        (Role role, uint32 version, uint64 since) = accounts.account(doctor);
+        (Role role, uint32 version, uint64 since) = accounts.account(idOf(doctor));
         require(role == Role.Provider && version == 1 && since == START, "account");
         vm.prank(doctor);
         accounts.rotateSealingKey("second");
-        require(accounts.sealingKey(doctor, 1) == keccak256(abi.encode(doctor)), "old key");
-        require(accounts.sealingKey(doctor, 2) == "second", "new key");
-        require(accounts.accountOf(stranger) == address(0) && accounts.signerOf(stranger) == address(0), "unknown");
+        require(accounts.sealingKey(idOf(doctor), 1) == keccak256(abi.encode(doctor)), "old key");
+        require(accounts.sealingKey(idOf(doctor), 2) == "second", "new key");
+        require(accounts.accountOf(stranger) == NO_ACCOUNT && accounts.signerOf(idOf(stranger)) == address(0), "unknown");
     }
 
     function test_rotationMovesNothing() public {
         AnchorFields memory a = accepted(3);
-        rotate(patient, STRANGER);
-        require(accounts.accountOf(stranger) == patient && accounts.accountOf(patient) == address(0), "mapping");
-        require(accounts.signerOf(patient) == stranger, "signer");
+        rotate(idOf(patient), STRANGER);
+        require(accounts.accountOf(stranger) == idOf(patient) && accounts.accountOf(patient) == NO_ACCOUNT, "mapping");
+        require(accounts.signerOf(idOf(patient)) == stranger, "signer");
         GrantFields memory g = grantOf(Scope.One, idOf(a), 0);
         vm.prank(stranger);
         consent.grant(g, a);
@@ -196,15 +209,16 @@ contract JourneyTest is World {
         vm.expectRevert(abi.encodeWithSelector(IConsent.NotRegistered.selector, patient));
         vm.prank(patient);
         consent.revoke(g);
-        rotate(patient, 77);
-        require(accounts.accountOf(vm.addr(77)) == patient && accounts.accountOf(stranger) == address(0), "again");
+        rotate(idOf(patient), 77);
+        require(accounts.accountOf(vm.addr(77)) == idOf(patient) && accounts.accountOf(stranger) == NO_ACCOUNT, "again");
     }
 
     function test_accountAtPastBlocks() public {
         vm.roll(200);
-        address late = vm.addr(78);
-        register(late, Role.Person);
-        require(accounts.accountAt(late, 199) == address(0) && accounts.accountAt(late, 200) == late, "registered");
+        address first = vm.addr(78);
+        register(first, Role.Person);
+        AccountId late = idOf(first);
+        require(accounts.accountAt(first, 199) == NO_ACCOUNT && accounts.accountAt(first, 200) == late, "registered");
         vm.roll(210);
         rotate(late, 79);
         vm.roll(220);
@@ -215,24 +229,24 @@ contract JourneyTest is World {
         checkServed(late, 79, 210, 220);
         checkServed(late, 80, 220, 220);
         checkServed(late, 81, 220, type(uint64).max);
-        require(accounts.accountAt(address(1), 220) == address(0), "nobody");
+        require(accounts.accountAt(address(1), 220) == NO_ACCOUNT, "nobody");
     }
 
     /// @dev An address counts from the block it began in to the one it ended in, both included.
-    function checkServed(address account, uint256 key, uint64 first, uint64 last) private {
+    function checkServed(AccountId account, uint256 key, uint64 first, uint64 last) private {
         address signer = vm.addr(key);
-        require(accounts.accountAt(signer, first - 1) == address(0), "before");
+        require(accounts.accountAt(signer, first - 1) == NO_ACCOUNT, "before");
         require(accounts.accountAt(signer, first) == account && accounts.accountAt(signer, last) == account, "during");
-        if (last != type(uint64).max) require(accounts.accountAt(signer, last + 1) == address(0), "after");
+        if (last != type(uint64).max) require(accounts.accountAt(signer, last + 1) == NO_ACCOUNT, "after");
     }
 
     function test_statusAtPastTimes() public {
         at(START + 10);
-        accounts.suspend(doctor);
+        accounts.suspend(idOf(doctor));
         at(START + 20);
-        accounts.reinstate(doctor);
+        accounts.reinstate(idOf(doctor));
         at(START + 30);
-        accounts.accredit(doctor, "physician", "KR", START + 40, START + 50, 0);
+        accounts.accredit(idOf(doctor), "physician", "KR", START + 40, START + 50, 0);
         checkStatus(START - 1, false, false);
         checkStatus(START, true, false);
         checkStatus(START + 9, true, false);
@@ -241,9 +255,9 @@ contract JourneyTest is World {
         checkStatus(START + 30, false, false);
         checkStatus(START + 40, true, false);
         checkStatus(START + 50, false, false);
-        require(!accounts.isAccredited(doctor), "not yet");
+        require(!accounts.isAccredited(idOf(doctor)), "not yet");
         at(START + 45);
-        require(accounts.isAccredited(doctor), "now");
+        require(accounts.isAccredited(idOf(doctor)), "now");
     }
 
     function test_committeeHistory() public {
@@ -283,7 +297,7 @@ contract JourneyTest is World {
         batch[2] = requestBy(READER, address(accounts), abi.encodeCall(accounts.rotateSealingKey, ("second")));
         forwarder.executeBatch(batch, payable(address(this)));
         checkState(a, true, false, false);
-        require(accounts.sealingKey(reader, 2) == "second", "the third was executed");
+        require(accounts.sealingKey(idOf(reader), 2) == "second", "the third was executed");
         require(forwarder.nonces(patient) == 1 && forwarder.nonces(reader) == 1, "nonces");
     }
 
@@ -291,7 +305,7 @@ contract JourneyTest is World {
         forwarder.execute(
             requestBy(STRANGER, address(accounts), abi.encodeCall(accounts.register, (Role.Person, "key")))
         );
-        require(accounts.accountOf(stranger) == stranger, "registered");
+        require(accounts.accountOf(stranger) == idOf(stranger), "registered");
     }
 
     function test_uncleanWordsAreRefused() public {
@@ -365,15 +379,15 @@ contract JourneyTest is World {
             vm.warp(time);
             states[i] = !states[i - 1];
             times[i] = time;
-            if (states[i]) accounts.suspend(doctor);
-            else accounts.reinstate(doctor);
+            if (states[i]) accounts.suspend(idOf(doctor));
+            else accounts.reinstate(idOf(doctor));
         }
         for (uint64 t = START; t <= time; t += 1 + (time - START) / 20) {
             bool expected;
             for (uint256 i = 0; i <= steps; ++i) {
                 if (times[i] <= t) expected = states[i];
             }
-            (bool accredited, bool suspended) = accounts.statusAt(doctor, t);
+            (bool accredited, bool suspended) = accounts.statusAt(idOf(doctor), t);
             require(accredited && suspended == expected, "status");
         }
     }
@@ -395,7 +409,7 @@ contract JourneyTest is World {
     }
 
     function checkStatus(uint64 time, bool accredited, bool suspended) private view {
-        (bool x, bool y) = accounts.statusAt(doctor, time);
+        (bool x, bool y) = accounts.statusAt(idOf(doctor), time);
         require(x == accredited && y == suspended, "status");
     }
 }

@@ -30,7 +30,7 @@ contract RefusalsTest is World {
     }
 
     function test_AddressTaken_retired() public {
-        rotate(patient, STRANGER);
+        rotate(idOf(patient), STRANGER);
         refuse(patient, abi.encodeWithSelector(IAccounts.AddressTaken.selector, patient));
         accounts.register(Role.Person, "key");
         refuse(stranger, abi.encodeWithSelector(IAccounts.AddressTaken.selector, stranger));
@@ -44,7 +44,7 @@ contract RefusalsTest is World {
         refuse(stranger, reason);
         accounts.rotateAddress(reader, FAR, "");
         vm.expectRevert(reason);
-        accounts.suspend(stranger);
+        accounts.suspend(idOf(stranger));
         AnchorFields memory a = accepted(3);
         GrantFields memory g = granted(a);
         refuse(stranger, reason);
@@ -61,7 +61,7 @@ contract RefusalsTest is World {
         refuse(stranger, abi.encodeWithSelector(IAccounts.WrongRole.selector, stranger, Role.None));
         accounts.register(Role.None, "key");
         vm.expectRevert(abi.encodeWithSelector(IAccounts.WrongRole.selector, patient, Role.Person));
-        accounts.accredit(patient, 0, 0, START, FAR, 0);
+        accounts.accredit(idOf(patient), 0, 0, START, FAR, 0);
     }
 
     function test_ZeroKey() public {
@@ -79,18 +79,18 @@ contract RefusalsTest is World {
     }
 
     function test_WrongRotationSignature() public {
-        bytes memory byAnother = signed(DOCTOR, rotation(patient, stranger, FAR));
+        bytes memory byAnother = signed(DOCTOR, rotation(idOf(patient), stranger, FAR));
         refuse(patient, abi.encodeWithSelector(IAccounts.WrongRotationSignature.selector, stranger));
         accounts.rotateAddress(stranger, FAR, byAnother);
     }
 
     function test_EmptyPeriod() public {
         vm.expectRevert(abi.encodeWithSelector(IAccounts.EmptyPeriod.selector, FAR, FAR));
-        accounts.accredit(doctor, 0, 0, FAR, FAR, 0);
+        accounts.accredit(idOf(doctor), 0, 0, FAR, FAR, 0);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.EmptyPeriod.selector, START - 9, START));
-        accounts.accredit(doctor, 0, 0, START - 9, START, 0);
+        accounts.accredit(idOf(doctor), 0, 0, START - 9, START, 0);
         refuse(patient, abi.encodeWithSelector(IConsent.EmptyPeriod.selector, START, START));
-        consent.grantWrite(0, doctor, KindSet.wrap(2), START, 0);
+        consent.grantWrite(0, idOf(doctor), KindSet.wrap(2), START, 0);
         AnchorFields memory none;
         GrantFields memory g = grantOf(Scope.All, RecordId.wrap(0), 0);
         g.until = g.from;
@@ -100,20 +100,20 @@ contract RefusalsTest is World {
 
     function test_AlreadySuspended_NotSuspended() public {
         vm.expectRevert(abi.encodeWithSelector(IAccounts.NotSuspended.selector, doctor));
-        accounts.reinstate(doctor);
-        accounts.suspend(doctor);
+        accounts.reinstate(idOf(doctor));
+        accounts.suspend(idOf(doctor));
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AlreadySuspended.selector, doctor));
-        accounts.suspend(doctor);
+        accounts.suspend(idOf(doctor));
     }
 
     function test_Restricted_directCallerOnly() public {
         bytes memory reason = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger);
         refuse(stranger, reason);
-        accounts.accredit(doctor, 0, 0, START, FAR, 0);
+        accounts.accredit(idOf(doctor), 0, 0, START, FAR, 0);
         refuse(stranger, reason);
-        accounts.suspend(doctor);
+        accounts.suspend(idOf(doctor));
         refuse(stranger, reason);
-        accounts.reinstate(doctor);
+        accounts.reinstate(idOf(doctor));
         refuse(stranger, reason);
         keepers.register(1, stranger, "key", "");
         refuse(stranger, reason);
@@ -124,7 +124,7 @@ contract RefusalsTest is World {
             abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, address(forwarder))
         );
         (bool done,) =
-            address(accounts).call(abi.encodePacked(abi.encodeCall(accounts.suspend, (doctor)), address(this)));
+            address(accounts).call(abi.encodePacked(abi.encodeCall(accounts.suspend, (idOf(doctor))), address(this)));
         require(done, "a forwarded call used the role of the signer");
     }
 
@@ -173,7 +173,7 @@ contract RefusalsTest is World {
     function test_NotOwner_foreignRecord() public {
         AnchorFields memory a = accepted(3);
         GrantFields memory g = grantOf(Scope.One, idOf(a), 0);
-        (g.owner, g.reader) = (reader, patient);
+        (g.owner, g.reader) = (idOf(reader), idOf(patient));
         refuse(reader, abi.encodeWithSelector(IConsent.NotOwner.selector, idOf(a), reader));
         consent.grant(g, a);
     }
@@ -201,10 +201,10 @@ contract RefusalsTest is World {
     function test_NotAccredited() public {
         AnchorFields memory a = fieldsOf(doctor, patient, 1, 3);
         bytes memory reason = abi.encodeWithSelector(IRecords.NotAccredited.selector, doctor);
-        accounts.suspend(doctor);
+        accounts.suspend(idOf(doctor));
         refuse(doctor, reason);
         records.anchor(a);
-        accounts.reinstate(doctor);
+        accounts.reinstate(idOf(doctor));
         vm.warp(FAR);
         refuse(doctor, reason);
         records.anchor(a);
@@ -224,12 +224,12 @@ contract RefusalsTest is World {
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, patient, doctor, 3));
         records.anchor(a);
         vm.prank(patient);
-        consent.revokeWrite(doctor);
+        consent.revokeWrite(idOf(doctor));
         a = fieldsOf(doctor, patient, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, patient, doctor, 1));
         records.anchor(a);
         refuse(patient, abi.encodeWithSelector(IConsent.NoWriteGrant.selector, patient, doctor));
-        consent.revokeWrite(doctor);
+        consent.revokeWrite(idOf(doctor));
     }
 
     function test_NoWriteGrant_inBatch() public {
@@ -310,7 +310,7 @@ contract RefusalsTest is World {
         refuse(doctor, abi.encodeWithSelector(IRecords.UnknownRecord.selector, b.amends));
         records.amend(b, a);
         AnchorFields memory forged = a;
-        forged.owner = alike;
+        forged.owner = idOf(alike);
         refuse(doctor, abi.encodeWithSelector(IRecords.WrongPreimage.selector, b.amends));
         records.amend(b, forged);
     }
@@ -428,7 +428,7 @@ contract RefusalsTest is World {
         consent.grant(g, a);
         // Read and write grants share their ids.
         refuse(patient, reason);
-        consent.grantWrite(g.nonce, reader, KindSet.wrap(2), FAR, 0);
+        consent.grantWrite(g.nonce, idOf(reader), KindSet.wrap(2), FAR, 0);
     }
 
     function test_UnknownGrant() public {
@@ -440,7 +440,7 @@ contract RefusalsTest is World {
         consent.revoke(g);
         // A write grant's id is no read grant.
         vm.prank(patient);
-        consent.grantWrite(g.nonce, reader, KindSet.wrap(2), FAR, 0);
+        consent.grantWrite(g.nonce, idOf(reader), KindSet.wrap(2), FAR, 0);
         vm.expectRevert(reason);
         consent.check(g);
     }
@@ -451,7 +451,7 @@ contract RefusalsTest is World {
             GrantFields memory g = granted(a);
             vm.prank(patient);
             if (way == 0) consent.revoke(g);
-            else if (way == 1) consent.revokeReader(reader);
+            else if (way == 1) consent.revokeReader(idOf(reader));
             else consent.revokeAll();
             bytes memory reason = abi.encodeWithSelector(IConsent.GrantRevoked.selector, idOf(g));
             refuse(reader, reason);
@@ -495,7 +495,7 @@ contract RefusalsTest is World {
         uint8[3] memory wrong = [0, 1, 64];
         for (uint256 i = 0; i < 3; ++i) {
             refuse(patient, abi.encodeWithSelector(IConsent.UnknownKinds.selector, wrong[i]));
-            consent.grantWrite("n", doctor, KindSet.wrap(wrong[i]), FAR, 0);
+            consent.grantWrite("n", idOf(doctor), KindSet.wrap(wrong[i]), FAR, 0);
         }
     }
 

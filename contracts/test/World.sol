@@ -9,7 +9,9 @@ import {Forwarder} from "../src/Forwarder.sol";
 import {Keepers} from "../src/Keepers.sol";
 import {Receipts} from "../src/Receipts.sol";
 import {Records} from "../src/Records.sol";
-import {AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope} from "../src/Types.sol";
+import {
+    AccountId, AnchorFields, Class, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Role, Scope
+} from "../src/Types.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev The contracts deployed as README.md says, and what every test needs: people, fields, requests.
@@ -86,12 +88,12 @@ abstract contract World {
     }
 
     function accredit(address who) internal {
-        accounts.accredit(who, "physician", "KR", START - 1 days, FAR, keccak256("credential"));
+        accounts.accredit(idOf(who), "physician", "KR", START - 1 days, FAR, keccak256("credential"));
     }
 
     function grantWrite(address owner, address author, uint8 kinds) internal {
         vm.prank(owner);
-        consent.grantWrite(draw(), author, KindSet.wrap(kinds), FAR, keccak256("write"));
+        consent.grantWrite(draw(), idOf(author), KindSet.wrap(kinds), FAR, keccak256("write"));
     }
 
     function anchored(uint8 kind, uint8 class) internal returns (AnchorFields memory a) {
@@ -129,14 +131,15 @@ abstract contract World {
         returns (AnchorFields memory)
     {
         return AnchorFields(
-            draw(), author, owner, keccak256("package"), keccak256("keys"), keccak256("capsule"), keccak256("word"),
-            Kind.wrap(kind), Class.wrap(class), RecordId.wrap(0)
+            draw(), idOf(author), idOf(owner), keccak256("package"), keccak256("keys"), keccak256("capsule"),
+            keccak256("word"), Kind.wrap(kind), Class.wrap(class), RecordId.wrap(0)
         );
     }
 
     function grantOf(Scope scope, RecordId recordId, uint256 classes) internal returns (GrantFields memory) {
         return GrantFields(
-            draw(), patient, reader, scope, recordId, ClassSet.wrap(classes), PURPOSE, START, START + 7 days, 0, 0, keccak256("grant")
+            draw(), idOf(patient), idOf(reader), scope, recordId, ClassSet.wrap(classes), PURPOSE, START, START + 7 days,
+            0, 0, keccak256("grant")
         );
     }
 
@@ -146,6 +149,15 @@ abstract contract World {
 
     function idOf(GrantFields memory g) internal pure returns (GrantId) {
         return GrantId.wrap(keccak256(abi.encode(g.owner, g.reader, g.nonce)));
+    }
+
+    /// @dev The account that this address registered; `firstOf` is the other way.
+    function idOf(address first) internal pure returns (AccountId) {
+        return AccountId.wrap(first);
+    }
+
+    function firstOf(AccountId id) internal pure returns (address) {
+        return AccountId.unwrap(id);
     }
 
     function requestBy(uint256 key, address to, bytes memory data)
@@ -189,7 +201,7 @@ abstract contract World {
         return keccak256(abi.encode("nonce", ++_drawn));
     }
 
-    function rotation(address account, address next, uint256 deadline) internal view returns (bytes32) {
+    function rotation(AccountId account, address next, uint256 deadline) internal view returns (bytes32) {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
@@ -207,7 +219,7 @@ abstract contract World {
         return keccak256(abi.encodePacked(hex"1901", domain, inner));
     }
 
-    function rotate(address account, uint256 key) internal {
+    function rotate(AccountId account, uint256 key) internal {
         address next = vm.addr(key);
         bytes memory signature = signed(key, rotation(account, next, FAR));
         vm.prank(accounts.signerOf(account));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "../Types.sol";
+import {AccountId, AnchorFields, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "../Types.sol";
 
 /// @title Consent: who may write for an owner and who may read what
 /// @notice One slot a grant: its time, the owner's and the reader's epoch, and a commitment of its fields. A grant id,
@@ -9,13 +9,13 @@ import {AnchorFields, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, S
 interface IConsent {
     /// @notice The author may write records of these kinds for the owner until `until`.
     event WriteGranted(
-        address indexed owner, address indexed author, bytes32 nonce, KindSet kinds, uint64 until, bytes32 digest
+        AccountId indexed owner, AccountId indexed author, bytes32 nonce, KindSet kinds, uint64 until, bytes32 digest
     );
     /// @notice The reader may open what the scope names, for this purpose, while from <= time < until.
     event Granted(
         GrantId indexed grantId,
-        address indexed owner,
-        address indexed reader,
+        AccountId indexed owner,
+        AccountId indexed reader,
         bytes32 nonce,
         Scope scope,
         RecordId recordId,
@@ -29,23 +29,23 @@ interface IConsent {
     );
     /// @notice A key list of newly accepted records lies ready for the reader.
     event Delivered(
-        GrantId indexed grantId, address indexed owner, address indexed reader, uint32 number, bytes32 digest
+        GrantId indexed grantId, AccountId indexed owner, AccountId indexed reader, uint32 number, bytes32 digest
     );
     /// @notice One grant ended.
-    event Revoked(GrantId indexed grantId, address indexed owner, address indexed reader);
+    event Revoked(GrantId indexed grantId, AccountId indexed owner, AccountId indexed reader);
     /// @notice The author's write grant ended.
-    event WriteRevoked(address indexed owner, address indexed author);
+    event WriteRevoked(AccountId indexed owner, AccountId indexed author);
     /// @notice Every read grant of the owner to this reader ended.
-    event ReaderRevoked(address indexed owner, address indexed reader);
+    event ReaderRevoked(AccountId indexed owner, AccountId indexed reader);
     /// @notice Every grant of the owner ended, read and write.
-    event AllRevoked(address indexed owner, uint64 epoch);
+    event AllRevoked(AccountId indexed owner, uint64 epoch);
 
     /// @notice The grant id was used before.
     error AlreadyGranted(GrantId grantId);
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the owner of the grant or of the record.
-    error NotOwner(bytes32 id, address account);
+    error NotOwner(bytes32 id, AccountId account);
     /// @notice No such grant.
     error UnknownGrant(GrantId grantId);
     /// @notice The fields passed are not those that were granted, or not those of the record that it names.
@@ -65,11 +65,11 @@ interface IConsent {
     /// @notice kinds is empty or names a kind that is none of 1 to 5.
     error UnknownKinds(KindSet kinds);
     /// @notice The author has no live write grant of this owner.
-    error NoWriteGrant(address owner, address author);
+    error NoWriteGrant(AccountId owner, AccountId author);
 
     /// @notice Lets an author write for the sender; replaces an earlier write grant to the same author.
     /// @param kinds bit 1 << kind for each kind
-    function grantWrite(bytes32 nonce, address author, KindSet kinds, uint64 until, bytes32 digest) external;
+    function grantWrite(bytes32 nonce, AccountId author, KindSet kinds, uint64 until, bytes32 digest) external;
 
     /// @notice Lets a reader read; the sender is g.owner.
     /// @param a the record's fields, looked at only for One; the record is accepted and not erased
@@ -82,10 +82,10 @@ interface IConsent {
     function revoke(GrantFields calldata g) external;
 
     /// @notice Ends the sender's write grant to an author.
-    function revokeWrite(address author) external;
+    function revokeWrite(AccountId author) external;
 
     /// @notice Ends every read grant of the sender to a reader, those of the future excepted.
-    function revokeReader(address reader) external;
+    function revokeReader(AccountId reader) external;
 
     /// @notice Ends every read and write grant of the sender, those of the future excepted.
     function revokeAll() external;
@@ -95,16 +95,19 @@ interface IConsent {
 
     /// @notice The part of `check` that needs this contract's state: reverts unless the grant was given with these
     /// fields and not revoked. The caller has recomputed id and commitment, and looks at the period itself.
-    function requireStanding(GrantId grantId, address owner, address reader, bytes20 commitment) external view;
+    function requireStanding(GrantId grantId, AccountId owner, AccountId reader, bytes20 commitment) external view;
 
     /// @notice Whether the grant is live.
     function isLive(GrantFields calldata g) external view returns (bool);
 
     /// @notice The newest write grant of an owner to an author.
-    function writeGrant(address owner, address author) external view returns (KindSet kinds, uint64 until, bool live);
+    function writeGrant(AccountId owner, AccountId author)
+        external
+        view
+        returns (KindSet kinds, uint64 until, bool live);
 
     /// @notice Whether the author may write a record of this kind for the owner now.
-    function mayWrite(address owner, address author, Kind kind) external view returns (bool);
+    function mayWrite(AccountId owner, AccountId author, Kind kind) external view returns (bool);
 
     /// @notice What is known of a grant id; all zero if it was never used. revoked tells of `revoke` alone; use
     /// `isLive` for the whole. commitment is the first 20 bytes of keccak256(abi.encode(g)), zero for a write grant.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
+import {AccountId, AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
 
 /// @title Receipts: the chain's word that a reader was cleared to open a record
 interface IReceipts {
@@ -9,16 +9,16 @@ interface IReceipts {
     event ReadOpened(
         ReceiptId indexed receiptId,
         RecordId indexed recordId,
-        address indexed reader,
+        AccountId indexed reader,
         GrantId grantId,
-        address owner,
+        AccountId owner,
         bytes32 nonce
     );
 
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the grant's reader.
-    error NotReader(GrantId grantId, address account);
+    error NotReader(GrantId grantId, AccountId account);
     /// @notice The grant was given for another purpose.
     error WrongPurpose(GrantId grantId, bytes32 purposeTag);
     /// @notice The grant does not reach this record.
@@ -29,7 +29,7 @@ interface IReceipts {
     error WrongPreimage(RecordId recordId);
 
     /// @notice The reader used this nonce before: a receipt id is never given twice.
-    error NonceUsed(address reader, bytes32 nonce);
+    error NonceUsed(AccountId reader, bytes32 nonce);
 
     /// @notice Opens a record for the sender, who is g.reader. The nonce is one that this reader has not used; numbers that
     /// differ in their last byte alone share a slot, so counting on from a random one is cheaper than drawing each. Reverts also with the errors of `IConsent.check` and
@@ -43,7 +43,7 @@ interface IReceipts {
     ) external;
 
     /// @notice Whether a reader used a nonce.
-    function isNonceUsed(address reader, bytes32 nonce) external view returns (bool);
+    function isNonceUsed(AccountId reader, bytes32 nonce) external view returns (bool);
 
     /// @notice How often a grant with a limit of reads was used.
     function readsUsed(GrantId grantId) external view returns (uint32);

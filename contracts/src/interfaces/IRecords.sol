@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, Class, Kind, RecordId} from "../Types.sol";
+import {AccountId, AnchorFields, Class, Kind, RecordId} from "../Types.sol";
 
 /// @title Records: anchors and what becomes of them
 /// @notice One slot a record: time, flags and a commitment of its fields. The event has the fields;
@@ -10,8 +10,8 @@ interface IRecords {
     /// @notice A record came to be.
     event Anchored(
         RecordId indexed recordId,
-        address indexed owner,
-        address indexed author,
+        AccountId indexed owner,
+        AccountId indexed author,
         bytes32 nonce,
         bytes32 packageDigest,
         bytes32 keySetDigest,
@@ -22,13 +22,13 @@ interface IRecords {
         RecordId amends
     );
     /// @notice The owner's agent has checked the record.
-    event Accepted(RecordId indexed recordId, address indexed owner);
+    event Accepted(RecordId indexed recordId, AccountId indexed owner);
     /// @notice The author takes the record back; it stays and is marked.
-    event Retracted(RecordId indexed recordId, address indexed author);
+    event Retracted(RecordId indexed recordId, AccountId indexed author);
     /// @notice The owner erased the record: it is never opened again.
-    event Erased(RecordId indexed recordId, address indexed owner);
+    event Erased(RecordId indexed recordId, AccountId indexed owner);
     /// @notice The owner replaced the capsule. The anchored one is version 1, the first replacement version 2.
-    event CapsuleReplaced(RecordId indexed recordId, address indexed owner, uint32 version, bytes32 digest);
+    event CapsuleReplaced(RecordId indexed recordId, AccountId indexed owner, uint32 version, bytes32 digest);
 
     /// @notice The record id exists.
     error AlreadyAnchored(RecordId recordId);
@@ -39,13 +39,13 @@ interface IRecords {
     /// @notice The sender signs for no account.
     error NotRegistered(address signer);
     /// @notice The sender's account is not the record's owner.
-    error NotOwner(RecordId recordId, address account);
+    error NotOwner(RecordId recordId, AccountId account);
     /// @notice The sender's account is not the record's author, or a self entry names another owner.
-    error NotAuthor(RecordId recordId, address account);
+    error NotAuthor(RecordId recordId, AccountId account);
     /// @notice A medical record needs a provider whose accreditation counts now; a research record a researcher's.
-    error NotAccredited(address author);
+    error NotAccredited(AccountId author);
     /// @notice The owner has not granted, or has revoked, writing this kind.
-    error NoWriteGrant(address owner, address author, Kind kind);
+    error NoWriteGrant(AccountId owner, AccountId author, Kind kind);
     /// @notice Kind is none of 1 to 5.
     error UnknownKind(Kind kind);
     /// @notice The fields passed are not those that were anchored.

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IConsent} from "../interfaces/IConsent.sol";
-import {ClassSet, GrantFields, GrantId, Kind, KindSet, NO_RECORD, Scope} from "../Types.sol";
+import {AccountId, ClassSet, GrantFields, GrantId, Kind, KindSet, NO_RECORD, Scope} from "../Types.sol";
 import {Ids} from "./Ids.sol";
 
 /// @title The state of consent
@@ -30,15 +30,15 @@ library ConsentBook {
 
     struct Book {
         mapping(GrantId grantId => Entry) entries;
-        mapping(address owner => mapping(address other => Pair)) pairs;
-        mapping(address owner => uint24) epochs;
+        mapping(AccountId owner => mapping(AccountId other => Pair)) pairs;
+        mapping(AccountId owner => uint24) epochs;
     }
 
     function grantWrite(
         Book storage self,
-        address owner,
+        AccountId owner,
         bytes32 nonce,
-        address author,
+        AccountId author,
         KindSet kinds,
         uint64 until,
         bytes32 digest
@@ -84,19 +84,19 @@ library ConsentBook {
         emit IConsent.Revoked(id, g.owner, g.reader);
     }
 
-    function revokeWrite(Book storage self, address owner, address author) internal {
+    function revokeWrite(Book storage self, AccountId owner, AccountId author) internal {
         (,, bool live) = writeGrant(self, owner, author);
         if (!live) revert IConsent.NoWriteGrant(owner, author);
         self.pairs[owner][author].kinds = KindSet.wrap(0);
         emit IConsent.WriteRevoked(owner, author);
     }
 
-    function revokeReader(Book storage self, address owner, address reader) internal {
+    function revokeReader(Book storage self, AccountId owner, AccountId reader) internal {
         ++self.pairs[owner][reader].readerEpoch;
         emit IConsent.ReaderRevoked(owner, reader);
     }
 
-    function revokeAll(Book storage self, address owner) internal {
+    function revokeAll(Book storage self, AccountId owner) internal {
         uint24 epoch = ++self.epochs[owner];
         emit IConsent.AllRevoked(owner, epoch);
     }
@@ -109,7 +109,7 @@ library ConsentBook {
     }
 
     /// @dev Reverts unless the grant was given with these fields and not revoked.
-    function requireStanding(Book storage self, GrantId id, address owner, address reader, bytes20 committed)
+    function requireStanding(Book storage self, GrantId id, AccountId owner, AccountId reader, bytes20 committed)
         internal
         view
     {
@@ -135,7 +135,7 @@ library ConsentBook {
             && g.from <= block.timestamp && block.timestamp < g.until;
     }
 
-    function writeGrant(Book storage self, address owner, address author)
+    function writeGrant(Book storage self, AccountId owner, AccountId author)
         internal
         view
         returns (KindSet kinds, uint64 until, bool live)
@@ -144,7 +144,7 @@ library ConsentBook {
         return (pair.kinds, pair.until, KindSet.unwrap(pair.kinds) != 0 && block.timestamp < pair.until && pair.epoch == self.epochs[owner]);
     }
 
-    function mayWrite(Book storage self, address owner, address author, Kind kind) internal view returns (bool) {
+    function mayWrite(Book storage self, AccountId owner, AccountId author, Kind kind) internal view returns (bool) {
         (KindSet kinds,, bool live) = writeGrant(self, owner, author);
         return live && uint256(KindSet.unwrap(kinds)) & (uint256(1) << Kind.unwrap(kind)) != 0;
     }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
+import {AccountId, AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
 
 /// @title The ids that every party recomputes for itself
 library Ids {
     /// @dev The id of a record: its author, its owner and a random nonce.
-    function record(address author, address owner, bytes32 nonce) internal pure returns (RecordId) {
+    function record(AccountId author, AccountId owner, bytes32 nonce) internal pure returns (RecordId) {
         return RecordId.wrap(keccak256(abi.encode(author, owner, nonce)));
     }
 
     /// @dev The id of a read or write grant: its owner, its reader or author and a random nonce.
-    function grant(address owner, address reader, bytes32 nonce) internal pure returns (GrantId) {
+    function grant(AccountId owner, AccountId reader, bytes32 nonce) internal pure returns (GrantId) {
         return GrantId.wrap(keccak256(abi.encode(owner, reader, nonce)));
     }
 
     /// @dev The id of a receipt.
-    function receipt(RecordId recordId, address reader, GrantId grantId, bytes32 nonce)
+    function receipt(RecordId recordId, AccountId reader, GrantId grantId, bytes32 nonce)
         internal
         pure
         returns (ReceiptId)

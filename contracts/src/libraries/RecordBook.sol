@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IRecords} from "../interfaces/IRecords.sol";
-import {AnchorFields, Class, NO_RECORD, RecordId} from "../Types.sol";
+import {AccountId, AnchorFields, Class, NO_RECORD, RecordId} from "../Types.sol";
 import {Ids} from "./Ids.sol";
 
 /// @title The state of records
@@ -62,7 +62,7 @@ library RecordBook {
         if (found.commitment != commitment(amended)) revert IRecords.WrongPreimage(id);
     }
 
-    function accept(Book storage self, AnchorFields calldata fields, address sender) internal {
+    function accept(Book storage self, AnchorFields calldata fields, AccountId sender) internal {
         (RecordId id, Entry storage entry) = _owned(self, fields, sender);
         uint8 flags = entry.flags;
         if (flags & ACCEPTED != 0) revert IRecords.AlreadyAccepted(id);
@@ -70,7 +70,7 @@ library RecordBook {
         emit IRecords.Accepted(id, sender);
     }
 
-    function retract(Book storage self, AnchorFields calldata fields, address sender) internal {
+    function retract(Book storage self, AnchorFields calldata fields, AccountId sender) internal {
         (RecordId id, Entry storage entry) = live(self, fields);
         if (fields.author != sender) revert IRecords.NotAuthor(id, sender);
         uint8 flags = entry.flags;
@@ -79,13 +79,15 @@ library RecordBook {
         emit IRecords.Retracted(id, sender);
     }
 
-    function erase(Book storage self, AnchorFields calldata fields, address sender) internal {
+    function erase(Book storage self, AnchorFields calldata fields, AccountId sender) internal {
         (RecordId id, Entry storage entry) = _owned(self, fields, sender);
         entry.flags |= ERASED;
         emit IRecords.Erased(id, sender);
     }
 
-    function replaceCapsule(Book storage self, AnchorFields calldata fields, bytes32 digest, address sender) internal {
+    function replaceCapsule(Book storage self, AnchorFields calldata fields, bytes32 digest, AccountId sender)
+        internal
+    {
         (RecordId id,) = _owned(self, fields, sender);
         uint32 version = ++self.replacements[id] + 1;
         emit IRecords.CapsuleReplaced(id, sender, version, digest);
@@ -119,7 +121,7 @@ library RecordBook {
         if (found.flags & ERASED != 0) revert IRecords.RecordErased(id);
     }
 
-    function _owned(Book storage self, AnchorFields calldata fields, address sender)
+    function _owned(Book storage self, AnchorFields calldata fields, AccountId sender)
         private
         view
         returns (RecordId id, Entry storage entry)
