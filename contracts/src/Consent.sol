@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {AccountContext} from "./AccountContext.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AccountId, AnchorFields, GrantFields, GrantId, Kind, KindSet, NO_ACCOUNT, RecordId, Scope} from "./Types.sol";
+import {AccountId, AnchorFields, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "./Types.sol";
 
 /// @title Consent
-contract Consent is IConsent, ERC2771Context {
+contract Consent is IConsent, AccountContext {
     using ConsentBook for ConsentBook.Book;
 
-    IAccounts private immutable _accounts;
     IRecords private immutable _records;
     ConsentBook.Book private _book;
 
-    constructor(address forwarder, IAccounts accounts, IRecords records) ERC2771Context(forwarder) {
-        _accounts = accounts;
+    constructor(address forwarder, IAccounts accounts, IRecords records) AccountContext(forwarder, accounts) {
         _records = records;
     }
 
@@ -104,11 +102,5 @@ contract Consent is IConsent, ERC2771Context {
         id = Ids.grant(g.owner, g.reader, g.nonce);
         AccountId sender = _sender();
         if (g.owner != sender) revert NotOwner(GrantId.unwrap(id), sender);
-    }
-
-    function _sender() private view returns (AccountId id) {
-        address signer = _msgSender();
-        id = _accounts.accountOf(signer);
-        if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {AccountContext} from "./AccountContext.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {IConsent} from "./interfaces/IConsent.sol";
 import {IReceipts} from "./interfaces/IReceipts.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {ConsentBook} from "./libraries/ConsentBook.sol";
 import {Ids} from "./libraries/Ids.sol";
-import {AccountId, AnchorFields, Class, ClassSet, GrantFields, GrantId, NO_ACCOUNT, RecordId, Scope} from "./Types.sol";
+import {AccountId, AnchorFields, Class, ClassSet, GrantFields, GrantId, RecordId, Scope} from "./Types.sol";
 
 /// @title Receipts
-contract Receipts is IReceipts, ERC2771Context {
-    IAccounts private immutable _accounts;
+contract Receipts is IReceipts, AccountContext {
     IConsent private immutable _consent;
     IRecords private immutable _records;
     mapping(GrantId grantId => uint32) private _readsUsed;
     /// @dev One bit a nonce, 256 of them a slot.
     mapping(AccountId reader => mapping(uint256 page => uint256)) private _nonces;
 
-    constructor(address forwarder, IAccounts accounts, IConsent consent, IRecords records) ERC2771Context(forwarder) {
-        _accounts = accounts;
+    constructor(address forwarder, IAccounts accounts, IConsent consent, IRecords records)
+        AccountContext(forwarder, accounts)
+    {
         _consent = consent;
         _records = records;
     }
@@ -57,9 +57,7 @@ contract Receipts is IReceipts, ERC2771Context {
     }
 
     function _requireReader(AccountId reader, GrantId grantId) private view {
-        address signer = _msgSender();
-        AccountId account = _accounts.accountOf(signer);
-        if (account == NO_ACCOUNT) revert NotRegistered(signer);
+        AccountId account = _sender();
         if (account != reader) revert NotReader(grantId, account);
     }
 

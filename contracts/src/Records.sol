@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ERC2771Context} from "@openzeppelin/contracts/metatx/ERC2771Context.sol";
+import {AccountContext} from "./AccountContext.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {IConsent} from "./interfaces/IConsent.sol";
 import {IRecords} from "./interfaces/IRecords.sol";
 import {Ids} from "./libraries/Ids.sol";
 import {RecordBook} from "./libraries/RecordBook.sol";
-import {AccountId, AnchorFields, Kind, NO_ACCOUNT, NO_RECORD, RecordId, Role} from "./Types.sol";
+import {AccountId, AnchorFields, Kind, NO_RECORD, RecordId, Role} from "./Types.sol";
 
 /// @title Records
-contract Records is IRecords, ERC2771Context {
+contract Records is IRecords, AccountContext {
     using RecordBook for RecordBook.Book;
 
     Kind private constant MEDICAL = Kind.wrap(1);
@@ -20,12 +20,10 @@ contract Records is IRecords, ERC2771Context {
     uint8 private constant LAST_KIND = 5;
     uint256 private constant MOST = 256;
 
-    IAccounts private immutable _accounts;
     IConsent private immutable _consent;
     RecordBook.Book private _book;
 
-    constructor(address forwarder, IAccounts accounts, IConsent consent) ERC2771Context(forwarder) {
-        _accounts = accounts;
+    constructor(address forwarder, IAccounts accounts, IConsent consent) AccountContext(forwarder, accounts) {
         _consent = consent;
     }
 
@@ -125,17 +123,5 @@ contract Records is IRecords, ERC2771Context {
         if (kind == SELF && !own) revert NotAuthor(Ids.record(sender, fields.owner, fields.nonce), sender);
         if (own && (kind == SELF || kind == DEVICE)) return;
         if (!_consent.mayWrite(fields.owner, sender, kind)) revert NoWriteGrant(fields.owner, sender, kind);
-    }
-
-    function _standing() private view returns (AccountId id, Role role, bool accredited) {
-        address signer = _msgSender();
-        (id, role, accredited) = _accounts.standing(signer);
-        if (id == NO_ACCOUNT) revert NotRegistered(signer);
-    }
-
-    function _sender() private view returns (AccountId id) {
-        address signer = _msgSender();
-        id = _accounts.accountOf(signer);
-        if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
+import {IAccountContext} from "../src/interfaces/IAccountContext.sol";
 import {IConsent} from "../src/interfaces/IConsent.sol";
 import {IReceipts} from "../src/interfaces/IReceipts.sol";
 import {IRecords} from "../src/interfaces/IRecords.sol";
@@ -206,7 +207,7 @@ contract JourneyTest is World {
         vm.prank(stranger);
         consent.grant(g, a);
         open(a, g);
-        vm.expectRevert(abi.encodeWithSelector(IConsent.NotRegistered.selector, patient));
+        vm.expectRevert(abi.encodeWithSelector(IAccountContext.NotRegistered.selector, patient));
         vm.prank(patient);
         consent.revoke(g);
         rotate(idOf(patient), 77);

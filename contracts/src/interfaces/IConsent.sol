@@ -2,11 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {AccountId, AnchorFields, ClassSet, GrantFields, GrantId, Kind, KindSet, RecordId, Scope} from "../Types.sol";
+import {IAccountContext} from "./IAccountContext.sol";
 
 /// @title Consent: who may write for an owner and who may read what
 /// @notice One slot a grant: its time, the owner's and the reader's epoch, and a commitment of its fields. A grant id,
 /// read or write, is used once.
-interface IConsent {
+interface IConsent is IAccountContext {
     /// @notice The author may write records of these kinds for the owner until `until`.
     event WriteGranted(
         AccountId indexed owner, AccountId indexed author, bytes32 nonce, KindSet kinds, uint64 until, bytes32 digest
@@ -42,8 +43,6 @@ interface IConsent {
 
     /// @notice The grant id was used before.
     error AlreadyGranted(GrantId grantId);
-    /// @notice The sender signs for no account.
-    error NotRegistered(address signer);
     /// @notice The sender's account is not the owner of the grant or of the record.
     error NotOwner(bytes32 id, AccountId account);
     /// @notice No such grant.

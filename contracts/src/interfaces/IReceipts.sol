@@ -2,9 +2,10 @@
 pragma solidity ^0.8.28;
 
 import {AccountId, AnchorFields, GrantFields, GrantId, ReceiptId, RecordId} from "../Types.sol";
+import {IAccountContext} from "./IAccountContext.sol";
 
 /// @title Receipts: the chain's word that a reader was cleared to open a record
-interface IReceipts {
+interface IReceipts is IAccountContext {
     /// @notice The reader was cleared; keepers release shares on this and nothing else.
     event ReadOpened(
         ReceiptId indexed receiptId,
@@ -15,8 +16,6 @@ interface IReceipts {
         bytes32 nonce
     );
 
-    /// @notice The sender signs for no account.
-    error NotRegistered(address signer);
     /// @notice The sender's account is not the grant's reader.
     error NotReader(GrantId grantId, AccountId account);
     /// @notice The grant was given for another purpose.

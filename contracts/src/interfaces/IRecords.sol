@@ -2,11 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {AccountId, AnchorFields, Class, Kind, RecordId} from "../Types.sol";
+import {IAccountContext} from "./IAccountContext.sol";
 
 /// @title Records: anchors and what becomes of them
 /// @notice One slot a record: time, flags and a commitment of its fields. The event has the fields;
 /// whoever acts on a record later passes them again and they are checked against the commitment.
-interface IRecords {
+interface IRecords is IAccountContext {
     /// @notice A record came to be.
     event Anchored(
         RecordId indexed recordId,
@@ -36,8 +37,6 @@ interface IRecords {
     error AlreadyAccepted(RecordId recordId);
     /// @notice The record was retracted before.
     error AlreadyRetracted(RecordId recordId);
-    /// @notice The sender signs for no account.
-    error NotRegistered(address signer);
     /// @notice The sender's account is not the record's owner.
     error NotOwner(RecordId recordId, AccountId account);
     /// @notice The sender's account is not the record's author, or a self entry names another owner.
