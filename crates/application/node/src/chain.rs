@@ -2,6 +2,7 @@
 //! a copy that is thrown away when the chain has another history.
 
 mod model;
+mod names;
 
 use std::future::Future;
 use std::path::Path;

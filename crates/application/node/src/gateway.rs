@@ -6,11 +6,13 @@ mod credential;
 mod flight;
 mod held;
 mod index;
+mod led;
 mod mailbox;
 mod purse;
 mod queue;
 mod relay;
 mod storage;
+mod taking;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,7 +128,14 @@ pub fn gateway_with_upkeep(
     let db = Db::open(
         path.as_deref(),
         Durability::PowerCut,
-        &[SCHEMA, held::SCHEMA, mailbox::SCHEMA, index::SCHEMA].concat(),
+        &[
+            SCHEMA,
+            held::SCHEMA,
+            mailbox::SCHEMA,
+            index::SCHEMA,
+            led::SCHEMA,
+        ]
+        .concat(),
     )?;
     let guard = Guard::open(
         config.folder.as_deref(),
@@ -139,7 +148,12 @@ pub fn gateway_with_upkeep(
     let parts = Arc::new(Parts {
         guard,
         large: Semaphore::new(LARGE),
-        access: Arc::new(Access::open(on.store, follower.clone(), db.clone())?),
+        access: Arc::new(Access::open(
+            on.store,
+            follower.clone(),
+            db.clone(),
+            config.limits,
+        )?),
         follower,
         db,
         purse: Purse::new(on.relay.clone(), config.limits.reserve),

@@ -20,7 +20,7 @@ use crate::chain::Follower;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
-use crate::limits::{self, DailyLimits, Use, What};
+use crate::limits::{self, DailyLimits, Taken, Use, What};
 use crate::room::Stay;
 use crate::source::Origin;
 use crate::work::Toll;
@@ -270,9 +270,9 @@ impl Guard {
         by: &Admitted,
         requests: u64,
         bytes: usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<Taken, Fault> {
         let uses = self.uses_of(by.address, by.account, requests, bytes as u64);
-        limits::take(&self.db, self.now(), uses).await
+        self.take(uses).await
     }
 
     /// Bytes that may be kept of an account in all.
@@ -280,14 +280,8 @@ impl Guard {
         self.times(account, self.limits.held)
     }
 
-    /// Gives back what was counted for something that did not succeed.
-    pub(crate) async fn uncount(&self, by: &Admitted, requests: u64, bytes: usize) {
-        let uses = self.uses_of(by.address, by.account, requests, bytes as u64);
-        self.give_back(uses).await;
-    }
-
     /// Takes a letter between two addresses, and the request that it comes in.
-    pub(crate) async fn take_letter(&self, by: &Admitted, to: Address) -> Result<Vec<Use>, Fault> {
+    pub(crate) async fn take_letter(&self, by: &Admitted, to: Address) -> Result<Taken, Fault> {
         let who = [by.address.as_bytes().as_slice(), to.as_bytes()].concat();
         let most = self.times(by.account, self.limits.letters);
         let mut uses = self.uses_of(by.address, by.account, 1, by.body.len() as u64);
@@ -306,7 +300,7 @@ impl Guard {
         (address, account): (Address, AccountId),
         bytes: usize,
         gas: u64,
-    ) -> Result<Vec<Use>, Fault> {
+    ) -> Result<Taken, Fault> {
         let mut uses = self.uses_of(address, account, 1, bytes as u64);
         uses.extend(self.gas(address, account, gas));
         self.take(uses).await
@@ -342,11 +336,7 @@ impl Guard {
     }
 
     /// Takes a registration by an unregistered address.
-    pub(crate) async fn take_registration(
-        &self,
-        source: Origin,
-        gas: u64,
-    ) -> Result<Vec<Use>, Fault> {
+    pub(crate) async fn take_registration(&self, source: Origin, gas: u64) -> Result<Taken, Fault> {
         let one = |what, who: &[u8], most| Use {
             what,
             who: who.to_vec(),
@@ -415,13 +405,12 @@ impl Guard {
         Ok(self.db.run(look).await?)
     }
 
-    async fn take(&self, uses: Vec<Use>) -> Result<Vec<Use>, Fault> {
-        limits::take(&self.db, self.now(), uses.clone()).await?;
-        Ok(uses)
+    async fn take(&self, uses: Vec<Use>) -> Result<Taken, Fault> {
+        limits::take(&self.db, self.now(), uses).await
     }
 
-    pub(crate) async fn give_back(&self, uses: Vec<Use>) {
-        if let Err(error) = limits::give_back(&self.db, self.now(), uses).await {
+    pub(crate) async fn give_back(&self, taken: Taken) {
+        if let Err(error) = limits::give_back(&self.db, taken).await {
             tracing::error!(%error, "what was not used could not be given back");
         }
     }

@@ -115,8 +115,25 @@ pub(crate) struct Use {
     pub(crate) most: u64,
 }
 
+/// What was taken, and out of which day: what is given back later than midnight is still that day's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken {
+    day: u64,
+    pub(crate) uses: Vec<Use>,
+}
+
+impl Taken {
+    /// Others out of the same day.
+    pub(crate) fn instead(&self, uses: impl Into<Vec<Use>>) -> Self {
+        Self {
+            day: self.day,
+            uses: uses.into(),
+        }
+    }
+}
+
 /// Takes all of these out of a day, or none.
-pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), Fault> {
+pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<Taken, Fault> {
     let day = now.0 / DAY;
     let taken = db.run(move |db| {
         let transaction = db.transaction()?;
@@ -131,7 +148,7 @@ pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), 
             set(&transaction, day, one, sum)?;
         }
         transaction.commit()?;
-        Ok(Ok(()))
+        Ok(Ok(Taken { day, uses }))
     });
     taken.await?.map_err(|(what, most)| over(what, most, now))
 }
@@ -142,14 +159,16 @@ pub(crate) async fn used(db: &Db, now: Timestamp, of: Use) -> Result<u64, DbErro
     db.run(move |db| spent(db, day, &of)).await
 }
 
-/// Gives back what was taken and not used.
-pub(crate) async fn give_back(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), DbError> {
-    let day = now.0 / DAY;
+/// Gives back what was taken and not used, to the day that it was taken of.
+pub(crate) async fn give_back(db: &Db, taken: Taken) -> Result<(), DbError> {
+    if taken.uses.is_empty() {
+        return Ok(());
+    }
     db.run(move |db| {
         let transaction = db.transaction()?;
-        for one in &uses {
-            let left = spent(&transaction, day, one)?.saturating_sub(one.amount);
-            set(&transaction, day, one, left)?;
+        for one in &taken.uses {
+            let left = spent(&transaction, taken.day, one)?.saturating_sub(one.amount);
+            set(&transaction, taken.day, one, left)?;
         }
         transaction.commit()
     })
@@ -193,4 +212,32 @@ fn over(what: What, most: u64, now: Timestamp) -> Fault {
     .about(name)
     .until(left)
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_given_back_after_midnight_is_no_more_of_the_next_day() {
+        let db = Db::open(None, crate::db::Durability::Process, SCHEMA).unwrap();
+        let gas = |amount| Use {
+            what: What::Gas,
+            who: vec![1],
+            amount,
+            most: 100,
+        };
+        let (before, after) = (Timestamp(DAY - 1), Timestamp(DAY));
+        let old = take(&db, before, vec![gas(60)]).await.unwrap();
+        take(&db, after, vec![gas(70)]).await.unwrap();
+        let rest = old.instead([gas(40)]);
+        give_back(&db, rest).await.unwrap();
+        assert_eq!(used(&db, after, gas(0)).await.unwrap(), 70);
+        give_back(&db, old).await.unwrap();
+        let refused = take(&db, after, vec![gas(31)]).await.unwrap_err();
+        assert_eq!(refused.0.code, Code::Limit);
+        let taken = take(&db, after, vec![gas(30)]).await.unwrap();
+        give_back(&db, taken).await.unwrap();
+        assert_eq!(used(&db, after, gas(0)).await.unwrap(), 70);
+    }
 }

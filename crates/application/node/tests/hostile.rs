@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "hostile/bounds.rs"]
 mod bounds;
+#[path = "hostile/claims.rs"]
+mod claims;
 #[path = "hostile/collect.rs"]
 mod collect;
 #[path = "hostile/crowd.rs"]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use super::names::Names;
 use medibloc_consent::{AnchorFields, Decision, Grant, WriteGrant, is_live};
 use medibloc_dag::Cid;
 use medibloc_keeper::ReceiptView;
@@ -78,7 +79,7 @@ pub(crate) struct Model {
     pub(super) changes: u64,
     receipts: HashMap<ReceiptId, ReceiptView>,
     recent: VecDeque<(Timestamp, ReceiptId)>,
-    objects: HashMap<Digest, Vec<Object>>,
+    objects: HashMap<Digest, Names>,
     capsules: HashMap<RecordId, Vec<Digest>>,
     /// Records whose blocks are not known yet.
     pub(crate) unindexed: BTreeSet<RecordId>,
@@ -164,7 +165,7 @@ impl Model {
     }
 
     pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
-        self.objects.get(&digest).map_or(&[], Vec::as_slice)
+        self.objects.get(&digest).map_or(&[], Names::objects)
     }
 
     /// Capsules that replaced a record's first.
@@ -184,15 +185,16 @@ impl Model {
         }
     }
 
-    /// Who must have brought an object for its name to count: digests are public, so anyone can name another's.
-    pub(crate) fn brings(&self, account: AccountId, object: Object) -> bool {
-        match object {
-            Object::Of(record) | Object::Capsule(record) => self.is_party(account, record),
-            Object::Grant(id) => self
-                .grants
+    /// Who of these, in order, must have brought an object for its name to count: digests are public, so anyone can name
+    /// another's.
+    pub(crate) fn is_brought(&self, uploaders: &[AccountId], object: Object) -> bool {
+        let brought = |account: AccountId| uploaders.binary_search(&account).is_ok();
+        match object.record() {
+            Some(id) => self
+                .records
                 .get(&id)
-                .is_some_and(|entry| entry.grant.owner == account),
-            Object::Write(owner, _) => owner == account,
+                .is_some_and(|it| brought(it.anchor.author) || brought(it.anchor.owner)),
+            None => self.giver(object).is_some_and(brought),
         }
     }
 
@@ -255,6 +257,11 @@ impl Model {
 
     pub(crate) fn is_erased(&self, record: RecordId) -> bool {
         self.records.get(&record).is_some_and(|entry| entry.erased)
+    }
+
+    /// The time of the last final block that was seen.
+    pub(crate) const fn time(&self) -> Timestamp {
+        self.now
     }
 
     /// How many records were ever anchored.
@@ -329,26 +336,39 @@ impl Model {
                 self.to_erase.insert(record);
             }
             Event::CapsuleReplaced { record, digest, .. } => {
-                self.name(digest, Object::Capsule(record));
+                let anchor = self.records.get(&record).map(|entry| entry.anchor);
+                if let Some(anchor) = anchor {
+                    let by = [anchor.author, anchor.owner];
+                    self.name(digest, by, Object::Capsule(record));
+                }
                 self.capsules.entry(record).or_default().push(digest);
             }
             Event::WriteGranted(write) => {
-                self.name(write.digest, Object::Write(write.owner, write.author));
+                let object = Object::Write(write.owner, write.author);
+                self.name(write.digest, [write.owner; 2], object);
                 self.writes.insert((write.owner, write.author), write);
             }
             Event::WriteRevoked { owner, author } => {
                 self.writes.remove(&(owner, author));
             }
             Event::Granted(grant) => {
-                self.name(grant.terms.digest, Object::Grant(grant.id));
                 let between = (grant.owner, grant.reader);
+                self.name(
+                    grant.terms.digest,
+                    [grant.owner; 2],
+                    Object::Grant(grant.id),
+                );
                 self.between.entry(between).or_default().push(grant.id);
                 self.given.entry(grant.owner).or_default().push(grant.id);
                 let id = grant.id;
                 let revoked = false;
                 self.grants.insert(id, GrantEntry { grant, revoked });
             }
-            Event::Delivered { grant, digest, .. } => self.name(digest, Object::Grant(grant)),
+            Event::Delivered { grant, digest, .. } => {
+                if let Some(giver) = self.grants.get(&grant).map(|it| it.grant.owner) {
+                    self.name(digest, [giver; 2], Object::Grant(grant));
+                }
+            }
             Event::Revoked { grant } => self.revoke(&[grant]),
             Event::ReaderRevoked { owner, reader } => {
                 let ids = self.between.get(&(owner, reader)).cloned();
@@ -381,10 +401,11 @@ impl Model {
 
     fn anchored(&mut self, block: u64, anchor: AnchorFields) {
         let id = anchor.record_id();
+        let by = [anchor.author, anchor.owner];
         for digest in [anchor.package, anchor.key_set, anchor.attestation] {
-            self.name(digest, Object::Of(id));
+            self.name(digest, by, Object::Of(id));
         }
-        self.name(anchor.capsule, Object::Capsule(id));
+        self.name(anchor.capsule, by, Object::Capsule(id));
         let entry = RecordEntry {
             anchor,
             block,
@@ -396,11 +417,9 @@ impl Model {
         self.unindexed.insert(id);
     }
 
-    fn name(&mut self, digest: Digest, object: Object) {
-        let objects = self.objects.entry(digest).or_default();
-        if !objects.contains(&object) {
-            objects.push(object);
-        }
+    /// A digest is an object's name: said by an author for an owner, or by a giver.
+    fn name(&mut self, digest: Digest, by: [AccountId; 2], object: Object) {
+        self.objects.entry(digest).or_default().add(by, object);
     }
 
     fn revoke(&mut self, ids: &[GrantId]) {

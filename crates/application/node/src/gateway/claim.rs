@@ -16,17 +16,17 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// The claim of what leads to a block, if somebody of its own brought the block.
+    /// The claim of what leads to a block, if somebody of its own brought the block; who did is in order.
     pub(super) fn of(object: Object, uploaders: &[AccountId], model: &Model) -> Option<Self> {
-        if !uploaders.iter().any(|it| model.brings(*it, object)) {
+        if !model.is_brought(uploaders, object) {
             return None;
         }
         let entry = object.record().and_then(|id| model.record(id));
         // An owner does not answer for what a stranger made it the owner of.
         let is_backed = entry.is_none_or(|entry| {
             let RecordEntry { anchor, .. } = entry;
-            uploaders.contains(&anchor.author)
-                || (entry.accepted && uploaders.contains(&anchor.owner))
+            let brought = |account| uploaders.binary_search(account).is_ok();
+            brought(&anchor.author) || (entry.accepted && brought(&anchor.owner))
         });
         Some(Self { object, is_backed })
     }

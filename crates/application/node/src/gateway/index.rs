@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use medibloc_dag::{Cid, Codec, unixfs};
 use medibloc_record::{AccountId, Digest, Package, RecordId};
+use medibloc_store::StoreError;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::access::Access;
+use super::led::Led;
 use crate::chain::RecordEntry;
-use crate::fault::Fault;
+use crate::fault::{Fault, damaged};
 use crate::panics::{Panicked, Task, caught};
 
 pub(super) const SCHEMA: &str = "
@@ -30,7 +32,7 @@ const PART: u32 = 64;
 const NODES: usize = 4;
 /// New records that are asked about at once.
 const SIFTED: usize = 256;
-/// Blocks of one record: 1 TiB of leaves.
+/// Blocks of one record, brought or not: 1 TiB of leaves.
 const MOST_BLOCKS: i64 = 1 << 20;
 
 /// What became of a record's package; kept, so that it is never looked at again.
@@ -44,6 +46,8 @@ const PANICKED: &str = "set aside: its package ended the task that looked at it"
 /// What came of one part.
 enum Part {
     More,
+    /// A whole round is over in which something came.
+    Round,
     Missing,
     Settled(&'static str),
 }
@@ -165,14 +169,36 @@ impl Access {
             Part::Settled(verdict) if self.settle(record, verdict).await.is_err() => Part::Missing,
             part => part,
         };
-        if matches!(part, Part::Settled(_)) {
+        let came_late = {
+            let is_erased = self.follower.read(|model| model.is_erased(record));
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let was_looked_at = !queue.is_fresh(record);
+            match part {
+                // Who brings block after block of an erased record has each looked at in its pauses.
+                Part::Round if is_erased && was_looked_at => {
+                    queue.pause(record, Instant::now());
+                    true
+                }
+                Part::More => {
+                    queue.again(record);
+                    false
+                }
+                Part::Round => {
+                    queue.again_after_round(record);
+                    false
+                }
+                Part::Missing => {
+                    queue.pause(record, Instant::now());
+                    false
+                }
+                Part::Settled(_) => {
+                    queue.remove(record);
+                    true
+                }
+            }
+        };
+        if came_late {
             self.erase_what_came_late(record).await;
-        }
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match part {
-            Part::More => queue.again(record),
-            Part::Missing => queue.pause(record, Instant::now()),
-            Part::Settled(_) => queue.remove(record),
         }
     }
 
@@ -197,7 +223,10 @@ impl Access {
             Ok(found)
         };
         let waiting = self.db.run(waiting).await?;
-        woken.extend(waiting.into_iter().map(RecordId::new));
+        let waiting = waiting.into_iter().map(RecordId::new);
+        // Nobody reads what comes of an erased record: it is found in a pause.
+        self.follower
+            .read(|model| woken.extend(waiting.filter(|id| !model.is_erased(*id))));
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         for record in woken {
             queue.wake(account, record);
@@ -275,8 +304,10 @@ impl Access {
         }
         let roots = package.parts.iter().map(|part| part.cid);
         let roots: Vec<Cid> = roots.chain(package.manifest_cid).collect();
+        let led = self.led(record, entry);
         let begin = move |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
+            led.name(&transaction)?;
             for cid in roots {
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO frontier VALUES (?1, ?2)")?
@@ -285,9 +316,15 @@ impl Access {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO packages VALUES (?1, ?2)")?
                 .execute(params![record.as_bytes(), OPEN])?;
-            transaction.commit()
+            if !led.has_room(&transaction)? {
+                return Ok(false);
+            }
+            transaction.commit()?;
+            Ok(true)
         };
-        self.db.run(begin).await?;
+        if !self.db.run(begin).await? {
+            return Ok(Some(no_room()));
+        }
         self.say(record, OPEN);
         Ok(None)
     }
@@ -338,7 +375,15 @@ impl Access {
                 continue;
             } else if cid.codec() == Codec::DagPb {
                 nodes += 1;
-                let Some(node) = self.store.get(&cid).await? else {
+                let node = match self.store.get(&cid).await {
+                    // It keeps back none of the others, and is looked at again when it comes again.
+                    Err(StoreError::Corrupt { .. }) => {
+                        damaged();
+                        None
+                    }
+                    found => found?,
+                };
+                let Some(node) = node else {
                     continue;
                 };
                 children.extend(unixfs::links(&cid, &node).unwrap_or_default());
@@ -348,7 +393,10 @@ impl Access {
             }
         }
         let moved = !done.is_empty();
-        let (left, blocks) = self.write_down(record, done, children).await?;
+        let led = self.led(record, entry);
+        let Some((left, blocks)) = self.write_down(led, done, children).await? else {
+            return Ok(no_room());
+        };
         if blocks > MOST_BLOCKS {
             return Ok(Part::Settled(TOO_LARGE));
         }
@@ -365,7 +413,7 @@ impl Access {
         // A whole round in which nothing came: what is left is not here.
         let moved = cursor.1;
         cursors.remove(&record);
-        Ok(if moved { Part::More } else { Part::Missing })
+        Ok(if moved { Part::Round } else { Part::Missing })
     }
 
     fn cursor(&self, record: RecordId) -> Vec<u8> {
@@ -376,26 +424,26 @@ impl Access {
             .unwrap_or_default()
     }
 
-    /// Keeps what a part found; gives how many blocks are open and how many are the record's.
+    /// Keeps what a part found; gives whether blocks are open and how many the record has, or none if there is no room.
     async fn write_down(
         &self,
-        record: RecordId,
+        led: Led,
         done: Vec<(Vec<u8>, bool)>,
         children: Vec<Cid>,
-    ) -> Result<(i64, i64), Fault> {
+    ) -> Result<Option<(i64, i64)>, Fault> {
         let write = move |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
-            let id = record.as_bytes();
+            led.name(&transaction)?;
+            let id = led.record.as_bytes();
             for (cid, counts) in &done {
                 if *counts {
-                    transaction
-                        .prepare_cached("INSERT OR IGNORE INTO refs VALUES (?1, ?2)")?
-                        .execute(params![cid, id])?;
+                    led.refer(&transaction, cid)?;
                 }
                 transaction
                     .prepare_cached("DELETE FROM frontier WHERE record = ?1 AND cid = ?2")?
                     .execute(params![id, cid])?;
             }
+            let is_small = children.is_empty();
             for cid in children {
                 transaction
                     .prepare_cached(
@@ -411,9 +459,13 @@ impl Access {
             };
             // Whether anything is left; only that.
             let left = count("SELECT EXISTS (SELECT 1 FROM frontier WHERE record = ?1)")?;
-            let blocks = count("SELECT COUNT(*) FROM refs WHERE record = ?1")?;
+            let blocks = count("SELECT refs + open FROM led WHERE record = ?1")?;
+            // What makes no more rows always has room.
+            if !is_small && !led.has_room(&transaction)? {
+                return Ok(None);
+            }
             transaction.commit()?;
-            Ok((left, blocks))
+            Ok(Some((left, blocks)))
         };
         Ok(self.db.run(write).await?)
     }
@@ -433,6 +485,9 @@ impl Access {
             transaction.commit()
         };
         self.db.run(keep).await?;
+        if !is_sound(verdict) {
+            self.forget_refs(record).await?;
+        }
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.remove(&record);
         drop(cursors);
@@ -458,6 +513,14 @@ impl Access {
         });
         Ok(found.await?.is_some())
     }
+}
+
+/// A record that waits until its author has room for more rows.
+fn no_room() -> Part {
+    tracing::warn!(
+        "an author's records lead to more blocks than one may have; its next ones wait until some are erased"
+    );
+    Part::Missing
 }
 
 fn package_cid(package: Digest) -> Cid {

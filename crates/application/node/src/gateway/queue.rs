@@ -13,6 +13,9 @@ use crate::chain::RecordEntry;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest: an hour and eight minutes.
 const MOST_DOUBLED: u32 = 12;
+/// Rounds after which a record counts as looked at, though something came in each: more than an honest tree has levels,
+/// which are three for 1 TiB.
+const ROUNDS: u32 = 16;
 
 /// A record that is not settled.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ struct Waiting {
     package: Digest,
     tries: u32,
     due: Option<Instant>,
+    /// A party brought something of it since its look began, or while it waits for its turn.
+    woken: bool,
+    /// Rounds through what it leads to in which something came.
+    rounds: u32,
 }
 
 /// Records whose packages are not settled yet.
@@ -37,6 +44,10 @@ pub(super) struct Queue {
     /// Records that were never looked at whole.
     fresh: HashSet<RecordId>,
     last: Option<AccountId>,
+    /// Authors whose records an erasure waits for: every other part is theirs.
+    hurried: BTreeSet<AccountId>,
+    /// The next part is one of theirs.
+    hurries: bool,
 }
 
 impl Queue {
@@ -51,6 +62,8 @@ impl Queue {
             package: entry.anchor.package,
             tries: 0,
             due: None,
+            woken: false,
+            rounds: 0,
         };
         self.packages.insert((record.package, id));
         self.records.insert(id, record);
@@ -62,7 +75,8 @@ impl Queue {
     pub(super) fn arrived(&mut self, most: usize) -> Vec<(RecordId, Digest, [AccountId; 2])> {
         let part = self.arrived.drain(..most.min(self.arrived.len()));
         let known = part.filter_map(|id| {
-            let record = self.records.get(&id)?;
+            let record = self.records.get_mut(&id)?;
+            record.woken = false;
             Some((id, record.package, record.parties))
         });
         known.collect()
@@ -80,17 +94,36 @@ impl Queue {
             self.pausing.pop_first();
             self.again(id);
         }
-        let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut authors = self.ready.range((after, Bound::Unbounded));
-        let author = authors.next().map(|(author, _)| *author);
-        let author = author.or_else(|| self.ready.keys().next().copied())?;
-        self.last = Some(author);
+        self.hurries = !self.hurries;
+        let author = match self.next_hurried().filter(|_| self.hurries) {
+            Some(author) => {
+                // The next of them has its turn after this one.
+                self.hurried.remove(&author);
+                author
+            }
+            None => {
+                let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+                let mut authors = self.ready.range((after, Bound::Unbounded));
+                let author = authors.next().map(|(author, _)| *author);
+                let author = author.or_else(|| self.ready.keys().next().copied())?;
+                self.last = Some(author);
+                author
+            }
+        };
         let records = self.ready.get_mut(&author)?;
         let id = records.pop_front();
         if records.is_empty() {
             self.ready.remove(&author);
         }
+        if let Some(record) = id.and_then(|id| self.records.get_mut(&id)) {
+            record.woken = false;
+        }
         id
+    }
+
+    fn next_hurried(&self) -> Option<AccountId> {
+        let mut authors = self.hurried.iter();
+        authors.find(|it| self.ready.contains_key(it)).copied()
     }
 
     /// It can be looked at: behind its author's others.
@@ -102,10 +135,26 @@ impl Queue {
         }
     }
 
-    /// Something of it is missing.
+    /// A whole round through what it leads to is over, in which something came: another follows. An honest tree is looked
+    /// at whole in few of them; who brings block after block keeps no erasure waiting for more.
+    pub(super) fn again_after_round(&mut self, id: RecordId) {
+        if let Some(record) = self.records.get_mut(&id) {
+            record.rounds += 1;
+            if record.rounds >= ROUNDS {
+                self.fresh.remove(&id);
+            }
+        }
+        self.again(id);
+    }
+
+    /// Something of it is missing. What came while it was looked at is not waited for.
     pub(super) fn pause(&mut self, id: RecordId, now: Instant) {
         if let Some(record) = self.records.get_mut(&id) {
             self.fresh.remove(&id);
+            if core::mem::take(&mut record.woken) {
+                self.again(id);
+                return;
+            }
             let due = now + PAUSE * 2_u32.pow(record.tries.min(MOST_DOUBLED));
             record.tries += 1;
             record.due = Some(due);
@@ -137,11 +186,14 @@ impl Queue {
     pub(super) fn wake(&mut self, by: AccountId, id: RecordId) {
         if let Some(record) = self.records.get_mut(&id)
             && record.parties.contains(&by)
-            && let Some(due) = record.due
         {
             record.tries = 0;
-            self.pausing.remove(&(due, id));
-            self.again(id);
+            if let Some(due) = record.due {
+                self.pausing.remove(&(due, id));
+                self.again(id);
+            } else {
+                record.woken = true;
+            }
         }
     }
 
@@ -155,9 +207,28 @@ impl Queue {
     }
 
     /// Whether one of these accounts has a record from before `order` that was never looked at whole.
-    pub(super) fn has_earlier(&self, order: u64, of: &[AccountId]) -> bool {
-        let mut fresh = self.fresh.iter().filter_map(|id| self.records.get(id));
-        fresh.any(|it| it.order < order && it.parties.iter().any(|party| of.contains(party)))
+    pub(super) fn has_earlier(&self, order: u64, of: &BTreeSet<AccountId>) -> bool {
+        self.earlier(order)
+            .any(|it| it.parties.iter().any(|party| of.contains(party)))
+    }
+
+    /// Who has a record from before `order` that was never looked at whole.
+    pub(super) fn parties_before(&self, order: u64) -> HashSet<AccountId> {
+        self.earlier(order).flat_map(|it| it.parties).collect()
+    }
+
+    /// An erasure waits for such records of these accounts: they have every other part, however many others there are.
+    pub(super) fn hurry(&mut self, order: u64, of: &BTreeSet<AccountId>) {
+        let waited_for = self
+            .earlier(order)
+            .filter(|it| it.parties.iter().any(|party| of.contains(party)));
+        let authors: Vec<AccountId> = waited_for.map(|it| it.parties[0]).collect();
+        self.hurried.extend(authors);
+    }
+
+    fn earlier(&self, order: u64) -> impl Iterator<Item = &Waiting> {
+        let fresh = self.fresh.iter().filter_map(|id| self.records.get(id));
+        fresh.filter(move |it| it.order < order)
     }
 }
 
@@ -222,6 +293,68 @@ mod tests {
             queue.again(next);
         }
         assert!(parts <= 2, "{parts} parts");
+    }
+
+    #[test]
+    fn what_comes_while_a_record_is_looked_at_is_looked_at_at_once() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.add(id(1), &entry(1, 9, 1));
+        // While nobody has asked yet whether anything of it is here, and while it waits for its turn.
+        queue.arrived(1);
+        queue.wake(account(9), id(1));
+        queue.pause(id(1), now);
+        assert_eq!(queue.next(now), Some(id(1)));
+        queue.wake(account(3), id(1));
+        queue.pause(id(1), now);
+        assert_eq!(queue.next(now), None, "a stranger's is no reason");
+        let later = now + PAUSE;
+        assert_eq!(queue.next(later), Some(id(1)));
+        queue.wake(account(1), id(1));
+        queue.pause(id(1), later);
+        assert_eq!(queue.next(later), Some(id(1)), "during its look");
+        queue.pause(id(1), later);
+        assert_eq!(queue.next(later), None, "once");
+        assert_eq!(queue.next(later + PAUSE), Some(id(1)), "the first pause");
+    }
+
+    #[test]
+    fn who_brings_a_block_in_every_round_keeps_an_erasure_waiting_for_few() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.add(id(1), &entry(1, 1, 1));
+        make_ready(&mut queue);
+        let of = BTreeSet::from([account(1)]);
+        let mut rounds = 0;
+        while queue.has_earlier(2, &of) {
+            rounds += 1;
+            assert!(rounds <= ROUNDS, "it is waited for without end");
+            let next = queue.next(now).unwrap();
+            queue.wake(account(1), next);
+            queue.again_after_round(next);
+        }
+        assert_eq!(queue.next(now), Some(id(1)), "it is still looked at");
+    }
+
+    #[test]
+    fn what_an_erasure_waits_for_has_every_other_part_beside_a_crowd() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for author in 1..=200 {
+            queue.add(id(author), &entry(author, author, author));
+        }
+        make_ready(&mut queue);
+        let of = BTreeSet::from([account(150)]);
+        let (mut own, mut others) = (0, BTreeSet::new());
+        for _ in 0..400 {
+            queue.hurry(u64::MAX, &of);
+            let next = queue.next(now).unwrap();
+            if next == id(150) {
+                own += 1;
+            } else {
+                others.insert(next);
+            }
+            queue.again(next);
+        }
+        assert!(own >= 200, "{own} parts");
+        assert_eq!(others.len(), 199, "the others have the rest in turn");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use medibloc_record::{AccountId, Address, Digest};
 use crate::fault::{Fault, object};
 use crate::gateway::Parts;
 use crate::guard::{Line, read};
-use crate::limits::Use;
+use crate::limits::Taken;
 use crate::room::Stay;
 use crate::source::Origin;
 
@@ -169,14 +169,14 @@ enum Fare {
         weight: Weight,
     },
     /// The source that it came from, which has paid.
-    Registration { taken: Vec<Use>, gas: u64 },
+    Registration { taken: Taken, gas: u64 },
 }
 
 impl Fare {
-    fn taken(&self) -> Vec<Use> {
+    fn taken(&self) -> Taken {
         match self {
             Self::Registration { taken, .. } => taken.clone(),
-            _ => Vec::new(),
+            _ => Taken::default(),
         }
     }
 }
@@ -217,9 +217,8 @@ async fn carry(
             let sent = on.relay.forward(source, call).await;
             if let Ok(outcome) = &sent {
                 let rest = unused(on, call, outcome, gas).await;
-                on.guard
-                    .give_back(vec![on.guard.gas_of_node(None, rest)])
-                    .await;
+                let rest = taken.instead([on.guard.gas_of_node(None, rest)]);
+                on.guard.give_back(rest).await;
             }
             settle(on, (call, digest), sent, taken).await
         }
@@ -240,7 +239,7 @@ async fn carry(
             };
             let is_free = taking_back.is_some();
             let (taken, _paid) = if is_free {
-                (Vec::new(), None)
+                (Taken::default(), None)
             } else {
                 let paid = on.purse.pay(weight.gas).await?;
                 let by = (address, account);
@@ -250,8 +249,8 @@ async fn carry(
             let sent = on.relay.forward(source, call).await;
             if let (Ok(outcome), false) = (&sent, is_free) {
                 let rest = unused(on, call, outcome, weight.gas).await;
-                let rest = on.guard.gas(address, account, rest);
-                on.guard.give_back(rest.to_vec()).await;
+                let rest = taken.instead(on.guard.gas(address, account, rest));
+                on.guard.give_back(rest).await;
             }
             settle(on, (call, digest), sent, taken).await
         }
@@ -273,7 +272,7 @@ async fn settle(
     on: &Parts,
     (call, digest): (&SignedCall, Digest),
     sent: Result<Outcome, LedgerError>,
-    taken: Vec<Use>,
+    mut taken: Taken,
 ) -> Result<Outcome, Fault> {
     match sent {
         Ok(outcome) => {
@@ -283,10 +282,8 @@ async fn settle(
         Err(error) => {
             // What failed on chain was paid for all the same.
             let executed = on.relay.caller(call).await.is_ok_and(|it| it.spent);
-            let back = taken
-                .into_iter()
-                .filter(|one| !executed || !one.what.is_gas());
-            on.guard.give_back(back.collect()).await;
+            taken.uses.retain(|one| !executed || !one.what.is_gas());
+            on.guard.give_back(taken).await;
             Err(error.into())
         }
     }

@@ -36,22 +36,27 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
     let size = admitted.body.len();
     let most = on.guard.most_held(admitted.account);
+    // From here on nothing is taken away: what is acknowledged was there when it was, and whose it is, is known.
+    let keeping = on.access.keeping.read().await;
     let new = on.access.hold(admitted.account, &blocks, most).await?;
-    if let Err(fault) = on.guard.count(&admitted, 1, size).await {
-        on.access.unhold(admitted.account, new).await;
-        return Err(fault);
-    }
+    let taken = match on.guard.count(&admitted, 1, size).await {
+        Ok(taken) => taken,
+        Err(fault) => {
+            on.access.unhold(admitted.account, new).await;
+            return Err(fault);
+        }
+    };
     let kept = async {
-        let _keeping = on.access.keeping.read().await;
         on.access.store.put(blocks).await?;
         let now = on.guard.now();
         on.access.uploaded(admitted.account, cids, now).await
     };
     if let Err(fault) = kept.await {
-        on.guard.uncount(&admitted, 1, size).await;
+        on.guard.give_back(taken).await;
         on.access.unhold(admitted.account, new).await;
         return Err(fault);
     }
+    drop(keeping);
     on.access.kick();
     Ok(done())
 }
@@ -174,11 +179,7 @@ pub(super) async fn erase(
     let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
     on.access.kick();
-    for cid in &cids {
-        on.access.may_erase(admitted.account, cid).await?;
-    }
-    on.access.store.erase(&cids).await?;
-    on.access.free(cids).await?;
+    on.access.take_away(admitted.account, cids).await?;
     Ok(done())
 }
 
