@@ -6,7 +6,7 @@ mod names;
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(crate) struct Follower {
     kept: Db,
     /// The last kept block was compared with the chain.
     checked: AtomicBool,
+    /// The number of the last final block, as the chain said it last.
+    head: AtomicU64,
     /// When the chain answered last.
     looked: Mutex<Option<Instant>>,
     /// The committee as it was asked for last, with the count of changes then.
@@ -100,6 +102,7 @@ impl Follower {
             first,
             kept,
             checked: AtomicBool::new(false),
+            head: AtomicU64::new(0),
             looked: Mutex::default(),
             committee: Mutex::default(),
         })
@@ -207,6 +210,7 @@ impl Follower {
             self.check().await?;
         }
         let head = self.facts.head().await?;
+        self.head.store(head.number, Ordering::Relaxed);
         loop {
             let from = self.read(|model| model.next);
             let blocks = self.events.events(from, PAGE).await?;
@@ -226,6 +230,12 @@ impl Follower {
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         *turn = Some((begun, head));
         Ok(head)
+    }
+
+    /// Final blocks that were not read yet when the chain was looked at last.
+    pub(crate) fn blocks_behind(&self) -> u64 {
+        let head = self.head.load(Ordering::Relaxed);
+        (head + 1).saturating_sub(self.read(|model| model.next))
     }
 
     /// Whether the chain answered within this time.

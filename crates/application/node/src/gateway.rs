@@ -14,6 +14,7 @@ mod relay;
 mod storage;
 mod taking;
 
+use core::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::chain::{Follower, soon};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
+use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
 use crate::source::Proxies;
@@ -99,6 +101,7 @@ pub(crate) struct Parts {
     relay: Arc<dyn Forward>,
     flights: Flights,
     purse: Purse,
+    clock: Clock,
     config: GatewayConfig,
 }
 
@@ -141,7 +144,7 @@ pub fn gateway_with_upkeep(
         config.folder.as_deref(),
         &config.url,
         config.domain,
-        on.clock,
+        on.clock.clone(),
         follower.clone(),
         config.limits,
     )?;
@@ -159,6 +162,7 @@ pub fn gateway_with_upkeep(
         purse: Purse::new(on.relay.clone(), config.limits.reserve),
         relay: on.relay,
         flights: Flights::default(),
+        clock: on.clock,
         config,
     });
     let router = Router::new()
@@ -178,11 +182,32 @@ pub fn gateway_with_upkeep(
         .route(paths::READYZ, get(ready))
         .with_state(parts.clone());
     let shown = parts.clone();
-    let figures = move |text: &mut String| shown.purse.figures(text);
+    let figures = move |text: &mut String| shown.figures(text);
     Ok((watched(router, figures), Upkeep::of_gateway(parts)))
 }
 
 impl Parts {
+    fn figures(&self, to: &mut String) {
+        self.purse.figures(to);
+        figures::of_chain(to, &self.follower, &self.clock);
+        figures::of_disk(to, self.config.folder.as_deref());
+        if let Some(bytes) = self.access.store.bytes_on_disk() {
+            figures::gauge(
+                to,
+                "medibloc_pack_bytes",
+                "Bytes of the files that blocks are kept in.",
+                bytes,
+            );
+        }
+        figures::gauge(
+            to,
+            "medibloc_damaged_blocks",
+            "Stored blocks that were found damaged and were not brought again since.",
+            self.access.count_damaged(),
+        );
+        self.guard.figures(to);
+    }
+
     /// Follows the chain, deletes what was erased and collects what nothing names.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
         self.access.refresh().await?;
@@ -206,18 +231,34 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
 }
 
 /// The chain answers, the read model is at its head, and the wallet pays for taking back at least.
-async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
+/// What is not well though it serves is told by name, one line each.
+async fn ready(State(on): State<Arc<Parts>>) -> Result<String, Fault> {
     if !on.follower.has_just_looked() {
         soon(on.follower.refresh()).await??;
     }
+    let mut text = String::new();
     match soon(on.purse.level()).await?? {
-        Level::Ample => Ok("ok\n"),
-        Level::Low => {
-            Ok("degraded: the relay's wallet pays for revocations and erasures alone; add coins\n")
+        Level::Ample => {}
+        Level::Low => text.push_str(
+            "degraded: the relay's wallet pays for revocations and erasures alone; add coins\n",
+        ),
+        Level::Empty => {
+            return Err(Fault::new(
+                Code::Unavailable,
+                "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
+            ));
         }
-        Level::Empty => Err(Fault::new(
-            Code::Unavailable,
-            "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
-        )),
     }
+    let damaged = on.access.count_damaged();
+    if damaged > 0 {
+        let _ = writeln!(
+            text,
+            "degraded: stored blocks are damaged ({damaged}); look at the disk, and let their owners give them again with \
+             `medibloc record store`"
+        );
+    }
+    if text.is_empty() {
+        text.push_str("ok\n");
+    }
+    Ok(text)
 }

@@ -20,7 +20,8 @@ use crate::chain::Follower;
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
-use crate::limits::{self, DailyLimits, Taken, Use, What};
+use crate::figures;
+use crate::limits::{self, DailyLimits, Fullest, Taken, Use, What};
 use crate::room::Stay;
 use crate::source::Origin;
 use crate::work::Toll;
@@ -67,6 +68,7 @@ pub(crate) struct Guard {
     clock: Clock,
     follower: Arc<Follower>,
     limits: DailyLimits,
+    fullest: Fullest,
     db: Db,
     pub(crate) toll: Toll,
     lanes: Mutex<HashMap<(Address, Line), Arc<Lane>>>,
@@ -102,6 +104,7 @@ impl Guard {
             clock,
             follower,
             limits,
+            fullest: Fullest::default(),
             db: Db::open(
                 path.as_deref(),
                 Durability::Process,
@@ -133,6 +136,14 @@ impl Guard {
         request: Request,
         limit: usize,
     ) -> Result<Admitted, Fault> {
+        let admitted = self.admit_signed(request, limit).await;
+        if let Err(fault) = &admitted {
+            figures::refused(fault.0.code);
+        }
+        admitted
+    }
+
+    async fn admit_signed(&self, request: Request, limit: usize) -> Result<Admitted, Fault> {
         let (head, body) = request.into_parts();
         let authorization: Authorization = head
             .headers
@@ -406,7 +417,12 @@ impl Guard {
     }
 
     async fn take(&self, uses: Vec<Use>) -> Result<Taken, Fault> {
-        limits::take(&self.db, self.now(), uses).await
+        limits::take(&self.db, self.now(), uses, &self.fullest).await
+    }
+
+    /// How far the day's limits are used, in the text form of Prometheus.
+    pub(crate) fn figures(&self, to: &mut String) {
+        self.fullest.text(to, self.now());
     }
 
     pub(crate) async fn give_back(&self, taken: Taken) {

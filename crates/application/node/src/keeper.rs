@@ -21,6 +21,7 @@ use crate::chain::Follower;
 use crate::clock::{Clock, OsEntropy};
 use crate::db::DbError;
 use crate::fault::Fault;
+use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
 use crate::upkeep::Upkeep;
@@ -108,6 +109,7 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
         guard,
         follower,
         clock: on.clock,
+        folder: config.folder,
         core: Arc::new(Core {
             identity: RwLock::new(Arc::new(identity)),
             keys: Mutex::new(keys),
@@ -159,6 +161,7 @@ pub(crate) struct Shell {
     pub(crate) guard: Guard,
     follower: Arc<Follower>,
     clock: Clock,
+    folder: Option<PathBuf>,
     core: Arc<Core>,
 }
 
@@ -200,6 +203,13 @@ impl Shell {
             Err(_) => return Err(DbError::Interrupted.into()),
         }
         self.refresh().await.map(drop)
+    }
+
+    /// How far it is behind its chain, its disk, its limits.
+    pub(crate) fn figures(&self, to: &mut String) {
+        figures::of_chain(to, &self.follower, &self.clock);
+        figures::of_disk(to, self.folder.as_deref());
+        self.guard.figures(to);
     }
 
     /// Whether the chain answered just now.

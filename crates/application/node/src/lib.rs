@@ -10,6 +10,7 @@ mod credential;
 mod db;
 mod evm;
 mod fault;
+mod figures;
 mod gateway;
 mod guard;
 mod keeper;

@@ -1,6 +1,9 @@
 //! What a day allows, and what of it is used. Sources, addresses and pairings are counted apart, and what did not
 //! succeed is given back: nobody spends another's day.
 
+use core::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use medibloc_api::{Code, Problem};
 use medibloc_record::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -86,6 +89,32 @@ pub(crate) enum What {
 }
 
 impl What {
+    const ALL: [Self; 9] = [
+        Self::Requests,
+        Self::Bytes,
+        Self::Letters,
+        Self::Gas,
+        Self::OfSource,
+        Self::OfNode,
+        Self::Replays,
+        Self::OfNetwork,
+        Self::GasOfNode,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Bytes => "bytes",
+            Self::Letters => "letters",
+            Self::Gas => "gas",
+            Self::GasOfNode => "gas_of_node",
+            Self::OfSource => "registrations_a_source",
+            Self::OfNetwork => "registrations_a_network",
+            Self::OfNode => "registrations",
+            Self::Replays => "replays",
+        }
+    }
+
     /// What was burnt on chain, whether the call succeeded or not.
     pub(crate) const fn is_gas(self) -> bool {
         matches!(self, Self::Gas | Self::GasOfNode)
@@ -115,6 +144,48 @@ pub(crate) struct Use {
     pub(crate) most: u64,
 }
 
+/// How far the fullest of each of the day's limits was used since the program began, by whomever: a part of what that one may.
+#[derive(Debug, Default)]
+pub(crate) struct Fullest(Mutex<(u64, [f64; What::ALL.len()])>);
+
+impl Fullest {
+    fn note(&self, day: u64, parts: &[(What, f64)]) {
+        let mut kept = self.of(day);
+        for (what, part) in parts {
+            if let Some(at) = What::ALL.iter().position(|it| it == what) {
+                kept.1[at] = kept.1[at].max(*part);
+            }
+        }
+    }
+
+    /// The text form of Prometheus.
+    pub(crate) fn text(&self, to: &mut String, now: Timestamp) {
+        let parts = self.of(now.0 / DAY).1;
+        to.push_str("# HELP medibloc_limit_used_ratio How much of a limit of this day (UTC) was used by whoever used most of it; 1 is refused.\n# TYPE medibloc_limit_used_ratio gauge\n");
+        for (what, part) in What::ALL.iter().zip(parts) {
+            let limit = what.label();
+            let _ = writeln!(to, "medibloc_limit_used_ratio{{limit=\"{limit}\"}} {part}");
+        }
+    }
+
+    /// Those of a day; a new one begins with none.
+    fn of(&self, day: u64) -> MutexGuard<'_, (u64, [f64; What::ALL.len()])> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 < day {
+            *kept = (day, Default::default());
+        }
+        kept
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a figure for people: its first digits count"
+)]
+fn part(sum: u64, most: u64) -> f64 {
+    sum as f64 / most.max(1) as f64
+}
+
 /// What was taken, and out of which day: what is given back later than midnight is still that day's.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
@@ -133,24 +204,40 @@ impl Taken {
 }
 
 /// Takes all of these out of a day, or none.
-pub(crate) async fn take(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<Taken, Fault> {
+pub(crate) async fn take(
+    db: &Db,
+    now: Timestamp,
+    uses: Vec<Use>,
+    fullest: &Fullest,
+) -> Result<Taken, Fault> {
     let day = now.0 / DAY;
     let taken = db.run(move |db| {
         let transaction = db.transaction()?;
         transaction
             .prepare_cached("DELETE FROM spent WHERE day < ?1")?
             .execute(params![signed(day)])?;
+        let mut parts = Vec::with_capacity(uses.len());
         for one in &uses {
             let sum = spent(&transaction, day, one)?.saturating_add(one.amount);
+            parts.push((one.what, part(sum, one.most)));
             if sum > one.most {
                 return Ok(Err((one.what, one.most)));
             }
             set(&transaction, day, one, sum)?;
         }
         transaction.commit()?;
-        Ok(Ok(Taken { day, uses }))
+        Ok(Ok((Taken { day, uses }, parts)))
     });
-    taken.await?.map_err(|(what, most)| over(what, most, now))
+    match taken.await? {
+        Ok((taken, parts)) => {
+            fullest.note(day, &parts);
+            Ok(taken)
+        }
+        Err((what, most)) => {
+            fullest.note(day, &[(what, 1.0)]);
+            Err(over(what, most, now))
+        }
+    }
 }
 
 /// How much of a thing is used of the day.
@@ -228,15 +315,16 @@ mod tests {
             most: 100,
         };
         let (before, after) = (Timestamp(DAY - 1), Timestamp(DAY));
-        let old = take(&db, before, vec![gas(60)]).await.unwrap();
-        take(&db, after, vec![gas(70)]).await.unwrap();
+        let fullest = Fullest::default();
+        let old = take(&db, before, vec![gas(60)], &fullest).await.unwrap();
+        take(&db, after, vec![gas(70)], &fullest).await.unwrap();
         let rest = old.instead([gas(40)]);
         give_back(&db, rest).await.unwrap();
         assert_eq!(used(&db, after, gas(0)).await.unwrap(), 70);
         give_back(&db, old).await.unwrap();
-        let refused = take(&db, after, vec![gas(31)]).await.unwrap_err();
+        let refused = take(&db, after, vec![gas(31)], &fullest).await.unwrap_err();
         assert_eq!(refused.0.code, Code::Limit);
-        let taken = take(&db, after, vec![gas(30)]).await.unwrap();
+        let taken = take(&db, after, vec![gas(30)], &fullest).await.unwrap();
         give_back(&db, taken).await.unwrap();
         assert_eq!(used(&db, after, gas(0)).await.unwrap(), 70);
     }

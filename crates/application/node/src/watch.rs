@@ -15,6 +15,7 @@ use axum::routing::get;
 use medibloc_api::{Code, paths};
 
 use crate::fault::{Fault, damage_text};
+use crate::figures;
 use crate::panics::{self, Task, caught};
 use crate::room::{Room, Stay, busy};
 
@@ -87,6 +88,7 @@ impl Figures {
         }
         panics::text(&mut text);
         damage_text(&mut text);
+        figures::of_process(&mut text);
         text.push_str("# HELP medibloc_events_passed_over_total Logs of the contracts that could not be read as events.\n# TYPE medibloc_events_passed_over_total counter\n");
         let _ = writeln!(
             text,

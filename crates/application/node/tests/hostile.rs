@@ -22,6 +22,8 @@ mod mailbox;
 mod spending;
 #[path = "hostile/twins.rs"]
 mod twins;
+#[path = "hostile/watching.rs"]
+mod watching;
 
 use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};

@@ -323,6 +323,12 @@ impl OwnStore for IpfsStore {
         let cids = cids.to_vec();
         self.on_disk(move |inner| inner.erase(&cids, true)).await
     }
+
+    fn bytes_on_disk(&self) -> Option<u64> {
+        let packs = std::fs::read_dir(&self.0.folder).ok()?;
+        let lengths = packs.map(|pack| Some(pack.ok()?.metadata().ok()?.len()));
+        lengths.sum()
+    }
 }
 
 #[cfg(test)]

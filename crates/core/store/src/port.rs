@@ -34,4 +34,8 @@ pub trait Store: Send + Sync {
 pub trait OwnStore: Store {
     /// Takes blocks away that nobody needs; no tombstone stays, they may be kept again.
     async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError>;
+    /// Bytes of its files, if it has any and they can be told; what is erased in them counts until it is compacted.
+    fn bytes_on_disk(&self) -> Option<u64> {
+        None
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
-use medibloc_store::OwnStore;
+use medibloc_store::{OwnStore, StoreError};
 use rusqlite::params;
 
 use super::claim::Claim;
@@ -19,6 +19,9 @@ use crate::db::{Db, DbError};
 use crate::fault::Fault;
 use crate::guard::signed;
 use crate::limits::DailyLimits;
+
+/// Damaged blocks that are remembered.
+const MOST_DAMAGED: usize = 10_000;
 
 /// How a block stands to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub(crate) struct Access {
     pub(super) verdicts: RwLock<HashMap<RecordId, Verdict>>,
     /// How far the round through a record's open blocks is, and whether anything came in it.
     pub(super) cursors: Mutex<HashMap<RecordId, (Vec<u8>, bool)>>,
+    /// Blocks that were found damaged, as many as are remembered.
+    damaged: Mutex<BTreeSet<Cid>>,
     /// What erasures wait for.
     pub(super) seen: Mutex<HashMap<RecordId, Seen>>,
     /// Statements that look-ups executed.
@@ -111,10 +116,36 @@ impl Access {
             worker: Worker::default(),
             verdicts: RwLock::new(verdicts),
             cursors: Mutex::default(),
+            damaged: Mutex::default(),
             seen: Mutex::default(),
             #[cfg(test)]
             statements: std::sync::atomic::AtomicU64::new(0),
         })
+    }
+
+    /// The bytes of a block; whether it is damaged is remembered.
+    pub(super) async fn read_block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.store.get(cid).await;
+        if let Err(StoreError::Corrupt { .. }) = &found {
+            let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            if damaged.len() < MOST_DAMAGED {
+                damaged.insert(*cid);
+            }
+        }
+        found
+    }
+
+    /// These were brought again, or are gone.
+    pub(super) fn no_more_damaged(&self, cids: &[Cid]) {
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        if !damaged.is_empty() {
+            damaged.retain(|cid| !cids.contains(cid));
+        }
+    }
+
+    pub(super) fn count_damaged(&self) -> usize {
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.len()
     }
 
     /// Brings the model to the last final block; new records' blocks are learnt and erased ones' deleted in the

@@ -293,7 +293,7 @@ impl Access {
         if !is_brought(&uploaders, &[entry.anchor.author, entry.anchor.owner]) {
             return Ok(Some(Part::Missing));
         }
-        let Some(bytes) = self.store.get(&cid).await? else {
+        let Some(bytes) = self.read_block(&cid).await? else {
             return Ok(Some(Part::Missing));
         };
         let Ok(package) = Package::parse(&bytes) else {
@@ -375,7 +375,7 @@ impl Access {
                 continue;
             } else if cid.codec() == Codec::DagPb {
                 nodes += 1;
-                let node = match self.store.get(&cid).await {
+                let node = match self.read_block(&cid).await {
                     // It keeps back none of the others, and is looked at again when it comes again.
                     Err(StoreError::Corrupt { .. }) => {
                         damaged();
@@ -517,7 +517,7 @@ impl Access {
 
 /// A record that waits until its author has room for more rows.
 fn no_room() -> Part {
-    tracing::warn!(
+    tracing::debug!(
         "an author's records lead to more blocks than one may have; its next ones wait until some are erased"
     );
     Part::Missing

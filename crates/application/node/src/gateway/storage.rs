@@ -48,6 +48,7 @@ pub(super) async fn put(State(on): State<Arc<Parts>>, request: Request) -> Resul
     };
     let kept = async {
         on.access.store.put(blocks).await?;
+        on.access.no_more_damaged(&cids);
         let now = on.guard.now();
         on.access.uploaded(admitted.account, cids, now).await
     };
@@ -83,7 +84,7 @@ pub(super) async fn get(
         }
         Standing::None => return Err(missing()),
     }
-    let bytes = on.access.store.get(&cid).await?.ok_or_else(missing)?;
+    let bytes = on.access.read_block(&cid).await?.ok_or_else(missing)?;
     if standing != Standing::Own {
         on.guard.count(&admitted, 1, bytes.len()).await?;
     }
@@ -108,7 +109,7 @@ pub(super) async fn get_many(
     let (mut blocks, mut size, mut counted) = (Vec::new(), 0, 0);
     for (cid, standing) in cids.iter().zip(standings) {
         let block = if standing.is_entitled() {
-            match on.access.store.get(cid).await {
+            match on.access.read_block(cid).await {
                 // One that is damaged keeps back none of the others.
                 Err(StoreError::Corrupt { .. }) => {
                     damaged();

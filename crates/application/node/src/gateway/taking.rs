@@ -98,6 +98,7 @@ impl Access {
             }
         }
         self.store.erase(&gone).await?;
+        self.no_more_damaged(&gone);
         self.free(gone).await?;
         self.remove(removed).await
     }
@@ -203,6 +204,7 @@ impl Access {
     /// Takes away blocks that may come again, then forgets who brought them; after a crash between both it is done again.
     async fn remove(&self, cids: Vec<Cid>) -> Result<(), Fault> {
         self.store.remove(&cids).await?;
+        self.no_more_damaged(&cids);
         let forget = move |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
             for cid in cids {
@@ -305,6 +307,7 @@ impl Access {
                 }
             }
             self.store.erase(&gone).await?;
+            self.no_more_damaged(&gone);
             self.forget_told(record, told).await?;
             self.free(gone).await?;
         }

@@ -26,8 +26,8 @@ pub(super) fn router(shell: Arc<Shell>) -> Router {
         .route(paths::FEED, get(feed))
         .route(paths::DELETION, get(deletion))
         .route(paths::READYZ, get(ready))
-        .with_state(shell);
-    watched(router, |_| ())
+        .with_state(shell.clone());
+    watched(router, move |text| shell.figures(text))
 }
 
 /// Lets in who signs for an account now: an address that another took the place of is a stranger's from that block on.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::figures;
 use medibloc_record::Digest;
 use medibloc_transport::{certificates, provider};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -17,6 +18,9 @@ use zeroize::Zeroizing;
 
 /// Between two looks at the files.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Later than any certificate ends: the year 9999 is the last that one can name (RFC 5280, section 4.1.2.5).
+const FOREVER: Duration = Duration::from_secs(300_000_000_000);
 
 /// The most that is read of a file.
 const MOST: u64 = 1 << 20;
@@ -130,6 +134,13 @@ impl Tls {
         Ok((tls, files.digest()))
     }
 
+    /// Says when the certificate that is shown ends.
+    fn tell_end(&self) {
+        if let Some(at) = end_of(&self.shown.now()) {
+            figures::certificate_ends(at);
+        }
+    }
+
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.clone())
     }
@@ -147,6 +158,7 @@ impl Tls {
             );
         }
         loop {
+            self.tell_end();
             tokio::time::sleep(LOOK).await;
             let (certificate, key) = (self.certificate.clone(), self.key.clone());
             let last = seen;
@@ -225,6 +237,26 @@ impl Tls {
     }
 }
 
+/// When a certificate ends, in seconds since 1970.
+fn end_of(shown: &CertifiedKey) -> Option<u64> {
+    let parsed = ParsedCertificate::try_from(shown.cert.first()?).ok()?;
+    // Long after its end the answer says when that was.
+    let judged = verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        &RootCertStore::empty(),
+        &[],
+        UnixTime::since_unix_epoch(FOREVER),
+        provider().signature_verification_algorithms.all,
+    );
+    match judged {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => Some(not_after.as_secs()),
+        _ => None,
+    }
+}
+
 /// What the files are now, and what to make of it if that is new.
 fn look(
     certificate: &Path,
@@ -283,4 +315,23 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
             source,
         })?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_says_when_it_ends() {
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2040, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        std::fs::write(path("crt"), certificate.pem()).unwrap();
+        std::fs::write(path("key"), key.serialize_pem()).unwrap();
+        let tls = Tls::open(&path("crt"), &path("key")).unwrap();
+        assert_eq!(end_of(&tls.shown.now()), Some(2_208_988_800));
+    }
 }

@@ -1,13 +1,14 @@
 //! What strangers bring and name: it neither keeps an owner out, nor undoes what was acknowledged, nor makes others pay.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use medibloc_api::{Code, paths};
 use medibloc_dag::unixfs::FileBuilder;
 use medibloc_dag::{Block, Cid};
+use medibloc_keys::SigningKey;
 use medibloc_ledger::Call;
 use medibloc_node::DailyLimits;
 use medibloc_record::{Digest, Role};
@@ -25,7 +26,7 @@ struct Slow {
     waits: AtomicBool,
     reached: Notify,
     goes_on: Notify,
-    damaged: std::sync::Mutex<Option<Cid>>,
+    damaged: Mutex<Option<Cid>>,
 }
 
 impl Slow {
@@ -35,7 +36,7 @@ impl Slow {
             waits: AtomicBool::new(false),
             reached: Notify::new(),
             goes_on: Notify::new(),
-            damaged: std::sync::Mutex::default(),
+            damaged: Mutex::default(),
         })
     }
 
@@ -302,4 +303,93 @@ async fn who_leads_to_anothers_block_by_many_records_makes_no_look_up_of_it_long
         assert_eq!(code(get(&cid).by(&url, key).await), Some(Code::Erased));
     }
     println!("ATTACK claims-3: {rows} rows for a block to which 41 records lead");
+}
+
+/// A store over which a stranger brings its next block whenever one of its blocks is looked at.
+struct Dripping {
+    inner: Arc<MemoryStore>,
+    url: OnceLock<String>,
+    by: SigningKey,
+    next: Mutex<Vec<Block>>,
+    brought: AtomicUsize,
+    watched: Cid,
+    /// How many it had brought when the block that is watched went.
+    at_erasure: Mutex<Option<usize>>,
+}
+
+#[async_trait]
+impl Store for Dripping {
+    async fn put(&self, blocks: Vec<Block>) -> Result<(), StoreError> {
+        self.inner.put(blocks).await
+    }
+
+    async fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(cid).await
+    }
+
+    async fn has(&self, cids: &[Cid]) -> Result<Vec<bool>, StoreError> {
+        let next = self.next.lock().unwrap().pop();
+        if let (Some(next), Some(url)) = (next, self.url.get()) {
+            put(&[next]).by(url, &self.by).await.unwrap();
+            self.brought.fetch_add(1, Ordering::SeqCst);
+        }
+        self.inner.has(cids).await
+    }
+
+    async fn erase(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        if cids.contains(&self.watched) {
+            let brought = self.brought.load(Ordering::SeqCst);
+            *self.at_erasure.lock().unwrap() = Some(brought);
+        }
+        self.inner.erase(cids).await
+    }
+
+    async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
+        self.inner.erased(cid).await
+    }
+}
+
+#[async_trait]
+impl OwnStore for Dripping {
+    async fn remove(&self, cids: &[Cid]) -> Result<(), StoreError> {
+        self.inner.remove(cids).await
+    }
+}
+
+/// Who has an owner's ciphertext and is no party of the record brings it, and block after block of a record of its own.
+#[tokio::test]
+async fn who_brings_block_after_block_of_its_own_puts_no_erasure_off() {
+    let ground = Ground::new();
+    let (owner, stranger) = (ground.registered(1).await, ground.registered(2).await);
+    let secret = leaf(b"what is to go");
+    let junk: Vec<Block> = (0..250u8).map(|number| leaf(&[number; 20])).collect();
+    let store = Arc::new(Dripping {
+        inner: ground.store.clone(),
+        url: OnceLock::new(),
+        by: stranger.clone(),
+        next: Mutex::new(junk.clone()),
+        brought: AtomicUsize::new(0),
+        watched: *secret.cid(),
+        at_erasure: Mutex::default(),
+    });
+    let (url, upkeep) = over(&ground, store.clone(), ground.ledger.clone()).await;
+    let (blocks, record) = record_of(&owner, &owner, 1, std::slice::from_ref(&secret));
+    put(&blocks).by(&url, &owner).await.unwrap();
+    ground.call(&owner, &Call::Anchor(record)).await;
+    assert!(upkeep.once().await);
+    let (own, fields) = record_of(&stranger, &stranger, 2, &junk);
+    put(&own[..5]).by(&url, &stranger).await.unwrap();
+    put(&[secret]).by(&url, &stranger).await.unwrap();
+    ground.call(&stranger, &Call::Anchor(fields)).await;
+    ground.call(&owner, &Call::Erase(record)).await;
+    store.url.set(url).unwrap();
+    while store.at_erasure.lock().unwrap().is_none() {
+        assert!(upkeep.once().await);
+    }
+    let brought = store.at_erasure.lock().unwrap().unwrap();
+    // At most a block for each page of each round that is waited for.
+    assert!((1..=64).contains(&brought), "{brought} blocks later");
+    println!(
+        "ATTACK claims-4: an erasure is done after {brought} blocks that a stranger brings one by one"
+    );
 }

@@ -142,6 +142,16 @@ async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
     assert_eq!(got().await, [false, true]);
     let answer = get(&cids[0]).by(&url, &owner).await;
     assert_eq!(code(answer), Some(Code::Corrupt));
+    let ready = async || {
+        let answer = Draft::get(paths::READYZ).send(&url, None).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    };
+    let told = ready().await;
+    assert!(
+        told.starts_with("degraded: stored blocks are damaged (1)"),
+        "{told}"
+    );
+    assert!(told.contains("medibloc record store"), "{told}");
     let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     let damaged = figures
@@ -150,6 +160,17 @@ async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
     assert!(damaged.unwrap().parse::<u64>().unwrap() >= 2, "{figures}");
     put(&blocks[..1]).by(&url, &owner).await.unwrap();
     assert_eq!(got().await, [true, true]);
+    assert_eq!(ready().await, "ok\n");
+    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = String::from_utf8(figures).unwrap();
+    assert!(
+        figures.contains("\nmedibloc_damaged_blocks 0\n"),
+        "{figures}"
+    );
+    let bytes = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("medibloc_pack_bytes "));
+    assert!(bytes.unwrap().parse::<u64>().unwrap() > 40, "{figures}");
     println!(
         "ATTACK newcomer-n18: a damaged block is counted, keeps back no other, and is put again"
     );

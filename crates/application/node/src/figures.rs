@@ -1,0 +1,119 @@
+//! Figures of this process beside its answers: refused signatures, the disk, the certificate, the chain. Every label is from
+//! a fixed list, and none says who.
+
+use core::fmt::{Display, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use medibloc_api::Code;
+
+use crate::chain::Follower;
+use crate::clock::Clock;
+
+/// Why a request's signature was not taken, as the label says it.
+const WHY: [(Code, &str); 5] = [
+    (Code::Unsigned, "unsigned"),
+    (Code::BadSignature, "bad-signature"),
+    (Code::Expired, "expired"),
+    (Code::Replayed, "replayed"),
+    (Code::NotRegistered, "not-registered"),
+];
+
+/// Between two lines of the log about refused signatures: strangers do not fill it.
+const QUIET: Duration = Duration::from_secs(60);
+
+static REFUSED: [AtomicU64; WHY.len()] = [const { AtomicU64::new(0) }; WHY.len()];
+static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+/// When the certificate that is shown ends, in seconds since 1970; 0 if none is.
+static CERTIFICATE: AtomicU64 = AtomicU64::new(0);
+
+/// Writes one gauge in the text form of Prometheus.
+pub(crate) fn gauge(to: &mut String, name: &str, help: &str, value: impl Display) {
+    let _ = write!(
+        to,
+        "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
+    );
+}
+
+/// A request was not let in; counted if it is for its signature.
+pub(crate) fn refused(code: Code) {
+    let Some(at) = WHY.iter().position(|(it, _)| *it == code) else {
+        return;
+    };
+    REFUSED[at].fetch_add(1, Ordering::Relaxed);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.is_none_or(|at| at.elapsed() >= QUIET) {
+        *told = Some(Instant::now());
+        let why = WHY[at].1;
+        tracing::warn!(
+            why,
+            "a request's signature was refused; how many are is in medibloc_refused_signatures_total"
+        );
+    }
+}
+
+/// The certificate that is shown from now on ends then, in seconds since 1970.
+pub(crate) fn certificate_ends(at: u64) {
+    CERTIFICATE.store(at, Ordering::Relaxed);
+}
+
+/// What every part of the program has.
+pub(crate) fn of_process(to: &mut String) {
+    to.push_str("# HELP medibloc_refused_signatures_total Requests whose signature was not taken.\n# TYPE medibloc_refused_signatures_total counter\n");
+    for ((_, why), count) in WHY.iter().zip(&REFUSED) {
+        let count = count.load(Ordering::Relaxed);
+        let _ = writeln!(
+            to,
+            "medibloc_refused_signatures_total{{why=\"{why}\"}} {count}"
+        );
+    }
+    let ends = CERTIFICATE.load(Ordering::Relaxed);
+    if ends > 0 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let left = i128::from(ends) - i128::from(now.unwrap_or_default().as_secs());
+        gauge(
+            to,
+            "medibloc_tls_certificate_seconds",
+            "Seconds until the TLS certificate ends.",
+            left,
+        );
+    }
+}
+
+/// How far a read model is behind its chain.
+pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
+    gauge(
+        to,
+        "medibloc_blocks_behind",
+        "Final blocks that were not read yet when the chain was looked at last.",
+        follower.blocks_behind(),
+    );
+    let seen = follower.read(|model| model.time());
+    gauge(
+        to,
+        "medibloc_final_block_age_seconds",
+        "Seconds since the last final block that was seen.",
+        (**clock)().since(seen),
+    );
+}
+
+/// The room of the disk that a folder is on.
+pub(crate) fn of_disk(to: &mut String, folder: Option<&Path>) {
+    let Some(disk) = folder.and_then(|folder| rustix::fs::statvfs(folder).ok()) else {
+        return;
+    };
+    gauge(
+        to,
+        "medibloc_disk_free_bytes",
+        "Bytes that this program may still write on the disk of its data folder.",
+        u128::from(disk.f_bavail) * u128::from(disk.f_frsize),
+    );
+    gauge(
+        to,
+        "medibloc_disk_bytes",
+        "Bytes of that disk in all.",
+        u128::from(disk.f_blocks) * u128::from(disk.f_frsize),
+    );
+}
