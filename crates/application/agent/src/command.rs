@@ -52,6 +52,12 @@ pub enum Account {
         /// The address (its begin is enough); the account if it is not given.
         address: Option<String>,
     },
+    /// Lists what own accounts did on the chain and this device did not, and what to do.
+    Acts {
+        /// Says that the acts that are listed were made by other devices of yours: they are told no more.
+        #[arg(long)]
+        mine: bool,
+    },
     /// Keeps the credential that the authority gave (a JWT), to be shown when pairing.
     Credential {
         /// The file with the credential; without it, the own node is asked.

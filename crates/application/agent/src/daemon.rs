@@ -184,6 +184,7 @@ const GLANCE: Duration = Duration::from_secs(30);
 async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str)) {
     let mut last = String::new();
     let mut synced: Option<Instant> = None;
+    let mut acts = Vec::new();
     loop {
         let is_due = synced.is_none_or(|at| at.elapsed() >= every);
         let party = party.clone();
@@ -203,6 +204,17 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(_) => Err("it stopped by a fault of this program; please report it".into()),
         };
+        let done = done.map(|mut report| {
+            // They stand in every report until the person has looked; here each list is told once.
+            let unknown = core::mem::take(&mut report.acts);
+            if unknown != acts {
+                for line in run::acts::told(&unknown) {
+                    tell(&format!("ALARM: {line}"));
+                }
+                acts = unknown;
+            }
+            report
+        });
         let told = match done {
             Ok(report) if !is_due && report == SyncReport::default() => last.clone(),
             Ok(report) => {

@@ -1,6 +1,7 @@
 //! Commands over an open party: one file a noun.
 
 mod account;
+pub(crate) mod acts;
 mod contact;
 mod doctor;
 mod erased;
@@ -116,6 +117,7 @@ pub fn told(report: &SyncReport) -> Answer {
     };
     tell("done", &mut report.done.iter().cloned());
     tell("ALARM", &mut report.alarms.iter().cloned());
+    tell("ALARM", &mut acts::told(&report.acts).into_iter());
     tell(
         "read",
         &mut report
@@ -163,7 +165,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "accepted": accepted, "new": checked, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
-        "retracted": retracted, "alarms": report.alarms, "later": report.later,
+        "retracted": retracted, "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "declined": report.declined, "done": report.done, "strangers": report.strangers,
         "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });

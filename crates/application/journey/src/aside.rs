@@ -4,6 +4,7 @@ use medibloc_consent::{DeletionStatement, WriteGrant};
 use medibloc_dag::{DagError, cbor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::acts::{OwnAct, UnknownAct};
 use crate::errand::Errand;
 use crate::feed::KeptLine;
 use crate::grant::deliver::Delivery;
@@ -94,6 +95,8 @@ impl Party {
         self.rows::<Plan>(table::PLANS)?;
         self.rows::<String>(table::ALARMS)?;
         self.rows::<KeptLine>(table::FEEDS)?;
+        self.rows::<OwnAct>(table::OWN_ACTS)?;
+        self.rows::<UnknownAct>(table::UNKNOWN_ACTS)?;
         self.set_aside()
     }
 

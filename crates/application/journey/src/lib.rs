@@ -64,6 +64,7 @@
 //! ```
 
 mod accept;
+mod acts;
 mod after;
 mod aside;
 mod audit;
@@ -118,6 +119,7 @@ mod wipe;
 mod write;
 
 pub use accept::{KeptRecord, Standing};
+pub use acts::{Act, UnknownAct};
 pub use aside::SetAside;
 pub use audit::NamedLine;
 pub use credential::Credential;

@@ -65,6 +65,10 @@ pub(crate) mod table {
     pub(crate) const ELSEWHERE: &str = "elsewhere";
     /// Addresses of which this device sent the registration.
     pub(crate) const SENT_REGISTRATIONS: &str = "sent-registrations";
+    /// What this device signed.
+    pub(crate) const OWN_ACTS: &str = "own-acts";
+    /// What own accounts did and this device did not sign.
+    pub(crate) const UNKNOWN_ACTS: &str = "unknown-acts";
 }
 
 /// What one derived address is for.
@@ -380,6 +384,8 @@ impl Party {
             .submit
             .prepare(own.address, call, now.plus(REQUEST_LIFE))
             .await?;
+        // Before it can leave: an act that is not noted is told as somebody else's.
+        self.note_act(own.id(), call)?;
         let signature = self.signer(own).sign_digest(&unsigned.digest);
         Ok(unsigned.sign(signature))
     }

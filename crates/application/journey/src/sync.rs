@@ -9,6 +9,7 @@ use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::acts::UnknownAct;
 use crate::caught::caught;
 use crate::erase::ReadBy;
 use crate::grant::{EndOfGrant, GivenGrant, HeldGrant};
@@ -71,6 +72,8 @@ pub struct SyncReport {
     pub refused: Vec<(RecordId, String)>,
     /// What the person must look at: a receipt that no grant of this vault explains.
     pub alarms: Vec<String>,
+    /// What own accounts did and this device did not, until the person says that it was a device of the own.
+    pub acts: Vec<UnknownAct>,
     /// What was begun or planned before, and is done now.
     pub done: Vec<String>,
     /// What could not be done now and is done by the next sync.
@@ -190,6 +193,8 @@ impl Party {
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
         self.queue(&mut own, &events, &capsules)?;
+        self.judge_acts(&own, &events).await?;
+        report.acts = self.unknown_acts()?;
         let over = self.already_over(&own, &events)?;
         let mut complete = true;
         for (at, event) in &events {

@@ -192,6 +192,8 @@ pub struct StatusView {
     pub live_grants: usize,
     /// What the person must look at; `audit` shows it.
     pub alarms: usize,
+    /// What own accounts did and this device did not; `account acts` tells what to do.
+    pub acts: usize,
     /// What is unfinished; `sync` goes on with it.
     pub jobs: Vec<JobView>,
     /// What is put off, the next first.
@@ -407,6 +409,7 @@ impl Party {
             requests: self.request_views()?.iter().filter(waiting).count(),
             live_grants: self.given_views().await?.iter().filter(live).count(),
             alarms: self.alarms()?.len(),
+            acts: self.unknown_acts()?.len(),
             jobs: self.job_views()?,
             planned: self.planned()?,
             // The last: what was just found is told too.

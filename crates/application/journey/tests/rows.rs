@@ -26,7 +26,7 @@ fn phrase(seed: u64) -> Phrase {
 }
 
 /// Every table of the vault with rows of a type.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 27] = [
     "addresses",
     "invitations",
     "contacts",
@@ -52,6 +52,8 @@ const TABLES: [&str; 25] = [
     "receipts",
     "alarms",
     "feeds",
+    "own-acts",
+    "unknown-acts",
 ];
 
 fn garbage(vault: &MemoryVault) {

@@ -34,6 +34,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 format!("{id} has its next sealing key; {replaced} records are sealed to it"),
             ))
         }
+        Account::Acts { mine } => super::acts::run(party, *mine),
         Account::Credential { file } => {
             let jwt = match file {
                 Some(file) => find::text(file)?,

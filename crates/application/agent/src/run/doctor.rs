@@ -6,6 +6,7 @@ use medibloc_journey::{Party, PortError, Shares};
 use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
+use super::acts;
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -52,6 +53,17 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             check("rows", false, format!("set aside: {}", told.join("; ")));
         }
         Err(error) => check("rows", false, error.to_string()),
+    }
+    match party.unknown_acts() {
+        Ok(unknown) if unknown.is_empty() => {
+            check(
+                "acts",
+                true,
+                "every one of your accounts is this device's".into(),
+            );
+        }
+        Ok(unknown) => check("acts", false, acts::told(&unknown).join("; ")),
+        Err(error) => check("acts", false, error.to_string()),
     }
     let mut head_time = None;
     match ports.facts.head().await {

@@ -7,7 +7,7 @@ use medibloc_journey::{KeeperFeed, Party};
 use medibloc_record::{AccountId, ReceiptId, Timestamp};
 use serde_json::json;
 
-use super::find;
+use super::{acts, find};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
@@ -168,6 +168,9 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     if status.alarms > 0 {
         lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
     }
+    let unknown = party.unknown_acts()?;
+    let acts = acts::told(&unknown).into_iter();
+    lines.extend(acts.map(|act| format!("ALARM: {act}")));
     let aside = status.set_aside.iter();
     lines.extend(aside.map(|row| format!("set aside, cannot be read: {row}")));
     lines.extend(status.jobs.iter().map(|job| {
@@ -189,7 +192,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
-        "setAside": status.set_aside,
+        "setAside": status.set_aside, "acts": acts::values(&unknown),
     });
     Ok(Answer::new(value, lines.join("\n")))
 }

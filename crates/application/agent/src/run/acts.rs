@@ -1,0 +1,78 @@
+//! `medibloc account acts`: what own accounts did and this device did not.
+
+use medibloc_journey::{Party, UnknownAct};
+use serde_json::{Value, json};
+
+use super::find::moment;
+use crate::{Answer, Problem};
+
+/// How many acts are listed where they stand among other things.
+const SHOWN: usize = 5;
+
+/// What to do about acts that this device did not make.
+pub(super) const WHAT_TO_DO: &str = "if another device of yours did it, or a home of this phrase that this one took the place of, \
+say so: `medibloc account acts --mine`. If you have no other device, your phrase is known to somebody: take back what was \
+given (`medibloc grant revoke --everything --now`), export your records, and begin anew with a new phrase in a new home; a \
+provider has its authority suspend the account at once";
+
+pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
+    let acts = party.unknown_acts()?;
+    if mine {
+        let count = party.acts_are_mine(&acts)?;
+        return Ok(Answer::new(
+            json!({"acts": values(&acts), "mine": count}),
+            match count {
+                0 => "there was nothing to look at".to_owned(),
+                _ => format!("{count} acts are yours and told no more; the next ones are"),
+            },
+        ));
+    }
+    let mut lines: Vec<String> = acts.iter().map(line).collect();
+    if !lines.is_empty() {
+        lines.push(WHAT_TO_DO.to_owned());
+    }
+    Ok(Answer::list(
+        json!({"acts": values(&acts), "mine": 0}),
+        &lines,
+        "this device made every act of your accounts since its home was made or restored, or you said that it was you",
+    ))
+}
+
+/// For people, where other things are told, too: none if there is nothing to look at.
+pub(crate) fn told(acts: &[UnknownAct]) -> Vec<String> {
+    if acts.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "{} acts of your account that this device did not make:",
+        acts.len()
+    )];
+    // The newest: what was told before is told by the command.
+    lines.extend(acts.iter().rev().take(SHOWN).map(line));
+    if acts.len() > SHOWN {
+        lines.push(format!(
+            "and {} more: `medibloc account acts`",
+            acts.len() - SHOWN
+        ));
+    }
+    lines.push(WHAT_TO_DO.to_owned());
+    lines
+}
+
+fn line(act: &UnknownAct) -> String {
+    let undo = act.act.gives().map_or_else(String::new, |grant| {
+        format!("; take it back: `medibloc grant revoke {grant}`")
+    });
+    format!("{act}, seen {}{undo}", moment(act.seen))
+}
+
+/// For programs.
+pub(super) fn values(acts: &[UnknownAct]) -> Vec<Value> {
+    let value = |act: &UnknownAct| {
+        json!({
+            "what": act.act.to_string(), "account": act.account.to_string(), "block": act.at.block, "seen": moment(act.seen),
+            "grant": act.act.gives().map(|grant| grant.to_string()),
+        })
+    };
+    acts.iter().map(value).collect()
+}

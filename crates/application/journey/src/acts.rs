@@ -1,0 +1,511 @@
+//! Acts of own accounts that this device did not make. Whoever has the phrase, or a copy of the open home, acts as its
+//! owner: the chain cannot tell them apart, but this vault knows what it signed itself. Everything else that stands under
+//! an own account is told until the person says that it was one of the own devices.
+//!
+//! Left out is what devices of one phrase do by themselves after an act that is told: accepting and delivering.
+
+use std::collections::BTreeMap;
+
+use medibloc_consent::{Scope, WriteGrant};
+use medibloc_ledger::{Call, Event, EventRef};
+use medibloc_record::{AccountId, Address, Digest, GrantId, Nonce, RecordId, Timestamp, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::KeptRecord;
+use crate::erase::Erasure;
+use crate::errand::Errand;
+use crate::grant::GivenGrant;
+use crate::looks::Look;
+use crate::party::{OwnAddress, change, table};
+use crate::ports::Change;
+use crate::write::WriteJob;
+use crate::{JourneyError, Party};
+
+/// The first block whose acts are judged.
+const SINCE: &[u8] = b"acts-since";
+
+/// What an account did, as the chain says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Act {
+    /// It was registered.
+    Registered,
+    /// It has another sealing key.
+    SealingKey {
+        /// The key.
+        key: [u8; 32],
+    },
+    /// Another key signs for it.
+    HandedOn {
+        /// The address of that key.
+        to: Address,
+    },
+    /// It wrote a record.
+    Wrote {
+        /// Which.
+        record: RecordId,
+    },
+    /// It took back a record that it wrote.
+    TookBack {
+        /// Which.
+        record: RecordId,
+    },
+    /// It erased a record.
+    Erased {
+        /// Which.
+        record: RecordId,
+    },
+    /// It sealed a record's key anew.
+    SealedAnew {
+        /// Which.
+        record: RecordId,
+        /// Digest of the capsule.
+        capsule: Digest,
+    },
+    /// It let somebody read.
+    LetRead {
+        /// The consent.
+        grant: GrantId,
+        /// Who may.
+        reader: AccountId,
+        /// What.
+        scope: Scope,
+        /// First second after.
+        until: Timestamp,
+    },
+    /// It let somebody write.
+    LetWrite {
+        /// The consent.
+        grant: GrantId,
+        /// Who may.
+        author: AccountId,
+        /// First second after.
+        until: Timestamp,
+    },
+    /// It took back one consent to read.
+    Revoked {
+        /// Which.
+        grant: GrantId,
+    },
+    /// It took back every consent of a reader.
+    RevokedReader {
+        /// Whose.
+        reader: AccountId,
+    },
+    /// It took back the consent to write.
+    RevokedAuthor {
+        /// Whose.
+        author: AccountId,
+    },
+    /// It took back every consent.
+    RevokedAll,
+    /// It had itself cleared to read a record of somebody else.
+    Read {
+        /// Which.
+        record: RecordId,
+        /// In the receipt's id.
+        nonce: Nonce,
+    },
+}
+
+impl core::fmt::Display for Act {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Registered => write!(f, "the address was registered"),
+            Self::SealingKey { .. } => write!(f, "it has another sealing key"),
+            Self::HandedOn { to } => {
+                write!(
+                    f,
+                    "the key of {to} signs for it, and that of this phrase no more"
+                )
+            }
+            Self::Wrote { record } => write!(f, "record {record} was written in its name"),
+            Self::TookBack { record } => write!(f, "record {record} was taken back by its author"),
+            Self::Erased { record } => write!(f, "record {record} was erased"),
+            Self::SealedAnew { record, .. } => {
+                write!(f, "the key of record {record} was sealed anew")
+            }
+            Self::LetRead {
+                grant,
+                reader,
+                scope,
+                ..
+            } => {
+                write!(f, "reader {reader} may read ")?;
+                match scope {
+                    Scope::One(record) => write!(f, "record {record}")?,
+                    Scope::Classes(_) => write!(f, "records of some classes, later ones too")?,
+                    Scope::All => write!(f, "every record, later ones too")?,
+                }
+                write!(f, " (consent {grant})")
+            }
+            Self::LetWrite { grant, author, .. } => {
+                write!(f, "author {author} may write (consent {grant})")
+            }
+            Self::Revoked { grant } => write!(f, "consent {grant} was taken back"),
+            Self::RevokedReader { reader } => {
+                write!(f, "every consent of reader {reader} was taken back")
+            }
+            Self::RevokedAuthor { author } => {
+                write!(
+                    f,
+                    "the permission of author {author} to write was taken back"
+                )
+            }
+            Self::RevokedAll => write!(f, "every consent was taken back"),
+            Self::Read { record, .. } => write!(f, "it was cleared to read record {record}"),
+        }
+    }
+}
+
+impl Act {
+    /// The consent that it gave, which can be taken back.
+    pub const fn gives(&self) -> Option<GrantId> {
+        match self {
+            Self::LetRead { grant, .. } | Self::LetWrite { grant, .. } => Some(*grant),
+            _ => None,
+        }
+    }
+
+    fn let_write(write: &WriteGrant) -> Self {
+        Self::LetWrite {
+            grant: GrantId::derive(write.owner, write.author, write.nonce),
+            author: write.author,
+            until: write.until,
+        }
+    }
+
+    /// What a call does; nothing for what devices do by themselves.
+    fn of_call(call: &Call) -> Vec<Self> {
+        let wrote = |record| Self::Wrote { record };
+        vec![match call {
+            Call::Register { .. } => Self::Registered,
+            Call::RotateSealingKey { sealing_key } => Self::SealingKey { key: *sealing_key },
+            Call::Anchor(anchor) | Call::Amend { anchor, .. } => wrote(anchor.record_id()),
+            Call::AnchorBatch { batch, .. } => {
+                let records = batch.iter().map(|anchor| wrote(anchor.record_id()));
+                return records.collect();
+            }
+            Call::Retract(anchor) => Self::TookBack {
+                record: anchor.record_id(),
+            },
+            Call::Erase(anchor) => Self::Erased {
+                record: anchor.record_id(),
+            },
+            Call::ReplaceCapsule { anchor, capsule } => Self::SealedAnew {
+                record: anchor.record_id(),
+                capsule: *capsule,
+            },
+            Call::GrantWrite(write) => Self::let_write(write),
+            Call::Grant { grant, .. } => Self::LetRead {
+                grant: grant.id,
+                reader: grant.reader,
+                scope: grant.terms.scope,
+                until: grant.terms.until,
+            },
+            Call::Revoke(grant) => Self::Revoked { grant: grant.id },
+            Call::RevokeWrite { author } => Self::RevokedAuthor { author: *author },
+            Call::RevokeReader { reader } => Self::RevokedReader { reader: *reader },
+            Call::RevokeAll => Self::RevokedAll,
+            Call::OpenRead { record, nonce, .. } => Self::Read {
+                record: *record,
+                nonce: *nonce,
+            },
+            // Accepting and delivering.
+            _ => return Vec::new(),
+        }]
+    }
+
+    fn key(&self, account: AccountId) -> [u8; 32] {
+        keccak256(&medibloc_dag::cbor::to_vec(&(account, self)))
+    }
+}
+
+/// An act of this device: how often it was signed, and which events it explains. An event is seen more than once when a sync was
+/// broken off or a restore looks at all again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwnAct {
+    signed: u32,
+    explains: Vec<EventRef>,
+}
+
+/// An act of an own account that this device did not make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownAct {
+    /// Where it stands on the chain.
+    pub at: EventRef,
+    /// The own account.
+    pub account: AccountId,
+    /// What it did.
+    pub act: Act,
+    /// When this device saw it.
+    pub seen: Timestamp,
+    /// The person said that it was a device of the own.
+    pub is_mine: bool,
+}
+
+impl core::fmt::Display for UnknownAct {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "{} (account {}, block {})",
+            self.act, self.account, self.at.block
+        )
+    }
+}
+
+impl UnknownAct {
+    fn row(&self) -> Change {
+        let EventRef { block, index } = self.at;
+        let key = [block.to_be_bytes().as_slice(), &index.to_be_bytes()].concat();
+        change(table::UNKNOWN_ACTS, &key, self)
+    }
+}
+
+/// What the events of one sync say about whose a record or a consent is.
+#[derive(Default)]
+struct Whose {
+    /// Owner and author.
+    records: BTreeMap<RecordId, (AccountId, AccountId)>,
+    grants: BTreeMap<GrantId, AccountId>,
+}
+
+impl Party {
+    /// Acts of own accounts that this device did not make, the oldest first, until [`Party::acts_are_mine`]. Nothing of before
+    /// the home was made or restored is among them.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn unknown_acts(&self) -> Result<Vec<UnknownAct>, JourneyError> {
+        let mut acts: Vec<UnknownAct> = self.rows(table::UNKNOWN_ACTS)?;
+        acts.retain(|act| !act.is_mine);
+        Ok(acts)
+    }
+
+    /// The person says that the own devices made these acts: they are told no more. Acts that were found since the list was
+    /// shown are not among them. Gives how many.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn acts_are_mine(&self, acts: &[UnknownAct]) -> Result<usize, JourneyError> {
+        let rows = acts.iter().map(|act| {
+            let mut act = act.clone();
+            act.is_mine = true;
+            act.row()
+        });
+        self.ports.vault.apply(rows.collect())?;
+        Ok(acts.len())
+    }
+
+    /// Before a call leaves: what it does is this device's own from now on.
+    pub(crate) fn note_act(&self, account: AccountId, call: &Call) -> Result<(), JourneyError> {
+        let mut rows = Vec::new();
+        for act in Act::of_call(call) {
+            let key = act.key(account);
+            let mut own: OwnAct = self.row(table::OWN_ACTS, &key)?.unwrap_or_default();
+            own.signed = own.signed.saturating_add(1);
+            rows.push(change(table::OWN_ACTS, &key, &own));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ports.vault.apply(rows)?)
+    }
+
+    /// The first block that is judged: what stands on the chain when a home begins is its past, whoever made it.
+    async fn acts_since(&self) -> Result<u64, JourneyError> {
+        if let Some(since) = self.row(table::CURSOR, SINCE)? {
+            return Ok(since);
+        }
+        // A home of before: what it signed and what is not final yet is its own.
+        for errand in self.rows::<Errand>(table::ERRANDS)? {
+            if !errand.is_unsent() {
+                self.note_act(errand.own, &errand.call)?;
+            }
+        }
+        for job in self.rows::<WriteJob>(table::JOBS)? {
+            self.note_act(job.author, &Call::Anchor(job.anchor))?;
+        }
+        let since = self.ports.facts.head().await?.number.saturating_add(1);
+        self.put(table::CURSOR, SINCE, &since)?;
+        Ok(since)
+    }
+
+    /// Keeps what own accounts did and this device did not. Comes before the events are taken: an erasure removes the row that
+    /// says whose a record was.
+    pub(crate) async fn judge_acts(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        events: &[(EventRef, Event)],
+    ) -> Result<(), JourneyError> {
+        let since = self.acts_since().await?;
+        let mut whose = Whose::default();
+        let mut rows: BTreeMap<[u8; 32], OwnAct> = BTreeMap::new();
+        let mut unknown = Vec::new();
+        let before: Vec<UnknownAct> = self.rows(table::UNKNOWN_ACTS)?;
+        for act in &before {
+            whose
+                .grants
+                .extend(act.act.gives().map(|grant| (grant, act.account)));
+        }
+        for (at, event) in events {
+            let Some((account, act)) = self.act_of(own, &mut whose, event)? else {
+                continue;
+            };
+            let key = act.key(account);
+            let kept = match rows.remove(&key) {
+                Some(kept) => Some(kept),
+                None => self.row::<OwnAct>(table::OWN_ACTS, &key)?,
+            };
+            let mut kept = kept.unwrap_or_default();
+            if kept.explains.contains(at) {
+                continue;
+            }
+            if kept.explains.len() < kept.signed as usize {
+                kept.explains.push(*at);
+                rows.insert(key, kept);
+                continue;
+            }
+            if at.block < since || before.iter().any(|before| before.at == *at) {
+                continue;
+            }
+            unknown.push(UnknownAct {
+                at: *at,
+                account,
+                act,
+                seen: self.ports.clock.now(),
+                is_mine: false,
+            });
+        }
+        let explained = rows.iter();
+        let mut changes: Vec<Change> = explained
+            .map(|(key, own)| change(table::OWN_ACTS, key, own))
+            .collect();
+        changes.extend(unknown.iter().map(UnknownAct::row));
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// What an event says that an own account did.
+    fn act_of(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        whose: &mut Whose,
+        event: &Event,
+    ) -> Result<Option<(AccountId, Act)>, JourneyError> {
+        let (account, act) = match event {
+            Event::Registered { account, .. } => (*account, Act::Registered),
+            Event::SealingKeyRotated { account, key, .. } => {
+                (*account, Act::SealingKey { key: *key })
+            }
+            Event::AddressRotated { account, to, .. } => (*account, Act::HandedOn { to: *to }),
+            Event::Anchored(anchor) => {
+                if !own.contains_key(&anchor.owner) && !own.contains_key(&anchor.author) {
+                    return Ok(None);
+                }
+                let record = anchor.record_id();
+                whose.records.insert(record, (anchor.owner, anchor.author));
+                (anchor.author, Act::Wrote { record })
+            }
+            Event::Retracted { record } => match self.parties_of_record(whose, *record)? {
+                Some((_, author)) => (author, Act::TookBack { record: *record }),
+                None => return Ok(None),
+            },
+            Event::Erased { record } => match self.parties_of_record(whose, *record)? {
+                Some((owner, _)) => (owner, Act::Erased { record: *record }),
+                None => return Ok(None),
+            },
+            Event::CapsuleReplaced { record, digest, .. } => {
+                match self.parties_of_record(whose, *record)? {
+                    Some((owner, _)) => (
+                        owner,
+                        Act::SealedAnew {
+                            record: *record,
+                            capsule: *digest,
+                        },
+                    ),
+                    None => return Ok(None),
+                }
+            }
+            Event::Granted(grant) if own.contains_key(&grant.owner) => {
+                whose.grants.insert(grant.id, grant.owner);
+                let act = Act::LetRead {
+                    grant: grant.id,
+                    reader: grant.reader,
+                    scope: grant.terms.scope,
+                    until: grant.terms.until,
+                };
+                (grant.owner, act)
+            }
+            Event::WriteGranted(write) if own.contains_key(&write.owner) => {
+                (write.owner, Act::let_write(write))
+            }
+            Event::Revoked { grant } => match self.giver_of(whose, *grant)? {
+                Some(owner) => (owner, Act::Revoked { grant: *grant }),
+                None => return Ok(None),
+            },
+            Event::ReaderRevoked { owner, reader } => {
+                (*owner, Act::RevokedReader { reader: *reader })
+            }
+            Event::WriteRevoked { owner, author } => {
+                (*owner, Act::RevokedAuthor { author: *author })
+            }
+            Event::AllRevoked { owner } => (*owner, Act::RevokedAll),
+            Event::ReadOpened {
+                record,
+                reader,
+                nonce,
+                ..
+            } => {
+                let act = Act::Read {
+                    record: *record,
+                    nonce: *nonce,
+                };
+                (*reader, act)
+            }
+            _ => return Ok(None),
+        };
+        Ok(own.contains_key(&account).then_some((account, act)))
+    }
+
+    /// Owner and author of a record of which anything is here.
+    fn parties_of_record(
+        &self,
+        whose: &Whose,
+        record: RecordId,
+    ) -> Result<Option<(AccountId, AccountId)>, JourneyError> {
+        if let Some(parties) = whose.records.get(&record) {
+            return Ok(Some(*parties));
+        }
+        let key = record.as_bytes();
+        let kept = self.row::<KeptRecord>(table::RECORDS, key)?;
+        let mut anchor = kept.map(|kept| kept.anchor);
+        if anchor.is_none() {
+            anchor = self.row::<Look>(table::LOOKS, key)?.map(|look| look.anchor);
+        }
+        for table in [table::WRITTEN, table::JOBS] {
+            if anchor.is_none() {
+                anchor = self.row::<WriteJob>(table, key)?.map(|job| job.anchor);
+            }
+        }
+        if let Some(anchor) = anchor {
+            return Ok(Some((anchor.owner, anchor.author)));
+        }
+        let erased = self.row::<Erasure>(table::ERASED, key)?;
+        Ok(erased.map(|erased| (erased.owner, erased.owner)))
+    }
+
+    /// Which own address gave a consent to read.
+    fn giver_of(&self, whose: &Whose, grant: GrantId) -> Result<Option<AccountId>, JourneyError> {
+        if let Some(owner) = whose.grants.get(&grant) {
+            return Ok(Some(*owner));
+        }
+        if let Some(given) = self.row::<GivenGrant>(table::GRANTS, grant.as_bytes())? {
+            return Ok(Some(given.own));
+        }
+        let noted = self.row::<medibloc_consent::Grant>(table::ON_CHAIN, grant.as_bytes())?;
+        Ok(noted.map(|grant| grant.owner))
+    }
+}
