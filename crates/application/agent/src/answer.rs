@@ -153,7 +153,9 @@ impl From<JourneyError> for Problem {
             // A relay that has no more of a day, or no coins, is one to ask later: the call is kept as it is.
             JourneyError::Ledger(LedgerError::Unreachable { .. } | LedgerError::Limit { .. })
             | JourneyError::TooFewKeepers { .. }
-            | JourneyError::Port(PortError::Unreachable { .. }) => code::UNREACHABLE,
+            | JourneyError::Port(PortError::Unreachable { .. } | PortError::Clock { .. }) => {
+                code::UNREACHABLE
+            }
             error if error.is_limit() => code::REFUSED,
             JourneyError::Erased { .. } => code::ERASED,
             JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,

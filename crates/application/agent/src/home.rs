@@ -86,6 +86,27 @@ pub enum HomeRole {
     Researcher,
 }
 
+impl HomeRole {
+    /// As `--role` takes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Provider => "provider",
+            Self::Researcher => "researcher",
+        }
+    }
+}
+
+impl From<Role> for HomeRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Person => Self::Person,
+            Role::Provider => Self::Provider,
+            Role::Researcher => Self::Researcher,
+        }
+    }
+}
+
 impl From<HomeRole> for Role {
     fn from(role: HomeRole) -> Self {
         match role {
@@ -206,12 +227,7 @@ impl Home {
     /// # Errors
     /// If the folder cannot be written.
     pub fn renew(&self, config: &Config, deployment: &[u8]) -> Result<(), Problem> {
-        let settings = toml::to_string(config).map_err(|error| {
-            Problem::new(
-                code::FAILED,
-                format!("the settings cannot be written: {error}"),
-            )
-        })?;
+        let settings = settings(config)?;
         let unfinished = !self.exists() && self.is_unfinished();
         for (name, bytes) in [
             ("config.toml", settings.as_bytes()),
@@ -222,6 +238,14 @@ impl Home {
             }
         }
         Ok(())
+    }
+
+    /// Writes the settings, whatever was there.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn settle(&self, config: &Config) -> Result<(), Problem> {
+        self.write("config.toml", settings(config)?.as_bytes())
     }
 
     /// The seed of this home.
@@ -383,6 +407,15 @@ impl Home {
             ),
         )
     }
+}
+
+fn settings(config: &Config) -> Result<String, Problem> {
+    toml::to_string(config).map_err(|error| {
+        Problem::new(
+            code::FAILED,
+            format!("the settings cannot be written: {error}"),
+        )
+    })
 }
 
 fn locked(error: &KeyFileError) -> Problem {

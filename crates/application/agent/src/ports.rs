@@ -69,6 +69,16 @@ impl VaultPort for VaultAdapter {
         self.0.check().map_err(failed)
     }
 
+    fn room(&self) -> Option<u64> {
+        #[cfg(unix)]
+        {
+            let there = rustix::fs::statvfs(self.0.path()).ok()?;
+            Some(there.f_bavail.saturating_mul(there.f_frsize))
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
         exported::delete(Path::new(path), sha256)
     }

@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use medibloc_journey::Party;
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
+use medibloc_record::AccountId;
 use medibloc_vault::{VaultError, VaultLock};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::answer::code;
 use crate::home::{Config, Home, HomePace, HomeRole, OpenHome};
 use crate::ports::SystemEntropy;
-use crate::{Answer, Command, Problem, connect, convert, daemon, run};
+use crate::{Answer, Command, Problem, connect, convert, daemon, role, run};
 
 #[derive(Parser)]
 #[command(name = "medibloc", version, about = "Own your medical records", after_help = EXIT_CODES)]
@@ -91,9 +92,9 @@ struct Restore {
     /// The deployment file that the operator gave.
     #[arg(long)]
     deployment: PathBuf,
-    /// Who owns this home.
-    #[arg(long, value_enum, default_value_t = HomeRole::Person)]
-    role: HomeRole,
+    /// Who owns this home; without it, what the chain says of the account, and a person if it says nothing.
+    #[arg(long, value_enum)]
+    role: Option<HomeRole>,
     /// The own node; the deployment's first if it is not given.
     #[arg(long)]
     node: Option<String>,
@@ -506,7 +507,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let passphrase = input.passphrase(true)?;
     let config = Config {
         version: 1,
-        role: restore.role,
+        role: restore.role.unwrap_or(HomeRole::Person),
         node: restore.node.clone(),
         pace: restore.pace,
         insecure_http: input.reaching.insecure_http,
@@ -528,8 +529,35 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         ));
     }
     home.renew(&config, &deployment)?;
-    let OpenHome { config, vault, .. } = home.open_or_renew(seed)?;
-    let (ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
+    let OpenHome {
+        mut config, vault, ..
+    } = home.open_or_renew(seed)?;
+    let (mut ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
+    let account = AccountId::from_first_address(phrase.seed().account_key().address());
+    match role::of_account(&ports, account, restore.role).await {
+        Ok(Some(role)) if role != config.role => {
+            config.role = role;
+            home.settle(&config)?;
+            ports.pace = config.pace.policy(role);
+        }
+        Ok(_) => {}
+        Err(problem) => {
+            if is_new && problem.code == code::USAGE {
+                // It holds nothing, and would be in the way of the right role.
+                drop(ports);
+                home.remove()?;
+                return Err(problem);
+            }
+            return Err(Problem::new(
+                problem.code,
+                format!(
+                    "{}; the home is made, run the same command again to go on",
+                    problem.message
+                ),
+            ));
+        }
+    }
+    let role = config.role;
     let busy = spinner();
     let mut party = Party::new(phrase.seed(), config.role.into(), ports);
     if let Some(busy) = busy.clone() {
@@ -567,10 +595,14 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let told = run::told(&report.sync);
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
+        "role": role,
     });
     let mut text = format!(
-        "{} addresses, {} consents\n{}",
-        report.addresses, report.consents, told.text
+        "{} addresses, {} consents, role {}\n{}",
+        report.addresses,
+        report.consents,
+        role.word(),
+        told.text
     );
     for missing in run::grouped(&report.missing)
         .into_iter()

@@ -10,7 +10,7 @@ use medibloc_keys::SigningKey;
 use medibloc_record::{Digest, Nonce, Timestamp, TypedDomain};
 use medibloc_transport::{BodyError, NotReachable, Outgoing, Refused, TransportError, Waits, take};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
@@ -124,6 +124,8 @@ pub(crate) enum Failure {
     Unreachable(String),
     /// Its certificate does not hold: trying again at once does not help.
     Untrusted(String),
+    /// It takes no request that is signed with this machine's time.
+    Clock(String),
     /// It may not be called.
     Barred(String),
     Problem(Box<Problem>),
@@ -209,18 +211,14 @@ impl Peer {
         }
     }
 
-    /// What the peer's clock says, by the `Date` of its answer (RFC 9110, section 6.6.1).
+    /// What the peer's clock says.
     pub(crate) async fn date(&self, target: &str) -> Result<Option<Timestamp>, Failure> {
         if let Some(refused) = &self.refused {
             return Err(Failure::Barred(refused.to_string()));
         }
         let asked = self.wire.http.get(format!("{}{target}", self.url));
         let response = asked.send().await.map_err(|error| self.failed(&error))?;
-        let date = response.headers().get(DATE);
-        Ok(date
-            .and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok())
-            .and_then(|date| u64::try_from(date.timestamp().as_second()).ok())
-            .map(Timestamp))
+        Ok(date_of(response.headers()))
     }
 
     /// One try; tells whether the request may have arrived.
@@ -248,6 +246,7 @@ impl Peer {
             .await
             .map_err(|error| (self.failed(&error), !error.is_connect()))?;
         let status = response.status();
+        let date = date_of(response.headers());
         let most = if status.is_success() {
             limits::ANSWER
         } else {
@@ -267,6 +266,9 @@ impl Peer {
         let failure = match Problem::parse(&bytes) {
             Some(problem) if problem.code == Code::Unavailable => {
                 Failure::Unreachable(problem.detail)
+            }
+            Some(problem) if problem.code == Code::Expired => {
+                Failure::Clock(apart(self.wire.clock.now(), date, &problem))
             }
             Some(problem) => Failure::Problem(Box::new(problem)),
             None if status.is_server_error() => {
@@ -320,6 +322,7 @@ impl Peer {
             Failure::Unreachable(why) | Failure::Untrusted(why) => {
                 PortError::Unreachable { peer, why }
             }
+            Failure::Clock(why) => PortError::Clock { peer, why },
             Failure::Barred(why) => PortError::Refused { peer, why },
             Failure::Corrupt(why) => PortError::Corrupt { peer, why },
             Failure::Problem(problem) => match problem.code {
@@ -327,7 +330,7 @@ impl Peer {
                     peer,
                     why: limit(&problem),
                 },
-                Code::Full | Code::Expired | Code::Replayed => PortError::Unreachable {
+                Code::Full | Code::Replayed => PortError::Unreachable {
                     peer,
                     why: problem.detail,
                 },
@@ -342,6 +345,35 @@ impl Peer {
             },
         }
     }
+}
+
+/// What a peer's clock says, by the `Date` of its answer (RFC 9110, section 6.6.1).
+fn date_of(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    u64::try_from(date.timestamp().as_second())
+        .ok()
+        .map(Timestamp)
+}
+
+/// How far two clocks are apart, for people. A peer that tells no time, or the right one, is quoted.
+fn apart(now: Timestamp, peer: Option<Timestamp>, problem: &Problem) -> String {
+    let (far, way) = match peer {
+        Some(peer) if now > peer => (now.since(peer), "ahead of"),
+        Some(peer) => (peer.since(now), "behind"),
+        None => (0, ""),
+    };
+    if far < LIFE / 2 {
+        return problem.detail.clone();
+    }
+    let far = match far {
+        seconds if seconds < 600 => format!("{seconds} seconds"),
+        seconds if seconds < 2 * 86_400 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} days", seconds / 86_400),
+    };
+    format!(
+        "this machine is {far} {way} it; set this machine's clock and do it again, or tell the operator if this machine's is right"
+    )
 }
 
 /// Which limit, and when it ends.

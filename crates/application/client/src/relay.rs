@@ -80,6 +80,8 @@ impl HttpRelay {
             Failure::Unreachable(why) | Failure::Untrusted(why) => {
                 LedgerError::Unreachable { from, why }
             }
+            // What the relay takes is signed with the chain's time; its requests carry no other.
+            Failure::Clock(why) => LedgerError::Unreachable { from, why },
             Failure::Barred(what) => LedgerError::BadRequest { what },
             Failure::Corrupt(why) => LedgerError::Corrupt { from, why },
             Failure::Problem(problem) => of_problem(from, *problem),

@@ -134,6 +134,9 @@ impl HttpStore {
             Failure::Unreachable(why) | Failure::Untrusted(why) => StoreError::Unreachable {
                 why: format!("{node}: {why}"),
             },
+            Failure::Clock(why) => StoreError::Clock {
+                why: format!("{node}: {why}"),
+            },
             Failure::Barred(why) => StoreError::Refused { why },
             Failure::Corrupt(why) => StoreError::Refused {
                 why: format!("{node} gave an answer that is not valid: {why}"),
@@ -153,7 +156,7 @@ impl HttpStore {
                     Code::Full => StoreError::Full {
                         what: problem.detail,
                     },
-                    Code::Expired | Code::Replayed => StoreError::Unreachable {
+                    Code::Replayed => StoreError::Unreachable {
                         why: problem.detail,
                     },
                     _ => StoreError::Refused {

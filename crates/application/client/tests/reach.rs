@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use medibloc_api::{Code, Problem};
 use medibloc_client::{HttpNetwork, NetworkConfig, SystemClock, Timing};
 use medibloc_dag::Cid;
 use medibloc_evil::impostor::{self, Authority};
@@ -215,6 +216,48 @@ async fn a_nodes_clock_is_read_from_its_date() {
     let gone = network("http://127.0.0.1:9", &[], Outgoing::new(Policy::LOCAL));
     let error = gone.time().await.unwrap_err();
     assert!(matches!(error, PortError::Unreachable { .. }), "{error}");
+}
+
+/// Before, it was told as "does not answer".
+#[tokio::test]
+async fn a_wrong_clock_is_told_as_one_and_not_as_silence() {
+    let problem = Problem::new(
+        Code::Expired,
+        "the request has expired; set the clock and sign it anew",
+    );
+    let body = String::from_utf8(problem.to_json()).unwrap();
+    for (date, told) in [
+        (
+            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+            "days ahead of it; set this machine's clock",
+        ),
+        (
+            "date: Fri, 31 Dec 2100 08:49:37 GMT\r\n",
+            "days behind it; set this machine's clock",
+        ),
+        ("", "the request has expired; set the clock"),
+    ] {
+        let head = format!(
+            "HTTP/1.1 401 x\r\n{date}content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (port, _) = listener(head).await;
+        let url = format!("http://127.0.0.1:{port}");
+        let node = network(&url, &[], Outgoing::new(Policy::LOCAL));
+        let error = node.mailbox(&key(), &url).fetch().await.unwrap_err();
+        assert!(matches!(error, PortError::Clock { .. }), "{error}");
+        let stored = node
+            .store(&key())
+            .has(&[Cid::of_raw(b"x")])
+            .await
+            .unwrap_err();
+        assert!(stored.is_retryable(), "what waits for it is kept: {stored}");
+        for said in [error.to_string(), stored.to_string()] {
+            assert!(said.contains("answers, but the clocks differ"), "{said}");
+            assert!(said.contains(told), "{said}");
+            assert!(!said.contains("does not answer"), "{said}");
+        }
+    }
 }
 
 #[tokio::test]

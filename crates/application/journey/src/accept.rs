@@ -460,7 +460,10 @@ pub(crate) fn is_temporary(error: &JourneyError) -> bool {
     match error {
         JourneyError::Ledger(error) => error.is_retryable(),
         JourneyError::Port(
-            PortError::Unreachable { .. } | PortError::Limit { .. } | PortError::Vault { .. },
+            PortError::Unreachable { .. }
+            | PortError::Clock { .. }
+            | PortError::Limit { .. }
+            | PortError::Vault { .. },
         ) => true,
         JourneyError::Store(error) => error.is_retryable(),
         _ => false,

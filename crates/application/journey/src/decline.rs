@@ -65,6 +65,27 @@ impl Party {
         Ok(vec![letter_row(&answer)])
     }
 
+    /// Refuses an invitation of which it is known here that an answer comes to nothing, with the reason.
+    pub(crate) fn is_open_yet(&self, owner: AccountId) -> Result<(), JourneyError> {
+        let declined: Option<WhyDeclined> = self.row(table::DECLINED, owner.as_bytes())?;
+        let why = match declined {
+            Some(why) => format!("it {}; ask for a new one", in_words(why)),
+            None if self.bears(owner)? => {
+                "this home answered it before, and the pairing stands: `medibloc contact list` shows it".into()
+            }
+            None => return Ok(()),
+        };
+        let what = "invitation";
+        Err(JourneyError::Untrusted { what, why })
+    }
+
+    /// Whether an owner gave anything to this party.
+    fn bears(&self, owner: AccountId) -> Result<bool, JourneyError> {
+        let may_write = self.ports.vault.get(table::MAY_WRITE, owner.as_bytes())?;
+        let held = self.held()?;
+        Ok(may_write.is_some() || held.iter().any(|held| held.artefact.paired == owner))
+    }
+
     /// An owner says that an answer came too late: the pairing never was. One that bore anything stays.
     pub(crate) fn take_declined(
         &self,
@@ -73,29 +94,20 @@ impl Party {
         report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
         self.patron(owner)?;
-        let bore = self
-            .ports
-            .vault
-            .get(table::MAY_WRITE, owner.as_bytes())?
-            .is_some()
-            || self
-                .held()?
-                .iter()
-                .any(|held| held.artefact.paired == owner);
-        if bore {
+        if self.bears(owner)? {
             return Ok(Vec::new());
         }
         report.declined.push(format!(
             "the invitation of {owner} {}; ask for a new one",
-            match why {
-                WhyDeclined::Used => "was used by somebody else before",
-                WhyDeclined::Expired => "had expired when the answer came",
-            }
+            in_words(why)
         ));
-        let mut changes = vec![Change::Delete {
-            table: table::PATRONS,
-            key: owner.as_bytes().to_vec(),
-        }];
+        let mut changes = vec![
+            Change::Delete {
+                table: table::PATRONS,
+                key: owner.as_bytes().to_vec(),
+            },
+            change(table::DECLINED, owner.as_bytes(), &why),
+        ];
         for (key, offered) in self.keyed_rows::<Offered>(table::OFFERED)? {
             if offered.owner == owner {
                 let table = table::OFFERED;
@@ -103,5 +115,12 @@ impl Party {
             }
         }
         Ok(changes)
+    }
+}
+
+const fn in_words(why: WhyDeclined) -> &'static str {
+    match why {
+        WhyDeclined::Used => "was used by somebody else before",
+        WhyDeclined::Expired => "had expired when the answer came",
     }
 }

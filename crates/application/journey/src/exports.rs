@@ -49,6 +49,14 @@ impl Party {
         Ok(self.ports.vault.apply(vec![file.row()])?)
     }
 
+    /// Forgets a file that was noted and then could not be written.
+    ///
+    /// # Errors
+    /// If the vault fails: then the row stays, of a file that is not there.
+    pub fn forget_export(&self, file: &ExportedFile) -> Result<(), JourneyError> {
+        Ok(self.ports.vault.apply(vec![file.gone()])?)
+    }
+
     /// Files that were written of a record and not deleted by this program since.
     ///
     /// # Errors

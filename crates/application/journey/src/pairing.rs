@@ -135,6 +135,7 @@ impl Party {
         };
         self.is_for_here(invitation)?;
         let owner = crate::ports::id_of(invitation.owner);
+        self.is_open_yet(owner)?;
         let key = errand_key("card", &[owner.as_bytes(), &invitation.secret]);
         if let Some(card) = self.outgoing(&key)?
             && let Some(patron) = self.row(table::PATRONS, owner.as_bytes())?
@@ -155,7 +156,9 @@ impl Party {
             ));
         }
         if registered.sealing_key != invitation.sealing_key {
-            return Err(bad("its sealing key is not the registered one"));
+            return Err(bad(
+                "its owner has another sealing key since it was made; ask for a new one",
+            ));
         }
         let account = self.account();
         let domain = &self.ports.domain;

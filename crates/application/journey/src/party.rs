@@ -27,6 +27,8 @@ pub(crate) mod table {
     pub(crate) const CONTACTS: &str = "contacts";
     pub(crate) const PATRONS: &str = "patrons";
     pub(crate) const USED: &str = "used-invitations";
+    /// Invitations of others whose owners said that the answer came to nothing.
+    pub(crate) const DECLINED: &str = "declined-invitations";
     pub(crate) const ANCHORED: &str = "anchored-at";
     pub(crate) const SET_ASIDE: &str = "set-aside";
     pub(crate) const REQUESTS: &str = "requests";

@@ -28,6 +28,14 @@ pub enum PortError {
         /// What happened.
         why: String,
     },
+    /// The peer answers, and its clock and this machine's are too far apart for what is signed with a time.
+    #[error("{peer} answers, but the clocks differ: {why}")]
+    Clock {
+        /// Who.
+        peer: String,
+        /// By how much, and what to do.
+        why: String,
+    },
     /// A limit of the peer is reached; it answers well otherwise.
     #[error("a limit of {peer} is reached: {why}")]
     Limit {
@@ -132,6 +140,10 @@ pub trait VaultPort: Send + Sync {
     /// Reads everything, down to what no command asks for; gives what is not as it was written.
     fn check(&self) -> Result<Vec<String>, PortError> {
         Ok(Vec::new())
+    }
+    /// Free bytes where it is kept, for who may not use the last of them; none if that is not known.
+    fn room(&self) -> Option<u64> {
+        None
     }
     /// Deletes a file that was written out of the vault, unless it holds something else by now.
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate;

@@ -114,6 +114,8 @@ impl Party {
             up += usize::from(match keepers.feed(keeper.index).await {
                 Ok(_) => true,
                 Err(PortError::Refused { .. }) => is_stranger,
+                // It is there; the clocks are told by themselves.
+                Err(PortError::Clock { .. }) => true,
                 Err(_) => false,
             });
         }

@@ -106,6 +106,15 @@ impl Party {
         self.keep_ahead().await?;
         let (written, first) = self.go_on_with_writes().await?;
         report.later.extend(first.map(|error| error.to_string()));
+        let lacking = written
+            .iter()
+            .filter(|written| written.acknowledged < written.keepers && written.acknowledged > 0);
+        report.later.extend(lacking.map(|written| {
+            let (record, has, all) = (written.record, written.acknowledged, written.keepers);
+            format!(
+                "record {record}: {has} of {all} keepers hold a share; the others are asked again"
+            )
+        }));
         let whole = |written: &&Written| written.acknowledged == written.keepers;
         report
             .done

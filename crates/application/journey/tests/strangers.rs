@@ -288,12 +288,14 @@ async fn who_answers_a_used_invitation_is_told_and_keeps_no_pairing() {
     let story = story(5).await;
     let invitation = story.patient.invite().await.unwrap();
     let (first, second) = (
-        party(&story.world, 7, Role::Person),
+        party(&story.world, 7, Role::Provider),
         party(&story.world, 8, Role::Person),
     );
     for one in [&first, &second] {
         one.register_account().await.unwrap();
-        one.answer(&invitation, None).await.unwrap();
+        let jwt = (one.role() == Role::Provider)
+            .then(|| story.world.accredit(one.account().id(), "First Clinic"));
+        one.answer(&invitation, jwt.as_deref()).await.unwrap();
         story.patient.sync().await.unwrap();
     }
     let report = second.sync().await.unwrap();
@@ -302,6 +304,26 @@ async fn who_answers_a_used_invitation_is_told_and_keeps_no_pairing() {
         "{report:?}"
     );
     assert!(second.patrons().unwrap().is_empty());
+    // Tried again, it is refused at once, for the same reason.
+    let told = second.answer(&invitation, None).await.unwrap_err();
+    assert!(
+        told.to_string()
+            .contains("was used by somebody else before; ask for a new one"),
+        "{told}"
+    );
+    assert!(second.patrons().unwrap().is_empty());
+    // And by whom it was used, once that pairing bears something.
+    let own = first.patrons().unwrap()[0].owner;
+    story.patient.confirm(own).unwrap();
+    let until = story.world.ports().clock.now().plus(86_400);
+    let write = story.patient.grant_write(own, medical_only(), until);
+    write.await.unwrap();
+    first.sync().await.unwrap();
+    let told = first.answer(&invitation, None).await.unwrap_err();
+    assert!(
+        told.to_string().contains("this home answered it before"),
+        "{told}"
+    );
     assert!(first.sync().await.unwrap().declined.is_empty());
     assert_eq!(first.patrons().unwrap().len(), 1);
     assert_eq!(story.patient.contacts().unwrap().len(), 2);

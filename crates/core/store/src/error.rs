@@ -44,6 +44,12 @@ pub enum StoreError {
         /// What happened.
         why: String,
     },
+    /// The store answers, and its clock and this machine's are too far apart for what is signed with a time.
+    #[error("the store answers, but the clocks differ: {why}")]
+    Clock {
+        /// By how much, and what to do.
+        why: String,
+    },
     /// The store refused.
     #[error("the store refused: {why}")]
     Refused {
@@ -60,7 +66,7 @@ impl StoreError {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Full { .. } | Self::Limit { .. }
+            Self::Unreachable { .. } | Self::Clock { .. } | Self::Full { .. } | Self::Limit { .. }
         )
     }
 }

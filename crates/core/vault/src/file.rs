@@ -31,8 +31,11 @@ pub(crate) fn create(path: &Path, key: &[u8; 32]) -> Result<(), VaultError> {
     made().map_err(|source| wrap(path, source))
 }
 
+/// A connection, and what is wrong with the file's beginning, which the database itself does not look at.
+pub(crate) type Opened = (Connection, Option<&'static str>);
+
 /// Opens a vault of any known form; form 1 becomes form 2.
-pub(crate) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, VaultError> {
+pub(crate) fn open(path: &Path, key: &[u8; 32]) -> Result<Opened, VaultError> {
     let mut head = [0; 16];
     let length = match File::open(path) {
         Ok(mut file) => file.read(&mut head).map_err(|source| io(path, source))?,
@@ -46,7 +49,10 @@ pub(crate) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, VaultError
     }
     match attempt(path, key, Some(&mark(key)))? {
         Some(database) => match form(&database).map_err(|source| wrap(path, source))? {
-            FORM => Ok(database),
+            FORM => {
+                let spoilt = "the first 16 bytes of the file are not what was written";
+                Ok((database, (head != mark(key)).then_some(spoilt)))
+            }
             found if found > FORM => Err(VaultError::Newer {
                 path: path.to_owned(),
                 found,
@@ -58,8 +64,9 @@ pub(crate) fn open(path: &Path, key: &[u8; 32]) -> Result<Connection, VaultError
         None => match attempt(path, key, None)? {
             Some(old) => {
                 migrate(path, key, old)?;
-                attempt(path, key, Some(&mark(key)))?
-                    .ok_or_else(|| damaged(path, "its first page is not what was written"))
+                let database = attempt(path, key, Some(&mark(key)))?
+                    .ok_or_else(|| damaged(path, "its first page is not what was written"))?;
+                Ok((database, None))
             }
             None => Err(VaultError::WrongKey {
                 path: path.to_owned(),

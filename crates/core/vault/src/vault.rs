@@ -64,6 +64,8 @@ struct Open {
     sums: Option<Sums>,
     /// Tables whose rows were all seen to be there.
     whole: BTreeSet<String>,
+    /// What was wrong with the file's beginning.
+    spoilt: Option<&'static str>,
 }
 
 impl core::fmt::Debug for Vault {
@@ -359,6 +361,7 @@ impl Vault {
             tell(self.list(&table).map(|_| ()))?;
         }
         tell(self.with(|open| open.every_block(&self.coder)))?;
+        found.extend(self.with(|open| Ok(open.spoilt))?.map(str::to_owned));
         Ok(found)
     }
 
@@ -396,7 +399,10 @@ impl Vault {
     fn with<T>(&self, work: impl FnOnce(&mut Open) -> Result<T, Failed>) -> Result<T, VaultError> {
         let mut open = self.lock();
         if open.database.is_none() {
-            open.database = Some(file::open(&self.path, &self.key)?);
+            let (database, spoilt) = file::open(&self.path, &self.key)?;
+            open.database = Some(database);
+            // Seen once, it stays said: a connection that is made anew may have written them again.
+            open.spoilt = open.spoilt.or(spoilt);
         }
         work(&mut open).map_err(|failed| {
             let error = match failed {

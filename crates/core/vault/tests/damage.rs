@@ -155,6 +155,29 @@ fn each_changed_byte_is_harmless_or_told() {
     );
 }
 
+/// The database takes its salt from the key and never looks at the file's own: all is read, and the whole check tells.
+#[test]
+fn each_byte_of_the_files_mark_is_told_by_the_whole_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let truth = small(home);
+    let path = home.join("vault.db");
+    let whole = std::fs::read(&path).unwrap();
+    let all = read(home, &truth, "unchanged");
+    for at in 0..16 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        let told = Vault::open(home, &KEY).unwrap().check().unwrap();
+        assert_eq!(told.len(), 1, "byte {at}: {told:?}");
+        assert!(
+            told[0].contains("the first 16 bytes of the file"),
+            "{told:?}"
+        );
+        assert_eq!(read(home, &truth, "all is read"), all);
+    }
+}
+
 #[test]
 fn each_cut_is_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,6 +19,9 @@ const QUIET: u64 = 2 * 86_400;
 /// Of how many records the keepers are asked for their shares.
 const ASKED: usize = 20;
 
+/// Free bytes under which the next document may not fit: room for one of the largest usual ones, its sealed copy and the vault's log.
+const LITTLE_ROOM: u64 = 256 << 20;
+
 /// How many faults of the vault are listed.
 const SHOWN: usize = 5;
 
@@ -45,6 +48,9 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             check("vault", good, told);
         }
         Err(error) => check("vault", false, error.to_string()),
+    }
+    if let Some((good, told)) = ports.vault.room().map(room) {
+        check("disk", good, told);
     }
     match party.look_through() {
         Ok(aside) if aside.is_empty() => check("rows", true, "all can be read".into()),
@@ -204,6 +210,19 @@ fn vault(checked: Result<Vec<String>, PortError>, records: usize) -> (bool, Stri
     }
 }
 
+/// Free room of the home's disk, in words.
+fn room(free: u64) -> (bool, String) {
+    let mib = free >> 20;
+    if free >= LITTLE_ROOM {
+        return (true, format!("{mib} MiB are free where the home is"));
+    }
+    let told = format!(
+        "{mib} MiB are free where the home is, fewer than {}: what is new may not be kept. Free space there, or move the home to another disk and name it with --home; nothing is lost, and reading goes on",
+        LITTLE_ROOM >> 20
+    );
+    (false, told)
+}
+
 /// Three clocks: this machine's, the one of whoever makes blocks, and the own node's. None if nobody else's is known.
 fn clock(
     now: Timestamp,
@@ -323,6 +342,20 @@ mod tests {
         }
         assert_eq!(clock(at(0), None, None), None);
         assert_eq!(clock(at(0), None, Some(at(1))), None);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_what_to_do() {
+        for (free, good, told) in [
+            (0, false, "0 MiB are free where the home is, fewer than 256"),
+            (LITTLE_ROOM - 1, false, "Free space there"),
+            (LITTLE_ROOM, true, "256 MiB are free"),
+            (u64::MAX, true, "are free where the home is"),
+        ] {
+            let (holds, said) = room(free);
+            assert!(said.contains(told), "{said} / {told}");
+            assert_eq!(holds, good, "{said}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Names as people type them: the begin of an id, or of a contact's name.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use medibloc_journey::{Contact, Party, Patron, PendingRequest, SentRecord};
@@ -231,31 +231,57 @@ pub(super) fn must_be_new(path: &Path) -> Result<(), Problem> {
 
 /// Writes a new file that only its owner can read; it is whole or absent.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| {
-        Problem::new(
-            code::FAILED,
-            format!(
-                "cannot write {}: {error}; choose another file",
-                path.display()
-            ),
-        )
-    };
+    let failed = |error: std::io::Error| unwritten(path, &error);
     must_be_new(path)?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let partial = crate::exported::partial(path);
     let mut file = crate::home::private_file(&partial).map_err(failed)?;
-    file.write_all(bytes)
+    let whole = file
+        .write_all(bytes)
         .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&partial, path))
+        .and_then(|()| std::fs::rename(&partial, path));
+    if whole.is_err() {
+        // Half a document in the clear; a disk that is full needs the room, too.
+        let _ = std::fs::remove_file(&partial);
+    }
+    whole
         .and_then(|()| folder.map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all()))
         .map_err(failed)
+}
+
+/// Why a file could not be written, and what to do.
+fn unwritten(path: &Path, error: &std::io::Error) -> Problem {
+    let at = path.display();
+    let told = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
+            "no space left for {at}; free space or name a file on another disk, and give the command again"
+        ),
+        _ => format!("cannot write {at}: {error}; choose another file"),
+    };
+    Problem::new(code::FAILED, told)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_with_what_to_do() {
+        for (kind, told) in [
+            (ErrorKind::StorageFull, "no space left for /x/y; free space"),
+            (
+                ErrorKind::QuotaExceeded,
+                "no space left for /x/y; free space",
+            ),
+            (ErrorKind::PermissionDenied, "choose another file"),
+        ] {
+            let problem = unwritten(Path::new("/x/y"), &kind.into());
+            assert!(problem.message.contains(told), "{problem}");
+            assert_eq!(problem.code, code::FAILED);
+        }
+    }
 
     #[test]
     fn names_of_others_stay_on_their_line() {

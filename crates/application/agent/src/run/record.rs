@@ -284,14 +284,20 @@ fn write_noted(
             "the file's name is not valid UTF-8; choose another",
         ));
     };
-    party.note_export(&ExportedFile {
+    let file = ExportedFile {
         path: text.to_owned(),
         record,
         at: party.ports().clock.now(),
         sha256: medibloc_record::Digest::of(bytes),
         keep,
-    })?;
-    find::write_new(&path, bytes)
+    };
+    party.note_export(&file)?;
+    let written = find::write_new(&path, bytes);
+    // What may be there after all stays noted.
+    if written.is_err() && !path.exists() {
+        party.forget_export(&file)?;
+    }
+    written
 }
 
 /// How far an own record is that no sync has taken yet, and what to do.
