@@ -51,6 +51,10 @@ pub enum Account {
     Rotate {
         /// The address (its begin is enough); the account if it is not given.
         address: Option<String>,
+        /// How soon.
+        #[command(flatten)]
+        #[serde(default)]
+        haste: Haste,
     },
     /// Lists what own accounts did on the chain and this device did not, and what to do.
     Acts {
@@ -177,6 +181,10 @@ pub enum Record {
         /// Its class on chain, which class grants match; 0 says nothing.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..64))]
         class: u8,
+        /// The record that it corrects, of the same owner (the begin of its id is enough).
+        #[arg(long)]
+        #[serde(default)]
+        amends: Option<String>,
         /// Write it although this very document is a record of that owner here already.
         #[arg(long)]
         #[serde(default)]
@@ -228,6 +236,11 @@ pub enum Record {
         /// Says that it is meant.
         #[arg(long)]
         yes: bool,
+        /// Now, although another of your addresses did something of the kind within the day, which shows that they belong
+        /// together.
+        #[arg(long, requires = "yes")]
+        #[serde(default)]
+        now: bool,
         /// Leaves the files that were exported.
         #[arg(long)]
         #[serde(default)]

@@ -230,6 +230,69 @@ async fn taking_back_everything_counts_revocations_alone() {
     );
 }
 
+/// What no pace puts off links as much as what goes in haste: it is said before it is signed.
+#[tokio::test]
+async fn erasing_and_changing_keys_under_several_addresses_in_a_day_say_first_what_they_show() {
+    let world = World::new(97);
+    let patient = party(&world, 1, Role::Person, Pace::PERSON);
+    let mut owners = Vec::new();
+    let mut records = Vec::new();
+    for (seed, name) in [(2, "Hana"), (3, "Bit")] {
+        let (clinic, owner) = clinic(&world, &patient, seed, name).await;
+        let words = ["grant", "create", "--to", name, "--write", "--now"];
+        say(&patient, &words).await;
+        say(&clinic, &["sync"]).await;
+        for again in [0, 1] {
+            let file = document();
+            let file = file.to_str().unwrap();
+            let import = ["record", "import", file, "--for", &owner, "--again"];
+            let written = say(&clinic, &import).await;
+            records.push((owner.clone(), again, text(&written, "/record")));
+        }
+        owners.push(owner);
+    }
+    say(&patient, &["sync"]).await;
+    let erased = async || count(&world, |event| matches!(event, Event::Erased { .. })).await;
+    let keys = async || {
+        count(&world, |event| {
+            matches!(event, Event::SealingKeyRotated { .. })
+        })
+        .await
+    };
+    let of = |owner: &str, which: usize| {
+        let mut found = records.iter().filter(|(of, _, _)| of == owner);
+        found.nth(which).unwrap().2.clone()
+    };
+    let (first, second) = (&owners[0], &owners[1]);
+    // Under one address, as many as one likes.
+    say(&patient, &["record", "erase", &of(first, 0), "--yes"]).await;
+    say(&patient, &["record", "erase", &of(first, 1), "--yes"]).await;
+    let other = of(second, 0);
+    for words in [
+        ["record", "erase", &other].as_slice(),
+        &["record", "erase", &other, "--yes"],
+        &["account", "rotate", second],
+        &["account", "rotate", second, "--now"],
+    ] {
+        let told = held_back(&patient, words).await;
+        assert!(
+            told.contains("2 of your addresses act at the same time"),
+            "{words:?}: {told}"
+        );
+        assert!(told.contains("--now"), "{words:?}: {told}");
+        assert_eq!((erased().await, keys().await), (2, 0), "{words:?}");
+    }
+    // If it cannot wait, it goes; on another day nobody asks.
+    say(&patient, &["record", "erase", &other, "--yes", "--now"]).await;
+    assert_eq!(erased().await, 3);
+    world.pass(2 * 86_400);
+    say(&patient, &["account", "rotate", first]).await;
+    assert_eq!(keys().await, 1);
+    held_back(&patient, &["record", "erase", &of(second, 1), "--yes"]).await;
+    say(&patient, &["account", "rotate", second, "--now", "--yes"]).await;
+    assert_eq!(keys().await, 2);
+}
+
 /// Newcomer N17: "0 accepted" was all that was said of eight new records, and one that waits was "not to be trusted".
 #[tokio::test]
 async fn new_records_are_told_with_when_they_are_accepted() {

@@ -7,11 +7,12 @@ mod world;
 
 use medibloc_client::SystemClock;
 use medibloc_consent::Purpose;
-use medibloc_journey::{Clock as _, Party, medical_only};
+use medibloc_journey::{Act, Clock as _, Party, ProofFile, UnknownAct, medical_only, verify_proof};
 use medibloc_keys::SigningKey;
+use medibloc_ledger::{Call, Facts as _, LedgerError, Refusal, Submit as _};
 use medibloc_ledger_evm::rotate_address;
 use medibloc_node::{ProviderCredential, keep_credential};
-use medibloc_record::{Draft, LossReport, PartRole, Role};
+use medibloc_record::{AccountId, Draft, LossReport, PartRole, Role};
 use world::{World, phrase};
 
 const WEEK: u64 = 7 * 86_400;
@@ -97,6 +98,98 @@ async fn a_record_walks_its_whole_journey_over_http_on_the_embedded_chain() {
     assert_eq!(report.sync.accepted, [record], "{report:?}");
     assert_eq!(restored.audit().await.unwrap()[0].name, "Bit Clinic");
     assert_eq!(patient.erase(record).await.unwrap(), 7);
+}
+
+/// From the block of a rotation on the relay takes nothing that the old key signs, and what the next one signs; a proof of a
+/// read that was before it holds, whoever of author, owner and reader went on with another key since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_real_rotations_old_keys_relay_nothing_and_proofs_of_before_hold() {
+    let world = World::new().await;
+    let [patient, hospital, clinic] = [
+        world.party(1, Role::Person),
+        world.party(2, Role::Provider),
+        world.party(3, Role::Provider),
+    ];
+    let jwts = [
+        world.accredited(&hospital, "Hana Hospital").await,
+        world.accredited(&clinic, "Bit Clinic").await,
+    ];
+    let mut owners = Vec::new();
+    for (party, jwt) in [&hospital, &clinic].into_iter().zip(&jwts) {
+        let invitation = patient.invite().await.unwrap();
+        owners.push(party.answer(&invitation, Some(jwt)).await.unwrap().owner);
+        patient.sync().await.unwrap();
+        patient.confirm(*owners.last().unwrap()).unwrap();
+    }
+    let until = SystemClock.now().plus(WEEK);
+    let write = patient.grant_write(owners[0], medical_only(), until);
+    write.await.unwrap();
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let draft = Draft::new("text/xml", ORIGINAL.to_vec(), bundle, LossReport::default());
+    let record = hospital.write_for(owners[0], draft).await.unwrap().record;
+    patient.sync().await.unwrap();
+    let ask = clinic.ask(owners[1], Purpose::Treatment, "opinion", until);
+    ask.await.unwrap();
+    patient.sync().await.unwrap();
+    let request = patient.requests().unwrap().pop().unwrap();
+    patient.approve(&request, record, until).await.unwrap();
+    clinic.sync().await.unwrap();
+    clinic.read(record).await.unwrap();
+    let before = patient.audit_proofs().await.unwrap().remove(0);
+    let ports = world.ports();
+    assert!(verify_proof(&before, ports.authority).holds());
+
+    // Author, owner and reader's account, each to its next key.
+    let own = patient.addresses().unwrap();
+    let own = own.iter().find(|own| own.id() == owners[0]).unwrap();
+    let old = [
+        phrase(2).seed().account_key(),
+        phrase(1).seed().relationship_key(own.index.unwrap()),
+        phrase(3).seed().account_key(),
+    ];
+    let next = [55, 56, 57].map(|byte| SigningKey::from_bytes(&[byte; 32]).unwrap());
+    for (number, (old, next)) in (1_u8..).zip(old.iter().zip(&next)) {
+        let call = Call::RotateSealingKey {
+            sealing_key: [number; 32],
+        };
+        let sign = async |key: &SigningKey| {
+            let deadline = world.ledger.head().await.unwrap().time.plus(600);
+            let prepared = world.ledger.prepare(key.address(), &call, deadline).await;
+            let unsigned = prepared.unwrap();
+            let signature = key.sign_digest(&unsigned.digest);
+            unsigned.sign(signature)
+        };
+        let account = AccountId::from_first_address(old.address());
+        rotate_address(&world.ledger, ports.relay.as_ref(), old, next)
+            .await
+            .unwrap();
+        let refused = ports.relay.relay(&sign(old).await).await.unwrap_err();
+        assert!(
+            matches!(refused, LedgerError::Refused(Refusal::NotRegistered)),
+            "{refused}"
+        );
+        ports.relay.relay(&sign(next).await).await.unwrap();
+        let facts = world.ledger.account(account).await.unwrap().unwrap();
+        assert_eq!(facts.signer, next.address());
+        assert_eq!(facts.sealing_key.key, [number; 32], "the next key's call");
+    }
+
+    let report = patient.sync().await.unwrap();
+    let handed = |act: &UnknownAct| matches!(act.act, Act::HandedOn { .. });
+    assert_eq!(
+        report.acts.iter().filter(|act| handed(act)).count(),
+        1,
+        "{report:?}"
+    );
+    let after = patient.audit_proofs().await.unwrap().remove(0);
+    assert_eq!(after, before, "a proof of a read does not change");
+    for file in [&before, &after] {
+        let parsed = ProofFile::parse(&file.to_json()).unwrap();
+        assert!(verify_proof(&parsed, ports.authority).holds());
+        let stranger = world.party(9, Role::Person);
+        let report = stranger.confirm_proof(&parsed).await.unwrap();
+        assert!(report.holds() && report.chain_agrees, "{report:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -167,6 +167,20 @@ impl Act {
         }
     }
 
+    /// Whether no pace puts it off: its hour is the person's.
+    const fn goes_at_once(&self) -> bool {
+        matches!(
+            self,
+            Self::Erased { .. }
+                | Self::TookBack { .. }
+                | Self::SealingKey { .. }
+                | Self::Revoked { .. }
+                | Self::RevokedReader { .. }
+                | Self::RevokedAuthor { .. }
+                | Self::RevokedAll
+        )
+    }
+
     fn let_write(write: &WriteGrant) -> Self {
         Self::LetWrite {
             grant: GrantId::derive(write.owner, write.author, write.nonce),
@@ -305,6 +319,10 @@ impl Party {
             let mut own: OwnAct = self.row(table::OWN_ACTS, &key)?.unwrap_or_default();
             own.signed = own.signed.saturating_add(1);
             rows.push(change(table::OWN_ACTS, &key, &own));
+            if act.goes_at_once() {
+                let now = self.ports.clock.now();
+                rows.push(change(table::AT_ONCE, account.as_bytes(), &now));
+            }
         }
         if rows.is_empty() {
             return Ok(());

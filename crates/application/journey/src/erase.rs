@@ -119,6 +119,15 @@ impl Party {
         })
     }
 
+    /// Whether an erasure was begun and has not ended, or is done.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn erasure_is_begun(&self, record: RecordId) -> Result<bool, JourneyError> {
+        let key = errand_key("erase", &[record.as_bytes()]);
+        Ok(self.errand(&key)?.is_some() || self.erasure(record)?.is_some())
+    }
+
     /// Rows of an erasure that just became final.
     pub(crate) fn after_erase(
         &self,

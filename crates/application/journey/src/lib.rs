@@ -66,6 +66,7 @@
 mod accept;
 mod acts;
 mod after;
+mod amends;
 mod aside;
 mod audit;
 mod author;

@@ -69,6 +69,8 @@ pub(crate) mod table {
     pub(crate) const SENT_REGISTRATIONS: &str = "sent-registrations";
     /// What this device signed.
     pub(crate) const OWN_ACTS: &str = "own-acts";
+    /// When an own account last did what is not put off.
+    pub(crate) const AT_ONCE: &str = "acted-at-once";
     /// What own accounts did and this device did not sign.
     pub(crate) const UNKNOWN_ACTS: &str = "unknown-acts";
 }

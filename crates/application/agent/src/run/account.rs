@@ -23,11 +23,16 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 format!("{id} is registered"),
             ))
         }
-        Account::Rotate { address } => {
+        Account::Rotate { address, haste } => {
             let id = match address {
                 Some(address) => find::address(party, address)?,
                 None => own_account(party).await?,
             };
+            super::must_be_meant(
+                &party.haste_of_acting(&[id])?,
+                *haste,
+                "nothing was changed; nobody waits for it, so change one address a day",
+            )?;
             let replaced = party.rotate_sealing_key(id).await?;
             Ok(Answer::new(
                 json!({"address": id.to_string(), "replaced": replaced}),

@@ -8,13 +8,30 @@ use super::find;
 use crate::answer::code;
 use crate::{Answer, Problem};
 
-pub(super) async fn erase(
-    party: &Party,
-    id: RecordId,
-    yes: bool,
-    keep_exports: bool,
-) -> Result<Answer, Problem> {
+/// What to do where an erasure would show that addresses belong together.
+const WITH_OTHERS: &str =
+    "say `--yes --now` if it cannot wait, or erase what is under another address on another day";
+
+/// What the person said beside the record.
+pub(super) struct Said {
+    pub(super) yes: bool,
+    pub(super) now: bool,
+    pub(super) keep_exports: bool,
+}
+
+pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Answer, Problem> {
+    let Said {
+        yes,
+        now,
+        keep_exports,
+    } = said;
     let files = party.exports_of(id)?;
+    // An erasure that was begun is gone on with, whatever it shows: the chain may have it.
+    let shown = match party.erasure_is_begun(id)? {
+        true => Vec::new(),
+        false => party.haste_of_erasing(id)?,
+    };
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
     if !yes {
         let mut told = format!(
             "this erases {id}: here, at the keepers, at the nodes, on your other devices and at its readers; say --yes \
@@ -31,7 +48,16 @@ pub(super) async fn erase(
                 there.join(", ")
             ));
         }
+        if !shown.is_empty() {
+            told.push_str(&format!("; {}: {WITH_OTHERS}", shown.join("; ")));
+        }
         return Err(Problem::new(code::USAGE, told));
+    }
+    if !shown.is_empty() && !now {
+        return Err(Problem::new(
+            code::USAGE,
+            format!("{}; nothing was erased: {WITH_OTHERS}", shown.join("; ")),
+        ));
     }
     let exports = match keep_exports {
         true => Exports::Keep,

@@ -85,6 +85,19 @@ pub(super) fn sent(party: &Party, name: &str) -> Result<Option<SentRecord>, Prob
     Ok(if sent.len() == 1 { sent.pop() } else { None })
 }
 
+/// A record that was written here, or is owned.
+pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
+    let own = party.records()?.into_iter().map(|kept| kept.record());
+    let written = party.written()?.into_iter().map(|written| written.record);
+    let mut found: Vec<RecordId> = own
+        .chain(written)
+        .filter(|id| fits(name, &id.to_string()))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    only(found, "record", name, "medibloc record list")
+}
+
 /// A record of somebody else that a held consent names.
 pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
     let held = party.held()?;

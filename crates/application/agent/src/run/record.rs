@@ -20,6 +20,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             file,
             owner,
             class,
+            amends,
             again,
         } => {
             let draft = convert::read(file)?;
@@ -28,7 +29,11 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             if !again {
                 must_be_new(party, owner, &draft)?;
             }
-            import(party, draft, owner, ClassId(*class)).await
+            let mut options = WriteOptions::default().in_class(ClassId(*class));
+            if let Some(amended) = amends {
+                options = options.amending(party.amendable(find::written(party, amended)?)?);
+            }
+            import(party, draft, owner, &options).await
         }
         Record::List => {
             let records = party.records()?;
@@ -67,6 +72,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 return Ok(erased::shown(&erased));
             }
             let (mut value, mut text) = (value(&kept), shown(&kept));
+            let by = party.amended_by(kept.record())?;
+            value["amendedBy"] = json!(by.iter().map(ToString::to_string).collect::<Vec<_>>());
+            text.push_str(&corrections(kept.anchor.amends, &by));
             if kept.standing == Standing::Checked {
                 let when = party.accepted_by(kept.record())?.map(find::moment);
                 text.push_str(&match &when {
@@ -116,10 +124,16 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         Record::Erase {
             record,
             yes,
+            now,
             keep_exports,
         } => {
             let id = find::record(party, record)?;
-            erased::erase(party, id, *yes, *keep_exports).await
+            let said = erased::Said {
+                yes: *yes,
+                now: *now,
+                keep_exports: *keep_exports,
+            };
+            erased::erase(party, id, said).await
         }
     }
 }
@@ -146,7 +160,7 @@ async fn import(
     party: &Party,
     draft: Draft,
     owner: Option<AccountId>,
-    class: ClassId,
+    options: &WriteOptions,
 ) -> Result<Answer, Problem> {
     let count = |outcome| draft.loss.count(outcome);
     let (converted, narrative, lost) = (
@@ -155,10 +169,9 @@ async fn import(
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
-    let options = WriteOptions::default().in_class(class);
     let written = match owner {
-        Some(owner) => party.write_as(owner, draft, &options).await?,
-        None => party.write_own_as(Kind::Own, draft, &options).await?,
+        Some(owner) => party.write_as(owner, draft, options).await?,
+        None => party.write_own_as(Kind::Own, draft, options).await?,
     };
     let value = json!({
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
@@ -249,16 +262,20 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     if let Some(out) = out {
         write_noted(party, id, out, &bytes, command.keep)?;
     }
+    let (amends, by) = (party.amends(id)?, party.amended_by(id)?);
     let value = json!({
+        "amends": amends.map(|of| of.to_string()),
+        "amendedBy": by.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
     let text = format!(
-        "{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}",
+        "{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
         read.manifest.title.as_deref().unwrap_or("untitled"),
         read.receipt.id,
         read.receipt.outcome.block,
-        bytes.len()
+        bytes.len(),
+        corrections(amends, &by)
     );
     let answer = Answer::new(value, text);
     Ok(if piped {
@@ -266,6 +283,15 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     } else {
         answer
     })
+}
+
+/// What a record corrects, and what corrects it, in lines of their own.
+fn corrections(amends: Option<RecordId>, by: &[RecordId]) -> String {
+    let of = amends.map(|of| format!("\nit corrects record {of}"));
+    let by = by
+        .iter()
+        .map(|by| format!("\nit was corrected: read record {by}, too"));
+    of.into_iter().chain(by).collect()
 }
 
 /// Writes a file that the vault remembers: it is found again when the record goes.
@@ -337,7 +363,7 @@ fn value(kept: &KeptRecord) -> Value {
     json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
-        "kind": kept.anchor.kind, "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
+        "kind": kept.anchor.kind, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
         "authoredAt": manifest.map(|manifest| find::moment(manifest.times.authored_at)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, Timestamp};
 
 use crate::grant::READERS;
 use crate::pace::ahead::register_key;
@@ -88,6 +88,43 @@ impl Party {
             });
         }
         Ok(shown)
+    }
+
+    /// What it would show if these addresses did now what no pace puts off (erase, take back, change a sealing key), beside
+    /// those that did so within the pace's delay; nothing to a pace that puts nothing off.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn haste_of_acting(&self, now: &[AccountId]) -> Result<Vec<Haste>, JourneyError> {
+        if self.ports.pace.is_now() {
+            return Ok(Vec::new());
+        }
+        let since = self
+            .ports
+            .clock
+            .now()
+            .0
+            .saturating_sub(self.ports.pace.delay);
+        let mut own: BTreeSet<AccountId> = now.iter().copied().collect();
+        for (key, at) in self.keyed_rows::<Timestamp>(table::AT_ONCE)? {
+            if at.0 >= since
+                && let Ok(bytes) = key.try_into()
+            {
+                own.insert(AccountId::new(bytes));
+            }
+        }
+        Ok(together(own.len()))
+    }
+
+    /// What erasing this record now would show.
+    ///
+    /// # Errors
+    /// If it is not known here, or the vault fails.
+    pub fn haste_of_erasing(
+        &self,
+        record: medibloc_record::RecordId,
+    ) -> Result<Vec<Haste>, JourneyError> {
+        self.haste_of_acting(&[self.record(record)?.anchor.owner])
     }
 
     /// What asking this owner at once would show, beside that the hour of a letter is seen by its mailbox.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use medibloc_consent::Scope;
-use medibloc_ledger::Call;
+use medibloc_ledger::{Call, EventRef};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::looks::Look;
 use crate::party::{change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, Party, SyncReport};
@@ -319,6 +320,15 @@ impl Party {
         else {
             return Ok(());
         };
+        if matches!(kept.standing, crate::Standing::NotAccepted { .. }) {
+            // Another device of the phrase took what this one refused: what stands here never contradicts the chain.
+            let at = EventRef {
+                block: kept.block,
+                index: 0,
+            };
+            let look = Look::new(kept.anchor, at, kept.capsule);
+            return Ok(self.ports.vault.apply(vec![look.row_of(record)])?);
+        }
         if kept.standing != crate::Standing::Checked {
             return Ok(());
         }

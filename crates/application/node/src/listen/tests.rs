@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use axum::routing::{get, post};
@@ -21,6 +22,7 @@ async fn start(how: Listening) -> Served {
             "/take",
             post(|body: axum::body::Bytes| async move { body.len().to_string() }),
         )
+        .route("/wait", post(wait))
         .layer(axum::extract::DefaultBodyLimit::disable());
     let (end, ended) = oneshot::channel();
     let end_of = async {
@@ -28,6 +30,17 @@ async fn start(how: Listening) -> Served {
     };
     let task = tokio::spawn(serve(listener, router, how, end_of));
     Served { address, end, task }
+}
+
+/// Requests that wait for their turn, and what lets them go on.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+
+/// As a request stands in its signer's line: with its body.
+async fn wait(body: axum::body::Bytes) -> String {
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    let _turn = TURN.acquire().await;
+    body.len().to_string()
 }
 
 fn bounded(bounds: Bounds) -> Listening {
@@ -40,9 +53,9 @@ fn bounded(bounds: Bounds) -> Listening {
 /// Sends this and gives everything until the other side closes.
 async fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(text.as_bytes()).await.unwrap();
+    // A reset is a close too, also of one that has heard enough.
+    let _ = stream.write_all(text.as_bytes()).await;
     let mut answer = Vec::new();
-    // A reset is a close too.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
 }
@@ -177,6 +190,57 @@ async fn answers_on_their_way_hold_bounded_memory() {
             "never given back"
         );
     }
+}
+
+#[tokio::test]
+async fn bodies_that_wait_for_their_turn_hold_bounded_memory() {
+    let on = start(bounded(Bounds {
+        memory_a_source: 5 << 20,
+        ..Bounds::default()
+    }))
+    .await;
+    let request = |target: &str, length: usize| {
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        head + &"x".repeat(length)
+    };
+    let large = request("/wait", 2 << 20);
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let large = large.clone();
+            tokio::spawn(async move { say(on.address, &large).await })
+        })
+        .collect();
+    while WAITING.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    // Their whole bodies count until they were answered, and no further one is taken.
+    for target in ["/wait", "/take"] {
+        let told = say(on.address, &request(target, 2 << 20)).await;
+        assert!(
+            told.is_empty() || told.contains("503") && told.contains("on their way"),
+            "{told}"
+        );
+    }
+    assert_eq!(
+        WAITING.load(Ordering::SeqCst),
+        2,
+        "nothing more came to wait"
+    );
+    let small = request("/take", 10 << 10);
+    assert!(
+        say(on.address, &small).await.ends_with("10240"),
+        "small ones are not counted"
+    );
+    TURN.add_permits(2);
+    for one in waiting {
+        let told = one.await.unwrap();
+        assert!(told.ends_with(&(2 << 20).to_string()), "{told}");
+    }
+    // Their answer is made after what they held was given back.
+    let told = say(on.address, &request("/take", 4 << 20)).await;
+    assert!(told.ends_with(&(4 << 20).to_string()), "given back: {told}");
 }
 
 #[tokio::test]

@@ -1,0 +1,67 @@
+//! Amendments (design 02): a record that corrects another one of the same owner names it on the chain. Both stay; whoever
+//! has the corrected one here is told of the correction.
+
+use medibloc_consent::AnchorFields;
+use medibloc_record::RecordId;
+
+use crate::party::table;
+use crate::write::WriteJob;
+use crate::{JourneyError, KeptRecord, Party};
+
+impl Party {
+    /// Records that correct this one, as far as they are here: own ones that are accepted, and those that a held consent
+    /// opens. What was erased or ended is not among them.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn amended_by(&self, record: RecordId) -> Result<Vec<RecordId>, JourneyError> {
+        let own = self.records()?.into_iter();
+        let own = own.filter(KeptRecord::is_accepted).map(|kept| kept.anchor);
+        let held = self.held()?.into_iter();
+        let held = held
+            .filter(|held| held.ended.is_none())
+            .flat_map(|held| held.keys)
+            .map(|key| key.anchor);
+        let mut found: Vec<RecordId> = own
+            .chain(held)
+            .filter(|anchor| anchor.amends == Some(record))
+            .map(|anchor| anchor.record_id())
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// The record that a record corrects, if it is here and corrects one.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn amends(&self, record: RecordId) -> Result<Option<RecordId>, JourneyError> {
+        if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
+            return Ok(kept.anchor.amends);
+        }
+        let held = self.held()?.into_iter().flat_map(|held| held.keys);
+        let mut anchors = held.map(|key| key.anchor);
+        let found = anchors.find(|anchor| anchor.record_id() == record);
+        Ok(found.and_then(|anchor| anchor.amends))
+    }
+
+    /// The anchor of a record that this party wrote, to be named by its correction.
+    ///
+    /// # Errors
+    /// [`JourneyError::Unknown`] if it wrote none of this id, or the vault fails.
+    pub fn amendable(&self, record: RecordId) -> Result<AnchorFields, JourneyError> {
+        let kept = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+        let mut anchor = kept.map(|kept| kept.anchor);
+        for table in [table::WRITTEN, table::JOBS] {
+            if anchor.is_none() {
+                let job = self.row::<WriteJob>(table, record.as_bytes())?;
+                anchor = job.map(|job| job.anchor);
+            }
+        }
+        anchor.ok_or_else(|| JourneyError::Unknown {
+            what: format!("record {record}"),
+            hint: "only who wrote it, or owns it, corrects it from here",
+        })
+    }
+}
