@@ -161,7 +161,7 @@ async fn acts_of_another_device_are_told_until_the_person_says_that_they_are_the
         panic!("{:?}", again.sync.acts);
     };
     assert_eq!(new.act, Act::Registered);
-    assert_eq!(phone.unknown_acts().unwrap(), [new.clone()]);
+    assert_eq!(phone.unknown_acts().unwrap(), core::slice::from_ref(new));
     // The device that did it has nothing to tell.
     none(&laptop.sync().await.unwrap());
 }
