@@ -156,11 +156,14 @@ impl World {
         ]
         .map(str::to_owned)
         .to_vec();
+        fs::create_dir_all(self.path("keepers"))?;
         for (index, at) in (1..=KEEPERS).zip(&ports[2..]) {
-            let file = self.path(&format!("keeper-{index}.json"));
+            let file = self.path(&format!("keepers/keeper-{index}.json"));
+            let public = self.path(&format!("keeper-{index}.public.json"));
             let number = index.to_string();
             self.operate(&["keys", "keeper", "--index", &number, "--out", &file])?;
-            deploy.extend(["--keeper".to_owned(), format!("{file}={scheme}://{at}")]);
+            self.operate(&["keys", "public", &file, "--out", &public])?;
+            deploy.extend(["--keeper".to_owned(), format!("{public}={scheme}://{at}")]);
         }
         let deployment = self.path("deployment.json");
         let configs = self.path("keepers");

@@ -2,6 +2,7 @@
 
 mod disk;
 mod keys;
+mod public;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use crate::limits::DailyLimits;
 use crate::upkeep::Upkeep;
 use disk::Disk;
 pub use keys::{KeeperKeys, KeyFileError};
+pub use public::{KeeperPublicKeys, PublicKeysError};
 
 /// What a keeper is told.
 #[derive(Clone, Debug)]

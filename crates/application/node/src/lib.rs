@@ -31,7 +31,10 @@ pub use credential::{ProviderCredential, forget_credential, keep_credential};
 pub use db::DbError;
 pub use evm::{WalletRelay, connect, connect_through, contracts, outgoing};
 pub use gateway::{Caller, Forward, Gateway, GatewayConfig, Weight, gateway, gateway_with_upkeep};
-pub use keeper::{Keeper, KeeperConfig, KeeperKeys, KeyFileError, keeper, keeper_with_upkeep};
+pub use keeper::{
+    Keeper, KeeperConfig, KeeperKeys, KeeperPublicKeys, KeyFileError, PublicKeysError, keeper,
+    keeper_with_upkeep,
+};
 pub use limits::DailyLimits;
 pub use listen::{Bounds, ConnectionLimits, Front, Listening, Source, Tls, TlsError, serve};
 pub use private::private_folder;

@@ -4,13 +4,15 @@
 
 #[path = "program/attacks.rs"]
 mod attacks;
+#[path = "program/keepers.rs"]
+mod keepers;
 #[path = "program/killed.rs"]
 mod killed;
 #[path = "program/start.rs"]
 mod start;
 
 use serde_json::Value;
-use start::{Institution, done, ready, refused};
+use start::{Institution, done, keeper_keys, ready, refused};
 
 #[tokio::test]
 async fn one_institution_starts_everything_from_nothing() {
@@ -82,7 +84,7 @@ async fn a_wrap_key_is_rotated_while_its_keeper_runs_and_the_one_before_has_an_e
     ready(&world.keeper).await;
     let rotate = ["keys", "rotate", "--config", "keepers/keeper-1.toml"];
     let kept = || -> Vec<(u64, bool)> {
-        let text = std::fs::read(at.join("keeper.json")).unwrap();
+        let text = std::fs::read(at.join("keepers/keeper-1.json")).unwrap();
         let file: Value = serde_json::from_slice(&text).unwrap();
         let keys = file["wrap_keys"].as_array().unwrap().iter();
         keys.map(|key| (key["version"].as_u64().unwrap(), key["until"].is_u64()))
@@ -109,9 +111,7 @@ async fn a_rotation_that_nobody_pays_for_changes_nothing() {
     let text = std::fs::read(at.join("deployment.json")).unwrap();
     let deployment: Value = serde_json::from_slice(&text).unwrap();
     let rpc = deployment["rpc_urls"][0].as_str().unwrap();
-    let keeper = ["keys", "keeper", "--index", "1", "--out", "poor.json"];
-    let made = done(at, &keeper);
-    let signer = made["address"].as_str().unwrap();
+    let signer = &*keeper_keys(at, "poor", "1");
     let deploy = [
         "chain",
         "deploy",
@@ -122,7 +122,7 @@ async fn a_rotation_that_nobody_pays_for_changes_nothing() {
         "--authority",
         &world.authority,
         "--keeper",
-        "poor.json=http://127.0.0.1:9",
+        "poor/keeper-1.public.json=http://127.0.0.1:9",
         "--keeper-coins",
         "0",
         "--threshold",
@@ -135,7 +135,7 @@ async fn a_rotation_that_nobody_pays_for_changes_nothing() {
         "poor",
     ];
     done(at, &deploy);
-    let kept = || std::fs::read_to_string(at.join("poor.json")).unwrap();
+    let kept = || std::fs::read_to_string(at.join("poor/keeper-1.json")).unwrap();
     let before = kept();
     let rotate = ["keys", "rotate", "--config", "poor/keeper-1.toml"];
     let told = refused(at, &rotate);

@@ -187,7 +187,7 @@ fn plain_http_beyond_this_machine_needs_to_be_asked_for() {
         "--authority",
         &world.authority,
         "--keeper",
-        "keeper.json=https://keeper.example.org",
+        "keepers/keeper-1.public.json=https://keeper.example.org",
         "--node",
         "https://node.example.org",
         "--threshold",

@@ -33,12 +33,13 @@ pub struct Accreditation {
     pub evidence: Digest,
 }
 
-/// The wallet of the accreditor's or the registrar's role, or of a keeper's signer.
+/// The wallet of an administrator's, the accreditor's or the registrar's role, or of a keeper's signer.
 #[derive(Debug)]
 pub struct AuthorityWallet {
     wallet: Wallet,
+    pub(crate) manager: Address,
     accounts: Address,
-    keepers: Address,
+    pub(crate) keepers: Address,
     finality_depth: u64,
 }
 
@@ -47,6 +48,7 @@ impl AuthorityWallet {
     pub fn new(ledger: &EvmLedger, key: &SigningKey) -> Self {
         Self {
             wallet: Wallet::new(ledger.rpc().clone(), ledger.deployed().chain_id, key),
+            manager: ledger.deployed().contracts.authority,
             accounts: ledger.deployed().contracts.accounts,
             keepers: ledger.deployed().contracts.keepers,
             finality_depth: ledger.finality_depth(),
@@ -122,7 +124,11 @@ impl AuthorityWallet {
         self.send_to(self.accounts, call).await
     }
 
-    async fn send_to(&self, to: Address, call: &impl SolCall) -> Result<Outcome, LedgerError> {
+    pub(crate) async fn send_to(
+        &self,
+        to: Address,
+        call: &impl SolCall,
+    ) -> Result<Outcome, LedgerError> {
         let payload = Payload::call(chain(to.to_bytes()), call.abi_encode());
         let receipt = self
             .wallet

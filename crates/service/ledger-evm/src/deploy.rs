@@ -21,12 +21,12 @@ use crate::encode::chain;
 use crate::refusal::bad;
 use crate::rpc::Rpc;
 use crate::wallet::{Payload, Wallet};
-use crate::{Contracts, Deployed};
+use crate::{ChainRole, Contracts, Deployed};
 
 const PATIENCE: Duration = Duration::from_secs(300);
-const ADMIN: u64 = 0;
-const ACCREDITOR: u64 = 1;
-const REGISTRAR: u64 = 2;
+const ADMIN: u64 = ChainRole::Administrator.id();
+const ACCREDITOR: u64 = ChainRole::Accreditor.id();
+const REGISTRAR: u64 = ChainRole::Registrar.id();
 
 /// Who gets which role, and who keeps the shares.
 #[derive(Clone, Debug, PartialEq, Eq)]

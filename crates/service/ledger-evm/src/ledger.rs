@@ -30,7 +30,7 @@ use crate::refusal::{as_error, bad};
 use crate::rpc::{Fault, Rpc};
 
 /// How many blocks one question for events looks through.
-const SPAN: u64 = 2_000;
+pub(crate) const SPAN: u64 = 2_000;
 
 /// The contracts on one chain, seen from its last final block.
 #[derive(Clone, Debug)]

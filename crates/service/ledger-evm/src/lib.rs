@@ -43,6 +43,7 @@ mod ledger;
 mod proof;
 mod refusal;
 mod relay;
+mod roles;
 mod rotation;
 mod wallet;
 
@@ -53,6 +54,7 @@ pub use deploy::{DeployPlan, KeeperPlan, deploy, fund};
 pub use ledger::EvmLedger;
 pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source};
+pub use roles::{ChainRole, KeeperPlace};
 pub use rotation::rotate_address;
 pub use rpc::Rpc;
 pub use wallet::Funds;

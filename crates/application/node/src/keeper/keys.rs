@@ -8,6 +8,8 @@ use medibloc_record::{Address, SealingKey, Timestamp, TypedDomain};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::public::KeeperPublicKeys;
+
 /// Why a key file is not taken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,8 +77,13 @@ impl Drop for File {
 }
 
 impl KeeperKeys {
-    /// Fresh keys for place `index` of the committee.
+    /// Fresh keys for place `index` of the committee, which nobody had before.
     pub fn generate(index: u8, entropy: &mut dyn Entropy) -> Self {
+        Self::succeeding(index, 1, entropy)
+    }
+
+    /// Fresh keys for a place whose next wrap key the chain counts as `version`: another operator's had those before.
+    pub fn succeeding(index: u8, version: u32, entropy: &mut dyn Entropy) -> Self {
         let mut random = || {
             let mut bytes = Zeroizing::new([0; 32]);
             entropy.fill(bytes.as_mut());
@@ -91,7 +98,7 @@ impl KeeperKeys {
         Self {
             index,
             signer,
-            wrap: vec![(SealingSecret::from_bytes(1, *random()), None)],
+            wrap: vec![(SealingSecret::from_bytes(version, *random()), None)],
             storage: SealingSecret::from_bytes(1, *random()),
         }
     }
@@ -109,6 +116,11 @@ impl KeeperKeys {
     /// The key that shares are wrapped to now.
     pub fn wrap_key(&self) -> SealingKey {
         self.wrap[0].0.public()
+    }
+
+    /// What is given away to register this keeper.
+    pub fn public(&self) -> KeeperPublicKeys {
+        KeeperPublicKeys::prove(self.index, &self.signer, self.wrap_key())
     }
 
     /// What sends the keeper's own calls to the chain.

@@ -31,6 +31,16 @@ pub(crate) fn refused(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// A keeper's keys in a folder, keeper-N.json, and what its operator gives away, keeper-N.public.json. Gives its signer.
+pub(crate) fn keeper_keys(at: &Path, folder: &str, index: &str) -> String {
+    std::fs::create_dir_all(at.join(folder)).unwrap();
+    let file = format!("{folder}/keeper-{index}.json");
+    let public = format!("{folder}/keeper-{index}.public.json");
+    done(at, &["keys", "keeper", "--index", index, "--out", &file]);
+    let made = done(at, &["keys", "public", &file, "--out", &public]);
+    made["address"].as_str().unwrap().to_owned()
+}
+
 /// A process that ends with the test.
 pub(crate) struct Running(pub(crate) Child);
 
@@ -111,10 +121,7 @@ impl Institution {
         };
         let deployer = wallet("deployer.json");
         let (relay, authority) = (wallet("relay.json"), wallet("authority.json"));
-        done(
-            at,
-            &["keys", "keeper", "--index", "1", "--out", "keeper.json"],
-        );
+        keeper_keys(at, "keepers", "1");
         let serve = [
             "chain",
             "serve",
@@ -131,7 +138,7 @@ impl Institution {
         let said: Value = serde_json::from_str(&line).unwrap();
         let rpc = said["serving"].as_str().unwrap();
         let (node, keeper) = (free_url(), free_url());
-        let keeper_file = format!("keeper.json={keeper}");
+        let keeper_file = format!("keepers/keeper-1.public.json={keeper}");
         let deploy = [
             "chain",
             "deploy",

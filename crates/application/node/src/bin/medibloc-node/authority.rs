@@ -1,8 +1,6 @@
 //! What the authority does: accredit with a credential, suspend, reinstate.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -14,6 +12,7 @@ use medibloc_node::{
 use medibloc_record::{AccountId, Digest, Timestamp, keccak256};
 
 use crate::config::deployment;
+use crate::out::{new_file, write_new};
 use crate::reaching::Reaching;
 use crate::say;
 
@@ -25,6 +24,9 @@ pub(crate) enum Command {
     Suspend(One),
     /// Lift a suspension
     Reinstate(One),
+    /// Who administers, accredits and registers keepers
+    #[command(subcommand)]
+    Role(crate::role::Command),
 }
 
 #[derive(Args)]
@@ -63,13 +65,14 @@ pub(crate) struct Accredit {
     #[arg(long, required_unless_present = "out")]
     keep: Option<PathBuf>,
     /// A new file for the credential, to be given to the account by hand
-    #[arg(long)]
+    #[arg(long, value_parser = new_file)]
     out: Option<PathBuf>,
 }
 
 pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<()> {
     match command {
         Command::Accredit(accredit) => run_accredit(accredit, &reaching).await,
+        Command::Role(command) => crate::role::run(command, &reaching).await,
         Command::Suspend(one) => {
             let (wallet, _) = wallet(&one, &reaching).await?;
             told("suspended", one.account, wallet.suspend(one.account).await?);
@@ -116,7 +119,7 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
     let jwt = credential.issue(&key, chain_id);
     // The credential is on disk before it counts: one that stands on chain and is lost helps nobody.
     if let Some(out) = &accredit.out {
-        write_new(out, &jwt).with_context(|| format!("cannot write {}", out.display()))?;
+        write_new(out, jwt.as_bytes())?;
     }
     let mut before = None;
     if let Some(data) = &accredit.keep {
@@ -143,12 +146,6 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
     }
     told("accredited", credential.account, accredited?);
     Ok(())
-}
-
-fn write_new(path: &Path, jwt: &str) -> std::io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(jwt.as_bytes())?;
-    file.sync_all()
 }
 
 fn told(what: &str, account: AccountId, outcome: Outcome) {

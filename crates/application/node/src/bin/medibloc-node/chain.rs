@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
-use medibloc_node::{KeeperKeys, Listening, Tls, contracts, private_folder, read_wallet, serve};
+use medibloc_node::{
+    KeeperPublicKeys, Listening, Tls, contracts, private_folder, read_wallet, serve,
+};
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
 
+use crate::out::new_file;
 use crate::reaching::Reaching;
 use crate::say;
 use crate::serve::wait_for_end;
@@ -66,8 +69,8 @@ pub(crate) struct Deploy {
     /// Administers the contracts; the authority if not given
     #[arg(long)]
     admin: Option<Address>,
-    /// A keeper: key file and URL, as keeper-1.json=http://127.0.0.1:8101
-    #[arg(long = "keeper", required = true, value_name = "FILE=URL")]
+    /// A keeper: file of its public keys (`keys public`) and URL, as keeper-1.public.json=http://127.0.0.1:8101
+    #[arg(long = "keeper", required = true, value_name = "PUBLIC=URL")]
     keepers: Vec<String>,
     /// Keepers that a read needs
     #[arg(long, default_value_t = 4)]
@@ -95,9 +98,9 @@ pub(crate) struct Deploy {
     #[arg(long, requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
     /// The new deployment.json
-    #[arg(long, default_value = "deployment.json")]
+    #[arg(long, default_value = "deployment.json", value_parser = new_file)]
     out: PathBuf,
-    /// Where the keepers' configurations are written
+    /// Where the keepers' configurations are written. Each looks for its keeper's key file beside itself: keeper-1.json
     #[arg(long)]
     keeper_configs: Option<PathBuf>,
 }
@@ -179,18 +182,15 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
 async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     let mut keepers = Vec::new();
     for pair in &args.keepers {
-        let (file, url) = pair
-            .split_once('=')
-            .with_context(|| format!("--keeper {pair} is not FILE=URL"))?;
-        let file = PathBuf::from(file);
-        keepers.push((KeeperKeys::read(&file)?, file, url.to_owned()));
+        keepers.push(public_keys(pair)?);
     }
-    keepers.sort_by_key(|(keys, ..)| keys.index());
+    keepers.sort_by_key(|(keys, _)| keys.index());
+    check_first(&keepers)?;
     let n = u8::try_from(keepers.len()).context("there are too many keepers")?;
     let admin = args.admin.unwrap_or(args.authority);
     // The embedded chain has enough of them.
     let each = u128::from(args.keeper_coins) * COIN;
-    let signers = keepers.iter().map(|(keys, ..)| (keys.signer(), each));
+    let signers = keepers.iter().map(|(keys, _)| (keys.signer(), each));
     let wallets = args.fund.iter().chain([&args.authority]);
     let mut funds: BTreeMap<Address, u128> = signers.collect();
     funds.extend(wallets.map(|wallet| (*wallet, 1_000 * COIN)));
@@ -201,12 +201,7 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
         threshold: Threshold::new(n, args.threshold)?,
         keepers: keepers
             .iter()
-            .map(|(keys, _, url)| KeeperPlan {
-                index: keys.index(),
-                signer: keys.signer(),
-                wrap_key: keys.wrap_key().key,
-                endpoint: url.clone(),
-            })
+            .map(|(keys, url)| keeper_plan(keys, url))
             .collect(),
         funds: funds.into_iter().filter(|(_, coins)| *coins > 0).collect(),
     };
@@ -214,11 +209,7 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     let local = args.local || args.rpc.iter().all(|url| is_loopback(url));
     let outgoing = reaching.outgoing(local)?;
     // What nobody could call must not get into the file, or onto the chain.
-    for url in args
-        .nodes
-        .iter()
-        .chain(keepers.iter().map(|(_, _, url)| url))
-    {
+    for url in args.nodes.iter().chain(keepers.iter().map(|(_, url)| url)) {
         outgoing.reach(url)?;
     }
     let deployed = deploy(&Rpc::http(&args.rpc, &outgoing)?, &deployer, &plan).await?;
@@ -239,9 +230,9 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     std::fs::write(&args.out, json)
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     if let Some(folder) = &args.keeper_configs {
-        for (keys, file, url) in &keepers {
+        for (keys, url) in &keepers {
             let tls = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
-            write_keeper(folder, &args.out, keys, file, url, tls)?;
+            write_keeper(folder, &args.out, keys.index(), url, tls)?;
         }
     }
     say(&serde_json::json!({
@@ -280,16 +271,59 @@ fn is_loopback(url: &str) -> bool {
     name == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
-/// keeper-N.toml, with absolute paths.
+/// The keys and the URL of PUBLIC=URL.
+pub(crate) fn public_keys(pair: &str) -> anyhow::Result<(KeeperPublicKeys, String)> {
+    let (file, url) = pair.split_once('=').with_context(|| {
+        format!(
+            "--keeper {pair} is not PUBLIC=URL, as keeper-1.public.json=https://keeper.example.org"
+        )
+    })?;
+    Ok((KeeperPublicKeys::read(Path::new(file))?, url.to_owned()))
+}
+
+/// What the chain is told of a keeper.
+pub(crate) fn keeper_plan(keys: &KeeperPublicKeys, url: &str) -> KeeperPlan {
+    KeeperPlan {
+        index: keys.index(),
+        signer: keys.signer(),
+        wrap_key: keys.wrap_key().key,
+        endpoint: url.to_owned(),
+    }
+}
+
+/// That keepers, sorted by their places, can be a chain's first: before anything is paid for.
+fn check_first(keepers: &[(KeeperPublicKeys, String)]) -> anyhow::Result<()> {
+    for (place, (keys, url)) in (1_usize..).zip(keepers) {
+        let index = keys.index();
+        ensure!(
+            usize::from(index) == place,
+            "the keepers are not those of the places 1 to {}: there is one of place {index} and none, or another, of place {place};              each needs a place of its own (`keys keeper --index`)",
+            keepers.len()
+        );
+        let version = keys.wrap_key().version;
+        ensure!(
+            version == 1,
+            "the wrap key of keeper {index} has version {version}, and a new chain counts from 1; its operator makes new keys with \
+             `keys keeper --index {index}`"
+        );
+        let same = |(other, _): &&(KeeperPublicKeys, String)| other.signer() == keys.signer();
+        ensure!(
+            keepers.iter().filter(same).count() == 1,
+            "keeper {index} at {url} has the signer of another one, {}; each keeper needs keys of its own",
+            keys.signer()
+        );
+    }
+    Ok(())
+}
+
+/// keeper-N.toml, with absolute paths but for the key file's.
 fn write_keeper(
     folder: &Path,
     deployment: &Path,
-    keys: &KeeperKeys,
-    file: &Path,
+    index: u8,
     url: &str,
     tls: Option<(&Path, &Path)>,
 ) -> anyhow::Result<()> {
-    let index = keys.index();
     std::fs::create_dir_all(folder)?;
     let quoted = |path: &Path| -> anyhow::Result<String> {
         let path = std::path::absolute(path)?;
@@ -309,7 +343,8 @@ fn write_keeper(
         let (certificate, key) = (quoted(certificate)?, quoted(key)?);
         writeln!(text, "\n[tls]\ncertificate = {certificate}\nkey = {key}")?;
     }
-    writeln!(text, "\n[keeper]\nkeys = {}", quoted(file)?)?;
+    // Whoever deploys has not the key file, and knows no path of it.
+    writeln!(text, "\n[keeper]\nkeys = \"keeper-{index}.json\"")?;
     let path = folder.join(format!("keeper-{index}.toml"));
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,7 +3,10 @@
 mod authority;
 mod chain;
 mod config;
+mod keepers;
+mod out;
 mod reaching;
+mod role;
 mod rotate;
 mod serve;
 
@@ -35,10 +38,13 @@ enum Command {
     /// The embedded chain, and the contracts on any chain
     #[command(subcommand)]
     Chain(chain::Command),
-    /// What the accrediting authority does
+    /// What the accrediting authority and the administrators do
     #[command(subcommand)]
     Authority(authority::Command),
-    /// Make key files, rotate a keeper's wrap key
+    /// Register keepers, replace them, form committees
+    #[command(subcommand)]
+    Keepers(keepers::Command),
+    /// Make key files, give a keeper's public keys away, rotate its wrap key
     #[command(subcommand)]
     Keys(Keys),
 }
@@ -68,17 +74,28 @@ enum Keys {
     /// A wallet: relay, deployer, authority
     Wallet {
         /// The new file
-        #[arg(long)]
+        #[arg(long, value_parser = out::new_file)]
         out: PathBuf,
     },
-    /// A keeper's keys
+    /// A keeper's keys, which stay with its operator
     Keeper {
         /// Its place in the committee, from 1
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
         index: u8,
+        /// The version of its first wrap key: more than 1 if it takes another keeper's place, which `keepers list` tells
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        wrap_version: u32,
         /// The new file
-        #[arg(long)]
+        #[arg(long, value_parser = out::new_file)]
         out: PathBuf,
+    },
+    /// A keeper's public keys, with a signature that proves them: what its operator gives away to be registered
+    Public {
+        /// The keeper's key file
+        file: PathBuf,
+        /// The new file; standard output if it is not given, or -
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Give a keeper its next wrap key, in its key file and on the chain; the one before is accepted for seven days. The
     /// keeper may be running; its signer pays
@@ -105,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Keeper(settings) => runtime.block_on(serve::keeper(settings, reaching)),
         Command::Chain(command) => runtime.block_on(chain::run(command, reaching)),
         Command::Authority(command) => runtime.block_on(authority::run(command, reaching)),
+        Command::Keepers(command) => runtime.block_on(keepers::run(command, &reaching)),
         Command::Keys(Keys::Rotate(settings)) => {
             runtime.block_on(rotate::run(&settings, &reaching))
         }
@@ -115,10 +133,22 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 fn make(keys: Keys) -> anyhow::Result<()> {
     let (address, out) = match keys {
         Keys::Wallet { out } => (make_wallet(&out, &mut OsEntropy)?.address(), out),
-        Keys::Keeper { index, out } => {
-            anyhow::ensure!(index > 0, "a keeper's place counts from 1");
-            let keys = KeeperKeys::generate(index, &mut OsEntropy);
+        Keys::Keeper {
+            index,
+            wrap_version,
+            out,
+        } => {
+            let keys = KeeperKeys::succeeding(index, wrap_version, &mut OsEntropy);
             keys.write(&out)?;
+            (keys.signer(), out)
+        }
+        Keys::Public { file, out } => {
+            let keys = KeeperKeys::read(&file)?.public();
+            let Some(out) = out.filter(|out| !out::is_standard_output(out)) else {
+                say(&serde_json::from_slice(&keys.to_json())?);
+                return Ok(());
+            };
+            out::write_new(&out, &keys.to_json())?;
             (keys.signer(), out)
         }
         Keys::Rotate(_) => return Ok(()),
