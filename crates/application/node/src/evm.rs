@@ -105,7 +105,11 @@ impl Forward for WalletRelay {
 
     fn weight(&self, call: &SignedCall) -> Result<Weight, LedgerError> {
         let (gas, withdraws) = self.0.weight(call)?;
-        Ok(Weight { gas, withdraws })
+        Ok(Weight {
+            gas,
+            withdraws,
+            goes_first: self.0.goes_first(call)?,
+        })
     }
 
     async fn funds(&self) -> Result<Option<Funds>, LedgerError> {

@@ -79,6 +79,8 @@ pub(crate) struct Guard {
 pub(crate) enum Line {
     Requests,
     Calls,
+    /// Calls that take something back: none waits behind what else its address sent.
+    Withdrawals,
 }
 
 /// The line of one address.

@@ -16,12 +16,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
-use crate::bindings::accounts::Accounts::registerCall;
+use crate::bindings::accounts::Accounts::{registerCall, rotateAddressCall, rotateSealingKeyCall};
 use crate::bindings::consent::Consent::{
     revokeAllCall, revokeCall, revokeReaderCall, revokeWriteCall,
 };
 use crate::bindings::forwarder::Forwarder;
-use crate::bindings::records::Records::eraseCall;
+use crate::bindings::records::Records::{eraseCall, retractCall};
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
 use crate::wallet::{Funds, Wallet};
@@ -144,6 +144,14 @@ impl RelayWallet {
         Ok((weight_of(ticket.gas, data.len()), withdraws))
     }
 
+    /// Whether a request takes something back, and so goes before what gives: it revokes, erases, retracts, or hands on a key.
+    ///
+    /// # Errors
+    /// As [`RelayWallet::caller`].
+    pub fn goes_first(&self, call: &SignedCall) -> Result<bool, LedgerError> {
+        Ok(self.admit(Source::default(), call)?.is_withdrawal)
+    }
+
     /// The part of a transaction's gas that a request in it used, by what each asked for; none if the chain cannot
     /// tell.
     pub async fn gas_used(&self, call: &SignedCall, outcome: &Outcome) -> Option<u64> {
@@ -188,13 +196,35 @@ impl RelayWallet {
         call: &SignedCall,
     ) -> Result<Outcome, LedgerError> {
         let ticket = self.admit(source, call)?;
-        let place = self.places.take(ticket.request.from)?;
+        let place = self
+            .places
+            .take(ticket.request.from, ticket.is_withdrawal)?;
         let (to, outcome) = oneshot::channel();
         let answer = Answer { to, place };
         self.inbox
             .send(Job { ticket, answer })
             .map_err(|_| stopped())?;
         outcome.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Whether a request takes something back: consents, a record, what was written, a key that was stolen.
+    fn is_withdrawal(&self, request: &ForwardRequest) -> bool {
+        let at = &self.ledger.deployed().contracts;
+        let selectors: &[[u8; 4]] = if request.to == chain(at.consent.to_bytes()) {
+            &[
+                revokeCall::SELECTOR,
+                revokeWriteCall::SELECTOR,
+                revokeReaderCall::SELECTOR,
+                revokeAllCall::SELECTOR,
+            ]
+        } else if request.to == chain(at.records.to_bytes()) {
+            &[eraseCall::SELECTOR, retractCall::SELECTOR]
+        } else if request.to == chain(at.accounts.to_bytes()) {
+            &[rotateAddressCall::SELECTOR, rotateSealingKeyCall::SELECTOR]
+        } else {
+            &[]
+        };
+        selectors.iter().any(|it| request.data.starts_with(it))
     }
 
     /// What can be said of a request without asking the chain: form, target, gas, signature.
@@ -223,6 +253,7 @@ impl RelayWallet {
             digest,
             source,
             gas,
+            is_withdrawal: self.is_withdrawal(&request),
             signed: request.with(&call.signature),
             request,
         })

@@ -41,6 +41,8 @@ pub struct Weight {
     pub gas: u64,
     /// What it takes back: it revokes a grant, or erases a record.
     pub withdraws: Option<Withdrawal>,
+    /// It takes something back, or hands an account on: nothing else of its address keeps it waiting.
+    pub goes_first: bool,
 }
 
 /// The relay that a gateway stands on: the ledger's adapter knows its own encoding and how to batch.
@@ -227,7 +229,11 @@ async fn carry(
             bytes,
             weight,
         } => {
-            let _turn = on.guard.line_up(address, Line::Calls).await?;
+            let line = match weight.goes_first {
+                true => Line::Withdrawals,
+                false => Line::Calls,
+            };
+            let _turn = on.guard.line_up(address, line).await?;
             // Its key may have been rotated away, and what it takes back be gone, while it waited.
             let account = on.guard.account_now(address).await?;
             let account = account.ok_or_else(|| LedgerError::from(Refusal::NotRegistered))?;

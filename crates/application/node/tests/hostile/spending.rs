@@ -1,6 +1,7 @@
 //! Strangers who use up what the relay may spend, and what its wallet has: taking back still goes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use medibloc_ledger::{Call, LedgerError, Outcome, SignedCall, Withdrawal};
 use medibloc_ledger_evm::Funds;
 use medibloc_node::{Caller, DailyLimits, Forward, Gateway, Proxies, Upkeep, Weight};
 use medibloc_record::{Digest, Role};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::attacks::{id, leaf, let_write, record_of};
@@ -27,6 +29,10 @@ struct Paying {
     coins: Mutex<u64>,
     /// What calls take back.
     withdraw: Mutex<HashMap<Vec<u8>, Withdrawal>>,
+    /// Other calls never come to their end.
+    is_stuck: AtomicBool,
+    /// How many of those there are.
+    entered: Semaphore,
 }
 
 #[async_trait]
@@ -36,6 +42,11 @@ impl Forward for Paying {
     }
 
     async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        let is_back = self.withdraw.lock().unwrap().contains_key(&call.bytes);
+        if self.is_stuck.load(Ordering::Relaxed) && !is_back {
+            self.entered.add_permits(1);
+            return core::future::pending().await;
+        }
         // Others come meanwhile.
         for _ in 0..50 {
             tokio::task::yield_now().await;
@@ -55,6 +66,7 @@ impl Forward for Paying {
         Ok(Weight {
             gas: EACH,
             withdraws,
+            goes_first: withdraws.is_some(),
         })
     }
 
@@ -93,6 +105,8 @@ impl World {
             chain: ByDigest(ground.ledger.clone()),
             coins: Mutex::new(coins),
             withdraw: Mutex::default(),
+            is_stuck: AtomicBool::new(false),
+            entered: Semaphore::new(0),
         });
         Self {
             ground,
@@ -207,6 +221,25 @@ async fn strangers_use_up_a_nodes_gas_and_taking_back_still_goes() {
     println!(
         "ATTACK gas-1: {gone} calls of 30 strangers within a node's 20 a day, then refused; a revocation, an erasure and an accredited hospital's call passed"
     );
+}
+
+/// A thief has the owner's key, or a chain is slow: as many calls of one address as may be on their way are, and more wait.
+#[tokio::test]
+async fn what_an_address_takes_back_waits_for_none_of_its_other_calls() {
+    let world = World::new(u64::MAX).await;
+    let (url, _upkeep) = world.gateway(limits()).await;
+    world.relay.is_stuck.store(true, Ordering::Relaxed);
+    let mut calls = JoinSet::new();
+    for seed in 0..20 {
+        let sealing_key = [seed + 1; 32];
+        let call = Call::RotateSealingKey { sealing_key };
+        let call = relay(&world.ground.signed(&world.owner, &call).await);
+        let url = url.clone();
+        calls.spawn(async move { call.send(&url, None).await });
+    }
+    world.relay.entered.acquire_many(8).await.unwrap().forget();
+    world.take_back(&url, 0).await.unwrap();
+    world.take_back(&url, 1).await.unwrap();
 }
 
 #[tokio::test]

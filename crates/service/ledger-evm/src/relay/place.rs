@@ -17,7 +17,8 @@ pub(super) struct Places {
     signers: Signers,
 }
 
-type Signers = Arc<Mutex<HashMap<Address, usize>>>;
+/// By signer, and whether it takes something back: a thief who uses up what a key has keeps its owner from no withdrawal.
+type Signers = Arc<Mutex<HashMap<(Address, bool), usize>>>;
 
 /// One request's place; given back when it is dropped.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct Place {
 /// One of a signer's requests.
 #[derive(Debug)]
 struct Turn {
-    signer: Address,
+    signer: (Address, bool),
     signers: Signers,
 }
 
@@ -43,9 +44,16 @@ impl Places {
         }
     }
 
-    /// A place for one more request of a signer.
-    pub(super) fn take(&self, signer: Address) -> Result<Place, LedgerError> {
-        let turn = Turn::take(&self.signers, signer, self.most_of_one)?;
+    /// A place for one more request of a signer. There always is one for what takes something back, as far as one signer has
+    /// not too many of them.
+    pub(super) fn take(&self, signer: Address, is_withdrawal: bool) -> Result<Place, LedgerError> {
+        let turn = Turn::take(&self.signers, (signer, is_withdrawal), self.most_of_one)?;
+        if is_withdrawal {
+            return Ok(Place {
+                waiting: None,
+                _turn: turn,
+            });
+        }
         let waiting = self.free.clone().try_acquire_owned();
         let waiting = waiting.map_err(|_| LedgerError::Limit {
             limit: format!("{} requests wait", self.most),
@@ -65,7 +73,7 @@ impl Place {
 }
 
 impl Turn {
-    fn take(signers: &Signers, signer: Address, most: usize) -> Result<Self, LedgerError> {
+    fn take(signers: &Signers, signer: (Address, bool), most: usize) -> Result<Self, LedgerError> {
         let mut counts = signers.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(signer).or_default();
         if *count >= most {
@@ -108,25 +116,42 @@ mod tests {
     }
 
     #[test]
+    fn a_full_queue_refuses_no_withdrawal_and_a_thiefs_calls_keep_none_back() {
+        let places = Places::new(2, 2);
+        let (owner, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let flood = [(); 2].map(|()| places.take(owner, false).unwrap());
+        assert_eq!(limit(places.take(other, false)), "2 requests wait");
+        let back = [owner, owner, other].map(|signer| places.take(signer, true).unwrap());
+        assert!(limit(places.take(owner, true)).starts_with("2 requests of this address"));
+        drop((flood, back));
+        assert!(places.signers.lock().unwrap().is_empty(), "nothing is kept");
+    }
+
+    #[test]
     fn slow_finality_and_one_signer_take_nobodys_place() {
         let places = Places::new(1_000, 64);
         let signer = |n: u32| Address::left_padding_from(&n.to_be_bytes());
         // One signer sends as much as it can.
-        let mut held: Vec<_> = (0..64).map(|_| places.take(signer(0)).unwrap()).collect();
-        assert!(limit(places.take(signer(0))).starts_with("64 requests of this address"));
+        let mut held: Vec<_> = (0..64)
+            .map(|_| places.take(signer(0), false).unwrap())
+            .collect();
+        assert!(limit(places.take(signer(0), false)).starts_with("64 requests of this address"));
         // Requests of a thousand signers are in blocks that are not final: their places are free.
         for n in 1..=1_000 {
-            let mut place = places.take(signer(n)).unwrap();
+            let mut place = places.take(signer(n), false).unwrap();
             place.sent();
             held.push(place);
         }
         let waiting: Vec<_> = (2_000..2_936)
-            .map(|n| places.take(signer(n)).unwrap())
+            .map(|n| places.take(signer(n), false).unwrap())
             .collect();
-        assert_eq!(limit(places.take(signer(9_999))), "1000 requests wait");
+        assert_eq!(
+            limit(places.take(signer(9_999), false)),
+            "1000 requests wait"
+        );
         drop(waiting);
         held.clear();
-        assert!(places.take(signer(0)).is_ok());
+        assert!(places.take(signer(0), false).is_ok());
         assert!(places.signers.lock().unwrap().is_empty(), "nothing is kept");
         println!("ATTACK security-s7: 1,000 unfinished requests, the 1,001st is taken");
     }

@@ -24,6 +24,8 @@ pub(super) struct Ticket {
     pub(super) digest: [u8; 32],
     pub(super) source: Source,
     pub(super) gas: u64,
+    /// It takes something back: it goes before what gives.
+    pub(super) is_withdrawal: bool,
     pub(super) request: ForwardRequest,
     pub(super) signed: ForwardRequestData,
 }
@@ -49,8 +51,9 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Takes the next batch: of each signer the lowest nonce, of each source one, within the gas. The first always
-    /// goes, so none waits for ever.
+    /// Takes the next batch: of each signer the lowest nonce, of each source one, within the gas. What takes something back, and
+    /// what its nonce waits for, goes before the rest; a quarter of a batch is the rest's, so that who takes back much stops
+    /// nobody. The first of all always goes, so none waits for ever.
     pub(super) fn batch(&mut self, options: &RelayOptions) -> Vec<Ticket> {
         let mut lowest: BTreeMap<Address, U256> = BTreeMap::new();
         for ticket in &self.waiting {
@@ -59,12 +62,32 @@ impl Queue {
                 .or_insert(ticket.request.nonce);
             *nonce = (*nonce).min(ticket.request.nonce);
         }
+        let withdrawing: BTreeSet<Address> = self
+            .waiting
+            .iter()
+            .filter(|ticket| ticket.is_withdrawal)
+            .map(|ticket| ticket.request.from)
+            .collect();
         let (mut batch, mut rest) = (Vec::new(), Vec::new());
         let (mut signers, mut sources) = (BTreeSet::new(), HashSet::new());
         let mut gas = 0_u64;
-        for ticket in self.waiting.drain(..) {
-            let fits = batch.is_empty()
-                || (batch.len() < options.most_requests && gas + ticket.gas <= options.most_gas);
+        let is_first = |ticket: &Ticket| withdrawing.contains(&ticket.request.from);
+        let (first, others): (Vec<Ticket>, Vec<Ticket>) =
+            self.waiting.drain(..).partition(is_first);
+        let share = match others.is_empty() {
+            true => (options.most_requests, options.most_gas),
+            false => (
+                (options.most_requests - options.most_requests / 4).max(1),
+                options.most_gas - options.most_gas / 4,
+            ),
+        };
+        let all = (options.most_requests, options.most_gas);
+        let in_turn = first.into_iter().map(|ticket| (ticket, share));
+        for (ticket, (most_requests, most_gas)) in
+            in_turn.chain(others.into_iter().map(|ticket| (ticket, all)))
+        {
+            let fits =
+                batch.is_empty() || (batch.len() < most_requests && gas + ticket.gas <= most_gas);
             let next = lowest.get(&ticket.request.from) == Some(&ticket.request.nonce);
             if fits
                 && next
@@ -97,6 +120,7 @@ mod tests {
             digest: [signer; 32],
             source: Source(source),
             gas,
+            is_withdrawal: false,
             signed: request.with(&Signature::new([0; 65])),
             request,
         }
@@ -125,6 +149,36 @@ mod tests {
     fn addresses_of_one_connection_never_share_a_batch() {
         let tickets = vec![ticket(1, 0, 7, 1), ticket(2, 0, 7, 1), ticket(3, 0, 8, 1)];
         assert_eq!(batches(tickets), [vec![(1, 0), (3, 0)], vec![(2, 0)]]);
+    }
+
+    #[test]
+    fn what_takes_back_goes_first_with_what_it_waits_for_and_leaves_the_rest_a_quarter() {
+        let options = RelayOptions {
+            most_requests: 4,
+            most_gas: 1_000,
+            ..RelayOptions::default()
+        };
+        let names = |queue: &mut Queue| -> Vec<(u8, u64)> {
+            let batch = queue.batch(&options);
+            let name = |it: &Ticket| (it.request.from.0[0], it.request.nonce.to::<u64>());
+            batch.iter().map(name).collect()
+        };
+        let mut queue = Queue::default();
+        for n in 1..=9 {
+            queue.push(ticket(n, 0, n.into(), 1));
+        }
+        let back = |signer, nonce| Ticket {
+            is_withdrawal: true,
+            ..ticket(signer, nonce, signer.into(), 1)
+        };
+        // One whose nonce waits for what came before it, one that came last, and more than fit.
+        queue.push(back(9, 1));
+        for signer in 20..24 {
+            queue.push(back(signer, 0));
+        }
+        assert_eq!(names(&mut queue), [(9, 0), (20, 0), (21, 0), (1, 0)]);
+        assert_eq!(names(&mut queue), [(9, 1), (22, 0), (23, 0), (2, 0)]);
+        assert_eq!(names(&mut queue), [(3, 0), (4, 0), (5, 0), (6, 0)]);
     }
 
     #[test]
