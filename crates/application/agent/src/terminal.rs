@@ -29,7 +29,8 @@ struct Cli {
     /// The home folder [default: ~/.medibloc].
     #[arg(long, global = true, env = "MEDIBLOC_HOME")]
     home: Option<PathBuf>,
-    /// Takes the passphrase from the first line of a file instead of a prompt.
+    /// Takes the passphrase from the first line of a file instead of a prompt. One that is typed for a new home has at least
+    /// 12 characters; what a machine keeps in a file is its own to choose.
     #[arg(long, global = true, env = "MEDIBLOC_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
     /// Seconds to wait for another process that holds the home.
@@ -161,7 +162,14 @@ impl Input {
                     )
                 })
         };
-        let first = ask("Passphrase: ")?;
+        let first = ask(if new {
+            "Passphrase (at least 12 characters): "
+        } else {
+            "Passphrase: "
+        })?;
+        if new {
+            must_be_long(&first)?;
+        }
         if new && *first != *ask("Once more: ")? {
             return Err(Problem::new(
                 code::INPUT,
@@ -479,10 +487,27 @@ fn make(home: &Home, input: &Input, init: &Init) -> Result<Answer, Problem> {
     ))
 }
 
-/// What is wrong with a passphrase that a machine guesses soon. It is the person's to choose: a hint, no refusal.
+/// The least characters of a passphrase that a person types for a new home.
+const LEAST: usize = 12;
+
+/// That a person's passphrase is not one that whoever copies the home tries out in no time.
+fn must_be_long(passphrase: &str) -> Result<(), Problem> {
+    if passphrase.chars().count() >= LEAST {
+        return Ok(());
+    }
+    Err(Problem::new(
+        code::INPUT,
+        format!(
+            "a passphrase has at least {LEAST} characters, or whoever copies the home guesses it: take four words that do not belong \
+             together"
+        ),
+    ))
+}
+
+/// What is wrong with a passphrase that a machine guesses soon. Of one in a file it is a hint, no refusal.
 fn weak(passphrase: &str) -> Option<&'static str> {
     let kinds: std::collections::BTreeSet<char> = passphrase.chars().collect();
-    if passphrase.chars().count() < 12 || kinds.len() < 5 {
+    if passphrase.chars().count() < LEAST || kinds.len() < 5 {
         return Some(
             "this passphrase is short; whoever copies the home can guess it. Four words that do not belong together are better",
         );
@@ -504,7 +529,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     };
     let phrase =
         Phrase::parse(&text).map_err(|error| Problem::new(code::LOCKED, error.to_string()))?;
-    let passphrase = input.passphrase(true)?;
+    let is_new = !home.exists();
+    let passphrase = input.passphrase(is_new)?;
     let config = Config {
         version: 1,
         role: restore.role.unwrap_or(HomeRole::Person),
@@ -512,7 +538,6 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         pace: restore.pace,
         insecure_http: input.reaching.insecure_http,
     };
-    let is_new = !home.exists();
     if is_new {
         home.create(&phrase, &passphrase, &config, &deployment)?;
         input.reaching.keep(home)?;
@@ -621,4 +646,19 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         _ => code::PARTIAL,
     };
     Ok(Answer::new(value, text).with_code(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_passphrase_has_twelve_characters_in_any_script() {
+        for short in ["", "a", "elevenchars", "\u{be44}\u{bc00}\u{bc88}\u{d638}"] {
+            let told = must_be_long(short).unwrap_err();
+            assert_eq!(told.code, code::INPUT);
+            assert!(told.message.contains("at least 12"), "{told}");
+        }
+        assert_eq!(must_be_long("twelve chars"), Ok(()));
+    }
 }
