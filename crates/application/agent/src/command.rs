@@ -51,6 +51,10 @@ pub enum Account {
     Rotate {
         /// The address (its begin is enough); the account if it is not given.
         address: Option<String>,
+        /// The signing key instead: whoever stole the present one acts for nobody from then on. Nothing moves.
+        #[arg(long)]
+        #[serde(default)]
+        signing: bool,
         /// How soon.
         #[command(flatten)]
         #[serde(default)]

@@ -300,6 +300,16 @@ impl Submit for Ledger {
     ) -> Result<UnsignedCall, LedgerError> {
         self.chain().await?.prepare(from, call, deadline).await
     }
+
+    async fn rotation_digest(
+        &self,
+        account: AccountId,
+        next: Address,
+        deadline: Timestamp,
+    ) -> Result<[u8; 32], LedgerError> {
+        let chain = self.chain().await?;
+        chain.rotation_digest(account, next, deadline).await
+    }
 }
 
 #[async_trait]

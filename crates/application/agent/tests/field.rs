@@ -556,6 +556,31 @@ async fn a_record_is_stored_again_and_a_person_rotates_an_address() {
     let address = text(&shown, "/addresses/0/address");
     say(&two.patient, &["account", "rotate", &address]).await;
     say(&two.clinic, &["account", "rotate"]).await;
+    // Their signing keys.
+    for (party, words) in [
+        (
+            &two.patient,
+            vec!["account", "rotate", &address, "--signing"],
+        ),
+        (&two.clinic, vec!["account", "rotate", "--signing"]),
+    ] {
+        let handed = say(party, &words).await;
+        assert_eq!(
+            (&handed["version"], &handed["letters_lost"]),
+            (&json!(2), &json!(0))
+        );
+        let shown = say(party, &["account", "show"]).await;
+        let signer = &handed["signer"];
+        assert!(shown.to_string().contains(&signer.to_string()), "{shown}");
+    }
+    let shown = say(&two.clinic, &["account", "show"]).await;
+    assert_ne!(shown["address"], shown["account"], "the account stays");
+    say(&two.clinic, &["read", &two.record]).await;
+    let kept = two
+        .cut_off
+        .rotate_signing_key(address.parse().unwrap())
+        .await;
+    assert!(kept.is_err_and(|error| error.to_string().contains("no answer")));
 }
 
 /// A keeper that lost its data says so, and a command gives it its shares again.

@@ -192,6 +192,79 @@ async fn after_real_rotations_old_keys_relay_nothing_and_proofs_of_before_hold()
     }
 }
 
+/// Keys of each side are stolen in the middle of it: node, relay and keepers take the next ones at once, and none before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_are_handed_on_in_the_middle_of_a_journey() {
+    let world = World::new().await;
+    let patient = world.party(1, Role::Person);
+    let (hospital, clinic) = (
+        world.party(2, Role::Provider),
+        world.party(3, Role::Provider),
+    );
+    let mut owners = Vec::new();
+    for (party, name) in [(&hospital, "Hana Hospital"), (&clinic, "Bit Clinic")] {
+        let jwt = world.accredited(party, name).await;
+        let invitation = patient.invite().await.unwrap();
+        owners.push(party.answer(&invitation, Some(&jwt)).await.unwrap().owner);
+        patient.sync().await.unwrap();
+        patient.confirm(*owners.last().unwrap()).unwrap();
+    }
+    let until = SystemClock.now().plus(WEEK);
+    let write = patient.grant_write(owners[0], medical_only(), until);
+    write.await.unwrap();
+
+    let account = hospital.account().id();
+    hospital.rotate_signing_key(account).await.unwrap();
+    let old = phrase(2).seed().account_key();
+    let call = world
+        .ledger
+        .prepare(old.address(), &Call::RevokeAll, until)
+        .await
+        .unwrap();
+    let signature = old.sign_digest(&call.digest);
+    let stolen = hospital.ports().relay.relay(&call.sign(signature)).await;
+    let told = stolen.unwrap_err();
+    assert!(
+        matches!(told, LedgerError::Refused(Refusal::NotRegistered)),
+        "{told}"
+    );
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let draft = Draft::new("text/xml", ORIGINAL.to_vec(), bundle, LossReport::default());
+    let written = hospital.write_for(owners[0], draft).await.unwrap();
+    assert_eq!(written.acknowledged, 7);
+
+    for owner in &owners {
+        patient.rotate_signing_key(*owner).await.unwrap();
+    }
+    let report = patient.sync().await.unwrap();
+    assert_eq!(report.accepted, [written.record], "{report:?}");
+    let ask = clinic.ask(owners[1], Purpose::Treatment, "opinion", until);
+    ask.await.unwrap();
+    let report = patient.sync().await.unwrap();
+    let request = patient.requests().unwrap().pop();
+    let request = request.unwrap_or_else(|| panic!("no request came: {report:?}"));
+    patient
+        .approve(&request, written.record, until)
+        .await
+        .unwrap();
+    clinic.sync().await.unwrap();
+    // The account that the reader's address is bound to, and that address itself.
+    clinic
+        .rotate_signing_key(clinic.account().id())
+        .await
+        .unwrap();
+    let reader = clinic.held().unwrap()[0].own;
+    clinic.rotate_signing_key(reader).await.unwrap();
+    clinic.read(written.record).await.unwrap();
+    let (restored, report) = Party::restore(&phrase(1), Role::Person, world.ports())
+        .await
+        .unwrap();
+    assert_eq!(report.sync.accepted, [written.record], "{report:?}");
+    restored.revoke_everything().await.unwrap();
+    let refused = clinic.read(written.record).await.unwrap_err().to_string();
+    assert!(refused.contains("revoked"), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_gets_its_credential_from_its_node_and_takes_no_other() {
     let world = World::new().await;

@@ -59,6 +59,7 @@ impl Party {
             }
             Call::Erase(anchor) => self.after_erase(anchor.record_id(), outcome),
             Call::RotateSealingKey { .. } => self.next_key(own),
+            Call::RotateAddress { next, .. } => self.handed_on(own, *next),
             Call::ReplaceCapsule { anchor, capsule } => {
                 let record = anchor.record_id();
                 let mut kept: KeptRecord = self.live_record(record)?;

@@ -2,7 +2,7 @@
 //! before they leave; after a crash the very same request goes out again, so nothing happens twice.
 
 use medibloc_dag::Cid;
-use medibloc_ledger::{Call, Event, LedgerError, Outcome, SignedCall};
+use medibloc_ledger::{Call, Event, LedgerError, Outcome, Refusal, SignedCall};
 use medibloc_record::{AccountId, RecordId, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::outbox::Outgoing;
 use crate::pace::is_revocation;
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, OwnAddress, Party};
 
 /// One call of an own address on its way to the chain.
 #[derive(Clone, Serialize, Deserialize)]
@@ -168,7 +168,7 @@ impl Party {
     }
 
     async fn execute(&self, errand: &mut Errand) -> Result<Outcome, JourneyError> {
-        let own = self.own_address(errand.own)?;
+        let mut own = self.own_address(errand.own)?;
         if !errand.objects.is_empty() {
             let mut blocks = Vec::new();
             for cid in &errand.objects {
@@ -209,12 +209,20 @@ impl Party {
             if let Some(outcome) = self.happened(errand).await? {
                 return Ok(outcome);
             }
-            let again = matches!(error, LedgerError::BadRequest { .. });
+            // Another device of the phrase may have handed the account on meanwhile.
+            let is_moved = matches!(error, LedgerError::Refused(Refusal::NotRegistered))
+                && self.follow_signer(&own).await?;
+            let again = is_moved || matches!(error, LedgerError::BadRequest { .. });
             if again {
                 errand.signed = None;
+                if is_moved {
+                    // They are signed by the key before.
+                    errand.letters.clear();
+                }
+                own = self.own_address(errand.own)?;
             }
             if !again || attempt > 0 {
-                return Err(self.refusal(&errand.call, error).await?.into());
+                return Err(self.refusal(&own, &errand.call, error).await?.into());
             }
         }
         Err(LedgerError::BadRequest {
@@ -225,12 +233,23 @@ impl Party {
 
     /// What a refusal is worth. A person relies on what takes something back, and a relay can lie: only what the chain
     /// shows ends that; otherwise it is kept and tried again.
-    async fn refusal(&self, call: &Call, error: LedgerError) -> Result<LedgerError, JourneyError> {
+    async fn refusal(
+        &self,
+        own: &OwnAddress,
+        call: &Call,
+        error: LedgerError,
+    ) -> Result<LedgerError, JourneyError> {
         let is_moot = match call {
             Call::Revoke(grant) => self.ports.facts.grant(grant).await?.revoked,
             Call::Erase(anchor) => {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased)
+            }
+            // Whoever has the key, too, was first; or what its next key agreed to has ended.
+            Call::RotateAddress { deadline, .. } => {
+                let signer = self.signing_address(own);
+                let is_ours = self.ports.facts.account_of(signer).await?.is_some();
+                !is_ours || self.chain_now().await? > *deadline
             }
             call => !is_an_end(call),
         };
@@ -263,6 +282,18 @@ impl Errand {
     /// Its place in the order of errands.
     pub(crate) const fn number(&self) -> u64 {
         self.number
+    }
+
+    /// As it is to be sent under another key: what the one before signed counts for nothing any more.
+    pub(crate) fn unsigned(mut self) -> Self {
+        self.signed = None;
+        self.letters.clear();
+        self
+    }
+
+    /// Letters that leave when it is final.
+    pub(crate) fn letters(&self) -> usize {
+        self.letters.len()
     }
 
     /// Whether nothing of it has left this machine yet.
@@ -314,6 +345,7 @@ const fn is_an_end(call: &Call) -> bool {
             | Call::RevokeWrite { .. }
             | Call::RevokeAll
             | Call::Erase(_)
+            | Call::RotateAddress { .. }
     )
 }
 
@@ -361,6 +393,9 @@ fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
             Call::ReplaceCapsule { anchor, capsule },
             Event::CapsuleReplaced { record, digest, .. },
         ) => anchor.record_id() == *record && capsule == digest,
+        (Call::RotateAddress { next, .. }, Event::AddressRotated { account, to, .. }) => {
+            *account == own && next == to
+        }
         (Call::RotateSealingKey { sealing_key }, Event::SealingKeyRotated { account, key, .. }) => {
             *account == own && sealing_key == key
         }

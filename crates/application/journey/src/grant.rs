@@ -422,14 +422,14 @@ impl Party {
         Ok(self.reached(id).await?.1)
     }
 
-    /// The address whose mailbox an account reads now, and the key to seal to.
+    /// The address of an account's mailbox, its first whoever signs for it now, and the key to seal to.
     pub(crate) async fn reached(
         &self,
         id: AccountId,
     ) -> Result<(Address, SealingKey), JourneyError> {
         let account = self.ports.facts.account(id).await?;
         account
-            .map(|account| (account.signer, account.sealing_key))
+            .map(|account| (id.first_address(), account.sealing_key))
             .ok_or_else(|| JourneyError::Unknown {
                 what: format!("the account {id}"),
                 hint: "it is not registered; ask the other side to register it",

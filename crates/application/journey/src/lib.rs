@@ -89,6 +89,7 @@ mod fetch;
 #[cfg(test)]
 mod golden;
 mod grant;
+mod handed;
 mod looks;
 mod mail;
 pub mod memory;
@@ -132,6 +133,7 @@ pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
 };
+pub use handed::HandedOn;
 pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};

@@ -150,13 +150,13 @@ impl Party {
         message: &Message,
     ) -> Result<Letter, JourneyError> {
         let id = self.ports.random();
-        let info = info::mailbox(&self.ports.domain, from.address, to, &id);
-        let message = cbor::to_vec(message);
         let signer = self.signer(from);
+        let info = info::mailbox(&self.ports.domain, signer.address(), to, &id);
+        let message = cbor::to_vec(message);
         let signature = signer.sign_digest(&letter_digest(&info, &message));
         let inner = cbor::to_vec(&Signed {
             message,
-            signer: from.address,
+            signer: signer.address(),
             signature,
         });
         let wrapped = {
@@ -169,7 +169,7 @@ impl Party {
         };
         Ok(Letter {
             version: 1,
-            sender: from.address,
+            sender: signer.address(),
             recipient: to,
             id,
             wrapped,

@@ -424,9 +424,19 @@ struct Acting {
 
 impl Acting {
     fn is_party(&self, record: RecordId) -> bool {
-        let account = AccountId::from_first_address(self.actor);
+        let account = self.account();
         let found = self.world.ledger.anchor(record);
-        found.is_some_and(|(anchor, _)| anchor.owner == account || anchor.author == account)
+        found.is_some_and(|(anchor, _)| [anchor.owner, anchor.author].map(Some).contains(&account))
+    }
+
+    /// Whom it acts for now; nobody if it is not registered, or was rotated away.
+    fn account(&self) -> Option<AccountId> {
+        self.world.ledger.account_now(self.actor)
+    }
+
+    /// Whose letters it fetches: they are under its account's first address, which others know.
+    fn box_of(&self) -> Option<Address> {
+        self.account().map(AccountId::first_address)
     }
 }
 
@@ -442,21 +452,18 @@ impl Mailbox for Acting {
     }
 
     async fn fetch(&self) -> Result<Vec<Letter>, PortError> {
-        Ok(lock(&self.world.mail)
-            .get(&self.actor)
-            .cloned()
-            .unwrap_or_default())
+        let mail = lock(&self.world.mail);
+        let own = self.box_of().and_then(|own| mail.get(&own).cloned());
+        Ok(own.unwrap_or_default())
     }
 
     async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {
-        if let Some(letters) = lock(&self.world.mail).get_mut(&self.actor) {
-            letters.retain(|letter| letter.id != id);
-        }
-        Ok(())
+        self.done_all(&[id]).await
     }
 
     async fn done_all(&self, ids: &[[u8; 32]]) -> Result<(), PortError> {
-        if let Some(letters) = lock(&self.world.mail).get_mut(&self.actor) {
+        let mut mail = lock(&self.world.mail);
+        if let Some(letters) = self.box_of().and_then(|own| mail.get_mut(&own)) {
             letters.retain(|letter| !ids.contains(&letter.id));
         }
         Ok(())
@@ -470,7 +477,7 @@ impl Keepers for Acting {
         index: u8,
         deposit: &ShareDeposit,
     ) -> Result<SignedAcknowledgement, PortError> {
-        let sender = AccountId::from_first_address(self.actor);
+        let sender = self.account().ok_or_else(|| stranger(index))?;
         let event = Event::Deposit {
             sender,
             deposit: deposit.clone(),
@@ -512,20 +519,9 @@ impl Keepers for Acting {
     async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
         let keeper = self.world.keeper(index)?;
         // Real keepers know registered addresses only.
-        if !matches!(
-            medibloc_ledger::Facts::account_of(&*self.world.ledger, self.actor).await,
-            Ok(Some(_))
-        ) {
-            return Err(PortError::Refused {
-                peer: format!("keeper {index}"),
-                why: "no account has this address; register it".into(),
-            });
-        }
+        let account = self.account().ok_or_else(|| stranger(index))?;
         let state = lock(&keeper.state);
-        Ok(state
-            .feed()
-            .of(AccountId::from_first_address(self.actor))
-            .to_vec())
+        Ok(state.feed().of(account).to_vec())
     }
 
     async fn deletion(
@@ -540,6 +536,13 @@ impl Keepers for Acting {
             Reply::Deleted(statement) => Ok(Some(statement)),
             _ => Ok(None),
         }
+    }
+}
+
+fn stranger(index: u8) -> PortError {
+    PortError::Refused {
+        peer: format!("keeper {index}"),
+        why: "no account has this address; register it".into(),
     }
 }
 

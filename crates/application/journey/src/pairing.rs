@@ -163,7 +163,9 @@ impl Party {
         let account = self.account();
         let domain = &self.ports.domain;
         let secret = invitation.secret();
-        let key_of_both = PairingKey::derive(&secret, domain, invitation.owner, account.address);
+        // As the owner sees the letter: whoever signs it now.
+        let signer = self.signing_address(&account);
+        let key_of_both = PairingKey::derive(&secret, domain, invitation.owner, signer);
         let token = self
             .seed
             .pairing_token(domain, invitation.owner, &key_of_both);

@@ -19,6 +19,8 @@ const REQUEST_LIFE: u64 = 10 * 60;
 
 /// Where the version of the account's sealing key is kept.
 pub(crate) const ACCOUNT_KEY: &[u8] = b"account-key-version";
+/// Where the version of the account's signing key is kept.
+pub(crate) const ACCOUNT_SIGNER: &[u8] = b"account-signing-version";
 
 /// Tables of the vault.
 pub(crate) mod table {
@@ -102,10 +104,22 @@ pub struct OwnAddress {
     pub purpose: AddressUse,
     /// Version of its sealing key.
     pub key_version: u32,
+    /// Version of the key that signs for it; more than 1 once its account was handed on.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub signing_version: u32,
+}
+
+const fn first() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_first(version: &u32) -> bool {
+    *version == 1
 }
 
 impl OwnAddress {
-    /// Its account id.
+    /// Its account id, which stays whoever signs for it.
     pub const fn id(&self) -> AccountId {
         id_of(self.address)
     }
@@ -129,7 +143,7 @@ pub struct Party {
     /// Is told how many of how many records were looked at.
     watcher: Option<Watcher>,
     /// Keys that were derived already: a derivation is five points of the curve.
-    signers: Mutex<BTreeMap<Option<u32>, SigningKey>>,
+    signers: Mutex<BTreeMap<(Option<u32>, u32), SigningKey>>,
     /// Contacts and patrons were seen to stand in a table each.
     pub(crate) split: AtomicBool,
     /// Objects that this sync may still fetch for grants that no known pairing explains.
@@ -193,15 +207,21 @@ impl Party {
     pub fn account(&self) -> OwnAddress {
         OwnAddress {
             index: None,
-            address: self.key_at(None).address(),
+            address: self.key_at(Slot::Account, 1).address(),
             purpose: AddressUse::Account,
-            key_version: self.account_key_version(),
+            key_version: self.account_version(ACCOUNT_KEY),
+            signing_version: self.account_version(ACCOUNT_SIGNER),
         }
     }
 
-    fn account_key_version(&self) -> u32 {
-        let kept = self.row(table::CURSOR, ACCOUNT_KEY);
+    fn account_version(&self, of: &[u8]) -> u32 {
+        let kept = self.row(table::CURSOR, of);
         kept.ok().flatten().unwrap_or(1)
+    }
+
+    /// The address that signs for an own one now: itself, until its account is handed on.
+    pub fn signing_address(&self, own: &OwnAddress) -> Address {
+        self.signer(own).address()
     }
 
     /// Every derived address in use, the account not among them.
@@ -218,20 +238,21 @@ impl Party {
     }
 
     pub(crate) fn signer(&self, own: &OwnAddress) -> SigningKey {
-        self.key_at(own.index)
+        self.key_at(own.slot(), own.signing_version)
     }
 
-    fn key_at(&self, index: Option<u32>) -> SigningKey {
+    pub(crate) fn key_at(&self, slot: Slot, version: u32) -> SigningKey {
+        let index = match slot {
+            Slot::Account => None,
+            Slot::Relationship(index) => Some(index),
+        };
         let mut signers = self
             .signers
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         signers
-            .entry(index)
-            .or_insert_with(|| match index {
-                Some(index) => self.seed.relationship_key(index),
-                None => self.seed.account_key(),
-            })
+            .entry((index, version))
+            .or_insert_with(|| self.seed.signing(slot, version))
             .clone()
     }
 
@@ -245,12 +266,13 @@ impl Party {
     }
 
     pub(crate) fn derive(&self, index: u32, purpose: AddressUse) -> OwnAddress {
-        let address = self.key_at(Some(index)).address();
+        let address = self.key_at(Slot::Relationship(index), 1).address();
         OwnAddress {
             index: Some(index),
             address,
             purpose,
             key_version: 1,
+            signing_version: 1,
         }
     }
 
@@ -286,7 +308,7 @@ impl Party {
         while fresh.len() < count {
             next = next.saturating_add(1);
             let own = self.derive(next, purpose.clone());
-            if self.ports.facts.account_of(own.address).await?.is_some() {
+            if self.ports.facts.account(own.id()).await?.is_some() {
                 // Another device of this phrase was first.
                 self.note_elsewhere(next)?;
                 continue;
@@ -316,9 +338,8 @@ impl Party {
             .vault
             .get(table::SENT_REGISTRATIONS, key)?
             .is_some();
-        let is_registered = async || {
-            Ok::<_, JourneyError>(self.ports.facts.account_of(own.address).await?.is_some())
-        };
+        let is_registered =
+            async || Ok::<_, JourneyError>(self.ports.facts.account(own.id()).await?.is_some());
         let is_ours = if is_registered().await? {
             // What went out before a crash became final in between.
             sent
@@ -347,7 +368,7 @@ impl Party {
     }
 
     async fn register(&self, own: &OwnAddress) -> Result<(), JourneyError> {
-        if self.ports.facts.account_of(own.address).await?.is_some() {
+        if self.ports.facts.account(own.id()).await?.is_some() {
             return Ok(());
         }
         // Only the public account shows what its owner is: an address that says it belongs to a provider tells who
@@ -386,7 +407,7 @@ impl Party {
         let unsigned: UnsignedCall = self
             .ports
             .submit
-            .prepare(own.address, call, now.plus(REQUEST_LIFE))
+            .prepare(self.signing_address(own), call, now.plus(REQUEST_LIFE))
             .await?;
         // Before it can leave: an act that is not noted is told as somebody else's.
         self.note_act(own.id(), call)?;

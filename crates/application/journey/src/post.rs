@@ -41,13 +41,7 @@ impl Party {
         let elsewhere = self.elsewhere()?;
         own.retain(|own| !elsewhere.contains(&own.address));
         let account = self.account();
-        if self
-            .ports
-            .facts
-            .account_of(account.address)
-            .await?
-            .is_some()
-        {
+        if self.ports.facts.account(account.id()).await?.is_some() {
             own.push(account);
         }
         let mut doors = self.doors()?;

@@ -101,7 +101,7 @@ impl Party {
         let committee = self.ports.facts.committee().await?;
         let mut asker = None;
         for own in [vec![self.account()], self.addresses()?].concat() {
-            if self.ports.facts.account_of(own.address).await?.is_some() {
+            if self.ports.facts.account(own.id()).await?.is_some() {
                 asker = Some(own);
                 break;
             }

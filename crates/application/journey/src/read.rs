@@ -398,7 +398,7 @@ impl Party {
             grant: receipt.grant,
             receipt: receipt.id,
             one_time_key: one_time.public(),
-            binding: held.artefact.binding.clone(),
+            binding: held.artefact.binding.clone().map(|it| self.signed_now(it)),
             expiry: self.ports.clock.now().plus(REQUEST_LIFE),
         };
         let signer = self.signer(own);

@@ -108,6 +108,7 @@ impl Party {
         let account = self.account().id();
         if let Some(facts) = self.ports.facts.account(account).await? {
             self.put(table::CURSOR, ACCOUNT_KEY, &facts.sealing_key.version)?;
+            self.follow_signer(&self.account()).await?;
         }
         let (mut index, mut last) = (0, 0);
         let mut found = 0;
@@ -130,6 +131,7 @@ impl Party {
                     rows.push(change(table::ELSEWHERE, key, &true));
                 }
                 self.ports.vault.apply(rows)?;
+                self.follow_signer(&own).await?;
                 (last, found) = (index, found + 1);
             }
             index += 1;

@@ -265,6 +265,11 @@ impl Party {
             if let (Event::Registered { .. }, Some(ahead)) = (event, &mut ahead) {
                 self.take_registered(ahead, own, event)?;
             }
+            if let Event::AddressRotated { account, to, .. } = event
+                && let Some(address) = own.get_mut(account)
+            {
+                self.take_rotated(address, *to)?;
+            }
             let Event::Anchored(anchor) = event else {
                 continue;
             };
@@ -416,6 +421,12 @@ impl Party {
                 Ok(())
             }
             Event::CapsuleReplaced { record, digest, .. } => self.newer_capsule(*record, *digest),
+            Event::AddressRotated { account, to, .. } => {
+                if let Some(address) = own.get(account) {
+                    report.alarms.extend(self.check_rotated(address, *to)?);
+                }
+                Ok(())
+            }
             Event::Erased { record } if self.has_of(*record)? => {
                 self.take_erased(*record, block, report).await
             }

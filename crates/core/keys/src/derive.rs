@@ -52,6 +52,30 @@ impl Seed {
         ])
     }
 
+    /// The key that signs for an address after its account was handed on: version 1 is the address's own; later ones are
+    /// `m/44'/60'/0'/1'/version'` for the account and `m/44'/60'/1'/2'/i'/version'` for relationship i. None follows from another.
+    pub fn signing(&self, slot: Slot, version: u32) -> SigningKey {
+        match (slot, version) {
+            (Slot::Account, 0 | 1) => self.account_key(),
+            (Slot::Relationship(index), 0 | 1) => self.relationship_key(index),
+            (Slot::Account, version) => self.path(&[
+                44 | HARDENED,
+                60 | HARDENED,
+                HARDENED,
+                1 | HARDENED,
+                version | HARDENED,
+            ]),
+            (Slot::Relationship(index), version) => self.path(&[
+                44 | HARDENED,
+                60 | HARDENED,
+                1 | HARDENED,
+                2 | HARDENED,
+                index | HARDENED,
+                version | HARDENED,
+            ]),
+        }
+    }
+
     /// The sealing key of an address: HKDF-SHA256(seed, `medibloc/v1/sealing/{account or i}/{version}`).
     pub fn sealing(&self, slot: Slot, version: u32) -> SealingSecret {
         let label = match slot {
@@ -176,6 +200,28 @@ impl core::fmt::Debug for SealingSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What an account was handed on to is found again by these numbers for ever.
+    #[test]
+    fn signing_keys_of_later_versions_are_where_they_were_and_all_differ() {
+        let seed = Seed::new([7; 64]);
+        let all = |slot| [1, 2, 3].map(|version| seed.signing(slot, version).address());
+        let (account, first) = (all(Slot::Account), all(Slot::Relationship(0)));
+        let second = all(Slot::Relationship(1));
+        assert_eq!(account[0], seed.account_key().address());
+        assert_eq!(second[0], seed.relationship_key(1).address());
+        let different: std::collections::BTreeSet<_> =
+            [account, first, second].concat().into_iter().collect();
+        assert_eq!(different.len(), 9);
+        let texts = [account[1], second[2]].map(|address| address.to_string());
+        assert_eq!(
+            texts,
+            [
+                "0xca07e3e005dee323e8cc2a0f74ff37397032123c",
+                "0xfe05d495a6ecb54294ccacccc5dbc31b978ef431"
+            ]
+        );
+    }
 
     #[test]
     fn the_vectors_of_bip_32_derive() {

@@ -117,6 +117,19 @@ pub(crate) fn target(
             let call = Accounts::rotateSealingKeyCall { key };
             (at.accounts, call.abi_encode(), 120_000)
         }
+        Call::RotateAddress {
+            next,
+            deadline,
+            consent,
+        } => {
+            let call = Accounts::rotateAddressCall {
+                next: chain(next.to_bytes()),
+                deadline: U256::from(deadline.0),
+                signatureByNext: Bytes::copy_from_slice(consent.as_bytes()),
+            };
+            // Three slots, a signature and its event.
+            (at.accounts, call.abi_encode(), 200_000)
+        }
         Call::Anchor(anchor) => {
             let fields = record_anchor(anchor);
             (

@@ -27,6 +27,7 @@ use crate::decode;
 use crate::deploy::is_contract;
 use crate::encode::{ForwardRequest, chain, consent_grant, target};
 use crate::refusal::{as_error, bad};
+use crate::rotation::rotation_digest;
 use crate::rpc::{Fault, Rpc};
 
 /// How many blocks one question for events looks through.
@@ -184,6 +185,15 @@ impl Submit for EvmLedger {
         let owner = chain(from.to_bytes());
         let nonce = self.next_nonce(owner).await?;
         Ok(ForwardRequest::new(owner, target, nonce, deadline).unsigned(&self.deployed))
+    }
+
+    async fn rotation_digest(
+        &self,
+        account: AccountId,
+        next: Address,
+        deadline: Timestamp,
+    ) -> Result<[u8; 32], LedgerError> {
+        Ok(rotation_digest(&self.deployed, account, next, deadline))
     }
 }
 

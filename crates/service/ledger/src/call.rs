@@ -1,7 +1,9 @@
 //! What an account may ask of the contracts, and the signed request that carries it.
 
 use medibloc_consent::{AnchorFields, Grant, PurposeTag, WriteGrant};
-use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Role, Signature};
+use medibloc_record::{
+    AccountId, Address, Digest, GrantId, Nonce, RecordId, Role, Signature, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// One call, in the words of the contracts (design 03). The caller is whoever signs the request.
@@ -19,6 +21,15 @@ pub enum Call {
     RotateSealingKey {
         /// The next key.
         sealing_key: [u8; 32],
+    },
+    /// `Accounts.rotateAddress`: another address signs for the account from then on, and nobody else.
+    RotateAddress {
+        /// The next address.
+        next: Address,
+        /// Until when its consent holds.
+        deadline: Timestamp,
+        /// Its signature over [`crate::Submit::rotation_digest`].
+        consent: Signature,
     },
     /// `Records.anchor`.
     Anchor(AnchorFields),

@@ -226,6 +226,15 @@ impl Submit for MemoryLedger {
             digest,
         })
     }
+
+    async fn rotation_digest(
+        &self,
+        account: AccountId,
+        next: Address,
+        deadline: Timestamp,
+    ) -> Result<[u8; 32], LedgerError> {
+        Ok(rules::rotation_digest(account, next, deadline))
+    }
 }
 
 #[async_trait]

@@ -22,6 +22,17 @@ pub trait Submit: Send + Sync {
         call: &Call,
         deadline: Timestamp,
     ) -> Result<UnsignedCall, LedgerError>;
+
+    /// What `next` signs to take an account over, valid until `deadline`.
+    ///
+    /// # Errors
+    /// If the deployment cannot be had.
+    async fn rotation_digest(
+        &self,
+        account: AccountId,
+        next: Address,
+        deadline: Timestamp,
+    ) -> Result<[u8; 32], LedgerError>;
 }
 
 /// Takes signed requests to the chain and pays for them.

@@ -23,11 +23,18 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 format!("{id} is registered"),
             ))
         }
-        Account::Rotate { address, haste } => {
+        Account::Rotate {
+            address,
+            signing,
+            haste,
+        } => {
             let id = match address {
                 Some(address) => find::address(party, address)?,
                 None => own_account(party).await?,
             };
+            if *signing {
+                return hand_on(party, id).await;
+            }
             super::must_be_meant(
                 &party.haste_of_acting(&[id])?,
                 *haste,
@@ -65,6 +72,27 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             Ok(Answer::new(json!({"name": credential.name}), text))
         }
     }
+}
+
+/// The next signing key of an address.
+async fn hand_on(party: &Party, id: AccountId) -> Result<Answer, Problem> {
+    let done = party.rotate_signing_key(id).await?;
+    let lost = match done.letters_lost {
+        0 => String::new(),
+        lost => format!(
+            "; {lost} letters that the key before had signed did not leave and are dropped: ask, answer or invite again"
+        ),
+    };
+    Ok(Answer::new(
+        json!({
+            "address": id.to_string(), "signer": done.signer.to_string(), "version": done.version,
+            "letters_lost": done.letters_lost,
+        }),
+        format!(
+            "{id} is signed for by {} from now on, and by no other key{lost}",
+            done.signer
+        ),
+    ))
 }
 
 /// The public account, if it is on chain: a person has none there, only addresses.
@@ -108,10 +136,10 @@ async fn show(party: &Party) -> Result<Answer, Problem> {
     };
     let role = format!("{:?}", party.role()).to_lowercase();
     let value = json!({
-        "account": account.id().to_string(), "address": account.address.to_string(), "role": role,
+        "account": account.id().to_string(), "address": party.signing_address(&account).to_string(), "role": role,
         "state": state, "credential": name,
         "addresses": addresses.iter().map(|own| json!({
-            "index": own.index, "address": own.address.to_string(), "use": format!("{:?}", own.purpose),
+            "index": own.index, "address": own.address.to_string(), "signer": party.signing_address(own).to_string(), "use": format!("{:?}", own.purpose),
         })).collect::<Vec<_>>(),
     });
     let text = format!(

@@ -27,7 +27,9 @@ impl Before {
 /// is not what was asked for.
 const fn marks(command: &Command) -> &'static [&'static str] {
     match command {
-        Command::Account(Account::Rotate { .. }) => &["sealing key", "newer capsule"],
+        Command::Account(Account::Rotate { .. }) => {
+            &["sealing key", "signing key", "newer capsule"]
+        }
         Command::Contact(Contact::Accept { .. }) | Command::Request(Request::Create { .. }) => {
             &["send a letter to"]
         }

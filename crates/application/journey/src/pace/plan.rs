@@ -49,7 +49,11 @@ pub(crate) fn accept_key(record: RecordId) -> [u8; 32] {
 pub(crate) const fn is_revocation(call: &Call) -> bool {
     matches!(
         call,
-        Call::Revoke(_) | Call::RevokeReader { .. } | Call::RevokeWrite { .. } | Call::RevokeAll
+        Call::Revoke(_)
+            | Call::RevokeReader { .. }
+            | Call::RevokeWrite { .. }
+            | Call::RevokeAll
+            | Call::RotateAddress { .. }
     )
 }
 

@@ -53,7 +53,8 @@ impl Party {
         let granted: BTreeSet<AccountId> = self.held()?.iter().map(|held| held.own).collect();
         let mut offered: Vec<Offered> = self.rows(table::OFFERED)?;
         offered.retain(|it| it.owner == owner && !granted.contains(&it.binding.reader));
-        let each = offered.into_iter().map(|it| (it.reader, it.binding));
+        let each = offered.into_iter();
+        let each = each.map(|it| (it.reader, self.signed_now(it.binding)));
         Ok(each.collect())
     }
 
@@ -104,6 +105,16 @@ impl Party {
         Ok((readers, changes))
     }
 
+    /// A binding of the account as its key of today signs it: an older one counts for nothing once the account was handed on.
+    pub(crate) fn signed_now(&self, binding: Binding) -> Binding {
+        let account = self.account();
+        if account.id() != binding.account {
+            return binding;
+        }
+        let digest = binding.digest(&self.ports.domain);
+        binding.sign(self.signer(&account).sign_digest(&digest))
+    }
+
     fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
         let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
         let signature = self
@@ -123,7 +134,9 @@ impl Party {
         let facts = &self.ports.facts;
         let good = binding.account == party
             && facts.account_of(signer).await? == Some(party)
-            && facts.account_of(reader).await? == Some(binding.reader);
+            // It may be handed on by now: the account stays the reader.
+            && AccountId::from_first_address(reader) == binding.reader
+            && facts.account(binding.reader).await?.is_some();
         if good {
             return Ok(());
         }

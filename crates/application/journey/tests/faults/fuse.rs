@@ -186,6 +186,20 @@ impl Submit for Fused<dyn Submit> {
             self.0.prepare(from, call, deadline).await
         )
     }
+
+    async fn rotation_digest(
+        &self,
+        account: AccountId,
+        next: Address,
+        deadline: Timestamp,
+    ) -> Result<[u8; 32], LedgerError> {
+        through!(
+            self,
+            "rotation_digest",
+            ledger(),
+            self.0.rotation_digest(account, next, deadline).await
+        )
+    }
 }
 
 #[async_trait]

@@ -4,8 +4,10 @@ use medibloc_consent::{
     AnchorFields, Decision, Grant, ReadFacts, Reason, Scope, WriteFacts, WriteGrant, is_live,
     may_read, may_write,
 };
+use medibloc_keys::recover;
 use medibloc_record::{
-    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, SealingKey,
+    AccountId, Address, Digest, GrantId, Nonce, ReceiptId, RecordId, Role, SealingKey, Timestamp,
+    keccak256,
 };
 
 use super::state::{Service, State, exists, named};
@@ -15,6 +17,17 @@ use crate::{AccountFacts, Call, Event, GrantFacts, LedgerError, RecordFacts, Ref
 const MOST: usize = 256;
 /// The class numbers that a set of classes holds end here.
 const LAST_CLASS: u8 = 63;
+
+/// What the next address of an account signs.
+pub(super) fn rotation_digest(account: AccountId, next: Address, deadline: Timestamp) -> [u8; 32] {
+    let parts = [
+        b"RotateAddress".as_slice(),
+        account.as_bytes(),
+        next.as_bytes(),
+        &deadline.0.to_be_bytes(),
+    ];
+    keccak256(&parts.concat())
+}
 
 impl State {
     /// Does what a call asks, or nothing.
@@ -33,6 +46,20 @@ impl State {
                 return self.anchor_batch(caller, batch, amended);
             }
             Call::RotateSealingKey { sealing_key } => self.rotate(caller, *sealing_key),
+            Call::RotateAddress {
+                next,
+                deadline,
+                consent,
+            } => {
+                if self.now > *deadline {
+                    return Err(named("RotationExpired"));
+                }
+                let digest = rotation_digest(caller, *next, *deadline);
+                if recover(&digest, consent).ok() != Some(*next) {
+                    return Err(named("WrongRotationSignature"));
+                }
+                self.rotate_address(caller, *next)
+            }
             Call::Anchor(anchor) => self.anchor(caller, anchor, None),
             Call::Amend { anchor, amended } => self.anchor(caller, anchor, Some(amended)),
             Call::Accept(anchor) => self.accept(caller, anchor),
