@@ -195,8 +195,8 @@ async fn places_are_free_before_requests_are_final_and_no_address_takes_all() {
             );
         };
         tasks.push(task);
-        // The same address again, before its first request is final.
-        let again = sign(&scene, &key(number), &Call::RevokeAll).await;
+        // The same address again, before its first request is final; what takes something back is counted apart.
+        let again = sign(&scene, &key(number), &register()).await;
         let error = relay.relay(&again).await.unwrap_err();
         assert!(
             matches!(&error, LedgerError::Limit { limit } if limit.contains("of this address")),
