@@ -8,6 +8,7 @@ mod erased;
 mod find;
 mod grant;
 mod kept;
+mod name;
 mod record;
 mod request;
 pub(crate) mod verify;

@@ -60,8 +60,11 @@ impl Party {
         Ok(facts.is_some_and(|facts| facts.erased))
     }
 
-    /// Own consents that only the chain tells of.
-    pub(crate) fn unopened_consents(&self) -> Result<Vec<Grant>, JourneyError> {
+    /// Own consents that only the chain tells of; all of them have ended.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn unopened_consents(&self) -> Result<Vec<Grant>, JourneyError> {
         self.rows(table::ON_CHAIN)
     }
 

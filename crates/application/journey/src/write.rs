@@ -41,7 +41,7 @@ pub(crate) struct WriteJob {
     dealer_seed: Secret,
     pub(crate) blocks: Vec<Cid>,
     signed: Option<SignedCall>,
-    anchored: bool,
+    pub(crate) anchored: bool,
     /// Keepers that acknowledged, one bit each from index 1.
     pub(crate) acknowledged: u64,
     /// SHA-256 of the original: the same document written again goes on with this job.

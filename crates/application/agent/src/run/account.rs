@@ -5,6 +5,7 @@ use medibloc_record::AccountId;
 use serde_json::json;
 
 use super::find::{self, moment};
+use super::name;
 use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
@@ -29,7 +30,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             haste,
         } => {
             let id = match address {
-                Some(address) => find::address(party, address)?,
+                Some(address) => name::address(party, address)?,
                 None => own_account(party).await?,
             };
             if *signing {

@@ -5,7 +5,7 @@ use qrcode::QrCode;
 use qrcode::render::unicode;
 use serde_json::json;
 
-use super::{account, find};
+use super::{account, find, name};
 use crate::answer::code;
 use crate::command::{Contact, is_standard_output};
 use crate::{Answer, Problem};
@@ -58,7 +58,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
         }
         Contact::List => list(party),
         Contact::Confirm { contact } => {
-            let contact = find::contact(party, contact)?;
+            let contact = name::contact(party, contact)?;
             let confirmed = party.confirm(contact.own)?;
             Ok(Answer::new(
                 json!({"name": confirmed.name, "own": confirmed.own.to_string()}),

@@ -4,7 +4,7 @@ use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, Party};
 use medibloc_record::RecordId;
 use serde_json::json;
 
-use super::find;
+use super::{find, name};
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -26,6 +26,8 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
         keep_exports,
     } = said;
     let files = party.exports_of(id)?;
+    // Its description goes with it.
+    let what = name::described(party, id)?;
     // An erasure that was begun is gone on with, whatever it shows: the chain may have it.
     let shown = match party.erasure_is_begun(id)? {
         true => Vec::new(),
@@ -34,7 +36,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
     if !yes {
         let mut told = format!(
-            "this erases {id}: here, at the keepers, at the nodes, on your other devices and at its readers; say --yes \
+            "this erases {what}: here, at the keepers, at the nodes, on your other devices and at its readers; say --yes \
              if it is meant. It cannot be taken back, and this stays: {CANNOT_BE_UNDONE}"
         );
         let there: Vec<&str> = files
@@ -67,7 +69,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     let threshold = party.ports().facts.committee().await?.committee.threshold;
     let needed = usize::from(threshold.n() - threshold.t() + 1);
     let mut lines = vec![format!(
-        "erased; {} keepers signed that their share is destroyed ({needed} make it final)",
+        "erased {what}; {} keepers signed that their share is destroyed ({needed} make it final)",
         done.statements
     )];
     let deleted = files.len().saturating_sub(done.files_left.len());

@@ -1,10 +1,10 @@
-//! Names as people type them: the begin of an id, or of a contact's name.
+//! Times, small files and words as people give and read them.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use medibloc_journey::{Contact, Party, Patron, PendingRequest, SentRecord};
-use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+use medibloc_journey::Party;
+use medibloc_record::Timestamp;
 
 use crate::Problem;
 use crate::answer::code;
@@ -41,150 +41,6 @@ pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Probl
     }
     let head = party.ports().facts.head().await?;
     Ok(head.time.plus(u64::from(days) * DAY))
-}
-
-/// The only one whose name or id begins so.
-fn only<T>(mut found: Vec<T>, what: &str, name: &str, list: &str) -> Result<T, Problem> {
-    match found.len() {
-        0 => Err(Problem::unknown(what, name, list)),
-        1 => Ok(found.remove(0)),
-        many => Err(Problem::new(
-            code::UNKNOWN,
-            format!("`{name}` fits {many} of them; give more of it (`{list}` shows them)"),
-        )),
-    }
-}
-
-fn fits(name: &str, id: &str) -> bool {
-    let plain = |text: &str| text.trim_start_matches("0x").to_lowercase();
-    plain(id).starts_with(&plain(name))
-}
-
-/// An own record.
-pub(super) fn record(party: &Party, name: &str) -> Result<RecordId, Problem> {
-    let records = party.records()?.into_iter().map(|kept| kept.record());
-    let found: Vec<RecordId> = records.filter(|id| fits(name, &id.to_string())).collect();
-    if found.is_empty()
-        && let Some(sent) = sent(party, name)?
-    {
-        return Err(Problem::new(
-            code::UNKNOWN,
-            format!(
-                "record {} was written here and is not accepted yet; run `medibloc sync` first, then say this again",
-                sent.record
-            ),
-        ));
-    }
-    only(found, "record", name, "medibloc record list")
-}
-
-/// An own record that is on its way.
-pub(super) fn sent(party: &Party, name: &str) -> Result<Option<SentRecord>, Problem> {
-    let mut sent = party.sent_records()?;
-    sent.retain(|sent| fits(name, &sent.record.to_string()));
-    Ok(if sent.len() == 1 { sent.pop() } else { None })
-}
-
-/// A record that was written here, or is owned.
-pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
-    let own = party.records()?.into_iter().map(|kept| kept.record());
-    let written = party.written()?.into_iter().map(|written| written.record);
-    let mut found: Vec<RecordId> = own
-        .chain(written)
-        .filter(|id| fits(name, &id.to_string()))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    only(found, "record", name, "medibloc record list")
-}
-
-/// A record of somebody else that a held consent names.
-pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
-    let held = party.held()?;
-    let mut found: Vec<RecordId> = held
-        .iter()
-        .flat_map(|held| held.records())
-        .chain(party.erased_records()?)
-        .filter(|id| fits(name, &id.to_string()))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    // A whole id is tried even without a consent: the chain and the keepers say no, and the owner sees it.
-    if found.is_empty()
-        && let Ok(id) = name.parse()
-    {
-        return Ok(id);
-    }
-    only(found, "record", name, "medibloc grant list")
-}
-
-/// A contact, by name or own address.
-pub(super) fn contact(party: &Party, name: &str) -> Result<Contact, Problem> {
-    let lower = name.to_lowercase();
-    let found = party
-        .contacts()?
-        .into_iter()
-        .filter(|contact| {
-            fits(name, &contact.own.to_string()) || contact.name.to_lowercase().starts_with(&lower)
-        })
-        .collect();
-    only(found, "contact", name, "medibloc contact list")
-}
-
-/// An owner that invited this agent.
-pub(super) fn owner(party: &Party, name: &str) -> Result<AccountId, Problem> {
-    let found: Vec<Patron> = party
-        .patrons()?
-        .into_iter()
-        .filter(|patron| fits(name, &patron.owner.to_string()))
-        .collect();
-    only(found, "owner", name, "medibloc contact list").map(|patron| patron.owner)
-}
-
-/// An own address.
-pub(super) fn address(party: &Party, name: &str) -> Result<AccountId, Problem> {
-    let found = party
-        .addresses()?
-        .iter()
-        .filter(|own| fits(name, &own.address.to_string()) || fits(name, &own.id().to_string()))
-        .map(|own| own.id())
-        .collect();
-    only(found, "address", name, "medibloc account show")
-}
-
-/// A request that waits.
-pub(super) fn request(party: &Party, name: &str) -> Result<PendingRequest, Problem> {
-    let lower = name.to_lowercase();
-    let found = party
-        .requests()?
-        .into_iter()
-        .filter(|request| {
-            fits(name, &hex::encode(request.id)) || request.name.to_lowercase().starts_with(&lower)
-        })
-        .collect();
-    only(found, "request", name, "medibloc request list")
-}
-
-/// A consent given.
-#[derive(Clone, Copy)]
-pub(super) enum Given {
-    /// To read.
-    Read(GrantId),
-    /// To write.
-    Write(GrantId),
-}
-
-/// A consent given, to read or to write.
-pub(super) fn grant(party: &Party, name: &str) -> Result<Given, Problem> {
-    let ids = |given: Vec<(GrantId, _)>| given.into_iter().map(|(id, _)| id);
-    let reads = ids(party.grants()?).map(|id| (id, Given::Read(id)));
-    let writes = ids(party.write_grants()?).map(|id| (id, Given::Write(id)));
-    let found = reads
-        .chain(writes)
-        .filter(|(id, _)| fits(name, &id.to_string()))
-        .map(|(_, given)| given)
-        .collect();
-    only(found, "consent", name, "medibloc grant list")
 }
 
 /// A name or a sentence of somebody else on one line: without what moves a cursor, ends a line or turns its direction.

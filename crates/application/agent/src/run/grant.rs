@@ -9,7 +9,7 @@ use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::find;
+use super::{find, name};
 use crate::answer::code;
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -37,7 +37,7 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
             contact: Some(contact),
             ..
         } => {
-            let contact = find::contact(party, contact)?;
+            let contact = name::contact(party, contact)?;
             party.revoke_contact(contact.own).await?;
             Ok(Answer::new(
                 json!({"revoked": contact.name}),
@@ -45,15 +45,15 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
             ))
         }
         Grant::Revoke { grant, .. } => {
-            match find::grant(party, grant.as_deref().unwrap_or_default())? {
-                find::Given::Read(id) => {
+            match name::grant(party, grant.as_deref().unwrap_or_default())? {
+                name::Given::Read(id, _) => {
                     party.revoke(id).await?;
                     Ok(Answer::new(
                         json!({"revoked": id.to_string()}),
                         "taken back; no keeper releases a share from now on",
                     ))
                 }
-                find::Given::Write(id) => {
+                name::Given::Write(id, _) => {
                     party.revoke_write(id).await?;
                     Ok(Answer::new(
                         json!({"revoked": id.to_string()}),
@@ -117,7 +117,7 @@ async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<Str
 }
 
 async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
-    let contact = find::contact(party, &create.to)?;
+    let contact = name::contact(party, &create.to)?;
     let until = find::in_days(party, create.days).await?;
     let Some(scope) = create.scope.as_ref().filter(|_| !create.write) else {
         party
@@ -188,14 +188,15 @@ pub(super) async fn approve(
     let name = &request.name;
     let extent = match (&scope.record, scope.classes.as_slice(), scope.all) {
         (Some(record), ..) => {
-            let record = find::record(party, record)?;
+            let record = name::record(party, record, name::Use::Act)?;
+            let what = name::described(party, record)?;
             let grant = party.approve(request, record, until).await?;
             let at = ends(party, &[grant], until)?;
             let when = hasten(party, vec![grant], haste).await?;
             return Ok(Answer::new(
                 json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
                 format!(
-                    "{name} may read {record} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
+                    "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
                 ),
             ));
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::name::{self, Mine, Use};
 use super::{erased, find, verify};
 use crate::answer::code;
 use crate::command::{Part, Read, Record, is_standard_output};
@@ -24,14 +25,14 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             again,
         } => {
             let draft = convert::read(file)?;
-            let owner = owner.as_deref().map(|owner| find::owner(party, owner));
+            let owner = owner.as_deref().map(|owner| name::owner(party, owner));
             let owner = owner.transpose()?;
             if !again {
                 must_be_new(party, owner, &draft)?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
             if let Some(amended) = amends {
-                options = options.amending(party.amendable(find::written(party, amended)?)?);
+                options = options.amending(party.amendable(name::written(party, amended)?)?);
             }
             import(party, draft, owner, &options).await
         }
@@ -58,10 +59,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             ))
         }
         Record::Show { record } => {
-            let id = match find::record(party, record) {
-                Ok(id) => id,
-                Err(problem) => {
-                    let sent = find::sent(party, record)?.ok_or(problem)?;
+            let id = match name::mine(party, record, Use::Look)? {
+                Mine::Kept(id) => id,
+                Mine::Sent(sent) => {
                     let (state, more) = on_its_way(&sent);
                     let text = format!("{}\n{state}: {more}", sent.record);
                     return Ok(Answer::new(sent_value(&sent), text));
@@ -89,7 +89,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         }
         Record::Verify { record } => verify::record(party, record).await,
         Record::Store { record } => {
-            let id = find::record(party, record)?;
+            let id = name::record(party, record, Use::Act)?;
             let (held, of) = party.store_again(id).await?;
             let (exit, more) = if held == of {
                 (0, "")
@@ -113,7 +113,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             crypt4gh,
             out,
         } => {
-            let id = find::record(party, record)?;
+            let id = name::record(party, record, Use::Look)?;
             let role = match part {
                 Part::Original => PartRole::Original,
                 Part::Fhir => PartRole::Fhir,
@@ -127,7 +127,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             now,
             keep_exports,
         } => {
-            let id = find::record(party, record)?;
+            let id = name::record(party, record, Use::Act)?;
             let said = erased::Said {
                 yes: *yes,
                 now: *now,
@@ -223,7 +223,7 @@ fn export(
 }
 
 pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
-    let id = find::readable(party, &command.record)?;
+    let id = name::readable(party, &command.record)?;
     let (piped, out) = match command.out.as_deref() {
         Some(out) if is_standard_output(out) => (true, None),
         out => (false, out),

@@ -4,7 +4,7 @@ use medibloc_consent::Purpose;
 use medibloc_journey::{AccessRequest, Dates, GivenGrant, Party, Question};
 use serde_json::json;
 
-use super::{find, grant};
+use super::{find, grant, name};
 use crate::command::{self, Request};
 use crate::{Answer, Problem};
 
@@ -32,7 +32,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             days,
             haste,
         } => {
-            let owner = find::owner(party, owner)?;
+            let owner = name::owner(party, owner)?;
             super::must_be_meant(
                 &party.haste_of_asking(owner)?,
                 *haste,
@@ -100,12 +100,12 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             days,
             haste,
         } => {
-            let request = find::request(party, request)?;
+            let request = name::request(party, request)?;
             let until = find::in_days(party, *days).await?;
             grant::approve(party, &request, scope, until, *haste).await
         }
         Request::Deny { request } => {
-            let request = find::request(party, request)?;
+            let request = name::request(party, request)?;
             party.deny(&request)?;
             Ok(Answer::new(
                 json!({"denied": hex::encode(request.id)}),

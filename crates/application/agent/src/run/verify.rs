@@ -11,7 +11,7 @@ use medibloc_ledger_evm::{Contracts, verify_receipt};
 use medibloc_record::{Address, Timestamp, TypedDomain};
 use serde_json::json;
 
-use super::find;
+use super::{find, name};
 use crate::answer::code;
 use crate::command::Verify;
 use crate::{Answer, Problem};
@@ -48,8 +48,8 @@ pub(crate) struct Trusted<'a> {
 }
 
 /// An own record, from the node and the chain.
-pub(super) async fn record(party: &Party, name: &str) -> Result<Answer, Problem> {
-    let id = find::record(party, name)?;
+pub(super) async fn record(party: &Party, typed: &str) -> Result<Answer, Problem> {
+    let id = name::record(party, typed, name::Use::Look)?;
     let report = party.verify_record(id).await?;
     if report.erased.is_some() {
         let value = json!({
