@@ -157,7 +157,7 @@ impl From<JourneyError> for Problem {
                 code::UNREACHABLE
             }
             error if error.is_limit() => code::REFUSED,
-            JourneyError::Erased { .. } => code::ERASED,
+            JourneyError::Erased { .. } | JourneyError::BeingErased { .. } => code::ERASED,
             JourneyError::Store(error) if error.is_retryable() => code::UNREACHABLE,
             JourneyError::Unknown { .. } => code::UNKNOWN,
             JourneyError::Keys(_)

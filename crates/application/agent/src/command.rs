@@ -194,8 +194,13 @@ pub enum Record {
         #[serde(default)]
         again: bool,
     },
-    /// Lists own records.
-    List,
+    /// Lists own records, or those that were written for others.
+    List {
+        /// Those that were written here for others: whose, when, and what became of them.
+        #[arg(long)]
+        #[serde(default)]
+        written: bool,
+    },
     /// Shows one record.
     Show {
         /// The record (the begin of its id is enough).

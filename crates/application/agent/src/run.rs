@@ -2,6 +2,7 @@
 
 mod account;
 pub(crate) mod acts;
+mod answered;
 mod contact;
 mod doctor;
 mod erased;
@@ -11,8 +12,10 @@ mod kept;
 mod name;
 mod record;
 mod request;
+mod revoke;
 pub(crate) mod verify;
 mod who;
+mod written;
 
 use medibloc_journey::{Party, SyncReport};
 use medibloc_ledger_evm::Contracts;

@@ -327,7 +327,8 @@ async fn new_records_are_told_with_when_they_are_accepted() {
     say(&patient, &["sync"]).await;
     let approve = ["request", "approve", "hana", "--record", &record, "--now"];
     say(&patient, &approve).await;
-    let longer = [approve.as_slice(), &["--days", "90"]].concat();
+    let longer = ["grant", "create", "--to", "hana", "--record", &record];
+    let longer = [longer.as_slice(), &["--now", "--days", "90"]].concat();
     say(&patient, &longer).await;
 
     // One that waits for keepers is no matter of trust.
@@ -349,8 +350,8 @@ async fn new_records_are_told_with_when_they_are_accepted() {
     let record = text(&say(&hana, &words).await, "/record");
     let synced = try_say(&patient, &["sync"]).await.unwrap();
     assert_eq!(synced.code, code::PARTIAL, "{}", synced.text);
-    let approve = ["request", "approve", "hana", "--record", &record];
-    let problem = try_say(&patient, &approve).await.unwrap_err();
+    let give = ["grant", "create", "--to", "hana", "--record", &record];
+    let problem = try_say(&patient, &give).await.unwrap_err();
     assert_eq!(problem.code, code::REFUSED);
     assert!(
         problem.message.contains("too few keepers") && problem.message.contains("medibloc sync"),

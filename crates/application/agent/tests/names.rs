@@ -2,118 +2,12 @@
 //! nobody can undo needs a long one.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+#[path = "support/two.rs"]
+mod two;
 
-use clap::Parser;
 use medibloc_agent::answer::code;
-use medibloc_agent::{Answer, Command, Problem, run};
-use medibloc_journey::Party;
 use medibloc_journey::memory::World;
-use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_record::Role;
-use serde_json::Value;
-
-#[derive(Parser)]
-struct Line {
-    #[command(subcommand)]
-    command: Command,
-}
-
-async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
-    let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
-    run::run(party, None, &line.command).await
-}
-
-async fn say(party: &Party, words: &[&str]) -> Value {
-    try_say(party, words).await.unwrap().value
-}
-
-async fn refused(party: &Party, words: &[&str], with: u8) -> String {
-    let problem = try_say(party, words).await.unwrap_err();
-    assert_eq!(problem.code, with, "{words:?}: {problem}");
-    problem.message
-}
-
-fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).unwrap().as_str().unwrap().to_owned()
-}
-
-fn party(world: &Arc<World>, seed: u64, role: Role) -> Party {
-    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
-    Party::new(phrase.seed(), role, world.ports())
-}
-
-fn document() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
-        .collect();
-    files.sort();
-    std::fs::read_to_string(files.remove(0)).unwrap()
-}
-
-/// A patient, a clinic that it knows, and a folder for documents.
-struct Two {
-    patient: Party,
-    clinic: Party,
-    owner: String,
-    folder: tempfile::TempDir,
-    written: std::cell::Cell<usize>,
-}
-
-impl Two {
-    async fn new(world: &Arc<World>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let patient = party(world, 1, Role::Person);
-        let clinic = party(world, 2, Role::Provider);
-        say(&clinic, &["account", "register"]).await;
-        let credential = folder.path().join("credential");
-        let jwt = world.accredit(clinic.account().id(), "Clinic");
-        std::fs::write(&credential, jwt).unwrap();
-        let words = ["account", "credential", credential.to_str().unwrap()];
-        say(&clinic, &words).await;
-        let invitation = text(&say(&patient, &["contact", "invite"]).await, "/invitation");
-        let accepted = say(&clinic, &["contact", "accept", &invitation]).await;
-        say(&patient, &["sync"]).await;
-        say(&patient, &["contact", "confirm", "clinic"]).await;
-        let written = std::cell::Cell::new(0);
-        Self {
-            owner: text(&accepted, "/owner"),
-            patient,
-            clinic,
-            folder,
-            written,
-        }
-    }
-
-    /// A document that no other is.
-    fn document(&self) -> String {
-        self.written.set(self.written.get() + 1);
-        let number = self.written.get();
-        let path = self.folder.path().join(format!("{number}.xml"));
-        let text = document().replace("Consultation", &format!("Number {number}"));
-        std::fs::write(&path, format!("{text}{}", "\n".repeat(number))).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// An own record that is sent, and that no sync has taken.
-    async fn sent(&self) -> String {
-        let file = self.document();
-        text(
-            &say(&self.patient, &["record", "import", &file]).await,
-            "/record",
-        )
-    }
-
-    async fn accepted(&self) -> String {
-        let record = self.sent().await;
-        say(&self.patient, &["sync"]).await;
-        record
-    }
-}
+use two::{Two, refused, say, text, try_say};
 
 /// A begin that fits a record that is accepted and one that is only sent names neither of them.
 #[tokio::test]

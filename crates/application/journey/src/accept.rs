@@ -429,7 +429,7 @@ impl Party {
         role: medibloc_record::PartRole,
         writer: &mut dyn std::io::Write,
     ) -> Result<(), JourneyError> {
-        let kept = &self.live_record(kept.record())?;
+        let kept = &self.standing_record(kept.record())?;
         let manifest = kept.opened()?;
         let part = manifest.part(role).ok_or_else(|| JourneyError::Unknown {
             what: format!("a part {role:?} of record {}", kept.record()),

@@ -96,6 +96,7 @@ impl Party {
         for (id, mut given) in self.grants()? {
             if !given.revoked && ends(id, &given) && !self.is_to_be_given(id)? {
                 given.revoked = true;
+                given.revoked_at = Some(self.ports.clock.now());
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
         }
@@ -110,6 +111,7 @@ impl Party {
         for (id, mut given) in self.write_grants()? {
             if !given.revoked && ends(&given) && !self.is_to_be_given(id)? {
                 given.revoked = true;
+                given.revoked_at = Some(self.ports.clock.now());
                 changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
             }
         }

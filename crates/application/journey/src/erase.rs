@@ -317,6 +317,41 @@ impl Party {
         Ok(kept)
     }
 
+    /// An own record that is not erased and of which no erasure was begun: what every step that gives it away or writes it
+    /// out begins with.
+    ///
+    /// # Errors
+    /// [`JourneyError::Erased`], [`JourneyError::BeingErased`], or that it is not known here.
+    pub(crate) fn standing_record(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
+        let kept = self.live_record(record)?;
+        if self.erasure_is_begun(record)? {
+            return Err(JourneyError::BeingErased { record });
+        }
+        Ok(kept)
+    }
+
+    /// Those of which no erasure was begun: what is about to be erased is given to nobody.
+    pub(crate) fn not_being_erased(
+        &self,
+        records: Vec<KeptRecord>,
+    ) -> Result<Vec<KeptRecord>, JourneyError> {
+        let mut standing = Vec::with_capacity(records.len());
+        for kept in records {
+            if !self.erasure_is_begun(kept.record())? {
+                standing.push(kept);
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Refuses a record that was erased, or of which the erasure was begun.
+    ///
+    /// # Errors
+    /// [`JourneyError::Erased`], [`JourneyError::BeingErased`], or that it is not known here.
+    pub fn must_not_be_erased(&self, record: RecordId) -> Result<(), JourneyError> {
+        self.standing_record(record).map(drop)
+    }
+
     pub(crate) fn erased_error(&self, record: RecordId) -> Result<JourneyError, JourneyError> {
         let at = self.erasure(record)?.map(|erasure| erasure.at);
         Ok(JourneyError::Erased { record, at })

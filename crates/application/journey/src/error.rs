@@ -83,6 +83,14 @@ pub enum JourneyError {
         /// When, if it is known.
         at: Option<Timestamp>,
     },
+    /// Its erasure was begun, and the chain does not have it yet.
+    #[error(
+        "record {record} is being erased: that was begun and cannot be taken back; `medibloc sync` goes on with it when the node answers"
+    )]
+    BeingErased {
+        /// The record.
+        record: RecordId,
+    },
     /// Something that a person wrote is longer than others take.
     #[error("the {what} has {bytes} bytes, at most {most} are taken; make it shorter")]
     TooLong {

@@ -119,6 +119,9 @@ pub struct GivenGrant {
     /// Files that it wrote out before and keeps, as it says.
     #[serde(default, skip_serializing_if = "is_none")]
     pub files_kept: u32,
+    /// When this home took the revocation, which may have been later than the chain; none from older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
 }
 
 #[allow(
@@ -481,6 +484,7 @@ impl GivenGrant {
             revoked: false,
             purged: false,
             files_kept: 0,
+            revoked_at: None,
         }
     }
 

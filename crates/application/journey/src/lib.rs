@@ -112,6 +112,7 @@ mod revoke;
 mod rotate;
 mod secret;
 mod stage;
+mod still;
 mod sync;
 mod together;
 mod tombstone;
@@ -150,6 +151,7 @@ pub use proof::{
 pub use reach::{Reach, Shares};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
+pub use still::StillStanding;
 pub use sync::SyncReport;
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};
 pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};

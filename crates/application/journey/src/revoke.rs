@@ -212,7 +212,10 @@ impl Party {
     }
 
     /// Whether a consent is on its way and nothing of it has left: no revocation that the chain knows is about it.
-    pub(crate) fn is_to_be_given(&self, id: GrantId) -> Result<bool, JourneyError> {
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn is_to_be_given(&self, id: GrantId) -> Result<bool, JourneyError> {
         let errand = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
         Ok(errand.is_some_and(|errand| errand.is_unsent()))
     }

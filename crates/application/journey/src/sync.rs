@@ -464,6 +464,7 @@ impl Party {
                     && !self.is_to_be_given(id)?
                 {
                     given.revoked = true;
+                    given.revoked_at = Some(self.ports.clock.now());
                     changes.push(change(table::WRITE_GRANTS, id.as_bytes(), &given));
                 }
             }

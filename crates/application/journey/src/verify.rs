@@ -348,7 +348,7 @@ impl Party {
     /// # Errors
     /// If the record is not whole here, or the node or the chain does not answer.
     pub async fn store_again(&self, record: RecordId) -> Result<(usize, usize), JourneyError> {
-        let kept = self.live_record(record)?;
+        let kept = self.standing_record(record)?;
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
         let opened = self.open_own(&own, &kept).await?;
@@ -387,7 +387,7 @@ impl Party {
 
     /// The parts of an own record as bytes: the original, the FHIR bundle, the loss report.
     pub fn export_record(&self, record: RecordId) -> Result<ExportedRecord, JourneyError> {
-        let kept = self.live_record(record)?;
+        let kept = self.standing_record(record)?;
         let manifest = kept.opened()?.clone();
         let mut parts = Vec::new();
         for part in &manifest.parts {
@@ -424,7 +424,7 @@ impl Party {
         recipients: &[Recipient],
         writer: &mut dyn std::io::Write,
     ) -> Result<u64, JourneyError> {
-        let kept = self.live_record(record)?;
+        let kept = self.standing_record(record)?;
         let part = kept
             .manifest
             .as_ref()

@@ -73,6 +73,8 @@ pub enum GrantState {
     Pending,
     /// In force.
     Live,
+    /// Being taken back: in force until the chain has it.
+    Ending,
     /// Its time is over.
     Expired,
     /// Taken back.
@@ -144,7 +146,7 @@ pub struct RecordView {
     pub authored_at: Option<u64>,
     /// When the document says that it was written.
     pub written: Option<String>,
-    /// `checked`, `accepted`, `not accepted` or `erased`.
+    /// `checked`, `accepted`, `not accepted`, `being erased` or `erased`.
     pub standing: String,
     /// Its author took it back.
     pub retracted: bool,
@@ -291,6 +293,7 @@ impl Party {
                 records.extend(delivery.records);
             }
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
+            let state = or_ending(state, self.is_being_revoked(id, &given)?);
             let state = self.or_erased(&grant, state)?;
             views.push(view_of(&given, &grant, &records, state));
         }
@@ -320,6 +323,8 @@ impl Party {
                 continue;
             };
             let pending = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
+            let state = state_of(pending.is_some(), given.revoked, write.until, now);
+            let state = or_ending(state, self.is_write_being_revoked(&given)?);
             views.push(GrantView {
                 id: id.to_string(),
                 name: given.artefact.name,
@@ -329,7 +334,7 @@ impl Party {
                 reason: given.artefact.reason,
                 from: 0,
                 until: write.until.0,
-                state: state_of(pending.is_some(), given.revoked, write.until, now),
+                state,
                 purged: false,
                 files_kept: 0,
             });
@@ -378,11 +383,15 @@ impl Party {
             let of = contacts.iter().find(|contact| contact.party == author);
             of.map(|contact| contact.name.clone())
         };
-        Ok(self
-            .records()?
-            .iter()
-            .map(|kept| record_view(kept, name_of(kept.anchor.author)))
-            .collect())
+        let mut views = Vec::new();
+        for kept in self.records()? {
+            let mut view = record_view(&kept, name_of(kept.anchor.author));
+            if kept.standing != Standing::Erased && self.erasure_is_begun(kept.record())? {
+                view.standing = "being erased".into();
+            }
+            views.push(view);
+        }
+        Ok(views)
     }
 
     /// How everything stands, unfinished jobs with their reasons.
@@ -393,7 +402,7 @@ impl Party {
         let erased = records
             .iter()
             .filter(|kept| kept.standing == Standing::Erased);
-        let live = |view: &&GrantView| view.state == GrantState::Live;
+        let live = |view: &&GrantView| matches!(view.state, GrantState::Live | GrantState::Ending);
         let waiting = |view: &&RequestView| view.answered_by.is_empty();
         let cursor: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         Ok(StatusView {
@@ -497,6 +506,14 @@ fn state_of(pending: bool, revoked: bool, until: Timestamp, now: Timestamp) -> G
         GrantState::Expired
     } else {
         GrantState::Live
+    }
+}
+
+/// A consent that is being taken back is not over: the other side reads until the chain has it.
+const fn or_ending(state: GrantState, is_ending: bool) -> GrantState {
+    match state {
+        GrantState::Live | GrantState::Pending if is_ending => GrantState::Ending,
+        state => state,
     }
 }
 

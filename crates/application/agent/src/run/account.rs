@@ -42,9 +42,17 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 "nothing was changed; nobody waits for it, so change one address a day",
             )?;
             let replaced = party.rotate_sealing_key(id).await?;
+            let mut text =
+                format!("{id} has its next sealing key; {replaced} records are sealed to it");
+            if address.is_none() {
+                let others = holding(party, Some(id))?;
+                if !others.is_empty() {
+                    text.push_str(&format!("; the others keep theirs: {others}"));
+                }
+            }
             Ok(Answer::new(
                 json!({"address": id.to_string(), "replaced": replaced}),
-                format!("{id} has its next sealing key; {replaced} records are sealed to it"),
+                text,
             ))
         }
         Account::Acts { mine } => super::acts::run(party, *mine),
@@ -102,10 +110,39 @@ async fn own_account(party: &Party) -> Result<AccountId, Problem> {
     if party.ports().facts.account(id).await?.is_some() {
         return Ok(id);
     }
+    let told = "the account itself is not registered, which a person needs not, and holds no record; say which address";
+    let holding = holding(party, None)?;
     Err(Problem::new(
         code::USAGE,
-        "the account itself is not registered, which a person needs not; say which address: `medibloc account show --json` \
-         lists them",
+        if holding.is_empty() {
+            format!(
+                "{told}: `medibloc account show --json` lists them; none of them holds a record"
+            )
+        } else {
+            format!("{told}: {holding}")
+        },
+    ))
+}
+
+/// Addresses under which records are, and how to change their keys; nothing if there is none but this.
+fn holding(party: &Party, but: Option<AccountId>) -> Result<String, Problem> {
+    let mut of: std::collections::BTreeMap<AccountId, usize> = std::collections::BTreeMap::new();
+    for kept in party.records()? {
+        if kept.is_accepted() && Some(kept.anchor.owner) != but {
+            *of.entry(kept.anchor.owner).or_default() += 1;
+        }
+    }
+    if of.is_empty() {
+        return Ok(String::new());
+    }
+    let held: Vec<String> = of
+        .iter()
+        .map(|(id, records)| format!("{id} holds {records} records"))
+        .collect();
+    Ok(format!(
+        "{}; `medibloc account rotate ADDRESS` changes the key of one: one address a day, for several in a day show that \
+         they belong together",
+        held.join(", ")
     ))
 }
 

@@ -43,6 +43,35 @@ pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Probl
     Ok(head.time.plus(u64::from(days) * DAY))
 }
 
+/// Seconds that this machine's clock may be off: nodes and keepers refuse what is signed further from their own time.
+const CLOCK: u64 = 120;
+
+/// Refuses what would be kept under a wrong clock and go later, when nobody thinks of it.
+pub(super) async fn clock_must_be_right(party: &Party) -> Result<(), Problem> {
+    let now = party.ports().clock.now();
+    let (whose, right) = match party.ports().network.time().await {
+        Ok(Some(time)) => ("its node's", time),
+        // The last block is never ahead of the time.
+        _ => (
+            "the last block's",
+            party.ports().facts.head().await?.time.max(now),
+        ),
+    };
+    let apart = now.since(right).max(right.since(now));
+    if apart <= CLOCK {
+        return Ok(());
+    }
+    Err(Problem::new(
+        code::UNREACHABLE,
+        format!(
+            "this machine's clock ({}) is {apart} s away from {whose} ({}); nothing was given and nothing is kept: set the \
+             clock, then say this again",
+            moment(now),
+            moment(right)
+        ),
+    ))
+}
+
 /// A name or a sentence of somebody else on one line: without what moves a cursor, ends a line or turns its direction.
 pub(super) fn told(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');

@@ -1,6 +1,6 @@
 //! `medibloc grant …`
 
-use medibloc_consent::ClassSet;
+use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
     AccessRequest, AllGranted, Extent, GrantState, GrantView, Party, PendingRequest, Sooner,
     medical_only,
@@ -9,7 +9,7 @@ use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{find, name};
+use super::{find, name, revoke};
 use crate::answer::code;
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -32,72 +32,15 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
             everything: true,
             now,
             ..
-        } => everything(party, *now).await,
+        } => revoke::everything(party, *now).await,
         Grant::Revoke {
             contact: Some(contact),
             ..
-        } => {
-            let contact = name::contact(party, contact)?;
-            party.revoke_contact(contact.own).await?;
-            Ok(Answer::new(
-                json!({"revoked": contact.name}),
-                format!("everything that {} was given is taken back", contact.name),
-            ))
-        }
+        } => revoke::contact(party, contact).await,
         Grant::Revoke { grant, .. } => {
-            match name::grant(party, grant.as_deref().unwrap_or_default())? {
-                name::Given::Read(id, _) => {
-                    party.revoke(id).await?;
-                    Ok(Answer::new(
-                        json!({"revoked": id.to_string()}),
-                        "taken back; no keeper releases a share from now on",
-                    ))
-                }
-                name::Given::Write(id, _) => {
-                    party.revoke_write(id).await?;
-                    Ok(Answer::new(
-                        json!({"revoked": id.to_string()}),
-                        "taken back; nothing that is written from now on stands",
-                    ))
-                }
-            }
+            revoke::one(party, grant.as_deref().unwrap_or_default()).await
         }
     }
-}
-
-async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
-    let given = party.given_views().await?;
-    let stands = |view: &GrantView| matches!(view.state, GrantState::Pending | GrantState::Live);
-    let standing = given.iter().filter(|view| stands(view)).count();
-    party.revoke_everything().await?;
-    if now {
-        party.bring_forward(&Sooner::Revocations).await?;
-    }
-    let planned = party.planned_of(&Sooner::Revocations)?;
-    let text = match planned.last() {
-        None if standing == 0 => {
-            "nothing is to be taken back: no consent stands that this home knows of".to_owned()
-        }
-        None => "every consent is taken back".to_owned(),
-        Some(last) if standing == 0 => format!(
-            "nothing is to be taken back: no consent stands that this home knows of; in case another device gave one, the \
-             chain is told all the same, for {} more of your addresses one by one until {}",
-            planned.len(),
-            find::moment(last.due)
-        ),
-        Some(last) => format!(
-            "one address has taken back everything; {} more do so one by one until {}, so that nobody sees that they \
-             belong together; keep `medibloc serve` running or run `medibloc sync` then; `--everything --now` does it \
-             at once",
-            planned.len(),
-            find::moment(last.due)
-        ),
-    };
-    let waiting = planned.len();
-    Ok(Answer::new(
-        json!({"revoked": "everything", "waiting": waiting}),
-        text,
-    ))
 }
 
 /// Sends consents at once if somebody waits. Gives what is to be told of the time.
@@ -118,6 +61,7 @@ async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<Str
 
 async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
     let contact = name::contact(party, &create.to)?;
+    find::clock_must_be_right(party).await?;
     let until = find::in_days(party, create.days).await?;
     let Some(scope) = create.scope.as_ref().filter(|_| !create.write) else {
         party
@@ -186,31 +130,9 @@ pub(super) async fn approve(
     haste: Haste,
 ) -> Result<Answer, Problem> {
     let name = &request.name;
-    let extent = match (&scope.record, scope.classes.as_slice(), scope.all) {
-        (Some(record), ..) => {
-            let record = name::record(party, record, name::Use::Act)?;
-            let what = name::described(party, record)?;
-            let grant = party.approve(request, record, until).await?;
-            let at = ends(party, &[grant], until)?;
-            let when = hasten(party, vec![grant], haste).await?;
-            return Ok(Answer::new(
-                json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
-                format!(
-                    "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
-                ),
-            ));
-        }
-        (None, [], false) => {
-            return Err(Problem::new(
-                code::USAGE,
-                "say what may be read: --record ID, --class NUMBER or --all",
-            ));
-        }
-        (None, [], true) => Extent::All,
-        (None, classes, _) => {
-            let classes: Vec<ClassId> = classes.iter().copied().map(ClassId).collect();
-            Extent::Classes(ClassSet::of(&classes))
-        }
+    let asked = scope_of(party, scope)?;
+    let Some(extent) = extent_of(asked) else {
+        return approve_one(party, request, asked, until, haste).await;
     };
     if haste.now {
         // Before anything is kept: a refusal gives nothing, now or later.
@@ -237,14 +159,77 @@ pub(super) async fn approve(
             "waiting": waiting.len(), "to": name, "until": at,
         }),
         format!(
-            "{name} may read {} until {at}, those that come later too; {} consents{more}{when}",
+            "{name} may read {} until {at}, those that come later too; {} consents{more}{when}{}",
             match extent {
                 Extent::All => "all your records",
                 Extent::Classes(_) => "your records of these classes",
             },
             grants.len(),
+            ids(&grants),
         ),
     ))
+}
+
+async fn approve_one(
+    party: &Party,
+    request: &PendingRequest,
+    asked: Granted,
+    until: Timestamp,
+    haste: Haste,
+) -> Result<Answer, Problem> {
+    let (name, Granted::One(record)) = (&request.name, asked) else {
+        return Err(no_scope());
+    };
+    let what = name::described(party, record)?;
+    let grant = party.approve(request, record, until).await?;
+    let at = ends(party, &[grant], until)?;
+    let when = hasten(party, vec![grant], haste).await?;
+    Ok(Answer::new(
+        json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
+        format!(
+            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
+        ),
+    ))
+}
+
+/// What the words mean, of records that are here and not erased.
+pub(super) fn scope_of(party: &Party, scope: &Scope) -> Result<Granted, Problem> {
+    match (&scope.record, scope.classes.as_slice(), scope.all) {
+        (Some(record), ..) => {
+            let record = name::record(party, record, name::Use::Act)?;
+            party.must_not_be_erased(record)?;
+            Ok(Granted::One(record))
+        }
+        (None, [], false) => Err(no_scope()),
+        (None, [], true) => Ok(Granted::All),
+        (None, classes, _) => {
+            let classes: Vec<ClassId> = classes.iter().copied().map(ClassId).collect();
+            Ok(Granted::Classes(ClassSet::of(&classes)))
+        }
+    }
+}
+
+/// Which of several records; none if it is one.
+pub(super) const fn extent_of(scope: Granted) -> Option<Extent> {
+    match scope {
+        Granted::One(_) => None,
+        Granted::Classes(classes) => Some(Extent::Classes(classes)),
+        Granted::All => Some(Extent::All),
+    }
+}
+
+fn no_scope() -> Problem {
+    Problem::new(
+        code::USAGE,
+        "say what may be read: --record ID, --class NUMBER or --all",
+    )
+}
+
+/// Consents, a line each, and how they end.
+fn ids(grants: &[GrantId]) -> String {
+    let lines = grants.iter().map(|id| format!("\n{id}"));
+    let end = "\n`medibloc grant revoke ID` takes back one of them, `--contact NAME` all that this contact was given";
+    lines.chain([end.to_owned()]).collect()
 }
 
 /// When consents really end: on a full day, those of several addresses at several times, and none later than was asked for.
@@ -296,6 +281,9 @@ fn line(view: &GrantView, whom: &str) -> String {
     };
     let state = match view.state {
         GrantState::Erased => "nothing left (erased)".to_owned(),
+        GrantState::Ending => {
+            "being taken back (waits for the node, or for its time: `medibloc status`)".to_owned()
+        }
         state => format!("{state:?}").to_lowercase(),
     };
     format!(

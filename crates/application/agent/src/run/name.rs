@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use medibloc_journey::{
     Contact, GivenGrant, KeptRecord, Party, Patron, PendingRequest, SentRecord, Standing,
+    WrittenView,
 };
 use medibloc_record::{AccountId, GrantId, RecordId};
 
@@ -201,12 +202,16 @@ impl Sort {
 }
 
 /// A record that any list of this home shows.
-enum Known {
+pub(super) enum Known {
+    /// An own one, however it stands.
     Own(RecordId),
+    /// An own one that no sync has taken yet.
     Sent(SentRecord),
     /// Written here for somebody else.
-    Written(RecordId),
+    Written(WrittenView),
+    /// Of somebody else, by a consent.
     Held(RecordId),
+    /// Of somebody else, who erased it.
     Erased(RecordId),
 }
 
@@ -224,7 +229,7 @@ fn records(party: &Party) -> Result<Vec<Listed<Known>>, Problem> {
     }
     for written in party.written_views()? {
         let id = written.record;
-        all.insert(id, ("written for somebody", Known::Written(id)));
+        all.insert(id, ("written for somebody", Known::Written(written)));
     }
     for sent in party.sent_records()? {
         all.insert(sent.record, ("not accepted yet", Known::Sent(sent)));
@@ -248,68 +253,55 @@ const fn standing(kept: &KeptRecord) -> &'static str {
     }
 }
 
-/// An own record, or one that is on its way.
-pub(super) enum Mine {
-    /// It is here, however it stands.
-    Kept(RecordId),
-    /// No sync has taken it yet.
-    Sent(SentRecord),
-}
-
-/// An own record, those on their way too.
-pub(super) fn mine(party: &Party, name: &str, how: Use) -> Result<Mine, Problem> {
-    match RECORD.only(records(party)?, name, how)? {
-        Known::Own(id) => Ok(Mine::Kept(id)),
-        Known::Sent(sent) => Ok(Mine::Sent(sent)),
-        Known::Written(id) => Err(not_own(
-            id,
-            "was written here for somebody else, whose it is",
-            "`medibloc record list --written` shows it",
-        )),
-        Known::Held(id) => Err(not_own(
-            id,
-            "is somebody else's",
-            "`medibloc read` opens it",
-        )),
-        Known::Erased(id) => Err(not_own(
-            id,
-            "was somebody else's, who erased it",
-            "nothing of it is left here",
-        )),
-    }
-}
-
-fn not_own(id: RecordId, why: &str, next: &str) -> Problem {
-    Problem::new(
-        code::UNKNOWN,
-        format!("record {id} is no own record: it {why}; {next}"),
-    )
+/// A record that is here in any way.
+pub(super) fn known(party: &Party, name: &str, how: Use) -> Result<Known, Problem> {
+    RECORD.only(records(party)?, name, how)
 }
 
 /// An own record.
 pub(super) fn record(party: &Party, name: &str, how: Use) -> Result<RecordId, Problem> {
-    match mine(party, name, how)? {
-        Mine::Kept(id) => Ok(id),
-        Mine::Sent(sent) => Err(Problem::new(
+    match known(party, name, how)? {
+        Known::Own(id) => Ok(id),
+        other => Err(not_mine(&other)),
+    }
+}
+
+/// Why a record is none that its owner acts on here.
+pub(super) fn not_mine(known: &Known) -> Problem {
+    let no = |id: &RecordId, why: &str, next: &str| {
+        let told = format!("record {id} is no own record: it {why}; {next}");
+        Problem::new(code::UNKNOWN, told)
+    };
+    match known {
+        Known::Own(id) => no(id, "is here", "`medibloc record show` shows it"),
+        Known::Sent(sent) => Problem::new(
             code::UNKNOWN,
             format!(
                 "record {} was written here and is not accepted yet; run `medibloc sync` first, then say this again",
                 sent.record
             ),
-        )),
+        ),
+        Known::Written(view) => no(
+            &view.record,
+            "was written here for somebody else, whose it is",
+            "`medibloc record list --written` shows it",
+        ),
+        Known::Held(id) => no(id, "is somebody else's", "`medibloc read` opens it"),
+        Known::Erased(id) => no(
+            id,
+            "was somebody else's, who erased it",
+            "nothing of it is left here",
+        ),
     }
 }
 
 /// A record that was written here, or is owned: what is corrected.
 pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
-    match RECORD.only(records(party)?, name, Use::Act)? {
-        Known::Own(id) | Known::Written(id) => Ok(id),
+    match known(party, name, Use::Act)? {
+        Known::Own(id) => Ok(id),
+        Known::Written(view) => Ok(view.record),
         Known::Sent(sent) => Ok(sent.record),
-        Known::Held(id) | Known::Erased(id) => Err(not_own(
-            id,
-            "is somebody else's",
-            "only who wrote it corrects it",
-        )),
+        other => Err(not_mine(&other)),
     }
 }
 
@@ -324,7 +316,8 @@ pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
         ..RECORD
     };
     match sort.only(records(party)?, name, Use::Act)? {
-        Known::Held(id) | Known::Erased(id) | Known::Written(id) | Known::Own(id) => Ok(id),
+        Known::Held(id) | Known::Erased(id) | Known::Own(id) => Ok(id),
+        Known::Written(view) => Ok(view.record),
         Known::Sent(sent) => Ok(sent.record),
     }
 }
@@ -360,13 +353,39 @@ pub(super) fn address(party: &Party, name: &str) -> Result<AccountId, Problem> {
     ADDRESS.only(listed, name, Use::Act)
 }
 
-/// A request that waits.
-pub(super) fn request(party: &Party, name: &str) -> Result<PendingRequest, Problem> {
-    let listed = party.requests()?.into_iter().map(|request| {
+/// A request, and the consents that answered it.
+pub(super) struct Asked {
+    pub(super) request: PendingRequest,
+    pub(super) answers: Vec<(GrantId, GivenGrant)>,
+}
+
+/// Requests that nobody answered: what the list shows.
+pub(super) fn open_requests(party: &Party) -> Result<Vec<PendingRequest>, Problem> {
+    let (mut requests, given) = (party.requests()?, party.grants()?);
+    requests.retain(|request| !given.iter().any(|(_, given)| given.answers(&request.id)));
+    Ok(requests)
+}
+
+/// A request that waits; if none fits, the newest that was answered, to be told so.
+pub(super) fn request(party: &Party, name: &str) -> Result<Asked, Problem> {
+    let listed = |request: PendingRequest| {
         let name = request.name.clone();
         Listed::new(hex::encode(request.id), "request", request).named(&name)
-    });
-    REQUEST.only(listed, name, Use::Act)
+    };
+    let open = open_requests(party)?;
+    let typed = REQUEST.typed(name)?;
+    let fits = |request: &PendingRequest| listed(request.clone()).fit(&typed).is_some();
+    if !open.iter().any(fits) {
+        let answered = party.requests()?.into_iter().filter(fits);
+        if let Some(request) = answered.max_by_key(|request| request.order) {
+            let mut answers = party.grants()?;
+            answers.retain(|(_, given)| given.answers(&request.id));
+            return Ok(Asked { request, answers });
+        }
+    }
+    let request = REQUEST.only(open.into_iter().map(listed), name, Use::Act)?;
+    let answers = Vec::new();
+    Ok(Asked { request, answers })
 }
 
 /// A consent given.

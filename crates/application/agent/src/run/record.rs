@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::name::{self, Mine, Use};
-use super::{erased, find, verify};
+use super::name::{self, Known, Use};
+use super::{erased, find, verify, written};
 use crate::answer::code;
 use crate::command::{Part, Read, Record, is_standard_output};
 use crate::{Answer, Problem, convert};
@@ -36,42 +36,24 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             }
             import(party, draft, owner, &options).await
         }
-        Record::List => {
-            let records = party.records()?;
-            let sent = party.sent_records()?;
-            let lines: Vec<String> = records
-                .iter()
-                .map(line)
-                .chain(sent.iter().map(|sent| {
-                    format!(
-                        "{}  -  {}  {}",
-                        &sent.record.to_string()[..12],
-                        sent.title.as_deref().unwrap_or("untitled"),
-                        on_its_way(sent).0
-                    )
-                }))
-                .collect();
-            let values = records.iter().map(value);
-            Ok(Answer::list(
-                values.chain(sent.iter().map(sent_value)).collect(),
-                &lines,
-                "no records yet; `medibloc record import FILE` makes one",
-            ))
-        }
+        Record::List { written: true } => written::list(party).await,
+        Record::List { written: false } => list(party),
         Record::Show { record } => {
-            let id = match name::mine(party, record, Use::Look)? {
-                Mine::Kept(id) => id,
-                Mine::Sent(sent) => {
+            let id = match name::known(party, record, Use::Look)? {
+                Known::Own(id) => id,
+                Known::Sent(sent) => {
                     let (state, more) = on_its_way(&sent);
                     let text = format!("{}\n{state}: {more}", sent.record);
                     return Ok(Answer::new(sent_value(&sent), text));
                 }
+                Known::Written(view) => return written::show(party, &view).await,
+                other => return Err(name::not_mine(&other)),
             };
             let kept = party.record(id)?;
             if let Some(erased) = party.erased_view(kept.record())? {
                 return Ok(erased::shown(&erased));
             }
-            let (mut value, mut text) = (value(&kept), shown(&kept));
+            let (mut value, mut text) = (value(party, &kept)?, shown(party, &kept)?);
             let by = party.amended_by(kept.record())?;
             value["amendedBy"] = json!(by.iter().map(ToString::to_string).collect::<Vec<_>>());
             text.push_str(&corrections(kept.anchor.amends, &by));
@@ -136,6 +118,39 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             erased::erase(party, id, said).await
         }
     }
+}
+
+fn list(party: &Party) -> Result<Answer, Problem> {
+    let (mut values, mut lines) = (Vec::new(), Vec::new());
+    for kept in party.records()? {
+        values.push(value(party, &kept)?);
+        lines.push(line(party, &kept)?);
+    }
+    for sent in party.sent_records()? {
+        values.push(sent_value(&sent));
+        lines.push(format!(
+            "{}  -  {}  {}",
+            &sent.record.to_string()[..12],
+            sent.title.as_deref().unwrap_or("untitled"),
+            on_its_way(&sent).0
+        ));
+    }
+    let written = party.written_views()?.len();
+    if written > 0 {
+        let own = if lines.is_empty() {
+            "no own records; "
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "{own}{written} records were written for others: `medibloc record list --written`"
+        ));
+    }
+    Ok(Answer::list(
+        values.into(),
+        &lines,
+        "no records yet; `medibloc record import FILE` makes one",
+    ))
 }
 
 /// A record stands on chain for ever: the same document twice is most likely a mistake.
@@ -348,19 +363,26 @@ fn sent_value(sent: &SentRecord) -> Value {
     json!({"record": sent.record.to_string(), "state": state, "title": sent.title})
 }
 
-fn standing(kept: &KeptRecord) -> (&'static str, Option<&str>) {
-    match &kept.standing {
+fn standing<'a>(
+    party: &Party,
+    kept: &'a KeptRecord,
+) -> Result<(&'static str, Option<&'a str>), Problem> {
+    Ok(match &kept.standing {
+        Standing::Erased => ("erased", None),
+        _ if party.erasure_is_begun(kept.record())? => (
+            "being erased",
+            Some("that was begun and waits for the node; `medibloc sync` goes on with it"),
+        ),
         Standing::Checked => ("checked", None),
         Standing::Accepted => ("accepted", kept.unopened()),
         Standing::NotAccepted { because } => ("not accepted", Some(because)),
-        Standing::Erased => ("erased", None),
-    }
+    })
 }
 
-fn value(kept: &KeptRecord) -> Value {
-    let (state, because) = standing(kept);
+fn value(party: &Party, kept: &KeptRecord) -> Result<Value, Problem> {
+    let (state, because) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
-    json!({
+    Ok(json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
         "kind": kept.anchor.kind, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
@@ -371,21 +393,24 @@ fn value(kept: &KeptRecord) -> Value {
             "role": part.role, "mediaType": part.media_type, "bytes": part.length,
             "sha256": hex::encode(part.plaintext.as_bytes()),
         })).collect::<Vec<_>>()),
-    })
+    }))
 }
 
-fn line(kept: &KeptRecord) -> String {
-    let (state, _) = standing(kept);
+fn line(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
+    let (state, _) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
     if kept.standing == Standing::Erased {
-        return format!("{}  -  -  erased", &kept.record().to_string()[..12]);
+        return Ok(format!(
+            "{}  -  -  erased",
+            &kept.record().to_string()[..12]
+        ));
     }
     let state = if kept.retracted {
         format!("{state}, taken back by its author")
     } else {
         state.to_owned()
     };
-    format!(
+    Ok(format!(
         "{}  {}  {}  {state}",
         &kept.record().to_string()[..12],
         manifest
@@ -394,11 +419,11 @@ fn line(kept: &KeptRecord) -> String {
         manifest
             .and_then(|manifest| manifest.title.as_deref())
             .unwrap_or("untitled"),
-    )
+    ))
 }
 
-fn shown(kept: &KeptRecord) -> String {
-    let (state, because) = standing(kept);
+fn shown(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
+    let (state, because) = standing(party, kept)?;
     let mut lines = vec![
         kept.record().to_string(),
         match because {
@@ -416,5 +441,5 @@ fn shown(kept: &KeptRecord) -> String {
             part.role, part.media_type, part.length
         ));
     }
-    lines.join("\n")
+    Ok(lines.join("\n"))
 }

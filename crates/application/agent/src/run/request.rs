@@ -1,10 +1,11 @@
 //! `medibloc request …`
 
 use medibloc_consent::Purpose;
-use medibloc_journey::{AccessRequest, Dates, GivenGrant, Party, Question};
+use medibloc_journey::{AccessRequest, Dates, Party, Question};
 use serde_json::json;
 
-use super::{find, grant, name};
+use super::name::{self, Asked};
+use super::{answered, find, grant};
 use crate::command::{self, Request};
 use crate::{Answer, Problem};
 
@@ -56,13 +57,8 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             ))
         }
         Request::List => {
-            // What was answered waits for nobody; it can be answered again by its name.
-            let mut requests = party.requests()?;
-            let given = party.grants()?;
-            requests.retain(|request| {
-                let answers = |(_, given): &(_, GivenGrant)| given.answers(&request.id);
-                !given.iter().any(answers)
-            });
+            // What was answered waits for nobody.
+            let requests = name::open_requests(party)?;
             let lines: Vec<String> = requests
                 .iter()
                 .map(|request| {
@@ -100,12 +96,19 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             days,
             haste,
         } => {
-            let request = name::request(party, request)?;
+            let Asked { request, answers } = name::request(party, request)?;
+            if !answers.is_empty() {
+                return answered::again(party, &request, &answers, scope, *haste).await;
+            }
+            find::clock_must_be_right(party).await?;
             let until = find::in_days(party, *days).await?;
             grant::approve(party, &request, scope, until, *haste).await
         }
         Request::Deny { request } => {
-            let request = name::request(party, request)?;
+            let Asked { request, answers } = name::request(party, request)?;
+            if !answers.is_empty() {
+                return Err(answered::refused(&request, &answers));
+            }
             party.deny(&request)?;
             Ok(Answer::new(
                 json!({"denied": hex::encode(request.id)}),

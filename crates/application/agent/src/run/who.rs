@@ -165,6 +165,15 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             status.requests
         ),
     ];
+    let (owners, written) = (party.patrons()?.len(), party.written_views()?.len());
+    let held = party.held()?;
+    let held = held.iter().filter(|held| held.ended.is_none()).count();
+    if owners + written + held > 0 {
+        lines.push(format!(
+            "{owners} owners invited you, {held} consents to read held; {written} records written for others (`medibloc record \
+             list --written`)"
+        ));
+    }
     if status.alarms > 0 {
         lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
     }
@@ -192,6 +201,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
+        "others": {"owners": owners, "consentsHeld": held, "recordsWritten": written},
         "setAside": status.set_aside, "acts": acts::values(&unknown),
     });
     Ok(Answer::new(value, lines.join("\n")))

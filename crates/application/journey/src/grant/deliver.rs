@@ -77,6 +77,7 @@ impl Party {
                 )
                 && !delivered.contains(&kept.record())
         });
+        let records = self.not_being_erased(records)?;
         let own = self.own_address(given.own)?;
         let reader_key = if records.is_empty() {
             return Ok(0);

@@ -73,7 +73,7 @@ impl Party {
 
     /// A record that is accepted, or is when its planned acceptance has gone.
     async fn to_be_given(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
-        let kept = self.live_record(record)?;
+        let kept = self.standing_record(record)?;
         match &kept.standing {
             Standing::NotAccepted { because } => Err(JourneyError::Untrusted {
                 what: "record",
@@ -102,7 +102,7 @@ impl Party {
     ) -> Result<Vec<GrantId>, JourneyError> {
         let mut owners = BTreeSet::new();
         for record in records {
-            owners.insert(self.live_record(*record)?.anchor.owner);
+            owners.insert(self.standing_record(*record)?.anchor.owner);
         }
         let length = until.since(self.chain_now().await?);
         let several = (owners.len() > 1).then(|| self.ports.pace.spread(owners.len(), length));

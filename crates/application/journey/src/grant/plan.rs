@@ -195,6 +195,7 @@ impl Party {
                     offer.request.request.dates.as_ref(),
                 )
         });
+        let mut records = self.not_being_erased(records)?;
         records.truncate(most);
         Ok(records)
     }

@@ -1,0 +1,223 @@
+//! `medibloc grant revoke`: what ended, for whom, and what of it stands on.
+
+use medibloc_consent::Scope;
+use medibloc_journey::{GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding};
+use medibloc_record::GrantId;
+use serde_json::{Value, json};
+
+use super::{find, name};
+use crate::{Answer, Problem};
+
+/// One consent.
+pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
+    match name::grant(party, typed)? {
+        name::Given::Read(id, given) => read(party, id, &given).await,
+        name::Given::Write(id, given) => write(party, id, &given).await,
+    }
+}
+
+async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
+    let whom = find::told(&given.artefact.name);
+    let what = covered(party, given);
+    if given.revoked {
+        return Ok(before(id, given, &format!("{whom} to read {what}")));
+    }
+    let was_sent = is_on_chain(party, id)?;
+    party.revoke(id).await?;
+    let still = party.still_read(id, given).await?;
+    let mut lines = vec![match (was_sent, still.is_empty()) {
+        (false, _) => format!(
+            "taken back before it was on the chain: the consent {id} for {whom} to read {what}"
+        ),
+        (true, true) => format!(
+            "taken back: {whom} may no longer read {what}; no keeper releases a share to it from now on"
+        ),
+        (true, false) => format!("taken back: the consent {id} for {whom} to read {what}"),
+    }];
+    lines.extend(stands_on(&whom, "read of it", given, &still));
+    Ok(Answer::new(
+        json!({
+            "revoked": id.to_string(), "name": given.artefact.name, "already": false,
+            "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
+        }),
+        lines.join("\n"),
+    ))
+}
+
+/// The contracts end what an author may write for an address as a whole.
+async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
+    let whom = find::told(&given.artefact.name);
+    if given.revoked {
+        return Ok(before(id, given, &format!("{whom} to write for you")));
+    }
+    let was_sent = is_on_chain(party, id)?;
+    let stood = party.still_write(id, given).await?;
+    party.revoke_write(id).await?;
+    let still = party.still_write(id, given).await?;
+    let went = |one: &&StillStanding| still.iter().all(|other| other.id != one.id);
+    let with: Vec<String> = stood
+        .iter()
+        .filter(went)
+        .map(|one| one.id.to_string())
+        .collect();
+    let mut lines = vec![if was_sent {
+        format!(
+            "taken back: {whom} may no longer write for this address; nothing that it writes from now on stands"
+        )
+    } else {
+        format!("taken back before it was on the chain: the consent {id} for {whom} to write")
+    }];
+    if !with.is_empty() {
+        lines.push(format!(
+            "with it ended the other consents of {whom} to write for this address, which the chain ends together: {}",
+            with.join(", ")
+        ));
+    }
+    lines.extend(stands_on(&whom, "write for you", given, &still));
+    Ok(Answer::new(
+        json!({
+            "revoked": id.to_string(), "name": given.artefact.name, "already": false, "endedWithIt": with,
+            "still": values(&still),
+        }),
+        lines.join("\n"),
+    ))
+}
+
+/// It was taken back before: that is told, and nothing is done.
+fn before(id: GrantId, given: &GivenGrant, what: &str) -> Answer {
+    let at = given.revoked_at.map(find::moment);
+    let when = at
+        .as_ref()
+        .map(|at| format!(" ({at} at the latest)"))
+        .unwrap_or_default();
+    Answer::new(
+        json!({
+            "revoked": id.to_string(), "name": given.artefact.name, "already": true, "revokedAt": at,
+        }),
+        format!("the consent {id} for {what} was taken back already{when}; nothing was done"),
+    )
+}
+
+fn is_on_chain(party: &Party, id: GrantId) -> Result<bool, Problem> {
+    Ok(!party.is_to_be_given(id)?)
+}
+
+/// What a consent lets read, in words.
+fn covered(party: &Party, given: &GivenGrant) -> String {
+    let scope = given.artefact.grant.as_ref().map(|it| it.terms.scope);
+    match scope {
+        Some(Scope::One(record)) => {
+            name::described(party, record).unwrap_or_else(|_| format!("record {record}"))
+        }
+        Some(Scope::Classes(_)) => format!("the records of some classes under {}", given.own),
+        _ => format!("all records under {}", given.own),
+    }
+}
+
+/// Other consents that stand, and how they end.
+fn stands_on(whom: &str, does: &str, given: &GivenGrant, still: &[StillStanding]) -> Vec<String> {
+    if still.is_empty() {
+        return Vec::new();
+    }
+    let mut lines: Vec<String> = still
+        .iter()
+        .map(|one| {
+            format!(
+                "{whom} can still {does} under {} until {}{}",
+                one.id,
+                find::moment(one.until),
+                if one.is_pending {
+                    " (on its way to the chain)"
+                } else {
+                    ""
+                }
+            )
+        })
+        .collect();
+    lines.push(format!(
+        "`medibloc grant revoke --contact {}` ends everything that {whom} was given",
+        given.artefact.paired
+    ));
+    lines
+}
+
+fn values(still: &[StillStanding]) -> Vec<Value> {
+    still
+        .iter()
+        .map(|one| {
+            json!({"grant": one.id.to_string(), "until": find::moment(one.until), "pending": one.is_pending})
+        })
+        .collect()
+}
+
+/// Everything of a contact: its consents, and what it asked for.
+pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Problem> {
+    let contact = name::contact(party, typed)?;
+    let same = |own| {
+        party.contacts().is_ok_and(|all| {
+            all.iter()
+                .any(|it| it.own == own && it.party == contact.party)
+        })
+    };
+    let open = name::open_requests(party)?;
+    let dropped = open.iter().filter(|request| same(request.own)).count();
+    let reads = party.grants()?.into_iter().map(|(_, given)| given);
+    let writes = party.write_grants()?.into_iter().map(|(_, given)| given);
+    let ended = reads
+        .chain(writes)
+        .filter(|given| given.artefact.party == contact.party && !given.revoked)
+        .count();
+    party.revoke_contact(contact.own).await?;
+    let whom = find::told(&contact.name);
+    let mut text = format!("everything that {whom} was given is taken back: {ended} consents");
+    if dropped > 0 {
+        text.push_str(&format!(
+            "; {dropped} open requests of {whom} are dropped, too, and it is told nothing of that: it may ask again"
+        ));
+    }
+    Ok(Answer::new(
+        json!({"revoked": contact.name, "consents": ended, "requestsDropped": dropped}),
+        text,
+    ))
+}
+
+/// Everything of everybody.
+pub(super) async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
+    let given = party.given_views().await?;
+    let stands = |view: &GrantView| {
+        matches!(
+            view.state,
+            GrantState::Pending | GrantState::Live | GrantState::Ending
+        )
+    };
+    let standing = given.iter().filter(|view| stands(view)).count();
+    party.revoke_everything().await?;
+    if now {
+        party.bring_forward(&Sooner::Revocations).await?;
+    }
+    let planned = party.planned_of(&Sooner::Revocations)?;
+    let text = match planned.last() {
+        None if standing == 0 => {
+            "nothing is to be taken back: no consent stands that this home knows of".to_owned()
+        }
+        None => "every consent is taken back".to_owned(),
+        Some(last) if standing == 0 => format!(
+            "nothing is to be taken back: no consent stands that this home knows of; in case another device gave one, the \
+             chain is told all the same, for {} more of your addresses one by one until {}",
+            planned.len(),
+            find::moment(last.due)
+        ),
+        Some(last) => format!(
+            "one address has taken back everything; {} more do so one by one until {}, so that nobody sees that they \
+             belong together; keep `medibloc serve` running or run `medibloc sync` then; `--everything --now` does it \
+             at once",
+            planned.len(),
+            find::moment(last.due)
+        ),
+    };
+    let waiting = planned.len();
+    Ok(Answer::new(
+        json!({"revoked": "everything", "waiting": waiting}),
+        text,
+    ))
+}

@@ -1,0 +1,286 @@
+//! What taking back says: what ended, what stands on, and what was taken back before.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::memory::World;
+use serde_json::Value;
+use two::{Two, refused, say, text, try_say};
+
+async fn live(two: &Two) -> Vec<String> {
+    let list = say(&two.patient, &["grant", "list"]).await;
+    let given = list["given"].as_array().unwrap().iter();
+    given
+        .filter(|grant| grant["state"] == "live")
+        .map(|grant| text(grant, "/id"))
+        .collect()
+}
+
+/// Approving twice gave a second live consent without a word.
+#[tokio::test]
+async fn a_request_is_answered_once() {
+    let world = World::new(211);
+    let two = Two::new(&world).await;
+    let (record, other) = (two.accepted().await, two.accepted().await);
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let request = text(&say(&two.patient, &["request", "list"]).await, "/0/id");
+    let first = ["request", "approve", "clinic", "--record", &record];
+    let given = text(&say(&two.patient, &first).await, "/grant");
+    for words in [
+        first.as_slice(),
+        &[
+            "request", "approve", &request, "--record", &record, "--days", "30",
+        ],
+        &["request", "approve", &request, "--record", &other],
+        &["request", "approve", &request, "--all"],
+        &["request", "deny", &request],
+    ] {
+        let told = refused(&two.patient, words, code::REFUSED).await;
+        for part in [
+            given.as_str(),
+            "answered already",
+            "until 20",
+            "grant create",
+        ] {
+            assert!(told.contains(part), "{words:?}: {told}");
+        }
+    }
+    assert_eq!(live(&two).await, [given.clone()]);
+
+    // Of two requests the open one is answered by name, and the answered one is not in its way.
+    let again = ["request", "create", &two.owner, "--reason", "once more"];
+    say(&two.clinic, &again).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--record", &other];
+    say(&two.patient, &approve).await;
+    assert_eq!(live(&two).await.len(), 2);
+
+    // What was taken back is not given again by the same request either.
+    say(&two.patient, &["grant", "revoke", &given]).await;
+    let words = ["request", "approve", &request, "--record", &record];
+    let told = refused(&two.patient, &words, code::REFUSED).await;
+    assert!(told.contains("taken back since"), "{told}");
+    println!("ATTACK twice-1: approving a request again gives 0 consents");
+}
+
+/// An answer that is on its way is gone on with, and is still one.
+#[tokio::test]
+async fn an_answer_on_its_way_is_gone_on_with() {
+    let world = World::new(212);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    let told = try_say(&two.cut_off, &approve).await.unwrap_err();
+    assert_eq!(told.code, code::PARTIAL, "{told}");
+    let done = try_say(&two.patient, &approve).await.unwrap();
+    assert!(done.text.contains("no other consent was given"), "{done:?}");
+    assert_eq!(live(&two).await.len(), 1);
+}
+
+/// "No keeper releases a share from now on" was said while the same reader could read the record under another consent.
+#[tokio::test]
+async fn what_still_opens_the_record_is_said() {
+    let world = World::new(213);
+    let two = Two::new(&world).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--class", "7"];
+    let record = text(&say(&two.patient, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let create = ["grant", "create", "--to", "clinic"];
+    for scope in [
+        ["--record", &record].as_slice(),
+        &["--class", "7"],
+        &["--all"],
+    ] {
+        let one = [create.as_slice(), &["--record", &record, "--days", "3"]].concat();
+        let one = text(&say(&two.patient, &one).await, "/grant");
+        let other = [create.as_slice(), scope, &["--days", "9"]].concat();
+        let other = try_say(&two.patient, &other).await.unwrap();
+        let others: Vec<String> = match other.value.get("grant") {
+            Some(_) => vec![text(&other.value, "/grant")],
+            None => other.value["grants"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|id| id.as_str().unwrap().to_owned())
+                .collect(),
+        };
+        // A class or all consent says every id that it gave.
+        for id in &others {
+            assert!(other.text.contains(id.as_str()), "{}", other.text);
+        }
+        let told = try_say(&two.patient, &["grant", "revoke", &one])
+            .await
+            .unwrap();
+        let still = told.value["still"].as_array().unwrap();
+        assert!(!still.is_empty(), "{scope:?}: {}", told.text);
+        assert!(!told.text.contains("no keeper releases"), "{}", told.text);
+        for stands in still {
+            let id = text(stands, "/grant");
+            assert!(others.contains(&id), "{scope:?}");
+            assert!(
+                told.text
+                    .contains(&format!("Clinic can still read of it under {id} until 20")),
+                "{}",
+                told.text
+            );
+        }
+        assert!(told.text.contains("--contact"), "{}", told.text);
+        assert!(told.text.contains(&record), "{}", told.text);
+        // The last one ends it.
+        for (at, id) in others.iter().enumerate() {
+            let told = try_say(&two.patient, &["grant", "revoke", id])
+                .await
+                .unwrap();
+            if at + 1 == others.len() {
+                assert!(told.text.contains("no keeper releases"), "{}", told.text);
+            }
+        }
+    }
+}
+
+/// Taken back once more was said to be taken back.
+#[tokio::test]
+async fn what_was_taken_back_before_is_told_as_that() {
+    let world = World::new(214);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let create = ["grant", "create", "--to", "clinic", "--record", &record];
+    let read = text(&say(&two.patient, &create).await, "/grant");
+    let create = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &create).await;
+    let list = say(&two.patient, &["grant", "list"]).await;
+    let given = list["given"].as_array().unwrap().iter();
+    let write = given
+        .filter(|it| it["scope"] == "write")
+        .map(|it| text(it, "/id"));
+    for (id, of) in [(read, record.as_str()), (write.last().unwrap(), "write")] {
+        let first = try_say(&two.patient, &["grant", "revoke", &id])
+            .await
+            .unwrap();
+        assert_eq!(first.value["already"], false);
+        let again = try_say(&two.patient, &["grant", "revoke", &id])
+            .await
+            .unwrap();
+        assert_eq!(again.value["already"], true);
+        let at = text(&again.value, "/revokedAt");
+        for part in ["taken back already", &at, "nothing was done"] {
+            assert!(again.text.contains(part), "{}", again.text);
+        }
+        for told in [first.text, again.text] {
+            assert!(told.contains("Clinic") && told.contains(of), "{told}");
+        }
+    }
+}
+
+/// The contracts end every permission to write of an author under an address at once.
+#[tokio::test]
+async fn what_ends_with_a_permission_to_write_is_said() {
+    let world = World::new(215);
+    let two = Two::new(&world).await;
+    let create = ["grant", "create", "--to", "clinic", "--write", "--days"];
+    for days in ["30", "400"] {
+        say(&two.patient, &[create.as_slice(), &[days]].concat()).await;
+    }
+    let given = live(&two).await;
+    assert_eq!(given.len(), 2);
+    let told = try_say(&two.patient, &["grant", "revoke", &given[0]])
+        .await
+        .unwrap();
+    assert_eq!(
+        told.value["endedWithIt"],
+        Value::from(vec![given[1].clone()])
+    );
+    assert!(told.text.contains(&given[1]), "{}", told.text);
+    assert_eq!(live(&two).await, Vec::<String>::new());
+}
+
+/// Open requests of the contact went without a word.
+#[tokio::test]
+async fn a_contact_that_loses_all_loses_its_requests_and_that_is_said() {
+    let world = World::new(216);
+    let two = Two::new(&world).await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let words = ["grant", "revoke", "--contact", "clinic"];
+    let told = try_say(&two.patient, &words).await.unwrap();
+    assert_eq!(told.value["requestsDropped"], 1);
+    assert!(
+        told.text.contains("1 open requests of Clinic are dropped"),
+        "{}",
+        told.text
+    );
+    let told = try_say(&two.patient, &words).await.unwrap();
+    assert_eq!(told.value["requestsDropped"], 0);
+}
+
+/// A revocation or an erasure that waits for the node looked like nothing at all.
+#[tokio::test]
+async fn what_is_being_taken_back_or_erased_is_shown_as_that() {
+    let world = World::new(217);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let create = ["grant", "create", "--to", "clinic", "--record", &record];
+    let given = text(&say(&two.patient, &create).await, "/grant");
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &write).await;
+    let listed = say(&two.patient, &["grant", "list"]).await;
+    let ids = listed["given"].as_array().unwrap().iter();
+    for id in ids.map(|it| text(it, "/id")) {
+        let told = try_say(&two.cut_off, &["grant", "revoke", &id])
+            .await
+            .unwrap_err();
+        assert_eq!(told.code, code::PARTIAL, "{told}");
+    }
+    let list = try_say(&two.cut_off, &["grant", "list"]).await.unwrap();
+    let states = list.value["given"].as_array().unwrap().iter();
+    let states: Vec<&Value> = states.map(|it| &it["state"]).collect();
+    assert_eq!(states, ["ending", "ending"]);
+    assert!(
+        list.text.contains("being taken back (waits for the node"),
+        "{}",
+        list.text
+    );
+
+    let erase = ["record", "erase", &record, "--yes"];
+    let told = try_say(&two.cut_off, &erase).await.unwrap_err();
+    assert_eq!(told.code, code::PARTIAL, "{told}");
+    let list = try_say(&two.cut_off, &["record", "list"]).await.unwrap();
+    assert_eq!(text(&list.value, "/0/state"), "being erased");
+    assert!(list.text.contains("being erased"), "{}", list.text);
+    let shown = try_say(&two.cut_off, &["record", "show", &record])
+        .await
+        .unwrap();
+    assert!(shown.text.contains("waits for the node"), "{}", shown.text);
+    let path = two.folder.path().join("out");
+    let out = path.to_str().unwrap();
+    for words in [
+        ["record", "export", &record, "--out", out].as_slice(),
+        &create,
+        &["record", "store", &record],
+    ] {
+        let told = refused(&two.cut_off, words, code::ERASED).await;
+        assert!(told.contains("is being erased"), "{words:?}: {told}");
+    }
+    assert!(!path.exists());
+    // What comes later under a class or all consent is not delivered of it either.
+    let all = ["grant", "create", "--to", "clinic", "--all"];
+    let _ = try_say(&two.cut_off, &all).await;
+    let list = say(&two.cut_off, &["grant", "list"]).await;
+    let all = list["given"].as_array().unwrap().iter();
+    for grant in all.filter(|it| it["scope"] == "all") {
+        assert_eq!(grant["records"], serde_json::json!([]));
+    }
+
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["sync"]).await;
+    let list = say(&two.patient, &["record", "list"]).await;
+    assert_eq!(text(&list, "/0/state"), "erased");
+    let told = say(&two.patient, &["grant", "revoke", &given]).await;
+    assert_eq!(told["already"], true);
+}

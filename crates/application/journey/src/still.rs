@@ -1,0 +1,172 @@
+//! What a revocation does not end: other consents under which the same contact still reads the same, or still writes.
+
+use medibloc_consent::Scope;
+use medibloc_ledger::Call;
+use medibloc_record::{GrantId, RecordId, Timestamp};
+
+use crate::errand::errand_key;
+use crate::grant::plan::is_in;
+use crate::{GivenGrant, JourneyError, KeptRecord, Party};
+
+/// A consent that stands beside another one of the same contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillStanding {
+    /// The consent.
+    pub id: GrantId,
+    /// First second after it.
+    pub until: Timestamp,
+    /// It is on its way to the chain.
+    pub is_pending: bool,
+}
+
+impl Party {
+    /// Other consents under which the contact of this one still reads any of its records, whichever reader address they are
+    /// for: of one record, of classes, of all. Those that are being taken back are not among them.
+    ///
+    /// # Errors
+    /// If the vault or the chain fails.
+    pub async fn still_read(
+        &self,
+        id: GrantId,
+        given: &GivenGrant,
+    ) -> Result<Vec<StillStanding>, JourneyError> {
+        let now = self.chain_now().await?;
+        let records = self.covered_by(given)?;
+        let mut standing = Vec::new();
+        for (other, beside) in self.grants()? {
+            let Some(grant) = &beside.artefact.grant else {
+                continue;
+            };
+            if other == id
+                || beside.artefact.party != given.artefact.party
+                || beside.revoked
+                || grant.terms.until <= now
+                || self.is_being_revoked(other, &beside)?
+            {
+                continue;
+            }
+            let covers = self.covered_by(&beside)?;
+            if go_on_together(given, &beside) || covers.iter().any(|it| records.contains(it))
+            {
+                standing.push(StillStanding {
+                    id: other,
+                    until: grant.terms.until,
+                    is_pending: self.is_on_its_way(other)?,
+                });
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Other permissions to write that the contact of this one has, under whichever own address.
+    ///
+    /// # Errors
+    /// If the vault or the chain fails.
+    pub async fn still_write(
+        &self,
+        id: GrantId,
+        given: &GivenGrant,
+    ) -> Result<Vec<StillStanding>, JourneyError> {
+        let now = self.chain_now().await?;
+        let mut standing = Vec::new();
+        for (other, beside) in self.write_grants()? {
+            let Some(write) = beside.artefact.write else {
+                continue;
+            };
+            if other != id
+                && beside.artefact.party == given.artefact.party
+                && !beside.revoked
+                && write.until > now
+                && !self.is_write_being_revoked(&beside)?
+            {
+                standing.push(StillStanding {
+                    id: other,
+                    until: write.until,
+                    is_pending: self.is_on_its_way(other)?,
+                });
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Whether a consent was begun and is not on the chain yet, whatever of it has left.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn is_on_its_way(&self, id: GrantId) -> Result<bool, JourneyError> {
+        let key = errand_key("grant", &[id.as_bytes()]);
+        Ok(self.errand(&key)?.is_some())
+    }
+
+    /// Whether a consent to read is being taken back: the order is kept and not on the chain yet.
+    pub(crate) fn is_being_revoked(
+        &self,
+        id: GrantId,
+        given: &GivenGrant,
+    ) -> Result<bool, JourneyError> {
+        if given.revoked || self.is_to_be_given(id)? {
+            return Ok(false);
+        }
+        let key = errand_key("revoke", &[id.as_bytes()]);
+        Ok(self.errand(&key)?.is_some() || self.ends_all(given.own)?)
+    }
+
+    /// The same for a permission to write, which ends with every other one of its author under the same address.
+    pub(crate) fn is_write_being_revoked(&self, given: &GivenGrant) -> Result<bool, JourneyError> {
+        let Some(write) = given.artefact.write.filter(|_| !given.revoked) else {
+            return Ok(false);
+        };
+        let id = GrantId::derive(write.owner, write.author, write.nonce);
+        if self.is_to_be_given(id)? {
+            return Ok(false);
+        }
+        let ends = |call: &Call| matches!(call, Call::RevokeWrite { author } if *author == write.author);
+        let errands = self.errands()?;
+        let ended = errands
+            .iter()
+            .any(|errand| errand.own == given.own && ends(&errand.call));
+        Ok(ended || self.ends_all(given.own)?)
+    }
+
+    /// Own records that a consent opens, now or with the next sync.
+    fn covered_by(&self, given: &GivenGrant) -> Result<Vec<RecordId>, JourneyError> {
+        let mut records = given.artefact.records.clone();
+        let Some(grant) = &given.artefact.grant else {
+            return Ok(records);
+        };
+        for delivery in self.deliveries(grant.id)? {
+            records.extend(delivery.records);
+        }
+        if matches!(grant.terms.scope, Scope::One(_)) {
+            return Ok(records);
+        }
+        let artefact = &given.artefact;
+        let fits = |kept: &KeptRecord| {
+            kept.anchor.owner == given.own
+                && kept.is_accepted()
+                && is_in(grant.terms.scope, kept)
+                && kept.fits(
+                    artefact.sensitivity,
+                    &artefact.categories,
+                    artefact.dates.as_ref(),
+                )
+        };
+        let kept = self.records()?;
+        records.extend(kept.iter().filter(|kept| fits(kept)).map(KeptRecord::record));
+        Ok(records)
+    }
+}
+
+/// Whether two consents of one address both go on with what comes later: they meet there, even if no record is under both
+/// of them now.
+fn go_on_together(one: &GivenGrant, other: &GivenGrant) -> bool {
+    let scope = |given: &GivenGrant| given.artefact.grant.as_ref().map(|it| it.terms.scope);
+    one.own == other.own
+        && match (scope(one), scope(other)) {
+            (Some(Scope::Classes(one)), Some(Scope::Classes(other))) => one == other,
+            (Some(one), Some(other)) => {
+                !matches!(one, Scope::One(_)) && !matches!(other, Scope::One(_))
+            }
+            _ => false,
+        }
+}
