@@ -111,6 +111,8 @@ pub mod code {
     pub const PARTIAL: u8 = 9;
     /// The record was erased by its owner.
     pub const ERASED: u8 = 10;
+    /// It is there already, and was not made a second time.
+    pub const ALREADY: u8 = 11;
 }
 
 /// Why a command did not do it.

@@ -182,7 +182,8 @@ pub enum Record {
         /// The owner it is written for; none for an own record.
         #[arg(long = "for")]
         owner: Option<String>,
-        /// Its class on chain, which class grants match; 0 says nothing.
+        /// Its class on chain, 0 to 63, which everybody sees and consents to classes match (`grant create --class`). The numbers
+        /// have no meaning of their own: agree on some with who writes for you. 0 says nothing and no class covers it.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..64))]
         class: u8,
         /// The record that it corrects, of the same owner (the begin of its id is enough).
@@ -277,10 +278,11 @@ pub enum Grant {
     Create(CreateGrant),
     /// Lists consents given and held.
     List,
-    /// Takes back one consent, all of one contact, or everything.
+    /// Takes back one consent, all of one contact, or everything. One to write ends all that this contact has to write for
+    /// the address; --contact drops what it asked for, too.
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["grant", "contact", "everything"])))]
     Revoke {
         /// The consent, to read or to write (the begin of its id is enough).
-        #[arg(required_unless_present_any = ["everything", "contact"])]
         grant: Option<String>,
         /// Takes back everything that this contact was given: its name or the begin of its address.
         #[arg(long, conflicts_with = "grant")]
@@ -337,7 +339,8 @@ pub struct Scope {
     /// One record (the begin of its id is enough).
     #[arg(long, group = "which")]
     pub record: Option<String>,
-    /// All records whose class on chain is one of these numbers, those that come later too.
+    /// All records whose class on chain is one of these numbers, those that come later too. It is the number that `record
+    /// import --class` gave, 1 to 63; `record show` tells a record's. The numbers have no meaning of their own.
     #[arg(long = "class", id = "classes", group = "which", value_parser = clap::value_parser!(u8).range(1..64))]
     pub classes: Vec<u8>,
     /// All records, those that come later too.

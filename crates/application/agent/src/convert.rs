@@ -156,13 +156,38 @@ pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
             "it is {other}; C-CDA (XML) and bundles of FHIR R4 (JSON) are read: get the document in one of them from its source"
         )));
     }
-    let format = FORMATS
-        .into_iter()
-        .find(|format| format.sniff(&bytes))
-        .unwrap_or(&Cda);
+    if is_wide(&bytes) {
+        return Err(unreadable(
+            "it is UTF-16 without the mark that says so; save it as UTF-8".into(),
+        ));
+    }
+    // Whatever is broken of it, JSON is no XML: its own reader says what.
+    let format: &dyn Format = match first_of(&bytes) {
+        Some(b'{' | b'[') => &FhirJson,
+        _ => FORMATS
+            .into_iter()
+            .find(|format| format.sniff(&bytes))
+            .unwrap_or(&Cda),
+    };
     format.read(&bytes).map_err(|error: FormatError| {
         Problem::new(code::INPUT, format!("{}: {error}", path.display()))
     })
+}
+
+/// The first byte of a text that is no blank and no byte order mark.
+fn first_of(bytes: &[u8]) -> Option<u8> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start().first().copied()
+}
+
+/// Whether it begins as XML or JSON does in UTF-16, two bytes a sign, and has no mark: each second byte is zero.
+fn is_wide(bytes: &[u8]) -> bool {
+    let begins = |even: usize| {
+        let sign = bytes.get(even).copied();
+        let zero = bytes.get(1 - even).copied();
+        matches!(sign, Some(b'<' | b'{' | b'[' | b' ' | b'\r' | b'\n')) && zero == Some(0)
+    };
+    begins(0) || begins(1)
 }
 
 /// What else a file is, by its mark: advice for a broken document would mislead whoever gave another kind of file.

@@ -224,7 +224,10 @@ async fn the_journey_by_commands() {
     let proofs = folder.path().join("proofs");
     let audit = say(&patient, &["audit", "--proofs", proofs.to_str().unwrap()]).await;
     let proof = text(&audit, "/proofs/0");
-    let proved = say(bit, &["verify", &proof]).await;
+    let proved = try_say(bit, &["verify", &proof]).await.unwrap();
+    assert!(!proved.text.contains("1970"), "{}", proved.text);
+    assert!(proved.text.contains(", until 20"), "{}", proved.text);
+    let proved = proved.value;
     assert_eq!(
         (
             &proved["reader"],
@@ -502,12 +505,34 @@ async fn foreign_and_cut_off_input_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("input");
     let whole = std::fs::read(document()).unwrap();
-    for bytes in [b"%PDF-1.7".as_slice(), b"", &whole[..whole.len() / 2]] {
+    let wide = |swap: bool| {
+        let text = String::from_utf8_lossy(&whole);
+        let units = text.encode_utf16();
+        units
+            .flat_map(|unit| match swap {
+                true => unit.to_be_bytes(),
+                false => unit.to_le_bytes(),
+            })
+            .collect::<Vec<u8>>()
+    };
+    for (bytes, told) in [
+        (b"%PDF-1.7".as_slice(), "a PDF"),
+        (b"", "empty"),
+        (&whole[..whole.len() / 2], "get the whole document again"),
+        (b"{", "get the whole document again"),
+        (b" {\"resource\": 1}", "FHIR"),
+        (b"[1, 2]", "FHIR"),
+        (&wide(false), "UTF-16 without the mark"),
+        (&wide(true), "UTF-16 without the mark"),
+    ] {
         std::fs::write(&file, bytes).unwrap();
-        assert_eq!(
-            refused(&patient, &["record", "import", file.to_str().unwrap()]).await,
-            code::INPUT
-        );
+        let import = ["record", "import", file.to_str().unwrap()];
+        let problem = try_say(&patient, &import).await.unwrap_err();
+        assert_eq!(problem.code, code::INPUT, "{problem}");
+        assert!(problem.message.contains(told), "{told}: {problem}");
+        // JSON is never told as broken XML.
+        let is_json = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
+        assert!(!is_json || !problem.message.contains("XML"), "{problem}");
     }
     assert_eq!(
         refused(&patient, &["record", "import", "/no/such/file"]).await,

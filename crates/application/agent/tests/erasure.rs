@@ -391,7 +391,7 @@ async fn the_same_document_is_written_twice_only_if_that_is_said() {
     let file = document();
     let import = ["record", "import", file.to_str().unwrap()];
     let problem = try_say(patient, &import).await.unwrap_err();
-    assert_eq!(problem.code, code::USAGE);
+    assert_eq!(problem.code, code::ALREADY);
     let said = problem.message;
     assert!(said.contains(record) && said.contains("--again"), "{said}");
     // For somebody else it is another document.

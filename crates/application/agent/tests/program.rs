@@ -647,7 +647,9 @@ fn a_wrong_command_line_is_json_and_a_missing_home_needs_no_passphrase() {
     let place = Place::new();
     let (code, told) = place.refused("home", "passphrase", &["grant", "revoke"]);
     assert_eq!(code, 2);
-    assert!(told.contains("Usage"), "{told}");
+    for part in ["Usage", "GRANT", "--contact", "--everything"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     for words in [["status"].as_slice(), &["sync"], &["serve"]] {
         let (code, told) = place.refused("nowhere", "no-such-file", words);
         assert_eq!(code, 1, "{told}");

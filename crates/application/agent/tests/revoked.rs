@@ -284,3 +284,28 @@ async fn what_is_being_taken_back_or_erased_is_shown_as_that() {
     let told = say(&two.patient, &["grant", "revoke", &given]).await;
     assert_eq!(told["already"], true);
 }
+
+/// A list said `classes: 1 records now`, and nothing which.
+#[tokio::test]
+async fn a_consent_to_classes_names_their_numbers() {
+    let world = World::new(218);
+    let two = Two::new(&world).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--class", "7"];
+    let record = text(&say(&two.patient, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let shown = try_say(&two.patient, &["record", "show", &record]).await;
+    assert!(shown.unwrap().text.contains("class 7"));
+    let create = [
+        "grant", "create", "--to", "clinic", "--class", "7", "--class", "9",
+    ];
+    let given = try_say(&two.patient, &create).await.unwrap();
+    assert!(given.text.contains("of class 7, 9 until"), "{}", given.text);
+    let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
+    assert!(
+        list.text.contains("class 7, 9: 1 records now"),
+        "{}",
+        list.text
+    );
+    assert_eq!(list.value["given"][0]["classes"], serde_json::json!([7, 9]));
+}

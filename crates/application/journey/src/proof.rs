@@ -559,12 +559,16 @@ pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
     lines.line(
         "time",
         grant.terms.from <= at && at < grant.terms.until,
-        format!(
-            "{}, within {} to {}",
-            Moment(at),
-            Moment(grant.terms.from),
-            Moment(grant.terms.until)
-        ),
+        match grant.terms.from {
+            // What no consent of this program says: it begins with its block.
+            Timestamp(0) => format!("{}, until {}", Moment(at), Moment(grant.terms.until)),
+            from => format!(
+                "{}, within {} to {}",
+                Moment(at),
+                Moment(from),
+                Moment(grant.terms.until)
+            ),
+        },
     );
     check_reader(file, &grant, authority, lines);
     report

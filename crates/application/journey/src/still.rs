@@ -46,8 +46,7 @@ impl Party {
                 continue;
             }
             let covers = self.covered_by(&beside)?;
-            if go_on_together(given, &beside) || covers.iter().any(|it| records.contains(it))
-            {
+            if go_on_together(given, &beside) || covers.iter().any(|it| records.contains(it)) {
                 standing.push(StillStanding {
                     id: other,
                     until: grant.terms.until,
@@ -120,7 +119,8 @@ impl Party {
         if self.is_to_be_given(id)? {
             return Ok(false);
         }
-        let ends = |call: &Call| matches!(call, Call::RevokeWrite { author } if *author == write.author);
+        let ends =
+            |call: &Call| matches!(call, Call::RevokeWrite { author } if *author == write.author);
         let errands = self.errands()?;
         let ended = errands
             .iter()
@@ -152,7 +152,11 @@ impl Party {
                 )
         };
         let kept = self.records()?;
-        records.extend(kept.iter().filter(|kept| fits(kept)).map(KeptRecord::record));
+        records.extend(
+            kept.iter()
+                .filter(|kept| fits(kept))
+                .map(KeptRecord::record),
+        );
         Ok(records)
     }
 }

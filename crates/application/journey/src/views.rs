@@ -92,6 +92,8 @@ pub struct GrantView {
     pub name: String,
     /// `one`, `classes`, `all`, or `write`.
     pub scope: String,
+    /// Numbers of the classes, if it is for some.
+    pub classes: Vec<u8>,
     /// Records whose keys were given.
     pub records: Vec<String>,
     /// What for.
@@ -212,6 +214,13 @@ fn word<T: Serialize>(value: &T) -> String {
     }
 }
 
+fn classes_of(scope: Scope) -> Vec<u8> {
+    match scope {
+        Scope::Classes(classes) => classes.numbers().collect(),
+        _ => Vec::new(),
+    }
+}
+
 const fn scope_word(scope: Scope) -> &'static str {
     match scope {
         Scope::One(_) => "one",
@@ -308,6 +317,7 @@ impl Party {
                 id: grant.id.to_string(),
                 name: self.name_of_reader(grant.reader)?,
                 scope: scope_word(terms.scope).into(),
+                classes: classes_of(terms.scope),
                 records: ids(&records),
                 purpose: "unknown".into(),
                 reason: "nobody has its object any more; this is what the chain says".into(),
@@ -329,6 +339,7 @@ impl Party {
                 id: id.to_string(),
                 name: given.artefact.name,
                 scope: "write".into(),
+                classes: Vec::new(),
                 records: Vec::new(),
                 purpose: word(&given.artefact.purpose),
                 reason: given.artefact.reason,
@@ -527,6 +538,7 @@ fn view_of(
         id: grant.id.to_string(),
         name: given.artefact.name.clone(),
         scope: scope_word(grant.terms.scope).into(),
+        classes: classes_of(grant.terms.scope),
         records: ids(records),
         purpose: word(&given.artefact.purpose),
         reason: given.artefact.reason.clone(),

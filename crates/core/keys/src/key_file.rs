@@ -55,14 +55,14 @@ pub enum KeyFileError {
     },
     /// Cut or too long.
     #[error(
-        "the key file has {got} bytes instead of 152; it was cut or appended to: take a copy of it, or restore from the phrase"
+        "the key file has {got} bytes instead of 152; it was cut or appended to; put a backup in its place, or restore from the phrase"
     )]
     Length {
         /// Its bytes.
         got: usize,
     },
     /// Bytes that are not those that were written.
-    #[error("the key file is damaged; take a copy of it, or restore from the phrase")]
+    #[error("the key file is damaged; put a backup in its place, or restore from the phrase")]
     Damaged,
     /// Costs out of bounds.
     #[error(
@@ -394,6 +394,10 @@ mod tests {
             error(&[&good[..], &[0]].concat()),
             KeyFileError::Length { got: LENGTH + 1 }
         );
+        for wrong in [KeyFileError::Damaged, KeyFileError::Length { got: 1 }] {
+            let told = wrong.to_string();
+            assert!(told.contains("put a backup in its place"), "{told}");
+        }
     }
 
     /// Somebody who changes the file can make its check fit, but not open it or make it costly.

@@ -35,6 +35,11 @@ impl ClassSet {
     pub const fn contains(self, class: ClassId) -> bool {
         class.0 != 0 && class.0 < 64 && self.0 >> class.0 & 1 == 1
     }
+
+    /// Numbers of the classes, the smallest first.
+    pub fn numbers(self) -> impl Iterator<Item = u8> {
+        (0..64).filter(move |number| self.contains(ClassId(*number)))
+    }
 }
 
 /// A set of kinds.

@@ -62,7 +62,10 @@ pub(super) fn refused(request: &PendingRequest, answers: &[(GrantId, GivenGrant)
             let terms = &given.artefact.grant.as_ref()?.terms;
             let what = match terms.scope {
                 Given::One(record) => format!("record {record}"),
-                Given::Classes(_) => "records of some classes".into(),
+                Given::Classes(classes) => {
+                    let classes: Vec<u8> = classes.numbers().collect();
+                    format!("records of class {}", grant::numbers(&classes))
+                }
                 Given::All => "all records".into(),
             };
             let how = if given.revoked {

@@ -161,8 +161,11 @@ pub(super) async fn approve(
         format!(
             "{name} may read {} until {at}, those that come later too; {} consents{more}{when}{}",
             match extent {
-                Extent::All => "all your records",
-                Extent::Classes(_) => "your records of these classes",
+                Extent::All => "all your records".to_owned(),
+                Extent::Classes(classes) => {
+                    let classes: Vec<u8> = classes.numbers().collect();
+                    format!("your records of class {}", numbers(&classes))
+                }
             },
             grants.len(),
             ids(&grants),
@@ -264,10 +267,16 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     ))
 }
 
+/// Classes as people read them.
+pub(super) fn numbers(classes: &[u8]) -> String {
+    let classes: Vec<String> = classes.iter().map(u8::to_string).collect();
+    classes.join(", ")
+}
+
 /// For programs: times as everywhere in `--json`.
 fn value(view: &GrantView) -> serde_json::Value {
     json!({
-        "id": view.id, "name": view.name, "scope": view.scope, "records": view.records, "purpose": view.purpose,
+        "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": view.records, "purpose": view.purpose,
         "reason": view.reason, "from": find::moment(Timestamp(view.from)), "until": find::moment(Timestamp(view.until)),
         "state": view.state, "purged": view.purged, "files_kept": view.files_kept,
     })
@@ -277,6 +286,11 @@ fn line(view: &GrantView, whom: &str) -> String {
     let what = match view.scope.as_str() {
         "write" => "may write".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
+        "classes" => format!(
+            "may read class {}: {} records now",
+            numbers(&view.classes),
+            view.records.len()
+        ),
         scope => format!("may read {scope}: {} records now", view.records.len()),
     };
     let state = match view.state {

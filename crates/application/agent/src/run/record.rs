@@ -162,7 +162,7 @@ fn must_be_new(party: &Party, owner: Option<AccountId>, draft: &Draft) -> Result
     match party.written_before(owner, &original)? {
         None => Ok(()),
         Some(record) => Err(Problem::new(
-            code::USAGE,
+            code::ALREADY,
             format!(
                 "this very document is record {record} of that owner already; nothing was written. `--again` writes it as \
                  another record"
@@ -385,7 +385,7 @@ fn value(party: &Party, kept: &KeptRecord) -> Result<Value, Problem> {
     Ok(json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
-        "kind": kept.anchor.kind, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
+        "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
         "authoredAt": manifest.map(|manifest| find::moment(manifest.times.authored_at)),
@@ -431,6 +431,10 @@ fn shown(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
             None => state.to_owned(),
         },
         format!("author {}", kept.anchor.author),
+        match kept.anchor.class {
+            ClassId::UNDISCLOSED => "class 0: no consent to classes covers it".into(),
+            class => format!("class {}", class.0),
+        },
     ];
     if kept.retracted {
         lines.push("the author has taken it back; it stays yours".into());

@@ -109,7 +109,11 @@ fn covered(party: &Party, given: &GivenGrant) -> String {
         Some(Scope::One(record)) => {
             name::described(party, record).unwrap_or_else(|_| format!("record {record}"))
         }
-        Some(Scope::Classes(_)) => format!("the records of some classes under {}", given.own),
+        Some(Scope::Classes(classes)) => {
+            let classes: Vec<u8> = classes.numbers().collect();
+            let classes = super::grant::numbers(&classes);
+            format!("the records of class {classes} under {}", given.own)
+        }
         _ => format!("all records under {}", given.own),
     }
 }
