@@ -119,7 +119,7 @@ async fn own_account(party: &Party) -> Result<AccountId, Problem> {
                 "{told}: `medibloc account show --json` lists them; none of them holds a record"
             )
         } else {
-            format!("{told}: {holding}")
+            format!("{told} (`medibloc account show --json` lists all): {holding}")
         },
     ))
 }
