@@ -287,13 +287,18 @@ pub enum Grant {
         /// Takes back everything that this contact was given: its name or the begin of its address.
         #[arg(long, conflicts_with = "grant")]
         contact: Option<String>,
-        /// Takes back every consent: one address at once, the others within the hour.
+        /// Takes back every consent, at once: all addresses that gave one act, which shows that they belong together.
         #[arg(long, conflicts_with_all = ["grant", "contact"])]
         everything: bool,
-        /// With --everything: all addresses at once, which shows that they belong together.
-        #[arg(long, requires = "everything")]
+        /// With --everything: at once, as it is without it.
+        #[arg(long, requires = "everything", hide = true)]
         #[serde(default)]
         now: bool,
+        /// With --everything: one address at once, the others within the hour, so that nobody sees that they belong
+        /// together; says who can read and write until when.
+        #[arg(long, requires = "everything", conflicts_with = "now")]
+        #[serde(default)]
+        later: bool,
     },
 }
 

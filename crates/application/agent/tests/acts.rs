@@ -72,11 +72,7 @@ async fn acts_that_this_device_did_not_make_are_told_everywhere_until_they_are_s
         let answer = say(&person, words).await;
         assert_eq!(count(&answer), 1, "{words:?}");
         assert!(answer.text.contains(what), "{}", answer.text);
-        for next in [
-            "account acts --mine",
-            "revoke --everything --now",
-            "a new phrase",
-        ] {
+        for next in ["account acts --mine", "revoke --everything", "a new phrase"] {
             assert!(answer.text.contains(next), "{words:?}: {}", answer.text);
         }
         assert_eq!(

@@ -190,7 +190,7 @@ async fn consents_that_are_held_back_are_neither_given_nor_planned() {
 
 /// Newcomer N10: spare registrations were counted as revocations, and their days told as the hour.
 #[tokio::test]
-async fn taking_back_everything_counts_revocations_alone() {
+async fn taking_back_everything_later_counts_revocations_alone_and_names_who_still_may() {
     let world = World::new(94);
     let patient = party(&world, 1, Role::Person, Pace::PERSON);
     let revoke = ["grant", "revoke", "--everything"];
@@ -207,27 +207,92 @@ async fn taking_back_everything_counts_revocations_alone() {
         say(&patient, &words).await;
     }
     assert!(!patient.planned().unwrap().is_empty(), "spare addresses");
+    let later = [revoke.as_slice(), &["--later"]].concat();
     let (told, now) = (
-        try_say(&patient, &revoke).await.unwrap(),
+        try_say(&patient, &later).await.unwrap(),
         world.ports().clock.now(),
     );
     assert_eq!(told.value["waiting"], 2, "{}", told.text);
-    assert!(told.text.contains("2 more do so"), "{}", told.text);
-    let last = patient.planned_of(&Sooner::Revocations).unwrap();
-    let last = last.last().unwrap().due;
+    assert!(told.text.contains("2 of your addresses"), "{}", told.text);
+    assert!(!told.text.contains("every consent is taken back"));
+    let planned = patient.planned_of(&Sooner::Revocations).unwrap();
+    let last = planned.last().unwrap().due;
     assert!(last.since(now) <= 3_600);
-    let last = jiff::Timestamp::from_second(i64::try_from(last.0).unwrap()).unwrap();
-    assert!(told.text.contains(&last.to_string()), "{}", told.text);
+    let last = moment(last);
+    assert!(told.text.contains(&last), "{}", told.text);
+    // Whoever can still write is named, with the time; nobody else is.
+    let live: Vec<String> = say(&patient, &["grant", "list"]).await["given"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|given| given["state"] == "ending")
+        .map(|given| text(given, "/name"))
+        .collect();
+    assert_eq!(live.len(), 2);
+    for name in ["Hana", "Bit", "Cedar"] {
+        let line = format!("{name} may write until ");
+        let is_live = live.iter().any(|live| live == name);
+        assert_eq!(told.text.contains(&line), is_live, "{name}: {}", told.text);
+    }
+    let still = told.value["still"].as_array().unwrap();
+    assert_eq!(still.len(), 2);
+    assert_eq!(text(&still[1], "/until"), last);
     world.pass(3_600);
     say(&patient, &["sync"]).await;
-    let now = [revoke.as_slice(), &["--now"]].concat();
-    let told = try_say(&patient, &now).await.unwrap();
-    assert_eq!(told.value["waiting"], 0);
-    assert!(
-        told.text.contains("nothing is to be taken back"),
-        "{}",
-        told.text
-    );
+    for words in [
+        later.as_slice(),
+        &revoke,
+        &[revoke.as_slice(), &["--now"]].concat(),
+    ] {
+        let told = try_say(&patient, words).await.unwrap();
+        assert_eq!(told.value["waiting"], 0);
+        assert!(
+            told.text.contains("nothing is to be taken back"),
+            "{}",
+            told.text
+        );
+    }
+}
+
+fn moment(at: medibloc_record::Timestamp) -> String {
+    let at = jiff::Timestamp::from_second(i64::try_from(at.0).unwrap()).unwrap();
+    at.to_string()
+}
+
+/// Newcomer: "one address has taken back everything" was said of an address that had given nothing, while all stood.
+#[tokio::test]
+async fn taking_back_everything_is_done_when_it_says_so() {
+    for seed in [111, 112, 113] {
+        let world = World::new(seed);
+        let patient = party(&world, 1, Role::Person, Pace::PERSON);
+        let mut owners = Vec::new();
+        for (seed, name) in [(2, "Hana"), (3, "Bit"), (4, "Cedar"), (5, "Dana")] {
+            let (_, owner) = clinic(&world, &patient, seed, name).await;
+            owners.push(owner);
+        }
+        // Only one of four gave anything.
+        let words = ["grant", "create", "--to", "Cedar", "--write", "--now"];
+        say(&patient, &words).await;
+        let revoke = ["grant", "revoke", "--everything"];
+        let told = try_say(&patient, &revoke).await.unwrap();
+        assert_eq!(told.value["waiting"], 0, "{}", told.text);
+        assert!(
+            told.text.starts_with("every consent is taken back"),
+            "{}",
+            told.text
+        );
+        let blocks = world.ledger.events(0, u32::MAX).await.unwrap();
+        let events = blocks.iter().flat_map(|block| &block.events);
+        let ended: Vec<String> = events
+            .filter_map(|event| match event {
+                Event::AllRevoked { owner } => Some(owner.to_string()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ended, owners[2..3], "the one with the consent, no other");
+        let given = say(&patient, &["grant", "list"]).await;
+        assert_eq!(text(&given, "/given/0/state"), "revoked");
+    }
 }
 
 /// What no pace puts off links as much as what goes in haste: it is said before it is signed.

@@ -151,6 +151,7 @@ pub use proof::{
 pub use reach::{Reach, Shares};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
+pub use revoke::StillGiven;
 pub use still::StillStanding;
 pub use sync::SyncReport;
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};

@@ -262,6 +262,12 @@ impl Party {
         }
     }
 
+    /// Events that wait to be taken.
+    pub(crate) fn missed_events(&self) -> Result<Vec<Event>, JourneyError> {
+        let rows: Vec<Missed> = self.rows(table::MISSED)?;
+        Ok(rows.into_iter().map(|missed| missed.event).collect())
+    }
+
     /// Tries missed events again, in turn over who caused them; tells those that still wait.
     pub(crate) async fn resume_missed(
         &self,

@@ -8,9 +8,13 @@ use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::plan::{Plan, forget_plan};
 use crate::mail::Message;
 use crate::outbox::Outgoing;
-use crate::party::{AddressUse, OwnAddress, table};
+use crate::party::table;
 use crate::ports::Change;
 use crate::{GivenGrant, JourneyError, Party};
+
+mod everything;
+
+pub use everything::StillGiven;
 
 /// The key of the errand that takes back everything of an own address.
 fn all_key(own: AccountId) -> [u8; 32] {
@@ -164,48 +168,6 @@ impl Party {
         ended
     }
 
-    /// Ends every grant and write grant of every own address, each address with one call: one now, the others at
-    /// random times of the pace's next hour, in random order ([`Party::bring_forward`] sends them now).
-    pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
-        // First what would grant again.
-        let plans = self.rows::<Plan>(table::PLANS)?;
-        let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
-        let mut over: Vec<Change> = over.collect();
-        over.extend(self.drop_planned(|_| true)?);
-        self.ports.vault.apply(over)?;
-        let spare: Vec<OwnAddress> = self.rows(table::RESERVED)?;
-        let mut owning = self.addresses()?;
-        owning.retain(|own| {
-            !matches!(own.purpose, AddressUse::Reader { .. })
-                && spare.iter().all(|spare| spare.address != own.address)
-        });
-        owning.sort_by_cached_key(|own| (self.spread_key(), own.index));
-        let (mut due, mut ended) = (None, Ok(()));
-        for own in owning {
-            let key = all_key(own.id());
-            if self.errand(&key)?.is_some() {
-                ended = ended.and(self.finish(&key).await);
-                continue;
-            }
-            let given = |given: &GivenGrant| given.own == own.id() && !given.revoked;
-            let mut luggage = Luggage::default();
-            for (id, grant) in self.grants()? {
-                if given(&grant) {
-                    luggage.letters.extend(self.ended_letter(id, &grant).await?);
-                    luggage.rows.extend(end_of_plan(&grant));
-                }
-            }
-            // Also where nothing is known to be live: another device may have given it.
-            let what = "revocation of everything".to_owned();
-            let begun = self.begin_at(due, key, what, own.id(), Call::RevokeAll, luggage);
-            // It is kept, and keeps no other address from its order.
-            ended = ended.and(begun.await);
-            let within = self.ports.pace.revoke_within;
-            due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
-        }
-        ended
-    }
-
     /// Whether everything that an own address gave is about to be taken back, in an errand that has not ended.
     pub(crate) fn ends_all(&self, own: AccountId) -> Result<bool, JourneyError> {
         Ok(self.errand(&all_key(own))?.is_some())
@@ -230,14 +192,6 @@ impl Party {
         match self.errand(&all_key(errand.own))? {
             Some(order) => Box::pin(self.go_on(order)).await.map(drop),
             None => Ok(()),
-        }
-    }
-
-    /// Sorts in random order, or not at all if nothing is put off.
-    fn spread_key(&self) -> u64 {
-        match self.ports.pace.revoke_within {
-            0 => 0,
-            _ => self.ports.draw(),
         }
     }
 

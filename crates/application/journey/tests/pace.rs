@@ -116,6 +116,19 @@ impl Story {
         given.await.unwrap().grants
     }
 
+    /// Who took back everything, and when.
+    async fn ended(&self) -> Vec<(AccountId, u64)> {
+        let blocks = self.world.ledger.events(0, u32::MAX).await.unwrap();
+        let events = blocks
+            .iter()
+            .flat_map(|block| block.events.iter().map(move |event| (block.time.0, event)));
+        let owners = events.filter_map(|(at, event)| match event {
+            Event::AllRevoked { owner } => Some((*owner, at)),
+            _ => None,
+        });
+        owners.collect()
+    }
+
     /// Times of events that fit.
     async fn times(&self, fits: impl Fn(&Event) -> bool) -> Vec<u64> {
         let blocks = self.world.ledger.events(0, u32::MAX).await.unwrap();
@@ -302,26 +315,122 @@ async fn neighbouring_addresses_act_in_different_halves_of_the_day() {
     assert!(phases.count() > 0, "{halves:?}");
 }
 
+/// Newcomer: the one address that acted at once had given nothing, and those that had waited, for ever without a sync.
 #[tokio::test]
-async fn revoking_everything_starts_now_and_ends_within_the_hour() {
+async fn revoking_everything_ends_all_that_stands_at_once_and_nothing_else_acts() {
+    let story = Story::new(7).await;
+    let records = story.write().await;
+    story.live(&[], 3 * DAY).await;
+    let patient = &story.patient;
+    // A pseudonym that gave nothing, one whose consent ended, and one that only plans.
+    let request = story.request().await;
+    let write = patient.write_grants().unwrap();
+    let of = |index: usize| {
+        let mut of = write.iter();
+        of.find(|(_, given)| given.own == story.hospitals[index].1)
+            .unwrap()
+            .0
+    };
+    patient.revoke_write(of(1)).await.unwrap();
+    patient.revoke_write(of(2)).await.unwrap();
+    let until = request.request.until;
+    patient.approve(&request, records[2], until).await.unwrap();
+    patient.revoke_everything().await.unwrap();
+    let ended = story.ended().await;
+    assert_eq!(ended, [(story.hospitals[0].1, story.now().0)]);
+    assert_eq!(patient.grants().unwrap(), [], "what was planned is gone");
+    assert_eq!(patient.still_given().unwrap(), []);
+    // Again: nothing stands, so nothing is shown.
+    patient.revoke_everything().await.unwrap();
+    assert_eq!(story.ended().await.len(), 1);
+
+    // All that stand, read and write, without any sync.
+    let story = Story::new(8).await;
+    story.patient.revoke_everything().await.unwrap();
+    let now = story.now().0;
+    let owners: BTreeSet<_> = story.hospitals.iter().map(|(_, own)| (*own, now)).collect();
+    assert_eq!(
+        story.ended().await.into_iter().collect::<BTreeSet<_>>(),
+        owners
+    );
+    let given = story.patient.write_grants().unwrap();
+    assert!(given.iter().all(|(_, given)| given.revoked), "{given:?}");
+}
+
+/// What another device of the phrase, or a thief, gave since the last sync ends, too.
+#[tokio::test]
+async fn revoking_everything_ends_what_another_device_gave() {
+    let story = Story::new(13).await;
+    let records = story.write().await;
+    story.live(&[], 3 * DAY).await;
+    let patient = &story.patient;
+    for (id, _) in patient.write_grants().unwrap() {
+        patient.revoke_write(id).await.unwrap();
+    }
+    let request = story.request().await;
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let (other, _) = Party::restore(&phrase, Role::Person, story.world.ports())
+        .await
+        .unwrap();
+    let until = request.request.until;
+    let grant = other.approve(&request, records[1], until).await.unwrap();
+    patient.revoke_everything().await.unwrap();
+    let owners: Vec<_> = story
+        .ended()
+        .await
+        .into_iter()
+        .map(|(own, _)| own)
+        .collect();
+    assert_eq!(owners, [story.hospitals[1].1]);
+    let (_, given) = other.grants().unwrap().pop().unwrap();
+    let grant_on_chain = given.artefact.grant.unwrap();
+    assert_eq!(grant_on_chain.id, grant);
+    let facts = story.world.ports().facts;
+    assert!(facts.grant(&grant_on_chain).await.unwrap().revoked);
+}
+
+#[tokio::test]
+async fn revoking_everything_later_starts_now_ends_within_the_hour_and_names_who_still_has_something()
+ {
     let story = Story::new(7).await;
     story.write().await;
     let before = story.now().0;
-    story.patient.revoke_everything().await.unwrap();
-    let revoked = |event: &Event| matches!(event, Event::AllRevoked { .. });
-    assert_eq!(story.times(revoked).await.len(), 1, "one goes at once");
+    story.patient.revoke_everything_later().await.unwrap();
+    assert_eq!(story.ended().await.len(), 1, "one goes at once");
     let sooner = Sooner::Revocations;
     let told = story.patient.haste(&sooner).unwrap();
     assert_eq!(told, [Haste::Together { addresses: 2 }]);
+    let planned = story.patient.planned_of(&sooner).unwrap();
+    let still = story.patient.still_given().unwrap();
+    let times: Vec<_> = still.iter().map(|it| it.until).collect();
+    let due: Vec<_> = planned.iter().map(|it| it.due).collect();
+    assert_eq!(times, due);
+    let first = story.ended().await[0].0;
+    let mut names: Vec<_> = still.iter().map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    let mut others = Vec::new();
+    for (number, (_, own)) in story.hospitals.iter().enumerate() {
+        if *own != first {
+            others.push(format!("Hospital {number}"));
+        }
+    }
+    assert_eq!(names, others);
+    assert!(still.iter().all(|it| it.writes));
     story.live(&[], HOUR + 30 * MINUTE).await;
-    let times = story.times(revoked).await;
-    assert_eq!(times.len(), 3);
-    assert!(times.iter().all(|at| at - before <= HOUR + 30 * MINUTE));
-    // At once if the person says so.
+    let ended = story.ended().await;
+    assert_eq!(ended.len(), 3);
+    assert!(
+        ended
+            .iter()
+            .all(|(_, at)| at - before <= HOUR + 30 * MINUTE)
+    );
+    assert_eq!(story.patient.still_given().unwrap(), []);
+    // Who does not want to wait says it without.
     let story = Story::new(8).await;
+    story.patient.revoke_everything_later().await.unwrap();
     story.patient.revoke_everything().await.unwrap();
-    story.patient.bring_forward(&sooner).await.unwrap();
-    assert_eq!(story.times(revoked).await, [story.now().0; 3]);
+    let times: Vec<_> = story.ended().await.into_iter().map(|(_, at)| at).collect();
+    assert_eq!(times, [story.now().0; 3]);
 }
 
 /// Newcomer N3: the planned revocation of everything of an address also ended consents that were given after the order.
@@ -344,7 +453,7 @@ async fn an_order_to_take_back_everything_ends_what_stood_then_and_nothing_newer
         let old = give().await;
         let sooner = Sooner::Grants(old.clone());
         patient.bring_forward(&sooner).await.unwrap();
-        patient.revoke_everything().await.unwrap();
+        patient.revoke_everything_later().await.unwrap();
         let waiting = patient.planned_of(&Sooner::Revocations).unwrap();
         assert_eq!(waiting.len(), 2, "one went at once");
         let new = give().await;

@@ -12,7 +12,7 @@ const SHOWN: usize = 5;
 /// What to do about acts that this device did not make.
 pub(super) const WHAT_TO_DO: &str = "if another device of yours did it, or a home of this phrase that this one took the place of, \
 say so: `medibloc account acts --mine`. If you have no other device, your phrase is known to somebody: take back what was \
-given (`medibloc grant revoke --everything --now`), export your records, and begin anew with a new phrase in a new home; a \
+given (`medibloc grant revoke --everything`), export your records, and begin anew with a new phrase in a new home; a \
 provider has its authority suspend the account at once";
 
 pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {

@@ -30,9 +30,9 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
         Grant::List => list(party).await,
         Grant::Revoke {
             everything: true,
-            now,
+            later,
             ..
-        } => revoke::everything(party, *now).await,
+        } => revoke::everything(party, *later).await,
         Grant::Revoke {
             contact: Some(contact),
             ..

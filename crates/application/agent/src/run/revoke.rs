@@ -186,7 +186,7 @@ pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Proble
 }
 
 /// Everything of everybody.
-pub(super) async fn everything(party: &Party, now: bool) -> Result<Answer, Problem> {
+pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Problem> {
     let given = party.given_views().await?;
     let stands = |view: &GrantView| {
         matches!(
@@ -195,33 +195,42 @@ pub(super) async fn everything(party: &Party, now: bool) -> Result<Answer, Probl
         )
     };
     let standing = given.iter().filter(|view| stands(view)).count();
-    party.revoke_everything().await?;
-    if now {
-        party.bring_forward(&Sooner::Revocations).await?;
+    if later {
+        party.revoke_everything_later().await?;
+    } else {
+        party.revoke_everything().await?;
     }
-    let planned = party.planned_of(&Sooner::Revocations)?;
+    let (planned, still) = (
+        party.planned_of(&Sooner::Revocations)?,
+        party.still_given()?,
+    );
     let text = match planned.last() {
         None if standing == 0 => {
             "nothing is to be taken back: no consent stands that this home knows of".to_owned()
         }
-        None => "every consent is taken back".to_owned(),
-        Some(last) if standing == 0 => format!(
-            "nothing is to be taken back: no consent stands that this home knows of; in case another device gave one, the \
-             chain is told all the same, for {} more of your addresses one by one until {}",
-            planned.len(),
-            find::moment(last.due)
-        ),
-        Some(last) => format!(
-            "one address has taken back everything; {} more do so one by one until {}, so that nobody sees that they \
-             belong together; keep `medibloc serve` running or run `medibloc sync` then; `--everything --now` does it \
-             at once",
-            planned.len(),
-            find::moment(last.due)
-        ),
+        None => "every consent is taken back; no keeper releases a share, and nothing that is written counts, from now on"
+            .to_owned(),
+        Some(last) => {
+            let lines = still.iter().map(|still| {
+                let may = if still.writes { "write" } else { "read" };
+                format!("\n  {} may {may} until {}", find::told(&still.name), find::moment(still.until))
+            });
+            format!(
+                "not everything is taken back yet: {} of your addresses do so one by one until {}, so that nobody sees that \
+                 they belong together; keep `medibloc serve` running or run `medibloc sync` then, else they do not; \
+                 `medibloc grant revoke --everything` does it at once{}",
+                planned.len(),
+                find::moment(last.due),
+                lines.collect::<String>()
+            )
+        }
     };
-    let waiting = planned.len();
+    let still: Vec<_> = still
+        .iter()
+        .map(|still| json!({"name": still.name, "writes": still.writes, "until": find::moment(still.until)}))
+        .collect();
     Ok(Answer::new(
-        json!({"revoked": "everything", "waiting": waiting}),
+        json!({"revoked": "everything", "waiting": planned.len(), "still": still}),
         text,
     ))
 }

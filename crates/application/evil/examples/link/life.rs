@@ -28,7 +28,7 @@ pub enum Mix {
     Several,
     /// A doctor in the room: asked, granted and read within minutes, every second time under all pseudonyms.
     Room,
-    /// As quiet; every third person takes back everything once.
+    /// As quiet; every third person takes back everything once, with `--later`.
     Everything,
     /// As quiet; a third of the persons erases a record of each pseudonym in one evening, another third gives all pseudonyms new
     /// sealing keys.
