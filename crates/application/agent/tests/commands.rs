@@ -236,6 +236,32 @@ async fn the_journey_by_commands() {
         ),
         (&"Bit Clinic".into(), &true.into(), &true.into())
     );
+    // What somebody wrote into it is not said with an ok.
+    let whole = std::fs::read_to_string(&proof).unwrap();
+    let mut forged: Value = serde_json::from_str(&whole).unwrap();
+    forged["purpose"]["reason"] = "forged text".into();
+    let forgery = folder.path().join("forged.json");
+    let path = forgery.to_str().unwrap();
+    std::fs::write(&forgery, forged.to_string()).unwrap();
+    let told = try_say(bit, &["verify", path]).await.unwrap_err();
+    assert!(
+        told.message.contains("FAIL reason: «forged text»"),
+        "{told}"
+    );
+    forged["purpose"]
+        .as_object_mut()
+        .unwrap()
+        .remove("reason_salt")
+        .unwrap();
+    std::fs::write(&forgery, forged.to_string()).unwrap();
+    let told = try_say(bit, &["verify", path]).await.unwrap();
+    assert!(
+        told.text
+            .contains("?    reason: not checked: «forged text»"),
+        "{}",
+        told.text
+    );
+    assert!(!told.text.contains("terms"), "{}", told.text);
     let hash = text(&proved, "/blockHash");
     say(bit, &["verify", &proof, "--block", &hash]).await;
     // Without the chain, only half of it is shown: no script takes that as proven.

@@ -116,6 +116,7 @@ impl Owner {
             grant: Some(grant.clone()),
             write: None,
             purpose_salt: random,
+            reason_salt: None,
             binding: None,
             request: None,
             records: Vec::new(),

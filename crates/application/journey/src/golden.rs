@@ -89,6 +89,7 @@ fn artefact() -> Artefact {
         grant: Some(grant()),
         write: None,
         purpose_salt: [6; 32],
+        reason_salt: None,
         binding: Some(binding()),
         request: Some(ByteArray::new([0x0a; 32])),
         records: vec![RecordId::new([5; 32])],
@@ -140,6 +141,11 @@ fn artefacts_and_key_lists_open_for_ever() {
         ..artefact()
     };
     check("artefact-paired", &paired);
+    let reasoned = Artefact {
+        reason_salt: Some(ByteArray::new([0x73; 32])),
+        ..paired
+    };
+    check("artefact-reason", &reasoned);
     let anchor = AnchorFields {
         nonce: Nonce::new([9; 32]),
         author: account(2),

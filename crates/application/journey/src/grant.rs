@@ -4,6 +4,7 @@ pub(crate) mod deliver;
 mod give;
 mod object;
 pub(crate) mod plan;
+pub(crate) mod reason;
 mod take;
 
 use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, WriteGrant};
@@ -61,6 +62,9 @@ pub struct Artefact {
     /// Salt of the purpose tag.
     #[serde(with = "serde_bytes")]
     pub purpose_salt: [u8; 32],
+    /// Salt of the reason, of which the purpose's salt comes; none in consents of before, whose reason nothing binds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_salt: Option<ByteArray<32>>,
     /// Opening of the binding, if there is one.
     pub binding: Option<Binding>,
     /// The request that it answers.
@@ -465,6 +469,7 @@ impl Artefact {
             grant: None,
             write: None,
             purpose_salt: [0; 32],
+            reason_salt: None,
             binding: None,
             request: None,
             records: Vec::new(),

@@ -16,18 +16,22 @@ use medibloc_record::{
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
+use crate::grant::reason;
 use crate::moment::Moment;
-use crate::verify::{CheckLine, VerifyReport, each_block};
+use crate::verify::{VerifyReport, each_block};
 use crate::{Credential, GivenGrant, JourneyError, Party};
 
 /// What the file says that it is.
 const KIND: &str = "medibloc-read-proof";
 
+/// The line of what only the chain can tell of a consent; gone when it was asked.
+const TERMS: &str = "terms";
+
 /// One read, to be kept, shown and checked by others. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofFile {
-    /// 2; files of version 1, which know of no rotation, still open.
+    /// 3; files of version 2, which bind no reason, and of version 1, which know of no rotation either, still open.
     pub version: u8,
     /// `medibloc-read-proof`.
     pub kind: String,
@@ -113,6 +117,9 @@ pub struct ProvedPurpose {
     pub salt: String,
     /// The reader's words.
     pub reason: String,
+    /// With the words it gives the salt above; none if the consent was made before reasons were bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_salt: Option<String>,
 }
 
 /// A reader.
@@ -209,10 +216,14 @@ impl ProofFile {
         if file.reader.rotations.len() > bounds::MOST_ROTATIONS {
             return Err(bad("it tells of more than 256 rotations".into()));
         }
-        let known = file.version == 2 || (file.version == 1 && file.reader.rotations.is_empty());
+        let known = match file.version {
+            1 => file.purpose.reason_salt.is_none() && file.reader.rotations.is_empty(),
+            2 => file.purpose.reason_salt.is_none(),
+            version => version == 3,
+        };
         if file.kind != KIND || !known {
             return Err(bad(format!(
-                "it is a «{}» of version {}; this program reads versions 1 and 2 of «{KIND}», use a newer one",
+                "it is a «{}» of version {}; this program reads versions 1 to 3 of «{KIND}», use a newer one",
                 file.kind, file.version
             )));
         }
@@ -336,7 +347,7 @@ fn file_of(
     let terms = &artefact.grant.as_ref()?.terms;
     let binding = artefact.binding.as_ref();
     Some(ProofFile {
-        version: 2,
+        version: 3,
         kind: KIND.into(),
         chain: ProvedChain {
             id: domain.chain_id,
@@ -362,6 +373,9 @@ fn file_of(
             purpose: artefact.purpose,
             salt: Digest::new(artefact.purpose_salt).to_string(),
             reason: artefact.reason.clone(),
+            reason_salt: artefact
+                .reason_salt
+                .map(|salt| Digest::new(*salt).to_string()),
         },
         reader: ProvedReader {
             name: artefact.name.clone(),
@@ -504,6 +518,7 @@ pub async fn confirm_proof(
     } else {
         "it does not"
     };
+    report.checks.lines.retain(|line| line.what != TERMS);
     report.checks.line("grant on chain", granted, told);
     let led = open.is_empty();
     if !file.reader.rotations.is_empty() {
@@ -553,7 +568,12 @@ pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
     lines.line(
         "purpose",
         tag == Some(grant.terms.purpose_tag) && file.purpose.code == file.purpose.purpose.code(),
-        format!("{}: «{}»", file.purpose.code, file.purpose.reason),
+        file.purpose.code.clone(),
+    );
+    check_reason(&file.purpose, lines);
+    lines.unchecked(
+        TERMS,
+        "tags, scope, dates, number of reads and digest of the consent are as the file says; the chain has them, and was not asked",
     );
     let at = Timestamp(said.time);
     lines.line(
@@ -650,11 +670,37 @@ fn is_same(said: &ProvedReceipt, proven: &ProvenEvent) -> bool {
         && said.time == proven.time.0
 }
 
+/// The words of the request: they give the salt that opens the tag on the chain, or are told as unchecked.
+fn check_reason(purpose: &ProvedPurpose, lines: &mut VerifyReport) {
+    let said = format!("«{}»", purpose.reason);
+    let Some(salt) = &purpose.reason_salt else {
+        let told = "as the file says; this consent was made before reasons were bound";
+        lines.unchecked("reason", format!("{said}, {told}"));
+        return;
+    };
+    let derived = bytes(salt).map(|salt| reason::purpose_salt(salt, &purpose.reason));
+    let same = derived.is_some() && derived == bytes(&purpose.salt);
+    let told = if same {
+        said
+    } else {
+        format!("{said} is not what the consent was given for")
+    };
+    lines.line("reason", same, told);
+}
+
 fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut VerifyReport) {
     let reader = &file.reader;
     let Some(account) = &reader.account else {
         let told = "a private reader: the name is the owner's word alone";
-        lines.line("reader", grant.terms.binding.is_none(), told);
+        if grant.terms.binding.is_none() {
+            lines.unchecked("reader", told);
+        } else {
+            lines.line(
+                "reader",
+                false,
+                "the consent names an account, and the file none",
+            );
+        }
         return;
     };
     let binding = binding_of(file, grant, account);
@@ -670,11 +716,8 @@ fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut
         format!("the pseudonym is the account {account}'s own"),
     );
     let Some(jwt) = &reader.credential else {
-        lines.lines.push(CheckLine {
-            what: "credential".into(),
-            holds: true,
-            found: "not in the file: ask the authority who the account is".into(),
-        });
+        let told = "not in the file, so the name is the owner's word: ask the authority who the account is";
+        lines.unchecked("credential", told);
         return;
     };
     match Credential::parse(jwt, authority) {

@@ -16,15 +16,22 @@ use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
 use crate::{JourneyError, Party};
 
-/// One thing that was checked.
+/// One thing that was checked, or told as nobody could check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckLine {
     /// What.
     pub what: String,
-    /// It holds.
+    /// It holds, or nothing says that it does not.
     pub holds: bool,
+    /// It was checked; else it is as somebody says.
+    #[serde(default = "yes")]
+    pub checked: bool,
     /// What was found.
     pub found: String,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Everything that was checked of one record.
@@ -43,10 +50,21 @@ impl VerifyReport {
         !self.lines.is_empty() && self.lines.iter().all(|line| line.holds)
     }
 
+    /// What is told as it is said, by nobody who could be checked.
+    pub(crate) fn unchecked(&mut self, what: &str, found: impl Into<String>) {
+        self.lines.push(CheckLine {
+            what: what.into(),
+            holds: true,
+            checked: false,
+            found: found.into(),
+        });
+    }
+
     pub(crate) fn line(&mut self, what: &str, holds: bool, found: impl Into<String>) -> bool {
         self.lines.push(CheckLine {
             what: what.into(),
             holds,
+            checked: true,
             found: found.into(),
         });
         holds

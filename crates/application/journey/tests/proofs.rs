@@ -6,7 +6,7 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
 use medibloc_journey::{
-    Extent, Invitation, Party, ProofFile, ProvenEvent, verify_proof, verify_proof_with,
+    Extent, Invitation, Party, ProofFile, ProofReport, ProvenEvent, verify_proof, verify_proof_with,
 };
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::Events as _;
@@ -172,10 +172,9 @@ fn changed(value: &Value) -> Value {
     }
 }
 
-/// What is not bound offline: the words of the request, the block (compared with the chain), fields of the grant that
-/// only the chain holds, and how often it may be used.
-const BY_CHAIN_ALONE: [&str; 8] = [
-    "/purpose/reason",
+/// What is not bound offline: the block (compared with the chain) and what a consent's id does not have in it, which only
+/// the chain holds, and which the check tells as not checked.
+const BY_CHAIN_ALONE: [&str; 7] = [
     "/receipt/block",
     "/receipt/block_hash",
     "/receipt/time",
@@ -185,45 +184,100 @@ const BY_CHAIN_ALONE: [&str; 8] = [
     "/grant/scope",
 ];
 
+/// What is told as not checked.
+fn unchecked(report: &ProofReport) -> Vec<&str> {
+    let lines = report.checks.lines.iter();
+    let lines = lines.filter(|line| !line.checked);
+    lines.map(|line| line.what.as_str()).collect()
+}
+
+/// Newcomer: `ok purpose: TREAT: «forged text»` was said of a file whose reason somebody had changed.
 #[tokio::test]
 async fn no_field_can_be_changed_unseen() {
     let story = read_twice(2).await;
     let authority = story.world.ports().authority;
-    let file = &story.files[0];
-    let whole: Value = serde_json::from_str(&file.to_json()).unwrap();
-    let mut paths = Vec::new();
-    leaves(&whole, "", &mut paths);
-    assert!(paths.len() >= 24, "{paths:?}");
-    let (mut offline, mut asked) = (0, 0);
-    for path in &paths {
-        let mut other = whole.clone();
-        let field = other.pointer_mut(path).unwrap();
-        *field = changed(field);
-        let Ok(parsed) = ProofFile::parse(&other.to_string()) else {
-            offline += 1;
-            continue;
-        };
-        if !verify_proof(&parsed, authority).holds() {
-            offline += 1;
-            continue;
-        }
-        assert!(
-            BY_CHAIN_ALONE.contains(&path.as_str()),
-            "{path} is not bound"
-        );
-        let report = story.patient.confirm_proof(&parsed).await.unwrap();
-        if path != "/purpose/reason" {
+    for file in &story.files {
+        let whole: Value = serde_json::from_str(&file.to_json()).unwrap();
+        let mut paths = Vec::new();
+        leaves(&whole, "", &mut paths);
+        assert!(paths.len() >= 25, "{paths:?}");
+        let (mut offline, mut asked) = (0, 0);
+        for path in &paths {
+            let mut other = whole.clone();
+            let field = other.pointer_mut(path).unwrap();
+            *field = changed(field);
+            let Ok(parsed) = ProofFile::parse(&other.to_string()) else {
+                offline += 1;
+                continue;
+            };
+            let report = verify_proof(&parsed, authority);
+            if !report.holds() {
+                offline += 1;
+                continue;
+            }
+            assert!(
+                BY_CHAIN_ALONE.contains(&path.as_str()),
+                "{path} is not bound"
+            );
+            assert_eq!(unchecked(&report), ["terms"], "{path}");
+            let report = story.patient.confirm_proof(&parsed).await.unwrap();
             assert!(
                 !report.holds() && !report.chain_agrees,
                 "{path}: {report:#?}"
             );
             asked += 1;
         }
+        assert!(
+            offline >= 18 && asked >= 4,
+            "{offline} offline, {asked} by the chain"
+        );
+        let report = story.patient.confirm_proof(file).await.unwrap();
+        assert!(report.holds(), "{report:#?}");
+        assert_eq!(unchecked(&report), Vec::<&str>::new());
     }
-    assert!(
-        offline >= 16 && asked >= 4,
-        "{offline} offline, {asked} by the chain"
-    );
+}
+
+/// A reason that nothing binds is told as the file's own word: in files of before, and where somebody took out what binds it.
+#[tokio::test]
+async fn a_reason_that_nothing_binds_is_told_as_unchecked() {
+    let story = read_twice(4).await;
+    let mut file = story.files[0].clone();
+    file.purpose.reason = "forged text".into();
+    let told = |file: &ProofFile| {
+        let report = verify_proof(file, story.world.ports().authority);
+        let lines = report.checks.lines.iter();
+        let mut lines = lines.filter(|line| line.found.contains("forged text"));
+        let line = lines.next().unwrap();
+        assert_eq!(lines.next(), None, "in that line alone");
+        (line.what.clone(), line.holds, line.checked)
+    };
+    assert_eq!(told(&file), ("reason".to_owned(), false, true));
+    for version in [1, 2, 3] {
+        file.version = version;
+        file.purpose.reason_salt = None;
+        assert_eq!(ProofFile::parse(&file.to_json()).unwrap(), file);
+        assert_eq!(told(&file), ("reason".to_owned(), true, false), "{version}");
+        let asked = story.patient.confirm_proof(&file).await.unwrap();
+        assert_eq!(unchecked(&asked), ["reason"]);
+    }
+    // Version 2 knew of no binding.
+    file = story.files[0].clone();
+    for version in [1, 2, 4] {
+        file.version = version;
+        let error = ProofFile::parse(&file.to_json()).unwrap_err().to_string();
+        assert!(error.contains("use a newer one"), "{error}");
+    }
+    // A name that no credential vouches for is the owner's word.
+    file.version = 3;
+    file.reader.credential = None;
+    file.reader.name = "forged text".into();
+    let report = verify_proof(&file, story.world.ports().authority);
+    assert!(report.holds());
+    assert_eq!(unchecked(&report), ["terms", "credential"]);
+    // A consent to an account is none to a private reader.
+    file.reader.account = None;
+    let report = verify_proof(&file, story.world.ports().authority);
+    assert!(!report.holds(), "{report:#?}");
 }
 
 #[test]
@@ -253,11 +307,17 @@ fn golden(name: &str, now: &str) -> String {
 #[tokio::test]
 async fn proof_files_and_invitations_of_then_open_for_ever() {
     let story = read_twice(20).await;
-    let then = golden("v1/read-proof.json", &story.files[0].to_json());
-    let file = ProofFile::parse(&then).unwrap();
-    let report = verify_proof(&file, story.world.ports().authority);
-    assert!(report.holds(), "{report:#?}");
-    assert_eq!(file.to_json(), then, "written as then");
+    for (name, unsaid) in [
+        ("v1/read-proof.json", ["reason", "terms"].as_slice()),
+        ("v3/read-proof.json", &["terms"]),
+    ] {
+        let then = golden(name, &story.files[0].to_json());
+        let file = ProofFile::parse(&then).unwrap();
+        let report = verify_proof(&file, story.world.ports().authority);
+        assert!(report.holds(), "{report:#?}");
+        assert_eq!(unchecked(&report), unsaid, "{name}");
+        assert_eq!(file.to_json(), then, "written as then");
+    }
     let invitation = story.patient.invite().await.unwrap();
     let then = golden("v2/invitation.txt", &invitation.to_text());
     let invitation = Invitation::parse(&then).unwrap();

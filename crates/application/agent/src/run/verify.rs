@@ -100,6 +100,7 @@ pub(crate) async fn proof(
         report.checks.lines.push(CheckLine {
             what: "block hash".into(),
             holds: same,
+            checked: true,
             found: file.receipt.block_hash.clone(),
         });
     } else {
@@ -112,6 +113,12 @@ pub(crate) async fn proof(
                     .iter()
                     .map(|line| line.what.clone())
                     .collect();
+                // What only the chain could tell is told by it now.
+                let is_told = |line: &CheckLine| asked.checks.lines.contains(line);
+                report
+                    .checks
+                    .lines
+                    .retain(|line| line.checked || is_told(line));
                 let new = asked.checks.lines.into_iter();
                 report
                     .checks
@@ -130,10 +137,18 @@ pub(crate) async fn proof(
         }
     }
     let is_proven = exit == 0;
+    let word =
+        |line: &CheckLine| !line.checked && ["reader", "credential"].contains(&line.what.as_str());
+    let is_named = !report.checks.lines.iter().any(word);
     more.push(format!(
-        "{}{} was cleared to read {} at {}, in block {} ({})",
+        "{}{}{} was cleared to read {} at {}, in block {} ({})",
         if is_proven { "" } else { "the file says: " },
         file.reader.name,
+        if is_named {
+            ""
+        } else {
+            " (by the owner's word alone)"
+        },
         file.receipt.record,
         find::moment(Timestamp(file.receipt.time)),
         file.receipt.block,
@@ -158,8 +173,12 @@ fn told(
         .lines
         .iter()
         .map(|line| {
-            let mark = if line.holds { "ok  " } else { "FAIL" };
-            format!("{mark} {}: {}", line.what, line.found)
+            let (mark, not) = match (line.holds, line.checked) {
+                (false, _) => ("FAIL", ""),
+                (true, true) => ("ok  ", ""),
+                (true, false) => ("?   ", "not checked: "),
+            };
+            format!("{mark} {}: {not}{}", line.what, line.found)
         })
         .collect();
     if !report.holds() {

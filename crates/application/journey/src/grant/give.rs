@@ -9,7 +9,7 @@ use serde_bytes::ByteArray;
 
 use crate::accept::KeptRecord;
 use crate::errand::{Luggage, errand_key};
-use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey};
+use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey, reason};
 use crate::pace::accept_key;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
@@ -156,7 +156,8 @@ impl Party {
         // A private reader has no account that keepers could check.
         let binding = contact.card.account.is_some().then_some(binding);
         let asked = &offer.request.request;
-        let purpose_salt = self.ports.random();
+        let reason_salt = self.ports.random();
+        let purpose_salt = reason::purpose_salt(reason_salt, &asked.reason);
         let (due, until) = match offer.spread {
             None => (self.ports.due(), self.end_of(offer.until).await?),
             Some(spread) => {
@@ -184,6 +185,7 @@ impl Party {
         let mut artefact = Artefact {
             grant: Some(grant.clone()),
             purpose_salt,
+            reason_salt: Some(ByteArray::new(reason_salt)),
             binding,
             request: Some(ByteArray::new(offer.request.id)),
             records: records.iter().map(KeptRecord::record).collect(),
