@@ -51,6 +51,9 @@ fn text(answer: &Answer, pointer: &str) -> String {
 }
 
 struct Homes {
+    world: Arc<World>,
+    /// The patient's address for the clinic.
+    owner: String,
     folder: tempfile::TempDir,
     patient: Party,
     clinic: Party,
@@ -102,12 +105,30 @@ impl Homes {
         let parts = kept.manifest.unwrap().parts;
         let parts = parts.iter().map(|part| part.cid).collect();
         Self {
+            world,
+            owner,
             folder,
             patient,
             clinic,
             record,
             parts,
         }
+    }
+
+    /// What a node does when it sees an erasure: the one of this world does not follow the chain.
+    async fn node_erases(&self) {
+        let id = self.record.parse().unwrap();
+        let anchor = self.patient.record(id).unwrap().anchor;
+        let objects = [
+            anchor.package,
+            anchor.key_set,
+            anchor.capsule,
+            anchor.attestation,
+        ];
+        let objects = objects.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()));
+        let anybody = SigningKey::from_bytes(&[1; 32]).unwrap();
+        let store = self.patient.ports().network.store(&anybody);
+        store.erase(&objects).await.unwrap();
     }
 
     fn path(&self, name: &str) -> String {
@@ -210,17 +231,7 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
         "{}",
         served.message
     );
-    let anchor = patient.record(record.parse().unwrap()).unwrap().anchor;
-    let objects = [
-        anchor.package,
-        anchor.key_set,
-        anchor.capsule,
-        anchor.attestation,
-    ];
-    let objects = objects.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()));
-    let anybody = SigningKey::from_bytes(&[1; 32]).unwrap();
-    let store = patient.ports().network.store(&anybody);
-    store.erase(&objects).await.unwrap();
+    homes.node_erases().await;
     // Newcomer N29 and N30: a consent to it was "live", and times were seconds.
     for party in [patient, clinic] {
         let granted = say(party, &["grant", "list"]).await;
@@ -266,6 +277,70 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
             length < 200_000,
             "{home}: {length} bytes, written after the wipe alone"
         );
+    }
+}
+
+/// Newcomer: before its sync another device blamed node and keepers for what its owner had erased, and went on giving it.
+#[tokio::test]
+async fn another_device_that_sees_an_erasure_says_so_purges_and_blames_nobody() {
+    let commands: [&[&str]; 4] = [
+        &["doctor"],
+        &["record", "verify"],
+        &["record", "store"],
+        &["request", "approve", "Clinic", "--days", "3", "--record"],
+    ];
+    for (seed, words) in (40..).zip(commands) {
+        let homes = Homes::new(seed).await;
+        let (patient, record) = (&homes.patient, homes.record.as_str());
+        // An older copy of the home has the same contents.
+        let tablet = homes.path("tablet");
+        std::fs::create_dir(&tablet).unwrap();
+        let vault = Vault::create(Path::new(&tablet), &[7; 32]).unwrap();
+        let mut ports = homes.world.ports();
+        ports.vault = Arc::new(VaultAdapter(Arc::new(vault)));
+        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+        let restored = Party::restore(&phrase, Role::Person, ports).await;
+        let (tablet, _) = restored.unwrap();
+        let (before, out) = (homes.path("before.xml"), homes.path("after.xml"));
+        say(&tablet, &["record", "export", record, "--out", &before]).await;
+        say(&homes.clinic, &["request", "create", &homes.owner]).await;
+        say(&tablet, &["sync"]).await;
+        say(patient, &["record", "erase", record, "--yes"]).await;
+        homes.node_erases().await;
+
+        let is_doctor = words == ["doctor"];
+        let words = match is_doctor {
+            true => words.to_vec(),
+            false => [words, &[record]].concat(),
+        };
+        let (code, told) = match try_say(&tablet, &words).await {
+            Ok(answer) => (answer.code, answer.text),
+            Err(problem) => (problem.code, problem.message),
+        };
+        let expected = if is_doctor { 0 } else { code::ERASED };
+        assert_eq!(code, expected, "{words:?}: {told}");
+        assert!(told.contains("erased"), "{words:?}: {told}");
+        for blame in ["operator", "lacks", "lost", "FAIL", "give them again"] {
+            assert!(!told.contains(blame), "{words:?}: {told}");
+        }
+        // In the same act, before any sync.
+        let vault = &tablet.ports().vault;
+        let gone = homes
+            .parts
+            .iter()
+            .all(|cid| vault.blob(cid).unwrap().is_none());
+        assert!(gone, "{words:?}");
+        assert!(!Path::new(&before).exists(), "{words:?}: its exported file");
+        let export = ["record", "export", record, "--out", &out];
+        let problem = try_say(&tablet, &export).await.unwrap_err();
+        assert_eq!(problem.code, code::ERASED, "{words:?}: {}", problem.message);
+        assert!(!Path::new(&out).exists(), "{words:?}");
+        let shown = say(&tablet, &["record", "show", record]).await;
+        assert!(shown.text.contains("on another device"), "{}", shown.text);
+        say(&tablet, &["sync"]).await;
+        let healthy = say(&tablet, &["account", "acts", "--mine"]).await;
+        assert_eq!(healthy.code, 0);
+        assert_eq!(say(&tablet, &["doctor"]).await.code, 0);
     }
 }
 

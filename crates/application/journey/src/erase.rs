@@ -20,6 +20,8 @@ use crate::wipe::{Tell, Wipe, cid_of, objects_of};
 use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
 
+mod seen;
+
 /// A reader that says that it purged an erased record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purge {

@@ -8,7 +8,7 @@ use medibloc_store::StoreError;
 
 use crate::together::{Asked, all};
 use crate::wipe::{cid_of, objects_of};
-use crate::{JourneyError, Party, PortError, Standing};
+use crate::{JourneyError, Party, PortError};
 
 /// Who answers now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Shares {
     pub asked: usize,
     /// Accepted records.
     pub of: usize,
+    /// Records that the chain says are erased, which was not known here; nothing of them is left here now.
+    pub erased: Vec<RecordId>,
     /// Records of which the own node does not give every object, or gives one that is not what was stored.
     pub node: Vec<RecordId>,
     /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
@@ -45,10 +47,11 @@ impl Party {
     /// # Errors
     /// If the chain does not answer or the vault fails.
     pub async fn lost_shares(&self, most: usize) -> Result<Shares, JourneyError> {
-        let mut records = self.records()?;
-        records.retain(|kept| kept.standing == Standing::Accepted);
+        // Of what its owner erased on another device nobody lost anything.
+        let (records, erased) = self.accepted_on_chain(most).await?;
         let mut shares = Shares {
             of: records.len(),
+            erased,
             ..Shares::default()
         };
         for kept in records.iter().rev().take(most) {

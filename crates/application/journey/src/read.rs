@@ -2,7 +2,7 @@
 
 use medibloc_consent::{KeeperReply, KeeperRequest, Reason, SignedReply, SignedRequest};
 use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover};
-use medibloc_ledger::{Call, CommitteeFacts, Event, KeeperFacts, Outcome, Receipt};
+use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Outcome, Receipt};
 use medibloc_record::{
     AccountId, GrantId, KeySet, Manifest, Nonce, Package, PartRole, ReceiptId, RecordId,
     SignedAttestation, Timestamp,
@@ -16,7 +16,6 @@ use crate::errand::{Luggage, errand_key};
 use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::sync::Cursor;
 use crate::together::{Asked, first};
 use crate::{JourneyError, Party, SyncReport};
 
@@ -110,20 +109,10 @@ impl Party {
         else {
             return Ok(error);
         };
-        let mut report = SyncReport::default();
-        if of_record.is_some_and(|record| record.erased) {
-            let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
-            let (events, _) = self.events_from(since.next).await?;
-            let is_it =
-                |event: &Event| matches!(event, Event::Erased { record: of } if *of == record);
-            let at = events.iter().find(|(_, event)| is_it(event));
-            let block = match at {
-                Some((at, _)) => at.block,
-                None => self.ports.facts.head().await?.number,
-            };
-            self.take_erased(record, block, &mut report).await?;
+        if of_record.is_some_and(|record| record.erased) && self.is_erased_by_now(record).await? {
             return self.erased_error(record);
         }
+        let mut report = SyncReport::default();
         if facts.grant(grant).await.is_ok_and(|grant| grant.revoked) {
             let fits = |id: GrantId, _: &HeldGrant| id == grant.id;
             self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)

@@ -120,8 +120,8 @@ impl Party {
     /// If the record is not known here or a peer is away; what does not hold is a line of the report.
     pub async fn verify_record(&self, record: RecordId) -> Result<VerifyReport, JourneyError> {
         let kept = self.record(record)?;
-        if kept.standing == crate::Standing::Erased {
-            return self.verify_erasure(&kept).await;
+        if kept.standing == crate::Standing::Erased || self.is_erased_by_now(record).await? {
+            return self.verify_erasure(&self.record(record)?).await;
         }
         let own = self.own_address(kept.anchor.owner)?;
         let mut report = VerifyReport::default();
@@ -366,7 +366,7 @@ impl Party {
     /// # Errors
     /// If the record is not whole here, or the node or the chain does not answer.
     pub async fn store_again(&self, record: RecordId) -> Result<(usize, usize), JourneyError> {
-        let kept = self.standing_record(record)?;
+        let kept = self.standing_on_chain(record).await?;
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
         let opened = self.open_own(&own, &kept).await?;

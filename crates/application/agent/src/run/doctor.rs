@@ -101,13 +101,16 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         Err(error) => check("keepers", false, error.to_string()),
     }
     // Whoever does not answer was told above.
-    if let Ok(held) = party.lost_shares(ASKED).await
-        && held.asked > 0
-    {
-        let (good, told) = shares(&held);
-        check("shares", good, told);
-        let (good, told) = copies(&held);
-        check("copies", good, told);
+    if let Ok(held) = party.lost_shares(ASKED).await {
+        if !held.erased.is_empty() {
+            check("records", true, erased(&held.erased));
+        }
+        if held.asked > 0 {
+            let (good, told) = shares(&held);
+            check("shares", good, told);
+            let (good, told) = copies(&held);
+            check("copies", good, told);
+        }
     }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
@@ -137,6 +140,21 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         .map(|check| json!({"check": check.name, "good": check.good, "told": check.told}))
         .collect::<Vec<_>>();
     Ok(Answer::new(json!(value), lines.join("\n")))
+}
+
+/// Records that were erased on another device, in words.
+fn erased(records: &[RecordId]) -> String {
+    let shown = records.iter().take(SHOWN).map(ToString::to_string);
+    let shown: Vec<String> = shown.collect();
+    let more = match records.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "erased by their owner, as the chain says, which was not known here: {}{more}; nothing of them is left here now, `medibloc \
+         sync` takes what else is new",
+        shown.join(", ")
+    )
 }
 
 /// What keepers that answer say of their shares, in words.

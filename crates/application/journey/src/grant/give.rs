@@ -73,7 +73,7 @@ impl Party {
 
     /// A record that is accepted, or is when its planned acceptance has gone.
     async fn to_be_given(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
-        let kept = self.standing_record(record)?;
+        let kept = self.standing_on_chain(record).await?;
         match &kept.standing {
             Standing::NotAccepted { because } => Err(JourneyError::Untrusted {
                 what: "record",
