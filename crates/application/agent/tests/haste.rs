@@ -425,6 +425,41 @@ async fn new_records_are_told_with_when_they_are_accepted() {
     );
 }
 
+/// Newcomer: "unfinished: accept record …: too few keepers have their share yet", of a record that was accepted just then.
+#[tokio::test]
+async fn a_record_that_was_accepted_with_its_consent_is_not_said_to_wait_for_keepers() {
+    let world = World::new(98);
+    let patient = party(&world, 1, Role::Person, Pace::PERSON);
+    let (hana, owner) = clinic(&world, &patient, 2, "Hana").await;
+    let words = ["grant", "create", "--to", "hana", "--write", "--now"];
+    say(&patient, &words).await;
+    let file = document();
+    let words = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    let record = text(&say(&hana, &words).await, "/record");
+    say(&patient, &["sync"]).await;
+    say(&hana, &["request", "create", &owner]).await;
+    say(&patient, &["sync"]).await;
+    let planned = try_say(&patient, &["status"]).await.unwrap().text;
+    assert!(!planned.contains("too few keepers"), "{planned}");
+    let approve = ["request", "approve", "hana", "--record", &record, "--now"];
+    say(&patient, &approve).await;
+    let status = try_say(&patient, &["status"]).await.unwrap();
+    assert!(!status.text.contains("too few keepers"), "{}", status.text);
+    assert_eq!(
+        status.value["unfinished"],
+        serde_json::json!([]),
+        "{}",
+        status.text
+    );
+    assert_eq!(status.value["records"]["accepted"], 1, "{}", status.text);
+    let shown = try_say(&patient, &["record", "show", &record]).await;
+    let shown = shown.unwrap().text;
+    assert!(!shown.contains("keepers"), "{shown}");
+    assert!(shown.contains("\naccepted"), "{shown}");
+    say(&patient, &["sync"]).await;
+    assert_eq!(say(&patient, &["status"]).await["records"]["accepted"], 1);
+}
+
 #[tokio::test]
 async fn a_home_that_puts_nothing_off_has_said_so_once() {
     let world = World::new(92);

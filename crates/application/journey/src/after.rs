@@ -1,14 +1,14 @@
 //! What follows in the vault when an errand's call is final, and what is taken back when it was refused.
 
 use medibloc_ledger::{Call, Outcome};
-use medibloc_record::{AccountId, GrantId, ReceiptId};
+use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId};
 
 use crate::errand::{Errand, gone};
 use crate::grant::deliver::delivery_key;
 use crate::party::{ACCOUNT_KEY, change, table};
 use crate::ports::Change;
 use crate::read::KeptReceipt;
-use crate::{GivenGrant, JourneyError, KeptRecord, Party};
+use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
 
 impl Party {
     /// Rows that change in the same step as the errand ends.
@@ -57,6 +57,7 @@ impl Party {
                 };
                 Ok(vec![change(table::RECEIPTS, record.as_bytes(), &receipt)])
             }
+            Call::Accept(anchor) => self.after_accept(anchor.record_id()),
             Call::Erase(anchor) => self.after_erase(anchor.record_id(), outcome),
             Call::RotateSealingKey { .. } => self.next_key(own),
             Call::RotateAddress { next, .. } => self.handed_on(own, *next),
@@ -68,6 +69,16 @@ impl Party {
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Final, so it is accepted here, too: until the next sync it would seem to wait for something.
+    fn after_accept(&self, record: RecordId) -> Result<Vec<Change>, JourneyError> {
+        let kept = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
+        let Some(mut kept) = kept.filter(|kept| kept.standing == Standing::Checked) else {
+            return Ok(Vec::new());
+        };
+        kept.standing = Standing::Accepted;
+        Ok(vec![change(table::RECORDS, record.as_bytes(), &kept)])
     }
 
     /// Rows that are taken back because the contracts refused.

@@ -170,8 +170,15 @@ impl Party {
                 continue;
             }
             let what = errand.what.clone();
+            let accepted = match &errand.call {
+                Call::Accept(anchor) => Some(anchor.record_id()),
+                _ => None,
+            };
             match self.go_on(errand).await {
-                Ok(_) => report.done.push(what),
+                Ok(_) => {
+                    report.done.push(what);
+                    report.accepted.extend(accepted);
+                }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                 Err(error) => report.later.push(format!("{what}: {error}")),
             }
