@@ -189,6 +189,7 @@ pub async fn ports(
         })?;
     let ledger = Arc::new(Ledger::new(&deployment, &outgoing)?);
     let vault = VaultAdapter(vault);
+    vault.keep_reserve();
     let keepers = keepers(&ledger, &vault).await?;
     let wrong = |error: medibloc_client::ClientError| Problem::new(code::FAILED, error.to_string());
     let (domain, clock) = (deployment.domain(), Arc::new(SystemClock));
@@ -239,13 +240,12 @@ async fn keepers(ledger: &Ledger, vault: &VaultAdapter) -> Result<Vec<(u8, Strin
         .map_err(|error| Problem::new(code::FAILED, error.to_string()))?;
     if kept.as_ref() != Some(&value) {
         let (table, key) = KEEPERS;
-        vault
-            .apply(vec![Change::Put {
-                table,
-                key: key.to_vec(),
-                value,
-            }])
-            .map_err(failed)?;
+        // For when the chain does not answer; a full disk must not keep a command from what the chain just named.
+        let _unless_full = vault.apply(vec![Change::Put {
+            table,
+            key: key.to_vec(),
+            value,
+        }]);
     }
     Ok(named)
 }

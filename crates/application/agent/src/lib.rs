@@ -12,6 +12,7 @@ pub mod daemon;
 mod exported;
 pub mod home;
 pub mod ports;
+mod reserve;
 pub mod role;
 pub mod run;
 mod terminal;

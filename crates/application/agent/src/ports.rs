@@ -9,7 +9,7 @@ use medibloc_keys::Entropy;
 use medibloc_record::Digest;
 use medibloc_vault::{RowChange, Vault, VaultError};
 
-use crate::exported;
+use crate::{exported, reserve};
 
 /// The vault as the journey wants it.
 #[derive(Debug)]
@@ -77,6 +77,18 @@ impl VaultPort for VaultAdapter {
         }
         #[cfg(not(unix))]
         None
+    }
+
+    fn free_reserve(&self) {
+        if let Some(home) = self.0.path().parent() {
+            reserve::free(home);
+        }
+    }
+
+    fn keep_reserve(&self) {
+        if let Some(home) = self.0.path().parent() {
+            reserve::keep(home, self.room());
+        }
     }
 
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {

@@ -95,6 +95,7 @@ impl Party {
         record: RecordId,
         exports: Exports,
     ) -> Result<ErasedNow, JourneyError> {
+        self.ports.vault.free_reserve();
         let kept = self.record(record)?;
         let facts = self.ports.facts.record(record).await?;
         let key = errand_key("erase", &[record.as_bytes()]);

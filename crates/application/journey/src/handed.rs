@@ -33,6 +33,7 @@ impl Party {
     /// # Errors
     /// If the address is not registered, or nobody carries the call: it is kept then, and `sync` goes on with it.
     pub async fn rotate_signing_key(&self, id: AccountId) -> Result<HandedOn, JourneyError> {
+        self.ports.vault.free_reserve();
         let own = self.own_address(id)?;
         // Another device may have done it: the next key is the one after that.
         self.follow_signer(&own).await?;

@@ -145,6 +145,10 @@ pub trait VaultPort: Send + Sync {
     fn room(&self) -> Option<u64> {
         None
     }
+    /// Frees the room that is kept aside for what takes something back: it works on a full disk, too.
+    fn free_reserve(&self) {}
+    /// Keeps that room aside again, if there is enough.
+    fn keep_reserve(&self) {}
     /// Deletes a file that was written out of the vault, unless it holds something else by now.
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate;
 }

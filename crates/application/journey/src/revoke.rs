@@ -31,6 +31,7 @@ fn end_of_plan(given: &GivenGrant) -> Option<Change> {
 impl Party {
     /// Ends one grant; from the next block on no key is released for it. The reader is told and purges.
     pub async fn revoke(&self, id: GrantId) -> Result<(), JourneyError> {
+        self.ports.vault.free_reserve();
         let given: GivenGrant =
             self.row(table::GRANTS, id.as_bytes())?
                 .ok_or_else(|| JourneyError::Unknown {
@@ -104,6 +105,7 @@ impl Party {
 
     /// Ends the permission to write that was given under an own address.
     pub async fn revoke_write(&self, id: GrantId) -> Result<(), JourneyError> {
+        self.ports.vault.free_reserve();
         let given: GivenGrant = self
             .row(table::WRITE_GRANTS, id.as_bytes())?
             .ok_or_else(|| JourneyError::Unknown {
@@ -135,6 +137,7 @@ impl Party {
 
     /// Ends everything that was given to the contact of an own address, under whichever address it was given.
     pub async fn revoke_contact(&self, own: AccountId) -> Result<(), JourneyError> {
+        self.ports.vault.free_reserve();
         let party = self.contact(own)?.party;
         // First what would grant again.
         let mut over = Vec::new();

@@ -101,6 +101,7 @@ impl Party {
     /// Fetches everything that is new for every own address, and goes on with unfinished jobs.
     pub async fn sync(&self) -> Result<SyncReport, JourneyError> {
         let mut report = SyncReport::default();
+        self.ports.vault.keep_reserve();
         // Without the chain no step can do anything: say so at once.
         self.ports.facts.head().await?;
         self.keep_ahead().await?;

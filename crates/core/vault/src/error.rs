@@ -57,6 +57,12 @@ pub enum VaultError {
         /// Where.
         path: PathBuf,
     },
+    /// The file system can only be read.
+    #[error("{} is on a file system that can only be read, and a vault is never opened without its lock and its log; copy the whole home to a disk that can be written, and name the copy with --home", .path.display())]
+    ReadOnly {
+        /// Where.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot use {}: {source}; check that the folder exists and is yours", .path.display())]
     Io {

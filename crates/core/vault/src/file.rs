@@ -258,6 +258,7 @@ pub(crate) fn io(path: &Path, source: std::io::Error) -> VaultError {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             VaultError::Full { path }
         }
+        std::io::ErrorKind::ReadOnlyFilesystem => VaultError::ReadOnly { path },
         _ => VaultError::Io { path, source },
     }
 }

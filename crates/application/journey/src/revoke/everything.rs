@@ -90,6 +90,7 @@ impl Party {
 
     /// Keeps the orders, all before the first of them leaves: what breaks this off leaves none behind.
     async fn order_everything(&self, within: u64) -> Result<Vec<Errand>, JourneyError> {
+        self.ports.vault.free_reserve();
         // First what would grant again.
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));

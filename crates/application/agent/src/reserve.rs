@@ -1,0 +1,73 @@
+//! Room that is kept aside on the home's disk, so that a full one never keeps a person from taking something back.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// As much as the vault's log grows before it is written back (1,000 pages), which is more than any such act needs but
+/// the overwriting of large documents, which goes on when there is room.
+const BYTES: usize = 4 << 20;
+
+/// Free bytes that must be there to make it anew: it takes no last room from anybody.
+const ROOM: u64 = 4 * BYTES as u64;
+
+fn file(home: &Path) -> PathBuf {
+    home.join("reserve")
+}
+
+/// Gives the room free. Whatever fails, the act that needs it says so itself.
+pub(crate) fn free(home: &Path) {
+    let _ = std::fs::remove_file(file(home));
+}
+
+/// Keeps the room aside, unless it is, or so little is free. Nothing that fails here is worth stopping for.
+pub(crate) fn keep(home: &Path, free: Option<u64>) {
+    let path = file(home);
+    let whole = |there: std::fs::Metadata| there.len() == BYTES as u64;
+    if std::fs::metadata(&path).is_ok_and(whole) || free.is_none_or(|free| free < ROOM) {
+        return;
+    }
+    if write(&path).is_err() {
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+fn write(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut bytes = vec![0; BYTES];
+    // A file system that compresses would keep nothing aside for zeros.
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    let mut file = options.open(path)?;
+    file.write_all(&bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_once_with_room_and_anew_when_it_is_cut() {
+        let home = tempfile::tempdir().unwrap();
+        let length = || std::fs::metadata(file(home.path())).ok().map(|it| it.len());
+        for (free, expected) in [
+            (None, None),
+            (Some(ROOM - 1), None),
+            (Some(ROOM), Some(BYTES as u64)),
+        ] {
+            keep(home.path(), free);
+            assert_eq!(length(), expected, "{free:?}");
+        }
+        std::fs::write(file(home.path()), b"cut").unwrap();
+        keep(home.path(), Some(ROOM));
+        assert_eq!(length(), Some(BYTES as u64));
+        super::free(home.path());
+        assert_eq!(length(), None);
+        super::free(home.path());
+    }
+}
