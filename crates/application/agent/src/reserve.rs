@@ -66,8 +66,8 @@ mod tests {
         std::fs::write(file(home.path()), b"cut").unwrap();
         keep(home.path(), Some(ROOM));
         assert_eq!(length(), Some(BYTES as u64));
-        super::free(home.path());
+        free(home.path());
         assert_eq!(length(), None);
-        super::free(home.path());
+        free(home.path());
     }
 }
