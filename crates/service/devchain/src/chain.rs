@@ -30,6 +30,9 @@ use crate::{
 /// The last time that a block may have: contracts keep times in 40 bits.
 const LATEST: u64 = (1 << 40) - 1;
 
+/// Seconds that a block may be ahead of the clock where there are no test methods: a clock that is corrected.
+const AHEAD: u64 = 15;
+
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -72,11 +75,14 @@ pub struct Config {
     pub mining: Mining,
     /// The time of blocks.
     pub clock: Arc<dyn Clock>,
+    /// The methods that move time and make empty blocks are there: whoever reaches the chain ends every term on it, for good. For
+    /// tests alone; a folder keeps what it was made with.
+    pub test_methods: bool,
 }
 
 impl Default for Config {
     /// As anvil: id 31337, ten test accounts of 10,000 coins, 30 million gas, base fee 1 gwei,
-    /// a block for each transaction, this computer's clock.
+    /// a block for each transaction, this computer's clock. Other than anvil, without test methods.
     fn default() -> Self {
         Self {
             chain_id: 31_337,
@@ -86,6 +92,7 @@ impl Default for Config {
             coinbase: Address::ZERO,
             mining: Mining::Instant,
             clock: Arc::new(SystemClock),
+            test_methods: false,
         }
     }
 }
@@ -118,6 +125,7 @@ struct Shared {
     coinbase: Address,
     mining: Mining,
     clock: Arc<dyn Clock>,
+    test_methods: bool,
     writer: Mutex<Writer>,
     heads: watch::Sender<u64>,
 }
@@ -166,7 +174,10 @@ impl Chain {
             coinbase,
             mining,
             clock,
+            test_methods,
         } = config;
+        // A chain that was moved before there was this bound keeps its blocks, and goes on by the clock.
+        let offset = if test_methods { offset } else { 0 };
         let chain = Self(Arc::new(Shared {
             disk,
             chain_id,
@@ -175,6 +186,7 @@ impl Chain {
             coinbase,
             mining,
             clock,
+            test_methods,
             writer: Mutex::new(Writer {
                 offset,
                 ..Writer::default()
@@ -195,6 +207,11 @@ impl Chain {
         self.0.mining
     }
 
+    /// Whether the methods for tests are there.
+    pub fn has_test_methods(&self) -> bool {
+        self.0.test_methods
+    }
+
     /// The number of the newest block, now and whenever it changes.
     pub fn heads(&self) -> watch::Receiver<u64> {
         self.0.heads.subscribe()
@@ -204,8 +221,9 @@ impl Chain {
     /// there.
     ///
     /// # Errors
-    /// When it is before the newest block, or after the year 36812.
+    /// When it is before the newest block, or after the year 36812, or there are no test methods.
     pub fn set_time(&self, time: u64) -> Result<(), ChainError> {
+        self.for_tests()?;
         if time > LATEST {
             return Err(ChainError::Future {
                 asked: time,
@@ -225,8 +243,9 @@ impl Chain {
     /// with the next block.
     ///
     /// # Errors
-    /// When that is after the year 36812; nothing is moved then.
+    /// When that is after the year 36812, or there are no test methods; nothing is moved then.
     pub fn increase_time(&self, seconds: u64) -> Result<i64, ChainError> {
+        self.for_tests()?;
         let mut writer = self.writer();
         let now = self.0.clock.now().saturating_add_signed(writer.offset);
         let next = writer.next_time.map_or(now, |time| time.max(now));
@@ -245,6 +264,14 @@ impl Chain {
         }
         writer.offset = offset;
         Ok(offset)
+    }
+
+    fn for_tests(&self) -> Result<(), ChainError> {
+        if self.0.test_methods {
+            Ok(())
+        } else {
+            Err(ChainError::NotForTests)
+        }
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -22,9 +22,26 @@ pub enum OpenError {
     /// The folder holds a chain whose first block gave coins to other accounts.
     #[error("the chain in the folder began with other accounts; use those or start a new folder")]
     Genesis,
+    /// A chain whose time anybody could move is no chain to keep records on, and the other way about.
+    #[error(
+        "the chain in the folder was made {}, and is to be opened {}; start a new folder, or open it as it was made",
+        with(*.made), with(!*.made)
+    )]
+    TestMethods {
+        /// Whether it was made with test methods.
+        made: bool,
+    },
     /// The file could not be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+}
+
+const fn with(test_methods: bool) -> &'static str {
+    if test_methods {
+        "with test methods"
+    } else {
+        "without test methods"
+    }
 }
 
 /// Why a transaction, a call or a question was refused.
@@ -192,6 +209,22 @@ pub enum ChainError {
         /// The time of the newest block.
         head: u64,
     },
+    /// Time is moved for tests alone.
+    #[error(
+        "this chain was made without test methods, and its time is its clock's; use one that is for tests"
+    )]
+    NotForTests,
+    /// A block's time would be one that has not come.
+    #[error(
+        "no block is made: the newest one is {by} s ahead of this computer's clock, {most} s at most are borne; correct the clock, or \
+         wait until it is there"
+    )]
+    AheadOfClock {
+        /// Seconds.
+        by: u64,
+        /// Seconds that are borne.
+        most: u64,
+    },
     /// A filter's range ends before it begins.
     #[error("the range of blocks ends before it begins; swap fromBlock and toBlock")]
     Range,
@@ -220,6 +253,7 @@ impl ChainError {
     pub fn code(&self) -> i64 {
         match self {
             Self::Reverted { .. } => 3,
+            Self::NotForTests => -32601,
             Self::Request(_)
             | Self::Range
             | Self::Past { .. }

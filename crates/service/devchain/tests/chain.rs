@@ -45,6 +45,7 @@ fn config(clock: &Arc<AtomicU64>, mining: Mining) -> Config {
     let mut config = Config::default();
     config.clock = Arc::new(move || now.load(Ordering::Relaxed));
     config.mining = mining;
+    config.test_methods = true;
     config
 }
 

@@ -32,6 +32,12 @@ async fn served(config: Config) -> (Chain, Peer) {
     (chain, Peer::new("ours", url))
 }
 
+fn for_tests() -> Config {
+    let mut config = Config::default();
+    config.test_methods = true;
+    config
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn alloy_deploys_sends_and_reads() {
     let (chain, peer) = served(Config::default()).await;
@@ -163,7 +169,7 @@ async fn cast_sends_and_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_answers() {
-    let (_, peer) = served(Config::default()).await;
+    let (_, peer) = served(for_tests()).await;
     let from = account(0).address();
     let raw = Draft::new(2, 0, Some(from), Default::default()).sign(&account(0));
     let hash = peer.get("eth_sendRawTransaction", json!([raw])).await;
@@ -240,7 +246,7 @@ async fn every_method_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_their_codes() {
-    let (_, peer) = served(Config::default()).await;
+    let (_, peer) = served(for_tests()).await;
     let contract = account(0).address().create(0);
     let create = Draft::new(2, 0, None, programs::creating(programs::REVERT));
     peer.get("eth_sendRawTransaction", json!([create.sign(&account(0))]))
@@ -317,7 +323,7 @@ async fn refusals_have_their_codes() {
 async fn every_parameter_is_checked() {
     let rows = include_str!("../../../../testdata/chain/rpc.json");
     let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
-    let (_, peer) = served(Config::default()).await;
+    let (_, peer) = served(for_tests()).await;
     let mut refused = 0;
     for row in &rows {
         let (method, params) = (row["method"].as_str().unwrap(), row["params"].clone());
@@ -342,7 +348,7 @@ async fn every_parameter_is_checked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn time_beyond_its_range_is_refused_and_a_restart_is_not_stuck() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Chain::open(Place::Dir(folder.path().into()), Config::default()).unwrap();
+    let open = || Chain::open(Place::Dir(folder.path().into()), for_tests()).unwrap();
     let chain = open();
     for time in [u64::MAX, u64::MAX - 1, 1 << 40] {
         let error = chain.set_time(time).unwrap_err();
@@ -365,7 +371,7 @@ async fn time_beyond_its_range_is_refused_and_a_restart_is_not_stuck() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_gets_no_answer() {
-    let (chain, peer) = served(Config::default()).await;
+    let (chain, peer) = served(for_tests()).await;
     let quiet = json!({"jsonrpc": "2.0", "method": "evm_mine"});
     let loud = json!({"jsonrpc": "2.0", "id": null, "method": "eth_chainId"});
     let send = |body: Value| {
@@ -422,7 +428,7 @@ async fn batches_are_answered_up_to_a_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_client_sends_is_refused() {
-    let (_, peer) = served(Config::default()).await;
+    let (_, peer) = served(for_tests()).await;
     medibloc_transport::install_provider();
     let client = reqwest::Client::new();
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"evm_mine"}"#;
@@ -471,7 +477,7 @@ async fn what_no_client_sends_is_refused() {
 
 #[tokio::test]
 async fn it_listens_on_loopback_only() {
-    let chain = Chain::open(Place::Memory, Config::default()).unwrap();
+    let chain = Chain::open(Place::Memory, for_tests()).unwrap();
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let error = serve(chain, listener).await.unwrap_err();
     assert!(matches!(error, ServeError::NotLoopback(_)), "{error}");

@@ -14,7 +14,7 @@ use alloy::{
     primitives::{Address, B256, U256, keccak256},
 };
 
-use super::{Chain, Mining, Writer, fees::base_fee_after};
+use super::{AHEAD, Chain, Mining, Writer, fees::base_fee_after};
 use crate::{
     disk::{Head, Included, NewBlock, Snapshot},
     error::{ChainError, OpenError},
@@ -126,6 +126,10 @@ impl Chain {
             if first.header.state_root != first_root(wanted) {
                 return Err(OpenError::Genesis);
             }
+            let made = snapshot.meta("test-methods")?.is_some();
+            if made != self.0.test_methods {
+                return Err(OpenError::TestMethods { made });
+            }
             return Ok(());
         }
         let mut changes = run.changes()?;
@@ -141,13 +145,14 @@ impl Chain {
             hash: header.hash_slow(),
             header,
         };
-        let meta = [("chain-id", self.0.chain_id)];
+        let meta = [("chain-id", self.0.chain_id), ("test-methods", 1)];
+        let kept = if self.0.test_methods { 2 } else { 1 };
         self.0.disk.keep(&NewBlock {
             head: &head,
             body: &[],
             changes: &changes,
             nodes: &nodes,
-            meta: &meta,
+            meta: &meta[..kept],
         })?;
         Ok(())
     }
@@ -242,6 +247,10 @@ impl Chain {
             body,
             ..
         } = block;
+        let by = header.timestamp.saturating_sub(self.0.clock.now());
+        if by > AHEAD && !self.0.test_methods {
+            return Err(ChainError::AheadOfClock { by, most: AHEAD });
+        }
         let mut changes = run.changes()?;
         let (root, nodes) = trie::advance(snapshot, state_root, &mut changes)?;
         header.state_root = root;

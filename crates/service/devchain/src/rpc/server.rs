@@ -45,7 +45,7 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// Anyone on the network could move the chain's time.
+    /// It has neither TLS nor a limit for strangers.
     #[error("{0} is not a loopback address; listen on 127.0.0.1 or ::1")]
     NotLoopback(IpAddr),
     /// The socket failed.

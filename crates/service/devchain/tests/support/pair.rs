@@ -43,6 +43,7 @@ impl Pair {
         let clock = Arc::new(AtomicU64::new(BEGIN));
         let now = Arc::clone(&clock);
         let mut config = Config::default();
+        config.test_methods = true;
         if theirs.name == "anvil" {
             // Its first block has its second's base fee; by EIP-1559, ours does not.
             config.base_fee = 1_142_857_142;

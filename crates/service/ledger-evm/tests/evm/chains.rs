@@ -43,6 +43,7 @@ impl Drop for Running {
 
 pub(crate) fn devchain() -> Running {
     let mut config = Config::default();
+    config.test_methods = true;
     config.accounts = test_accounts();
     let chain = Chain::open(Place::Memory, config).unwrap();
     Running {
@@ -55,6 +56,7 @@ pub(crate) fn devchain() -> Running {
 /// The embedded chain behind its HTTP server, as other programs see it.
 pub(crate) async fn served(place: Place) -> Running {
     let mut config = Config::default();
+    config.test_methods = true;
     config.accounts = test_accounts();
     let chain = Chain::open(place, config).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -62,7 +62,9 @@ fn seeds() -> Vec<String> {
 
 #[test]
 fn no_body_breaks_it() {
-    let chain = Chain::open(Place::Memory, Config::default()).unwrap();
+    let mut config = Config::default();
+    config.test_methods = true;
+    let chain = Chain::open(Place::Memory, config).unwrap();
     let seeds = seeds();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut roll = move |sides: usize| {
