@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy::primitives::{Address, B256, Log};
-use alloy::sol_types::SolEventInterface;
+use alloy::sol_types::{SolEvent as _, SolEventInterface};
 use medibloc_consent::{
     AnchorFields, BindingTag, ClassSet, Grant, KindSet, PurposeTag, Scope, Terms, WriteGrant,
 };
@@ -15,7 +15,7 @@ use medibloc_record::{
 };
 
 use crate::Contracts;
-use crate::bindings::accounts::Accounts::AccountsEvents;
+use crate::bindings::accounts::Accounts::{self, AccountsEvents};
 use crate::bindings::consent::Consent::{self, ConsentEvents};
 use crate::bindings::keepers::Keepers::KeepersEvents;
 use crate::bindings::receipts::Receipts::ReceiptsEvents;
@@ -32,8 +32,8 @@ const fn digest(word: B256) -> Digest {
 /// Logs of the contracts that were passed over, by this process.
 static PASSED_OVER: AtomicU64 = AtomicU64::new(0);
 
-/// How many logs of a deployment's own contracts this process could not read as events and passed over, each time that
-/// it came by one: an operator sees that a stranger writes what no follower reads, or that this program is too old.
+/// How many logs of a deployment's own contracts this process expected to read as events, could not, and passed over, each time
+/// that it came by one; what the makers' contracts say beside them is not among these: an operator sees that a stranger writes what no follower reads, or that this program is too old.
 pub fn passed_over() -> u64 {
     PASSED_OVER.load(Ordering::Relaxed)
 }
@@ -41,7 +41,7 @@ pub fn passed_over() -> u64 {
 /// The event in a log of one of the contracts.
 pub(crate) fn event(contracts: &Contracts, log: &Log) -> Option<Event> {
     let event = read(contracts, log);
-    if event.is_none() && is_followed(contracts, log) {
+    if event.is_none() && is_followed(contracts, log) && !is_said_beside(log) {
         PASSED_OVER.fetch_add(1, Ordering::Relaxed);
     }
     event
@@ -57,6 +57,17 @@ fn is_followed(contracts: &Contracts, log: &Log) -> bool {
         contracts.keepers,
     ];
     followed.iter().any(|it| it.to_bytes() == log.address.0.0)
+}
+
+/// Whether it is what libraries in the contracts say when they are deployed or change hands.
+fn is_said_beside(log: &Log) -> bool {
+    let beside = [
+        Accounts::AuthorityUpdated::SIGNATURE_HASH,
+        Accounts::EIP712DomainChanged::SIGNATURE_HASH,
+    ];
+    log.topics()
+        .first()
+        .is_some_and(|topic| beside.contains(topic))
 }
 
 fn read(contracts: &Contracts, log: &Log) -> Option<Event> {
@@ -261,7 +272,7 @@ mod tests {
             let address = Address::new([from; 20]);
             Log::new_unchecked(address, vec![topic], Bytes::from_static(&[1, 2, 3]))
         };
-        let anchored = <Records::Anchored as alloy::sol_types::SolEvent>::SIGNATURE_HASH;
+        let anchored = Records::Anchored::SIGNATURE_HASH;
         for (from, counted) in [
             (1, 0),
             (2, 0),
@@ -275,6 +286,15 @@ mod tests {
             let before = passed_over();
             assert_eq!(event(&contracts, &log(from, anchored)), None);
             assert_eq!(passed_over() - before, counted, "contract {from}");
+            // Said at every deployment, and nobody's fault.
+            for beside in [
+                Accounts::AuthorityUpdated::SIGNATURE_HASH,
+                Accounts::EIP712DomainChanged::SIGNATURE_HASH,
+            ] {
+                let before = passed_over();
+                assert_eq!(event(&contracts, &log(from, beside)), None);
+                assert_eq!(passed_over(), before, "contract {from}");
+            }
         }
     }
 }
