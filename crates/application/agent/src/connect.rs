@@ -361,6 +361,10 @@ impl Events for Ledger {
         self.chain().await?.events(from, limit).await
     }
 
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        self.chain().await?.hash_of(number).await
+    }
+
     async fn proof(
         &self,
         block: u64,

@@ -77,6 +77,10 @@ impl Events for NoChain {
         no_answer()
     }
 
+    async fn hash_of(&self, _: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        no_answer()
+    }
+
     async fn proof(&self, _: u64, _: ReceiptId) -> Result<Option<ReceiptProof>, LedgerError> {
         no_answer()
     }

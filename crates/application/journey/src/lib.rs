@@ -111,6 +111,7 @@ mod restore;
 mod revoke;
 mod rotate;
 mod secret;
+mod set_back;
 mod stage;
 mod still;
 mod sync;

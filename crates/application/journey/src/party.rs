@@ -403,6 +403,7 @@ impl Party {
         own: &OwnAddress,
         call: &Call,
     ) -> Result<SignedCall, JourneyError> {
+        self.check_chain().await?;
         let now = self.chain_now().await?.max(self.ports.clock.now());
         let unsigned: UnsignedCall = self
             .ports

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use medibloc_consent::{Grant, WriteGrant};
-use medibloc_ledger::{Event, EventRef};
+use medibloc_ledger::{Event, EventRef, Mark};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, KeptRecord, Party, Standing, Written};
+use crate::{JourneyError, KeptRecord, Party, Standing, Written, set_back};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
 const UNEXPLAINED: u32 = 64;
@@ -103,7 +103,7 @@ impl Party {
         let mut report = SyncReport::default();
         self.ports.vault.keep_reserve();
         // Without the chain no step can do anything: say so at once.
-        self.ports.facts.head().await?;
+        self.check_chain().await?;
         self.keep_ahead().await?;
         let (written, first) = self.go_on_with_writes().await?;
         report.later.extend(first.map(|error| error.to_string()));
@@ -144,6 +144,7 @@ impl Party {
     /// and given to readers of standing grants (design 02: within a minute), what ended is purged.
     pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
         let mut report = SyncReport::default();
+        self.check_chain().await?;
         self.keep_ahead().await?;
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
@@ -199,7 +200,9 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         self.learn(&[])?;
         self.resume_missed(&own, report).await?;
-        let (events, next) = self.events_from(start.next).await?;
+        let (events, last) = self.events_from(start.next).await?;
+        // They may come from another node of the chain than the answer before.
+        self.check_chain().await?;
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
         self.queue(&mut own, &events, &capsules)?;
@@ -241,8 +244,12 @@ impl Party {
                 report.given_up.push(error.to_string());
             }
         }
-        if complete && next != start.next {
-            self.put(table::CURSOR, b"chain", &Cursor { next })?;
+        if let (true, Some(last)) = (complete, last) {
+            let next = last.number + 1;
+            let cursor = change(table::CURSOR, b"chain", &Cursor { next });
+            self.ports
+                .vault
+                .apply(vec![cursor, set_back::row_of(&last)])?;
         }
         self.take_looks(&own, report).await
     }
@@ -606,15 +613,16 @@ impl Party {
     pub(crate) async fn events_from(
         &self,
         from: u64,
-    ) -> Result<(Vec<(EventRef, Event)>, u64), JourneyError> {
+    ) -> Result<(Vec<(EventRef, Event)>, Option<Mark>), JourneyError> {
         let mut found = Vec::new();
-        let mut next = from;
+        let (mut next, mut mark) = (from, None);
         loop {
             let blocks = self.ports.events.events(next, PAGE).await?;
             let Some(last) = blocks.last() else {
-                return Ok((found, next));
+                return Ok((found, mark));
             };
             next = last.number + 1;
+            mark = Some(Mark::of(last));
             for block in blocks {
                 for (index, event) in (0u32..).zip(block.events) {
                     found.push((

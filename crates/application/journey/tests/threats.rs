@@ -6,6 +6,7 @@ use medibloc_consent::{FeedFact, Purpose};
 use medibloc_journey::memory::World;
 use medibloc_journey::{JourneyError, Party, Standing, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_ledger::LedgerError;
 use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role, Threshold};
 
 const WEEK: u64 = 7 * 86_400;
@@ -384,4 +385,52 @@ async fn nothing_that_the_node_holds_contains_the_plaintext() {
     assert!(!haystack.is_empty() && !finds(&haystack));
     haystack.extend_from_slice(ORIGINAL);
     assert!(finds(&haystack), "the planted control is found");
+}
+
+#[tokio::test]
+async fn on_a_chain_that_was_set_back_nothing_is_taken_or_signed_until_it_is_there_again() {
+    let story = paired(91).await.unwrap();
+    let (patient, chain) = (&story.patient, &story.world.ledger);
+    patient.sync().await.unwrap();
+    let older = chain.copy();
+    story
+        .hospital
+        .write_for(story.owner, draft())
+        .await
+        .unwrap();
+    patient.sync().await.unwrap();
+    let newest = chain.copy();
+    let synced = patient.status().await.unwrap().synced_to;
+    let is_set_back = |error: JourneyError| {
+        matches!(
+            error,
+            JourneyError::Ledger(LedgerError::SetBack { number, .. }) if number + 1 == synced
+        )
+    };
+    chain.replace_by(&older);
+    for block in 0..12 {
+        assert!(is_set_back(patient.sync().await.unwrap_err()), "{block}");
+        assert!(
+            is_set_back(patient.catch_up().await.unwrap_err()),
+            "{block}"
+        );
+        let until = story.world.ports().clock.now().plus(2 * WEEK);
+        let signed = patient.grant_write(story.clinic_owner, medical_only(), until);
+        assert!(is_set_back(signed.await.unwrap_err()), "{block}");
+        assert!(patient.chain_alarm().await.unwrap().is_some(), "{block}");
+        assert_eq!(patient.status().await.unwrap().synced_to, synced);
+        // The older copy goes on, in another way, until it is longer than the right one.
+        chain.form_committee(Threshold::new(5, 3).unwrap(), Vec::new());
+    }
+    chain.replace_by(&newest);
+    let record = story
+        .hospital
+        .write_for(story.owner, draft())
+        .await
+        .unwrap();
+    patient.sync().await.unwrap();
+    assert_eq!(patient.chain_alarm().await.unwrap(), None);
+    assert!(patient.status().await.unwrap().synced_to > synced);
+    let known = patient.records().unwrap();
+    assert!(known.iter().any(|kept| kept.record() == record.record));
 }

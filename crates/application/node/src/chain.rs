@@ -1,5 +1,6 @@
 //! The read model: final events folded into what storage and keepers must know. The blocks are kept in `chain.sqlite`,
-//! a copy that is thrown away when the chain has another history.
+//! a copy, with the last final block that was taken: a chain that does not have it any more is another one, or an older copy,
+//! and is not followed.
 
 mod model;
 mod names;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use medibloc_api::Code;
 use medibloc_dag::cbor;
-use medibloc_ledger::{BlockEvents, CommitteeFacts, Events, Facts, Head, LedgerError};
+use medibloc_ledger::{BlockEvents, CommitteeFacts, Events, Facts, Head, LedgerError, Mark};
 use medibloc_record::{AccountId, Address};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -22,7 +23,8 @@ use crate::guard::signed;
 pub(crate) use model::{Model, Object, RecordEntry};
 
 const SCHEMA: &str =
-    "CREATE TABLE IF NOT EXISTS blocks (number INTEGER PRIMARY KEY, body BLOB NOT NULL);";
+    "CREATE TABLE IF NOT EXISTS blocks (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS mark (only INTEGER PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL);";
 
 /// Why the chain could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +56,18 @@ pub(crate) struct Follower {
     /// Whose turn it is to look; when the last look began, and what it saw.
     turn: tokio::sync::Mutex<Option<(Instant, Head)>>,
     model: RwLock<Model>,
-    first: u64,
     /// Blocks with events, as they came.
     kept: Db,
-    /// The last kept block was compared with the chain.
-    checked: AtomicBool,
+    /// The last final block that was taken.
+    mark: Mutex<Option<Mark>>,
+    /// The chain does not have it any more.
+    set_back: AtomicBool,
     /// The number of the last final block, as the chain said it last.
     head: AtomicU64,
     /// When the chain answered last.
     looked: Mutex<Option<Instant>>,
+    /// What is wrong with the chain's node.
+    trouble: Mutex<Option<String>>,
     /// The committee as it was asked for last, with the count of changes then.
     committee: Mutex<Option<(u64, CommitteeFacts)>>,
 }
@@ -82,6 +87,16 @@ impl Follower {
                 .query_map([], |row| row.get(0))?
                 .collect()
         })?;
+        let marked: Option<Vec<u8>> = kept.now(|db| {
+            db.query_row("SELECT body FROM mark", [], |row| row.get(0))
+                .optional()
+        })?;
+        let mut mark: Option<Mark> = marked.and_then(|body| cbor::from_slice(&body).ok());
+        if mark.is_none() {
+            // A copy from before marks were kept.
+            let last = bodies.last().map(|body| cbor::from_slice(body));
+            mark = last.and_then(Result::ok).map(|block| Mark::of(&block));
+        }
         let mut model = Model::from(first);
         for body in bodies {
             match cbor::from_slice(&body) {
@@ -99,55 +114,62 @@ impl Follower {
             events,
             turn: tokio::sync::Mutex::default(),
             model: RwLock::new(model),
-            first,
             kept,
-            checked: AtomicBool::new(false),
+            mark: Mutex::new(mark),
+            set_back: AtomicBool::new(false),
             head: AtomicU64::new(0),
             looked: Mutex::default(),
+            trouble: Mutex::default(),
             committee: Mutex::default(),
         })
     }
 
-    /// Compares the last kept block with the chain's; if it is another, nothing that was kept counts.
-    async fn check(&self) -> Result<(), Look> {
-        let last: Option<Vec<u8>> = self
-            .kept
-            .run(|db| {
-                db.query_row(
-                    "SELECT body FROM blocks ORDER BY number DESC LIMIT 1",
-                    [],
-                    |row| row.get(0),
-                )
-                .optional()
-            })
-            .await?;
-        let last = last.and_then(|body| cbor::from_slice::<BlockEvents>(&body).ok());
-        if let Some(last) = last {
-            let found = self.events.events(last.number, 1).await?;
-            let same = found
-                .first()
-                .is_some_and(|block| block.number == last.number && block.hash == last.hash);
-            if !same {
-                tracing::warn!("the chain has another history; it is read anew");
-                self.kept
-                    .run(|db| db.execute("DELETE FROM blocks", []))
-                    .await?;
-                self.change(|model| *model = Model::from(self.first));
+    /// That the chain still has the last final block that was taken: nothing is taken of another one, or of an older copy.
+    fn known(&self, checked: Result<(), LedgerError>) -> Result<(), LedgerError> {
+        let is_set_back = matches!(checked, Err(LedgerError::SetBack { .. }));
+        if is_set_back {
+            *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        if (checked.is_ok() || is_set_back)
+            && self.set_back.swap(is_set_back, Ordering::SeqCst) != is_set_back
+        {
+            match &checked {
+                Err(error) => tracing::error!(%error, "the chain was set back"),
+                Ok(()) => tracing::info!(
+                    "the chain is the one that was read before; it is followed again"
+                ),
             }
         }
-        self.checked.store(true, Ordering::SeqCst);
-        Ok(())
+        checked
+    }
+
+    /// Whether the chain is another one than was read, or an older copy of it.
+    pub(crate) fn is_set_back(&self) -> bool {
+        self.set_back.load(Ordering::SeqCst)
+    }
+
+    /// Looks, and refuses if the chain was set back; that it does not answer is for others to say.
+    pub(crate) async fn not_set_back(&self) -> Result<(), Look> {
+        match self.refresh().await {
+            Err(look @ Look::Chain(LedgerError::SetBack { .. })) => Err(look),
+            _ => Ok(()),
+        }
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn keep(&self, blocks: &[BlockEvents]) -> Result<(), DbError> {
+        // A copy that is read anew is behind its own mark for a while.
+        let ahead = |mark: &Mark| self.mark().is_none_or(|it| it.number < mark.number);
+        let mark = blocks.last().map(Mark::of).filter(ahead);
         let rows: Vec<(i64, Vec<u8>)> = blocks
             .iter()
             .filter(|block| !block.events.is_empty())
             .map(|block| (signed(block.number), cbor::to_vec(block)))
             .collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let last = mark.map(|mark| (signed(mark.number), cbor::to_vec(&mark)));
         let work = move |db: &mut rusqlite::Connection| {
             let transaction = db.transaction()?;
             for (number, body) in rows {
@@ -155,9 +177,18 @@ impl Follower {
                     .prepare_cached("INSERT OR REPLACE INTO blocks VALUES (?1, ?2)")?
                     .execute(params![number, body])?;
             }
+            if let Some((number, body)) = last {
+                transaction
+                    .prepare_cached("INSERT OR REPLACE INTO mark VALUES (0, ?1, ?2)")?
+                    .execute(params![number, body])?;
+            }
             transaction.commit()
         };
-        self.kept.run(work).await
+        self.kept.run(work).await?;
+        if mark.is_some() {
+            *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
+        }
+        Ok(())
     }
 
     /// The account that an address acts for; the chain is asked only for addresses that no event named yet.
@@ -195,9 +226,36 @@ impl Follower {
         Ok(committee)
     }
 
+    /// As [`Follower::read_on`]; that its node does not answer, and that it does again, is told once.
+    pub(crate) async fn refresh(&self) -> Result<Head, Look> {
+        let looked = self.read_on().await;
+        let now = match &looked {
+            Ok(_) => None,
+            Err(Look::Chain(
+                LedgerError::Unreachable { from, why } | LedgerError::Corrupt { from, why },
+            )) => Some(named(from, why)),
+            Err(_) => return looked,
+        };
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*trouble, &now) {
+            (None, Some(why)) => tracing::warn!(why, "the chain's node does not answer well"),
+            (Some(_), None) => tracing::info!("the chain's node answers again"),
+            _ => {}
+        }
+        *trouble = now;
+        drop(trouble);
+        looked
+    }
+
+    /// What is wrong with the chain's node: its host, and why.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
+
     /// Reads everything that is final by now. Who waited while another looked has its answer: a crowd costs the chain
     /// two looks.
-    pub(crate) async fn refresh(&self) -> Result<Head, Look> {
+    async fn read_on(&self) -> Result<Head, Look> {
         let arrived = Instant::now();
         let mut turn = self.turn.lock().await;
         if let Some((begun, head)) = *turn
@@ -206,16 +264,20 @@ impl Follower {
             return Ok(head);
         }
         let begun = Instant::now();
-        if !self.checked.load(Ordering::SeqCst) {
-            self.check().await?;
-        }
         let head = self.facts.head().await?;
+        if let Some(mark) = self.mark() {
+            self.known(mark.check(&head, &*self.events).await)?;
+        }
         self.head.store(head.number, Ordering::Relaxed);
         loop {
             let from = self.read(|model| model.next);
             let blocks = self.events.events(from, PAGE).await?;
             if blocks.is_empty() {
                 break;
+            }
+            // They may come from another node of the chain than the answer before.
+            if let Some(mark) = self.mark() {
+                self.known(mark.check_now(&*self.events).await)?;
             }
             self.keep(&blocks).await?;
             self.change(|model| blocks.into_iter().for_each(|block| model.take(block)));
@@ -258,6 +320,36 @@ impl Follower {
     }
 }
 
+/// The last final block that a gateway or keeper took, by its data folder; none if it took none.
+///
+/// # Errors
+/// If the folder's copy of the chain cannot be read.
+pub fn last_block(folder: &Path) -> Result<Option<Mark>, DbError> {
+    let path = folder.join("chain.sqlite");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let kept = Db::open(Some(&path), Durability::Process, SCHEMA)?;
+    let body: Option<Vec<u8>> = kept.now(|db| {
+        db.query_row("SELECT body FROM mark", [], |row| row.get(0))
+            .optional()
+    })?;
+    Ok(body.and_then(|body| cbor::from_slice(&body).ok()))
+}
+
+/// A node's host with what it said: paths and queries of such URLs are keys.
+pub fn named(from: &str, why: &str) -> String {
+    let rest = from.split_once("://").map_or(from, |(_, rest)| rest);
+    let host = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let why = why.replace(from, host);
+    match why.contains("://") {
+        // Another writing of the URL, perhaps.
+        true => format!("{host}: no good answer"),
+        false => format!("{host}: {why}"),
+    }
+}
+
 impl core::fmt::Debug for Follower {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Follower")
@@ -297,8 +389,41 @@ mod tests {
         follower.read(|model| model.addresses.contains_key(&address))
     }
 
+    #[test]
+    fn a_chains_node_is_named_by_its_host_alone() {
+        for (from, why, told) in [
+            (
+                "https://rpc.example.org/v3/secret?key=x",
+                "status 401",
+                "rpc.example.org: status 401",
+            ),
+            (
+                "http://127.0.0.1:8545",
+                "connection refused",
+                "127.0.0.1:8545: connection refused",
+            ),
+            (
+                "http://me:secret@x.org:1/",
+                "timed out",
+                "x.org:1: timed out",
+            ),
+            (
+                "https://x.org/secret",
+                "no answer of https://x.org/secret",
+                "x.org: no answer of x.org",
+            ),
+            (
+                "https://x.org/secret",
+                "url (https://x.org:443/secret)",
+                "x.org: no good answer",
+            ),
+        ] {
+            assert_eq!(named(from, why), told);
+        }
+    }
+
     #[tokio::test]
-    async fn what_was_read_is_kept_and_another_history_is_read_anew() {
+    async fn what_was_read_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let one = ledger();
         let (anna, ben) = (register(&one, 1).await, register(&one, 2).await);
@@ -311,13 +436,67 @@ mod tests {
         let carl = register(&one, 3).await;
         again.refresh().await.unwrap();
         assert!(known(&again, carl) && known(&again, anna));
-        // A chain that is shorter: the blocks that were kept are not its own.
-        let other = ledger();
-        let dora = register(&other, 4).await;
-        let follower = open(&other, folder.path());
+    }
+
+    /// That nothing is taken, and what is said of it.
+    async fn is_set_back(follower: &Follower, gone: bool) {
+        let next = follower.read(|model| model.next);
+        let Err(Look::Chain(LedgerError::SetBack { number, is, .. })) = follower.refresh().await
+        else {
+            panic!("a chain that was set back is followed");
+        };
+        assert_eq!((number, is.is_none()), (next - 1, gone));
+        assert!(follower.is_set_back() && !follower.has_just_looked());
+        assert_eq!(follower.read(|model| model.next), next);
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_was_set_back_is_not_followed_and_the_right_one_is_without_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = ledger();
+        register(&chain, 1).await;
+        let older = chain.copy();
+        let ben = register(&chain, 2).await;
+        let follower = open(&chain, folder.path());
         follower.refresh().await.unwrap();
-        assert!(known(&follower, dora) && !known(&follower, anna));
-        let again = open(&other, folder.path());
-        assert!(known(&again, dora) && !known(&again, anna));
+        let newest = chain.copy();
+        // An older copy, and what goes on from it until it is longer than the right one.
+        chain.replace_by(&older);
+        is_set_back(&follower, true).await;
+        for seed in 20..25 {
+            register(&chain, seed).await;
+            is_set_back(&follower, false).await;
+        }
+        drop(follower);
+        let follower = open(&chain, folder.path());
+        is_set_back(&follower, false).await;
+        // The right one, which has gone on meanwhile.
+        chain.replace_by(&newest);
+        let carl = register(&chain, 3).await;
+        follower.refresh().await.unwrap();
+        assert!(!follower.is_set_back());
+        assert!(known(&follower, ben) && known(&follower, carl));
+        assert!(follower.read(|model| model.addresses.len()) == 3);
+        // Another chain altogether.
+        let other = ledger();
+        register(&other, 9).await;
+        let elsewhere = open(&other, folder.path());
+        is_set_back(&elsewhere, true).await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_from_before_marks_knows_its_chain_by_its_last_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = ledger();
+        let older = chain.copy();
+        register(&chain, 1).await;
+        let follower = open(&chain, folder.path());
+        follower.refresh().await.unwrap();
+        let forget = |db: &mut rusqlite::Connection| db.execute("DELETE FROM mark", []);
+        follower.kept.now(forget).unwrap();
+        drop(follower);
+        chain.replace_by(&older);
+        register(&chain, 2).await;
+        is_set_back(&open(&chain, folder.path()), false).await;
     }
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::chain::Look;
 use crate::db::DbError;
+use crate::figures;
 
 /// Answers in which a block was not what was written.
 static DAMAGED: AtomicU64 = AtomicU64::new(0);
@@ -65,6 +66,9 @@ impl From<Problem> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
+        if self.0.code == Code::Limit {
+            figures::limit_reached(self.0.what.as_deref().unwrap_or_default());
+        }
         let status = StatusCode::from_u16(self.0.status);
         let mut response = (
             status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -135,10 +139,9 @@ impl From<LedgerError> for Fault {
             LedgerError::BadRequest { what } => {
                 Problem::new(Code::BadCall, detail).about(what).into()
             }
-            _ => {
-                tracing::warn!("the chain node does not answer well");
-                Self::new(Code::Unavailable, detail)
-            }
+            LedgerError::SetBack { .. } => Self::new(Code::Unavailable, detail),
+            // The chain's URL is the operator's: the follower tells it to the log.
+            _ => Self::new(Code::Unavailable, "the node's chain does not answer well"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! a fixed list, and none says who.
 
 use core::fmt::{Display, Write as _};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -54,6 +55,33 @@ pub(crate) fn refused(code: Code) {
     }
 }
 
+/// Limits whose last line of the log is remembered.
+const MOST_LIMITS: usize = 64;
+/// Between two lines of the log about one limit.
+const QUIET_LIMIT: Duration = Duration::from_secs(600);
+
+static LIMITS: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
+
+/// A limit was reached, whoever reached it.
+pub(crate) fn limit_reached(name: &str) {
+    let mut told = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    if told
+        .get(name)
+        .is_some_and(|at| now.duration_since(*at) < QUIET_LIMIT)
+    {
+        return;
+    }
+    if told.len() >= MOST_LIMITS {
+        told.clear();
+    }
+    told.insert(name.to_owned(), now);
+    tracing::warn!(
+        limit = name,
+        "a limit is reached, and what goes beyond it is refused"
+    );
+}
+
 /// The certificate that is shown from now on ends then, in seconds since 1970.
 pub(crate) fn certificate_ends(at: u64) {
     CERTIFICATE.store(at, Ordering::Relaxed);
@@ -90,6 +118,12 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
         "Final blocks that were not read yet when the chain was looked at last.",
         follower.blocks_behind(),
     );
+    gauge(
+        to,
+        "medibloc_chain_set_back",
+        "1 while the chain does not have the last final block that was taken: nothing is taken, sent or released.",
+        u8::from(follower.is_set_back()),
+    );
     let seen = follower.read(|model| model.time());
     gauge(
         to,
@@ -97,23 +131,48 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
         "Seconds since the last final block that was seen.",
         (**clock)().since(seen),
     );
+    gauge(
+        to,
+        "medibloc_chain_ahead_seconds",
+        "Seconds that the last final block is ahead of this machine's clock.",
+        seen.since((**clock)()),
+    );
+}
+
+/// Bytes of a disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Those that this program may still write.
+    pub(crate) free: u128,
+    /// All.
+    pub(crate) all: u128,
 }
 
 /// The room of the disk that a folder is on.
+pub(crate) fn room(folder: &Path) -> Option<Room> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let of = |blocks: u64| u128::from(blocks) * u128::from(disk.f_frsize);
+    Some(Room {
+        free: of(disk.f_bavail),
+        all: of(disk.f_blocks),
+    })
+}
+
+/// The same as figures.
 pub(crate) fn of_disk(to: &mut String, folder: Option<&Path>) {
-    let Some(disk) = folder.and_then(|folder| rustix::fs::statvfs(folder).ok()) else {
+    let Some(room) = folder.and_then(room) else {
         return;
     };
     gauge(
         to,
         "medibloc_disk_free_bytes",
         "Bytes that this program may still write on the disk of its data folder.",
-        u128::from(disk.f_bavail) * u128::from(disk.f_frsize),
+        room.free,
     );
     gauge(
         to,
         "medibloc_disk_bytes",
         "Bytes of that disk in all.",
-        u128::from(disk.f_blocks) * u128::from(disk.f_frsize),
+        room.all,
     );
 }

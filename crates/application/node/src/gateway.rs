@@ -14,7 +14,6 @@ mod relay;
 mod storage;
 mod taking;
 
-use core::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,6 +34,7 @@ use crate::fault::Fault;
 use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
+use crate::readiness::{Board, Degraded, Part, Readiness, of_both, public, told};
 use crate::source::Proxies;
 use crate::upkeep::Upkeep;
 use crate::watch::watched;
@@ -101,6 +101,7 @@ pub(crate) struct Parts {
     relay: Arc<dyn Forward>,
     flights: Flights,
     purse: Purse,
+    board: Board,
     clock: Clock,
     config: GatewayConfig,
 }
@@ -160,6 +161,7 @@ pub fn gateway_with_upkeep(
         follower,
         db,
         purse: Purse::new(on.relay.clone(), config.limits.reserve),
+        board: Board::default(),
         relay: on.relay,
         flights: Flights::default(),
         clock: on.clock,
@@ -183,11 +185,18 @@ pub fn gateway_with_upkeep(
         .with_state(parts.clone());
     let shown = parts.clone();
     let figures = move |text: &mut String| shown.figures(text);
-    Ok((watched(router, figures), Upkeep::of_gateway(parts)))
+    let asked = parts.clone();
+    let ready = move || {
+        let on = asked.clone();
+        async move { told(on.readiness().await, &on.follower) }
+    };
+    let (router, operator) = watched(router, figures, ready);
+    Ok((router, Upkeep::of_gateway(parts, operator)))
 }
 
 impl Parts {
     fn figures(&self, to: &mut String) {
+        self.board.figures(to);
         self.purse.figures(to);
         figures::of_chain(to, &self.follower, &self.clock);
         figures::of_disk(to, self.config.folder.as_deref());
@@ -208,11 +217,53 @@ impl Parts {
         self.guard.figures(to);
     }
 
+    /// The chain answers, the read model is at its head, and the wallet pays for taking back at least; what is not well though it
+    /// serves.
+    async fn readiness(&self) -> Readiness {
+        let found = self.look().await;
+        self.board.note(&found, &self.follower);
+        found
+    }
+
+    async fn look(&self) -> Readiness {
+        if !self.follower.has_just_looked() {
+            soon(self.follower.refresh()).await??;
+        }
+        let mut found = of_both(&self.follower, &self.clock, self.config.folder.as_deref());
+        match soon(self.purse.level()).await?? {
+            Level::Ample => {}
+            Level::Low => found.push(Degraded {
+                part: Part::Wallet,
+                why: "the relay's wallet pays for revocations and erasures alone; add coins".into(),
+            }),
+            Level::Empty => {
+                return Err(Fault::new(
+                    Code::Unavailable,
+                    "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
+                ));
+            }
+        }
+        let damaged = self.access.count_damaged();
+        if damaged > 0 {
+            let why = format!(
+                "stored blocks are damaged ({damaged}); look at the disk, and let their owners give them again with \
+                 `medibloc record store`"
+            );
+            found.push(Degraded {
+                part: Part::Blocks,
+                why,
+            });
+        }
+        Ok(found)
+    }
+
     /// Follows the chain, deletes what was erased and collects what nothing names.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
-        self.access.refresh().await?;
+        let refreshed = self.access.refresh().await;
+        // Told though nobody asks.
+        drop(self.readiness().await);
+        refreshed?;
         self.purse.count(self.guard.gas_today().await?);
-        self.purse.level().await?;
         self.access.wait_for_work().await;
         self.access.collect(self.guard.now()).await
     }
@@ -230,35 +281,7 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
     .into_response()
 }
 
-/// The chain answers, the read model is at its head, and the wallet pays for taking back at least.
-/// What is not well though it serves is told by name, one line each.
-async fn ready(State(on): State<Arc<Parts>>) -> Result<String, Fault> {
-    if !on.follower.has_just_looked() {
-        soon(on.follower.refresh()).await??;
-    }
-    let mut text = String::new();
-    match soon(on.purse.level()).await?? {
-        Level::Ample => {}
-        Level::Low => text.push_str(
-            "degraded: the relay's wallet pays for revocations and erasures alone; add coins\n",
-        ),
-        Level::Empty => {
-            return Err(Fault::new(
-                Code::Unavailable,
-                "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
-            ));
-        }
-    }
-    let damaged = on.access.count_damaged();
-    if damaged > 0 {
-        let _ = writeln!(
-            text,
-            "degraded: stored blocks are damaged ({damaged}); look at the disk, and let their owners give them again with \
-             `medibloc record store`"
-        );
-    }
-    if text.is_empty() {
-        text.push_str("ok\n");
-    }
-    Ok(text)
+/// Whether it can do its work; unsigned.
+async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
+    public(on.readiness().await)
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use axum::Router;
+use medibloc_api::Code;
 use medibloc_consent::{RefusalReason, SignedRequest};
 use medibloc_keeper::{
     Effect, Event, Facts as View, GrantView, KeeperIdentity, RecordView, Reply, State, step,
@@ -18,13 +19,14 @@ use medibloc_keys::recover;
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::{AccountId, Address, Digest, RecordId, TypedDomain};
 
-use crate::chain::Follower;
+use crate::chain::{Follower, soon};
 use crate::clock::{Clock, OsEntropy};
 use crate::db::DbError;
 use crate::fault::Fault;
 use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
+use crate::readiness::{self, Board, Readiness};
 use crate::upkeep::Upkeep;
 use disk::Disk;
 pub use keys::{KeeperKeys, KeyFileError};
@@ -112,6 +114,7 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
         follower,
         clock: on.clock,
         folder: config.folder,
+        board: Board::default(),
         core: Arc::new(Core {
             identity: RwLock::new(Arc::new(identity)),
             keys: Mutex::new(keys),
@@ -119,7 +122,8 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
             state: Mutex::new(Some(state)),
         }),
     });
-    Ok((routes::router(shell.clone()), Upkeep::of_keeper(shell)))
+    let (router, operator) = routes::routers(shell.clone());
+    Ok((router, Upkeep::of_keeper(shell, operator)))
 }
 
 /// The machine with its disk; one step at a time.
@@ -164,6 +168,7 @@ pub(crate) struct Shell {
     follower: Arc<Follower>,
     clock: Clock,
     folder: Option<PathBuf>,
+    board: Board,
     core: Arc<Core>,
 }
 
@@ -204,19 +209,56 @@ impl Shell {
             Ok(Err(error)) => tracing::error!(%error, "the key file was not taken"),
             Err(_) => return Err(DbError::Interrupted.into()),
         }
-        self.refresh().await.map(drop)
+        let refreshed = self.refresh().await;
+        // Told though nobody asks.
+        drop(self.readiness().await);
+        refreshed.map(drop)
+    }
+
+    /// The chain answers, and its committee has this keeper with these keys; what is not well though it serves.
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let found = self.look().await;
+        self.board.note(&found, &self.follower);
+        found
+    }
+
+    /// The same in words, for the operator.
+    pub(crate) async fn told_ready(&self) -> Result<String, Fault> {
+        readiness::told(self.readiness().await, &self.follower)
+    }
+
+    async fn look(&self) -> Readiness {
+        let look = async {
+            if !self.follower.has_just_looked() {
+                self.refresh().await?;
+            }
+            self.is_in_committee().await
+        };
+        if !soon(look).await?? {
+            return Err(Fault::new(
+                Code::Unavailable,
+                "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
+            ));
+        }
+        let folder = self.folder.as_deref();
+        Ok(readiness::of_both(&self.follower, &self.clock, folder))
     }
 
     /// How far it is behind its chain, its disk, its limits.
     pub(crate) fn figures(&self, to: &mut String) {
+        self.board.figures(to);
         figures::of_chain(to, &self.follower, &self.clock);
+        let index = self.core.identity().index;
+        if let Some(since) = self.follower.read(|model| model.wrap_key_since(index)) {
+            figures::gauge(
+                to,
+                "medibloc_wrap_key_seconds",
+                "Seconds since the chain has this keeper's wrap key.",
+                (self.clock)().since(since),
+            );
+        }
         figures::of_disk(to, self.folder.as_deref());
         self.guard.figures(to);
-    }
-
-    /// Whether the chain answered just now.
-    pub(crate) fn has_just_looked(&self) -> bool {
-        self.follower.has_just_looked()
     }
 
     /// Whether an address signs for an account on the last final block: the guard may have asked an older one.
@@ -384,6 +426,13 @@ impl Core {
         }
         if let Some(keys) = keys {
             let identity = Arc::new(keys.identity(own.domain, own.finality_lag));
+            let (before, version) = (own.keys.wrap_key().version, keys.wrap_key().version);
+            if version != before {
+                tracing::info!(
+                    version,
+                    "the wrap key was rotated; the one before is taken for seven days more"
+                );
+            }
             own.keys = keys;
             *self
                 .identity

@@ -18,6 +18,7 @@ mod limits;
 mod listen;
 mod panics;
 mod private;
+mod readiness;
 mod room;
 mod source;
 mod starting;
@@ -26,6 +27,7 @@ mod wallet;
 mod watch;
 mod work;
 
+pub use chain::{last_block, named};
 pub use clock::{Clock, OsEntropy, system_clock};
 pub use credential::{ProviderCredential, forget_credential, keep_credential};
 pub use db::DbError;

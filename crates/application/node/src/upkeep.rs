@@ -3,13 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+
 use crate::fault::Fault;
 use crate::gateway::Parts;
 use crate::keeper::Shell;
 use crate::panics::{Task, caught};
 
 /// Follows the chain for a gateway or a keeper.
-pub struct Upkeep(Of);
+pub struct Upkeep {
+    of: Of,
+    operator: Router,
+}
 
 enum Of {
     Gateway(Arc<Parts>),
@@ -17,18 +22,25 @@ enum Of {
 }
 
 impl Upkeep {
-    pub(crate) const fn of_gateway(parts: Arc<Parts>) -> Self {
-        Self(Of::Gateway(parts))
+    pub(crate) const fn of_gateway(parts: Arc<Parts>, operator: Router) -> Self {
+        let of = Of::Gateway(parts);
+        Self { of, operator }
     }
 
-    pub(crate) const fn of_keeper(shell: Arc<Shell>) -> Self {
-        Self(Of::Keeper(shell))
+    pub(crate) const fn of_keeper(shell: Arc<Shell>, operator: Router) -> Self {
+        let of = Of::Keeper(shell);
+        Self { of, operator }
+    }
+
+    /// What the operator may ask, and nobody else: figures, and why it is not ready. For an address that strangers do not reach.
+    pub fn operator(&self) -> Router {
+        self.operator.clone()
     }
 
     /// Looks once; false if the chain or a disk did not answer.
     pub async fn once(&self) -> bool {
         let look = async {
-            let looked: Result<(), Fault> = match &self.0 {
+            let looked: Result<(), Fault> = match &self.of {
                 Of::Gateway(parts) => parts.upkeep().await,
                 Of::Keeper(shell) => shell.upkeep().await,
             };

@@ -56,7 +56,7 @@ impl Figures {
     /// The places that a route's requests take; none for the operator's own questions.
     fn room_of(&self, route: &str) -> Option<&Arc<Room>> {
         match route {
-            paths::HEALTHZ | paths::READYZ | paths::METRICS => None,
+            paths::HEALTHZ | paths::READYZ => None,
             paths::RELAY
             | paths::ERASE
             | paths::MAILBOX
@@ -99,11 +99,16 @@ impl Figures {
     }
 }
 
-/// The router with time limit, figures, `/healthz` and `/metrics`, in which a part of the program has more.
-pub(crate) fn watched(
+/// The router with time limit, figures and `/healthz`; and the operator's own, whose `/metrics` has them and what a part of the
+/// program has more, and whose `/readyz` says why.
+pub(crate) fn watched<Told>(
     router: Router,
     more: impl Fn(&mut String) + Clone + Send + Sync + 'static,
-) -> Router {
+    ready: impl Fn() -> Told + Clone + Send + Sync + 'static,
+) -> (Router, Router)
+where
+    Told: Future<Output = Result<String, Fault>> + Send,
+{
     let figures = Arc::new(Figures {
         answers: Mutex::default(),
         room: Room::new(AT_ONCE),
@@ -111,10 +116,9 @@ pub(crate) fn watched(
         waiting: Room::new(WAITING),
     });
     let shown = figures.clone();
-    router
-        .fallback(|| async { Fault::not_found("path") })
-        .method_not_allowed_fallback(|| async { Fault::not_found("method on this path") })
+    let operator = Router::new()
         .route(paths::HEALTHZ, get(|| async { "ok\n" }))
+        .route(paths::READYZ, get(move || async move { ready().await }))
         .route(
             paths::METRICS,
             get(move || async move {
@@ -122,8 +126,13 @@ pub(crate) fn watched(
                 more(&mut text);
                 ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
             }),
-        )
-        .layer(from_fn_with_state(figures, watch))
+        );
+    let router = router
+        .fallback(|| async { Fault::not_found("path") })
+        .method_not_allowed_fallback(|| async { Fault::not_found("method on this path") })
+        .route(paths::HEALTHZ, get(|| async { "ok\n" }))
+        .layer(from_fn_with_state(figures, watch));
+    (router, operator)
 }
 
 /// The verbs of HTTP (RFC 9110, section 9; RFC 5789); a peer may send any other word.

@@ -25,7 +25,7 @@ mod twins;
 #[path = "hostile/watching.rs"]
 mod watching;
 
-use http::{Draft, Ground, NOW, code, letter, node, serve, wrapped};
+use http::{Draft, Ground, METRICS, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};
 use medibloc_consent::{AnchorFields, RefusalReason, ShareDeposit};
 use medibloc_dag::{Block, Cid, Codec, cbor};
@@ -417,7 +417,7 @@ async fn figures_and_problems_name_no_address_and_no_block() {
     let url = node(&ground).await;
     let cid = Cid::of_raw(b"secret place");
     assert_eq!(code(get(&cid).by(&url, &key).await), Some(Code::NotFound));
-    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     assert!(
         figures.contains(r#"route="/ipfs/{cid}",status="4xx"} 1"#),

@@ -156,3 +156,37 @@ async fn a_rotation_that_nobody_pays_for_changes_nothing() {
     assert_eq!(paid["paid"][0], signer);
     assert_eq!(done(at, &rotate)["version"], 2);
 }
+
+#[tokio::test]
+async fn figures_are_the_operators_and_a_data_folder_knows_its_chain_again() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let gateway = world.start_gateway();
+    ready(&world.node).await;
+    ready(&world.operator).await;
+    let status = async |url: &str| {
+        let answer = reqwest::get(format!("{url}/metrics")).await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(status(&world.node).await, 404);
+    assert_eq!(status(&world.operator).await, 200);
+    gateway.end();
+    let beyond = ["gateway", "--config", "node.toml", "--set"];
+    let told = refused(
+        at,
+        &[beyond.as_slice(), &["metrics.listen=0.0.0.0:0"]].concat(),
+    );
+    assert!(told.contains("metrics.beyond_loopback = true"), "{told}");
+
+    let head = ["chain", "head", "--data-dir", "node"];
+    let told = done(at, &head);
+    assert_eq!(told["block"], told["taken"]["block"]);
+    assert_eq!(told["hash"], told["taken"]["hash"]);
+    // The same deployment on another chain: an older copy, or a wrong one.
+    let other = Institution::new();
+    let elsewhere = other.folder.path().join("deployment.json");
+    let words = ["chain", "head", "--deployment", elsewhere.to_str().unwrap()];
+    let told = refused(at, &[words.as_slice(), &["--data-dir", "node"]].concat());
+    assert!(told.contains("the chain was set back: block"), "{told}");
+    assert_eq!(done(at, &words)["taken"], Value::Null);
+}

@@ -136,7 +136,7 @@ async fn a_node_under_4096_slow_connections_answers_within_a_second() {
         ("16 sources", sources(16)),
         ("1,024 sources", sources(1_024)),
     ] {
-        let slow = Slow::start(to, &sources, CONNECTIONS, paths::METRICS);
+        let slow = Slow::start(to, &sources, CONNECTIONS, paths::NODE);
         while slow.made() < CONNECTIONS {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

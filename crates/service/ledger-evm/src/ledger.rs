@@ -434,6 +434,11 @@ impl Events for EvmLedger {
         Ok(blocks)
     }
 
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        let header = self.rpc.header(BlockId::number(number)).await?;
+        Ok(header.map(|header| header.hash.0))
+    }
+
     async fn proof(
         &self,
         block: u64,

@@ -61,6 +61,20 @@ pub enum LedgerError {
         /// The oldest block that is remembered.
         oldest: u64,
     },
+    /// A final block that was taken is not the chain's any more.
+    #[error(
+        "the chain was set back: block {number} was 0x{}, and {}; nothing is taken, released, sent or signed until it is there again. \
+         Whoever runs the chain puts its newest copy in its place, or corrects which node of it is asked",
+        hex::encode(was), now(*is)
+    )]
+    SetBack {
+        /// Its number.
+        number: u64,
+        /// Its hash.
+        was: [u8; 32],
+        /// The hash of the block that is there now; none if there is none.
+        is: Option<[u8; 32]>,
+    },
     /// An answer that makes no sense.
     #[error("{from} gave an answer that is not valid: {why}")]
     Corrupt {
@@ -69,6 +83,13 @@ pub enum LedgerError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+fn now(is: Option<[u8; 32]>) -> String {
+    match is {
+        Some(hash) => format!("is now 0x{}", hex::encode(hash)),
+        None => "is gone".into(),
+    }
 }
 
 impl LedgerError {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockEvents, LedgerError};
+use crate::{BlockEvents, LedgerError, Mark};
 
 /// How many of the newest blocks may be replaced.
 pub const DEPTH: u64 = 64;
@@ -30,13 +30,6 @@ pub struct Follow {
     /// The newest block that a node last told of, and the highest that any ever did.
     head: u64,
     highest: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    number: u64,
-    #[serde(with = "serde_bytes")]
-    hash: [u8; 32],
 }
 
 /// A question for blocks.
@@ -261,10 +254,7 @@ impl Follow {
     }
 
     fn apply(&mut self, block: BlockEvents) -> Step {
-        self.marks.push_back(Mark {
-            number: block.number,
-            hash: block.hash,
-        });
+        self.marks.push_back(Mark::of(&block));
         // the one below the deepest that may be replaced is kept, to know it again
         while self.marks.len() as u64 > DEPTH + 1 {
             self.marks.pop_front();

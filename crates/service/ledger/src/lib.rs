@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod facts;
 mod follow;
+mod mark;
 mod memory;
 mod port;
 mod proof;
@@ -25,6 +26,7 @@ pub use facts::{
     AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing,
 };
 pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
+pub use mark::Mark;
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};
 pub use proof::{Bytes, ReceiptProof};

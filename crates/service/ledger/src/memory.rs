@@ -41,6 +41,19 @@ impl MemoryLedger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A copy as it is now.
+    pub fn copy(&self) -> Self {
+        Self {
+            state: Mutex::new(self.state().clone()),
+        }
+    }
+
+    /// What an operator does who puts a copy in the chain's place, an older one or a newer.
+    pub fn replace_by(&self, copy: &Self) {
+        let state = copy.state().clone();
+        *self.state() = state;
+    }
+
     /// Sets the chain's clock; it never goes back.
     pub fn set_time(&self, now: Timestamp) {
         let mut state = self.state();
@@ -339,6 +352,14 @@ impl Events for MemoryLedger {
             .take(limit as usize)
             .cloned()
             .collect())
+    }
+
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        let state = self.state();
+        let block = usize::try_from(number)
+            .ok()
+            .and_then(|at| state.blocks.get(at));
+        Ok(block.map(|block| block.hash))
     }
 }
 

@@ -81,6 +81,12 @@ pub trait Events: Send + Sync {
     /// was looked at, so that the next question starts after it. Empty if `from` is not final yet.
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError>;
 
+    /// The hash of the block with this number, final or not; none if the chain has no such block.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError>;
+
     /// What proves to others that a receipt stands in a block; none where there is no chain to prove anything by.
     ///
     /// # Errors

@@ -80,6 +80,15 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
                 format!("block {} of chain {}", head.number, ports.domain.chain_id),
             );
             head_time = Some(head.time);
+            match party.chain_alarm().await {
+                Ok(None) => check(
+                    "history",
+                    true,
+                    "the chain has what this home read of it".into(),
+                ),
+                Ok(Some(why)) => check("history", false, why),
+                Err(error) => check("history", false, error.to_string()),
+            }
         }
         Err(error) => check("chain", false, error.to_string()),
     }

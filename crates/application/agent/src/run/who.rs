@@ -174,6 +174,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
              list --written`)"
         ));
     }
+    let set_back = party.chain_alarm().await?;
+    lines.extend(set_back.iter().map(|why| format!("ALARM: {why}")));
     if status.alarms > 0 {
         lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
     }
@@ -202,7 +204,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
         "others": {"owners": owners, "consentsHeld": held, "recordsWritten": written},
-        "setAside": status.set_aside, "acts": acts::values(&unknown),
+        "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
     });
     Ok(Answer::new(value, lines.join("\n")))
 }

@@ -264,6 +264,9 @@ impl Events for Fused<dyn Events> {
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         through!(self, "events", ledger(), self.0.events(from, limit).await)
     }
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        through!(self, "hash_of", ledger(), self.0.hash_of(number).await)
+    }
 }
 
 impl Network for Fused<dyn Network> {

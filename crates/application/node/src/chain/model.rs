@@ -77,6 +77,8 @@ pub(crate) struct Model {
     committees: Vec<(u64, Committee)>,
     /// How often the committee or its keepers changed.
     pub(super) changes: u64,
+    /// Since when places have the wrap keys that they have.
+    wrap_keys: HashMap<u8, Timestamp>,
     receipts: HashMap<ReceiptId, ReceiptView>,
     recent: VecDeque<(Timestamp, ReceiptId)>,
     objects: HashMap<Digest, Names>,
@@ -162,6 +164,11 @@ impl Model {
         older
             .find(|(since, _)| *since <= block)
             .map(|(_, committee)| *committee)
+    }
+
+    /// Since when a keeper has its wrap key.
+    pub(crate) fn wrap_key_since(&self, index: u8) -> Option<Timestamp> {
+        self.wrap_keys.get(&index).copied()
     }
 
     pub(crate) fn objects(&self, digest: Digest) -> &[Object] {
@@ -322,7 +329,10 @@ impl Model {
                 self.committees.push((block, committee));
                 self.changes += 1;
             }
-            Event::KeeperRegistered { .. } | Event::WrapKeyRotated { .. } => self.changes += 1,
+            Event::KeeperRegistered { index } | Event::WrapKeyRotated { index, .. } => {
+                self.changes += 1;
+                self.wrap_keys.insert(index, at);
+            }
             Event::Anchored(anchor) => self.anchored(block, anchor),
             Event::Accepted { record } => {
                 if let Some(entry) = self.records.get_mut(&record) {

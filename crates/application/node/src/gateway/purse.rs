@@ -50,8 +50,6 @@ pub(super) struct Purse {
     on_way: AtomicU64,
     /// Calls that have ended: each makes what was seen of the wallet old.
     ended: AtomicU64,
-    /// What the log was told.
-    told: Mutex<Level>,
     /// Gas of the day, for `/metrics`.
     today: AtomicU64,
 }
@@ -72,7 +70,6 @@ impl Purse {
             seen: Mutex::default(),
             on_way: AtomicU64::new(0),
             ended: AtomicU64::new(0),
-            told: Mutex::new(Level::Ample),
             today: AtomicU64::new(0),
         }
     }
@@ -125,6 +122,11 @@ impl Purse {
             );
         }
         gauge(
+            "medibloc_wallet_reserve_withdrawals",
+            "Revocations or erasures that it always keeps coins for.",
+            (self.reserve / WITHDRAWAL).into(),
+        );
+        gauge(
             "medibloc_gas_today",
             "Gas that counts for the node's limit of this day (UTC).",
             self.today.load(Ordering::SeqCst).into(),
@@ -141,7 +143,6 @@ impl Purse {
         let funds = self.relay.funds().await?;
         let seen = Seen { funds, at, ended };
         *lock(&self.seen) = Some(seen);
-        self.tell(self.level_of(funds));
         Ok(seen)
     }
 
@@ -150,23 +151,6 @@ impl Purse {
             Some(gas) if gas < WITHDRAWAL => Level::Empty,
             Some(gas) if gas < self.reserve => Level::Low,
             _ => Level::Ample,
-        }
-    }
-
-    /// Tells the log when it becomes another level.
-    fn tell(&self, level: Level) {
-        let before = core::mem::replace(&mut *lock(&self.told), level);
-        if before == level {
-            return;
-        }
-        match level {
-            Level::Ample => tracing::info!("the relay's wallet pays for everything again"),
-            Level::Low => tracing::warn!(
-                "the relay's wallet is low and pays for revocations and erasures alone: add coins"
-            ),
-            Level::Empty => tracing::error!(
-                "the relay's wallet cannot pay for a revocation any more: add coins"
-            ),
         }
     }
 }

@@ -209,6 +209,11 @@ async fn carry(
             Ok(outcome)
         }
         Fare::Registration { taken, gas } => {
+            // Others are looked up on the last final block below.
+            if let Err(look) = on.follower.not_set_back().await {
+                on.guard.give_back(taken).await;
+                return Err(look.into());
+            }
             let _paid = match on.purse.pay(gas).await {
                 Ok(paid) => paid,
                 Err(fault) => {

@@ -12,13 +12,14 @@ use medibloc_dag::cbor;
 use medibloc_keeper::{Event, Reply};
 use medibloc_record::RecordId;
 
-use crate::chain::soon;
 use crate::fault::{Fault, object};
 use crate::guard::Admitted;
 use crate::keeper::Shell;
+use crate::readiness::public;
 use crate::watch::watched;
 
-pub(super) fn router(shell: Arc<Shell>) -> Router {
+/// The public one, and the operator's.
+pub(super) fn routers(shell: Arc<Shell>) -> (Router, Router) {
     let router = Router::new()
         .route(paths::SHARES, post(deposit))
         .route(paths::SHARE, get(acknowledgement))
@@ -27,7 +28,12 @@ pub(super) fn router(shell: Arc<Shell>) -> Router {
         .route(paths::DELETION, get(deletion))
         .route(paths::READYZ, get(ready))
         .with_state(shell.clone());
-    watched(router, move |text| shell.figures(text))
+    let asked = shell.clone();
+    let ready = move || {
+        let on = asked.clone();
+        async move { on.told_ready().await }
+    };
+    watched(router, move |text: &mut String| shell.figures(text), ready)
 }
 
 /// Lets in who signs for an account now: an address that another took the place of is a stranger's from that block on.
@@ -116,20 +122,7 @@ async fn party(on: &Shell, record: &str, request: Request, what: &str) -> Result
     }
 }
 
-/// The chain answers, and its committee has this keeper with these keys.
+/// Whether it can do its work; unsigned.
 async fn ready(State(on): State<Arc<Shell>>) -> Result<&'static str, Fault> {
-    let look = async {
-        if !on.has_just_looked() {
-            on.refresh().await?;
-        }
-        on.is_in_committee().await
-    };
-    if soon(look).await?? {
-        Ok("ok\n")
-    } else {
-        Err(Fault::new(
-            Code::Unavailable,
-            "the chain's committee does not have this keeper with these keys",
-        ))
-    }
+    public(on.readiness().await)
 }

@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 /// Between two looks at the files.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Seconds before its end from which a certificate should be renewed.
+const NEAR: u64 = 14 * 86_400;
+
 /// Later than any certificate ends: the year 9999 is the last that one can name (RFC 5280, section 4.1.2.5).
 const FOREVER: Duration = Duration::from_secs(300_000_000_000);
 
@@ -80,6 +83,25 @@ impl ResolvesServerCert for Shown {
     }
 }
 
+/// How near a certificate's end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Far,
+    Near,
+    Over,
+}
+
+impl End {
+    /// With so many seconds left.
+    const fn of(left: u64) -> Self {
+        match left {
+            0 => Self::Over,
+            1..=NEAR => Self::Near,
+            _ => Self::Far,
+        }
+    }
+}
+
 /// Both files as they are now.
 struct Files {
     certificate: Vec<u8>,
@@ -134,10 +156,24 @@ impl Tls {
         Ok((tls, files.digest()))
     }
 
-    /// Says when the certificate that is shown ends.
-    fn tell_end(&self) {
-        if let Some(at) = end_of(&self.shown.now()) {
-            figures::certificate_ends(at);
+    /// Says when the certificate that is shown ends; the log hears of it once when that is near, and once when it has.
+    fn tell_end(&self, told: &mut End) {
+        let Some(at) = end_of(&self.shown.now()) else {
+            return;
+        };
+        figures::certificate_ends(at);
+        let end = End::of(at.saturating_sub(UnixTime::now().as_secs()));
+        if core::mem::replace(told, end) == end {
+            return;
+        }
+        match end {
+            End::Far => {}
+            End::Near => tracing::warn!(
+                "the TLS certificate ends within 14 days; renew it in place, it is read again"
+            ),
+            End::Over => tracing::error!(
+                "the TLS certificate has ended, and no client takes it; renew it in place, it is read again"
+            ),
         }
     }
 
@@ -148,6 +184,7 @@ impl Tls {
     /// Follows the files for as long as it is polled: what changes is used from the next connection on. What cannot be used is
     /// told once, and what was used stays. Contents are compared, not times: a file can change within one tick of a clock.
     pub async fn follow(&self) {
+        let mut told = End::Far;
         let mut seen = Files::read(&self.certificate, &self.key)
             .map(|files| files.digest())
             .ok();
@@ -158,7 +195,7 @@ impl Tls {
             );
         }
         loop {
-            self.tell_end();
+            self.tell_end(&mut told);
             tokio::time::sleep(LOOK).await;
             let (certificate, key) = (self.certificate.clone(), self.key.clone());
             let last = seen;

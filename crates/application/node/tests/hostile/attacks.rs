@@ -14,7 +14,7 @@ use medibloc_node::{DailyLimits, Upkeep};
 use medibloc_record::{AccountId, Digest, Kind, Nonce, RecordId, Role, Timestamp};
 use medibloc_store::{MemoryStore, OwnStore, Store, StoreError};
 
-use crate::http::{Draft, Ground, NOW, code, letter, serve};
+use crate::http::{Draft, Ground, METRICS, NOW, code, letter, serve};
 use crate::{anchor, flags, get, ids, package_of, put};
 
 pub(crate) fn id(key: &SigningKey) -> AccountId {
@@ -316,7 +316,7 @@ async fn what_ends_the_task_that_looks_at_it_is_set_aside_for_good() {
     // An answer that panics ends alone, too, and both are counted.
     let answer = get(bad[0].cid()).by(&url, &author).await;
     assert_eq!(code(answer), Some(Code::Internal));
-    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     for task in ["index", "answer"] {
         let none = format!("medibloc_panics_total{{task=\"{task}\"}} 0");
@@ -449,6 +449,14 @@ impl Events for Rotated {
         let last = self.last.lock().unwrap().clone();
         blocks.extend(last.filter(|last| blocks.is_empty() && last.number >= from));
         Ok(blocks)
+    }
+
+    async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        let last = self.last.lock().unwrap().clone();
+        match last.filter(|last| last.number == number) {
+            Some(last) => Ok(Some(last.hash)),
+            None => self.ledger.hash_of(number).await,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use crate::attacks::{leaf, let_write, over, record_of};
-use crate::http::{Draft, Ground, code, node, serve};
+use crate::http::{Draft, Ground, METRICS, code, node, serve};
 use crate::{flags, get, ids, put};
 
 /// A store that waits before it takes anything away, and of which one block is damaged.
@@ -209,7 +209,7 @@ async fn a_damaged_node_keeps_back_nothing_else_of_its_record_and_comes_again() 
             assert_eq!(code(answer), expected);
         }
     }
-    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     assert!(!figures.contains("medibloc_damaged_blocks_total 0\n"));
     // It is brought again, whole.

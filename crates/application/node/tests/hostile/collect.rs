@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::http::{Draft, Ground, NOW, code, serve};
+use crate::http::{Draft, Ground, METRICS, NOW, REASONS, code, serve};
 use crate::{anchor, flags, get, ids, package_of, put};
 use medibloc_api::{Code, GotBlocks, limits, paths};
 use medibloc_dag::{Block, Cid, Codec, cbor};
@@ -143,7 +143,7 @@ async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
     let answer = get(&cids[0]).by(&url, &owner).await;
     assert_eq!(code(answer), Some(Code::Corrupt));
     let ready = async || {
-        let answer = Draft::get(paths::READYZ).send(&url, None).await.unwrap();
+        let answer = Draft::get(REASONS).send(&url, None).await.unwrap();
         String::from_utf8(answer).unwrap()
     };
     let told = ready().await;
@@ -152,7 +152,7 @@ async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
         "{told}"
     );
     assert!(told.contains("medibloc record store"), "{told}");
-    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     let damaged = figures
         .lines()
@@ -161,7 +161,7 @@ async fn a_damaged_block_keeps_back_no_other_and_comes_again() {
     put(&blocks[..1]).by(&url, &owner).await.unwrap();
     assert_eq!(got().await, [true, true]);
     assert_eq!(ready().await, "ok\n");
-    let figures = Draft::get(paths::METRICS).send(&url, None).await.unwrap();
+    let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
     let figures = String::from_utf8(figures).unwrap();
     assert!(
         figures.contains("\nmedibloc_damaged_blocks 0\n"),

@@ -299,6 +299,10 @@ impl Events for Silent {
     async fn events(&self, _from: u64, _most: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         std::future::pending().await
     }
+
+    async fn hash_of(&self, _number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        std::future::pending().await
+    }
 }
 
 #[tokio::test]

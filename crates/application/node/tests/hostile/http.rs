@@ -15,7 +15,7 @@ use medibloc_ledger::{
 };
 use medibloc_node::{
     Caller, Clock, DailyLimits, Forward, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys,
-    Proxies, Upkeep, gateway_with_upkeep, keeper,
+    Proxies, Upkeep, gateway_with_upkeep, keeper_with_upkeep,
 };
 use medibloc_record::{Address, Digest, Nonce, Role, Threshold, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::{MemoryStore, OwnStore};
@@ -58,6 +58,11 @@ pub(crate) struct Ground {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) keys: KeeperKeys,
 }
+
+/// The figures on the operator's own listener, which a test's server has beside it.
+pub(crate) const METRICS: &str = "/operator/metrics";
+/// Why it is not ready, there.
+pub(crate) const REASONS: &str = "/operator/readyz";
 
 pub(crate) async fn serve(router: impl FnOnce(&str) -> Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -140,7 +145,8 @@ impl Ground {
             limits,
             proxies,
         };
-        gateway_with_upkeep(on, config).unwrap()
+        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
+        (router.nest("/operator", upkeep.operator()), upkeep)
     }
 
     pub(crate) fn keeper(&self, url: &str, folder: &Path) -> Router {
@@ -163,7 +169,8 @@ impl Ground {
             finality_lag: 0,
             limits: DailyLimits::default(),
         };
-        keeper(on, config).unwrap()
+        let (router, upkeep) = keeper_with_upkeep(on, config).unwrap();
+        router.nest("/operator", upkeep.operator())
     }
 
     /// A registered address.

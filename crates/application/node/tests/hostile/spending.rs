@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::attacks::{id, leaf, let_write, record_of};
-use crate::http::{ByDigest, Draft, Ground, NOW, serve};
+use crate::http::{ByDigest, Draft, Ground, METRICS, NOW, REASONS, serve};
 
 /// Gas of each call here.
 const EACH: u64 = 100_000;
@@ -212,7 +212,7 @@ async fn strangers_use_up_a_nodes_gas_and_taking_back_still_goes() {
     world.take_back(&url, 0).await.unwrap();
     world.take_back(&url, 1).await.unwrap();
     assert!(upkeep.once().await);
-    let figures = text(&url, paths::METRICS).await;
+    let figures = text(&url, METRICS).await;
     assert!(
         figures.contains("\nmedibloc_gas_today 1500000\n"),
         "{figures}"
@@ -278,9 +278,9 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
 
     let (url, again) = world.gateway(told).await;
     assert!(again.once().await);
-    let ready = text(&url, paths::READYZ).await;
+    let ready = text(&url, REASONS).await;
     assert!(ready.starts_with("degraded: the relay's wallet"), "{ready}");
-    let figures = text(&url, paths::METRICS).await;
+    let figures = text(&url, METRICS).await;
     for line in [
         format!("medibloc_wallet_balance {}", reserve - 1),
         "medibloc_wallet_withdrawals 3".into(),
@@ -291,7 +291,7 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
 
     *world.relay.coins.lock().unwrap() = 1;
     let (url, _again) = world.gateway(told).await;
-    let ready = Draft::get(paths::READYZ).send(&url, None).await;
+    let ready = Draft::get(REASONS).send(&url, None).await;
     let ready = ready.unwrap_err();
     assert_eq!(ready.code, Code::Unavailable);
     assert!(ready.detail.contains("must add coins"), "{}", ready.detail);

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use medibloc_api::{Code, paths};
-use medibloc_dag::Cid;
-use medibloc_ledger::{BlockEvents, Events, LedgerError};
+use medibloc_api::{Code, RelayCall, paths};
+use medibloc_dag::{Cid, cbor};
+use medibloc_keys::SigningKey;
+use medibloc_ledger::{BlockEvents, Call, Events, Facts as _, LedgerError};
 use medibloc_node::DailyLimits;
+use medibloc_record::Role;
 
-use crate::http::{Draft, Ground, code, serve};
+use crate::http::{Draft, Ground, METRICS, NOW, REASONS, code, serve};
 use crate::ids;
 
 /// A chain that gives no block.
@@ -19,10 +21,14 @@ impl Events for Behind {
     async fn events(&self, _from: u64, _most: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         Ok(Vec::new())
     }
+
+    async fn hash_of(&self, _number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
+        Ok(None)
+    }
 }
 
 async fn figures(url: &str) -> String {
-    let text = Draft::get(paths::METRICS).send(url, None).await.unwrap();
+    let text = Draft::get(METRICS).send(url, None).await.unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -95,4 +101,125 @@ async fn a_node_and_a_keeper_that_are_behind_their_chain_say_by_how_much() {
         assert!(figure(&text, "medibloc_blocks_behind") >= 1.0, "{text}");
         assert!(figure(&text, "medibloc_disk_free_bytes") > 0.0);
     }
+}
+
+async fn reason(url: &str) -> String {
+    match Draft::get(REASONS).send(url, None).await {
+        Ok(text) => String::from_utf8(text).unwrap(),
+        Err(problem) => problem.detail,
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_told_whether_it_is_ready_and_nothing_else() {
+    let ground = Ground::new();
+    let gateway = serve(|url| ground.gateway(url, DailyLimits::default())).await;
+    let keeper = serve(|url| ground.keeper(url, ground.folder.path())).await;
+    for url in [&gateway, &keeper] {
+        let answer = Draft::get(paths::METRICS).send(url, None).await;
+        assert_eq!(code(answer), Some(Code::NotFound));
+        let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap();
+        assert_eq!(ready, b"ok\n");
+        assert_eq!(reason(url).await, "ok\n");
+        assert!(figure(&figures(url).await, "medibloc_ready") > 0.0);
+    }
+    // Whoever makes the blocks has a wrong clock.
+    ground.ledger.set_time(NOW.plus(3_600));
+    ground.registered(1).await;
+    for url in [&gateway, &keeper] {
+        let key = SigningKey::from_bytes(&[1; 32]).unwrap();
+        // Whoever asks makes it look.
+        let _ = ids(paths::HAS, &[]).by(url, &key).await;
+        let _ = Draft::get(paths::FEED).by(url, &key).await;
+        let told = reason(url).await;
+        assert!(
+            told.starts_with("degraded: the last final block is 3600 s ahead"),
+            "{told}"
+        );
+        let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap();
+        assert_eq!(ready, b"ok\n");
+        let text = figures(url).await;
+        assert!((figure(&text, "medibloc_chain_ahead_seconds") - 3_600.0).abs() < 0.5);
+        assert!(figure(&text, "medibloc_degraded{part=\"chain-time\"}") > 0.0);
+        assert!(figure(&text, "medibloc_ready") > 0.0);
+    }
+}
+
+#[tokio::test]
+async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_there_again() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    let older = ground.ledger.copy();
+    let other = ground.registered(2).await;
+    let most = DailyLimits {
+        registration_work: 0,
+        ..DailyLimits::default()
+    };
+    let gateway = serve(|url| ground.gateway(url, most)).await;
+    let keeper = serve(|url| ground.keeper(url, ground.folder.path())).await;
+    let has = ids(paths::HAS, &[]);
+    has.by(&gateway, &other).await.unwrap();
+    Draft::get(paths::FEED).by(&keeper, &other).await.unwrap();
+    let newest = ground.ledger.copy();
+    let sealing_key = [7; 32];
+    // An older copy, and another way on from it until it is longer.
+    ground.ledger.replace_by(&older);
+    for more in 0..4 {
+        let head = ground.ledger.head().await.unwrap();
+        let call = Call::RotateSealingKey { sealing_key };
+        let signed = ground.signed(&key, &call).await;
+        let call = RelayCall {
+            bytes: signed.bytes.clone(),
+            signature: signed.signature,
+            work: None,
+        };
+        let call = Draft::post(paths::RELAY, cbor::to_vec(&call));
+        let sent = call.send(&gateway, None).await.unwrap_err();
+        assert_eq!(sent.code, Code::Unavailable, "{}", sent.detail);
+        assert!(
+            sent.detail
+                .contains("the chain was set back: block 2 was 0x")
+        );
+        for answer in [
+            has.by(&gateway, &key).await,
+            Draft::get(paths::FEED).by(&keeper, &key).await,
+        ] {
+            assert_eq!(code(answer), Some(Code::Unavailable));
+        }
+        assert_eq!(
+            ground.ledger.head().await.unwrap(),
+            head,
+            "nothing was sent"
+        );
+        for url in [&gateway, &keeper] {
+            let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap_err();
+            assert_eq!((ready.status, ready.code), (503, Code::Unavailable));
+            assert_eq!(ready.detail, "not ready; its operator is told why");
+            let told = reason(url).await;
+            assert!(
+                told.starts_with("the chain was set back: block 2 was 0x"),
+                "{told}"
+            );
+            assert_eq!(told.contains("is gone"), more == 0, "{told}");
+            assert!(told.contains("newest copy"), "{told}");
+            let text = figures(url).await;
+            assert!(figure(&text, "medibloc_chain_set_back") > 0.0);
+            assert!(figure(&text, "medibloc_ready") < 1.0);
+        }
+        ground.registered(50 + more).await;
+    }
+    // The right one, which went on meanwhile.
+    ground.ledger.replace_by(&newest);
+    let third = ground.registered(3).await;
+    for signer in [&key, &other, &third] {
+        has.by(&gateway, signer).await.unwrap();
+        Draft::get(paths::FEED).by(&keeper, signer).await.unwrap();
+    }
+    for url in [&gateway, &keeper] {
+        assert_eq!(reason(url).await, "ok\n");
+        assert!(figure(&figures(url).await, "medibloc_chain_set_back") < 1.0);
+    }
+    println!(
+        "ATTACK operator-2: on an older copy of the chain node and keeper take, send and release nothing, and say so"
+    );
 }

@@ -106,6 +106,8 @@ pub(crate) struct Institution {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) node: String,
     pub(crate) keeper: String,
+    /// The operator's own address of the gateway.
+    pub(crate) operator: String,
     pub(crate) relay: String,
     pub(crate) authority: String,
     _chain: Running,
@@ -137,7 +139,7 @@ impl Institution {
             .unwrap();
         let said: Value = serde_json::from_str(&line).unwrap();
         let rpc = said["serving"].as_str().unwrap();
-        let (node, keeper) = (free_url(), free_url());
+        let (node, keeper, operator) = (free_url(), free_url(), free_url());
         let keeper_file = format!("keepers/keeper-1.public.json={keeper}");
         let deploy = [
             "chain",
@@ -163,14 +165,17 @@ impl Institution {
 
         let config = format!(
             "deployment = \"deployment.json\"\ndata_dir = \"node\"\nlisten = \"{}\"\nurl = \"{node}\"\n\
-         [gateway]\nrelay_key = \"relay.json\"\n[limits]\nrequests = 1000000\n",
-            node.strip_prefix("http://").unwrap()
+         [gateway]\nrelay_key = \"relay.json\"\n[limits]\nrequests = 1000000\n\
+         [metrics]\nlisten = \"{}\"\n",
+            node.strip_prefix("http://").unwrap(),
+            operator.strip_prefix("http://").unwrap()
         );
         std::fs::write(at.join("node.toml"), config).unwrap();
         Self {
             folder,
             node,
             keeper,
+            operator,
             relay,
             authority,
             _chain: chain,

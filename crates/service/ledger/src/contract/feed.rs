@@ -3,7 +3,7 @@
 use medibloc_record::Timestamp;
 
 use super::{Because, Play, actor, id};
-use crate::{BlockEvents, Call, Event, LedgerError, SignedCall};
+use crate::{BlockEvents, Call, Event, LedgerError, Mark, SignedCall};
 
 pub(super) async fn play(play: &mut Play<'_>) -> Result<(), LedgerError> {
     once(play).await?;
@@ -104,6 +104,14 @@ async fn in_order(play: &Play<'_>) -> Result<(), LedgerError> {
     }
     let beyond = play.stage.events().events(head + 1, 10).await?;
     assert_eq!(beyond, [], "there is nothing beyond the last final block");
+    for block in all(play, u32::MAX).await? {
+        let hash = play.stage.events().hash_of(block.number).await?;
+        assert_eq!(hash, Some(block.hash), "a block is known by its hash");
+        let head = play.stage.facts().head().await?;
+        Mark::of(&block).check(&head, play.stage.events()).await?;
+    }
+    let none = play.stage.events().hash_of(head + 1_000_000).await?;
+    assert_eq!(none, None, "there is no such block");
     Ok(())
 }
 

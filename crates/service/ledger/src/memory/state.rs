@@ -13,7 +13,7 @@ use crate::{
     Outcome, RecordFacts, Refusal, Standing,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) now: Timestamp,
     pub(super) committees: Vec<CommitteeFacts>,
@@ -111,7 +111,9 @@ impl State {
     pub(super) fn mine(&mut self, events: Vec<Event>) -> Outcome {
         let number = self.blocks.len() as u64;
         let parent = self.blocks.last().map_or([0; 32], |block| block.hash);
-        let hash = keccak256(&[parent.as_slice(), &number.to_be_bytes()].concat());
+        // Of all that is in it, so that another history has other hashes.
+        let said = format!("{:?}{events:?}", self.now);
+        let hash = keccak256(&[&parent, number.to_be_bytes().as_slice(), said.as_bytes()].concat());
         self.blocks.push(BlockEvents {
             number,
             hash,

@@ -8,9 +8,10 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
+use medibloc_ledger::Facts as _;
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
 use medibloc_node::{
-    KeeperPublicKeys, Listening, Tls, contracts, private_folder, read_wallet, serve,
+    KeeperPublicKeys, Listening, Tls, contracts, last_block, private_folder, read_wallet, serve,
 };
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Deploy the contracts, and write deployment.json and the keepers' configurations
     Deploy(Deploy),
+    /// Say the last final block, and whether it is or follows the last one that a data folder's program took
+    Head(Head),
     /// Pay coins from one wallet to others: relays, keepers' signers, the authority
     Fund(Fund),
 }
@@ -47,6 +50,9 @@ pub(crate) struct Serve {
     /// Milliseconds between blocks; a block for each transaction if not given
     #[arg(long)]
     interval: Option<u64>,
+    /// Let whoever reaches the chain move its time and make blocks: for tests alone. A data folder keeps what it was made with
+    #[arg(long)]
+    test_methods: bool,
     /// Serve over TLS with this certificate (PEM)
     #[arg(long, requires = "tls_key")]
     tls_certificate: Option<PathBuf>,
@@ -121,6 +127,16 @@ pub(crate) struct Fund {
     coins: u64,
 }
 
+#[derive(Args)]
+pub(crate) struct Head {
+    /// The deployment whose chain it is
+    #[arg(long, default_value = "deployment.json")]
+    deployment: PathBuf,
+    /// Data folder of a gateway or a keeper
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
 /// 10^18 of the smallest unit.
 const COIN: u128 = 1_000_000_000_000_000_000;
 
@@ -128,6 +144,7 @@ pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<
     match command {
         Command::Serve(serve) => run_serve(serve).await,
         Command::Deploy(deploy) => run_deploy(deploy, &reaching).await,
+        Command::Head(args) => run_head(args, &reaching).await,
         Command::Fund(args) => run_fund(args, &reaching).await,
     }
 }
@@ -135,6 +152,7 @@ pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<
 async fn run_serve(args: Serve) -> anyhow::Result<()> {
     let mut config = Config::default();
     config.chain_id = args.chain_id;
+    config.test_methods = args.test_methods;
     if let Some(milliseconds) = args.interval {
         config.mining = Mining::EveryMillis(milliseconds);
     }
@@ -242,6 +260,34 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
         "threshold": args.threshold,
     }));
     Ok(())
+}
+
+async fn run_head(args: Head, reaching: &Reaching) -> anyhow::Result<()> {
+    let deployment = crate::config::deployment(&args.deployment)?;
+    let ledger = reaching.connect(&deployment).await??;
+    let head = ledger.head().await?;
+    let mut told = serde_json::json!({
+        "chain": deployment.chain_id,
+        "block": head.number,
+        "hash": format!("0x{}", hex::encode(head.hash)),
+        "time": head.time.0,
+    });
+    let last = match &args.data_dir {
+        Some(folder) => last_block(folder)
+            .with_context(|| format!("cannot read chain.sqlite in {}", folder.display()))?,
+        None => None,
+    };
+    if let Some(last) = last {
+        told["taken"] = serde_json::json!({
+            "block": last.number,
+            "hash": format!("0x{}", hex::encode(last.hash)),
+        });
+    }
+    say(&told);
+    match last {
+        Some(last) => Ok(last.check(&head, &ledger).await?),
+        None => Ok(()),
+    }
 }
 
 async fn run_fund(args: Fund, reaching: &Reaching) -> anyhow::Result<()> {

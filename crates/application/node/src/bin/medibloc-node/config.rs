@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) insecure_http: bool,
     /// Authorities that are trusted for TLS beside the platform's and the deployment's own (PEM).
     pub(crate) ca: Option<PathBuf>,
+    /// Where the operator asks for figures, and why this is not ready; nowhere if none.
+    pub(crate) metrics: Option<MetricsSection>,
     /// Logs.
     #[serde(default)]
     pub(crate) log: LogSection,
@@ -74,6 +76,16 @@ pub(crate) struct GatewaySection {
     /// What keeps blocks.
     #[serde(default)]
     pub(crate) store: StoreKind,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MetricsSection {
+    /// Address and port to listen on. Whoever reaches it sees coins, counts of letters and calls.
+    pub(crate) listen: String,
+    /// It may be an address that other machines reach, on a network of the operator's own.
+    #[serde(default)]
+    pub(crate) beyond_loopback: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -290,6 +302,8 @@ mod tests {
             "gateway.stoar=ipfs",
             "gateway.store=tape",
             "limits.requests=many",
+            "metrics.listen=7",
+            "metrics.beyond_loopback=true",
             "url=127.0.0.1",
             "url=http://x/",
             "listen",

@@ -11,7 +11,8 @@ use medibloc_ledger::LedgerError;
 use medibloc_ledger_evm::EvmLedger;
 use medibloc_node::{
     Front, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Listening, Starting, Tls,
-    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, read_wallet, serve, system_clock,
+    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, named, read_wallet, serve,
+    system_clock,
 };
 use medibloc_store::{MemoryStore, OwnStore};
 use medibloc_store_ipfs::{IpfsStore, Options};
@@ -84,15 +85,19 @@ async fn connect_patiently(
     reaching: &Reaching,
 ) -> anyhow::Result<EvmLedger> {
     let mut pause = Duration::from_millis(500);
+    let mut told = None;
     loop {
         match reaching.connect(deployment).await? {
             Ok(ledger) => return Ok(ledger),
-            Err(error @ LedgerError::Unreachable { .. }) => {
-                tracing::warn!(
-                    seconds = pause.as_secs_f32(),
-                    "the chain does not answer; it is asked again, and nothing is served before it does"
-                );
-                drop(error);
+            Err(LedgerError::Unreachable { from, why }) => {
+                let why = named(&from, &why);
+                if told.as_ref() != Some(&why) {
+                    tracing::warn!(
+                        why,
+                        "the chain does not answer; it is asked again, and nothing is served before it does"
+                    );
+                    told = Some(why);
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
@@ -150,10 +155,7 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
 }
 
 /// Opens the listener before anything else is done: a wrong address or certificate is told at once.
-async fn listening(
-    config: &Config,
-    reaching: &Reaching,
-) -> anyhow::Result<(TcpListener, Listening)> {
+async fn listening(config: &Config, reaching: &Reaching) -> anyhow::Result<Listeners> {
     raise_open_files();
     let tls = config.tls.as_ref();
     let tls = tls
@@ -182,7 +184,36 @@ async fn listening(
         tls,
         front: front(config)?,
     };
-    Ok((listener, how))
+    let operator = operators(config).await?;
+    Ok(Listeners {
+        public: (listener, how),
+        operator,
+    })
+}
+
+/// What is listened on.
+struct Listeners {
+    public: (TcpListener, Listening),
+    /// For the operator alone, if at all.
+    operator: Option<TcpListener>,
+}
+
+/// The operator's own listener.
+async fn operators(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(metrics) = &config.metrics else {
+        return Ok(None);
+    };
+    let at = &metrics.listen;
+    let listener = bind(at)
+        .await
+        .with_context(|| format!("cannot listen on {at} for metrics"))?;
+    let address = listener.local_addr()?;
+    ensure!(
+        address.ip().to_canonical().is_loopback() || metrics.beyond_loopback,
+        "metrics.listen = {at:?} is not a loopback address, and whoever reaches it sees what the wallet has and how much is sent: \
+         listen on 127.0.0.1, or say metrics.beyond_loopback = true if only machines of your own reach it"
+    );
+    Ok(Some(listener))
 }
 
 /// The proxies that are believed, as the listener knows them.
@@ -227,20 +258,33 @@ fn raise_open_files() {
 
 async fn listen(
     part: &'static str,
-    (listener, how): (TcpListener, Listening),
+    listeners: Listeners,
     begin: impl Future<Output = anyhow::Result<(Router, Upkeep)>>,
 ) -> anyhow::Result<()> {
+    let (listener, how) = listeners.public;
     tracing::info!(part, listen = %listener.local_addr()?, "serving");
+    if let Some(operator) = &listeners.operator {
+        tracing::info!(part, listen = %operator.local_addr()?, "metrics");
+    }
     tracing::info!(
         part,
         "waiting for the chain; nothing is served before it answers"
     );
-    let starting = Starting::default();
+    let (starting, operators) = (Starting::default(), Starting::default());
     let server = serve(listener, starting.router(), how, wait_for_end());
+    let told = operators.router();
+    let told = async move {
+        match listeners.operator {
+            Some(listener) => serve(listener, told, Listening::default(), wait_for_end()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let told = tokio::spawn(told);
     let mut server = std::pin::pin!(server);
     let upkeep = tokio::select! {
         begun = begin => {
             let (router, upkeep) = begun?;
+            operators.open(upkeep.operator());
             starting.open(router);
             tokio::spawn(upkeep.run(LOOK))
         }
@@ -252,6 +296,7 @@ async fn listen(
     tracing::info!(part, "the chain answers");
     server.await;
     upkeep.abort();
+    told.abort();
     tracing::info!(part, "ended");
     Ok(())
 }

@@ -1,0 +1,197 @@
+//! Whether a part can do its work, and what is not well though it does. Strangers are told the first alone; the operator is told why,
+//! on an address of its own and in the log.
+
+use core::fmt::Write as _;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use medibloc_api::Code;
+
+use crate::chain::Follower;
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::figures::{self, Room};
+
+/// Seconds that the chain may be ahead of the own clock: beyond it, consents end early.
+const AHEAD: u64 = 60;
+
+/// Free bytes under which the next write may not fit.
+const LITTLE_ROOM: u128 = 512 << 20;
+
+/// Texts that are told until it is well again.
+const MOST_TOLD: usize = 16;
+
+/// What may be not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Wallet,
+    Blocks,
+    ChainTime,
+    Disk,
+}
+
+impl Part {
+    const ALL: [(Self, &str); 4] = [
+        (Self::Wallet, "wallet"),
+        (Self::Blocks, "blocks"),
+        (Self::ChainTime, "chain-time"),
+        (Self::Disk, "disk"),
+    ];
+}
+
+/// What is not well, and what to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Degraded {
+    pub(crate) part: Part,
+    pub(crate) why: String,
+}
+
+/// What is not well though it serves; or why it does not.
+pub(crate) type Readiness = Result<Vec<Degraded>, Fault>;
+
+/// What strangers are told.
+pub(crate) fn public(readiness: Readiness) -> Result<&'static str, Fault> {
+    match readiness {
+        Ok(_) => Ok("ok\n"),
+        Err(_) => Err(Fault::new(
+            Code::Unavailable,
+            "not ready; its operator is told why",
+        )),
+    }
+}
+
+/// What the operator is told: one line for each thing.
+pub(crate) fn told(readiness: Readiness, follower: &Follower) -> Result<String, Fault> {
+    let degraded =
+        readiness.map_err(|fault| Fault::new(Code::Unavailable, why(&fault, follower)))?;
+    let mut text = String::new();
+    for one in &degraded {
+        let _ = writeln!(text, "degraded: {}", one.why);
+    }
+    if text.is_empty() {
+        text.push_str("ok\n");
+    }
+    Ok(text)
+}
+
+/// The reason, with what the chain's node said.
+fn why(fault: &Fault, follower: &Follower) -> String {
+    match follower.trouble() {
+        Some(trouble) => format!("{}: {trouble}", fault.0.detail),
+        None => fault.0.detail.clone(),
+    }
+}
+
+/// What gateways and keepers may lack alike.
+pub(crate) fn of_both(follower: &Follower, clock: &Clock, folder: Option<&Path>) -> Vec<Degraded> {
+    let ahead = follower.read(|model| model.time()).since((**clock)());
+    let room = folder.and_then(figures::room);
+    [chain_time(ahead), room.and_then(disk)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn chain_time(ahead: u64) -> Option<Degraded> {
+    (ahead > AHEAD).then(|| Degraded {
+        part: Part::ChainTime,
+        why: format!(
+            "the last final block is {ahead} s ahead of this machine's clock, by which consents end early; correct the clock, or tell \
+             whoever makes the blocks"
+        ),
+    })
+}
+
+fn disk(room: Room) -> Option<Degraded> {
+    (room.free < LITTLE_ROOM).then(|| Degraded {
+        part: Part::Disk,
+        why: format!(
+            "{} MiB are free on the disk of the data folder, fewer than {}: what comes next may not be kept; free space",
+            room.free >> 20,
+            LITTLE_ROOM >> 20
+        ),
+    })
+}
+
+/// What was found last, for figures, and what the log was told.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<Found>);
+
+#[derive(Debug, Default)]
+struct Found {
+    is_ready: bool,
+    degraded: BTreeSet<Part>,
+    /// Why it was not ready, since it was last.
+    told: BTreeSet<String>,
+}
+
+impl Board {
+    /// Takes in what was found; what is new of it goes to the log.
+    pub(crate) fn note(&self, readiness: &Readiness, follower: &Follower) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let degraded = match readiness {
+            Err(fault) => {
+                found.is_ready = false;
+                let why = why(fault, follower);
+                if found.told.len() < MOST_TOLD && found.told.insert(why.clone()) {
+                    tracing::warn!(why, "not ready");
+                }
+                return;
+            }
+            Ok(degraded) => degraded,
+        };
+        if !core::mem::replace(&mut found.is_ready, true) && !found.told.is_empty() {
+            tracing::info!("ready again");
+        }
+        found.told.clear();
+        let now: BTreeSet<Part> = degraded.iter().map(|one| one.part).collect();
+        for one in degraded {
+            if !found.degraded.contains(&one.part) {
+                tracing::warn!(why = one.why, "degraded");
+            }
+        }
+        for gone in found.degraded.difference(&now) {
+            tracing::info!(part = ?gone, "well again");
+        }
+        found.degraded = now;
+    }
+
+    /// Its figures in the text form of Prometheus.
+    pub(crate) fn figures(&self, to: &mut String) {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        figures::gauge(
+            to,
+            "medibloc_ready",
+            "1 if it can do its work, as it was found last.",
+            u8::from(found.is_ready),
+        );
+        to.push_str("# HELP medibloc_degraded 1 if this is not well though it serves.\n# TYPE medibloc_degraded gauge\n");
+        for (part, name) in Part::ALL {
+            let is = u8::from(found.degraded.contains(&part));
+            let _ = writeln!(to, "medibloc_degraded{{part=\"{name}\"}} {is}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_chain_ahead_of_the_clock_are_told_before_they_harm() {
+        let room = |free| Room { free, all: 1 << 40 };
+        let told = disk(room(LITTLE_ROOM - 1)).unwrap();
+        assert_eq!(told.part, Part::Disk);
+        assert!(told.why.starts_with("511 MiB are free"), "{}", told.why);
+        assert!(disk(room(LITTLE_ROOM)).is_none());
+        let told = chain_time(AHEAD + 1).unwrap();
+        assert_eq!(told.part, Part::ChainTime);
+        assert!(
+            told.why.contains("61 s ahead of this machine"),
+            "{}",
+            told.why
+        );
+        assert!(chain_time(AHEAD).is_none());
+    }
+}
