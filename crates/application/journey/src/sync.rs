@@ -201,8 +201,6 @@ impl Party {
         self.learn(&[])?;
         self.resume_missed(&own, report).await?;
         let (events, last) = self.events_from(start.next).await?;
-        // They may come from another node of the chain than the answer before.
-        self.check_chain().await?;
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
         self.queue(&mut own, &events, &capsules)?;
@@ -619,6 +617,8 @@ impl Party {
         loop {
             let blocks = self.ports.events.events(next, PAGE).await?;
             let Some(last) = blocks.last() else {
+                // They may come from another node of the chain than the answer before.
+                self.check_chain().await?;
                 return Ok((found, mark));
             };
             next = last.number + 1;

@@ -2,6 +2,7 @@
 //! a copy, with the last final block that was taken: a chain that does not have it any more is another one, or an older copy,
 //! and is not followed.
 
+mod host;
 mod model;
 mod names;
 
@@ -20,6 +21,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
 use crate::guard::signed;
+pub use host::named;
 pub(crate) use model::{Model, Object, RecordEntry};
 
 const SCHEMA: &str =
@@ -337,19 +339,6 @@ pub fn last_block(folder: &Path) -> Result<Option<Mark>, DbError> {
     Ok(body.and_then(|body| cbor::from_slice(&body).ok()))
 }
 
-/// A node's host with what it said: paths and queries of such URLs are keys.
-pub fn named(from: &str, why: &str) -> String {
-    let rest = from.split_once("://").map_or(from, |(_, rest)| rest);
-    let host = rest.split(['/', '?']).next().unwrap_or(rest);
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let why = why.replace(from, host);
-    match why.contains("://") {
-        // Another writing of the URL, perhaps.
-        true => format!("{host}: no good answer"),
-        false => format!("{host}: {why}"),
-    }
-}
-
 impl core::fmt::Debug for Follower {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Follower")
@@ -387,39 +376,6 @@ mod tests {
 
     fn known(follower: &Follower, address: Address) -> bool {
         follower.read(|model| model.addresses.contains_key(&address))
-    }
-
-    #[test]
-    fn a_chains_node_is_named_by_its_host_alone() {
-        for (from, why, told) in [
-            (
-                "https://rpc.example.org/v3/secret?key=x",
-                "status 401",
-                "rpc.example.org: status 401",
-            ),
-            (
-                "http://127.0.0.1:8545",
-                "connection refused",
-                "127.0.0.1:8545: connection refused",
-            ),
-            (
-                "http://me:secret@x.org:1/",
-                "timed out",
-                "x.org:1: timed out",
-            ),
-            (
-                "https://x.org/secret",
-                "no answer of https://x.org/secret",
-                "x.org: no answer of x.org",
-            ),
-            (
-                "https://x.org/secret",
-                "url (https://x.org:443/secret)",
-                "x.org: no good answer",
-            ),
-        ] {
-            assert_eq!(named(from, why), told);
-        }
     }
 
     #[tokio::test]

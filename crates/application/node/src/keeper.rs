@@ -3,6 +3,7 @@
 mod disk;
 mod keys;
 mod public;
+mod ready;
 mod routes;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use axum::Router;
-use medibloc_api::Code;
 use medibloc_consent::{RefusalReason, SignedRequest};
 use medibloc_keeper::{
     Effect, Event, Facts as View, GrantView, KeeperIdentity, RecordView, Reply, State, step,
@@ -19,14 +19,14 @@ use medibloc_keys::recover;
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::{AccountId, Address, Digest, RecordId, TypedDomain};
 
-use crate::chain::{Follower, soon};
+use crate::chain::Follower;
 use crate::clock::{Clock, OsEntropy};
 use crate::db::DbError;
 use crate::fault::Fault;
 use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
-use crate::readiness::{self, Board, Readiness};
+use crate::readiness::Board;
 use crate::upkeep::Upkeep;
 use disk::Disk;
 pub use keys::{KeeperKeys, KeyFileError};
@@ -213,35 +213,6 @@ impl Shell {
         // Told though nobody asks.
         drop(self.readiness().await);
         refreshed.map(drop)
-    }
-
-    /// The chain answers, and its committee has this keeper with these keys; what is not well though it serves.
-    pub(crate) async fn readiness(&self) -> Readiness {
-        let found = self.look().await;
-        self.board.note(&found, &self.follower);
-        found
-    }
-
-    /// The same in words, for the operator.
-    pub(crate) async fn told_ready(&self) -> Result<String, Fault> {
-        readiness::told(self.readiness().await, &self.follower)
-    }
-
-    async fn look(&self) -> Readiness {
-        let look = async {
-            if !self.follower.has_just_looked() {
-                self.refresh().await?;
-            }
-            self.is_in_committee().await
-        };
-        if !soon(look).await?? {
-            return Err(Fault::new(
-                Code::Unavailable,
-                "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
-            ));
-        }
-        let folder = self.folder.as_deref();
-        Ok(readiness::of_both(&self.follower, &self.clock, folder))
     }
 
     /// How far it is behind its chain, its disk, its limits.

@@ -166,20 +166,24 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
     ground.ledger.replace_by(&older);
     for more in 0..4 {
         let head = ground.ledger.head().await.unwrap();
-        let call = Call::RotateSealingKey { sealing_key };
-        let signed = ground.signed(&key, &call).await;
-        let call = RelayCall {
-            bytes: signed.bytes.clone(),
-            signature: signed.signature,
-            work: None,
-        };
-        let call = Draft::post(paths::RELAY, cbor::to_vec(&call));
-        let sent = call.send(&gateway, None).await.unwrap_err();
-        assert_eq!(sent.code, Code::Unavailable, "{}", sent.detail);
-        assert!(
-            sent.detail
-                .contains("the chain was set back: block 2 was 0x")
-        );
+        let new = SigningKey::from_bytes(&[90; 32]).unwrap();
+        let role = Role::Person;
+        for (signer, call) in [
+            (&key, Call::RotateSealingKey { sealing_key }),
+            (&new, Call::Register { role, sealing_key }),
+        ] {
+            let signed = ground.signed(signer, &call).await;
+            let call = RelayCall {
+                bytes: signed.bytes.clone(),
+                signature: signed.signature,
+                work: None,
+            };
+            let call = Draft::post(paths::RELAY, cbor::to_vec(&call));
+            let sent = call.send(&gateway, None).await.unwrap_err();
+            assert_eq!(sent.code, Code::Unavailable, "{}", sent.detail);
+            let why = "the chain was set back: block 2 was 0x";
+            assert!(sent.detail.contains(why), "{}", sent.detail);
+        }
         for answer in [
             has.by(&gateway, &key).await,
             Draft::get(paths::FEED).by(&keeper, &key).await,
@@ -219,7 +223,4 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
         assert_eq!(reason(url).await, "ok\n");
         assert!(figure(&figures(url).await, "medibloc_chain_set_back") < 1.0);
     }
-    println!(
-        "ATTACK operator-2: on an older copy of the chain node and keeper take, send and release nothing, and say so"
-    );
 }

@@ -349,7 +349,11 @@ async fn a_wallet_without_coins_is_told_once_and_by_readiness_and_figures() {
     assert_eq!(refused.code, Code::Limit);
     assert!(refused.detail.contains("keeps what it has"), "{refused:?}");
     let log = gateway.end();
-    assert_eq!(log.matches("add coins").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("cannot pay for a revocation").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,39 @@
+//! Whether a keeper can do its work.
+
+use medibloc_api::Code;
+
+use super::Shell;
+use crate::chain::soon;
+use crate::fault::Fault;
+use crate::readiness::{Readiness, of_both, told};
+
+impl Shell {
+    /// The chain answers, and its committee has this keeper with these keys; what is not well though it serves.
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let found = self.look().await;
+        self.board.note(&found, &self.follower);
+        found
+    }
+
+    /// The same in words, for the operator.
+    pub(crate) async fn told_ready(&self) -> Result<String, Fault> {
+        told(self.readiness().await, &self.follower)
+    }
+
+    async fn look(&self) -> Readiness {
+        let look = async {
+            if !self.follower.has_just_looked() {
+                self.refresh().await?;
+            }
+            self.is_in_committee().await
+        };
+        if !soon(look).await?? {
+            return Err(Fault::new(
+                Code::Unavailable,
+                "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
+            ));
+        }
+        let folder = self.folder.as_deref();
+        Ok(of_both(&self.follower, &self.clock, folder))
+    }
+}
