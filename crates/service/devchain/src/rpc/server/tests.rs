@@ -62,8 +62,10 @@ fn seeds() -> Vec<String> {
 
 #[test]
 fn no_body_breaks_it() {
-    let mut config = Config::default();
-    config.test_methods = true;
+    let config = Config {
+        test_methods: true,
+        ..Config::default()
+    };
     let chain = Chain::open(Place::Memory, config).unwrap();
     let seeds = seeds();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
