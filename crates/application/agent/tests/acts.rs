@@ -108,3 +108,35 @@ async fn acts_that_this_device_did_not_make_are_told_everywhere_until_they_are_s
     say(&other, &["contact", "invite"]).await;
     assert_eq!(count(&say(&person, &["sync"]).await), 1);
 }
+
+/// The program's own rotation was an alarm at the next sync of the device that had made it.
+#[tokio::test]
+async fn an_own_rotation_of_the_signing_key_is_no_alarm_here_and_none_after_a_restore() {
+    let world = World::new(902);
+    let (person, _, record) = two_devices(&world).await;
+    let shown = say(&person, &["record", "show", &record]).await;
+    let address = shown.value["owner"].as_str().unwrap().to_owned();
+    say(&person, &["account", "register"]).await;
+    say(&person, &["sync"]).await;
+    for words in [
+        ["account", "rotate", "--signing"].as_slice(),
+        &["account", "rotate", &address, "--signing"],
+        &["account", "rotate", &address, "--signing"],
+        &["account", "rotate", &address],
+    ] {
+        say(&person, words).await;
+        for told in [["sync"].as_slice(), &["status"], &["account", "acts"]] {
+            let answer = say(&person, told).await;
+            assert_eq!(count(&answer), 0, "{words:?}: {}", answer.text);
+            assert!(!answer.text.contains("ALARM"), "{}", answer.text);
+        }
+    }
+    say(&person, &["doctor"]).await;
+    let restored = Party::restore(&phrase(), Role::Person, world.ports()).await;
+    let restored = restored.unwrap().0;
+    for told in [["sync"].as_slice(), &["status"], &["account", "acts"]] {
+        let answer = say(&restored, told).await;
+        assert_eq!(count(&answer), 0, "{}", answer.text);
+        assert!(!answer.text.contains("ALARM"), "{}", answer.text);
+    }
+}

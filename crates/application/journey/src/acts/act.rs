@@ -95,10 +95,7 @@ impl core::fmt::Display for Act {
             Self::Registered => write!(f, "the address was registered"),
             Self::SealingKey { .. } => write!(f, "it has another sealing key"),
             Self::HandedOn { to } => {
-                write!(
-                    f,
-                    "the key of {to} signs for it, and that of this phrase no more"
-                )
+                write!(f, "the key of {to} signs for it now, the one before no more")
             }
             Self::Wrote { record } => write!(f, "record {record} was written in its name"),
             Self::TookBack { record } => write!(f, "record {record} was taken back by its author"),
@@ -176,6 +173,7 @@ impl Act {
         vec![match call {
             Call::Register { .. } => Self::Registered,
             Call::RotateSealingKey { sealing_key } => Self::SealingKey { key: *sealing_key },
+            Call::RotateAddress { next, .. } => Self::HandedOn { to: *next },
             Call::Anchor(anchor) | Call::Amend { anchor, .. } => wrote(anchor.record_id()),
             Call::AnchorBatch { batch, .. } => {
                 let records = batch.iter().map(|anchor| wrote(anchor.record_id()));
@@ -206,7 +204,7 @@ impl Act {
                 record: *record,
                 nonce: *nonce,
             },
-            // Accepting and delivering.
+            // Accepting and delivering, and what keepers and the authority do.
             _ => return Vec::new(),
         }]
     }
