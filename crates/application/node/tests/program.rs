@@ -4,6 +4,8 @@
 
 #[path = "program/attacks.rs"]
 mod attacks;
+#[path = "program/authority.rs"]
+mod authority;
 #[path = "program/keepers.rs"]
 mod keepers;
 #[path = "program/killed.rs"]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use medibloc_ledger::Outcome;
-use medibloc_ledger_evm::{Accreditation, AuthorityWallet};
+use medibloc_ledger::{Event, Events as _, Outcome};
+use medibloc_ledger_evm::{Accreditation, AuthorityWallet, EvmLedger};
 use medibloc_node::{
     ProviderCredential, forget_credential, keep_credential, read_wallet, system_clock,
 };
@@ -24,6 +24,15 @@ pub(crate) enum Command {
     Suspend(One),
     /// Lift a suspension
     Reinstate(One),
+    /// What the authority did: accreditations, suspensions and reinstatements, with block and time
+    List {
+        /// deployment.json
+        #[arg(long)]
+        deployment: PathBuf,
+        /// Of this account alone
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
     /// Who administers, accredits and registers keepers
     #[command(subcommand)]
     Role(crate::role::Command),
@@ -72,6 +81,13 @@ pub(crate) struct Accredit {
 pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<()> {
     match command {
         Command::Accredit(accredit) => run_accredit(accredit, &reaching).await,
+        Command::List {
+            deployment: file,
+            account,
+        } => {
+            let ledger = reaching.connect(&deployment(&file)?).await??;
+            list(&ledger, account).await
+        }
         Command::Role(command) => crate::role::run(command, &reaching).await,
         Command::Suspend(one) => {
             let (wallet, _) = wallet(&one, &reaching).await?;
@@ -146,6 +162,56 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
     }
     told("accredited", credential.account, accredited?);
     Ok(())
+}
+
+/// Blocks of one question.
+const PAGE: u32 = 500;
+
+/// From the chain alone, so that it holds whoever had the authority's wallet.
+async fn list(ledger: &EvmLedger, of: Option<AccountId>) -> anyhow::Result<()> {
+    let (mut acts, mut next) = (Vec::new(), 0);
+    loop {
+        let blocks = ledger.events(next, PAGE).await?;
+        let Some(last) = blocks.last() else {
+            break;
+        };
+        next = last.number.saturating_add(1);
+        for block in &blocks {
+            for event in &block.events {
+                let Some((account, mut act)) = act(event) else {
+                    continue;
+                };
+                if of.is_none_or(|of| of == account) {
+                    act["account"] = account.to_string().into();
+                    act["block"] = block.number.into();
+                    act["time"] = block.time.0.into();
+                    acts.push(act);
+                }
+            }
+        }
+    }
+    say(&serde_json::json!({"acts": acts, "as_of_block": next.saturating_sub(1)}));
+    Ok(())
+}
+
+/// What an event says that the authority did, and about whom.
+fn act(event: &Event) -> Option<(AccountId, serde_json::Value)> {
+    Some(match event {
+        Event::Accredited {
+            account,
+            from,
+            until,
+            evidence,
+        } => {
+            let act = serde_json::json!({
+                "done": "accredited", "from": from.0, "until": until.0, "credential": evidence.to_string(),
+            });
+            (*account, act)
+        }
+        Event::Suspended { account } => (*account, serde_json::json!({"done": "suspended"})),
+        Event::Reinstated { account } => (*account, serde_json::json!({"done": "reinstated"})),
+        _ => return None,
+    })
 }
 
 fn told(what: &str, account: AccountId, outcome: Outcome) {
