@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use medibloc_api::Deployment;
 use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing};
 use medibloc_consent::Grant;
-use medibloc_journey::{Change, Ports, VaultPort as _};
+use medibloc_journey::{Authorities, Change, EarlierAuthority, Ports, VaultPort as _};
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Events, Facts, GrantFacts, Head, LedgerError,
     ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
@@ -114,7 +114,7 @@ impl Reaching {
 pub struct Chain {
     ledger: Ledger,
     domain: TypedDomain,
-    authority: Address,
+    authority: Authorities,
 }
 
 impl core::fmt::Debug for Chain {
@@ -140,7 +140,7 @@ impl Chain {
         Ok(Self {
             ledger: Ledger::new(&deployment, &outgoing)?,
             domain: deployment.domain(),
-            authority: deployment.authority,
+            authority: authorities(&deployment),
         })
     }
 
@@ -149,9 +149,23 @@ impl Chain {
         Trusted {
             events: &self.ledger,
             domain: &self.domain,
-            authority: self.authority,
+            authority: &self.authority,
             contracts: Some(&self.ledger.deployed.contracts),
         }
+    }
+}
+
+/// Whose credentials a deployment says that count.
+fn authorities(deployment: &Deployment) -> Authorities {
+    let earlier = deployment.authorities.iter();
+    Authorities {
+        now: deployment.authority,
+        earlier: earlier
+            .map(|it| EarlierAuthority {
+                address: it.address,
+                until: Timestamp(it.until),
+            })
+            .collect(),
     }
 }
 
@@ -217,7 +231,7 @@ pub async fn ports(
         entropy: Arc::new(Mutex::new(SystemEntropy)),
         pace: config.pace.policy(config.role),
         domain,
-        authority: deployment.authority,
+        authority: authorities(&deployment),
     };
     Ok((ports, contracts))
 }

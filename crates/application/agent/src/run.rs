@@ -7,6 +7,7 @@ mod contact;
 mod doctor;
 mod erased;
 mod find;
+mod given;
 mod grant;
 mod kept;
 mod name;

@@ -345,6 +345,37 @@ async fn another_device_that_sees_an_erasure_says_so_purges_and_blames_nobody() 
 }
 
 /// Newcomer N9: a reader that was told so before its sync could still write out its copy.
+/// A receipt that no sync had taken was missing in what the erasure and `record show` said.
+#[tokio::test]
+async fn who_read_a_moment_before_the_erasure_is_named_at_once() {
+    let homes = Homes::new(236).await;
+    let (patient, record) = (&homes.patient, homes.record.as_str());
+    say(&homes.clinic, &["read", record]).await;
+    let erased = say(patient, &["record", "erase", record, "--yes"]).await;
+    let check = |answer: &Answer, what: &str| {
+        assert_eq!(text(answer, "/readers/0/name"), "Clinic", "{what}");
+        assert_eq!(answer.value["readers"][0]["reads"], 1, "{what}");
+        let block = answer.value["readersAsOfBlock"].as_u64().unwrap();
+        for part in [
+            "read before by Clinic (1 receipts)".to_owned(),
+            format!("as of block {block}, that of the erasure"),
+        ] {
+            assert!(answer.text.contains(&part), "{what}: {}", answer.text);
+        }
+        block
+    };
+    let block = check(&erased, "erase");
+    assert_eq!(
+        check(&say(patient, &["record", "show", record]).await, "show"),
+        block
+    );
+    say(patient, &["sync"]).await;
+    assert_eq!(
+        check(&say(patient, &["record", "show", record]).await, "synced"),
+        block
+    );
+}
+
 #[tokio::test]
 async fn a_copy_goes_with_the_first_refusal_before_any_sync() {
     for (end, expected) in [("erase", code::ERASED), ("revoke", code::REFUSED)] {

@@ -250,7 +250,7 @@ async fn a_proof_is_checked_without_a_home() {
             "consent": address(5), "receipts": address(6), "keepers": address(7),
         },
         "deployment_block": 1, "finality_depth": 0, "local": true,
-        "authority": world.ports().authority.to_string(),
+        "authority": world.ports().authority.now.to_string(),
     });
     let good = two.write("deployment.json", &format!("{MARK}{file}"));
     file["authority"] = json!(address(8));

@@ -88,6 +88,53 @@ async fn a_provider_sees_what_it_wrote_and_what_became_of_it() {
     );
 }
 
+/// After another accreditation every request of an old pairing was dropped at the patient, and the provider was told "asked".
+#[tokio::test]
+async fn a_request_carries_the_newest_credential_and_one_that_is_older_than_the_chain_s_is_told() {
+    let world = World::new(224);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let renew = |name: &str| {
+        world.pass(60);
+        let jwt = world.accredit(two.clinic.account().id(), name);
+        let path = two.folder.path().join("newer");
+        std::fs::write(&path, jwt).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let newer = renew("Clinic");
+    let ask = ["request", "create", &two.owner];
+    let told = refused(&two.clinic, &ask, code::REFUSED).await;
+    for part in [
+        "accredited this account again",
+        "nothing was asked",
+        "medibloc account credential",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(world.letters().is_empty(), "nothing left");
+    say(&two.clinic, &["account", "credential", &newer]).await;
+    say(&two.clinic, &ask).await;
+    let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+    assert!(!synced.text.contains("digest"), "{}", synced.text);
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    say(&two.patient, &approve).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &["read", &record]).await;
+
+    // The person said yes to a name: another one is read and confirmed again.
+    let other = renew("Other Clinic");
+    say(&two.clinic, &["account", "credential", &other]).await;
+    say(
+        &two.clinic,
+        &["request", "create", &two.owner, "--reason", "again"],
+    )
+    .await;
+    say(&two.patient, &["sync"]).await;
+    let contacts = say(&two.patient, &["contact", "list"]).await;
+    assert_eq!(text(&contacts, "/contacts/0/name"), "Other Clinic");
+    assert_eq!(contacts["contacts"][0]["confirmed"], false);
+}
+
 /// `account rotate` alone said that it changed the key of 0 records, and not where the records are.
 #[tokio::test]
 async fn a_rotation_without_an_address_says_where_the_records_are() {

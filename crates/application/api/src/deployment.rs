@@ -33,6 +33,17 @@ pub struct Contracts {
     pub keepers: Address,
 }
 
+/// An authority that handed the accreditor's role on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierAuthority {
+    /// Its address.
+    #[serde(with = "text")]
+    pub address: Address,
+    /// Seconds since 1970: credentials of it that begin then or later do not count.
+    pub until: u64,
+}
+
 /// One deployment of the platform, as `medibloc-node chain deploy` writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +65,9 @@ pub struct Deployment {
     /// The account whose credentials count.
     #[serde(with = "text")]
     pub authority: Address,
+    /// Authorities of before: what they signed in their time counts on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<EarlierAuthority>,
     /// It is of one machine or one institution's network: loopback and private addresses may be called.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub local: bool,
@@ -172,8 +186,37 @@ mod tests {
             deployment_block: 1,
             finality_depth: 0,
             authority: address(8),
+            authorities: Vec::new(),
             local: true,
             ca: None,
+        }
+    }
+
+    #[test]
+    fn a_deployment_of_before_names_no_earlier_authority_and_one_of_now_may() {
+        let plain = String::from_utf8(deployment().to_json()).unwrap();
+        assert!(!plain.contains("authorities"), "{plain}");
+        let earlier = EarlierAuthority {
+            address: Address::new([9; 20]),
+            until: 1_800_000_000,
+        };
+        let handed = Deployment {
+            authorities: vec![earlier],
+            ..deployment()
+        };
+        let json = String::from_utf8(handed.to_json()).unwrap();
+        assert_eq!(Deployment::parse(json.as_bytes()).unwrap(), handed);
+        for (what, other) in [
+            ("field", json.replace("\"until\"", "\"till\"")),
+            ("time", json.replace("1800000000", "\"2027-01-15\"")),
+            ("address", json.replace("0x0909", "0x09")),
+        ] {
+            assert_ne!(other, json, "{what}");
+            let refused = Deployment::parse(other.as_bytes());
+            assert!(
+                matches!(refused, Err(DeploymentError::Malformed(_))),
+                "{what}: {refused:?}"
+            );
         }
     }
 

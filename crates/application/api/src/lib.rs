@@ -13,7 +13,7 @@ mod wire;
 mod work;
 
 pub use auth::{Authorization, HeaderError, MAX_LIFE, RequestText, TimeError};
-pub use deployment::{Contracts, Deployment, DeploymentError};
+pub use deployment::{Contracts, Deployment, DeploymentError, EarlierAuthority};
 pub use problem::{Code, Problem};
 pub use wire::{
     GotBlocks, Letter, LetterPage, LettersDone, PutBlock, PutBlocks, RelayCall, RelayOutcome,

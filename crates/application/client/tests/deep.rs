@@ -106,11 +106,11 @@ async fn everything_beyond_the_walk_holds_over_http_on_the_embedded_chain() {
     assert_eq!(files.len(), 3);
     for file in &files {
         assert!(
-            verify_proof(file, world.authority.address()).holds(),
+            verify_proof(file, &world.authority.address().into()).holds(),
             "{file:#?}"
         );
         let contracts = &world.ledger.deployed().contracts;
-        let report = verify_proof_with(file, world.authority.address(), |proof| {
+        let report = verify_proof_with(file, &world.authority.address().into(), |proof| {
             let proven = verify_receipt(proof, contracts).map_err(|error| error.to_string())?;
             Ok(ProvenEvent {
                 block: proven.block,

@@ -137,7 +137,7 @@ async fn after_real_rotations_old_keys_relay_nothing_and_proofs_of_before_hold()
     clinic.read(record).await.unwrap();
     let before = patient.audit_proofs().await.unwrap().remove(0);
     let ports = world.ports();
-    assert!(verify_proof(&before, ports.authority).holds());
+    assert!(verify_proof(&before, &ports.authority).holds());
 
     // Author, owner and reader's account, each to its next key.
     let own = patient.addresses().unwrap();
@@ -185,7 +185,7 @@ async fn after_real_rotations_old_keys_relay_nothing_and_proofs_of_before_hold()
     assert_eq!(after, before, "a proof of a read does not change");
     for file in [&before, &after] {
         let parsed = ProofFile::parse(&file.to_json()).unwrap();
-        assert!(verify_proof(&parsed, ports.authority).holds());
+        assert!(verify_proof(&parsed, &ports.authority).holds());
         let stranger = world.party(9, Role::Person);
         let report = stranger.confirm_proof(&parsed).await.unwrap();
         assert!(report.holds() && report.chain_agrees, "{report:#?}");

@@ -1,10 +1,11 @@
 //! Audit (design 11, row 15): who read what, when, on what basis; names from the owner's own grants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_ledger::{AuditLine, AuditTrail, Event};
 use medibloc_record::{AccountId, GrantId};
 
+use crate::grant::Artefact;
 use crate::party::table;
 use crate::{JourneyError, Party};
 
@@ -15,6 +16,17 @@ pub struct NamedLine {
     pub line: AuditLine,
     /// Name of the contact that the grant was given to.
     pub name: String,
+}
+
+/// A record of somebody else that was read under an own address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnRead {
+    /// The receipt.
+    pub line: AuditLine,
+    /// Whose record it is.
+    pub owner: AccountId,
+    /// The consent that it was read on; none if it is not here any more.
+    pub basis: Option<Artefact>,
 }
 
 impl Party {
@@ -79,6 +91,59 @@ impl Party {
                 }
             }
         }
+    }
+
+    /// Every read of somebody else's record under an own address, in chain order.
+    ///
+    /// # Errors
+    /// If the chain does not answer, or the vault fails.
+    pub async fn own_reads(&self) -> Result<Vec<OwnRead>, JourneyError> {
+        let held = self.held()?.into_iter().filter_map(|held| {
+            let id = held.artefact.grant.as_ref()?.id;
+            Some((id, held.artefact))
+        });
+        let held: BTreeMap<GrantId, Artefact> = held.collect();
+        let own = self.reading_addresses()?;
+        let mut reads = Vec::new();
+        self.each_block(|block| {
+            for event in &block.events {
+                if let Event::ReadOpened {
+                    receipt,
+                    record,
+                    owner,
+                    reader,
+                    grant,
+                    ..
+                } = event
+                    && own.contains(reader)
+                {
+                    let line = AuditLine {
+                        receipt: *receipt,
+                        record: *record,
+                        reader: *reader,
+                        grant: *grant,
+                        at: block.time,
+                        block: block.number,
+                        block_hash: block.hash,
+                    };
+                    let basis = held.get(grant).cloned();
+                    reads.push(OwnRead {
+                        line,
+                        owner: *owner,
+                        basis,
+                    });
+                }
+            }
+        })
+        .await?;
+        Ok(reads)
+    }
+
+    /// Own addresses under which others' records may be read: the public account, too.
+    pub(crate) fn reading_addresses(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
+        let mut own: BTreeSet<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
+        own.insert(self.account().id());
+        Ok(own)
     }
 
     /// Signed statements of keepers that a record's share is gone.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use medibloc_consent::WriteGrant;
 use medibloc_record::{AccountId, RecordId};
 
 use crate::party::table;
@@ -30,6 +31,15 @@ pub struct WrittenView {
 }
 
 impl Party {
+    /// Permissions to write that owners gave this party and that the chain has not ended, by owner; one whose time is over is
+    /// among them.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn may_write(&self) -> Result<Vec<WriteGrant>, JourneyError> {
+        self.rows(table::MAY_WRITE)
+    }
+
     /// Records that were written here for others and are not erased, by id. Whether their owners accepted them is the
     /// chain's to say.
     ///

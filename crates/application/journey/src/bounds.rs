@@ -130,6 +130,12 @@ fn access(request: &AccessRequest) -> Result<(), JourneyError> {
         dates(request.dates.as_ref()),
         what,
         "its dates have more than 64 bytes",
+    )?;
+    let credential = request.credential.as_deref().unwrap_or_default();
+    ensure(
+        credential.len() <= MOST_CREDENTIAL,
+        what,
+        "its credential has more than 16 KiB",
     )
 }
 

@@ -7,7 +7,13 @@ use medibloc_ledger::Event;
 use medibloc_record::{AccountId, Address, Digest, Signature, Timestamp};
 use serde_json::{Value, json};
 
+use crate::authorities::Authorities;
+use crate::ports::Change;
 use crate::{JourneyError, Party};
+
+/// Where the own credential is kept: among the rows that the agent keeps for itself.
+const TABLE: &str = "agent";
+const KEY: &[u8] = b"credential";
 
 const HEADER: &str = r#"{"alg":"ES256K","typ":"JWT"}"#;
 
@@ -58,11 +64,19 @@ impl Credential {
         )
     }
 
-    /// The credential in a JWT, its signature checked against the authority's account.
+    /// The credential in a JWT, its signature checked against the authority of its time.
     ///
     /// # Errors
     /// If it is not a JWT of this form or not signed by the authority.
-    pub fn parse(jwt: &str, authority: Address) -> Result<Self, JourneyError> {
+    pub fn parse(jwt: &str, authorities: &Authorities) -> Result<Self, JourneyError> {
+        Ok(Self::signed(jwt, authorities)?.0)
+    }
+
+    /// The same, and who signed it.
+    pub(crate) fn signed(
+        jwt: &str,
+        authorities: &Authorities,
+    ) -> Result<(Self, Address), JourneyError> {
         let bad = |why: &str| JourneyError::Untrusted {
             what: "credential",
             why: why.into(),
@@ -85,17 +99,22 @@ impl Credential {
             .try_into()
             .map_err(|_| bad("its signature has not 64 bytes"))?;
         let digest = Digest::of(&jwt.as_bytes()[..header.len() + 1 + body.len()]).to_bytes();
-        let signed_by_authority = [27u8, 28].iter().any(|v| {
+        let signers = [27u8, 28].map(|v| {
             let mut bytes = [0; 65];
             bytes[..64].copy_from_slice(&signature);
-            bytes[64] = *v;
-            recover(&digest, &Signature::new(bytes)).is_ok_and(|signer| signer == authority)
+            bytes[64] = v;
+            recover(&digest, &Signature::new(bytes)).ok()
         });
-        if !signed_by_authority {
-            return Err(bad("it is not signed by this deployment's authority"));
-        }
         let value: Value =
             serde_json::from_slice(&decode(body)?).map_err(|_| bad("its body is not JSON"))?;
+        let from = Timestamp(value["nbf"].as_u64().ok_or_else(|| bad("it has no nbf"))?);
+        let mut signers = signers.into_iter().flatten();
+        let Some(signer) = signers.find(|signer| authorities.vouches(*signer, from)) else {
+            return Err(bad(
+                "it is not signed by this deployment's authority, nor by one of before that deployment.json lists \
+                 (`authorities`) for its time; get the newest deployment.json from the operator",
+            ));
+        };
         let subject = &value["vc"]["credentialSubject"];
         let text = |value: &Value, what: &str| {
             value
@@ -108,21 +127,87 @@ impl Credential {
             .next()
             .and_then(|address| address.parse::<Address>().ok())
             .ok_or_else(|| bad("its subject is not an account"))?;
-        Ok(Self {
+        let credential = Self {
             account: AccountId::from_first_address(account),
             name: text(&subject["name"], "name")?,
             profession: text(&subject["profession"], "profession")?,
             jurisdiction: text(&subject["jurisdiction"], "jurisdiction")?,
-            from: Timestamp(value["nbf"].as_u64().ok_or_else(|| bad("it has no nbf"))?),
+            from,
             until: Timestamp(value["exp"].as_u64().ok_or_else(|| bad("it has no exp"))?),
-        })
+        };
+        Ok((credential, signer))
     }
 }
 
 fn did(address: Address) -> String {
     format!("did:pkh:eip155:0:{address}")
 }
+
 impl Party {
+    /// The own credential that this home keeps; none if it keeps none.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn credential(&self) -> Result<Option<String>, JourneyError> {
+        let kept = self.ports.vault.get(TABLE, KEY)?;
+        Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Checks an own credential as [`Party::check_credential`] does and keeps it: cards and requests carry it from now on.
+    ///
+    /// # Errors
+    /// With what is wrong about it, or if the vault fails.
+    pub async fn keep_credential(&self, jwt: &str) -> Result<Credential, JourneyError> {
+        let credential = self.check_credential(jwt).await?;
+        self.ports.vault.apply(vec![Change::Put {
+            table: TABLE,
+            key: KEY.to_vec(),
+            value: jwt.as_bytes().to_vec(),
+        }])?;
+        Ok(credential)
+    }
+
+    /// The own credential as the chain has it now; one that the own node has is kept. None for an account that was never
+    /// accredited, and for a home that keeps none and cannot get it: others still have that of the pairing.
+    pub(crate) async fn newest_credential(&self) -> Result<Option<String>, JourneyError> {
+        let kept = self.credential()?;
+        let Some(named) = self.named_on_chain(self.account().id()).await? else {
+            return Ok(None);
+        };
+        if let Some(jwt) = &kept
+            && Digest::of(jwt.as_bytes()) == named
+        {
+            return Ok(kept);
+        }
+        if let Ok(jwt) = self.fetch_credential().await {
+            self.keep_credential(&jwt).await?;
+            return Ok(Some(jwt));
+        }
+        if kept.is_none() {
+            return Ok(None);
+        }
+        Err(JourneyError::Untrusted {
+            what: "own credential",
+            why: "the authority accredited this account again since it was given, and nobody takes a request with the one \
+                  before: nothing was asked. Get the newest with `medibloc account credential`, or `medibloc account \
+                  credential FILE` if the authority sent it, and ask again"
+                .into(),
+        })
+    }
+
+    /// The digest of the newest credential that the chain names for an account; none if it was never accredited.
+    async fn named_on_chain(&self, account: AccountId) -> Result<Option<Digest>, JourneyError> {
+        let (events, _) = self.events_from(0).await?;
+        Ok(events.into_iter().rev().find_map(|(_, event)| match event {
+            Event::Accredited {
+                account: of,
+                evidence,
+                ..
+            } if of == account => Some(evidence),
+            _ => None,
+        }))
+    }
+
     /// The account's own credential from the own node: signed by the authority, for this account, and the one whose
     /// digest the chain names.
     ///
@@ -156,7 +241,7 @@ impl Party {
         account: AccountId,
         jwt: &str,
     ) -> Result<Credential, JourneyError> {
-        let credential = Credential::parse(jwt, self.ports.authority)?;
+        let credential = Credential::parse(jwt, &self.ports.authority)?;
         let bad = |why: String| JourneyError::Untrusted {
             what: "credential",
             why,
@@ -167,15 +252,7 @@ impl Party {
                 "it is for {of}, not for {account}; ask the authority for the right one"
             )));
         }
-        let (events, _) = self.events_from(0).await?;
-        let named = events.into_iter().rev().find_map(|(_, event)| match event {
-            Event::Accredited {
-                account: of,
-                evidence,
-                ..
-            } if of == account => Some(evidence),
-            _ => None,
-        });
+        let named = self.named_on_chain(account).await?;
         if named != Some(Digest::of(jwt.as_bytes())) {
             return Err(bad(
                 "its digest is not the one on the chain; ask the authority for the newest one"

@@ -46,6 +46,10 @@ pub struct Erasure {
     pub here: bool,
     /// Readers that purged.
     pub purges: Vec<Purge>,
+    /// The block up to which its receipts were looked at, which is that of the erasure: later ones there are none. None until
+    /// a sync has come so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_until: Option<u64>,
 }
 
 /// Somebody who was cleared to read an own record.
@@ -55,6 +59,13 @@ pub(crate) struct ReadBy {
     pub(crate) reader: AccountId,
     pub(crate) grant: GrantId,
     pub(crate) receipt: ReceiptId,
+}
+
+impl ReadBy {
+    pub(crate) fn row(&self) -> Change {
+        let key = [self.record.as_bytes().as_slice(), self.receipt.as_bytes()].concat();
+        change(table::READ_BY, &key, self)
+    }
 }
 
 /// What an erasure does with files that were exported.
@@ -115,6 +126,7 @@ impl Party {
         self.ports.vault.apply(changes)?;
         let (mut left, mut later) = (Vec::new(), Vec::new());
         self.resume_wipes(&mut left, &mut later).await?;
+        self.note_reads(record).await?;
         let left = left.into_iter().filter(|(of, _)| *of == record);
         Ok(ErasedNow {
             statements: self.collect_statements(&kept).await?.0,
@@ -156,10 +168,18 @@ impl Party {
             None => self.chain_now().await?,
         };
         let changes = self.forget(record, at, false)?;
-        if changes.is_empty() {
+        let is_done = changes.is_empty();
+        self.ports.vault.apply(changes)?;
+        // What comes before it on the chain was taken before it.
+        if let Some(mut erasure) = self.erasure(record)?
+            && erasure.read_until.is_none()
+        {
+            erasure.read_until = Some(block);
+            self.put(table::ERASED, record.as_bytes(), &erasure)?;
+        }
+        if is_done {
             return Ok(());
         }
-        self.ports.vault.apply(changes)?;
         if is_news {
             report.erased.push(record);
         }
@@ -260,6 +280,7 @@ impl Party {
             at,
             here,
             purges: Vec::new(),
+            read_until: None,
         });
         erasure.here |= here;
         changes.push(change(table::ERASED, id, &erasure));

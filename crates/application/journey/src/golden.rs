@@ -193,6 +193,7 @@ fn letters_open_for_ever() {
         dates: None,
         until: Timestamp(1_800_604_800),
         readers: readers(),
+        credential: None,
     };
     check("message-access", &Message::Access(access.clone()));
     let dates = Dates {
@@ -201,9 +202,14 @@ fn letters_open_for_ever() {
     };
     let dated = AccessRequest {
         dates: Some(dates),
-        ..access
+        ..access.clone()
     };
     check("message-access-dates", &Message::Access(dated));
+    let vouched = AccessRequest {
+        credential: Some("e30.e30.c2ln".into()),
+        ..access
+    };
+    check("message-access-credential", &Message::Access(vouched));
     let readers = readers();
     check("message-more-readers", &Message::MoreReaders { readers });
     check("message-want-readers", &Message::WantReaders { count: 4 });

@@ -327,6 +327,7 @@ impl Party {
         if let Some(letter) = self.outgoing(&key)? {
             return self.post(letter).await;
         }
+        let credential = self.newest_credential().await?;
         let (readers, mut changes) = self.bound_readers(READERS, owner).await?;
         let request = AccessRequest {
             purpose,
@@ -335,6 +336,7 @@ impl Party {
             dates,
             until,
             readers,
+            credential,
         };
         let (to, to_key) = self.reached(owner).await?;
         let letter = self.compose(

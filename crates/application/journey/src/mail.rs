@@ -82,6 +82,9 @@ pub struct AccessRequest {
     pub until: Timestamp,
     /// Fresh registered addresses, each bound to the account.
     pub readers: Vec<(Address, Binding)>,
+    /// The newest credential of the account (a JWT), which may be younger than the pairing; none if the asking home keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 /// When records were written: `since` ≤ the date that a record says < `before`, both like 2026-11-24. A record that says

@@ -242,7 +242,7 @@ impl World {
             ))),
             pace: Pace::NOW,
             domain: self.domain,
-            authority: self.authority.address(),
+            authority: self.authority.address().into(),
         }
     }
 

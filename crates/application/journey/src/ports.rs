@@ -14,7 +14,7 @@ use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
-use crate::Pace;
+use crate::{Authorities, Pace};
 
 /// Why a port gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -272,8 +272,8 @@ pub struct Ports {
     pub pace: Pace,
     /// The deployment that all signatures are for.
     pub domain: TypedDomain,
-    /// The account of the authority whose credentials count.
-    pub authority: Address,
+    /// Whose credentials count.
+    pub authority: Authorities,
 }
 
 impl core::fmt::Debug for Ports {

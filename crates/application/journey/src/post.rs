@@ -204,10 +204,22 @@ impl Party {
         letter: &Opened,
         request: AccessRequest,
     ) -> Result<Vec<Change>, JourneyError> {
-        let contact = self.contact_that_signed(own, letter, "access request")?;
-        if let (Some(account), Some(jwt)) = (contact.card.account, &contact.card.credential) {
-            // Good when it was paired says nothing of today.
-            self.standing_credential(account, jwt).await?;
+        let mut contact = self.contact_that_signed(own, letter, "access request")?;
+        let mut changes = Vec::new();
+        if let Some(account) = contact.card.account {
+            // The authority may have accredited it again since it was paired.
+            let newer = request.credential.as_ref();
+            if let Some(jwt) = newer.or(contact.card.credential.as_ref()) {
+                // Good when it was paired says nothing of today.
+                let credential = self.standing_credential(account, jwt).await?;
+                if contact.card.credential.as_ref() != Some(jwt) {
+                    contact.card.credential = Some(jwt.clone());
+                    // The person said yes to a name, not to whatever the account is called later.
+                    contact.confirmed &= contact.name == credential.name;
+                    contact.name = credential.name;
+                    changes.push(change(table::CONTACTS, own.address.as_bytes(), &contact));
+                }
+            }
         }
         for (reader, binding) in &request.readers {
             self.check_binding(contact.party, *reader, binding).await?;
@@ -221,10 +233,9 @@ impl Party {
             request,
             order,
         };
-        Ok(vec![
-            change(table::REQUESTS, &letter.id, &pending),
-            change(table::CURSOR, REQUESTS_SO_FAR, &order),
-        ])
+        changes.push(change(table::REQUESTS, &letter.id, &pending));
+        changes.push(change(table::CURSOR, REQUESTS_SO_FAR, &order));
+        Ok(changes)
     }
 
     /// Of each contact the newest requests wait for the person.

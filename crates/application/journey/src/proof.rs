@@ -3,7 +3,7 @@
 //! the block is the chain's: for that it carries the ledger's receipt proof if there is one, and names the block to
 //! compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, Purpose, PurposeTag, Scope, Terms};
@@ -15,11 +15,12 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::authorities::Authorities;
 use crate::bounds;
-use crate::grant::reason;
+use crate::grant::{Artefact, reason};
 use crate::moment::Moment;
 use crate::verify::{VerifyReport, each_block};
-use crate::{Credential, GivenGrant, JourneyError, Party};
+use crate::{Credential, JourneyError, Party};
 
 /// What the file says that it is.
 const KIND: &str = "medibloc-read-proof";
@@ -235,11 +236,7 @@ impl Party {
     /// Every read of the own records as proof files, in chain order, each with the ledger's proof if it can be had.
     pub async fn audit_proofs(&self) -> Result<Vec<ProofFile>, JourneyError> {
         let mut files = self.audit_files().await?;
-        for file in &mut files {
-            file.ledger = self.ledger_proof(file).await.ok().flatten();
-            // What cannot be had now can be compared with the chain.
-            let _without = self.prove_rotations(file).await;
-        }
+        self.prove(&mut files).await;
         Ok(files)
     }
 
@@ -264,9 +261,45 @@ impl Party {
         Ok(())
     }
 
+    /// What this party read itself, as proof files: those whose consent is still here, which keeps what opens its tags.
+    ///
+    /// # Errors
+    /// If the chain does not answer, or the vault fails.
+    pub async fn own_read_proofs(&self) -> Result<Vec<ProofFile>, JourneyError> {
+        let held = self.held()?.into_iter().filter_map(|held| {
+            let id = held.artefact.grant.as_ref()?.id;
+            Some((id, held.artefact))
+        });
+        let own: BTreeSet<AccountId> = self.reading_addresses()?;
+        let mine = |_: AccountId, reader: AccountId| own.contains(&reader);
+        let mut files = self.files_where(&held.collect(), mine).await?;
+        self.prove(&mut files).await;
+        Ok(files)
+    }
+
+    /// Each with the ledger's proof if it can be had.
+    async fn prove(&self, files: &mut [ProofFile]) {
+        for file in files {
+            file.ledger = self.ledger_proof(file).await.ok().flatten();
+            // What cannot be had now can be compared with the chain.
+            let _without = self.prove_rotations(file).await;
+        }
+    }
+
     async fn audit_files(&self) -> Result<Vec<ProofFile>, JourneyError> {
-        let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
-        let given: BTreeMap<GrantId, GivenGrant> = self.grants()?.into_iter().collect();
+        let own: BTreeSet<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
+        let given = self.grants()?.into_iter();
+        let given = given.map(|(id, given)| (id, given.artefact)).collect();
+        let mine = |owner: AccountId, _: AccountId| own.contains(&owner);
+        self.files_where(&given, mine).await
+    }
+
+    /// Reads of which a consent is here and which this party has to do with, by owner and reader.
+    async fn files_where(
+        &self,
+        consents: &BTreeMap<GrantId, Artefact>,
+        is_mine: impl Fn(AccountId, AccountId) -> bool,
+    ) -> Result<Vec<ProofFile>, JourneyError> {
         let mut files = Vec::new();
         let mut rotated: BTreeMap<AccountId, Vec<ProvedRotation>> = BTreeMap::new();
         self.each_block(|block| {
@@ -291,7 +324,7 @@ impl Party {
                 else {
                     continue;
                 };
-                let Some(basis) = given.get(grant).filter(|_| own.contains(owner)) else {
+                let Some(basis) = consents.get(grant).filter(|_| is_mine(*owner, *reader)) else {
                     continue;
                 };
                 let proved = ProvedReceipt {
@@ -305,8 +338,7 @@ impl Party {
                     block_hash: Digest::new(block.hash).to_string(),
                     time: block.time.0,
                 };
-                let jwt = basis.artefact.credential.clone();
-                files.extend(file_of(&self.ports.domain, proved, basis, jwt, &rotated));
+                files.extend(file_of(&self.ports.domain, proved, basis, &rotated));
             }
         })
         .await?;
@@ -332,18 +364,16 @@ impl Party {
     /// Checks a proof file, and asks the chain whether it says the same.
     pub async fn confirm_proof(&self, file: &ProofFile) -> Result<ProofReport, JourneyError> {
         let ports = &self.ports;
-        confirm_proof(file, ports.events.as_ref(), &ports.domain, ports.authority).await
+        confirm_proof(file, ports.events.as_ref(), &ports.domain, &ports.authority).await
     }
 }
 
 fn file_of(
     domain: &TypedDomain,
     receipt: ProvedReceipt,
-    basis: &GivenGrant,
-    credential: Option<String>,
+    artefact: &Artefact,
     rotated: &BTreeMap<AccountId, Vec<ProvedRotation>>,
 ) -> Option<ProofFile> {
-    let artefact = &basis.artefact;
     let terms = &artefact.grant.as_ref()?.terms;
     let binding = artefact.binding.as_ref();
     Some(ProofFile {
@@ -382,7 +412,7 @@ fn file_of(
             account: binding.map(|binding| binding.account.to_string()),
             salt: binding.map(|binding| Digest::new(binding.salt).to_string()),
             signature: binding.map(|binding| URL_SAFE_NO_PAD.encode(binding.signature.as_bytes())),
-            credential,
+            credential: artefact.credential.clone(),
             rotations: binding.map_or_else(Vec::new, |binding| way_to(binding, domain, rotated)),
         },
         ledger: None,
@@ -468,7 +498,7 @@ pub async fn confirm_proof(
     file: &ProofFile,
     events: &dyn Events,
     domain: &TypedDomain,
-    authority: Address,
+    authority: &Authorities,
 ) -> Result<ProofReport, JourneyError> {
     let mut report = verify_proof(file, authority);
     let same_chain =
@@ -483,6 +513,9 @@ pub async fn confirm_proof(
     let account = file.reader.account.as_ref();
     let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
     let mut open: Vec<&ProvedRotation> = file.reader.rotations.iter().collect();
+    let credential = file.reader.credential.as_ref();
+    let evidence = credential.map(|jwt| Digest::of(jwt.as_bytes()));
+    let mut accredited = false;
     each_block(events, |block| {
         for event in &block.events {
             match event {
@@ -501,6 +534,12 @@ pub async fn confirm_proof(
                         && block.time.0 == file.receipt.time
                         && Digest::new(block.hash).to_string() == file.receipt.block_hash;
                 }
+                // Whoever had an authority's key later can sign what begins earlier, and cannot have it named on chain.
+                Event::Accredited {
+                    account: of,
+                    evidence: named,
+                    ..
+                } => accredited |= Some(*of) == account && Some(*named) == evidence,
                 Event::Granted(known) => granted |= Some(known) == grant.as_ref(),
                 _ => {}
             }
@@ -529,13 +568,21 @@ pub async fn confirm_proof(
         };
         report.checks.line("account's key on chain", led, told);
     }
-    report.chain_agrees = stands && granted && led;
+    if evidence.is_some() {
+        let told = if accredited {
+            "the authority named it there"
+        } else {
+            "it names no such credential of this account"
+        };
+        report.checks.line("credential on chain", accredited, told);
+    }
+    report.chain_agrees = stands && granted && led && (accredited || evidence.is_none());
     report.compare = None;
     Ok(report)
 }
 
 /// Checks a proof file without any chain: everything in it fits together, and the authority vouches for the reader.
-pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
+pub fn verify_proof(file: &ProofFile, authority: &Authorities) -> ProofReport {
     let mut report = ProofReport {
         compare: Some((file.receipt.block, file.receipt.block_hash.clone())),
         ..ProofReport::default()
@@ -598,7 +645,7 @@ pub fn verify_proof(file: &ProofFile, authority: Address) -> ProofReport {
 /// block's hash with the chain's.
 pub fn verify_proof_with(
     file: &ProofFile,
-    authority: Address,
+    authority: &Authorities,
     check: impl Fn(&ReceiptProof) -> Result<ProvenEvent, String>,
 ) -> ProofReport {
     let mut report = verify_proof(file, authority);
@@ -688,7 +735,12 @@ fn check_reason(purpose: &ProvedPurpose, lines: &mut VerifyReport) {
     lines.line("reason", same, told);
 }
 
-fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut VerifyReport) {
+fn check_reader(
+    file: &ProofFile,
+    grant: &Grant,
+    authority: &Authorities,
+    lines: &mut VerifyReport,
+) {
     let reader = &file.reader;
     let Some(account) = &reader.account else {
         let told = "a private reader: the name is the owner's word alone";
@@ -720,14 +772,16 @@ fn check_reader(file: &ProofFile, grant: &Grant, authority: Address, lines: &mut
         lines.unchecked("credential", told);
         return;
     };
-    match Credential::parse(jwt, authority) {
-        Ok(credential) => {
+    match Credential::signed(jwt, authority) {
+        Ok((credential, signer)) => {
             let same = credential.account.to_string() == *account && credential.name == reader.name;
             let at = Timestamp(file.receipt.time);
             let valid = credential.from <= at && at <= credential.until;
             let told = format!(
-                "the authority says: {}, {}",
-                credential.name, credential.profession
+                "{} says: {}, {}",
+                authority.name(signer),
+                credential.name,
+                credential.profession
             );
             lines.line("credential", same && valid, told);
         }

@@ -377,6 +377,10 @@ impl Party {
                 self.take_own_consent(own, write.owner, event).await
             }
             Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
+            Event::Suspended { account } => self.tell_standing(*account, report, "was suspended"),
+            Event::Reinstated { account } => {
+                self.tell_standing(*account, report, "is accredited again")
+            }
             Event::Accepted { record } => self.now_accepted(*record, report),
             Event::Retracted { record } => {
                 let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
@@ -401,8 +405,7 @@ impl Party {
                     grant: *grant,
                     receipt: *receipt,
                 };
-                let key = [record.as_bytes().as_slice(), receipt.as_bytes()].concat();
-                self.put(table::READ_BY, &key, &read)?;
+                self.ports.vault.apply(vec![read.row()])?;
                 match self.reader_name(*grant, *reader)? {
                     Some(name) => report.reads.push((*record, name)),
                     // Where a consent is missing, that is said, and taken back when it comes or has ended.
@@ -438,6 +441,25 @@ impl Party {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the authority did about a contact, by name.
+    fn tell_standing(
+        &self,
+        account: AccountId,
+        report: &mut SyncReport,
+        what: &str,
+    ) -> Result<(), JourneyError> {
+        let contacts = self.contacts()?.into_iter();
+        let of = contacts.filter(|contact| contact.card.account == Some(account));
+        let names: BTreeSet<String> = of.map(|contact| contact.name).collect();
+        report.told.extend(names.into_iter().map(|name| {
+            format!(
+                "{name} {what} by the authority; while suspended it reads and writes nothing, and what it was given stands: \
+                 `medibloc grant revoke --contact` takes it back"
+            )
+        }));
+        Ok(())
     }
 
     /// A write grant of one's own stands: whatever was revoked before it is over.

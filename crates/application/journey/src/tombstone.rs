@@ -1,10 +1,12 @@
 //! What stays of an erased record: its tombstone, and what readers and keepers said since.
 
+use medibloc_ledger::Event;
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use crate::erase::{Erasure, Purge, ReadBy};
 use crate::party::{change, table};
 use crate::ports::Change;
+use crate::sync::Cursor;
 use crate::{GivenGrant, JourneyError, Party, SyncReport};
 
 /// A reader of an erased record.
@@ -76,6 +78,40 @@ impl Party {
             changes.push(change(table::ERASED, record.as_bytes(), &erasure));
         }
         Ok(changes)
+    }
+
+    /// Takes in who was cleared to read an erased record up to the block of its erasure: a receipt may be younger than the
+    /// last sync.
+    pub(crate) async fn note_reads(&self, record: RecordId) -> Result<(), JourneyError> {
+        let Some(mut erasure) = self.erasure(record)? else {
+            return Ok(());
+        };
+        let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        let (events, _) = self.events_from(start.next).await?;
+        let mut changes = Vec::new();
+        for (at, event) in events {
+            match event {
+                Event::ReadOpened {
+                    record: of,
+                    reader,
+                    grant,
+                    receipt,
+                    ..
+                } if of == record => {
+                    let read = ReadBy {
+                        record,
+                        reader,
+                        grant,
+                        receipt,
+                    };
+                    changes.push(read.row());
+                }
+                Event::Erased { record: of } if of == record => erasure.read_until = Some(at.block),
+                _ => {}
+            }
+        }
+        changes.push(change(table::ERASED, record.as_bytes(), &erasure));
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     fn has_given(&self, id: GrantId, given: &GivenGrant, record: RecordId) -> bool {

@@ -226,7 +226,7 @@ async fn a_proof_shows_how_the_account_came_to_the_key_that_signed() {
     let mut file = story.patient.audit_proofs().await.unwrap().remove(0);
     let authority = story.world.ports().authority;
     assert_eq!((file.version, file.reader.rotations.len()), (3, 0));
-    assert!(verify_proof(&file, authority).holds());
+    assert!(verify_proof(&file, &authority).holds());
     // The account is handed on afterwards: the first key signed, and it stands.
     let (account, next) = (story.clinic.account().id(), key(98));
     story
@@ -253,7 +253,7 @@ async fn a_proof_shows_how_the_account_came_to_the_key_that_signed() {
             block_hash: Digest::new(rotated.hash).to_string(),
             ledger: None,
         });
-    assert!(!verify_proof(&file, authority).holds());
+    assert!(!verify_proof(&file, &authority).holds());
     let text = file.to_json().replace("\"version\": 3", "\"version\": 1");
     let error = ProofFile::parse(&text).unwrap_err().to_string();
     assert!(error.contains("versions 1 to 3"), "{error}");

@@ -148,6 +148,7 @@ async fn of_one_contacts_requests_the_newest_are_kept_and_go_when_it_loses_every
             dates: None,
             until: Timestamp(u64::MAX),
             readers: Vec::new(),
+            credential: None,
         })
     };
     let to = story.owner.first_address();

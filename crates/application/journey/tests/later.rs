@@ -249,6 +249,7 @@ async fn a_contact_goes_on_with_its_next_key() {
             dates: None,
             until: story.until,
             readers: vec![(reader.address(), unsigned.clone().sign(signature))],
+            credential: None,
         })
     };
     let own = story.patient.contacts().unwrap();

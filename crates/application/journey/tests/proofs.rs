@@ -6,9 +6,10 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
 use medibloc_journey::{
-    Extent, Invitation, Party, ProofFile, ProofReport, ProvenEvent, verify_proof, verify_proof_with,
+    Authorities, Credential, EarlierAuthority, Extent, Invitation, Party, ProofFile, ProofReport,
+    ProvenEvent, verify_proof, verify_proof_with,
 };
-use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::Events as _;
 use medibloc_record::{Draft, LossReport, Role, Sensitivity};
 use serde_json::Value;
@@ -74,7 +75,7 @@ async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain(
     for file in &story.files {
         let parsed = ProofFile::parse(&file.to_json()).unwrap();
         assert_eq!(&parsed, file);
-        let report = verify_proof(&parsed, authority);
+        let report = verify_proof(&parsed, &authority);
         assert!(report.holds() && !report.chain_agrees, "{report:#?}");
         let (block, hash) = report.compare.unwrap();
         assert_eq!(
@@ -119,7 +120,7 @@ async fn a_ledger_s_proof_must_show_this_very_receipt_in_this_very_block() {
         event: block.events[0].clone(),
     };
     let with = |file: &ProofFile, proven: &ProvenEvent| {
-        let report = verify_proof_with(file, authority, |_| Ok(proven.clone()));
+        let report = verify_proof_with(file, &authority, |_| Ok(proven.clone()));
         report.holds()
     };
     assert!(!with(&file, &proven), "no proof is no proof");
@@ -129,7 +130,7 @@ async fn a_ledger_s_proof_must_show_this_very_receipt_in_this_very_block() {
     file.ledger = Some(serde_json::from_value(proof).unwrap());
     assert_eq!(ProofFile::parse(&file.to_json()).unwrap(), file);
     assert!(with(&file, &proven));
-    let refused = verify_proof_with(&file, authority, |_| Err("not in the block".into()));
+    let refused = verify_proof_with(&file, &authority, |_| Err("not in the block".into()));
     assert!(!refused.holds());
     let other = ProvenEvent {
         time: proven.time.plus(1),
@@ -210,7 +211,7 @@ async fn no_field_can_be_changed_unseen() {
                 offline += 1;
                 continue;
             };
-            let report = verify_proof(&parsed, authority);
+            let report = verify_proof(&parsed, &authority);
             if !report.holds() {
                 offline += 1;
                 continue;
@@ -244,7 +245,7 @@ async fn a_reason_that_nothing_binds_is_told_as_unchecked() {
     let mut file = story.files[0].clone();
     file.purpose.reason = "forged text".into();
     let told = |file: &ProofFile| {
-        let report = verify_proof(file, story.world.ports().authority);
+        let report = verify_proof(file, &story.world.ports().authority);
         let lines = report.checks.lines.iter();
         let mut lines = lines.filter(|line| line.found.contains("forged text"));
         let line = lines.next().unwrap();
@@ -271,12 +272,12 @@ async fn a_reason_that_nothing_binds_is_told_as_unchecked() {
     file.version = 3;
     file.reader.credential = None;
     file.reader.name = "forged text".into();
-    let report = verify_proof(&file, story.world.ports().authority);
+    let report = verify_proof(&file, &story.world.ports().authority);
     assert!(report.holds());
     assert_eq!(unchecked(&report), ["terms", "credential"]);
     // A consent to an account is none to a private reader.
     file.reader.account = None;
-    let report = verify_proof(&file, story.world.ports().authority);
+    let report = verify_proof(&file, &story.world.ports().authority);
     assert!(!report.holds(), "{report:#?}");
 }
 
@@ -313,7 +314,7 @@ async fn proof_files_and_invitations_of_then_open_for_ever() {
     ] {
         let then = golden(name, &story.files[0].to_json());
         let file = ProofFile::parse(&then).unwrap();
-        let report = verify_proof(&file, story.world.ports().authority);
+        let report = verify_proof(&file, &story.world.ports().authority);
         assert!(report.holds(), "{report:#?}");
         assert_eq!(unchecked(&report), unsaid, "{name}");
         assert_eq!(file.to_json(), then, "written as then");
@@ -325,4 +326,78 @@ async fn proof_files_and_invitations_of_then_open_for_ever() {
     // Version 1 did not say for which chain it was: it is good for seven days, and asked for again.
     let first = Invitation::parse(&golden("v1/invitation.txt", "")).unwrap_err();
     assert!(first.to_string().contains("ask for a new one"), "{first}");
+}
+
+/// What was signed before the accreditor's role went to another wallet counts on, and whoever has the old key signs nothing new.
+#[tokio::test]
+async fn evidence_outlives_a_hand_over_of_the_authority() {
+    let story = read_twice(5).await;
+    let before = story.world.ports().authority.now;
+    let next = SigningKey::from_bytes(&[0xb2; 32]).unwrap().address();
+    let handed_at = |until| Authorities {
+        now: next,
+        earlier: vec![EarlierAuthority {
+            address: before,
+            until,
+        }],
+    };
+    let credential_of = |file: &ProofFile, authorities: &Authorities| {
+        let lines = verify_proof(file, authorities).checks.lines;
+        let line = lines.into_iter().find(|line| line.what == "credential");
+        line.map(|line| (line.holds, line.found)).unwrap()
+    };
+    let jwt = story.files[0].reader.credential.clone().unwrap();
+    let from = Credential::parse(&jwt, &before.into()).unwrap().from;
+    for (authorities, holds, told) in [
+        (
+            before.into(),
+            true,
+            format!("the authority {before} says: Bit Clinic"),
+        ),
+        (next.into(), false, "`authorities`".to_owned()),
+        (
+            handed_at(from.plus(1)),
+            true,
+            format!("{before}, the authority of that time, says"),
+        ),
+        (handed_at(from), false, "`authorities`".to_owned()),
+    ] {
+        let (did, found) = credential_of(&story.files[0], &authorities);
+        assert_eq!(did, holds, "{found}");
+        assert!(found.contains(&told), "{found}");
+    }
+    // A proof that is made after it, about a read before it.
+    let mut ports = story.patient.ports().clone();
+    ports.authority = handed_at(from.plus(1));
+    let patient = Party::new(phrase(1).seed(), Role::Person, ports);
+    let files = patient.audit_proofs().await.unwrap();
+    assert_eq!(files, story.files);
+    for file in &files {
+        let report = patient.confirm_proof(file).await.unwrap();
+        assert!(report.holds() && report.chain_agrees, "{report:#?}");
+    }
+}
+
+/// An authority's old key signs what begins in its time; the chain names no such credential.
+#[tokio::test]
+async fn a_credential_that_the_chain_never_named_is_no_evidence() {
+    let story = read_twice(6).await;
+    let stolen = SigningKey::from_bytes(&[0xb3; 32]).unwrap();
+    let mut file = story.files[0].clone();
+    let jwt = file.reader.credential.clone().unwrap();
+    let authorities = story.world.ports().authority;
+    let credential = Credential::parse(&jwt, &authorities).unwrap();
+    file.reader.credential = Some(credential.issue(&stolen));
+    let mut ports = story.patient.ports().clone();
+    ports.authority = stolen.address().into();
+    assert!(verify_proof(&file, &ports.authority).holds());
+    let patient = Party::new(phrase(1).seed(), Role::Person, ports);
+    let report = patient.confirm_proof(&file).await.unwrap();
+    assert!(!report.chain_agrees);
+    let lines = report.checks.lines.iter();
+    let failed: Vec<_> = lines
+        .filter(|line| !line.holds)
+        .map(|line| line.what.as_str())
+        .collect();
+    assert_eq!(failed, ["credential on chain"]);
 }

@@ -1,6 +1,6 @@
 //! `medibloc account …`
 
-use medibloc_journey::{Change, Credential, Party};
+use medibloc_journey::{Credential, Party};
 use medibloc_record::AccountId;
 use serde_json::json;
 
@@ -9,9 +9,6 @@ use super::name;
 use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
-
-/// Where the agent keeps its own rows.
-const TABLE: &str = "agent";
 
 pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Problem> {
     match command {
@@ -62,16 +59,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 None => party.fetch_credential().await?,
             };
             let jwt = jwt.trim();
-            let credential = party.check_credential(jwt).await?;
-            party
-                .ports()
-                .vault
-                .apply(vec![Change::Put {
-                    table: TABLE,
-                    key: b"credential".to_vec(),
-                    value: jwt.as_bytes().to_vec(),
-                }])
-                .map_err(medibloc_journey::JourneyError::from)?;
+            let credential = party.keep_credential(jwt).await?;
             let text = format!(
                 "{} ({}), valid until {}",
                 credential.name,
@@ -146,16 +134,6 @@ fn holding(party: &Party, but: Option<AccountId>) -> Result<String, Problem> {
     ))
 }
 
-/// The credential kept, if there is one.
-pub(super) fn credential(party: &Party) -> Result<Option<String>, Problem> {
-    let kept = party
-        .ports()
-        .vault
-        .get(TABLE, b"credential")
-        .map_err(medibloc_journey::JourneyError::from)?;
-    Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
-}
-
 async fn show(party: &Party) -> Result<Answer, Problem> {
     let account = party.account();
     let ports = party.ports();
@@ -163,8 +141,9 @@ async fn show(party: &Party) -> Result<Answer, Problem> {
     let head = ports.facts.head().await?;
     let standing = ports.facts.standing(account.id(), head.time).await?;
     let addresses = party.addresses()?;
-    let name = credential(party)?
-        .and_then(|jwt| Credential::parse(&jwt, ports.authority).ok())
+    let name = party
+        .credential()?
+        .and_then(|jwt| Credential::parse(&jwt, &ports.authority).ok())
         .map(|credential| credential.name);
     let state = match (registered.is_some(), standing.is_good(), standing.suspended) {
         (false, ..) => "not registered",

@@ -1,11 +1,11 @@
 //! `medibloc contact …`
 
-use medibloc_journey::{Invitation, Party};
+use medibloc_journey::{self as journey, Invitation, Party};
 use qrcode::QrCode;
 use qrcode::render::unicode;
 use serde_json::json;
 
-use super::{account, find, name};
+use super::{find, given, name};
 use crate::answer::code;
 use crate::command::{Contact, is_standard_output};
 use crate::{Answer, Problem};
@@ -43,9 +43,19 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             } else {
                 invitation.clone()
             };
-            let invitation = Invitation::parse(text.trim())
-                .map_err(|error| Problem::new(code::INPUT, error.to_string()))?;
-            let credential = account::credential(party)?;
+            let invitation = Invitation::parse(text.trim()).map_err(|error| {
+                let is_name = !path.exists() && !text.trim_start().starts_with("medibloc:");
+                let told = match is_name {
+                    true => format!(
+                        "no such file: {}, and it is no invitation, which begins with `medibloc:invite:`; check the path, or \
+                         give the invitation itself",
+                        find::told(&text)
+                    ),
+                    false => error.to_string(),
+                };
+                Problem::new(code::INPUT, told)
+            })?;
+            let credential = party.credential()?;
             let patron = party.answer(&invitation, credential.as_deref()).await?;
             let owner = patron.owner.to_string();
             Ok(Answer::new(
@@ -56,7 +66,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
                 ),
             ))
         }
-        Contact::List => list(party),
+        Contact::List => list(party).await,
         Contact::Confirm { contact } => {
             let contact = name::contact(party, contact)?;
             let confirmed = party.confirm(contact.own)?;
@@ -68,38 +78,59 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
     }
 }
 
-fn list(party: &Party) -> Result<Answer, Problem> {
+async fn list(party: &Party) -> Result<Answer, Problem> {
     let (contacts, patrons) = (party.contacts()?, party.patrons()?);
-    let mut lines = Vec::new();
+    let given = given::of(party)?;
+    let (mut lines, mut values) = (Vec::new(), Vec::new());
     for contact in &contacts {
-        let state = if contact.confirmed {
-            "confirmed"
+        let standing = standing(party, contact).await;
+        let mut state = if contact.confirmed {
+            "confirmed".to_owned()
         } else {
-            "waits: read the name, then `medibloc contact confirm`"
+            "waits: read the name, then `medibloc contact confirm`".to_owned()
         };
+        if standing == Some("suspended") {
+            state.push_str(
+                "; SUSPENDED by its authority: it reads and writes nothing until it is reinstated, and what it was given stands \
+                 (`medibloc grant revoke --contact` takes it back)",
+            );
+        }
         lines.push(format!(
             "{}  knows you as {}  {state}",
             find::told(&contact.name),
             contact.own
         ));
-    }
-    lines.extend(
-        patrons
-            .iter()
-            .map(|patron| format!("owner {}", patron.owner)),
-    );
-    let value = json!({
-        "contacts": contacts.iter().map(|contact| json!({
+        values.push(json!({
             "name": contact.name, "own": contact.own.to_string(), "confirmed": contact.confirmed,
-            "account": contact.card.account.map(|account| account.to_string()),
-        })).collect::<Vec<_>>(),
-        "owners": patrons.iter().map(|patron| json!({
-            "owner": patron.owner.to_string(), "node": patron.node,
-        })).collect::<Vec<_>>(),
-    });
+            "account": contact.card.account.map(|account| account.to_string()), "standing": standing,
+        }));
+    }
+    let mut owners = Vec::new();
+    for patron in &patrons {
+        let from = given.get(&patron.owner).copied().unwrap_or_default();
+        lines.push(format!("owner {}  {}", patron.owner, from.told()));
+        owners.push(json!({
+            "owner": patron.owner.to_string(), "node": patron.node, "mayWriteUntil": from.writes.map(find::moment),
+            "consentsHeld": from.consents, "consentsUntil": from.until.map(find::moment),
+        }));
+    }
+    let value = json!({"contacts": values, "owners": owners});
     Ok(Answer::list(
         value,
         &lines,
         "no contacts yet; `medibloc contact invite` makes an invitation",
     ))
+}
+
+/// How a contact stands with the authority now; none for a private person, and while the chain does not answer.
+async fn standing(party: &Party, contact: &journey::Contact) -> Option<&'static str> {
+    let account = contact.card.account?;
+    let facts = &party.ports().facts;
+    let now = facts.head().await.ok()?.time;
+    let standing = facts.standing(account, now).await.ok()?;
+    Some(match (standing.suspended, standing.accredited) {
+        (true, _) => "suspended",
+        (false, true) => "accredited",
+        (false, false) => "not accredited",
+    })
 }

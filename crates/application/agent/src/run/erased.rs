@@ -1,8 +1,8 @@
 //! `medibloc record erase`, and what `record show` says afterwards.
 
-use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, Party};
+use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Party};
 use medibloc_record::RecordId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{find, name};
 use crate::answer::code;
@@ -81,9 +81,12 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
             .iter()
             .map(|file| format!("exported file stays: {file}")),
     );
+    let view = party.erased_view(id)?;
+    lines.extend(view.iter().flat_map(readers));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
         "record": id.to_string(), "statements": done.statements, "needed": needed, "filesLeft": done.files_left,
+        "readers": view.as_ref().map(readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
     });
     let code = if done.statements < needed {
         lines.push("`medibloc sync` asks the other keepers".into());
@@ -110,9 +113,34 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
             view.statements
         ),
     ];
+    lines.extend(readers(view));
+    lines.extend(
+        view.files
+            .iter()
+            .map(|file| format!("exported file stays: {file}")),
+    );
+    lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
+    let value = json!({
+        "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
+        "readers": readers_value(view), "readersAsOfBlock": erasure.read_until, "statements": view.statements,
+        "files": view.files, "cannotBeUndone": CANNOT_BE_UNDONE,
+    });
+    Answer::new(value, lines.join("\n"))
+}
+
+/// Who was cleared to read it, and up to which block that is known: after the erasure nobody is.
+fn readers(view: &ErasedView) -> Vec<String> {
+    let known = match view.erasure.read_until {
+        Some(block) => format!("as of block {block}, that of the erasure"),
+        None => {
+            "as of the last sync: `medibloc sync` looks at what came between it and the erasure"
+                .into()
+        }
+    };
     if view.readers.is_empty() {
-        lines.push("nobody was cleared to read it before".into());
+        return vec![format!("nobody was cleared to read it before ({known})")];
     }
+    let mut lines = vec![format!("who was cleared to read it before ({known}):")];
     for reader in &view.readers {
         let mut line = format!("read before by {} ({} receipts)", reader.name, reader.reads);
         match reader.purged {
@@ -127,26 +155,15 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
         }
         lines.push(line);
     }
-    lines.extend(
-        view.files
-            .iter()
-            .map(|file| format!("exported file stays: {file}")),
-    );
-    lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
-    let readers: Vec<_> = view
-        .readers
-        .iter()
-        .map(|reader| {
-            json!({
-                "name": reader.name, "reads": reader.reads, "purged": reader.purged.map(find::moment),
-                "filesKept": reader.files,
-            })
+    lines
+}
+
+fn readers_value(view: &ErasedView) -> Value {
+    let reader = |reader: &FormerReader| {
+        json!({
+            "name": reader.name, "reads": reader.reads, "purged": reader.purged.map(find::moment),
+            "filesKept": reader.files,
         })
-        .collect();
-    let value = json!({
-        "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
-        "readers": readers, "statements": view.statements, "files": view.files,
-        "cannotBeUndone": CANNOT_BE_UNDONE,
-    });
-    Answer::new(value, lines.join("\n"))
+    };
+    view.readers.iter().map(reader).collect()
 }

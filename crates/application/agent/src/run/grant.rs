@@ -115,6 +115,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             dates: None,
             until,
             readers: contact.unused.clone(),
+            credential: None,
         },
         order: 0,
     };

@@ -30,7 +30,8 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
             "taken back before it was on the chain: the consent {id} for {whom} to read {what}"
         ),
         (true, true) => format!(
-            "taken back: {whom} may no longer read {what}; no keeper releases a share to it from now on"
+            "taken back: {whom} may no longer read {what}; keepers follow the chain: one that lags may release its share until it has seen \
+             this block, five minutes at most, and then none does"
         ),
         (true, false) => format!("taken back: the consent {id} for {whom} to read {what}"),
     }];

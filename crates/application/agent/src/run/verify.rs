@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use medibloc_journey::{
-    CheckLine, Party, ProofFile, ProvenEvent, VerifyReport, confirm_proof, verify_proof,
-    verify_proof_with,
+    Authorities, CheckLine, Party, ProofFile, ProvenEvent, VerifyReport, confirm_proof,
+    verify_proof, verify_proof_with,
 };
 use medibloc_ledger::Events;
 use medibloc_ledger_evm::{Contracts, verify_receipt};
-use medibloc_record::{Address, Timestamp, TypedDomain};
+use medibloc_record::{Timestamp, TypedDomain};
 use serde_json::json;
 
 use super::{find, name};
@@ -27,7 +27,7 @@ pub(super) async fn run(
         let trusted = Trusted {
             events: ports.events.as_ref(),
             domain: &ports.domain,
-            authority: ports.authority,
+            authority: &ports.authority,
             contracts,
         };
         return proof(&trusted, path, command.block.as_deref()).await;
@@ -42,7 +42,7 @@ pub(crate) struct Trusted<'a> {
     /// Its deployment.
     pub(crate) domain: &'a TypedDomain,
     /// Whose credentials count.
-    pub(crate) authority: Address,
+    pub(crate) authority: &'a Authorities,
     /// Contracts that a receipt must come from; without them that one check is left out.
     pub(crate) contracts: Option<&'a Contracts>,
 }

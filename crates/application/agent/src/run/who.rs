@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{KeeperFeed, Party};
-use medibloc_record::{AccountId, ReceiptId, Timestamp};
-use serde_json::json;
+use medibloc_journey::{Artefact, KeeperFeed, Party};
+use medibloc_ledger::AuditLine;
+use medibloc_record::{AccountId, GrantId, ReceiptId, Timestamp};
+use serde_json::{Value, json};
 
-use super::{acts, find};
+use super::{acts, find, given};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
@@ -15,24 +16,42 @@ use crate::{Answer, Problem};
 pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Problem> {
     let trail = party.audit().await?;
     let feeds = party.feeds().await?;
+    let given: BTreeMap<GrantId, Artefact> = party
+        .grants()?
+        .into_iter()
+        .map(|(id, given)| (id, given.artefact))
+        .collect();
     let mut lines: Vec<String> = trail
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was cleared to read {}  receipt {} in block {}; {} keepers say that they gave their share",
+                "{}  {} was cleared to read {}  on {}; receipt {} in block {}; {} keepers say that they gave their share",
                 find::moment(line.line.at),
                 find::told(&line.name),
                 &line.line.record.to_string()[..12],
+                basis(line.line.grant, given.get(&line.line.grant)),
                 &line.line.receipt.to_string()[..12],
                 line.line.block,
                 released(&feeds, line.line.receipt),
             )
         })
         .collect();
-    let given = party.grants()?.into_iter();
     let names: BTreeMap<AccountId, String> = given
-        .filter_map(|(_, given)| Some((given.artefact.grant?.reader, given.artefact.name)))
+        .values()
+        .filter_map(|artefact| Some((artefact.grant.as_ref()?.reader, artefact.name.clone())))
         .collect();
+    let own_reads = party.own_reads().await?;
+    lines.extend(own_reads.iter().map(|read| {
+        format!(
+            "{}  read here: {} of owner {}  on {}; receipt {} in block {}",
+            find::moment(read.line.at),
+            &read.line.record.to_string()[..12],
+            read.owner,
+            basis(read.line.grant, read.basis.as_ref()),
+            &read.line.receipt.to_string()[..12],
+            read.line.block,
+        )
+    }));
     let mut alarms = party.alarms()?;
     let mut refused = Vec::new();
     let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();
@@ -95,7 +114,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                 ),
             )
         })?;
-        for proof in party.audit_proofs().await? {
+        let own = party.own_read_proofs().await?;
+        for proof in party.audit_proofs().await?.into_iter().chain(own) {
             let file = folder.join(format!("{}.json", proof.receipt.id));
             // The same proof was written before.
             if !file.exists() {
@@ -110,12 +130,17 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         ));
     }
     let value = json!({
-        "reads": trail.iter().map(|line| json!({
-            "name": line.name, "record": line.line.record.to_string(), "reader": line.line.reader.to_string(),
-            "grant": line.line.grant.to_string(), "receipt": line.line.receipt.to_string(),
-            "at": find::moment(line.line.at), "block": line.line.block, "released": released(&feeds, line.line.receipt),
-            "blockHash": hex::encode(line.line.block_hash),
-        })).collect::<Vec<_>>(),
+        "ownReads": own_reads.iter().map(|read| {
+            let mut value = reading(&read.line, read.basis.as_ref());
+            value["owner"] = json!(read.owner.to_string());
+            value
+        }).collect::<Vec<_>>(),
+        "reads": trail.iter().map(|line| {
+            let mut value = reading(&line.line, given.get(&line.line.grant));
+            value["name"] = json!(line.name);
+            value["released"] = json!(released(&feeds, line.line.receipt));
+            value
+        }).collect::<Vec<_>>(),
         "silent": feeds.iter().filter(|feed| feed.silent.is_some()).map(|feed| feed.index).collect::<Vec<_>>(),
         "refused": refused, "proofs": files, "alarms": alarms,
     });
@@ -123,8 +148,33 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     Ok(Answer::list(
         value,
         &lines,
-        "nobody was cleared to read any of your records",
+        "nobody was cleared to read any of your records, and this home read none of others",
     ))
+}
+
+/// The consent that a read was cleared on, in words.
+fn basis(id: GrantId, artefact: Option<&Artefact>) -> String {
+    let id = &id.to_string()[..12];
+    match artefact.and_then(|artefact| Some((artefact, artefact.grant.as_ref()?))) {
+        Some((artefact, grant)) => format!(
+            "consent {id} until {} ({} «{}»)",
+            find::moment(grant.terms.until),
+            artefact.purpose.code(),
+            find::told(&artefact.reason)
+        ),
+        None => format!("consent {id}, whose terms are not here"),
+    }
+}
+
+/// One receipt with the terms of its consent, as far as they are here.
+fn reading(line: &AuditLine, artefact: Option<&Artefact>) -> Value {
+    let until = artefact.and_then(|artefact| Some(artefact.grant.as_ref()?.terms.until));
+    json!({
+        "record": line.record.to_string(), "reader": line.reader.to_string(), "grant": line.grant.to_string(),
+        "receipt": line.receipt.to_string(), "at": find::moment(line.at), "block": line.block,
+        "blockHash": hex::encode(line.block_hash), "until": until.map(find::moment),
+        "purpose": artefact.map(|artefact| artefact.purpose.code()), "reason": artefact.map(|artefact| &artefact.reason),
+    })
 }
 
 /// Keepers that say that they released their share on this receipt.
@@ -166,12 +216,23 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         ),
     ];
     let (owners, written) = (party.patrons()?.len(), party.written_views()?.len());
-    let held = party.held()?;
-    let held = held.iter().filter(|held| held.ended.is_none()).count();
-    if owners + written + held > 0 {
+    let from = given::of(party)?;
+    let held: usize = from.values().map(|from| from.consents).sum();
+    let held_until = from.values().filter_map(|from| from.until).max();
+    let writes: Vec<Timestamp> = from.values().filter_map(|from| from.writes).collect();
+    let writes_until = writes.iter().max().copied();
+    if owners + written + held + writes.len() > 0 {
+        let last = |until: Option<Timestamp>| {
+            until.map_or_else(String::new, |until| {
+                format!(", the last until {}", find::moment(until))
+            })
+        };
         lines.push(format!(
-            "{owners} owners invited you, {held} consents to read held; {written} records written for others (`medibloc record \
-             list --written`)"
+            "{owners} owners invited you, {held} consents to read held{}; {} permissions to write{}; {written} records written for \
+             others (`medibloc record list --written`)",
+            last(held_until),
+            writes.len(),
+            last(writes_until)
         ));
     }
     let set_back = party.chain_alarm().await?;
@@ -203,7 +264,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
-        "others": {"owners": owners, "consentsHeld": held, "recordsWritten": written},
+        "others": {"owners": owners, "consentsHeld": held, "consentsUntil": held_until.map(find::moment),
+            "mayWrite": writes.len(), "mayWriteUntil": writes_until.map(find::moment), "recordsWritten": written},
         "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
     });
     Ok(Answer::new(value, lines.join("\n")))

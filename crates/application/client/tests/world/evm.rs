@@ -165,7 +165,7 @@ impl World {
             entropy: Arc::new(Mutex::new(OsEntropy)),
             pace: medibloc_journey::Pace::NOW,
             domain,
-            authority: self.authority.address(),
+            authority: self.authority.address().into(),
         }
     }
 

@@ -262,7 +262,7 @@ impl World {
             entropy: Arc::new(Mutex::new(SeededEntropy::new(seed))),
             pace: medibloc_journey::Pace::NOW,
             domain: DOMAIN,
-            authority: self.authority.address(),
+            authority: self.authority.address().into(),
         }
     }
 

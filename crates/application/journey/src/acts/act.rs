@@ -95,7 +95,10 @@ impl core::fmt::Display for Act {
             Self::Registered => write!(f, "the address was registered"),
             Self::SealingKey { .. } => write!(f, "it has another sealing key"),
             Self::HandedOn { to } => {
-                write!(f, "the key of {to} signs for it now, the one before no more")
+                write!(
+                    f,
+                    "the key of {to} signs for it now, the one before no more"
+                )
             }
             Self::Wrote { record } => write!(f, "record {record} was written in its name"),
             Self::TookBack { record } => write!(f, "record {record} was taken back by its author"),

@@ -187,10 +187,16 @@ fn each_role_goes_to_another_wallet_and_an_administrator_is_always_left() {
     let told = operators.role_refused("give", "next.json", "registrar", &next);
     assert!(told.contains("no administrator"), "{told}");
     for role in ["accreditor", "registrar", "administrator"] {
-        assert_eq!(
-            operators.role("give", "authority.json", role, &next)["done"],
-            "given"
-        );
+        let given = operators.role("give", "authority.json", role, &next);
+        assert_eq!(given["done"], "given");
+        // What was signed before a hand-over counts on only if everybody's deployment.json says so.
+        let entry = &given["next"];
+        assert_eq!(entry.is_object(), role == "accreditor", "{given}");
+        if role == "accreditor" {
+            assert_eq!(entry["authority"], *next);
+            assert_eq!(entry["authorities"][0]["address"], *old);
+            assert!(entry["authorities"][0]["until"].as_u64().unwrap() > 1_600_000_000);
+        }
         let again = operators.role_refused("give", "authority.json", role, &next);
         assert!(again.contains("already"), "{again}");
     }

@@ -240,6 +240,7 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
         deployment_block: deployed.block,
         finality_depth: args.finality_depth,
         authority: args.authority,
+        authorities: Vec::new(),
         local,
         ca: reaching.pem()?,
     };

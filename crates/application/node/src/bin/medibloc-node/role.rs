@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use medibloc_api::{Deployment, EarlierAuthority};
+use medibloc_ledger::Facts as _;
 use medibloc_ledger_evm::{AuthorityWallet, ChainRole, EvmLedger};
 use medibloc_node::read_wallet;
 use medibloc_record::Address;
+use serde_json::Value;
 
 use crate::config::deployment;
 use crate::reaching::Reaching;
@@ -85,7 +88,12 @@ pub(crate) async fn run(command: Command, reaching: &Reaching) -> anyhow::Result
                 change.role.name()
             );
             let outcome = wallet.give_role(role, to).await?;
-            told("given", &change, outcome.block);
+            let mut line = told("given", &change, outcome.block);
+            if matches!(change.role, Role::Accreditor) {
+                let now = ledger.head().await?.time.0;
+                line["next"] = handed_on(&deployment(&change.deployment)?, to, now);
+            }
+            say(&line);
             Ok(())
         }
         Command::Take(change) => {
@@ -97,7 +105,7 @@ pub(crate) async fn run(command: Command, reaching: &Reaching) -> anyhow::Result
                 change.role.name()
             );
             let outcome = wallet.take_role(role, from).await?;
-            told("taken", &change, outcome.block);
+            say(&told("taken", &change, outcome.block));
             Ok(())
         }
         Command::List { deployment: file } => {
@@ -138,8 +146,25 @@ async fn administrator(
     Ok((ledger, wallet))
 }
 
-fn told(what: &str, change: &Change, block: u64) {
-    say(&serde_json::json!({
+fn told(what: &str, change: &Change, block: u64) -> Value {
+    serde_json::json!({
         "done": what, "role": change.role.name(), "wallet": change.wallet.to_string(), "block": block,
-    }));
+    })
+}
+
+/// What deployment.json must say once this wallet accredits: without it all that the one before signed would count for nothing.
+fn handed_on(deployment: &Deployment, to: Address, now: u64) -> Value {
+    let mut authorities = deployment.authorities.clone();
+    if deployment.authority != to {
+        authorities.push(EarlierAuthority {
+            address: deployment.authority,
+            until: now,
+        });
+    }
+    serde_json::json!({
+        "what": "once this wallet is the one that accredits, put `authority` and `authorities` into deployment.json, give the \
+                 file to everybody, and accredit with this wallet alone: credentials of the one before that begin at `until` or \
+                 later do not count, and `until` is when it signed last",
+        "authority": to.to_string(), "authorities": authorities,
+    })
 }

@@ -1,0 +1,158 @@
+//! What a provider's home says of itself: what it read, what it may, and how its contacts stand with the authority.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::memory::World;
+use two::{Two, refused, say, text, try_say};
+
+/// It was told that nobody read anything, and had no proof of what it had been cleared for.
+#[tokio::test]
+async fn a_home_that_reads_shows_and_proves_its_own_reads() {
+    let world = World::new(251);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let nothing = try_say(&two.clinic, &["audit"]).await.unwrap();
+    assert!(
+        nothing.text.contains("this home read none"),
+        "{}",
+        nothing.text
+    );
+    let ask = [
+        "request",
+        "create",
+        &two.owner,
+        "--reason",
+        "second opinion",
+    ];
+    say(&two.clinic, &ask).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    say(&two.patient, &approve).await;
+    say(
+        &two.patient,
+        &["grant", "create", "--to", "clinic", "--write"],
+    )
+    .await;
+    say(&two.clinic, &["sync"]).await;
+    let receipt = text(&say(&two.clinic, &["read", &record]).await, "/receipt");
+
+    let folder = two.folder.path().join("proofs");
+    let with_proofs = ["audit", "--proofs", folder.to_str().unwrap()];
+    let audit = try_say(&two.clinic, &with_proofs).await.unwrap();
+    let read = &audit.value["ownReads"][0];
+    assert_eq!(text(read, "/receipt"), receipt);
+    assert_eq!(text(read, "/record"), record);
+    assert_eq!(text(read, "/purpose"), "TREAT");
+    assert_eq!(text(read, "/reason"), "second opinion");
+    let consent = text(read, "/grant");
+    let (until, owner) = (text(read, "/until"), text(read, "/owner"));
+    for part in [
+        "read here",
+        &record[..12],
+        &owner,
+        &consent[..12],
+        &until,
+        &receipt[..12],
+    ] {
+        assert!(audit.text.contains(part), "{part}: {}", audit.text);
+    }
+    let file = text(&audit.value, "/proofs/0");
+    let verified = say(&two.clinic, &["verify", &file]).await;
+    assert_eq!(
+        (&verified["verified"], &verified["chainAgrees"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(text(&verified, "/receipt"), receipt);
+
+    // The owner sees the same, with what it was for.
+    let audit = try_say(&two.patient, &["audit"]).await.unwrap();
+    assert_eq!(audit.value["ownReads"], serde_json::json!([]));
+    assert_eq!(text(&audit.value, "/reads/0/grant"), consent);
+    for part in ["TREAT", "second opinion", &consent[..12], &until] {
+        assert!(audit.text.contains(part), "{part}: {}", audit.text);
+    }
+
+    let list = try_say(&two.clinic, &["contact", "list"]).await.unwrap();
+    let from = &list.value["owners"][0];
+    assert_eq!(from["consentsHeld"], 1);
+    assert_eq!(from["consentsUntil"], until.as_str());
+    let writes = text(from, "/mayWriteUntil");
+    assert!(
+        list.text.contains(&writes) && list.text.contains(&until),
+        "{}",
+        list.text
+    );
+    let status = try_say(&two.clinic, &["status"]).await.unwrap();
+    assert_eq!(status.value["others"]["mayWrite"], 1);
+    assert_eq!(status.value["others"]["consentsHeld"], 1);
+    assert!(
+        status.text.contains("1 permissions to write"),
+        "{}",
+        status.text
+    );
+
+    // The read stays in what it says when the consent is over.
+    say(&two.patient, &["grant", "revoke", &consent]).await;
+    say(&two.clinic, &["sync"]).await;
+    let audit = say(&two.clinic, &["audit"]).await;
+    assert_eq!(text(&audit, "/ownReads/0/receipt"), receipt);
+}
+
+#[tokio::test]
+async fn a_suspended_contact_is_told_and_shown() {
+    let world = World::new(252);
+    let two = Two::new(&world).await;
+    let standing = async || {
+        let list = try_say(&two.patient, &["contact", "list"]).await.unwrap();
+        let standing = text(&list.value, "/contacts/0/standing");
+        assert_eq!(
+            list.text.contains("SUSPENDED"),
+            standing == "suspended",
+            "{}",
+            list.text
+        );
+        standing
+    };
+    assert_eq!(standing().await, "accredited");
+    world.ledger.suspend(two.clinic.account().id());
+    assert_eq!(standing().await, "suspended");
+    let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+    assert!(
+        synced
+            .text
+            .contains("Clinic was suspended by the authority"),
+        "{}",
+        synced.text
+    );
+    let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+    assert!(
+        !synced.text.contains("suspended"),
+        "once is enough: {}",
+        synced.text
+    );
+}
+
+/// It was told as a broken invitation.
+#[tokio::test]
+async fn a_missing_file_is_no_broken_invitation() {
+    let world = World::new(253);
+    let two = Two::new(&world).await;
+    for (typed, said) in [
+        (
+            "no/such/invitation.txt",
+            "no such file: no/such/invitation.txt",
+        ),
+        ("medibloc:invite:2:e30", "invitation"),
+    ] {
+        let told = refused(&two.clinic, &["contact", "accept", typed], code::INPUT).await;
+        assert!(told.contains(said), "{told}");
+        assert_eq!(
+            told.contains("no such file"),
+            !typed.starts_with("medibloc:"),
+            "{told}"
+        );
+    }
+}
