@@ -194,6 +194,10 @@ pub enum Record {
         #[arg(long)]
         #[serde(default)]
         again: bool,
+        /// With --for: write it although it names another person than what was written here for that owner before.
+        #[arg(long, requires = "owner")]
+        #[serde(default)]
+        other_person: bool,
     },
     /// Lists own records, or those that were written for others.
     List {
@@ -231,6 +235,23 @@ pub enum Record {
         /// The file; it must not exist. `-` is standard output.
         #[arg(long)]
         out: PathBuf,
+    },
+    /// Takes back a record that you wrote for somebody: filed under the wrong person, or wrong as a whole.
+    ///
+    /// The chain says for ever that its author took it back; its owner and whoever may read it are told at their next sync and
+    /// read. It stays its owner's, who alone can erase it, so tell the owner over another way, too. What is only partly
+    /// wrong is corrected by `record import --amends`.
+    Retract {
+        /// The record.
+        record: String,
+        /// Says that it is meant.
+        #[arg(long)]
+        yes: bool,
+        /// Now, although another of your addresses did something of the kind within the day, which shows that they belong
+        /// together.
+        #[arg(long, requires = "yes")]
+        #[serde(default)]
+        now: bool,
     },
     /// Erases a record: here, at the keepers, at the nodes, on the owner's other devices and at its readers.
     ///

@@ -13,6 +13,7 @@ mod kept;
 mod name;
 mod record;
 mod request;
+mod retracted;
 mod revoke;
 pub(crate) mod verify;
 mod who;

@@ -4,12 +4,15 @@
 use medibloc_consent::AnchorFields;
 use medibloc_keys::{Dealing, SealingSecret};
 use medibloc_ledger::{Call, CommitteeFacts, Refusal};
-use medibloc_record::{Digest, KeySet, Manifest, RecordId, Sealed, SignedAttestation, Timestamp};
+use medibloc_record::{
+    Digest, KeySet, Manifest, PartRole, RecordId, Sealed, SignedAttestation, Timestamp,
+};
 use medibloc_seal::{
     CapsuleContent, Expectations, MasterKey, OwnerHalf, check_for_owner, open_capsule,
     open_manifest, sealed_with_manifest,
 };
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::caught::caught;
 use crate::errand::Luggage;
@@ -19,7 +22,10 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
 use crate::together::{Asked, all};
 use crate::write::parties_of;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, Subject};
+
+/// The largest FHIR form in which a name is looked for, in bytes.
+const MOST_FHIR: u64 = 32 << 20;
 
 /// How a record stands with its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +63,9 @@ pub struct KeptRecord {
     /// A check that fails on a record that the chain says is accepted: it opens all the same, and this is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// Whom its FHIR form names; none if nobody, or if it was kept by a program that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
 }
 
 impl KeptRecord {
@@ -172,6 +181,7 @@ impl Party {
             incomplete: false,
             retracted: facts.is_some_and(|facts| facts.retracted),
             warning: None,
+            subject: None,
         };
         let accepted = facts.is_some_and(|facts| facts.accepted);
         if facts.is_some_and(|facts| facts.erased) {
@@ -181,6 +191,7 @@ impl Party {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     kept.warning.clone_from(&opened.warning);
+                    kept.subject = self.subject_of(&opened.manifest);
                     if accepted || self.accept(own, anchor, &opened).await? {
                         kept.standing = Standing::Accepted;
                     }
@@ -265,6 +276,18 @@ impl Party {
             dealer_seed: content.dealer_seed,
             warning,
         })
+    }
+
+    /// Whom the FHIR form names. A form that is none says nothing: that is no reason to refuse a record.
+    fn subject_of(&self, manifest: &Manifest) -> Option<Subject> {
+        let part = manifest.part(PartRole::Fhir)?;
+        if part.length > MOST_FHIR {
+            return None;
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        self.with_vault(|source| medibloc_seal::open_part(part, source, &mut *bytes))
+            .ok()?;
+        Subject::of(&serde_json::from_slice(&bytes).ok()?)
     }
 
     /// Every check of design 02, against the chain as it was in the anchor's block.
@@ -426,7 +449,7 @@ impl Party {
     pub fn open_own_part(
         &self,
         kept: &KeptRecord,
-        role: medibloc_record::PartRole,
+        role: PartRole,
         writer: &mut dyn std::io::Write,
     ) -> Result<(), JourneyError> {
         let kept = &self.standing_record(kept.record())?;

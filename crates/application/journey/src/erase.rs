@@ -226,6 +226,7 @@ impl Party {
             }
             kept.standing = Standing::Erased;
             kept.manifest = None;
+            kept.subject = None;
             kept.incomplete = false;
             changes.push(change(table::RECORDS, id, &kept));
         }

@@ -245,6 +245,10 @@ impl Party {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased)
             }
+            Call::Retract(anchor) => {
+                let facts = self.ports.facts.record(anchor.record_id()).await?;
+                facts.is_some_and(|facts| facts.erased || facts.retracted)
+            }
             // Whoever has the key, too, was first; or what its next key agreed to has ended.
             Call::RotateAddress { deadline, .. } => {
                 let signer = self.signing_address(own);
@@ -345,6 +349,7 @@ const fn is_an_end(call: &Call) -> bool {
             | Call::RevokeWrite { .. }
             | Call::RevokeAll
             | Call::Erase(_)
+            | Call::Retract(_)
             | Call::RotateAddress { .. }
     )
 }

@@ -71,6 +71,7 @@ impl Look {
             incomplete: false,
             retracted: false,
             warning: None,
+            subject: None,
         }
     }
 

@@ -249,6 +249,7 @@ impl Party {
                 .vault
                 .apply(vec![cursor, set_back::row_of(&last)])?;
         }
+        self.tell_retracted(&events, report)?;
         self.take_looks(&own, report).await
     }
 

@@ -18,7 +18,7 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::secret::Secret;
 use crate::together::{Asked, all};
-use crate::{JourneyError, KeptRecord, Party, Standing};
+use crate::{JourneyError, KeptRecord, Party, Standing, Subject};
 
 /// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
 /// all keepers have acknowledged.
@@ -48,6 +48,9 @@ pub(crate) struct WriteJob {
     original: Digest,
     /// For people.
     pub(crate) title: Option<String>,
+    /// Whom it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<Subject>,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
 }
@@ -64,6 +67,7 @@ impl core::fmt::Debug for WriteJob {
 struct Aside {
     original: Digest,
     title: Option<String>,
+    subject: Option<Subject>,
     amended: Option<AnchorFields>,
 }
 
@@ -199,7 +203,7 @@ impl Party {
                 return self.resume_write(job).await;
             }
         }
-        let title = draft.title.clone();
+        let (title, subject) = (draft.title.clone(), Subject::of(&draft.fhir));
         let mut record =
             Record::normalise(draft, kind, self.ports.clock.now())?.in_class(options.class);
         if let Some(amended) = options.amends {
@@ -208,6 +212,7 @@ impl Party {
         let aside = Aside {
             original,
             title,
+            subject,
             amended: options.amends,
         };
         let sealed = self.seal(author, owner, owner_key, record, aside);
@@ -279,6 +284,7 @@ impl Party {
             acknowledged: 0,
             original: aside.original,
             title: aside.title,
+            subject: aside.subject,
             problem: None,
         };
         self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;

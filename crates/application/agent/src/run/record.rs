@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use medibloc_journey::{ExportedFile, KeptRecord, Party, SentRecord, Standing, WriteOptions};
+use medibloc_journey::{
+    ExportedFile, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions,
+};
 use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::name::{self, Known, Use};
-use super::{erased, find, verify, written};
+use super::{erased, find, retracted, verify, written};
 use crate::answer::code;
 use crate::command::{Part, Read, Record, is_standard_output};
 use crate::{Answer, Problem, convert};
@@ -23,12 +25,16 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             class,
             amends,
             again,
+            other_person,
         } => {
             let draft = convert::read(file)?;
             let owner = owner.as_deref().map(|owner| name::owner(party, owner));
             let owner = owner.transpose()?;
             if !again {
                 must_be_new(party, owner, &draft)?;
+            }
+            if let Some(owner) = owner.filter(|_| !other_person) {
+                retracted::must_be_one_person(party, owner, &draft)?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
             if let Some(amended) = amends {
@@ -53,7 +59,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             if let Some(erased) = party.erased_view(kept.record())? {
                 return Ok(erased::shown(&erased));
             }
-            let (mut value, mut text) = (value(party, &kept)?, shown(party, &kept)?);
+            let others = party.of_another_person()?;
+            let (mut value, mut text) =
+                (value(party, &kept, &others)?, shown(party, &kept, &others)?);
             let by = party.amended_by(kept.record())?;
             value["amendedBy"] = json!(by.iter().map(ToString::to_string).collect::<Vec<_>>());
             text.push_str(&corrections(kept.anchor.amends, &by));
@@ -103,6 +111,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             };
             export(party, id, role, crypt4gh.as_deref(), out)
         }
+        Record::Retract { record, yes, now } => retracted::retract(party, record, *yes, *now).await,
         Record::Erase {
             record,
             yes,
@@ -122,9 +131,10 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
 
 fn list(party: &Party) -> Result<Answer, Problem> {
     let (mut values, mut lines) = (Vec::new(), Vec::new());
+    let others = party.of_another_person()?;
     for kept in party.records()? {
-        values.push(value(party, &kept)?);
-        lines.push(line(party, &kept)?);
+        values.push(value(party, &kept, &others)?);
+        lines.push(line(party, &kept, &others)?);
     }
     for sent in party.sent_records()? {
         values.push(sent_value(&sent));
@@ -184,6 +194,7 @@ async fn import(
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
+    let about = owner.and_then(|_| Subject::of(&draft.fhir));
     let written = match owner {
         Some(owner) => party.write_as(owner, draft, options).await?,
         None => party.write_own_as(Kind::Own, draft, options).await?,
@@ -192,16 +203,25 @@ async fn import(
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
         "keepers": written.keepers, "acknowledged": written.acknowledged,
         "entries": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
+        "patient": about.as_ref().map(retracted::subject_value),
     });
     let code = if written.acknowledged < written.keepers {
         code::PARTIAL
     } else {
         0
     };
-    let text = format!(
+    let mut text = format!(
         "{}\nsealed, stored and anchored; {} of {} keepers hold a share\n{converted} entries converted, {narrative} kept as narrative, {lost} only in the original",
         written.record, written.acknowledged, written.keepers
     );
+    if let Some(about) = &about {
+        text.push_str(&format!(
+            "\nthe document names {}: if that is not the patient of {}, `medibloc record retract {}` takes it back",
+            retracted::subject(about),
+            written.owner,
+            &written.record.to_string()[..12]
+        ));
+    }
     Ok(Answer::new(value, text).with_code(code))
 }
 
@@ -271,6 +291,9 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
             party.read(id).await?
         }
     };
+    // A copy that is kept is from before; what the chain says now counts.
+    let facts = party.ports().facts.record(id).await;
+    let taken_back = facts.ok().flatten().map(|facts| facts.retracted);
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
@@ -281,11 +304,16 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     let value = json!({
         "amends": amends.map(|of| of.to_string()),
         "amendedBy": by.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "retracted": taken_back,
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
     let text = format!(
-        "{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
+        "{}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
+        match taken_back {
+            Some(true) => "ITS AUTHOR TOOK IT BACK: do not rely on it\n",
+            _ => "",
+        },
         read.manifest.title.as_deref().unwrap_or("untitled"),
         read.receipt.id,
         read.receipt.outcome.block,
@@ -379,12 +407,14 @@ fn standing<'a>(
     })
 }
 
-fn value(party: &Party, kept: &KeptRecord) -> Result<Value, Problem> {
+fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value, Problem> {
     let (state, because) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
     Ok(json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
+        "patient": kept.subject.as_ref().map(retracted::subject_value),
+        "otherPerson": others.contains(&kept.record()),
         "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
@@ -396,7 +426,7 @@ fn value(party: &Party, kept: &KeptRecord) -> Result<Value, Problem> {
     }))
 }
 
-fn line(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
+fn line(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String, Problem> {
     let (state, _) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
     if kept.standing == Standing::Erased {
@@ -410,8 +440,12 @@ fn line(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
     } else {
         state.to_owned()
     };
+    let other = match others.contains(&kept.record()) {
+        true => ", names another person than your other records",
+        false => "",
+    };
     Ok(format!(
-        "{}  {}  {}  {state}",
+        "{}  {}  {}  {state}{other}",
         &kept.record().to_string()[..12],
         manifest
             .and_then(|manifest| manifest.times.written.as_deref())
@@ -422,7 +456,7 @@ fn line(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
     ))
 }
 
-fn shown(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
+fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String, Problem> {
     let (state, because) = standing(party, kept)?;
     let mut lines = vec![
         kept.record().to_string(),
@@ -437,7 +471,17 @@ fn shown(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
         },
     ];
     if kept.retracted {
-        lines.push("the author has taken it back; it stays yours".into());
+        lines.push("its author took it back: do not rely on it; it stays yours, and `medibloc record erase` erases it".into());
+    }
+    if let Some(subject) = &kept.subject {
+        lines.push(format!("it names {}", retracted::subject(subject)));
+    }
+    if others.contains(&kept.record()) {
+        lines.push(
+            "it names another person than your other records: if it is not yours, give it to nobody, tell its author, who can \
+             take it back, and erase it"
+                .into(),
+        );
     }
     for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
         lines.push(format!(

@@ -1,0 +1,108 @@
+//! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
+
+use medibloc_journey::{Party, Subject};
+use medibloc_record::{AccountId, Draft};
+use serde_json::{Value, json};
+
+use super::find;
+use super::name::{self, Known, Use};
+use crate::answer::code;
+use crate::{Answer, Problem};
+
+/// What to do where taking back would show that addresses belong together.
+const WITH_OTHERS: &str = "say `--yes --now` if it cannot wait, or take it back on another day";
+
+pub(super) async fn retract(
+    party: &Party,
+    typed: &str,
+    yes: bool,
+    now: bool,
+) -> Result<Answer, Problem> {
+    let view = match name::known(party, typed, Use::Act)? {
+        Known::Written(view) => view,
+        Known::Own(id) => {
+            return Err(Problem::new(
+                code::UNKNOWN,
+                format!(
+                    "record {id} is your own: `medibloc record erase` erases it; only what was written for somebody is taken back"
+                ),
+            ));
+        }
+        other => return Err(name::not_mine(&other)),
+    };
+    let id = view.record;
+    let what = format!(
+        "record {id} («{}», written for {})",
+        find::told(view.title.as_deref().unwrap_or("untitled")),
+        view.owner
+    );
+    let shown = party.haste_of_retracting(id)?;
+    let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    if !yes {
+        let mut told = format!(
+            "this says on the chain, for ever, that you took back {what}; its owner and its readers are told, it stays its owner's, \
+             and only the owner erases it. Say --yes if it is meant; `record import --amends {}` corrects it instead",
+            &id.to_string()[..12]
+        );
+        if !shown.is_empty() {
+            told.push_str(&format!("; {}: {WITH_OTHERS}", shown.join("; ")));
+        }
+        return Err(Problem::new(code::USAGE, told));
+    }
+    if !shown.is_empty() && !now {
+        return Err(Problem::new(
+            code::USAGE,
+            format!(
+                "{}; nothing was taken back: {WITH_OTHERS}",
+                shown.join("; ")
+            ),
+        ));
+    }
+    party.retract(id).await?;
+    Ok(Answer::new(
+        json!({"record": id.to_string(), "owner": view.owner.to_string(), "retracted": true}),
+        format!(
+            "taken back: {what}. Its owner and its readers see it at their next sync and read; until then some may rely on it, and \
+             copies stay, so tell them over another way, too"
+        ),
+    ))
+}
+
+/// Refuses a document that names another person than what was written here for the same owner.
+pub(super) fn must_be_one_person(
+    party: &Party,
+    owner: AccountId,
+    draft: &Draft,
+) -> Result<(), Problem> {
+    let Some(about) = Subject::of(&draft.fhir) else {
+        return Ok(());
+    };
+    let before = party.written_about_others(owner, &about)?;
+    let Some((record, other)) = before.last() else {
+        return Ok(());
+    };
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "this document names {}, and record {}, written here for {owner} before, names {}: nothing was written. Choose the \
+             owner again; `--other-person` writes it all the same, after a change of name, say",
+            subject(&about),
+            &record.to_string()[..12],
+            subject(other)
+        ),
+    ))
+}
+
+/// A person in words.
+pub(super) fn subject(subject: &Subject) -> String {
+    let name = subject.name.as_deref().map(find::told);
+    let name = name.map_or_else(|| "nobody by name".to_owned(), |name| format!("«{name}»"));
+    match subject.born.as_deref().map(find::told) {
+        Some(born) => format!("{name}, born {born}"),
+        None => name,
+    }
+}
+
+pub(super) fn subject_value(subject: &Subject) -> Value {
+    json!({"name": subject.name, "birthDate": subject.born})
+}

@@ -1,0 +1,164 @@
+//! A document under the wrong person: its author is asked before, takes it back after, and owner and readers are told.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::memory::World;
+use medibloc_record::Role;
+use two::{Two, document, party, refused, say, text, try_say};
+
+/// The clinic may write; another clinic is paired, too.
+async fn writing(seed: u64) -> (std::sync::Arc<World>, Two) {
+    let world = World::new(seed);
+    let two = Two::new(&world).await;
+    say(
+        &two.patient,
+        &["grant", "create", "--to", "clinic", "--write"],
+    )
+    .await;
+    (world, two)
+}
+
+/// A document that is about somebody else.
+fn of_somebody_else(two: &Two) -> String {
+    let path = two.folder.path().join("other.xml");
+    let text = document();
+    let other = text.replace("Betterhalf", "Otherhalf");
+    assert_ne!(text, other, "the document names Eve Betterhalf");
+    std::fs::write(&path, other).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_told() {
+    let (world, two) = writing(241).await;
+    let reader = party(&world, 3, Role::Provider);
+    say(&reader, &["account", "register"]).await;
+    let path = two.folder.path().join("reader");
+    std::fs::write(&path, world.accredit(reader.account().id(), "Reader")).unwrap();
+    say(&reader, &["account", "credential", path.to_str().unwrap()]).await;
+    let invitation = text(
+        &say(&two.patient, &["contact", "invite"]).await,
+        "/invitation",
+    );
+    say(&reader, &["contact", "accept", &invitation]).await;
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["contact", "confirm", "reader"]).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--for", &two.owner];
+    let record = text(&say(&two.clinic, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let give = ["grant", "create", "--to", "reader", "--record", &record];
+    say(&two.patient, &give).await;
+    say(&reader, &["sync"]).await;
+    assert_eq!(say(&reader, &["read", &record]).await["retracted"], false);
+
+    let retract = ["record", "retract", &record];
+    let told = refused(&two.clinic, &retract, code::USAGE).await;
+    for part in ["for ever", "--yes", "--amends", &two.owner] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // Only its author does, and nobody takes back an own one.
+    let told = refused(
+        &two.patient,
+        &["record", "retract", &record, "--yes"],
+        code::UNKNOWN,
+    )
+    .await;
+    assert!(told.contains("record erase"), "{told}");
+    let done = say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+    assert_eq!(done["retracted"], true);
+    // Said again it is done already.
+    say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+    let list = say(&two.clinic, &["record", "list", "--written"]).await;
+    assert_eq!(text(&list, "/0/state"), "taken back by you");
+    let synced = try_say(&two.clinic, &["sync"]).await.unwrap();
+    assert!(!synced.text.contains("ALARM"), "{}", synced.text);
+
+    for home in [&two.patient, &reader] {
+        let synced = try_say(home, &["sync"]).await.unwrap();
+        assert_eq!(text(&synced.value, "/retracted/0"), record);
+        assert!(
+            synced.text.contains("taken back by its author"),
+            "{}",
+            synced.text
+        );
+        let again = try_say(home, &["sync"]).await.unwrap();
+        assert_eq!(again.value["retracted"], serde_json::json!([]));
+    }
+    for words in [["record", "list"].as_slice(), &["record", "show", &record]] {
+        let shown = try_say(&two.patient, words).await.unwrap();
+        assert!(
+            shown.text.contains("taken back by its author")
+                || shown.text.contains("its author took it back"),
+            "{}",
+            shown.text
+        );
+    }
+    for words in [["read", &record].as_slice(), &["read", &record, "--kept"]] {
+        let read = try_say(&reader, words).await.unwrap();
+        assert_eq!(read.value["retracted"], true);
+        assert!(
+            read.text.contains("ITS AUTHOR TOOK IT BACK"),
+            "{}",
+            read.text
+        );
+    }
+    // Its owner erases it; nothing is left to take back.
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+}
+
+#[tokio::test]
+async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
+    let (_, two) = writing(242).await;
+    let mut right = Vec::new();
+    for _ in 0..2 {
+        let file = two.document();
+        let import = ["record", "import", &file, "--for", &two.owner];
+        let written = try_say(&two.clinic, &import).await.unwrap();
+        let name = text(&written.value, "/patient/name");
+        assert!(written.text.contains(&name), "{}", written.text);
+        right.push(text(&written.value, "/record"));
+    }
+    let file = of_somebody_else(&two);
+    let import = ["record", "import", &file, "--for", &two.owner];
+    let told = refused(&two.clinic, &import, code::USAGE).await;
+    for part in [
+        "nothing was written",
+        "--other-person",
+        "Otherhalf",
+        "Betterhalf",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(right.iter().any(|id| told.contains(&id[..12])), "{told}");
+    let list = say(&two.clinic, &["record", "list", "--written"]).await;
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    let import = [import.as_slice(), &["--other-person"]].concat();
+    let wrong = text(&say(&two.clinic, &import).await, "/record");
+
+    say(&two.patient, &["sync"]).await;
+    let marked = "names another person than your other records";
+    let list = try_say(&two.patient, &["record", "list"]).await.unwrap();
+    for record in list.value.as_array().unwrap() {
+        assert_eq!(record["state"], "accepted", "nothing is refused for it");
+        assert_eq!(
+            record["otherPerson"],
+            record["record"] == *wrong,
+            "{record}"
+        );
+    }
+    assert_eq!(list.text.matches(marked).count(), 1, "{}", list.text);
+    let shown = try_say(&two.patient, &["record", "show", &wrong])
+        .await
+        .unwrap();
+    assert!(shown.text.contains(marked), "{}", shown.text);
+    // Nothing of whom it named outlives it.
+    say(&two.patient, &["record", "erase", &wrong, "--yes"]).await;
+    let list = try_say(&two.patient, &["record", "list"]).await.unwrap();
+    assert!(!list.text.contains(marked), "{}", list.text);
+    let shown = say(&two.patient, &["record", "show", &wrong]).await;
+    assert!(!shown.to_string().contains("birthDate"), "{shown}");
+}

@@ -1,0 +1,79 @@
+//! Taking back a record that was written for somebody (design 03, `Records.retract`): its author says on the chain that it is not to be
+//! relied on. It stays its owner's, who alone can erase it.
+
+use medibloc_ledger::{Call, Event};
+use medibloc_record::RecordId;
+
+use crate::errand::{Luggage, errand_key};
+use crate::party::table;
+use crate::write::WriteJob;
+use crate::{Haste, JourneyError, Party, SyncReport};
+
+impl Party {
+    /// Takes back a record that was written here for somebody; what was begun is gone on with.
+    ///
+    /// # Errors
+    /// If it was not written here for somebody or is not on the chain yet, or the contracts refuse. If nobody carries the call,
+    /// it is kept and `sync` goes on with it.
+    pub async fn retract(&self, record: RecordId) -> Result<(), JourneyError> {
+        let job = self.written_for_somebody(record)?;
+        let key = errand_key("retract", &[record.as_bytes()]);
+        if self.errand(&key)?.is_some() {
+            return self.finish(&key).await;
+        }
+        let facts = self.ports.facts.record(record).await?;
+        if facts.is_some_and(|facts| facts.retracted) {
+            return Ok(());
+        }
+        let what = format!("taking back record {record}");
+        let (own, call) = (job.anchor.author, Call::Retract(job.anchor));
+        let done = self.begin(key, what, own, call, Luggage::default());
+        done.await.map(drop)
+    }
+
+    /// What taking this record back now would show.
+    ///
+    /// # Errors
+    /// If it was not written here for somebody, or the vault fails.
+    pub fn haste_of_retracting(&self, record: RecordId) -> Result<Vec<Haste>, JourneyError> {
+        self.haste_of_acting(&[self.written_for_somebody(record)?.anchor.author])
+    }
+
+    fn written_for_somebody(&self, record: RecordId) -> Result<WriteJob, JourneyError> {
+        let hint = "`medibloc record list --written` shows what was written here for others and is on the chain";
+        let what = || format!("record {record}, written here for somebody and sent");
+        let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
+        let job = match job {
+            Some(job) => Some(job),
+            None => self.row(table::JOBS, record.as_bytes())?,
+        };
+        job.filter(|job| job.anchored && job.anchor.author != job.anchor.owner)
+            .ok_or_else(|| JourneyError::Unknown { what: what(), hint })
+    }
+
+    /// Records of others that are held here and that their authors took back: who reads them must not rely on them.
+    pub(crate) fn tell_retracted(
+        &self,
+        events: &[(medibloc_ledger::EventRef, Event)],
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let retracted: std::collections::BTreeSet<RecordId> = events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                Event::Retracted { record } => Some(*record),
+                _ => None,
+            })
+            .collect();
+        if retracted.is_empty() {
+            return Ok(());
+        }
+        for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
+            for record in held.records().filter(|record| retracted.contains(record)) {
+                if !report.retracted.contains(&record) {
+                    report.retracted.push(record);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Whom a document is about, as it says itself: what tells that one was filed under the wrong person. It identifies nobody for any
+//! check of the protocol.
+
+use medibloc_record::RecordId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::party::table;
+use crate::write::WriteJob;
+use crate::{JourneyError, KeptRecord, Party};
+
+/// Letters of a name that are kept.
+const MOST: usize = 256;
+
+/// The patient that a document names.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The name, as it is written; none if there is none.
+    pub name: Option<String>,
+    /// The day of birth (FHIR date); none if there is none.
+    pub born: Option<String>,
+}
+
+impl core::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Subject(..)")
+    }
+}
+
+impl Subject {
+    /// The first patient of a FHIR R4 bundle; none if it has none, or says neither name nor day of birth.
+    pub fn of(bundle: &Value) -> Option<Self> {
+        let entries = bundle["entry"].as_array().into_iter().flatten();
+        let mut resources = entries.map(|entry| &entry["resource"]);
+        let patient = resources.find(|resource| resource["resourceType"] == "Patient")?;
+        let name = patient["name"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(name);
+        let born = patient["birthDate"].as_str();
+        let born = born.map(|born| born.chars().take(MOST).collect());
+        (name.is_some() || born.is_some()).then_some(Self { name, born })
+    }
+
+    /// Whether both cannot be one person: another day of birth, or another name. What one of them does not say says nothing.
+    pub fn is_other_than(&self, other: &Self) -> bool {
+        let differ = |one: &Option<String>, two: &Option<String>| match (one, two) {
+            (Some(one), Some(two)) => plain(one) != plain(two),
+            _ => false,
+        };
+        differ(&self.name, &other.name) || differ(&self.born, &other.born)
+    }
+}
+
+/// A FHIR HumanName as text; none if it is empty.
+fn name(name: &Value) -> Option<String> {
+    let words = || {
+        let given = name["given"].as_array().into_iter().flatten();
+        let words: Vec<&str> = given
+            .chain([&name["family"]])
+            .filter_map(Value::as_str)
+            .collect();
+        words.join(" ")
+    };
+    let text = name["text"].as_str().map_or_else(words, str::to_owned);
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!text.is_empty()).then(|| text.chars().take(MOST).collect())
+}
+
+/// A name without what differs by the hand that wrote it: order, case, commas.
+fn plain(text: &str) -> Vec<String> {
+    let text = text.to_lowercase();
+    let words = text
+        .split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|word| !word.is_empty());
+    let mut words: Vec<String> = words.map(str::to_owned).collect();
+    words.sort_unstable();
+    words
+}
+
+impl Party {
+    /// Whom records written here before for an owner name, and which: those that cannot be about this person.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn written_about_others(
+        &self,
+        owner: medibloc_record::AccountId,
+        subject: &Subject,
+    ) -> Result<Vec<(RecordId, Subject)>, JourneyError> {
+        let mut found = Vec::new();
+        for table in [table::WRITTEN, table::JOBS] {
+            for job in self.rows::<WriteJob>(table)? {
+                let is_of = job.anchor.owner == owner && job.anchor.author != owner;
+                if let Some(before) = job
+                    .subject
+                    .filter(|before| is_of && before.is_other_than(subject))
+                {
+                    found.push((job.anchor.record_id(), before));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Own records that name a person whom no other of them names, while others name somebody: most likely filed under the
+    /// wrong person.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn of_another_person(&self) -> Result<Vec<RecordId>, JourneyError> {
+        let records = self.records()?;
+        let named: Vec<(RecordId, &Subject)> = records
+            .iter()
+            .filter(|kept| kept.is_accepted())
+            .filter_map(|kept: &KeptRecord| Some((kept.record(), kept.subject.as_ref()?)))
+            .collect();
+        let alone = named.iter().filter(|(id, subject)| {
+            let mut others = named.iter().filter(|(other, _)| other != id).peekable();
+            others.peek().is_some() && others.all(|(_, other)| other.is_other_than(subject))
+        });
+        Ok(alone.map(|(id, _)| *id).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn subject(patient: Value) -> Option<Subject> {
+        let mut resource = patient;
+        resource["resourceType"] = "Patient".into();
+        Subject::of(
+            &json!({"entry": [{"resource": {"resourceType": "Composition"}}, {"resource": resource}]}),
+        )
+    }
+
+    #[test]
+    fn a_name_is_one_person_s_however_it_is_written() {
+        let one = json!({"name": [{"given": ["Myra", "Ann"], "family": "Jones"}], "birthDate": "1947-05-01"});
+        let one = subject(one).unwrap();
+        assert_eq!(one.name.as_deref(), Some("Myra Ann Jones"));
+        for (other, is_other) in [
+            (
+                json!({"name": [{"text": "JONES,  Myra Ann"}], "birthDate": "1947-05-01"}),
+                false,
+            ),
+            (json!({"birthDate": "1947-05-01"}), false),
+            (json!({"name": [{"text": "Myra Ann Jones"}]}), false),
+            (
+                json!({"name": [{"text": "Myra Ann Jones"}], "birthDate": "1974-05-01"}),
+                true,
+            ),
+            (
+                json!({"name": [{"text": "Isabella Jones"}], "birthDate": "1947-05-01"}),
+                true,
+            ),
+        ] {
+            assert_eq!(
+                subject(other.clone()).unwrap().is_other_than(&one),
+                is_other,
+                "{other}"
+            );
+        }
+        for nobody in [
+            json!({}),
+            json!({"name": [{"text": " "}]}),
+            json!({"name": 7}),
+        ] {
+            assert_eq!(subject(nobody.clone()), None, "{nobody}");
+        }
+        assert_eq!(Subject::of(&json!(["x"])), None);
+        assert!(!format!("{one:?}").contains("Jones"));
+    }
+}
