@@ -255,6 +255,15 @@ async fn a_proof_is_checked_without_a_home() {
     let good = two.write("deployment.json", &format!("{MARK}{file}"));
     file["authority"] = json!(address(8));
     let other = two.write("other.json", &file.to_string());
+    // The role was handed on: what was signed before counts if the file says until when.
+    let until = |until: u64| {
+        let before = world.ports().authority.now.to_string();
+        json!([{"address": before, "until": until}])
+    };
+    file["authorities"] = until(world.ports().clock.now().0 + 1);
+    let handed = two.write("handed.json", &file.to_string());
+    file["authorities"] = until(1);
+    let ended = two.write("ended.json", &file.to_string());
     let run = |words: &[&str]| -> Output {
         std::process::Command::new(env!("CARGO_BIN_EXE_medibloc"))
             .env_clear()
@@ -282,6 +291,12 @@ async fn a_proof_is_checked_without_a_home() {
         ),
         (
             &["--deployment", &other, "--block", &hash],
+            1,
+            &[block, "FAIL credential"],
+        ),
+        (&["--deployment", &handed, "--block", &hash], 1, &[block]),
+        (
+            &["--deployment", &ended, "--block", &hash],
             1,
             &[block, "FAIL credential"],
         ),
