@@ -78,6 +78,10 @@ async fn story() -> Story {
 }
 
 impl Story {
+    fn author(&self) -> AccountId {
+        AccountId::from_first_address(self.author.key.address())
+    }
+
     async fn make(&self, text: &str, dice: &mut Dice) -> Closed {
         let now = self.world.ports().clock.now();
         let record = Record::normalise(draft(text), Kind::Medical, now).unwrap();
@@ -105,31 +109,35 @@ impl Story {
         store.put(blocks).await.unwrap();
     }
 
-    /// A record of the author's own whose package leads to the parts of another one: its anchor, and its blocks.
-    fn twin(&self, of: &Closed) -> (AnchorFields, Vec<Block>) {
-        let me = AccountId::from_first_address(self.author.key.address());
-        let nonce = Nonce::new([77; 32]);
+    /// A record of the author's for an owner whose package leads to the parts of another one: its anchor, and its blocks.
+    fn twin(&self, of: &Closed, owner: AccountId, number: u8) -> (AnchorFields, Vec<Block>) {
+        let me = self.author();
+        let nonce = Nonce::new([number; 32]);
         let is_package = |block: &&Block| Digest::new(block.cid().digest()) == of.anchor.package;
         let package = of.blocks.iter().find(is_package).unwrap();
         let mut package: Package = cbor::from_slice(package.bytes()).unwrap();
-        package.record = RecordId::derive(me, me, nonce);
+        package.record = RecordId::derive(me, owner, nonce);
         let object = |bytes| Block::of(Codec::DagCbor, bytes).unwrap();
         let blocks = vec![
             object(cbor::to_vec(&package)),
-            object(cbor::to_vec("key set of the twin")),
-            object(cbor::to_vec("capsule of the twin")),
-            object(cbor::to_vec("attestation of the twin")),
+            object(cbor::to_vec(&format!("key set of the twin {number}"))),
+            object(cbor::to_vec(&format!("capsule of the twin {number}"))),
+            object(cbor::to_vec(&format!("attestation of the twin {number}"))),
         ];
         let digest = |at: usize| Digest::new(blocks[at].cid().digest());
         let anchor = AnchorFields {
             nonce,
             author: me,
-            owner: me,
+            owner,
             package: digest(0),
             key_set: digest(1),
             capsule: digest(2),
             attestation: digest(3),
-            kind: Kind::Own,
+            kind: if owner == me {
+                Kind::Own
+            } else {
+                Kind::Medical
+            },
             class: ClassId(0),
             amends: None,
         };
@@ -144,7 +152,7 @@ async fn an_accepted_record_outlives_its_authors_twin() {
     let ports = story.world.ports();
     let mut dice = Dice::new(1);
     let closed = story.make("what the owner accepted", &mut dice).await;
-    let (twin, twins_blocks) = story.twin(&closed);
+    let (twin, twins_blocks) = story.twin(&closed, story.author(), 77);
     // The twin's anchor first, its package not yet.
     let author = &story.author.key;
     call(&ports, author, &Call::Anchor(twin)).await.unwrap();
@@ -189,4 +197,52 @@ async fn an_accepted_record_outlives_its_authors_twin() {
         there.len(),
         cids.len()
     );
+}
+
+/// Twins for the same patient over the same parts, anchored before the record that is accepted.
+#[tokio::test]
+async fn sixteen_twins_take_nothing_of_an_accepted_record_and_keep_nothing_of_an_erased_one() {
+    let story = story().await;
+    let ports = story.world.ports();
+    let mut dice = Dice::new(1);
+    let closed = story.make("what the owner accepted", &mut dice).await;
+    let author = &story.author.key;
+    for number in 0..16 {
+        let (twin, blocks) = story.twin(&closed, story.owner, 100 + number);
+        story.put(blocks[..1].to_vec()).await;
+        call(&ports, author, &Call::Anchor(twin)).await.unwrap();
+    }
+    story.put(closed.blocks.clone()).await;
+    let anchor = Call::Anchor(closed.anchor);
+    call(&ports, author, &anchor).await.unwrap();
+    story.world.follow().await;
+    // Sixteen that cannot be accepted put their author's others off until the next time.
+    story.patient.sync().await.unwrap();
+    let report = story.patient.sync().await.unwrap();
+    let record = closed.anchor.record_id();
+    assert_eq!(report.accepted, [record]);
+    let until = ports.clock.now().plus(6 * 86_400);
+    let asked = story
+        .clinic
+        .ask(story.clinics, Purpose::Treatment, "care", until);
+    asked.await.unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().remove(0);
+    let granted = story.patient.approve(&request, record, until);
+    granted.await.unwrap();
+    story.clinic.sync().await.unwrap();
+    story.world.follow().await;
+    story.clinic.read(record).await.unwrap();
+
+    story.patient.erase(record).await.unwrap();
+    story.world.follow().await;
+    let blocks = closed.blocks.iter().map(|block| *block.cid());
+    let parts: Vec<Cid> = blocks.filter(|it| it.codec() != Codec::DagCbor).collect();
+    let there = story.world.store.has(&parts).await.unwrap();
+    let left = there.iter().filter(|it| **it).count();
+    println!(
+        "ATTACK fresh-1: {left} of {} blocks of an erased record's parts left beside 16 twins, read by a granted clinic before",
+        parts.len()
+    );
+    assert_eq!(left, 0);
 }

@@ -3,6 +3,7 @@
 mod access;
 mod claim;
 mod credential;
+mod erasures;
 mod flight;
 mod held;
 mod index;

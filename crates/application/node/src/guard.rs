@@ -37,9 +37,9 @@ CREATE TABLE IF NOT EXISTS outcomes (
 CREATE INDEX IF NOT EXISTS outcomes_by_time ON outcomes (at);
 ";
 
-/// Requests of one address that are answered at a time; its others wait behind them, not before another's.
+/// Requests of one account that are answered at a time; its others wait behind them, not before another's.
 const LANE: usize = 8;
-/// Requests of one address that wait.
+/// Requests of one account that wait.
 const WAITING: usize = 256;
 /// Seconds that a body may take whose bytes are few.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,7 +58,7 @@ pub(crate) struct Admitted {
     pub(crate) account: AccountId,
     /// The body.
     pub(crate) body: Vec<u8>,
-    /// Its address's place among those that are answered.
+    /// Its account's place among those that are answered.
     _lane: OwnedSemaphorePermit,
 }
 
@@ -71,19 +71,19 @@ pub(crate) struct Guard {
     fullest: Fullest,
     db: Db,
     pub(crate) toll: Toll,
-    lanes: Mutex<HashMap<(Address, Line), Arc<Lane>>>,
+    lanes: Mutex<HashMap<(AccountId, Line), Arc<Lane>>>,
 }
 
-/// An address's lines. Calls wait for blocks: nothing else of that address waits behind them.
+/// An account's lines. Calls wait for blocks: nothing else of that account waits behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Line {
     Requests,
     Calls,
-    /// Calls that take something back: none waits behind what else its address sent.
+    /// Calls that take something back: none waits behind what else its account sent.
     Withdrawals,
 }
 
-/// The line of one address.
+/// The line of one account.
 #[derive(Debug)]
 struct Lane {
     open: Arc<Semaphore>,
@@ -186,7 +186,7 @@ impl Guard {
         // All of it before the line: strangers and copies stand in nobody's.
         let mut account = self.account(address).await?;
         self.once(&authorization, now).await?;
-        let lane = self.lane(address, Line::Requests);
+        let lane = self.lane(account, Line::Requests);
         let place = match lane.open.clone().try_acquire_owned() {
             Ok(place) => place,
             Err(_) => {
@@ -208,16 +208,16 @@ impl Guard {
         })
     }
 
-    /// Waits for the address's turn. Its line is its own: a full one keeps nobody else waiting.
+    /// Waits for the account's turn. Its line is its own: a full one keeps nobody else waiting.
     pub(crate) async fn line_up(
         &self,
-        address: Address,
+        account: AccountId,
         line: Line,
     ) -> Result<OwnedSemaphorePermit, Fault> {
-        self.lane(address, line).turn().await
+        self.lane(account, line).turn().await
     }
 
-    fn lane(&self, address: Address, line: Line) -> Arc<Lane> {
+    fn lane(&self, account: AccountId, line: Line) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.len() > 1_000 {
             lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle());
@@ -228,7 +228,7 @@ impl Guard {
                 waiting: AtomicUsize::new(0),
             })
         };
-        lanes.entry((address, line)).or_insert_with(new).clone()
+        lanes.entry((account, line)).or_insert_with(new).clone()
     }
 
     /// Whose key it is now: one that was rotated away opens nothing from that block on.
@@ -277,14 +277,14 @@ impl Guard {
         }
     }
 
-    /// Counts what an address uses; refuses what is over its day's limits.
+    /// Counts what an account uses, by whichever address; refuses what is over its day's limits.
     pub(crate) async fn count(
         &self,
         by: &Admitted,
         requests: u64,
         bytes: usize,
     ) -> Result<Taken, Fault> {
-        let uses = self.uses_of(by.address, by.account, requests, bytes as u64);
+        let uses = self.uses_of(by.account, requests, bytes as u64);
         self.take(uses).await
     }
 
@@ -293,11 +293,11 @@ impl Guard {
         self.times(account, self.limits.held)
     }
 
-    /// Takes a letter between two addresses, and the request that it comes in.
-    pub(crate) async fn take_letter(&self, by: &Admitted, to: Address) -> Result<Taken, Fault> {
-        let who = [by.address.as_bytes().as_slice(), to.as_bytes()].concat();
+    /// Takes a letter between two accounts, and the request that it comes in.
+    pub(crate) async fn take_letter(&self, by: &Admitted, to: AccountId) -> Result<Taken, Fault> {
+        let who = [by.account.as_bytes().as_slice(), to.as_bytes()].concat();
         let most = self.times(by.account, self.limits.letters);
-        let mut uses = self.uses_of(by.address, by.account, 1, by.body.len() as u64);
+        let mut uses = self.uses_of(by.account, 1, by.body.len() as u64);
         uses.push(Use {
             what: What::Letters,
             who,
@@ -307,23 +307,23 @@ impl Guard {
         self.take(uses).await
     }
 
-    /// Takes what a call of a known address may cost; [`Guard::give_back`] gives back what it did not.
+    /// Takes what a call of an account may cost; [`Guard::give_back`] gives back what it did not.
     pub(crate) async fn take_call(
         &self,
-        (address, account): (Address, AccountId),
+        account: AccountId,
         bytes: usize,
         gas: u64,
     ) -> Result<Taken, Fault> {
-        let mut uses = self.uses_of(address, account, 1, bytes as u64);
-        uses.extend(self.gas(address, account, gas));
+        let mut uses = self.uses_of(account, 1, bytes as u64);
+        uses.extend(self.gas(account, gas));
         self.take(uses).await
     }
 
-    /// Gas of an address and of the node, as [`Guard::take_call`] counts it.
-    pub(crate) fn gas(&self, address: Address, account: AccountId, amount: u64) -> [Use; 2] {
+    /// Gas of an account and of the node, as [`Guard::take_call`] counts it.
+    pub(crate) fn gas(&self, account: AccountId, amount: u64) -> [Use; 2] {
         let own = Use {
             what: What::Gas,
-            who: address.as_bytes().to_vec(),
+            who: account.as_bytes().to_vec(),
             amount,
             most: self.times(account, self.limits.gas),
         };
@@ -374,9 +374,12 @@ impl Guard {
     /// another's are used up by whoever brings it again.
     pub(crate) async fn count_replay(&self, source: Origin, of: Address) -> Result<(), Fault> {
         let source = source.to_string();
+        // A former address's are its account's, too; one without an account counts by itself.
+        let account = self.follower.read(|model| model.reaches(of));
+        let of = account.map_or(*of.as_bytes(), |account| *account.as_bytes());
         let replay = Use {
             what: What::Replays,
-            who: [of.as_bytes().as_slice(), source.as_bytes()].concat(),
+            who: [of.as_slice(), source.as_bytes()].concat(),
             amount: 1,
             most: self.limits.requests,
         };
@@ -433,10 +436,11 @@ impl Guard {
         }
     }
 
-    fn uses_of(&self, address: Address, account: AccountId, requests: u64, bytes: u64) -> Vec<Use> {
+    /// By account, not by address: handing it on gives no second day.
+    fn uses_of(&self, account: AccountId, requests: u64, bytes: u64) -> Vec<Use> {
         let one = |what, amount, most| Use {
             what,
-            who: address.as_bytes().to_vec(),
+            who: account.as_bytes().to_vec(),
             amount,
             most: self.times(account, most),
         };
@@ -482,7 +486,7 @@ impl<'a> Waiting<'a> {
     fn among(lane: &'a Lane) -> Result<Self, Fault> {
         let place = Self(lane);
         if lane.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-            let name = format!("{WAITING} waiting requests of this address");
+            let name = format!("{WAITING} waiting requests of this account");
             let problem = Problem::new(
                 Code::Limit,
                 format!("the node's limit of {name} is reached; wait for their answers"),

@@ -1,4 +1,4 @@
-//! What a day allows, and what of it is used. Sources, addresses and pairings are counted apart, and what did not
+//! What a day allows, and what of it is used. Sources, accounts and pairings are counted apart, and what did not
 //! succeed is given back: nobody spends another's day.
 
 use core::fmt::Write as _;
@@ -25,24 +25,24 @@ CREATE TABLE IF NOT EXISTS spent (
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DailyLimits {
-    /// Requests of one address.
+    /// Requests of one account, by whichever of its addresses; the same of bytes, letters and gas.
     pub requests: u64,
-    /// Bytes of one address, both ways.
+    /// Bytes of one account, both ways.
     pub bytes: u64,
     /// Bytes kept of one account in all, not of a day; what is erased or collected frees its room.
     pub held: u64,
-    /// Letters from one address to one other.
+    /// Letters from one account to one other.
     pub letters: u64,
     /// Gas of one call that the relay pays for, with that of its bytes.
     pub gas_a_call: u64,
-    /// Gas of one address.
+    /// Gas of one account.
     pub gas: u64,
     /// Gas of this node in all, for calls that take nothing back. Accounts that are not accredited have three quarters of it:
     /// strangers stop no hospital.
     pub gas_of_node: u64,
     /// Revocations and erasures that the wallet always keeps coins for; not of a day. With less, it pays for nothing else.
     pub reserve: u64,
-    /// How many times as much an address of an accredited account may use: a hospital writes for all its patients.
+    /// How many times as much an accredited account may use: a hospital writes for all its patients.
     pub accredited_times: u64,
     /// Registrations of unregistered addresses from one source: an IPv4 address, or 64 bits of an IPv6 one. The 56 bits of a
     /// line have four times as many, the 48 of a site sixteen times, and neither more than a quarter of all.
@@ -122,15 +122,15 @@ impl What {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Requests => "requests of this address",
-            Self::Bytes => "bytes of this address",
-            Self::Letters => "letters of this address to that one",
-            Self::Gas => "gas of this address",
+            Self::Requests => "requests of this account",
+            Self::Bytes => "bytes of this account",
+            Self::Letters => "letters of this account to that one",
+            Self::Gas => "gas of this account",
             Self::GasOfNode => "gas of this node for calls that take nothing back",
             Self::OfSource => "registrations of this source",
             Self::OfNetwork => "registrations of this source's wider network",
             Self::OfNode => "registrations of this node",
-            Self::Replays => "repeated calls of this address from this source",
+            Self::Replays => "repeated calls of this account from this source",
         }
     }
 }

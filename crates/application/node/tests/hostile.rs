@@ -18,6 +18,10 @@ mod http;
 mod keeper_requests;
 #[path = "hostile/mailbox.rs"]
 mod mailbox;
+#[path = "hostile/ranks.rs"]
+mod ranks;
+#[path = "hostile/rotated.rs"]
+mod rotated;
 #[path = "hostile/spending.rs"]
 mod spending;
 #[path = "hostile/twins.rs"]

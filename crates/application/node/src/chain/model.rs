@@ -22,6 +22,8 @@ pub(crate) struct RecordEntry {
     pub(crate) block: u64,
     /// Its place among all anchors.
     pub(crate) order: u64,
+    /// The place of what its anchor names among all names.
+    pub(crate) named: u64,
     /// Its owner accepted it.
     pub(crate) accepted: bool,
     pub(crate) erased: bool,
@@ -82,7 +84,12 @@ pub(crate) struct Model {
     receipts: HashMap<ReceiptId, ReceiptView>,
     recent: VecDeque<(Timestamp, ReceiptId)>,
     objects: HashMap<Digest, Names>,
-    capsules: HashMap<RecordId, Vec<Digest>>,
+    /// How many digests were ever named.
+    named: u64,
+    /// Capsules that replaced a record's first, and their places.
+    capsules: HashMap<RecordId, Vec<(u64, Digest)>>,
+    /// Records for which their owners stand since this was dealt with last.
+    pub(crate) stood_for: BTreeSet<RecordId>,
     /// Records whose blocks are not known yet.
     pub(crate) unindexed: BTreeSet<RecordId>,
     /// Erased records that are not dealt with yet.
@@ -179,7 +186,7 @@ impl Model {
     pub(crate) fn capsules_of(&self, record: RecordId) -> Vec<Cid> {
         let digests = self.capsules.get(&record).into_iter().flatten();
         digests
-            .map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
+            .map(|(_, digest)| Cid::from_dag_cbor_digest(digest.to_bytes()))
             .collect()
     }
 
@@ -262,6 +269,13 @@ impl Model {
         }
     }
 
+    /// Whether an owner stands for a record: it accepted it. A consent to one record takes that on the chain, too.
+    pub(crate) fn is_stood_for(&self, record: RecordId) -> bool {
+        self.records
+            .get(&record)
+            .is_some_and(|entry| entry.accepted)
+    }
+
     pub(crate) fn is_erased(&self, record: RecordId) -> bool {
         self.records.get(&record).is_some_and(|entry| entry.erased)
     }
@@ -338,6 +352,7 @@ impl Model {
                 if let Some(entry) = self.records.get_mut(&record) {
                     entry.accepted = true;
                 }
+                self.stand_for(record);
             }
             Event::Erased { record } => {
                 if let Some(entry) = self.records.get_mut(&record) {
@@ -351,7 +366,9 @@ impl Model {
                     let by = [anchor.author, anchor.owner];
                     self.name(digest, by, Object::Capsule(record));
                 }
-                self.capsules.entry(record).or_default().push(digest);
+                let capsules = self.capsules.entry(record).or_default();
+                capsules.push((self.named, digest));
+                self.stand_for(record);
             }
             Event::WriteGranted(write) => {
                 let object = Object::Write(write.owner, write.author);
@@ -418,6 +435,7 @@ impl Model {
         self.name(anchor.capsule, by, Object::Capsule(id));
         let entry = RecordEntry {
             anchor,
+            named: self.named,
             block,
             order: self.records.len() as u64,
             accepted: false,
@@ -427,9 +445,28 @@ impl Model {
         self.unindexed.insert(id);
     }
 
+    /// What a record names counts from now on, however often others name it, if its owner stands for it.
+    fn stand_for(&mut self, record: RecordId) {
+        let Some(entry) = self.record(record).filter(|_| self.is_stood_for(record)) else {
+            return;
+        };
+        self.stood_for.insert(record);
+        let RecordEntry { anchor, named, .. } = entry;
+        let of = [anchor.package, anchor.key_set, anchor.attestation];
+        let of = of.map(|digest| (named, digest, Object::Of(record)));
+        let capsules = self.capsules.get(&record).into_iter().flatten().copied();
+        let capsules = std::iter::once((named, anchor.capsule)).chain(capsules);
+        let capsules = capsules.map(|(place, digest)| (place, digest, Object::Capsule(record)));
+        for (place, digest, object) in of.into_iter().chain(capsules) {
+            self.objects.entry(digest).or_default().stand(place, object);
+        }
+    }
+
     /// A digest is an object's name: said by an author for an owner, or by a giver.
     fn name(&mut self, digest: Digest, by: [AccountId; 2], object: Object) {
-        self.objects.entry(digest).or_default().add(by, object);
+        self.named += 1;
+        let names = self.objects.entry(digest).or_default();
+        names.add(by, self.named, object);
     }
 
     fn revoke(&mut self, ids: &[GrantId]) {

@@ -1,5 +1,5 @@
 //! What one digest stands for, in the chain's order. Of one who names a digest again and again only the earliest count, so
-//! that it makes no look-up long for others, and takes nobody's place.
+//! that it makes no look-up long for others, and takes nobody's place. What an owner stands for counts, however late.
 
 use std::collections::HashMap;
 
@@ -16,6 +16,8 @@ const SAME: u8 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     objects: Vec<Object>,
+    /// Their places on the chain.
+    places: Vec<u64>,
     /// How many each pair has beyond the few; almost always none.
     by: HashMap<[AccountId; 2], u8>,
 }
@@ -25,18 +27,26 @@ impl Names {
         &self.objects
     }
 
-    /// An account names it for another, or for itself.
-    pub(super) fn add(&mut self, by: [AccountId; 2], object: Object) {
+    /// An account names it for another, or for itself; places only grow.
+    pub(super) fn add(&mut self, by: [AccountId; 2], place: u64, object: Object) {
         if self.objects.len() < FEW {
-            if !self.objects.contains(&object) {
-                self.objects.push(object);
-            }
+            self.stand(place, object);
             return;
         }
         let count = self.by.entry(by).or_default();
         if *count < SAME && self.objects.last() != Some(&object) {
             *count += 1;
             self.objects.push(object);
+            self.places.push(place);
+        }
+    }
+
+    /// It counts whoever named it however often: its owner stands for it.
+    pub(super) fn stand(&mut self, place: u64, object: Object) {
+        if !self.objects.contains(&object) {
+            let at = self.places.partition_point(|it| *it <= place);
+            self.objects.insert(at, object);
+            self.places.insert(at, place);
         }
     }
 }
@@ -56,14 +66,20 @@ mod tests {
         };
         let mut names = Names::default();
         for number in 0..10_000 {
-            names.add([account(1); 2], object(number));
+            names.add([account(1); 2], number.into(), object(number));
         }
         assert_eq!(names.objects().len(), FEW + usize::from(SAME));
         assert_eq!(names.objects()[0], object(0), "the earliest");
         for other in [[account(2); 2], [account(1), account(2)]] {
             let honest = object(u32::from(other[0].as_bytes()[0]) + 20_000);
-            names.add(other, honest);
+            names.add(other, 20_000, honest);
             assert_eq!(names.objects().last(), Some(&honest));
+        }
+        // What an owner stands for later, among the others in the chain's order.
+        for _ in 0..2 {
+            names.stand(5_000, object(5_000));
+            assert_eq!(names.objects().len(), FEW + usize::from(SAME) + 3);
+            assert_eq!(names.objects()[FEW + usize::from(SAME)], object(5_000));
         }
     }
 }

@@ -11,9 +11,9 @@ use medibloc_store::{OwnStore, StoreError};
 use rusqlite::params;
 
 use super::claim::Claim;
+use super::erasures::Erasures;
 use super::index::{self, Worker};
 use super::queue::Queue;
-use super::taking::Seen;
 use crate::chain::{Follower, Object};
 use crate::db::{Db, DbError};
 use crate::fault::Fault;
@@ -83,8 +83,10 @@ pub(crate) struct Access {
     pub(super) cursors: Mutex<HashMap<RecordId, (Vec<u8>, bool)>>,
     /// Blocks that were found damaged, as many as are remembered.
     damaged: Mutex<BTreeSet<Cid>>,
-    /// What erasures wait for.
-    pub(super) seen: Mutex<HashMap<RecordId, Seen>>,
+    /// One at a time brings back what was left out.
+    pub(super) ranking: tokio::sync::Mutex<()>,
+    /// Locked after the queue.
+    pub(super) erasures: Mutex<Erasures>,
     /// Statements that look-ups executed.
     #[cfg(test)]
     pub(super) statements: std::sync::atomic::AtomicU64,
@@ -117,7 +119,8 @@ impl Access {
             verdicts: RwLock::new(verdicts),
             cursors: Mutex::default(),
             damaged: Mutex::default(),
-            seen: Mutex::default(),
+            ranking: tokio::sync::Mutex::default(),
+            erasures: Mutex::default(),
             #[cfg(test)]
             statements: std::sync::atomic::AtomicU64::new(0),
         })

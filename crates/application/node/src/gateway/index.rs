@@ -87,10 +87,12 @@ impl Access {
     }
 
     /// Takes new records over from the model.
-    fn absorb(&self) {
+    pub(super) fn absorb(&self) {
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
         // The queue first: a record is always in the one or the other.
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+        erasures.retry();
         self.follower.change(|model| {
             for id in std::mem::take(&mut model.unindexed) {
                 let settled = verdicts.get(&id).is_some_and(|it| it.settled);
@@ -98,17 +100,34 @@ impl Access {
                     queue.add(id, &entry);
                 }
             }
+            // Together: every record from before an erasure is in the queue, then.
+            let anchored = model.anchored_records();
+            for id in std::mem::take(&mut model.to_erase) {
+                if let Some(entry) = model.record(id) {
+                    let parties = [entry.anchor.author, entry.anchor.owner];
+                    erasures.add(id, parties, anchored);
+                }
+            }
         });
     }
 
     async fn work(&self) {
         loop {
-            self.erase_what_is_due().await;
+            match self.rank().await {
+                Ok(()) => self.erase_next().await,
+                Err(fault) => {
+                    tracing::warn!(why = ?fault.0.code, "what owners stand for is looked at again");
+                }
+            }
             self.sift().await;
             let (next, is_idle) = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+                for record in queue.take_aged() {
+                    erasures.looked_at(record);
+                }
                 let next = queue.next(Instant::now());
-                let is_idle = next.is_none() && !queue.has_arrived();
+                let is_idle = next.is_none() && !queue.has_arrived() && !erasures.is_ready();
                 if is_idle {
                     // Whoever adds something from now on starts another worker.
                     self.worker.running.store(false, Ordering::SeqCst);
@@ -448,7 +467,8 @@ impl Access {
                 transaction
                     .prepare_cached(
                         "INSERT OR IGNORE INTO frontier SELECT ?1, ?2
-                         WHERE NOT EXISTS (SELECT 1 FROM refs WHERE cid = ?2 AND record = ?1)",
+                         WHERE NOT EXISTS (SELECT 1 FROM refs WHERE cid = ?2 AND record = ?1)
+                         AND NOT EXISTS (SELECT 1 FROM beyond WHERE cid = ?2 AND record = ?1)",
                     )?
                     .execute(params![id, cid.to_bytes()])?;
             }
@@ -485,8 +505,9 @@ impl Access {
             transaction.commit()
         };
         self.db.run(keep).await?;
-        if !is_sound(verdict) {
-            self.forget_refs(record).await?;
+        let entry = self.follower.read(|model| model.record(record));
+        if let Some(entry) = entry.filter(|_| !is_sound(verdict)) {
+            self.forget_refs(self.led(record, &entry)).await?;
         }
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.remove(&record);

@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use medibloc_api::{Code, Letter, LetterPage, LettersDone, Problem, limits};
 use medibloc_dag::cbor;
-use medibloc_record::{AccountId, Address};
+use medibloc_record::AccountId;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Deserialize;
 
@@ -22,6 +22,13 @@ CREATE TABLE IF NOT EXISTS letters (
     id BLOB NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL, standing INTEGER NOT NULL DEFAULT 0,
     UNIQUE (recipient, id));
 CREATE INDEX IF NOT EXISTS letters_by_sender ON letters (recipient, sender);
+CREATE TABLE IF NOT EXISTS letters_from (
+    seq INTEGER PRIMARY KEY, recipient BLOB NOT NULL, account BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS letters_from_account ON letters_from (recipient, account);
+CREATE TRIGGER IF NOT EXISTS letters_less AFTER DELETE ON letters BEGIN
+    DELETE FROM letters_from WHERE seq = OLD.seq;
+END;
+INSERT OR IGNORE INTO letters_from SELECT seq, recipient, sender FROM letters;
 CREATE TABLE IF NOT EXISTS wrote (
     account BLOB NOT NULL, other BLOB NOT NULL, PRIMARY KEY (account, other)) WITHOUT ROWID;
 ";
@@ -147,17 +154,12 @@ pub(super) async fn send(
             Standing::Stranger
         }
     });
-    let taken = on.guard.take_letter(&admitted, letter.recipient).await?;
+    let taken = on.guard.take_letter(&admitted, to).await?;
     let body = admitted.body.clone();
     let follower = on.follower.clone();
     let keep = move |db: &mut rusqlite::Connection| {
         // Whom the recipient gave something since its letters came.
-        let is_contact = |sender: [u8; 20]| {
-            follower.read(|model| {
-                let account = model.reaches(Address::new(sender));
-                account.is_some_and(|account| model.has_given_to(to, account))
-            })
-        };
+        let is_contact = |sender| follower.read(|model| model.has_given_to(to, sender));
         let transaction = db.transaction()?;
         let parties = (to, from);
         let kept = keep(
@@ -197,7 +199,7 @@ fn keep(
     (letter, body): (&Letter, &[u8]),
     mut standing: Standing,
     now: u64,
-    is_contact: impl Fn([u8; 20]) -> bool,
+    is_contact: impl Fn(AccountId) -> bool,
 ) -> rusqlite::Result<Kept> {
     db.prepare_cached("DELETE FROM letters WHERE at < ?1")?
         .execute(params![signed(now.saturating_sub(AGE))])?;
@@ -214,14 +216,14 @@ fn keep(
         standing = Standing::Paired;
     }
     let length = signed(body.len() as u64);
-    let sender = letter.sender.as_bytes();
-    raise(db, to, sender, standing)?;
+    raise(db, to, from, standing)?;
+    // By account: an address that follows another has no room of its own.
     let (count, bytes): (i64, i64) = db
         .prepare_cached(
-            "SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM letters
-             WHERE recipient = ?1 AND sender = ?2",
+            "SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM letters_from JOIN letters USING (seq)
+             WHERE letters_from.recipient = ?1 AND account = ?2",
         )?
-        .query_row(params![to.as_bytes(), sender], |row| {
+        .query_row(params![to.as_bytes(), from.as_bytes()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     let own = (count + 1, bytes + length);
@@ -240,16 +242,22 @@ fn keep(
     )?
     .execute(params![
         to.as_bytes(),
-        sender,
+        letter.sender.as_bytes(),
         letter.id,
         body,
         signed(now),
         standing as i64
     ])?;
+    db.prepare_cached("INSERT INTO letters_from VALUES (?1, ?2, ?3)")?
+        .execute(params![
+            db.last_insert_rowid(),
+            to.as_bytes(),
+            from.as_bytes()
+        ])?;
     db.prepare_cached("INSERT OR IGNORE INTO wrote VALUES (?1, ?2)")?
         .execute(params![from.as_bytes(), to.as_bytes()])?;
     // What the other sent before is a contact's letter from now on.
-    raise(db, from, letter.recipient.as_bytes(), Standing::Paired)?;
+    raise(db, from, to, Standing::Paired)?;
     Ok(Kept::Yes)
 }
 
@@ -257,13 +265,14 @@ fn keep(
 fn raise(
     db: &Transaction<'_>,
     to: AccountId,
-    sender: &[u8; 20],
+    sender: AccountId,
     standing: Standing,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "UPDATE letters SET standing = ?3 WHERE recipient = ?1 AND sender = ?2 AND standing < ?3",
+        "UPDATE letters SET standing = ?3 WHERE standing < ?3
+         AND seq IN (SELECT seq FROM letters_from WHERE recipient = ?1 AND account = ?2)",
     )?
-    .execute(params![to.as_bytes(), sender, standing as i64])?;
+    .execute(params![to.as_bytes(), sender.as_bytes(), standing as i64])?;
     Ok(())
 }
 
@@ -275,7 +284,7 @@ fn make_room(
     standing: Standing,
     own: (i64, i64),
     length: i64,
-    is_contact: impl Fn([u8; 20]) -> bool,
+    is_contact: impl Fn(AccountId) -> bool,
 ) -> rusqlite::Result<bool> {
     let (_, room) = standing.rooms();
     loop {
@@ -295,12 +304,13 @@ fn make_room(
         }
         let are_too_many = count >= room.letters;
         let most = if are_too_many {
-            "SELECT sender, COUNT(*) AS most FROM letters WHERE recipient = ?1 AND standing = ?2
-             GROUP BY sender ORDER BY most DESC, MIN(seq) LIMIT 1"
+            "SELECT account, COUNT(*) AS most FROM letters JOIN letters_from USING (seq)
+             WHERE letters.recipient = ?1 AND standing = ?2
+             GROUP BY account ORDER BY most DESC, MIN(seq) LIMIT 1"
         } else {
-            "SELECT sender, SUM(LENGTH(body)) AS most FROM letters
-             WHERE recipient = ?1 AND standing = ?2
-             GROUP BY sender ORDER BY most DESC, MIN(seq) LIMIT 1"
+            "SELECT account, SUM(LENGTH(body)) AS most FROM letters JOIN letters_from USING (seq)
+             WHERE letters.recipient = ?1 AND standing = ?2
+             GROUP BY account ORDER BY most DESC, MIN(seq) LIMIT 1"
         };
         let greediest: Option<([u8; 20], i64)> = db
             .prepare_cached(most)?
@@ -311,8 +321,9 @@ fn make_room(
         let Some((sender, most)) = greediest else {
             return Ok(false);
         };
+        let sender = AccountId::new(sender);
         if is_contact(sender) {
-            raise(db, to, &sender, Standing::Paired)?;
+            raise(db, to, sender, Standing::Paired)?;
             continue;
         }
         if most <= if are_too_many { own.0 } else { own.1 } {
@@ -320,9 +331,9 @@ fn make_room(
         }
         db.prepare_cached(
             "DELETE FROM letters WHERE seq =
-             (SELECT MIN(seq) FROM letters WHERE recipient = ?1 AND sender = ?2)",
+             (SELECT MIN(seq) FROM letters_from WHERE recipient = ?1 AND account = ?2)",
         )?
-        .execute(params![to.as_bytes(), sender])?;
+        .execute(params![to.as_bytes(), sender.as_bytes()])?;
     }
 }
 

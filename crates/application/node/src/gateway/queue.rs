@@ -43,11 +43,16 @@ pub(super) struct Queue {
     packages: BTreeSet<(Digest, RecordId)>,
     /// Records that were never looked at whole.
     fresh: HashSet<RecordId>,
+    /// The same by their parties, in the chain's order.
+    fresh_of: BTreeSet<(AccountId, u64, RecordId)>,
+    /// Records that are not fresh any more since that was asked last.
+    aged: Vec<RecordId>,
     last: Option<AccountId>,
-    /// Authors whose records an erasure waits for: every other part is theirs.
-    hurried: BTreeSet<AccountId>,
+    /// Authors whose records erasures wait for, and which: every other part is theirs.
+    hurried: BTreeMap<AccountId, BTreeSet<RecordId>>,
     /// The next part is one of theirs.
     hurries: bool,
+    last_hurried: Option<AccountId>,
 }
 
 impl Queue {
@@ -68,6 +73,8 @@ impl Queue {
         self.packages.insert((record.package, id));
         self.records.insert(id, record);
         self.fresh.insert(id);
+        let of = [entry.anchor.author, entry.anchor.owner].map(|it| (it, entry.order, id));
+        self.fresh_of.extend(of);
         self.arrived.push_back(id);
     }
 
@@ -97,8 +104,7 @@ impl Queue {
         self.hurries = !self.hurries;
         let author = match self.next_hurried().filter(|_| self.hurries) {
             Some(author) => {
-                // The next of them has its turn after this one.
-                self.hurried.remove(&author);
+                self.last_hurried = Some(author);
                 author
             }
             None => {
@@ -121,9 +127,12 @@ impl Queue {
         id
     }
 
+    /// In turn, too.
     fn next_hurried(&self) -> Option<AccountId> {
-        let mut authors = self.hurried.iter();
-        authors.find(|it| self.ready.contains_key(it)).copied()
+        let after = self.last_hurried.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.hurried.range((after, Bound::Unbounded));
+        let mut authors = later.chain(&self.hurried).map(|(author, _)| *author);
+        authors.find(|it| self.ready.contains_key(it))
     }
 
     /// It can be looked at: behind its author's others.
@@ -141,7 +150,7 @@ impl Queue {
         if let Some(record) = self.records.get_mut(&id) {
             record.rounds += 1;
             if record.rounds >= ROUNDS {
-                self.fresh.remove(&id);
+                self.age(id);
             }
         }
         self.again(id);
@@ -149,8 +158,8 @@ impl Queue {
 
     /// Something of it is missing. What came while it was looked at is not waited for.
     pub(super) fn pause(&mut self, id: RecordId, now: Instant) {
+        self.age(id);
         if let Some(record) = self.records.get_mut(&id) {
-            self.fresh.remove(&id);
             if core::mem::take(&mut record.woken) {
                 self.again(id);
                 return;
@@ -164,8 +173,8 @@ impl Queue {
 
     /// It is settled.
     pub(super) fn remove(&mut self, id: RecordId) {
+        self.age(id);
         if let Some(record) = self.records.remove(&id) {
-            self.fresh.remove(&id);
             self.packages.remove(&(record.package, id));
             if let Some(due) = record.due {
                 self.pausing.remove(&(due, id));
@@ -206,29 +215,45 @@ impl Queue {
         self.fresh.contains(&id)
     }
 
-    /// Whether one of these accounts has a record from before `order` that was never looked at whole.
-    pub(super) fn has_earlier(&self, order: u64, of: &BTreeSet<AccountId>) -> bool {
-        self.earlier(order)
-            .any(|it| it.parties.iter().any(|party| of.contains(party)))
+    /// A record of an account from before `order` that was never looked at whole.
+    pub(super) fn earlier(&self, order: u64, of: AccountId) -> Option<RecordId> {
+        let from = (of, 0, RecordId::new([0; 32]));
+        let to = (of, order, RecordId::new([0; 32]));
+        let mut records = self.fresh_of.range(from..to);
+        records.next().map(|(.., id)| *id)
     }
 
-    /// Who has a record from before `order` that was never looked at whole.
-    pub(super) fn parties_before(&self, order: u64) -> HashSet<AccountId> {
-        self.earlier(order).flat_map(|it| it.parties).collect()
+    /// An erasure waits for this record: its author has every other part, however many others there are.
+    pub(super) fn hurry(&mut self, id: RecordId) {
+        if let Some(record) = self.records.get(&id).filter(|_| self.fresh.contains(&id)) {
+            let [author, _] = record.parties;
+            self.hurried.entry(author).or_default().insert(id);
+        }
     }
 
-    /// An erasure waits for such records of these accounts: they have every other part, however many others there are.
-    pub(super) fn hurry(&mut self, order: u64, of: &BTreeSet<AccountId>) {
-        let waited_for = self
-            .earlier(order)
-            .filter(|it| it.parties.iter().any(|party| of.contains(party)));
-        let authors: Vec<AccountId> = waited_for.map(|it| it.parties[0]).collect();
-        self.hurried.extend(authors);
+    /// Records that are not fresh any more, each once.
+    pub(super) fn take_aged(&mut self) -> Vec<RecordId> {
+        core::mem::take(&mut self.aged)
     }
 
-    fn earlier(&self, order: u64) -> impl Iterator<Item = &Waiting> {
-        let fresh = self.fresh.iter().filter_map(|id| self.records.get(id));
-        fresh.filter(move |it| it.order < order)
+    fn age(&mut self, id: RecordId) {
+        if !self.fresh.remove(&id) {
+            return;
+        }
+        self.aged.push(id);
+        let Some(record) = self.records.get(&id) else {
+            return;
+        };
+        for party in record.parties {
+            self.fresh_of.remove(&(party, record.order, id));
+        }
+        let [author, _] = record.parties;
+        if let Some(hurried) = self.hurried.get_mut(&author) {
+            hurried.remove(&id);
+            if hurried.is_empty() {
+                self.hurried.remove(&author);
+            }
+        }
     }
 }
 
@@ -265,6 +290,7 @@ mod tests {
             anchor,
             block: 1,
             order: order.into(),
+            named: 0,
             accepted: false,
             erased: false,
         }
@@ -322,15 +348,15 @@ mod tests {
         let (mut queue, now) = (Queue::default(), Instant::now());
         queue.add(id(1), &entry(1, 1, 1));
         make_ready(&mut queue);
-        let of = BTreeSet::from([account(1)]);
         let mut rounds = 0;
-        while queue.has_earlier(2, &of) {
+        while queue.earlier(2, account(1)).is_some() {
             rounds += 1;
             assert!(rounds <= ROUNDS, "it is waited for without end");
             let next = queue.next(now).unwrap();
             queue.wake(account(1), next);
             queue.again_after_round(next);
         }
+        assert_eq!(queue.take_aged(), [id(1)]);
         assert_eq!(queue.next(now), Some(id(1)), "it is still looked at");
     }
 
@@ -341,10 +367,11 @@ mod tests {
             queue.add(id(author), &entry(author, author, author));
         }
         make_ready(&mut queue);
-        let of = BTreeSet::from([account(150)]);
+        assert_eq!(queue.earlier(150, account(150)), None);
+        let waited_for = queue.earlier(u64::MAX, account(150)).unwrap();
+        queue.hurry(waited_for);
         let (mut own, mut others) = (0, BTreeSet::new());
         for _ in 0..400 {
-            queue.hurry(u64::MAX, &of);
             let next = queue.next(now).unwrap();
             if next == id(150) {
                 own += 1;

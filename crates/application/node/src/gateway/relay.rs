@@ -41,7 +41,7 @@ pub struct Weight {
     pub gas: u64,
     /// What it takes back: it revokes a grant, or erases a record.
     pub withdraws: Option<Withdrawal>,
-    /// It takes something back, or hands an account on: nothing else of its address keeps it waiting.
+    /// It takes something back, or hands an account on: nothing else of its account keeps it waiting.
     pub goes_first: bool,
 }
 
@@ -112,10 +112,11 @@ pub(super) async fn relay(
     } else {
         let weight = on.relay.weight(&call)?;
         check_gas(weight, on.guard.limits().gas_a_call)?;
-        if on.follower.account_of(caller.address).await?.is_some() {
+        if let Some(account) = on.follower.account_of(caller.address).await? {
             let (address, bytes) = (caller.address, body.len());
             Fare::OfSigner {
                 address,
+                account,
                 bytes,
                 weight,
             }
@@ -167,6 +168,7 @@ enum Fare {
     /// Its signer, out of its day, when its turn has come.
     OfSigner {
         address: Address,
+        account: AccountId,
         bytes: usize,
         weight: Weight,
     },
@@ -231,6 +233,7 @@ async fn carry(
         }
         Fare::OfSigner {
             address,
+            account,
             bytes,
             weight,
         } => {
@@ -238,7 +241,7 @@ async fn carry(
                 true => Line::Withdrawals,
                 false => Line::Calls,
             };
-            let _turn = on.guard.line_up(address, line).await?;
+            let _turn = on.guard.line_up(account, line).await?;
             // Its key may have been rotated away, and what it takes back be gone, while it waited.
             let account = on.guard.account_now(address).await?;
             let account = account.ok_or_else(|| LedgerError::from(Refusal::NotRegistered))?;
@@ -253,14 +256,13 @@ async fn carry(
                 (Taken::default(), None)
             } else {
                 let paid = on.purse.pay(weight.gas).await?;
-                let by = (address, account);
-                let taken = on.guard.take_call(by, bytes, weight.gas).await?;
+                let taken = on.guard.take_call(account, bytes, weight.gas).await?;
                 (taken, Some(paid))
             };
             let sent = on.relay.forward(source, call).await;
             if let (Ok(outcome), false) = (&sent, is_free) {
                 let rest = unused(on, call, outcome, weight.gas).await;
-                let rest = taken.instead(on.guard.gas(address, account, rest));
+                let rest = taken.instead(on.guard.gas(account, rest));
                 on.guard.give_back(rest).await;
             }
             settle(on, (call, digest), sent, taken).await

@@ -75,7 +75,7 @@ pub(super) async fn get(
     match standing {
         Standing::Own | Standing::Entitled => {}
         Standing::OfErased => {
-            on.access.wait_for_erasures().await;
+            on.access.wait_for_erasures(admitted.account).await;
             return Err(
                 Problem::new(Code::Erased, "the record was erased by its owner")
                     .about(cid.to_string())
@@ -160,7 +160,7 @@ pub(super) async fn erased(
     let admitted = on.guard.admit_free(request, limits::IDS).await?;
     let cids = ids(&admitted.body)?;
     on.access.kick();
-    on.access.wait_for_erasures().await;
+    on.access.wait_for_erasures(admitted.account).await;
     let standings = on.access.standings(admitted.account, &cids).await?;
     if standings.contains(&Standing::None) {
         on.guard.count(&admitted, 1, admitted.body.len()).await?;

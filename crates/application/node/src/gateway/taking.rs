@@ -12,6 +12,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::access::{Access, Standing, Trace};
 use super::claim::Claim;
+use super::erasures::Due;
 use crate::chain::Model;
 use crate::fault::Fault;
 use crate::guard::signed;
@@ -22,13 +23,14 @@ const BETWEEN: u64 = 3_600;
 /// Blocks looked at in one question.
 const PAGE: u32 = 1_000;
 
-/// What an erasure waits for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    /// How many records there were when it was seen: those are looked at before it is done.
-    anchored: u64,
-    /// Whose of them, as it was last found.
-    of: BTreeSet<AccountId>,
+/// What came of an erasure.
+enum Erasing {
+    Done,
+    /// It waits until a record was looked at, and perhaps others of these accounts.
+    Waits {
+        until: RecordId,
+        of: BTreeSet<AccountId>,
+    },
 }
 
 /// How a block may be taken away.
@@ -40,31 +42,46 @@ enum Taking {
 }
 
 impl Access {
-    /// Deletes what erased records have, as far as it is known whose it is.
-    pub(super) async fn erase_what_is_due(&self) {
-        let erased: Vec<RecordId> = self
-            .follower
-            .read(|model| model.to_erase.iter().copied().collect());
-        for record in erased {
-            match self.erase_record(record).await {
-                Ok(true) => {
-                    self.follower.change(|model| model.to_erase.remove(&record));
-                    self.worker.progress.notify_waiters();
-                }
-                Ok(false) => {}
-                Err(fault) => tracing::warn!(why = ?fault.0.code, "an erasure is tried again"),
+    /// Deletes what the next erased record has, if it is known whose it is.
+    pub(super) async fn erase_next(&self) {
+        let next = {
+            let mut erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+            erasures.next()
+        };
+        let Some((record, due)) = next else {
+            return;
+        };
+        let done = self.erase_record(record, due).await;
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+        match done {
+            Ok(Erasing::Done) => {
+                erasures.end(record);
+                self.worker.progress.notify_waiters();
+            }
+            // This task alone looks at records: it is not looked at meanwhile.
+            Ok(Erasing::Waits { until, of }) => {
+                queue.hurry(until);
+                erasures.wait(record, until, of);
+            }
+            Err(fault) => {
+                tracing::warn!(why = ?fault.0.code, "an erasure is tried again");
+                erasures.fail(record);
             }
         }
     }
 
-    /// Waits until what is erased is gone, at most half a second.
-    pub(super) async fn wait_for_erasures(&self) {
+    /// Waits until what is erased of an account's records is gone, at most half a second.
+    pub(super) async fn wait_for_erasures(&self, account: AccountId) {
         let end = tokio::time::Instant::now() + Duration::from_millis(500);
         loop {
             let progress = self.worker.progress.notified();
             let mut progress = std::pin::pin!(progress);
             progress.as_mut().enable();
-            let waits = self.follower.read(|model| !model.to_erase.is_empty());
+            let waits = {
+                let erasures = self.erasures.lock().unwrap_or_else(PoisonError::into_inner);
+                erasures.concern(account)
+            };
             if !waits || tokio::time::timeout_at(end, progress).await.is_err() {
                 return;
             }
@@ -75,6 +92,7 @@ impl Access {
     /// took away. Who alone brought what nothing claims has it removed; it may come again, since its owner may be another.
     pub(super) async fn take_away(&self, account: AccountId, cids: Vec<Cid>) -> Result<(), Fault> {
         self.wait_for(account).await;
+        self.rank().await?;
         for cid in &cids {
             // New records of its are waited for here: below, nothing can come.
             if self.standing(account, cid).await? == Standing::None {
@@ -84,7 +102,7 @@ impl Access {
         let _alone = self.keeping.write().await;
         let unknown = {
             let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.has_earlier(u64::MAX, &BTreeSet::from([account]))
+            queue.earlier(u64::MAX, account).is_some()
         };
         if unknown {
             let detail = "records of this account are still being looked at";
@@ -154,6 +172,7 @@ impl Access {
                     db.prepare_cached(
                         "SELECT cid FROM uploads WHERE cid > ?1
                          AND NOT EXISTS (SELECT 1 FROM refs WHERE refs.cid = uploads.cid)
+                         AND NOT EXISTS (SELECT 1 FROM beyond WHERE beyond.cid = uploads.cid)
                          AND NOT EXISTS (SELECT 1 FROM frontier WHERE frontier.cid = uploads.cid)
                          GROUP BY cid HAVING MAX(at) <= ?2 ORDER BY cid LIMIT ?3",
                     )?
@@ -220,42 +239,23 @@ impl Access {
         Ok(self.db.run(forget).await?)
     }
 
-    /// Deletes what an erased record takes away; false if it is not known yet who else claims it.
-    async fn erase_record(&self, record: RecordId) -> Result<bool, Fault> {
+    /// Deletes what an erased record takes away, if it is known who else claims it.
+    async fn erase_record(&self, record: RecordId, due: Due) -> Result<Erasing, Fault> {
+        if let Some(waits) = self.waits(record, &due) {
+            return Ok(waits);
+        }
         if self.is_erased(record).await? {
-            return Ok(true);
+            return Ok(Erasing::Done);
         }
         let Some(entry) = self.follower.read(|model| model.record(record)) else {
-            return Ok(true);
+            return Ok(Erasing::Done);
         };
-        let fresh = {
-            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.is_fresh(record)
-        };
-        if fresh
-            || self
-                .follower
-                .read(|model| model.unindexed.contains(&record))
-        {
-            return Ok(false);
-        }
-        let seen = {
-            let anchored = self.follower.read(Model::anchored_records);
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let first = Seen {
-                anchored,
-                ..Seen::default()
-            };
-            seen.entry(record).or_insert(first).clone()
-        };
-        if self.still_waits(&seen) {
-            return Ok(false);
-        }
-        let seen = seen.anchored;
         let rows: Vec<Vec<u8>> = self
             .db
             .run(move |db| {
-                db.prepare_cached("SELECT cid FROM refs WHERE record = ?1")?
+                db.prepare_cached(
+                    "SELECT cid FROM refs WHERE record = ?1 UNION SELECT cid FROM beyond WHERE record = ?1",
+                )?
                     .query_map(params![record.as_bytes()], |row| row.get(0))?
                     .collect()
             })
@@ -273,29 +273,20 @@ impl Access {
             .collect();
         cids.extend(own.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes())));
         cids.extend(self.follower.read(|model| model.capsules_of(record)));
-        let waited_for = {
-            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.parties_before(seen)
-        };
         for part in cids.chunks(256) {
             // From the look at who brought them until they are gone nobody brings one.
             let _alone = self.keeping.write().await;
-            let traces = self.traces(part).await?;
+            let mut traces = self.traces(part).await?;
+            for trace in &mut traces {
+                // Its own erasure counts, also where it was left out.
+                if !trace.records.contains(&record) {
+                    trace.records.push(record);
+                }
+            }
             let (mut gone, mut told) = (Vec::new(), Vec::new());
-            let contested = traces.iter().flat_map(|trace| &trace.uploaders);
-            let contested: BTreeSet<AccountId> = contested
-                .filter(|it| waited_for.contains(it))
-                .copied()
-                .collect();
-            if !contested.is_empty() {
-                let wait = Seen {
-                    anchored: seen,
-                    of: contested,
-                };
-                self.still_waits(&wait);
-                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.insert(record, wait);
-                return Ok(false);
+            let brought = traces.iter().flat_map(|trace| &trace.uploaders);
+            if let Some(waits) = self.contested(brought.copied().collect(), due.anchored) {
+                return Ok(waits);
             }
             for (cid, trace) in part.iter().zip(&traces) {
                 let claims = self.claims(cid, trace);
@@ -323,13 +314,15 @@ impl Access {
                     "UPDATE led SET counts = 0 WHERE record = ?1",
                     params![record.as_bytes()],
                 )?;
+                transaction.execute(
+                    "DELETE FROM beyond WHERE record = ?1",
+                    params![record.as_bytes()],
+                )?;
                 transaction.commit()
             })
             .await?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.remove(&record);
         tracing::info!("an erased record's blocks are deleted");
-        Ok(true)
+        Ok(Erasing::Done)
     }
 
     /// A record's package came after its erasure: what it leads to is looked at, too.
@@ -344,17 +337,32 @@ impl Access {
         };
         if self.db.run(forget).await.is_ok() {
             self.follower.change(|model| model.to_erase.insert(record));
+            self.absorb();
         }
     }
 
-    /// Whether something that an erasure waits for was not looked at yet; it is looked at before others, then.
-    fn still_waits(&self, seen: &Seen) -> bool {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = queue.has_earlier(seen.anchored, &seen.of);
-        if waits {
-            queue.hurry(seen.anchored, &seen.of);
+    /// What an erasure waits for as far as that is known: its own record, and those of whom it was last found to be theirs.
+    fn waits(&self, record: RecordId, due: &Due) -> Option<Erasing> {
+        let is_fresh = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.is_fresh(record)
+        };
+        if is_fresh {
+            let (until, of) = (record, due.of.clone());
+            return Some(Erasing::Waits { until, of });
         }
-        waits
+        self.contested(due.of.clone(), due.anchored)
+    }
+
+    /// A record from before an erasure that was never looked at whole, of one of these accounts, and of whom else there is
+    /// one.
+    fn contested(&self, mut of: BTreeSet<AccountId>, anchored: u64) -> Option<Erasing> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        of.retain(|account| queue.earlier(anchored, *account).is_some());
+        let until = of
+            .first()
+            .and_then(|account| queue.earlier(anchored, *account))?;
+        Some(Erasing::Waits { until, of })
     }
 
     /// Whether another erased record of the same two accounts leads to a block: one is enough to tell them that it is gone.

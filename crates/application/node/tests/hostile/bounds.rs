@@ -105,7 +105,7 @@ async fn daily_limits_refuse_by_name_and_end_with_the_day() {
     let refused = draft.by(&url, &key).await.unwrap_err();
     assert_eq!(refused.code, Code::Limit);
     assert!(
-        refused.detail.contains("5 requests of this address"),
+        refused.detail.contains("5 requests of this account"),
         "{}",
         refused.detail
     );
@@ -125,7 +125,7 @@ async fn daily_limits_refuse_by_name_and_end_with_the_day() {
         .await;
     let refused = refused.unwrap_err();
     assert!(
-        refused.detail.contains("2000 bytes of this address"),
+        refused.detail.contains("2000 bytes of this account"),
         "{}",
         refused.detail
     );
@@ -188,7 +188,7 @@ async fn another_cannot_use_up_a_signers_day_with_her_own_old_calls() {
     }
     let refused = relay(&rotate(6).await).send(&url, None).await.unwrap_err();
     assert!(
-        refused.detail.contains("4 requests of this address"),
+        refused.detail.contains("4 requests of this account"),
         "{}",
         refused.detail
     );

@@ -260,7 +260,7 @@ async fn a_call_and_an_address_have_so_much_gas_and_taking_back_is_never_refused
         assert!(executed < 40, "nothing ends it");
     };
     assert!(
-        refused.detail.contains("4000000 gas of this address a day"),
+        refused.detail.contains("4000000 gas of this account a day"),
         "{}",
         refused.detail
     );
