@@ -6,6 +6,7 @@
 
 pub mod anchors;
 pub mod author;
+pub mod forged;
 pub mod impostor;
 pub mod mutate;
 pub mod owner;

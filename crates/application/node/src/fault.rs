@@ -136,6 +136,7 @@ impl From<LedgerError> for Fault {
                 Problem::new(Code::Contract, detail).about(name).into()
             }
             LedgerError::Limit { limit } => Problem::new(Code::Limit, detail).about(limit).into(),
+            LedgerError::Burnt { .. } => Self::new(Code::Contract, detail),
             LedgerError::BadRequest { what } => {
                 Problem::new(Code::BadCall, detail).about(what).into()
             }

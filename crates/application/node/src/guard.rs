@@ -1,5 +1,7 @@
 //! Who is let in: a request signed by a registered address, for this node, now, once, within its daily limits.
 
+mod burnt;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -86,10 +86,12 @@ pub(crate) enum What {
     Replays = 7,
     OfNetwork = 8,
     GasOfNode = 9,
+    Burnt = 10,
+    BurntOfSource = 11,
 }
 
 impl What {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Requests,
         Self::Bytes,
         Self::Letters,
@@ -99,6 +101,8 @@ impl What {
         Self::Replays,
         Self::OfNetwork,
         Self::GasOfNode,
+        Self::Burnt,
+        Self::BurntOfSource,
     ];
 
     const fn label(self) -> &'static str {
@@ -112,6 +116,8 @@ impl What {
             Self::OfNetwork => "registrations_a_network",
             Self::OfNode => "registrations",
             Self::Replays => "replays",
+            Self::Burnt => "failed_calls",
+            Self::BurntOfSource => "failed_calls_a_source",
         }
     }
 
@@ -131,6 +137,8 @@ impl What {
             Self::OfNetwork => "registrations of this source's wider network",
             Self::OfNode => "registrations of this node",
             Self::Replays => "repeated calls of this account from this source",
+            Self::Burnt => "calls of this address whose transactions failed",
+            Self::BurntOfSource => "calls from this source whose transactions failed",
         }
     }
 }
@@ -238,6 +246,40 @@ pub(crate) async fn take(
             Err(over(what, most, now))
         }
     }
+}
+
+/// Takes what was used already, even if it is over a limit: whoever used it has nothing left then.
+pub(crate) async fn charge(
+    db: &Db,
+    now: Timestamp,
+    uses: Vec<Use>,
+    fullest: &Fullest,
+) -> Result<(), DbError> {
+    let day = now.0 / DAY;
+    let charge = move |db: &mut Connection| {
+        let transaction = db.transaction()?;
+        let mut parts = Vec::with_capacity(uses.len());
+        for one in &uses {
+            let sum = spent(&transaction, day, one)?.saturating_add(one.amount);
+            parts.push((one.what, part(sum, one.most).min(1.0)));
+            set(&transaction, day, one, sum)?;
+        }
+        transaction.commit()?;
+        Ok(parts)
+    };
+    fullest.note(day, &db.run(charge).await?);
+    Ok(())
+}
+
+/// Refuses whoever has used up these of the day.
+pub(crate) async fn check(db: &Db, now: Timestamp, uses: Vec<Use>) -> Result<(), Fault> {
+    for one in uses {
+        let (what, most) = (one.what, one.most);
+        if used(db, now, one).await? >= most {
+            return Err(over(what, most, now));
+        }
+    }
+    Ok(())
 }
 
 /// How much of a thing is used of the day.

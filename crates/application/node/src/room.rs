@@ -66,6 +66,22 @@ impl Drop for Place {
     }
 }
 
+/// Rooms for what waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// For what takes something back: nothing else that waits leaves it none.
+    pub(crate) withdrawals: Arc<Room>,
+    /// For everything else.
+    pub(crate) others: Arc<Room>,
+}
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    Withdrawal,
+    Other,
+}
+
 /// A request's place while it is worked on, in the request's extensions. What waits does it aside.
 #[derive(Clone, Debug)]
 pub(crate) struct Stay(Arc<Inner>);
@@ -73,14 +89,14 @@ pub(crate) struct Stay(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     work: Arc<Room>,
-    waiting: Arc<Room>,
+    waiting: Waiting,
     of: Origin,
     place: Mutex<Option<Place>>,
 }
 
 impl Stay {
     /// A place for work, if there is one; `waiting` is for when it waits.
-    pub(crate) fn begin(work: &Arc<Room>, waiting: &Arc<Room>, request: &Request) -> Option<Self> {
+    pub(crate) fn begin(work: &Arc<Room>, waiting: &Waiting, request: &Request) -> Option<Self> {
         let of = origin(request);
         let place = work.take(of)?;
         Some(Self(Arc::new(Inner {
@@ -92,15 +108,24 @@ impl Stay {
     }
 
     /// A place to wait; the one for work is free from now on.
-    pub(crate) fn step_aside(&self) -> Result<Place, Fault> {
-        let place = self.0.waiting.take(self.0.of).ok_or_else(busy)?;
+    pub(crate) fn step_aside(&self, what: For) -> Result<Place, Fault> {
+        let room = match what {
+            For::Withdrawal => &self.0.waiting.withdrawals,
+            For::Other => &self.0.waiting.others,
+        };
+        let place = room.take(self.0.of).ok_or_else(busy)?;
         *self.place() = None;
         Ok(place)
     }
 
+    /// Gives up the place for work, and waits in none: for what is bounded otherwise.
+    pub(crate) fn leave(&self) {
+        *self.place() = None;
+    }
+
     /// Waits aside, then takes a place for work again.
     pub(crate) async fn wait<T>(&self, wait: impl Future<Output = T>) -> Result<T, Fault> {
-        let aside = self.step_aside()?;
+        let aside = self.step_aside(For::Other)?;
         let came = wait.await;
         let place = self.0.work.take(self.0.of).ok_or_else(busy)?;
         *self.place() = Some(place);

@@ -17,7 +17,7 @@ use medibloc_api::{Code, paths};
 use crate::fault::{Fault, damage_text};
 use crate::figures;
 use crate::panics::{self, Task, caught};
-use crate::room::{Room, Stay, busy};
+use crate::room::{Room, Stay, Waiting, busy};
 
 /// Time for one whole request, body included: a slow sender is cut off.
 const TIME: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 128;
 /// bodies are small.
 const URGENT: usize = 512;
 
-/// Requests at a time that wait, for their turn or for a block: half of a listener's connections.
+/// Requests at a time that wait, for their turn or for a block: half of a listener's connections. As many withdrawals again.
 const WAITING: usize = 512;
 
 /// Method, route and status, each from a fixed list: nobody makes the table longer.
@@ -41,7 +41,7 @@ pub(crate) struct Figures {
     answers: Mutex<BTreeMap<Kind, (u64, f64)>>,
     room: Arc<Room>,
     urgent: Arc<Room>,
-    waiting: Arc<Room>,
+    waiting: Waiting,
 }
 
 impl Figures {
@@ -95,6 +95,12 @@ impl Figures {
             "medibloc_events_passed_over_total {}",
             medibloc_ledger_evm::passed_over()
         );
+        text.push_str("# HELP medibloc_burnt_gas_total Gas of the relay's transactions that failed as a whole.\n# TYPE medibloc_burnt_gas_total counter\n");
+        let _ = writeln!(
+            text,
+            "medibloc_burnt_gas_total {}",
+            medibloc_ledger_evm::burnt()
+        );
         text
     }
 }
@@ -113,7 +119,10 @@ where
         answers: Mutex::default(),
         room: Room::new(AT_ONCE),
         urgent: Room::new(URGENT),
-        waiting: Room::new(WAITING),
+        waiting: Waiting {
+            withdrawals: Room::new(WAITING),
+            others: Room::new(WAITING),
+        },
     });
     let shown = figures.clone();
     let operator = Router::new()

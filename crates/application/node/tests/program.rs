@@ -10,6 +10,8 @@ mod authority;
 mod keepers;
 #[path = "program/killed.rs"]
 mod killed;
+#[path = "program/relay.rs"]
+mod relay;
 #[path = "program/start.rs"]
 mod start;
 

@@ -53,7 +53,7 @@ pub use decode::passed_over;
 pub use deploy::{DeployPlan, KeeperPlan, deploy, fund};
 pub use ledger::EvmLedger;
 pub use proof::{ProofError, Proven, verify_receipt};
-pub use relay::{RelayOptions, RelayWallet, Source};
+pub use relay::{RelayOptions, RelayWallet, Source, burnt};
 pub use roles::{ChainRole, KeeperPlace};
 pub use rotation::rotate_address;
 pub use rpc::Rpc;

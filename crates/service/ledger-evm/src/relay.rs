@@ -11,31 +11,33 @@ use alloy::sol_types::SolCall as _;
 use async_trait::async_trait;
 use medibloc_keys::{SigningKey, recover};
 use medibloc_ledger::{LedgerError, Outcome, Relay, SignedCall, Withdrawal};
-use medibloc_record::{AccountId, GrantId, Nonce, RecordId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::EvmLedger;
-use crate::bindings::accounts::Accounts::{registerCall, rotateAddressCall, rotateSealingKeyCall};
-use crate::bindings::consent::Consent::{
-    revokeAllCall, revokeCall, revokeReaderCall, revokeWriteCall,
-};
+use crate::bindings::accounts::Accounts::registerCall;
 use crate::bindings::forwarder::Forwarder;
-use crate::bindings::records::Records::{eraseCall, retractCall};
 use crate::encode::{ForwardRequest, chain};
 use crate::refusal::bad;
 use crate::wallet::{Funds, Wallet};
 
 mod check;
+mod form;
+mod gas;
+mod parts;
 mod past;
 mod place;
 mod queue;
 mod worker;
 
 use check::Checker;
+use form::Form;
+use gas::Load;
 use place::Places;
 use queue::{Answer, Job, Ticket};
 use worker::Worker;
+
+pub use worker::burnt;
 
 /// What the relay allows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,10 @@ use worker::Worker;
 pub struct RelayOptions {
     /// Requests in one transaction, at most.
     pub most_requests: usize,
-    /// Gas of the requests in one transaction, at most: well below any chain's block.
+    /// Gas of one transaction, at most: well below any chain's block.
     pub most_gas: u64,
+    /// Gas for what the forwarder does around each request, and for the transaction around all.
+    pub forwarder_gas: u64,
     /// Requests that wait for a block, at most; more are answered with a limit.
     pub most_waiting: usize,
     /// Requests of one address that are not final, at most; more are answered with a limit.
@@ -58,6 +62,7 @@ impl Default for RelayOptions {
         Self {
             most_requests: 20,
             most_gas: 12_000_000,
+            forwarder_gas: gas::FORWARDER,
             most_waiting: 1_000,
             most_of_one: 64,
             patience: Duration::from_secs(600),
@@ -132,19 +137,11 @@ impl RelayWallet {
     /// As [`RelayWallet::caller`].
     pub fn weight(&self, call: &SignedCall) -> Result<(u64, Option<Withdrawal>), LedgerError> {
         let ticket = self.admit(Source::default(), call)?;
-        let at = &self.ledger.deployed().contracts;
-        let (to, data) = (ticket.request.to, &ticket.request.data);
-        let withdraws = if to == chain(at.consent.to_bytes()) {
-            taken_from_consent(data)
-        } else if to == chain(at.records.to_bytes()) {
-            erased(data)
-        } else {
-            None
-        };
-        Ok((weight_of(ticket.gas, data.len()), withdraws))
+        Ok((ticket.load(gas::FORWARDER).gas(), ticket.withdraws))
     }
 
-    /// Whether a request takes something back, and so goes before what gives: it revokes, erases, retracts, or hands on a key.
+    /// Whether a request takes something back, and so goes before what gives: it revokes, erases, retracts, or hands on an
+    /// account.
     ///
     /// # Errors
     /// As [`RelayWallet::caller`].
@@ -165,7 +162,8 @@ impl RelayWallet {
         let batch = Forwarder::executeBatchCall::abi_decode(sent.input()).ok()?;
         let each = batch.requests.iter().map(|request| {
             let gas = u64::try_from(request.gas).unwrap_or(u64::MAX);
-            u128::from(weight_of(gas, request.data.len()))
+            let load = Load::none(gas::FORWARDER).with(gas, request.data.len());
+            u128::from(load.gas())
         });
         let all = each.fold(0_u128, u128::saturating_add).max(1);
         u64::try_from(u128::from(used) * u128::from(own) / all).ok()
@@ -207,27 +205,7 @@ impl RelayWallet {
         outcome.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Whether a request takes something back: consents, a record, what was written, a key that was stolen.
-    fn is_withdrawal(&self, request: &ForwardRequest) -> bool {
-        let at = &self.ledger.deployed().contracts;
-        let selectors: &[[u8; 4]] = if request.to == chain(at.consent.to_bytes()) {
-            &[
-                revokeCall::SELECTOR,
-                revokeWriteCall::SELECTOR,
-                revokeReaderCall::SELECTOR,
-                revokeAllCall::SELECTOR,
-            ]
-        } else if request.to == chain(at.records.to_bytes()) {
-            &[eraseCall::SELECTOR, retractCall::SELECTOR]
-        } else if request.to == chain(at.accounts.to_bytes()) {
-            &[rotateAddressCall::SELECTOR, rotateSealingKeyCall::SELECTOR]
-        } else {
-            &[]
-        };
-        selectors.iter().any(|it| request.data.starts_with(it))
-    }
-
-    /// What can be said of a request without asking the chain: form, target, gas, signature.
+    /// What can be said of a request without asking the chain: form, function, gas, signature.
     fn admit(&self, source: Source, call: &SignedCall) -> Result<Ticket, LedgerError> {
         let request = ForwardRequest::parse(&call.bytes)?;
         let deployed = self.ledger.deployed();
@@ -236,10 +214,12 @@ impl RelayWallet {
         if !targets.iter().any(|to| chain(to.to_bytes()) == request.to) {
             return Err(bad("it calls none of the contracts that take requests"));
         }
-        if request.value != U256::ZERO || request.data.len() < 4 {
-            return Err(bad("it pays coins, or calls no function"));
+        if request.value != U256::ZERO {
+            return Err(bad("it pays coins"));
         }
+        let form = Form::of(at, request.to, &request.data)?;
         let gas = u64::try_from(request.gas).unwrap_or(u64::MAX);
+        form.check_gas(gas)?;
         if gas > self.options.most_gas {
             return Err(bad("it asks for more gas than the relay gives"));
         }
@@ -253,43 +233,12 @@ impl RelayWallet {
             digest,
             source,
             gas,
-            is_withdrawal: self.is_withdrawal(&request),
+            is_withdrawal: form.is_withdrawal,
+            withdraws: form.withdraws,
             signed: request.with(&call.signature),
             request,
         })
     }
-}
-
-fn taken_from_consent(data: &[u8]) -> Option<Withdrawal> {
-    let account = |it: alloy::primitives::Address| AccountId::new(it.0.0);
-    if let Ok(call) = revokeCall::abi_decode(data) {
-        let (owner, reader) = (account(call.g.owner), account(call.g.reader));
-        let id = GrantId::derive(owner, reader, Nonce::new(call.g.nonce.0));
-        return Some(Withdrawal::Grant(id));
-    }
-    if let Ok(call) = revokeWriteCall::abi_decode(data) {
-        return Some(Withdrawal::Author(account(call.author)));
-    }
-    if let Ok(call) = revokeReaderCall::abi_decode(data) {
-        return Some(Withdrawal::Reader(account(call.reader)));
-    }
-    let all = revokeAllCall::abi_decode(data).ok();
-    all.map(|_| Withdrawal::All)
-}
-
-fn erased(data: &[u8]) -> Option<Withdrawal> {
-    let fields = eraseCall::abi_decode(data).ok()?.fields;
-    let account = |it: alloy::primitives::Address| AccountId::new(it.0.0);
-    let (author, owner) = (account(fields.author), account(fields.owner));
-    let id = RecordId::derive(author, owner, Nonce::new(fields.nonce.0));
-    Some(Withdrawal::Record(id))
-}
-
-/// What a request may cost: what it asks for, its bytes as calldata (EIP-2028), and the forwarder around it.
-const fn weight_of(gas: u64, bytes: usize) -> u64 {
-    const FORWARDER: u64 = 60_000;
-    gas.saturating_add((bytes as u64).saturating_mul(16))
-        .saturating_add(FORWARDER)
 }
 
 impl Drop for RelayWallet {

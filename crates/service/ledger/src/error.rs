@@ -39,6 +39,15 @@ pub enum LedgerError {
         /// Which limit, used and allowed.
         limit: String,
     },
+    /// It failed alone in its transaction, with all that it was given; it did nothing, and was paid for.
+    #[error(
+        "the transaction that carried this call alone failed and used up {gas} gas; prepare and sign it anew, with the gas that \
+         this program asks for"
+    )]
+    Burnt {
+        /// Gas that it cost.
+        gas: u64,
+    },
     /// The signature, nonce or deadline is not right.
     #[error("the request is not valid: {what}; prepare and sign it anew")]
     BadRequest {

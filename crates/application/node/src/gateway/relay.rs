@@ -16,7 +16,7 @@ use crate::fault::{Fault, object};
 use crate::gateway::Parts;
 use crate::guard::{Line, read};
 use crate::limits::Taken;
-use crate::room::Stay;
+use crate::room::{For, Stay};
 use crate::source::Origin;
 
 /// Gas that taking something back may ask for without being counted: twice what any of those calls needs.
@@ -43,6 +43,15 @@ pub struct Weight {
     pub withdraws: Option<Withdrawal>,
     /// It takes something back, or hands an account on: nothing else of its account keeps it waiting.
     pub goes_first: bool,
+}
+
+impl Weight {
+    const fn line(&self) -> Line {
+        match self.goes_first {
+            true => Line::Withdrawals,
+            false => Line::Calls,
+        }
+    }
 }
 
 /// The relay that a gateway stands on: the ledger's adapter knows its own encoding and how to batch.
@@ -88,7 +97,9 @@ pub(super) async fn relay(
 ) -> Result<Response, Fault> {
     let source = on.config.proxies.source_of(&request);
     let stay = request.extensions().get::<Stay>().cloned();
-    let step_aside = || stay.as_ref().map(Stay::step_aside).transpose();
+    let step_aside = |what| stay.as_ref().map(|it| it.step_aside(what)).transpose();
+    // A few copies of each call wait, without a place.
+    let wait_without = || stay.as_ref().map(Stay::leave);
     let body = read(request.into_body(), limits::CALL).await?;
     let sent: RelayCall =
         cbor::from_slice(&body).map_err(|_| Fault::malformed("a call for the relay"))?;
@@ -97,27 +108,28 @@ pub(super) async fn relay(
         signature: sent.signature,
     };
     let digest = Digest::of(&[&call.bytes, call.signature.as_bytes().as_slice()].concat());
-    if let Some(flight) = on.flights.join(digest) {
-        let _aside = step_aside()?;
+    if let Some(flight) = on.flights.join(digest)? {
+        wait_without();
         return Ok(told(&flight.arrival().await?));
     }
+    // Whoever lost the first answer gets it again, however often others ask, and the chain is not asked for it.
+    if let Some(outcome) = on.guard.outcome(digest).await? {
+        return Ok(told(&outcome));
+    }
     let caller = on.relay.caller(&call).await?;
+    let by = (source, caller.address);
     let fare = if caller.spent {
-        // Whoever lost the first answer gets it again, however often others ask.
-        if let Some(outcome) = on.guard.outcome(digest).await? {
-            return Ok(told(&outcome));
-        }
         on.guard.count_replay(source, caller.address).await?;
         Fare::Replay
     } else {
         let weight = on.relay.weight(&call)?;
         check_gas(weight, on.guard.limits().gas_a_call)?;
+        let line = weight.line();
+        on.guard.check_burnt(source, caller.address, line).await?;
         if let Some(account) = on.follower.account_of(caller.address).await? {
-            let (address, bytes) = (caller.address, body.len());
             Fare::OfSigner {
-                address,
                 account,
-                bytes,
+                bytes: body.len(),
                 weight,
             }
         } else if caller.registers {
@@ -129,7 +141,7 @@ pub(super) async fn relay(
             return Err(LedgerError::from(Refusal::NotRegistered).into());
         }
     };
-    let aside = match step_aside() {
+    let aside = match step_aside(fare.waits_for()) {
         Ok(aside) => aside,
         Err(fault) => {
             on.guard.give_back(fare.taken()).await;
@@ -137,10 +149,10 @@ pub(super) async fn relay(
         }
     };
     let carried = {
-        let (on, fare, source) = (on.clone(), fare.clone(), number_of(source));
+        let (on, fare) = (on.clone(), fare.clone());
         async move {
             let _aside = aside;
-            carry(&on, source, (&call, digest), fare).await
+            carry(&on, by, (&call, digest), fare).await
         }
     };
     let flight = match on.flights.begin(digest, carried) {
@@ -154,7 +166,9 @@ pub(super) async fn relay(
                     "this call was answered just now; ask again",
                 )
             };
-            on.flights.join(digest).ok_or_else(again)?
+            let flight = on.flights.join(digest)?.ok_or_else(again)?;
+            wait_without();
+            flight
         }
     };
     Ok(told(&flight.arrival().await?))
@@ -167,7 +181,6 @@ enum Fare {
     Replay,
     /// Its signer, out of its day, when its turn has come.
     OfSigner {
-        address: Address,
         account: AccountId,
         bytes: usize,
         weight: Weight,
@@ -177,6 +190,13 @@ enum Fare {
 }
 
 impl Fare {
+    fn waits_for(&self) -> For {
+        match self {
+            Self::OfSigner { weight, .. } if weight.goes_first => For::Withdrawal,
+            _ => For::Other,
+        }
+    }
+
     fn taken(&self) -> Taken {
         match self {
             Self::Registration { taken, .. } => taken.clone(),
@@ -200,13 +220,14 @@ fn check_gas(weight: Weight, most: u64) -> Result<(), Fault> {
 /// Carries a call to its end; what was not used is given back.
 async fn carry(
     on: &Parts,
-    source: u64,
+    (source, address): (Origin, Address),
     (call, digest): (&SignedCall, Digest),
     fare: Fare,
 ) -> Result<Outcome, Fault> {
+    let number = number_of(source.site());
     match fare {
         Fare::Replay => {
-            let outcome = on.relay.forward(source, call).await?;
+            let outcome = on.relay.forward(number, call).await?;
             on.guard.remember(digest, outcome).await;
             Ok(outcome)
         }
@@ -223,7 +244,11 @@ async fn carry(
                     return Err(fault);
                 }
             };
-            let sent = on.relay.forward(source, call).await;
+            let sent = on.relay.forward(number, call).await;
+            if let Err(LedgerError::Burnt { gas: burnt }) = &sent {
+                let more = burnt.saturating_sub(gas);
+                on.guard.charge_burnt(source, (address, None), more).await;
+            }
             if let Ok(outcome) = &sent {
                 let rest = unused(on, call, outcome, gas).await;
                 let rest = taken.instead([on.guard.gas_of_node(None, rest)]);
@@ -232,16 +257,14 @@ async fn carry(
             settle(on, (call, digest), sent, taken).await
         }
         Fare::OfSigner {
-            address,
             account,
             bytes,
             weight,
         } => {
-            let line = match weight.goes_first {
-                true => Line::Withdrawals,
-                false => Line::Calls,
-            };
+            let line = weight.line();
             let _turn = on.guard.line_up(account, line).await?;
+            // Others of its address or source may have failed while it waited.
+            on.guard.check_burnt(source, address, line).await?;
             // Its key may have been rotated away, and what it takes back be gone, while it waited.
             let account = on.guard.account_now(address).await?;
             let account = account.ok_or_else(|| LedgerError::from(Refusal::NotRegistered))?;
@@ -259,7 +282,13 @@ async fn carry(
                 let taken = on.guard.take_call(account, bytes, weight.gas).await?;
                 (taken, Some(paid))
             };
-            let sent = on.relay.forward(source, call).await;
+            let sent = on.relay.forward(number, call).await;
+            if let Err(LedgerError::Burnt { gas: burnt }) = &sent {
+                let paid = if is_free { 0 } else { weight.gas };
+                let by = (address, Some(account));
+                let more = burnt.saturating_sub(paid);
+                on.guard.charge_burnt(source, by, more).await;
+            }
             if let (Ok(outcome), false) = (&sent, is_free) {
                 let rest = unused(on, call, outcome, weight.gas).await;
                 let rest = taken.instead(on.guard.gas(account, rest));
@@ -292,6 +321,8 @@ async fn settle(
             on.guard.remember(digest, outcome).await;
             Ok(outcome)
         }
+        // Paid for by whoever signed it: nothing is given back.
+        Err(error @ LedgerError::Burnt { .. }) => Err(error.into()),
         Err(error) => {
             // What failed on chain was paid for all the same.
             let executed = on.relay.caller(call).await.is_ok_and(|it| it.spent);
@@ -314,7 +345,8 @@ fn told(outcome: &Outcome) -> Response {
     })
 }
 
-/// Two sources with one number would only not share a transaction.
+/// The number of a site: what of one site shares no transaction, and takes its turns together. Two sites with one number
+/// would only do so, too.
 fn number_of(source: Origin) -> u64 {
     let mut hasher = DefaultHasher::new();
     source.hash(&mut hasher);

@@ -1,7 +1,7 @@
 //! Strangers who use up what the relay may spend, and what its wallet has: taking back still goes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ struct Paying {
     coins: Mutex<u64>,
     /// What calls take back.
     withdraw: Mutex<HashMap<Vec<u8>, Withdrawal>>,
+    /// Other calls fail in a transaction of their own, at the cost of so much gas.
+    burns: AtomicU64,
     /// Other calls never come to their end.
     is_stuck: AtomicBool,
     /// How many of those there are.
@@ -46,6 +48,11 @@ impl Forward for Paying {
         if self.is_stuck.load(Ordering::Relaxed) && !is_back {
             self.entered.add_permits(1);
             return core::future::pending().await;
+        }
+        let gas = self.burns.load(Ordering::Relaxed);
+        if gas > 0 && !is_back {
+            self.entered.add_permits(1);
+            return Err(LedgerError::Burnt { gas });
         }
         // Others come meanwhile.
         for _ in 0..50 {
@@ -105,6 +112,7 @@ impl World {
             chain: ByDigest(ground.ledger.clone()),
             coins: Mutex::new(coins),
             withdraw: Mutex::default(),
+            burns: AtomicU64::new(0),
             is_stuck: AtomicBool::new(false),
             entered: Semaphore::new(0),
         });
@@ -298,5 +306,54 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
     drop(upkeep);
     println!(
         "ATTACK gas-2: {gone} of 20 calls at once of strangers until the reserve of 4 withdrawals; a revocation and an erasure passed below it"
+    );
+}
+
+/// Calls that fail alone cost the relay gas that nobody asked for.
+#[tokio::test]
+async fn who_burns_the_wallets_gas_is_charged_for_it_and_its_day_ends() {
+    const BURNT: u64 = 5_000_000;
+    let world = World::new(u64::MAX).await;
+    let (url, upkeep) = world.gateway(limits()).await;
+    let mut thieves = Vec::new();
+    for seed in 10..15 {
+        thieves.push(world.ground.registered(seed).await);
+    }
+    world.relay.burns.store(BURNT, Ordering::Relaxed);
+    let mut told = Vec::new();
+    for (thief, seed) in thieves.iter().zip(1..) {
+        for again in 0..4 {
+            let sent = world.ordinary(&url, thief, seed * 10 + again).await;
+            told.push(sent.unwrap_err());
+        }
+    }
+    let failed = told.iter().filter(|it| it.code == Code::Contract);
+    assert_eq!(failed.count(), 12, "{told:?}");
+    assert!(told[0].detail.contains("5000000 gas"), "{}", told[0].detail);
+    let reached = world.relay.entered.available_permits();
+    assert_eq!(reached, 12, "the others never left the node");
+    for (at, why) in [
+        (3, "3 calls of this address whose transactions failed a day"),
+        (
+            16,
+            "12 calls from this source whose transactions failed a day",
+        ),
+    ] {
+        assert_eq!(told[at].code, Code::Limit);
+        assert!(told[at].detail.contains(why), "{}", told[at].detail);
+        assert_eq!(told[at].retry_after, Some(86_400 - NOW.0 % 86_400));
+    }
+    assert!(upkeep.once().await);
+    let figures = text(&url, METRICS).await;
+    assert!(
+        figures.contains("\nmedibloc_gas_today 60000000\n"),
+        "{figures}"
+    );
+    assert!(figures.contains("\nmedibloc_burnt_gas_total "), "{figures}");
+    // From the same source.
+    world.take_back(&url, 0).await.unwrap();
+    world.take_back(&url, 1).await.unwrap();
+    println!(
+        "ATTACK fresh-1: 20 calls that fail alone of 5 addresses of one source: 12 reached the chain and were charged with their 60 M gas, then the source's day was over; a revocation and an erasure from it passed"
     );
 }

@@ -22,16 +22,16 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::start::{Institution, Running, done, ready};
 
 /// Programs with a chain, and the limits that the gateway is told.
-struct World {
+pub(crate) struct World {
     institution: Institution,
     deployment: Deployment,
-    ledger: EvmLedger,
+    pub(crate) ledger: EvmLedger,
     gateway: Running,
     nonce: AtomicU64,
 }
 
 impl World {
-    async fn new(limits: &str) -> Self {
+    pub(crate) async fn new(limits: &str) -> Self {
         let institution = Institution::new();
         let at = institution.folder.path();
         let config = std::fs::read_to_string(at.join("node.toml")).unwrap();
@@ -51,11 +51,11 @@ impl World {
         }
     }
 
-    fn stranger(&self, number: u64) -> Stranger {
+    pub(crate) fn stranger(&self, number: u64) -> Stranger {
         Stranger::new(number, &self.institution.node, self.deployment.domain())
     }
 
-    async fn registered(&self, number: u64) -> Stranger {
+    pub(crate) async fn registered(&self, number: u64) -> Stranger {
         let stranger = self.stranger(number);
         let answer = stranger
             .register(&self.ledger, system_clock()())
@@ -72,13 +72,13 @@ impl World {
             .await
     }
 
-    async fn call(&self, by: &Stranger, call: &Call) -> Answer {
+    pub(crate) async fn call(&self, by: &Stranger, call: &Call) -> Answer {
         let signed = by.sign(&self.ledger, call, system_clock()()).await.unwrap();
         by.relay(&signed, None).await
     }
 
     /// A write grant, so that there is something to take back.
-    async fn permit(&self, owner: &Stranger, author: &Stranger) {
+    pub(crate) async fn permit(&self, owner: &Stranger, author: &Stranger) {
         let grant = WriteGrant {
             nonce: Nonce::new([7; 32]),
             owner: id(owner),
@@ -89,6 +89,15 @@ impl World {
         };
         let answer = self.call(owner, &Call::GrantWrite(grant)).await;
         assert_eq!(answer.0, 200, "{}", String::from_utf8_lossy(&answer.1));
+    }
+
+    /// What the relay's wallet has.
+    pub(crate) async fn coins(&self) -> String {
+        let answer = reqwest::get(format!("{}{}", self.institution.operator, paths::METRICS)).await;
+        let text = answer.unwrap().text().await.unwrap();
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with("medibloc_wallet_balance "));
+        line.unwrap().to_owned()
     }
 
     /// The gateway's resident memory in KiB.

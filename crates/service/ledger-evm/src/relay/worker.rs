@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use alloy::eips::BlockId;
+use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolCall;
 use medibloc_ledger::{LedgerError, Outcome};
 use tokio::sync::mpsc;
@@ -10,6 +13,8 @@ use tokio::task::JoinSet;
 
 use super::RelayOptions;
 use super::check::{Checker, Verdict};
+use super::gas::Load;
+use super::parts::Parts;
 use super::past::success;
 use super::queue::{Answer, Job, Queue, Ticket};
 use crate::bindings::forwarder::Forwarder;
@@ -17,11 +22,16 @@ use crate::refusal::bad;
 use crate::rpc::Fault;
 use crate::wallet::{Payload, Sent, Wallet};
 
-/// For the transaction itself, and for each request around its own call.
-const GAS_BASE: u64 = 60_000;
-const GAS_EACH: u64 = 60_000;
+/// Gas of transactions of this process that failed as a whole.
+static BURNT: AtomicU64 = AtomicU64::new(0);
 
-type Results = Vec<([u8; 32], Result<Outcome, LedgerError>)>;
+/// Gas that this process's relays paid for transactions that failed as a whole.
+pub fn burnt() -> u64 {
+    BURNT.load(Ordering::Relaxed)
+}
+
+/// How requests fared; one that is to be tried again comes back.
+type Results = Vec<(Ticket, Option<Result<Outcome, LedgerError>>)>;
 
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -30,6 +40,8 @@ pub(super) struct Worker {
     options: RelayOptions,
     inbox: mpsc::UnboundedReceiver<Job>,
     queue: Queue,
+    /// What failed together and is tried in parts.
+    parts: Parts,
     /// Who waits for which request; the same one may be asked for twice.
     answers: HashMap<[u8; 32], Vec<Answer>>,
     settling: JoinSet<Results>,
@@ -48,6 +60,7 @@ impl Worker {
             options,
             inbox,
             queue: Queue::default(),
+            parts: Parts::default(),
             answers: HashMap::new(),
             settling: JoinSet::new(),
         }
@@ -64,8 +77,14 @@ impl Worker {
                 Some(done) = self.settling.join_next() => self.finish(done.unwrap_or_default()),
             }
             self.drain();
-            while !self.queue.is_empty() {
-                self.round().await;
+            while !self.queue.is_empty() || !self.parts.is_empty() {
+                // In turn: however many parts there are, what comes meanwhile does not wait for them.
+                if !self.queue.is_empty() {
+                    self.round().await;
+                }
+                if let Some(part) = self.parts.next() {
+                    self.send(part.tickets, part.burnt).await;
+                }
                 self.drain();
             }
         }
@@ -91,8 +110,11 @@ impl Worker {
     }
 
     fn finish(&mut self, results: Results) {
-        for (digest, result) in results {
-            self.answer(digest, &result);
+        for (ticket, result) in results {
+            match result {
+                Some(result) => self.answer(ticket.digest, &result),
+                None => self.queue.push(ticket),
+            }
         }
     }
 
@@ -112,7 +134,11 @@ impl Worker {
 
     /// Checks the next batch and sends those of it that would be done.
     async fn round(&mut self) {
-        let batch = self.queue.batch(&self.options);
+        let options = RelayOptions {
+            most_gas: self.most_gas().await,
+            ..self.options
+        };
+        let batch = self.queue.batch(&options, &self.parts.signers());
         let mut checks = JoinSet::new();
         for (place, ticket) in batch.into_iter().enumerate() {
             let checker = self.checker.clone();
@@ -130,8 +156,16 @@ impl Worker {
             }
         }
         if !good.is_empty() {
-            self.send(good).await;
+            self.send(good, 0).await;
         }
+    }
+
+    /// Gas of one transaction: as the relay allows itself, and three quarters of the chain's block.
+    async fn most_gas(&self) -> u64 {
+        let head = self.checker.rpc().header(BlockId::latest()).await;
+        let of_block = head.ok().flatten().map(|head| head.gas_limit);
+        let most = of_block.map_or(u64::MAX, |gas| gas - gas / 4);
+        self.options.most_gas.min(most)
     }
 
     fn early(&mut self, ticket: &Ticket, next: alloy::primitives::U256) {
@@ -150,52 +184,42 @@ impl Worker {
             let result = match checker.past(&ticket).await {
                 Ok(hash) => {
                     let sent = Sent::elsewhere(hash);
-                    settle(
-                        &wallet,
-                        &checker,
-                        options,
-                        sent,
-                        std::slice::from_ref(&ticket),
-                    )
-                    .await
-                    .remove(0)
-                    .1
+                    let receipt = receipt(&wallet, &checker, options, sent).await;
+                    outcome(&checker, &ticket, &receipt).await
                 }
                 Err(error) => Err(error),
             };
-            vec![(ticket.digest, result)]
+            vec![(ticket, Some(result))]
         });
     }
 
-    /// Sends one transaction; the next batch is checked on top of it.
-    async fn send(&mut self, tickets: Vec<Ticket>) {
+    /// Sends one transaction; the next batch is checked on top of it. Gas was burnt for these requests before, if they are a part.
+    async fn send(&mut self, tickets: Vec<Ticket>, burnt: u64) {
         let call = Forwarder::executeBatchCall {
             requests: tickets.iter().map(|ticket| ticket.signed.clone()).collect(),
             // not zero: a request that has gone stale is then left out instead of failing all
             refundReceiver: self.wallet.address(),
         };
+        let load = Load::none(self.options.forwarder_gas);
+        let load = tickets
+            .iter()
+            .fold(load, |load, ticket| load.with(ticket.gas, ticket.bytes()));
         let payload = Payload {
-            gas: Some(gas_limit(&tickets)),
+            gas: Some(load.limit()),
             ..Payload::call(self.checker.forwarder(), call.abi_encode())
         };
         tracing::debug!(requests = tickets.len(), "sending a batch");
         let mined = match self.wallet.send(payload).await {
-            Ok(mut sent) => self
-                .wallet
-                .settled(&mut sent, 0, self.options.patience)
-                .await
-                .map(|_| sent),
-            // What does not pay for all of them may pay for one.
-            Err(fault) if is_unpaid(&fault) && tickets.len() > 1 => {
-                for ticket in tickets {
-                    Box::pin(self.send(vec![ticket])).await;
-                }
-                return;
+            Ok(mut sent) => {
+                let settled = self.wallet.settled(&mut sent, 0, self.options.patience);
+                settled.await.map(|receipt| (sent, receipt))
             }
+            // What the node does not take of all of them, as coins that do not pay for it, it may take of some.
+            Err(Fault::Said { .. }) if tickets.len() > 1 => return self.split(tickets, burnt),
             Err(fault) => Err(unsent(fault)),
         };
-        let sent = match mined {
-            Ok(sent) => sent,
+        let (sent, receipt) = match mined {
+            Ok(mined) => mined,
             Err(error) => {
                 let is_poor = matches!(error, LedgerError::Limit { .. });
                 tracing::warn!(
@@ -209,12 +233,28 @@ impl Worker {
                 return;
             }
         };
+        if !receipt.status() {
+            BURNT.fetch_add(receipt.gas_used, Ordering::Relaxed);
+            tracing::warn!(
+                requests = tickets.len(),
+                gas = receipt.gas_used,
+                "a transaction failed as a whole"
+            );
+            return self.split(tickets, burnt.saturating_add(receipt.gas_used));
+        }
         for ticket in &tickets {
             self.sent(ticket.digest);
         }
         let (wallet, checker, options) = (self.wallet.clone(), self.checker.clone(), self.options);
         self.settling
-            .spawn(async move { settle(&wallet, &checker, options, sent, &tickets).await });
+            .spawn(async move { settle(&wallet, &checker, options, sent, tickets).await });
+    }
+
+    /// Tries in parts what failed together; one that failed alone is told, with the gas of every transaction that it was in.
+    fn split(&mut self, tickets: Vec<Ticket>, burnt: u64) {
+        if let Some(alone) = self.parts.split(tickets, burnt) {
+            self.answer(alone.digest, &Err(LedgerError::Burnt { gas: burnt }));
+        }
     }
 }
 
@@ -232,13 +272,15 @@ fn unsent(fault: Fault) -> LedgerError {
     fault.into()
 }
 
-fn gas_limit(tickets: &[Ticket]) -> u64 {
-    let own: u64 = tickets
-        .iter()
-        .map(|ticket| ticket.gas + GAS_EACH + 16 * ticket.request.data.len() as u64)
-        .sum();
-    // a call is given at most 63 of 64 parts of what is left
-    (GAS_BASE + own) * 65 / 63
+/// Waits until a transaction is final.
+async fn receipt(
+    wallet: &Wallet,
+    checker: &Checker,
+    options: RelayOptions,
+    mut sent: Sent,
+) -> Result<TransactionReceipt, LedgerError> {
+    let depth = checker.ledger.finality_depth();
+    wallet.settled(&mut sent, depth, options.patience).await
 }
 
 /// Waits until a transaction is final, then says how each request in it fared.
@@ -246,18 +288,19 @@ async fn settle(
     wallet: &Wallet,
     checker: &Checker,
     options: RelayOptions,
-    mut sent: Sent,
-    tickets: &[Ticket],
+    sent: Sent,
+    tickets: Vec<Ticket>,
 ) -> Results {
-    let depth = checker.ledger.finality_depth();
-    let receipt = wallet.settled(&mut sent, depth, options.patience).await;
+    let receipt = receipt(wallet, checker, options, sent).await;
+    // Blocks were replaced, and in the new ones it failed as a whole: all are looked at again.
+    let again = receipt.as_ref().is_ok_and(|it| !it.status());
     let mut results = Vec::with_capacity(tickets.len());
     for ticket in tickets {
-        let result = match &receipt {
-            Ok(receipt) => outcome(checker, ticket, receipt).await,
-            Err(error) => Err(error.clone()),
+        let result = match again {
+            true => None,
+            false => Some(outcome(checker, &ticket, &receipt).await),
         };
-        results.push((ticket.digest, result));
+        results.push((ticket, result));
     }
     results
 }
@@ -265,8 +308,9 @@ async fn settle(
 async fn outcome(
     checker: &Checker,
     ticket: &Ticket,
-    receipt: &alloy::rpc::types::TransactionReceipt,
+    receipt: &Result<TransactionReceipt, LedgerError>,
 ) -> Result<Outcome, LedgerError> {
+    let receipt = receipt.as_ref().map_err(Clone::clone)?;
     let block = receipt.block_number.unwrap_or(0);
     let request = &ticket.request;
     match success(checker.forwarder(), receipt, request.from, request.nonce) {
@@ -275,13 +319,9 @@ async fn outcome(
             transaction: receipt.transaction_hash.0,
         }),
         Some(false) => Err(checker.why_failed(ticket, block).await),
-        None if receipt.status() => Err(LedgerError::Unreachable {
-            from: "the chain".into(),
-            why: "the request was overtaken by another transaction".into(),
-        }),
         None => Err(LedgerError::Unreachable {
             from: "the chain".into(),
-            why: "the batch failed as a whole".into(),
+            why: "the request was overtaken by another transaction".into(),
         }),
     }
 }

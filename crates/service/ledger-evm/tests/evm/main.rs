@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
+mod batch;
 mod chains;
 mod faults;
 mod follow;

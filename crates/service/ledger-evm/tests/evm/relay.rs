@@ -10,14 +10,14 @@ use medibloc_record::{Address, Role, SealingKey, Threshold};
 
 use crate::chains::{Scene, anvil, devchain, key};
 
-fn register() -> Call {
+pub(crate) fn register() -> Call {
     Call::Register {
         role: Role::Person,
         sealing_key: [7; 32],
     }
 }
 
-async fn sign(scene: &Scene, who: &SigningKey, call: &Call) -> SignedCall {
+pub(crate) async fn sign(scene: &Scene, who: &SigningKey, call: &Call) -> SignedCall {
     let deadline = scene.ledger.head().await.unwrap().time.plus(3_600);
     let unsigned = scene
         .ledger
@@ -40,7 +40,7 @@ async fn together(scene: &Scene, calls: &[(Source, SignedCall)]) -> Vec<Outcome>
 }
 
 /// Polls all at once, so that they wait in the queue together.
-async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn futures_of<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut all: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
     core::future::poll_fn(|context| {
         let mut ready = true;
