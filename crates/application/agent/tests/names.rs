@@ -51,7 +51,7 @@ async fn a_begin_is_judged_by_everything_that_the_list_shows() {
     let words = ["record", "erase", begin, "--yes"];
     let told = refused(&two.patient, &words, code::UNKNOWN).await;
     assert!(told.contains("erased"), "{told}");
-    println!("ATTACK begin-1: a begin that fits a sent record, too, erases 0 records");
+    println!("ATTACK newcomer-begin: a begin that fits a sent record, too, erases 0 records");
 }
 
 /// Held records and those that were written for others are judged, too.

@@ -241,7 +241,7 @@ async fn sixteen_twins_take_nothing_of_an_accepted_record_and_keep_nothing_of_an
     let there = story.world.store.has(&parts).await.unwrap();
     let left = there.iter().filter(|it| **it).count();
     println!(
-        "ATTACK fresh-1: {left} of {} blocks of an erased record's parts left beside 16 twins, read by a granted clinic before",
+        "ATTACK fresh-4: {left} of {} blocks of an erased record's parts left beside 16 twins, read by a granted clinic before",
         parts.len()
     );
     assert_eq!(left, 0);

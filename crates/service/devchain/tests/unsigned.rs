@@ -110,6 +110,10 @@ fn nothing_but_a_signed_transaction_changes_a_chain_that_is_not_for_tests() {
         state(&chain)[0]["result"]["timestamp"],
         format!("{BEGIN:#x}")
     );
+    println!(
+        "ATTACK operator-1: {} methods for tests, each with three kinds of parameters: not found, nothing changed",
+        FOR_TESTS.len()
+    );
 }
 
 #[test]

@@ -178,7 +178,7 @@ async fn no_number_of_twins_takes_anything_of_an_accepted_record_or_keeps_anythi
         assert_eq!(flags(&erased.unwrap()), [true; 6], "{row}");
     }
     println!(
-        "ATTACK fresh-1: {kept} blocks left of {} erased records, each read by a granted clinic before, beside up to 200 twins",
+        "ATTACK fresh-4: {kept} blocks left of {} erased records, each read by a granted clinic before, beside up to 200 twins",
         ROWS.len()
     );
 }
@@ -260,7 +260,7 @@ async fn an_owner_who_refuses_twins_loses_nothing_of_what_it_accepted() {
     assert_eq!(scene.gets(&scene.owner).await, [None; 6]);
     assert_eq!(scene.count("SELECT COUNT(*) FROM beyond"), 0);
     println!(
-        "ATTACK fresh-1: {} of 6 blocks of an accepted record stay when its owner erases 20 twins",
+        "ATTACK fresh-4: {} of 6 blocks of an accepted record stay when its owner erases 20 twins",
         scene.kept().await
     );
 }
@@ -330,7 +330,7 @@ async fn a_strangers_waiting_erasures_keep_neither_an_erasure_nor_a_new_record_w
     }
     let done = scene.count("SELECT COUNT(*) FROM erased");
     println!(
-        "ATTACK fresh-2: an erasure and a new record are there after {asked} questions, {} of a stranger's {count} erasures wait",
+        "ATTACK fresh-5: an erasure and a new record are there after {asked} questions, {} of a stranger's {count} erasures wait",
         i64::from(count) + 1 - done
     );
     assert_eq!(done, 1, "the stranger's own still wait");

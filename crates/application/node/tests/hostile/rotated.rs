@@ -61,7 +61,7 @@ async fn a_contact_that_hands_its_account_on_has_one_contacts_room_in_a_mailbox(
     }
     let honest = send(&url, &honest, &victim, 20, 250_000).await;
     println!(
-        "ATTACK fresh-3: {} letters of one contact under six keys, {honest} of 20 of another contact's",
+        "ATTACK fresh-6: {} letters of one contact under six keys, {honest} of 20 of another contact's",
         taken.iter().sum::<u16>()
     );
     assert!((40..60).contains(&taken[0]), "12 MiB: {taken:?}");
@@ -97,7 +97,7 @@ async fn an_account_that_is_handed_on_has_no_second_day() {
         key = hand_on(&ground, account, &key, number).await;
     }
     println!(
-        "ATTACK fresh-3: {letters} letters of 5 and {blocks} other requests of a day of 20, under five keys"
+        "ATTACK fresh-6: {letters} letters of 5 and {blocks} other requests of a day of 20, under five keys"
     );
     assert_eq!((letters, blocks), (5, 15));
 }

@@ -223,4 +223,7 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
         assert_eq!(reason(url).await, "ok\n");
         assert!(figure(&figures(url).await, "medibloc_chain_set_back") < 1.0);
     }
+    println!(
+        "ATTACK operator-2: on a chain that lacks, or has other, final blocks: 0 calls sent, 0 shares released, told; on with the right one"
+    );
 }

@@ -532,7 +532,9 @@ async fn floods_keep_neither_readiness_nor_a_revocation_waiting() {
     if std::env::var_os("MEDIBLOC_ATTACK").is_some() {
         assert!(slowest < Duration::from_secs(1) && revoked < Duration::from_secs(1));
     }
-    assert!(grown <= 256 && lines < 100);
+    assert!(grown <= 256, "{grown} MiB");
+    // Thousands of names were sent: the figures have those that the node knows, and no others.
+    assert!(lines < 200 && !figures.contains("ODD"), "{figures}");
 }
 
 #[tokio::test]
