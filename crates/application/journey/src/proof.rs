@@ -721,7 +721,7 @@ fn is_same(said: &ProvedReceipt, proven: &ProvenEvent) -> bool {
 fn check_reason(purpose: &ProvedPurpose, lines: &mut VerifyReport) {
     let said = format!("«{}»", purpose.reason);
     let Some(salt) = &purpose.reason_salt else {
-        let told = "as the file says; this consent was made before reasons were bound";
+        let told = "as the file says; nothing in it binds the words to the consent, so anybody may have written them";
         lines.unchecked("reason", format!("{said}, {told}"));
         return;
     };
