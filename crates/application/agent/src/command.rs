@@ -37,6 +37,23 @@ pub enum Command {
     Status,
     /// Checks the home, the chain, the node and the keepers, and says what to do.
     Doctor,
+    /// Compares what this home, its node and the keepers read of the chain.
+    #[command(subcommand)]
+    Chain(Chain),
+}
+
+/// `medibloc chain …`
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chain {
+    /// Shows the last block of the chain, of this home, of its node and of each keeper, and whether they are of one history.
+    Show,
+    /// Goes on with the chain as it stands, where it has not what this home read: for a home that followed an older copy.
+    Accept {
+        /// Even if too few keepers say that they read this chain.
+        #[arg(long)]
+        anyway: bool,
+    },
 }
 
 /// `medibloc account …`

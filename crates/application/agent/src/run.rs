@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod acts;
 mod answered;
+mod chain;
 mod contact;
 mod doctor;
 mod erased;
@@ -58,6 +59,7 @@ async fn run_now(
         Command::Verify(command) => verify::run(party, contracts, command).await,
         Command::Status => who::status(party).await,
         Command::Doctor => doctor::doctor(party).await,
+        Command::Chain(command) => chain::run(party, command).await,
     }
 }
 

@@ -26,6 +26,8 @@ pub const RELAY: &str = "/v1/relay";
 pub const CREDENTIAL: &str = "/v1/credential";
 /// `GET` who this is.
 pub const NODE: &str = "/v1/node";
+/// `GET` number and hash of the last final block that this gateway or keeper took.
+pub const MARK: &str = "/v1/mark";
 /// Keeper: `POST` a share.
 pub const SHARES: &str = "/v1/shares";
 /// Keeper: `GET` the acknowledgement of a record's share.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use medibloc_api::{Code, limits, paths};
 use medibloc_journey::{Clock, Keepers, Mailbox, Network, PortError};
 use medibloc_keys::SigningKey;
+use medibloc_ledger::Mark;
 use medibloc_record::{Timestamp, TypedDomain};
 use medibloc_store::Store;
 use medibloc_transport::{NotReachable, Outgoing};
@@ -123,6 +124,29 @@ impl Network for HttpNetwork {
                 }),
             Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(None),
             Err(failure) => Err(node.port_error(&name, failure)),
+        }
+    }
+
+    async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
+        let (name, url) = match keeper {
+            None => (format!("the node {}", self.node), Some(&self.node)),
+            Some(index) => {
+                let mut keepers = self.keepers.iter();
+                let url = keepers.find_map(|(of, url)| (*of == index).then_some(url));
+                (format!("keeper {index}"), url)
+            }
+        };
+        let Some(url) = url else {
+            return Err(PortError::Refused {
+                peer: name,
+                why: "there is no such keeper in the configuration".into(),
+            });
+        };
+        let peer = self.wire.peer(url, None);
+        match peer.get_object(paths::MARK).await {
+            // One of an earlier version.
+            Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(None),
+            answer => answer.map_err(|failure| peer.port_error(&name, failure)),
         }
     }
 

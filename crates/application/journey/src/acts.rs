@@ -35,6 +35,15 @@ pub(crate) struct OwnAct {
     explains: Vec<EventRef>,
 }
 
+impl OwnAct {
+    /// What it explains after a block is no more on the chain; says whether there was any.
+    pub(crate) fn forget_after(&mut self, block: u64) -> bool {
+        let before = self.explains.len();
+        self.explains.retain(|at| at.block <= block);
+        self.explains.len() < before
+    }
+}
+
 /// An act of an own account that this device did not make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownAct {

@@ -157,6 +157,7 @@ pub use reach::{Reach, Shares};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use revoke::StillGiven;
+pub use set_back::{Accepted, Says, Witness};
 pub use still::StillStanding;
 pub use subject::Subject;
 pub use sync::SyncReport;

@@ -13,7 +13,7 @@ use medibloc_keeper::{
     Effect, Event, Facts, GrantView, KeeperIdentity, ReceiptView, RecordView, Reply, State, step,
 };
 use medibloc_keys::{Entropy, SealingSecret, SeededEntropy, SigningKey, recover};
-use medibloc_ledger::{KeeperFacts, MemoryLedger};
+use medibloc_ledger::{KeeperFacts, Mark, MemoryLedger};
 use medibloc_record::{AccountId, Address, Digest, RecordId, Threshold, Timestamp, TypedDomain};
 use medibloc_store::{MemoryStore, Store};
 
@@ -159,6 +159,8 @@ pub struct World {
     mail: Mutex<BTreeMap<Address, Vec<Letter>>>,
     keepers: Vec<Keeper>,
     down: Mutex<BTreeSet<u8>>,
+    /// The last block of the node, and of keepers.
+    marks: Mutex<BTreeMap<Option<u8>, Mark>>,
     authority: SigningKey,
     domain: TypedDomain,
     entropy: Mutex<SeededEntropy>,
@@ -215,11 +217,17 @@ impl World {
             mail: Mutex::default(),
             keepers,
             down: Mutex::default(),
+            marks: Mutex::default(),
             authority: key(&mut entropy),
             domain,
             entropy: Mutex::new(entropy),
             seeds: AtomicU64::new(seed << 16),
         })
+    }
+
+    /// The last block that the node, or a keeper, says that it took.
+    pub fn has_read(&self, who: Option<u8>, mark: Mark) {
+        lock(&self.marks).insert(who, mark);
     }
 
     /// Ports of one more party, with an empty vault.
@@ -392,6 +400,7 @@ impl World {
 #[derive(Debug)]
 struct MemoryNetwork(Arc<World>);
 
+#[async_trait]
 impl Network for MemoryNetwork {
     fn store(&self, _actor: &SigningKey) -> Arc<dyn Store> {
         self.0.store.clone()
@@ -409,6 +418,10 @@ impl Network for MemoryNetwork {
             world: self.0.clone(),
             actor: actor.address(),
         })
+    }
+
+    async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
+        Ok(lock(&self.0.marks).get(&keeper).copied())
     }
 
     fn own_node(&self) -> String {

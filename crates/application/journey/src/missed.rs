@@ -19,7 +19,7 @@ use crate::{JourneyError, Party, SyncReport};
 /// An event that waits to be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Missed {
-    at: EventRef,
+    pub(crate) at: EventRef,
     event: Event,
     turn: Turn,
     because: String,

@@ -8,7 +8,7 @@ use medibloc_consent::{
 };
 use medibloc_dag::{Block, Cid};
 use medibloc_keys::{Entropy, SigningKey};
-use medibloc_ledger::{Events, Facts, Relay, Submit};
+use medibloc_ledger::{Events, Facts, Mark, Relay, Submit};
 use medibloc_record::{AccountId, Address, Digest, RecordId, Timestamp, TypedDomain, Wrapped};
 use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
@@ -233,6 +233,11 @@ pub trait Network: Send + Sync {
     }
     /// What the own node's clock says; none if it does not tell.
     async fn time(&self) -> Result<Option<Timestamp>, PortError> {
+        Ok(None)
+    }
+    /// The last final block that a keeper took, by its index, or the own node; none if it took none yet. Not signed.
+    async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
+        let _ = keeper;
         Ok(None)
     }
     /// URL of the own node.

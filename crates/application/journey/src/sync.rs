@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use medibloc_consent::{Grant, WriteGrant};
-use medibloc_ledger::{Event, EventRef, Mark};
+use medibloc_ledger::{Event, EventRef, Mark, Marks};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +17,13 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, KeptRecord, Party, Standing, Written, set_back};
+use crate::set_back::Says;
+use crate::{JourneyError, KeptRecord, Party, Standing, Written};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
 const UNEXPLAINED: u32 = 64;
 /// Blocks asked for at a time.
-const PAGE: u32 = 500;
+pub(crate) const PAGE: u32 = 500;
 
 /// What a sync found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,7 @@ impl Party {
         self.ports.vault.keep_reserve();
         // Without the chain no step can do anything: say so at once.
         self.check_chain().await?;
+        self.compare_with_node(&mut report).await;
         self.keep_ahead().await?;
         let (written, first) = self.go_on_with_writes().await?;
         report.later.extend(first.map(|error| error.to_string()));
@@ -138,6 +140,19 @@ impl Party {
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
         Ok(report)
+    }
+
+    /// A home that was behind an older copy of the chain sees nothing amiss in it; its node may.
+    async fn compare_with_node(&self, report: &mut SyncReport) {
+        let Ok(witness) = self.witness(None).await else {
+            return;
+        };
+        let told = || format!("{witness}; `medibloc chain show` asks the keepers");
+        match witness.says {
+            Says::Another => report.alarms.push(told()),
+            Says::Ahead => report.later.push(told()),
+            Says::Same | Says::Nothing(_) => {}
+        }
     }
 
     /// The part of a sync that asks nobody but the chain unless there is something new: what was anchored is accepted
@@ -200,7 +215,7 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         self.learn(&[])?;
         self.resume_missed(&own, report).await?;
-        let (events, last) = self.events_from(start.next).await?;
+        let (events, read) = self.events_from(start.next).await?;
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
         self.queue(&mut own, &events, &capsules)?;
@@ -242,12 +257,11 @@ impl Party {
                 report.given_up.push(error.to_string());
             }
         }
-        if let (true, Some(last)) = (complete, last) {
+        if let (true, Some(last)) = (complete, read.newest()) {
             let next = last.number + 1;
             let cursor = change(table::CURSOR, b"chain", &Cursor { next });
-            self.ports
-                .vault
-                .apply(vec![cursor, set_back::row_of(&last)])?;
+            let [last, seen] = self.rows_of(&last, &read)?;
+            self.ports.vault.apply(vec![cursor, last, seen])?;
         }
         self.tell_retracted(&events, report)?;
         self.take_looks(&own, report).await
@@ -281,13 +295,15 @@ impl Party {
                 continue;
             };
             let record = anchor.record_id();
-            if !own.contains_key(&anchor.owner)
-                || self
-                    .ports
-                    .vault
-                    .get(table::RECORDS, record.as_bytes())?
-                    .is_some()
-            {
+            if !own.contains_key(&anchor.owner) {
+                continue;
+            }
+            if let Some(mut kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
+                // Seen before, on a chain that was left: here it stands elsewhere.
+                if kept.block != at.block {
+                    kept.block = at.block;
+                    rows.push(change(table::RECORDS, record.as_bytes(), &kept));
+                }
                 continue;
             }
             let capsule = capsules.get(&record).copied().unwrap_or(anchor.capsule);
@@ -634,19 +650,19 @@ impl Party {
     pub(crate) async fn events_from(
         &self,
         from: u64,
-    ) -> Result<(Vec<(EventRef, Event)>, Option<Mark>), JourneyError> {
+    ) -> Result<(Vec<(EventRef, Event)>, Marks), JourneyError> {
         let mut found = Vec::new();
-        let (mut next, mut mark) = (from, None);
+        let (mut next, mut read) = (from, Marks::default());
         loop {
             let blocks = self.ports.events.events(next, PAGE).await?;
             let Some(last) = blocks.last() else {
                 // They may come from another node of the chain than the answer before.
                 self.check_chain().await?;
-                return Ok((found, mark));
+                return Ok((found, read));
             };
             next = last.number + 1;
-            mark = Some(Mark::of(last));
             for block in blocks {
+                read.note(Mark::of(&block));
                 for (index, event) in (0u32..).zip(block.events) {
                     found.push((
                         EventRef {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use medibloc_consent::{FeedFact, Purpose};
 use medibloc_journey::memory::World;
-use medibloc_journey::{JourneyError, Party, Standing, medical_only};
+use medibloc_journey::{JourneyError, Party, Says, Standing, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_ledger::LedgerError;
-use medibloc_record::{AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role, Threshold};
+use medibloc_ledger::{Facts as _, LedgerError, Mark, MemoryLedger};
+use medibloc_record::{
+    AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role, Threshold, Timestamp,
+};
 
 const WEEK: u64 = 7 * 86_400;
 const ORIGINAL: &[u8] = b"<ClinicalDocument>a diagnosis</ClinicalDocument>";
@@ -433,4 +435,166 @@ async fn on_a_chain_that_was_set_back_nothing_is_taken_or_signed_until_it_is_the
     assert!(patient.status().await.unwrap().synced_to > synced);
     let known = patient.records().unwrap();
     assert!(known.iter().any(|kept| kept.record() == record.record));
+}
+
+/// What a home that was behind finds when it looks after an older copy of the chain was put back.
+#[tokio::test]
+async fn a_home_that_only_saw_a_block_knows_an_older_copy_that_lacks_it() {
+    let story = paired(92).await.unwrap();
+    let (patient, chain) = (&story.patient, &story.world.ledger);
+    patient.sync().await.unwrap();
+    let older = chain.copy();
+    story
+        .hospital
+        .write_for(story.owner, draft())
+        .await
+        .unwrap();
+    // A signature, and no sync since.
+    let until = story.world.ports().clock.now().plus(2 * WEEK);
+    let signed = patient.grant_write(story.clinic_owner, medical_only(), until);
+    signed.await.unwrap();
+    let newest = chain.copy();
+    chain.replace_by(&older);
+    chain.form_committee(Threshold::new(5, 3).unwrap(), Vec::new());
+    let told = patient.sync().await.unwrap_err();
+    assert!(
+        matches!(told, JourneyError::Ledger(LedgerError::SetBack { .. })),
+        "{told}"
+    );
+    chain.replace_by(&newest);
+    patient.sync().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_home_that_followed_an_older_copy_is_warned_and_goes_on_with_the_right_chain_once_it_is_accepted()
+ {
+    let story = paired(93).await.unwrap();
+    let (patient, chain) = (&story.patient, &story.world.ledger);
+    let until = story.world.ports().clock.now().plus(2 * WEEK);
+    patient
+        .grant_write(story.clinic_owner, medical_only(), until)
+        .await
+        .unwrap();
+    patient.sync().await.unwrap();
+    let older = chain.copy();
+    let permissions = patient.write_grants().unwrap();
+    let mut permissions = permissions.into_iter();
+    let (clinic, _) = permissions
+        .find(|(_, given)| given.own == story.clinic_owner)
+        .unwrap();
+    let written = story.hospital.write_for(story.owner, draft());
+    let record = written.await.unwrap().record;
+    let newest = chain.copy();
+    let head = chain.head().await.unwrap();
+    let read = Mark {
+        number: head.number,
+        hash: head.hash,
+    };
+    for who in [None, Some(1), Some(2), Some(3), Some(4)] {
+        story.world.has_read(who, read);
+    }
+
+    // The home never saw the record's block, and follows the older copy; its node says that it read more.
+    chain.replace_by(&older);
+    let report = patient.sync().await.unwrap();
+    let warned = report.later.join(" ");
+    assert!(
+        warned.contains("the node read block") && warned.contains("is an older copy"),
+        "{warned}"
+    );
+    // What it does there is on the older copy alone: a permission is taken back, a record of its own is written.
+    patient.revoke_write(clinic).await.unwrap();
+    let own = patient.write_own(draft()).await.unwrap().record;
+    let report = patient.sync().await.unwrap();
+    let warned = report.alarms.join(" ");
+    assert!(warned.contains("the node read another block"), "{warned}");
+    let wrong = chain.copy();
+
+    // The right chain is back: nothing is taken until it is accepted.
+    chain.replace_by(&newest);
+    assert!(patient.chain_alarm().await.unwrap().is_some());
+    let witnesses = patient.others_on_chain().await.unwrap();
+    let same = witnesses.iter().filter(|it| it.says == Says::Same).count();
+    assert_eq!((same, witnesses.len()), (5, 8));
+    let accepted = patient.accept_chain().await.unwrap();
+    assert!(accepted.left.number > accepted.shared.number);
+    let lacking = accepted.lacking.join("\n");
+    assert!(lacking.contains(&format!("record {own}")), "{lacking}");
+    assert!(
+        lacking.contains("Bit Clinic may not write any more"),
+        "{lacking}"
+    );
+    assert_eq!(accepted.lacking.len(), 2, "{lacking}");
+    assert_eq!(patient.chain_alarm().await.unwrap(), None);
+    let report = patient.sync().await.unwrap();
+    assert_eq!(report.acts, Vec::new());
+    let known = patient.records().unwrap();
+    assert!(known.iter().any(|kept| kept.record() == record));
+    // What it holds of its own record it still has.
+    patient.export_record(own).unwrap();
+    // What was taken back on the older copy can be taken back again, and is.
+    patient.revoke_write(clinic).await.unwrap();
+    let again = patient.accept_chain().await.unwrap_err();
+    assert!(
+        again.to_string().contains("there is nothing to accept"),
+        "{again}"
+    );
+
+    // Whoever finds the wrong one there later says so again.
+    chain.replace_by(&wrong);
+    assert!(patient.chain_alarm().await.unwrap().is_some());
+    println!(
+        "ATTACK operator-3: a home that was behind an older copy is warned by its node's last block; with the right chain back and 4 \
+         keepers that read it, it goes on, and is told the 2 acts that this chain does not have"
+    );
+}
+
+#[tokio::test]
+async fn an_erasure_of_an_older_copy_alone_is_told_and_can_be_made_again() {
+    let story = paired(94).await.unwrap();
+    let (patient, chain) = (&story.patient, &story.world.ledger);
+    let own = patient.write_own(draft()).await.unwrap().record;
+    patient.sync().await.unwrap();
+    let older = chain.copy();
+    story
+        .hospital
+        .write_for(story.owner, draft())
+        .await
+        .unwrap();
+    let newest = chain.copy();
+    chain.replace_by(&older);
+    patient.erase(own).await.unwrap();
+    patient.sync().await.unwrap();
+    chain.replace_by(&newest);
+    let accepted = patient.accept_chain().await.unwrap();
+    let lacking = accepted.lacking.join("\n");
+    assert!(
+        lacking.contains(&format!("the erasure of record {own}")),
+        "{lacking}"
+    );
+    patient.sync().await.unwrap();
+    assert!(
+        patient
+            .records()
+            .unwrap()
+            .iter()
+            .any(|kept| kept.record() == own)
+    );
+    patient.erase(own).await.unwrap();
+    let facts = chain.record(own).await.unwrap().unwrap();
+    assert!(facts.erased);
+}
+
+#[tokio::test]
+async fn another_chain_is_not_accepted() {
+    let story = paired(95).await.unwrap();
+    let (patient, chain) = (&story.patient, &story.world.ledger);
+    patient.sync().await.unwrap();
+    let other = MemoryLedger::new(Threshold::new(1, 1).unwrap(), Vec::new(), Timestamp(5));
+    other.form_committee(Threshold::new(5, 3).unwrap(), Vec::new());
+    chain.replace_by(&other);
+    let before = patient.last_seen().unwrap();
+    let told = patient.accept_chain().await.unwrap_err();
+    assert!(told.to_string().contains("it is another chain"), "{told}");
+    assert_eq!(patient.last_seen().unwrap(), before);
 }

@@ -2,6 +2,7 @@
 //! a copy, with the last final block that was taken: a chain that does not have it any more is another one, or an older copy,
 //! and is not followed.
 
+mod accept;
 mod host;
 mod model;
 mod names;
@@ -21,6 +22,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::db::{Db, DbError, Durability};
 use crate::fault::Fault;
 use crate::guard::signed;
+pub use accept::{NotAccepted, TakenBack, accept_chain, last_block};
 pub use host::named;
 pub(crate) use model::{Model, Object, RecordEntry};
 
@@ -158,7 +160,8 @@ impl Follower {
         }
     }
 
-    fn mark(&self) -> Option<Mark> {
+    /// The last final block that was taken.
+    pub(crate) fn mark(&self) -> Option<Mark> {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -322,23 +325,6 @@ impl Follower {
     }
 }
 
-/// The last final block that a gateway or keeper took, by its data folder; none if it took none.
-///
-/// # Errors
-/// If the folder's copy of the chain cannot be read.
-pub fn last_block(folder: &Path) -> Result<Option<Mark>, DbError> {
-    let path = folder.join("chain.sqlite");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let kept = Db::open(Some(&path), Durability::Process, SCHEMA)?;
-    let body: Option<Vec<u8>> = kept.now(|db| {
-        db.query_row("SELECT body FROM mark", [], |row| row.get(0))
-            .optional()
-    })?;
-    Ok(body.and_then(|body| cbor::from_slice(&body).ok()))
-}
-
 impl core::fmt::Debug for Follower {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Follower")
@@ -454,5 +440,48 @@ mod tests {
         chain.replace_by(&older);
         register(&chain, 2).await;
         is_set_back(&open(&chain, folder.path()), false).await;
+    }
+
+    #[tokio::test]
+    async fn who_was_behind_an_older_copy_goes_on_with_the_right_chain_once_it_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = ledger();
+        let anna = register(&chain, 1).await;
+        let follower = open(&chain, folder.path());
+        follower.refresh().await.unwrap();
+        let older = chain.copy();
+        let ben = register(&chain, 2).await;
+        let carl = register(&chain, 3).await;
+        let newest = chain.copy();
+        // It never saw the newest blocks, and takes one of the older copy: nothing tells it.
+        chain.replace_by(&older);
+        let wrong = register(&chain, 9).await;
+        follower.refresh().await.unwrap();
+        assert!(known(&follower, wrong));
+        chain.replace_by(&newest);
+        is_set_back(&follower, false).await;
+        drop(follower);
+        let threshold = Threshold::new(2, 1).unwrap();
+        let other = MemoryLedger::new(threshold, Vec::new(), Timestamp(5));
+        register(&other, 4).await;
+        let refused = accept_chain(folder.path(), &other).await;
+        assert!(matches!(refused, Err(NotAccepted::Another)), "{refused:?}");
+        let accepted = accept_chain(folder.path(), &*chain).await.unwrap();
+        assert_eq!(
+            (accepted.events, accepted.withdrawals),
+            (1, 0),
+            "{accepted:?}"
+        );
+        assert_eq!(accepted.left.number, accepted.shared.number + 1);
+        assert_eq!(last_block(folder.path()).unwrap(), Some(accepted.shared));
+        let again = accept_chain(folder.path(), &*chain).await;
+        assert!(matches!(again, Err(NotAccepted::Same)), "{again:?}");
+        let follower = open(&chain, folder.path());
+        follower.refresh().await.unwrap();
+        assert!(known(&follower, anna) && known(&follower, ben) && known(&follower, carl));
+        assert!(!known(&follower, wrong));
+        let empty = tempfile::tempdir().unwrap();
+        let nothing = accept_chain(empty.path(), &*chain).await;
+        assert!(matches!(nothing, Err(NotAccepted::Nothing)), "{nothing:?}");
     }
 }

@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 use crate::chain::{Follower, soon};
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Durability};
-use crate::fault::Fault;
+use crate::fault::{Fault, object};
 use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
@@ -182,6 +182,7 @@ pub fn gateway_with_upkeep(
         .route(paths::RELAY, post(relay::relay))
         .route(paths::CREDENTIAL, get(credential::own))
         .route(paths::NODE, get(node))
+        .route(paths::MARK, get(mark))
         .route(paths::READYZ, get(ready))
         .with_state(parts.clone());
     let shown = parts.clone();
@@ -280,6 +281,11 @@ async fn node(State(on): State<Arc<Parts>>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
     }))
     .into_response()
+}
+
+/// The last final block that was taken; unsigned, for whoever compares what the parties read.
+async fn mark(State(on): State<Arc<Parts>>) -> Response {
+    object(&on.follower.mark())
 }
 
 /// Whether it can do its work; unsigned.

@@ -232,6 +232,10 @@ impl Shell {
         self.guard.figures(to);
     }
 
+    fn mark(&self) -> Option<medibloc_ledger::Mark> {
+        self.follower.mark()
+    }
+
     /// Whether an address signs for an account on the last final block: the guard may have asked an older one.
     pub(crate) async fn acts_for(
         &self,

@@ -27,7 +27,7 @@ mod wallet;
 mod watch;
 mod work;
 
-pub use chain::{last_block, named};
+pub use chain::{NotAccepted, TakenBack, accept_chain, last_block, named};
 pub use clock::{Clock, OsEntropy, system_clock};
 pub use credential::{ProviderCredential, forget_credential, keep_credential};
 pub use db::DbError;

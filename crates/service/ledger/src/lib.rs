@@ -26,7 +26,7 @@ pub use facts::{
     AccountFacts, CommitteeFacts, GrantFacts, Head, KeeperFacts, RecordFacts, Standing,
 };
 pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
-pub use mark::Mark;
+pub use mark::{Mark, Marks};
 pub use memory::MemoryLedger;
 pub use port::{Events, Facts, Relay, Submit};
 pub use proof::{Bytes, ReceiptProof};

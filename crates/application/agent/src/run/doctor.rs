@@ -6,7 +6,7 @@ use medibloc_journey::{Party, PortError, Shares};
 use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
-use super::acts;
+use super::{acts, chain};
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -34,7 +34,7 @@ struct Check {
 impl Check {
     /// Whether it is about others: then trying again later may help.
     fn is_of_others(&self) -> bool {
-        matches!(self.name, "chain" | "keepers" | "node")
+        matches!(self.name, "chain" | "others" | "keepers" | "node")
     }
 }
 
@@ -88,6 +88,13 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
                 ),
                 Ok(Some(why)) => check("history", false, why),
                 Err(error) => check("history", false, error.to_string()),
+            }
+            match party.others_on_chain().await {
+                Ok(witnesses) => {
+                    let (good, told) = chain::told(&witnesses);
+                    check("others", good, told);
+                }
+                Err(error) => check("others", false, error.to_string()),
             }
         }
         Err(error) => check("chain", false, error.to_string()),

@@ -26,6 +26,7 @@ pub(super) fn routers(shell: Arc<Shell>) -> (Router, Router) {
         .route(paths::RELEASE, post(release))
         .route(paths::FEED, get(feed))
         .route(paths::DELETION, get(deletion))
+        .route(paths::MARK, get(mark))
         .route(paths::READYZ, get(ready))
         .with_state(shell.clone());
     let asked = shell.clone();
@@ -120,6 +121,11 @@ async fn party(on: &Shell, record: &str, request: Request, what: &str) -> Result
     } else {
         Err(Fault::not_found(what))
     }
+}
+
+/// The last final block that was taken; unsigned, for whoever compares what the parties read.
+async fn mark(State(on): State<Arc<Shell>>) -> Response {
+    object(&on.mark())
 }
 
 /// Whether it can do its work; unsigned.

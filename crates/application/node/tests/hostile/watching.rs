@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use medibloc_api::{Code, RelayCall, paths};
 use medibloc_dag::{Cid, cbor};
 use medibloc_keys::SigningKey;
-use medibloc_ledger::{BlockEvents, Call, Events, Facts as _, LedgerError};
+use medibloc_ledger::{BlockEvents, Call, Events, Facts as _, LedgerError, Mark};
 use medibloc_node::DailyLimits;
 use medibloc_record::Role;
 
@@ -25,6 +25,12 @@ impl Events for Behind {
     async fn hash_of(&self, _number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
         Ok(None)
     }
+}
+
+/// Number and hash of the last final block that a gateway or keeper says that it took.
+async fn mark(url: &str) -> Option<Mark> {
+    let bytes = Draft::get(paths::MARK).send(url, None).await.unwrap();
+    cbor::from_slice(&bytes).unwrap()
 }
 
 async fn figures(url: &str) -> String {
@@ -161,6 +167,11 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
     has.by(&gateway, &other).await.unwrap();
     Draft::get(paths::FEED).by(&keeper, &other).await.unwrap();
     let newest = ground.ledger.copy();
+    let head = ground.ledger.head().await.unwrap();
+    let taken = Some(Mark {
+        number: head.number,
+        hash: head.hash,
+    });
     let sealing_key = [7; 32];
     // An older copy, and another way on from it until it is longer.
     ground.ledger.replace_by(&older);
@@ -199,6 +210,8 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
             let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap_err();
             assert_eq!((ready.status, ready.code), (503, Code::Unavailable));
             assert_eq!(ready.detail, "not ready; its operator is told why");
+            // By this others see that it read more than the chain has.
+            assert_eq!(mark(url).await, taken);
             let told = reason(url).await;
             assert!(
                 told.starts_with("the chain was set back: block 2 was 0x"),

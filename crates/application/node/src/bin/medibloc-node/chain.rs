@@ -8,10 +8,11 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
 use medibloc_devchain::{Chain, Config, Mining, Place};
-use medibloc_ledger::Facts as _;
+use medibloc_ledger::{Facts as _, Mark};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
 use medibloc_node::{
-    KeeperPublicKeys, Listening, Tls, contracts, last_block, private_folder, read_wallet, serve,
+    KeeperPublicKeys, Listening, Tls, accept_chain, contracts, last_block, private_folder,
+    read_wallet, serve,
 };
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Deploy(Deploy),
     /// Say the last final block, and whether it is or follows the last one that a data folder's program took
     Head(Head),
+    /// Let a stopped gateway or keeper that says the right chain was set back go on with the chain as it stands
+    Accept(Accept),
     /// Pay coins from one wallet to others: relays, keepers' signers, the authority
     Fund(Fund),
 }
@@ -137,6 +140,36 @@ pub(crate) struct Head {
     data_dir: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct Accept {
+    /// The deployment whose chain it is
+    #[arg(long, default_value = "deployment.json")]
+    deployment: PathBuf,
+    /// Data folder of the gateway or the keeper, which is stopped
+    #[arg(long)]
+    data_dir: PathBuf,
+    /// The chain's last final block as the other parties have it (`chain head`): number and hash, as 120:0x12…. Nothing is
+    /// changed if this chain has another one there
+    #[arg(long, value_name = "NUMBER:HASH", value_parser = mark)]
+    block: Mark,
+}
+
+/// Number and hash.
+fn mark(given: &str) -> Result<Mark, String> {
+    let (number, hash) = given
+        .split_once(':')
+        .ok_or("write number and hash with a colon between them, as 120:0x12…")?;
+    let number = number.parse();
+    let number = number.map_err(|_| format!("{given}: the part before the colon is no number"))?;
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(hash.strip_prefix("0x").unwrap_or(hash), &mut bytes)
+        .map_err(|_| format!("{given}: the part after the colon is no hash of 64 hex digits"))?;
+    Ok(Mark {
+        number,
+        hash: bytes,
+    })
+}
+
 /// 10^18 of the smallest unit.
 const COIN: u128 = 1_000_000_000_000_000_000;
 
@@ -145,6 +178,7 @@ pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<
         Command::Serve(serve) => run_serve(serve).await,
         Command::Deploy(deploy) => run_deploy(deploy, &reaching).await,
         Command::Head(args) => run_head(args, &reaching).await,
+        Command::Accept(args) => run_accept(args, &reaching).await,
         Command::Fund(args) => run_fund(args, &reaching).await,
     }
 }
@@ -289,6 +323,27 @@ async fn run_head(args: Head, reaching: &Reaching) -> anyhow::Result<()> {
         Some(last) => Ok(last.check(&head, &ledger).await?),
         None => Ok(()),
     }
+}
+
+async fn run_accept(args: Accept, reaching: &Reaching) -> anyhow::Result<()> {
+    let deployment = crate::config::deployment(&args.deployment)?;
+    let ledger = reaching.connect(&deployment).await??;
+    args.block.check_now(&ledger).await.context(
+        "the chain does not have the block that was given with --block: it is not the one that the other parties have",
+    )?;
+    let folder = args.data_dir.display();
+    let accepted = accept_chain(&args.data_dir, &ledger)
+        .await
+        .with_context(|| format!("{folder} stays as it is"))?;
+    let block = |mark: Mark| serde_json::json!({"block": mark.number, "hash": format!("0x{}", hex::encode(mark.hash))});
+    say(&serde_json::json!({
+        "shared": block(accepted.shared),
+        "left": block(accepted.left),
+        "events": accepted.events,
+        "withdrawals": accepted.withdrawals,
+        "next": "start it; it reads the chain from the shared block on",
+    }));
+    Ok(())
 }
 
 async fn run_fund(args: Fund, reaching: &Reaching) -> anyhow::Result<()> {

@@ -1,0 +1,255 @@
+//! To go on with the chain as it stands, after this home took or saw blocks that are not on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medibloc_consent::WriteGrant;
+use medibloc_ledger::{Event, LedgerError, Mark};
+use medibloc_record::{GrantId, RecordId};
+
+use super::{LAST, SEEN};
+use crate::accept::{KeptRecord, Standing};
+use crate::acts::{OwnAct, UnknownAct};
+use crate::erase::Erasure;
+use crate::grant::GivenGrant;
+use crate::looks::Look;
+use crate::missed::Missed;
+use crate::party::{change, table};
+use crate::ports::Change;
+use crate::sync::{Cursor, PAGE};
+use crate::write::WriteJob;
+use crate::{JourneyError, Party};
+
+/// What became of a home that goes on with the chain as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The newest block that the chain and this home have both; what came after it is read from this chain.
+    pub shared: Mark,
+    /// The newest block that this home had, and the chain does not have.
+    pub left: Mark,
+    /// What this home did or holds and this chain does not have, for people, with what to do.
+    pub lacking: Vec<String>,
+}
+
+impl Party {
+    /// Goes on with the chain as it stands, from the newest block that both have. Nothing of the home is lost; what it did and
+    /// this chain does not have is told. The next sync reads this chain.
+    ///
+    /// # Errors
+    /// If the chain has all that this home read (there is nothing to accept), or nothing of it (it is another chain), does not
+    /// answer, or the vault fails.
+    pub async fn accept_chain(&self) -> Result<Accepted, JourneyError> {
+        match self.check_chain().await {
+            Err(JourneyError::Ledger(LedgerError::SetBack { .. })) => {}
+            Err(error) => return Err(error),
+            Ok(()) => {
+                return Err(JourneyError::Unknown {
+                    what: "a block that this home read and the chain does not have".into(),
+                    hint: "there is nothing to accept",
+                });
+            }
+        }
+        let mut seen = self.blocks_seen()?;
+        let left = seen.newest();
+        let shared = seen.shared(&*self.ports.events).await?;
+        let (Some(left), Some(shared)) = (left, shared) else {
+            return Err(JourneyError::Unknown {
+                what: "the chain that answers".into(),
+                hint: "it has no block that this home read, so it is another chain: compare deployment.json and its rpc_urls with \
+                       your node's operator; nothing was changed",
+            });
+        };
+        seen.cut(shared.number);
+        let mut changes = vec![
+            change(table::CURSOR, LAST, &shared),
+            change(table::CURSOR, SEEN, &seen),
+        ];
+        let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        let mut next = start.next.min(shared.number + 1);
+        let mut lacking = Vec::new();
+        if self.lacking_erasures(&mut changes, &mut lacking).await? {
+            // Their records are to be found again, wherever they stand.
+            next = 0;
+        }
+        self.lacking_records(&mut changes, &mut lacking).await?;
+        self.lacking_consents(&mut changes, &mut lacking).await?;
+        self.forget_after(shared.number, &mut changes)?;
+        changes.push(change(table::CURSOR, b"chain", &Cursor { next }));
+        self.ports.vault.apply(changes)?;
+        Ok(Accepted {
+            shared,
+            left,
+            lacking,
+        })
+    }
+
+    /// Where something stood on the chain that was left is known no more: the events of this one say it anew.
+    fn forget_after(&self, shared: u64, changes: &mut Vec<Change>) -> Result<(), JourneyError> {
+        let gone = |table, key| Change::Delete { table, key };
+        for (key, look) in self.keyed_rows::<Look>(table::LOOKS)? {
+            if look.at.block > shared {
+                changes.push(gone(table::LOOKS, key));
+            }
+        }
+        for (key, missed) in self.keyed_rows::<Missed>(table::MISSED)? {
+            if missed.at.block > shared {
+                changes.push(gone(table::MISSED, key));
+            }
+        }
+        for (key, act) in self.keyed_rows::<UnknownAct>(table::UNKNOWN_ACTS)? {
+            if act.at.block > shared {
+                changes.push(gone(table::UNKNOWN_ACTS, key));
+            }
+        }
+        for (key, block) in self.keyed_rows::<u64>(table::ANCHORED)? {
+            if block > shared {
+                changes.push(gone(table::ANCHORED, key));
+            }
+        }
+        for (key, mut own) in self.keyed_rows::<OwnAct>(table::OWN_ACTS)? {
+            if own.forget_after(shared) {
+                changes.push(change(table::OWN_ACTS, &key, &own));
+            }
+        }
+        Ok(())
+    }
+
+    /// Erasures that the chain does not have; says whether there are any. They are this home's to make again: the record is as
+    /// before for everybody else.
+    async fn lacking_erasures(
+        &self,
+        changes: &mut Vec<Change>,
+        lacking: &mut Vec<String>,
+    ) -> Result<bool, JourneyError> {
+        let mut any = false;
+        for (key, erasure) in self.keyed_rows::<Erasure>(table::ERASED)? {
+            let record = erasure.record;
+            let facts = self.ports.facts.record(record).await?;
+            if facts.is_none_or(|facts| facts.erased) {
+                continue;
+            }
+            any = true;
+            lacking.push(format!(
+                "the erasure of record {record}: for all others the record stands; sync, then `medibloc record erase {record}` again"
+            ));
+            for table in [table::ERASED, table::ERASING, table::RECORDS] {
+                changes.push(Change::Delete {
+                    table,
+                    key: key.clone(),
+                });
+            }
+        }
+        Ok(any)
+    }
+
+    async fn lacking_records(
+        &self,
+        changes: &mut Vec<Change>,
+        lacking: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        let lacks = async |record: RecordId| -> Result<bool, JourneyError> {
+            Ok(self.ports.facts.record(record).await?.is_none())
+        };
+        for (key, mut kept) in self.keyed_rows::<KeptRecord>(table::RECORDS)? {
+            let record = kept.record();
+            let is_kept = matches!(kept.standing, Standing::Accepted | Standing::Checked);
+            if is_kept && lacks(record).await? {
+                let told = "this chain does not have it: nobody else can be given it. What is kept of it here can be read and exported; \
+                            import it again to have it on the chain";
+                lacking.push(format!("record {record}: {told}"));
+                kept.warning = Some(told.into());
+                changes.push(change(table::RECORDS, &key, &kept));
+            }
+        }
+        for job in self.rows::<WriteJob>(table::WRITTEN)? {
+            let record = job.anchor.record_id();
+            if job.author != job.anchor.owner && lacks(record).await? {
+                lacking.push(format!(
+                    "record {record}, which this home wrote for {}: write it again",
+                    job.anchor.owner
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn lacking_consents(
+        &self,
+        changes: &mut Vec<Change>,
+        lacking: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        for (key, mut given) in self.keyed_rows::<GivenGrant>(table::GRANTS)? {
+            let Some(grant) = given.artefact.grant.clone() else {
+                continue;
+            };
+            let (id, name) = (grant.id, given.artefact.name.clone());
+            let facts = self.ports.facts.grant(&grant).await?;
+            if facts.granted && !facts.revoked && given.revoked {
+                lacking.push(format!(
+                    "the revocation of consent {id} of {name}: it stands on this chain and {name} may read; sync, then \
+                     `medibloc grant revoke {id}` again"
+                ));
+                given.revoked = false;
+                given.revoked_at = None;
+                changes.push(change(table::GRANTS, &key, &given));
+            } else if !facts.granted && !given.revoked {
+                lacking.push(format!(
+                    "consent {id} of {name}: {name} cannot read by it; give it again if it is wanted"
+                ));
+                given.revoked = true;
+                changes.push(change(table::GRANTS, &key, &given));
+            }
+        }
+        let stand = self.write_grants_that_stand().await?;
+        for (key, mut given) in self.keyed_rows::<GivenGrant>(table::WRITE_GRANTS)? {
+            let Some(write) = given.artefact.write else {
+                continue;
+            };
+            let id = GrantId::derive(write.owner, write.author, write.nonce);
+            let name = given.artefact.name.clone();
+            if given.revoked && stand.contains(&id) {
+                lacking.push(format!(
+                    "that {name} may not write any more: the permission {id} stands on this chain; sync, then \
+                     `medibloc grant revoke {id}` again"
+                ));
+                given.revoked = false;
+                given.revoked_at = None;
+                changes.push(change(table::WRITE_GRANTS, &key, &given));
+            } else if !given.revoked && !stand.contains(&id) {
+                lacking.push(format!(
+                    "the permission {id} of {name} to write: give it again if it is wanted"
+                ));
+                given.revoked = true;
+                changes.push(change(table::WRITE_GRANTS, &key, &given));
+            }
+        }
+        Ok(())
+    }
+
+    /// Permissions to write that the chain as it stands has and that were not taken back on it.
+    async fn write_grants_that_stand(&self) -> Result<BTreeSet<GrantId>, JourneyError> {
+        let mut stand: BTreeMap<GrantId, WriteGrant> = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            let blocks = self.ports.events.events(next, PAGE).await?;
+            let Some(last) = blocks.last() else {
+                return Ok(stand.into_keys().collect());
+            };
+            next = last.number + 1;
+            for event in blocks.iter().flat_map(|block| &block.events) {
+                match event {
+                    Event::WriteGranted(write) => {
+                        let id = GrantId::derive(write.owner, write.author, write.nonce);
+                        stand.insert(id, *write);
+                    }
+                    Event::WriteRevoked { owner, author } => {
+                        stand.retain(|_, write| write.owner != *owner || write.author != *author);
+                    }
+                    Event::AllRevoked { owner } => {
+                        stand.retain(|_, write| write.owner != *owner);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
