@@ -162,3 +162,42 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
     let shown = say(&two.patient, &["record", "show", &wrong]).await;
     assert!(!shown.to_string().contains("birthDate"), "{shown}");
 }
+
+/// What was taken back or erased says nothing of who the patient is: nobody is asked about it again, on either side.
+#[tokio::test]
+async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
+    let (_, two) = writing(243).await;
+    let import = |file: &str| {
+        let words = ["record", "import", file, "--for", &two.owner];
+        words.map(str::to_owned)
+    };
+    let file = of_somebody_else(&two);
+    let words = import(&file);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let wrong = text(&say(&two.clinic, &words).await, "/record");
+    let right = two.document();
+    let right = import(&right);
+    let right: Vec<&str> = right.iter().map(String::as_str).collect();
+    // It stands, so it counts.
+    refused(&two.clinic, &right, code::USAGE).await;
+    say(&two.clinic, &["record", "retract", &wrong, "--yes"]).await;
+    let good = text(&say(&two.clinic, &right).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let others = |list: &serde_json::Value| {
+        let rows = list.as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["otherPerson"] == true);
+        rows.map(|row| text(row, "/record")).collect::<Vec<_>>()
+    };
+    let list = say(&two.patient, &["record", "list"]).await;
+    assert_eq!(
+        others(&list),
+        [wrong.clone()],
+        "the one that stands is the patient's"
+    );
+
+    // Its owner erases the good one, and this home has not heard of it yet: the chain says so.
+    say(&two.patient, &["record", "erase", &good, "--yes"]).await;
+    let other = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{other}\n")).unwrap();
+    say(&two.clinic, &words).await;
+}

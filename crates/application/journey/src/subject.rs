@@ -80,11 +80,12 @@ fn plain(text: &str) -> Vec<String> {
 }
 
 impl Party {
-    /// Whom records written here before for an owner name, and which: those that cannot be about this person.
+    /// Whom records written here before for an owner name, and which: those that cannot be about this person. What the chain
+    /// says is taken back or erased says nothing any more.
     ///
     /// # Errors
-    /// If the vault fails.
-    pub fn written_about_others(
+    /// If the vault fails. A chain that does not answer takes none out: who is asked once too often is not hurt.
+    pub async fn written_about_others(
         &self,
         owner: medibloc_record::AccountId,
         subject: &Subject,
@@ -97,30 +98,43 @@ impl Party {
                     .subject
                     .filter(|before| is_of && before.is_other_than(subject))
                 {
-                    found.push((job.anchor.record_id(), before));
+                    let record = job.anchor.record_id();
+                    if !self.is_over_on_chain(record).await {
+                        found.push((record, before));
+                    }
                 }
             }
         }
         Ok(found)
     }
 
+    /// Whether the chain says that a record was taken back or erased.
+    async fn is_over_on_chain(&self, record: RecordId) -> bool {
+        let facts = self.ports.facts.record(record).await;
+        let facts = facts.ok().flatten();
+        facts.is_some_and(|facts| facts.retracted || facts.erased)
+    }
+
     /// Own records that name a person whom no other of them names, while others name somebody: most likely filed under the
-    /// wrong person.
+    /// wrong person. What its author took back does not say who the patient is.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn of_another_person(&self) -> Result<Vec<RecordId>, JourneyError> {
         let records = self.records()?;
-        let named: Vec<(RecordId, &Subject)> = records
+        let named: Vec<(&KeptRecord, &Subject)> = records
             .iter()
             .filter(|kept| kept.is_accepted())
-            .filter_map(|kept: &KeptRecord| Some((kept.record(), kept.subject.as_ref()?)))
+            .filter_map(|kept: &KeptRecord| Some((kept, kept.subject.as_ref()?)))
             .collect();
-        let alone = named.iter().filter(|(id, subject)| {
-            let mut others = named.iter().filter(|(other, _)| other != id).peekable();
+        let alone = named.iter().filter(|(one, subject)| {
+            let others = named
+                .iter()
+                .filter(|(other, _)| !other.retracted && other.record() != one.record());
+            let mut others = others.peekable();
             others.peek().is_some() && others.all(|(_, other)| other.is_other_than(subject))
         });
-        Ok(alone.map(|(id, _)| *id).collect())
+        Ok(alone.map(|(one, _)| one.record()).collect())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 must_be_new(party, owner, &draft)?;
             }
             if let Some(owner) = owner.filter(|_| !other_person) {
-                retracted::must_be_one_person(party, owner, &draft)?;
+                retracted::must_be_one_person(party, owner, &draft).await?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
             if let Some(amended) = amends {

@@ -69,7 +69,7 @@ pub(super) async fn retract(
 }
 
 /// Refuses a document that names another person than what was written here for the same owner.
-pub(super) fn must_be_one_person(
+pub(super) async fn must_be_one_person(
     party: &Party,
     owner: AccountId,
     draft: &Draft,
@@ -77,7 +77,7 @@ pub(super) fn must_be_one_person(
     let Some(about) = Subject::of(&draft.fhir) else {
         return Ok(());
     };
-    let before = party.written_about_others(owner, &about)?;
+    let before = party.written_about_others(owner, &about).await?;
     let Some((record, other)) = before.last() else {
         return Ok(());
     };
