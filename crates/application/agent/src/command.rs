@@ -411,7 +411,8 @@ pub enum UpTo {
 pub struct Verify {
     /// A proof file, or an own record (the begin of its id is enough).
     pub what: String,
-    /// Checks a proof file against this block hash and asks no chain.
+    /// Checks a proof file against this block hash and asks no chain. What only the chain has, the consent's terms, stays
+    /// unproven: it ends with 5.
     #[arg(long)]
     pub block: Option<String>,
     /// Checks a proof file by the chain and the authority that this deployment file names: needs no home.

@@ -9,10 +9,12 @@ mod world;
 use medibloc_client::SystemClock;
 use medibloc_consent::Purpose;
 use medibloc_journey::{
-    Clock as _, Extent, Party, ProvenEvent, medical_only, verify_proof, verify_proof_with,
+    Clock as _, Extent, Party, ProofFile, ProvenEvent, medical_only, verify_proof,
+    verify_proof_with,
 };
 use medibloc_ledger_evm::verify_receipt;
 use medibloc_record::{AccountId, Draft, LossReport, RecordId, Role, Sensitivity};
+use serde_json::Value;
 use world::{World, phrase};
 
 const WEEK: u64 = 7 * 86_400;
@@ -110,16 +112,47 @@ async fn everything_beyond_the_walk_holds_over_http_on_the_embedded_chain() {
             "{file:#?}"
         );
         let contracts = &world.ledger.deployed().contracts;
-        let report = verify_proof_with(file, &world.authority.address().into(), |proof| {
-            let proven = verify_receipt(proof, contracts).map_err(|error| error.to_string())?;
-            Ok(ProvenEvent {
-                block: proven.block,
-                block_hash: proven.block_hash,
-                time: proven.time,
-                event: proven.event,
+        let with_ledger = |file: &ProofFile| {
+            verify_proof_with(file, &world.authority.address().into(), |proof| {
+                let proven = verify_receipt(proof, contracts).map_err(|error| error.to_string())?;
+                Ok(ProvenEvent {
+                    block: proven.block,
+                    block_hash: proven.block_hash,
+                    time: proven.time,
+                    event: proven.event,
+                })
             })
-        });
+        };
+        let report = with_ledger(file);
         assert!(report.holds(), "{report:#?}");
+        // No field of the ledger's proof is changed or left out unseen.
+        let whole: Value = serde_json::from_str(&file.to_json()).unwrap();
+        let fields = ["header", "index", "nodes", "nodes/0", "receipt", "log"];
+        for place in fields.map(|field| format!("/ledger/{field}")) {
+            let mut other = whole.clone();
+            let value = other.pointer_mut(&place).unwrap();
+            *value = match &*value {
+                Value::Number(number) => (number.as_u64().unwrap() + 1).into(),
+                Value::String(bytes) => format!("{}ee", &bytes[..bytes.len() - 2]).into(),
+                _ => Value::Array(Vec::new()),
+            };
+            assert!(other != whole, "{place}");
+            let other = ProofFile::parse(&other.to_string()).unwrap();
+            assert!(!with_ledger(&other).holds(), "{place}");
+        }
+        for field in ["header", "index", "nodes", "receipt", "log"] {
+            let mut other = whole.clone();
+            other["ledger"]
+                .as_object_mut()
+                .unwrap()
+                .remove(field)
+                .unwrap();
+            let error = ProofFile::parse(&other.to_string()).unwrap_err();
+            assert!(error.to_string().contains(field), "{error}");
+        }
+        let mut other = file.clone();
+        other.ledger = None;
+        assert!(!with_ledger(&other).holds(), "without any");
         let report = hospital.confirm_proof(file).await.unwrap();
         assert!(report.holds() && report.chain_agrees, "{report:#?}");
     }

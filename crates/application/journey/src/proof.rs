@@ -159,6 +159,12 @@ impl ProofFile {
         serde_json::to_string_pretty(self).expect("its maps have string keys")
     }
 
+    /// Whether it has what binds the reader's words and name: what it lacks of that no chain can tell, either.
+    pub const fn is_whole(&self) -> bool {
+        self.purpose.reason_salt.is_some()
+            && (self.reader.account.is_none() || self.reader.credential.is_some())
+    }
+
     /// The proof file in a text.
     ///
     /// # Errors
@@ -341,7 +347,8 @@ fn file_of(
     let terms = &artefact.grant.as_ref()?.terms;
     let binding = artefact.binding.as_ref();
     Some(ProofFile {
-        version: 3,
+        // What was agreed to before reasons were bound is told in the form that binds none.
+        version: if artefact.reason_salt.is_some() { 3 } else { 2 },
         kind: KIND.into(),
         chain: ProvedChain {
             id: domain.chain_id,

@@ -77,6 +77,7 @@ async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain(
         assert_eq!(&parsed, file);
         let report = verify_proof(&parsed, &authority);
         assert!(report.holds() && !report.chain_agrees, "{report:#?}");
+        assert!(!report.is_complete(), "{report:#?}");
         let (block, hash) = report.compare.unwrap();
         assert_eq!(
             (block, hash),
@@ -89,7 +90,7 @@ async fn a_proof_file_says_who_what_when_and_why_and_holds_offline_and_on_chain(
         // Anybody who can ask the chain gets its word too.
         let stranger = Party::new(phrase(9).seed(), Role::Person, story.world.ports());
         let report = stranger.confirm_proof(&parsed).await.unwrap();
-        assert!(report.holds() && report.chain_agrees, "{report:#?}");
+        assert!(report.is_complete() && report.chain_agrees, "{report:#?}");
     }
     // After a restore they are the same, the credential included.
     let ports = story.world.ports();
@@ -185,6 +186,9 @@ const BY_CHAIN_ALONE: [&str; 7] = [
     "/grant/scope",
 ];
 
+/// What rests on the consent's terms, which only the chain has: not checked without it, whatever else is missing.
+const WITHOUT_CHAIN: [&str; 5] = ["purpose", "reason", "terms", "time", "reader"];
+
 /// What is told as not checked.
 fn unchecked(report: &ProofReport) -> Vec<&str> {
     let lines = report.checks.lines.iter();
@@ -220,7 +224,7 @@ async fn no_field_can_be_changed_unseen() {
                 BY_CHAIN_ALONE.contains(&path.as_str()),
                 "{path} is not bound"
             );
-            assert_eq!(unchecked(&report), ["terms"], "{path}");
+            assert_eq!(unchecked(&report), WITHOUT_CHAIN, "{path}");
             let report = story.patient.confirm_proof(&parsed).await.unwrap();
             assert!(
                 !report.holds() && !report.chain_agrees,
@@ -278,7 +282,11 @@ async fn a_reason_that_nothing_binds_is_told_as_unchecked() {
     file.reader.name = "forged text".into();
     let report = verify_proof(&file, &story.world.ports().authority);
     assert!(report.holds());
-    assert_eq!(unchecked(&report), ["terms", "credential"]);
+    assert_eq!(
+        unchecked(&report),
+        [&WITHOUT_CHAIN[..], &["credential"]].concat()
+    );
+    assert!(!report.is_name_vouched_for() && !file.is_whole());
     // A consent to an account is none to a private reader.
     file.reader.account = None;
     let report = verify_proof(&file, &story.world.ports().authority);
@@ -312,15 +320,13 @@ fn golden(name: &str, now: &str) -> String {
 #[tokio::test]
 async fn proof_files_and_invitations_of_then_open_for_ever() {
     let story = read_twice(20).await;
-    for (name, unsaid) in [
-        ("v1/read-proof.json", ["reason", "terms"].as_slice()),
-        ("v3/read-proof.json", &["terms"]),
-    ] {
+    for (name, is_whole) in [("v1/read-proof.json", false), ("v3/read-proof.json", true)] {
         let then = golden(name, &story.files[0].to_json());
         let file = ProofFile::parse(&then).unwrap();
         let report = verify_proof(&file, &story.world.ports().authority);
         assert!(report.holds(), "{report:#?}");
-        assert_eq!(unchecked(&report), unsaid, "{name}");
+        assert_eq!(unchecked(&report), WITHOUT_CHAIN, "{name}");
+        assert_eq!(file.is_whole(), is_whole, "{name}");
         assert_eq!(file.to_json(), then, "written as then");
     }
     let invitation = story.patient.invite().await.unwrap();

@@ -76,7 +76,7 @@ pub(crate) async fn proof(
 ) -> Result<Answer, Problem> {
     let wrong = |why: String| Problem::new(code::INPUT, format!("{}: {why}", path.display()));
     let text = find::text(path)?;
-    let file = ProofFile::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    let file = ProofFile::parse(&text).map_err(|error| wrong(find::told(&error.to_string())))?;
     let authority = trusted.authority;
     let mut report = match trusted.contracts {
         Some(contracts) => verify_proof_with(&file, authority, |proof| {
@@ -107,23 +107,7 @@ pub(crate) async fn proof(
         match confirm_proof(&file, trusted.events, trusted.domain, authority).await {
             Ok(asked) => {
                 agrees = Some(asked.chain_agrees);
-                let known: Vec<_> = report
-                    .checks
-                    .lines
-                    .iter()
-                    .map(|line| line.what.clone())
-                    .collect();
-                // What only the chain could tell is told by it now.
-                let is_told = |line: &CheckLine| asked.checks.lines.contains(line);
-                report
-                    .checks
-                    .lines
-                    .retain(|line| line.checked || is_told(line));
-                let new = asked.checks.lines.into_iter();
-                report
-                    .checks
-                    .lines
-                    .extend(new.filter(|line| !known.contains(&line.what)));
+                report = report.asked(asked);
             }
             Err(error) => {
                 more.push(format!(
@@ -136,18 +120,29 @@ pub(crate) async fn proof(
             }
         }
     }
+    if !file.is_whole() {
+        more.push(
+            "not proven: what has a ? is as somebody wrote it into the file, and no chain can tell whether it is true. Ask for a \
+             file that binds it (`medibloc audit --proofs` writes one), and rely on nothing of that line until then"
+                .into(),
+        );
+        exit = code::FAILED;
+    } else if exit == 0 && !report.is_complete() {
+        more.push(
+            "not proven: what has a ? is as the file says, and the chain that has it was not asked; leave out --block to ask it"
+                .into(),
+        );
+        exit = code::UNREACHABLE;
+    }
     let is_proven = exit == 0;
-    let word =
-        |line: &CheckLine| !line.checked && ["reader", "credential"].contains(&line.what.as_str());
-    let is_named = !report.checks.lines.iter().any(word);
+    let name = Some(&file.reader.name).filter(|_| report.is_name_vouched_for());
     more.push(format!(
-        "{}{}{} was cleared to read {} at {}, in block {} ({})",
+        "{}{} was cleared to read {} at {}, in block {} ({})",
         if is_proven { "" } else { "the file says: " },
-        file.reader.name,
-        if is_named {
-            ""
-        } else {
-            " (by the owner's word alone)"
+        match (name, &file.reader.account) {
+            (Some(name), _) => find::told(name),
+            (None, Some(account)) => format!("account {account}, whose name is not proven,"),
+            (None, None) => format!("the private reader {}", file.receipt.reader),
         },
         file.receipt.record,
         find::moment(Timestamp(file.receipt.time)),
@@ -155,7 +150,7 @@ pub(crate) async fn proof(
         file.receipt.block_hash
     ));
     let value = json!({
-        "receipt": file.receipt.id, "reader": file.reader.name, "record": file.receipt.record,
+        "receipt": file.receipt.id, "reader": name, "account": file.reader.account, "record": file.receipt.record,
         "verified": is_proven && report.holds(), "chainAgrees": agrees, "checks": report.checks.lines,
         "block": file.receipt.block, "blockHash": file.receipt.block_hash,
     });
@@ -178,7 +173,8 @@ fn told(
                 (true, true) => ("ok  ", ""),
                 (true, false) => ("?   ", "not checked: "),
             };
-            format!("{mark} {}: {not}{}", line.what, line.found)
+            // Words of others: nothing in them is a line of its own.
+            format!("{mark} {}: {not}{}", line.what, find::told(&line.found))
         })
         .collect();
     if !report.holds() {

@@ -17,8 +17,37 @@ use crate::moment::Moment;
 use crate::verify::{VerifyReport, each_block};
 use crate::{Credential, JourneyError};
 
+/// The line of whose pseudonym read.
+const READER: &str = "reader";
+
+/// The line of who vouches for the reader's name.
+const CREDENTIAL: &str = "credential";
+
 /// The line of what only the chain can tell of a consent; gone when it was asked.
 const TERMS: &str = "terms";
+
+/// What is added to a line that rests on a consent's terms while the chain was not asked for them.
+const BY_FILE: &str = "by the consent's terms as the file says them";
+
+/// Where the terms of the consent come from that a file is held against: its id has owner, reader and nonce in it, and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TermsFrom {
+    /// Whoever wrote the file: what fits them may be as invented as they are.
+    File,
+    /// The chain has this very consent.
+    Chain,
+}
+
+impl TermsFrom {
+    /// A line that rests on the terms: it fails where it does not fit them, and is checked if they are the chain's.
+    fn line(self, lines: &mut VerifyReport, what: &str, holds: bool, found: String) {
+        if holds && self == Self::File {
+            lines.unchecked(what, format!("{found}, {BY_FILE}"));
+        } else {
+            lines.line(what, holds, found);
+        }
+    }
+}
 
 /// What a ledger's proof shows, if the block with this hash is the chain's: the adapter that made it checks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +74,45 @@ pub struct ProofReport {
 }
 
 impl ProofReport {
-    /// Whether everything that was checked holds.
+    /// Whether nothing that was checked fails. What could not be checked is no failure, and proves nothing:
+    /// [`Self::is_complete`] says whether there is any.
     pub fn holds(&self) -> bool {
         self.checks.holds()
+    }
+
+    /// Whether everything was checked, and holds.
+    pub fn is_complete(&self) -> bool {
+        self.holds() && self.checks.lines.iter().all(|line| line.checked)
+    }
+
+    /// Whether the authority vouches for the reader's name: without that a name is whatever somebody wrote into the file, and
+    /// is not to be shown as one.
+    pub fn is_name_vouched_for(&self) -> bool {
+        let mut lines = self.checks.lines.iter();
+        lines.any(|line| line.what == CREDENTIAL && line.holds && line.checked)
+    }
+
+    /// What the chain was asked, put in the place of what was not checked without it.
+    #[must_use]
+    pub fn asked(mut self, chain: Self) -> Self {
+        let mut lines = core::mem::take(&mut self.checks.lines);
+        let mut asked = chain.checks.lines;
+        lines.retain_mut(|line| {
+            let Some(at) = asked.iter().position(|other| other.what == line.what) else {
+                // What only the chain could tell is told by it now.
+                return line.checked;
+            };
+            let other = asked.remove(at);
+            if line.holds && !line.checked {
+                *line = other;
+            }
+            true
+        });
+        lines.append(&mut asked);
+        self.checks.lines = lines;
+        self.chain_agrees = chain.chain_agrees;
+        self.compare = chain.compare;
+        self
     }
 }
 
@@ -104,10 +169,10 @@ pub async fn confirm_proof(
     domain: &TypedDomain,
     authority: &Authorities,
 ) -> Result<ProofReport, JourneyError> {
-    let mut report = verify_proof(file, authority);
     let same_chain =
         file.chain.id == domain.chain_id && file.chain.records == domain.records.to_string();
     if !same_chain {
+        let mut report = verify_proof(file, authority);
         let told = format!("the file is of chain {}", file.chain.id);
         report.checks.line("same chain", false, told);
         return Ok(report);
@@ -150,6 +215,11 @@ pub async fn confirm_proof(
         }
     })
     .await?;
+    let terms = match granted {
+        true => TermsFrom::Chain,
+        false => TermsFrom::File,
+    };
+    let mut report = checked(file, authority, terms);
     let told = if stands {
         "it stands there"
     } else {
@@ -161,6 +231,7 @@ pub async fn confirm_proof(
     } else {
         "it does not"
     };
+    // It was asked for them, and answers in the line that follows.
     report.checks.lines.retain(|line| line.what != TERMS);
     report.checks.line("grant on chain", granted, told);
     let led = open.is_empty();
@@ -185,8 +256,13 @@ pub async fn confirm_proof(
     Ok(report)
 }
 
-/// Checks a proof file without any chain: everything in it fits together, and the authority vouches for the reader.
+/// Checks a proof file without any chain: everything in it fits together, and the authority vouches for the reader. What rests
+/// on the terms of the consent is told as not checked: nothing in the file binds them to its id.
 pub fn verify_proof(file: &ProofFile, authority: &Authorities) -> ProofReport {
+    checked(file, authority, TermsFrom::File)
+}
+
+fn checked(file: &ProofFile, authority: &Authorities, terms: TermsFrom) -> ProofReport {
     let mut report = ProofReport {
         compare: Some((file.receipt.block, file.receipt.block_hash.clone())),
         ..ProofReport::default()
@@ -216,18 +292,22 @@ pub fn verify_proof(file: &ProofFile, authority: &Authorities) -> ProofReport {
         "recomputed from record, reader, grant and nonce",
     );
     let tag = bytes(&file.purpose.salt).map(|salt| file.purpose.purpose.tag(salt));
-    lines.line(
+    terms.line(
+        lines,
         "purpose",
         tag == Some(grant.terms.purpose_tag) && file.purpose.code == file.purpose.purpose.code(),
         file.purpose.code.clone(),
     );
-    check_reason(&file.purpose, lines);
-    lines.unchecked(
-        TERMS,
-        "tags, scope, dates, number of reads and digest of the consent are as the file says; the chain has them, and was not asked",
-    );
+    check_reason(&file.purpose, terms, lines);
+    if terms == TermsFrom::File {
+        lines.unchecked(
+            TERMS,
+            "tags, scope, dates, number of reads and digest of the consent are as the file says; the chain has them, and was not asked",
+        );
+    }
     let at = Timestamp(said.time);
-    lines.line(
+    terms.line(
+        lines,
         "time",
         grant.terms.from <= at && at < grant.terms.until,
         match grant.terms.from {
@@ -241,7 +321,7 @@ pub fn verify_proof(file: &ProofFile, authority: &Authorities) -> ProofReport {
             ),
         },
     );
-    check_reader(file, &grant, authority, lines);
+    check_reader(file, &grant, terms, authority, lines);
     report
 }
 
@@ -322,7 +402,7 @@ fn is_same(said: &ProvedReceipt, proven: &ProvenEvent) -> bool {
 }
 
 /// The words of the request: they give the salt that opens the tag on the chain, or are told as unchecked.
-fn check_reason(purpose: &ProvedPurpose, lines: &mut VerifyReport) {
+fn check_reason(purpose: &ProvedPurpose, terms: TermsFrom, lines: &mut VerifyReport) {
     let said = format!("«{}»", purpose.reason);
     let Some(salt) = &purpose.reason_salt else {
         let told = "as the file says; nothing in it binds the words to the consent, so anybody may have written them";
@@ -336,27 +416,34 @@ fn check_reason(purpose: &ProvedPurpose, lines: &mut VerifyReport) {
     } else {
         format!("{said} is not what the consent was given for")
     };
-    lines.line("reason", same, told);
+    terms.line(lines, "reason", same, told);
 }
 
 fn check_reader(
     file: &ProofFile,
     grant: &Grant,
+    terms: TermsFrom,
     authority: &Authorities,
     lines: &mut VerifyReport,
 ) {
     let reader = &file.reader;
     let Some(account) = &reader.account else {
-        let told = "a private reader: the name is the owner's word alone";
-        if grant.terms.binding.is_none() {
-            lines.unchecked("reader", told);
+        let is_bare = reader.salt.is_none()
+            && reader.signature.is_none()
+            && reader.credential.is_none()
+            && reader.rotations.is_empty();
+        let (holds, told) = if !grant.terms.binding.is_none() {
+            (false, "the consent names an account, and the file none")
+        } else if is_bare {
+            let told = "a private reader: whoever has the key of the pseudonym; the name is the owner's word alone, and not shown";
+            (true, told)
         } else {
-            lines.line(
-                "reader",
+            (
                 false,
-                "the consent names an account, and the file none",
-            );
-        }
+                "the file vouches for an account that it does not name",
+            )
+        };
+        terms.line(lines, READER, holds, told.to_owned());
         return;
     };
     let binding = binding_of(file, grant, account);
@@ -366,14 +453,16 @@ fn check_reader(
             && recover(&binding.digest(&domain), &binding.signature)
                 .is_ok_and(|signer| signer_of(binding.account, file) == Some(signer))
     });
-    lines.line(
-        "reader",
+    terms.line(
+        lines,
+        READER,
         bound,
         format!("the pseudonym is the account {account}'s own"),
     );
     let Some(jwt) = &reader.credential else {
-        let told = "not in the file, so the name is the owner's word: ask the authority who the account is";
-        lines.unchecked("credential", told);
+        let told = "not in the file, so the name in it is not proven and not shown: ask the authority who the account is, or for a file \
+                    with it";
+        lines.unchecked(CREDENTIAL, told);
         return;
     };
     match Credential::signed(jwt, authority) {
@@ -387,10 +476,10 @@ fn check_reader(
                 credential.name,
                 credential.profession
             );
-            lines.line("credential", same && valid, told);
+            lines.line(CREDENTIAL, same && valid, told);
         }
         Err(error) => {
-            lines.line("credential", false, error.to_string());
+            lines.line(CREDENTIAL, false, error.to_string());
         }
     }
 }
