@@ -386,6 +386,10 @@ pub struct Scope {
     /// import --class` gave, 1 to 63; `record show` tells a record's. The numbers have no meaning of their own.
     #[arg(long = "class", id = "classes", group = "which", value_parser = clap::value_parser!(u8).range(1..64))]
     pub classes: Vec<u8>,
+    /// Also what names another person than your other records: after a change of name, say. Without it, the agent says which.
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub other_person: bool,
     /// All records, those that come later too.
     #[arg(long, group = "which")]
     pub all: bool,

@@ -70,6 +70,8 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
     assert!(told.contains("record erase"), "{told}");
     let done = say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
     assert_eq!(done["retracted"], true);
+    // Its owner's home has not heard of it yet; the chain has.
+    refused(&two.patient, &give, code::REFUSED).await;
     // Said again it is done already.
     say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
     let list = say(&two.clinic, &["record", "list", "--written"]).await;
@@ -106,6 +108,19 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
             read.text
         );
     }
+    // It is given to nobody any more, whatever its owner says.
+    let told = refused(&two.patient, &give, code::REFUSED).await;
+    assert!(told.contains("taken back"), "{told}");
+    assert!(told.contains("record export"), "{told}");
+    let all = ["grant", "create", "--to", "reader", "--all"];
+    say(&two.patient, &all).await;
+    say(&two.patient, &["sync"]).await;
+    say(&reader, &["sync"]).await;
+    let held = say(&reader, &["grant", "list"]).await;
+    let all = held["held"].as_array().unwrap().iter();
+    let mut all = all.filter(|held| held["consent"]["scope"] == "all");
+    let all = all.next().unwrap();
+    assert_eq!(all["records"], serde_json::json!([]), "{all}");
     // Its owner erases it; nothing is left to take back.
     say(&two.patient, &["record", "erase", &record, "--yes"]).await;
 }
@@ -155,6 +170,23 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
         .await
         .unwrap();
     assert!(shown.text.contains(marked), "{}", shown.text);
+    // It is given to nobody without a word, alone or with others; nothing is signed before.
+    let create = ["grant", "create", "--to", "clinic"];
+    for scope in [["--record", wrong.as_str()].as_slice(), &["--all"]] {
+        let give = [&create, scope].concat();
+        let told = refused(&two.patient, &give, code::USAGE).await;
+        for part in [&wrong, "Otherhalf", "Nothing was given", "--other-person"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let grants = say(&two.patient, &["grant", "list"]).await;
+        let given = grants["given"].as_array().unwrap().iter();
+        assert_eq!(given.filter(|given| given["scope"] != "write").count(), 0);
+    }
+    let give = [create.as_slice(), &["--record", &right[0]]].concat();
+    say(&two.patient, &give).await;
+    let give = [create.as_slice(), &["--record", &wrong, "--other-person"]].concat();
+    let given = say(&two.patient, &give).await;
+    assert_eq!(text(&given, "/record"), wrong);
     // Nothing of whom it named outlives it.
     say(&two.patient, &["record", "erase", &wrong, "--yes"]).await;
     let list = try_say(&two.patient, &["record", "list"]).await.unwrap();

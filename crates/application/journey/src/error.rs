@@ -91,6 +91,14 @@ pub enum JourneyError {
         /// The record.
         record: RecordId,
     },
+    /// Its author took it back.
+    #[error(
+        "record {record} was taken back by its author and is not to be relied on, so it is given to nobody; what corrects it is a record of its own. Whoever must see what was wrong gets it from `medibloc record export`"
+    )]
+    Retracted {
+        /// The record.
+        record: RecordId,
+    },
     /// Something that a person wrote is longer than others take.
     #[error("the {what} has {bytes} bytes, at most {most} are taken; make it shorter")]
     TooLong {

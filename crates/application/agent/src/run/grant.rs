@@ -9,7 +9,7 @@ use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{find, name, revoke};
+use super::{find, name, retracted, revoke};
 use crate::answer::code;
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -132,6 +132,10 @@ pub(super) async fn approve(
 ) -> Result<Answer, Problem> {
     let name = &request.name;
     let asked = scope_of(party, scope)?;
+    if !scope.other_person {
+        // Before anything is signed or kept.
+        retracted::must_name_its_owner(party, asked)?;
+    }
     let Some(extent) = extent_of(asked) else {
         return approve_one(party, request, asked, until, haste).await;
     };

@@ -1,5 +1,6 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
+use medibloc_consent::Scope;
 use medibloc_journey::{Party, Subject};
 use medibloc_record::{AccountId, Draft};
 use serde_json::{Value, json};
@@ -89,6 +90,34 @@ pub(super) async fn must_be_one_person(
             subject(&about),
             &record.to_string()[..12],
             subject(other)
+        ),
+    ))
+}
+
+/// Refuses to give what names another person than the own other records; what its author took back is not given at all.
+pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Problem> {
+    let others = party.of_another_person()?;
+    let mut told = Vec::new();
+    for kept in party.records()? {
+        let is_given = match scope {
+            Scope::One(one) => one == kept.record(),
+            Scope::Classes(classes) => classes.contains(kept.anchor.class),
+            Scope::All => true,
+        };
+        if is_given && !kept.retracted && others.contains(&kept.record()) {
+            let whom = kept.subject.as_ref().map_or_else(String::new, subject);
+            told.push(format!("record {} names {whom}", kept.record()));
+        }
+    }
+    if told.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "{}: another person than your other records name. Nothing was given. If it is not yours, tell its author, who can take it \
+             back, and erase it; `--other-person` gives it all the same, after a change of name, say",
+            told.join("; ")
         ),
     ))
 }

@@ -69,6 +69,7 @@ impl Party {
         records.retain(|kept| {
             kept.anchor.owner == given.own
                 && kept.is_accepted()
+                && !kept.retracted
                 && is_in(grant.terms.scope, kept)
                 && kept.fits(
                     given.artefact.sensitivity,

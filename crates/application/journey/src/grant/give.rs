@@ -71,9 +71,14 @@ impl Party {
         self.give(&own, &contact, reader, &offer, &[kept]).await
     }
 
-    /// A record that is accepted, or is when its planned acceptance has gone.
+    /// A record that is accepted, or is when its planned acceptance has gone, and that its author did not take back.
     async fn to_be_given(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
         let kept = self.standing_on_chain(record).await?;
+        let facts = self.ports.facts.record(record).await?;
+        // Whoever is given it relies on it, and a consent says nothing against that.
+        if kept.retracted || facts.is_some_and(|facts| facts.retracted) {
+            return Err(JourneyError::Retracted { record });
+        }
         match &kept.standing {
             Standing::NotAccepted { because } => Err(JourneyError::Untrusted {
                 what: "record",
@@ -83,7 +88,6 @@ impl Party {
             }),
             Standing::Checked if self.errand(&accept_key(record))?.is_none() => {
                 // Its acceptance went out, here or on another device, and no sync has seen the event yet.
-                let facts = self.ports.facts.record(record).await?;
                 match facts.is_some_and(|facts| facts.accepted) {
                     true => Ok(kept),
                     false => Err(JourneyError::Waits { record }),

@@ -177,7 +177,7 @@ impl Party {
         }))
     }
 
-    /// Accepted records of an own address that an offer covers.
+    /// Accepted records of an own address that an offer covers, without what their authors took back.
     fn deliverable(
         &self,
         own: &OwnAddress,
@@ -188,6 +188,7 @@ impl Party {
         records.retain(|kept| {
             kept.anchor.owner == own.id()
                 && kept.is_accepted()
+                && !kept.retracted
                 && is_in(offer.scope, kept)
                 && kept.fits(
                     offer.sensitivity,
