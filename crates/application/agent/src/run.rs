@@ -167,6 +167,10 @@ pub fn told(report: &SyncReport) -> Answer {
         let told = format!("{count} grants that no pairing explains; they are looked at in turn");
         tell("of strangers", &mut std::iter::once(told));
     }
+    tell(
+        "waits for a newer deployment.json",
+        &mut report.waiting.iter().cloned(),
+    );
     tell("given up", &mut grouped(&report.given_up).into_iter());
     tell("later", &mut grouped(&report.later).into_iter());
     let value = json!({
@@ -174,10 +178,10 @@ pub fn told(report: &SyncReport) -> Answer {
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
-        "declined": report.declined, "done": report.done, "strangers": report.strangers,
+        "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
         "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
-    let open = report.later.len() + report.missed.len();
+    let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };
     Answer::new(value, lines.join("\n")).with_code(code)
 }

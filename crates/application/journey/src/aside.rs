@@ -14,6 +14,7 @@ use crate::pairing::Offered;
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::read::{KeptCopy, KeptReceipt};
+use crate::waiting::Waiting;
 use crate::write::WriteJob;
 use crate::{
     GivenGrant, HeldGrant, Invitation, JourneyError, KeptRecord, OwnAddress, Party, PendingRequest,
@@ -90,6 +91,7 @@ impl Party {
         self.rows::<DeletionStatement>(table::STATEMENTS)?;
         self.rows::<Errand>(table::ERRANDS)?;
         self.rows::<Outgoing>(table::LETTERS)?;
+        self.rows::<Waiting>(table::WAITING)?;
         self.rows::<Offered>(table::OFFERED)?;
         self.rows::<Delivery>(table::DELIVERIES)?;
         self.rows::<Plan>(table::PLANS)?;

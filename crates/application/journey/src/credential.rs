@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::authorities::Authorities;
 use crate::ports::Change;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Lacks, Party};
 
 /// Where the own credential is kept: among the rows that the agent keeps for itself.
 const TABLE: &str = "agent";
@@ -77,10 +77,19 @@ impl Credential {
         jwt: &str,
         authorities: &Authorities,
     ) -> Result<(Self, Address), JourneyError> {
-        let bad = |why: &str| JourneyError::Untrusted {
-            what: "credential",
-            why: why.into(),
-        };
+        let (credential, signers) = Self::read(jwt)?;
+        let mut signers = signers.into_iter().flatten();
+        match signers.find(|signer| authorities.vouches(*signer, credential.from)) {
+            Some(signer) => Ok((credential, signer)),
+            None => Err(bad(
+                "it is not signed by this deployment's authority, nor by one of before that deployment.json lists \
+                 (`authorities`) for its time; get the newest deployment.json from the operator",
+            )),
+        }
+    }
+
+    /// What a JWT says, and the two addresses of which one may have signed it; whoever that is, nothing of it is true by this.
+    fn read(jwt: &str) -> Result<(Self, [Option<Address>; 2]), JourneyError> {
         let mut pieces = jwt.split('.');
         let (Some(header), Some(body), Some(signature), None) =
             (pieces.next(), pieces.next(), pieces.next(), pieces.next())
@@ -108,13 +117,6 @@ impl Credential {
         let value: Value =
             serde_json::from_slice(&decode(body)?).map_err(|_| bad("its body is not JSON"))?;
         let from = Timestamp(value["nbf"].as_u64().ok_or_else(|| bad("it has no nbf"))?);
-        let mut signers = signers.into_iter().flatten();
-        let Some(signer) = signers.find(|signer| authorities.vouches(*signer, from)) else {
-            return Err(bad(
-                "it is not signed by this deployment's authority, nor by one of before that deployment.json lists \
-                 (`authorities`) for its time; get the newest deployment.json from the operator",
-            ));
-        };
         let subject = &value["vc"]["credentialSubject"];
         let text = |value: &Value, what: &str| {
             value
@@ -135,7 +137,14 @@ impl Credential {
             from,
             until: Timestamp(value["exp"].as_u64().ok_or_else(|| bad("it has no exp"))?),
         };
-        Ok((credential, signer))
+        Ok((credential, signers))
+    }
+}
+
+fn bad(why: &str) -> JourneyError {
+    JourneyError::Untrusted {
+        what: "credential",
+        why: why.into(),
     }
 }
 
@@ -241,7 +250,19 @@ impl Party {
         account: AccountId,
         jwt: &str,
     ) -> Result<Credential, JourneyError> {
-        let credential = Credential::parse(jwt, &self.ports.authority)?;
+        let credential = match Credential::parse(jwt, &self.ports.authority) {
+            Ok(credential) => credential,
+            Err(error) => {
+                // Only the chain's own accreditor has a digest named there: then it is the file that is old.
+                let is_of = Credential::read(jwt).is_ok_and(|(read, _)| read.account == account);
+                let digest = Digest::of(jwt.as_bytes());
+                if is_of && self.named_on_chain(account).await? == Some(digest) {
+                    let (what, lacks) = ("credential", Lacks::Authority(jwt.to_owned()));
+                    return Err(JourneyError::Outdated { what, lacks });
+                }
+                return Err(error);
+            }
+        };
         let bad = |why: String| JourneyError::Untrusted {
             what: "credential",
             why,

@@ -10,6 +10,7 @@ use medibloc_store::StoreError;
 
 use crate::moment::Moment;
 use crate::ports::PortError;
+use crate::waiting::{GET_THE_NEWEST, Lacks};
 
 /// Why a step did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,16 @@ pub enum JourneyError {
     BeingErased {
         /// The record.
         record: RecordId,
+    },
+    /// This home's deployment file is too old for it, or it is of no deployment at all.
+    #[error(
+        "the {what} cannot be taken: {lacks}; {GET_THE_NEWEST}, or ask the other side to use what your file has"
+    )]
+    Outdated {
+        /// What.
+        what: &'static str,
+        /// What the file does not have.
+        lacks: Lacks,
     },
     /// Its author took it back.
     #[error(

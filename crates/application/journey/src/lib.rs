@@ -123,6 +123,7 @@ mod tombstone;
 mod unopened;
 mod verify;
 mod views;
+mod waiting;
 mod wipe;
 mod write;
 
@@ -167,4 +168,5 @@ pub use views::{
     ContactView, GrantState, GrantView, InvitationView, JobView, PartView, RecordView, RequestView,
     StatusView,
 };
+pub use waiting::Lacks;
 pub use write::{SentRecord, WriteOptions, Written};

@@ -14,7 +14,7 @@ use crate::accept::{is_missing, is_temporary};
 use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{JourneyError, Lacks, Party, SyncReport};
 
 /// An event that waits to be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub(crate) struct Missed {
     /// When it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    /// What this home's deployment file does not have; it is tried again when it has that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lacks: Option<Lacks>,
 }
 
 /// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else.
@@ -120,6 +123,18 @@ impl Missed {
             "{what} (block {}) is not taken yet, tried {} times: {}",
             self.at.block, self.turn.tries, self.because
         )
+    }
+}
+
+/// Whether an event can be taken when others answer, an object is there, or this home has a newer deployment file.
+fn may_pass(error: &JourneyError) -> bool {
+    is_temporary(error) || is_missing(error) || matches!(error, JourneyError::Outdated { .. })
+}
+
+fn lacks(error: &JourneyError) -> Option<Lacks> {
+    match error {
+        JourneyError::Outdated { lacks, .. } => Some(lacks.clone()),
+        _ => None,
     }
 }
 
@@ -244,9 +259,10 @@ impl Party {
         error: &JourneyError,
     ) -> Option<Missed> {
         let now = self.ports.clock.now();
-        (is_temporary(error) || is_missing(error)).then(|| Missed {
+        may_pass(error).then(|| Missed {
             turn: Turn::default().failed(now),
             because: error.to_string(),
+            lacks: lacks(error),
             ..self.not_looked_at(at, event)
         })
     }
@@ -259,6 +275,7 @@ impl Party {
             turn: Turn::default(),
             because: "it is one of many of unknown givers, which are looked at in turn".into(),
             since: Some(self.ports.clock.now()),
+            lacks: None,
         }
     }
 
@@ -283,10 +300,15 @@ impl Party {
         for mut missed in in_turn(rows, |missed| self.cause(&missed.event)) {
             let explained = self.explained(own, &missed.event)?;
             let failed = failures.entry(self.cause(&missed.event)).or_default();
-            if !missed.turn.is_due(now)
-                || *failed >= FAILURES_A_SYNC
-                || self.is_put_off(own, &missed.event)?
-            {
+            let is_due = match &missed.lacks {
+                None => missed.turn.is_due(now),
+                Some(lacks) => self.has_by_now(lacks),
+            };
+            if missed.lacks.is_some() && !is_due && self.is_over(own, &missed.event).await? {
+                self.drop_missed(&missed)?;
+                continue;
+            }
+            if !is_due || *failed >= FAILURES_A_SYNC || self.is_put_off(own, &missed.event)? {
                 match explained {
                     Explained::Yes => report.missed.push(missed.told()),
                     Explained::NotYet => report.unexplained += 1,
@@ -303,10 +325,11 @@ impl Party {
             match taken {
                 Ok(()) => self.drop_missed(&missed)?,
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
-                Err(error) if is_temporary(&error) || is_missing(&error) => {
+                Err(error) if may_pass(&error) => {
                     *failed += 1;
                     missed.turn = missed.turn.failed(now);
                     missed.because = error.to_string();
+                    missed.lacks = lacks(&error);
                     let since = *missed.since.get_or_insert(now);
                     let is_old = now.since(since) >= EXPIRY.0 && missed.turn.tries >= EXPIRY.1;
                     if explained == Explained::NotYet && is_old {

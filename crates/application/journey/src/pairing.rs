@@ -17,7 +17,7 @@ use crate::mail::{Message, Opened, WhyDeclined};
 use crate::outbox::letter_row;
 use crate::party::{AddressUse, OwnAddress, change, table, used};
 use crate::ports::Change;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Lacks, Party};
 
 mod invitation;
 mod readers;
@@ -249,11 +249,9 @@ impl Party {
         if self.ports.network.is_listed(url) {
             return Ok(());
         }
-        Err(JourneyError::Untrusted {
+        Err(JourneyError::Outdated {
             what,
-            why: format!(
-                "its node {url} is not one of this deployment's; ask the operator, or the other side to use a listed node"
-            ),
+            lacks: Lacks::Node(url.to_owned()),
         })
     }
 

@@ -46,6 +46,8 @@ pub(crate) mod table {
     pub(crate) const ERRANDS: &str = "errands";
     pub(crate) const LETTERS: &str = "letters";
     pub(crate) const SEEN: &str = "seen-letters";
+    /// Letters for which this home's deployment file is too old.
+    pub(crate) const WAITING: &str = "waiting-letters";
     pub(crate) const RESERVED: &str = "reserved-addresses";
     pub(crate) const OFFERED: &str = "offered-readers";
     pub(crate) const DELIVERIES: &str = "deliveries";

@@ -16,7 +16,8 @@ use crate::mail::{AccessRequest, Message, Opened};
 use crate::outbox::letter_row;
 use crate::pairing::{Contact, Patron};
 use crate::party::{OwnAddress, change, table};
-use crate::ports::{Change, PortError};
+use crate::ports::{Change, Letter, PortError};
+use crate::sync::or_later;
 use crate::{Invitation, JourneyError, Party, SyncReport};
 
 /// How often a mailbox is asked again by one sync, as long as strangers' letters come.
@@ -31,6 +32,17 @@ const MOST_REQUESTS: usize = 16;
 /// Addresses of one contact that are kept for grants to come; it can send more when these are used.
 const MOST_UNUSED: usize = 64;
 
+/// What became of a letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Took {
+    /// It is dealt with.
+    Done,
+    /// It stays in the mailbox, and is tried again.
+    Later,
+    /// It has left the mailbox, and waits here for a newer deployment file as far as there is room.
+    Waits,
+}
+
 impl Party {
     /// Fetches the mailboxes of all own addresses.
     pub(crate) async fn sync_mail(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
@@ -44,6 +56,8 @@ impl Party {
         if self.ports.facts.account(account.id()).await?.is_some() {
             own.push(account);
         }
+        let done = self.resume_waiting(report).await;
+        or_later(done, report)?;
         let mut doors = self.doors()?;
         for own in own {
             let door = doors.of(own.id());
@@ -86,7 +100,7 @@ impl Party {
                     continue;
                 }
                 match caught("letter", self.open_letter(own, &letter)).await {
-                    Ok(letter) => opened.push(letter),
+                    Ok(open) => opened.push((open, letter)),
                     Err(error) if is_temporary(&error) => report.later.push(error.to_string()),
                     Err(error) => {
                         report.later.push(error.to_string());
@@ -95,12 +109,12 @@ impl Party {
                 }
             }
             // A card first: what else its sender says is understood only after it.
-            opened.sort_by_key(|letter| !matches!(letter.message, Message::Card(_)));
+            opened.sort_by_key(|(open, _)| !matches!(open.message, Message::Card(_)));
             for letter in opened {
-                let id = letter.id;
-                match self.take_letter(own, letter, report).await {
-                    Ok(true) => done.push(id),
-                    Ok(false) => {}
+                let id = letter.0.id;
+                match self.take_letter(own, (&letter.0, &letter.1), report).await {
+                    Ok(Took::Done | Took::Waits) => done.push(id),
+                    Ok(Took::Later) => {}
                     Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                     Err(error) => report.later.push(error.to_string()),
                 }
@@ -115,20 +129,39 @@ impl Party {
         Ok(())
     }
 
-    /// Whether the letter is dealt with.
+    /// A letter that waited for a newer deployment file.
+    pub(crate) async fn take_again(
+        &self,
+        own: &OwnAddress,
+        letter: &Letter,
+        report: &mut SyncReport,
+    ) -> Result<Took, JourneyError> {
+        match caught("letter", self.open_letter(own, letter)).await {
+            Ok(opened) => self.take_letter(own, (&opened, letter), report).await,
+            Err(error) => {
+                report.later.push(error.to_string());
+                Ok(if is_temporary(&error) {
+                    Took::Later
+                } else {
+                    Took::Done
+                })
+            }
+        }
+    }
+
     async fn take_letter(
         &self,
         own: &OwnAddress,
-        letter: Opened,
+        (letter, sealed): (&Opened, &Letter),
         report: &mut SyncReport,
-    ) -> Result<bool, JourneyError> {
+    ) -> Result<Took, JourneyError> {
         if self.ports.vault.get(table::SEEN, &letter.id)?.is_some() {
-            for key in answer_keys(&letter) {
+            for key in answer_keys(letter) {
                 if let Some(answer) = self.outgoing(&key)? {
                     self.post(answer).await?;
                 }
             }
-            return Ok(true);
+            return Ok(Took::Done);
         }
         let waits = !matches!(letter.message, Message::Card(_))
             && self
@@ -138,9 +171,9 @@ impl Party {
             report
                 .later
                 .push("a letter of who was invited waits for the contact card".into());
-            return Ok(false);
+            return Ok(Took::Later);
         }
-        match caught("letter", self.effect_of(own, &letter, report)).await {
+        match caught("letter", self.effect_of(own, letter, report)).await {
             Ok(mut changes) => {
                 changes.push(change(table::SEEN, &letter.id, &true));
                 self.ports.vault.apply(changes)?;
@@ -148,11 +181,15 @@ impl Party {
             }
             Err(error) if is_temporary(&error) => {
                 report.later.push(error.to_string());
-                return Ok(false);
+                return Ok(Took::Later);
+            }
+            Err(JourneyError::Outdated { lacks, .. }) => {
+                self.keep_waiting(own, (letter, sealed), lacks, report)?;
+                return Ok(Took::Waits);
             }
             Err(error) => report.later.push(error.to_string()),
         }
-        Ok(true)
+        Ok(Took::Done)
     }
 
     async fn effect_of(
@@ -338,16 +375,14 @@ impl Party {
         let Some(pairing) = artefact.pairing.as_ref() else {
             return Err(stranger("the grant"));
         };
-        self.is_listed("grant", &artefact.owner_node)?;
         let owner = artefact.paired;
         if let Ok(patron) = self.patron(owner) {
             // Both tokens are of one key, or the other side shows what it was not given.
-            let same = patron.pairing.as_ref().map(Pairing::key) == Some(pairing.key());
-            return if same {
-                Ok(None)
-            } else {
-                Err(stranger("the grant"))
-            };
+            if patron.pairing.as_ref().map(Pairing::key) != Some(pairing.key()) {
+                return Err(stranger("the grant"));
+            }
+            self.is_listed("grant", &artefact.owner_node)?;
+            return Ok(None);
         }
         let (key, token) = (pairing.key(), pairing.token().into_array());
         let inviter = owner.first_address();
@@ -356,6 +391,7 @@ impl Party {
         {
             return Err(stranger("the grant"));
         }
+        self.is_listed("grant", &artefact.owner_node)?;
         let patron = Patron {
             owner,
             sealing_key: self.key_of(owner).await?,

@@ -79,6 +79,8 @@ pub struct SyncReport {
     pub done: Vec<String>,
     /// What could not be done now and is done by the next sync.
     pub later: Vec<String>,
+    /// Letters for which this home's deployment file is too old: whose, since when, and what to do.
+    pub waiting: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -87,7 +89,10 @@ pub(crate) struct Cursor {
 }
 
 /// A fault of the vault ends a sync; anything else is told and done later.
-fn or_later(done: Result<(), JourneyError>, report: &mut SyncReport) -> Result<(), JourneyError> {
+pub(crate) fn or_later(
+    done: Result<(), JourneyError>,
+    report: &mut SyncReport,
+) -> Result<(), JourneyError> {
     match done {
         Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
         Err(error) => {

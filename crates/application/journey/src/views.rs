@@ -465,6 +465,11 @@ impl Party {
                 });
             }
         }
+        for waiting in self.waiting_letters()? {
+            let what = "take a letter under a newer deployment.json".into();
+            let reason = Some(waiting);
+            jobs.push(JobView { what, reason });
+        }
         let mut looks: Vec<Look> = self.rows(table::LOOKS)?;
         looks.retain(|look| look.because.is_none());
         if !looks.is_empty() {
