@@ -5,7 +5,10 @@
 mod two;
 
 use medibloc_agent::answer::code;
+use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_record::Role;
 use two::{Two, refused, say, text, try_say};
 
 /// It was told that nobody read anything, and had no proof of what it had been cleared for.
@@ -155,4 +158,89 @@ async fn a_missing_file_is_no_broken_invitation() {
             "{told}"
         );
     }
+}
+
+/// It knew nothing of what it had written, so could not take back what it had filed under the wrong person.
+#[tokio::test]
+async fn a_home_that_was_restored_lists_and_takes_back_what_it_wrote_before() {
+    let world = World::new(254);
+    let two = Two::new(&world).await;
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &write).await;
+    let mut written = Vec::new();
+    for _ in 0..3 {
+        let file = two.document();
+        let import = ["record", "import", &file, "--for", &two.owner];
+        written.push(text(&say(&two.clinic, &import).await, "/record"));
+    }
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["record", "erase", &written[2], "--yes"]).await;
+    // The home is lost; the phrase is not.
+    let phrase = Phrase::generate(&mut SeededEntropy::new(2), Language::English);
+    let restored = Party::restore(&phrase, Role::Provider, world.ports()).await;
+    let (restored, report) = restored.unwrap();
+    assert!(report.sync.acts.is_empty(), "{report:?}");
+
+    let list = try_say(&restored, &["record", "list", "--written"]).await;
+    let list = list.unwrap();
+    let rows = list.value.as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{}", list.text);
+    let row = |id: &str| rows.iter().find(|row| row["record"] == *id).unwrap();
+    for id in &written[..2] {
+        let row = row(id);
+        assert_eq!(text(row, "/owner"), two.owner);
+        assert_eq!(text(row, "/state"), "accepted");
+        assert!(text(row, "/at").starts_with("20"), "{row}");
+        assert_eq!(row["title"], serde_json::Value::Null);
+    }
+    assert_eq!(text(row(&written[2]), "/state"), "erased");
+    let unknown = list.text.matches("title not known in this home").count();
+    assert_eq!(unknown, 2, "{}", list.text);
+    let shown = try_say(&restored, &["record", "show", &written[0][..12]]).await;
+    let shown = shown.unwrap().text;
+    assert!(shown.contains("title not known in this home"), "{shown}");
+    assert!(shown.contains("accepted"), "{shown}");
+    // Read from the beginning once more, it is the same.
+    let again = Party::restore(&phrase, Role::Provider, restored.ports().clone()).await;
+    let (restored, _) = again.unwrap();
+    let same = say(&restored, &["record", "list", "--written"]).await;
+    assert_eq!(same, list.value);
+
+    let told = refused(&restored, &["record", "retract", &written[0]], code::USAGE).await;
+    assert!(told.contains("title not known in this home"), "{told}");
+    say(&restored, &["record", "retract", &written[0], "--yes"]).await;
+    let list = say(&restored, &["record", "list", "--written"]).await;
+    let list = list.as_array().unwrap().iter();
+    let back = list.filter(|row| row["state"] == "taken back by you");
+    assert_eq!(
+        back.map(|row| text(row, "/record")).collect::<Vec<_>>(),
+        written[..1]
+    );
+    let synced = say(&two.patient, &["sync"]).await;
+    assert_eq!(text(&synced, "/retracted/0"), written[0]);
+    let shown = try_say(&two.patient, &["record", "show", &written[0]]).await;
+    let shown = shown.unwrap().text;
+    assert!(shown.contains("its author took it back"), "{shown}");
+    // What it wrote before is corrected, too; what the owner erases is gone.
+    let file = two.document();
+    say(&restored, &["sync"]).await;
+    let amend = [
+        "record",
+        "import",
+        &file,
+        "--for",
+        &two.owner,
+        "--amends",
+        &written[1],
+    ];
+    let better = text(&say(&restored, &amend).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let shown = say(&two.patient, &["record", "show", &better]).await;
+    assert_eq!(text(&shown, "/amends"), written[1]);
+    say(&two.patient, &["record", "erase", &written[1], "--yes"]).await;
+    say(&restored, &["sync"]).await;
+    let list = say(&restored, &["record", "list", "--written"]).await;
+    let list = list.as_array().unwrap().iter();
+    let gone = list.filter(|row| row["state"] == "erased");
+    assert_eq!(gone.count(), 2);
 }

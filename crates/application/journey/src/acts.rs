@@ -309,6 +309,9 @@ impl Party {
                 anchor = self.row::<WriteJob>(table, key)?.map(|job| job.anchor);
             }
         }
+        if anchor.is_none() {
+            anchor = self.row(table::WRITTEN_ELSEWHERE, key)?;
+        }
         if let Some(anchor) = anchor {
             return Ok(Some((anchor.owner, anchor.author)));
         }

@@ -59,6 +59,9 @@ impl Party {
                 anchor = job.map(|job| job.anchor);
             }
         }
+        if anchor.is_none() {
+            anchor = self.authored_anchor(record)?;
+        }
         anchor.ok_or_else(|| JourneyError::Unknown {
             what: format!("record {record}"),
             hint: "only who wrote it, or owns it, corrects it from here",

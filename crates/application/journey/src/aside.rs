@@ -1,6 +1,6 @@
 //! Rows that cannot be read are set aside with the reason: they are told, kept as they were, and stop nothing.
 
-use medibloc_consent::{DeletionStatement, WriteGrant};
+use medibloc_consent::{AnchorFields, DeletionStatement, WriteGrant};
 use medibloc_dag::{DagError, cbor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -85,6 +85,7 @@ impl Party {
         self.rows::<HeldGrant>(table::SHARED_GRANTS)?;
         self.rows::<WriteGrant>(table::MAY_WRITE)?;
         self.rows::<WriteJob>(table::WRITTEN)?;
+        self.rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)?;
         self.rows::<WriteJob>(table::JOBS)?;
         self.rows::<KeptCopy>(table::READS)?;
         self.rows::<KeptReceipt>(table::RECEIPTS)?;

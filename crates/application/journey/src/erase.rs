@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::DeletionStatement;
+use medibloc_consent::{AnchorFields, DeletionStatement};
 use medibloc_keys::recover;
 use medibloc_ledger::{Call, Outcome};
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
@@ -238,6 +238,12 @@ impl Party {
                 roots.extend(job.blocks.iter().copied());
                 changes.push(delete(jobs));
             }
+        }
+        let elsewhere: Option<AnchorFields> = self.row(table::WRITTEN_ELSEWHERE, id)?;
+        if let Some(anchor) = elsewhere {
+            is_here = true;
+            owner = Some(anchor.owner);
+            changes.push(delete(table::WRITTEN_ELSEWHERE));
         }
         if let Some(copy) = self.row::<KeptCopy>(table::READS, id)? {
             is_here = true;

@@ -38,6 +38,8 @@ pub(crate) mod table {
     pub(crate) const GRANTS: &str = "grants";
     pub(crate) const WRITE_GRANTS: &str = "write-grants";
     pub(crate) const WRITTEN: &str = "written";
+    /// What own accounts anchored for others from another home of this phrase, before a restore, say.
+    pub(crate) const WRITTEN_ELSEWHERE: &str = "written-elsewhere";
     pub(crate) const SHARED_GRANTS: &str = "held-grants";
     pub(crate) const JOBS: &str = "jobs";
     pub(crate) const READS: &str = "reads";

@@ -1,12 +1,11 @@
 //! Taking back a record that was written for somebody (design 03, `Records.retract`): its author says on the chain that it is not to be
 //! relied on. It stays its owner's, who alone can erase it.
 
+use medibloc_consent::AnchorFields;
 use medibloc_ledger::{Call, Event};
 use medibloc_record::RecordId;
 
 use crate::errand::{Luggage, errand_key};
-use crate::party::table;
-use crate::write::WriteJob;
 use crate::{Haste, JourneyError, Party, SyncReport};
 
 impl Party {
@@ -16,7 +15,7 @@ impl Party {
     /// If it was not written here for somebody or is not on the chain yet, or the contracts refuse. If nobody carries the call,
     /// it is kept and `sync` goes on with it.
     pub async fn retract(&self, record: RecordId) -> Result<(), JourneyError> {
-        let job = self.written_for_somebody(record)?;
+        let anchor = self.written_for_somebody(record)?;
         let key = errand_key("retract", &[record.as_bytes()]);
         if self.errand(&key)?.is_some() {
             return self.finish(&key).await;
@@ -26,7 +25,7 @@ impl Party {
             return Ok(());
         }
         let what = format!("taking back record {record}");
-        let (own, call) = (job.anchor.author, Call::Retract(job.anchor));
+        let (own, call) = (anchor.author, Call::Retract(anchor));
         let done = self.begin(key, what, own, call, Luggage::default());
         done.await.map(drop)
     }
@@ -36,18 +35,14 @@ impl Party {
     /// # Errors
     /// If it was not written here for somebody, or the vault fails.
     pub fn haste_of_retracting(&self, record: RecordId) -> Result<Vec<Haste>, JourneyError> {
-        self.haste_of_acting(&[self.written_for_somebody(record)?.anchor.author])
+        self.haste_of_acting(&[self.written_for_somebody(record)?.author])
     }
 
-    fn written_for_somebody(&self, record: RecordId) -> Result<WriteJob, JourneyError> {
+    fn written_for_somebody(&self, record: RecordId) -> Result<AnchorFields, JourneyError> {
         let hint = "`medibloc record list --written` shows what was written here for others and is on the chain";
         let what = || format!("record {record}, written here for somebody and sent");
-        let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
-        let job = match job {
-            Some(job) => Some(job),
-            None => self.row(table::JOBS, record.as_bytes())?,
-        };
-        job.filter(|job| job.anchored && job.anchor.author != job.anchor.owner)
+        self.authored_anchor(record)?
+            .filter(|anchor| anchor.author != anchor.owner)
             .ok_or_else(|| JourneyError::Unknown { what: what(), hint })
     }
 

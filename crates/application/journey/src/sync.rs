@@ -300,6 +300,7 @@ impl Party {
                 continue;
             };
             let record = anchor.record_id();
+            rows.extend(self.written_elsewhere(own, anchor)?);
             if !own.contains_key(&anchor.owner) {
                 continue;
             }
@@ -573,6 +574,7 @@ impl Party {
             table::LOOKS,
             table::JOBS,
             table::WRITTEN,
+            table::WRITTEN_ELSEWHERE,
             table::READS,
             table::ERASED,
         ] {

@@ -5,8 +5,8 @@ use medibloc_journey::{Party, Subject};
 use medibloc_record::{AccountId, Draft};
 use serde_json::{Value, json};
 
-use super::find;
 use super::name::{self, Known, Use};
+use super::{find, written};
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -33,8 +33,8 @@ pub(super) async fn retract(
     };
     let id = view.record;
     let what = format!(
-        "record {id} («{}», written for {})",
-        find::told(view.title.as_deref().unwrap_or("untitled")),
+        "record {id} ({}, written for {})",
+        written::title(&view),
         view.owner
     );
     let shown = party.haste_of_retracting(id)?;

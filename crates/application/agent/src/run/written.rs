@@ -1,4 +1,5 @@
-//! `medibloc record list --written`: what was written here for others, and what became of it by the chain.
+//! `medibloc record list --written`: what was written for others, also from a home before this one, and what became of it by
+//! the chain.
 
 use medibloc_journey::{Party, WrittenView};
 use medibloc_ledger::{LedgerError, RecordFacts};
@@ -69,9 +70,12 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
             view.owner,
             state(view, facts, None)
         ),
-        format!("«{}»", view.title.as_deref().unwrap_or("untitled")),
-        format!("{} keepers hold a share", view.acknowledged),
+        title(view),
     ];
+    lines.extend(
+        view.acknowledged
+            .map(|held| format!("{held} keepers hold a share")),
+    );
     if let Some(facts) = facts {
         lines.push(format!("on the chain {}", find::moment(facts.anchored_at)));
     }
@@ -80,6 +84,14 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
     lines.extend(by.map(|by| format!("it was corrected here by record {by}")));
     lines.extend(view.problem.clone());
     Ok(Answer::new(value(view, facts, None), lines.join("\n")))
+}
+
+/// Its title in quotes; that of what another home wrote is in that home alone.
+pub(super) fn title(view: &WrittenView) -> String {
+    match (&view.title, view.acknowledged) {
+        (None, None) => "title not known in this home".into(),
+        (title, _) => format!("«{}»", find::told(title.as_deref().unwrap_or("untitled"))),
+    }
 }
 
 const fn state(
@@ -107,7 +119,7 @@ fn line(view: &WrittenView, facts: Option<RecordFacts>, silent: Option<&LedgerEr
         "{}  {}  {}  for {}  {}{corrected}",
         &view.record.to_string()[..12],
         facts.map_or_else(|| "-".to_owned(), |facts| find::moment(facts.anchored_at)),
-        find::told(view.title.as_deref().unwrap_or("untitled")),
+        title(view),
         view.owner,
         state(view, facts, silent),
     )
