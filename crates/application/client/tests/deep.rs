@@ -215,4 +215,16 @@ async fn everything_beyond_the_walk_holds_over_http_on_the_embedded_chain() {
         states
     };
     assert_eq!(states(ours.unwrap()), states(theirs.unwrap()));
+
+    // The author's home is restored, too: it knows what it wrote, and takes one back.
+    let (hospital, _) = Party::restore(&phrase(2), Role::Provider, world.ports())
+        .await
+        .unwrap();
+    let written = hospital.written_views().unwrap().into_iter();
+    let written: Vec<_> = written.map(|view| (view.record, view.owner)).collect();
+    let mut before = vec![(first, owner), (third, owner)];
+    before.sort_unstable();
+    assert_eq!(written, before, "the second was erased");
+    hospital.retract(third).await.unwrap();
+    assert_eq!(patient.sync().await.unwrap().retracted, [third]);
 }
