@@ -72,6 +72,8 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
     assert_eq!(done["retracted"], true);
     // Its owner's home has not heard of it yet; the chain has.
     refused(&two.patient, &give, code::REFUSED).await;
+    let all = ["grant", "create", "--to", "reader", "--all"];
+    say(&two.patient, &all).await;
     // Said again it is done already.
     say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
     let list = say(&two.clinic, &["record", "list", "--written"]).await;
@@ -112,8 +114,6 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
     let told = refused(&two.patient, &give, code::REFUSED).await;
     assert!(told.contains("taken back"), "{told}");
     assert!(told.contains("record export"), "{told}");
-    let all = ["grant", "create", "--to", "reader", "--all"];
-    say(&two.patient, &all).await;
     say(&two.patient, &["sync"]).await;
     say(&reader, &["sync"]).await;
     let held = say(&reader, &["grant", "list"]).await;
@@ -223,7 +223,7 @@ async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
     let list = say(&two.patient, &["record", "list"]).await;
     assert_eq!(
         others(&list),
-        [wrong.clone()],
+        std::slice::from_ref(&wrong),
         "the one that stands is the patient's"
     );
 

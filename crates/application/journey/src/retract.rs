@@ -1,11 +1,15 @@
 //! Taking back a record that was written for somebody (design 03, `Records.retract`): its author says on the chain that it is not to be
 //! relied on. It stays its owner's, who alone can erase it.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::AnchorFields;
-use medibloc_ledger::{Call, Event};
+use medibloc_ledger::{Call, Event, EventRef};
 use medibloc_record::RecordId;
 
 use crate::errand::{Luggage, errand_key};
+use crate::party::table;
+use crate::sync::Cursor;
 use crate::{Haste, JourneyError, Party, SyncReport};
 
 impl Party {
@@ -46,19 +50,19 @@ impl Party {
             .ok_or_else(|| JourneyError::Unknown { what: what(), hint })
     }
 
+    /// Records that the chain says were taken back since the last sync took its events.
+    pub(crate) async fn taken_back_since(&self) -> Result<BTreeSet<RecordId>, JourneyError> {
+        let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        Ok(taken_back(&self.events_from(since.next).await?.0))
+    }
+
     /// Records of others that are held here and that their authors took back: who reads them must not rely on them.
     pub(crate) fn tell_retracted(
         &self,
-        events: &[(medibloc_ledger::EventRef, Event)],
+        events: &[(EventRef, Event)],
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
-        let retracted: std::collections::BTreeSet<RecordId> = events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::Retracted { record } => Some(*record),
-                _ => None,
-            })
-            .collect();
+        let retracted = taken_back(events);
         if retracted.is_empty() {
             return Ok(());
         }
@@ -71,4 +75,12 @@ impl Party {
         }
         Ok(())
     }
+}
+
+fn taken_back(events: &[(EventRef, Event)]) -> BTreeSet<RecordId> {
+    let of = |event: &Event| match event {
+        Event::Retracted { record } => Some(*record),
+        _ => None,
+    };
+    events.iter().filter_map(|(_, event)| of(event)).collect()
 }

@@ -139,6 +139,7 @@ impl Party {
             until: plan.until,
             spread: Some(self.ports.pace.spread(owning.len(), length)),
         };
+        let taken_back = self.taken_back_since().await?;
         let (mut done, mut settled) = (AllGranted::default(), 0usize);
         for own in owning {
             if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
@@ -152,7 +153,9 @@ impl Party {
                 done.waiting.push(own.id());
                 continue;
             };
-            let records = self.deliverable(&own, &offer, KEYS_IN_A_LIST)?;
+            let mut records = self.deliverable(&own, &offer)?;
+            records.retain(|kept| !taken_back.contains(&kept.record()));
+            records.truncate(KEYS_IN_A_LIST);
             let id = self.give(&own, &contact, reader, &offer, &records).await?;
             done.grants.push(id);
         }
@@ -182,7 +185,6 @@ impl Party {
         &self,
         own: &OwnAddress,
         offer: &Offer<'_>,
-        most: usize,
     ) -> Result<Vec<KeptRecord>, JourneyError> {
         let mut records = self.records()?;
         records.retain(|kept| {
@@ -196,9 +198,7 @@ impl Party {
                     offer.request.request.dates.as_ref(),
                 )
         });
-        let mut records = self.not_being_erased(records)?;
-        records.truncate(most);
-        Ok(records)
+        self.not_being_erased(records)
     }
 
     /// Own addresses under which records are or may come to be.

@@ -19,13 +19,10 @@ use crate::{Credential, JourneyError};
 
 /// The line of whose pseudonym read.
 const READER: &str = "reader";
-
 /// The line of who vouches for the reader's name.
 const CREDENTIAL: &str = "credential";
-
 /// The line of what only the chain can tell of a consent; gone when it was asked.
 const TERMS: &str = "terms";
-
 /// What is added to a line that rests on a consent's terms while the chain was not asked for them.
 const BY_FILE: &str = "by the consent's terms as the file says them";
 
