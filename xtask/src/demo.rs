@@ -285,6 +285,8 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
         "Bit Clinic",
         "--record",
         &records[0],
+        // As above: the samples are of different persons.
+        "--other-person",
         "--days",
         "7",
     ])?;
@@ -396,7 +398,8 @@ fn erase(
     reader.say(&["request", "create", reader_owner, "--reason", "once more"])?;
     patient.say(&["sync"])?;
     let approve = ["request", "approve", "Bit Clinic", "--record", record];
-    patient.say(&approve)?;
+    // The samples are of different persons.
+    patient.say(&[approve.as_slice(), &["--other-person"]].concat())?;
     reader.say(&["sync"])?;
     let copy = world.folder().join("bit-copy-2");
     reader.say(&["read", record, "--out", &copy.to_string_lossy()])?;
