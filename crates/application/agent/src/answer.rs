@@ -15,8 +15,8 @@ pub struct Answer {
     pub value: Value,
     /// For people.
     pub text: String,
-    /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, [`code::ERASED`], or [`code::UNREACHABLE`] if the
-    /// half of a proof that only the chain can give is missing.
+    /// Exit code: 0, [`code::PARTIAL`] if something of it is left to do, [`code::ERASED`], or [`code::UNREACHABLE`] if what
+    /// only the chain can say is missing: the half of a proof, or what is newer than the home's last block.
     #[serde(default)]
     pub code: u8,
     /// What goes to standard output in the text's place, because `--out -` asked for it.
@@ -155,7 +155,12 @@ impl From<JourneyError> for Problem {
             | JourneyError::Outdated { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
             // A relay that has no more of a day, or no coins, is one to ask later: the call is kept as it is.
-            JourneyError::Ledger(LedgerError::Unreachable { .. } | LedgerError::Limit { .. })
+            // A chain that was set back is not there either: the right one will be.
+            JourneyError::Ledger(
+                LedgerError::Unreachable { .. }
+                | LedgerError::Limit { .. }
+                | LedgerError::SetBack { .. },
+            )
             | JourneyError::TooFewKeepers { .. }
             | JourneyError::Port(PortError::Unreachable { .. } | PortError::Clock { .. }) => {
                 code::UNREACHABLE

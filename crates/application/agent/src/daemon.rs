@@ -11,7 +11,7 @@ mod web;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use medibloc_journey::{Party, SyncReport};
+use medibloc_journey::{Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
 use tokio::sync::Mutex;
 
@@ -231,6 +231,9 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                 for record in &report.erased {
                     tell(&format!("erased by its owner, and here: {record}"));
                 }
+                for (_, file) in &report.files_removed {
+                    tell(&format!("exported file removed: {file}"));
+                }
                 for (_, file) in &report.files_left {
                     tell(&format!("exported file stays: {file}"));
                 }
@@ -241,12 +244,12 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                     tell(&format!("not accepted: {record}: {because}"));
                 }
                 format!(
-                    "sync: {} new, {} accepted, {} not accepted, {} consents, {} letters, {} later",
+                    "sync: {} new, {} accepted, {} not accepted, {}, {}, {} later",
                     report.checked.len(),
                     report.accepted.len(),
                     report.not_accepted.len(),
-                    report.grants,
-                    report.letters,
+                    counted(report.grants, "consent"),
+                    counted(report.letters, "letter"),
                     report.later.len() + report.missed.len()
                 )
             }

@@ -32,7 +32,7 @@ pub(crate) fn delete(path: &Path, sha256: &Digest) -> FileFate {
             stays("it was changed since it was written; delete it yourself".into())
         }
         Ok(_) => match std::fs::remove_file(path) {
-            Ok(()) => FileFate::Gone,
+            Ok(()) => FileFate::Removed,
             Err(error) => stays(format!("it cannot be deleted: {error}; delete it yourself")),
         },
     }
@@ -61,7 +61,7 @@ mod tests {
         let digest = Digest::of(b"as written");
         assert_eq!(delete(&path, &digest), FileFate::Gone, "it never was");
         std::fs::write(&path, b"as written").unwrap();
-        assert_eq!(delete(&path, &digest), FileFate::Gone);
+        assert_eq!(delete(&path, &digest), FileFate::Removed);
         assert!(!path.exists());
         std::fs::write(&path, b"with a note").unwrap();
         let fate = delete(&path, &digest);

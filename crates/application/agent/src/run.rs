@@ -20,7 +20,7 @@ pub(crate) mod verify;
 mod who;
 mod written;
 
-use medibloc_journey::{Party, SyncReport};
+use medibloc_journey::{Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
@@ -114,11 +114,11 @@ pub fn told(report: &SyncReport) -> Answer {
         )
     });
     let mut lines = vec![format!(
-        "{new}{} accepted, {} not accepted, {} consents received, {} letters",
+        "{new}{} accepted, {} not accepted, {} received, {}",
         accepted.len(),
         refused.len(),
-        report.grants,
-        report.letters
+        counted(report.grants, "consent"),
+        counted(report.letters, "letter"),
     )];
     let mut tell = |begin: &str, told: &mut dyn Iterator<Item = String>| {
         lines.extend(told.map(|text| format!("{begin}: {text}")));
@@ -155,6 +155,9 @@ pub fn told(report: &SyncReport) -> Answer {
     let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
     tell("erased by its owner", &mut erased.iter().cloned());
     tell("told", &mut report.told.iter().cloned());
+    let removed = report.files_removed.iter().map(|(_, file)| file.clone());
+    let removed: Vec<String> = removed.collect();
+    tell("exported file removed", &mut removed.iter().cloned());
     let files: Vec<String> = report
         .files_left
         .iter()
@@ -164,7 +167,10 @@ pub fn told(report: &SyncReport) -> Answer {
     tell("not taken yet", &mut grouped(&report.missed).into_iter());
     if report.unexplained > 0 {
         let count = report.unexplained;
-        let told = format!("{count} grants that no pairing explains; they are looked at in turn");
+        let told = format!(
+            "{} that no pairing explains; looked at in turn",
+            counted(count, "grant")
+        );
         tell("of strangers", &mut std::iter::once(told));
     }
     tell(
@@ -179,7 +185,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "told": report.told, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
+        "erased": erased, "told": report.told, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };

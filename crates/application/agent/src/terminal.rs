@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
-use medibloc_journey::Party;
+use medibloc_journey::{Party, counted, counted_as};
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
 use medibloc_record::AccountId;
@@ -158,7 +158,9 @@ impl Input {
                 .map_err(|error| {
                     Problem::new(
                         code::INPUT,
-                        format!("no passphrase: {error}; use --passphrase-file"),
+                        format!(
+                            "no passphrase: there is no terminal to type it at ({error}); use --passphrase-file FILE"
+                        ),
                     )
                 })
         };
@@ -525,7 +527,16 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
                 format!("cannot read {}: {error}", file.display()),
             )
         })?),
-        None => rpassword::prompt_password("Phrase (24 words): ").map(Zeroizing::new)?,
+        None => rpassword::prompt_password("Phrase (24 words): ")
+            .map(Zeroizing::new)
+            .map_err(|error| {
+                Problem::new(
+                    code::INPUT,
+                    format!(
+                        "no phrase: there is no terminal to type it at ({error}); use --phrase-file FILE, which may be /dev/stdin"
+                    ),
+                )
+            })?,
     };
     let phrase =
         Phrase::parse(&text).map_err(|error| Problem::new(code::LOCKED, error.to_string()))?;
@@ -587,7 +598,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let mut party = Party::new(phrase.seed(), config.role.into(), ports);
     if let Some(busy) = busy.clone() {
         party = party.watched_by(std::sync::Arc::new(move |done, all| {
-            busy.set_message(format!("{done} of {all} records"));
+            busy.set_message(format!("{done} of {}", counted(all, "record")));
         }));
     }
     let restored = party.restored().await;
@@ -623,9 +634,9 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         "role": role,
     });
     let mut text = format!(
-        "{} addresses, {} consents, role {}\n{}",
-        report.addresses,
-        report.consents,
+        "{}, {}, role {}\n{}",
+        counted_as(report.addresses, "address", "addresses"),
+        counted(report.consents, "consent"),
         role.word(),
         told.text
     );
@@ -638,7 +649,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     }
     if early > 0 {
         text.push_str(&format!(
-            "\n{early} reads cannot be judged before all consents are here; `medibloc audit` tells then if one is not explained"
+            "\n{} cannot be judged before all consents are here; `medibloc audit` tells then if one is not explained",
+            counted(early, "read")
         ));
     }
     let code = match report.open() {

@@ -67,7 +67,7 @@ async fn acts_that_this_device_did_not_make_are_told_everywhere_until_they_are_s
     assert_eq!(count(&synced), 1);
     let what = synced.value["acts"][0]["what"].as_str().unwrap();
     assert_eq!(what, format!("record {record} was erased"));
-    let told = "ALARM: 1 acts of your account that this device did not make";
+    let told = "ALARM: 1 act of your account that this device did not make";
     for words in [["sync"].as_slice(), &["status"], &["account", "acts"]] {
         let answer = say(&person, words).await;
         assert_eq!(count(&answer), 1, "{words:?}");
@@ -85,7 +85,7 @@ async fn acts_that_this_device_did_not_make_are_told_everywhere_until_they_are_s
     let sick = try_say(&person, &["doctor"]).await.unwrap_err();
     assert_eq!(sick.code, code::FAILED);
     assert!(
-        sick.message.contains("FAIL acts: 1 acts of your account"),
+        sick.message.contains("FAIL acts: 1 act of your account"),
         "{sick}"
     );
     // One command; the device that did it has nothing to say.

@@ -72,7 +72,7 @@ async fn a_certificate_that_does_not_hold_is_told_with_its_reason_and_exit_code_
         std::fs::write(at.join("ca.pem"), own.pem()).unwrap();
         let (code, told) = run(at, &[&INIT[..], &["--ca", "ca.pem"]].concat());
         assert_eq!(code, 0, "{told}");
-        let (code, told) = run(at, &["status"]);
+        let (code, told) = run(at, &["sync"]);
         assert!(
             code == 5 && told.contains(expected),
             "{what}: exit {code}: {told}"

@@ -176,6 +176,8 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
     let done = say(patient, &["record", "erase", record, "--yes"]).await;
     assert_eq!((done.value["statements"].as_u64(), done.code), (Some(7), 0));
     assert!(!Path::new(&mine).exists(), "exported and unchanged: gone");
+    let removed = format!("exported file removed: {mine}");
+    assert!(done.text.contains(&removed), "{}", done.text);
     assert_eq!(has(patient), 0);
 
     let out = homes.path("never.xml");
@@ -214,7 +216,7 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
         "{}",
         told.text
     );
-    assert!(told.text.contains("keeps 1 files"), "{}", told.text);
+    assert!(told.text.contains("keeps 1 file"), "{}", told.text);
     let shown = say(patient, &["record", "show", record]).await;
     assert_eq!(text(&shown, "/state"), "erased");
     assert_eq!(text(&shown, "/readers/0/name"), "Clinic");
@@ -357,7 +359,7 @@ async fn who_read_a_moment_before_the_erasure_is_named_at_once() {
         assert_eq!(answer.value["readers"][0]["reads"], 1, "{what}");
         let block = answer.value["readersAsOfBlock"].as_u64().unwrap();
         for part in [
-            "read before by Clinic (1 receipts)".to_owned(),
+            "read before by Clinic (1 receipt)".to_owned(),
             format!("as of block {block}, that of the erasure"),
         ] {
             assert!(answer.text.contains(&part), "{what}: {}", answer.text);
@@ -381,7 +383,8 @@ async fn a_copy_goes_with_the_first_refusal_before_any_sync() {
     for (end, expected) in [("erase", code::ERASED), ("revoke", code::REFUSED)] {
         let homes = Homes::new(4).await;
         let (patient, clinic, record) = (&homes.patient, &homes.clinic, homes.record.as_str());
-        say(clinic, &["read", record]).await;
+        let theirs = homes.path("theirs.xml");
+        say(clinic, &["read", record, "--out", &theirs]).await;
         let kept = say(clinic, &["read", record, "--kept"]).await;
         assert_eq!(text(&kept, "/record"), record);
         let words: &[&str] = match end {
@@ -399,8 +402,19 @@ async fn a_copy_goes_with_the_first_refusal_before_any_sync() {
         let parts = &homes.parts;
         let vault = &clinic.ports().vault;
         assert!(parts.iter().all(|cid| vault.blob(cid).unwrap().is_none()));
+        assert!(!Path::new(&theirs).exists());
         let told = say(patient, &["sync"]).await;
-        say(clinic, &["sync"]).await;
+        // No file that somebody wrote out goes without a word, whatever command it went with; it is told once.
+        let why = match end {
+            "erase" => "its owner erased the record",
+            _ => "the consent to read it was taken back",
+        };
+        let removed = format!("exported file removed: {theirs}: {why}");
+        let synced = say(clinic, &["sync"]).await;
+        assert!(synced.text.contains(&removed), "{end}: {}", synced.text);
+        assert_eq!(synced.value["filesRemoved"].as_array().unwrap().len(), 1);
+        let again = say(clinic, &["sync"]).await;
+        assert!(!again.text.contains("file removed"), "{}", again.text);
         let told = format!("{}\n{}", told.text, say(patient, &["sync"]).await.text);
         assert!(told.contains("purged"), "the owner is told: {told}");
     }

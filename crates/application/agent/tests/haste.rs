@@ -254,6 +254,48 @@ async fn taking_back_everything_later_counts_revocations_alone_and_names_who_sti
     }
 }
 
+/// A contact that reads under one address and writes under another was named twice.
+#[tokio::test]
+async fn taking_back_later_names_each_contact_once() {
+    let mut both = 0;
+    for seed in 120..126 {
+        let world = World::new(seed);
+        let patient = party(&world, 1, Role::Person, Pace::NOW);
+        for (seed, name) in [(2, "Hana"), (3, "Bit")] {
+            clinic(&world, &patient, seed, name).await;
+            say(&patient, &["grant", "create", "--to", name, "--write"]).await;
+        }
+        let file = document();
+        let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+        say(&patient, &["sync"]).await;
+        let record = text(&written, "/record");
+        let read = ["grant", "create", "--to", "Hana", "--record", &record];
+        for days in ["3", "9"] {
+            say(&patient, &[read.as_slice(), &["--days", days]].concat()).await;
+        }
+        let mut ports = patient.ports().clone();
+        ports.pace = Pace::PERSON;
+        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+        let calm = Party::new(phrase.seed(), Role::Person, ports);
+        let later = ["grant", "revoke", "--everything", "--later"];
+        let told = try_say(&calm, &later).await.unwrap();
+        for name in ["Hana", "Bit"] {
+            let lines = told
+                .text
+                .lines()
+                .filter(|line| line.contains(&format!("{name} may ")));
+            assert!(lines.count() <= 1, "{}", told.text);
+        }
+        let still = told.value["still"].as_array().unwrap();
+        let is_both = |it: &&Value| it["readsUntil"].is_string() && it["writesUntil"].is_string();
+        both += still.iter().filter(is_both).count();
+    }
+    assert!(
+        both > 0,
+        "no round left both of one contact's addresses for later"
+    );
+}
+
 fn moment(at: medibloc_record::Timestamp) -> String {
     let at = jiff::Timestamp::from_second(i64::try_from(at.0).unwrap()).unwrap();
     at.to_string()

@@ -43,7 +43,7 @@ async fn who_followed_an_older_copy_is_told_and_goes_on_if_enough_keepers_read_t
     say(&late, &["sync"]).await;
     world.ledger.replace_by(&newest);
 
-    let told = refused(&late, &["sync"], code::FAILED).await;
+    let told = refused(&late, &["sync"], code::UNREACHABLE).await;
     assert!(told.contains("the chain was set back"), "{told}");
     let shown = try_say(&late, &["chain", "show"]).await.unwrap();
     assert_eq!(shown.code, code::FAILED);

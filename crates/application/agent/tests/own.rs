@@ -82,7 +82,7 @@ async fn a_provider_sees_what_it_wrote_and_what_became_of_it() {
     assert_eq!(status.value["others"]["owners"], 1);
     assert_eq!(status.value["others"]["recordsWritten"], 3);
     assert!(
-        status.text.contains("1 owners invited you"),
+        status.text.contains("1 owner invited you"),
         "{}",
         status.text
     );
@@ -146,13 +146,13 @@ async fn a_rotation_without_an_address_says_where_the_records_are() {
         "/owner",
     );
     let told = refused(&two.patient, &["account", "rotate"], code::USAGE).await;
-    for part in [owner.as_str(), "holds 1 records", "account rotate ADDRESS"] {
+    for part in [owner.as_str(), "holds 1 record;", "account rotate ADDRESS"] {
         assert!(told.contains(part), "{told}");
     }
     say(&two.patient, &["account", "register"]).await;
     let told = try_say(&two.patient, &["account", "rotate"]).await.unwrap();
     assert_eq!(told.value["replaced"], 0);
-    for part in [owner.as_str(), "holds 1 records", "account rotate ADDRESS"] {
+    for part in [owner.as_str(), "holds 1 record;", "account rotate ADDRESS"] {
         assert!(told.text.contains(part), "{}", told.text);
     }
 }

@@ -151,15 +151,21 @@ fn foreign_deployment_files_are_named_and_make_no_home() {
 fn a_stopped_chain_or_node_is_said_and_a_restore_goes_on_later() {
     let place = Place::new();
     let phrase = place.init("home");
-    for words in [
-        ["sync"].as_slice(),
-        &["status"],
-        &["doctor"],
-        &["contact", "invite"],
-    ] {
+    for words in [["sync"].as_slice(), &["doctor"], &["contact", "invite"]] {
         let (code, told) = place.refused("home", "passphrase", words);
         assert_eq!(code, 5, "{words:?}: {told}");
         assert!(told.contains("127.0.0.1:9"), "{words:?}: {told}");
+    }
+    // What the home knows is shown all the same.
+    for words in [["status"].as_slice(), &["grant", "list"]] {
+        let output = place.run("home", "passphrase", words);
+        assert_eq!(output.status.code(), Some(5), "{words:?}");
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let silent = shown
+            .pointer("/chain/silent")
+            .or(shown.pointer("/asOf/silent"));
+        let silent = silent.and_then(Value::as_str).unwrap();
+        assert!(silent.contains("127.0.0.1:9"), "{words:?}: {shown}");
     }
     let restore = [
         "restore",

@@ -92,7 +92,7 @@ async fn a_home_that_reads_shows_and_proves_its_own_reads() {
     assert_eq!(status.value["others"]["mayWrite"], 1);
     assert_eq!(status.value["others"]["consentsHeld"], 1);
     assert!(
-        status.text.contains("1 permissions to write"),
+        status.text.contains("1 permission to write"),
         "{}",
         status.text
     );

@@ -222,7 +222,7 @@ async fn a_contact_that_loses_all_loses_its_requests_and_that_is_said() {
     let told = try_say(&two.patient, &words).await.unwrap();
     assert_eq!(told.value["requestsDropped"], 1);
     assert!(
-        told.text.contains("1 open requests of Clinic are dropped"),
+        told.text.contains("1 open request of Clinic is dropped"),
         "{}",
         told.text
     );
@@ -314,9 +314,45 @@ async fn a_consent_to_classes_names_their_numbers() {
     assert!(given.text.contains("of class 7, 9 until"), "{}", given.text);
     let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
     assert!(
-        list.text.contains("class 7, 9: 1 records now"),
+        list.text.contains("class 7, 9: 1 record now"),
         "{}",
         list.text
     );
     assert_eq!(list.value["given"][0]["classes"], serde_json::json!([7, 9]));
+}
+
+/// Two consents of one reader for one record: a line says which one, with its own reason.
+#[tokio::test]
+async fn the_audit_tells_the_reason_of_the_consent_that_was_read_on() {
+    let world = World::new(220);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let mut given = Vec::new();
+    for reason in ["first reason", "second reason"] {
+        let ask = ["request", "create", &two.owner, "--reason", reason];
+        say(&two.clinic, &ask).await;
+        say(&two.patient, &["sync"]).await;
+        let approve = ["request", "approve", "clinic", "--record", &record];
+        given.push((text(&say(&two.patient, &approve).await, "/grant"), reason));
+        say(&two.clinic, &["sync"]).await;
+    }
+    for _ in 0..2 {
+        say(&two.clinic, &["read", &record]).await;
+        let audits = [&two.patient, &two.clinic];
+        for (party, reads) in audits.into_iter().zip(["/reads", "/ownReads"]) {
+            let audit = try_say(party, &["audit"]).await.unwrap();
+            for read in audit.value.pointer(reads).unwrap().as_array().unwrap() {
+                let on = text(read, "/grant");
+                let (id, reason) = given.iter().find(|(id, _)| *id == on).unwrap();
+                assert_eq!(text(read, "/reason"), *reason, "{read}");
+                let line = audit.text.lines().find(|line| line.contains(&id[..12]));
+                assert!(line.unwrap().contains(reason), "{}", audit.text);
+            }
+        }
+        // The one that was read on goes: the other one is read on next.
+        let on = say(&two.patient, &["audit"]).await;
+        let on = text(&on, "/reads/0/grant");
+        say(&two.patient, &["grant", "revoke", &on]).await;
+        say(&two.clinic, &["sync"]).await;
+    }
 }

@@ -73,6 +73,14 @@ impl Message {
         match self {
             Self::Card(card) => self::card(card),
             Self::Access(request) => access(request),
+            Self::MoreReaders {
+                credential: Some(jwt),
+                ..
+            } => ensure(
+                jwt.len() <= MOST_CREDENTIAL,
+                "letter with reader addresses",
+                "its credential has more than 16 KiB",
+            ),
             _ => Ok(()),
         }
     }
@@ -85,7 +93,7 @@ impl Message {
         match self {
             Self::Card(card) => spend(readers(&card.readers), READER),
             Self::Access(request) => spend(readers(&request.readers), READER),
-            Self::MoreReaders { readers: more } => spend(readers(more), READER),
+            Self::MoreReaders { readers: more, .. } => spend(readers(more), READER),
             Self::Ended { grants, records } => spend(grants.len() + records.len(), 1),
             Self::Purged {
                 grants, records, ..
@@ -207,6 +215,7 @@ mod tests {
                 Binding::unsigned([1; 32], AccountId::new([2; 20]), AccountId::new([3; 20]));
             Message::MoreReaders {
                 readers: vec![(Address::new([3; 20]), binding); count],
+                credential: None,
             }
         };
         let ended = |grants, records| Message::Ended {

@@ -10,7 +10,7 @@ use crate::grant::{EndOfGrant, HeldGrant};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::wipe::{Tell, Wipe, objects_of};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{JourneyError, Party, SyncReport, counted};
 
 impl Party {
     /// Ends held grants that fit, and purges what only they opened.
@@ -71,7 +71,10 @@ impl Party {
                 let mut told =
                     format!("{} purged what it had read under {id}", given.artefact.name);
                 if files > 0 {
-                    told.push_str(&format!("; it still keeps {files} files that it wrote out"));
+                    told.push_str(&format!(
+                        "; it still keeps {} that it wrote out",
+                        counted(files, "file")
+                    ));
                 }
                 report.told.push(told);
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
@@ -134,6 +137,7 @@ impl Party {
                 grants: vec![id],
                 records: Vec::new(),
             }],
+            end: Some(end),
         };
         changes.push(wipe.row());
         self.ports.vault.apply(changes)?;

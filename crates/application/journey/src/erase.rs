@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::{AnchorFields, DeletionStatement};
 use medibloc_keys::recover;
-use medibloc_ledger::{Call, Outcome};
+use medibloc_ledger::{Call, Outcome, RecordFacts};
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,8 @@ pub enum Exports {
 pub struct ErasedNow {
     /// Keepers that signed a deletion; n − t + 1 of them are final.
     pub statements: usize,
+    /// Exported files that were deleted, with the reason.
+    pub files_removed: Vec<String>,
     /// Exported files that stay, with the reason.
     pub files_left: Vec<String>,
 }
@@ -108,11 +110,10 @@ impl Party {
     ) -> Result<ErasedNow, JourneyError> {
         self.ports.vault.free_reserve();
         let kept = self.record(record)?;
-        let facts = self.ports.facts.record(record).await?;
         let key = errand_key("erase", &[record.as_bytes()]);
         if self.errand(&key)?.is_some() {
             self.finish(&key).await?;
-        } else if !facts.is_some_and(|facts| facts.erased) {
+        } else if !self.known_facts(record).await?.is_some_and(|it| it.erased) {
             let what = format!("erasure of record {record}");
             let call = Call::Erase(kept.anchor);
             let luggage = Luggage {
@@ -130,8 +131,28 @@ impl Party {
         let left = left.into_iter().filter(|(of, _)| *of == record);
         Ok(ErasedNow {
             statements: self.collect_statements(&kept).await?.0,
+            files_removed: self
+                .take_removed(|of| of == record)?
+                .into_values()
+                .flatten()
+                .collect(),
             files_left: left.map(|(_, file)| file).collect(),
         })
+    }
+
+    /// What the right chain says of a record; none, too, while it does not answer: what is taken back is kept then.
+    pub(crate) async fn known_facts(
+        &self,
+        record: RecordId,
+    ) -> Result<Option<RecordFacts>, JourneyError> {
+        let asked = async {
+            self.check_chain().await?;
+            Ok(self.ports.facts.record(record).await?)
+        };
+        match asked.await {
+            Err(JourneyError::Ledger(_)) => Ok(None),
+            asked => asked,
+        }
     }
 
     /// Whether an erasure was begun and has not ended, or is done.
@@ -300,6 +321,7 @@ impl Party {
                 files,
                 keep_files: wished == Some(Exports::Keep),
                 tell,
+                end: None,
             };
             changes.push(wipe.row());
         }

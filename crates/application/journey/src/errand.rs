@@ -32,8 +32,9 @@ pub(crate) struct Errand {
     letters: Vec<Outgoing>,
     /// The request, once it was signed.
     signed: Option<SignedCall>,
-    /// Last final block when it began: it cannot have happened before.
-    since: u64,
+    /// Last final block when it began: it cannot have happened before. None if the chain could not say it, which is then asked
+    /// before anything of it leaves.
+    since: Option<u64>,
     /// When it is to begin; none is at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) due: Option<Timestamp>,
@@ -89,34 +90,56 @@ impl Party {
         call: Call,
         luggage: Luggage,
     ) -> Result<Errand, JourneyError> {
-        let number = self
-            .errands()?
-            .iter()
-            .map(|errand| errand.number)
-            .max()
-            .unwrap_or(0)
-            + 1;
         let due = match due {
             Some(due) if !is_revocation(&call) => Some(self.in_half(own, due)?),
             due => due,
         };
         let errand = Errand {
             key,
-            number,
+            number: self.next_number()?,
             what,
             own,
+            since: self.begins_at(&call).await?,
             call,
             objects: luggage.objects,
             letters: luggage.letters,
             signed: None,
-            since: self.ports.facts.head().await?.number,
             due,
             problem: None,
         };
         let mut rows = luggage.rows;
-        rows.push(change(table::ERRANDS, &key, &errand));
+        rows.push(errand.row());
         self.ports.vault.apply(rows)?;
         Ok(errand)
+    }
+
+    /// The number of the next errand.
+    pub(crate) fn next_number(&self) -> Result<u64, JourneyError> {
+        let errands = self.errands()?;
+        let last = errands.iter().map(|errand| errand.number).max();
+        Ok(last.unwrap_or(0) + 1)
+    }
+
+    /// The block before which a call that is kept now cannot happen. What takes something back is kept whether the chain says
+    /// it or not: a person who is told that it failed does not think of it again.
+    pub(crate) async fn begins_at(&self, call: &Call) -> Result<Option<u64>, JourneyError> {
+        match self.right_head().await {
+            Ok(head) => Ok(Some(head.number)),
+            Err(JourneyError::Ledger(LedgerError::SetBack { .. })) => Ok(None),
+            Err(JourneyError::Ledger(_)) if is_an_end(call) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks before it is signed what could not be asked when it was kept.
+    async fn ask_what_waits(&self, errand: &mut Errand) -> Result<(), JourneyError> {
+        if errand.since.is_none() {
+            errand.since = Some(self.right_head().await?.number);
+            if is_an_end(&errand.call) {
+                errand.letters = self.letters_of_end(errand.own, &errand.call).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The errand with this key, if it has not ended.
@@ -181,6 +204,7 @@ impl Party {
             let signed = match &errand.signed {
                 Some(signed) => signed.clone(),
                 None => {
+                    self.ask_what_waits(errand).await?;
                     let signed = self.sign(&own, &errand.call).await?;
                     errand.signed = Some(signed.clone());
                     self.put(table::ERRANDS, &errand.key, errand)?;
@@ -271,7 +295,10 @@ impl Party {
 
     /// Where the errand's call stands on chain, if it does.
     async fn happened(&self, errand: &Errand) -> Result<Option<Outcome>, JourneyError> {
-        let (events, _) = self.events_from(errand.since).await?;
+        let Some(since) = errand.since else {
+            return Ok(None);
+        };
+        let (events, _) = self.events_from(since).await?;
         Ok(events
             .into_iter()
             .find(|(_, event)| is_effect(errand.own, &errand.call, event))
@@ -283,6 +310,33 @@ impl Party {
 }
 
 impl Errand {
+    /// Taking back everything of an own address, whether the chain answers or not.
+    pub(crate) fn of_everything(
+        (key, number): ([u8; 32], u64),
+        own: AccountId,
+        since: Option<u64>,
+        due: Option<Timestamp>,
+        letters: Vec<Outgoing>,
+    ) -> Self {
+        Self {
+            key,
+            number,
+            what: "revocation of everything".into(),
+            own,
+            call: Call::RevokeAll,
+            objects: Vec::new(),
+            letters,
+            signed: None,
+            since,
+            due,
+            problem: None,
+        }
+    }
+
+    pub(crate) fn row(&self) -> Change {
+        change(table::ERRANDS, &self.key, self)
+    }
+
     /// Its place in the order of errands.
     pub(crate) const fn number(&self) -> u64 {
         self.number

@@ -1,12 +1,14 @@
 //! Files that were written out of the vault: where, of which record, and what they held, so that an erasure or a purge
 //! finds them again. A row stands before the file does; a crash in between leaves a row of a file that is not there.
 
+use std::collections::BTreeMap;
+
 use medibloc_record::{Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::{JourneyError, Party};
+use crate::{EndOfGrant, JourneyError, Party};
 
 /// A file that holds a part of a record in the clear, or sealed to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +42,53 @@ impl ExportedFile {
     }
 }
 
+/// A file that this program deleted, until that is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct RemovedFile {
+    path: String,
+    record: RecordId,
+    why: Option<EndOfGrant>,
+}
+
+/// The row that keeps it until somebody is told.
+pub(crate) fn removed_row(file: &ExportedFile, why: Option<EndOfGrant>) -> Change {
+    let removed = RemovedFile {
+        path: file.path.clone(),
+        record: file.record,
+        why,
+    };
+    change(table::FILES_REMOVED, file.key().as_bytes(), &removed)
+}
+
 impl Party {
+    /// Files that were deleted of these records and of which nobody was told yet, by record, with the reason. They are told once.
+    pub(crate) fn take_removed(
+        &self,
+        of: impl Fn(RecordId) -> bool,
+    ) -> Result<BTreeMap<RecordId, Vec<String>>, JourneyError> {
+        let (mut told, mut rows) = (BTreeMap::<_, Vec<String>>::new(), Vec::new());
+        for (key, file) in self.keyed_rows::<RemovedFile>(table::FILES_REMOVED)? {
+            if !of(file.record) {
+                continue;
+            }
+            let why = match file.why {
+                None => "its owner erased the record",
+                Some(EndOfGrant::Revoked) => "the consent to read it was taken back",
+                Some(EndOfGrant::Expired) => "the consent to read it has expired",
+            };
+            let files = told.entry(file.record).or_default();
+            files.push(format!("{}: {why}", file.path));
+            rows.push(Change::Delete {
+                table: table::FILES_REMOVED,
+                key,
+            });
+        }
+        if !rows.is_empty() {
+            self.ports.vault.apply(rows)?;
+        }
+        Ok(told)
+    }
+
     /// Remembers a file; call it before the file is written.
     ///
     /// # Errors

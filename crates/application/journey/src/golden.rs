@@ -211,7 +211,13 @@ fn letters_open_for_ever() {
     };
     check("message-access-credential", &Message::Access(vouched));
     let readers = readers();
-    check("message-more-readers", &Message::MoreReaders { readers });
+    let more = |credential: Option<&str>| Message::MoreReaders {
+        readers: readers.clone(),
+        credential: credential.map(str::to_owned),
+    };
+    check("message-more-readers", &more(None));
+    let vouched = more(Some("e30.e30.c2ln"));
+    check("message-more-readers-credential", &vouched);
     check("message-want-readers", &Message::WantReaders { count: 4 });
     let grants = vec![GrantId::new([6; 32])];
     let ended = Message::Ended {

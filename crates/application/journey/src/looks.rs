@@ -14,7 +14,7 @@ use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::stage::Stage;
-use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
+use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport, counted};
 
 /// Records whose objects are fetched at once.
 const WINDOW: usize = 64;
@@ -170,7 +170,7 @@ impl Party {
         let waiting: usize = round.waiting.values().sum();
         for (why, count) in round.waiting {
             report.later.push(if count + round.put_off > 1 {
-                format!("{} records: {why}", count.max(1) + round.put_off)
+                format!("{}: {why}", counted(count.max(1) + round.put_off, "record"))
             } else {
                 why
             });

@@ -25,6 +25,9 @@ pub enum Message {
     MoreReaders {
         /// Each with its binding.
         readers: Vec<(Address, Binding)>,
+        /// The newest credential of the account, as in [`AccessRequest`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
     },
     /// Grants were revoked: purge what was read under them.
     Ended {

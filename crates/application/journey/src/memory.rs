@@ -112,7 +112,7 @@ impl VaultPort for MemoryVault {
             None => FileFate::Gone,
             Some(bytes) if Digest::of(bytes) == *sha256 => {
                 files.remove(path);
-                FileFate::Gone
+                FileFate::Removed
             }
             Some(_) => FileFate::Stays {
                 why: "it was changed since".into(),

@@ -14,7 +14,7 @@ use crate::accept::{is_missing, is_temporary};
 use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, Lacks, Party, SyncReport};
+use crate::{JourneyError, Lacks, Party, SyncReport, counted};
 
 /// An event that waits to be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,8 +120,10 @@ impl Missed {
             _ => "an event".to_owned(),
         };
         format!(
-            "{what} (block {}) is not taken yet, tried {} times: {}",
-            self.at.block, self.turn.tries, self.because
+            "{what} (block {}) is not taken yet, tried {}: {}",
+            self.at.block,
+            counted(self.turn.tries, "time"),
+            self.because
         )
     }
 }

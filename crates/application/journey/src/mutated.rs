@@ -112,7 +112,10 @@ async fn no_letter_of_a_contact_stops_the_letters_beside_it() {
     let messages = [
         Message::Card(card),
         Message::Access(request),
-        Message::MoreReaders { readers },
+        Message::MoreReaders {
+            readers,
+            credential: None,
+        },
         Message::WantReaders { count: 3 },
         Message::Purged {
             grants: vec![grant],

@@ -59,6 +59,7 @@ pub(crate) mod table {
     pub(crate) const ALARMS: &str = "alarms";
     pub(crate) const FEEDS: &str = "feeds";
     pub(crate) const READ_PLANS: &str = "planned-reads";
+    pub(crate) const FILES_REMOVED: &str = "files-removed";
     pub(crate) const EXPORTS: &str = "exports";
     pub(crate) const WIPES: &str = "wipes";
     pub(crate) const ERASED: &str = "erased";

@@ -104,6 +104,8 @@ pub type Row = (Vec<u8>, Vec<u8>);
 /// What became of a file that was written out of the vault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileFate {
+    /// It was there, and was deleted.
+    Removed,
     /// It is not there any more.
     Gone,
     /// It was left.

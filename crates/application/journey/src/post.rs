@@ -18,7 +18,7 @@ use crate::pairing::{Contact, Patron};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter, PortError};
 use crate::sync::or_later;
-use crate::{Invitation, JourneyError, Party, SyncReport};
+use crate::{Invitation, JourneyError, Party, SyncReport, counted};
 
 /// How often a mailbox is asked again by one sync, as long as strangers' letters come.
 const ROUNDS: usize = 16;
@@ -201,7 +201,13 @@ impl Party {
         match &letter.message {
             Message::Card(card) => self.take_card(own, letter, card.clone()).await,
             Message::Access(request) => self.take_request(own, letter, request.clone()).await,
-            Message::MoreReaders { readers } => self.take_readers(own, letter, readers).await,
+            Message::MoreReaders {
+                readers,
+                credential,
+            } => {
+                let credential = credential.as_ref();
+                self.take_readers(own, letter, readers, credential).await
+            }
             Message::WantReaders { count } => self.send_readers(letter, *count).await,
             Message::Ended { grants, .. } => self.take_ended(letter.account, grants, report).await,
             Message::Purged {
@@ -235,6 +241,27 @@ impl Party {
         })
     }
 
+    /// A credential of a contact, which the authority may have given since they were paired: it must stand today. Says whether
+    /// it is another than before, and the contact's from now on.
+    async fn take_credential(
+        &self,
+        contact: &mut Contact,
+        jwt: &str,
+    ) -> Result<bool, JourneyError> {
+        let Some(account) = contact.card.account else {
+            return Ok(false);
+        };
+        let credential = self.standing_credential(account, jwt).await?;
+        if contact.card.credential.as_deref() == Some(jwt) {
+            return Ok(false);
+        }
+        contact.card.credential = Some(jwt.to_owned());
+        // The person said yes to a name, not to whatever the account is called later.
+        contact.confirmed &= contact.name == credential.name;
+        contact.name = credential.name;
+        Ok(true)
+    }
+
     async fn take_request(
         &self,
         own: &OwnAddress,
@@ -243,20 +270,13 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         let mut contact = self.contact_that_signed(own, letter, "access request")?;
         let mut changes = Vec::new();
-        if let Some(account) = contact.card.account {
-            // The authority may have accredited it again since it was paired.
-            let newer = request.credential.as_ref();
-            if let Some(jwt) = newer.or(contact.card.credential.as_ref()) {
-                // Good when it was paired says nothing of today.
-                let credential = self.standing_credential(account, jwt).await?;
-                if contact.card.credential.as_ref() != Some(jwt) {
-                    contact.card.credential = Some(jwt.clone());
-                    // The person said yes to a name, not to whatever the account is called later.
-                    contact.confirmed &= contact.name == credential.name;
-                    contact.name = credential.name;
-                    changes.push(change(table::CONTACTS, own.address.as_bytes(), &contact));
-                }
-            }
+        // Good when it was paired says nothing of today.
+        let newest = request.credential.as_ref();
+        let jwt = newest.or(contact.card.credential.as_ref()).cloned();
+        if let Some(jwt) = jwt
+            && self.take_credential(&mut contact, &jwt).await?
+        {
+            changes.push(change(table::CONTACTS, own.address.as_bytes(), &contact));
         }
         for (reader, binding) in &request.readers {
             self.check_binding(contact.party, *reader, binding).await?;
@@ -289,8 +309,8 @@ impl Party {
                 continue;
             };
             report.told.push(format!(
-                "{} older requests of {} were dropped unanswered: the newest {MOST_REQUESTS} wait",
-                requests.len(),
+                "{} of {} dropped unanswered: the newest {MOST_REQUESTS} wait",
+                counted(requests.len(), "older request"),
                 first.name
             ));
             changes.extend(requests.iter().map(PendingRequest::gone));
@@ -307,8 +327,12 @@ impl Party {
         own: &OwnAddress,
         letter: &Opened,
         readers: &[(Address, Binding)],
+        credential: Option<&String>,
     ) -> Result<Vec<Change>, JourneyError> {
         let mut contact = self.contact_that_signed(own, letter, "letter")?;
+        if let Some(jwt) = credential {
+            self.take_credential(&mut contact, jwt).await?;
+        }
         for (reader, binding) in readers {
             self.check_binding(contact.party, *reader, binding).await?;
             let room = contact.unused.len() < MOST_UNUSED;
@@ -328,13 +352,21 @@ impl Party {
         let owner = letter.account;
         let patron = self.patron(owner)?;
         let (readers, mut changes) = self.more_readers(count.into(), owner).await?;
+        let credential = match self.newest_credential().await {
+            // One that is older than the chain's counts for nothing; the owner has that of the pairing.
+            Err(JourneyError::Untrusted { .. }) => None,
+            credential => credential?,
+        };
         let answer = self.compose(
             answer_key(&letter.id),
             patron.pairing.as_ref(),
             &self.account(),
             (letter.signer, &self.key_of(owner).await?),
             &patron.node,
-            &Message::MoreReaders { readers },
+            &Message::MoreReaders {
+                readers,
+                credential,
+            },
         )?;
         changes.push(letter_row(&answer));
         Ok(changes)
@@ -429,128 +461,4 @@ fn answer_keys(letter: &Opened) -> Vec<[u8; 32]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::memory::World;
-    use medibloc_consent::Purpose;
-    use medibloc_keys::{Language, Phrase, SeededEntropy};
-    use medibloc_record::{Draft, GrantId, LossReport, Role};
-
-    struct Story {
-        world: std::sync::Arc<World>,
-        patient: Party,
-        clinic: Party,
-        grant: GrantId,
-    }
-
-    async fn story() -> Story {
-        let world = World::new(1);
-        let party = |seed, role| {
-            let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
-            Party::new(phrase.seed(), role, world.ports())
-        };
-        let (patient, clinic) = (party(1, Role::Person), party(2, Role::Provider));
-        clinic.register_account().await.unwrap();
-        let jwt = world.accredit(clinic.account().id(), "Bit Clinic");
-        let invitation = patient.invite().await.unwrap();
-        let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
-        patient.sync().await.unwrap();
-        patient.confirm(owner).unwrap();
-        let bundle = serde_json::json!({"resourceType": "Bundle"});
-        let draft = Draft::new("text/xml", b"x".to_vec(), bundle, LossReport::default());
-        let record = patient.write_own(draft).await.unwrap().record;
-        let until = world.ports().clock.now().plus(86_400);
-        clinic
-            .ask(owner, Purpose::Treatment, "care", until)
-            .await
-            .unwrap();
-        patient.sync().await.unwrap();
-        let request = patient.requests().unwrap().remove(0);
-        let grant = patient.approve(&request, record, until).await.unwrap();
-        clinic.sync().await.unwrap();
-        Story {
-            world,
-            patient,
-            clinic,
-            grant,
-        }
-    }
-
-    /// Signed well, by somebody who has no say, but knows the key of the pairing.
-    async fn forge(story: &Story, to: Address, message: &Message) {
-        let pairing = story.clinic.patrons().unwrap().remove(0).pairing;
-        let phrase = Phrase::generate(&mut SeededEntropy::new(66), Language::English);
-        let mallory = Party::new(phrase.seed(), Role::Provider, story.world.ports());
-        let from = mallory.register_account().await.unwrap();
-        let id = crate::ports::id_of(to);
-        let key = mallory.key_of(id).await.unwrap();
-        let to = (to, &key);
-        let letter = mallory
-            .compose([1; 32], pairing.as_ref(), &from, to, "memory:node", message)
-            .unwrap();
-        mallory.post(letter).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn only_the_owner_of_a_grant_ends_it_by_letter() {
-        let story = story().await;
-        let reader = story.clinic.held().unwrap()[0].own.first_address();
-        let message = Message::Ended {
-            grants: vec![story.grant],
-            records: Vec::new(),
-        };
-        forge(&story, reader, &message).await;
-        let report = story.clinic.sync().await.unwrap();
-        assert!(report.ended.is_empty(), "{report:?}");
-        assert!(story.clinic.held().unwrap()[0].ended.is_none());
-    }
-
-    #[tokio::test]
-    async fn only_the_contact_of_an_address_asks_and_offers_there_and_only_the_reader_says_purged()
-    {
-        let story = story().await;
-        let own = story.patient.contacts().unwrap()[0].own.first_address();
-        let request = story.patient.requests().unwrap().remove(0).request;
-        let readers = request.readers.clone();
-        let grants = vec![story.grant];
-        for message in [
-            Message::Access(request),
-            Message::MoreReaders { readers },
-            Message::Purged {
-                grants,
-                records: Vec::new(),
-                files: 0,
-            },
-            Message::WantReaders { count: 3 },
-        ] {
-            forge(&story, own, &message).await;
-            let before = story.patient.contacts().unwrap();
-            story.patient.sync().await.unwrap();
-            assert_eq!(story.patient.requests().unwrap().len(), 1, "{message:?}");
-            assert_eq!(story.patient.contacts().unwrap(), before, "{message:?}");
-            assert!(!story.patient.grants().unwrap()[0].1.purged, "{message:?}");
-        }
-    }
-
-    /// A letter that is signed for another mailbox is not taken from this one.
-    #[tokio::test]
-    async fn a_letter_that_was_moved_to_another_mailbox_does_not_open() {
-        let story = story().await;
-        let reader = story.clinic.held().unwrap()[0].own;
-        let reader = story.clinic.own_address(reader).unwrap();
-        let account = story.clinic.account();
-        let owner = story.patient.contacts().unwrap()[0].own;
-        let own = story.patient.own_address(owner).unwrap();
-        let to = (account.address, &story.clinic.sealing(&account).public());
-        let message = Message::WantReaders { count: 3 };
-        let pairing = story.clinic.patrons().unwrap().remove(0).pairing;
-        let mut letter = story
-            .patient
-            .compose([2; 32], pairing.as_ref(), &own, to, "memory:node", &message)
-            .unwrap();
-        letter.letter.recipient = reader.address;
-        story.patient.post(letter).await.unwrap();
-        let report = story.clinic.sync().await.unwrap();
-        assert_eq!((report.letters, story.world.letters().len()), (0, 0));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Who answers, and who still holds what it signed for: for `medibloc doctor`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{RecordId, Timestamp};
@@ -34,6 +34,12 @@ pub struct Shares {
     pub of: usize,
     /// Records that the chain says are erased, which was not known here; nothing of them is left here now.
     pub erased: Vec<RecordId>,
+    /// Keepers that answered about none of them.
+    pub silent: BTreeSet<u8>,
+    /// Keepers that were asked.
+    pub keepers: BTreeSet<u8>,
+    /// Why the own node answered about none of them; none if it answered.
+    pub node_silent: Option<String>,
     /// Records of which the own node does not give every object, or gives one that is not what was stored.
     pub node: Vec<RecordId>,
     /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
@@ -54,6 +60,8 @@ impl Party {
             erased,
             ..Shares::default()
         };
+        let mut answered = BTreeSet::new();
+        let (mut has_answered, mut silent) = (false, None);
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
             let own = self.own_address(kept.anchor.owner)?;
@@ -67,11 +75,15 @@ impl Party {
                 }
             });
             let is_whole = match store.get_many(&objects).await {
-                Ok(found) => found.iter().all(Option::is_some),
-                Err(StoreError::Corrupt { .. }) => false,
-                Err(_) => true,
+                Ok(found) => Some(found.iter().all(Option::is_some)),
+                Err(StoreError::Corrupt { .. }) => Some(false),
+                Err(error) => {
+                    silent = Some(error.to_string());
+                    None
+                }
             };
-            if !is_whole {
+            has_answered |= is_whole.is_some();
+            if is_whole == Some(false) {
                 shares.node.push(kept.record());
             }
             let committee = self.committee_at(kept.block).await?;
@@ -85,6 +97,10 @@ impl Party {
                 }));
             }
             for (keeper, answer) in all(open).await {
+                shares.keepers.insert(keeper.index);
+                if answer.is_ok() {
+                    answered.insert(keeper.index);
+                }
                 let holds = match answer {
                     Ok(Some(reply)) => self.is_acknowledged_by(keeper.signer, &kept.anchor, &reply),
                     Ok(None) => false,
@@ -95,6 +111,8 @@ impl Party {
                 }
             }
         }
+        shares.silent = &shares.keepers - &answered;
+        shares.node_silent = silent.filter(|_| !has_answered);
         Ok(shares)
     }
 

@@ -24,7 +24,7 @@ impl Party {
         if self.errand(&key)?.is_some() {
             return self.finish(&key).await;
         }
-        let facts = self.ports.facts.record(record).await?;
+        let facts = self.known_facts(record).await?;
         if facts.is_some_and(|facts| facts.retracted) {
             return Ok(());
         }

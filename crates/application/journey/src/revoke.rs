@@ -198,6 +198,26 @@ impl Party {
         }
     }
 
+    /// The letters that tell readers to purge what a call takes back.
+    pub(crate) async fn letters_of_end(
+        &self,
+        own: AccountId,
+        call: &Call,
+    ) -> Result<Vec<Outgoing>, JourneyError> {
+        let mut letters = Vec::new();
+        for (id, given) in self.grants()? {
+            let is_meant = match call {
+                Call::RevokeAll => given.own == own,
+                Call::Revoke(grant) => grant.id == id,
+                _ => false,
+            };
+            if is_meant && !given.revoked && !self.is_to_be_given(id)? {
+                letters.extend(self.ended_letter(id, &given).await?);
+            }
+        }
+        Ok(letters)
+    }
+
     /// The letter that tells a reader to purge, to the mailbox of the very address that it read under. None if it cannot
     /// be told: the reader sees the revocation on the chain as well, and nothing keeps it back.
     async fn ended_letter(
@@ -218,7 +238,8 @@ impl Party {
         };
         let (to, to_key) = match self.reached(reader).await {
             Ok(reached) => reached,
-            Err(JourneyError::Unknown { .. }) => return Ok(None),
+            // Where the chain cannot say it now, it is asked before the revocation leaves.
+            Err(JourneyError::Unknown { .. } | JourneyError::Ledger(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         if given.artefact.pairing.is_none() {

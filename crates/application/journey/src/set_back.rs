@@ -1,6 +1,6 @@
 //! That the chain is the one that this vault followed, and not an older copy or another one.
 
-use medibloc_ledger::{LedgerError, Mark, Marks};
+use medibloc_ledger::{Head, LedgerError, Mark, Marks};
 
 use crate::party::{change, table};
 use crate::ports::Change;
@@ -8,8 +8,10 @@ use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
 mod accept;
+mod known;
 
 pub use accept::Accepted;
+pub use known::AsOf;
 
 /// The last final block that a sync took.
 const LAST: &[u8] = b"last-block";
@@ -24,12 +26,23 @@ impl Party {
     /// # Errors
     /// [`LedgerError::SetBack`] if not: then nothing is signed and nothing taken until the chain is the right one again.
     pub async fn check_chain(&self) -> Result<(), JourneyError> {
+        self.right_head().await.map(drop)
+    }
+
+    /// The last final block of the right chain.
+    ///
+    /// # Errors
+    /// Like [`Party::check_chain`].
+    pub(crate) async fn right_head(&self) -> Result<Head, JourneyError> {
         let head = self.ports.facts.head().await?;
         let mut seen = self.blocks_seen()?;
         let Some(newest) = seen.newest() else {
-            return Ok(());
+            self.note_known(&head);
+            return Ok(head);
         };
         newest.check(&head, &*self.ports.events).await?;
+        self.note_known(&head);
+        let told = head;
         let head = Mark {
             number: head.number,
             hash: head.hash,
@@ -42,7 +55,7 @@ impl Party {
             // It is worth no failed command: a home that cannot be written to checks by what it kept before.
             let _ = self.put(table::CURSOR, SEEN, &seen);
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Why the chain is not the one that this vault followed; none if it is, or does not answer.

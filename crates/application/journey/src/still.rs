@@ -24,13 +24,13 @@ impl Party {
     /// for: of one record, of classes, of all. Those that are being taken back are not among them.
     ///
     /// # Errors
-    /// If the vault or the chain fails.
+    /// If the vault fails.
     pub async fn still_read(
         &self,
         id: GrantId,
         given: &GivenGrant,
     ) -> Result<Vec<StillStanding>, JourneyError> {
-        let now = self.chain_now().await?;
+        let now = self.known_now().await?;
         let records = self.covered_by(given)?;
         let mut standing = Vec::new();
         for (other, beside) in self.grants()? {
@@ -60,13 +60,13 @@ impl Party {
     /// Other permissions to write that the contact of this one has, under whichever own address.
     ///
     /// # Errors
-    /// If the vault or the chain fails.
+    /// If the vault fails.
     pub async fn still_write(
         &self,
         id: GrantId,
         given: &GivenGrant,
     ) -> Result<Vec<StillStanding>, JourneyError> {
-        let now = self.chain_now().await?;
+        let now = self.known_now().await?;
         let mut standing = Vec::new();
         for (other, beside) in self.write_grants()? {
             let Some(write) = beside.artefact.write else {

@@ -58,6 +58,8 @@ pub struct SyncReport {
     pub erased: Vec<RecordId>,
     /// What readers say of copies that they purged.
     pub told: Vec<String>,
+    /// Exported files of purged or erased records that were deleted since it was told last, with the reason.
+    pub files_removed: Vec<(RecordId, String)>,
     /// Exported files of purged or erased records that stay, with the reason.
     pub files_left: Vec<(RecordId, String)>,
     /// Events that were not taken yet, each with what is missing; they are tried again, with growing pauses.
@@ -144,6 +146,7 @@ impl Party {
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
+        self.tell_removed(&mut report)?;
         Ok(report)
     }
 
@@ -169,6 +172,7 @@ impl Party {
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
+        self.tell_removed(&mut report)?;
         Ok(report)
     }
 
@@ -182,6 +186,15 @@ impl Party {
         or_later(done, report)?;
         let done = self.deliver_new(report).await;
         or_later(done, report)
+    }
+
+    /// A file that somebody wrote out does not go without a word.
+    fn tell_removed(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        for (record, files) in self.take_removed(|_| true)? {
+            let files = files.into_iter().map(|file| (record, file));
+            report.files_removed.extend(files);
+        }
+        Ok(())
     }
 
     /// What a person must look at, until [`Party::forget_alarms`].

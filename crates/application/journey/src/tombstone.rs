@@ -7,7 +7,7 @@ use crate::erase::{Erasure, Purge, ReadBy};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
-use crate::{GivenGrant, JourneyError, Party, SyncReport};
+use crate::{GivenGrant, JourneyError, Party, SyncReport, counted};
 
 /// A reader of an erased record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,10 @@ impl Party {
             let name = &given.artefact.name;
             let mut told = format!("{name} purged its copy of the erased record {record}");
             if files > 0 {
-                told.push_str(&format!("; it still keeps {files} files that it wrote out"));
+                told.push_str(&format!(
+                    "; it still keeps {} that it wrote out",
+                    counted(files, "file")
+                ));
             }
             report.told.push(told);
             changes.push(change(table::ERASED, record.as_bytes(), &erasure));

@@ -14,7 +14,7 @@ use crate::fetch::untrusted;
 use crate::views::{RecordView, record_view};
 use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, counted, counted_as};
 
 /// One thing that was checked, or told as nobody could check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -323,8 +323,11 @@ impl Party {
         }
         let parts = manifest.parts.len();
         Ok(match warning {
-            None => format!("{parts} parts as the author attested"),
-            Some(warning) => format!("{parts} parts open under the own keys; warning: {warning}"),
+            None => format!("{} as the author attested", counted(parts, "part")),
+            Some(warning) => format!(
+                "{} under the own keys; warning: {warning}",
+                counted_as(parts, "part opens", "parts open")
+            ),
         })
     }
 

@@ -12,7 +12,9 @@ use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::sync::Cursor;
 use crate::write::WriteJob;
-use crate::{EndOfGrant, GivenGrant, JourneyError, Party, Planned, Standing};
+use crate::{
+    AsOf, EndOfGrant, GivenGrant, JourneyError, Party, Planned, Standing, counted, counted_as,
+};
 
 /// A contact of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,14 +178,10 @@ pub struct StatusView {
     pub account: String,
     /// What it is.
     pub role: String,
-    /// The last final block.
-    pub block: u64,
-    /// Its hash.
-    pub block_hash: String,
-    /// Its time.
-    pub block_time: u64,
-    /// The next block that sync looks at.
-    pub synced_to: u64,
+    /// As of which block everything here is said.
+    pub as_of: AsOf,
+    /// The last block that sync looked at; none if there was none.
+    pub synced_to: Option<u64>,
     /// Own addresses.
     pub addresses: usize,
     /// Records that are accepted.
@@ -288,9 +286,10 @@ impl Party {
         Ok(views.collect())
     }
 
-    /// Grants and write grants that were given.
+    /// Grants and write grants that were given, as of the block that [`Party::as_of`] says.
     pub async fn given_views(&self) -> Result<Vec<GrantView>, JourneyError> {
-        let now = self.chain_now().await?;
+        let as_of = self.as_of().await?;
+        let now = as_of.time.unwrap_or(Timestamp(0));
         let mut views = Vec::new();
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.clone() else {
@@ -312,7 +311,11 @@ impl Party {
                 Scope::One(record) => vec![record],
                 _ => Vec::new(),
             };
-            let revoked = self.ports.facts.grant(&grant).await?.revoked;
+            let asked = match as_of.silent {
+                None => self.ports.facts.grant(&grant).await.ok(),
+                Some(_) => None,
+            };
+            let revoked = asked.is_some_and(|facts| facts.revoked);
             views.push(GrantView {
                 id: grant.id.to_string(),
                 name: self.name_of_reader(grant.reader)?,
@@ -320,7 +323,13 @@ impl Party {
                 classes: classes_of(terms.scope),
                 records: ids(&records),
                 purpose: "unknown".into(),
-                reason: "nobody has its object any more; this is what the chain says".into(),
+                reason: match asked {
+                    Some(_) => "nobody has its object any more; this is what the chain says",
+                    None => {
+                        "nobody has its object any more, and the chain does not answer whether it was taken back"
+                    }
+                }
+                .into(),
                 from: terms.from.0,
                 until: terms.until.0,
                 state: self.or_erased(&grant, state_of(false, revoked, terms.until, now))?,
@@ -361,9 +370,9 @@ impl Party {
         })
     }
 
-    /// Grants that are held.
+    /// Grants that are held, as of the block that [`Party::as_of`] says.
     pub async fn held_views(&self) -> Result<Vec<GrantView>, JourneyError> {
-        let now = self.chain_now().await?;
+        let now = self.known_now().await?;
         let mut views = Vec::new();
         for held in self.held()? {
             let Some(grant) = held.artefact.grant.clone() else {
@@ -407,7 +416,7 @@ impl Party {
 
     /// How everything stands, unfinished jobs with their reasons.
     pub async fn status(&self) -> Result<StatusView, JourneyError> {
-        let head = self.ports.facts.head().await?;
+        let as_of = self.as_of().await?;
         let records = self.records()?;
         let accepted = records.iter().filter(|kept| kept.is_accepted()).count();
         let erased = records
@@ -419,10 +428,8 @@ impl Party {
         Ok(StatusView {
             account: self.account().id().to_string(),
             role: word(&self.role()),
-            block: head.number,
-            block_hash: medibloc_record::Digest::new(head.hash).to_string(),
-            block_time: head.time.0,
-            synced_to: cursor.next,
+            as_of,
+            synced_to: cursor.next.checked_sub(1),
             addresses: self.addresses()?.len(),
             accepted,
             not_accepted: records.len() - accepted - erased.count(),
@@ -445,7 +452,10 @@ impl Party {
             let record = job.anchor.record_id();
             let have = job.acknowledged.count_ones();
             jobs.push(JobView {
-                what: format!("write «{title}» ({record}), {have} keepers have their share"),
+                what: format!(
+                    "write «{title}» ({record}), {} a share",
+                    counted_as(have, "keeper has", "keepers have")
+                ),
                 reason: job.problem,
             });
         }
@@ -456,6 +466,12 @@ impl Party {
                     reason: errand.problem,
                 });
             }
+        }
+        if let Some(waits) = self.elsewhere_waits()? {
+            jobs.push(JobView {
+                what: "revocation of everything that another device of yours gave".into(),
+                reason: Some(waits.why),
+            });
         }
         for letter in self.rows::<Outgoing>(table::LETTERS)? {
             if letter.sent.is_none() {
@@ -474,14 +490,14 @@ impl Party {
         looks.retain(|look| look.because.is_none());
         if !looks.is_empty() {
             jobs.push(JobView {
-                what: format!("look at {} anchored records", looks.len()),
+                what: format!("look at {}", counted(looks.len(), "anchored record")),
                 reason: None,
             });
         }
         let missed = self.missed_count()?;
         if missed > 0 {
             jobs.push(JobView {
-                what: format!("take {missed} events of the chain"),
+                what: format!("take {} of the chain", counted(missed, "event")),
                 reason: Some(
                     "an object is missing or somebody does not answer; `medibloc sync` tells"
                         .into(),

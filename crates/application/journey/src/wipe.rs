@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::{KeptRecord, is_temporary};
 use crate::doors::Pairing;
-use crate::exports::ExportedFile;
+use crate::exports::{ExportedFile, removed_row};
 use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::party::{change, table};
 use crate::ports::{Change, FileFate};
 use crate::read::KeptCopy;
 use crate::write::WriteJob;
-use crate::{JourneyError, Party, Standing};
+use crate::{EndOfGrant, JourneyError, Party, Standing};
 
 /// The identifier of a single-block object.
 pub(crate) const fn cid_of(digest: Digest) -> Cid {
@@ -37,6 +37,9 @@ pub(crate) struct Wipe {
     pub(crate) keep_files: bool,
     /// Who is told when it is done.
     pub(crate) tell: Vec<Tell>,
+    /// How the consent ended that it follows; none if the record was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<EndOfGrant>,
 }
 
 /// A letter that says what was purged.
@@ -104,6 +107,10 @@ impl Party {
                 vault.drop_file(&file.path, &file.sha256)
             };
             match fate {
+                FileFate::Removed => {
+                    changes.push(removed_row(&file, wipe.end));
+                    changes.push(file.gone());
+                }
                 FileFate::Gone => changes.push(file.gone()),
                 FileFate::Stays { why } => {
                     left.push((file.record, format!("{}: {why}", file.path)));

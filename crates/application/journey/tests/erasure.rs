@@ -346,7 +346,7 @@ async fn the_owner_is_told_who_read_it_and_who_purged() {
     assert!(report.files_left[0].1.contains("copy.xml"), "{report:?}");
     let told = story.patient.party.sync().await.unwrap().told;
     assert!(told[0].contains("Bit Clinic purged"), "{told:?}");
-    assert!(told[0].contains("keeps 1 files"), "{told:?}");
+    assert!(told[0].contains("keeps 1 file"), "{told:?}");
     let view = story
         .patient
         .party

@@ -402,7 +402,7 @@ async fn revoking_everything_later_starts_now_ends_within_the_hour_and_names_who
     assert_eq!(told, [Haste::Together { addresses: 2 }]);
     let planned = story.patient.planned_of(&sooner).unwrap();
     let still = story.patient.still_given().unwrap();
-    let times: Vec<_> = still.iter().map(|it| it.until).collect();
+    let times: Vec<_> = still.iter().filter_map(|it| it.until()).collect();
     let due: Vec<_> = planned.iter().map(|it| it.due).collect();
     assert_eq!(times, due);
     let first = story.ended().await[0].0;
@@ -415,7 +415,11 @@ async fn revoking_everything_later_starts_now_ends_within_the_hour_and_names_who
         }
     }
     assert_eq!(names, others);
-    assert!(still.iter().all(|it| it.writes));
+    assert!(
+        still
+            .iter()
+            .all(|it| it.writes.is_some() && it.reads.is_none())
+    );
     story.live(&[], HOUR + 30 * MINUTE).await;
     let ended = story.ended().await;
     assert_eq!(ended.len(), 3);

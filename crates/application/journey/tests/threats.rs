@@ -403,10 +403,11 @@ async fn on_a_chain_that_was_set_back_nothing_is_taken_or_signed_until_it_is_the
     patient.sync().await.unwrap();
     let newest = chain.copy();
     let synced = patient.status().await.unwrap().synced_to;
+    let seen = patient.last_seen().unwrap().map(|mark| mark.number);
     let is_set_back = |error: JourneyError| {
         matches!(
             error,
-            JourneyError::Ledger(LedgerError::SetBack { number, .. }) if number + 1 == synced
+            JourneyError::Ledger(LedgerError::SetBack { number, .. }) if Some(number) == seen
         )
     };
     chain.replace_by(&older);

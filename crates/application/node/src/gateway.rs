@@ -148,7 +148,7 @@ pub fn gateway_with_upkeep(
         config.domain,
         on.clock.clone(),
         follower.clone(),
-        config.limits,
+        config.limits.clone(),
     )?;
     let parts = Arc::new(Parts {
         guard,
@@ -157,7 +157,7 @@ pub fn gateway_with_upkeep(
             on.store,
             follower.clone(),
             db.clone(),
-            config.limits,
+            config.limits.clone(),
         )?),
         follower,
         db,

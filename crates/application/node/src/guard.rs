@@ -107,6 +107,7 @@ impl Guard {
             domain,
             clock,
             follower,
+            toll: Toll::new(limits.registration_work),
             limits,
             fullest: Fullest::default(),
             db: Db::open(
@@ -114,7 +115,6 @@ impl Guard {
                 Durability::Process,
                 &[NONCES, limits::SCHEMA].concat(),
             )?,
-            toll: Toll::new(limits.registration_work),
             lanes: Mutex::default(),
         })
     }
@@ -362,11 +362,20 @@ impl Guard {
             self.limits.registrations_a_source,
             self.limits.registrations,
         );
-        let mut uses = vec![one(What::OfSource, source.to_string().as_bytes(), most)];
-        uses.extend(source.wider().into_iter().map(|(network, times)| {
-            let most = most.saturating_mul(times).min(most.max(all / PART));
-            one(What::OfNetwork, network.as_bytes(), most)
-        }));
+        let mut named = self.limits.registrations_of.iter();
+        let named = named.find(|(address, _)| Origin::new(Some(**address)) == source);
+        let of_source = named.map_or(most, |(_, most)| *most);
+        let mut uses = vec![one(
+            What::OfSource,
+            source.to_string().as_bytes(),
+            of_source,
+        )];
+        if named.is_none() {
+            uses.extend(source.wider().into_iter().map(|(network, times)| {
+                let most = most.saturating_mul(times).min(most.max(all / PART));
+                one(What::OfNetwork, network.as_bytes(), most)
+            }));
+        }
         uses.push(one(What::OfNode, b"", all));
         uses.push(self.gas_of_node(None, gas));
         self.take(uses).await

@@ -2,6 +2,8 @@
 //! succeed is given back: nobody spends another's day.
 
 use core::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use medibloc_api::{Code, Problem};
@@ -22,7 +24,7 @@ CREATE TABLE IF NOT EXISTS spent (
 ";
 
 /// What one day allows (UTC). Reading and removing what is one's own, revoking and erasing are not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DailyLimits {
     /// Requests of one account, by whichever of its addresses; the same of bytes, letters and gas.
@@ -47,6 +49,9 @@ pub struct DailyLimits {
     /// Registrations of unregistered addresses from one source: an IPv4 address, or 64 bits of an IPv6 one. The 56 bits of a
     /// line have four times as many, the 48 of a site sixteen times, and neither more than a quarter of all.
     pub registrations_a_source: u64,
+    /// The same of single sources that the operator knows, by an address of each: a hospital's, behind which many register. One
+    /// that is named here spends nothing of its wider networks' (ADR 0024).
+    pub registrations_of: BTreeMap<IpAddr, u64>,
     /// Registrations of unregistered addresses in all.
     pub registrations: u64,
     /// Bits of work that a registration costs when nobody else registers; up to four more under load. 0 is none.
@@ -68,6 +73,7 @@ impl Default for DailyLimits {
             reserve: 1_000,
             accredited_times: 100,
             registrations_a_source: 100,
+            registrations_of: BTreeMap::new(),
             registrations: 10_000,
             registration_work: 16,
         }
@@ -346,6 +352,19 @@ fn over(what: What, most: u64, now: Timestamp) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_are_named_by_their_address_and_by_nothing_else() {
+        let limits = |text: &str| toml::from_str::<DailyLimits>(text);
+        let of = "[registrations_of]\n\"203.0.113.7\" = 600\n\"2001:db8::1\" = 700\n";
+        let named = limits(of).unwrap().registrations_of;
+        assert_eq!(named.into_values().collect::<Vec<_>>(), [600, 700]);
+        assert!(limits("").unwrap().registrations_of.is_empty());
+        for wrong in ["hospital.example", "203.0.113.0/24", ""] {
+            let told = limits(&format!("[registrations_of]\n\"{wrong}\" = 6\n")).unwrap_err();
+            assert!(told.to_string().contains("IP address"), "{wrong}: {told}");
+        }
+    }
 
     #[tokio::test]
     async fn what_is_given_back_after_midnight_is_no_more_of_the_next_day() {

@@ -1,6 +1,6 @@
 //! `medibloc account …`
 
-use medibloc_journey::{Credential, Party};
+use medibloc_journey::{Credential, Party, counted, counted_as};
 use medibloc_record::AccountId;
 use serde_json::json;
 
@@ -39,8 +39,10 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 "nothing was changed; nobody waits for it, so change one address a day",
             )?;
             let replaced = party.rotate_sealing_key(id).await?;
-            let mut text =
-                format!("{id} has its next sealing key; {replaced} records are sealed to it");
+            let mut text = format!(
+                "{id} has its next sealing key; {} sealed to it",
+                counted_as(replaced, "record is", "records are")
+            );
             if address.is_none() {
                 let others = holding(party, Some(id))?;
                 if !others.is_empty() {
@@ -77,7 +79,8 @@ async fn hand_on(party: &Party, id: AccountId) -> Result<Answer, Problem> {
     let lost = match done.letters_lost {
         0 => String::new(),
         lost => format!(
-            "; {lost} letters that the key before had signed did not leave and are dropped: ask, answer or invite again"
+            "; {} signed by the key before, not sent and dropped: ask, answer or invite again",
+            counted(lost, "letter")
         ),
     };
     Ok(Answer::new(
@@ -125,7 +128,7 @@ fn holding(party: &Party, but: Option<AccountId>) -> Result<String, Problem> {
     }
     let held: Vec<String> = of
         .iter()
-        .map(|(id, records)| format!("{id} holds {records} records"))
+        .map(|(id, records)| format!("{id} holds {}", counted(*records, "record")))
         .collect();
     Ok(format!(
         "{}; `medibloc account rotate ADDRESS` changes the key of one: one address a day, for several in a day show that \
@@ -160,10 +163,10 @@ async fn show(party: &Party) -> Result<Answer, Problem> {
         })).collect::<Vec<_>>(),
     });
     let text = format!(
-        "{} ({role}, {state}{})\n{} other addresses in use",
+        "{} ({role}, {state}{})\n{} in use",
         account.id(),
         name.map(|name| format!(", {name}")).unwrap_or_default(),
-        addresses.len()
+        counted_as(addresses.len(), "other address", "other addresses")
     );
     Ok(Answer::new(value, text))
 }

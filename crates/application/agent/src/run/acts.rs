@@ -1,6 +1,6 @@
 //! `medibloc account acts`: what own accounts did and this device did not.
 
-use medibloc_journey::{Party, UnknownAct};
+use medibloc_journey::{Party, UnknownAct, counted};
 use serde_json::{Value, json};
 
 use super::find::moment;
@@ -44,8 +44,8 @@ pub(crate) fn told(acts: &[UnknownAct]) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = vec![format!(
-        "{} acts of your account that this device did not make:",
-        acts.len()
+        "{} of your account that this device did not make:",
+        counted(acts.len(), "act")
     )];
     // The newest: what was told before is told by the command.
     lines.extend(acts.iter().rev().take(SHOWN).map(line));

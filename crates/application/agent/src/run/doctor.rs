@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_journey::{Party, PortError, Shares};
+use medibloc_journey::{Party, PortError, Shares, counted, counted_as};
 use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
@@ -25,6 +25,9 @@ const LITTLE_ROOM: u64 = 256 << 20;
 /// How many faults of the vault are listed.
 const SHOWN: usize = 5;
 
+/// How a check begins that somebody's silence kept from being made: it is not good, and says nothing bad of what is checked.
+const NOT_CHECKED: &str = "not checked: ";
+
 struct Check {
     name: &'static str,
     good: bool,
@@ -35,6 +38,7 @@ impl Check {
     /// Whether it is about others: then trying again later may help.
     fn is_of_others(&self) -> bool {
         matches!(self.name, "chain" | "others" | "keepers" | "node")
+            || self.told.starts_with(NOT_CHECKED)
     }
 }
 
@@ -116,16 +120,22 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("keepers", false, error.to_string()),
     }
-    // Whoever does not answer was told above.
-    if let Ok(held) = party.lost_shares(ASKED).await {
-        if !held.erased.is_empty() {
-            check("records", true, erased(&held.erased));
+    match party.lost_shares(ASKED).await {
+        Ok(held) => {
+            if !held.erased.is_empty() {
+                check("records", true, erased(&held.erased));
+            }
+            if held.asked > 0 {
+                let (good, told) = shares(&held);
+                check("shares", good, told);
+                let (good, told) = copies(&held);
+                check("copies", good, told);
+            }
         }
-        if held.asked > 0 {
-            let (good, told) = shares(&held);
-            check("shares", good, told);
-            let (good, told) = copies(&held);
-            check("copies", good, told);
+        Err(error) => {
+            for name in ["shares", "copies"] {
+                check(name, false, format!("{NOT_CHECKED}{error}"));
+            }
         }
     }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
@@ -176,11 +186,28 @@ fn erased(records: &[RecordId]) -> String {
 /// What keepers that answer say of their shares, in words.
 fn shares(held: &Shares) -> (bool, String) {
     let asked = match held.of - held.asked {
-        0 => format!("of {} records", held.asked),
-        _ => format!("of the newest {} of {} records", held.asked, held.of),
+        0 => format!("of {}", counted(held.asked, "record")),
+        _ => format!(
+            "of the newest {} of {}",
+            held.asked,
+            counted(held.of, "record")
+        ),
     };
+    if held.silent == held.keepers {
+        let of = held.keepers.len();
+        let told = format!("{NOT_CHECKED}none of the {of} keepers answers; try again later");
+        return (false, told);
+    }
     if held.lost.is_empty() {
-        return (true, format!("the keepers that answer hold theirs {asked}"));
+        let silent = match held.silent.len() {
+            0 => String::new(),
+            silent => format!(
+                "; {} not answer and could not be asked",
+                counted_as(silent, "keeper does", "keepers do")
+            ),
+        };
+        let told = format!("the keepers that answer hold theirs {asked}{silent}");
+        return (true, told);
     }
     let keepers: Vec<String> = held
         .lost
@@ -199,14 +226,21 @@ fn shares(held: &Shares) -> (bool, String) {
 /// What the own node gives of the same records, in words.
 fn copies(held: &Shares) -> (bool, String) {
     let asked = held.asked;
+    if let Some(why) = &held.node_silent {
+        return (false, format!("{NOT_CHECKED}{why}"));
+    }
     if held.node.is_empty() {
-        let told = format!("the node gives the objects of the newest {asked} records");
+        let told = format!(
+            "the node gives the objects of the newest {}",
+            counted(asked, "record")
+        );
         return (true, told);
     }
     let told = format!(
-        "of {} of the newest {asked} records the node lost objects, or has them damaged: tell its operator, and give them again \
+        "of {} of the newest {} the node lost objects, or has them damaged: tell its operator, and give them again \
          with {}",
         held.node.len(),
+        counted(asked, "record"),
         store(&held.node.iter().collect())
     );
     (false, told)
@@ -229,14 +263,17 @@ fn store(records: &BTreeSet<&RecordId>) -> String {
 fn vault(checked: Result<Vec<String>, PortError>, records: usize) -> (bool, String) {
     match checked {
         Ok(faults) if faults.is_empty() => {
-            let told = format!("{records} records; every row, block and page is as it was written");
+            let told = format!(
+                "{}; every row, block and page is as it was written",
+                counted(records, "record")
+            );
             (true, told)
         }
         Ok(faults) => {
             let shown = faults.get(..SHOWN).unwrap_or(&faults).join("; ");
             let told = format!(
-                "{} faults: {shown}; the disk may be failing. Take a backup of the home back, or restore from the phrase",
-                faults.len()
+                "{}: {shown}; the disk may be failing. Take a backup of the home back, or restore from the phrase",
+                counted(faults.len(), "fault")
             );
             (false, told)
         }

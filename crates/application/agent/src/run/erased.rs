@@ -1,6 +1,6 @@
 //! `medibloc record erase`, and what `record show` says afterwards.
 
-use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Party};
+use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Party, counted};
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
@@ -69,13 +69,11 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     let threshold = party.ports().facts.committee().await?.committee.threshold;
     let needed = usize::from(threshold.n() - threshold.t() + 1);
     let mut lines = vec![format!(
-        "erased {what}; {} keepers signed that their share is destroyed ({needed} make it final)",
-        done.statements
+        "erased {what}; {} signed that the share is destroyed ({needed} make it final)",
+        counted(done.statements, "keeper")
     )];
-    let deleted = files.len().saturating_sub(done.files_left.len());
-    if deleted > 0 {
-        lines.push(format!("{deleted} exported files are deleted or were gone"));
-    }
+    let removed = done.files_removed.iter();
+    lines.extend(removed.map(|file| format!("exported file removed: {file}")));
     lines.extend(
         done.files_left
             .iter()
@@ -85,7 +83,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     lines.extend(view.iter().flat_map(readers));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
-        "record": id.to_string(), "statements": done.statements, "needed": needed, "filesLeft": done.files_left,
+        "record": id.to_string(), "statements": done.statements, "needed": needed, "filesRemoved": done.files_removed, "filesLeft": done.files_left,
         "readers": view.as_ref().map(readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
     });
     let code = if done.statements < needed {
@@ -109,8 +107,8 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
         erasure.record.to_string(),
         format!("erased {at} {by}; nothing of it is left here"),
         format!(
-            "{} keepers signed that their share is destroyed",
-            view.statements
+            "{} signed that the share is destroyed",
+            counted(view.statements, "keeper")
         ),
     ];
     lines.extend(readers(view));
@@ -142,7 +140,11 @@ fn readers(view: &ErasedView) -> Vec<String> {
     }
     let mut lines = vec![format!("who was cleared to read it before ({known}):")];
     for reader in &view.readers {
-        let mut line = format!("read before by {} ({} receipts)", reader.name, reader.reads);
+        let mut line = format!(
+            "read before by {} ({})",
+            reader.name,
+            counted(reader.reads, "receipt")
+        );
         match reader.purged {
             Some(at) => line.push_str(&format!(
                 "; it says that it purged its copy, {}",
@@ -151,7 +153,7 @@ fn readers(view: &ErasedView) -> Vec<String> {
             None => line.push_str("; it has not said yet that it purged its copy"),
         }
         if reader.files > 0 {
-            line.push_str(&format!(", and keeps {} files", reader.files));
+            line.push_str(&format!(", and keeps {}", counted(reader.files, "file")));
         }
         lines.push(line);
     }

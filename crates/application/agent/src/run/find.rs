@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use medibloc_journey::Party;
+use medibloc_journey::{AsOf, Party};
 use medibloc_record::Timestamp;
+use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::answer::code;
@@ -21,6 +22,32 @@ pub(super) fn moment(at: Timestamp) -> String {
         .ok()
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
         .map_or_else(|| at.to_string(), |moment| moment.to_string())
+}
+
+/// What is to be said before what a home knows, while the chain does not say more.
+pub(super) fn only_known(as_of: &AsOf) -> Option<String> {
+    let why = as_of.silent.as_ref()?;
+    let known = match (as_of.block, as_of.time) {
+        (Some(block), Some(time)) => {
+            format!(
+                "as of block {block} ({}), the last that it took",
+                moment(time)
+            )
+        }
+        (Some(block), None) => format!("as of block {block}, the last that it took"),
+        (None, _) => "before it took any block".to_owned(),
+    };
+    Some(format!(
+        "WARNING: {why}; this is what the home knows {known}"
+    ))
+}
+
+/// The same for programs, beside what they are given.
+pub(super) fn as_of_value(as_of: &AsOf) -> Value {
+    json!({
+        "block": as_of.block, "hash": as_of.hash.map(|hash| hash.to_string()), "time": as_of.time.map(moment),
+        "silent": as_of.silent,
+    })
 }
 
 /// `days` from now on the chain.

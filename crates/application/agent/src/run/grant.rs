@@ -3,7 +3,7 @@
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
     AccessRequest, AllGranted, Extent, GrantState, GrantView, Party, PendingRequest, Sooner,
-    medical_only,
+    counted, counted_as, medical_only,
 };
 use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
@@ -155,7 +155,10 @@ pub(super) async fn approve(
     let more = match waiting.len() {
         0 => String::new(),
         many => {
-            format!("; {many} of your addresses wait until {name} sends another reader address")
+            format!(
+                "; {} until {name} sends another reader address",
+                counted_as(many, "of your addresses waits", "of your addresses wait")
+            )
         }
     };
     Ok(Answer::new(
@@ -164,7 +167,7 @@ pub(super) async fn approve(
             "waiting": waiting.len(), "to": name, "until": at,
         }),
         format!(
-            "{name} may read {} until {at}, those that come later too; {} consents{more}{when}{}",
+            "{name} may read {} until {at}, those that come later too; {}{more}{when}{}",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {
@@ -172,7 +175,7 @@ pub(super) async fn approve(
                     format!("your records of class {}", numbers(&classes))
                 }
             },
-            grants.len(),
+            counted(grants.len(), "consent"),
             ids(&grants),
         ),
     ))
@@ -252,11 +255,18 @@ fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, P
 }
 
 async fn list(party: &Party) -> Result<Answer, Problem> {
+    let as_of = party.as_of().await?;
     let (given, held) = (party.given_views().await?, party.held_views().await?);
-    let lines: Vec<String> = given
+    let only_known = find::only_known(&as_of);
+    let given_lines = given
         .iter()
-        .map(|view| line(view, &format!("to {}", view.name)))
-        .chain(held.iter().map(|view| line(view, "held")))
+        .map(|view| line(view, &format!("to {}", view.name)));
+    let held_lines = held.iter().map(|view| line(view, "held"));
+    let lines: Vec<String> = only_known
+        .iter()
+        .cloned()
+        .chain(given_lines)
+        .chain(held_lines)
         .collect();
     let held = party
         .held()?
@@ -265,11 +275,10 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .map(|(grant, view)| json!({"owner": grant.owner.to_string(), "consent": value(&view), "records": view.records}))
         .collect::<Vec<_>>();
     let given: Vec<_> = given.iter().map(value).collect();
-    Ok(Answer::list(
-        json!({"given": given, "held": held}),
-        &lines,
-        "no consents yet; `medibloc request list` shows who asks",
-    ))
+    let value = json!({"given": given, "held": held, "asOf": find::as_of_value(&as_of)});
+    let code = only_known.map_or(0, |_| code::UNREACHABLE);
+    let none = "no consents yet; `medibloc request list` shows who asks";
+    Ok(Answer::list(value, &lines, none).with_code(code))
 }
 
 /// Classes as people read them.
@@ -292,11 +301,14 @@ fn line(view: &GrantView, whom: &str) -> String {
         "write" => "may write".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
         "classes" => format!(
-            "may read class {}: {} records now",
+            "may read class {}: {} now",
             numbers(&view.classes),
-            view.records.len()
+            counted(view.records.len(), "record")
         ),
-        scope => format!("may read {scope}: {} records now", view.records.len()),
+        scope => format!(
+            "may read {scope}: {} now",
+            counted(view.records.len(), "record")
+        ),
     };
     let state = match view.state {
         GrantState::Erased => "nothing left (erased)".to_owned(),
@@ -313,7 +325,7 @@ fn line(view: &GrantView, whom: &str) -> String {
         match (view.purged, view.files_kept) {
             (false, _) => String::new(),
             (true, 0) => ", copies purged".to_owned(),
-            (true, files) => format!(", copies purged, {files} exported files kept"),
+            (true, files) => format!(", copies purged, {} kept", counted(files, "exported file")),
         }
     )
 }

@@ -40,6 +40,7 @@ const fn marks(command: &Command) -> &'static [&'static str] {
             &["revocation of", "end of permission to write for"]
         }
         Command::Record(Record::Erase { .. }) => &["erasure of record"],
+        Command::Record(Record::Retract { .. }) => &["taking back record"],
         Command::Record(Record::Import { .. }) => &["write "],
         _ => &[],
     }
@@ -52,7 +53,9 @@ fn jobs(party: &Party) -> BTreeMap<String, Option<String>> {
 
 /// The same problem, told as begun and kept if it is.
 pub(super) fn told(party: &Party, command: &Command, before: &Before, problem: Problem) -> Problem {
-    if problem.code != code::UNREACHABLE || !is_kept(party, command, before, &problem) {
+    // A peer that answers nonsense is no reason to lose it either.
+    let may_pass = matches!(problem.code, code::UNREACHABLE | code::FAILED);
+    if !may_pass || !is_kept(party, command, before, &problem) {
         return problem;
     }
     Problem::new(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use medibloc_journey::{
-    ExportedFile, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions,
+    ExportedFile, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions, counted_as,
 };
 use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
@@ -153,7 +153,8 @@ fn list(party: &Party) -> Result<Answer, Problem> {
             ""
         };
         lines.push(format!(
-            "{own}{written} records were written for others: `medibloc record list --written`"
+            "{own}{} written for others: `medibloc record list --written`",
+            counted_as(written, "record was", "records were")
         ));
     }
     Ok(Answer::list(
@@ -211,8 +212,11 @@ async fn import(
         0
     };
     let mut text = format!(
-        "{}\nsealed, stored and anchored; {} of {} keepers hold a share\n{converted} entries converted, {narrative} kept as narrative, {lost} only in the original",
-        written.record, written.acknowledged, written.keepers
+        "{}\nsealed, stored and anchored; {} of {} a share\n{} converted, {narrative} kept as narrative, {lost} only in the original",
+        written.record,
+        written.acknowledged,
+        counted_as(written.keepers, "keeper holds", "keepers hold"),
+        counted_as(converted, "entry", "entries")
     );
     if let Some(about) = &about {
         text.push_str(&format!(
@@ -379,8 +383,8 @@ fn on_its_way(sent: &SentRecord) -> (&'static str, String) {
         true => (
             "sent, not accepted yet",
             format!(
-                "it stands on chain and {} keepers hold a share; `medibloc sync` accepts it",
-                sent.acknowledged
+                "it stands on chain and {} a share; `medibloc sync` accepts it",
+                counted_as(sent.acknowledged, "keeper holds", "keepers hold")
             ),
         ),
     }

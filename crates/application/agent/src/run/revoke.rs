@@ -1,7 +1,9 @@
 //! `medibloc grant revoke`: what ended, for whom, and what of it stands on.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding};
+use medibloc_journey::{
+    GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding, counted, counted_as,
+};
 use medibloc_record::GrantId;
 use serde_json::{Value, json};
 
@@ -174,10 +176,18 @@ pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Proble
         .count();
     party.revoke_contact(contact.own).await?;
     let whom = find::told(&contact.name);
-    let mut text = format!("everything that {whom} was given is taken back: {ended} consents");
+    let mut text = format!(
+        "everything that {whom} was given is taken back: {}",
+        counted(ended, "consent")
+    );
     if dropped > 0 {
         text.push_str(&format!(
-            "; {dropped} open requests of {whom} are dropped, too, and it is told nothing of that: it may ask again"
+            "; {} dropped, too, and it is told nothing of that: it may ask again",
+            counted_as(
+                dropped,
+                &format!("open request of {whom} is"),
+                &format!("open requests of {whom} are")
+            )
         ));
     }
     Ok(Answer::new(
@@ -213,14 +223,17 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             .to_owned(),
         Some(last) => {
             let lines = still.iter().map(|still| {
-                let may = if still.writes { "write" } else { "read" };
-                format!("\n  {} may {may} until {}", find::told(&still.name), find::moment(still.until))
+                let may = [("read", still.reads), ("write", still.writes)].map(|(may, until)| {
+                    until.map(|until| format!("may {may} until {}", find::moment(until)))
+                });
+                let may: Vec<String> = may.into_iter().flatten().collect();
+                format!("\n  {} {}", find::told(&still.name), may.join(" and "))
             });
             format!(
-                "not everything is taken back yet: {} of your addresses do so one by one until {}, so that nobody sees that \
+                "not everything is taken back yet: {} so one by one until {}, so that nobody sees that \
                  they belong together; keep `medibloc serve` running or run `medibloc sync` then, else they do not; \
                  `medibloc grant revoke --everything` does it at once{}",
-                planned.len(),
+                counted_as(planned.len(), "of your addresses does", "of your addresses do"),
                 find::moment(last.due),
                 lines.collect::<String>()
             )
@@ -228,7 +241,12 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
     };
     let still: Vec<_> = still
         .iter()
-        .map(|still| json!({"name": still.name, "writes": still.writes, "until": find::moment(still.until)}))
+        .map(|still| {
+            json!({
+                "name": still.name, "until": still.until().map(find::moment), "readsUntil": still.reads.map(find::moment),
+                "writesUntil": still.writes.map(find::moment),
+            })
+        })
         .collect();
     Ok(Answer::new(
         json!({"revoked": "everything", "waiting": planned.len(), "still": still}),

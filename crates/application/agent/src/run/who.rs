@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{Artefact, KeeperFeed, Party};
+use medibloc_journey::{Artefact, KeeperFeed, Party, counted, counted_as};
 use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, Timestamp};
 use serde_json::{Value, json};
@@ -25,14 +25,18 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was cleared to read {}  on {}; receipt {} in block {}; {} keepers say that they gave their share",
+                "{}  {} was cleared to read {}  on {}; receipt {} in block {}; {} to have given a share",
                 find::moment(line.line.at),
                 find::told(&line.name),
                 &line.line.record.to_string()[..12],
                 basis(line.line.grant, given.get(&line.line.grant)),
                 &line.line.receipt.to_string()[..12],
                 line.line.block,
-                released(&feeds, line.line.receipt),
+                counted_as(
+                    released(&feeds, line.line.receipt),
+                    "keeper says",
+                    "keepers say"
+                ),
             )
         })
         .collect();
@@ -82,12 +86,12 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                 None => format!("unknown reader {reader}"),
             });
             lines.push(format!(
-                "{}  keeper {} refused {} to {}: {reason} ({} times)",
+                "{}  keeper {} refused {} to {}: {reason} ({})",
                 find::moment(line.last),
                 feed.index,
                 &line.record.to_string()[..12],
                 name.as_deref().unwrap_or("strangers"),
-                line.count
+                counted(line.count, "time")
             ));
             refused.push(json!({
                 "keeper": feed.index, "record": line.record.to_string(), "name": name,
@@ -124,8 +128,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             files.push(file);
         }
         lines.push(format!(
-            "{} proof files in {}; `medibloc verify FILE` checks one",
-            files.len(),
+            "{} in {}; `medibloc verify FILE` checks one",
+            counted(files.len(), "proof file"),
             folder.display()
         ));
     }
@@ -156,12 +160,17 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
 fn basis(id: GrantId, artefact: Option<&Artefact>) -> String {
     let id = &id.to_string()[..12];
     match artefact.and_then(|artefact| Some((artefact, artefact.grant.as_ref()?))) {
-        Some((artefact, grant)) => format!(
-            "consent {id} until {} ({} «{}»)",
-            find::moment(grant.terms.until),
-            artefact.purpose.code(),
-            find::told(&artefact.reason)
-        ),
+        Some((artefact, grant)) => {
+            let reason = match find::told(&artefact.reason) {
+                reason if reason.is_empty() => String::new(),
+                reason => format!(" «{reason}»"),
+            };
+            format!(
+                "consent {id} until {} ({}{reason})",
+                find::moment(grant.terms.until),
+                artefact.purpose.code(),
+            )
+        }
         None => format!("consent {id}, whose terms are not here"),
     }
 }
@@ -195,26 +204,36 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         party.ports().domain.chain_id,
         party.ports().network.own_node(),
     );
-    let mut lines = vec![
+    let as_of = &status.as_of;
+    let synced = match status.synced_to {
+        Some(block) => format!("synced to block {block}"),
+        None => "not synced yet: run `medibloc sync`".to_owned(),
+    };
+    let only_known = find::only_known(as_of);
+    let chain = match (&only_known, as_of.block, as_of.time) {
+        (None, Some(block), Some(time)) => {
+            format!("at block {block} ({}), {synced}", find::moment(time))
+        }
+        _ => synced,
+    };
+    let mut lines: Vec<String> = only_known.iter().cloned().collect();
+    lines.extend([
         format!("account {} ({})", status.account, status.role),
-        format!(
-            "chain {id} at block {} ({}), synced to {}",
-            status.block,
-            find::moment(Timestamp(status.block_time)),
-            status.synced_to
-        ),
+        format!("chain {id} {chain}"),
         format!("node {node}"),
         format!(
-            "{} records accepted, {} not",
-            status.accepted, status.not_accepted
+            "{} accepted, {} not",
+            counted(status.accepted, "record"),
+            status.not_accepted
         ),
         format!(
-            "{} contacts, {unconfirmed} wait for you; {} consents in force; {} requests wait for you",
-            contacts.len() - unconfirmed,
-            status.live_grants,
-            status.requests
+            "{}, {} for you; {} in force; {} for you",
+            counted(contacts.len() - unconfirmed, "contact"),
+            counted_as(unconfirmed, "waits", "wait"),
+            counted(status.live_grants, "consent"),
+            counted_as(status.requests, "request waits", "requests wait")
         ),
-    ];
+    ]);
     let (owners, written) = (party.patrons()?.len(), party.written_views()?.len());
     let from = given::of(party)?;
     let held: usize = from.values().map(|from| from.consents).sum();
@@ -228,17 +247,22 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             })
         };
         lines.push(format!(
-            "{owners} owners invited you, {held} consents to read held{}; {} permissions to write{}; {written} records written for \
-             others (`medibloc record list --written`)",
+            "{} invited you, {} to read held{}; {} to write{}; {} written for others (`medibloc record list --written`)",
+            counted(owners, "owner"),
+            counted(held, "consent"),
             last(held_until),
-            writes.len(),
-            last(writes_until)
+            counted(writes.len(), "permission"),
+            last(writes_until),
+            counted(written, "record")
         ));
     }
     let set_back = party.chain_alarm().await?;
     lines.extend(set_back.iter().map(|why| format!("ALARM: {why}")));
     if status.alarms > 0 {
-        lines.push(format!("{} alarms: run `medibloc audit`", status.alarms));
+        lines.push(format!(
+            "{}: run `medibloc audit`",
+            counted(status.alarms, "alarm")
+        ));
     }
     let unknown = party.unknown_acts()?;
     let acts = acts::told(&unknown).into_iter();
@@ -255,12 +279,14 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             .iter()
             .map(|planned| format!("planned: {} at {}", planned.what, find::moment(planned.due))),
     );
+    let mut chain_value = find::as_of_value(as_of);
+    chain_value["id"] = json!(id);
+    chain_value["syncedTo"] = json!(status.synced_to);
     let value = json!({
         "account": status.account, "role": status.role, "planned": status.planned.iter().map(|planned| json!({
             "what": planned.what, "due": find::moment(planned.due),
         })).collect::<Vec<_>>(),
-        "chain": {"block": status.block, "hash": status.block_hash, "time": find::moment(Timestamp(status.block_time)),
-            "id": id, "syncedTo": status.synced_to},
+        "chain": chain_value,
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
@@ -268,5 +294,6 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             "mayWrite": writes.len(), "mayWriteUntil": writes_until.map(find::moment), "recordsWritten": written},
         "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
     });
-    Ok(Answer::new(value, lines.join("\n")))
+    let code = only_known.map_or(0, |_| code::UNREACHABLE);
+    Ok(Answer::new(value, lines.join("\n")).with_code(code))
 }

@@ -1,7 +1,7 @@
 //! `medibloc record list --written`: what was written for others, also from a home before this one, and what became of it by
 //! the chain.
 
-use medibloc_journey::{Party, WrittenView};
+use medibloc_journey::{Party, WrittenView, counted_as};
 use medibloc_ledger::{LedgerError, RecordFacts};
 use serde_json::{Value, json};
 
@@ -72,10 +72,12 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
         ),
         title(view),
     ];
-    lines.extend(
-        view.acknowledged
-            .map(|held| format!("{held} keepers hold a share")),
-    );
+    lines.extend(view.acknowledged.map(|held| {
+        format!(
+            "{} a share",
+            counted_as(held, "keeper holds", "keepers hold")
+        )
+    }));
     if let Some(facts) = facts {
         lines.push(format!("on the chain {}", find::moment(facts.anchored_at)));
     }

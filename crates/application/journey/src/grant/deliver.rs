@@ -14,7 +14,7 @@ use crate::grant::GivenGrant;
 use crate::grant::give::KEYS_IN_A_LIST;
 use crate::grant::plan::is_in;
 use crate::party::{change, table};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{JourneyError, Party, SyncReport, counted};
 
 /// One key list that was given to a reader, as the owner keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,11 @@ impl Party {
             self.begin_at(
                 self.ports.due(),
                 errand_key("deliver", &[&key]),
-                format!("{} records to {}", list.len(), given.artefact.name),
+                format!(
+                    "{} to {}",
+                    counted(list.len(), "record"),
+                    given.artefact.name
+                ),
                 given.own,
                 Call::Deliver {
                     grant: grant.clone(),

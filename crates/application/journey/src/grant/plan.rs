@@ -15,7 +15,7 @@ use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::pace::together;
 use crate::party::{AddressUse, OwnAddress, table};
-use crate::{Haste, JourneyError, Party, SyncReport};
+use crate::{Haste, JourneyError, Party, SyncReport, counted_as};
 
 /// How much of a person's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,8 +118,12 @@ impl Party {
             match self.carry_out(&plan).await {
                 Ok(done) if done.waiting.is_empty() => {}
                 Ok(done) => report.later.push(format!(
-                    "{} own addresses wait for more reader addresses of {}",
-                    done.waiting.len(),
+                    "{} for more reader addresses of {}",
+                    counted_as(
+                        done.waiting.len(),
+                        "own address waits",
+                        "own addresses wait"
+                    ),
                     plan.request.name
                 )),
                 Err(error) => report.later.push(error.to_string()),

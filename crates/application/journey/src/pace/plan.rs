@@ -144,6 +144,10 @@ impl Party {
     /// fell together) is put off again: else the first pass after a night would show which addresses belong together.
     /// Revocations never wait for that.
     pub(crate) async fn resume_errands(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        match self.order_elsewhere().await {
+            Err(error @ JourneyError::Ledger(_)) => report.later.push(error.to_string()),
+            done => done?,
+        }
         let mut errands = Vec::new();
         for errand in self.errands()? {
             if !self.is_planned(&errand)? {

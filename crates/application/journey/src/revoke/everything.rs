@@ -1,14 +1,16 @@
 //! Taking back everything: what a person does who lost a phrase, or trusts nobody any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Scope;
 use medibloc_ledger::{Call, Event};
 use medibloc_record::{AccountId, GrantId, Timestamp};
 
-use crate::errand::{Errand, Luggage};
+use serde::{Deserialize, Serialize};
+
+use crate::errand::Errand;
 use crate::grant::plan::{Plan, forget_plan};
-use crate::party::table;
+use crate::party::{change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
 use crate::{GivenGrant, JourneyError, Party};
@@ -20,10 +22,36 @@ use super::{all_key, end_of_plan};
 pub struct StillGiven {
     /// The contact.
     pub name: String,
-    /// Whether it may write; it may read otherwise.
-    pub writes: bool,
-    /// When it is taken back.
-    pub until: Timestamp,
+    /// Until when it may read at the latest; none if it may not.
+    pub reads: Option<Timestamp>,
+    /// Until when it may write at the latest; none if it may not.
+    pub writes: Option<Timestamp>,
+}
+
+impl StillGiven {
+    /// When all of it is taken back.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.reads.max(self.writes)
+    }
+}
+
+/// The row of an order that the chain must be asked about first.
+const ELSEWHERE: &[u8] = b"revoke-elsewhere";
+
+/// That everything is to be taken back which another device gave, as soon as the chain says what that is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Elsewhere {
+    /// Within how many seconds the orders go.
+    within: u64,
+    /// Why the chain was not asked yet.
+    pub(crate) why: String,
+}
+
+/// Orders that are kept.
+struct Ordered {
+    orders: Vec<Errand>,
+    /// What kept the chain from saying what else was given.
+    ended: Result<(), JourneyError>,
 }
 
 impl Party {
@@ -32,10 +60,9 @@ impl Party {
     ///
     /// # Errors
     /// The first that kept an address from it. What was kept goes on with the next sync, and nothing of it keeps back
-    /// another address.
+    /// another address. While the chain does not answer, or is not the right one, all of it is kept.
     pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
-        let orders = self.order_everything(0).await?;
-        let mut ended = Ok(());
+        let Ordered { orders, mut ended } = self.order_everything(0).await?;
         for order in orders {
             ended = ended.and(self.go_on(order).await.map(drop));
         }
@@ -48,8 +75,9 @@ impl Party {
     /// # Errors
     /// As for [`Party::revoke_everything`].
     pub async fn revoke_everything_later(&self) -> Result<(), JourneyError> {
-        let mut ended = Ok(());
-        for order in self.order_everything(self.ports.pace.revoke_within).await? {
+        let within = self.ports.pace.revoke_within;
+        let Ordered { orders, mut ended } = self.order_everything(within).await?;
+        for order in orders {
             if !self.is_planned(&order)? {
                 ended = ended.and(self.go_on(order).await.map(drop));
             }
@@ -57,9 +85,10 @@ impl Party {
         ended
     }
 
-    /// Who may still read or write until an order of [`Party::revoke_everything_later`] goes, the next first.
+    /// Who may still read or write until an order of [`Party::revoke_everything_later`] goes, each contact once, whatever it was
+    /// given, the next first.
     pub fn still_given(&self) -> Result<Vec<StillGiven>, JourneyError> {
-        let mut still = Vec::new();
+        let mut still: BTreeMap<AccountId, StillGiven> = BTreeMap::new();
         for errand in self.errands()? {
             let Some(until) = self.waits_until(&errand)? else {
                 continue;
@@ -75,33 +104,63 @@ impl Party {
             for (given, writes) in reads.chain(writes) {
                 let end = end_of(&given).unwrap_or(until);
                 if given.own == errand.own && !given.revoked && end > self.ports.clock.now() {
-                    still.push(StillGiven {
+                    let contact = still.entry(given.artefact.party).or_insert(StillGiven {
                         name: given.artefact.name,
-                        writes,
-                        until: until.min(end),
+                        reads: None,
+                        writes: None,
                     });
+                    let may = if writes {
+                        &mut contact.writes
+                    } else {
+                        &mut contact.reads
+                    };
+                    *may = (*may).max(Some(until.min(end)));
                 }
             }
         }
-        still.sort_by(|a, b| (a.until, &a.name, a.writes).cmp(&(b.until, &b.name, b.writes)));
-        still.dedup();
+        let mut still: Vec<StillGiven> = still.into_values().collect();
+        still.sort_by(|a, b| (a.until(), &a.name).cmp(&(b.until(), &b.name)));
         Ok(still)
     }
 
-    /// Keeps the orders, all before the first of them leaves: what breaks this off leaves none behind.
-    async fn order_everything(&self, within: u64) -> Result<Vec<Errand>, JourneyError> {
+    /// Keeps the orders and drops what would grant again, all in one step: what breaks this off leaves all of it or nothing.
+    async fn order_everything(&self, within: u64) -> Result<Ordered, JourneyError> {
         self.ports.vault.free_reserve();
-        // First what would grant again.
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
-        let mut over: Vec<Change> = over.collect();
-        over.extend(self.drop_planned(|_| true)?);
-        self.ports.vault.apply(over)?;
-        let giving = self.giving().await?;
+        let mut rows: Vec<Change> = over.collect();
+        rows.extend(self.drop_planned(|_| true)?);
+        let mut giving = self.giving().await?;
+        let ended = match self.given_elsewhere().await {
+            Ok(mut elsewhere) => {
+                giving.append(&mut elsewhere);
+                Ok(())
+            }
+            // Of what another device gave the chain is asked when it answers.
+            Err(error @ JourneyError::Ledger(_)) => {
+                let why = error.to_string();
+                rows.push(change(table::CURSOR, ELSEWHERE, &Elsewhere { within, why }));
+                Err(error)
+            }
+            Err(error) => return Err(error),
+        };
+        let orders = self.keep_orders(&giving, within, rows).await?;
+        Ok(Ordered { orders, ended })
+    }
+
+    /// Keeps an order for each of these addresses, with these rows, all or nothing. One that has an order keeps it.
+    async fn keep_orders(
+        &self,
+        giving: &BTreeSet<AccountId>,
+        within: u64,
+        mut rows: Vec<Change>,
+    ) -> Result<Vec<Errand>, JourneyError> {
         let mut owning = self.addresses()?;
         owning.retain(|own| giving.contains(&own.id()));
         owning
             .sort_by_cached_key(|own| (if within > 0 { self.ports.draw() } else { 0 }, own.index));
+        let since = self.begins_at(&Call::RevokeAll).await?;
+        let mut number = self.next_number()?;
         let (mut due, mut orders) = (None, Vec::new());
         for own in owning {
             let key = all_key(own.id());
@@ -109,26 +168,52 @@ impl Party {
                 orders.push(order);
                 continue;
             }
-            let given = |given: &GivenGrant| given.own == own.id() && !given.revoked;
-            let mut luggage = Luggage::default();
-            for (id, grant) in self.grants()? {
-                if given(&grant) {
-                    luggage.letters.extend(self.ended_letter(id, &grant).await?);
-                    luggage.rows.extend(end_of_plan(&grant));
+            for (_, given) in self.grants()? {
+                if given.own == own.id() && !given.revoked {
+                    rows.extend(end_of_plan(&given));
                 }
             }
-            let what = "revocation of everything".to_owned();
-            let order = self.keep_errand(due, key, what, own.id(), Call::RevokeAll, luggage);
-            orders.push(order.await?);
+            let letters = match since {
+                Some(_) => self.letters_of_end(own.id(), &Call::RevokeAll).await?,
+                // They are asked for before it leaves.
+                None => Vec::new(),
+            };
+            let order = Errand::of_everything((key, number), own.id(), since, due, letters);
+            rows.push(order.row());
+            orders.push(order);
+            number += 1;
             due = (within > 0).then(|| self.ports.clock.now().plus(self.ports.up_to(within)));
         }
+        self.ports.vault.apply(rows)?;
         Ok(orders)
     }
 
-    /// Own addresses under which a consent may stand, or whose order to take back all is on its way: as this home knows,
-    /// and as the chain says of what another device gave, which this one has not taken yet.
+    /// Orders that could not be made while the chain did not answer: for addresses under which another device gave something.
+    ///
+    /// # Errors
+    /// If the chain does not answer: then it waits for the next time.
+    pub(crate) async fn order_elsewhere(&self) -> Result<(), JourneyError> {
+        let Some(waits) = self.elsewhere_waits()? else {
+            return Ok(());
+        };
+        let giving = self.given_elsewhere().await?;
+        let done = Change::Delete {
+            table: table::CURSOR,
+            key: ELSEWHERE.to_vec(),
+        };
+        let kept = self.keep_orders(&giving, waits.within, vec![done]);
+        kept.await.map(drop)
+    }
+
+    /// Whether what another device gave is to be taken back, too, and why it is not yet.
+    pub(crate) fn elsewhere_waits(&self) -> Result<Option<Elsewhere>, JourneyError> {
+        self.row(table::CURSOR, ELSEWHERE)
+    }
+
+    /// Own addresses under which a consent may stand that this home knows of, or whose order to take back all is on its way.
+    /// What is dropped because nothing of it has left is not among them.
     async fn giving(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
-        let now = self.chain_now().await?;
+        let now = self.known_now().await?;
         let mut giving = BTreeSet::new();
         for own in self.addresses()? {
             if self.ends_all(own.id())? {
@@ -136,13 +221,19 @@ impl Party {
             }
         }
         let given = self.grants()?.into_iter().chain(self.write_grants()?);
-        for (_, given) in given {
+        for (id, given) in given {
             let stands = !given.revoked && end_of(&given).is_none_or(|until| until > now);
             let scope = given.artefact.grant.as_ref().map(|grant| grant.terms.scope);
-            if stands && !self.is_of_erased(scope)? {
+            if stands && !self.is_of_erased(scope)? && !self.is_to_be_given(id)? {
                 giving.insert(given.own);
             }
         }
+        Ok(giving)
+    }
+
+    /// Own addresses under which another device gave a consent that stands, which this one has not taken yet.
+    async fn given_elsewhere(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
+        let now = self.right_head().await?.time;
         let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, _) = self.events_from(since.next).await?;
         let new = events.into_iter().map(|(_, event)| event);
@@ -161,22 +252,14 @@ impl Party {
                 _ => continue,
             };
             // What stands here is judged by its row.
-            let is_known = self
-                .ports
-                .vault
-                .get(table::GRANTS, id.as_bytes())?
-                .is_some()
-                || self
-                    .ports
-                    .vault
-                    .get(table::WRITE_GRANTS, id.as_bytes())?
-                    .is_some();
+            let vault = &self.ports.vault;
+            let is_known = vault.get(table::GRANTS, id.as_bytes())?.is_some()
+                || vault.get(table::WRITE_GRANTS, id.as_bytes())?.is_some();
             if until > now && !is_known && !self.is_of_erased(scope)? {
                 elsewhere.insert(owner);
             }
         }
-        giving.append(&mut elsewhere);
-        Ok(giving)
+        Ok(elsewhere)
     }
 
     /// Whether a consent is of one record that was erased: it opens nothing, however it stands.

@@ -424,9 +424,16 @@ struct Proxied {
 
 impl Proxied {
     fn new(registrations_a_source: u64, registrations: u64) -> Self {
+        Self::naming(&[], registrations_a_source, registrations)
+    }
+
+    /// The same with sources that the operator named.
+    fn naming(of: &[(&str, u64)], registrations_a_source: u64, registrations: u64) -> Self {
         let ground = Ground::new();
+        let of = of.iter().map(|(at, most)| (at.parse().unwrap(), *most));
         let limits = DailyLimits {
             registrations_a_source,
+            registrations_of: of.collect(),
             registrations,
             registration_work: 0,
             ..DailyLimits::default()
@@ -494,4 +501,54 @@ async fn networks_of_one_ipv6_line_leave_most_of_a_day_to_others() {
     println!(
         "ATTACK crowd-5: {taken} of a node's 20 registrations a day by 30 networks of one IPv6 line and site; others register"
     );
+}
+
+/// A hospital behind one address raised every source's limit for its own.
+#[tokio::test]
+async fn a_source_that_is_named_has_its_own_registrations_and_takes_nobodys() {
+    let named = [("198.51.100.1", 5), ("2001:db8:1:1::7", 6)];
+    let world = Proxied::naming(&named, 2, 40);
+    let mut seed = 0;
+    let mut register = async |lines: &[&[u8]]| {
+        seed += 1;
+        world.register(seed, lines).await
+    };
+    let hospital = b"198.51.100.1".as_slice();
+    // A stranger does not come to its place by saying that it is there, and has no more than before.
+    let said: [&[&[u8]]; 3] = [
+        &[b"198.51.100.1, 203.0.113.9"],
+        &[hospital, b"203.0.113.9"],
+        &[b"198.51.100.1:1, 203.0.113.9"],
+    ];
+    for (said, expected) in said.into_iter().zip([200, 200, 429]) {
+        assert_eq!(register(said).await, expected);
+    }
+    // It has so many and no more.
+    for number in 0..7 {
+        let expected = if number < 5 { 200 } else { 429 };
+        assert_eq!(register(&[hospital]).await, expected, "{number}");
+    }
+    // By any address of the 64 bits, whichever was named; its line and its site keep what they have.
+    for number in 0..8u8 {
+        let from = format!("2001:db8:1:1::{number}");
+        let expected = if number < 6 { 200 } else { 429 };
+        assert_eq!(register(&[from.as_bytes()]).await, expected, "{number}");
+    }
+    for number in 0..3u8 {
+        let expected = if number < 2 { 200 } else { 429 };
+        let beside = register(&[b"2001:db8:1:2::1"]).await;
+        assert_eq!(beside, expected, "{number}");
+    }
+    let other = register(&[b"198.51.100.2"]).await;
+    assert_eq!(other, 200, "its neighbour is another source");
+    // In all there are as many as ever.
+    let world = Proxied::naming(&[("198.51.100.1", 50)], 2, 4);
+    for seed in 0..6 {
+        let expected = if seed < 4 { 200 } else { 429 };
+        assert_eq!(
+            world.register(1 + seed, &[hospital]).await,
+            expected,
+            "{seed}"
+        );
+    }
 }

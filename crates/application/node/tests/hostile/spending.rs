@@ -258,7 +258,7 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
         reserve: 4,
         ..limits()
     };
-    let (url, upkeep) = world.gateway(told).await;
+    let (url, upkeep) = world.gateway(told.clone()).await;
     assert_eq!(text(&url, paths::READYZ).await, "ok\n");
     // At once: what is on its way counts before it is paid.
     let mut calls = JoinSet::new();
@@ -284,7 +284,7 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
     assert_eq!(held, reserve + EACH - 1);
     world.take_back(&url, 0).await.unwrap();
 
-    let (url, again) = world.gateway(told).await;
+    let (url, again) = world.gateway(told.clone()).await;
     assert!(again.once().await);
     let ready = text(&url, REASONS).await;
     assert!(ready.starts_with("degraded: the relay's wallet"), "{ready}");

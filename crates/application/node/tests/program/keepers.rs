@@ -196,6 +196,16 @@ fn each_role_goes_to_another_wallet_and_an_administrator_is_always_left() {
             assert_eq!(entry["authority"], *next);
             assert_eq!(entry["authorities"][0]["address"], *old);
             assert!(entry["authorities"][0]["until"].as_u64().unwrap() > 1_600_000_000);
+            // As it is: every field of it goes into the file.
+            let file = std::fs::read(operators.at().join("deployment.json")).unwrap();
+            let mut file: Value = serde_json::from_slice(&file).unwrap();
+            let fields = entry.as_object().unwrap().clone();
+            file.as_object_mut().unwrap().extend(fields);
+            medibloc_api::Deployment::parse(file.to_string().as_bytes()).unwrap();
+            assert!(
+                given["told"].as_str().unwrap().contains("deployment.json"),
+                "{given}"
+            );
         }
         let again = operators.role_refused("give", "authority.json", role, &next);
         assert!(again.contains("already"), "{again}");

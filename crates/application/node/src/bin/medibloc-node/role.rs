@@ -91,7 +91,9 @@ pub(crate) async fn run(command: Command, reaching: &Reaching) -> anyhow::Result
             let mut line = told("given", &change, outcome.block);
             if matches!(change.role, Role::Accreditor) {
                 let now = ledger.head().await?.time.0;
+                // As deployment.json takes it: what to do with it stands beside it.
                 line["next"] = handed_on(&deployment(&change.deployment)?, to, now);
+                line["told"] = NEXT.into();
             }
             say(&line);
             Ok(())
@@ -152,6 +154,11 @@ fn told(what: &str, change: &Change, block: u64) -> Value {
     })
 }
 
+/// What is to be done with what [`handed_on`] gives.
+const NEXT: &str = "once this wallet is the one that accredits, put `authority` and `authorities` of `next` into deployment.json, give \
+                    the file to everybody, and accredit with this wallet alone: credentials of the one before that begin at `until` \
+                    or later do not count, and `until` is when it signed last";
+
 /// What deployment.json must say once this wallet accredits: without it all that the one before signed would count for nothing.
 fn handed_on(deployment: &Deployment, to: Address, now: u64) -> Value {
     let mut authorities = deployment.authorities.clone();
@@ -161,10 +168,5 @@ fn handed_on(deployment: &Deployment, to: Address, now: u64) -> Value {
             until: now,
         });
     }
-    serde_json::json!({
-        "what": "once this wallet is the one that accredits, put `authority` and `authorities` into deployment.json, give the \
-                 file to everybody, and accredit with this wallet alone: credentials of the one before that begin at `until` or \
-                 later do not count, and `until` is when it signed last",
-        "authority": to.to_string(), "authorities": authorities,
-    })
+    serde_json::json!({"authority": to.to_string(), "authorities": authorities})
 }

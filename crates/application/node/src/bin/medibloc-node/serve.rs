@@ -61,7 +61,7 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
         folder: Some(config.data_dir.clone()),
         domain: deployment.domain(),
         first_block: deployment.deployment_block,
-        limits: config.limits,
+        limits: config.limits.clone(),
         proxies: config.proxies()?,
     };
     let begin = async move {
