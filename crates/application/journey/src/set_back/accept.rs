@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_consent::WriteGrant;
+use medibloc_consent::{AnchorFields, WriteGrant};
 use medibloc_ledger::{Event, LedgerError, Mark};
 use medibloc_record::{GrantId, RecordId};
 
@@ -158,6 +158,15 @@ impl Party {
                 lacking.push(format!("record {record}: {told}"));
                 kept.warning = Some(told.into());
                 changes.push(change(table::RECORDS, &key, &kept));
+            }
+        }
+        for (key, anchor) in self.keyed_rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)? {
+            // The home that wrote it says so; here it is known from the chain alone.
+            if lacks(anchor.record_id()).await? {
+                changes.push(Change::Delete {
+                    table: table::WRITTEN_ELSEWHERE,
+                    key,
+                });
             }
         }
         for job in self.rows::<WriteJob>(table::WRITTEN)? {
