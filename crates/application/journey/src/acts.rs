@@ -36,6 +36,11 @@ pub(crate) struct OwnAct {
 }
 
 impl OwnAct {
+    /// The chain showed it.
+    pub(crate) fn was_seen(&self) -> bool {
+        !self.explains.is_empty()
+    }
+
     /// What it explains after a block is no more on the chain; says whether there was any.
     pub(crate) fn forget_after(&mut self, block: u64) -> bool {
         let before = self.explains.len();

@@ -10,7 +10,7 @@ use crate::outbox::Outgoing;
 use crate::pace::is_revocation;
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::{JourneyError, OwnAddress, Party};
+use crate::{GivenGrant, JourneyError, OwnAddress, Party};
 
 /// One call of an own address on its way to the chain.
 #[derive(Clone, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub(crate) struct Errand {
     letters: Vec<Outgoing>,
     /// The request, once it was signed.
     signed: Option<SignedCall>,
+    /// A request of it, that is not sent again, may have left: whoever has it may still bring it to the chain.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    has_left: bool,
     /// Last final block when it began: it cannot have happened before. None if the chain could not say it, which is then asked
     /// before anything of it leaves.
     since: Option<u64>,
@@ -104,6 +107,7 @@ impl Party {
             objects: luggage.objects,
             letters: luggage.letters,
             signed: None,
+            has_left: false,
             due,
             problem: None,
         };
@@ -239,6 +243,7 @@ impl Party {
             let again = is_moved || matches!(error, LedgerError::BadRequest { .. });
             if again {
                 errand.signed = None;
+                errand.has_left = true;
                 if is_moved {
                     // They are signed by the key before.
                     errand.letters.clear();
@@ -264,7 +269,12 @@ impl Party {
         error: LedgerError,
     ) -> Result<LedgerError, JourneyError> {
         let is_moot = match call {
-            Call::Revoke(grant) => self.ports.facts.grant(grant).await?.revoked,
+            // What the chain never had, and has no call on its way to it, cannot be taken back.
+            Call::Revoke(grant) => {
+                let facts = self.ports.facts.grant(grant).await?;
+                let begun = self.errand(&errand_key("grant", &[grant.id.as_bytes()]))?;
+                facts.revoked || !facts.granted && begun.is_none()
+            }
             Call::Erase(anchor) => {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased)
@@ -272,6 +282,17 @@ impl Party {
             Call::Retract(anchor) => {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased || facts.retracted)
+            }
+            // It ended by itself before.
+            Call::RevokeWrite { author } => {
+                let now = self.chain_now().await?;
+                let stands = |given: &GivenGrant| {
+                    let write = given.artefact.write;
+                    write.is_some_and(|write| {
+                        (write.owner, write.author) == (own.id(), *author) && write.until > now
+                    })
+                };
+                !self.write_grants()?.iter().any(|(_, given)| stands(given))
             }
             // Whoever has the key, too, was first; or what its next key agreed to has ended.
             Call::RotateAddress { deadline, .. } => {
@@ -327,6 +348,7 @@ impl Errand {
             objects: Vec::new(),
             letters,
             signed: None,
+            has_left: false,
             since,
             due,
             problem: None,
@@ -344,6 +366,7 @@ impl Errand {
 
     /// As it is to be sent under another key: what the one before signed counts for nothing any more.
     pub(crate) fn unsigned(mut self) -> Self {
+        self.has_left |= self.signed.is_some();
         self.signed = None;
         self.letters.clear();
         self
@@ -356,7 +379,16 @@ impl Errand {
 
     /// Whether nothing of it has left this machine yet.
     pub(crate) const fn is_unsent(&self) -> bool {
-        self.signed.is_none()
+        self.signed.is_none() && !self.has_left
+    }
+
+    /// After another chain was followed, on which it may have begun at a later block.
+    pub(crate) fn begins_by(&mut self, block: u64) -> bool {
+        let is_later = self.since.is_some_and(|since| since > block);
+        if is_later {
+            self.since = Some(block);
+        }
+        is_later
     }
 
     pub(crate) const fn is_a_consent(&self) -> bool {

@@ -11,6 +11,7 @@ mod accept;
 mod known;
 
 pub use accept::Accepted;
+pub(crate) use accept::NOT_ON_CHAIN;
 pub use known::AsOf;
 
 /// The last final block that a sync took.

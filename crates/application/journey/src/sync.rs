@@ -17,7 +17,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::set_back::Says;
+use crate::set_back::{NOT_ON_CHAIN, Says};
 use crate::{JourneyError, KeptRecord, Party, Standing, Written};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
@@ -319,8 +319,12 @@ impl Party {
             }
             if let Some(mut kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
                 // Seen before, on a chain that was left: here it stands elsewhere.
-                if kept.block != at.block {
+                let was_lacking = kept.warning.as_deref() == Some(NOT_ON_CHAIN);
+                if kept.block != at.block || was_lacking {
                     kept.block = at.block;
+                    if was_lacking {
+                        kept.warning = None;
+                    }
                     rows.push(change(table::RECORDS, record.as_bytes(), &kept));
                 }
                 continue;

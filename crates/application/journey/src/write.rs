@@ -574,6 +574,7 @@ impl Party {
                 continue;
             }
             let wrapped = {
+                // A keeper to whose key nothing can be sealed has no share; it stops none of the others.
                 let mut entropy = self
                     .ports
                     .entropy
@@ -586,7 +587,10 @@ impl Party {
                     (keeper.index, &keeper.wrap_key),
                     &self.ports.domain,
                     &mut *entropy,
-                )?
+                )
+            };
+            let Ok(wrapped) = wrapped else {
+                continue;
             };
             let deposit = ShareDeposit {
                 record: anchor.record_id(),

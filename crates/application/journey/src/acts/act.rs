@@ -212,7 +212,7 @@ impl Act {
         }]
     }
 
-    pub(super) fn key(&self, account: AccountId) -> [u8; 32] {
+    pub(crate) fn key(&self, account: AccountId) -> [u8; 32] {
         keccak256(&medibloc_dag::cbor::to_vec(&(account, self)))
     }
 }

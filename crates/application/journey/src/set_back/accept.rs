@@ -3,21 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{AnchorFields, WriteGrant};
-use medibloc_ledger::{Event, LedgerError, Mark};
+use medibloc_ledger::{Event, EventRef, LedgerError, Mark};
 use medibloc_record::{GrantId, RecordId};
 
 use super::{LAST, SEEN};
 use crate::accept::{KeptRecord, Standing};
-use crate::acts::{OwnAct, UnknownAct};
+use crate::acts::{Act, OwnAct, UnknownAct};
 use crate::erase::Erasure;
 use crate::grant::GivenGrant;
 use crate::looks::Look;
 use crate::missed::Missed;
-use crate::party::{change, table};
+use crate::party::{ACCOUNT_KEY, ACCOUNT_SIGNER, OwnAddress, change, table};
 use crate::ports::Change;
 use crate::sync::{Cursor, PAGE};
 use crate::write::WriteJob;
 use crate::{JourneyError, Party};
+
+/// What is told of a record that the chain does not have.
+pub(crate) const NOT_ON_CHAIN: &str = "this chain does not have it: nobody else can be given it. What is kept of it here can be read and exported; import it again \
+     to have it on the chain";
 
 /// What became of a home that goes on with the chain as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +74,13 @@ impl Party {
             // Their records are to be found again, wherever they stand.
             next = 0;
         }
-        self.lacking_records(&mut changes, &mut lacking).await?;
+        let mut again = Vec::new();
+        self.lacking_records(&mut changes, &mut again, &mut lacking)
+            .await?;
         self.lacking_consents(&mut changes, &mut lacking).await?;
+        self.lacking_keys(&mut changes, &mut lacking).await?;
         self.forget_after(shared.number, &mut changes)?;
+        changes.extend(again);
         changes.push(change(table::CURSOR, b"chain", &Cursor { next }));
         self.ports.vault.apply(changes)?;
         Ok(Accepted {
@@ -103,6 +111,11 @@ impl Party {
         for (key, block) in self.keyed_rows::<u64>(table::ANCHORED)? {
             if block > shared {
                 changes.push(gone(table::ANCHORED, key));
+            }
+        }
+        for mut errand in self.errands()? {
+            if errand.begins_by(shared) {
+                changes.push(errand.row());
             }
         }
         for (key, mut own) in self.keyed_rows::<OwnAct>(table::OWN_ACTS)? {
@@ -141,9 +154,63 @@ impl Party {
         Ok(any)
     }
 
+    /// Keys that the chain does not know as this home does: the ones before count on it.
+    async fn lacking_keys(
+        &self,
+        changes: &mut Vec<Change>,
+        lacking: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        for own in [vec![self.account()], self.addresses()?].concat() {
+            let id = own.id();
+            let Some(facts) = self.ports.facts.account(id).await? else {
+                let invited = self
+                    .ports
+                    .vault
+                    .get(table::INVITATIONS, own.address.as_bytes())?;
+                if own.index.is_some() && invited.is_some() {
+                    lacking.push(format!(
+                        "the registration of address {id}: an invitation that was made with it is of no use; make another"
+                    ));
+                }
+                continue;
+            };
+            let mut now = own.clone();
+            let signs = async |own: &OwnAddress| -> Result<bool, JourneyError> {
+                let signer = self.signing_address(own);
+                Ok(self.ports.facts.account_of(signer).await? == Some(id))
+            };
+            while now.signing_version > 1 && !signs(&now).await? {
+                now.signing_version -= 1;
+            }
+            if now.signing_version < own.signing_version {
+                lacking.push(format!(
+                    "that {id} was handed on to its next key: the key before signs; if it was stolen, `medibloc account rotate {id} \
+                     --signing` again at once"
+                ));
+            }
+            if facts.sealing_key.version < own.key_version {
+                now.key_version = facts.sealing_key.version;
+                lacking.push(format!(
+                    "the next sealing key of {id}: `medibloc account rotate {id}` again"
+                ));
+            }
+            if now == own {
+                continue;
+            }
+            if own.index.is_some() {
+                changes.push(change(table::ADDRESSES, own.address.as_bytes(), &now));
+            } else {
+                changes.push(change(table::CURSOR, ACCOUNT_SIGNER, &now.signing_version));
+                changes.push(change(table::CURSOR, ACCOUNT_KEY, &now.key_version));
+            }
+        }
+        Ok(())
+    }
+
     async fn lacking_records(
         &self,
         changes: &mut Vec<Change>,
+        again: &mut Vec<Change>,
         lacking: &mut Vec<String>,
     ) -> Result<(), JourneyError> {
         let lacks = async |record: RecordId| -> Result<bool, JourneyError> {
@@ -151,13 +218,30 @@ impl Party {
         };
         for (key, mut kept) in self.keyed_rows::<KeptRecord>(table::RECORDS)? {
             let record = kept.record();
-            let is_kept = matches!(kept.standing, Standing::Accepted | Standing::Checked);
-            if is_kept && lacks(record).await? {
-                let told = "this chain does not have it: nobody else can be given it. What is kept of it here can be read and exported; \
-                            import it again to have it on the chain";
-                lacking.push(format!("record {record}: {told}"));
-                kept.warning = Some(told.into());
-                changes.push(change(table::RECORDS, &key, &kept));
+            if !matches!(kept.standing, Standing::Accepted | Standing::Checked) {
+                continue;
+            }
+            match self.ports.facts.record(record).await? {
+                None => {
+                    lacking.push(format!("record {record}: {NOT_ON_CHAIN}"));
+                    kept.warning = Some(NOT_ON_CHAIN.into());
+                    changes.push(change(table::RECORDS, &key, &kept));
+                }
+                Some(facts) if kept.is_accepted() && !facts.accepted => {
+                    // The next sync looks at it as at a new one, and accepts it again.
+                    lacking.push(format!(
+                        "the acceptance of record {record}: it is looked at again by the next sync"
+                    ));
+                    let at = EventRef {
+                        block: kept.block,
+                        index: 0,
+                    };
+                    let look = Look::new(kept.anchor, at, kept.capsule);
+                    kept.standing = Standing::Checked;
+                    changes.push(change(table::RECORDS, &key, &kept));
+                    again.push(look.row_of(record));
+                }
+                Some(_) => {}
             }
         }
         for (key, anchor) in self.keyed_rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)? {
@@ -175,6 +259,21 @@ impl Party {
                 lacking.push(format!(
                     "record {record}, which this home wrote for {}: write it again",
                     job.anchor.owner
+                ));
+                continue;
+            }
+            let took_back = Act::TookBack { record }.key(job.author);
+            let did: Option<OwnAct> = self.row(table::OWN_ACTS, &took_back)?;
+            if did.is_some_and(|did| did.was_seen())
+                && !self
+                    .ports
+                    .facts
+                    .record(record)
+                    .await?
+                    .is_some_and(|facts| facts.retracted)
+            {
+                lacking.push(format!(
+                    "that record {record} was taken back by you: `medibloc record retract {record}` again"
                 ));
             }
         }
@@ -200,15 +299,14 @@ impl Party {
                 given.revoked = false;
                 given.revoked_at = None;
                 changes.push(change(table::GRANTS, &key, &given));
-            } else if !facts.granted && !given.revoked {
+            } else if !facts.granted && !given.revoked && !self.is_on_its_way(id)? {
                 lacking.push(format!(
                     "consent {id} of {name}: {name} cannot read by it; give it again if it is wanted"
                 ));
-                given.revoked = true;
-                changes.push(change(table::GRANTS, &key, &given));
             }
         }
         let stand = self.write_grants_that_stand().await?;
+        let now = self.chain_now().await?;
         for (key, mut given) in self.keyed_rows::<GivenGrant>(table::WRITE_GRANTS)? {
             let Some(write) = given.artefact.write else {
                 continue;
@@ -223,12 +321,14 @@ impl Party {
                 given.revoked = false;
                 given.revoked_at = None;
                 changes.push(change(table::WRITE_GRANTS, &key, &given));
-            } else if !given.revoked && !stand.contains(&id) {
+            } else if !given.revoked
+                && write.until > now
+                && !stand.contains(&id)
+                && !self.is_on_its_way(id)?
+            {
                 lacking.push(format!(
                     "the permission {id} of {name} to write: give it again if it is wanted"
                 ));
-                given.revoked = true;
-                changes.push(change(table::WRITE_GRANTS, &key, &given));
             }
         }
         Ok(())
