@@ -277,7 +277,8 @@ impl Party {
         card.mac(&invitation.secret)
             .verify_slice(&card.mac)
             .map_err(|_| bad("it does not know the invitation's secret"))?;
-        if invitation.expiry < self.ports.clock.now() {
+        let came = self.came(&letter.id)?;
+        if invitation.expiry < came.unwrap_or_else(|| self.ports.clock.now()) {
             return self
                 .decline(own, letter, &card, WhyDeclined::Expired, &invitation)
                 .await;

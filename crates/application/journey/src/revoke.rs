@@ -155,6 +155,7 @@ impl Party {
                 over.push(request.gone());
             }
         }
+        over.extend(self.drop_waiting_of(party)?);
         self.ports.vault.apply(over)?;
         // What fails is kept; it keeps none of the others from being kept, too.
         let mut ended = Ok(());

@@ -175,6 +175,19 @@ impl Party {
         Ok(())
     }
 
+    /// When a letter that waited came; none if it did not.
+    pub(crate) fn came(&self, id: &[u8; 32]) -> Result<Option<Timestamp>, JourneyError> {
+        let row = self.row::<Waiting>(table::WAITING, id)?;
+        Ok(row.map(|row| row.since))
+    }
+
+    /// What waits of a party is dropped, but for its cards.
+    pub(crate) fn drop_waiting_of(&self, party: AccountId) -> Result<Vec<Change>, JourneyError> {
+        let rows = self.rows::<Waiting>(table::WAITING)?.into_iter();
+        let gone = rows.filter(|row| row.from == party && !row.is_card);
+        Ok(gone.map(|row| row.gone()).collect())
+    }
+
     pub(crate) fn has_by_now(&self, lacks: &Lacks) -> bool {
         match lacks {
             Lacks::Authority(jwt) => Credential::parse(jwt, &self.ports.authority).is_ok(),

@@ -355,3 +355,57 @@ async fn a_grant_over_a_node_that_the_file_does_not_have_is_taken_then() {
 fn self_ports(story: &Story) -> Ports {
     story.ports(story.world.ports(), FIRST)
 }
+
+/// A card that came while its invitation was open, and waited for the file longer than the invitation is open.
+#[tokio::test]
+async fn a_card_that_came_in_time_is_taken_when_the_file_has_its_node() {
+    let story = Story::new(390);
+    let patient = story.patient(&story.before());
+    let friend = story.party(3, Role::Person, SECOND).await;
+    let owner = friend
+        .answer(&patient.invite().await.unwrap(), None)
+        .await
+        .unwrap()
+        .owner;
+    says_what_to_do(&patient.sync().await.unwrap(), SECOND);
+    story.world.pass(10 * DAY);
+    let still = patient.sync().await.unwrap().waiting;
+    story.listed.lock().unwrap().push(SECOND);
+    let report = patient.sync().await.unwrap();
+    assert_eq!(still.len(), 1, "{still:?}; then {:?}", report.later);
+    assert!(
+        patient.confirm(owner).is_ok(),
+        "told to get a file, and the card is gone"
+    );
+}
+
+/// What waited of a contact that lost everything meanwhile.
+#[tokio::test]
+async fn what_waited_of_a_contact_goes_when_the_contact_loses_everything() {
+    let story = Story::new(391);
+    let patient = story.patient(&story.before());
+    let clinic = Party::new(phrase(2).seed(), Role::Provider, story.world.ports());
+    clinic.register_account().await.unwrap();
+    let jwt = story.world.accredit(clinic.account().id(), "Bit Clinic");
+    let invitation = patient.invite().await.unwrap();
+    let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
+    patient.sync().await.unwrap();
+    patient.confirm(owner).unwrap();
+    story.world.pass(1);
+    let ports = Ports {
+        authority: story.after(),
+        ..clinic.ports().clone()
+    };
+    let clinic = Party::new(phrase(2).seed(), Role::Provider, ports);
+    let jwt = story.credential(&clinic, &story.next, true);
+    clinic.keep_credential(&jwt).await.unwrap();
+    let ask = clinic.ask(owner, Purpose::Treatment, "old", story.now().plus(7 * DAY));
+    ask.await.unwrap();
+    patient.sync().await.unwrap();
+    patient.revoke_contact(owner).await.unwrap();
+    let left = patient.waiting_letters().unwrap().len();
+    let patient = story.patient(&story.after());
+    patient.sync().await.unwrap();
+    assert_eq!(left, 0);
+    assert_eq!(patient.requests().unwrap().len(), 0);
+}

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use medibloc_keys::{SigningKey, recover};
+use medibloc_keys::{SeededEntropy, SigningKey, hpke_seal, recover};
 use medibloc_record::{Address, SealingKey, Signature, keccak256};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -147,6 +147,14 @@ impl KeeperPublicKeys {
         let mut key = [0; 32];
         hex::decode_to_slice(&file.wrap_key.key, &mut key)
             .map_err(|_| bad("the wrap key is not 32 bytes of hexadecimal"))?;
+        let wrap_key = SealingKey {
+            version: file.wrap_key.version,
+            key,
+        };
+        // A point of small order passes for a key until a share is sealed to it.
+        if hpke_seal(&wrap_key, b"", b"", &mut SeededEntropy::new(0)).is_err() {
+            return Err(bad("nothing can be sealed to the wrap key"));
+        }
         let mut proof = [0; 65];
         hex::decode_to_slice(&file.proof, &mut proof)
             .map_err(|_| bad("the proof is not 65 bytes of hexadecimal"))?;
@@ -154,10 +162,7 @@ impl KeeperPublicKeys {
         let keys = Self {
             index: file.index,
             signer: signer.map_err(|_| bad("the signer is no address"))?,
-            wrap_key: SealingKey {
-                version: file.wrap_key.version,
-                key,
-            },
+            wrap_key,
             proof: Signature::new(proof),
         };
         let digest = digest(keys.index, keys.signer, keys.wrap_key);
@@ -200,8 +205,6 @@ fn digest(index: u8, signer: Address, wrap_key: SealingKey) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use medibloc_keys::SeededEntropy;
-
     use super::*;
     use crate::KeeperKeys;
 
@@ -248,6 +251,11 @@ mod tests {
                 "another version",
             ),
             (&*key, &key[2..], "32 bytes"),
+            (
+                &*key,
+                "0100000000000000000000000000000000000000000000000000000000000000",
+                "nothing can be sealed",
+            ),
             ("\"index\": 3", "\"index\": 3, \"more\": 1", "another form"),
         ] {
             let changed = json.replacen(from, to, 1);
