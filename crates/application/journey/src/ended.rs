@@ -33,6 +33,27 @@ impl Party {
             .await
     }
 
+    /// Ends those of these grants that the chain says are revoked: whoever reads the chain again meets ends of before, which later
+    /// grants of the same owner outlive.
+    pub(crate) async fn end_revoked_where(
+        &self,
+        fits: impl Fn(GrantId, &HeldGrant) -> bool,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let mut over = BTreeSet::new();
+        for held in self.held()? {
+            if let Some(grant) = &held.artefact.grant
+                && held.ended.is_none()
+                && fits(grant.id, &held)
+                && self.ports.facts.grant(grant).await?.revoked
+            {
+                over.insert(grant.id);
+            }
+        }
+        self.end_grants_where(EndOfGrant::Revoked, |id, _| over.contains(&id), report)
+            .await
+    }
+
     /// Ends grants whose purge-by date has passed.
     pub(crate) async fn purge_expired(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let now = self.chain_now().await?;

@@ -170,6 +170,8 @@ impl Party {
                 }
                 changes.push(gone(&errand.key));
                 self.ports.vault.apply(changes)?;
+                // That block was seen: an older copy of the chain that lacks it is known for one.
+                let _ = self.check_chain().await;
                 if errand.is_a_consent() {
                     // Storage has it: what is sealed to others is not kept here beside the consent itself.
                     self.ports.vault.drop_blobs(&errand.objects)?;

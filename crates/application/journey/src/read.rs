@@ -84,6 +84,8 @@ impl Party {
         if self.erasure(record)?.is_some() {
             return Err(self.erased_error(record)?);
         }
+        // A receipt that is kept asks for shares without another signature of a call.
+        self.check_chain().await?;
         let (held, key) = self.held_key(record)?;
         let own = self.own_address(held.own)?;
         let opened = match self.open_read(&own, &held, &key).await {

@@ -392,7 +392,7 @@ impl Party {
                     return Ok(());
                 }
                 let fits = |_, held: &HeldGrant| held.owner == *owner && held.own == *reader;
-                self.end_grants_where(revoked, fits, report).await
+                self.end_revoked_where(fits, report).await
             }
             Event::AllRevoked { owner } => {
                 if own.contains_key(owner) {
@@ -402,9 +402,15 @@ impl Party {
                 if !self.is_giver(*owner) {
                     return Ok(());
                 }
-                self.end_grants_where(revoked, |_, held| held.owner == *owner, report)
+                self.end_revoked_where(|_, held| held.owner == *owner, report)
                     .await?;
-                self.known(|known| known.givers.remove(owner));
+                if !self
+                    .held()?
+                    .iter()
+                    .any(|held| held.owner == *owner && held.ended.is_none())
+                {
+                    self.known(|known| known.givers.remove(owner));
+                }
                 Ok(())
             }
             Event::WriteGranted(write) => {

@@ -532,3 +532,72 @@ async fn everything_that_was_ordered_on_a_longer_copy_is_taken_back_once() {
     );
     assert_eq!((ends, jobs), (1, 0));
 }
+
+/// The person said «everything» while the right chain was away: what stands again on the one that is accepted is meant, too.
+#[tokio::test]
+async fn everything_that_was_ordered_meanwhile_takes_back_what_stands_again() {
+    let story = paired(841).await;
+    let (_, id) = granted(&story).await;
+    let grant = grant_of(&story, id);
+    let (write, _) = story.patient.write_grants().unwrap().pop().unwrap();
+    let chain = &story.world.ledger;
+    story.patient.sync().await.unwrap();
+    let older = chain.copy();
+    story.patient.revoke(id).await.unwrap();
+    story.patient.revoke_write(write).await.unwrap();
+    story.patient.sync().await.unwrap();
+    chain.replace_by(&older);
+    story.patient.revoke_everything().await.unwrap_err();
+    let accepted = story.patient.accept_chain().await.unwrap();
+    assert_eq!(accepted.lacking.len(), 2, "{:?}", accepted.lacking);
+    let mut later = Vec::new();
+    for _ in 0..3 {
+        story.world.pass(600);
+        later = story.patient.sync().await.unwrap().later;
+    }
+    let facts = chain.grant(&grant).await.unwrap();
+    assert!(facts.granted && facts.revoked, "{later:?}");
+    let wrote = story.hospital.write_for(story.owner, draft()).await;
+    assert!(wrote.is_err(), "the permission to write stands");
+}
+
+/// A reader reads no older end of everything into consents that came after it.
+#[tokio::test]
+async fn a_reader_that_accepts_an_older_copy_keeps_consents_that_stand_on_it() {
+    let story = paired(842).await;
+    let (first, _) = granted(&story).await;
+    story.patient.revoke_everything().await.unwrap();
+    story.clinic.sync().await.unwrap();
+    let until = story.world.ports().clock.now().plus(WEEK);
+    story
+        .patient
+        .grant_write(story.owner, medical_only(), until)
+        .await
+        .unwrap();
+    let asks = story
+        .clinic
+        .ask(story.clinic_owner, Purpose::Treatment, "once more", until);
+    asks.await.unwrap();
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    story.patient.approve(&request, first, until).await.unwrap();
+    let (second, _) = granted(&story).await;
+    story.clinic.read(second).await.unwrap();
+    let chain = &story.world.ledger;
+    let older = chain.copy();
+    story.patient.erase(second).await.unwrap();
+    story.clinic.sync().await.unwrap();
+    chain.replace_by(&older);
+    let accepted = story.clinic.accept_chain().await.unwrap();
+    let lacking = accepted.lacking.join("\n");
+    assert!(lacking.contains("tell the owner"), "{lacking}");
+    let report = story.clinic.sync().await.unwrap();
+    assert_eq!(report.ended, Vec::new());
+    story.clinic.read(first).await.unwrap();
+    // The same where the whole chain is read again.
+    let ports = story.clinic.ports().clone();
+    let again = Party::new(phrase(3).seed(), Role::Provider, ports);
+    let (again, report) = again.restored().await.unwrap();
+    assert_eq!(report.sync.ended, Vec::new());
+    again.read(first).await.unwrap();
+}

@@ -119,9 +119,12 @@ pub(super) fn told(witnesses: &[Witness]) -> (bool, String) {
     let node = witnesses
         .iter()
         .any(|witness| witness.keeper.is_none() && witness.says == Says::Same);
-    let node = if node { "the node" } else { "not the node" };
+    let node = match node {
+        true => "so does the node",
+        false => "the node does not say which it read",
+    };
     let told = format!(
-        "{node} and {} of {} keepers say that they read a block which the chain has",
+        "{} of {} keepers read a block that the chain has, {node}",
         same.count(),
         keepers.count()
     );

@@ -205,6 +205,23 @@ impl Party {
         kept.await.map(drop)
     }
 
+    /// After another chain was accepted: what stands again on it, if everything was to be taken back before.
+    ///
+    /// # Errors
+    /// If the chain does not answer or the vault fails.
+    pub(crate) async fn order_again(
+        &self,
+        addresses: &BTreeSet<AccountId>,
+    ) -> Result<(), JourneyError> {
+        match self.elsewhere_waits()? {
+            Some(waits) if !addresses.is_empty() => {
+                let kept = self.keep_orders(addresses, waits.within, Vec::new());
+                kept.await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether what another device gave is to be taken back, too, and why it is not yet.
     pub(crate) fn elsewhere_waits(&self) -> Result<Option<Elsewhere>, JourneyError> {
         self.row(table::CURSOR, ELSEWHERE)

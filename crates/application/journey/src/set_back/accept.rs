@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{AnchorFields, WriteGrant};
 use medibloc_ledger::{Event, EventRef, LedgerError, Mark};
-use medibloc_record::{GrantId, RecordId};
+use medibloc_record::{AccountId, GrantId, RecordId};
 
 use super::{LAST, SEEN};
 use crate::accept::{KeptRecord, Standing};
@@ -47,8 +47,8 @@ impl Party {
             Err(error) => return Err(error),
             Ok(()) => {
                 return Err(JourneyError::Unknown {
-                    what: "a block that this home read and the chain does not have".into(),
-                    hint: "there is nothing to accept",
+                    what: "no other chain than the one that answers".into(),
+                    hint: "there is nothing to accept: the chain has every block that this home read",
                 });
             }
         }
@@ -68,21 +68,19 @@ impl Party {
             change(table::CURSOR, SEEN, &seen),
         ];
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
-        let mut next = start.next.min(shared.number + 1);
+        let next = start.next.min(shared.number + 1);
         let mut lacking = Vec::new();
-        if self.lacking_erasures(&mut changes, &mut lacking).await? {
-            // Their records are to be found again, wherever they stand.
-            next = 0;
-        }
-        let mut again = Vec::new();
+        let mut again = self.lacking_erasures(&mut changes, &mut lacking).await?;
         self.lacking_records(&mut changes, &mut again, &mut lacking)
             .await?;
-        self.lacking_consents(&mut changes, &mut lacking).await?;
+        let stand = self.lacking_consents(&mut changes, &mut lacking).await?;
         self.lacking_keys(&mut changes, &mut lacking).await?;
         self.forget_after(shared.number, &mut changes)?;
         changes.extend(again);
         changes.push(change(table::CURSOR, b"chain", &Cursor { next }));
         self.ports.vault.apply(changes)?;
+        // Who said «everything» while the right chain was away meant these, too.
+        self.order_again(&stand).await?;
         Ok(Accepted {
             shared,
             left,
@@ -126,24 +124,32 @@ impl Party {
         Ok(())
     }
 
-    /// Erasures that the chain does not have; says whether there are any. They are this home's to make again: the record is as
-    /// before for everybody else.
+    /// Erasures that the chain does not have: the record is as before for everybody else. Own ones are this home's to make again;
+    /// gives the rows by which the next sync finds their records.
     async fn lacking_erasures(
         &self,
         changes: &mut Vec<Change>,
         lacking: &mut Vec<String>,
-    ) -> Result<bool, JourneyError> {
-        let mut any = false;
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut again = BTreeSet::new();
         for (key, erasure) in self.keyed_rows::<Erasure>(table::ERASED)? {
             let record = erasure.record;
             let facts = self.ports.facts.record(record).await?;
             if facts.is_none_or(|facts| facts.erased) {
                 continue;
             }
-            any = true;
-            lacking.push(format!(
-                "the erasure of record {record}: for all others the record stands; sync, then `medibloc record erase {record}` again"
-            ));
+            if self.own(erasure.owner)?.is_some() {
+                lacking.push(format!(
+                    "the erasure of record {record}: for all others the record stands; sync, then `medibloc record erase {record}` again"
+                ));
+                again.insert(record);
+            } else {
+                lacking.push(format!(
+                    "the erasure of record {record} by its owner {}: tell the owner; what was purged here is read anew only with a \
+                     new receipt",
+                    erasure.owner
+                ));
+            }
             for table in [table::ERASED, table::ERASING, table::RECORDS] {
                 changes.push(Change::Delete {
                     table,
@@ -151,7 +157,44 @@ impl Party {
                 });
             }
         }
-        Ok(any)
+        self.looks_of(&again).await
+    }
+
+    /// Rows by which the next sync looks at records as at new ones: where their anchors stand, by the chain as it is.
+    async fn looks_of(&self, records: &BTreeSet<RecordId>) -> Result<Vec<Change>, JourneyError> {
+        let mut looks: BTreeMap<RecordId, Look> = BTreeMap::new();
+        let mut next = 0;
+        while !records.is_empty() {
+            let blocks = self.ports.events.events(next, PAGE).await?;
+            let Some(last) = blocks.last() else {
+                break;
+            };
+            next = last.number + 1;
+            for block in &blocks {
+                for (index, event) in (0u32..).zip(&block.events) {
+                    match event {
+                        Event::Anchored(anchor) if records.contains(&anchor.record_id()) => {
+                            let at = EventRef {
+                                block: block.number,
+                                index,
+                            };
+                            let look = Look::new(*anchor, at, anchor.capsule);
+                            looks.insert(anchor.record_id(), look);
+                        }
+                        Event::CapsuleReplaced { record, digest, .. } => {
+                            if let Some(look) = looks.get_mut(record) {
+                                look.capsule = *digest;
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(looks
+            .iter()
+            .map(|(record, look)| look.row_of(*record))
+            .collect())
     }
 
     /// Keys that the chain does not know as this home does: the ones before count on it.
@@ -280,11 +323,13 @@ impl Party {
         Ok(())
     }
 
+    /// Consents that the chain does not have as this home says; gives the own addresses of those that stand and were taken back here.
     async fn lacking_consents(
         &self,
         changes: &mut Vec<Change>,
         lacking: &mut Vec<String>,
-    ) -> Result<(), JourneyError> {
+    ) -> Result<BTreeSet<AccountId>, JourneyError> {
+        let mut again = BTreeSet::new();
         for (key, mut given) in self.keyed_rows::<GivenGrant>(table::GRANTS)? {
             let Some(grant) = given.artefact.grant.clone() else {
                 continue;
@@ -298,6 +343,7 @@ impl Party {
                 ));
                 given.revoked = false;
                 given.revoked_at = None;
+                again.insert(given.own);
                 changes.push(change(table::GRANTS, &key, &given));
             } else if !facts.granted && !given.revoked && !self.is_on_its_way(id)? {
                 lacking.push(format!(
@@ -320,6 +366,7 @@ impl Party {
                 ));
                 given.revoked = false;
                 given.revoked_at = None;
+                again.insert(given.own);
                 changes.push(change(table::WRITE_GRANTS, &key, &given));
             } else if !given.revoked
                 && write.until > now
@@ -331,7 +378,7 @@ impl Party {
                 ));
             }
         }
-        Ok(())
+        Ok(again)
     }
 
     /// Permissions to write that the chain as it stands has and that were not taken back on it.
