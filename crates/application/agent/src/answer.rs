@@ -175,7 +175,12 @@ impl From<JourneyError> for Problem {
             | JourneyError::Malformed { .. } => code::INPUT,
             _ => code::FAILED,
         };
-        Self::new(code, chain(&error))
+        let told = chain(&error);
+        if matches!(error, JourneyError::Ledger(LedgerError::SetBack { .. })) {
+            let more = "`medibloc chain show` compares it with what node and keepers read";
+            return Self::new(code, format!("{told}; {more}"));
+        }
+        Self::new(code, told)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -138,12 +138,7 @@ pub struct Input {
 impl Input {
     fn passphrase(&self, new: bool) -> Result<Zeroizing<String>, Problem> {
         if let Some(file) = &self.passphrase_file {
-            let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| {
-                Problem::new(
-                    code::INPUT,
-                    format!("cannot read {}: {error}", file.display()),
-                )
-            })?);
+            let text = secret_text(file)?;
             // Some editors begin a file with a byte order mark; nobody types one.
             let first = text
                 .trim_start_matches('\u{feff}')
@@ -279,7 +274,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             Ok(Answer::new(json!({"stopped": true}), "stopped"))
         }
         Top::Over(Command::Verify(verify))
-            if verify.deployment.is_some() || std::path::Path::new(&verify.what).is_file() =>
+            if verify.deployment.is_some() || Path::new(&verify.what).is_file() =>
         {
             with_spinner(verify_alone(&home, &input, &verify)).await
         }
@@ -326,7 +321,7 @@ async fn verify_alone(
             ));
         }
     };
-    let path = std::path::Path::new(&verify.what);
+    let path = Path::new(&verify.what);
     run::verify::proof(&chain.trusted(), path, verify.block.as_deref()).await
 }
 
@@ -435,7 +430,7 @@ async fn stopped() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-fn deployment(path: &std::path::Path) -> Result<Vec<u8>, Problem> {
+fn deployment(path: &Path) -> Result<Vec<u8>, Problem> {
     let bytes = std::fs::read(path).map_err(|error| {
         Problem::new(
             code::INPUT,
@@ -517,16 +512,38 @@ fn weak(passphrase: &str) -> Option<&'static str> {
     None
 }
 
+/// A phrase's or passphrase's file as editors write it: UTF-8, or UTF-16 with its mark.
+fn secret_text(file: &Path) -> Result<Zeroizing<String>, Problem> {
+    let bad = |why: &dyn core::fmt::Display| {
+        Problem::new(
+            code::INPUT,
+            format!("cannot read {}: {why}", file.display()),
+        )
+    };
+    let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| bad(&error))?);
+    let no_text = || bad(&"it is no plain text; save it as UTF-8, the words alone");
+    let wide = |rest: &[u8], order: fn([u8; 2]) -> u16| {
+        let units = rest.chunks(2).map(|pair| match *pair {
+            [a, b] => Some(order([a, b])),
+            _ => None,
+        });
+        let units: Option<Zeroizing<Vec<u16>>> =
+            units.collect::<Option<Vec<u16>>>().map(Zeroizing::new);
+        units.and_then(|units| String::from_utf16(&units).ok())
+    };
+    let text = match &**bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        all => std::str::from_utf8(all).ok().map(str::to_owned),
+    };
+    text.map(Zeroizing::new).ok_or_else(no_text)
+}
+
 async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer, Problem> {
     let deployment = deployment(&restore.deployment)?;
     input.reaching.check(&deployment, restore.node.as_deref())?;
     let text = match &restore.phrase_file {
-        Some(file) => Zeroizing::new(std::fs::read_to_string(file).map_err(|error| {
-            Problem::new(
-                code::INPUT,
-                format!("cannot read {}: {error}", file.display()),
-            )
-        })?),
+        Some(file) => secret_text(file)?,
         None => rpassword::prompt_password("Phrase (24 words): ")
             .map(Zeroizing::new)
             .map_err(|error| {
@@ -672,5 +689,38 @@ mod tests {
             assert!(told.message.contains("at least 12"), "{told}");
         }
         assert_eq!(must_be_long("twelve chars"), Ok(()));
+    }
+}
+
+#[cfg(test)]
+mod secret_files {
+    use super::secret_text;
+
+    #[test]
+    fn files_of_phrases_are_read_as_editors_write_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("phrase");
+        let words = "abandon ability 요리";
+        let wide = |mark: [u8; 2], order: fn(u16) -> [u8; 2]| {
+            let units = words.encode_utf16().flat_map(order);
+            mark.into_iter().chain(units).collect::<Vec<u8>>()
+        };
+        for bytes in [
+            words.as_bytes().to_vec(),
+            wide([0xff, 0xfe], u16::to_le_bytes),
+            wide([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(secret_text(&path).unwrap().as_str(), words);
+        }
+        for bytes in [
+            &[0xff, 0xfe, 0x61][..],
+            &[0x80, 0x81],
+            &[0xff, 0xfe, 0x00, 0xd8],
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let told = secret_text(&path).unwrap_err().message;
+            assert!(told.contains("save it as UTF-8"), "{told}");
+        }
     }
 }
