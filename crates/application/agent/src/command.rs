@@ -228,6 +228,13 @@ pub enum Record {
         /// The record (the begin of its id is enough).
         record: String,
     },
+    /// Says that an own record is about you although it names another person than your other records: after a change of name,
+    /// in another script, say. It is passed on like the others then, and its name is yours from then on, until its author takes
+    /// it back or you erase it.
+    Confirm {
+        /// The record.
+        record: String,
+    },
     /// Recomputes everything of a record from the node and the chain.
     Verify {
         /// The record.

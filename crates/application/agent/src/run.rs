@@ -149,6 +149,10 @@ pub fn told(report: &SyncReport) -> Answer {
     );
     let retracted: Vec<String> = report.retracted.iter().map(ToString::to_string).collect();
     tell("taken back by its author", &mut retracted.iter().cloned());
+    tell(
+        "held back",
+        &mut retracted::held_back(&report.held_back).into_iter(),
+    );
     tell("consent ended", &mut ended.iter().cloned());
     tell("copy purged", &mut purged.iter().cloned());
     tell("not paired", &mut report.declined.iter().cloned());
@@ -184,6 +188,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
         "retracted": retracted, "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
+        "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
         "erased": erased, "told": report.told, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });

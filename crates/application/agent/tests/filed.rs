@@ -233,3 +233,126 @@ async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
     std::fs::write(&file, format!("{other}\n")).unwrap();
     say(&two.clinic, &words).await;
 }
+
+/// What a standing consent would pass on by itself.
+async fn given_to_another(two: &Two, world: &std::sync::Arc<World>) -> medibloc_journey::Party {
+    let reader = party(world, 3, Role::Provider);
+    say(&reader, &["account", "register"]).await;
+    let path = two.folder.path().join("reader");
+    std::fs::write(&path, world.accredit(reader.account().id(), "Reader")).unwrap();
+    say(&reader, &["account", "credential", path.to_str().unwrap()]).await;
+    let invitation = text(
+        &say(&two.patient, &["contact", "invite"]).await,
+        "/invitation",
+    );
+    say(&reader, &["contact", "accept", &invitation]).await;
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["contact", "confirm", "reader"]).await;
+    reader
+}
+
+async fn held_records(reader: &medibloc_journey::Party) -> Vec<String> {
+    say(reader, &["sync"]).await;
+    let held = say(reader, &["grant", "list"]).await;
+    let held = held["held"].as_array().unwrap().iter();
+    let records = held.flat_map(|held| held["records"].as_array().unwrap().clone());
+    records
+        .map(|record| record.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner_says_it_is_theirs()
+{
+    for seed in [244, 245] {
+        let (world, two) = writing(seed).await;
+        let reader = given_to_another(&two, &world).await;
+        let file = two.document();
+        let import = ["record", "import", &file, "--for", &two.owner];
+        let right = text(&say(&two.clinic, &import).await, "/record");
+        say(&two.patient, &["sync"]).await;
+        let later = seed == 245;
+        let all = ["grant", "create", "--to", "reader", "--all"];
+        if !later {
+            say(&two.patient, &all).await;
+        }
+        let file = of_somebody_else(&two);
+        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = [import.as_slice(), &["--other-person"]].concat();
+        let wrong = text(&say(&two.clinic, &import).await, "/record");
+        if later {
+            // Not here yet, so nothing is asked about; it is when it comes.
+            say(&two.patient, &all).await;
+        }
+        let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+        let told = "names another person than your other records; `medibloc record confirm";
+        assert!(synced.text.contains(told), "{}", synced.text);
+        let held = synced.value["heldBack"].as_array().unwrap();
+        let held = held.iter().find(|held| held["record"] == *wrong).unwrap();
+        assert_eq!(held["readers"], serde_json::json!(["Reader"]));
+        let status = try_say(&two.patient, &["status"]).await.unwrap();
+        assert!(status.text.contains(told), "{}", status.text);
+        assert!(!held_records(&reader).await.contains(&wrong));
+
+        // Which one is right is the owner's to say, and said once.
+        let confirmed = try_say(&two.patient, &["record", "confirm", &right])
+            .await
+            .unwrap();
+        assert!(confirmed.text.contains("about you"), "{}", confirmed.text);
+        say(&two.patient, &["sync"]).await;
+        assert_eq!(held_records(&reader).await, std::slice::from_ref(&right));
+        let list = say(&two.patient, &["record", "list"]).await;
+        for row in list.as_array().unwrap() {
+            assert_eq!(row["otherPerson"], row["record"] == *wrong, "{row}");
+        }
+        // After a change of name it is theirs, too, and so is what comes under it later.
+        let confirmed = say(&two.patient, &["record", "confirm", &wrong]).await;
+        assert_eq!(confirmed["readers"], serde_json::json!(["Reader"]));
+        let other = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{other}\n")).unwrap();
+        // Nor is its author asked again, about either name.
+        let import = ["record", "import", &file, "--for", &two.owner];
+        let under_it = text(&say(&two.clinic, &import).await, "/record");
+        let file = two.document();
+        let import = ["record", "import", &file, "--for", &two.owner];
+        let another = text(&say(&two.clinic, &import).await, "/record");
+        say(&two.patient, &["sync"]).await;
+        let synced = say(&two.patient, &["sync"]).await;
+        assert_eq!(synced["heldBack"], serde_json::json!([]));
+        let mut has = held_records(&reader).await;
+        has.sort();
+        let mut all = vec![right, wrong, under_it, another];
+        all.sort();
+        assert_eq!(has, all);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_said_to_be_the_owners_counts_until_it_is_taken_back() {
+    let (_, two) = writing(246).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--for", &two.owner];
+    let right = text(&say(&two.clinic, &import).await, "/record");
+    let other = of_somebody_else(&two);
+    let import = ["record", "import", &other, "--for", &two.owner];
+    let import = [import.as_slice(), &["--other-person"]].concat();
+    let wrong = text(&say(&two.clinic, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["record", "confirm", &wrong]).await;
+    say(&two.clinic, &["record", "retract", &wrong, "--yes"]).await;
+    // The author's word is gone with it.
+    let text_of_it = std::fs::read_to_string(&other).unwrap();
+    std::fs::write(&other, format!("{text_of_it}\n")).unwrap();
+    let import = ["record", "import", &other, "--for", &two.owner];
+    refused(&two.clinic, &import, code::USAGE).await;
+    // So is the owner's.
+    say(&two.patient, &["sync"]).await;
+    let told = refused(&two.patient, &["record", "confirm", &wrong], code::REFUSED).await;
+    assert!(told.contains("taken back"), "{told}");
+    let list = say(&two.patient, &["record", "list"]).await;
+    for row in list.as_array().unwrap() {
+        assert_eq!(row["otherPerson"], row["record"] == *wrong, "{row}");
+    }
+    say(&two.patient, &["record", "erase", &right, "--yes"]).await;
+    refused(&two.patient, &["record", "confirm", &right], code::ERASED).await;
+}

@@ -66,6 +66,9 @@ pub struct KeptRecord {
     /// Whom its FHIR form names; none if nobody, or if it was kept by a program that did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+    /// Its owner said that it is about the owner, whomever it names.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 impl KeptRecord {
@@ -182,6 +185,7 @@ impl Party {
             retracted: facts.is_some_and(|facts| facts.retracted),
             warning: None,
             subject: None,
+            confirmed: false,
         };
         let accepted = facts.is_some_and(|facts| facts.accepted);
         if facts.is_some_and(|facts| facts.erased) {

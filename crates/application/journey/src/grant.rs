@@ -28,6 +28,7 @@ use crate::ports::Change;
 use crate::secret::Secret;
 use crate::{JourneyError, Party};
 
+pub use deliver::HeldBack;
 pub use plan::{AllGranted, Extent};
 
 /// What a person agreed to; sealed to the reader and to the owner (design 02, grant object).

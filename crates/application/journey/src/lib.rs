@@ -142,7 +142,8 @@ pub use error::JourneyError;
 pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
-    AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldGrant, PendingRequest, medical_only,
+    AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldBack, HeldGrant, PendingRequest,
+    medical_only,
 };
 pub use handed::HandedOn;
 pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};

@@ -72,6 +72,7 @@ impl Look {
             retracted: false,
             warning: None,
             subject: None,
+            confirmed: false,
         }
     }
 

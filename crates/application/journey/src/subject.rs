@@ -1,6 +1,7 @@
 //! Whom a document is about, as it says itself: what tells that one was filed under the wrong person. It identifies nobody for any
 //! check of the protocol.
 
+use medibloc_ledger::RecordFacts;
 use medibloc_record::RecordId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +52,11 @@ impl Subject {
         };
         differ(&self.name, &other.name) || differ(&self.born, &other.born)
     }
+
+    /// Whether both name one person, as far as both say it: what names nobody names no person that is known.
+    fn is_named_as(&self, other: &Self) -> bool {
+        self.name.is_some() && other.name.is_some() && !self.is_other_than(other)
+    }
 }
 
 /// A FHIR HumanName as text; none if it is empty.
@@ -79,9 +85,15 @@ fn plain(text: &str) -> Vec<String> {
     words
 }
 
+/// Whether it says nothing any more.
+const fn is_over(facts: RecordFacts) -> bool {
+    facts.retracted || facts.erased
+}
+
 impl Party {
-    /// Whom records written here before for an owner name, and which: those that cannot be about this person. What the chain
-    /// says is taken back or erased says nothing any more.
+    /// Whom records written here before for an owner name, and which: those that cannot be about this person. None if one that
+    /// stands names this person, too, and its author said that this is the owner's name, or its owner accepted it. What the
+    /// chain says is taken back or erased says nothing any more.
     ///
     /// # Errors
     /// If the vault fails. A chain that does not answer takes none out: who is asked once too often is not hurt.
@@ -90,33 +102,70 @@ impl Party {
         owner: medibloc_record::AccountId,
         subject: &Subject,
     ) -> Result<Vec<(RecordId, Subject)>, JourneyError> {
-        let mut found = Vec::new();
+        let (mut others, mut same) = (Vec::new(), Vec::new());
         for table in [table::WRITTEN, table::JOBS] {
             for job in self.rows::<WriteJob>(table)? {
                 let is_of = job.anchor.owner == owner && job.anchor.author != owner;
-                if let Some(before) = job
-                    .subject
-                    .filter(|before| is_of && before.is_other_than(subject))
-                {
-                    let record = job.anchor.record_id();
-                    if !self.is_over_on_chain(record).await {
-                        found.push((record, before));
+                let record = job.anchor.record_id();
+                match job.subject.filter(|_| is_of) {
+                    Some(before) if before.is_other_than(subject) => others.push((record, before)),
+                    Some(before) if before.is_named_as(subject) => {
+                        same.push((record, job.names_another));
                     }
+                    _ => {}
                 }
+            }
+        }
+        let mut found = Vec::new();
+        for (record, before) in others {
+            let facts = self.said_of(record).await;
+            if !facts.is_some_and(is_over) {
+                found.push((record, before));
+            }
+        }
+        if found.is_empty() {
+            return Ok(found);
+        }
+        for (record, was_said) in same {
+            let facts = self.said_of(record).await;
+            let counts = was_said || facts.is_some_and(|facts| facts.accepted);
+            if counts && !facts.is_some_and(is_over) {
+                return Ok(Vec::new());
             }
         }
         Ok(found)
     }
 
-    /// Whether the chain says that a record was taken back or erased.
-    async fn is_over_on_chain(&self, record: RecordId) -> bool {
-        let facts = self.ports.facts.record(record).await;
-        let facts = facts.ok().flatten();
-        facts.is_some_and(|facts| facts.retracted || facts.erased)
+    /// What the chain says of a record; none if it does not answer.
+    async fn said_of(&self, record: RecordId) -> Option<RecordFacts> {
+        self.ports.facts.record(record).await.ok().flatten()
+    }
+
+    /// Keeps that an own record is about its owner, whomever it names: it is no other person's any more, and its name is the
+    /// owner's, until its author takes it back or its owner erases it.
+    ///
+    /// # Errors
+    /// If it is not here, not accepted or erased, its author took it back, or the vault fails.
+    pub fn confirm_record(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
+        self.must_not_be_erased(record)?;
+        let mut kept = self.record(record)?;
+        if kept.retracted {
+            return Err(JourneyError::Retracted { record });
+        }
+        if !kept.is_accepted() {
+            return Err(JourneyError::Unknown {
+                what: format!("whom record {record} names"),
+                hint: "it is not accepted; `medibloc record show` says why, and `medibloc sync` looks again",
+            });
+        }
+        kept.confirmed = true;
+        self.put(table::RECORDS, record.as_bytes(), &kept)?;
+        Ok(kept)
     }
 
     /// Own records that name a person whom no other of them names, while others name somebody: most likely filed under the
-    /// wrong person. What its author took back does not say who the patient is.
+    /// wrong person. What its author took back does not say who the patient is; what [`Party::confirm_record`] kept is the
+    /// owner's.
     ///
     /// # Errors
     /// If the vault fails.
@@ -127,7 +176,10 @@ impl Party {
             .filter(|kept| kept.is_accepted())
             .filter_map(|kept: &KeptRecord| Some((kept, kept.subject.as_ref()?)))
             .collect();
-        let alone = named.iter().filter(|(one, subject)| {
+        let asked = named
+            .iter()
+            .filter(|(one, _)| one.retracted || !one.confirmed);
+        let alone = asked.filter(|(one, subject)| {
             let others = named
                 .iter()
                 .filter(|(other, _)| !other.retracted && other.record() != one.record());

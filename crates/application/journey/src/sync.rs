@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::acts::UnknownAct;
 use crate::caught::caught;
 use crate::erase::ReadBy;
-use crate::grant::{EndOfGrant, GivenGrant, HeldGrant};
+use crate::grant::{EndOfGrant, GivenGrant, HeldBack, HeldGrant};
 use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
@@ -48,6 +48,8 @@ pub struct SyncReport {
     pub letters: usize,
     /// Keys of newly accepted records given to readers of class and all grants.
     pub delivered: usize,
+    /// Own records that standing consents cover and that were not given, because they name another person.
+    pub held_back: Vec<HeldBack>,
     /// Keys of newly accepted records received.
     pub keys: usize,
     /// Held grants that have ended.

@@ -51,6 +51,9 @@ pub(crate) struct WriteJob {
     /// Whom it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<Subject>,
+    /// Its author said that this is the owner's name.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) names_another: bool,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
 }
@@ -69,6 +72,7 @@ struct Aside {
     title: Option<String>,
     subject: Option<Subject>,
     amended: Option<AnchorFields>,
+    names_another: bool,
 }
 
 /// What may be said of a record that is written.
@@ -79,6 +83,8 @@ pub struct WriteOptions {
     pub class: ClassId,
     /// The record that it corrects.
     pub amends: Option<AnchorFields>,
+    /// Its author said that it is the owner's although it names another person than what was written before.
+    pub names_another: bool,
 }
 
 impl WriteOptions {
@@ -86,6 +92,14 @@ impl WriteOptions {
     #[must_use]
     pub const fn in_class(mut self, class: ClassId) -> Self {
         self.class = class;
+        self
+    }
+
+    /// As the owner's although it names another person than what was written before, after a change of name, say: its name is the
+    /// owner's from then on.
+    #[must_use]
+    pub const fn naming_another(mut self) -> Self {
+        self.names_another = true;
         self
     }
 
@@ -214,6 +228,7 @@ impl Party {
             title,
             subject,
             amended: options.amends,
+            names_another: options.names_another,
         };
         let sealed = self.seal(author, owner, owner_key, record, aside);
         self.resume_write(sealed.await?).await
@@ -285,6 +300,7 @@ impl Party {
             original: aside.original,
             title: aside.title,
             subject: aside.subject,
+            names_another: aside.names_another,
             problem: None,
         };
         self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;

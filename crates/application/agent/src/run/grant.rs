@@ -132,10 +132,14 @@ pub(super) async fn approve(
 ) -> Result<Answer, Problem> {
     let name = &request.name;
     let asked = scope_of(party, scope)?;
-    if !scope.other_person {
-        // Before anything is signed or kept.
-        retracted::must_name_its_owner(party, asked)?;
-    }
+    let also = match scope.other_person {
+        true => party.of_another_person()?,
+        false => {
+            // Before anything is signed or kept.
+            retracted::must_name_its_owner(party, asked)?;
+            Vec::new()
+        }
+    };
     let Some(extent) = extent_of(asked) else {
         return approve_one(party, request, asked, until, haste).await;
     };
@@ -148,7 +152,7 @@ pub(super) async fn approve(
         )?;
     }
     let AllGranted { grants, waiting } = party
-        .approve_all(request, extent, scope.up_to.into(), until)
+        .approve_all_and(request, extent, scope.up_to.into(), until, &also)
         .await?;
     let at = ends(party, &grants, until)?;
     let when = hasten(party, grants.clone(), haste).await?;

@@ -37,6 +37,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 retracted::must_be_one_person(party, owner, &draft).await?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
+            if *other_person {
+                options = options.naming_another();
+            }
             if let Some(amended) = amends {
                 options = options.amending(party.amendable(name::written(party, amended)?)?);
             }
@@ -77,6 +80,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             }
             Ok(Answer::new(value, text))
         }
+        Record::Confirm { record } => retracted::confirm(party, record).await,
         Record::Verify { record } => verify::record(party, record).await,
         Record::Store { record } => {
             let id = name::record(party, record, Use::Act)?;
@@ -418,7 +422,7 @@ fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value,
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
         "patient": kept.subject.as_ref().map(retracted::subject_value),
-        "otherPerson": others.contains(&kept.record()),
+        "otherPerson": others.contains(&kept.record()), "confirmed": kept.confirmed,
         "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
@@ -478,12 +482,16 @@ fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String
         lines.push("its author took it back: do not rely on it; it stays yours, and `medibloc record erase` erases it".into());
     }
     if let Some(subject) = &kept.subject {
-        lines.push(format!("it names {}", retracted::subject(subject)));
+        let said = match kept.confirmed {
+            true => ", and you said that it is about you",
+            false => "",
+        };
+        lines.push(format!("it names {}{said}", retracted::subject(subject)));
     }
     if others.contains(&kept.record()) {
         lines.push(
-            "it names another person than your other records: if it is not yours, give it to nobody, tell its author, who can \
-             take it back, and erase it"
+            "it names another person than your other records, so no standing consent passes it on: if it is not yours, give it \
+             to nobody, tell its author, who can take it back, and erase it; if it is, `medibloc record confirm` says so"
                 .into(),
         );
     }

@@ -1,7 +1,7 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{Party, Subject};
+use medibloc_journey::{HeldBack, Party, Subject, counted};
 use medibloc_record::{AccountId, Draft};
 use serde_json::{Value, json};
 
@@ -116,10 +116,63 @@ pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Pro
         code::USAGE,
         format!(
             "{}: another person than your other records name. Nothing was given. If it is not yours, tell its author, who can take it \
-             back, and erase it; `--other-person` gives it all the same, after a change of name, say",
+             back, and erase it; if it is, `medibloc record confirm ID` says so, and `--other-person` gives it this once",
             told.join("; ")
         ),
     ))
+}
+
+/// `medibloc record confirm`: its owner says that it is about the owner.
+pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Problem> {
+    let id = name::record(party, typed, Use::Act)?;
+    let what = name::described(party, id)?;
+    let others = party.of_another_person()?;
+    let now = match party.as_of().await?.time {
+        Some(time) => time,
+        None => party.ports().clock.now(),
+    };
+    let held = party.held_back(now)?;
+    let held = held.into_iter().find(|held| held.record == id);
+    let kept = party.confirm_record(id)?;
+    let whom = kept.subject.as_ref().map(subject);
+    let names = whom.map_or_else(|| "names nobody".to_owned(), |whom| format!("names {whom}"));
+    let readers = held.map(|held| held.readers).unwrap_or_default();
+    let next = match readers.as_slice() {
+        [] => String::new(),
+        readers => format!(
+            "; the next `medibloc sync` gives it to {}",
+            find::told(&readers.join(", "))
+        ),
+    };
+    Ok(Answer::new(
+        json!({
+            "record": id.to_string(), "confirmed": true, "wasOtherPerson": others.contains(&id),
+            "patient": kept.subject.as_ref().map(subject_value), "readers": readers,
+        }),
+        format!(
+            "{what} {names}, and you say that it is about you: that name is yours in this home from now on{next}"
+        ),
+    ))
+}
+
+/// Records that standing consents cover and that are not passed on: what to do.
+pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
+    let told = held.iter().map(|held| {
+        format!(
+            "{} («{}»), from {} ({}): it names another person than your other records; `medibloc record confirm {}` says that              it is about you, and if it is not, tell its author and erase it",
+            held.record,
+            find::told(held.title.as_deref().unwrap_or("untitled")),
+            counted(held.readers.len(), "reader"),
+            find::told(&held.readers.join(", ")),
+            &held.record.to_string()[..12],
+        )
+    });
+    told.collect()
+}
+
+pub(super) fn held_back_values(held: &[HeldBack]) -> Vec<Value> {
+    let value = |held: &HeldBack| json!({"record": held.record.to_string(), "title": held.title, "readers": held.readers});
+    held.iter().map(value).collect()
 }
 
 /// A person in words.

@@ -8,7 +8,7 @@ use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{acts, find, given};
+use super::{acts, find, given, retracted};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
@@ -256,6 +256,9 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             counted(written, "record")
         ));
     }
+    let held_back = party.held_back(as_of.time.unwrap_or_else(|| party.ports().clock.now()))?;
+    let held_told = retracted::held_back(&held_back).into_iter();
+    lines.extend(held_told.map(|told| format!("held back: {told}")));
     let set_back = party.chain_alarm().await?;
     lines.extend(set_back.iter().map(|why| format!("ALARM: {why}")));
     if status.alarms > 0 {
@@ -292,7 +295,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
         "others": {"owners": owners, "consentsHeld": held, "consentsUntil": held_until.map(find::moment),
             "mayWrite": writes.len(), "mayWriteUntil": writes_until.map(find::moment), "recordsWritten": written},
-        "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
+        "heldBack": retracted::held_back_values(&held_back), "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
     });
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     Ok(Answer::new(value, lines.join("\n")).with_code(code))

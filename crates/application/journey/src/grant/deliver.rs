@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::Scope;
 use medibloc_ledger::Call;
-use medibloc_record::{GrantId, RecordId};
+use medibloc_record::{GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
@@ -28,18 +28,38 @@ pub(crate) fn delivery_key(grant: GrantId, number: u32) -> Vec<u8> {
     [grant.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
 
+/// An own record that a standing consent covers and that is not passed on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The record.
+    pub record: RecordId,
+    /// Its title, if it has one.
+    pub title: Option<String>,
+    /// Names of the contacts that would get it.
+    pub readers: Vec<String>,
+}
+
+/// Whether an accepted record is one that a standing consent is about.
+fn is_covered(given: &GivenGrant, scope: Scope, kept: &KeptRecord) -> bool {
+    let artefact = &given.artefact;
+    kept.anchor.owner == given.own
+        && kept.is_accepted()
+        && is_in(scope, kept)
+        && kept.fits(
+            artefact.sensitivity,
+            &artefact.categories,
+            artefact.dates.as_ref(),
+        )
+}
+
 impl Party {
     /// Gives the keys of newly accepted records to the readers of class and all grants.
     pub(crate) async fn deliver_new(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let now = self.chain_now().await?;
         for (id, given) in self.grants()? {
-            let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
-            let standing = terms.is_some_and(|terms| {
-                !matches!(terms.scope, Scope::One(_)) && terms.until > now && !given.revoked
-            });
-            let begun = errand_key("grant", &[id.as_bytes()]);
             // What is about to be taken back gets nothing more.
-            if !standing || self.errand(&begun)?.is_some() || self.ends_all(given.own)? {
+            let begun = errand_key("grant", &[id.as_bytes()]);
+            if !self.goes_on(&given, now)? || self.errand(&begun)?.is_some() {
                 continue;
             }
             match self.deliver_under(id, &given).await {
@@ -47,7 +67,63 @@ impl Party {
                 Err(error) => report.later.push(error.to_string()),
             }
         }
+        report.held_back = self.held_back(now)?;
         Ok(())
+    }
+
+    /// Whether what is accepted from now on follows under a consent by itself.
+    fn goes_on(&self, given: &GivenGrant, now: Timestamp) -> Result<bool, JourneyError> {
+        let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
+        let standing = terms.is_some_and(|terms| {
+            !matches!(terms.scope, Scope::One(_)) && terms.until > now && !given.revoked
+        });
+        Ok(standing && !self.ends_all(given.own)?)
+    }
+
+    /// Own records that a standing consent covers and that are not delivered under it, because they name another person than
+    /// the other records, as of a time of the chain. One that [`Party::confirm_record`] keeps goes with the next sync.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn held_back(&self, now: Timestamp) -> Result<Vec<HeldBack>, JourneyError> {
+        let others = self.of_another_person()?;
+        let mut records = self.records()?;
+        records.retain(|kept| others.contains(&kept.record()) && !kept.retracted);
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let records = self.not_being_erased(records)?;
+        let mut found: Vec<(KeptRecord, BTreeSet<String>)> = records
+            .into_iter()
+            .map(|kept| (kept, BTreeSet::new()))
+            .collect();
+        for (id, given) in self.grants()? {
+            let Some(grant) = given.artefact.grant.as_ref() else {
+                continue;
+            };
+            if !self.goes_on(&given, now)? {
+                continue;
+            }
+            let mut has = given.artefact.records.clone();
+            for delivery in self.deliveries(id)? {
+                has.extend(delivery.records);
+            }
+            let meant = self.meant_under(&given)?;
+            for (kept, readers) in &mut found {
+                let record = kept.record();
+                let waits = !has.contains(&record) && !meant.contains(&record);
+                if waits && is_covered(&given, grant.terms.scope, kept) {
+                    readers.insert(given.artefact.name.clone());
+                }
+            }
+        }
+        found.retain(|(_, readers)| !readers.is_empty());
+        let told = found.into_iter().map(|(kept, readers)| HeldBack {
+            record: kept.record(),
+            title: kept.manifest.and_then(|manifest| manifest.title),
+            readers: readers.into_iter().collect(),
+        });
+        Ok(told.collect())
     }
 
     async fn deliver_under(&self, id: GrantId, given: &GivenGrant) -> Result<usize, JourneyError> {
@@ -65,18 +141,15 @@ impl Party {
             delivered.extend(&delivery.records);
             number = number.max(delivery.number);
         }
+        let (others, meant) = (self.of_another_person()?, self.meant_under(given)?);
         let mut records: Vec<KeptRecord> = self.records()?;
         records.retain(|kept| {
-            kept.anchor.owner == given.own
-                && kept.is_accepted()
-                && !kept.retracted
-                && is_in(grant.terms.scope, kept)
-                && kept.fits(
-                    given.artefact.sensitivity,
-                    &given.artefact.categories,
-                    given.artefact.dates.as_ref(),
-                )
-                && !delivered.contains(&kept.record())
+            let record = kept.record();
+            !kept.retracted
+                && is_covered(given, grant.terms.scope, kept)
+                && !delivered.contains(&record)
+                // Nobody said that it is the owner's, and a key cannot be taken back.
+                && (!others.contains(&record) || meant.contains(&record))
         });
         let records = self.not_being_erased(records)?;
         let own = self.own_address(given.own)?;

@@ -4,7 +4,7 @@
 
 use medibloc_consent::{ClassSet, Scope};
 use medibloc_ledger::LedgerError;
-use medibloc_record::{AccountId, GrantId, Sensitivity, Timestamp};
+use medibloc_record::{AccountId, GrantId, RecordId, Sensitivity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
@@ -53,11 +53,17 @@ pub(crate) struct Plan {
     extent: Extent,
     sensitivity: Sensitivity,
     until: Timestamp,
+    /// Records that name another person and that the person said are meant, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also: Vec<RecordId>,
 }
 
 impl Party {
     /// Grants all records, or those of some classes, up to a sensitivity; records that are accepted later follow by
-    /// themselves (row 11b).
+    /// themselves (row 11b). What names another person than the other records is held back ([`Party::held_back`]).
+    ///
+    /// # Errors
+    /// If the contact is not confirmed, the contracts refuse, or somebody does not answer.
     pub async fn approve_all(
         &self,
         request: &PendingRequest,
@@ -65,12 +71,29 @@ impl Party {
         sensitivity: Sensitivity,
         until: Timestamp,
     ) -> Result<AllGranted, JourneyError> {
+        self.approve_all_and(request, extent, sensitivity, until, &[])
+            .await
+    }
+
+    /// The same, with records that name another person and that the person says are meant, too.
+    ///
+    /// # Errors
+    /// As [`Party::approve_all`].
+    pub async fn approve_all_and(
+        &self,
+        request: &PendingRequest,
+        extent: Extent,
+        sensitivity: Sensitivity,
+        until: Timestamp,
+        also: &[RecordId],
+    ) -> Result<AllGranted, JourneyError> {
         self.confirmed(request.own)?;
         let plan = Plan {
             request: request.clone(),
             extent,
             sensitivity,
             until,
+            also: also.to_vec(),
         };
         self.put(table::PLANS, &request.id, &plan)?;
         let done = self.carry_out(&plan).await;
@@ -144,6 +167,7 @@ impl Party {
             spread: Some(self.ports.pace.spread(owning.len(), length)),
         };
         let taken_back = self.taken_back_since().await?;
+        let others = self.of_another_person()?;
         let (mut done, mut settled) = (AllGranted::default(), 0usize);
         for own in owning {
             if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
@@ -158,7 +182,11 @@ impl Party {
                 continue;
             };
             let mut records = self.deliverable(&own, &offer)?;
-            records.retain(|kept| !taken_back.contains(&kept.record()));
+            records.retain(|kept| {
+                let record = kept.record();
+                !taken_back.contains(&record)
+                    && (!others.contains(&record) || plan.also.contains(&record))
+            });
             records.truncate(KEYS_IN_A_LIST);
             let id = self.give(&own, &contact, reader, &offer, &records).await?;
             done.grants.push(id);
@@ -182,6 +210,15 @@ impl Party {
                 && given.answers(request)
                 && terms.is_some_and(|terms| terms.scope == scope)
         }))
+    }
+
+    /// Records that name another person and that the person said are meant under a standing consent, too.
+    pub(crate) fn meant_under(&self, given: &GivenGrant) -> Result<Vec<RecordId>, JourneyError> {
+        let Some(request) = given.artefact.request.as_ref() else {
+            return Ok(Vec::new());
+        };
+        let plan: Option<Plan> = self.row(table::PLANS, request.as_ref())?;
+        Ok(plan.map(|plan| plan.also).unwrap_or_default())
     }
 
     /// Accepted records of an own address that an offer covers, without what their authors took back.
