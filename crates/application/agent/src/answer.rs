@@ -152,6 +152,7 @@ impl From<JourneyError> for Problem {
             | JourneyError::Untrusted { .. }
             | JourneyError::Waits { .. }
             | JourneyError::Retracted { .. }
+            | JourneyError::TakenBack { .. }
             | JourneyError::Outdated { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
             // A relay that has no more of a day, or no coins, is one to ask later: the call is kept as it is.

@@ -454,6 +454,10 @@ pub struct Read {
     #[arg(long, conflicts_with = "later")]
     #[serde(default)]
     pub kept: bool,
+    /// Although its author took it back: it is not to be relied on, and the receipt says that it was opened.
+    #[arg(long, conflicts_with = "later")]
+    #[serde(default)]
+    pub retracted: bool,
     /// The file stays then, because a law or a rule says so; the owner is told that it does.
     #[arg(long, requires = "out")]
     #[serde(default)]

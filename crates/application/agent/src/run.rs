@@ -16,6 +16,7 @@ mod record;
 mod request;
 mod retracted;
 mod revoke;
+mod said;
 pub(crate) mod verify;
 mod who;
 mod written;
@@ -148,7 +149,14 @@ pub fn told(report: &SyncReport) -> Answer {
             .map(|(record, because)| format!("{record}: {because}")),
     );
     let retracted: Vec<String> = report.retracted.iter().map(ToString::to_string).collect();
-    tell("taken back by its author", &mut retracted.iter().cloned());
+    tell(
+        "taken back by its author",
+        &mut said::taken_back(&report.taken_back).into_iter(),
+    );
+    tell(
+        "corrected by its author",
+        &mut said::corrected(&report.corrected).into_iter(),
+    );
     tell(
         "held back",
         &mut retracted::held_back(&report.held_back).into_iter(),
@@ -187,7 +195,8 @@ pub fn told(report: &SyncReport) -> Answer {
         "accepted": accepted, "new": checked, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
         "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
         "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
-        "retracted": retracted, "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
+        "retracted": retracted, "takenBack": said::taken_back_values(&report.taken_back),
+        "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
         "erased": erased, "told": report.told, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,

@@ -6,8 +6,7 @@ mod two;
 
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
-use medibloc_record::Role;
-use two::{Two, document, party, refused, say, text, try_say};
+use two::{Two, document, refused, say, text, try_say};
 
 /// The clinic may write; another clinic is paired, too.
 async fn writing(seed: u64) -> (std::sync::Arc<World>, Two) {
@@ -34,18 +33,7 @@ fn of_somebody_else(two: &Two) -> String {
 #[tokio::test]
 async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_told() {
     let (world, two) = writing(241).await;
-    let reader = party(&world, 3, Role::Provider);
-    say(&reader, &["account", "register"]).await;
-    let path = two.folder.path().join("reader");
-    std::fs::write(&path, world.accredit(reader.account().id(), "Reader")).unwrap();
-    say(&reader, &["account", "credential", path.to_str().unwrap()]).await;
-    let invitation = text(
-        &say(&two.patient, &["contact", "invite"]).await,
-        "/invitation",
-    );
-    say(&reader, &["contact", "accept", &invitation]).await;
-    say(&two.patient, &["sync"]).await;
-    say(&two.patient, &["contact", "confirm", "reader"]).await;
+    let reader = two.reader(&world, 3).await;
     let file = two.document();
     let import = ["record", "import", &file, "--for", &two.owner];
     let record = text(&say(&two.clinic, &import).await, "/record");
@@ -101,8 +89,9 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
             shown.text
         );
     }
-    for words in [["read", &record].as_slice(), &["read", &record, "--kept"]] {
-        let read = try_say(&reader, words).await.unwrap();
+    let kept = ["read", &record, "--kept"];
+    for words in [["read", &record, "--retracted"], kept] {
+        let read = try_say(&reader, &words).await.unwrap();
         assert_eq!(read.value["retracted"], true);
         assert!(
             read.text.contains("ITS AUTHOR TOOK IT BACK"),
@@ -234,23 +223,6 @@ async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
     say(&two.clinic, &words).await;
 }
 
-/// What a standing consent would pass on by itself.
-async fn given_to_another(two: &Two, world: &std::sync::Arc<World>) -> medibloc_journey::Party {
-    let reader = party(world, 3, Role::Provider);
-    say(&reader, &["account", "register"]).await;
-    let path = two.folder.path().join("reader");
-    std::fs::write(&path, world.accredit(reader.account().id(), "Reader")).unwrap();
-    say(&reader, &["account", "credential", path.to_str().unwrap()]).await;
-    let invitation = text(
-        &say(&two.patient, &["contact", "invite"]).await,
-        "/invitation",
-    );
-    say(&reader, &["contact", "accept", &invitation]).await;
-    say(&two.patient, &["sync"]).await;
-    say(&two.patient, &["contact", "confirm", "reader"]).await;
-    reader
-}
-
 async fn held_records(reader: &medibloc_journey::Party) -> Vec<String> {
     say(reader, &["sync"]).await;
     let held = say(reader, &["grant", "list"]).await;
@@ -266,7 +238,7 @@ async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner
 {
     for seed in [244, 245] {
         let (world, two) = writing(seed).await;
-        let reader = given_to_another(&two, &world).await;
+        let reader = two.reader(&world, 3).await;
         let file = two.document();
         let import = ["record", "import", &file, "--for", &two.owner];
         let right = text(&say(&two.clinic, &import).await, "/record");

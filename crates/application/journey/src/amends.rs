@@ -9,29 +9,6 @@ use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Party};
 
 impl Party {
-    /// Records that correct this one, as far as they are here: own ones that are accepted, and those that a held consent
-    /// opens. What was erased or ended is not among them.
-    ///
-    /// # Errors
-    /// If the vault fails.
-    pub fn amended_by(&self, record: RecordId) -> Result<Vec<RecordId>, JourneyError> {
-        let own = self.records()?.into_iter();
-        let own = own.filter(KeptRecord::is_accepted).map(|kept| kept.anchor);
-        let held = self.held()?.into_iter();
-        let held = held
-            .filter(|held| held.ended.is_none())
-            .flat_map(|held| held.keys)
-            .map(|key| key.anchor);
-        let mut found: Vec<RecordId> = own
-            .chain(held)
-            .filter(|anchor| anchor.amends == Some(record))
-            .map(|anchor| anchor.record_id())
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
-    }
-
     /// The record that a record corrects, if it is here and corrects one.
     ///
     /// # Errors

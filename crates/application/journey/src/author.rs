@@ -62,8 +62,30 @@ impl Party {
         }
     }
 
+    /// The anchor of a record as it stands on the chain; none if there is none.
+    pub(crate) async fn anchor_on_chain(
+        &self,
+        record: RecordId,
+    ) -> Result<Option<AnchorFields>, JourneyError> {
+        let Some(facts) = self.ports.facts.record(record).await? else {
+            return Ok(None);
+        };
+        let from = self.first_block_at(facts.anchored_at).await?;
+        let (events, _) = self.events_from(from).await?;
+        let anchors = events.into_iter().filter_map(|(_, event)| match event {
+            Event::Anchored(anchor) => Some(anchor),
+            _ => None,
+        });
+        Ok(anchors
+            .into_iter()
+            .find(|anchor| anchor.record_id() == record))
+    }
+
     /// A block at or before the first with events at this time: time never goes back from block to block.
-    async fn first_block_at(&self, time: medibloc_record::Timestamp) -> Result<u64, JourneyError> {
+    pub(crate) async fn first_block_at(
+        &self,
+        time: medibloc_record::Timestamp,
+    ) -> Result<u64, JourneyError> {
         let (mut low, mut high) = (0, self.ports.facts.head().await?.number);
         while low < high {
             let middle = low + (high - low) / 2;

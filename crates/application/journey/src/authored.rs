@@ -26,8 +26,6 @@ pub struct WrittenView {
     pub acknowledged: Option<usize>,
     /// The record that it corrects.
     pub amends: Option<RecordId>,
-    /// Records of this party that correct it.
-    pub amended_by: Vec<RecordId>,
     /// Why it is not sent yet, as the last try said.
     pub problem: Option<String>,
 }
@@ -62,7 +60,6 @@ impl Party {
                     anchored: job.anchored,
                     acknowledged: Some(job.acknowledged.count_ones() as usize),
                     amends: job.anchor.amends,
-                    amended_by: Vec::new(),
                     problem: job.problem,
                 };
                 views.insert(record, view);
@@ -77,18 +74,8 @@ impl Party {
                 anchored: true,
                 acknowledged: None,
                 amends: anchor.amends,
-                amended_by: Vec::new(),
                 problem: None,
             });
-        }
-        let corrections: Vec<(RecordId, RecordId)> = views
-            .values()
-            .filter_map(|view| Some((view.amends?, view.record)))
-            .collect();
-        for (of, by) in corrections {
-            if let Some(view) = views.get_mut(&of) {
-                view.amended_by.push(by);
-            }
         }
         Ok(views.into_values().collect())
     }

@@ -271,6 +271,11 @@ impl Party {
             roots.extend(copy.manifest.parts.iter().map(|part| part.cid));
             changes.push(delete(table::READS));
         }
+        for said in [table::TAKEN_BACK, table::LOOKED_BACK] {
+            if self.ports.vault.get(said, id)?.is_some() {
+                changes.push(delete(said));
+            }
+        }
         if self.ports.vault.get(table::RECEIPTS, id)?.is_some() {
             changes.push(delete(table::RECEIPTS));
         }

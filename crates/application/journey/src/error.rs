@@ -10,6 +10,7 @@ use medibloc_store::StoreError;
 
 use crate::moment::Moment;
 use crate::ports::PortError;
+use crate::said::OnChain;
 use crate::waiting::{GET_THE_NEWEST, Lacks};
 
 /// Why a step did not happen.
@@ -109,6 +110,17 @@ pub enum JourneyError {
     Retracted {
         /// The record.
         record: RecordId,
+    },
+    /// Its author took it back, so it is not opened without a word.
+    #[error(
+        "record {record} was taken back by its author at {} (block {}) and is not to be relied on; nothing was signed. `medibloc read --retracted` opens it all the same, for whoever must see what was wrong; what corrects it is a record of its own",
+        Moment(.when.at), .when.block
+    )]
+    TakenBack {
+        /// The record.
+        record: RecordId,
+        /// Where the chain says so.
+        when: OnChain,
     },
     /// Something that a person wrote is longer than others take.
     #[error("the {what} has {bytes} bytes, at most {most} are taken; make it shorter")]

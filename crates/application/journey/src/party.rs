@@ -31,6 +31,12 @@ pub(crate) mod table {
     pub(crate) const USED: &str = "used-invitations";
     /// Invitations of others whose owners said that the answer came to nothing.
     pub(crate) const DECLINED: &str = "declined-invitations";
+    /// Records that are here and that their authors took back.
+    pub(crate) const TAKEN_BACK: &str = "taken-back";
+    /// Corrections of records that are here, by the correction.
+    pub(crate) const CORRECTED: &str = "corrected";
+    /// Held records of which it was looked at what was said before they came.
+    pub(crate) const LOOKED_BACK: &str = "looked-back";
     pub(crate) const ANCHORED: &str = "anchored-at";
     pub(crate) const SET_ASIDE: &str = "set-aside";
     pub(crate) const REQUESTS: &str = "requests";

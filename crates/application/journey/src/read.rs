@@ -45,6 +45,13 @@ pub(crate) struct KeptCopy {
     pub(crate) manifest: Manifest,
 }
 
+impl KeptCopy {
+    /// When it was opened.
+    pub(crate) const fn read_at(&self) -> Timestamp {
+        self.receipt.at
+    }
+}
+
 impl KeptReceipt {
     const fn of(receipt: &Receipt, at: Timestamp) -> Self {
         Self {
@@ -80,7 +87,24 @@ pub struct ReadRecord {
 impl Party {
     /// Opens a record under a held grant. Refused because it was erased or the grant revoked, it purges what is kept of it
     /// in the same act.
+    ///
+    /// # Errors
+    /// [`JourneyError::TakenBack`] before anything is signed if its author took it back; that there is no consent or no key;
+    /// whoever refuses or does not answer.
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        if self.erasure(record)?.is_none() {
+            // Without a consent it is not asked for, and what is missing is told first.
+            self.held_key(record)?;
+            self.must_not_be_taken_back(record).await?;
+        }
+        self.read_retracted(record).await
+    }
+
+    /// The same for what its author may have taken back, for whoever must see what was wrong.
+    ///
+    /// # Errors
+    /// As [`Party::read`], but for [`JourneyError::TakenBack`].
+    pub async fn read_retracted(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_some() {
             return Err(self.erased_error(record)?);
         }

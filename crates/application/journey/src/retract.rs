@@ -10,7 +10,7 @@ use medibloc_record::RecordId;
 use crate::errand::{Luggage, errand_key};
 use crate::party::table;
 use crate::sync::Cursor;
-use crate::{Haste, JourneyError, Party, SyncReport};
+use crate::{Haste, JourneyError, Party};
 
 impl Party {
     /// Takes back a record that was written here for somebody; what was begun is gone on with.
@@ -54,26 +54,6 @@ impl Party {
     pub(crate) async fn taken_back_since(&self) -> Result<BTreeSet<RecordId>, JourneyError> {
         let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         Ok(taken_back(&self.events_from(since.next).await?.0))
-    }
-
-    /// Records of others that are held here and that their authors took back: who reads them must not rely on them.
-    pub(crate) fn tell_retracted(
-        &self,
-        events: &[(EventRef, Event)],
-        report: &mut SyncReport,
-    ) -> Result<(), JourneyError> {
-        let retracted = taken_back(events);
-        if retracted.is_empty() {
-            return Ok(());
-        }
-        for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
-            for record in held.records().filter(|record| retracted.contains(record)) {
-                if !report.retracted.contains(&record) {
-                    report.retracted.push(record);
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
+use crate::said::{Correction, OnChain, SaidOf};
 use crate::set_back::{NOT_ON_CHAIN, Says};
 use crate::{JourneyError, KeptRecord, Party, Standing, Written};
 
@@ -34,8 +35,13 @@ pub struct SyncReport {
     pub checked: Vec<(RecordId, Timestamp)>,
     /// Records that are not accepted, with the reason.
     pub not_accepted: Vec<(RecordId, String)>,
-    /// Own records that their authors took back; they stay and are marked.
+    /// Own and held records that their authors took back; they stay and are marked.
     pub retracted: Vec<RecordId>,
+    /// The same with where the chain says so, own ones and those that are held or were read here; with the correction if
+    /// that was taken back.
+    pub taken_back: Vec<(SaidOf, Option<RecordId>, OnChain)>,
+    /// Records of others that are held or were read here and that their authors corrected, each with its correction.
+    pub corrected: Vec<(SaidOf, Correction)>,
     /// Grants received.
     pub grants: usize,
     /// Letters that no pairing or invitation explains, removed unread.
@@ -277,13 +283,14 @@ impl Party {
                 report.given_up.push(error.to_string());
             }
         }
+        // Before the events are behind it: what is not remembered now is not told again.
+        self.take_said(start.next, &events, report).await?;
         if let (true, Some(last)) = (complete, read.newest()) {
             let next = last.number + 1;
             let cursor = change(table::CURSOR, b"chain", &Cursor { next });
             let [last, seen] = self.rows_of(&last, &read)?;
             self.ports.vault.apply(vec![cursor, last, seen])?;
         }
-        self.tell_retracted(&events, report)?;
         self.take_looks(&own, report).await
     }
 

@@ -50,6 +50,12 @@ pub(super) fn as_of_value(as_of: &AsOf) -> Value {
     })
 }
 
+/// The last time of the chain that this home knows; its own clock's if it knows none.
+pub(super) async fn known_now(party: &Party) -> Result<Timestamp, Problem> {
+    let known = party.as_of().await?.time;
+    Ok(known.unwrap_or_else(|| party.ports().clock.now()))
+}
+
 /// `days` from now on the chain.
 pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Problem> {
     if days == 0 {

@@ -9,7 +9,7 @@ use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{find, name, retracted, revoke};
+use super::{find, name, retracted, revoke, said};
 use crate::answer::code;
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -265,12 +265,27 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let given_lines = given
         .iter()
         .map(|view| line(view, &format!("to {}", view.name)));
-    let held_lines = held.iter().map(|view| line(view, "held"));
+    let corrections = party.all_corrections()?;
+    let mut held_lines = Vec::new();
+    for view in &held {
+        held_lines.push(line(view, "held"));
+        for record in &view.records {
+            let mark = match record.parse() {
+                Ok(record) => said::mark(party, &corrections, record)?,
+                Err(_) => String::new(),
+            };
+            if !mark.is_empty() {
+                held_lines.push(format!("    record {}{mark}", &record[..12]));
+            }
+        }
+    }
+    let lacking = party.without_correction(find::known_now(party).await?)?;
     let lines: Vec<String> = only_known
         .iter()
         .cloned()
         .chain(given_lines)
         .chain(held_lines)
+        .chain(said::without(&lacking))
         .collect();
     let held = party
         .held()?
@@ -279,7 +294,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .map(|(grant, view)| json!({"owner": grant.owner.to_string(), "consent": value(&view), "records": view.records}))
         .collect::<Vec<_>>();
     let given: Vec<_> = given.iter().map(value).collect();
-    let value = json!({"given": given, "held": held, "asOf": find::as_of_value(&as_of)});
+    let value = json!({"given": given, "held": held, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     let none = "no consents yet; `medibloc request list` shows who asks";
     Ok(Answer::list(value, &lines, none).with_code(code))

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use medibloc_journey::{
-    ExportedFile, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions, counted_as,
+    Corrections, ExportedFile, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions,
+    counted_as,
 };
 use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
@@ -12,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::name::{self, Known, Use};
-use super::{erased, find, retracted, verify, written};
+use super::{erased, find, retracted, said, verify, written};
 use crate::answer::code;
 use crate::command::{Part, Read, Record, is_standard_output};
 use crate::{Answer, Problem, convert};
@@ -65,9 +66,16 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let others = party.of_another_person()?;
             let (mut value, mut text) =
                 (value(party, &kept, &others)?, shown(party, &kept, &others)?);
-            let by = party.amended_by(kept.record())?;
-            value["amendedBy"] = json!(by.iter().map(ToString::to_string).collect::<Vec<_>>());
-            text.push_str(&corrections(kept.anchor.amends, &by));
+            said::note(party, &party.all_corrections()?, kept.record(), &mut value)?;
+            let by = party.corrections(kept.record())?;
+            value["amendedBy"] = said::standing(&by);
+            value["corrections"] = said::values(&by).into();
+            text.push_str(&said::corrections(kept.anchor.amends, &by));
+            let mut lacking = party.without_correction(find::known_now(party).await?)?;
+            lacking.retain(|one| one.record == id);
+            value["withoutCorrection"] = said::without_values(&lacking).into();
+            let lacking = said::without(&lacking).into_iter();
+            text.extend(lacking.map(|line| format!("\n{line}")));
             if kept.standing == Standing::Checked {
                 let when = party.accepted_by(kept.record())?.map(find::moment);
                 text.push_str(&match &when {
@@ -135,10 +143,12 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
 
 fn list(party: &Party) -> Result<Answer, Problem> {
     let (mut values, mut lines) = (Vec::new(), Vec::new());
-    let others = party.of_another_person()?;
+    let (others, corrections) = (party.of_another_person()?, party.all_corrections()?);
     for kept in party.records()? {
-        values.push(value(party, &kept, &others)?);
-        lines.push(line(party, &kept, &others)?);
+        let mut value = value(party, &kept, &others)?;
+        said::note(party, &corrections, kept.record(), &mut value)?;
+        values.push(value);
+        lines.push(line(party, &kept, &others, &corrections)?);
     }
     for sent in party.sent_records()? {
         values.push(sent_value(&sent));
@@ -296,37 +306,52 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
                 command.haste,
                 "`--later` opens it at a random time of the next day",
             )?;
-            party.read(id).await?
+            match command.retracted {
+                true => party.read_retracted(id).await?,
+                false => party.read(id).await?,
+            }
         }
     };
-    // A copy that is kept is from before; what the chain says now counts.
+    // A copy that is kept is from before; what the chain says now counts, and what this home heard if it says nothing.
     let facts = party.ports().facts.record(id).await;
-    let taken_back = facts.ok().flatten().map(|facts| facts.retracted);
+    let (when, taken_back) = match facts {
+        Ok(facts) if facts.is_some_and(|facts| facts.retracted) => {
+            (party.taken_back_now(id).await?, Some(true))
+        }
+        Ok(_) => (None, Some(false)),
+        Err(_) => {
+            let when = party.taken_back(id)?;
+            (when, when.map(|_| true))
+        }
+    };
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
     if let Some(out) = out {
         write_noted(party, id, out, &bytes, command.keep)?;
     }
-    let (amends, by) = (party.amends(id)?, party.amended_by(id)?);
+    let (amends, by) = (party.amends(id)?, party.corrections(id)?);
     let value = json!({
         "amends": amends.map(|of| of.to_string()),
-        "amendedBy": by.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "retracted": taken_back,
+        "amendedBy": said::standing(&by), "corrections": said::values(&by),
+        "retracted": taken_back, "retractedAt": said::place_value(when),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
     let text = format!(
         "{}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
         match taken_back {
-            Some(true) => "ITS AUTHOR TOOK IT BACK: do not rely on it\n",
-            _ => "",
+            Some(true) => format!(
+                "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
+                said::place(when)
+            ),
+            _ => String::new(),
         },
         read.manifest.title.as_deref().unwrap_or("untitled"),
         read.receipt.id,
         read.receipt.outcome.block,
         bytes.len(),
-        corrections(amends, &by)
+        said::corrections(amends, &by)
     );
     let answer = Answer::new(value, text);
     Ok(if piped {
@@ -334,15 +359,6 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     } else {
         answer
     })
-}
-
-/// What a record corrects, and what corrects it, in lines of their own.
-fn corrections(amends: Option<RecordId>, by: &[RecordId]) -> String {
-    let of = amends.map(|of| format!("\nit corrects record {of}"));
-    let by = by
-        .iter()
-        .map(|by| format!("\nit was corrected: read record {by}, too"));
-    of.into_iter().chain(by).collect()
 }
 
 /// Writes a file that the vault remembers: it is found again when the record goes.
@@ -434,7 +450,12 @@ fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value,
     }))
 }
 
-fn line(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String, Problem> {
+fn line(
+    party: &Party,
+    kept: &KeptRecord,
+    others: &[RecordId],
+    corrections: &Corrections,
+) -> Result<String, Problem> {
     let (state, _) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
     if kept.standing == Standing::Erased {
@@ -443,10 +464,10 @@ fn line(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String,
             &kept.record().to_string()[..12]
         ));
     }
-    let state = if kept.retracted {
-        format!("{state}, taken back by its author")
-    } else {
-        state.to_owned()
+    let mark = said::mark(party, corrections, kept.record())?;
+    let state = match kept.retracted && !mark.contains("taken back") {
+        true => format!("{state}, taken back by its author{mark}"),
+        false => format!("{state}{mark}"),
     };
     let other = match others.contains(&kept.record()) {
         true => ", names another person than your other records",
@@ -479,7 +500,10 @@ fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String
         },
     ];
     if kept.retracted {
-        lines.push("its author took it back: do not rely on it; it stays yours, and `medibloc record erase` erases it".into());
+        let when = said::place(party.taken_back(kept.record())?);
+        lines.push(format!(
+            "its author took it back{when}: do not rely on it; it stays yours, and `medibloc record erase` erases it"
+        ));
     }
     if let Some(subject) = &kept.subject {
         let said = match kept.confirmed {

@@ -127,10 +127,7 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
     let id = name::record(party, typed, Use::Act)?;
     let what = name::described(party, id)?;
     let others = party.of_another_person()?;
-    let now = match party.as_of().await?.time {
-        Some(time) => time,
-        None => party.ports().clock.now(),
-    };
+    let now = find::known_now(party).await?;
     let held = party.held_back(now)?;
     let held = held.into_iter().find(|held| held.record == id);
     let kept = party.confirm_record(id)?;

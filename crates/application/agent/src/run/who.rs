@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use medibloc_consent::FeedFact;
 use medibloc_journey::{Artefact, KeeperFeed, Party, counted, counted_as};
 use medibloc_ledger::AuditLine;
-use medibloc_record::{AccountId, GrantId, ReceiptId, Timestamp};
+use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{acts, find, given, retracted};
+use super::{acts, find, given, retracted, said};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
@@ -21,14 +21,23 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .into_iter()
         .map(|(id, given)| (id, given.artefact))
         .collect();
+    let corrections = party.all_corrections()?;
+    let mut marks: BTreeMap<RecordId, String> = BTreeMap::new();
+    let own_reads = party.own_reads().await?;
+    let read = own_reads.iter().map(|read| read.line.record);
+    for record in trail.iter().map(|line| line.line.record).chain(read) {
+        marks.insert(record, said::mark(party, &corrections, record)?);
+    }
+    let mark = |line: &AuditLine| marks.get(&line.record).map_or("", String::as_str);
     let mut lines: Vec<String> = trail
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was cleared to read {}  on {}; receipt {} in block {}; {} to have given a share",
+                "{}  {} was cleared to read {}{}  on {}; receipt {} in block {}; {} to have given a share",
                 find::moment(line.line.at),
                 find::told(&line.name),
                 &line.line.record.to_string()[..12],
+                mark(&line.line),
                 basis(line.line.grant, given.get(&line.line.grant)),
                 &line.line.receipt.to_string()[..12],
                 line.line.block,
@@ -44,12 +53,12 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .values()
         .filter_map(|artefact| Some((artefact.grant.as_ref()?.reader, artefact.name.clone())))
         .collect();
-    let own_reads = party.own_reads().await?;
     lines.extend(own_reads.iter().map(|read| {
         format!(
-            "{}  read here: {} of owner {}  on {}; receipt {} in block {}",
+            "{}  read here: {}{} of owner {}  on {}; receipt {} in block {}",
             find::moment(read.line.at),
             &read.line.record.to_string()[..12],
+            mark(&read.line),
             read.owner,
             basis(read.line.grant, read.basis.as_ref()),
             &read.line.receipt.to_string()[..12],
@@ -133,18 +142,23 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             folder.display()
         ));
     }
+    let mut read_here = Vec::with_capacity(own_reads.len());
+    for read in &own_reads {
+        let mut value = reading(&read.line, read.basis.as_ref());
+        value["owner"] = json!(read.owner.to_string());
+        said::note(party, &corrections, read.line.record, &mut value)?;
+        read_here.push(value);
+    }
+    let mut reads = Vec::with_capacity(trail.len());
+    for line in &trail {
+        let mut value = reading(&line.line, given.get(&line.line.grant));
+        value["name"] = json!(line.name);
+        value["released"] = json!(released(&feeds, line.line.receipt));
+        said::note(party, &corrections, line.line.record, &mut value)?;
+        reads.push(value);
+    }
     let value = json!({
-        "ownReads": own_reads.iter().map(|read| {
-            let mut value = reading(&read.line, read.basis.as_ref());
-            value["owner"] = json!(read.owner.to_string());
-            value
-        }).collect::<Vec<_>>(),
-        "reads": trail.iter().map(|line| {
-            let mut value = reading(&line.line, given.get(&line.line.grant));
-            value["name"] = json!(line.name);
-            value["released"] = json!(released(&feeds, line.line.receipt));
-            value
-        }).collect::<Vec<_>>(),
+        "ownReads": read_here, "reads": reads,
         "silent": feeds.iter().filter(|feed| feed.silent.is_some()).map(|feed| feed.index).collect::<Vec<_>>(),
         "refused": refused, "proofs": files, "alarms": alarms,
     });

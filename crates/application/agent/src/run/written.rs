@@ -1,15 +1,16 @@
 //! `medibloc record list --written`: what was written for others, also from a home before this one, and what became of it by
 //! the chain.
 
-use medibloc_journey::{Party, WrittenView, counted_as};
+use medibloc_journey::{Corrections, OnChain, Party, WrittenView, counted_as};
 use medibloc_ledger::{LedgerError, RecordFacts};
 use serde_json::{Value, json};
 
-use super::find;
+use super::{find, said};
 use crate::{Answer, Problem};
 
 pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
     let (mut values, mut lines) = (Vec::new(), Vec::new());
+    let corrections = party.all_corrections()?;
     // Who does not answer once is not asked for every record.
     let mut silent = None;
     for view in party.written_views()? {
@@ -24,8 +25,11 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
             },
             _ => None,
         };
-        lines.push(line(&view, facts, silent.as_ref()));
-        values.push(value(&view, facts, silent.as_ref()));
+        let when = taken_back(party, &view, facts).await?;
+        let mark = said::mark_of(when, corrections.newest(view.record));
+        lines.push(line(&view, facts, silent.as_ref(), &mark));
+        let place = (facts, when);
+        values.push(value(&view, place, silent.as_ref(), &corrections));
     }
     let addresses = party.addresses()?;
     for id in party.erased_records()? {
@@ -81,11 +85,27 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
     if let Some(facts) = facts {
         lines.push(format!("on the chain {}", find::moment(facts.anchored_at)));
     }
-    lines.extend(view.amends.map(|of| format!("it corrects record {of}")));
-    let by = view.amended_by.iter();
-    lines.extend(by.map(|by| format!("it was corrected here by record {by}")));
+    let when = taken_back(party, view, facts).await?;
+    lines.extend(when.map(|when| format!("you took it back{}", said::place(Some(when)))));
     lines.extend(view.problem.clone());
-    Ok(Answer::new(value(view, facts, None), lines.join("\n")))
+    let corrections = party.all_corrections()?;
+    let mut text = lines.join("\n");
+    text.push_str(&said::written(view.amends, &corrections.of(view.record)));
+    let value = value(view, (facts, when), None, &corrections);
+    Ok(Answer::new(value, text))
+}
+
+/// When what the chain says is taken back was: its events are asked for what no sync took yet.
+async fn taken_back(
+    party: &Party,
+    view: &WrittenView,
+    facts: Option<RecordFacts>,
+) -> Result<Option<OnChain>, Problem> {
+    match facts {
+        Some(facts) if facts.retracted => Ok(party.taken_back_now(view.record).await?),
+        Some(_) => Ok(None),
+        None => Ok(party.taken_back(view.record)?),
+    }
 }
 
 /// Its title in quotes; that of what another home wrote is in that home alone.
@@ -112,13 +132,14 @@ const fn state(
     }
 }
 
-fn line(view: &WrittenView, facts: Option<RecordFacts>, silent: Option<&LedgerError>) -> String {
-    let corrected = match view.amended_by.is_empty() {
-        true => "",
-        false => ", corrected",
-    };
+fn line(
+    view: &WrittenView,
+    facts: Option<RecordFacts>,
+    silent: Option<&LedgerError>,
+    mark: &str,
+) -> String {
     format!(
-        "{}  {}  {}  for {}  {}{corrected}",
+        "{}  {}  {}  for {}  {}{mark}",
         &view.record.to_string()[..12],
         facts.map_or_else(|| "-".to_owned(), |facts| find::moment(facts.anchored_at)),
         title(view),
@@ -127,11 +148,17 @@ fn line(view: &WrittenView, facts: Option<RecordFacts>, silent: Option<&LedgerEr
     )
 }
 
-fn value(view: &WrittenView, facts: Option<RecordFacts>, silent: Option<&LedgerError>) -> Value {
+fn value(
+    view: &WrittenView,
+    (facts, when): (Option<RecordFacts>, Option<OnChain>),
+    silent: Option<&LedgerError>,
+    corrections: &Corrections,
+) -> Value {
+    let by = corrections.of(view.record);
     json!({
         "record": view.record.to_string(), "owner": view.owner.to_string(), "title": view.title,
         "state": state(view, facts, silent), "at": facts.map(|facts| find::moment(facts.anchored_at)),
         "amends": view.amends.map(|of| of.to_string()), "because": view.problem,
-        "amendedBy": view.amended_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "amendedBy": said::standing(&by), "corrections": said::values(&by), "retractedAt": said::place_value(when),
     })
 }

@@ -112,7 +112,44 @@ impl Two {
         }
     }
 
-    /// A document that no other is.
+    /// Another provider that the patient knows, under the name `Reader`.
+    pub(crate) async fn reader(&self, world: &Arc<World>, seed: u64) -> Party {
+        let reader = party(world, seed, Role::Provider);
+        self.know(world, &reader).await;
+        reader
+    }
+
+    /// Makes a provider, under the name `Reader`, and the patient known to each other.
+    pub(crate) async fn know(&self, world: &Arc<World>, reader: &Party) {
+        say(reader, &["account", "register"]).await;
+        let path = self.folder.path().join("reader");
+        std::fs::write(&path, world.accredit(reader.account().id(), "Reader")).unwrap();
+        say(reader, &["account", "credential", path.to_str().unwrap()]).await;
+        let invitation = text(
+            &say(&self.patient, &["contact", "invite"]).await,
+            "/invitation",
+        );
+        say(reader, &["contact", "accept", &invitation]).await;
+        say(&self.patient, &["sync"]).await;
+        say(&self.patient, &["contact", "confirm", "reader"]).await;
+    }
+
+    /// A record that the clinic writes for the patient, who accepts it.
+    pub(crate) async fn written(&self, more: &[&str]) -> String {
+        let file = self.document();
+        let import = ["record", "import", &file, "--for", &self.owner];
+        let import = [import.as_slice(), more].concat();
+        let record = text(&say(&self.clinic, &import).await, "/record");
+        say(&self.patient, &["sync"]).await;
+        record
+    }
+
+    /// The patient gives one record to the provider of that name.
+    pub(crate) async fn give(&self, record: &str) {
+        let give = ["grant", "create", "--to", "reader", "--record", record];
+        say(&self.patient, &give).await;
+    }
+
     pub(crate) fn document(&self) -> String {
         self.written.set(self.written.get() + 1);
         let number = self.written.get();

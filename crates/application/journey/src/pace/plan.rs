@@ -127,6 +127,7 @@ impl Party {
         if self.read_before(record)?.is_some() {
             return Ok(());
         }
+        self.must_not_be_known_as_taken_back(record)?;
         let known: Option<PlannedRead> = self.row(table::READ_PLANS, record.as_bytes())?;
         if known.is_some() {
             return Ok(());

@@ -1,0 +1,303 @@
+//! What an author says of a record later reaches whoever holds or read it: that it was taken back, and what corrects it.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use std::sync::Arc;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::Party;
+use medibloc_journey::memory::World;
+use medibloc_ledger::{Facts, LedgerError};
+use medibloc_record::Role;
+use two::{Two, refused, say, text, try_say, with_ports};
+
+async fn writing(seed: u64) -> (Arc<World>, Two) {
+    let world = World::new(seed);
+    let two = Two::new(&world).await;
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &write).await;
+    (world, two)
+}
+
+async fn receipts(reader: &Party) -> usize {
+    let audit = say(reader, &["audit"]).await;
+    audit["ownReads"].as_array().unwrap().len()
+}
+
+/// A chain that does not answer.
+struct Silent;
+
+fn silent<T>() -> Result<T, LedgerError> {
+    Err(LedgerError::Unreachable {
+        from: "the chain".into(),
+        why: "no answer".into(),
+    })
+}
+
+#[async_trait::async_trait]
+impl Facts for Silent {
+    async fn head(&self) -> Result<medibloc_ledger::Head, LedgerError> {
+        silent()
+    }
+    async fn account_of(
+        &self,
+        _: medibloc_record::Address,
+    ) -> Result<Option<medibloc_record::AccountId>, LedgerError> {
+        silent()
+    }
+    async fn account_at(
+        &self,
+        _: medibloc_record::Address,
+        _: u64,
+    ) -> Result<Option<medibloc_record::AccountId>, LedgerError> {
+        silent()
+    }
+    async fn account(
+        &self,
+        _: medibloc_record::AccountId,
+    ) -> Result<Option<medibloc_ledger::AccountFacts>, LedgerError> {
+        silent()
+    }
+    async fn standing(
+        &self,
+        _: medibloc_record::AccountId,
+        _: medibloc_record::Timestamp,
+    ) -> Result<medibloc_ledger::Standing, LedgerError> {
+        silent()
+    }
+    async fn record(
+        &self,
+        _: medibloc_record::RecordId,
+    ) -> Result<Option<medibloc_ledger::RecordFacts>, LedgerError> {
+        silent()
+    }
+    async fn grant(
+        &self,
+        _: &medibloc_consent::Grant,
+    ) -> Result<medibloc_ledger::GrantFacts, LedgerError> {
+        silent()
+    }
+    async fn committee(&self) -> Result<medibloc_ledger::CommitteeFacts, LedgerError> {
+        silent()
+    }
+    async fn committee_of(
+        &self,
+        _: u32,
+    ) -> Result<Option<medibloc_ledger::CommitteeFacts>, LedgerError> {
+        silent()
+    }
+}
+
+/// A home, and the same while the chain is away.
+fn home(world: &Arc<World>, seed: u64) -> (Party, Party) {
+    let ports = world.ports();
+    let mut away = ports.clone();
+    away.facts = Arc::new(Silent);
+    (
+        with_ports(ports, seed, Role::Provider),
+        with_ports(away, seed, Role::Provider),
+    )
+}
+
+#[tokio::test]
+async fn nobody_opens_what_was_taken_back_without_saying_that_it_is_meant() {
+    let (world, two) = writing(261).await;
+    let (reader, away) = home(&world, 3);
+    two.know(&world, &reader).await;
+    let record = two.written(&[]).await;
+    let read_before = two.written(&[]).await;
+    for record in [&record, &read_before] {
+        two.give(record).await;
+    }
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &read_before]).await;
+    for record in [&record, &read_before] {
+        say(&two.clinic, &["record", "retract", record, "--yes"]).await;
+    }
+    let before = receipts(&reader).await;
+    // The chain says so, whether a sync took it or not.
+    for syncs in [false, true] {
+        if syncs {
+            let synced = try_say(&reader, &["sync"]).await.unwrap();
+            let told = synced.value["takenBack"].as_array().unwrap();
+            assert_eq!(told.len(), 2, "{}", synced.text);
+            let told = told.iter().find(|told| told["record"] == *read_before);
+            let told = told.unwrap();
+            assert_eq!(text(told, "/owner"), two.owner);
+            assert!(told["readAt"].is_string() && told["title"].is_string());
+            assert!(told["retractedAt"]["block"].is_number(), "{told}");
+            assert!(synced.text.contains("which you read on"), "{}", synced.text);
+        }
+        for words in [
+            ["read", &record].as_slice(),
+            &["read", &record, "--now", "--yes"],
+        ] {
+            let told = refused(&reader, words, code::REFUSED).await;
+            for part in [
+                "taken back by its author at ",
+                "block",
+                "nothing was signed",
+                "--retracted",
+            ] {
+                assert!(told.contains(part), "{part}: {told}");
+            }
+        }
+        assert_eq!(receipts(&reader).await, before);
+    }
+    // With the chain away the home knows it still.
+    let kept = try_say(&away, &["read", &read_before, "--kept"])
+        .await
+        .unwrap();
+    assert_eq!(kept.value["retracted"], true);
+    assert!(
+        kept.text.contains("ITS AUTHOR TOOK IT BACK at "),
+        "{}",
+        kept.text
+    );
+    let read = try_say(&reader, &["read", &record, "--retracted"])
+        .await
+        .unwrap();
+    assert_eq!(read.value["retracted"], true);
+    assert!(
+        read.value["retractedAt"]["at"].is_string(),
+        "{}",
+        read.value
+    );
+    assert_eq!(receipts(&reader).await, before + 1);
+    // Its lines say what became of what was read.
+    let audit = try_say(&reader, &["audit"]).await.unwrap();
+    for line in audit.value["ownReads"].as_array().unwrap() {
+        assert!(line["retractedAt"]["block"].is_number(), "{line}");
+    }
+    assert!(
+        audit.text.contains("taken back by its author at "),
+        "{}",
+        audit.text
+    );
+    // Whose it is, and who wrote it, see when.
+    for (home, words) in [
+        (&two.patient, vec!["record", "show", &record]),
+        (&two.clinic, vec!["record", "show", &record]),
+        (&two.clinic, vec!["record", "list", "--written"]),
+    ] {
+        say(home, &["sync"]).await;
+        let shown = try_say(home, &words).await.unwrap();
+        let one = shown.value.pointer("/0").unwrap_or(&shown.value);
+        assert!(one["retractedAt"]["block"].is_number(), "{}", shown.value);
+    }
+}
+
+#[tokio::test]
+async fn whoever_holds_or_read_a_record_hears_of_its_correction() {
+    let (world, two) = writing(262).await;
+    let (reader, away) = home(&world, 3);
+    two.know(&world, &reader).await;
+    let record = two.written(&[]).await;
+    let late = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
+    let correction = two.written(&["--amends", &record]).await;
+    let of_late = two.written(&["--amends", &late]).await;
+
+    let told = "you hold no consent for it";
+    let synced = try_say(&reader, &["sync"]).await.unwrap();
+    let corrected = &synced.value["corrected"];
+    assert_eq!(corrected.as_array().unwrap().len(), 1, "{corrected}");
+    assert_eq!(text(corrected, "/0/record"), record);
+    assert_eq!(text(corrected, "/0/by/record"), correction);
+    assert!(corrected[0]["by"]["anchored"]["block"].is_number());
+    assert!(synced.text.contains(told), "{}", synced.text);
+    assert!(synced.text.contains("which you read on"), "{}", synced.text);
+    let again = say(&reader, &["sync"]).await;
+    assert_eq!(again["corrected"], serde_json::json!([]));
+    // A record that is held only after its correction was anchored.
+    two.give(&late).await;
+    let synced = say(&reader, &["sync"]).await;
+    assert_eq!(text(&synced, "/corrected/0/by/record"), of_late);
+
+    for (home, words) in [
+        (&reader, ["read", &record].as_slice()),
+        (&reader, &["read", &record, "--kept"]),
+        (&away, &["read", &record, "--kept"]),
+    ] {
+        let read = try_say(home, words).await.unwrap();
+        assert_eq!(text(&read.value, "/amendedBy/0"), correction);
+        assert_eq!(read.value["corrections"][0]["here"], false);
+        for part in ["IT WAS CORRECTED", &correction, told] {
+            assert!(read.text.contains(part), "{part}: {}", read.text);
+        }
+    }
+    let audit = try_say(&reader, &["audit"]).await.unwrap();
+    assert_eq!(text(&audit.value, "/ownReads/0/correctedBy"), correction);
+    // Its owner sees who does not have it, and how to give it.
+    for words in [["record", "show", &record].as_slice(), &["grant", "list"]] {
+        let shown = try_say(&two.patient, words).await.unwrap();
+        let give = format!("--to Reader --record {}", &correction[..12]);
+        for part in ["Reader", &give] {
+            assert!(shown.text.contains(part), "{part}: {}", shown.text);
+        }
+    }
+    two.give(&correction).await;
+    say(&two.patient, &["sync"]).await;
+    let shown = say(&two.patient, &["record", "show", &record]).await;
+    assert_eq!(shown["withoutCorrection"], serde_json::json!([]));
+    say(&reader, &["sync"]).await;
+    let read = say(&reader, &["read", &record, "--kept"]).await;
+    assert_eq!(read["corrections"][0]["here"], true);
+}
+
+#[tokio::test]
+async fn the_newest_correction_that_stands_comes_first() {
+    let (world, two) = writing(263).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    let mut corrections = Vec::new();
+    // The last one corrects the one before it, and not the record itself.
+    for amends in 0..4 {
+        world.pass(60);
+        let of = match amends {
+            3 => &corrections[2],
+            _ => &record,
+        };
+        let of = of.clone();
+        corrections.push(two.written(&["--amends", &of]).await);
+    }
+    let retract = ["record", "retract", &corrections[1], "--yes"];
+    say(&two.clinic, &retract).await;
+    let standing = [&corrections[3], &corrections[2], &corrections[0]];
+    for home in [&two.patient, &reader, &two.clinic] {
+        say(home, &["sync"]).await;
+    }
+    say(&reader, &["read", &record]).await;
+    for (home, words) in [
+        (&two.patient, ["record", "show", &record].as_slice()),
+        (&two.clinic, &["record", "show", &record]),
+        (&reader, &["read", &record, "--kept"]),
+    ] {
+        let shown = try_say(home, words).await.unwrap();
+        let by = shown.value["amendedBy"].as_array().unwrap();
+        assert_eq!(by.iter().collect::<Vec<_>>(), standing, "{}", shown.text);
+        let all = shown.value["corrections"].as_array().unwrap();
+        assert_eq!(text(&all[3], "/record"), corrections[1]);
+        assert!(all[3]["retractedAt"]["block"].is_number(), "{}", all[3]);
+        assert!(all.iter().all(|one| one["anchored"]["at"].is_string()));
+        let first = format!("read record {}", corrections[3]);
+        assert!(shown.text.contains(&first), "{}", shown.text);
+        let never = format!("read record {}", corrections[1]);
+        assert!(!shown.text.contains(&never), "{}", shown.text);
+    }
+    let newest = format!("corrected by {}", &corrections[3][..12]);
+    for (home, words) in [
+        (&two.patient, ["record", "list"].as_slice()),
+        (&two.clinic, &["record", "list", "--written"]),
+        (&reader, &["grant", "list"]),
+    ] {
+        let list = try_say(home, words).await.unwrap();
+        assert!(list.text.contains(&newest), "{}", list.text);
+    }
+}
