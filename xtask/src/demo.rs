@@ -225,7 +225,7 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
 
     let first = &documents[0];
     let path = first.path.to_string_lossy();
-    let early = hana.refused(&["record", "import", &path, "--for", &owner])?;
+    let early = hana.refused(&["record", "import", &path, "--for", &owner, "--yes"])?;
     tale.told(&format!("write without consent is refused: {early}"));
 
     patient.say(&["grant", "create", "--to", "Hana Hospital", "--write"])?;
@@ -233,7 +233,15 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
     for document in documents {
         let path = document.path.to_string_lossy();
         // The samples are of different persons; here they stand for one.
-        let words = ["record", "import", &path, "--for", &owner, "--other-person"];
+        let words = [
+            "record",
+            "import",
+            &path,
+            "--for",
+            &owner,
+            "--yes",
+            "--other-person",
+        ];
         let written = hana.say(&words)?;
         ensure!(
             written["acknowledged"] == u64::from(KEEPERS),

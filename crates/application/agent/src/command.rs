@@ -107,6 +107,13 @@ pub enum Contact {
     },
     /// Lists contacts, and who invited this agent.
     List,
+    /// Gives an owner that invited this agent a name for this home alone: lists show it and commands take it. It is never sent.
+    Label {
+        /// The owner: the begin of the address, or of its label.
+        owner: String,
+        /// The label; an empty one takes it away.
+        text: String,
+    },
     /// Says that the name in a contact's credential is the right one.
     Confirm {
         /// The contact: its name or the begin of its address.
@@ -215,6 +222,11 @@ pub enum Record {
         #[arg(long, requires = "owner")]
         #[serde(default)]
         other_person: bool,
+        /// With --for: whom the document names is the patient of that owner. Without it, a document of whom neither the owner's
+        /// label nor an earlier record says so is shown and not written.
+        #[arg(long, requires = "owner")]
+        #[serde(default)]
+        yes: bool,
     },
     /// Lists own records, or those that were written for others.
     List {

@@ -229,7 +229,14 @@ async fn a_retraction_is_kept_and_a_read_is_unavailable() {
         let file = story.two.document();
         let written = say(
             &story.two.clinic,
-            &["record", "import", &file, "--for", &story.two.owner],
+            &[
+                "record",
+                "import",
+                &file,
+                "--for",
+                &story.two.owner,
+                "--yes",
+            ],
         )
         .await;
         let written = text(&written, "/record");

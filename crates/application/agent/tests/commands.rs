@@ -110,6 +110,7 @@ async fn the_journey_by_commands() {
                 "record",
                 "import",
                 file.to_str().unwrap(),
+                "--yes",
                 "--for",
                 "0xffff"
             ]
@@ -121,7 +122,14 @@ async fn the_journey_by_commands() {
     assert_eq!(
         refused(
             hana,
-            &["record", "import", file.to_str().unwrap(), "--for", &owner]
+            &[
+                "record",
+                "import",
+                file.to_str().unwrap(),
+                "--for",
+                &owner,
+                "--yes"
+            ]
         )
         .await,
         code::REFUSED,
@@ -130,7 +138,14 @@ async fn the_journey_by_commands() {
     say(&patient, &["grant", "create", "--to", "hana", "--write"]).await;
     let written = say(
         hana,
-        &["record", "import", file.to_str().unwrap(), "--for", &owner],
+        &[
+            "record",
+            "import",
+            file.to_str().unwrap(),
+            "--for",
+            &owner,
+            "--yes",
+        ],
     )
     .await;
     let record = text(&written, "/record");
@@ -389,7 +404,14 @@ async fn a_permission_to_write_is_taken_back_by_its_id() {
         document(),
         text(&say(&clinic, &["contact", "list"]).await, "/owners/0/owner"),
     );
-    let import = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    let import = [
+        "record",
+        "import",
+        file.to_str().unwrap(),
+        "--for",
+        &owner,
+        "--yes",
+    ];
     say(&patient, &["grant", "create", "--to", "clinic", "--write"]).await;
     say(&clinic, &import).await;
     let list = say(&patient, &["grant", "list"]).await;

@@ -35,7 +35,7 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
     let (world, two) = writing(241).await;
     let reader = two.reader(&world, 3).await;
     let file = two.document();
-    let import = ["record", "import", &file, "--for", &two.owner];
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let record = text(&say(&two.clinic, &import).await, "/record");
     say(&two.patient, &["sync"]).await;
     let give = ["grant", "create", "--to", "reader", "--record", &record];
@@ -120,14 +120,14 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
     let mut right = Vec::new();
     for _ in 0..2 {
         let file = two.document();
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         let written = try_say(&two.clinic, &import).await.unwrap();
         let name = text(&written.value, "/patient/name");
         assert!(written.text.contains(&name), "{}", written.text);
         right.push(text(&written.value, "/record"));
     }
     let file = of_somebody_else(&two);
-    let import = ["record", "import", &file, "--for", &two.owner];
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let told = refused(&two.clinic, &import, code::USAGE).await;
     for part in [
         "nothing was written",
@@ -189,7 +189,7 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
 async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
     let (_, two) = writing(243).await;
     let import = |file: &str| {
-        let words = ["record", "import", file, "--for", &two.owner];
+        let words = ["record", "import", file, "--for", &two.owner, "--yes"];
         words.map(str::to_owned)
     };
     let file = of_somebody_else(&two);
@@ -240,7 +240,7 @@ async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner
         let (world, two) = writing(seed).await;
         let reader = two.reader(&world, 3).await;
         let file = two.document();
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         let right = text(&say(&two.clinic, &import).await, "/record");
         say(&two.patient, &["sync"]).await;
         let later = seed == 245;
@@ -249,7 +249,7 @@ async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner
             say(&two.patient, &all).await;
         }
         let file = of_somebody_else(&two);
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         let import = [import.as_slice(), &["--other-person"]].concat();
         let wrong = text(&say(&two.clinic, &import).await, "/record");
         if later {
@@ -283,10 +283,10 @@ async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner
         let other = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, format!("{other}\n")).unwrap();
         // Nor is its author asked again, about either name.
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         let under_it = text(&say(&two.clinic, &import).await, "/record");
         let file = two.document();
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         let another = text(&say(&two.clinic, &import).await, "/record");
         say(&two.patient, &["sync"]).await;
         let synced = say(&two.patient, &["sync"]).await;
@@ -303,10 +303,10 @@ async fn no_standing_consent_passes_on_what_names_another_person_until_its_owner
 async fn a_name_that_was_said_to_be_the_owners_counts_until_it_is_taken_back() {
     let (_, two) = writing(246).await;
     let file = two.document();
-    let import = ["record", "import", &file, "--for", &two.owner];
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let right = text(&say(&two.clinic, &import).await, "/record");
     let other = of_somebody_else(&two);
-    let import = ["record", "import", &other, "--for", &two.owner];
+    let import = ["record", "import", &other, "--for", &two.owner, "--yes"];
     let import = [import.as_slice(), &["--other-person"]].concat();
     let wrong = text(&say(&two.clinic, &import).await, "/record");
     say(&two.patient, &["sync"]).await;
@@ -315,7 +315,7 @@ async fn a_name_that_was_said_to_be_the_owners_counts_until_it_is_taken_back() {
     // The author's word is gone with it.
     let text_of_it = std::fs::read_to_string(&other).unwrap();
     std::fs::write(&other, format!("{text_of_it}\n")).unwrap();
-    let import = ["record", "import", &other, "--for", &two.owner];
+    let import = ["record", "import", &other, "--for", &two.owner, "--yes"];
     refused(&two.clinic, &import, code::USAGE).await;
     // So is the owner's.
     say(&two.patient, &["sync"]).await;
@@ -327,4 +327,84 @@ async fn a_name_that_was_said_to_be_the_owners_counts_until_it_is_taken_back() {
     }
     say(&two.patient, &["record", "erase", &right, "--yes"]).await;
     refused(&two.patient, &["record", "confirm", &right], code::ERASED).await;
+}
+
+#[tokio::test]
+async fn the_first_document_for_an_owner_shows_whom_it_names_before_anything_is_signed() {
+    let (_, two) = writing(247).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--for", &two.owner];
+    let told = refused(&two.clinic, &import, code::USAGE).await;
+    for part in [
+        "Betterhalf",
+        "born 19",
+        "identifier ",
+        "Nothing was written",
+        "--yes",
+        "contact label",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let list = say(&two.clinic, &["record", "list", "--written"]).await;
+    assert_eq!(list, serde_json::json!([]));
+    // A label of another person says nothing of this one.
+    let label = ["contact", "label", &two.owner, "Adam Otherhalf, ward 3"];
+    say(&two.clinic, &label).await;
+    let told = refused(&two.clinic, &import, code::USAGE).await;
+    assert!(told.contains("Adam Otherhalf"), "{told}");
+    let label = ["contact", "label", "adam", "Mrs. Eve Betterhalf, ward 3"];
+    say(&two.clinic, &label).await;
+    // It names the owner, as other names do, in this home alone.
+    let import = ["record", "import", &file, "--for", "mrs. eve"];
+    let short = ["record", "import", &file, "--for", "mr"];
+    let told = refused(&two.clinic, &short, code::USAGE).await;
+    assert!(told.contains("too short"), "{told}");
+    let record = text(&say(&two.clinic, &import).await, "/record");
+    for words in [
+        ["contact", "list"].as_slice(),
+        &["record", "list", "--written"],
+        &["record", "show", &record],
+    ] {
+        let shown = try_say(&two.clinic, words).await.unwrap();
+        assert!(
+            shown.text.contains("«Mrs. Eve Betterhalf, ward 3»"),
+            "{}",
+            shown.text
+        );
+    }
+    say(&two.clinic, &["contact", "label", "mrs", ""]).await;
+    // Now a record says so.
+    let file = two.document();
+    let import = ["record", "import", &file, "--for", &two.owner];
+    say(&two.clinic, &import).await;
+    let long = "x".repeat(257);
+    let long = ["contact", "label", &two.owner, &long];
+    refused(&two.clinic, &long, code::INPUT).await;
+}
+
+#[tokio::test]
+async fn a_correction_is_of_the_same_person_though_what_it_corrects_was_taken_back() {
+    let (world, two) = writing(248).await;
+    let record = two.written(&[]).await;
+    say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+    let file = of_somebody_else(&two);
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+    let amending = [import.as_slice(), &["--amends", &record]].concat();
+    let told = refused(&two.clinic, &amending, code::USAGE).await;
+    for part in ["Otherhalf", "Betterhalf", &record[..12], "--other-person"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let meant = [amending.as_slice(), &["--other-person"]].concat();
+    let correction = text(&say(&two.clinic, &meant).await, "/record");
+    // Who reads it sees whom it names.
+    let reader = two.reader(&world, 3).await;
+    two.give(&correction).await;
+    say(&reader, &["sync"]).await;
+    let read = try_say(&reader, &["read", &correction]).await.unwrap();
+    assert!(
+        read.text.contains("it names «Eve Otherhalf»"),
+        "{}",
+        read.text
+    );
+    assert!(text(&read.value, "/patient/name").contains("Otherhalf"));
 }

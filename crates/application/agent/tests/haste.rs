@@ -94,7 +94,14 @@ async fn reading_and_asking_in_haste_say_first_what_they_show() {
     )
     .await;
     let file = document();
-    let words = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    let words = [
+        "record",
+        "import",
+        file.to_str().unwrap(),
+        "--for",
+        &owner,
+        "--yes",
+    ];
     let record = text(&say(&hana, &words).await, "/record");
     say(&patient, &["sync"]).await;
 
@@ -352,7 +359,9 @@ async fn erasing_and_changing_keys_under_several_addresses_in_a_day_say_first_wh
         for again in [0, 1] {
             let file = document();
             let file = file.to_str().unwrap();
-            let import = ["record", "import", file, "--for", &owner, "--again"];
+            let import = [
+                "record", "import", file, "--for", &owner, "--yes", "--again",
+            ];
             let written = say(&clinic, &import).await;
             records.push((owner.clone(), again, text(&written, "/record")));
         }
@@ -410,7 +419,7 @@ async fn new_records_are_told_with_when_they_are_accepted() {
     say(&patient, &words).await;
     let file = document();
     let file = file.to_str().unwrap();
-    let words = ["record", "import", file, "--for", &owner];
+    let words = ["record", "import", file, "--for", &owner, "--yes"];
     let record = text(&say(&hana, &words).await, "/record");
     let told = try_say(&patient, &["sync"]).await.unwrap();
     let due = text(&told.value, "/new/0/acceptedBy");
@@ -451,6 +460,7 @@ async fn new_records_are_told_with_when_they_are_accepted() {
         "record",
         "import",
         changed.to_str().unwrap(),
+        "--yes",
         "--for",
         &owner,
     ];
@@ -476,7 +486,14 @@ async fn a_record_that_was_accepted_with_its_consent_is_not_said_to_wait_for_kee
     let words = ["grant", "create", "--to", "hana", "--write", "--now"];
     say(&patient, &words).await;
     let file = document();
-    let words = ["record", "import", file.to_str().unwrap(), "--for", &owner];
+    let words = [
+        "record",
+        "import",
+        file.to_str().unwrap(),
+        "--for",
+        &owner,
+        "--yes",
+    ];
     let record = text(&say(&hana, &words).await, "/record");
     say(&patient, &["sync"]).await;
     say(&hana, &["request", "create", &owner]).await;

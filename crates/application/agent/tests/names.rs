@@ -73,7 +73,7 @@ async fn a_begin_of_what_is_held_or_written_for_others_is_no_own_record() {
     let write = ["grant", "create", "--to", "clinic", "--write"];
     say(&two.patient, &write).await;
     let file = two.document();
-    let import = ["record", "import", &file, "--for", &two.owner];
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let written = text(&say(&two.clinic, &import).await, "/record");
     let erase = ["record", "erase", &written[..10], "--yes"];
     let told = refused(&two.clinic, &erase, code::UNKNOWN).await;
@@ -118,7 +118,7 @@ async fn an_empty_begin_names_nothing() {
         for words in [
             ["read", empty].as_slice(),
             &["request", "create", empty],
-            &["record", "import", &file, "--for", empty],
+            &["record", "import", &file, "--for", empty, "--yes"],
         ] {
             let told = refused(&two.clinic, words, code::USAGE).await;
             assert!(told.contains("give its id"), "{words:?}: {told}");
@@ -139,7 +139,7 @@ async fn what_nobody_can_undo_needs_six_digits_and_says_what_it_was() {
     let write = ["grant", "create", "--to", "clinic", "--write"];
     say(&two.patient, &write).await;
     let file = two.document();
-    let import = ["record", "import", &file, "--for", &two.owner];
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let record = text(&say(&two.clinic, &import).await, "/record");
     say(&two.patient, &["sync"]).await;
     say(&two.clinic, &["request", "create", &two.owner]).await;

@@ -24,12 +24,12 @@ async fn a_provider_sees_what_it_wrote_and_what_became_of_it() {
     let mut ids = Vec::new();
     for _ in 0..3 {
         let file = two.document();
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         ids.push(text(&say(&two.clinic, &import).await, "/record"));
     }
     let file = two.document();
     let import = [
-        "record", "import", &file, "--for", &two.owner, "--amends", &ids[0],
+        "record", "import", &file, "--for", &two.owner, "--yes", "--amends", &ids[0],
     ];
     let amending = text(&say(&two.clinic, &import).await, "/record");
     let states = async || {

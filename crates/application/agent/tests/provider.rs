@@ -170,7 +170,7 @@ async fn a_home_that_was_restored_lists_and_takes_back_what_it_wrote_before() {
     let mut written = Vec::new();
     for _ in 0..3 {
         let file = two.document();
-        let import = ["record", "import", &file, "--for", &two.owner];
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
         written.push(text(&say(&two.clinic, &import).await, "/record"));
     }
     say(&two.patient, &["sync"]).await;
@@ -228,6 +228,7 @@ async fn a_home_that_was_restored_lists_and_takes_back_what_it_wrote_before() {
         "record",
         "import",
         &file,
+        "--yes",
         "--for",
         &two.owner,
         "--amends",

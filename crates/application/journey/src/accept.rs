@@ -283,7 +283,7 @@ impl Party {
     }
 
     /// Whom the FHIR form names. A form that is none says nothing: that is no reason to refuse a record.
-    fn subject_of(&self, manifest: &Manifest) -> Option<Subject> {
+    pub(crate) fn subject_of(&self, manifest: &Manifest) -> Option<Subject> {
         let part = manifest.part(PartRole::Fhir)?;
         if part.length > MOST_FHIR {
             return None;

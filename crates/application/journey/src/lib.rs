@@ -93,6 +93,7 @@ mod fetch;
 mod golden;
 mod grant;
 mod handed;
+mod label;
 mod looks;
 mod mail;
 pub mod memory;

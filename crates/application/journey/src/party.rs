@@ -31,6 +31,8 @@ pub(crate) mod table {
     pub(crate) const USED: &str = "used-invitations";
     /// Invitations of others whose owners said that the answer came to nothing.
     pub(crate) const DECLINED: &str = "declined-invitations";
+    /// What this home calls owners.
+    pub(crate) const LABELS: &str = "labels";
     /// Records that are here and that their authors took back.
     pub(crate) const TAKEN_BACK: &str = "taken-back";
     /// Corrections of records that are here, by the correction.

@@ -17,7 +17,7 @@ use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::together::{Asked, first};
-use crate::{JourneyError, Party, SyncReport};
+use crate::{JourneyError, Party, Subject, SyncReport};
 
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
@@ -473,6 +473,11 @@ impl Party {
         let commitments: Vec<[u8; 32]> = set.commitments.iter().map(|bytes| **bytes).collect();
         check_share(&commitments, keeper.index, &share).map_err(|error| error.to_string())?;
         Ok(share)
+    }
+
+    /// Whom a record that was read names; none if nobody.
+    pub fn named_in(&self, read: &ReadRecord) -> Option<Subject> {
+        self.subject_of(&read.manifest)
     }
 
     /// Writes the plaintext of a part of a record that was read.

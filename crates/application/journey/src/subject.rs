@@ -136,6 +136,52 @@ impl Party {
         Ok(found)
     }
 
+    /// Whom a record names that was written here for somebody, taken back or not; none if nobody, or if another home wrote it.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn named_in_written(&self, record: RecordId) -> Result<Option<Subject>, JourneyError> {
+        for table in [table::WRITTEN, table::JOBS] {
+            if let Some(job) = self.row::<WriteJob>(table, record.as_bytes())? {
+                return Ok(job.subject);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this home knows an owner by this name: its label has every word of it, or a record that was written here for
+    /// the owner, and that stands as far as the chain says, names the same person.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub async fn is_known_as(
+        &self,
+        owner: medibloc_record::AccountId,
+        subject: &Subject,
+    ) -> Result<bool, JourneyError> {
+        if let (Some(label), Some(name)) = (self.label(owner)?, &subject.name) {
+            let label = plain(&label);
+            if plain(name).iter().all(|word| label.contains(word)) {
+                return Ok(true);
+            }
+        }
+        for table in [table::WRITTEN, table::JOBS] {
+            for job in self.rows::<WriteJob>(table)? {
+                let is_of = job.anchor.owner == owner && job.anchor.author != owner;
+                let is_same = job
+                    .subject
+                    .is_some_and(|before| before.is_named_as(subject));
+                if is_of && is_same {
+                    let facts = self.said_of(job.anchor.record_id()).await;
+                    if !facts.is_some_and(is_over) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// What the chain says of a record; none if it does not answer.
     async fn said_of(&self, record: RecordId) -> Option<RecordFacts> {
         self.ports.facts.record(record).await.ok().flatten()

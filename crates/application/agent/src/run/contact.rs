@@ -67,6 +67,19 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             ))
         }
         Contact::List => list(party).await,
+        Contact::Label { owner, text } => {
+            let owner = name::owner(party, owner)?;
+            party.set_label(owner, text)?;
+            let told = match party.label(owner)? {
+                Some(label) => format!("{owner} is «{}» in this home", find::told(&label)),
+                None => format!("{owner} has no label in this home"),
+            };
+            let label = party.label(owner)?;
+            Ok(Answer::new(
+                json!({"owner": owner.to_string(), "label": label}),
+                told,
+            ))
+        }
         Contact::Confirm { contact } => {
             let contact = name::contact(party, contact)?;
             let confirmed = party.confirm(contact.own)?;
@@ -108,9 +121,12 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let mut owners = Vec::new();
     for patron in &patrons {
         let from = given.get(&patron.owner).copied().unwrap_or_default();
-        lines.push(format!("owner {}  {}", patron.owner, from.told()));
+        let label = party.label(patron.owner)?;
+        let shown = label.as_deref().map(find::told);
+        let shown = shown.map_or_else(String::new, |label| format!(" «{label}»"));
+        lines.push(format!("owner {}{shown}  {}", patron.owner, from.told()));
         owners.push(json!({
-            "owner": patron.owner.to_string(), "node": patron.node, "mayWriteUntil": from.writes.map(find::moment),
+            "owner": patron.owner.to_string(), "label": label, "node": patron.node, "mayWriteUntil": from.writes.map(find::moment),
             "consentsHeld": from.consents, "consentsUntil": from.until.map(find::moment),
         }));
     }

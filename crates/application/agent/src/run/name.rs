@@ -334,7 +334,14 @@ pub(super) fn contact(party: &Party, name: &str) -> Result<Contact, Problem> {
 /// An owner that invited this agent.
 pub(super) fn owner(party: &Party, name: &str) -> Result<AccountId, Problem> {
     let patrons = party.patrons()?.into_iter();
-    let listed = patrons.map(|Patron { owner, .. }| Listed::new(owner.to_string(), "owner", owner));
+    let mut listed = Vec::new();
+    for Patron { owner, .. } in patrons {
+        let one = Listed::new(owner.to_string(), "owner", owner);
+        listed.push(match party.label(owner)? {
+            Some(label) => one.named(&label),
+            None => one,
+        });
+    }
     OWNER.only(listed, name, Use::Act)
 }
 

@@ -27,6 +27,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             amends,
             again,
             other_person,
+            yes,
         } => {
             let draft = convert::read(file)?;
             let owner = owner.as_deref().map(|owner| name::owner(party, owner));
@@ -34,15 +35,22 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             if !again {
                 must_be_new(party, owner, &draft)?;
             }
+            let amended = match amends {
+                Some(amended) => Some(name::written(party, amended)?),
+                None => None,
+            };
             if let Some(owner) = owner.filter(|_| !other_person) {
-                retracted::must_be_one_person(party, owner, &draft).await?;
+                retracted::must_be_one_person(party, owner, &draft, amended).await?;
+            }
+            if let Some(owner) = owner.filter(|_| !other_person && !yes) {
+                retracted::must_be_known(party, owner, &draft).await?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
             if *other_person {
                 options = options.naming_another();
             }
-            if let Some(amended) = amends {
-                options = options.amending(party.amendable(name::written(party, amended)?)?);
+            if let Some(amended) = amended {
+                options = options.amending(party.amendable(amended)?);
             }
             import(party, draft, owner, &options).await
         }
@@ -330,16 +338,18 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     if let Some(out) = out {
         write_noted(party, id, out, &bytes, command.keep)?;
     }
+    let patient = party.named_in(&read);
     let (amends, by) = (party.amends(id)?, party.corrections(id)?);
     let value = json!({
         "amends": amends.map(|of| of.to_string()),
         "amendedBy": said::standing(&by), "corrections": said::values(&by),
+        "patient": patient.as_ref().map(retracted::subject_value),
         "retracted": taken_back, "retractedAt": said::place_value(when),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
     let text = format!(
-        "{}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
+        "{}{}\nit names {}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
         match taken_back {
             Some(true) => format!(
                 "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
@@ -348,6 +358,9 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
             _ => String::new(),
         },
         read.manifest.title.as_deref().unwrap_or("untitled"),
+        patient
+            .as_ref()
+            .map_or_else(|| "nobody".to_owned(), retracted::subject),
         read.receipt.id,
         read.receipt.outcome.block,
         bytes.len(),

@@ -2,13 +2,16 @@
 
 use medibloc_consent::Scope;
 use medibloc_journey::{HeldBack, Party, Subject, counted};
-use medibloc_record::{AccountId, Draft};
+use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
 use super::name::{self, Known, Use};
 use super::{find, written};
 use crate::answer::code;
 use crate::{Answer, Problem};
+
+/// Identifiers of a patient that are shown.
+const MOST_IDS: usize = 4;
 
 /// What to do where taking back would show that addresses belong together.
 const WITH_OTHERS: &str = "say `--yes --now` if it cannot wait, or take it back on another day";
@@ -74,11 +77,21 @@ pub(super) async fn must_be_one_person(
     party: &Party,
     owner: AccountId,
     draft: &Draft,
+    amended: Option<RecordId>,
 ) -> Result<(), Problem> {
     let Some(about) = Subject::of(&draft.fhir) else {
         return Ok(());
     };
-    let before = party.written_about_others(owner, &about).await?;
+    let mut before = party.written_about_others(owner, &about).await?;
+    if let Some(record) = amended {
+        // What is corrected counts though it was taken back: a correction is of the same person.
+        let other = party.named_in_written(record)?;
+        before.extend(
+            other
+                .filter(|other| other.is_other_than(&about))
+                .map(|other| (record, other)),
+        );
+    }
     let Some((record, other)) = before.last() else {
         return Ok(());
     };
@@ -92,6 +105,51 @@ pub(super) async fn must_be_one_person(
             subject(other)
         ),
     ))
+}
+
+/// Refuses a document of a person that this home does not know as the owner: an address says nothing of whose it is.
+pub(super) async fn must_be_known(
+    party: &Party,
+    owner: AccountId,
+    draft: &Draft,
+) -> Result<(), Problem> {
+    let Some(about) = Subject::of(&draft.fhir) else {
+        return Ok(());
+    };
+    if party.is_known_as(owner, &about).await? {
+        return Ok(());
+    }
+    let ids = identifiers(&draft.fhir);
+    let ids = match ids.is_empty() {
+        true => String::new(),
+        false => format!(", {}", ids.join(", ")),
+    };
+    let label = party.label(owner)?.map_or_else(String::new, |label| {
+        format!(" («{}» here)", find::told(&label))
+    });
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "this document names {}{ids}; nothing here says that this is the patient of {owner}{label}: no record that was written \
+             here for this owner, and no label. Nothing was written. `--yes` says that it is; `medibloc contact label` keeps a name \
+             for the owner",
+            subject(&about)
+        ),
+    ))
+}
+
+/// Identifiers of a bundle's first patient, as they are written.
+fn identifiers(bundle: &Value) -> Vec<String> {
+    let entries = bundle["entry"].as_array().into_iter().flatten();
+    let mut resources = entries.map(|entry| &entry["resource"]);
+    let patient = resources.find(|resource| resource["resourceType"] == "Patient");
+    let ids = patient.and_then(|patient| patient["identifier"].as_array());
+    let ids = ids.into_iter().flatten().filter_map(|id| {
+        let (value, system) = (id["value"].as_str()?, id["system"].as_str());
+        let system = system.map_or_else(String::new, |system| format!(" ({})", find::told(system)));
+        Some(format!("identifier {}{system}", find::told(value)))
+    });
+    ids.take(MOST_IDS).collect()
 }
 
 /// Refuses to give what names another person than the own other records; what its author took back is not given at all.

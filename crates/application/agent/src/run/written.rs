@@ -27,7 +27,8 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
         };
         let when = taken_back(party, &view, facts).await?;
         let mark = said::mark_of(when, corrections.newest(view.record));
-        lines.push(line(&view, facts, silent.as_ref(), &mark));
+        let owner = owner(party, &view)?;
+        lines.push(line(&view, &owner, facts, silent.as_ref(), &mark));
         let place = (facts, when);
         values.push(value(&view, place, silent.as_ref(), &corrections));
     }
@@ -71,7 +72,7 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
         view.record.to_string(),
         format!(
             "written here for {}: {}",
-            view.owner,
+            owner(party, view)?,
             state(view, facts, None)
         ),
         title(view),
@@ -132,8 +133,16 @@ const fn state(
     }
 }
 
+/// Whose it is, as this home knows the owner.
+fn owner(party: &Party, view: &WrittenView) -> Result<String, Problem> {
+    let label = party.label(view.owner)?;
+    let label = label.map_or_else(String::new, |label| format!(" «{}»", find::told(&label)));
+    Ok(format!("{}{label}", view.owner))
+}
+
 fn line(
     view: &WrittenView,
+    owner: &str,
     facts: Option<RecordFacts>,
     silent: Option<&LedgerError>,
     mark: &str,
@@ -143,7 +152,7 @@ fn line(
         &view.record.to_string()[..12],
         facts.map_or_else(|| "-".to_owned(), |facts| find::moment(facts.anchored_at)),
         title(view),
-        view.owner,
+        owner,
         state(view, facts, silent),
     )
 }

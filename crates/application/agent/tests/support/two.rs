@@ -137,7 +137,7 @@ impl Two {
     /// A record that the clinic writes for the patient, who accepts it.
     pub(crate) async fn written(&self, more: &[&str]) -> String {
         let file = self.document();
-        let import = ["record", "import", &file, "--for", &self.owner];
+        let import = ["record", "import", &file, "--for", &self.owner, "--yes"];
         let import = [import.as_slice(), more].concat();
         let record = text(&say(&self.clinic, &import).await, "/record");
         say(&self.patient, &["sync"]).await;
