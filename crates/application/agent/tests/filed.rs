@@ -396,6 +396,14 @@ async fn a_correction_is_of_the_same_person_though_what_it_corrects_was_taken_ba
     }
     let meant = [amending.as_slice(), &["--other-person"]].concat();
     let correction = text(&say(&two.clinic, &meant).await, "/record");
+    // Its owner does not correct it, and is told who does.
+    say(&two.patient, &["sync"]).await;
+    let own = two.document();
+    let own = ["record", "import", &own, "--amends", &record];
+    let told = refused(&two.patient, &own, code::REFUSED).await;
+    for part in ["Clinic", "ask the author", "nothing was written"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     // Who reads it sees whom it names.
     let reader = two.reader(&world, 3).await;
     two.give(&correction).await;

@@ -87,10 +87,19 @@ async fn reading_and_asking_in_haste_say_first_what_they_show() {
     let patient = party(&world, 1, Role::Person, Pace::PERSON);
     let (hana, owner) = clinic(&world, &patient, 2, "Hana Hospital").await;
     let (bit, bits_owner) = clinic(&world, &patient, 3, "Bit Clinic").await;
-    // One address of the patient acts: that shows nothing.
+    // A permission to write names the provider for ever, and that is said before anything is kept.
+    let write = ["grant", "create", "--to", "hana", "--write", "--now"];
+    let told = held_back(&patient, &write).await;
+    for part in ["for ever", "written for by this provider", "--now --yes"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(patient.write_grants().unwrap().is_empty());
+    // One address of the patient acts: that it belongs to others shows nobody.
     say(
         &patient,
-        &["grant", "create", "--to", "hana", "--write", "--now"],
+        &[
+            "grant", "create", "--to", "hana", "--write", "--now", "--yes",
+        ],
     )
     .await;
     let file = document();
@@ -210,7 +219,7 @@ async fn taking_back_everything_later_counts_revocations_alone_and_names_who_sti
     );
     for (seed, name) in [(2, "Hana"), (3, "Bit"), (4, "Cedar")] {
         clinic(&world, &patient, seed, name).await;
-        let words = ["grant", "create", "--to", name, "--write", "--now"];
+        let words = ["grant", "create", "--to", name, "--write", "--now", "--yes"];
         say(&patient, &words).await;
     }
     assert!(!patient.planned().unwrap().is_empty(), "spare addresses");
@@ -320,7 +329,9 @@ async fn taking_back_everything_is_done_when_it_says_so() {
             owners.push(owner);
         }
         // Only one of four gave anything.
-        let words = ["grant", "create", "--to", "Cedar", "--write", "--now"];
+        let words = [
+            "grant", "create", "--to", "Cedar", "--write", "--now", "--yes",
+        ];
         say(&patient, &words).await;
         let revoke = ["grant", "revoke", "--everything"];
         let told = try_say(&patient, &revoke).await.unwrap();
@@ -353,7 +364,7 @@ async fn erasing_and_changing_keys_under_several_addresses_in_a_day_say_first_wh
     let mut records = Vec::new();
     for (seed, name) in [(2, "Hana"), (3, "Bit")] {
         let (clinic, owner) = clinic(&world, &patient, seed, name).await;
-        let words = ["grant", "create", "--to", name, "--write", "--now"];
+        let words = ["grant", "create", "--to", name, "--write", "--now", "--yes"];
         say(&patient, &words).await;
         say(&clinic, &["sync"]).await;
         for again in [0, 1] {
@@ -415,7 +426,9 @@ async fn new_records_are_told_with_when_they_are_accepted() {
     let world = World::new(95);
     let patient = party(&world, 1, Role::Person, Pace::PERSON);
     let (hana, owner) = clinic(&world, &patient, 2, "Hana").await;
-    let words = ["grant", "create", "--to", "hana", "--write", "--now"];
+    let words = [
+        "grant", "create", "--to", "hana", "--write", "--now", "--yes",
+    ];
     say(&patient, &words).await;
     let file = document();
     let file = file.to_str().unwrap();
@@ -483,7 +496,9 @@ async fn a_record_that_was_accepted_with_its_consent_is_not_said_to_wait_for_kee
     let world = World::new(98);
     let patient = party(&world, 1, Role::Person, Pace::PERSON);
     let (hana, owner) = clinic(&world, &patient, 2, "Hana").await;
-    let words = ["grant", "create", "--to", "hana", "--write", "--now"];
+    let words = [
+        "grant", "create", "--to", "hana", "--write", "--now", "--yes",
+    ];
     say(&patient, &words).await;
     let file = document();
     let words = [

@@ -10,6 +10,7 @@
 //! assert_eq!(draft.fhir["resourceType"], "Bundle");
 //! ```
 
+mod about;
 mod reader;
 
 pub use reader::FhirJson;

@@ -1,5 +1,6 @@
 //! The port: bytes to a draft.
 
+use crate::about;
 use medibloc_record::{
     Draft, EntryOutcome, Format, FormatError, FormatProblem, LossEntry, LossReport,
 };
@@ -77,6 +78,8 @@ impl Format for FhirJson {
         let main = tree.pointer("/entry/0/resource").unwrap_or(&tree);
         let text_of = |key: &str| main.get(key).and_then(Value::as_str).map(str::to_owned);
         let (title, language, written) = (text_of("title"), text_of("language"), text_of("date"));
+        let title = title.or_else(|| about::title(&tree));
+        let written = written.or_else(|| about::written(&tree));
         let mut draft = Draft::new("application/fhir+json", bytes.to_vec(), tree, loss);
         draft.title = title;
         draft.language = language;

@@ -64,6 +64,14 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
     find::clock_must_be_right(party).await?;
     let until = find::in_days(party, create.days).await?;
     let Some(scope) = create.scope.as_ref().filter(|_| !create.write) else {
+        if create.haste.now {
+            // Before anything is kept.
+            super::must_be_meant(
+                &party.haste_of_permitting(),
+                create.haste,
+                "nothing is permitted now; without `--now` it goes at a random time",
+            )?;
+        }
         party
             .grant_write(contact.own, medical_only(), until)
             .await?;

@@ -298,7 +298,20 @@ pub(super) fn not_mine(known: &Known) -> Problem {
 /// A record that was written here, or is owned: what is corrected.
 pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
     match known(party, name, Use::Act)? {
-        Known::Own(id) => Ok(id),
+        Known::Own(id) => {
+            let kept = party.record(id)?;
+            if kept.anchor.author == kept.anchor.owner {
+                return Ok(id);
+            }
+            Err(Problem::new(
+                code::REFUSED,
+                format!(
+                    "record {id} was written by {}, who alone corrects it: ask the author for a correction; nothing was written. \
+                     An own document is imported without `--amends`",
+                    author(party, &kept)?
+                ),
+            ))
+        }
         Known::Written(view) => Ok(view.record),
         Known::Sent(sent) => Ok(sent.record),
         other => Err(not_mine(&other)),

@@ -24,6 +24,8 @@ pub enum Haste {
         /// How many reader addresses act.
         addresses: usize,
     },
+    /// A permission to write names who may write beside the own address, on the chain, for ever.
+    Treated,
     /// None of the addresses that are registered ahead is left: so many are registered now, one after the other.
     Registered {
         /// How many.
@@ -38,6 +40,11 @@ impl core::fmt::Display for Haste {
                 f,
                 "{addresses} of your addresses act at the same time: whoever watches the chain learns that they belong \
                  to one person, and cannot be made to forget it"
+            ),
+            Self::Treated => write!(
+                f,
+                "the chain shows for ever that this address of yours is written for by this provider, and the hour of it hints \
+                 at who is treated there"
             ),
             Self::Hour { .. } => write!(
                 f,
@@ -88,6 +95,14 @@ impl Party {
             });
         }
         Ok(shown)
+    }
+
+    /// What a permission to write shows that goes at once; nothing to a pace that puts nothing off, whose owner said so.
+    pub fn haste_of_permitting(&self) -> Vec<Haste> {
+        match self.ports.pace.is_now() {
+            true => Vec::new(),
+            false => vec![Haste::Treated],
+        }
     }
 
     /// What it would show if these addresses did now what no pace puts off (erase, take back, change a sealing key), beside
