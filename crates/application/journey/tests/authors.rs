@@ -165,7 +165,8 @@ async fn nothing_that_happens_later_closes_what_was_anchored_before() {
         assert_eq!(report.accepted, [anchored], "{later:?}: {report:?}");
         story.grant(anchored, "granted after").await;
         for (record, text) in [(accepted, "accepted before"), (anchored, "anchored before")] {
-            let read = story.clinic.read(record).await.unwrap();
+            // What was taken back opens for who says that it is meant.
+            let read = story.clinic.read_retracted(record).await.unwrap();
             let mut bytes = Vec::new();
             story
                 .clinic
@@ -257,4 +258,73 @@ async fn a_proof_shows_how_the_account_came_to_the_key_that_signed() {
     let text = file.to_json().replace("\"version\": 3", "\"version\": 1");
     let error = ProofFile::parse(&text).unwrap_err().to_string();
     assert!(error.contains("versions 1 to 3"), "{error}");
+}
+
+/// A record names on the chain what it corrects, whoever wrote it: only its author's counts.
+#[tokio::test]
+async fn a_record_is_corrected_by_its_author_alone() {
+    let story = story(31).await;
+    let record = story.write("potassium 8.4").await;
+    story.patient.sync().await.unwrap();
+    story.grant(record, "care").await;
+    story.clinic.read(record).await.unwrap();
+    let amended = story.patient.record(record).unwrap().anchor;
+    let own = (0..20).map(|index| phrase(1).seed().relationship_key(index));
+    let mut own = own.filter(|key| key.address() == story.owner.first_address());
+    let key = own.next().unwrap();
+    let anchor = medibloc_consent::AnchorFields {
+        nonce: medibloc_record::Nonce::new([31; 32]),
+        author: story.owner,
+        kind: medibloc_record::Kind::Own,
+        amends: Some(record),
+        ..amended
+    };
+    let amend = Call::Amend { anchor, amended };
+    call(&story.world.ports(), &key, &amend).await.unwrap();
+    let report = story.clinic.sync().await.unwrap();
+    assert_eq!(report.corrected, []);
+    assert_eq!(story.clinic.corrections(record).unwrap(), []);
+
+    let options = medibloc_journey::WriteOptions::default();
+    let options = options.amending(story.hospital.amendable(record).unwrap());
+    let written = story
+        .hospital
+        .write_as(story.owner, draft("potassium 4.8"), &options);
+    let correction = written.await.unwrap().record;
+    let report = story.clinic.sync().await.unwrap();
+    let told = report
+        .corrected
+        .iter()
+        .map(|(of, by)| (of.record, by.record));
+    assert_eq!(told.collect::<Vec<_>>(), [(record, correction)]);
+    assert_eq!(report.corrected[0].0.title, None);
+    assert!(report.corrected[0].0.read_at.is_some());
+}
+
+/// Who read a record hears of its correction though its consent has ended and nothing of the record is kept.
+#[tokio::test]
+async fn who_read_a_record_hears_of_its_correction_after_its_consent_ended() {
+    let story = story(32).await;
+    let record = story.write("potassium 8.4").await;
+    story.patient.sync().await.unwrap();
+    story.grant(record, "care").await;
+    story.clinic.read(record).await.unwrap();
+    let (grant, _) = story.patient.grants().unwrap().remove(0);
+    story.patient.revoke(grant).await.unwrap();
+    story.clinic.sync().await.unwrap();
+    assert!(story.clinic.read_before(record).unwrap().is_none());
+    let options = medibloc_journey::WriteOptions::default();
+    let options = options.amending(story.hospital.amendable(record).unwrap());
+    let written = story
+        .hospital
+        .write_as(story.owner, draft("potassium 4.8"), &options);
+    let correction = written.await.unwrap().record;
+    story.hospital.retract(record).await.unwrap();
+    let report = story.clinic.sync().await.unwrap();
+    let told = report
+        .corrected
+        .iter()
+        .map(|(of, by)| (of.record, by.record));
+    assert_eq!(told.collect::<Vec<_>>(), [(record, correction)]);
+    assert_eq!(report.retracted, [record]);
 }
