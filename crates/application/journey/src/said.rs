@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
 use crate::party::table;
+use crate::ports::Change;
 use crate::write::WriteJob;
 use crate::{JourneyError, Party, Standing};
 
@@ -294,6 +295,20 @@ impl Party {
             }
         }
         Ok(found.into_values().collect())
+    }
+
+    /// Takes away what was said after a block, on a chain that is left: the other one says its own.
+    pub(crate) fn said_after(&self, shared: u64) -> Result<Vec<Change>, JourneyError> {
+        let taken_back = self.keyed_rows::<OnChain>(table::TAKEN_BACK)?.into_iter();
+        let taken_back = taken_back.map(|(key, row)| (table::TAKEN_BACK, key, row.block));
+        let corrected = self.keyed_rows::<Amendment>(table::CORRECTED)?.into_iter();
+        let corrected = corrected.map(|(key, row)| (table::CORRECTED, key, row.block));
+        let after = taken_back
+            .chain(corrected)
+            .filter(|(.., block)| *block > shared);
+        Ok(after
+            .map(|(table, key, _)| Change::Delete { table, key })
+            .collect())
     }
 
     /// Whether a record was erased, as far as it is known here.

@@ -111,6 +111,7 @@ impl Party {
                 changes.push(gone(table::ANCHORED, key));
             }
         }
+        changes.extend(self.said_after(shared)?);
         for mut errand in self.errands()? {
             if errand.begins_by(shared) {
                 changes.push(errand.row());
