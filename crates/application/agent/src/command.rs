@@ -402,14 +402,16 @@ pub struct Scope {
     #[arg(long, group = "which")]
     pub record: Option<String>,
     /// All records whose class on chain is one of these numbers, those that come later too. It is the number that `record
-    /// import --class` gave, 1 to 63; `record show` tells a record's. The numbers have no meaning of their own.
+    /// import --class` gave, 1 to 63; `record show` tells a record's. The numbers have no meaning of their own. As for --all,
+    /// further consents follow by themselves.
     #[arg(long = "class", id = "classes", group = "which", value_parser = clap::value_parser!(u8).range(1..64))]
     pub classes: Vec<u8>,
     /// Also what names another person than your other records: after a change of name, say. Without it, the agent says which.
     #[arg(long)]
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub other_person: bool,
-    /// All records, those that come later too.
+    /// All records, those that come later too. Each address that you get for a new contact later gives such a consent, too,
+    /// by itself: the reader learns that the address is yours, and the ends of these consents match.
     #[arg(long, group = "which")]
     pub all: bool,
     /// With --class or --all: the most sensitive that is meant.
@@ -462,7 +464,7 @@ pub struct Read {
     #[arg(long, conflicts_with_all = ["out", "now"])]
     #[serde(default)]
     pub later: bool,
-    /// From the copy that is kept of an earlier read; no new receipt.
+    /// From the copy that is kept of an earlier read; no new receipt. Where none is kept, nothing is read.
     #[arg(long, conflicts_with = "later")]
     #[serde(default)]
     pub kept: bool,

@@ -166,6 +166,10 @@ pub fn told(report: &SyncReport) -> Answer {
     tell("not paired", &mut report.declined.iter().cloned());
     let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
     tell("erased by its owner", &mut erased.iter().cloned());
+    tell(
+        "consent that followed by itself",
+        &mut report.standing.iter().cloned(),
+    );
     tell("told", &mut report.told.iter().cloned());
     let removed = report.files_removed.iter().map(|(_, file)| file.clone());
     let removed: Vec<String> = removed.collect();
@@ -199,7 +203,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "told": report.told, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
+        "erased": erased, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };

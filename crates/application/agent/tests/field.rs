@@ -378,7 +378,7 @@ async fn programs_get_times_of_one_kind() {
     assert!(
         text(
             &say(&two.clinic, &["grant", "list"]).await,
-            "/held/0/consent/from"
+            "/held/0/consent/given/time"
         )
         .ends_with('Z')
     );

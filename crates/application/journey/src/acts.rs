@@ -14,6 +14,7 @@ use crate::accept::KeptRecord;
 use crate::erase::Erasure;
 use crate::errand::Errand;
 use crate::grant::GivenGrant;
+use crate::left::read_elsewhere;
 use crate::looks::Look;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
@@ -165,7 +166,7 @@ impl Party {
         let since = self.acts_since().await?;
         let mut whose = Whose::default();
         let mut rows: BTreeMap<[u8; 32], OwnAct> = BTreeMap::new();
-        let mut unknown = Vec::new();
+        let (mut unknown, mut elsewhere) = (Vec::new(), Vec::new());
         let before: Vec<UnknownAct> = self.rows(table::UNKNOWN_ACTS)?;
         for act in &before {
             whose
@@ -190,6 +191,7 @@ impl Party {
                 rows.insert(key, kept);
                 continue;
             }
+            elsewhere.extend(read_elsewhere(event));
             if at.block < since || before.iter().any(|before| before.at == *at) {
                 continue;
             }
@@ -206,6 +208,7 @@ impl Party {
             .map(|(key, own)| change(table::OWN_ACTS, key, own))
             .collect();
         changes.extend(unknown.iter().map(UnknownAct::row));
+        changes.extend(elsewhere);
         if changes.is_empty() {
             return Ok(());
         }

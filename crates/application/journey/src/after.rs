@@ -8,6 +8,7 @@ use crate::grant::deliver::delivery_key;
 use crate::party::{ACCOUNT_KEY, change, table};
 use crate::ports::Change;
 use crate::read::KeptReceipt;
+use crate::times::End;
 use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
 
 impl Party {
@@ -17,6 +18,27 @@ impl Party {
         errand: &Errand,
         outcome: Outcome,
     ) -> Result<Vec<Change>, JourneyError> {
+        let own = errand.own;
+        let mut times = match End::of_call(own, &errand.call) {
+            Some(end) => self.ended_rows(end, outcome.block, false)?,
+            None => Vec::new(),
+        };
+        let given = match &errand.call {
+            Call::Grant { grant, .. } => Some(grant.id),
+            Call::GrantWrite(write) => {
+                Some(GrantId::derive(write.owner, write.author, write.nonce))
+            }
+            _ => None,
+        };
+        if let Some(given) = given {
+            times.extend(self.given_row(given, outcome.block)?);
+        }
+        let mut changes = self.rows_after(errand, outcome)?;
+        changes.extend(times);
+        Ok(changes)
+    }
+
+    fn rows_after(&self, errand: &Errand, outcome: Outcome) -> Result<Vec<Change>, JourneyError> {
         let own = errand.own;
         match &errand.call {
             Call::Revoke(grant) => self.revoked_where(|id, _| id == grant.id),
@@ -55,7 +77,10 @@ impl Party {
                     outcome,
                     at: self.ports.clock.now(),
                 };
-                Ok(vec![change(table::RECEIPTS, record.as_bytes(), &receipt)])
+                Ok(vec![
+                    change(table::RECEIPTS, record.as_bytes(), &receipt),
+                    Self::not_opened_row(receipt.id),
+                ])
             }
             Call::Accept(anchor) => self.after_accept(anchor.record_id()),
             Call::Erase(anchor) => self.after_erase(anchor.record_id(), outcome),

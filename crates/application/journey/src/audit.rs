@@ -27,6 +27,8 @@ pub struct OwnRead {
     pub owner: AccountId,
     /// The consent that it was read on; none if it is not here any more.
     pub basis: Option<Artefact>,
+    /// It was cleared, and this home opened nothing with it.
+    pub not_opened: bool,
 }
 
 impl Party {
@@ -131,11 +133,15 @@ impl Party {
                         line,
                         owner: *owner,
                         basis,
+                        not_opened: false,
                     });
                 }
             }
         })
         .await?;
+        for read in &mut reads {
+            read.not_opened = self.is_not_opened(read.line.receipt)?;
+        }
         Ok(reads)
     }
 

@@ -10,7 +10,7 @@ use crate::grant::{EndOfGrant, HeldGrant};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::wipe::{Tell, Wipe, objects_of};
-use crate::{JourneyError, Party, SyncReport, counted};
+use crate::{JourneyError, Left, Party, SyncReport};
 
 impl Party {
     /// Ends held grants that fit, and purges what only they opened.
@@ -80,7 +80,7 @@ impl Party {
         &self,
         by: AccountId,
         grants: &[GrantId],
-        files: u32,
+        left: Left,
         report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
@@ -88,16 +88,13 @@ impl Party {
             let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
             if grants.contains(&id) && reader == Some(by) {
                 given.purged = true;
-                given.files_kept = files;
-                let mut told =
-                    format!("{} purged what it had read under {id}", given.artefact.name);
-                if files > 0 {
-                    told.push_str(&format!(
-                        "; it still keeps {} that it wrote out",
-                        counted(files, "file")
-                    ));
-                }
-                report.told.push(told);
+                let left = given.left().and(left);
+                (given.files_kept, given.files_unknown, given.outputs) =
+                    (left.files, left.unknown, left.outputs);
+                let name = &given.artefact.name;
+                report
+                    .told
+                    .push(format!("{name} purged what it had read under {id}{left}"));
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
         }
@@ -144,10 +141,17 @@ impl Party {
         held.ended = Some(end);
         changes.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
         let letter = errand_key("purged", &[id.as_bytes()]);
+        let mut outputs = Vec::new();
+        for record in &records {
+            outputs.extend(self.outputs_of(*record)?.map(|outputs| (*record, outputs)));
+        }
+        let unknown = self.read_elsewhere(Some(id), |record| records.contains(&record))?;
         let wipe = Wipe {
             key: letter,
             cids: self.only_of(&records, roots)?,
             files,
+            unknown,
+            outputs,
             keep_files: false,
             tell: vec![Tell {
                 letter,

@@ -18,7 +18,7 @@ use crate::ports::Change;
 use crate::read::KeptCopy;
 use crate::wipe::{Tell, Wipe, cid_of, objects_of};
 use crate::write::WriteJob;
-use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
+use crate::{JourneyError, KeptRecord, Left, Outputs, Party, Standing, SyncReport};
 
 mod seen;
 
@@ -31,6 +31,23 @@ pub struct Purge {
     pub at: Timestamp,
     /// Files that it wrote out and keeps.
     pub files: u32,
+    /// Which files another home of its phrase wrote out is not known.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub unknown: bool,
+    /// What it wrote to standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
+}
+
+impl Purge {
+    /// What is left of it.
+    pub const fn left(&self) -> Left {
+        Left {
+            files: self.files,
+            unknown: self.unknown,
+            outputs: self.outputs,
+        }
+    }
 }
 
 /// What stays of an erased record: its tombstone.
@@ -324,6 +341,12 @@ impl Party {
                 key,
                 cids,
                 files,
+                unknown: self.read_elsewhere(None, |of| of == record)?,
+                outputs: self
+                    .outputs_of(record)?
+                    .map(|outputs| (record, outputs))
+                    .into_iter()
+                    .collect(),
                 keep_files: wished == Some(Exports::Keep),
                 tell,
                 end: None,

@@ -41,6 +41,9 @@ pub(crate) struct Errand {
     /// When it is to begin; none is at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) due: Option<Timestamp>,
+    /// When it was signed last: what was signed can come to be on the chain for some minutes. None from older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left: Option<Timestamp>,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
 }
@@ -109,6 +112,7 @@ impl Party {
             signed: None,
             has_left: false,
             due,
+            left: None,
             problem: None,
         };
         let mut rows = luggage.rows;
@@ -213,6 +217,7 @@ impl Party {
                     self.ask_what_waits(errand).await?;
                     let signed = self.sign(&own, &errand.call).await?;
                     errand.signed = Some(signed.clone());
+                    errand.left = Some(self.ports.clock.now());
                     self.put(table::ERRANDS, &errand.key, errand)?;
                     signed
                 }
@@ -317,7 +322,7 @@ impl Party {
     }
 
     /// Where the errand's call stands on chain, if it does.
-    async fn happened(&self, errand: &Errand) -> Result<Option<Outcome>, JourneyError> {
+    pub(crate) async fn happened(&self, errand: &Errand) -> Result<Option<Outcome>, JourneyError> {
         let Some(since) = errand.since else {
             return Ok(None);
         };
@@ -353,6 +358,7 @@ impl Errand {
             has_left: false,
             since,
             due,
+            left: None,
             problem: None,
         }
     }

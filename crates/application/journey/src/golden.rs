@@ -19,6 +19,7 @@ use serde_bytes::ByteArray;
 
 use crate::doors::Pairing;
 use crate::grant::{Artefact, SharedKey};
+use crate::left::Outputs;
 use crate::mail::{AccessRequest, Dates, Message, WhyDeclined};
 use crate::pairing::ContactCard;
 use crate::ports::Letter;
@@ -231,6 +232,8 @@ fn letters_open_for_ever() {
             grants,
             records: Vec::new(),
             files: 0,
+            unknown: false,
+            outputs: None,
         },
     );
     check(
@@ -239,6 +242,21 @@ fn letters_open_for_ever() {
             grants: Vec::new(),
             records: vec![RecordId::new([5; 32])],
             files: 2,
+            unknown: false,
+            outputs: None,
+        },
+    );
+    check(
+        "message-purged-unknown",
+        &Message::Purged {
+            grants: vec![GrantId::new([6; 32])],
+            records: Vec::new(),
+            files: 1,
+            unknown: true,
+            outputs: Some(Outputs {
+                times: 3,
+                last: Timestamp(1_795_000_000),
+            }),
         },
     );
     let why = WhyDeclined::Used;

@@ -26,7 +26,7 @@ use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::secret::Secret;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Left, Outputs, Party};
 
 pub use deliver::HeldBack;
 pub use plan::{AllGranted, Extent};
@@ -124,6 +124,12 @@ pub struct GivenGrant {
     /// Files that it wrote out before and keeps, as it says.
     #[serde(default, skip_serializing_if = "is_none")]
     pub files_kept: u32,
+    /// The reader says that another home of its phrase read, too, and that it does not know which files that one wrote out.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub files_unknown: bool,
+    /// What it wrote to standard output, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// When this home took the revocation, which may have been later than the chain; none from older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
@@ -271,7 +277,10 @@ impl Party {
             Call::GrantWrite(write),
             Luggage {
                 objects: vec![*made.block.cid()],
-                rows: vec![change(table::WRITE_GRANTS, id.as_bytes(), &given)],
+                rows: vec![
+                    change(table::WRITE_GRANTS, id.as_bytes(), &given),
+                    self.said_row(id),
+                ],
                 ..Luggage::default()
             },
         )
@@ -492,7 +501,18 @@ impl GivenGrant {
             revoked: false,
             purged: false,
             files_kept: 0,
+            files_unknown: false,
+            outputs: None,
             revoked_at: None,
+        }
+    }
+
+    /// What is left of what its reader purged.
+    pub const fn left(&self) -> Left {
+        Left {
+            files: self.files_kept,
+            unknown: self.files_unknown,
+            outputs: self.outputs,
         }
     }
 

@@ -94,6 +94,7 @@ mod golden;
 mod grant;
 mod handed;
 mod label;
+mod left;
 mod looks;
 mod mail;
 pub mod memory;
@@ -117,10 +118,12 @@ mod rotate;
 mod said;
 mod secret;
 mod set_back;
+mod settle;
 mod stage;
 mod still;
 mod subject;
 mod sync;
+mod times;
 mod together;
 mod tombstone;
 mod unopened;
@@ -148,6 +151,7 @@ pub use grant::{
     medical_only,
 };
 pub use handed::HandedOn;
+pub use left::{Left, Outputs};
 pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
@@ -168,6 +172,7 @@ pub use set_back::{Accepted, AsOf, Says, Witness};
 pub use still::StillStanding;
 pub use subject::Subject;
 pub use sync::SyncReport;
+pub use times::{ConsentTimes, InBlock};
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};
 pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};
 pub use views::{

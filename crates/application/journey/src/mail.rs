@@ -8,6 +8,7 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::left::Outputs;
 use crate::pairing::ContactCard;
 use crate::party::OwnAddress;
 use crate::ports::Letter;
@@ -51,6 +52,12 @@ pub enum Message {
         /// Files that were written out of the vault before and stay.
         #[serde(default, skip_serializing_if = "crate::grant::is_none")]
         files: u32,
+        /// Another home of the phrase read it: which files that one wrote out is not known. Absent in letters of before.
+        #[serde(default, skip_serializing_if = "crate::left::is_false")]
+        unknown: bool,
+        /// What was written to standard output, where nothing can delete it. Absent in letters of before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<Outputs>,
     },
     /// The invitation that a card answered was not open any more.
     Declined {

@@ -325,7 +325,10 @@ impl Party {
                 .take_event(own, missed.at.block, &missed.event, report)
                 .await;
             match taken {
-                Ok(()) => self.drop_missed(&missed)?,
+                Ok(()) => {
+                    self.note_given(missed.at.block, &missed.event)?;
+                    self.drop_missed(&missed)?;
+                }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                 Err(error) if may_pass(&error) => {
                     *failed += 1;

@@ -121,6 +121,8 @@ async fn no_letter_of_a_contact_stops_the_letters_beside_it() {
             grants: vec![grant],
             records: vec![scene.records[0]],
             files: 1,
+            unknown: true,
+            outputs: None,
         },
         Message::Ended {
             grants: vec![grant],

@@ -15,7 +15,7 @@ use crate::ports::{Change, id_of};
 use crate::{JourneyError, Ports};
 
 /// How long a request to the relay stays valid.
-const REQUEST_LIFE: u64 = 10 * 60;
+pub(crate) const REQUEST_LIFE: u64 = 10 * 60;
 
 /// Where the version of the account's sealing key is kept.
 pub(crate) const ACCOUNT_KEY: &[u8] = b"account-key-version";
@@ -69,6 +69,14 @@ pub(crate) mod table {
     pub(crate) const READ_PLANS: &str = "planned-reads";
     pub(crate) const FILES_REMOVED: &str = "files-removed";
     pub(crate) const EXPORTS: &str = "exports";
+    /// Receipts of this home that opened nothing.
+    pub(crate) const NOT_OPENED: &str = "receipts-not-opened";
+    /// When consents were given, and ended.
+    pub(crate) const CONSENT_TIMES: &str = "consent-times";
+    /// Records that went to standard output.
+    pub(crate) const OUTPUTS: &str = "outputs";
+    /// Reads under own addresses that another home of the phrase made.
+    pub(crate) const READ_ELSEWHERE: &str = "read-elsewhere";
     pub(crate) const WIPES: &str = "wipes";
     pub(crate) const ERASED: &str = "erased";
     pub(crate) const ERASING: &str = "erasing";

@@ -18,7 +18,7 @@ use crate::pairing::{Contact, Patron};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter, PortError};
 use crate::sync::or_later;
-use crate::{Invitation, JourneyError, Party, SyncReport, counted};
+use crate::{Invitation, JourneyError, Left, Party, SyncReport, counted};
 
 /// How often a mailbox is asked again by one sync, as long as strangers' letters come.
 const ROUNDS: usize = 16;
@@ -214,9 +214,16 @@ impl Party {
                 grants,
                 records,
                 files,
+                unknown,
+                outputs,
             } => {
-                let mut changes = self.take_purged(letter.account, grants, *files, report)?;
-                let erased = self.take_purged_records(letter.account, records, *files, report)?;
+                let left = Left {
+                    files: *files,
+                    unknown: *unknown,
+                    outputs: *outputs,
+                };
+                let mut changes = self.take_purged(letter.account, grants, left, report)?;
+                let erased = self.take_purged_records(letter.account, records, left, report)?;
                 changes.extend(erased);
                 Ok(changes)
             }

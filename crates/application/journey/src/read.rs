@@ -118,7 +118,13 @@ impl Party {
         };
         match opened {
             Ok(read) => Ok(read),
-            Err(error) => Err(self.after_refusal(record, &held, error).await?),
+            Err(error) => {
+                if let Some(grant) = &held.artefact.grant {
+                    // If the vault fails, that is the first error, too; the next sync drops it.
+                    let _ = self.drop_unsent_read(record, grant.id);
+                }
+                Err(self.after_refusal(record, &held, error).await?)
+            }
         }
     }
 
@@ -154,6 +160,27 @@ impl Party {
             receipt: copy.receipt.receipt(),
             manifest: copy.manifest,
         }))
+    }
+
+    /// The copy that is kept of an earlier read; nothing is signed, so nobody sees it.
+    ///
+    /// # Errors
+    /// That the record was erased or the consent has ended, or that no copy of it is kept in this home.
+    pub fn kept_copy(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        if let Some(copy) = self.read_before(record)? {
+            return Ok(copy);
+        }
+        if self.erasure(record)?.is_some() {
+            return Err(self.erased_error(record)?);
+        }
+        match self.held_key(record) {
+            Err(refused @ JourneyError::Refused(_)) => Err(refused),
+            _ => Err(JourneyError::Unknown {
+                what: format!("a kept copy of record {record}"),
+                hint: "this home did not read it, or its copy was purged. Nothing was read now; `medibloc read` without \
+                       `--kept` reads it, which leaves a receipt that its owner sees",
+            }),
+        }
     }
 
     /// The same with an older receipt, as a client would that skips the local checks.
@@ -327,6 +354,10 @@ impl Party {
             Change::Delete {
                 table: table::RECEIPTS,
                 key: record.as_bytes().to_vec(),
+            },
+            Change::Delete {
+                table: table::NOT_OPENED,
+                key: receipt.id.as_bytes().to_vec(),
             },
         ])?;
         Ok(ReadRecord { receipt, manifest })

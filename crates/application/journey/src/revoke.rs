@@ -10,6 +10,7 @@ use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::ports::Change;
+use crate::times::End;
 use crate::{GivenGrant, JourneyError, Party};
 
 mod everything;
@@ -66,7 +67,11 @@ impl Party {
         // The letter leaves with the next sync: no node that hangs keeps a revocation.
         let luggage = Luggage {
             letters: letter.into_iter().collect(),
-            rows: plan.into_iter().chain(over).collect(),
+            rows: plan
+                .into_iter()
+                .chain(over)
+                .chain(self.ordered_rows(End::One(id))?)
+                .collect(),
             ..Luggage::default()
         };
         let what = format!("revocation of a grant to {}", given.artefact.name);
@@ -131,7 +136,11 @@ impl Party {
         let call = Call::RevokeWrite {
             author: write.author,
         };
-        self.begin_end(finished, key, what, given.own, call, Luggage::default())
+        let luggage = Luggage {
+            rows: self.ordered_rows(End::Writing(given.own, write.author))?,
+            ..Luggage::default()
+        };
+        self.begin_end(finished, key, what, given.own, call, luggage)
             .await
     }
 

@@ -57,6 +57,45 @@ impl Party {
         Ok(standing)
     }
 
+    /// Every other consent, to read or to write, that the contact of this one has and that is not being taken back, whatever it
+    /// opens.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub async fn others_of(
+        &self,
+        id: GrantId,
+        given: &GivenGrant,
+    ) -> Result<Vec<StillStanding>, JourneyError> {
+        let now = self.known_now().await?;
+        let mut standing = Vec::new();
+        let reads = self.grants()?.into_iter().map(|one| (one, false));
+        let writes = self.write_grants()?.into_iter().map(|one| (one, true));
+        for ((other, beside), is_write) in reads.chain(writes) {
+            let grant = beside.artefact.grant.as_ref();
+            let until = match is_write {
+                true => beside.artefact.write.map(|write| write.until),
+                false => grant.map(|grant| grant.terms.until),
+            };
+            let Some(until) = until.filter(|until| *until > now) else {
+                continue;
+            };
+            let ends = match is_write {
+                true => self.is_write_being_revoked(&beside)?,
+                false => self.is_being_revoked(other, &beside)?,
+            };
+            let same = beside.artefact.party == given.artefact.party;
+            if other != id && same && !beside.revoked && !ends {
+                standing.push(StillStanding {
+                    id: other,
+                    until,
+                    is_pending: self.is_on_its_way(other)?,
+                });
+            }
+        }
+        Ok(standing)
+    }
+
     /// Other permissions to write that the contact of this one has, under whichever own address.
     ///
     /// # Errors

@@ -66,6 +66,8 @@ pub struct SyncReport {
     pub erased: Vec<RecordId>,
     /// What readers say of copies that they purged.
     pub told: Vec<String>,
+    /// Consents that followed by themselves from one to a class or to all records, each with the own address that gives it.
+    pub standing: Vec<String>,
     /// Exported files of purged or erased records that were deleted since it was told last, with the reason.
     pub files_removed: Vec<(RecordId, String)>,
     /// Exported files of purged or erased records that stay, with the reason.
@@ -260,9 +262,11 @@ impl Party {
                 }
                 continue;
             }
+            self.note_end(&own, (at.block, start.next == 0), event)?;
             let done = self.take_event(&own, at.block, event, report);
             let done = caught("event", done).await;
             let Err(error) = done else {
+                self.note_given(at.block, event)?;
                 continue;
             };
             if matches!(error, JourneyError::Port(PortError::Vault { .. })) {
@@ -291,6 +295,7 @@ impl Party {
             let [last, seen] = self.rows_of(&last, &read)?;
             self.ports.vault.apply(vec![cursor, last, seen])?;
         }
+        or_later(self.fill_times().await, report)?;
         self.take_looks(&own, report).await
     }
 
@@ -592,7 +597,7 @@ impl Party {
         Ok(())
     }
 
-    fn is_giver(&self, owner: AccountId) -> bool {
+    pub(crate) fn is_giver(&self, owner: AccountId) -> bool {
         self.known(|known| known.givers.contains(&owner))
     }
 

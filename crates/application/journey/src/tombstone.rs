@@ -7,7 +7,7 @@ use crate::erase::{Erasure, Purge, ReadBy};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
-use crate::{GivenGrant, JourneyError, Party, SyncReport, counted};
+use crate::{GivenGrant, JourneyError, Left, Outputs, Party, SyncReport};
 
 /// A reader of an erased record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct FormerReader {
     pub reads: usize,
     /// When it said that it purged; none if it did not yet.
     pub purged: Option<Timestamp>,
-    /// Files that it wrote out and keeps, as it says.
-    pub files: u32,
+    /// What of it is left, as it says.
+    pub left: Left,
 }
 
 /// What can still be said of an erased record.
@@ -33,12 +33,16 @@ pub struct ErasedView {
     pub statements: usize,
     /// Files that were written out here and are still there.
     pub files: Vec<String>,
+    /// What was written to standard output here.
+    pub outputs: Option<Outputs>,
 }
 
 /// What cannot be undone by any erasure; programs show it.
 pub const CANNOT_BE_UNDONE: &str = "what readers copied out, and ciphertext that somebody copied together with a key \
 that was released or with your phrase, can still be opened by them; the chain keeps for ever that the record existed: \
-accounts of owner and author, kind, class, digests, times, acceptance, grants, receipts and this erasure";
+accounts of owner and author, kind, class, digests, times, acceptance, grants, receipts and this erasure; not touched are \
+the author's own document, backups of nodes and keepers until they are gone, too, and a record that corrects this one, \
+which stands until it is erased itself";
 
 impl Party {
     /// A reader's letter that it purged erased records: only who could read them can say so.
@@ -46,7 +50,7 @@ impl Party {
         &self,
         by: AccountId,
         records: &[RecordId],
-        files: u32,
+        left: Left,
         report: &mut SyncReport,
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
@@ -63,21 +67,20 @@ impl Party {
                 continue;
             };
             let reader = by;
+            let before = erasure.purges.iter().find(|purge| purge.reader == reader);
+            let left = before.map_or(left, |before| before.left().and(left));
             erasure.purges.retain(|purge| purge.reader != reader);
             erasure.purges.push(Purge {
                 reader,
                 at: self.ports.clock.now(),
-                files,
+                files: left.files,
+                unknown: left.unknown,
+                outputs: left.outputs,
             });
             let name = &given.artefact.name;
-            let mut told = format!("{name} purged its copy of the erased record {record}");
-            if files > 0 {
-                told.push_str(&format!(
-                    "; it still keeps {} that it wrote out",
-                    counted(files, "file")
-                ));
-            }
-            report.told.push(told);
+            report.told.push(format!(
+                "{name} purged its copy of the erased record {record}{left}"
+            ));
             changes.push(change(table::ERASED, record.as_bytes(), &erasure));
         }
         Ok(changes)
@@ -170,7 +173,7 @@ impl Party {
                 name,
                 reads: 1,
                 purged: purge.map(|purge| purge.at),
-                files: purge.map_or(0, |purge| purge.files),
+                left: purge.map(Purge::left).unwrap_or_default(),
             };
             readers.push((read.reader, reader));
         }
@@ -182,6 +185,7 @@ impl Party {
             readers: readers.into_iter().map(|(_, reader)| reader).collect(),
             statements: statements.iter().filter(|(key, _)| of(key)).count(),
             files: files.into_iter().map(|file| file.path).collect(),
+            outputs: self.outputs_of(record)?,
         }))
     }
 }

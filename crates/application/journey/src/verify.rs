@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::fetch::untrusted;
+use crate::moment::Moment;
 use crate::views::{RecordView, record_view};
 use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
@@ -133,7 +134,7 @@ impl Party {
             "block {} ({}), time {}",
             found.block,
             Digest::new(found.hash),
-            found.at
+            Moment(found.at)
         );
         let same = found.anchor == kept.anchor && found.anchor.record_id() == record;
         report.line("anchor", same, place);

@@ -1,6 +1,6 @@
 //! What a person sees of the own vault: plain values for lists and status, no key among them.
 
-use medibloc_consent::{Grant, Scope};
+use medibloc_consent::{Grant, Scope, Terms};
 use medibloc_record::{AccountId, Kind, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,8 @@ use crate::party::table;
 use crate::sync::Cursor;
 use crate::write::WriteJob;
 use crate::{
-    AsOf, EndOfGrant, GivenGrant, JourneyError, Party, Planned, Standing, counted, counted_as,
+    AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, Outputs, Party, Planned,
+    Standing, counted, counted_as,
 };
 
 /// A contact of an owner.
@@ -102,16 +103,39 @@ pub struct GrantView {
     pub purpose: String,
     /// In words.
     pub reason: String,
-    /// First second.
-    pub from: u64,
+    /// First second; none if it begins with its block.
+    pub from: Option<u64>,
     /// First second after.
     pub until: u64,
     /// How it stands.
     pub state: GrantState,
+    /// It was taken back, whatever became of its record since.
+    pub revoked: bool,
+    /// When the home took its end at the latest; none from older homes.
+    pub revoked_at: Option<u64>,
+    /// When it was given, and when it ended.
+    pub times: ConsentTimes,
+    /// When the record that it names was erased.
+    pub record_erased: Option<u64>,
     /// The reader says that it no longer keeps what it read.
     pub purged: bool,
     /// Files that it wrote out before and keeps, as it says.
     pub files_kept: u32,
+    /// Which files another home of its phrase wrote out is not known, as it says.
+    pub files_unknown: bool,
+    /// What it wrote to standard output, as it says.
+    pub outputs: Option<Outputs>,
+}
+
+impl GrantView {
+    /// What is left of what its reader purged.
+    pub const fn left(&self) -> Left {
+        Left {
+            files: self.files_kept,
+            unknown: self.files_unknown,
+            outputs: self.outputs,
+        }
+    }
 }
 
 /// A part of a record.
@@ -289,6 +313,10 @@ impl Party {
     /// Grants and write grants that were given, as of the block that [`Party::as_of`] says.
     pub async fn given_views(&self) -> Result<Vec<GrantView>, JourneyError> {
         let as_of = self.as_of().await?;
+        if as_of.silent.is_none() {
+            // What is not known now is shown as that.
+            let _ = self.fill_times().await;
+        }
         let now = as_of.time.unwrap_or(Timestamp(0));
         let mut views = Vec::new();
         for (id, given) in self.grants()? {
@@ -303,7 +331,11 @@ impl Party {
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
             let state = or_ending(state, self.is_being_revoked(id, &given)?);
             let state = self.or_erased(&grant, state)?;
-            views.push(view_of(&given, &grant, &records, state));
+            views.push(GrantView {
+                times: self.times_of(id)?,
+                record_erased: self.erased_of(grant.terms.scope)?,
+                ..view_of(&given, &grant, &records, state)
+            });
         }
         for grant in self.unopened_consents()? {
             let terms = &grant.terms;
@@ -330,11 +362,17 @@ impl Party {
                     }
                 }
                 .into(),
-                from: terms.from.0,
+                from: from_of(terms),
                 until: terms.until.0,
                 state: self.or_erased(&grant, state_of(false, revoked, terms.until, now))?,
+                revoked,
+                revoked_at: None,
+                times: self.times_of(grant.id)?,
+                record_erased: self.erased_of(terms.scope)?,
                 purged: false,
                 files_kept: 0,
+                files_unknown: false,
+                outputs: None,
             });
         }
         for (id, given) in self.write_grants()? {
@@ -352,11 +390,17 @@ impl Party {
                 records: Vec::new(),
                 purpose: word(&given.artefact.purpose),
                 reason: given.artefact.reason,
-                from: 0,
+                from: None,
                 until: write.until.0,
                 state,
+                revoked: given.revoked,
+                revoked_at: given.revoked_at.map(|at| at.0),
+                times: self.times_of(id)?,
+                record_erased: None,
                 purged: false,
                 files_kept: 0,
+                files_unknown: false,
+                outputs: None,
             });
         }
         Ok(views)
@@ -367,6 +411,13 @@ impl Party {
         Ok(match grant.terms.scope {
             Scope::One(record) if self.erasure(record)?.is_some() => GrantState::Erased,
             _ => state,
+        })
+    }
+
+    fn erased_of(&self, scope: Scope) -> Result<Option<u64>, JourneyError> {
+        Ok(match scope {
+            Scope::One(record) => self.erasure(record)?.map(|erasure| erasure.at.0),
+            _ => None,
         })
     }
 
@@ -388,9 +439,17 @@ impl Party {
             let state = self.or_erased(&grant, state)?;
             let mut artefact = held.artefact;
             artefact.name = String::new();
-            let given = GivenGrant::new(held.own, artefact);
+            let mut given = GivenGrant::new(held.own, artefact);
+            if held.ended.is_some() {
+                let left = self.left_here(grant.id, &records)?;
+                (given.files_kept, given.files_unknown, given.outputs) =
+                    (left.files, left.unknown, left.outputs);
+            }
             let mut view = view_of(&given, &grant, &records, state);
             view.purged = held.ended.is_some();
+            view.revoked = revoked;
+            view.times = self.times_of(grant.id)?;
+            view.record_erased = self.erased_of(grant.terms.scope)?;
             views.push(view);
         }
         Ok(views)
@@ -529,6 +588,11 @@ impl Party {
     }
 }
 
+/// Most begin with their block, and say 0.
+fn from_of(terms: &Terms) -> Option<u64> {
+    (terms.from.0 > 0).then_some(terms.from.0)
+}
+
 fn state_of(pending: bool, revoked: bool, until: Timestamp, now: Timestamp) -> GrantState {
     if revoked {
         GrantState::Revoked
@@ -563,11 +627,17 @@ fn view_of(
         records: ids(records),
         purpose: word(&given.artefact.purpose),
         reason: given.artefact.reason.clone(),
-        from: grant.terms.from.0,
+        from: from_of(&grant.terms),
         until: grant.terms.until.0,
         state,
+        revoked: given.revoked,
+        revoked_at: given.revoked_at.map(|at| at.0),
+        times: ConsentTimes::default(),
+        record_erased: None,
         purged: given.purged,
         files_kept: given.files_kept,
+        files_unknown: given.files_unknown,
+        outputs: given.outputs,
     }
 }
 

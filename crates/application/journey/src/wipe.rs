@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::accept::{KeptRecord, is_temporary};
 use crate::doors::Pairing;
 use crate::exports::{ExportedFile, removed_row};
+use crate::left::{Left, Outputs};
 use crate::mail::Message;
+use crate::moment::Moment;
 use crate::outbox::letter_row;
 use crate::party::{change, table};
 use crate::ports::{Change, FileFate};
@@ -33,6 +35,12 @@ pub(crate) struct Wipe {
     pub(crate) cids: Vec<Cid>,
     /// Files that were written out.
     pub(crate) files: Vec<ExportedFile>,
+    /// Records that another home of the phrase read, too: which files that one wrote out is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unknown: Vec<RecordId>,
+    /// What went to standard output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) outputs: Vec<(RecordId, Outputs)>,
     /// Leave the files.
     pub(crate) keep_files: bool,
     /// Who is told when it is done.
@@ -118,13 +126,32 @@ impl Party {
                 }
             }
         }
+        left.extend(wipe.unknown.iter().map(|record| {
+            let why = "another home of this phrase read it, before a restore, say, and which files that one wrote out is not known \
+                       here: look for them yourself";
+            (*record, format!("unknown files of {record}: {why}"))
+        }));
+        left.extend(wipe.outputs.iter().map(|(record, outputs)| {
+            let last = Moment(outputs.last);
+            let what =
+                format!("what was written to standard output of {record}, the last on {last}");
+            (*record, format!("{what}: it cannot be deleted there"))
+        }));
         // Its file is gone or stays: that is settled, whoever can be told now.
-        let files = u32::try_from(stay.len()).unwrap_or(u32::MAX);
+        let stays = Left {
+            files: u32::try_from(stay.len()).unwrap_or(u32::MAX),
+            unknown: !wipe.unknown.is_empty(),
+            outputs: wipe
+                .outputs
+                .iter()
+                .map(|(_, outputs)| *outputs)
+                .reduce(Outputs::add),
+        };
         vault.apply(changes)?;
         vault.settle()?;
         let mut letters = Vec::new();
         for tell in &wipe.tell {
-            match self.purged_letter(tell, files).await {
+            match self.purged_letter(tell, stays).await {
                 Ok(letter) => letters.push(letter),
                 Err(error) if is_temporary(&error) => return Err(error),
                 // Nobody is there who could be told.
@@ -139,7 +166,7 @@ impl Party {
     }
 
     /// Tells the owner, under the address that read.
-    async fn purged_letter(&self, tell: &Tell, files: u32) -> Result<Change, JourneyError> {
+    async fn purged_letter(&self, tell: &Tell, left: Left) -> Result<Change, JourneyError> {
         let own = self.own_address(tell.own)?;
         let (to, to_key) = self.reached(tell.owner).await?;
         let letter = self.compose(
@@ -151,7 +178,9 @@ impl Party {
             &Message::Purged {
                 grants: tell.grants.clone(),
                 records: tell.records.clone(),
-                files,
+                files: left.files,
+                unknown: left.unknown,
+                outputs: left.outputs,
             },
         )?;
         Ok(letter_row(&letter))

@@ -354,7 +354,7 @@ async fn the_owner_is_told_who_read_it_and_who_purged() {
         .unwrap()
         .unwrap();
     assert!(view.readers[0].purged.is_some());
-    assert_eq!(view.readers[0].files, 1);
+    assert_eq!(view.readers[0].left.files, 1);
     let report = story.tablet.party.sync().await.unwrap();
     assert_eq!(report.erased, [story.record], "the other device says so");
     assert!(

@@ -1,6 +1,8 @@
 //! `medibloc record erase`, and what `record show` says afterwards.
 
-use medibloc_journey::{CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Party, counted};
+use medibloc_journey::{
+    CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Outputs, Party, counted,
+};
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
@@ -50,6 +52,9 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
                 there.join(", ")
             ));
         }
+        if let Some(outputs) = party.outputs_of(id)? {
+            told.push_str(&format!("; it was {}", output(outputs)));
+        }
         if !shown.is_empty() {
             told.push_str(&format!("; {}: {WITH_OTHERS}", shown.join("; ")));
         }
@@ -80,6 +85,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
             .map(|file| format!("exported file stays: {file}")),
     );
     let view = party.erased_view(id)?;
+    lines.extend(view.iter().filter_map(|view| view.outputs).map(output));
     lines.extend(view.iter().flat_map(readers));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
@@ -117,13 +123,23 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
             .iter()
             .map(|file| format!("exported file stays: {file}")),
     );
+    lines.extend(view.outputs.map(output));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
         "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
         "readers": readers_value(view), "readersAsOfBlock": erasure.read_until, "statements": view.statements,
-        "files": view.files, "cannotBeUndone": CANNOT_BE_UNDONE,
+        "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
     Answer::new(value, lines.join("\n"))
+}
+
+/// What no program can delete.
+fn output(outputs: Outputs) -> String {
+    format!(
+        "written to standard output {}, the last on {}: it cannot be deleted there",
+        counted(outputs.times, "time"),
+        find::moment(outputs.last)
+    )
 }
 
 /// Who was cleared to read it, and up to which block that is known: after the erasure nobody is.
@@ -152,9 +168,7 @@ fn readers(view: &ErasedView) -> Vec<String> {
             )),
             None => line.push_str("; it has not said yet that it purged its copy"),
         }
-        if reader.files > 0 {
-            line.push_str(&format!(", and keeps {}", counted(reader.files, "file")));
-        }
+        line.push_str(&reader.left.to_string());
         lines.push(line);
     }
     lines
@@ -164,7 +178,8 @@ fn readers_value(view: &ErasedView) -> Value {
     let reader = |reader: &FormerReader| {
         json!({
             "name": reader.name, "reads": reader.reads, "purged": reader.purged.map(find::moment),
-            "filesKept": reader.files,
+            "filesKept": find::files_kept(reader.purged.is_some(), reader.left.files, reader.left.unknown),
+            "outputs": find::outputs_value(reader.left.outputs),
         })
     };
     view.readers.iter().map(reader).collect()

@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
-use medibloc_journey::{AsOf, Party};
-use medibloc_record::Timestamp;
+use medibloc_consent::Purpose;
+use medibloc_journey::{AsOf, ConsentTimes, InBlock, Outputs, Party};
+use medibloc_record::{RecordId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::Problem;
@@ -54,6 +55,68 @@ pub(super) fn as_of_value(as_of: &AsOf) -> Value {
 pub(super) async fn known_now(party: &Party) -> Result<Timestamp, Problem> {
     let known = party.as_of().await?.time;
     Ok(known.unwrap_or_else(|| party.ports().clock.now()))
+}
+
+/// A record by the begin of its id, with its title if that is here.
+pub(super) fn titled(record: RecordId, title: Option<&String>) -> String {
+    let id = &record.to_string()[..12];
+    title.map_or_else(|| id.to_owned(), |title| format!("{id} «{title}»"))
+}
+
+/// What a consent is for, in words.
+pub(super) const fn purpose(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Treatment => "treatment",
+        Purpose::Payment => "payment",
+        Purpose::Research => "research",
+        Purpose::FamilyRequest => "a request of the family",
+        Purpose::PatientRequest => "a request of the patient",
+        Purpose::Emergency => "emergency treatment",
+        Purpose::PublicHealth => "public health",
+        _ => "a purpose that this version has no word for",
+    }
+}
+
+/// A block with its time.
+pub(super) fn in_block(at: InBlock) -> String {
+    match at.time {
+        Some(time) => format!("{} (block {})", moment(time), at.block),
+        None => format!("in block {}", at.block),
+    }
+}
+
+/// When an end was ordered and since when it is in force; nothing if neither is known.
+pub(super) fn since(times: &ConsentTimes) -> String {
+    let ordered = times.ordered.map(|at| format!(", ordered {}", moment(at)));
+    let ended = times.ended.map(|at| match at.time {
+        Some(time) => format!(", in force since block {} ({})", at.block, moment(time)),
+        None => format!(", in force since block {}", at.block),
+    });
+    let open = match (&ordered, &ended) {
+        (Some(_), None) => ", not in force yet",
+        _ => "",
+    };
+    format!(
+        "{}{}{open}",
+        ordered.unwrap_or_default(),
+        ended.unwrap_or_default()
+    )
+}
+
+/// How many files whoever purged keeps; null where that is not known.
+pub(super) fn files_kept(purged: bool, files: u32, unknown: bool) -> Value {
+    match purged && !unknown {
+        true => json!(files),
+        false => Value::Null,
+    }
+}
+
+/// What went to standard output, for programs.
+pub(super) fn outputs_value(outputs: Option<Outputs>) -> Value {
+    outputs.map_or(
+        Value::Null,
+        |outputs| json!({"times": outputs.times, "last": moment(outputs.last)}),
+    )
 }
 
 /// `days` from now on the chain.

@@ -2,8 +2,8 @@
 
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
-    AccessRequest, AllGranted, Extent, GrantState, GrantView, Party, PendingRequest, Sooner,
-    counted, counted_as, medical_only,
+    AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Party,
+    PendingRequest, Sooner, counted, counted_as, medical_only,
 };
 use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
@@ -159,7 +159,9 @@ pub(super) async fn approve(
             "nothing of it is given or planned now; without `--now` it goes at random times, one address at a time",
         )?;
     }
-    let AllGranted { grants, waiting } = party
+    let AllGranted {
+        grants, waiting, ..
+    } = party
         .approve_all_and(request, extent, scope.up_to.into(), until, &also)
         .await?;
     let at = ends(party, &grants, until)?;
@@ -176,10 +178,13 @@ pub(super) async fn approve(
     Ok(Answer::new(
         json!({
             "grants": grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "waiting": waiting.len(), "to": name, "until": at,
+            "waiting": waiting.len(), "to": name, "until": at, "followsByItself": true,
         }),
         format!(
-            "{name} may read {} until {at}, those that come later too; {}{more}{when}{}",
+            "{name} may read {} until {at}, those that come later too; {}{more}{when}{}\n\
+             each address that you get for a new contact until then gives {name} such a consent, too, by itself: {name} learns that \
+             the address is yours, and the ends of these consents match, which whoever watches the chain can see. `medibloc sync` \
+             says each one; taking back any of them ends that others follow",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {
@@ -318,9 +323,55 @@ pub(super) fn numbers(classes: &[u8]) -> String {
 fn value(view: &GrantView) -> serde_json::Value {
     json!({
         "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": view.records, "purpose": view.purpose,
-        "reason": view.reason, "from": find::moment(Timestamp(view.from)), "until": find::moment(Timestamp(view.until)),
-        "state": view.state, "purged": view.purged, "files_kept": view.files_kept,
+        "reason": view.reason, "from": view.from.map(|at| find::moment(Timestamp(at))), "until": find::moment(Timestamp(view.until)),
+        "state": view.state, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
+        "ordered": view.times.ordered.map(find::moment), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
+        "purged": view.purged, "files_kept": find::files_kept(view.purged, view.files_kept, view.files_unknown),
+        "files_unknown": view.files_unknown, "outputs": find::outputs_value(view.outputs),
     })
+}
+
+/// When it was given: on the chain, or said here and not there yet.
+fn given_value(times: &ConsentTimes) -> serde_json::Value {
+    json!({
+        "block": times.given.map(|at| at.block), "time": times.given.and_then(|at| at.time).map(find::moment),
+        "said": times.said.map(find::moment),
+    })
+}
+
+/// When it was taken back: what was ordered here, and since when it is in force.
+pub(super) fn end_value(times: &ConsentTimes, latest: Option<u64>) -> serde_json::Value {
+    json!({
+        "ordered": times.ordered.map(find::moment), "block": times.ended.map(|at| at.block),
+        "time": times.ended.and_then(|at| at.time).map(find::moment),
+        "atTheLatest": latest.map(|at| find::moment(Timestamp(at))),
+    })
+}
+
+fn given(times: &ConsentTimes) -> String {
+    match (times.given, times.said) {
+        (Some(at), _) => format!("given {}  ", find::in_block(at)),
+        (None, Some(said)) => format!("said {}, not seen on the chain yet  ", find::moment(said)),
+        (None, None) => String::new(),
+    }
+}
+
+/// How and when it was taken back, or that this is ordered; nothing if it is not.
+fn ended(view: &GrantView) -> String {
+    let was_said = match view.state {
+        GrantState::Revoked => "",
+        _ if view.revoked => ", taken back",
+        _ => "",
+    };
+    let known = find::since(&view.times);
+    match (view.revoked, known.is_empty(), view.revoked_at) {
+        (true, true, Some(at)) => format!(
+            "{was_said} ({} at the latest; its block is not known here)",
+            find::moment(Timestamp(at))
+        ),
+        (true, ..) => format!("{was_said}{known}"),
+        (false, ..) => known,
+    }
 }
 
 fn line(view: &GrantView, whom: &str) -> String {
@@ -338,21 +389,28 @@ fn line(view: &GrantView, whom: &str) -> String {
         ),
     };
     let state = match view.state {
-        GrantState::Erased => "nothing left (erased)".to_owned(),
+        GrantState::Erased => {
+            let at = view
+                .record_erased
+                .map(|at| format!(" {}", find::moment(Timestamp(at))));
+            format!("nothing left (erased){}", at.unwrap_or_default())
+        }
         GrantState::Ending => {
             "being taken back (waits for the node, or for its time: `medibloc status`)".to_owned()
         }
         state => format!("{state:?}").to_lowercase(),
     };
     format!(
-        "{}  {whom}  {what}  {}  until {}  {state}{}",
+        "{}  {whom}  {what}  {}  {}until {}  {state}{}{}",
         view.id.get(..12).unwrap_or(&view.id),
         view.purpose,
+        given(&view.times),
         find::moment(Timestamp(view.until)),
-        match (view.purged, view.files_kept) {
+        ended(view),
+        match (view.purged, view.left()) {
             (false, _) => String::new(),
-            (true, 0) => ", copies purged".to_owned(),
-            (true, files) => format!(", copies purged, {} kept", counted(files, "exported file")),
+            (true, left) if left == Left::default() => ", copies purged".to_owned(),
+            (true, left) => format!(", its copy is gone{left}"),
         }
     )
 }

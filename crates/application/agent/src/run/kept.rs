@@ -42,6 +42,7 @@ const fn marks(command: &Command) -> &'static [&'static str] {
         Command::Record(Record::Erase { .. }) => &["erasure of record"],
         Command::Record(Record::Retract { .. }) => &["taking back record"],
         Command::Record(Record::Import { .. }) => &["write "],
+        Command::Read(_) => &["receipt for record"],
         _ => &[],
     }
 }
@@ -58,13 +59,15 @@ pub(super) fn told(party: &Party, command: &Command, before: &Before, problem: P
     if !may_pass || !is_kept(party, command, before, &problem) {
         return problem;
     }
-    Problem::new(
-        code::PARTIAL,
-        format!(
-            "{}; it is kept, and `medibloc sync` goes on with it",
-            problem.message
-        ),
-    )
+    let what_now = match command {
+        // A read that nobody waits for is none: it is not sent again by itself.
+        Command::Read(_) => {
+            "nothing was opened, but the call for its receipt had left and may count: `medibloc sync` says whether it does, and \
+             the same command goes on with it"
+        }
+        _ => "it is kept, and `medibloc sync` goes on with it",
+    };
+    Problem::new(code::PARTIAL, format!("{}; {what_now}", problem.message))
 }
 
 fn is_kept(party: &Party, command: &Command, before: &Before, problem: &Problem) -> bool {

@@ -275,6 +275,7 @@ fn export(
     let hash = hex::encode(Sha256::digest(&bytes));
     let value = json!({"file": out, "bytes": bytes.len(), "sha256": hash});
     if is_standard_output(out) {
+        party.note_output(id)?;
         let text = format!("{} bytes to standard output", bytes.len());
         return Ok(Answer::new(value, text).with_output(core::mem::take(&mut *bytes)));
     }
@@ -306,9 +307,10 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
             "it is opened at a random time of the next day; `medibloc read --kept` shows it then",
         ));
     }
-    let read = match party.read_before(id)?.filter(|_| command.kept) {
-        Some(copy) => copy,
-        None => {
+    let read = match command.kept {
+        // Whoever asks for the copy asks for no new read, which its owner would see.
+        true => party.kept_copy(id)?,
+        false => {
             super::must_be_meant(
                 &party.haste_of_reading(&[id])?,
                 command.haste,
@@ -335,8 +337,10 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
-    if let Some(out) = out {
-        write_noted(party, id, out, &bytes, command.keep)?;
+    match out {
+        Some(out) => write_noted(party, id, out, &bytes, command.keep)?,
+        None if piped => party.note_output(id)?,
+        None => {}
     }
     let patient = party.named_in(&read);
     let (amends, by) = (party.amends(id)?, party.corrections(id)?);

@@ -2,7 +2,8 @@
 
 use medibloc_consent::Scope;
 use medibloc_journey::{
-    GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding, counted, counted_as,
+    ConsentTimes, GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding, counted,
+    counted_as,
 };
 use medibloc_record::GrantId;
 use serde_json::{Value, json};
@@ -22,11 +23,13 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
     let whom = find::told(&given.artefact.name);
     let what = covered(party, given);
     if given.revoked {
-        return Ok(before(id, given, &format!("{whom} to read {what}")));
+        let times = party.times_of(id)?;
+        return Ok(before(id, given, &times, &format!("{whom} to read {what}")));
     }
     let was_sent = is_on_chain(party, id)?;
     party.revoke(id).await?;
     let still = party.still_read(id, given).await?;
+    let times = ended(party, id).await?;
     let mut lines = vec![match (was_sent, still.is_empty()) {
         (false, _) => format!(
             "taken back before it was on the chain: the consent {id} for {whom} to read {what}"
@@ -37,11 +40,14 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
         ),
         (true, false) => format!("taken back: the consent {id} for {whom} to read {what}"),
     }];
+    lines.extend(in_force(&times));
     lines.extend(stands_on(&whom, "read of it", given, &still));
+    let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
         json!({
             "revoked": id.to_string(), "name": given.artefact.name, "already": false,
             "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
+            "end": super::grant::end_value(&times, None), "others": values(&others),
         }),
         lines.join("\n"),
     ))
@@ -51,12 +57,19 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
 async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
     let whom = find::told(&given.artefact.name);
     if given.revoked {
-        return Ok(before(id, given, &format!("{whom} to write for you")));
+        let times = party.times_of(id)?;
+        return Ok(before(
+            id,
+            given,
+            &times,
+            &format!("{whom} to write for you"),
+        ));
     }
     let was_sent = is_on_chain(party, id)?;
     let stood = party.still_write(id, given).await?;
     party.revoke_write(id).await?;
     let still = party.still_write(id, given).await?;
+    let times = ended(party, id).await?;
     let went = |one: &&StillStanding| still.iter().all(|other| other.id != one.id);
     let with: Vec<String> = stood
         .iter()
@@ -76,28 +89,70 @@ async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer,
             with.join(", ")
         ));
     }
+    lines.extend(in_force(&times));
     lines.extend(stands_on(&whom, "write for you", given, &still));
+    let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
         json!({
             "revoked": id.to_string(), "name": given.artefact.name, "already": false, "endedWithIt": with,
-            "still": values(&still),
+            "still": values(&still), "end": super::grant::end_value(&times, None), "others": values(&others),
         }),
         lines.join("\n"),
     ))
 }
 
+/// What else the contact has, beside what opens the same: whoever takes back one consent may take it for all.
+async fn beside(
+    party: &Party,
+    (id, given): (GrantId, &GivenGrant),
+    whom: &str,
+    still: &[StillStanding],
+    lines: &mut Vec<String>,
+) -> Result<Vec<StillStanding>, Problem> {
+    let mut others = party.others_of(id, given).await?;
+    others.retain(|other| still.iter().all(|still| still.id != other.id));
+    if others.is_empty() {
+        return Ok(others);
+    }
+    let ids: Vec<String> = others.iter().map(|other| other.id.to_string()).collect();
+    lines.push(format!(
+        "other consents of {whom} stand: {}; `medibloc grant list` says what they are for, and `medibloc grant revoke \
+         --contact {}` ends all of them",
+        ids.join(", "),
+        given.artefact.paired
+    ));
+    Ok(others)
+}
+
+/// When it ended, as far as the chain answers now.
+async fn ended(party: &Party, id: GrantId) -> Result<ConsentTimes, Problem> {
+    // It has ended, whoever answers; what is missing is asked for by the next sync.
+    let _ = party.fill_times().await;
+    Ok(party.times_of(id)?)
+}
+
+fn in_force(times: &ConsentTimes) -> Option<String> {
+    let since = find::since(times);
+    let since = since.strip_prefix(", ")?;
+    Some(since.to_owned())
+}
+
 /// It was taken back before: that is told, and nothing is done.
-fn before(id: GrantId, given: &GivenGrant, what: &str) -> Answer {
+fn before(id: GrantId, given: &GivenGrant, times: &ConsentTimes, what: &str) -> Answer {
     let at = given.revoked_at.map(find::moment);
     let when = at
         .as_ref()
         .map(|at| format!(" ({at} at the latest)"))
         .unwrap_or_default();
+    let since = find::since(times);
     Answer::new(
         json!({
             "revoked": id.to_string(), "name": given.artefact.name, "already": true, "revokedAt": at,
+            "end": super::grant::end_value(times, None),
         }),
-        format!("the consent {id} for {what} was taken back already{when}; nothing was done"),
+        format!(
+            "the consent {id} for {what} was taken back already{when}{since}; nothing was done"
+        ),
     )
 }
 

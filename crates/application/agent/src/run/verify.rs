@@ -16,6 +16,10 @@ use crate::answer::code;
 use crate::command::Verify;
 use crate::{Answer, Problem};
 
+/// What is easily read into a proof and is in none.
+const NOT_SHOWN: &str = "who the owner is as a person, which person at the reader looked, what the record says, or that consent \
+and record were not taken back since";
+
 pub(super) async fn run(
     party: &Party,
     contracts: Option<&Contracts>,
@@ -149,8 +153,9 @@ pub(crate) async fn proof(
         file.receipt.block,
         file.receipt.block_hash
     ));
+    more.push(format!("no proof shows {NOT_SHOWN}"));
     let value = json!({
-        "receipt": file.receipt.id, "reader": name, "account": file.reader.account, "record": file.receipt.record,
+        "notShown": NOT_SHOWN, "receipt": file.receipt.id, "reader": name, "account": file.reader.account, "record": file.receipt.record,
         "verified": is_proven && report.holds(), "chainAgrees": agrees, "checks": report.checks.lines,
         "block": file.receipt.block, "blockHash": file.receipt.block_hash,
     });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{Artefact, KeeperFeed, Party, counted, counted_as};
+use medibloc_journey::{Artefact, ConsentTimes, KeeperFeed, Party, counted, counted_as};
 use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
@@ -29,16 +29,28 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         marks.insert(record, said::mark(party, &corrections, record)?);
     }
     let mark = |line: &AuditLine| marks.get(&line.record).map_or("", String::as_str);
+    // What the chain does not say now is shown as not known.
+    let _ = party.fill_times().await;
+    let mut meanwhile = BTreeMap::new();
+    for line in &trail {
+        let times = party.times_of(line.line.grant)?;
+        meanwhile.extend(between(&line.line, &times).map(|told| (line.line.receipt, told)));
+    }
+    let records = trail.iter().map(|line| line.line.record);
+    let titles = titles(
+        party,
+        records.chain(own_reads.iter().map(|read| read.line.record)),
+    )?;
     let mut lines: Vec<String> = trail
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was cleared to read {}{}  on {}; receipt {} in block {}; {} to have given a share",
+                "{}  {} was cleared to read {}{}  on {}; receipt {} in block {}; {} to have given a share{}",
                 find::moment(line.line.at),
                 find::told(&line.name),
-                &line.line.record.to_string()[..12],
+                find::titled(line.line.record, titles.get(&line.line.record)),
                 mark(&line.line),
-                basis(line.line.grant, given.get(&line.line.grant)),
+                basis(line.line.grant, given.get(&line.line.grant), GIVEN_IS_LOST),
                 &line.line.receipt.to_string()[..12],
                 line.line.block,
                 counted_as(
@@ -46,6 +58,10 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                     "keeper says",
                     "keepers say"
                 ),
+                meanwhile
+                    .get(&line.line.receipt)
+                    .map(|told| format!("; {told}"))
+                    .unwrap_or_default(),
             )
         })
         .collect();
@@ -55,12 +71,16 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .collect();
     lines.extend(own_reads.iter().map(|read| {
         format!(
-            "{}  read here: {}{} of owner {}  on {}; receipt {} in block {}",
+            "{}  {}: {}{} of owner {}  on {}; receipt {} in block {}",
             find::moment(read.line.at),
-            &read.line.record.to_string()[..12],
+            match read.not_opened {
+                true => "cleared, not opened here",
+                false => "read here",
+            },
+            find::titled(read.line.record, titles.get(&read.line.record)),
             mark(&read.line),
             read.owner,
-            basis(read.line.grant, read.basis.as_ref()),
+            basis(read.line.grant, read.basis.as_ref(), HELD_IS_LOST),
             &read.line.receipt.to_string()[..12],
             read.line.block,
         )
@@ -145,6 +165,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     let mut read_here = Vec::with_capacity(own_reads.len());
     for read in &own_reads {
         let mut value = reading(&read.line, read.basis.as_ref());
+        value["title"] = json!(titles.get(&read.line.record));
+        value["opened"] = json!(!read.not_opened);
         value["owner"] = json!(read.owner.to_string());
         said::note(party, &corrections, read.line.record, &mut value)?;
         read_here.push(value);
@@ -153,6 +175,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     for line in &trail {
         let mut value = reading(&line.line, given.get(&line.line.grant));
         value["name"] = json!(line.name);
+        value["title"] = json!(titles.get(&line.line.record));
+        value["afterOrder"] = json!(meanwhile.get(&line.line.receipt));
         value["released"] = json!(released(&feeds, line.line.receipt));
         said::note(party, &corrections, line.line.record, &mut value)?;
         reads.push(value);
@@ -170,8 +194,54 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     ))
 }
 
+/// A read after its end was ordered, and before that was in force.
+fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
+    let ordered = times.ordered.filter(|ordered| line.at >= *ordered)?;
+    let force = match times.ended {
+        Some(end) => format!(
+            "before it was in force in block {}{}",
+            end.block,
+            match end.time {
+                Some(time) => format!(" at {}", find::moment(time)),
+                None => String::new(),
+            }
+        ),
+        None => "which is not in force yet".to_owned(),
+    };
+    Some(format!(
+        "read after you ordered the end at {}, {force}",
+        find::moment(ordered)
+    ))
+}
+
+/// Why a home that reads lacks them, and what there still is.
+const HELD_IS_LOST: &str = "it had ended when this home was restored, and no node gives them out any more; a backup of the home of \
+before has them. The receipt stays provable by the chain";
+
+/// The same at the owner's.
+const GIVEN_IS_LOST: &str = "another home of your phrase gave it, and nobody has them any more, or it is not yours: see the alarms. \
+The receipt stays provable by the chain";
+
+/// Titles of records, as far as they are here.
+fn titles(
+    party: &Party,
+    records: impl Iterator<Item = RecordId>,
+) -> Result<BTreeMap<RecordId, String>, Problem> {
+    let mut titles = BTreeMap::new();
+    for record in records {
+        let own = party.record(record).ok().and_then(|kept| kept.manifest);
+        let manifest = match own {
+            Some(manifest) => Some(manifest),
+            None => party.read_before(record)?.map(|read| read.manifest),
+        };
+        let title = manifest.and_then(|manifest| manifest.title);
+        titles.extend(title.map(|title| (record, find::told(&title))));
+    }
+    Ok(titles)
+}
+
 /// The consent that a read was cleared on, in words.
-fn basis(id: GrantId, artefact: Option<&Artefact>) -> String {
+fn basis(id: GrantId, artefact: Option<&Artefact>, lost: &str) -> String {
     let id = &id.to_string()[..12];
     match artefact.and_then(|artefact| Some((artefact, artefact.grant.as_ref()?))) {
         Some((artefact, grant)) => {
@@ -180,12 +250,13 @@ fn basis(id: GrantId, artefact: Option<&Artefact>) -> String {
                 reason => format!(" «{reason}»"),
             };
             format!(
-                "consent {id} until {} ({}{reason})",
+                "consent {id} until {} ({}, {}{reason})",
                 find::moment(grant.terms.until),
                 artefact.purpose.code(),
+                find::purpose(artefact.purpose),
             )
         }
-        None => format!("consent {id}, whose terms are not here"),
+        None => format!("consent {id}, whose end, purpose and reason are not here: {lost}"),
     }
 }
 

@@ -232,7 +232,10 @@ impl Party {
             call,
             Luggage {
                 objects: vec![*made.block.cid()],
-                rows: vec![change(table::GRANTS, grant.id.as_bytes(), &given)],
+                rows: vec![
+                    change(table::GRANTS, grant.id.as_bytes(), &given),
+                    self.said_row(grant.id),
+                ],
                 ..Luggage::default()
             },
         )

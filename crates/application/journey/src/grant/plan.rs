@@ -44,6 +44,8 @@ pub struct AllGranted {
     pub grants: Vec<GrantId>,
     /// Own addresses for which the contact was asked to send another reader address; `sync` goes on.
     pub waiting: Vec<AccountId>,
+    /// Those that were begun now, each with the own address that gives it.
+    pub begun: Vec<(GrantId, AccountId)>,
 }
 
 /// A person's decision that stands until its date or until it is revoked.
@@ -138,21 +140,53 @@ impl Party {
                     .apply(vec![forget_plan(&plan.request.id)])?;
                 continue;
             }
-            match self.carry_out(&plan).await {
-                Ok(done) if done.waiting.is_empty() => {}
-                Ok(done) => report.later.push(format!(
-                    "{} for more reader addresses of {}",
-                    counted_as(
-                        done.waiting.len(),
-                        "own address waits",
-                        "own addresses wait"
-                    ),
-                    plan.request.name
-                )),
-                Err(error) => report.later.push(error.to_string()),
+            let done = match self.carry_out(&plan).await {
+                Ok(done) => done,
+                Err(error) => {
+                    report.later.push(error.to_string());
+                    continue;
+                }
+            };
+            if !done.waiting.is_empty() {
+                let waiting = counted_as(
+                    done.waiting.len(),
+                    "own address waits",
+                    "own addresses wait",
+                );
+                let name = &plan.request.name;
+                report
+                    .later
+                    .push(format!("{waiting} for more reader addresses of {name}"));
+            }
+            for (grant, own) in done.begun {
+                report
+                    .standing
+                    .push(self.told_of_itself(&plan, grant, own)?);
             }
         }
         Ok(())
+    }
+
+    /// A consent that no command asked for now: which, from where, and why.
+    fn told_of_itself(
+        &self,
+        plan: &Plan,
+        grant: GrantId,
+        own: AccountId,
+    ) -> Result<String, JourneyError> {
+        let how = match self.is_on_its_way(grant)? {
+            true => "is planned",
+            false => "was given",
+        };
+        let what = match plan.extent {
+            Extent::All => "all your records",
+            Extent::Classes(_) => "all your records of a class",
+        };
+        let name = &plan.request.name;
+        Ok(format!(
+            "consent {grant} for {name} {how} from your address {own}, too, because {name} may read {what}: it learns that \
+             this address is yours; `medibloc grant revoke {grant}` takes it back and ends that others follow"
+        ))
     }
 
     async fn carry_out(&self, plan: &Plan) -> Result<AllGranted, JourneyError> {
@@ -190,6 +224,7 @@ impl Party {
             records.truncate(KEYS_IN_A_LIST);
             let id = self.give(&own, &contact, reader, &offer, &records).await?;
             done.grants.push(id);
+            done.begun.push((id, own.id()));
         }
         if !done.waiting.is_empty() {
             self.want_readers(plan, done.waiting.len(), settled).await?;

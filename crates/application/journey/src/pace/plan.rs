@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::looks::Look;
+use crate::moment::Moment;
 use crate::party::{change, table};
 use crate::ports::{Change, PortError};
+use crate::settle::read_by;
+use crate::times::End;
 use crate::{JourneyError, Party, SyncReport};
 
 /// An act that is put off.
@@ -174,14 +177,24 @@ impl Party {
             if self.errand(&errand.key)?.is_none() {
                 continue;
             }
+            if let Some(record) = read_by(&errand) {
+                self.settle_read(errand, record, report).await?;
+                continue;
+            }
             let what = errand.what.clone();
             let accepted = match &errand.call {
                 Call::Accept(anchor) => Some(anchor.record_id()),
                 _ => None,
             };
+            let ordered = self.ordered_at(errand.own, &errand.call)?;
+            let is_end = End::of_call(errand.own, &errand.call).is_some();
             match self.go_on(errand).await {
-                Ok(_) => {
-                    report.done.push(what);
+                Ok(outcome) => {
+                    let since = match is_end {
+                        true => self.in_force(ordered, outcome.block).await,
+                        false => String::new(),
+                    };
+                    report.done.push(format!("{what}{since}"));
                     report.accepted.extend(accepted);
                 }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
@@ -189,6 +202,19 @@ impl Party {
             }
         }
         self.resume_reads(acted, &mut report.later).await
+    }
+
+    /// Since when a revocation is in force, as the end of a sentence about it.
+    async fn in_force(&self, ordered: Option<Timestamp>, block: u64) -> String {
+        let ordered = ordered.map(|at| format!(", ordered {}", Moment(at)));
+        // The chain may be gone since; the block says when as well.
+        let time = self.time_of(block).await.ok().flatten();
+        let time = time.map(|at| format!(" ({})", Moment(at)));
+        format!(
+            "{}, in force since block {block}{}",
+            ordered.unwrap_or_default(),
+            time.unwrap_or_default()
+        )
     }
 
     async fn resume_reads(

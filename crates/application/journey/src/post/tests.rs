@@ -95,6 +95,8 @@ async fn only_the_contact_of_an_address_asks_and_offers_there_and_only_the_reade
             grants,
             records: Vec::new(),
             files: 0,
+            unknown: false,
+            outputs: None,
         },
         Message::WantReaders { count: 3 },
     ] {

@@ -13,6 +13,7 @@ use crate::grant::plan::{Plan, forget_plan};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
+use crate::times::End;
 use crate::{GivenGrant, JourneyError, Party};
 
 use super::{all_key, end_of_plan};
@@ -173,6 +174,7 @@ impl Party {
                     rows.extend(end_of_plan(&given));
                 }
             }
+            rows.extend(self.ordered_rows(End::All(own.id()))?);
             let letters = match since {
                 Some(_) => self.letters_of_end(own.id(), &Call::RevokeAll).await?,
                 // They are asked for before it leaves.

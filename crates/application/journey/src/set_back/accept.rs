@@ -17,7 +17,7 @@ use crate::party::{ACCOUNT_KEY, ACCOUNT_SIGNER, OwnAddress, change, table};
 use crate::ports::Change;
 use crate::sync::{Cursor, PAGE};
 use crate::write::WriteJob;
-use crate::{JourneyError, Party};
+use crate::{ConsentTimes, JourneyError, Party};
 
 /// What is told of a record that the chain does not have.
 pub(crate) const NOT_ON_CHAIN: &str = "this chain does not have it: nobody else can be given it. What is kept of it here can be read and exported; import it again \
@@ -115,6 +115,12 @@ impl Party {
         for mut errand in self.errands()? {
             if errand.begins_by(shared) {
                 changes.push(errand.row());
+            }
+        }
+        // When the person said something stays true; where the chain took it is said anew.
+        for (key, mut times) in self.keyed_rows::<ConsentTimes>(table::CONSENT_TIMES)? {
+            if times.forget_after(shared) {
+                changes.push(change(table::CONSENT_TIMES, &key, &times));
             }
         }
         for (key, mut own) in self.keyed_rows::<OwnAct>(table::OWN_ACTS)? {
