@@ -10,8 +10,8 @@ use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing
 use medibloc_consent::Grant;
 use medibloc_journey::{Authorities, Change, EarlierAuthority, Ports, VaultPort as _};
 use medibloc_ledger::{
-    AccountFacts, BlockEvents, Call, CommitteeFacts, Events, Facts, GrantFacts, Head, LedgerError,
-    ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
+    AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
+    LedgerError, ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
 };
 use medibloc_ledger_evm::{Contracts, Deployed, EvmLedger, Rpc};
 use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp, TypedDomain};
@@ -147,6 +147,7 @@ impl Chain {
     /// What a proof file is checked by.
     pub(crate) fn trusted(&self) -> Trusted<'_> {
         Trusted {
+            facts: &self.ledger,
             events: &self.ledger,
             domain: &self.domain,
             authority: &self.authority,
@@ -385,5 +386,13 @@ impl Events for Ledger {
         receipt: ReceiptId,
     ) -> Result<Option<ReceiptProof>, LedgerError> {
         self.chain().await?.proof(block, receipt).await
+    }
+
+    async fn proof_of(
+        &self,
+        block: u64,
+        event: &Event,
+    ) -> Result<Option<ReceiptProof>, LedgerError> {
+        self.chain().await?.proof_of(block, event).await
     }
 }

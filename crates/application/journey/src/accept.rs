@@ -3,7 +3,7 @@
 
 use medibloc_consent::AnchorFields;
 use medibloc_keys::{Dealing, SealingSecret};
-use medibloc_ledger::{Call, CommitteeFacts, Refusal};
+use medibloc_ledger::{Call, CommitteeFacts, LedgerError};
 use medibloc_record::{
     Digest, KeySet, Manifest, PartRole, RecordId, Sealed, SignedAttestation, Timestamp,
 };
@@ -376,11 +376,17 @@ impl Party {
                 .await?;
             return Ok(false);
         }
-        match self.call(own, &Call::Accept(*anchor)).await {
+        let call = Call::Accept(*anchor);
+        match self.call(own, &call).await {
             Ok(_) => Ok(true),
-            Err(JourneyError::Ledger(medibloc_ledger::LedgerError::Refused(Refusal::Exists {
-                ..
-            }))) => Ok(true),
+            Err(JourneyError::Ledger(error @ LedgerError::Refused(_))) => {
+                // Another device may have been first; nothing else is believed of a relay.
+                let facts = self.ports.facts.record(anchor.record_id()).await?;
+                if facts.is_some_and(|facts| facts.accepted && !facts.erased) {
+                    return Ok(true);
+                }
+                Err(self.refusal(own, &call, error).await?.into())
+            }
             Err(error) => Err(error),
         }
     }

@@ -34,6 +34,9 @@ const SINCE: &[u8] = b"acts-since";
 pub(crate) struct OwnAct {
     signed: u32,
     explains: Vec<EventRef>,
+    /// It was given up because a relay said that the contracts refuse it: if it happens all the same, that is told.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    refused: bool,
 }
 
 impl OwnAct {
@@ -125,6 +128,7 @@ impl Party {
             let key = act.key(account);
             let mut own: OwnAct = self.row(table::OWN_ACTS, &key)?.unwrap_or_default();
             own.signed = own.signed.saturating_add(1);
+            own.refused = false;
             rows.push(change(table::OWN_ACTS, &key, &own));
             if act.goes_at_once() {
                 let now = self.ports.clock.now();
@@ -135,6 +139,27 @@ impl Party {
             return Ok(());
         }
         Ok(self.ports.vault.apply(rows)?)
+    }
+
+    /// What a relay called refused is not this device's own any more without a word: a signed request lives for minutes, and
+    /// whoever has it can still bring it to the chain.
+    pub(crate) fn refused_act(
+        &self,
+        account: AccountId,
+        call: &Call,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut rows = Vec::new();
+        for act in Act::of_call(call) {
+            let key = act.key(account);
+            // Nobody else makes this very act: its id is random.
+            if act.has_random_id()
+                && let Some(mut own) = self.row::<OwnAct>(table::OWN_ACTS, &key)?
+            {
+                own.refused = true;
+                rows.push(change(table::OWN_ACTS, &key, &own));
+            }
+        }
+        Ok(rows)
     }
 
     /// The first block that is judged: what stands on the chain when a home begins is its past, whoever made it.
@@ -157,16 +182,16 @@ impl Party {
     }
 
     /// Keeps what own accounts did and this device did not. Comes before the events are taken: an erasure removes the row that
-    /// says whose a record was.
+    /// says whose a record was. Gives the alarms about what a relay called refused and what stands all the same.
     pub(crate) async fn judge_acts(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
         events: &[(EventRef, Event)],
-    ) -> Result<(), JourneyError> {
+    ) -> Result<Vec<String>, JourneyError> {
         let since = self.acts_since().await?;
         let mut whose = Whose::default();
         let mut rows: BTreeMap<[u8; 32], OwnAct> = BTreeMap::new();
-        let (mut unknown, mut elsewhere) = (Vec::new(), Vec::new());
+        let (mut unknown, mut elsewhere, mut alarms) = (Vec::new(), Vec::new(), Vec::new());
         let before: Vec<UnknownAct> = self.rows(table::UNKNOWN_ACTS)?;
         for act in &before {
             whose
@@ -188,6 +213,9 @@ impl Party {
             }
             if kept.explains.len() < kept.signed as usize {
                 kept.explains.push(*at);
+                if core::mem::take(&mut kept.refused) {
+                    alarms.push((key, all_the_same(&act, at.block)));
+                }
                 rows.insert(key, kept);
                 continue;
             }
@@ -209,10 +237,12 @@ impl Party {
             .collect();
         changes.extend(unknown.iter().map(UnknownAct::row));
         changes.extend(elsewhere);
-        if changes.is_empty() {
-            return Ok(());
+        let told = alarms.iter();
+        changes.extend(told.map(|(key, alarm)| change(table::ALARMS, key, alarm)));
+        if !changes.is_empty() {
+            self.ports.vault.apply(changes)?;
         }
-        Ok(self.ports.vault.apply(changes)?)
+        Ok(alarms.into_iter().map(|(_, alarm)| alarm).collect())
     }
 
     /// What an event says that an own account did.
@@ -338,4 +368,12 @@ impl Party {
         let noted = self.row::<medibloc_consent::Grant>(table::ON_CHAIN, grant.as_bytes())?;
         Ok(noted.map(|grant| grant.owner))
     }
+}
+
+fn all_the_same(act: &Act, block: u64) -> String {
+    format!(
+        "a relay said that the contracts refuse it, and it stands on the chain all the same, in block {block}: {act}; take it back \
+         if it is not wanted any more (`medibloc grant list`, `medibloc grant revoke`, `medibloc record retract`), and choose \
+         another node"
+    )
 }

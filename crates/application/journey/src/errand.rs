@@ -193,6 +193,7 @@ impl Party {
             }
             Err(error) => {
                 let mut changes = self.undo(&errand)?;
+                changes.extend(self.refused_act(errand.own, &errand.call)?);
                 changes.push(gone(&errand.key));
                 self.ports.vault.apply(changes)?;
                 Err(error)
@@ -223,19 +224,10 @@ impl Party {
                 }
             };
             let error = match self.ports.relay.relay(&signed).await {
-                Ok(outcome) if !is_an_end(&errand.call) => return Ok(outcome),
                 // A person relies on it, and a relay can lie: the chain itself must show it.
-                Ok(_) => {
+                Ok(said) => {
                     let shown = self.happened(errand).await?;
-                    return shown.ok_or_else(|| {
-                        let why = "it says that the call is final, and the chain does not show it; choose another node \
-                                   if it goes on";
-                        LedgerError::Unreachable {
-                            from: "the relay".into(),
-                            why: why.into(),
-                        }
-                        .into()
-                    });
+                    return shown.ok_or_else(|| LedgerError::not_shown(said).into());
                 }
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 Err(error) => error,
@@ -267,9 +259,9 @@ impl Party {
         .into())
     }
 
-    /// What a refusal is worth. A person relies on what takes something back, and a relay can lie: only what the chain
-    /// shows ends that; otherwise it is kept and tried again.
-    async fn refusal(
+    /// What a refusal is worth. A person relies on what takes something back and on what is accepted, and a relay can lie: only
+    /// what the chain shows ends that; otherwise it is kept and tried again.
+    pub(crate) async fn refusal(
         &self,
         own: &OwnAddress,
         call: &Call,
@@ -286,13 +278,17 @@ impl Party {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased)
             }
+            Call::Accept(anchor) => {
+                let facts = self.ports.facts.record(anchor.record_id()).await?;
+                facts.is_none_or(|facts| facts.erased || facts.accepted)
+            }
             Call::Retract(anchor) => {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased || facts.retracted)
             }
             // It ended by itself before.
             Call::RevokeWrite { author } => {
-                let now = self.chain_now().await?;
+                let now = self.earlier_now().await?;
                 let stands = |given: &GivenGrant| {
                     let write = given.artefact.write;
                     write.is_some_and(|write| {
@@ -315,8 +311,7 @@ impl Party {
         Ok(LedgerError::Unreachable {
             from: "the relay".into(),
             why: format!(
-                "it says no to what takes something back ({error}), and nothing on the chain does; choose another node \
-                 if it goes on"
+                "it says no to what the chain has no reason to refuse ({error}); choose another node if it goes on"
             ),
         })
     }
@@ -326,14 +321,7 @@ impl Party {
         let Some(since) = errand.since else {
             return Ok(None);
         };
-        let (events, _) = self.events_from(since).await?;
-        Ok(events
-            .into_iter()
-            .find(|(_, event)| is_effect(errand.own, &errand.call, event))
-            .map(|(at, _)| Outcome {
-                block: at.block,
-                transaction: [0; 32],
-            }))
+        self.shown_after(since, errand.own, &errand.call).await
     }
 }
 
@@ -449,7 +437,7 @@ const fn is_an_end(call: &Call) -> bool {
 }
 
 /// Whether an event is what a call of this account does.
-fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
+pub(crate) fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
     match (call, event) {
         (
             Call::Register { sealing_key, .. },

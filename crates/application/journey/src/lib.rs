@@ -119,6 +119,7 @@ mod said;
 mod secret;
 mod set_back;
 mod settle;
+mod shown;
 mod stage;
 mod still;
 mod subject;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use medibloc_dag::{Cid, cbor};
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
-use medibloc_ledger::{Call, LedgerError, Outcome, Refusal, SignedCall, UnsignedCall};
+use medibloc_ledger::{Call, LedgerError, Refusal, SignedCall, UnsignedCall};
 use medibloc_record::{AccountId, Address, Role, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -404,19 +404,13 @@ impl Party {
         };
         match self.call(own, &call).await {
             // The request of before a crash became final in between, or another device was first.
-            Err(JourneyError::Ledger(LedgerError::Refused(Refusal::Exists { .. }))) => Ok(()),
+            Err(JourneyError::Ledger(LedgerError::Refused(Refusal::Exists { .. })))
+                if self.ports.facts.account(own.id()).await?.is_some() =>
+            {
+                Ok(())
+            }
             other => other.map(|_| ()),
         }
-    }
-
-    /// Signs and sends one call of an own address; returns when it is final.
-    pub(crate) async fn call(
-        &self,
-        own: &OwnAddress,
-        call: &Call,
-    ) -> Result<Outcome, JourneyError> {
-        let signed = self.sign(own, call).await?;
-        Ok(self.ports.relay.relay(&signed).await?)
     }
 
     pub(crate) async fn sign(

@@ -17,6 +17,7 @@ use crate::grant::Artefact;
 use crate::{JourneyError, Party};
 
 mod check;
+mod stood;
 
 pub use check::{ProofReport, ProvenEvent, confirm_proof, verify_proof, verify_proof_with};
 
@@ -334,7 +335,8 @@ impl Party {
     /// Checks a proof file, and asks the chain whether it says the same.
     pub async fn confirm_proof(&self, file: &ProofFile) -> Result<ProofReport, JourneyError> {
         let ports = &self.ports;
-        confirm_proof(file, ports.events.as_ref(), &ports.domain, &ports.authority).await
+        let (facts, events) = (ports.facts.as_ref(), ports.events.as_ref());
+        confirm_proof(file, facts, events, &ports.domain, &ports.authority).await
     }
 }
 

@@ -30,7 +30,7 @@ impl Party {
         id: GrantId,
         given: &GivenGrant,
     ) -> Result<Vec<StillStanding>, JourneyError> {
-        let now = self.known_now().await?;
+        let now = self.earlier_now().await?;
         let records = self.covered_by(given)?;
         let mut standing = Vec::new();
         for (other, beside) in self.grants()? {
@@ -105,7 +105,7 @@ impl Party {
         id: GrantId,
         given: &GivenGrant,
     ) -> Result<Vec<StillStanding>, JourneyError> {
-        let now = self.known_now().await?;
+        let now = self.earlier_now().await?;
         let mut standing = Vec::new();
         for (other, beside) in self.write_grants()? {
             let Some(write) = beside.artefact.write else {

@@ -247,7 +247,8 @@ impl Party {
         self.learn(&events)?;
         let capsules = newest_capsules(&events);
         self.queue(&mut own, &events, &capsules)?;
-        self.judge_acts(&own, &events).await?;
+        let alarms = self.judge_acts(&own, &events).await?;
+        report.alarms.extend(alarms);
         report.acts = self.unknown_acts()?;
         let over = self.already_over(&own, &events)?;
         let mut complete = true;

@@ -46,9 +46,9 @@ impl Party {
         Ok(reads.into_iter().map(alarm_of).collect())
     }
 
-    /// Whether a consent opens nothing any more, as the chain says.
+    /// Whether an own consent opens nothing any more, as the chain and the own clock say.
     pub(crate) async fn has_ended(&self, grant: &Grant) -> Result<bool, JourneyError> {
-        if grant.terms.until <= self.chain_now().await?
+        if grant.terms.until <= self.earlier_now().await?
             || self.ports.facts.grant(grant).await?.revoked
         {
             return Ok(true);

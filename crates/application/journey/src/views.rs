@@ -310,14 +310,18 @@ impl Party {
         Ok(views.collect())
     }
 
-    /// Grants and write grants that were given, as of the block that [`Party::as_of`] says.
+    /// Grants and write grants that were given, as of the block that [`Party::as_of`] says. What has ended by the chain's time and
+    /// not by the own clock, or the other way round, is shown as it was before: it is what taking back is about.
     pub async fn given_views(&self) -> Result<Vec<GrantView>, JourneyError> {
         let as_of = self.as_of().await?;
         if as_of.silent.is_none() {
             // What is not known now is shown as that.
             let _ = self.fill_times().await;
         }
-        let now = as_of.time.unwrap_or(Timestamp(0));
+        let now = as_of
+            .time
+            .unwrap_or(Timestamp(0))
+            .min(self.ports.clock.now());
         let mut views = Vec::new();
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.clone() else {

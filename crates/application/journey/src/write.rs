@@ -4,7 +4,7 @@
 use medibloc_consent::{AnchorFields, ShareDeposit, SignedAcknowledgement};
 use medibloc_dag::Cid;
 use medibloc_keys::{DealerSeed, recover};
-use medibloc_ledger::{Anchored, LedgerError, SignedCall};
+use medibloc_ledger::{Anchored, Call, LedgerError, SignedCall};
 use medibloc_record::{
     AccountId, Address, ClassId, Digest, Draft, Kind, Nonce, PartRole, Record, RecordId, Sealed,
     SealingKey, SignedAttestation,
@@ -409,10 +409,12 @@ impl Party {
         for cid in &job.blocks {
             self.ports.vault.drop_blob(cid)?;
         }
-        Ok(self.ports.vault.apply(vec![Change::Delete {
+        let mut changes = self.refused_act(job.author, &Call::Anchor(job.anchor))?;
+        changes.push(Change::Delete {
             table: table::JOBS,
             key: record.as_bytes().to_vec(),
-        }])?)
+        });
+        Ok(self.ports.vault.apply(changes)?)
     }
 
     async fn go_on_writing(&self, mut job: WriteJob) -> Result<Written, JourneyError> {

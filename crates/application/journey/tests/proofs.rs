@@ -187,7 +187,15 @@ const BY_CHAIN_ALONE: [&str; 7] = [
 ];
 
 /// What rests on the consent's terms, which only the chain has: not checked without it, whatever else is missing.
-const WITHOUT_CHAIN: [&str; 5] = ["purpose", "reason", "terms", "time", "reader"];
+const WITHOUT_CHAIN: [&str; 7] = [
+    "purpose",
+    "reason",
+    "terms",
+    "reader's key",
+    "reader's standing",
+    "time",
+    "reader",
+];
 
 /// What is told as not checked.
 fn unchecked(report: &ProofReport) -> Vec<&str> {

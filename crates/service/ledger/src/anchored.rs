@@ -44,10 +44,11 @@ impl Anchored {
         }
     }
 
-    /// Sends the signed anchor; if the record is on chain already, nothing happens twice.
+    /// Sends the signed anchor; if the record is on chain already, nothing happens twice. The relay's word alone counts for
+    /// nothing: the record must be among the facts.
     ///
     /// # Errors
-    /// As [`Relay::relay`].
+    /// As [`Relay::relay`]; [`LedgerError::Unreachable`] if the relay says that it is final and the chain does not have it.
     pub async fn send(
         relay: &dyn Relay,
         facts: &dyn Facts,
@@ -55,7 +56,10 @@ impl Anchored {
         signed: &SignedCall,
     ) -> Result<Self, LedgerError> {
         match relay.relay(signed).await {
-            Ok(outcome) => Ok(Self { fields, outcome }),
+            Ok(outcome) => match facts.record(fields.record_id()).await? {
+                Some(_) => Ok(Self { fields, outcome }),
+                None => Err(LedgerError::not_shown(outcome)),
+            },
             Err(LedgerError::Refused(Refusal::Exists { .. }))
                 if facts.record(fields.record_id()).await?.is_some() =>
             {

@@ -2,6 +2,8 @@
 
 use medibloc_consent::Reason;
 
+use crate::Outcome;
+
 /// Why the contracts would not do it: final, do not send it again as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -105,6 +107,18 @@ impl LedgerError {
     /// Whether sending the very same request again may help.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Limit { .. })
+    }
+
+    /// That a relay says that a call is final, and the chain that is asked does not show it: nothing is done yet.
+    pub fn not_shown(said: Outcome) -> Self {
+        Self::Unreachable {
+            from: "the relay".into(),
+            why: format!(
+                "it says that the call is final in block {}, and the chain does not show it; it stays owed: run `medibloc \
+                 sync`, and choose another node if it goes on",
+                said.block
+            ),
+        }
     }
 }
 

@@ -261,6 +261,10 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
         )
     };
     let standing = given.iter().filter(|view| stands(view)).count();
+    let over = given
+        .iter()
+        .filter(|view| view.state == GrantState::Expired);
+    let over = over.count();
     if later {
         party.revoke_everything_later().await?;
     } else {
@@ -294,6 +298,13 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             )
         }
     };
+    let text = match over {
+        0 => text,
+        over => format!(
+            "{text}; left out: {} by the chain's time and this machine's clock alike",
+            counted_as(over, "consent that has ended", "consents that have ended")
+        ),
+    };
     let still: Vec<_> = still
         .iter()
         .map(|still| {
@@ -304,7 +315,7 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
         })
         .collect();
     Ok(Answer::new(
-        json!({"revoked": "everything", "waiting": planned.len(), "still": still}),
+        json!({"revoked": "everything", "waiting": planned.len(), "still": still, "ended": over}),
         text,
     ))
 }

@@ -6,7 +6,7 @@ use medibloc_journey::{
     Authorities, CheckLine, Party, ProofFile, ProvenEvent, VerifyReport, confirm_proof,
     verify_proof, verify_proof_with,
 };
-use medibloc_ledger::Events;
+use medibloc_ledger::{Events, Facts};
 use medibloc_ledger_evm::{Contracts, verify_receipt};
 use medibloc_record::{Timestamp, TypedDomain};
 use serde_json::json;
@@ -29,6 +29,7 @@ pub(super) async fn run(
     if path.exists() {
         let ports = party.ports();
         let trusted = Trusted {
+            facts: ports.facts.as_ref(),
             events: ports.events.as_ref(),
             domain: &ports.domain,
             authority: &ports.authority,
@@ -41,7 +42,9 @@ pub(super) async fn run(
 
 /// What a proof file is checked by. A deployment file names all of it: no account and no vault is needed.
 pub(crate) struct Trusted<'a> {
-    /// The chain.
+    /// The chain, asked for what stands.
+    pub(crate) facts: &'a dyn Facts,
+    /// The same chain, asked for what happened.
     pub(crate) events: &'a dyn Events,
     /// Its deployment.
     pub(crate) domain: &'a TypedDomain,
@@ -108,7 +111,15 @@ pub(crate) async fn proof(
             found: file.receipt.block_hash.clone(),
         });
     } else {
-        match confirm_proof(&file, trusted.events, trusted.domain, authority).await {
+        match confirm_proof(
+            &file,
+            trusted.facts,
+            trusted.events,
+            trusted.domain,
+            authority,
+        )
+        .await
+        {
             Ok(asked) => {
                 agrees = Some(asked.chain_agrees);
                 report = report.asked(asked);

@@ -212,6 +212,14 @@ impl Act {
         }]
     }
 
+    /// Whether its id has a random number in it, so that it is made once and by one device.
+    pub(super) const fn has_random_id(&self) -> bool {
+        matches!(
+            self,
+            Self::LetRead { .. } | Self::LetWrite { .. } | Self::Wrote { .. }
+        )
+    }
+
     pub(crate) fn key(&self, account: AccountId) -> [u8; 32] {
         keccak256(&medibloc_dag::cbor::to_vec(&(account, self)))
     }

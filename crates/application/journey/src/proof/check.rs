@@ -4,12 +4,13 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, PurposeTag, Scope, Terms};
 use medibloc_keys::recover;
-use medibloc_ledger::{Event, Events, ReceiptProof};
+use medibloc_ledger::{Event, Events, Facts, ReceiptProof};
 use medibloc_record::{
     AccountId, Address, Digest, Nonce, ReceiptId, RecordId, Signature, Timestamp, TypedDomain,
 };
 use serde::{Deserialize, Serialize};
 
+use super::stood::{self, GivenAt};
 use super::{ProofFile, ProvedPurpose, ProvedReceipt, ProvedRotation};
 use crate::authorities::Authorities;
 use crate::grant::reason;
@@ -132,7 +133,7 @@ fn bytes(text: &str) -> Option<[u8; 32]> {
 }
 
 /// The grant that a file speaks of, with the id that the contract recomputes.
-fn grant_of(file: &ProofFile) -> Option<Grant> {
+pub(super) fn grant_of(file: &ProofFile) -> Option<Grant> {
     let said = &file.grant;
     let record: RecordId = file.receipt.record.parse().ok()?;
     let scope = match said.scope.as_str() {
@@ -162,6 +163,7 @@ fn grant_of(file: &ProofFile) -> Option<Grant> {
 /// Checks a proof file, and asks a chain whether it says the same: for whoever has neither account nor vault.
 pub async fn confirm_proof(
     file: &ProofFile,
+    facts: &dyn Facts,
     events: &dyn Events,
     domain: &TypedDomain,
     authority: &Authorities,
@@ -174,7 +176,7 @@ pub async fn confirm_proof(
         report.checks.line("same chain", false, told);
         return Ok(report);
     }
-    let (mut stands, mut granted) = (false, false);
+    let (mut stands, mut given) = (false, None);
     let grant = grant_of(file);
     let account = file.reader.account.as_ref();
     let account: Option<AccountId> = account.and_then(|account| account.parse().ok());
@@ -206,12 +208,16 @@ pub async fn confirm_proof(
                     evidence: named,
                     ..
                 } => accredited |= Some(*of) == account && Some(*named) == evidence,
-                Event::Granted(known) => granted |= Some(known) == grant.as_ref(),
+                Event::Granted(known) if Some(known) == grant.as_ref() => {
+                    let (block, time) = (block.number, block.time);
+                    given = Some(GivenAt { block, time });
+                }
                 _ => {}
             }
         }
     })
     .await?;
+    let granted = given.is_some();
     let terms = match granted {
         true => TermsFrom::Chain,
         false => TermsFrom::File,
@@ -231,6 +237,10 @@ pub async fn confirm_proof(
     // It was asked for them, and answers in the line that follows.
     report.checks.lines.retain(|line| line.what != TERMS);
     report.checks.line("grant on chain", granted, told);
+    let stood = match given {
+        Some(given) => stood::ask(file, given, facts, &mut report.checks).await?,
+        None => false,
+    };
     let led = open.is_empty();
     if !file.reader.rotations.is_empty() {
         let told = if led {
@@ -248,7 +258,7 @@ pub async fn confirm_proof(
         };
         report.checks.line("credential on chain", accredited, told);
     }
-    report.chain_agrees = stands && granted && led && (accredited || evidence.is_none());
+    report.chain_agrees = stands && stood && led && (accredited || evidence.is_none());
     report.compare = None;
     Ok(report)
 }
@@ -301,6 +311,7 @@ fn checked(file: &ProofFile, authority: &Authorities, terms: TermsFrom) -> Proof
             TERMS,
             "tags, scope, dates, number of reads and digest of the consent are as the file says; the chain has them, and was not asked",
         );
+        stood::not_asked(file, lines);
     }
     let at = Timestamp(said.time);
     terms.line(
@@ -481,7 +492,7 @@ fn check_reader(
     }
 }
 
-fn binding_of(file: &ProofFile, grant: &Grant, account: &str) -> Option<Binding> {
+pub(super) fn binding_of(file: &ProofFile, grant: &Grant, account: &str) -> Option<Binding> {
     let signature = URL_SAFE_NO_PAD
         .decode(file.reader.signature.as_ref()?)
         .ok()?;
@@ -490,7 +501,7 @@ fn binding_of(file: &ProofFile, grant: &Grant, account: &str) -> Option<Binding>
     Some(unsigned.sign(Signature::new(signature.try_into().ok()?)))
 }
 
-fn domain_of(file: &ProofFile) -> Option<TypedDomain> {
+pub(super) fn domain_of(file: &ProofFile) -> Option<TypedDomain> {
     Some(TypedDomain {
         chain_id: file.chain.id,
         records: file.chain.records.parse().ok()?,

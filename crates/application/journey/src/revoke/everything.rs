@@ -57,7 +57,8 @@ struct Ordered {
 
 impl Party {
     /// Ends every grant and write grant that stands, now: each own address that gave one acts at once, with one call. An
-    /// address that gave nothing does not act: its call would end nothing, and show whose it is.
+    /// address that gave nothing does not act: its call would end nothing, and show whose it is. What has ended by the own clock
+    /// and the chain's time alike is left out; what has by one of them alone is taken back.
     ///
     /// # Errors
     /// The first that kept an address from it. What was kept goes on with the next sync, and nothing of it keeps back
@@ -232,7 +233,7 @@ impl Party {
     /// Own addresses under which a consent may stand that this home knows of, or whose order to take back all is on its way.
     /// What is dropped because nothing of it has left is not among them.
     async fn giving(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
-        let now = self.known_now().await?;
+        let now = self.earlier_now().await?;
         let mut giving = BTreeSet::new();
         for own in self.addresses()? {
             if self.ends_all(own.id())? {
@@ -252,7 +253,7 @@ impl Party {
 
     /// Own addresses under which another device gave a consent that stands, which this one has not taken yet.
     async fn given_elsewhere(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
-        let now = self.right_head().await?.time;
+        let now = self.right_head().await?.time.min(self.ports.clock.now());
         let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, _) = self.events_from(since.next).await?;
         let new = events.into_iter().map(|(_, event)| event);

@@ -56,6 +56,12 @@ impl Party {
         Ok(self.as_of().await?.time.unwrap_or(Timestamp(0)))
     }
 
+    /// The time by which what this home gave counts as ended: the earlier of the own clock and the chain's. Whoever runs the only
+    /// node that is asked can tell any time, and what seems to have ended is not taken back; to end it once more hurts nobody.
+    pub(crate) async fn earlier_now(&self) -> Result<Timestamp, JourneyError> {
+        Ok(self.known_now().await?.min(self.ports.clock.now()))
+    }
+
     /// Keeps a block of the right chain, for when it does not answer. It is worth no failed command.
     pub(super) fn note_known(&self, head: &Head) {
         let known = Known::of(head);
