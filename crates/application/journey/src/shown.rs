@@ -30,12 +30,26 @@ impl Party {
         call: &Call,
     ) -> Result<Option<Outcome>, JourneyError> {
         let (events, _) = self.events_from(block.saturating_add(1)).await?;
-        Ok(events
+        let event = events
             .into_iter()
-            .find(|(_, event)| is_effect(own, call, event))
-            .map(|(at, _)| Outcome {
+            .find(|(_, event)| is_effect(own, call, event));
+        if let Some((at, _)) = event {
+            return Ok(Some(Outcome {
                 block: at.block,
                 transaction: [0; 32],
-            }))
+            }));
+        }
+        // What was accepted before, by another device or with its anchor, is accepted once: there is no other event.
+        if let Call::Accept(anchor) = call {
+            let facts = self.ports.facts.record(anchor.record_id()).await?;
+            if facts.is_some_and(|facts| facts.accepted) {
+                let head = self.right_head().await?;
+                return Ok(Some(Outcome {
+                    block: head.number,
+                    transaction: [0; 32],
+                }));
+            }
+        }
+        Ok(None)
     }
 }
