@@ -447,6 +447,7 @@ pub(crate) fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
                 ..
             },
         ) => *account == own && sealing_key == done,
+        (Call::Anchor(anchor), Event::Anchored(done)) => anchor == done,
         (Call::GrantWrite(write), Event::WriteGranted(done)) => write == done,
         (Call::Grant { grant, .. }, Event::Granted(done)) => grant == done,
         (
