@@ -178,6 +178,8 @@ fn grants() -> Vec<Vec<u8>> {
         grants: vec![GrantId::new([9; 32])],
         records: Vec::new(),
         files: 1,
+        unknown: true,
+        outputs: None,
     };
     vec![
         cbor::to_vec(&grant),
