@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use zeroize::Zeroizing;
@@ -225,8 +226,17 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
+/// SQLite calls itself ready before SQLCipher's part of it is: whoever comes second in a process while the first is still
+/// at it would get a connection that knows no key. So the first is let through alone, and has no file to spoil.
+fn ready() {
+    static FIRST: Once = Once::new();
+    // If it fails, the connection that is wanted fails the same way, and says so.
+    FIRST.call_once(|| drop(Connection::open_in_memory()));
+}
+
 /// `mark` is the salt that the file begins with; without one, the file's own is taken (form 1).
 fn connect(path: &Path, key: &[u8; 32], mark: Option<&[u8; 16]>) -> rusqlite::Result<Connection> {
+    ready();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(path, flags)?;
     // Its own log on standard error says nothing that the errors here do not say better.
