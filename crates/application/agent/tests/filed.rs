@@ -128,7 +128,7 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
     }
     let file = of_somebody_else(&two);
     let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
-    let told = refused(&two.clinic, &import, code::USAGE).await;
+    let told = refused(&two.clinic, &import, code::REFUSED).await;
     for part in [
         "nothing was written",
         "--other-person",
@@ -163,7 +163,7 @@ async fn a_document_of_another_person_is_asked_about_before_and_marked_after() {
     let create = ["grant", "create", "--to", "clinic"];
     for scope in [["--record", wrong.as_str()].as_slice(), &["--all"]] {
         let give = [&create, scope].concat();
-        let told = refused(&two.patient, &give, code::USAGE).await;
+        let told = refused(&two.patient, &give, code::REFUSED).await;
         for part in [&wrong, "Otherhalf", "Nothing was given", "--other-person"] {
             assert!(told.contains(part), "{part}: {told}");
         }
@@ -390,7 +390,7 @@ async fn a_correction_is_of_the_same_person_though_what_it_corrects_was_taken_ba
     let file = of_somebody_else(&two);
     let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
     let amending = [import.as_slice(), &["--amends", &record]].concat();
-    let told = refused(&two.clinic, &amending, code::USAGE).await;
+    let told = refused(&two.clinic, &amending, code::REFUSED).await;
     for part in ["Otherhalf", "Betterhalf", &record[..12], "--other-person"] {
         assert!(told.contains(part), "{part}: {told}");
     }

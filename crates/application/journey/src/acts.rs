@@ -203,11 +203,11 @@ impl Party {
                 continue;
             };
             let key = act.key(account);
-            let kept = match rows.remove(&key) {
-                Some(kept) => Some(kept),
-                None => self.row::<OwnAct>(table::OWN_ACTS, &key)?,
+            // Copied: whatever is found about this event, what the events before it changed stays.
+            let mut kept = match rows.get(&key) {
+                Some(kept) => kept.clone(),
+                None => self.row(table::OWN_ACTS, &key)?.unwrap_or_default(),
             };
-            let mut kept = kept.unwrap_or_default();
             if kept.explains.contains(at) {
                 continue;
             }

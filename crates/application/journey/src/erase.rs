@@ -67,6 +67,18 @@ pub struct Erasure {
     /// a sync has come so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_until: Option<u64>,
+    /// Keepers that signed that their share is destroyed, of how many; none until they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+/// How many of all keepers signed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// How many did.
+    pub by: usize,
+    /// How many there are.
+    pub of: usize,
 }
 
 /// Somebody who was cleared to read an own record.
@@ -331,6 +343,7 @@ impl Party {
             here,
             purges: Vec::new(),
             read_until: None,
+            signed: None,
         });
         erasure.here |= here;
         changes.push(change(table::ERASED, id, &erasure));
@@ -465,7 +478,17 @@ impl Party {
                 statements += 1;
             }
         }
-        Ok((statements, committee.keepers.len()))
+        let signed = Signed {
+            by: statements,
+            of: committee.keepers.len(),
+        };
+        if let Some(mut erasure) = self.erasure(record)?
+            && erasure.signed != Some(signed)
+        {
+            erasure.signed = Some(signed);
+            self.put(table::ERASED, record.as_bytes(), &erasure)?;
+        }
+        Ok((signed.by, signed.of))
     }
 
     /// Goes on asking for deletion statements until every keeper has signed.

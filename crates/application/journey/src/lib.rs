@@ -143,7 +143,7 @@ pub use authorities::{Authorities, EarlierAuthority};
 pub use counted::{counted, counted_as};
 pub use credential::Credential;
 pub use doors::Pairing;
-pub use erase::{ErasedNow, Erasure, Exports, Purge};
+pub use erase::{ErasedNow, Erasure, Exports, Purge, Signed};
 pub use error::JourneyError;
 pub use exports::ExportedFile;
 pub use feed::KeeperFeed;

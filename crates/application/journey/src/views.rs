@@ -5,6 +5,7 @@ use medibloc_record::{AccountId, Kind, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
+use crate::erase::{Erasure, Signed};
 use crate::errand::errand_key;
 use crate::looks::Look;
 use crate::mail::Dates;
@@ -548,6 +549,19 @@ impl Party {
             let what = "take a letter under a newer deployment.json".into();
             let reason = Some(waiting);
             jobs.push(JobView { what, reason });
+        }
+        for erasure in self.rows::<Erasure>(table::ERASED)? {
+            if let Some(Signed { by, of }) = erasure.signed.filter(|signed| signed.by < signed.of) {
+                jobs.push(JobView {
+                    what: format!(
+                        "ask keepers to sign that nothing of record {} is left",
+                        erasure.record
+                    ),
+                    reason: Some(format!(
+                        "{by} of {of} have signed; `medibloc sync` asks the others"
+                    )),
+                });
+            }
         }
         let mut looks: Vec<Look> = self.rows(table::LOOKS)?;
         looks.retain(|look| look.because.is_none());

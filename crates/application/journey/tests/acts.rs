@@ -229,3 +229,22 @@ async fn what_is_written_and_read_in_a_providers_name_is_told_to_the_provider() 
     // Its patient did nothing that it does not know.
     none(&laptop.sync().await.unwrap());
 }
+
+/// What this device did explains one act alone, also when it comes in one sync with what it does not explain.
+#[tokio::test]
+async fn an_own_act_explains_no_later_one_of_another_device() {
+    let world = World::new(6);
+    let (laptop, _, _, _) = person(&world, Arc::new(MemoryVault::default())).await;
+    let (phone, _) = Party::restore(&phrase(1), Role::Person, world.ports())
+        .await
+        .unwrap();
+    phone.revoke_everything().await.unwrap();
+    laptop.revoke_everything().await.unwrap();
+    let acts = phone.sync().await.unwrap().acts;
+    let of_first = acts.len();
+    assert!(of_first > 0, "{acts:?}");
+    phone.acts_are_mine(&acts).unwrap();
+    laptop.revoke_everything().await.unwrap();
+    let acts = phone.sync().await.unwrap().acts;
+    assert_eq!(acts.len(), of_first, "{:?}", told(&acts));
+}

@@ -447,3 +447,24 @@ async fn a_job_of_an_erased_record_does_not_resume() {
     assert!(hospital.party.written().unwrap().is_empty());
     assert_eq!(hospital.finds(&[TITLE.as_bytes().to_vec()]), 0);
 }
+
+/// A keeper that has not signed is in the status until it has.
+#[tokio::test]
+async fn an_erasure_that_waits_for_a_keeper_is_in_the_status() {
+    let world = World::new(8);
+    let patient = Actor::new(&world, 1, Role::Person);
+    patient.party.sync().await.unwrap();
+    let record = patient.party.write_own(draft(TEXT)).await.unwrap().record;
+    world.set_down(7, true);
+    assert_eq!(patient.party.erase(record).await.unwrap(), 6);
+    let jobs = patient.party.status().await.unwrap().jobs;
+    let [job] = jobs.as_slice() else {
+        panic!("{jobs:?}")
+    };
+    assert!(job.what.contains(&record.to_string()), "{jobs:?}");
+    let reason = job.reason.as_deref().unwrap();
+    assert!(reason.contains("6 of 7"), "{reason}");
+    world.set_down(7, false);
+    patient.party.sync().await.unwrap();
+    assert_eq!(patient.party.status().await.unwrap().jobs, []);
+}

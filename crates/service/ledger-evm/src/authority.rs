@@ -43,6 +43,17 @@ pub struct AuthorityWallet {
     finality_depth: u64,
 }
 
+fn accredit(what: &Accreditation) -> Accounts::accreditCall {
+    Accounts::accreditCall {
+        account_: chain(what.account.to_bytes()),
+        profession: B256::new(what.profession),
+        jurisdiction: FixedBytes(what.jurisdiction),
+        from: what.from.0,
+        to: what.until.0,
+        evidenceDigest: B256::new(what.evidence.to_bytes()),
+    }
+}
+
 impl AuthorityWallet {
     /// The wallet with this key.
     pub fn new(ledger: &EvmLedger, key: &SigningKey) -> Self {
@@ -60,15 +71,17 @@ impl AuthorityWallet {
     /// # Errors
     /// If the contracts refuse: no such account, a person's account, an empty period, not the accreditor's wallet.
     pub async fn accredit(&self, what: &Accreditation) -> Result<Outcome, LedgerError> {
-        self.send(&Accounts::accreditCall {
-            account_: chain(what.account.to_bytes()),
-            profession: B256::new(what.profession),
-            jurisdiction: FixedBytes(what.jurisdiction),
-            from: what.from.0,
-            to: what.until.0,
-            evidenceDigest: B256::new(what.evidence.to_bytes()),
-        })
-        .await
+        self.send(&accredit(what)).await
+    }
+
+    /// That [`Self::accredit`] would be taken and paid for, before anything is written for it.
+    ///
+    /// # Errors
+    /// If the contracts refuse, or the wallet has too few coins.
+    pub async fn can_accredit(&self, what: &Accreditation) -> Result<(), LedgerError> {
+        let to = chain(self.accounts.to_bytes());
+        let payload = Payload::call(to, accredit(what).abi_encode());
+        self.wallet.must_afford(&payload).await
     }
 
     /// Suspends an account from the next block on.

@@ -96,7 +96,7 @@ pub(super) async fn must_be_one_person(
         return Ok(());
     };
     Err(Problem::new(
-        code::USAGE,
+        code::REFUSED,
         format!(
             "this document names {}, and record {}, written here for {owner} before, names {}: nothing was written. Choose the \
              owner again; `--other-person` writes it all the same, after a change of name, say",
@@ -171,7 +171,7 @@ pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Pro
         return Ok(());
     }
     Err(Problem::new(
-        code::USAGE,
+        code::REFUSED,
         format!(
             "{}: another person than your other records name. Nothing was given. If it is not yours, tell its author, who can take it \
              back, and erase it; if it is, `medibloc record confirm ID` says so, and `--other-person` gives it this once",

@@ -7,7 +7,7 @@ use medibloc_node::{connect, system_clock};
 use medibloc_record::{AccountId, Role};
 use serde_json::Value;
 
-use crate::start::{Institution, done, ready};
+use crate::start::{Institution, done, ready, refused};
 
 #[tokio::test]
 async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and_time() {
@@ -108,5 +108,39 @@ async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and
     );
     let one = list(&["--account", &accounts[1]]);
     assert_eq!(done_to(&one), [of("accredited", 1)]);
+    // A wallet that may and cannot pay leaves no credential that does not count.
+    let poor = done(at, &["keys", "wallet", "--out", "poor.json"]);
+    let key = ["--deployment", "deployment.json", "--key"];
+    let give = [
+        &["authority", "role", "give"],
+        key.as_slice(),
+        &["authority.json", "--role", "accreditor", "--wallet"],
+    ]
+    .concat();
+    done(
+        at,
+        &[give.as_slice(), &[poor["address"].as_str().unwrap()]].concat(),
+    );
+    let rest = [
+        "--name",
+        "Hana",
+        "--profession",
+        "hospital",
+        "--jurisdiction",
+        "KR",
+        "--out",
+        "poor.jwt",
+    ];
+    let accredit = [
+        &["authority", "accredit"],
+        key.as_slice(),
+        &["poor.json", "--account", &accounts[1]],
+        &rest,
+    ]
+    .concat();
+    let told = refused(at, &accredit);
+    assert!(told.contains("has 0 wei"), "{told}");
+    assert!(!at.join("poor.jwt").exists());
+    assert_eq!(done_to(&list(&[])).len(), 4);
     gateway.end();
 }

@@ -133,7 +133,17 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
         until: from.plus(accredit.days * 86_400),
     };
     let jwt = credential.issue(&key, chain_id);
-    // The credential is on disk before it counts: one that stands on chain and is lost helps nobody.
+    let accreditation = Accreditation {
+        account: credential.account,
+        profession: keccak256(credential.profession.as_bytes()),
+        jurisdiction,
+        from: credential.from,
+        until: credential.until,
+        evidence: Digest::of(jwt.as_bytes()),
+    };
+    // A credential that cannot come to count leaves no file; one that may is on disk before: one that stands on chain and is
+    // lost helps nobody.
+    wallet.can_accredit(&accreditation).await?;
     if let Some(out) = &accredit.out {
         write_new(out, jwt.as_bytes())?;
     }
@@ -142,16 +152,7 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
         before = keep_credential(data, credential.account, &jwt)
             .with_context(|| format!("cannot keep a credential in {}", data.display()))?;
     }
-    let accredited = wallet
-        .accredit(&Accreditation {
-            account: credential.account,
-            profession: keccak256(credential.profession.as_bytes()),
-            jurisdiction,
-            from: credential.from,
-            until: credential.until,
-            evidence: Digest::of(jwt.as_bytes()),
-        })
-        .await;
+    let accredited = wallet.accredit(&accreditation).await;
     if let Err(medibloc_ledger::LedgerError::Refused(_)) = &accredited {
         if let Some(out) = &accredit.out {
             let _ = std::fs::remove_file(out);
