@@ -202,7 +202,7 @@ async fn an_order_that_takes_time_says_when_and_who_read_meanwhile() {
 
     let audit = try_say(&two.patient, &["audit"]).await.unwrap();
     let after = format!(
-        "read after you ordered the end at {ordered}, before it was in force in block {block} at {time}"
+        "cleared after you ordered the end at {ordered}, before it was in force in block {block} at {time}"
     );
     assert_eq!(audit.value["reads"][0]["afterOrder"], Value::Null);
     assert_eq!(audit.value["reads"][1]["afterOrder"], after.as_str());

@@ -359,7 +359,7 @@ async fn who_read_a_moment_before_the_erasure_is_named_at_once() {
         assert_eq!(answer.value["readers"][0]["reads"], 1, "{what}");
         let block = answer.value["readersAsOfBlock"].as_u64().unwrap();
         for part in [
-            "read before by Clinic (1 receipt)".to_owned(),
+            "cleared to read it before: Clinic (1 receipt)".to_owned(),
             format!("as of block {block}, that of the erasure"),
         ] {
             assert!(answer.text.contains(&part), "{what}: {}", answer.text);

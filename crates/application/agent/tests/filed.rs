@@ -200,7 +200,7 @@ async fn a_record_that_was_taken_back_or_erased_names_the_patient_no_more() {
     let right = import(&right);
     let right: Vec<&str> = right.iter().map(String::as_str).collect();
     // It stands, so it counts.
-    refused(&two.clinic, &right, code::USAGE).await;
+    refused(&two.clinic, &right, code::REFUSED).await;
     say(&two.clinic, &["record", "retract", &wrong, "--yes"]).await;
     let good = text(&say(&two.clinic, &right).await, "/record");
     say(&two.patient, &["sync"]).await;
@@ -316,7 +316,7 @@ async fn a_name_that_was_said_to_be_the_owners_counts_until_it_is_taken_back() {
     let text_of_it = std::fs::read_to_string(&other).unwrap();
     std::fs::write(&other, format!("{text_of_it}\n")).unwrap();
     let import = ["record", "import", &other, "--for", &two.owner, "--yes"];
-    refused(&two.clinic, &import, code::USAGE).await;
+    refused(&two.clinic, &import, code::REFUSED).await;
     // So is the owner's.
     say(&two.patient, &["sync"]).await;
     let told = refused(&two.patient, &["record", "confirm", &wrong], code::REFUSED).await;
@@ -415,4 +415,60 @@ async fn a_correction_is_of_the_same_person_though_what_it_corrects_was_taken_ba
         read.text
     );
     assert!(text(&read.value, "/patient/name").contains("Otherhalf"));
+}
+
+/// How many documents of a wrong person there are makes them nobody's, never the owner's: what one act of misfiling may send out,
+/// two do not.
+#[tokio::test]
+async fn documents_of_a_wrong_person_do_not_vouch_for_each_other() {
+    for (seed, right_ones, confirmed) in [(250, 1, false), (251, 2, false), (252, 3, true)] {
+        let (world, two) = writing(seed).await;
+        let reader = two.reader(&world, 3).await;
+        let import = async |file: &str, rest: &[&str]| {
+            let words = ["record", "import", file, "--for", &two.owner, "--yes"];
+            text(
+                &say(&two.clinic, &[words.as_slice(), rest].concat()).await,
+                "/record",
+            )
+        };
+        let mut right = Vec::new();
+        for _ in 0..right_ones {
+            right.push(import(&two.document(), &["--again"]).await);
+        }
+        say(&two.patient, &["sync"]).await;
+        if confirmed {
+            for record in &right {
+                say(&two.patient, &["record", "confirm", record]).await;
+            }
+        }
+        say(
+            &two.patient,
+            &["grant", "create", "--to", "reader", "--all"],
+        )
+        .await;
+        let mut has = held_records(&reader).await;
+        has.sort();
+        right.sort();
+        assert_eq!(has, right);
+        let mut wrong = Vec::new();
+        for _ in 0..2 {
+            let file = of_somebody_else(&two);
+            wrong.push(import(&file, &["--other-person", "--again"]).await);
+        }
+        let told = try_say(&two.patient, &["sync"]).await.unwrap();
+        say(&two.patient, &["sync"]).await;
+        let mut has = held_records(&reader).await;
+        has.sort();
+        assert_eq!(has, right, "no other document went out");
+        for record in &wrong {
+            assert!(told.text.contains(&record[..12]), "{}", told.text);
+        }
+        // One word of the owner's says who she is.
+        say(&two.patient, &["record", "confirm", &right[0]]).await;
+        let list = say(&two.patient, &["record", "list"]).await;
+        for row in list.as_array().unwrap() {
+            let is_wrong = wrong.iter().any(|record| row["record"] == **record);
+            assert_eq!(row["otherPerson"], is_wrong, "{row}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use medibloc_ledger::RecordFacts;
 use medibloc_record::RecordId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::party::table;
 use crate::write::WriteJob;
@@ -13,6 +14,12 @@ use crate::{JourneyError, KeptRecord, Party};
 /// Letters of a name that are kept.
 const MOST: usize = 256;
 
+/// Patients and identifiers of a document that are kept.
+const MOST_OF_ONE: usize = 8;
+
+/// Resources of a document that are looked at for patients.
+const MOST_RESOURCES: usize = 20_000;
+
 /// The patient that a document names.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
@@ -20,6 +27,12 @@ pub struct Subject {
     pub name: Option<String>,
     /// The day of birth (FHIR date); none if there is none.
     pub born: Option<String>,
+    /// Its identifiers, each with its system.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<(String, String)>,
+    /// It names others beside this one, who cannot be the same person.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub names_several: bool,
 }
 
 impl core::fmt::Debug for Subject {
@@ -29,33 +42,112 @@ impl core::fmt::Debug for Subject {
 }
 
 impl Subject {
-    /// The first patient of a FHIR R4 bundle; none if it has none, or says neither name nor day of birth.
+    /// The patient of a FHIR R4 bundle: the one that its composition is about, else the first; none if it has none, or if none
+    /// says a name or a day of birth.
     pub fn of(bundle: &Value) -> Option<Self> {
         let entries = bundle["entry"].as_array().into_iter().flatten();
-        let mut resources = entries.map(|entry| &entry["resource"]);
-        let patient = resources.find(|resource| resource["resourceType"] == "Patient")?;
-        let name = patient["name"]
-            .as_array()
+        let entries = entries.take(MOST_RESOURCES);
+        let (mut patients, mut about) = (Vec::new(), None);
+        for entry in entries {
+            let resource = &entry["resource"];
+            let url = entry["fullUrl"].as_str().unwrap_or_default();
+            if resource["resourceType"] == "Composition" && about.is_none() {
+                about = resource["subject"]["reference"].as_str();
+            }
+            patients.push((url, resource));
+            let contained = resource["contained"].as_array().into_iter().flatten();
+            patients.extend(contained.take(MOST_OF_ONE).map(|resource| ("", resource)));
+        }
+        let is_meant = |url: &str, resource: &Value| {
+            about.is_some_and(|about| {
+                let id = about.strip_prefix('#').or(about.strip_prefix("Patient/"));
+                about == url || id.is_some_and(|id| resource["id"] == id)
+            })
+        };
+        let patients = patients
             .into_iter()
-            .flatten()
-            .find_map(name);
-        let born = patient["birthDate"].as_str();
-        let born = born.map(|born| born.chars().take(MOST).collect());
-        (name.is_some() || born.is_some()).then_some(Self { name, born })
+            .filter(|(_, resource)| resource["resourceType"] == "Patient");
+        let (mut meant, mut named) = (None, Vec::new());
+        for (url, resource) in patients {
+            let Some(subject) = Self::of_patient(resource) else {
+                continue;
+            };
+            if meant.is_none() && is_meant(url, resource) {
+                meant = Some(subject.clone());
+            }
+            named.push(subject);
+        }
+        let mut subject = meant.or_else(|| named.first().cloned())?;
+        subject.names_several = named.iter().any(|other| other.is_other_than(&subject));
+        Some(subject)
     }
 
-    /// Whether both cannot be one person: another day of birth, or another name. What one of them does not say says nothing.
+    /// A FHIR Patient; none if it says neither name nor day of birth.
+    fn of_patient(patient: &Value) -> Option<Self> {
+        let names = patient["name"].as_array().into_iter().flatten();
+        // The one that is used now; one that was used before is not who it is.
+        let rank = |name: &&Value| match name["use"].as_str() {
+            Some("official") => 0,
+            Some("usual") => 1,
+            Some("old" | "maiden" | "nickname" | "anonymous" | "temp") => 3,
+            _ => 2,
+        };
+        let mut names: Vec<&Value> = names.collect();
+        names.sort_by_key(rank);
+        let name = names.into_iter().find_map(name);
+        let born = patient["birthDate"].as_str();
+        let born = born.map(|born| born.chars().take(MOST).collect());
+        let ids = patient["identifier"].as_array().into_iter().flatten();
+        let short = |text: &Value| -> Option<String> {
+            let text = text.as_str()?.trim();
+            (!text.is_empty()).then(|| text.chars().take(MOST).collect())
+        };
+        let ids = ids.filter_map(|id| Some((short(&id["system"])?, short(&id["value"])?)));
+        let ids = ids.take(MOST_OF_ONE).collect();
+        (name.is_some() || born.is_some()).then_some(Self {
+            name,
+            born,
+            ids,
+            names_several: false,
+        })
+    }
+
+    /// Whether both cannot be one person: another day of birth, another name, or another identifier of one system. What one of
+    /// them does not say says nothing; what names several persons is nobody's.
     pub fn is_other_than(&self, other: &Self) -> bool {
         let differ = |one: &Option<String>, two: &Option<String>| match (one, two) {
             (Some(one), Some(two)) => plain(one) != plain(two),
             _ => false,
         };
-        differ(&self.name, &other.name) || differ(&self.born, &other.born)
+        self.names_several
+            || other.names_several
+            || differ(&self.name, &other.name)
+            || differ(&self.born, &other.born)
+            || self.has_other_ids(other)
+    }
+
+    /// Whether both have identifiers of one system, and none of them in common.
+    fn has_other_ids(&self, other: &Self) -> bool {
+        self.ids.iter().any(|(system, _)| {
+            let of = |subject: &Self| -> Vec<String> {
+                let ids = subject.ids.iter().filter(|(of, _)| of == system);
+                ids.map(|(_, value)| value.clone()).collect()
+            };
+            let (ours, theirs) = (of(self), of(other));
+            !theirs.is_empty() && !ours.iter().any(|id| theirs.contains(id))
+        })
     }
 
     /// Whether both name one person, as far as both say it: what names nobody names no person that is known.
     fn is_named_as(&self, other: &Self) -> bool {
         self.name.is_some() && other.name.is_some() && !self.is_other_than(other)
+    }
+
+    /// Whether it can be about whom its owner said to be: named so, or as far as it goes not another than any of them.
+    fn can_be_one_of(&self, confirmed: &[&Self]) -> bool {
+        confirmed.iter().any(|known| self.is_named_as(known))
+            || (self.name.is_none() || confirmed.iter().all(|known| known.name.is_none()))
+                && confirmed.iter().any(|known| !self.is_other_than(known))
     }
 }
 
@@ -71,12 +163,12 @@ fn name(name: &Value) -> Option<String> {
     };
     let text = name["text"].as_str().map_or_else(words, str::to_owned);
     let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!text.is_empty()).then(|| text.chars().take(MOST).collect())
+    (!plain(&text).is_empty()).then(|| text.chars().take(MOST).collect())
 }
 
-/// A name without what differs by the hand that wrote it: order, case, commas.
+/// A name without what differs by the hand that wrote it: order, case, commas, how letters are composed (UAX 15, NFKC).
 fn plain(text: &str) -> Vec<String> {
-    let text = text.to_lowercase();
+    let text: String = text.nfkc().collect::<String>().to_lowercase();
     let words = text
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty());
@@ -161,7 +253,8 @@ impl Party {
     ) -> Result<bool, JourneyError> {
         if let (Some(label), Some(name)) = (self.label(owner)?, &subject.name) {
             let label = plain(&label);
-            if plain(name).iter().all(|word| label.contains(word)) {
+            let name = plain(name);
+            if !name.is_empty() && name.iter().all(|word| label.contains(word)) {
                 return Ok(true);
             }
         }
@@ -209,30 +302,51 @@ impl Party {
         Ok(kept)
     }
 
-    /// Own records that name a person whom no other of them names, while others name somebody: most likely filed under the
-    /// wrong person. What its author took back does not say who the patient is; what [`Party::confirm_record`] kept is the
-    /// owner's.
+    /// Own records that name another person than the owner, most likely filed under the wrong one. Whom the owner confirmed
+    /// ([`Party::confirm_record`]) is the owner. Until then it is whom the first record names, as long as more of them name this
+    /// person than any other: how many records of another person there are makes them nobody's, never the owner's. What its
+    /// author took back does not say who the patient is.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn of_another_person(&self) -> Result<Vec<RecordId>, JourneyError> {
-        let records = self.records()?;
+        let mut records = self.records()?;
+        records.sort_by_key(|kept| (kept.block, kept.record()));
         let named: Vec<(&KeptRecord, &Subject)> = records
             .iter()
             .filter(|kept| kept.is_accepted())
             .filter_map(|kept: &KeptRecord| Some((kept, kept.subject.as_ref()?)))
             .collect();
+        let standing = || named.iter().filter(|(kept, _)| !kept.retracted);
+        let confirmed: Vec<&Subject> = standing()
+            .filter(|(kept, _)| kept.confirmed)
+            .map(|(_, subject)| *subject)
+            .collect();
         let asked = named
             .iter()
-            .filter(|(one, _)| one.retracted || !one.confirmed);
-        let alone = asked.filter(|(one, subject)| {
-            let others = named
-                .iter()
-                .filter(|(other, _)| !other.retracted && other.record() != one.record());
-            let mut others = others.peekable();
-            others.peek().is_some() && others.all(|(_, other)| other.is_other_than(subject))
+            .filter(|(kept, _)| kept.retracted || !kept.confirmed);
+        if !confirmed.is_empty() {
+            let others = asked.filter(|(_, subject)| !subject.can_be_one_of(&confirmed));
+            return Ok(others.map(|(kept, _)| kept.record()).collect());
+        }
+        let (mut first, mut others): (Vec<&Subject>, usize) = (Vec::new(), 0);
+        for (_, subject) in standing() {
+            match first.iter().any(|known| subject.is_other_than(known)) {
+                false if !subject.names_several => first.push(subject),
+                _ => others += 1,
+            }
+        }
+        let is_one = others == 0 || first.len() > others;
+        let is_other = |subject: &Subject| match is_one {
+            true => subject.names_several || first.iter().any(|known| subject.is_other_than(known)),
+            false => true,
+        };
+        let alone = asked.filter(|(kept, subject)| match kept.retracted {
+            // Beside nobody else it says nothing.
+            true => first.iter().any(|known| subject.is_other_than(known)),
+            false => is_other(subject),
         });
-        Ok(alone.map(|(one, _)| one.record()).collect())
+        Ok(alone.map(|(kept, _)| kept.record()).collect())
     }
 }
 
@@ -285,5 +399,97 @@ mod tests {
         }
         assert_eq!(Subject::of(&json!(["x"])), None);
         assert!(!format!("{one:?}").contains("Jones"));
+    }
+
+    fn named(name: &str) -> Value {
+        json!({"resourceType": "Patient", "name": [{"text": name}], "birthDate": "1947-05-01"})
+    }
+
+    #[test]
+    fn how_a_name_is_composed_and_cased_makes_no_other_person() {
+        let one = subject(named("김민준")).unwrap();
+        let decomposed: String = "김민준".nfd().collect();
+        assert_ne!(decomposed, "김민준");
+        assert!(!subject(named(&decomposed)).unwrap().is_other_than(&one));
+        assert!(subject(named("김민수")).unwrap().is_other_than(&one));
+        assert_eq!(subject(json!({"name": [{"text": ", ,"}]})), None);
+    }
+
+    #[test]
+    fn an_identifier_of_one_system_is_one_person_s() {
+        let with = |ids: Value| {
+            let mut patient = named("Cho Kim");
+            patient["identifier"] = ids;
+            subject(patient).unwrap()
+        };
+        let id = |system: &str, value: &str| json!({"system": system, "value": value});
+        let one = with(json!([id("urn:a", "1003"), id("urn:b", "7")]));
+        for (other, is_other) in [
+            (json!([id("urn:a", "1003")]), false),
+            (json!([id("urn:a", "1999")]), true),
+            (json!([id("urn:a", "1999"), id("urn:a", "1003")]), false),
+            (json!([id("urn:a", "1003"), id("urn:b", "8")]), true),
+            (json!([id("urn:c", "1999")]), false),
+            (json!([{"value": "1999"}]), false),
+            (json!([]), false),
+        ] {
+            assert_eq!(with(other.clone()).is_other_than(&one), is_other, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_names_several_is_nobody_s() {
+        let bundle = |resources: Value| {
+            let resources = resources.as_array().unwrap().clone();
+            let entry = resources
+                .into_iter()
+                .map(|resource| json!({"resource": resource}));
+            Subject::of(&json!({"entry": entry.collect::<Vec<_>>()}))
+        };
+        let eve = subject(named("Eve Betterhalf")).unwrap();
+        let nobody = json!({"resourceType": "Patient", "identifier": [{"value": "1"}]});
+        let inside = json!({"resourceType": "Observation", "contained": [named("Adam Otherhalf")]});
+        for (resources, name, is_other) in [
+            (
+                json!([named("Eve Betterhalf"), named("EVE BETTERHALF")]),
+                "Eve Betterhalf",
+                false,
+            ),
+            (
+                json!([nobody, named("Eve Betterhalf")]),
+                "Eve Betterhalf",
+                false,
+            ),
+            (
+                json!([named("Eve Betterhalf"), named("Adam Otherhalf")]),
+                "Eve Betterhalf",
+                true,
+            ),
+            (
+                json!([nobody, named("Adam Otherhalf")]),
+                "Adam Otherhalf",
+                true,
+            ),
+            (json!([nobody, inside]), "Adam Otherhalf", true),
+            (
+                json!([named("Eve Betterhalf"), inside]),
+                "Eve Betterhalf",
+                true,
+            ),
+        ] {
+            let found = bundle(resources.clone()).unwrap();
+            assert_eq!(found.name.as_deref(), Some(name), "{resources}");
+            assert_eq!(found.is_other_than(&eve), is_other, "{resources}");
+        }
+        // Whom the document says that it is about, wherever that one stands.
+        let mut adam = named("Adam Otherhalf");
+        adam["id"] = "2".into();
+        let about = json!({"resourceType": "Composition", "subject": {"reference": "Patient/2"}});
+        let found = bundle(json!([named("Eve Betterhalf"), about, adam])).unwrap();
+        assert_eq!(found.name.as_deref(), Some("Adam Otherhalf"));
+        // A name that was used before is not who it is.
+        let mut now = named("Eve Betterhalf");
+        now["name"] = json!([{"use": "old", "text": "Eve Betterhalf"}, {"use": "official", "text": "Adam Otherhalf"}]);
+        assert!(subject(now).unwrap().is_other_than(&eve));
     }
 }

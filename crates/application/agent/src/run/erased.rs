@@ -157,8 +157,8 @@ fn readers(view: &ErasedView) -> Vec<String> {
     let mut lines = vec![format!("who was cleared to read it before ({known}):")];
     for reader in &view.readers {
         let mut line = format!(
-            "read before by {} ({})",
-            reader.name,
+            "cleared to read it before: {} ({})",
+            find::told(&reader.name),
             counted(reader.reads, "receipt")
         );
         match reader.purged {

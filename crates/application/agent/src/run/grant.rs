@@ -90,7 +90,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             json!({"write": true, "to": contact.name, "until": find::moment(until)}),
             format!(
                 "{} may write medical records for you until {}{when}",
-                contact.name,
+                find::told(&contact.name),
                 find::moment(until)
             ),
         ));
@@ -138,7 +138,7 @@ pub(super) async fn approve(
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let name = &request.name;
+    let name = &find::told(&request.name);
     let asked = scope_of(party, scope)?;
     let also = match scope.other_person {
         true => party.of_another_person()?,
@@ -205,7 +205,7 @@ async fn approve_one(
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let (name, Granted::One(record)) = (&request.name, asked) else {
+    let (name, Granted::One(record)) = (&find::told(&request.name), asked) else {
         return Err(no_scope());
     };
     let what = name::described(party, record)?;
@@ -277,7 +277,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let only_known = find::only_known(&as_of);
     let given_lines = given
         .iter()
-        .map(|view| line(view, &format!("to {}", view.name)));
+        .map(|view| line(view, &format!("to {}", find::told(&view.name))));
     let corrections = party.all_corrections()?;
     let mut held_lines = Vec::new();
     for view in &held {

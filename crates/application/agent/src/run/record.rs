@@ -163,7 +163,7 @@ fn list(party: &Party) -> Result<Answer, Problem> {
         lines.push(format!(
             "{}  -  {}  {}",
             &sent.record.to_string()[..12],
-            sent.title.as_deref().unwrap_or("untitled"),
+            find::told(sent.title.as_deref().unwrap_or("untitled")),
             on_its_way(&sent).0
         ));
     }
@@ -361,7 +361,7 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
             ),
             _ => String::new(),
         },
-        read.manifest.title.as_deref().unwrap_or("untitled"),
+        find::told(read.manifest.title.as_deref().unwrap_or("untitled")),
         patient
             .as_ref()
             .map_or_else(|| "nobody".to_owned(), retracted::subject),
@@ -493,24 +493,43 @@ fn line(
     Ok(format!(
         "{}  {}  {}  {state}{other}",
         &kept.record().to_string()[..12],
-        manifest
-            .and_then(|manifest| manifest.times.written.as_deref())
-            .unwrap_or("-"),
-        manifest
-            .and_then(|manifest| manifest.title.as_deref())
-            .unwrap_or("untitled"),
+        find::told(
+            manifest
+                .and_then(|manifest| manifest.times.written.as_deref())
+                .unwrap_or("-")
+        ),
+        find::told(
+            manifest
+                .and_then(|manifest| manifest.title.as_deref())
+                .unwrap_or("untitled")
+        ),
     ))
 }
 
 fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String, Problem> {
     let (state, because) = standing(party, kept)?;
+    let manifest = kept.manifest.as_ref();
+    let title = manifest.and_then(|manifest| manifest.title.as_deref());
+    let written = manifest.and_then(|manifest| manifest.times.written.as_deref());
+    let contacts = party.contacts()?.into_iter();
+    let mut author = contacts.filter(|contact| contact.party == kept.anchor.author);
+    let author = match (kept.anchor.kind.is_written_by_owner(), author.next()) {
+        (true, _) => " (you)".to_owned(),
+        (false, Some(contact)) => format!(" ({})", find::told(&contact.name)),
+        (false, None) => String::new(),
+    };
     let mut lines = vec![
-        kept.record().to_string(),
+        format!(
+            "{}  {}  {}",
+            kept.record(),
+            find::told(written.unwrap_or("-")),
+            find::told(title.unwrap_or("untitled"))
+        ),
         match because {
             Some(because) => format!("{state}: {because}"),
             None => state.to_owned(),
         },
-        format!("author {}", kept.anchor.author),
+        format!("author {}{author}", kept.anchor.author),
         match kept.anchor.class {
             ClassId::UNDISCLOSED => "class 0: no consent to classes covers it".into(),
             class => format!("class {}", class.0),
@@ -539,7 +558,9 @@ fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String
     for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
         lines.push(format!(
             "{:?}  {}  {} bytes",
-            part.role, part.media_type, part.length
+            part.role,
+            find::told(&part.media_type),
+            part.length
         ));
     }
     Ok(lines.join("\n"))

@@ -69,7 +69,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                         request.request.purpose.code(),
                         find::moment(request.request.until),
                         asked(&request.request),
-                        request.request.reason
+                        find::told(&request.request.reason)
                     )
                 })
                 .collect();
@@ -131,10 +131,10 @@ fn asked(request: &AccessRequest) -> String {
     }
     if let Some(dates) = &request.dates {
         if let Some(since) = &dates.since {
-            text.push_str(&format!("  since {since}"));
+            text.push_str(&format!("  since {}", find::told(since)));
         }
         if let Some(before) = &dates.before {
-            text.push_str(&format!("  before {before}"));
+            text.push_str(&format!("  before {}", find::told(before)));
         }
     }
     text

@@ -100,9 +100,9 @@ pub(super) async fn must_be_one_person(
         format!(
             "this document names {}, and record {}, written here for {owner} before, names {}: nothing was written. Choose the \
              owner again; `--other-person` writes it all the same, after a change of name, say",
-            subject(&about),
+            in_full(&about),
             &record.to_string()[..12],
-            subject(other)
+            in_full(other)
         ),
     ))
 }
@@ -163,7 +163,7 @@ pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Pro
             Scope::All => true,
         };
         if is_given && !kept.retracted && others.contains(&kept.record()) {
-            let whom = kept.subject.as_ref().map_or_else(String::new, subject);
+            let whom = kept.subject.as_ref().map_or_else(String::new, in_full);
             told.push(format!("record {} names {whom}", kept.record()));
         }
     }
@@ -234,12 +234,28 @@ pub(super) fn held_back_values(held: &[HeldBack]) -> Vec<Value> {
 pub(super) fn subject(subject: &Subject) -> String {
     let name = subject.name.as_deref().map(find::told);
     let name = name.map_or_else(|| "nobody by name".to_owned(), |name| format!("«{name}»"));
+    let several = match subject.names_several {
+        true => ", and other patients beside",
+        false => "",
+    };
     match subject.born.as_deref().map(find::told) {
-        Some(born) => format!("{name}, born {born}"),
-        None => name,
+        Some(born) => format!("{name}, born {born}{several}"),
+        None => format!("{name}{several}"),
     }
 }
 
+/// The same with the identifiers, which may be all that differs.
+fn in_full(whom: &Subject) -> String {
+    let ids = whom.ids.iter().map(|(system, value)| {
+        format!(
+            ", identifier {} ({})",
+            find::told(value),
+            find::told(system)
+        )
+    });
+    [subject(whom)].into_iter().chain(ids).collect()
+}
+
 pub(super) fn subject_value(subject: &Subject) -> Value {
-    json!({"name": subject.name, "birthDate": subject.born})
+    json!({"name": subject.name, "birthDate": subject.born, "namesSeveral": subject.names_several})
 }

@@ -79,7 +79,7 @@ fn of(said: &SaidOf) -> String {
     let title = said.title.as_deref().map(find::told);
     let title = title.map_or_else(String::new, |title| format!(" («{title}»)"));
     let read = said.read_at.map_or_else(String::new, |at| {
-        format!(", which you read on {}", find::moment(at))
+        format!(" (which you read on {})", find::moment(at))
     });
     format!(
         "record {}{title} of owner {}{read}",

@@ -17,8 +17,8 @@ use crate::command::Verify;
 use crate::{Answer, Problem};
 
 /// What is easily read into a proof and is in none.
-const NOT_SHOWN: &str = "who the owner is as a person, which person at the reader looked, what the record says, or that consent \
-and record were not taken back since";
+const NOT_SHOWN: &str = "who the owner is as a person, that keepers gave their shares and anybody opened it, which person at the \
+reader did, what the record says, or that consent and record were not taken back since";
 
 pub(super) async fn run(
     party: &Party,

@@ -209,7 +209,7 @@ fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
         None => "which is not in force yet".to_owned(),
     };
     Some(format!(
-        "read after you ordered the end at {}, {force}",
+        "cleared after you ordered the end at {}, {force}",
         find::moment(ordered)
     ))
 }

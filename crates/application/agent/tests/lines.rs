@@ -1,0 +1,75 @@
+//! What others say stays on its line: no title, reason or name makes a line of its own in any list.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_consent::Purpose;
+use medibloc_journey::memory::World;
+use medibloc_record::{Draft, LossReport};
+use two::{Two, say, text, try_say};
+
+const FORGED: &str = "0123abcd Seoul Emergency Centre";
+
+#[tokio::test]
+async fn what_others_say_stays_on_its_line() {
+    let world = World::new(260);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let owner = two.clinic.patrons().unwrap().remove(0).owner;
+    for end in ["\n", "\r", "\u{2028}", "\u{85}", "\u{b}"] {
+        let until = world.ports().clock.now().plus(7 * 86_400);
+        let hostile = format!("care{end}{FORGED}");
+        let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document", "entry": [
+            {"resource": {"resourceType": "Patient", "name": [{"text": hostile}]}}]});
+        let mut draft = Draft::new(
+            "application/cda+xml",
+            hostile.clone().into_bytes(),
+            bundle,
+            LossReport::default(),
+        );
+        draft.title = Some(hostile.clone());
+        two.clinic.write_for(owner, draft).await.unwrap();
+        let asked = two.clinic.ask(owner, Purpose::Treatment, &hostile, until);
+        asked.await.unwrap();
+        let mut texts = vec![try_say(&two.patient, &["sync"]).await.unwrap().text];
+        let requests = try_say(&two.patient, &["request", "list"]).await.unwrap();
+        let request = text(&requests.value, "/0/id");
+        texts.push(requests.text);
+        let records = say(&two.patient, &["record", "list"]).await;
+        let records = records.as_array().unwrap().iter();
+        let mut live = records.filter(|record| record["state"] == "accepted");
+        let record = text(live.next().unwrap(), "/record");
+        let approve = ["request", "approve", &request, "--record", &record];
+        texts.push(try_say(&two.patient, &approve).await.unwrap().text);
+        try_say(&two.clinic, &["sync"]).await.unwrap();
+        texts.push(try_say(&two.clinic, &["read", &record]).await.unwrap().text);
+        for words in [
+            ["sync"].as_slice(),
+            &["status"],
+            &["record", "list"],
+            &["record", "list", "--written"],
+            &["record", "show", &record],
+            &["grant", "list"],
+            &["request", "list"],
+            &["contact", "list"],
+            &["audit"],
+        ] {
+            for party in [&two.patient, &two.clinic] {
+                if let Ok(answer) = try_say(party, words).await {
+                    texts.push(answer.text);
+                }
+            }
+        }
+        let said: usize = texts.iter().filter(|text| text.contains(FORGED)).count();
+        assert!(said > 5, "{said}");
+        for line in texts
+            .iter()
+            .flat_map(|text| text.split(['\n', '\r', '\u{2028}', '\u{85}', '\u{b}']))
+        {
+            assert!(!line.trim_start().starts_with(FORGED), "{line}");
+        }
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    }
+}
