@@ -446,6 +446,20 @@ impl Party {
         self.standing_record(record).map(drop)
     }
 
+    /// The same of what the chain says now, if it answers: what another device of the phrase erased is purged in the same act.
+    ///
+    /// # Errors
+    /// [`JourneyError::Erased`]; that it is not here, or the vault fails.
+    pub async fn must_not_be_erased_now(&self, record: RecordId) -> Result<(), JourneyError> {
+        self.must_not_be_erased(record)?;
+        if self.known_facts(record).await?.is_some_and(|it| it.erased)
+            && self.is_erased_by_now(record).await?
+        {
+            return Err(self.erased_error(record)?);
+        }
+        Ok(())
+    }
+
     pub(crate) fn erased_error(&self, record: RecordId) -> Result<JourneyError, JourneyError> {
         let at = self.erasure(record)?.map(|erasure| erasure.at);
         Ok(JourneyError::Erased { record, at })

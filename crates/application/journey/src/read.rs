@@ -1,5 +1,7 @@
 //! Read (design 11, rows 12–14): receipt first, then shares from the keepers, then the record.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::{KeeperReply, KeeperRequest, Reason, SignedReply, SignedRequest};
 use medibloc_keys::{OneTimeKey, Share, check_share, combine, info, recover};
 use medibloc_ledger::{Call, CommitteeFacts, KeeperFacts, Outcome, Receipt};
@@ -160,6 +162,45 @@ impl Party {
             receipt: copy.receipt.receipt(),
             manifest: copy.manifest,
         }))
+    }
+
+    /// The copy that is kept of an earlier read, after the chain was asked whether it may be: what was erased or taken back goes in
+    /// the same act, whenever the next sync is. Nothing is signed, so nobody sees it. If the chain does not answer, the own clock
+    /// still ends a consent.
+    ///
+    /// # Errors
+    /// That the record was erased or the consent has ended, or that no copy of it is kept in this home.
+    pub async fn kept_copy_now(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        let copy = self.kept_copy(record)?;
+        let held: Vec<HeldGrant> = self
+            .held()?
+            .into_iter()
+            .filter(|held| held.ended.is_none() && held.records().any(|of| of == record))
+            .collect();
+        let now = self.ports.clock.now();
+        if !held.is_empty() && held.iter().all(|held| held.artefact.erase_by <= now) {
+            return Err(JourneyError::Refused(Reason::Expired));
+        }
+        if self.known_facts(record).await?.is_some_and(|it| it.erased)
+            && self.is_erased_by_now(record).await?
+        {
+            return Err(self.erased_error(record)?);
+        }
+        let mut revoked = BTreeSet::new();
+        for grant in held.iter().filter_map(|held| held.artefact.grant.as_ref()) {
+            let facts = self.ports.facts.grant(grant).await;
+            if facts.is_ok_and(|facts| facts.revoked) {
+                revoked.insert(grant.id);
+            }
+        }
+        if revoked.is_empty() {
+            return Ok(copy);
+        }
+        let fits = |id: GrantId, _: &HeldGrant| revoked.contains(&id);
+        let mut report = SyncReport::default();
+        self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
+            .await?;
+        self.kept_copy(record)
     }
 
     /// The copy that is kept of an earlier read; nothing is signed, so nobody sees it.

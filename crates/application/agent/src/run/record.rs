@@ -129,6 +129,8 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 Part::Fhir => PartRole::Fhir,
                 Part::Report => PartRole::Index,
             };
+            // Another device of the phrase may have erased it.
+            party.must_not_be_erased_now(id).await?;
             export(party, id, role, crypt4gh.as_deref(), out)
         }
         Record::Retract { record, yes, now } => retracted::retract(party, record, *yes, *now).await,
@@ -309,7 +311,7 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     }
     let read = match command.kept {
         // Whoever asks for the copy asks for no new read, which its owner would see.
-        true => party.kept_copy(id)?,
+        true => party.kept_copy_now(id).await?,
         false => {
             super::must_be_meant(
                 &party.haste_of_reading(&[id])?,

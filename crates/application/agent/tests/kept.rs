@@ -1,0 +1,100 @@
+//! What is kept of another's record goes when its owner says so, whenever the next sync is.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/gone.rs"]
+mod gone;
+#[path = "support/two.rs"]
+mod two;
+
+use std::sync::Arc;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::VaultPort;
+use medibloc_journey::memory::{MemoryVault, World};
+use medibloc_record::Role;
+
+use gone::without_chain;
+use two::{Two, refused, say, with_ports};
+
+#[tokio::test]
+async fn a_kept_copy_is_shown_only_while_the_chain_lets_it() {
+    let world = World::new(270);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let reader = two.reader(&world, 3).await;
+    let mut records = Vec::new();
+    for _ in 0..3 {
+        let record = two.written(&[]).await;
+        two.give(&record).await;
+        say(&reader, &["sync"]).await;
+        say(&reader, &["read", &record]).await;
+        records.push(record);
+    }
+    let out = two.folder.path().join("kept.xml");
+    let kept = |record: &str| -> Vec<String> {
+        let out = out.to_str().unwrap();
+        ["read", record, "--kept", "--out", out]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    let words = |record: &str| kept(record);
+    let grants = say(&two.patient, &["grant", "list"]).await;
+    let grants = grants["given"].as_array().unwrap().iter();
+    let mut of = grants.filter(|given| given["records"][0] == *records[1]);
+    let grant = of.next().unwrap()["id"].as_str().unwrap().to_owned();
+    say(&two.patient, &["record", "erase", &records[0], "--yes"]).await;
+    say(&two.patient, &["grant", "revoke", &grant]).await;
+    // No sync of the reader's comes between.
+    for (record, with) in [(&records[0], code::ERASED), (&records[1], code::REFUSED)] {
+        let words = words(record);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        for _ in 0..2 {
+            refused(&reader, &words, with).await;
+        }
+        assert!(!out.exists());
+        assert!(
+            reader
+                .read_before(record.parse().unwrap())
+                .unwrap()
+                .is_none(),
+            "it is gone"
+        );
+    }
+    say(&reader, &["read", &records[2], "--kept"]).await;
+}
+
+#[tokio::test]
+async fn a_kept_copy_ends_with_its_consent_though_the_chain_is_away() {
+    let world = World::new(271);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
+    let reader = with_ports(world.ports_with(vault.clone()), 3, Role::Provider);
+    two.know(&world, &reader).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
+    let away = with_ports(without_chain(world.ports_with(vault)), 3, Role::Provider);
+    say(&away, &["read", &record, "--kept"]).await;
+    world.pass(3_650 * 86_400);
+    let told = refused(&away, &["read", &record, "--kept"], code::REFUSED).await;
+    assert!(told.contains("expired"), "{told}");
+}
+
+/// The same of an own record that another device of the phrase erased.
+#[tokio::test]
+async fn what_another_device_erased_is_exported_by_none() {
+    let world = World::new(272);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let phone = with_ports(world.ports(), 1, Role::Person);
+    say(&phone, &["sync"]).await;
+    let out = two.folder.path().join("phone.xml");
+    let export = ["record", "export", &record, "--out", out.to_str().unwrap()];
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    refused(&phone, &export, code::ERASED).await;
+    assert!(!out.exists());
+}
