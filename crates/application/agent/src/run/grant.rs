@@ -215,7 +215,8 @@ async fn approve_one(
     Ok(Answer::new(
         json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
         format!(
-            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}"
+            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}",
+            said::warned(party, record)?
         ),
     ))
 }

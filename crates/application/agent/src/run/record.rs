@@ -275,14 +275,16 @@ fn export(
         }
     }
     let hash = hex::encode(Sha256::digest(&bytes));
-    let value = json!({"file": out, "bytes": bytes.len(), "sha256": hash});
+    let warned = said::warned(party, id)?;
+    let mut value = json!({"file": out, "bytes": bytes.len(), "sha256": hash});
+    said::note(party, &party.all_corrections()?, id, &mut value)?;
     if is_standard_output(out) {
         party.note_output(id)?;
-        let text = format!("{} bytes to standard output", bytes.len());
+        let text = format!("{} bytes to standard output{warned}", bytes.len());
         return Ok(Answer::new(value, text).with_output(core::mem::take(&mut *bytes)));
     }
     write_noted(party, id, out, &bytes, false)?;
-    let text = format!("{} bytes to {}", bytes.len(), out.display());
+    let text = format!("{} bytes to {}{warned}", bytes.len(), out.display());
     Ok(Answer::new(value, text))
 }
 

@@ -23,6 +23,28 @@ pub(super) fn corrections(amends: Option<RecordId>, by: &[Correction]) -> String
     told_of(amends, by, "; you hold no consent for it: ask the owner")
 }
 
+/// What whoever gives a record on, or writes it out, is told of it: its newest correction, and that its author took it back.
+pub(super) fn warned(party: &Party, record: RecordId) -> Result<String, Problem> {
+    let kept = party.record(record)?;
+    let mut text = String::new();
+    if kept.retracted {
+        let when = place(party.taken_back(record)?);
+        text.push_str(&format!(
+            "\nITS AUTHOR TOOK IT BACK{when}: do not rely on it"
+        ));
+    }
+    let by = party.corrections(record)?;
+    if let Some(newest) = by.iter().find(|one| one.taken_back.is_none()) {
+        text.push_str(&format!(
+            "\nIT WAS CORRECTED by its author{}: record {} is what stands now; whoever may read the one may not read the other \
+             unless that is given, too",
+            place(newest.anchored),
+            newest.record
+        ));
+    }
+    Ok(text)
+}
+
 /// The same for what was written here, by who needs no consent to know it.
 pub(super) fn written(amends: Option<RecordId>, by: &[Correction]) -> String {
     told_of(amends, by, "")

@@ -1,0 +1,61 @@
+//! What was corrected or taken back does not go out without a word at the moment of giving, and its owner hears of it.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_journey::memory::World;
+use two::{Two, say, text, try_say};
+
+#[tokio::test]
+async fn a_correction_is_told_at_the_moment_of_giving() {
+    let world = World::new(280);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let _reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    let file = two.document();
+    let amend = [
+        "record", "import", &file, "--for", &two.owner, "--yes", "--amends", &record,
+    ];
+    let first = text(&say(&two.clinic, &amend).await, "/record");
+    let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+    let told = format!("record {first} corrects record {record}");
+    assert!(synced.text.contains(&told), "{}", synced.text);
+    let newest = two.written(&["--amends", &first]).await;
+    let word = "IT WAS CORRECTED by its author at ".to_owned();
+    let give = ["grant", "create", "--to", "reader", "--record"];
+    let given = try_say(&two.patient, &[give.as_slice(), &[&record]].concat())
+        .await
+        .unwrap();
+    for part in [&word, &newest] {
+        assert!(given.text.contains(part), "{}", given.text);
+    }
+    let given = try_say(&two.patient, &[give.as_slice(), &[&newest]].concat())
+        .await
+        .unwrap();
+    assert!(!given.text.contains(&word), "{}", given.text);
+    let out = |name: &str| two.folder.path().join(name).to_str().unwrap().to_owned();
+    let (one, two_) = (out("1"), out("2"));
+    let written = try_say(&two.patient, &["record", "export", &record, "--out", &one])
+        .await
+        .unwrap();
+    assert!(written.text.contains(&word), "{}", written.text);
+    assert_eq!(written.value["correctedBy"], *newest);
+    say(&two.clinic, &["record", "retract", &newest, "--yes"]).await;
+    say(&two.patient, &["sync"]).await;
+    let written = try_say(&two.patient, &["record", "export", &newest, "--out", &two_])
+        .await
+        .unwrap();
+    assert!(
+        written.text.contains("ITS AUTHOR TOOK IT BACK at "),
+        "{}",
+        written.text
+    );
+    assert!(
+        written.value["retractedAt"].is_object(),
+        "{}",
+        written.value
+    );
+}
