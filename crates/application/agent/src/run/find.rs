@@ -1,11 +1,12 @@
 //! Times, small files and words as people give and read them.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use medibloc_consent::Purpose;
 use medibloc_journey::{AsOf, ConsentTimes, InBlock, Outputs, Party};
-use medibloc_record::{RecordId, Timestamp};
+use medibloc_record::{AccountId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::Problem;
@@ -61,6 +62,37 @@ pub(super) async fn known_now(party: &Party) -> Result<Timestamp, Problem> {
 pub(super) fn titled(record: RecordId, title: Option<&String>) -> String {
     let id = &record.to_string()[..12];
     title.map_or_else(|| id.to_owned(), |title| format!("{id} «{title}»"))
+}
+
+/// An owner by the address that it was paired with, and what it is called here.
+pub(super) fn owner(party: &Party, paired: AccountId) -> Result<String, Problem> {
+    let label = party.label(paired)?;
+    let label = label.map_or_else(String::new, |label| format!(" «{}»", told(&label)));
+    Ok(format!("{paired}{label}"))
+}
+
+/// Names of contacts: what two of them share says nothing without the address that it was paired with.
+pub(super) struct Names(BTreeSet<String>);
+
+impl Names {
+    pub(super) fn of(party: &Party) -> Result<Self, Problem> {
+        let mut seen = BTreeSet::new();
+        let names = party
+            .contacts()?
+            .into_iter()
+            .map(|contact| told(&contact.name));
+        let shared = names.filter(|name| !seen.insert(name.clone()));
+        Ok(Self(shared.collect()))
+    }
+
+    /// A contact by its name, and by its own address if another has the name, too.
+    pub(super) fn told(&self, name: &str, own: Option<AccountId>) -> String {
+        let name = told(name);
+        match own.filter(|_| self.0.contains(&name)) {
+            Some(own) => format!("{name} (contact {})", &own.to_string()[..12]),
+            None => name,
+        }
+    }
 }
 
 /// What a consent is for, in words.

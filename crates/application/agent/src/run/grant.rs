@@ -1,11 +1,13 @@
 //! `medibloc grant …`
 
+use std::collections::BTreeMap;
+
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
     AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Party,
     PendingRequest, Sooner, counted, counted_as, medical_only,
 };
-use medibloc_record::{ClassId, GrantId, Sensitivity, Timestamp};
+use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -276,13 +278,26 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let as_of = party.as_of().await?;
     let (given, held) = (party.given_views().await?, party.held_views().await?);
     let only_known = find::only_known(&as_of);
-    let given_lines = given
-        .iter()
-        .map(|view| line(view, &format!("to {}", find::told(&view.name))));
+    let called = find::Names::of(party)?;
+    let consents = party.grants()?.into_iter().chain(party.write_grants()?);
+    let paired: BTreeMap<String, AccountId> = consents
+        .map(|(id, given)| (id.to_string(), given.artefact.paired))
+        .collect();
+    let given_lines = given.iter().map(|view| {
+        line(
+            view,
+            &format!(
+                "to {}",
+                called.told(&view.name, paired.get(&view.id).copied())
+            ),
+        )
+    });
     let corrections = party.all_corrections()?;
     let mut held_lines = Vec::new();
-    for view in &held {
-        held_lines.push(line(view, "held"));
+    let from = party.held()?;
+    for (view, grant) in held.iter().zip(&from) {
+        let owner = find::owner(party, grant.artefact.paired)?;
+        held_lines.push(line(view, &format!("held of {owner}")));
         for record in &view.records {
             let mark = match record.parse() {
                 Ok(record) => said::mark(party, &corrections, record)?,
@@ -301,14 +316,16 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .chain(held_lines)
         .chain(said::without(&lacking))
         .collect();
-    let held = party
-        .held()?
-        .iter()
-        .zip(held)
-        .map(|(grant, view)| json!({"owner": grant.owner.to_string(), "consent": value(&view), "records": view.records}))
-        .collect::<Vec<_>>();
+    let mut held_values = Vec::new();
+    for (grant, view) in from.iter().zip(&held) {
+        let paired = grant.artefact.paired;
+        held_values.push(json!({
+            "owner": grant.owner.to_string(), "paired": paired.to_string(), "label": party.label(paired)?,
+            "consent": value(view), "records": view.records,
+        }));
+    }
     let given: Vec<_> = given.iter().map(value).collect();
-    let value = json!({"given": given, "held": held, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
+    let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     let none = "no consents yet; `medibloc request list` shows who asks";
     Ok(Answer::list(value, &lines, none).with_code(code))
@@ -378,6 +395,7 @@ fn ended(view: &GrantView) -> String {
 fn line(view: &GrantView, whom: &str) -> String {
     let what = match view.scope.as_str() {
         "write" => "may write".to_owned(),
+        "one" if view.records.is_empty() => "opens nothing any more".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
         "classes" => format!(
             "may read class {}: {} now",

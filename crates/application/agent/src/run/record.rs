@@ -288,6 +288,24 @@ fn export(
     Ok(Answer::new(value, text))
 }
 
+/// What this home calls the owner of a record that it reads, if the record names somebody else.
+async fn called_otherwise(
+    party: &Party,
+    record: RecordId,
+    patient: Option<&Subject>,
+) -> Result<Option<String>, Problem> {
+    let held = party.held()?;
+    let mut of = held
+        .iter()
+        .filter(|held| held.records().any(|of| of == record));
+    let (Some(held), Some(patient)) = (of.next(), patient) else {
+        return Ok(None);
+    };
+    let paired = held.artefact.paired;
+    let is_known = party.is_known_as(paired, patient).await?;
+    Ok(party.label(paired)?.filter(|_| !is_known))
+}
+
 pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Problem> {
     let id = name::readable(party, &command.record)?;
     let (piped, out) = match command.out.as_deref() {
@@ -348,7 +366,9 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     }
     let patient = party.named_in(&read);
     let (amends, by) = (party.amends(id)?, party.corrections(id)?);
+    let called = called_otherwise(party, id, patient.as_ref()).await?;
     let value = json!({
+        "label": called,
         "amends": amends.map(|of| of.to_string()),
         "amendedBy": said::standing(&by), "corrections": said::values(&by),
         "patient": patient.as_ref().map(retracted::subject_value),
@@ -357,7 +377,7 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
     let text = format!(
-        "{}{}\nit names {}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
+        "{}{}\nit names {}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
         match taken_back {
             Some(true) => format!(
                 "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
@@ -369,6 +389,10 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
         patient
             .as_ref()
             .map_or_else(|| "nobody".to_owned(), retracted::subject),
+        called.as_ref().map_or_else(String::new, |label| format!(
+            "; WARNING: this home calls its owner «{}»",
+            find::told(label)
+        )),
         read.receipt.id,
         read.receipt.outcome.block,
         bytes.len(),

@@ -59,13 +59,14 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
         Request::List => {
             // What was answered waits for nobody.
             let requests = name::open_requests(party)?;
+            let called = find::Names::of(party)?;
             let lines: Vec<String> = requests
                 .iter()
                 .map(|request| {
                     format!(
                         "{}  {}  {} until {}{}  “{}”",
                         &hex::encode(request.id)[..8],
-                        find::told(&request.name),
+                        called.told(&request.name, Some(request.own)),
                         request.request.purpose.code(),
                         find::moment(request.request.until),
                         asked(&request.request),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{Artefact, ConsentTimes, KeeperFeed, Party, counted, counted_as};
+use medibloc_journey::{Artefact, ConsentTimes, KeeperFeed, OwnRead, Party, counted, counted_as};
 use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
@@ -41,13 +41,15 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         party,
         records.chain(own_reads.iter().map(|read| read.line.record)),
     )?;
+    let called = find::Names::of(party)?;
+    let paired_of = |line: &AuditLine| given.get(&line.grant).map(|artefact| artefact.paired);
     let mut lines: Vec<String> = trail
         .iter()
         .map(|line| {
             format!(
                 "{}  {} was cleared to read {}{}  on {}; receipt {} in block {}; {} to have given a share{}",
                 find::moment(line.line.at),
-                find::told(&line.name),
+                called.told(&line.name, paired_of(&line.line)),
                 find::titled(line.line.record, titles.get(&line.line.record)),
                 mark(&line.line),
                 basis(line.line.grant, given.get(&line.line.grant), GIVEN_IS_LOST),
@@ -69,6 +71,13 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .values()
         .filter_map(|artefact| Some((artefact.grant.as_ref()?.reader, artefact.name.clone())))
         .collect();
+    // A record lies under the address that its author got; this home knows the owner by the one that it got itself.
+    let paired = |read: &OwnRead| read.basis.as_ref().map_or(read.owner, |basis| basis.paired);
+    let mut owners = BTreeMap::new();
+    for read in &own_reads {
+        let paired = paired(read);
+        owners.insert(paired, (find::owner(party, paired)?, party.label(paired)?));
+    }
     lines.extend(own_reads.iter().map(|read| {
         format!(
             "{}  {}: {}{} of owner {}  on {}; receipt {} in block {}",
@@ -79,7 +88,9 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             },
             find::titled(read.line.record, titles.get(&read.line.record)),
             mark(&read.line),
-            read.owner,
+            owners
+                .get(&paired(read))
+                .map_or("", |(owner, _)| owner.as_str()),
             basis(read.line.grant, read.basis.as_ref(), HELD_IS_LOST),
             &read.line.receipt.to_string()[..12],
             read.line.block,
@@ -168,6 +179,12 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         value["title"] = json!(titles.get(&read.line.record));
         value["opened"] = json!(!read.not_opened);
         value["owner"] = json!(read.owner.to_string());
+        value["paired"] = json!(paired(read).to_string());
+        value["label"] = json!(
+            owners
+                .get(&paired(read))
+                .and_then(|(_, label)| label.clone())
+        );
         said::note(party, &corrections, read.line.record, &mut value)?;
         read_here.push(value);
     }
@@ -175,6 +192,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     for line in &trail {
         let mut value = reading(&line.line, given.get(&line.line.grant));
         value["name"] = json!(line.name);
+        value["contact"] = json!(paired_of(&line.line).map(|own| own.to_string()));
         value["title"] = json!(titles.get(&line.line.record));
         value["afterOrder"] = json!(meanwhile.get(&line.line.receipt));
         value["released"] = json!(released(&feeds, line.line.receipt));

@@ -135,9 +135,7 @@ const fn state(
 
 /// Whose it is, as this home knows the owner.
 fn owner(party: &Party, view: &WrittenView) -> Result<String, Problem> {
-    let label = party.label(view.owner)?;
-    let label = label.map_or_else(String::new, |label| format!(" «{}»", find::told(&label)));
-    Ok(format!("{}{label}", view.owner))
+    find::owner(party, view.owner)
 }
 
 fn line(
