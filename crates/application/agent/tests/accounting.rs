@@ -247,7 +247,7 @@ async fn a_consent_says_when_it_was_given_and_both_of_its_ends() {
     say(&two.patient, &["record", "erase", &record, "--yes"]).await;
     let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
     for part in [
-        "nothing left (erased) 20",
+        "opens nothing (the record was erased 20",
         "taken back, ordered 20",
         "in force since block",
     ] {

@@ -238,7 +238,9 @@ async fn after_an_erasure_every_command_refuses_and_says_what_is_left() {
     for party in [patient, clinic] {
         let granted = say(party, &["grant", "list"]).await;
         assert!(
-            granted.text.contains("nothing left (erased)"),
+            granted
+                .text
+                .contains("opens nothing (the record was erased"),
             "{}",
             granted.text
         );

@@ -442,16 +442,22 @@ impl Party {
             };
             let state = state_of(false, revoked, grant.terms.until, now);
             let state = self.or_erased(&grant, state)?;
+            let is_over = held.ended.is_some() || state == GrantState::Erased;
+            let records = match grant.terms.scope {
+                // With its key goes what it was about, but not what was written out of it.
+                Scope::One(record) if records.is_empty() => vec![record],
+                _ => records,
+            };
             let mut artefact = held.artefact;
             artefact.name = String::new();
             let mut given = GivenGrant::new(held.own, artefact);
-            if held.ended.is_some() {
+            if is_over {
                 let left = self.left_here(grant.id, &records)?;
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);
             }
             let mut view = view_of(&given, &grant, &records, state);
-            view.purged = held.ended.is_some();
+            view.purged = is_over;
             view.revoked = revoked;
             view.times = self.times_of(grant.id)?;
             view.record_erased = self.erased_of(grant.terms.scope)?;

@@ -455,6 +455,7 @@ async fn an_erasure_that_waits_for_a_keeper_is_in_the_status() {
     let patient = Actor::new(&world, 1, Role::Person);
     patient.party.sync().await.unwrap();
     let record = patient.party.write_own(draft(TEXT)).await.unwrap().record;
+    patient.party.sync().await.unwrap();
     world.set_down(7, true);
     assert_eq!(patient.party.erase(record).await.unwrap(), 6);
     let jobs = patient.party.status().await.unwrap().jobs;

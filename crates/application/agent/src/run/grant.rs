@@ -412,7 +412,10 @@ fn line(view: &GrantView, whom: &str) -> String {
             let at = view
                 .record_erased
                 .map(|at| format!(" {}", find::moment(Timestamp(at))));
-            format!("nothing left (erased){}", at.unwrap_or_default())
+            format!(
+                "opens nothing (the record was erased{}; `medibloc record show` says what readers have left)",
+                at.unwrap_or_default()
+            )
         }
         GrantState::Ending => {
             "being taken back (waits for the node, or for its time: `medibloc status`)".to_owned()

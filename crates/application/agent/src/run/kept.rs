@@ -65,6 +65,13 @@ pub(super) fn told(party: &Party, command: &Command, before: &Before, problem: P
             "nothing was opened, but the call for its receipt had left and may count: `medibloc sync` says whether it does, and \
              the same command goes on with it"
         }
+        Command::Grant(Grant::Revoke { .. }) => {
+            "it is kept, and `medibloc sync` goes on with it. IT IS NOT IN FORCE YET: until the chain has it, what was given can be used; \
+             `medibloc grant list` says of each consent how it stands"
+        }
+        Command::Record(Record::Erase { .. }) => {
+            "it is kept, and `medibloc sync` goes on with it. NOTHING IS ERASED YET: until the chain has it, consents for it can be used"
+        }
         _ => "it is kept, and `medibloc sync` goes on with it",
     };
     Problem::new(code::PARTIAL, format!("{}; {what_now}", problem.message))
