@@ -21,7 +21,13 @@ abstract contract AccountContext is IAccountContext, ERC2771Context {
         if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 
-    /// @dev As above, with its role and whether its accreditation counts now: one call for who needs all three.
+    /// @dev As above, and whether the authority has suspended it now.
+    function _senderAndSuspension() internal view returns (AccountId id, bool suspended) {
+        id = _sender();
+        (, suspended) = _accounts.statusAt(id, uint64(block.timestamp));
+    }
+
+    /// @dev As the first, with its role and whether its accreditation counts now: one call for who needs all three.
     function _standing() internal view returns (AccountId id, Role role, bool accredited) {
         address signer = _msgSender();
         (id, role, accredited) = _accounts.standing(signer);

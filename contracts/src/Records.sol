@@ -65,7 +65,9 @@ contract Records is IRecords, AccountContext {
 
     /// @inheritdoc IRecords
     function retract(AnchorFields calldata fields) external {
-        _book.retract(fields, _sender());
+        (AccountId sender, bool suspended) = _senderAndSuspension();
+        if (suspended) revert NotAccredited(sender);
+        _book.retract(fields, sender);
     }
 
     /// @inheritdoc IRecords

@@ -57,6 +57,23 @@ contract JourneyTest is World {
         checkState(a, true, true, true);
     }
 
+    function test_authorTakesBackUnlessSuspended() public {
+        AnchorFields memory a = accepted(3);
+        accounts.suspend(idOf(doctor));
+        accounts.reinstate(idOf(doctor));
+        vm.warp(FAR);
+        require(!accounts.isAccredited(idOf(doctor)), "the accreditation has expired");
+        vm.prank(doctor);
+        records.retract(a);
+        checkState(a, true, false, true);
+        // An account that nobody ever accredited, and so no history tells of.
+        a = fieldsOf(patient, patient, 2, 3);
+        vm.prank(patient);
+        records.anchor(a);
+        vm.prank(patient);
+        records.retract(a);
+    }
+
     function test_capsuleVersionsCountFromOne() public {
         AnchorFields memory a = accepted(3);
         require(records.capsuleVersion(idOf(a)) == 1 && records.capsuleVersion(RecordId.wrap("none")) == 0, "first");

@@ -216,6 +216,15 @@ contract RefusalsTest is World {
         records.anchor(a);
     }
 
+    function test_NotAccredited_retract() public {
+        AnchorFields memory a = accepted(3);
+        accounts.suspend(idOf(doctor));
+        refuse(doctor, abi.encodeWithSelector(IRecords.NotAccredited.selector, doctor));
+        records.retract(a);
+        (,,, bool retracted,) = records.state(idOf(a));
+        require(!retracted, "taken back while suspended");
+    }
+
     function test_NoWriteGrant() public {
         AnchorFields memory a = fieldsOf(doctor, reader, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, reader, doctor, 1));

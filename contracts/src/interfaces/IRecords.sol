@@ -41,7 +41,8 @@ interface IRecords is IAccountContext {
     error NotOwner(RecordId recordId, AccountId account);
     /// @notice The sender's account is not the record's author, or a self entry names another owner.
     error NotAuthor(RecordId recordId, AccountId account);
-    /// @notice A medical record needs a provider whose accreditation counts now; a research record a researcher's.
+    /// @notice A medical record needs a provider whose accreditation counts now; a research record a researcher's. Or a
+    /// suspended author retracts.
     error NotAccredited(AccountId author);
     /// @notice The owner has not granted, or has revoked, writing this kind.
     error NoWriteGrant(AccountId owner, AccountId author, Kind kind);
@@ -75,7 +76,8 @@ interface IRecords is IAccountContext {
     /// @notice Accepts a record; the sender is its owner.
     function accept(AnchorFields calldata fields) external;
 
-    /// @notice Retracts a record; the sender is its author.
+    /// @notice Retracts a record; the sender is its author and not suspended: whoever holds a stolen key takes nothing back.
+    /// An accreditation that has expired does not matter.
     function retract(AnchorFields calldata fields) external;
 
     /// @notice Erases a record; the sender is its owner.

@@ -1,15 +1,18 @@
 //! What a provider's home says of itself: what it read, what it may, and how its contacts stand with the authority.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "support/gone.rs"]
+mod gone;
 #[path = "support/two.rs"]
 mod two;
 
+use gone::without_chain;
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::Role;
-use two::{Two, refused, say, text, try_say};
+use two::{Two, refused, say, text, try_say, with_ports};
 
 /// It was told that nobody read anything, and had no proof of what it had been cleared for.
 #[tokio::test]
@@ -102,6 +105,47 @@ async fn a_home_that_reads_shows_and_proves_its_own_reads() {
     say(&two.clinic, &["sync"]).await;
     let audit = say(&two.clinic, &["audit"]).await;
     assert_eq!(text(&audit, "/ownReads/0/receipt"), receipt);
+}
+
+/// Its home may be in a thief's hands; what the thief took back was the owner's to give to nobody.
+#[tokio::test]
+async fn a_suspended_provider_takes_nothing_back_and_nothing_of_it_is_kept() {
+    let world = World::new(254);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let record = two.written(&[]).await;
+    let account = two.clinic.account().id();
+    let retract = ["record", "retract", &record, "--yes"];
+    let unfinished = async || {
+        let status = try_say(&two.clinic, &["status"]).await.unwrap();
+        status.text.contains("taking back record")
+    };
+
+    // Kept while nobody carries it, and suspended before somebody does.
+    let away = without_chain(two.clinic.ports().clone());
+    let away = with_ports(away, 2, Role::Provider);
+    refused(&away, &retract, code::PARTIAL).await;
+    assert!(unfinished().await);
+    world.ledger.suspend(account);
+    let synced = try_say(&two.clinic, &["sync"]).await.unwrap();
+    assert!(synced.text.contains("reinstate"), "{}", synced.text);
+    assert!(!unfinished().await, "it was refused and has ended");
+
+    let told = refused(&two.clinic, &retract, code::REFUSED).await;
+    for part in ["suspended by the authority", "reinstate"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!unfinished().await);
+    let synced = say(&two.patient, &["sync"]).await;
+    assert_eq!(synced["retracted"], serde_json::json!([]));
+
+    world.ledger.try_reinstate(account).unwrap();
+    let synced = say(&two.clinic, &["sync"]).await;
+    assert_eq!(synced["done"], serde_json::json!([]), "nothing was kept");
+    say(&two.clinic, &retract).await;
+    let synced = say(&two.patient, &["sync"]).await;
+    assert_eq!(synced["retracted"], serde_json::json!([record]));
 }
 
 #[tokio::test]

@@ -285,6 +285,7 @@ impl Party {
             Call::Retract(anchor) => {
                 let facts = self.ports.facts.record(anchor.record_id()).await?;
                 facts.is_some_and(|facts| facts.erased || facts.retracted)
+                    || self.is_suspended(own.id()).await?
             }
             // It ended by itself before.
             Call::RevokeWrite { author } => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::AnchorFields;
 use medibloc_ledger::{Call, Event, EventRef};
-use medibloc_record::RecordId;
+use medibloc_record::{AccountId, RecordId};
 
 use crate::errand::{Luggage, errand_key};
 use crate::party::table;
@@ -16,8 +16,8 @@ impl Party {
     /// Takes back a record that was written here for somebody; what was begun is gone on with.
     ///
     /// # Errors
-    /// If it was not written here for somebody or is not on the chain yet, or the contracts refuse. If nobody carries the call,
-    /// it is kept and `sync` goes on with it.
+    /// If it was not written here for somebody or is not on the chain yet, or the contracts refuse, as they do while the authority
+    /// has suspended its author. If nobody carries the call, it is kept and `sync` goes on with it.
     pub async fn retract(&self, record: RecordId) -> Result<(), JourneyError> {
         let anchor = self.written_for_somebody(record)?;
         let key = errand_key("retract", &[record.as_bytes()]);
@@ -40,6 +40,12 @@ impl Party {
     /// If it was not written here for somebody, or the vault fails.
     pub fn haste_of_retracting(&self, record: RecordId) -> Result<Vec<Haste>, JourneyError> {
         self.haste_of_acting(&[self.written_for_somebody(record)?.author])
+    }
+
+    /// Whether the chain refuses this account to take anything back, as of its newest block.
+    pub(crate) async fn is_suspended(&self, account: AccountId) -> Result<bool, JourneyError> {
+        let now = self.right_head().await?.time;
+        Ok(self.ports.facts.standing(account, now).await?.suspended)
     }
 
     fn written_for_somebody(&self, record: RecordId) -> Result<AnchorFields, JourneyError> {

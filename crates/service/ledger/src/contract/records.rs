@@ -101,7 +101,13 @@ async fn own(play: &mut Play<'_>) -> Result<(), LedgerError> {
         .await?;
     play.lets_write(&other, &patient, &[Kind::Family], 50_000)
         .await?;
-    anchored(play, family).await
+    anchored(play, family).await?;
+    // who was never accredited takes back what it wrote
+    let record = family.record_id();
+    let retracted = vec![Event::Retracted { record }];
+    play.does(&patient, Call::Retract(family), retracted)
+        .await
+        .map(|_| ())
 }
 
 async fn research(play: &mut Play<'_>) -> Result<(), LedgerError> {
@@ -276,6 +282,7 @@ async fn lives(play: &mut Play<'_>) -> Result<(), LedgerError> {
         };
         play.does(&patient, replace.clone(), vec![event]).await?;
     }
+    suspended_takes_nothing_back(play, anchor).await?;
     play.does(
         &hospital,
         Call::Retract(anchor),
@@ -301,6 +308,25 @@ async fn lives(play: &mut Play<'_>) -> Result<(), LedgerError> {
     let facts = play.stage.facts().record(record).await?;
     let facts = facts.expect("what was erased stays known");
     assert!(facts.accepted && facts.retracted && facts.erased);
+    Ok(())
+}
+
+/// The hospital is suspended, and reinstated in the end.
+async fn suspended_takes_nothing_back(
+    play: &mut Play<'_>,
+    anchor: AnchorFields,
+) -> Result<(), LedgerError> {
+    let hospital = play.hospital.clone();
+    let account = id(&hospital);
+    play.stage.suspend(account).await?;
+    play.happened.push((None, Event::Suspended { account }));
+    let because = Because::Rule(Reason::Suspended);
+    play.refuses(&hospital, Call::Retract(anchor), because)
+        .await?;
+    let facts = play.stage.facts().record(anchor.record_id()).await?;
+    assert!(!facts.expect("it is anchored").retracted);
+    play.stage.reinstate(account).await?;
+    play.happened.push((None, Event::Reinstated { account }));
     Ok(())
 }
 

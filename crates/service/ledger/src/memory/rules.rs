@@ -252,6 +252,9 @@ impl State {
     }
 
     fn retract(&mut self, caller: AccountId, anchor: &AnchorFields) -> Result<Event, LedgerError> {
+        if self.standing(caller, self.now).suspended {
+            return Err(Reason::Suspended.into());
+        }
         let facts = self.live(anchor)?;
         if anchor.author != caller {
             return Err(Reason::NotTheAuthor.into());
