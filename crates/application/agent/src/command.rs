@@ -410,6 +410,11 @@ pub struct Scope {
     #[arg(long)]
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub other_person: bool,
+    /// With --record: although its author took it back, because you know that it is right, say. The reader is told, and opens it
+    /// only by saying that it is meant.
+    #[arg(long, requires = "record", conflicts_with_all = ["all", "classes"])]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub retracted: bool,
     /// All records, those that come later too. Each address that you get for a new contact later gives such a consent, too,
     /// by itself: the reader learns that the address is yours, and the ends of these consents match.
     #[arg(long, group = "which")]

@@ -99,10 +99,10 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
             read.text
         );
     }
-    // It is given to nobody any more, whatever its owner says.
+    // It is given to nobody without a word.
     let told = refused(&two.patient, &give, code::REFUSED).await;
     assert!(told.contains("taken back"), "{told}");
-    assert!(told.contains("record export"), "{told}");
+    assert!(told.contains("--retracted"), "{told}");
     say(&two.patient, &["sync"]).await;
     say(&reader, &["sync"]).await;
     let held = say(&reader, &["grant", "list"]).await;

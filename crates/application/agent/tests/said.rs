@@ -6,12 +6,13 @@ mod two;
 
 use std::sync::Arc;
 
+use clap::error::ErrorKind;
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use medibloc_ledger::{Facts, LedgerError};
 use medibloc_record::Role;
-use two::{Two, refused, say, text, try_say, with_ports};
+use two::{Two, refused, say, text, try_say, why_not, with_ports};
 
 async fn writing(seed: u64) -> (Arc<World>, Two) {
     let world = World::new(seed);
@@ -187,6 +188,117 @@ async fn nobody_opens_what_was_taken_back_without_saying_that_it_is_meant() {
         let one = shown.value.pointer("/0").unwrap_or(&shown.value);
         assert!(one["retractedAt"]["block"].is_number(), "{}", shown.value);
     }
+}
+
+/// A thief of the author's key takes back what is right before it is suspended: its owner could give it to nobody any more.
+#[tokio::test]
+async fn what_was_taken_back_is_given_on_alone_if_its_owner_says_so() {
+    let (world, two) = writing(265).await;
+    let reader = two.reader(&world, 3).await;
+    let (offered, asked) = (two.written(&[]).await, two.written(&[]).await);
+    for record in [&offered, &asked] {
+        say(&two.clinic, &["record", "retract", record, "--yes"]).await;
+    }
+    world.ledger.suspend(two.clinic.account().id());
+    let create = ["grant", "create", "--to", "reader", "--record", &offered];
+    let told = refused(&two.patient, &create, code::REFUSED).await;
+    for part in ["taken back by its author", "--retracted"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let all = ["grant", "create", "--to", "reader", "--all"];
+    say(&two.patient, &all).await;
+
+    // By an offer, before a sync took the retraction, and by an answer after it.
+    let meant = |words: &[&str]| [words, &["--retracted"]].concat().join(" ");
+    let create = meant(&create);
+    let owner = text(&say(&reader, &["contact", "list"]).await, "/owners/0/owner");
+    say(&reader, &["request", "create", &owner]).await;
+    let approve = meant(&["request", "approve", "reader", "--record", &asked]);
+    for (record, words) in [(&offered, create), (&asked, approve)] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let given = try_say(&two.patient, &words).await.unwrap();
+        assert!(
+            given.value["retractedAt"]["block"].is_number(),
+            "{}",
+            given.value
+        );
+        for part in ["its author took it back at ", "read --retracted"] {
+            assert!(given.text.contains(part), "{part}: {}", given.text);
+        }
+        let synced = try_say(&reader, &["sync"]).await.unwrap();
+        assert_eq!(
+            text(&synced.value, "/takenBack/0/record"),
+            *record,
+            "{}",
+            synced.text
+        );
+        let told = refused(&reader, &["read", record], code::REFUSED).await;
+        assert!(told.contains("taken back by its author"), "{told}");
+        let read = try_say(&reader, &["read", record, "--retracted"])
+            .await
+            .unwrap();
+        assert_eq!(read.value["retracted"], true);
+        assert!(
+            read.text.contains("ITS AUTHOR TOOK IT BACK"),
+            "{}",
+            read.text
+        );
+        say(&two.patient, &["sync"]).await;
+    }
+    // Never with others.
+    let held = say(&reader, &["grant", "list"]).await;
+    let mut held = held["held"].as_array().unwrap().iter();
+    let all = held.find(|held| held["consent"]["scope"] == "all").unwrap();
+    assert_eq!(all["records"], serde_json::json!([]), "{all}");
+    let (both, alone) = (
+        ErrorKind::ArgumentConflict,
+        ErrorKind::MissingRequiredArgument,
+    );
+    for (words, why) in [
+        (["--all"].as_slice(), both),
+        (&["--class", "3"], both),
+        (&[], alone),
+    ] {
+        let create = ["grant", "create", "--to", "reader", "--retracted"];
+        let approve = ["request", "approve", "reader", "--retracted"];
+        for command in [create.as_slice(), &approve] {
+            assert_eq!(
+                why_not(&[command, words].concat()),
+                why,
+                "{command:?} {words:?}"
+            );
+        }
+    }
+}
+
+/// It names another person, too: the one word does not stand for the other.
+#[tokio::test]
+async fn what_was_taken_back_and_names_another_person_is_given_by_both_words_alone() {
+    let (world, two) = writing(266).await;
+    let reader = two.reader(&world, 3).await;
+    two.written(&[]).await;
+    let file = two.document();
+    let other = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, other.replace("Betterhalf", "Otherhalf")).unwrap();
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+    let import = [import.as_slice(), &["--other-person"]].concat();
+    let wrong = text(&say(&two.clinic, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    say(&two.clinic, &["record", "retract", &wrong, "--yes"]).await;
+    say(&two.patient, &["sync"]).await;
+    let give = ["grant", "create", "--to", "reader", "--record", &wrong];
+    for (word, lacks) in [
+        ("--retracted", "--other-person"),
+        ("--other-person", "--retracted"),
+    ] {
+        let give = [give.as_slice(), &[word]].concat();
+        let told = refused(&two.patient, &give, code::REFUSED).await;
+        assert!(told.contains(lacks), "{told}");
+    }
+    let give = [give.as_slice(), &["--retracted", "--other-person"]].concat();
+    say(&two.patient, &give).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &wrong, "--retracted"]).await;
 }
 
 #[tokio::test]

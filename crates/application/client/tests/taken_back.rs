@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_client::SystemClock;
-use medibloc_consent::Purpose;
+use medibloc_consent::{Purpose, Reason};
 use medibloc_evil::owner::call;
-use medibloc_journey::{Clock as _, Party, PendingRequest, medical_only};
+use medibloc_journey::{Clock as _, JourneyError, Party, PendingRequest, medical_only};
 use medibloc_keys::SigningKey;
-use medibloc_ledger::{Call, Facts as _, LedgerError, Outcome, Relay, SignedCall};
+use medibloc_ledger::{Call, Facts as _, LedgerError, Outcome, Refusal, Relay, SignedCall};
+use medibloc_ledger_evm::{AuthorityWallet, KeeperPlan};
 use medibloc_record::{AccountId, Draft, LossReport, RecordId, Role, Timestamp};
 use world::{World, phrase};
 
@@ -197,11 +198,69 @@ async fn a_consent_that_a_relay_called_malformed_is_dead_once_taken_back_on_the_
     assert!(read.is_err());
 }
 
-/// A proof file that a thief of a handed-away key made, on the real contracts.
+/// Whoever holds the home of a suspended hospital took back each of its records, and their owners could give them to nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_author_takes_nothing_back_and_its_records_are_given_on_on_the_real_contracts()
+{
+    let (story, record, request, until) = asked().await;
+    let wallet = AuthorityWallet::new(&story.world.ledger, &story.world.authority);
+    let account = story.hospital.account().id();
+    let taken_back = async || {
+        let facts = story.world.ledger.record(record).await.unwrap();
+        facts.unwrap().retracted
+    };
+    wallet.suspend(account).await.unwrap();
+    for _ in 0..2 {
+        let told = story.hospital.retract(record).await.unwrap_err();
+        let why = match &told {
+            JourneyError::Ledger(LedgerError::Refused(Refusal::Consent(why))) => *why,
+            other => panic!("refused by a rule, not: {other}"),
+        };
+        assert_eq!(why, Reason::Suspended);
+        assert!(told.to_string().contains("reinstate"), "{told}");
+    }
+    let report = story.hospital.sync().await.unwrap();
+    assert_eq!(report.later, Vec::<String>::new(), "it has ended");
+    assert!(!taken_back().await);
+    story
+        .patient
+        .approve(&request, record, until)
+        .await
+        .unwrap();
+    story.clinic.sync().await.unwrap();
+    story.clinic.read(record).await.unwrap();
+
+    wallet.reinstate(account).await.unwrap();
+    let report = story.hospital.sync().await.unwrap();
+    assert_eq!(report.done, Vec::<String>::new(), "nothing was kept");
+    story.hospital.retract(record).await.unwrap();
+    assert!(taken_back().await);
+}
+
+/// What was taken back before the suspension stays so; its owner gives it on by saying that it is meant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_back_before_the_suspension_is_given_on_alone_on_the_real_contracts() {
+    let (story, record, request, until) = asked().await;
+    story.hospital.retract(record).await.unwrap();
+    let wallet = AuthorityWallet::new(&story.world.ledger, &story.world.authority);
+    wallet.suspend(story.hospital.account().id()).await.unwrap();
+    let told = story.patient.approve(&request, record, until).await;
+    let told = told.unwrap_err();
+    assert!(matches!(told, JourneyError::Retracted { .. }), "{told}");
+    story
+        .patient
+        .approve_retracted(&request, record, until)
+        .await
+        .unwrap();
+    story.clinic.sync().await.unwrap();
+    let told = story.clinic.read(record).await.unwrap_err();
+    assert!(matches!(told, JourneyError::TakenBack { .. }), "{told}");
+    story.clinic.read_retracted(record).await.unwrap();
+}
+
 /// One keeper of seven sets a wrap key to which nothing can be sealed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_keepers_wrap_key_stops_no_write_and_no_acceptance_on_the_real_contracts() {
-    use medibloc_ledger_evm::{AuthorityWallet, KeeperPlan};
     let (story, ..) = asked().await;
     let ledger = &story.world.ledger;
     let last = ledger.committee().await.unwrap().keepers.pop().unwrap();

@@ -105,7 +105,7 @@ pub enum JourneyError {
     },
     /// Its author took it back.
     #[error(
-        "record {record} was taken back by its author and is not to be relied on, so it is given to nobody; what corrects it is a record of its own. Whoever must see what was wrong gets it from `medibloc record export`"
+        "record {record} was taken back by its author and is not to be relied on, so it is given to nobody without a word; what corrects it is a record of its own. If you know that it is right, or somebody must see what was wrong, `medibloc grant create` or `request approve` with `--record` and `--retracted` gives it all the same"
     )]
     Retracted {
         /// The record.

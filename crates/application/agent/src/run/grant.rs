@@ -146,12 +146,12 @@ pub(super) async fn approve(
         true => party.of_another_person()?,
         false => {
             // Before anything is signed or kept.
-            retracted::must_name_its_owner(party, asked)?;
+            retracted::must_name_its_owner(party, asked, scope)?;
             Vec::new()
         }
     };
     let Some(extent) = extent_of(asked) else {
-        return approve_one(party, request, asked, until, haste).await;
+        return approve_one(party, request, (scope, asked), until, haste).await;
     };
     if haste.now {
         // Before anything is kept: a refusal gives nothing, now or later.
@@ -203,7 +203,7 @@ pub(super) async fn approve(
 async fn approve_one(
     party: &Party,
     request: &PendingRequest,
-    asked: Granted,
+    (scope, asked): (&Scope, Granted),
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
@@ -211,14 +211,29 @@ async fn approve_one(
         return Err(no_scope());
     };
     let what = name::described(party, record)?;
-    let grant = party.approve(request, record, until).await?;
+    let (grant, taken_back) = match scope.retracted {
+        false => (party.approve(request, record, until).await?, None),
+        true => {
+            let taken_back = party.taken_back_now(record).await?;
+            let grant = party.approve_retracted(request, record, until).await?;
+            (grant, taken_back)
+        }
+    };
     let at = ends(party, &[grant], until)?;
     let when = hasten(party, vec![grant], haste).await?;
     Ok(Answer::new(
-        json!({"grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at}),
+        json!({
+            "grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at,
+            "retractedAt": said::place_value(taken_back),
+        }),
         format!(
-            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}",
-            said::warned(party, record)?
+            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}{}",
+            said::warned(party, record)?,
+            taken_back.map_or_else(String::new, |at| format!(
+                "\n{name} is told that its author took it back{}, and opens it with `medibloc read --retracted` alone; tell {name} \
+                 over another way why you give it",
+                said::place(Some(at))
+            ))
         ),
     ))
 }

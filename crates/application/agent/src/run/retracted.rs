@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::name::{self, Known, Use};
 use super::{find, written};
 use crate::answer::code;
-use crate::{Answer, Problem};
+use crate::{Answer, Problem, command};
 
 /// Identifiers of a patient that are shown.
 const MOST_IDS: usize = 4;
@@ -152,8 +152,13 @@ fn identifiers(bundle: &Value) -> Vec<String> {
     ids.take(MOST_IDS).collect()
 }
 
-/// Refuses to give what names another person than the own other records; what its author took back is not given at all.
-pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Problem> {
+/// Refuses to give what names another person than the own other records; what its author took back is not given unless that
+/// is said.
+pub(super) fn must_name_its_owner(
+    party: &Party,
+    scope: Scope,
+    said: &command::Scope,
+) -> Result<(), Problem> {
     let others = party.of_another_person()?;
     let mut told = Vec::new();
     for kept in party.records()? {
@@ -162,7 +167,8 @@ pub(super) fn must_name_its_owner(party: &Party, scope: Scope) -> Result<(), Pro
             Scope::Classes(classes) => classes.contains(kept.anchor.class),
             Scope::All => true,
         };
-        if is_given && !kept.retracted && others.contains(&kept.record()) {
+        let is_given = is_given && (said.retracted || !kept.retracted);
+        if is_given && others.contains(&kept.record()) {
             let whom = kept.subject.as_ref().map_or_else(String::new, in_full);
             told.push(format!("record {} names {whom}", kept.record()));
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use medibloc_agent::{Answer, Command, Problem, run};
 use medibloc_journey::memory::World;
 use medibloc_journey::{Party, Ports};
@@ -22,6 +23,12 @@ struct Line {
 pub(crate) async fn try_say(party: &Party, words: &[&str]) -> Result<Answer, Problem> {
     let line = Line::try_parse_from([&["medibloc"], words].concat()).unwrap();
     run::run(party, None, &line.command).await
+}
+
+/// Why these words are no command.
+pub(crate) fn why_not(words: &[&str]) -> ErrorKind {
+    let line = Line::try_parse_from([&["medibloc"], words].concat());
+    line.err().unwrap().kind()
 }
 
 pub(crate) async fn say(party: &Party, words: &[&str]) -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use medibloc_consent::{Binding, Grant, Scope, Terms};
-use medibloc_ledger::Call;
+use medibloc_ledger::{Call, RecordFacts};
 use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
 use serde_bytes::ByteArray;
 
@@ -38,17 +38,35 @@ impl Party {
         record: RecordId,
         until: Timestamp,
     ) -> Result<GrantId, JourneyError> {
-        self.approve_one(request, record, until, None).await
+        let kept = self.to_be_given(record).await?;
+        self.approve_one(request, kept, until, None).await
+    }
+
+    /// As [`Party::approve`], also what its author took back: whoever holds a stolen key of the author can take back what is right,
+    /// and whoever treats the owner may have to see what was wrong. The reader opens it by [`Party::read_retracted`] alone.
+    ///
+    /// # Errors
+    /// As [`Party::approve`], but for the retraction.
+    pub async fn approve_retracted(
+        &self,
+        request: &PendingRequest,
+        record: RecordId,
+        until: Timestamp,
+    ) -> Result<GrantId, JourneyError> {
+        let kept = self.standing_on_chain(record).await?;
+        let facts = self.ports.facts.record(record).await?;
+        self.must_be_accepted(&kept, facts)?;
+        self.approve_one(request, kept, until, None).await
     }
 
     async fn approve_one(
         &self,
         request: &PendingRequest,
-        record: RecordId,
+        kept: KeptRecord,
         until: Timestamp,
         spread: Option<u64>,
     ) -> Result<GrantId, JourneyError> {
-        let kept = self.to_be_given(record).await?;
+        let record = kept.record();
         let offer = Offer {
             request,
             scope: Scope::One(record),
@@ -79,6 +97,17 @@ impl Party {
         if kept.retracted || facts.is_some_and(|facts| facts.retracted) {
             return Err(JourneyError::Retracted { record });
         }
+        self.must_be_accepted(&kept, facts)?;
+        Ok(kept)
+    }
+
+    /// It is accepted, or is when its planned acceptance has gone.
+    fn must_be_accepted(
+        &self,
+        kept: &KeptRecord,
+        facts: Option<RecordFacts>,
+    ) -> Result<(), JourneyError> {
+        let record = kept.record();
         match &kept.standing {
             Standing::NotAccepted { because } => Err(JourneyError::Untrusted {
                 what: "record",
@@ -89,11 +118,11 @@ impl Party {
             Standing::Checked if self.errand(&accept_key(record))?.is_none() => {
                 // Its acceptance went out, here or on another device, and no sync has seen the event yet.
                 match facts.is_some_and(|facts| facts.accepted) {
-                    true => Ok(kept),
+                    true => Ok(()),
                     false => Err(JourneyError::Waits { record }),
                 }
             }
-            _ => Ok(kept),
+            _ => Ok(()),
         }
     }
 
@@ -112,7 +141,8 @@ impl Party {
         let several = (owners.len() > 1).then(|| self.ports.pace.spread(owners.len(), length));
         let mut given = Vec::with_capacity(records.len());
         for record in records {
-            given.push(self.approve_one(request, *record, until, several).await?);
+            let kept = self.to_be_given(*record).await?;
+            given.push(self.approve_one(request, kept, until, several).await?);
         }
         Ok(given)
     }
