@@ -244,6 +244,14 @@ async fn what_was_taken_back_is_given_on_alone_if_its_owner_says_so() {
             read.text
         );
         say(&two.patient, &["sync"]).await;
+        let shown = try_say(&two.patient, &["record", "show", record]).await;
+        let shown = shown.unwrap();
+        assert_eq!(shown.value["authorStanding"], "suspended");
+        assert!(
+            shown.text.contains("has suspended its author"),
+            "{}",
+            shown.text
+        );
     }
     // Never with others.
     let held = say(&reader, &["grant", "list"]).await;

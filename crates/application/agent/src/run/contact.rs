@@ -1,6 +1,7 @@
 //! `medibloc contact …`
 
-use medibloc_journey::{self as journey, Invitation, Party};
+use medibloc_journey::{Invitation, Party};
+use medibloc_record::AccountId;
 use qrcode::QrCode;
 use qrcode::render::unicode;
 use serde_json::json;
@@ -96,7 +97,10 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let given = given::of(party)?;
     let (mut lines, mut values) = (Vec::new(), Vec::new());
     for contact in &contacts {
-        let standing = standing(party, contact).await;
+        let standing = match contact.card.account {
+            Some(account) => standing(party, account).await,
+            None => None,
+        };
         let mut state = if contact.confirmed {
             "confirmed".to_owned()
         } else {
@@ -138,9 +142,8 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     ))
 }
 
-/// How a contact stands with the authority now; none for a private person, and while the chain does not answer.
-async fn standing(party: &Party, contact: &journey::Contact) -> Option<&'static str> {
-    let account = contact.card.account?;
+/// How an account stands with the authority now; none while the chain does not answer.
+pub(super) async fn standing(party: &Party, account: AccountId) -> Option<&'static str> {
     let facts = &party.ports().facts;
     let now = facts.head().await.ok()?.time;
     let standing = facts.standing(account, now).await.ok()?;

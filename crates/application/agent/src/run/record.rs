@@ -74,6 +74,11 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let others = party.of_another_person()?;
             let (mut value, mut text) =
                 (value(party, &kept, &others)?, shown(party, &kept, &others)?);
+            if kept.retracted {
+                let (standing, told) = retracted::author_now(party, &kept).await;
+                value["authorStanding"] = json!(standing);
+                text.push_str(told);
+            }
             said::note(party, &party.all_corrections()?, kept.record(), &mut value)?;
             let by = party.corrections(kept.record())?;
             value["amendedBy"] = said::standing(&by);

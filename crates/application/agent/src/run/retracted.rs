@@ -1,12 +1,12 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{HeldBack, Party, Subject, counted};
+use medibloc_journey::{HeldBack, KeptRecord, Party, Subject, counted};
 use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
 use super::name::{self, Known, Use};
-use super::{find, written};
+use super::{contact, find, written};
 use crate::answer::code;
 use crate::{Answer, Problem, command};
 
@@ -184,6 +184,23 @@ pub(super) fn must_name_its_owner(
             told.join("; ")
         ),
     ))
+}
+
+/// How the author of a record that it took back stands with the authority now, and what that may mean: a stolen key may have
+/// taken it back.
+pub(super) async fn author_now(
+    party: &Party,
+    kept: &KeptRecord,
+) -> (Option<&'static str>, &'static str) {
+    let standing = contact::standing(party, kept.anchor.author).await;
+    let told = match standing {
+        Some("suspended") => {
+            "\nthe authority has suspended its author: ask the author over another way whether it took the record back; if not, \
+             `grant create --record … --retracted` gives it all the same"
+        }
+        _ => "",
+    };
+    (standing, told)
 }
 
 /// `medibloc record confirm`: its owner says that it is about the owner.
