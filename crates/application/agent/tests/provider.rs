@@ -54,7 +54,7 @@ async fn a_home_that_reads_shows_and_proves_its_own_reads() {
     assert_eq!(text(read, "/purpose"), "TREAT");
     assert_eq!(text(read, "/reason"), "second opinion");
     let consent = text(read, "/grant");
-    let (until, owner) = (text(read, "/until"), text(read, "/owner"));
+    let (until, owner) = (text(read, "/until"), text(read, "/paired"));
     for part in [
         "read here",
         &record[..12],
