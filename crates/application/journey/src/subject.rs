@@ -284,7 +284,7 @@ impl Party {
     /// owner's, until its author takes it back or its owner erases it.
     ///
     /// # Errors
-    /// If it is not here, not accepted or erased, its author took it back, or the vault fails.
+    /// If it or its content is not here, it is not accepted or erased, its author took it back, or the vault fails.
     pub fn confirm_record(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
         self.must_not_be_erased(record)?;
         let mut kept = self.record(record)?;
@@ -295,6 +295,13 @@ impl Party {
             return Err(JourneyError::Unknown {
                 what: format!("whom record {record} names"),
                 hint: "it is not accepted; `medibloc record show` says why, and `medibloc sync` looks again",
+            });
+        }
+        if kept.unopened().is_some() {
+            // Whom it names is not known: a word about it would be about anybody.
+            return Err(JourneyError::Unknown {
+                what: format!("whom record {record} names"),
+                hint: "its content is not here yet: run `medibloc sync`; `medibloc record show` says what is missing",
             });
         }
         kept.confirmed = true;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_dag::Cid;
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{Change, GrantState, Party, VaultPort, WriteOptions, medical_only};
+use medibloc_journey::{
+    Change, GrantState, JourneyError, Party, VaultPort, WriteOptions, medical_only,
+};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, Draft, Kind, LossReport, PartRole, RecordId, Role, Timestamp};
@@ -463,6 +465,31 @@ async fn a_restore_without_its_node_is_finished_by_a_later_sync() {
     let whole = Party::new(phrase(1).seed(), Role::Person, world.ports_with(vault));
     assert!(whole.sync().await.unwrap().later.is_empty());
     assert_eq!(whole.contacts().unwrap()[0].name, "Hana Hospital");
+}
+
+#[tokio::test]
+async fn nobody_says_of_a_record_whom_it_is_about_before_its_content_is_there() {
+    let story = story(33).await;
+    let record = written(&story, "not here yet").await;
+    let world = &story.world;
+    let vault: Arc<dyn VaultPort> = Arc::new(MemoryVault::default());
+    let mut ports = world.ports_with(vault.clone());
+    let empty: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    ports.network = Arc::new(OtherStore(ports.network.clone(), empty));
+    let restored = Party::restore(&phrase(1), Role::Person, ports).await;
+    let (restored, _) = restored.unwrap();
+    let kept = restored.record(record).unwrap();
+    assert!(kept.is_accepted() && kept.unopened().is_some(), "{kept:?}");
+    let refused = restored.confirm_record(record).unwrap_err();
+    assert!(
+        matches!(&refused, JourneyError::Unknown { hint, .. } if hint.contains("content is not here yet: run `medibloc sync`")),
+        "{refused}"
+    );
+    assert_eq!(restored.record(record).unwrap(), kept, "nothing is kept");
+    // The node has it again.
+    let whole = Party::new(phrase(1).seed(), Role::Person, world.ports_with(vault));
+    whole.sync().await.unwrap();
+    assert!(whole.confirm_record(record).unwrap().confirmed);
 }
 
 #[tokio::test]
