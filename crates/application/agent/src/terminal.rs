@@ -44,7 +44,8 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 unreadable input, 4 refused by a rule, \
 5 somebody does not answer and nothing was kept (try again), 6 wrong passphrase or phrase, 7 not known here, 8 another process holds the home, \
-9 begun and kept, `sync` goes on with the rest, 10 the record was erased.";
+9 begun and kept, `sync` goes on with the rest, 10 the record was erased, \
+11 it is there already, and was not made a second time.";
 
 #[derive(Subcommand)]
 enum Top {

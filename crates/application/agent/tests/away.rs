@@ -267,6 +267,33 @@ async fn a_retraction_is_kept_and_a_read_is_unavailable() {
 
 /// It dropped a consent that waited, and kept no order.
 #[tokio::test]
+async fn what_its_author_took_back_is_told_and_the_rest_is_unknown() {
+    let story = Story::new(430).await;
+    let (back, stands) = (story.two.written(&[]).await, story.two.written(&[]).await);
+    say(&story.two.clinic, &["record", "retract", &back, "--yes"]).await;
+    say(&story.two.clinic, &["sync"]).await;
+    let clinic = story.away(Away::Silent, &story.two.clinic, 2, Role::Provider);
+    let list = told(&clinic, &["record", "list", "--written"], 0).await;
+    let rows = list.value.as_array().unwrap();
+    for (record, state, is_known) in [
+        (&back, "taken back by you", true),
+        (&stands, "unknown", false),
+    ] {
+        let row = rows.iter().find(|row| row["record"] == **record).unwrap();
+        assert_eq!(row["state"], state, "{row}");
+        assert_eq!(row["retractedAt"]["block"].is_number(), is_known, "{row}");
+        let line = list
+            .text
+            .lines()
+            .find(|line| line.starts_with(&record[..12]));
+        let line = line.unwrap();
+        let says = format!("{state} at ");
+        assert_eq!(line.contains(&says), is_known, "{line}");
+        assert_eq!(line.ends_with(state), !is_known, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn taking_back_everything_is_kept_whole_or_not_at_all() {
     for (seed, away) in (430..).zip(AWAY) {
         let story = Story::new(seed).await;

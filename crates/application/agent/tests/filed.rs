@@ -66,6 +66,10 @@ async fn what_was_filed_under_the_wrong_person_is_taken_back_and_everybody_is_to
     say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
     let list = say(&two.clinic, &["record", "list", "--written"]).await;
     assert_eq!(text(&list, "/0/state"), "taken back by you");
+    let told = refused(&two.clinic, &import, code::ALREADY).await;
+    for part in ["and you took it back at ", "(block ", "--again"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     let synced = try_say(&two.clinic, &["sync"]).await.unwrap();
     assert!(!synced.text.contains("ALARM"), "{}", synced.text);
 

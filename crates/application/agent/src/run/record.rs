@@ -33,7 +33,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let owner = owner.as_deref().map(|owner| name::owner(party, owner));
             let owner = owner.transpose()?;
             if !again {
-                must_be_new(party, owner, &draft)?;
+                must_be_new(party, owner, &draft).await?;
             }
             let amended = match amends {
                 Some(amended) => Some(name::written(party, amended)?),
@@ -194,20 +194,31 @@ fn list(party: &Party) -> Result<Answer, Problem> {
 }
 
 /// A record stands on chain for ever: the same document twice is most likely a mistake.
-fn must_be_new(party: &Party, owner: Option<AccountId>, draft: &Draft) -> Result<(), Problem> {
+async fn must_be_new(
+    party: &Party,
+    owner: Option<AccountId>,
+    draft: &Draft,
+) -> Result<(), Problem> {
     let original = medibloc_record::Digest::of(&draft.original);
     if party.is_being_written(&original)? {
         return Ok(());
     }
     match party.written_before(owner, &original)? {
         None => Ok(()),
-        Some(record) => Err(Problem::new(
-            code::ALREADY,
-            format!(
-                "this very document is record {record} of that owner already; nothing was written. `--again` writes it as \
-                 another record"
-            ),
-        )),
+        Some(record) => {
+            // What was taken back is no reason to leave it at that, and none to write it once more by mistake.
+            let back = match retracted::by_oneself(party, record).await? {
+                Some(when) => format!(", and you took it back{}", said::place(when)),
+                None => String::new(),
+            };
+            Err(Problem::new(
+                code::ALREADY,
+                format!(
+                    "this very document is record {record} of that owner already{back}; nothing was written. `--again` writes it \
+                     as another record"
+                ),
+            ))
+        }
     }
 }
 

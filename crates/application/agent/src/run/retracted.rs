@@ -1,7 +1,7 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{HeldBack, KeptRecord, Party, Subject, counted};
+use medibloc_journey::{HeldBack, KeptRecord, OnChain, Party, Subject, counted};
 use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
@@ -70,6 +70,23 @@ pub(super) async fn retract(
              copies stay, so tell them over another way, too"
         ),
     ))
+}
+
+/// Whether what was written here was taken back, and when, as far as that is known; the chain is asked for what no sync took yet,
+/// and if it does not answer, it is as this home heard.
+pub(super) async fn by_oneself(
+    party: &Party,
+    record: RecordId,
+) -> Result<Option<Option<OnChain>>, Problem> {
+    if let Some(when) = party.taken_back(record)? {
+        return Ok(Some(Some(when)));
+    }
+    match party.ports().facts.record(record).await {
+        Ok(Some(facts)) if facts.retracted => {
+            Ok(Some(party.taken_back_now(record).await.unwrap_or(None)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Refuses a document that names another person than what was written here for the same owner.

@@ -28,8 +28,8 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
         let when = taken_back(party, &view, facts).await?;
         let mark = said::mark_of(when, corrections.newest(view.record));
         let owner = owner(party, &view)?;
-        lines.push(line(&view, &owner, facts, silent.as_ref(), &mark));
         let place = (facts, when);
+        lines.push(line(&view, &owner, place, silent.as_ref(), &mark));
         values.push(value(&view, place, silent.as_ref(), &corrections));
     }
     let addresses = party.addresses()?;
@@ -68,12 +68,13 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
         true => party.ports().facts.record(view.record).await?,
         false => None,
     };
+    let when = taken_back(party, view, facts).await?;
     let mut lines = vec![
         view.record.to_string(),
         format!(
             "written here for {}: {}",
             owner(party, view)?,
-            state(view, facts, None)
+            state(view, (facts, when), None)
         ),
         title(view),
     ];
@@ -86,7 +87,6 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
     if let Some(facts) = facts {
         lines.push(format!("on the chain {}", find::moment(facts.anchored_at)));
     }
-    let when = taken_back(party, view, facts).await?;
     lines.extend(when.map(|when| format!("you took it back{}", said::place(Some(when)))));
     lines.extend(view.problem.clone());
     let corrections = party.all_corrections()?;
@@ -117,9 +117,10 @@ pub(super) fn title(view: &WrittenView) -> String {
     }
 }
 
+/// By the chain, or by what this home heard of it.
 const fn state(
     view: &WrittenView,
-    facts: Option<RecordFacts>,
+    (facts, when): (Option<RecordFacts>, Option<OnChain>),
     silent: Option<&LedgerError>,
 ) -> &'static str {
     match facts {
@@ -127,6 +128,7 @@ const fn state(
         Some(facts) if facts.retracted => "taken back by you",
         Some(facts) if facts.accepted => "accepted",
         Some(_) => "not accepted yet",
+        None if when.is_some() => "taken back by you",
         None if silent.is_some() => "unknown",
         None if view.anchored => "sent, not final yet",
         None => "sealed, not sent yet",
@@ -141,7 +143,7 @@ fn owner(party: &Party, view: &WrittenView) -> Result<String, Problem> {
 fn line(
     view: &WrittenView,
     owner: &str,
-    facts: Option<RecordFacts>,
+    (facts, when): (Option<RecordFacts>, Option<OnChain>),
     silent: Option<&LedgerError>,
     mark: &str,
 ) -> String {
@@ -151,7 +153,7 @@ fn line(
         facts.map_or_else(|| "-".to_owned(), |facts| find::moment(facts.anchored_at)),
         title(view),
         owner,
-        state(view, facts, silent),
+        state(view, (facts, when), silent),
     )
 }
 
@@ -164,7 +166,7 @@ fn value(
     let by = corrections.of(view.record);
     json!({
         "record": view.record.to_string(), "owner": view.owner.to_string(), "title": view.title,
-        "state": state(view, facts, silent), "at": facts.map(|facts| find::moment(facts.anchored_at)),
+        "state": state(view, (facts, when), silent), "at": facts.map(|facts| find::moment(facts.anchored_at)),
         "amends": view.amends.map(|of| of.to_string()), "because": view.problem,
         "amendedBy": said::standing(&by), "corrections": said::values(&by), "retractedAt": said::place_value(when),
     })
