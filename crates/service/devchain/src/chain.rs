@@ -4,8 +4,11 @@ mod accounts;
 mod estimate;
 mod fees;
 mod logs;
+mod meter;
 mod mine;
 mod query;
+pub(crate) use estimate::TRIES;
+pub(crate) use meter::Meter;
 pub use query::Transactions;
 
 use std::{
@@ -66,6 +69,9 @@ pub struct Config {
     pub accounts: Vec<(Address, U256)>,
     /// Gas of one block.
     pub gas_limit: u64,
+    /// Gas of one call that is only asked (`eth_call`, each try of `eth_estimateGas`), at most: whoever reaches the chain asks as
+    /// often as it likes and pays nothing.
+    pub call_gas: u64,
     /// Base fee of the first block, in wei per gas; later ones follow EIP-1559. With zero, gas is
     /// free unless blocks are more than half full.
     pub base_fee: u64,
@@ -82,12 +88,15 @@ pub struct Config {
 
 impl Default for Config {
     /// As anvil: id 31337, ten test accounts of 10,000 coins, 30 million gas, base fee 1 gwei,
-    /// a block for each transaction, this computer's clock. Other than anvil, without test methods.
+    /// a block for each transaction, this computer's clock. Other than anvil, without test methods, and with 10 million gas for
+    /// what is only asked.
     fn default() -> Self {
         Self {
             chain_id: 31_337,
             accounts: test_accounts(),
             gas_limit: 30_000_000,
+            // Twice what creating the longest contract that there may be takes.
+            call_gas: 10_000_000,
             base_fee: 1_000_000_000,
             coinbase: Address::ZERO,
             mining: Mining::Instant,
@@ -103,6 +112,7 @@ impl fmt::Debug for Config {
             .field("chain_id", &self.chain_id)
             .field("accounts", &self.accounts.len())
             .field("gas_limit", &self.gas_limit)
+            .field("call_gas", &self.call_gas)
             .field("base_fee", &self.base_fee)
             .field("coinbase", &self.coinbase)
             .field("mining", &self.mining)
@@ -121,6 +131,7 @@ struct Shared {
     disk: Disk,
     chain_id: u64,
     gas_limit: u64,
+    call_gas: u64,
     base_fee: u64,
     coinbase: Address,
     mining: Mining,
@@ -170,6 +181,7 @@ impl Chain {
             chain_id,
             accounts,
             gas_limit,
+            call_gas,
             base_fee,
             coinbase,
             mining,
@@ -182,6 +194,7 @@ impl Chain {
             disk,
             chain_id,
             gas_limit,
+            call_gas,
             base_fee,
             coinbase,
             mining,
@@ -200,6 +213,11 @@ impl Chain {
     /// The id that transactions are signed for.
     pub fn chain_id(&self) -> u64 {
         self.0.chain_id
+    }
+
+    /// Gas that one call has that is only asked.
+    pub(crate) fn call_gas(&self) -> u64 {
+        self.0.call_gas
     }
 
     /// When blocks come.

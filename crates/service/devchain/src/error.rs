@@ -145,6 +145,29 @@ pub enum ChainError {
     /// No gas that a block or the sender can pay for is enough.
     #[error("gas required exceeds allowance ({0}); raise the limit or the sender's balance")]
     GasAllowance(u64),
+    /// It used up what one call has here, though it asked for more.
+    #[error(
+        "out of gas: one call has {most} gas on this chain, and this one needs more; split it, or let the chain's operator raise \
+         `--call-gas`"
+    )]
+    CallGas {
+        /// What one call has.
+        most: u64,
+    },
+    /// The calls before it in the same request used up what one request has.
+    #[error(
+        "the calls of this request have used the {most} gas that one request has; ask the rest in another one"
+    )]
+    GasOfRequest {
+        /// What one request has.
+        most: u64,
+    },
+    /// Too much of one source waits.
+    #[error("too many questions from here wait already; ask again when they are answered")]
+    Busy,
+    /// Whoever asked is gone.
+    #[error("nobody waits for this answer any more; ask again")]
+    Abandoned,
     /// The request contradicts itself.
     #[error("the request is no call: {0}")]
     Request(String),
@@ -260,9 +283,16 @@ impl ChainError {
             | Self::Future { .. }
             | Self::PastHead { .. }
             | Self::Percentiles(_) => -32602,
-            Self::TooManyLogs(_) | Self::PoolFull(_) => -32005,
+            Self::TooManyLogs(_)
+            | Self::PoolFull(_)
+            | Self::GasOfRequest { .. }
+            | Self::Busy
+            | Self::Abandoned => -32005,
             Self::UnknownBlock | Self::OldState { .. } => -32001,
-            Self::Halted(_) | Self::GasAllowance(_) | Self::Underpriced { .. } => -32000,
+            Self::Halted(_)
+            | Self::CallGas { .. }
+            | Self::GasAllowance(_)
+            | Self::Underpriced { .. } => -32000,
             Self::Disk(_) | Self::Machine(_) => -32603,
             _ => -32003,
         }

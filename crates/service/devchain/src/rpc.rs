@@ -4,6 +4,7 @@ mod in_process;
 mod methods;
 mod parameters;
 mod server;
+mod turns;
 
 use std::borrow::Cow;
 

@@ -9,7 +9,7 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 
-use super::{Chain, fees::base_fee_after};
+use super::{Chain, Meter, fees::base_fee_after};
 use crate::{
     disk::Snapshot,
     error::ChainError,
@@ -18,6 +18,8 @@ use crate::{
 
 /// What a call to another contract may need beyond what it uses (the stipend of a transfer).
 const STIPEND: u64 = 2_300;
+/// Calls' worth of gas that one estimate uses; then the answer is what is known to be enough.
+pub(crate) const TRIES: u64 = 4;
 /// The search ends when the answer is known to this share, as geth's does.
 const NEAR: f64 = 0.015;
 
@@ -26,32 +28,65 @@ impl Chain {
     /// newest block, at `pending` those of the block that would come now.
     ///
     /// # Errors
-    /// When it reverts or halts, or the state of that block is not kept.
+    /// When it reverts or halts, needs more than [`Config::call_gas`](crate::Config::call_gas), or the state of that block is
+    /// not kept.
     pub fn call(&self, request: &TransactionRequest, at: BlockId) -> Result<Bytes, ChainError> {
-        let (snapshot, header) = self.stage(at)?;
-        let gas = self.most_gas(&snapshot, &header, request)?;
-        self.run(&snapshot, &header, request, gas)?.into_output()
+        self.call_within(request, at, &Meter::unlimited())
     }
 
-    /// The least gas with which a transaction returns, to within 1.5 %.
+    /// As [`Chain::call`], within what its request may cost.
+    pub(crate) fn call_within(
+        &self,
+        request: &TransactionRequest,
+        at: BlockId,
+        meter: &Meter,
+    ) -> Result<Bytes, ChainError> {
+        let (snapshot, header) = self.stage(at)?;
+        let gas = self.most_gas(&snapshot, &header, request)?;
+        let outcome = self.run(&snapshot, &header, request, gas, meter)?;
+        let asked = request.gas.unwrap_or(header.gas_limit);
+        match outcome.ending {
+            Ending::Halted {
+                out_of_gas: true, ..
+            } if gas == self.0.call_gas && gas < asked => Err(ChainError::CallGas { most: gas }),
+            _ => outcome.into_output(),
+        }
+    }
+
+    /// The least gas with which a transaction returns, to within 1.5 %; somewhat more where the search would cost more than
+    /// four calls may.
     ///
     /// # Errors
-    /// When it reverts or halts with any gas, or the state of that block is not kept.
+    /// When it reverts or halts with any gas that a call has, or the state of that block is not kept.
     pub fn estimate_gas(
         &self,
         request: &TransactionRequest,
         at: BlockId,
     ) -> Result<u64, ChainError> {
+        self.estimate_within(request, at, &Meter::unlimited())
+    }
+
+    /// As [`Chain::estimate_gas`], within what its request may cost.
+    pub(crate) fn estimate_within(
+        &self,
+        request: &TransactionRequest,
+        at: BlockId,
+        meter: &Meter,
+    ) -> Result<u64, ChainError> {
         let (snapshot, header) = self.stage(at)?;
         let most = self.most_gas(&snapshot, &header, request)?;
-        let enough = |gas| -> Result<bool, ChainError> {
-            match self.run(&snapshot, &header, request, gas) {
-                Ok(outcome) => Ok(outcome.returned()),
+        let mut budget = self.0.call_gas.saturating_mul(TRIES);
+        let enough = |gas, budget: &mut u64| -> Result<bool, ChainError> {
+            match self.run(&snapshot, &header, request, gas, meter) {
+                Ok(outcome) => {
+                    *budget = budget.saturating_sub(outcome.gas_used);
+                    Ok(outcome.returned())
+                }
                 Err(ChainError::IntrinsicGas { .. }) => Ok(false),
                 Err(error) => Err(error),
             }
         };
-        let first = match self.run(&snapshot, &header, request, most) {
+        let first = match self.run(&snapshot, &header, request, most, meter) {
             Err(ChainError::IntrinsicGas { .. }) => return Err(ChainError::GasAllowance(most)),
             other => other?,
         };
@@ -65,6 +100,7 @@ impl Chain {
             return Err(ChainError::GasAllowance(most));
         }
         let (used, refunded) = (first.gas_used, first.gas_refunded);
+        budget = budget.saturating_sub(used);
         first.into_output()?;
         let (mut low, mut high) = (used.saturating_sub(1), most);
         // Most need just what they spent; others keep back a 64th from those they call.
@@ -72,16 +108,16 @@ impl Chain {
             if guess >= high {
                 break;
             }
-            if enough(guess)? {
+            if enough(guess, &mut budget)? {
                 high = guess;
                 break;
             }
             low = guess;
         }
-        while low + 1 < high && (high - low) as f64 / high as f64 > NEAR {
+        while low + 1 < high && (high - low) as f64 / high as f64 > NEAR && budget > 0 {
             // The answer is mostly near the lower end.
             let middle = ((low + high) / 2).min(low.saturating_mul(2).max(low + 1));
-            if enough(middle)? {
+            if enough(middle, &mut budget)? {
                 high = middle
             } else {
                 low = middle
@@ -93,10 +129,12 @@ impl Chain {
     /// The state and the header that a call runs on.
     fn stage(&self, at: BlockId) -> Result<(Arc<Snapshot>, Header), ChainError> {
         if at.is_pending() {
+            // Before the lock: whoever makes a block waits for no question.
+            let now = self.0.clock.now();
             let writer = self.writer();
             let snapshot = self.snapshot()?;
             let head = self.head(&snapshot)?;
-            let header = self.next_header(&writer, &head);
+            let header = self.next_header(now, &writer, &head);
             return Ok((snapshot, header));
         }
         let snapshot = self.snapshot()?;
@@ -104,16 +142,15 @@ impl Chain {
         Ok((snapshot, header))
     }
 
-    /// The gas that a call has: what it asks for, or what a block has and its sender can pay.
+    /// The gas that a call has: what it asks for, or what a call may have here and its sender can pay.
     fn most_gas(
         &self,
         snapshot: &Snapshot,
         header: &Header,
         request: &TransactionRequest,
     ) -> Result<u64, ChainError> {
-        let gas = request
-            .gas
-            .map_or(header.gas_limit, |gas| gas.min(header.gas_limit));
+        let most = self.0.call_gas.min(header.gas_limit);
+        let gas = request.gas.map_or(most, |gas| gas.min(most));
         let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
         if price == 0 {
             return Ok(gas);
@@ -143,7 +180,11 @@ impl Chain {
         header: &Header,
         request: &TransactionRequest,
         gas: u64,
+        meter: &Meter,
     ) -> Result<Outcome, ChainError> {
-        machine::call(snapshot, self.0.chain_id, header, request.clone(), gas)
+        meter.check()?;
+        let done = machine::call(snapshot, self.0.chain_id, header, request.clone(), gas);
+        meter.count(done.as_ref().map_or(0, |outcome| outcome.gas_used));
+        done
     }
 }

@@ -158,8 +158,8 @@ impl Chain {
     }
 
     /// The header of the block that would come now.
-    pub(super) fn next_header(&self, writer: &Writer, parent: &Head) -> Header {
-        let now = self.0.clock.now().saturating_add_signed(writer.offset);
+    pub(super) fn next_header(&self, now: u64, writer: &Writer, parent: &Head) -> Header {
+        let now = now.saturating_add_signed(writer.offset);
         Header {
             parent_hash: parent.hash,
             number: parent.header.number + 1,
@@ -294,7 +294,7 @@ struct Building {
 
 impl Building {
     fn new(chain: &Chain, writer: &Writer, snapshot: &Arc<Snapshot>, parent: &Head) -> Self {
-        let header = chain.next_header(writer, parent);
+        let header = chain.next_header(chain.0.clock.now(), writer, parent);
         let run = Run::new(snapshot, chain.0.chain_id, &header);
         Self {
             header,

@@ -14,7 +14,7 @@ use alloy::{
 };
 
 use super::methods;
-use crate::chain::Chain;
+use crate::chain::{Chain, Meter};
 
 /// How often a client looks whether its transaction is in a block.
 const POLL: Duration = Duration::from_millis(10);
@@ -59,7 +59,12 @@ impl tower::Service<RequestPacket> for InProcess {
 }
 
 fn ask(chain: &Chain, request: &SerializedRequest) -> Response {
-    let payload = match methods::ask(chain, request.method(), request.params()) {
+    let payload = match methods::ask(
+        chain,
+        request.method(),
+        request.params(),
+        &Meter::unlimited(),
+    ) {
         Ok(value) => ResponsePayload::Success(value),
         Err(error) => ResponsePayload::Failure(error),
     };

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Answer, PARAMETERS, UNKNOWN_METHOD, answer, failure, parameters::Parameters};
 use crate::{
-    chain::{Chain, Transactions},
+    chain::{Chain, Meter, TRIES, Transactions},
     error::ChainError,
 };
 
@@ -20,8 +20,35 @@ const MOST_SLOTS: usize = 1_024;
 
 const VERSION: &str = concat!("medibloc-devchain/", env!("CARGO_PKG_VERSION"));
 
-/// Answers one question.
-pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) -> Answer {
+/// What kind of work a question is: none waits behind another kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// A program is run so many times, and nothing kept.
+    Call { times: u64 },
+    /// Something is looked up.
+    Look,
+    /// The chain grows, or its time is moved.
+    Change,
+}
+
+/// The kind of work that a method is.
+pub(super) fn work(method: &str) -> Work {
+    match method {
+        "eth_call" => Work::Call { times: 1 },
+        "eth_estimateGas" => Work::Call { times: TRIES },
+        "eth_sendRawTransaction" => Work::Change,
+        _ if is_for_tests(method) => Work::Change,
+        _ => Work::Look,
+    }
+}
+
+/// Answers one question; `meter` is that of its request.
+pub(super) fn ask(
+    chain: &Chain,
+    method: &str,
+    parameters: Option<&RawValue>,
+    meter: &Meter,
+) -> Answer {
     let there = |_: &&[&str]| chain.has_test_methods() || !is_for_tests(method);
     let names = names(method).filter(there).ok_or_else(|| unknown(method))?;
     let mut parameters = Parameters::read(parameters)?;
@@ -76,11 +103,14 @@ pub(super) fn ask(chain: &Chain, method: &str, parameters: Option<&RawValue>) ->
             }
             answer(chain.proof(address, slots, p.block()?))
         }
-        "eth_call" => answer(chain.call(&p.next::<TransactionRequest>()?, p.block()?)),
+        "eth_call" => {
+            answer(chain.call_within(&p.next::<TransactionRequest>()?, p.block()?, meter))
+        }
         "eth_estimateGas" => {
             // Without a block: as the transaction would run, which is in the next one (as anvil).
             let request = p.next::<TransactionRequest>()?;
-            quantity(chain.estimate_gas(&request, p.optional()?.unwrap_or(BlockId::pending())))
+            let at = p.optional()?.unwrap_or(BlockId::pending());
+            quantity(chain.estimate_within(&request, at, meter))
         }
         "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?)),
         "evm_setNextBlockTimestamp" => answer(chain.set_time(p.some_number()?)),

@@ -3,40 +3,68 @@
 //! A page in a browser can reach loopback too, so a request must say `application/json` (which a
 //! browser asks leave for, and gets none) and must name a loopback host (against DNS rebinding).
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+mod questions;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy::rpc::json_rpc::ErrorPayload;
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    extract::{ConnectInfo, DefaultBodyLimit, State},
+    http::{Extensions, HeaderMap, HeaderName, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
     routing::post,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
-use super::{INTERNAL, INVALID_REQUEST, PARSE, failure, methods};
-use crate::chain::{Chain, Mining};
+use super::{
+    methods::{self, Work},
+    turns::{Source, Turns},
+};
+use questions::{Asked, Question, Reply, text};
+
+use crate::{
+    chain::{Chain, Meter, Mining},
+    error::ChainError,
+};
+
+/// Questions that are looked up at once, and changes that are at once on their way to the one that makes blocks.
+const LOOKS: usize = 8;
+const CHANGES: usize = 4;
+
+/// Gas of a call beyond what it asks for: reading it, and opening the state.
+const BEGIN: u64 = 50_000;
 
 /// How much one request may ask.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of a body.
     pub body: usize,
     /// Questions of a batch.
     pub batch: usize,
+    /// Gas that the calls of a batch use together, as a multiple of [`Config::call_gas`](crate::Config::call_gas); those after
+    /// them are refused.
+    pub calls: u64,
+    /// The header in which a proxy on this machine names whom it speaks for, as `X-Forwarded-For`: addresses, the nearest last.
+    /// Without it each connection is counted as somebody.
+    pub proxy_header: Option<HeaderName>,
 }
 
 impl Default for Limits {
-    /// 2 MiB, which is ten of the longest contracts, and 1,000 questions.
+    /// 2 MiB, which is ten of the longest contracts, 1,000 questions, the gas of four calls, no proxy.
     fn default() -> Self {
         Self {
             body: 2 << 20,
             batch: 1_000,
+            calls: 4,
+            proxy_header: None,
         }
     }
 }
@@ -75,8 +103,9 @@ pub async fn serve_with(
     if !address.is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
-    let (router, mining) = router_with(chain, limits);
-    let server = async { axum::serve(listener, router).await };
+    let (router, mining) = router(chain, limits);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = async { axum::serve(listener, service).await };
     tokio::select! {
         done = server => done?,
         () = mining => {}
@@ -86,15 +115,14 @@ pub async fn serve_with(
 
 /// The answers of [`serve`] for another listener on loopback (one that speaks TLS), and what makes the blocks of
 /// [`Mining::EveryMillis`] while it is polled; it never ends.
-pub fn router(chain: Chain) -> (Router, impl Future<Output = ()> + Send) {
-    router_with(chain, Limits::default())
-}
-
-fn router_with(chain: Chain, limits: Limits) -> (Router, impl Future<Output = ()> + Send) {
+///
+/// Connections are told apart by axum's `ConnectInfo<SocketAddr>`, which the other listener has to give.
+pub fn router(chain: Chain, limits: Limits) -> (Router, impl Future<Output = ()> + Send) {
+    let body = limits.body;
     let router = Router::new()
         .route("/", post(handle))
-        .layer(DefaultBodyLimit::max(limits.body))
-        .with_state((chain.clone(), limits));
+        .layer(DefaultBodyLimit::max(body))
+        .with_state(Service::new(chain.clone(), limits));
     let mining = async move {
         match chain.mining() {
             Mining::Instant => std::future::pending().await,
@@ -116,63 +144,128 @@ async fn tick(chain: Chain, every: u64) {
     }
 }
 
-#[derive(Deserialize)]
-struct Question<'a> {
-    jsonrpc: Cow<'a, str>,
-    /// None: a notification, which gets no answer (JSON-RPC 2.0, section 4.1). Null is an id like others.
-    #[serde(borrow, default, deserialize_with = "given")]
-    id: Option<&'a RawValue>,
-    method: String,
-    #[serde(borrow)]
-    params: Option<&'a RawValue>,
+/// A chain that is served.
+#[derive(Debug, Clone)]
+struct Service {
+    chain: Chain,
+    limits: Limits,
+    calls: Arc<Turns>,
+    looks: Arc<Turns>,
+    changes: Arc<Turns>,
 }
 
-#[derive(Serialize)]
-struct Reply<'a> {
-    jsonrpc: &'static str,
-    id: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorPayload>,
-}
+impl Service {
+    fn new(chain: Chain, limits: Limits) -> Self {
+        // Half of the processor is for everything else: blocks, and what is only looked up.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with(chain, limits, cores / 2)
+    }
 
-impl<'a> Reply<'a> {
-    fn new(id: Option<&'a RawValue>, answer: super::Answer) -> Self {
-        let (result, error) = match answer {
-            Ok(result) => (Some(result), None),
-            Err(error) => (None, Some(error)),
-        };
+    fn with(chain: Chain, limits: Limits, calls: usize) -> Self {
         Self {
-            jsonrpc: "2.0",
-            id,
-            result,
-            error,
+            chain,
+            limits,
+            calls: Turns::new(calls),
+            looks: Turns::new(LOOKS),
+            changes: Turns::new(CHANGES),
         }
+    }
+
+    /// Whom a request is from.
+    fn source(&self, headers: &HeaderMap, extensions: &Extensions) -> Source {
+        let named = self.limits.proxy_header.as_ref().and_then(|name| {
+            let last = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+            let nearest = last.rsplit(',').next()?.trim();
+            nearest.parse::<IpAddr>().ok()
+        });
+        let peer = || {
+            let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+            peer.map_or_else(|| ([0; 4], 0).into(), |ConnectInfo(peer)| *peer)
+        };
+        named.map_or_else(|| Source::Connection(peer()), Source::named)
+    }
+
+    /// Answers one question after another, each at its turn. Who drops this has none of the others begun.
+    async fn reply(&self, source: Source, body: &[u8]) -> Option<String> {
+        let meter = self.meter();
+        let _abandoned = Abandoned(&meter);
+        match Asked::read(body, &self.limits) {
+            Asked::Nothing(refusal) => Some(refusal),
+            Asked::One(raw) => {
+                let reply = self.one(source, raw, &meter).await;
+                reply.map(|reply| text(&reply))
+            }
+            Asked::Batch(all) => {
+                let mut replies = Vec::new();
+                for raw in all {
+                    replies.extend(self.one(source, raw, &meter).await);
+                }
+                (!replies.is_empty()).then(|| text(&replies))
+            }
+        }
+    }
+
+    async fn one<'a>(&self, source: Source, raw: &'a RawValue, meter: &Meter) -> Option<Reply<'a>> {
+        match Question::read(raw) {
+            Ok(question) => {
+                let id = question.id;
+                let answer = self.answer(source, question, meter).await;
+                id.map(|id| Reply::new(Some(id), answer))
+            }
+            Err(refusal) => Some(refusal),
+        }
+    }
+
+    async fn answer(&self, source: Source, question: Question<'_>, meter: &Meter) -> super::Answer {
+        let refuse = |error| super::answer::<()>(Err(error));
+        let (turns, cost) = match methods::work(&question.method) {
+            Work::Call { times } => {
+                if let Err(error) = meter.check() {
+                    return refuse(error);
+                }
+                let most = self.chain.call_gas();
+                let gas = question.gas().map_or(most, |gas| gas.min(most));
+                (&self.calls, gas.saturating_mul(times).saturating_add(BEGIN))
+            }
+            Work::Look => (&self.looks, 1),
+            Work::Change => (&self.changes, 1),
+        };
+        let Some(turn) = turns.take(source, cost).await else {
+            return refuse(ChainError::Busy);
+        };
+        let (chain, meter) = (self.chain.clone(), meter.clone());
+        let params = question.params.map(ToOwned::to_owned);
+        let done = tokio::task::spawn_blocking(move || {
+            // Until it is done, whether or not anybody still waits.
+            let _turn = turn;
+            methods::ask(&chain, &question.method, params.as_deref(), &meter)
+        });
+        let done = done.await;
+        done.unwrap_or_else(|_| Err(ErrorPayload::internal_error()))
+    }
+
+    fn meter(&self) -> Meter {
+        meter(&self.chain, &self.limits)
     }
 }
 
-fn given<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(from).map(Some)
+fn meter(chain: &Chain, limits: &Limits) -> Meter {
+    Meter::of(chain.call_gas().saturating_mul(limits.calls))
 }
 
-impl Question<'_> {
-    /// Why it is no request (section 4).
-    fn fault(&self) -> Option<&'static str> {
-        if self.jsonrpc != "2.0" {
-            return Some("jsonrpc must be \"2.0\"");
-        }
-        let id = self.id.map_or("null", RawValue::get);
-        let fits = id == "null"
-            || id.starts_with(['"', '-'])
-            || id.starts_with(|c: char| c.is_ascii_digit());
-        (!fits).then_some("id must be a string, a number or null")
+/// Whoever waits for an answer, until it is dropped.
+struct Abandoned<'a>(&'a Meter);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
     }
 }
 
 async fn handle(
-    State((chain, limits)): State<(Chain, Limits)>,
+    State(service): State<Service>,
     headers: HeaderMap,
+    extensions: Extensions,
     body: Bytes,
 ) -> Response {
     if !host_is_loopback(&headers) {
@@ -181,10 +274,8 @@ async fn handle(
     if !is_json(&headers) {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json").into_response();
     }
-    let reply = tokio::task::spawn_blocking(move || reply(&chain, limits, &body)).await;
-    let reply = reply
-        .unwrap_or_else(|_| Some(text(&Reply::new(None, Err(ErrorPayload::internal_error())))));
-    match reply {
+    let source = service.source(&headers, &extensions);
+    match service.reply(source, &body).await {
         Some(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     }
@@ -193,55 +284,26 @@ async fn handle(
 impl Chain {
     /// What [`serve`] answers to the body of a request: JSON, whatever the body is, or nothing to notifications.
     pub fn answer(&self, body: &[u8]) -> Option<String> {
-        reply(self, Limits::default(), body)
-    }
-}
-
-fn reply(chain: &Chain, limits: Limits, body: &[u8]) -> Option<String> {
-    let refuse = |code, message| Some(text(&Reply::new(None, Err(failure(code, message)))));
-    if body.trim_ascii_start().first() != Some(&b'[') {
-        return match serde_json::from_slice::<&RawValue>(body) {
-            Ok(raw) => one(chain, raw).map(|reply| text(&reply)),
-            Err(error) => refuse(PARSE, error.to_string()),
-        };
-    }
-    match serde_json::from_slice::<Vec<&RawValue>>(body) {
-        Ok(all) if all.is_empty() => refuse(INVALID_REQUEST, "an empty batch asks nothing".into()),
-        Ok(all) if all.len() > limits.batch => {
-            let message = format!(
-                "a batch of {}; {} at most, split it",
-                all.len(),
-                limits.batch
-            );
-            refuse(INVALID_REQUEST, message)
-        }
-        Ok(all) => {
-            let replies: Vec<_> = all.into_iter().filter_map(|raw| one(chain, raw)).collect();
-            (!replies.is_empty()).then(|| text(&replies))
-        }
-        Err(error) => refuse(PARSE, error.to_string()),
-    }
-}
-
-fn one<'a>(chain: &Chain, raw: &'a RawValue) -> Option<Reply<'a>> {
-    let refuse = |why: String| Some(Reply::new(None, Err(failure(INVALID_REQUEST, why))));
-    match serde_json::from_str::<Question<'a>>(raw.get()) {
-        Ok(question) => match question.fault() {
-            Some(why) => refuse(why.into()),
-            None => {
-                let answer = methods::ask(chain, &question.method, question.params);
-                question.id.map(|id| Reply::new(Some(id), answer))
+        let limits = Limits::default();
+        let meter = meter(self, &limits);
+        let one = |raw| match Question::read(raw) {
+            Ok(Question {
+                id, method, params, ..
+            }) => {
+                let answer = methods::ask(self, &method, params, &meter);
+                id.map(|id| Reply::new(Some(id), answer))
             }
-        },
-        Err(error) => refuse(error.to_string()),
+            Err(refusal) => Some(refusal),
+        };
+        match Asked::read(body, &limits) {
+            Asked::Nothing(refusal) => Some(refusal),
+            Asked::One(raw) => one(raw).map(|reply| text(&reply)),
+            Asked::Batch(all) => {
+                let replies: Vec<_> = all.into_iter().filter_map(one).collect();
+                (!replies.is_empty()).then(|| text(&replies))
+            }
+        }
     }
-}
-
-fn text(reply: &impl Serialize) -> String {
-    serde_json::to_string(reply).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer is no JSON");
-        format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{INTERNAL},"message":"bug"}}}}"#)
-    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -43,6 +43,8 @@ impl Pair {
         let clock = Arc::new(AtomicU64::new(BEGIN));
         let now = Arc::clone(&clock);
         let mut config = Config::default();
+        // As the others: where a callee burns all that it is given, it matters.
+        config.call_gas = config.gas_limit;
         config.test_methods = true;
         if theirs.name == "anvil" {
             // Its first block has its second's base fee; by EIP-1559, ours does not.

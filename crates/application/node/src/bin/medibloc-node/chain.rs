@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use axum::http::HeaderName;
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
-use medibloc_devchain::{Chain, Config, Mining, Place};
+use medibloc_devchain::{Chain, Config, Limits, Mining, Place, serve_with};
 use medibloc_ledger::{Facts as _, Mark};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
 use medibloc_node::{
-    KeeperPublicKeys, Listening, Tls, accept_chain, contracts, last_block, private_folder,
+    Bounds, KeeperPublicKeys, Listening, Tls, accept_chain, contracts, last_block, private_folder,
     read_wallet, serve,
 };
 use medibloc_record::{Address, Threshold};
@@ -53,6 +55,13 @@ pub(crate) struct Serve {
     /// Milliseconds between blocks; a block for each transaction if not given
     #[arg(long)]
     interval: Option<u64>,
+    /// Gas of one call that is only asked (eth_call, each try of eth_estimateGas), at most
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(100_000..))]
+    call_gas: u64,
+    /// The header in which a proxy before the chain names whom it speaks for, as X-Forwarded-For. Those take turns; without it
+    /// every connection does
+    #[arg(long)]
+    proxy_header: Option<HeaderName>,
     /// Let whoever reaches the chain move its time and make blocks: for tests alone. A data folder keeps what it was made with
     #[arg(long)]
     test_methods: bool,
@@ -187,6 +196,9 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     let mut config = Config::default();
     config.chain_id = args.chain_id;
     config.test_methods = args.test_methods;
+    config.call_gas = args.call_gas;
+    let mut limits = Limits::default();
+    limits.proxy_header = args.proxy_header;
     if let Some(milliseconds) = args.interval {
         config.mining = Mining::EveryMillis(milliseconds);
     }
@@ -214,15 +226,19 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     let Some((certificate, key)) = files else {
         say(&serde_json::json!({"serving": format!("http://{address}")}));
         return tokio::select! {
-            result = medibloc_devchain::serve(chain, listener) => Ok(result?),
+            result = serve_with(chain, listener, limits) => Ok(result?),
             () = wait_for_end() => Ok(()),
         };
     };
+    let mut bounds = Bounds::default();
+    // Answers are short, and who waits for its turn asks again.
+    bounds.farewell = Duration::from_millis(500);
     let how = Listening {
         tls: Some(Tls::open(certificate, key)?),
+        bounds,
         ..Listening::default()
     };
-    let (router, mining) = medibloc_devchain::router(chain);
+    let (router, mining) = medibloc_devchain::router(chain, limits);
     say(&serde_json::json!({"serving": format!("https://{address}")}));
     tokio::select! {
         () = serve(listener, router, how, wait_for_end()) => {}

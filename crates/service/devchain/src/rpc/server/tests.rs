@@ -1,5 +1,6 @@
 use serde_json::Value;
 
+use super::super::INTERNAL;
 use super::*;
 use crate::chain::{Config, Place};
 
@@ -92,7 +93,7 @@ fn no_body_breaks_it() {
                 }
             }
         }
-        let Some(text) = reply(&chain, Limits::default(), &body) else {
+        let Some(text) = chain.answer(&body) else {
             silent += 1;
             continue;
         };
@@ -122,4 +123,87 @@ fn no_body_breaks_it() {
         "{answered} answered, {refused} refused"
     );
     assert!(chain.number().unwrap() > 500, "blocks were made meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_away_has_nothing_more_begun_of_what_it_asked() {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    let (came, mut comes) = tokio::sync::mpsc::unbounded_channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let (calls, goes) = (Arc::new(AtomicUsize::new(0)), Mutex::new(goes));
+    let counted = calls.clone();
+    // A call of the next block asks for the time: the first one there is held until its asker is gone.
+    let clock = move || {
+        if counted.fetch_add(1, Ordering::SeqCst) == 1 {
+            came.send(()).unwrap();
+            goes.lock().unwrap().recv().unwrap();
+        }
+        1_700_000_000
+    };
+    let config = Config {
+        clock: Arc::new(clock),
+        ..Config::default()
+    };
+    let chain = Chain::open(Place::Memory, config).unwrap();
+    let service = Service::with(chain, Limits::default(), 1);
+    let source = Source::Connection(([127, 0, 0, 1], 1).into());
+    for method in ["eth_call", "eth_estimateGas"] {
+        calls.store(1, Ordering::SeqCst);
+        let one = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":[{{"data":"0x00"}},"pending"]}}"#
+        );
+        let batch = format!("[{}]", vec![one; 100].join(","));
+        let asker = {
+            let (service, batch) = (service.clone(), batch.clone());
+            tokio::spawn(async move { service.reply(source, batch.as_bytes()).await })
+        };
+        comes.recv().await.unwrap();
+        asker.abort();
+        assert!(asker.await.unwrap_err().is_cancelled());
+        go.send(()).unwrap();
+        // The only place is free again, so what was begun is done.
+        let turn = service.calls.take(source, 1).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "{method}");
+        drop(turn);
+        let reply = service.reply(source, batch.as_bytes()).await.unwrap();
+        let replies: Vec<Value> = serde_json::from_str(&reply).unwrap();
+        assert_eq!(replies.len(), 100);
+        assert_eq!(calls.load(Ordering::SeqCst), 102);
+    }
+}
+
+#[test]
+fn whom_a_proxy_speaks_for_is_told_apart_only_where_it_is_named() {
+    let chain = Chain::open(Place::Memory, Config::default()).unwrap();
+    let plain = Service::new(chain.clone(), Limits::default());
+    let limits = Limits {
+        proxy_header: Some(HeaderName::from_static("x-forwarded-for")),
+        ..Limits::default()
+    };
+    let proxied = Service::new(chain, limits);
+    let peer: SocketAddr = ([127, 0, 0, 1], 4).into();
+    let mut extensions = Extensions::new();
+    extensions.insert(ConnectInfo(peer));
+    let named = |text: &str| Source::named(text.parse().unwrap());
+    let rows = [
+        (&[][..], Source::Connection(peer)),
+        (&["192.0.2.1"], named("192.0.2.1")),
+        (&["6.6.6.6, 192.0.2.1"], named("192.0.2.1")),
+        (&["6.6.6.6", "192.0.2.1"], named("192.0.2.1")),
+        (&["192.0.2.1, somebody"], Source::Connection(peer)),
+        (&["2001:db8:1:2::3"], named("2001:db8:1::")),
+    ];
+    for (said, expected) in rows {
+        let mut headers = HeaderMap::new();
+        for line in said {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        assert_eq!(proxied.source(&headers, &extensions), expected, "{said:?}");
+        let own = plain.source(&headers, &extensions);
+        assert_eq!(own, Source::Connection(peer), "{said:?}");
+    }
 }

@@ -1,0 +1,134 @@
+//! What a body asks, and what is said to it (JSON-RPC 2.0).
+
+use std::borrow::Cow;
+
+use alloy::{primitives::U64, rpc::json_rpc::ErrorPayload};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    super::{Answer, INTERNAL, INVALID_REQUEST, PARSE, failure},
+    Limits,
+};
+
+/// What a body asks.
+pub(super) enum Asked<'a> {
+    /// Nothing that can be answered; this is said to it.
+    Nothing(String),
+    One(&'a RawValue),
+    Batch(Vec<&'a RawValue>),
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn read(body: &'a [u8], limits: &Limits) -> Self {
+        let refuse =
+            |code, message| Self::Nothing(text(&Reply::new(None, Err(failure(code, message)))));
+        if body.trim_ascii_start().first() != Some(&b'[') {
+            return match serde_json::from_slice(body) {
+                Ok(raw) => Self::One(raw),
+                Err(error) => refuse(PARSE, error.to_string()),
+            };
+        }
+        match serde_json::from_slice::<Vec<&RawValue>>(body) {
+            Ok(all) if all.is_empty() => {
+                refuse(INVALID_REQUEST, "an empty batch asks nothing".into())
+            }
+            Ok(all) if all.len() > limits.batch => {
+                let message = format!(
+                    "a batch of {}; {} at most, split it",
+                    all.len(),
+                    limits.batch
+                );
+                refuse(INVALID_REQUEST, message)
+            }
+            Ok(all) => Self::Batch(all),
+            Err(error) => refuse(PARSE, error.to_string()),
+        }
+    }
+}
+
+/// One question.
+#[derive(Deserialize)]
+pub(super) struct Question<'a> {
+    jsonrpc: Cow<'a, str>,
+    /// None: a notification, which gets no answer (JSON-RPC 2.0, section 4.1). Null is an id like others.
+    #[serde(borrow, default, deserialize_with = "given")]
+    pub(super) id: Option<&'a RawValue>,
+    pub(super) method: String,
+    #[serde(borrow)]
+    pub(super) params: Option<&'a RawValue>,
+}
+
+/// Its answer.
+#[derive(Serialize)]
+pub(super) struct Reply<'a> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorPayload>,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn new(id: Option<&'a RawValue>, answer: Answer) -> Self {
+        let (result, error) = match answer {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            jsonrpc: "2.0",
+            id,
+            result,
+            error,
+        }
+    }
+}
+
+fn given<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl<'a> Question<'a> {
+    /// A question, or what is said to one that is none.
+    pub(super) fn read(raw: &'a RawValue) -> Result<Self, Reply<'a>> {
+        let refuse = |why: String| Reply::new(None, Err(failure(INVALID_REQUEST, why)));
+        let question: Self =
+            serde_json::from_str(raw.get()).map_err(|error| refuse(error.to_string()))?;
+        match question.fault() {
+            Some(why) => Err(refuse(why.into())),
+            None => Ok(question),
+        }
+    }
+
+    /// The gas that a call says it needs, if it says so.
+    pub(super) fn gas(&self) -> Option<u64> {
+        #[derive(Deserialize)]
+        struct Needs {
+            gas: Option<U64>,
+        }
+        let all: Vec<&RawValue> = serde_json::from_str(self.params?.get()).ok()?;
+        let needs: Needs = serde_json::from_str(all.first()?.get()).ok()?;
+        needs.gas.map(|gas| gas.to())
+    }
+
+    /// Why it is no request (section 4).
+    fn fault(&self) -> Option<&'static str> {
+        if self.jsonrpc != "2.0" {
+            return Some("jsonrpc must be \"2.0\"");
+        }
+        let id = self.id.map_or("null", RawValue::get);
+        let fits = id == "null"
+            || id.starts_with(['"', '-'])
+            || id.starts_with(|c: char| c.is_ascii_digit());
+        (!fits).then_some("id must be a string, a number or null")
+    }
+}
+
+/// An answer as it is sent.
+pub(super) fn text(reply: &impl Serialize) -> String {
+    serde_json::to_string(reply).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer is no JSON");
+        format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{INTERNAL},"message":"bug"}}}}"#)
+    })
+}
