@@ -460,6 +460,8 @@ mod tests {
         assert!(known(&follower, wrong));
         chain.replace_by(&newest);
         is_set_back(&follower, false).await;
+        let running = accept_chain(folder.path(), &*chain).await;
+        assert!(matches!(running, Err(NotAccepted::Running)), "{running:?}");
         drop(follower);
         let threshold = Threshold::new(2, 1).unwrap();
         let other = MemoryLedger::new(threshold, Vec::new(), Timestamp(5));

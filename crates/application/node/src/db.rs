@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -62,6 +63,31 @@ impl Db {
             }
             None => Connection::open_in_memory()?,
         };
+        Self::on(connection, durability, schema)
+    }
+
+    /// Opens it for nobody else, until it is dropped; none if a program has it open.
+    pub(crate) fn open_alone(
+        path: &Path,
+        durability: Durability,
+        schema: &str,
+    ) -> Result<Option<Self>, DbError> {
+        private_database(path)?;
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        // Before anything is read: then the file itself is locked, which whoever has it open does not let happen.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        match Self::on(connection, durability, schema) {
+            Err(DbError::Sqlite(error))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
+    fn on(connection: Connection, durability: Durability, schema: &str) -> Result<Self, DbError> {
         let pragmas = match durability {
             Durability::PowerCut => "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
             Durability::Process => "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

@@ -1,6 +1,6 @@
 //! What a stopped gateway or keeper read, looked at from outside: its last block, and to go on with another history.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use medibloc_dag::cbor;
 use medibloc_ledger::{BlockEvents, Event, Events, LedgerError, Mark, Marks};
@@ -19,6 +19,12 @@ pub enum NotAccepted {
         "there is no chain.sqlite with a block in it: the program that is started here reads the chain from its first block"
     )]
     Nothing,
+    /// The folder's program is running.
+    #[error(
+        "the gateway or keeper of this data folder is running, and would go on with what it read: stop it, then do it again. Nothing \
+         was changed"
+    )]
+    Running,
     /// The chain has all that was read.
     #[error("the chain has every block that was read here: there is nothing to accept")]
     Same,
@@ -61,9 +67,10 @@ pub fn last_block(folder: &Path) -> Result<Option<Mark>, DbError> {
 /// read after that is forgotten; what it did by it (blocks and shares that were deleted) stays done.
 ///
 /// # Errors
-/// If there is nothing to accept, or the chain is another one: then nothing was changed.
+/// If its program is running, there is nothing to accept, or the chain is another one: then nothing was changed.
 pub async fn accept_chain(folder: &Path, events: &dyn Events) -> Result<TakenBack, NotAccepted> {
-    let kept = open(folder)?.ok_or(NotAccepted::Nothing)?;
+    let path = place(folder).ok_or(NotAccepted::Nothing)?;
+    let kept = Db::open_alone(&path, Durability::Process, SCHEMA)?.ok_or(NotAccepted::Running)?;
     let left = mark_of(&kept)?.ok_or(NotAccepted::Nothing)?;
     match left.check_now(events).await {
         Ok(()) => return Err(NotAccepted::Same),
@@ -116,11 +123,15 @@ pub async fn accept_chain(folder: &Path, events: &dyn Events) -> Result<TakenBac
 }
 
 fn open(folder: &Path) -> Result<Option<Db>, DbError> {
+    place(folder)
+        .map(|path| Db::open(Some(&path), Durability::Process, SCHEMA))
+        .transpose()
+}
+
+/// Where a folder's copy of the chain is, if there is one.
+fn place(folder: &Path) -> Option<PathBuf> {
     let path = folder.join("chain.sqlite");
-    if !path.exists() {
-        return Ok(None);
-    }
-    Db::open(Some(&path), Durability::Process, SCHEMA).map(Some)
+    path.exists().then_some(path)
 }
 
 fn mark_of(kept: &Db) -> Result<Option<Mark>, DbError> {
