@@ -20,6 +20,10 @@ use crate::refusal;
 /// How often each node is asked before it counts as silent: every question may be asked twice.
 const TRIES: usize = 3;
 
+/// Gas that a question to a contract says that it needs, about ten times what one takes: the embedded chain answers those first that
+/// need little.
+pub(crate) const LOOK: u64 = 2_000_000;
+
 /// Nodes of one chain: the first that answers is asked until it falls silent.
 #[derive(Clone, Debug)]
 pub struct Rpc {
@@ -178,6 +182,7 @@ impl Rpc {
     ) -> Result<C::Return, Fault> {
         let request = TransactionRequest::default()
             .to(to)
+            .gas_limit(LOOK)
             .input(call.abi_encode().into());
         let answer = self.call_raw(request, at).await?;
         C::abi_decode_returns(&answer).map_err(|error| {

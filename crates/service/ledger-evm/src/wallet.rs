@@ -15,7 +15,7 @@ use medibloc_ledger::LedgerError;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::rpc::{Fault, Rpc};
+use crate::rpc::{Fault, LOOK, Rpc};
 
 const TIP: u128 = 1_000_000_000;
 /// A transaction that no block takes is sent again with a higher fee after this time.
@@ -204,11 +204,16 @@ impl Wallet {
             input: payload.data.clone().into(),
             ..TransactionRequest::default()
         };
-        let request = &request;
-        let gas = self
-            .rpc
-            .ask(|node| async move { node.estimate_gas(request.clone()).await })
-            .await?;
+        let ask = async |request: &TransactionRequest| {
+            self.rpc
+                .ask(|node| async move { node.estimate_gas(request.clone()).await })
+                .await
+        };
+        // Mostly enough, and answered first; what needs more, or is refused anyway, is told without that bound.
+        let gas = match ask(&request.clone().gas_limit(LOOK)).await {
+            Err(Fault::Said { .. } | Fault::Reverted(_)) => ask(&request).await?,
+            other => other?,
+        };
         Ok(gas + gas / 4)
     }
 
