@@ -42,6 +42,18 @@ pub enum Command {
     Chain(Chain),
 }
 
+impl Command {
+    /// Whether it takes something back: it waits for no sync.
+    pub const fn takes_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Grant(Grant::Revoke { .. })
+                | Self::Record(Record::Erase { .. } | Record::Retract { .. })
+                | Self::Account(Account::Rotate { signing: true, .. })
+        )
+    }
+}
+
 /// `medibloc chain …`
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

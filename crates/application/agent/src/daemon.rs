@@ -11,7 +11,7 @@ mod web;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use medibloc_journey::{Party, SyncReport, counted};
+use medibloc_journey::{Party, SyncReport, Urgency, counted};
 use medibloc_ledger_evm::Contracts;
 use tokio::sync::Mutex;
 
@@ -54,6 +54,8 @@ impl Serving {
 struct Shared {
     /// One command at a time: each is a step of the same journey.
     party: Arc<Mutex<Party>>,
+    /// The way past a sync that waits for others.
+    urgency: Urgency,
     contracts: Option<Contracts>,
 }
 
@@ -65,7 +67,9 @@ impl Shared {
                 let shared = self.clone();
                 // It goes on when who asked has gone, and a panic ends it alone.
                 let step = tokio::spawn(async move {
+                    let urgent = command.takes_back().then(|| shared.urgency.wait());
                     let party = shared.party.lock().await;
+                    drop(urgent);
                     run::run(&party, shared.contracts.as_ref(), &command).await
                 });
                 step.await.unwrap_or_else(|_| {
@@ -100,6 +104,7 @@ pub async fn serve(
 ) -> Result<(), Problem> {
     let token = Token::new()?;
     let shared = Shared {
+        urgency: party.urgency(),
         party: Arc::new(Mutex::new(party)),
         contracts,
     };
@@ -205,6 +210,9 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
             Err(_) => Err("it stopped by a fault of this program; please report it".into()),
         };
         let done = done.map(|mut report| {
+            if is_due && report.gave_way {
+                synced = None;
+            }
             // They stand in every report until the person has looked; here each list is told once.
             let unknown = core::mem::take(&mut report.acts);
             if unknown != acts {

@@ -4,16 +4,17 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use medibloc_agent::answer::code;
 use medibloc_agent::daemon::{self, Asked, Serving};
 use medibloc_agent::home::Home;
 use medibloc_agent::{Answer, Command, Problem};
-use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_journey::{Clock, Party};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_record::Role;
+use medibloc_record::{Draft, LossReport, Role, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -43,13 +44,17 @@ impl Running {
 }
 
 async fn serve(below: &str, port: Option<u16>) -> Running {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let world = World::new(90);
+    let party = Party::new(phrase.seed(), Role::Person, world.ports());
+    serve_for(party, below, port).await
+}
+
+async fn serve_for(party: Party, below: &str, port: Option<u16>) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(below);
     std::fs::create_dir_all(&path).unwrap();
     let home = Home::at(path);
-    let world = World::new(90);
-    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
-    let party = Party::new(phrase.seed(), Role::Person, world.ports());
     let (stop, stopped) = oneshot::channel::<()>();
     let (told, mut tells) = mpsc::unbounded_channel::<String>();
     let at = home.clone();
@@ -130,6 +135,52 @@ async fn the_owner_of_the_home_is_answered_until_it_stops() {
         daemon::ask(&home, &Command::Status).await,
         Asked::Nobody
     ));
+}
+
+/// The world's clock, by which waiting takes its time.
+struct Slow(Arc<dyn Clock>);
+
+#[async_trait::async_trait]
+impl Clock for Slow {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// A keeper that was down when a record was erased, and never answers now: every sync asks for its statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_back_waits_for_no_sync() {
+    let world = World::new(91);
+    let phrase = Phrase::generate(&mut SeededEntropy::new(2), Language::English);
+    let mut ports = world.ports();
+    ports.clock = Arc::new(Slow(ports.clock));
+    let party = Party::new(phrase.seed(), Role::Person, ports);
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let loss = LossReport::default();
+    let draft = Draft::new("application/cda+xml", b"<one/>".to_vec(), bundle, loss);
+    let record = party.write_own(draft).await.unwrap().record;
+    assert_eq!(party.sync().await.unwrap().accepted, [record]);
+    world.set_down(7, true);
+    assert_eq!(party.erase(record).await.unwrap(), 6);
+    world.set_down(7, false);
+    world.silent().add_keeper(7);
+    let running = serve_for(party, "home", None).await;
+    world.silent().until_asked(1).await;
+    let revoke = r#"{"grant": {"revoke": {"grant": null, "contact": null, "everything": true}}}"#;
+    let revoke: Command = serde_json::from_str(revoke).unwrap();
+    answered(daemon::ask(&running.home, &revoke).await).unwrap();
+    // The sync was still waiting then: had it ended by itself, the keeper would be known as silent and not be asked again.
+    tokio::select! {
+        () = world.silent().until_asked(2) => {}
+        told = daemon::ask(&running.home, &Command::Sync) => {
+            panic!("what takes back waited until the keeper's time was over: {told:?}")
+        }
+    }
+    running.stop().await;
 }
 
 /// A socket's path has about 100 bytes; a home's may have more.

@@ -159,9 +159,14 @@ async fn a_rotation_without_an_address_says_where_the_records_are() {
 
 struct At(Timestamp);
 
+#[async_trait::async_trait]
 impl Clock for At {
     fn now(&self) -> Timestamp {
         self.0
+    }
+
+    async fn wait(&self, time: std::time::Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 

@@ -14,8 +14,9 @@ use crate::errand::{Luggage, errand_key, gone};
 use crate::grant::HeldGrant;
 use crate::looks::Look;
 use crate::party::{change, table};
-use crate::ports::Change;
+use crate::ports::{Change, PortError};
 use crate::read::KeptCopy;
+use crate::together::{Asked, all};
 use crate::wipe::{Tell, Wipe, cid_of, objects_of};
 use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Left, Outputs, Party, Standing, SyncReport};
@@ -159,7 +160,10 @@ impl Party {
         self.note_reads(record).await?;
         let left = left.into_iter().filter(|(of, _)| *of == record);
         Ok(ErasedNow {
-            statements: self.collect_statements(&kept).await?.0,
+            statements: self
+                .collect_statements(&kept, &mut BTreeSet::new())
+                .await?
+                .0,
             files_removed: self
                 .take_removed(|of| of == record)?
                 .into_values()
@@ -465,23 +469,39 @@ impl Party {
         Ok(JourneyError::Erased { record, at })
     }
 
-    /// Asks keepers for their deletion statements; keeps those that are signed, and counts them and the keepers.
+    /// Asks keepers for their deletion statements, those that are `away` not; keeps those that are signed, and counts them and
+    /// the keepers.
     pub(crate) async fn collect_statements(
         &self,
         kept: &KeptRecord,
+        away: &mut BTreeSet<u8>,
     ) -> Result<(usize, usize), JourneyError> {
         let record = kept.record();
         let own = self.own_address(kept.anchor.owner)?;
         let committee = self.committee_at(kept.block).await?;
         let keepers = self.ports.network.keepers(&self.signer(&own));
         let mut statements = 0;
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
         for keeper in &committee.keepers {
             let key = [record.as_bytes().as_slice(), &[keeper.index]].concat();
             if self.ports.vault.get(table::STATEMENTS, &key)?.is_some() {
                 statements += 1;
                 continue;
             }
-            if let Ok(Some(statement)) = keepers.deletion(keeper.index, record).await
+            if away.contains(&keeper.index) {
+                continue;
+            }
+            let keepers = keepers.clone();
+            open.push(Box::pin(async move {
+                let answer = keepers.deletion(keeper.index, record).await;
+                (keeper, key, answer)
+            }));
+        }
+        for (keeper, key, answer) in all(open).await {
+            if let Err(PortError::Unreachable { .. }) = &answer {
+                away.insert(keeper.index);
+            }
+            if let Ok(Some(statement)) = answer
                 && recover(
                     &DeletionStatement::digest(keeper.signer, record, &self.ports.domain),
                     &statement.signature,
@@ -512,8 +532,13 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let mut erased = self.records()?;
         erased.retain(|kept| kept.standing == Standing::Erased);
+        // Who does not answer is not asked for the next one.
+        let mut away = BTreeSet::new();
         for kept in erased {
-            let (got, of) = self.collect_statements(&kept).await?;
+            if self.patience.is_called() {
+                break;
+            }
+            let (got, of) = self.collect_statements(&kept, &mut away).await?;
             if got < of {
                 later.push(format!(
                     "erasure of record {}: {got} of {of} keepers signed",

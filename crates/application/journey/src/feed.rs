@@ -90,6 +90,9 @@ impl Party {
         }
         let keepers = self.every_keeper().await?;
         let pulled = self.pull_feeds(&keepers).await?;
+        if self.patience.is_called() {
+            return Ok(());
+        }
         report.refused.extend(pulled.refused);
         let silent = pulled.silent.into_iter();
         report
@@ -134,6 +137,9 @@ impl Party {
         }
         let mut changes = Vec::new();
         for own in self.owners()? {
+            if self.patience.is_called() {
+                break;
+            }
             let network = self.ports.network.keepers(&self.signer(&own));
             let mut open: Vec<Asked<'_, _>> = Vec::new();
             for keeper in keepers {

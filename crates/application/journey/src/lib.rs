@@ -106,6 +106,7 @@ mod outbox;
 mod pace;
 mod pairing;
 mod party;
+mod patience;
 mod ports;
 mod post;
 mod proof;
@@ -157,6 +158,7 @@ pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party, Watcher};
+pub use patience::{Urgency, Urgent};
 pub use ports::{
     Change, Clock, FileFate, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };

@@ -144,7 +144,7 @@ impl Party {
             }
             self.fetch_ahead(own, &window, &mut round).await?;
             for look in window {
-                if round.is_open(&look) {
+                if round.is_open(&look) && !self.patience.is_called() {
                     self.take_look(own, look, now, &mut round, report).await?;
                     done += 1;
                     self.watched(done, all);
@@ -154,7 +154,7 @@ impl Party {
                 }
             }
             self.drop_junk(&mut round.stage)?;
-            if round.silent.len() == own.len() {
+            if round.silent.len() == own.len() || self.patience.is_called() {
                 break;
             }
         }
@@ -287,6 +287,11 @@ impl Party {
                         report.checked.push((look.record(), due));
                     }
                     None
+                }
+                // Its keepers were not waited for, which says nothing of them.
+                Standing::Checked if self.patience.is_called() => {
+                    round.stage.good(&look);
+                    return Ok(());
                 }
                 Standing::Checked => {
                     round.stage.good(&look);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use medibloc_consent::{
@@ -17,10 +18,14 @@ use medibloc_ledger::{KeeperFacts, Mark, MemoryLedger};
 use medibloc_record::{AccountId, Address, Digest, RecordId, Threshold, Timestamp, TypedDomain};
 use medibloc_store::{MemoryStore, Store};
 
+pub use silent::Silent;
+
 use crate::ports::{
     Change, Clock, FileFate, Keepers, Letter, Mailbox, Network, PortError, Ports, Row, VaultPort,
 };
 use crate::{Credential, Pace};
+
+mod silent;
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,11 +128,19 @@ impl VaultPort for MemoryVault {
 
 /// A clock that is set by hand.
 #[derive(Debug)]
-pub struct MemoryClock(AtomicU64);
+pub struct MemoryClock {
+    now: AtomicU64,
+    silent: Arc<Silent>,
+}
 
+#[async_trait]
 impl Clock for MemoryClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.silent.wait(time).await;
     }
 }
 
@@ -159,6 +172,9 @@ pub struct World {
     mail: Mutex<BTreeMap<Address, Vec<Letter>>>,
     keepers: Vec<Keeper>,
     down: Mutex<BTreeSet<u8>>,
+    silent: Arc<Silent>,
+    /// Nodes beside the first.
+    nodes: Mutex<BTreeSet<String>>,
     /// The last block of the node, and of keepers.
     marks: Mutex<BTreeMap<Option<u8>, Mark>>,
     authority: SigningKey,
@@ -210,13 +226,19 @@ impl World {
             })
             .collect();
         let facts = keepers.iter().map(Keeper::facts).collect();
+        let silent = Arc::new(Silent::default());
         Arc::new(Self {
             ledger: Arc::new(MemoryLedger::new(threshold, facts, now)),
             store: Arc::new(MemoryStore::new()),
-            clock: Arc::new(MemoryClock(AtomicU64::new(now.0))),
+            clock: Arc::new(MemoryClock {
+                now: AtomicU64::new(now.0),
+                silent: silent.clone(),
+            }),
             mail: Mutex::default(),
             keepers,
             down: Mutex::default(),
+            silent,
+            nodes: Mutex::default(),
             marks: Mutex::default(),
             authority: key(&mut entropy),
             domain,
@@ -242,7 +264,10 @@ impl World {
             relay: self.ledger.clone(),
             facts: self.ledger.clone(),
             events: self.ledger.clone(),
-            network: Arc::new(MemoryNetwork(self.clone())),
+            network: Arc::new(MemoryNetwork {
+                world: self.clone(),
+                node: NODE.into(),
+            }),
             vault,
             clock: self.clock.clone(),
             entropy: Arc::new(Mutex::new(SeededEntropy::new(
@@ -254,9 +279,26 @@ impl World {
         }
     }
 
+    /// Ports of one more party, at another node of this name.
+    pub fn ports_at(self: &Arc<Self>, node: &str) -> Ports {
+        lock(&self.nodes).insert(node.into());
+        Ports {
+            network: Arc::new(MemoryNetwork {
+                world: self.clone(),
+                node: node.into(),
+            }),
+            ..self.ports()
+        }
+    }
+
+    /// Keepers and nodes that take questions and never answer.
+    pub fn silent(&self) -> &Silent {
+        &self.silent
+    }
+
     /// Moves the clock of everybody and the chain's.
     pub fn pass(&self, seconds: u64) {
-        let now = Timestamp(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds);
+        let now = Timestamp(self.clock.now.fetch_add(seconds, Ordering::SeqCst) + seconds);
         self.ledger.set_time(now);
     }
 
@@ -397,35 +439,50 @@ impl World {
     }
 }
 
+/// The first node.
+const NODE: &str = "memory:node";
+
 #[derive(Debug)]
-struct MemoryNetwork(Arc<World>);
+struct MemoryNetwork {
+    world: Arc<World>,
+    node: String,
+}
 
 #[async_trait]
 impl Network for MemoryNetwork {
     fn store(&self, _actor: &SigningKey) -> Arc<dyn Store> {
-        self.0.store.clone()
+        self.world.store.clone()
     }
 
-    fn mailbox(&self, actor: &SigningKey, _url: &str) -> Arc<dyn Mailbox> {
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
         Arc::new(Acting {
-            world: self.0.clone(),
+            world: self.world.clone(),
             actor: actor.address(),
+            node: url.to_owned(),
         })
     }
 
     fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
         Arc::new(Acting {
-            world: self.0.clone(),
+            world: self.world.clone(),
             actor: actor.address(),
+            node: self.node.clone(),
         })
     }
 
     async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
-        Ok(lock(&self.0.marks).get(&keeper).copied())
+        if let Some(index) = keeper {
+            self.world.silent.keeper(index).await;
+        }
+        Ok(lock(&self.world.marks).get(&keeper).copied())
     }
 
     fn own_node(&self) -> String {
-        "memory:node".into()
+        self.node.clone()
+    }
+
+    fn is_listed(&self, url: &str) -> bool {
+        url == NODE || lock(&self.world.nodes).contains(url)
     }
 }
 
@@ -433,6 +490,8 @@ impl Network for MemoryNetwork {
 struct Acting {
     world: Arc<World>,
     actor: Address,
+    /// Whose mailboxes it asks.
+    node: String,
 }
 
 impl Acting {
@@ -456,6 +515,7 @@ impl Acting {
 #[async_trait]
 impl Mailbox for Acting {
     async fn send(&self, letter: &Letter) -> Result<(), PortError> {
+        self.world.silent.node(&self.node).await;
         let mut mail = lock(&self.world.mail);
         let letters = mail.entry(letter.recipient).or_default();
         if letters.iter().all(|old| old.id != letter.id) {
@@ -490,6 +550,7 @@ impl Keepers for Acting {
         index: u8,
         deposit: &ShareDeposit,
     ) -> Result<SignedAcknowledgement, PortError> {
+        self.world.silent.keeper(index).await;
         let sender = self.account().ok_or_else(|| stranger(index))?;
         let event = Event::Deposit {
             sender,
@@ -506,6 +567,7 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<SignedAcknowledgement>, PortError> {
+        self.world.silent.keeper(index).await;
         if !self.is_party(record) {
             return self.world.keeper(index).map(|_| None);
         }
@@ -519,6 +581,7 @@ impl Keepers for Acting {
     }
 
     async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
+        self.world.silent.keeper(index).await;
         match self.world.ask(
             index,
             request.request.record,
@@ -530,6 +593,7 @@ impl Keepers for Acting {
     }
 
     async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
+        self.world.silent.keeper(index).await;
         let keeper = self.world.keeper(index)?;
         // Real keepers know registered addresses only.
         let account = self.account().ok_or_else(|| stranger(index))?;
@@ -542,6 +606,7 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<DeletionStatement>, PortError> {
+        self.world.silent.keeper(index).await;
         if !self.is_party(record) {
             return self.world.keeper(index).map(|_| None);
         }

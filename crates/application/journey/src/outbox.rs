@@ -1,6 +1,8 @@
 //! Letters on their way: sealed once, kept before they leave, sent again as they are. The recipient takes the same id
 //! only once, so a letter may be sent as often as needed.
 
+use std::collections::BTreeMap;
+
 use medibloc_record::{Address, SealingKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use crate::errand::errand_key;
 use crate::mail::Message;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter};
+use crate::together::{Asked, all};
 use crate::{JourneyError, Party};
 
 /// How long a letter that was sent is kept, to be sent once more if it is asked for.
@@ -79,6 +82,7 @@ impl Party {
     /// Sends every letter that has not left; tells what could not be done now.
     pub(crate) async fn resume_letters(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();
+        let mut waiting: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
         for outgoing in self.rows::<Outgoing>(table::LETTERS)? {
             if let Some(sent) = outgoing.sent {
                 if now.since(sent) > KEEP_SENT {
@@ -88,6 +92,27 @@ impl Party {
                     }])?;
                 }
                 continue;
+            }
+            let node = outgoing.node.clone();
+            waiting.entry(node).or_default().push(outgoing);
+        }
+        // Each node by itself: none keeps the letters to others.
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
+        for letters in waiting.into_values() {
+            open.push(Box::pin(self.send_to_one(letters)));
+        }
+        for told in all(open).await {
+            later.extend(told?);
+        }
+        Ok(())
+    }
+
+    /// Sends letters to one node; tells what could not be done now.
+    async fn send_to_one(&self, letters: Vec<Outgoing>) -> Result<Vec<String>, JourneyError> {
+        let mut later = Vec::new();
+        for outgoing in letters {
+            if self.patience.is_called() {
+                break;
             }
             let mut kept = outgoing.clone();
             match self.post(outgoing).await {
@@ -102,7 +127,7 @@ impl Party {
                 }
             }
         }
-        Ok(())
+        Ok(later)
     }
 }
 

@@ -1,8 +1,8 @@
 //! A party: one phrase's addresses, its ports, and what its vault remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex};
 
 use medibloc_dag::{Cid, cbor};
 use medibloc_keys::{SealingSecret, Seed, SigningKey, Slot};
@@ -11,8 +11,9 @@ use medibloc_record::{AccountId, Address, Role, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::missed::Known;
+use crate::patience::Patience;
 use crate::ports::{Change, id_of};
-use crate::{JourneyError, Ports};
+use crate::{JourneyError, Ports, Urgency};
 
 /// How long a request to the relay stays valid.
 pub(crate) const REQUEST_LIFE: u64 = 10 * 60;
@@ -154,13 +155,15 @@ impl OwnAddress {
 }
 
 /// Is told how far long work is: what is done, and what there is in all.
-pub type Watcher = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
+pub type Watcher = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// A person or organisation with its phrase, its vault and its way to the others.
 pub struct Party {
     pub(crate) seed: Seed,
     role: Role,
     pub(crate) ports: Ports,
+    /// With peers whose answer is not needed to go on.
+    pub(crate) patience: Arc<Patience>,
     /// Is told how many of how many records were looked at.
     watcher: Option<Watcher>,
     /// Keys that were derived already: a derivation is five points of the curve.
@@ -185,11 +188,14 @@ impl core::fmt::Debug for Party {
 
 impl Party {
     /// A party with this seed and role.
-    pub const fn new(seed: Seed, role: Role, ports: Ports) -> Self {
+    pub fn new(seed: Seed, role: Role, mut ports: Ports) -> Self {
+        let patience = Patience::new(ports.clock.clone());
+        ports.network = patience.over(ports.network);
         Self {
             seed,
             role,
             ports,
+            patience,
             watcher: None,
             signers: Mutex::new(BTreeMap::new()),
             split: AtomicBool::new(false),
@@ -217,6 +223,11 @@ impl Party {
     /// What it is.
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    /// The way past a running sync for what takes something back: whoever shares a party lets it go first.
+    pub fn urgency(&self) -> Urgency {
+        Urgency(self.patience.clone())
     }
 
     /// Its ports.

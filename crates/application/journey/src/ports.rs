@@ -1,6 +1,7 @@
 //! The ports that the journey needs beside `Store` and the ledger's: vault, mailbox, keepers, clock, chance.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use medibloc_consent::{
@@ -251,9 +252,12 @@ pub trait Network: Send + Sync {
 }
 
 /// The wall clock; chain facts have the chain's own time.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// Ends when so much time has passed. Cancel-safe.
+    async fn wait(&self, time: Duration);
 }
 
 /// Everything the journey needs from outside.

@@ -60,6 +60,9 @@ impl Party {
         or_later(done, report)?;
         let mut doors = self.doors()?;
         for own in own {
+            if self.patience.is_called() {
+                break;
+            }
             let door = doors.of(own.id());
             match self.empty_mailbox(&own, &door, report).await {
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),

@@ -130,9 +130,13 @@ impl Party {
         let is_stranger = asker.is_none();
         let signer = self.signer(&asker.unwrap_or_else(|| self.account()));
         let keepers = self.ports.network.keepers(&signer);
-        let mut up = 0;
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
         for keeper in &committee.keepers {
-            up += usize::from(match keepers.feed(keeper.index).await {
+            open.push(Box::pin(keepers.feed(keeper.index)));
+        }
+        let mut up = 0;
+        for answer in all(open).await {
+            up += usize::from(match answer {
                 Ok(_) => true,
                 Err(PortError::Refused { .. }) => is_stranger,
                 // It is there; the clocks are told by themselves.

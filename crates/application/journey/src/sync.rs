@@ -93,6 +93,8 @@ pub struct SyncReport {
     pub later: Vec<String>,
     /// Letters for which this home's deployment file is too old: whose, since when, and what to do.
     pub waiting: Vec<String>,
+    /// Something of it was left to the next sync, for a command that takes something back.
+    pub gave_way: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -118,6 +120,7 @@ pub(crate) fn or_later(
 impl Party {
     /// Fetches everything that is new for every own address, and goes on with unfinished jobs.
     pub async fn sync(&self) -> Result<SyncReport, JourneyError> {
+        let _way = self.patience.give_way();
         let mut report = SyncReport::default();
         self.ports.vault.keep_reserve();
         // Without the chain no step can do anything: say so at once.
@@ -157,6 +160,7 @@ impl Party {
         self.tell_corrections(&mut report)?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
+        self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         Ok(report)
     }
@@ -177,6 +181,7 @@ impl Party {
     /// The part of a sync that asks nobody but the chain unless there is something new: what was anchored is accepted
     /// and given to readers of standing grants (design 02: within a minute), what ended is purged.
     pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
+        let _way = self.patience.give_way();
         let mut report = SyncReport::default();
         self.check_chain().await?;
         self.keep_ahead().await?;
@@ -184,6 +189,7 @@ impl Party {
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
         self.tell_corrections(&mut report)?;
+        self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         Ok(report)
     }
@@ -208,6 +214,9 @@ impl Party {
     async fn pass_on(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let done = self.purge_expired(report).await;
         or_later(done, report)?;
+        if self.patience.is_called() {
+            return Ok(());
+        }
         let done = self.resume_plans(report).await;
         or_later(done, report)?;
         let done = self.resume_capsules(report).await;

@@ -1,6 +1,8 @@
 //! Verify and export one own record: everything is fetched from the node and recomputed from the chain, nothing that
 //! the vault says is believed; and the plaintext is given out as bytes.
 
+use std::collections::BTreeSet;
+
 use medibloc_dag::{Block, Budget, Cid, Walk};
 use medibloc_ledger::{BlockEvents, Event, Events};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
@@ -171,7 +173,7 @@ impl Party {
         report.line("erased on chain", erased, found);
         let committee = self.committee_at(kept.block).await?.committee.threshold;
         let needed = usize::from(committee.n() - committee.t() + 1);
-        let (signed, of) = self.collect_statements(kept).await?;
+        let (signed, of) = self.collect_statements(kept, &mut BTreeSet::new()).await?;
         report.line(
             "shares destroyed",
             signed >= needed,

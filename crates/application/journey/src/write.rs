@@ -319,6 +319,9 @@ impl Party {
     ) -> Result<(Vec<Written>, Option<JourneyError>), JourneyError> {
         let (mut written, mut first) = (Vec::new(), None);
         for job in self.rows::<WriteJob>(table::JOBS)? {
+            if self.patience.is_called() {
+                break;
+            }
             match self.resume_write(job).await {
                 Ok(done) => written.push(done),
                 Err(error) => first = first.or(Some(error)),

@@ -29,9 +29,14 @@ pub(crate) const DOMAIN: TypedDomain = TypedDomain {
 #[derive(Debug)]
 pub(crate) struct SetClock(AtomicU64);
 
+#[async_trait]
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn wait(&self, time: std::time::Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 
