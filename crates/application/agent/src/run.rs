@@ -203,7 +203,7 @@ pub fn told(report: &SyncReport) -> Answer {
         "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
+        "erased": erased, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };

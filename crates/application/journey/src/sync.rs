@@ -127,6 +127,9 @@ impl Party {
         self.check_chain().await?;
         self.compare_with_node(&mut report).await;
         self.keep_ahead().await?;
+        self.resume_restore(&mut report.later).await?;
+        // What takes something back is among these: it waits for no keeper.
+        self.resume_errands(&mut report).await?;
         let (written, first) = self.go_on_with_writes().await?;
         report.later.extend(first.map(|error| error.to_string()));
         let lacking = written
@@ -145,8 +148,6 @@ impl Party {
                 let (record, all) = (written.record, written.keepers);
                 format!("record {record} is stored and anchored; all {all} keepers hold a share")
             }));
-        self.resume_restore(&mut report.later).await?;
-        self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         // What one step cannot do now keeps none of the others from theirs.
         let done = self.sync_mail(&mut report).await;
