@@ -414,6 +414,8 @@ async fn a_read_says_its_title_and_what_it_was_for_and_what_of_it_is_lost() {
             assert!(audit.contains(part), "{part}: {audit}");
         }
     }
+    let audit = say(&two.clinic, &["audit"]).await;
+    assert_eq!(audit["ownReads"][0]["opened"], true);
     let verified = try_say(&two.patient, &["record", "verify", &record]).await;
     let verified = verified.unwrap().text;
     assert!(verified.contains(", time 20"), "{verified}");
@@ -422,7 +424,11 @@ async fn a_read_says_its_title_and_what_it_was_for_and_what_of_it_is_lost() {
     let clinic = restored(&world).await;
     let audit = try_say(&clinic, &["audit"]).await.unwrap();
     let receipt = text(&audit.value, "/ownReads/0/receipt");
+    // The home of before may have opened it, and may not.
+    assert_eq!(audit.value["ownReads"][0]["opened"], Value::Null);
+    assert!(!audit.text.contains("read here"), "{}", audit.text);
     for part in [
+        "cleared; whether it was opened is not known here",
         "whose end, purpose and reason are not here",
         "a backup of the home of before",
         "provable by the chain",
@@ -430,4 +436,49 @@ async fn a_read_says_its_title_and_what_it_was_for_and_what_of_it_is_lost() {
     ] {
         assert!(audit.text.contains(part), "{part}: {}", audit.text);
     }
+}
+
+/// A restored owner said of a reader that it had not said that it purged, though it had told the home of before.
+#[tokio::test]
+async fn a_restored_owner_says_that_it_has_not_been_told_of_a_purge() {
+    let world = World::new(311);
+    let two = Two::new(&world).await;
+    let (record, _) = given(&two).await;
+    say(&two.clinic, &["read", &record, "--now", "--yes"]).await;
+    say(
+        &two.patient,
+        &["record", "erase", &record, "--yes", "--now"],
+    )
+    .await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.patient, &["sync"]).await;
+    let show = ["record", "show", record.as_str()];
+    let told = try_say(&two.patient, &show).await.unwrap().text;
+    assert!(told.contains("it says that it purged its copy"), "{told}");
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let restored = Party::restore(&phrase, Role::Person, world.ports()).await;
+    let told = try_say(&restored.unwrap().0, &show).await.unwrap().text;
+    let untold = "this home has not been told that it purged its copy";
+    assert!(told.contains(untold), "{told}");
+}
+
+#[tokio::test]
+async fn a_restored_owner_says_that_it_does_not_know_when_an_end_was_ordered() {
+    let world = World::new(312);
+    let two = Two::new(&world).await;
+    let (_, grant) = given(&two).await;
+    say(&two.patient, &["grant", "revoke", &grant]).await;
+    say(&two.patient, &["sync"]).await;
+    let unknown = "when it was ordered is not known here";
+    let before = try_say(&two.patient, &["grant", "list"]).await.unwrap();
+    assert!(!before.text.contains(unknown), "{}", before.text);
+    // The object of a consent that has ended may be there for a while.
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let restored = Party::restore(&phrase, Role::Person, world.ports()).await;
+    let again = try_say(&restored.unwrap().0, &["grant", "list"]).await;
+    let again = again.unwrap();
+    for part in ["in force since block", unknown] {
+        assert!(again.text.contains(part), "{part}: {}", again.text);
+    }
+    assert_eq!(again.value["given"][0]["ordered"], Value::Null);
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use medibloc_agent::answer::code;
-use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_journey::{Party, SyncReport};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Facts, LedgerError};
 use medibloc_record::Role;
+use serde_json::Value;
 use two::{Two, refused, say, text, try_say, why_not, with_ports};
 
 async fn writing(seed: u64) -> (Arc<World>, Two) {
@@ -419,5 +421,133 @@ async fn the_newest_correction_that_stands_comes_first() {
     ] {
         let list = try_say(home, words).await.unwrap();
         assert!(list.text.contains(&newest), "{}", list.text);
+    }
+}
+
+/// A home from the phrase of a seed, and what its restore told.
+async fn restored(world: &Arc<World>, seed: u64, role: Role) -> (Party, SyncReport) {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+    let restored = Party::restore(&phrase, role, world.ports()).await;
+    let (home, report) = restored.unwrap();
+    (home, report.sync)
+}
+
+/// What marks the reads of a list.
+async fn marks(home: &Party, list: &str) -> Vec<Value> {
+    let audit = say(home, &["audit"]).await;
+    let reads = audit[list].as_array().unwrap().iter();
+    reads
+        .map(|read| serde_json::json!([read["record"], read["retractedAt"], read["correctedBy"]]))
+        .collect()
+}
+
+/// The home of the phrase named the second of three corrections as the newest, and knew no retraction's block.
+#[tokio::test]
+async fn a_restored_home_says_the_same_of_what_authors_said() {
+    let (world, two) = writing(264).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    let bad = two.written(&[]).await;
+    for record in [&record, &bad] {
+        two.give(record).await;
+        say(&reader, &["sync"]).await;
+        say(&reader, &["read", record]).await;
+    }
+    world.pass(60);
+    let second = two.written(&["--amends", &record]).await;
+    world.pass(60);
+    let third = two.written(&["--amends", &second]).await;
+    say(&two.clinic, &["record", "retract", &bad, "--yes"]).await;
+    for home in [&two.patient, &reader] {
+        say(home, &["sync"]).await;
+    }
+
+    let (again, told) = restored(&world, 1, Role::Person).await;
+    let corrected: Vec<_> = told
+        .corrected
+        .iter()
+        .map(|one| {
+            let title = one.of.title.is_some();
+            let (of, by) = (one.of.record.to_string(), one.by.record.to_string());
+            (of, by, one.earlier, title, one.by.is_here)
+        })
+        .collect();
+    assert_eq!(corrected, [(record.clone(), third.clone(), 1, true, true)]);
+    let taken_back: Vec<_> = told
+        .taken_back
+        .iter()
+        .map(|one| (one.of.record.to_string(), one.of.is_own, one.correction))
+        .collect();
+    assert_eq!(taken_back, [(bad.clone(), true, None)]);
+    let told = say(&again, &["sync"]).await;
+    assert_eq!(told["corrected"], serde_json::json!([]));
+    assert_eq!(told["takenBack"], serde_json::json!([]));
+    for words in [
+        ["record", "show", &record].as_slice(),
+        &["record", "show", &second],
+        &["record", "show", &third],
+        &["record", "show", &bad],
+        &["record", "list"],
+    ] {
+        let before = try_say(&two.patient, words).await.unwrap();
+        let after = try_say(&again, words).await.unwrap();
+        assert_eq!(after.value, before.value, "{words:?}");
+        assert_eq!(after.text, before.text, "{words:?}");
+    }
+    assert_eq!(
+        marks(&again, "reads").await,
+        marks(&two.patient, "reads").await
+    );
+    let shown = try_say(&again, &["record", "show", &record]).await.unwrap();
+    let give = format!("--to Reader --record {}", &third[..12]);
+    assert!(shown.text.contains(&give), "{}", shown.text);
+
+    // Its reader's, too, whether the consents are in force or not.
+    for revokes in [false, true] {
+        if revokes {
+            say(&two.patient, &["grant", "revoke", "--contact", "reader"]).await;
+            say(&reader, &["sync"]).await;
+        }
+        let (again, _) = restored(&world, 3, Role::Provider).await;
+        let before = marks(&reader, "ownReads").await;
+        assert_eq!(marks(&again, "ownReads").await, before, "{revokes}");
+        assert_eq!(before.len(), 2);
+    }
+}
+
+/// Every correction was a line of its own, in every list and answer.
+#[tokio::test]
+async fn of_many_corrections_the_newest_is_told_and_how_many_more_there_are() {
+    let (world, two) = writing(265).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    let mut newest = String::new();
+    for _ in 0..12 {
+        world.pass(60);
+        newest = two.written(&["--amends", &record]).await;
+    }
+    say(&two.clinic, &["sync"]).await;
+    let synced = try_say(&reader, &["sync"]).await.unwrap();
+    assert_eq!(synced.value["corrected"].as_array().unwrap().len(), 1);
+    assert_eq!(synced.value["corrected"][0]["earlier"], 11);
+    say(&reader, &["read", &record]).await;
+    let read = try_say(&reader, &["read", &record, "--kept"])
+        .await
+        .unwrap();
+    let shown = try_say(&two.patient, &["record", "show", &record]).await;
+    let written = try_say(&two.clinic, &["record", "show", &record]).await;
+    for answer in [&read, &shown.unwrap(), &written.unwrap()] {
+        let value = &answer.value;
+        assert_eq!(text(value, "/amendedBy/0"), newest);
+        assert_eq!(value["amendedBy"].as_array().unwrap().len(), 8);
+        assert_eq!(value["corrections"].as_array().unwrap().len(), 8);
+        assert_eq!(value["moreCorrections"], 4);
+    }
+    let audit = try_say(&reader, &["audit"]).await.unwrap();
+    for told in [&synced.text, &read.text, &audit.text] {
+        assert!(told.contains("and 11 earlier ones"), "{told}");
+        assert!(told.matches(&newest[..12]).count() == 1, "{told}");
     }
 }

@@ -141,6 +141,23 @@ impl Party {
         Ok(self.ports.vault.apply(rows)?)
     }
 
+    /// Whether this device asked for a read that was cleared.
+    pub(crate) fn asked_here(&self, event: &Event) -> Result<bool, JourneyError> {
+        let Event::ReadOpened {
+            record,
+            reader,
+            nonce,
+            ..
+        } = event
+        else {
+            return Ok(false);
+        };
+        let (record, nonce) = (*record, *nonce);
+        let key = Act::Read { record, nonce }.key(*reader);
+        let own: Option<OwnAct> = self.row(table::OWN_ACTS, &key)?;
+        Ok(own.is_some_and(|own| own.signed > 0))
+    }
+
     /// What a relay called refused is not this device's own any more without a word: a signed request lives for minutes, and
     /// whoever has it can still bring it to the chain.
     pub(crate) fn refused_act(

@@ -27,8 +27,8 @@ pub struct OwnRead {
     pub owner: AccountId,
     /// The consent that it was read on; none if it is not here any more.
     pub basis: Option<Artefact>,
-    /// It was cleared, and this home opened nothing with it.
-    pub not_opened: bool,
+    /// Whether this home opened it; none if it is not known here, because another home of the phrase had it cleared.
+    pub opened: Option<bool>,
 }
 
 impl Party {
@@ -106,7 +106,7 @@ impl Party {
         });
         let held: BTreeMap<GrantId, Artefact> = held.collect();
         let own = self.reading_addresses()?;
-        let mut reads = Vec::new();
+        let (mut reads, mut events) = (Vec::new(), Vec::new());
         self.each_block(|block| {
             for event in &block.events {
                 if let Event::ReadOpened {
@@ -133,14 +133,17 @@ impl Party {
                         line,
                         owner: *owner,
                         basis,
-                        not_opened: false,
+                        opened: None,
                     });
+                    events.push(event.clone());
                 }
             }
         })
         .await?;
-        for read in &mut reads {
-            read.not_opened = self.is_not_opened(read.line.receipt)?;
+        for (read, event) in reads.iter_mut().zip(&events) {
+            if self.asked_here(event)? {
+                read.opened = Some(!self.is_not_opened(read.line.receipt)?);
+            }
         }
         Ok(reads)
     }

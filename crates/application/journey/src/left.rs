@@ -2,7 +2,7 @@
 //! what another home of its phrase may have written out before, of which this one has no list.
 
 use medibloc_ledger::Event;
-use medibloc_record::{GrantId, RecordId, Timestamp};
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::moment::Moment;
@@ -100,16 +100,29 @@ struct Output {
 struct ReadElsewhere {
     record: RecordId,
     grant: GrantId,
+    /// Whose record it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<AccountId>,
 }
 
 /// The row of a read that this home did not sign; none for other events.
 pub(crate) fn read_elsewhere(event: &Event) -> Option<Change> {
-    let Event::ReadOpened { record, grant, .. } = event else {
+    let Event::ReadOpened {
+        record,
+        grant,
+        owner,
+        ..
+    } = event
+    else {
         return None;
     };
-    let (record, grant) = (*record, *grant);
+    let (record, grant, owner) = (*record, *grant, Some(*owner));
     let key = [grant.as_bytes().as_slice(), record.as_bytes()].concat();
-    let read = ReadElsewhere { record, grant };
+    let read = ReadElsewhere {
+        record,
+        grant,
+        owner,
+    };
     Some(change(table::READ_ELSEWHERE, &key, &read))
 }
 
@@ -160,6 +173,15 @@ impl Party {
                 .reduce(Outputs::add);
         }
         Ok(left)
+    }
+
+    /// Every record that another home of the phrase read, and whose it is.
+    pub(crate) fn readings_elsewhere(&self) -> Result<Vec<(RecordId, AccountId)>, JourneyError> {
+        let reads: Vec<ReadElsewhere> = self.rows(table::READ_ELSEWHERE)?;
+        let reads = reads.into_iter();
+        Ok(reads
+            .filter_map(|read| Some((read.record, read.owner?)))
+            .collect())
     }
 
     /// Those of these records, or of what this consent opened, that another home of the phrase read.

@@ -170,7 +170,7 @@ pub use reach::{Reach, Shares};
 pub use read::ReadRecord;
 pub use restore::RestoreReport;
 pub use revoke::StillGiven;
-pub use said::{Correction, Corrections, OnChain, SaidOf, WithoutCorrection};
+pub use said::{Corrected, Correction, Corrections, OnChain, SaidOf, TakenBack, WithoutCorrection};
 pub use set_back::{Accepted, AsOf, Says, Witness};
 pub use still::StillStanding;
 pub use subject::Subject;

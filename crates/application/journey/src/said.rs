@@ -11,6 +11,8 @@ use medibloc_record::{AccountId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
+use crate::erase::Erasure;
+use crate::looks::Look;
 use crate::party::table;
 use crate::ports::Change;
 use crate::write::WriteJob;
@@ -34,6 +36,17 @@ struct Amendment {
     owner: AccountId,
     block: u64,
     at: Timestamp,
+    /// Its place among the events of its block.
+    #[serde(default, skip_serializing_if = "is_first")]
+    index: u32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+const fn is_first(index: &u32) -> bool {
+    *index == 0
 }
 
 /// A record by which the author corrected another one.
@@ -51,6 +64,8 @@ pub struct Correction {
     pub taken_back: Option<OnChain>,
     /// It opens here: it is an own record, or a held consent has its key.
     pub is_here: bool,
+    /// Its place among the events of its block.
+    index: u32,
 }
 
 /// Every correction that a home knows.
@@ -78,16 +93,22 @@ impl Corrections {
         found.sort_by_key(|one| {
             let block = one.anchored.map_or(u64::MAX, |place| place.block);
             let is_over = one.taken_back.is_some();
-            (is_over, core::cmp::Reverse(block), one.record)
+            (is_over, core::cmp::Reverse((block, one.index)), one.record)
         });
         found
     }
 
     /// The newest correction of a record that stands.
     pub fn newest(&self, record: RecordId) -> Option<Correction> {
-        self.of(record)
-            .into_iter()
-            .find(|one| one.taken_back.is_none())
+        self.standing(record).map(|(newest, _)| newest)
+    }
+
+    /// The same, with how many earlier ones stand, too.
+    pub fn standing(&self, record: RecordId) -> Option<(Correction, usize)> {
+        let mut standing = self.of(record).into_iter();
+        let newest = standing.next().filter(|one| one.taken_back.is_none())?;
+        let earlier = standing.filter(|one| one.taken_back.is_none()).count();
+        Some((newest, earlier))
     }
 }
 
@@ -111,8 +132,34 @@ pub struct SaidOf {
     pub title: Option<String>,
     /// Whose it is.
     pub owner: AccountId,
+    /// An own address owns it.
+    pub is_own: bool,
     /// When it was read here; none if it is an own one, or no copy is kept.
     pub read_at: Option<Timestamp>,
+}
+
+/// What corrected a record since it was told last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrected {
+    /// The record.
+    pub of: SaidOf,
+    /// The newest of them that stands.
+    pub by: Correction,
+    /// How many others stand, too.
+    pub earlier: usize,
+}
+
+/// What was taken back of a record, or of its corrections, since it was told last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The record.
+    pub of: SaidOf,
+    /// The correction of it that was taken back, the newest one; none if it is the record itself.
+    pub correction: Option<RecordId>,
+    /// Where the chain says so.
+    pub when: OnChain,
+    /// How many other corrections of it were taken back, too.
+    pub others: usize,
 }
 
 /// What this home must hear of.
@@ -120,8 +167,20 @@ pub struct SaidOf {
 struct Concerns {
     /// Author and owner of every record of which something is here; an author is none where the key is gone.
     parties: BTreeMap<RecordId, (Option<AccountId>, AccountId)>,
-    /// Records of others that are held or were read, and what corrects them, with the record that a person knows.
+    /// Own records, and those of others that are held or were read, and what corrects them, with the record that a person knows.
     roots: BTreeMap<RecordId, RecordId>,
+    /// Own records, also those that wait for a look.
+    own: BTreeSet<RecordId>,
+    /// Whose keys a consent in force has here.
+    open: BTreeSet<RecordId>,
+    /// What was written in this home.
+    written: BTreeSet<RecordId>,
+    /// Of which nothing is kept any more.
+    erased: BTreeSet<RecordId>,
+    /// Corrections that a row is kept of.
+    corrected: BTreeSet<RecordId>,
+    /// The same of what was taken back.
+    taken_back: BTreeSet<RecordId>,
 }
 
 impl Party {
@@ -146,14 +205,14 @@ impl Party {
             return Ok(None);
         };
         let from = self.first_block_at(facts.anchored_at).await?;
-        let (events, _) = self.events_from(from).await?;
+        let read = self.read_from(from).await?;
         let is_it =
             |event: &Event| matches!(event, Event::Retracted { record: of } if *of == record);
-        let found = events.iter().find(|(_, event)| is_it(event));
-        match found {
-            Some((at, _)) => Ok(Some(self.moment_of(at.block).await?)),
-            None => Ok(None),
-        }
+        let found = read.events.iter().find(|(_, event)| is_it(event));
+        Ok(found.and_then(|(at, _)| {
+            let (block, at) = (at.block, *read.times.get(&at.block)?);
+            Some(OnChain { block, at })
+        }))
     }
 
     /// Refuses a record that its author took back, by what this home heard.
@@ -207,13 +266,13 @@ impl Party {
             let jobs = self.rows::<WriteJob>(table)?.into_iter();
             anchors.extend(jobs.map(|job| (job.anchor.record_id(), job.anchor)));
         }
-        let parties = self.concerning()?.parties;
+        let concerns = self.concerning()?;
         let mut all: BTreeMap<RecordId, Correction> = BTreeMap::new();
         for (record, anchor) in anchors {
             let Some(amends) = anchor.amends else {
                 continue;
             };
-            let of = parties.get(&amends);
+            let of = concerns.parties.get(&amends);
             if of.is_none_or(|(author, _)| *author != Some(anchor.author)) {
                 continue;
             }
@@ -224,6 +283,7 @@ impl Party {
                 anchored: None,
                 taken_back: None,
                 is_here: here.contains_key(&record),
+                index: 0,
             };
             all.insert(record, one);
         }
@@ -238,15 +298,18 @@ impl Party {
                 }),
                 taken_back: None,
                 is_here: here.contains_key(&row.record),
+                index: row.index,
             };
             all.insert(row.record, one);
         }
-        let mut index = Corrections::default();
+        let taken_back = self.keyed_rows::<OnChain>(table::TAKEN_BACK)?;
+        let taken_back: BTreeMap<Vec<u8>, OnChain> = taken_back.into_iter().collect();
+        let mut index = Corrections {
+            gone: concerns.erased,
+            ..Corrections::default()
+        };
         for mut one in all.into_values() {
-            one.taken_back = self.taken_back(one.record)?;
-            if self.is_gone(one.record)? {
-                index.gone.insert(one.record);
-            }
+            one.taken_back = taken_back.get(one.record.as_bytes().as_slice()).copied();
             index.of.entry(one.amends).or_default().push(one);
         }
         Ok(index)
@@ -311,70 +374,79 @@ impl Party {
             .collect())
     }
 
-    /// Whether a record was erased, as far as it is known here.
-    fn is_gone(&self, record: RecordId) -> Result<bool, JourneyError> {
-        let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
-        let is_erased = kept.is_some_and(|kept| kept.standing == Standing::Erased);
-        Ok(is_erased || self.erasure(record)?.is_some())
-    }
-
     fn concerning(&self) -> Result<Concerns, JourneyError> {
         let mut concerns = Concerns::default();
-        let mut own = Vec::new();
+        let mut anchors: Vec<AnchorFields> = Vec::new();
         for table in [table::WRITTEN, table::JOBS] {
-            own.extend(
-                self.rows::<WriteJob>(table)?
-                    .into_iter()
-                    .map(|job| job.anchor),
-            );
+            anchors.extend(self.rows::<WriteJob>(table)?.iter().map(|job| job.anchor));
         }
-        own.extend(self.rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)?);
+        concerns.written = anchors.iter().map(AnchorFields::record_id).collect();
+        anchors.extend(self.rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)?);
+        let erased: Vec<Erasure> = self.rows(table::ERASED)?;
+        concerns.erased = erased.iter().map(|erasure| erasure.record).collect();
+        let mut own = Vec::new();
+        for kept in self.rows::<KeptRecord>(table::RECORDS)? {
+            match kept.standing {
+                Standing::Erased => {
+                    concerns.erased.insert(kept.record());
+                    anchors.push(kept.anchor);
+                }
+                _ => own.push(kept.anchor),
+            }
+        }
+        // A restore hears of them before it looks at them.
         own.extend(
-            self.rows::<KeptRecord>(table::RECORDS)?
-                .into_iter()
-                .map(|kept| kept.anchor),
+            self.rows::<Look>(table::LOOKS)?
+                .iter()
+                .map(|look| look.anchor),
         );
+        concerns.own = own.iter().map(AnchorFields::record_id).collect();
+        for (record, owner) in self.readings_elsewhere()? {
+            if !concerns.erased.contains(&record) {
+                concerns.parties.insert(record, (None, owner));
+                concerns.roots.insert(record, record);
+            }
+        }
         let mut keys = Vec::new();
         for held in self.held()? {
             for record in held.artefact.records {
                 concerns.parties.insert(record, (None, held.owner));
                 concerns.roots.insert(record, record);
             }
-            keys.extend(held.keys.iter().map(|key| key.anchor));
+            for key in &held.keys {
+                keys.push(key.anchor);
+                if held.ended.is_none() {
+                    concerns.open.insert(key.anchor.record_id());
+                }
+            }
         }
-        for anchor in own.iter().chain(&keys) {
+        for anchor in anchors.iter().chain(&own).chain(&keys) {
             let parties = (Some(anchor.author), anchor.owner);
             concerns.parties.insert(anchor.record_id(), parties);
         }
-        for anchor in &keys {
-            concerns
-                .roots
-                .insert(anchor.record_id(), anchor.record_id());
+        for anchor in own.iter().chain(&keys) {
+            let record = anchor.record_id();
+            concerns.roots.insert(record, record);
         }
         let mut rows: Vec<Amendment> = self.rows(table::CORRECTED)?;
-        rows.sort_by_key(|row| row.block);
+        rows.sort_by_key(|row| (row.block, row.index));
         for row in rows {
-            concerns
-                .parties
-                .insert(row.record, (Some(row.author), row.owner));
+            let parties = (Some(row.author), row.owner);
+            concerns.parties.insert(row.record, parties);
+            concerns.corrected.insert(row.record);
             if let Some(root) = concerns.roots.get(&row.amends).copied() {
-                concerns.roots.entry(row.record).or_insert(root);
+                match concerns.own.contains(&row.record) {
+                    // A person knows the record, and its corrections by it.
+                    true => concerns.roots.insert(row.record, root),
+                    false => Some(*concerns.roots.entry(row.record).or_insert(root)),
+                };
+            }
+        }
+        for (key, _) in self.keyed_rows::<OnChain>(table::TAKEN_BACK)? {
+            if let Ok(key) = key.try_into() {
+                concerns.taken_back.insert(RecordId::new(key));
             }
         }
         Ok(concerns)
-    }
-
-    /// The time of a block that has events.
-    async fn moment_of(&self, block: u64) -> Result<OnChain, JourneyError> {
-        let blocks = self.ports.events.events(block, 1).await?;
-        let found = blocks.first().filter(|found| found.number == block);
-        let at = found.map(|found| found.time);
-        match at {
-            Some(at) => Ok(OnChain { block, at }),
-            None => Err(JourneyError::Unknown {
-                what: format!("the time of block {block}"),
-                hint: "the chain answers with other blocks than before; run `medibloc sync` again",
-            }),
-        }
     }
 }

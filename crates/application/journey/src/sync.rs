@@ -17,7 +17,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::said::{Correction, OnChain, SaidOf};
+use crate::said::{Corrected, TakenBack};
 use crate::set_back::{NOT_ON_CHAIN, Says};
 use crate::{JourneyError, KeptRecord, Party, Standing, Written};
 
@@ -39,9 +39,10 @@ pub struct SyncReport {
     pub retracted: Vec<RecordId>,
     /// The same with where the chain says so, own ones and those that are held or were read here; with the correction if
     /// that was taken back.
-    pub taken_back: Vec<(SaidOf, Option<RecordId>, OnChain)>,
-    /// Records of others that are held or were read here and that their authors corrected, each with its correction.
-    pub corrected: Vec<(SaidOf, Correction)>,
+    pub taken_back: Vec<TakenBack>,
+    /// Own records, and those of others that are held or were read here, that their authors corrected, each with its newest
+    /// correction. What this home wrote itself is not among the corrections.
+    pub corrected: Vec<Corrected>,
     /// Grants received.
     pub grants: usize,
     /// Letters that no pairing or invitation explains, removed unread.
@@ -95,6 +96,17 @@ pub struct SyncReport {
     pub waiting: Vec<String>,
     /// Something of it was left to the next sync, for a command that takes something back.
     pub gave_way: bool,
+}
+
+/// What was read of the chain.
+#[derive(Default)]
+pub(crate) struct FromChain {
+    /// Final events in their order.
+    pub(crate) events: Vec<(EventRef, Event)>,
+    /// Blocks to know the chain by.
+    pub(crate) marks: Marks,
+    /// When their blocks were made.
+    pub(crate) times: BTreeMap<u64, Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -271,16 +283,17 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         self.learn(&[])?;
         self.resume_missed(&own, report).await?;
-        let (events, read) = self.events_from(start.next).await?;
-        self.learn(&events)?;
-        let capsules = newest_capsules(&events);
-        self.queue(&mut own, &events, &capsules)?;
-        let alarms = self.judge_acts(&own, &events).await?;
+        let read = self.read_from(start.next).await?;
+        let events = &read.events;
+        self.learn(events)?;
+        let capsules = newest_capsules(events);
+        self.queue(&mut own, events, &capsules)?;
+        let alarms = self.judge_acts(&own, events).await?;
         report.alarms.extend(alarms);
         report.acts = self.unknown_acts()?;
-        let over = self.already_over(&own, &events)?;
+        let over = self.already_over(&own, events)?;
         let mut complete = true;
-        for (at, event) in &events {
+        for (at, event) in events {
             if over.contains(at) || matches!(event, Event::Anchored(_)) {
                 continue;
             }
@@ -317,15 +330,17 @@ impl Party {
             }
         }
         // Before the events are behind it: what is not remembered now is not told again.
-        self.take_said(start.next, &events, report).await?;
-        if let (true, Some(last)) = (complete, read.newest()) {
+        self.take_said(start.next, &read, report).await?;
+        let marks = &read.marks;
+        if let (true, Some(last)) = (complete, marks.newest()) {
             let next = last.number + 1;
             let cursor = change(table::CURSOR, b"chain", &Cursor { next });
-            let [last, seen] = self.rows_of(&last, &read)?;
+            let [last, seen] = self.rows_of(&last, marks)?;
             self.ports.vault.apply(vec![cursor, last, seen])?;
         }
         or_later(self.fill_times().await, report)?;
-        self.take_looks(&own, report).await
+        self.take_looks(&own, report).await?;
+        self.tell_own(report)
     }
 
     /// Anchors for own addresses become rows that wait for a look; addresses that another device of the phrase
@@ -476,7 +491,6 @@ impl Party {
                 if let Some(mut kept) = row.filter(|kept| !kept.retracted) {
                     kept.retracted = true;
                     self.put(table::RECORDS, record.as_bytes(), &kept)?;
-                    report.retracted.push(*record);
                 }
                 Ok(())
             }
@@ -724,26 +738,28 @@ impl Party {
         &self,
         from: u64,
     ) -> Result<(Vec<(EventRef, Event)>, Marks), JourneyError> {
-        let mut found = Vec::new();
-        let (mut next, mut read) = (from, Marks::default());
+        let read = self.read_from(from).await?;
+        Ok((read.events, read.marks))
+    }
+
+    /// The same with the times of their blocks.
+    pub(crate) async fn read_from(&self, from: u64) -> Result<FromChain, JourneyError> {
+        let mut read = FromChain::default();
+        let mut next = from;
         loop {
             let blocks = self.ports.events.events(next, PAGE).await?;
             let Some(last) = blocks.last() else {
                 // They may come from another node of the chain than the answer before.
                 self.check_chain().await?;
-                return Ok((found, read));
+                return Ok(read);
             };
             next = last.number + 1;
             for block in blocks {
-                read.note(Mark::of(&block));
+                read.marks.note(Mark::of(&block));
+                read.times.insert(block.number, block.time);
                 for (index, event) in (0u32..).zip(block.events) {
-                    found.push((
-                        EventRef {
-                            block: block.number,
-                            index,
-                        },
-                        event,
-                    ));
+                    let block = block.number;
+                    read.events.push((EventRef { block, index }, event));
                 }
             }
         }

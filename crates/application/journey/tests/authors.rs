@@ -295,10 +295,10 @@ async fn a_record_is_corrected_by_its_author_alone() {
     let told = report
         .corrected
         .iter()
-        .map(|(of, by)| (of.record, by.record));
+        .map(|one| (one.of.record, one.by.record));
     assert_eq!(told.collect::<Vec<_>>(), [(record, correction)]);
-    assert_eq!(report.corrected[0].0.title, None);
-    assert!(report.corrected[0].0.read_at.is_some());
+    assert_eq!(report.corrected[0].of.title, None);
+    assert!(report.corrected[0].of.read_at.is_some());
 }
 
 /// Who read a record hears of its correction though its consent has ended and nothing of the record is kept.
@@ -324,7 +324,7 @@ async fn who_read_a_record_hears_of_its_correction_after_its_consent_ended() {
     let told = report
         .corrected
         .iter()
-        .map(|(of, by)| (of.record, by.record));
+        .map(|one| (one.of.record, one.by.record));
     assert_eq!(told.collect::<Vec<_>>(), [(record, correction)]);
     assert_eq!(report.retracted, [record]);
 }

@@ -166,7 +166,7 @@ fn readers(view: &ErasedView) -> Vec<String> {
                 "; it says that it purged its copy, {}",
                 find::moment(at)
             )),
-            None => line.push_str("; it has not said yet that it purged its copy"),
+            None => line.push_str("; this home has not been told that it purged its copy"),
         }
         line.push_str(&reader.left.to_string());
         lines.push(line);

@@ -305,6 +305,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
                 "to {}",
                 called.told(&view.name, paired.get(&view.id).copied())
             ),
+            true,
         )
     });
     let corrections = party.all_corrections()?;
@@ -312,7 +313,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let from = party.held()?;
     for (view, grant) in held.iter().zip(&from) {
         let owner = find::owner(party, grant.artefact.paired)?;
-        held_lines.push(line(view, &format!("held of {owner}")));
+        held_lines.push(line(view, &format!("held of {owner}"), false));
         for record in &view.records {
             let mark = match record.parse() {
                 Ok(record) => said::mark(party, &corrections, record)?,
@@ -390,13 +391,17 @@ fn given(times: &ConsentTimes) -> String {
 }
 
 /// How and when it was taken back, or that this is ordered; nothing if it is not.
-fn ended(view: &GrantView) -> String {
+fn ended(view: &GrantView, is_given: bool) -> String {
     let was_said = match view.state {
         GrantState::Revoked => "",
         _ if view.revoked => ", taken back",
         _ => "",
     };
-    let known = find::since(&view.times);
+    let mut known = find::since(&view.times);
+    // Another home of the phrase ordered it, before a restore, say.
+    if is_given && view.revoked && view.times.ended.is_some() && view.times.ordered.is_none() {
+        known.push_str(" (when it was ordered is not known here)");
+    }
     match (view.revoked, known.is_empty(), view.revoked_at) {
         (true, true, Some(at)) => format!(
             "{was_said} ({} at the latest; its block is not known here)",
@@ -407,7 +412,7 @@ fn ended(view: &GrantView) -> String {
     }
 }
 
-fn line(view: &GrantView, whom: &str) -> String {
+fn line(view: &GrantView, whom: &str, is_given: bool) -> String {
     let what = match view.scope.as_str() {
         "write" => "may write".to_owned(),
         "one" if view.records.is_empty() => "opens nothing any more".to_owned(),
@@ -443,7 +448,7 @@ fn line(view: &GrantView, whom: &str) -> String {
         view.purpose,
         given(&view.times),
         find::moment(Timestamp(view.until)),
-        ended(view),
+        ended(view, is_given),
         match (view.purged, view.left()) {
             (false, _) => String::new(),
             (true, left) if left == Left::default() => ", copies purged".to_owned(),

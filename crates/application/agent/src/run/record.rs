@@ -81,8 +81,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             }
             said::note(party, &party.all_corrections()?, kept.record(), &mut value)?;
             let by = party.corrections(kept.record())?;
-            value["amendedBy"] = said::standing(&by);
-            value["corrections"] = said::values(&by).into();
+            said::note_corrections(&by, &mut value);
             text.push_str(&said::corrections(kept.anchor.amends, &by));
             let mut lacking = party.without_correction(find::known_now(party).await?)?;
             lacking.retain(|one| one.record == id);
@@ -383,15 +382,15 @@ pub(super) async fn read(party: &Party, command: &Read) -> Result<Answer, Proble
     let patient = party.named_in(&read);
     let (amends, by) = (party.amends(id)?, party.corrections(id)?);
     let called = called_otherwise(party, id, patient.as_ref()).await?;
-    let value = json!({
+    let mut value = json!({
         "label": called,
         "amends": amends.map(|of| of.to_string()),
-        "amendedBy": said::standing(&by), "corrections": said::values(&by),
         "patient": patient.as_ref().map(retracted::subject_value),
         "retracted": taken_back, "retractedAt": said::place_value(when),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
     });
+    said::note_corrections(&by, &mut value);
     let text = format!(
         "{}{}\nit names {}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
         match taken_back {

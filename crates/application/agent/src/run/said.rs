@@ -1,11 +1,17 @@
 //! What authors said of a record later, in words and for programs: that it was taken back, or what corrects it.
 
-use medibloc_journey::{Correction, Corrections, OnChain, Party, SaidOf, WithoutCorrection};
+use medibloc_journey::{
+    Corrected, Correction, Corrections, OnChain, Party, SaidOf, TakenBack, WithoutCorrection,
+    counted,
+};
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
 use super::find;
 use crate::Problem;
+
+/// Corrections of one record that programs are given: an author may make thousands, and the newest counts.
+const LISTED: usize = 8;
 
 /// Where the chain says something: nothing if it is not known.
 pub(super) fn place(when: Option<OnChain>) -> String {
@@ -52,40 +58,60 @@ pub(super) fn written(amends: Option<RecordId>, by: &[Correction]) -> String {
 
 fn told_of(amends: Option<RecordId>, by: &[Correction], without: &str) -> String {
     let of = amends.map(|of| format!("\nit corrects record {of}"));
-    let mut is_newest = true;
-    let by = by.iter().map(|one| {
-        let when = place(one.anchored);
-        if one.taken_back.is_some() {
-            return format!(
-                "\nrecord {} corrected it{when} and was taken back{}: do not rely on it",
-                one.record,
-                place(one.taken_back)
-            );
-        }
+    let (gone, standing): (Vec<&Correction>, Vec<_>) =
+        by.iter().partition(|one| one.taken_back.is_some());
+    let newest = standing.first().map(|one| {
         let here = match one.is_here {
             true => "",
             false => without,
         };
-        if core::mem::take(&mut is_newest) {
-            format!(
-                "\nIT WAS CORRECTED by its author{when}: read record {}{here}",
-                one.record
-            )
-        } else {
-            format!("\nan earlier correction: record {}{when}{here}", one.record)
-        }
+        format!(
+            "\nIT WAS CORRECTED by its author{}{}: read record {}{here}",
+            place(one.anchored),
+            and_earlier(standing.len() - 1),
+            one.record
+        )
     });
-    of.into_iter().chain(by).collect()
+    let open = standing.iter().position(|one| one.is_here);
+    let open = open.filter(|at| *at > 0).and_then(|at| standing.get(at));
+    let open = open.map(|one| {
+        format!(
+            "\nthe newest correction that you can read is record {}{}",
+            one.record,
+            place(one.anchored)
+        )
+    });
+    let gone = gone.split_first().map(|(one, others)| {
+        let others = match others.len() {
+            0 => String::new(),
+            more => format!(", as were {}", counted(more, "other correction")),
+        };
+        format!(
+            "\nrecord {} corrected it{} and was taken back{}{others}: do not rely on it",
+            one.record,
+            place(one.anchored),
+            place(one.taken_back)
+        )
+    });
+    [of, newest, open, gone].into_iter().flatten().collect()
 }
 
-/// Those that stand.
-pub(super) fn standing(by: &[Correction]) -> Value {
-    let by = by.iter().filter(|one| one.taken_back.is_none());
-    json!(by.map(|one| one.record.to_string()).collect::<Vec<_>>())
+/// How many stand beside the newest; nothing if none does.
+fn and_earlier(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        _ => format!(" and {}", counted(count, "earlier one")),
+    }
 }
 
-pub(super) fn values(by: &[Correction]) -> Vec<Value> {
-    by.iter().map(value).collect()
+/// What corrects a record, for programs: the newest of them, and how many more there are.
+pub(super) fn note_corrections(by: &[Correction], value: &mut Value) {
+    let standing = by.iter().filter(|one| one.taken_back.is_none());
+    let standing = standing.map(|one| one.record.to_string());
+    value["amendedBy"] = standing.take(LISTED).collect();
+    let listed = by.iter().take(LISTED).map(self::value);
+    value["corrections"] = listed.collect();
+    value["moreCorrections"] = json!(by.len().saturating_sub(LISTED));
 }
 
 fn value(one: &Correction) -> Value {
@@ -103,61 +129,76 @@ fn of(said: &SaidOf) -> String {
     let read = said.read_at.map_or_else(String::new, |at| {
         format!(" (which you read on {})", find::moment(at))
     });
-    format!(
-        "record {}{title} of owner {}{read}",
-        said.record, said.owner
-    )
+    match said.is_own {
+        true => format!("your record {}{title}", said.record),
+        false => format!(
+            "record {}{title} of owner {}{read}",
+            said.record, said.owner
+        ),
+    }
 }
 
 fn of_value(said: &SaidOf) -> Value {
     json!({
         "record": said.record.to_string(), "title": said.title, "owner": said.owner.to_string(),
-        "readAt": said.read_at.map(find::moment),
+        "own": said.is_own, "readAt": said.read_at.map(find::moment),
     })
 }
 
-pub(super) fn taken_back(said: &[(SaidOf, Option<RecordId>, OnChain)]) -> Vec<String> {
-    let line = |(said, correction, when): &(SaidOf, Option<RecordId>, OnChain)| match correction {
-        None => format!("{}{}: do not rely on it", of(said), place(Some(*when))),
-        Some(correction) => format!(
-            "record {correction}, a correction of {}{}: do not rely on it",
-            of(said),
-            place(Some(*when))
-        ),
+pub(super) fn taken_back(said: &[TakenBack]) -> Vec<String> {
+    let line = |one: &TakenBack| {
+        let (of, when) = (of(&one.of), place(Some(one.when)));
+        let others = match one.others {
+            0 => String::new(),
+            more => format!(", as were {}", counted(more, "other correction")),
+        };
+        match one.correction {
+            None => format!("{of}{when}: do not rely on it"),
+            Some(correction) => {
+                format!(
+                    "record {correction}, a correction of {of}{when}{others}: do not rely on it"
+                )
+            }
+        }
     };
     said.iter().map(line).collect()
 }
 
-pub(super) fn taken_back_values(said: &[(SaidOf, Option<RecordId>, OnChain)]) -> Vec<Value> {
-    let value = |(said, correction, when): &(SaidOf, Option<RecordId>, OnChain)| {
-        let mut value = of_value(said);
-        value["correction"] = json!(correction.map(|it| it.to_string()));
-        value["retractedAt"] = place_value(Some(*when));
+pub(super) fn taken_back_values(said: &[TakenBack]) -> Vec<Value> {
+    let value = |one: &TakenBack| {
+        let mut value = of_value(&one.of);
+        value["correction"] = json!(one.correction.map(|it| it.to_string()));
+        value["retractedAt"] = place_value(Some(one.when));
+        value["others"] = json!(one.others);
         value
     };
     said.iter().map(value).collect()
 }
 
-pub(super) fn corrected(said: &[(SaidOf, Correction)]) -> Vec<String> {
-    let line = |(said, by): &(SaidOf, Correction)| {
-        let consent = match by.is_here {
-            true => "you hold a consent for it: read it",
-            false => "you hold no consent for it: ask the owner",
+pub(super) fn corrected(said: &[Corrected]) -> Vec<String> {
+    let line = |one: &Corrected| {
+        let todo = match (one.of.is_own, one.by.is_here) {
+            (true, true) => "rely on that one",
+            (true, false) => "that one is not accepted here: `medibloc record list` says more",
+            (false, true) => "you hold a consent for it: read it",
+            (false, false) => "you hold no consent for it: ask the owner",
         };
         format!(
-            "{} was corrected by record {}{}; {consent}",
-            of(said),
-            by.record,
-            place(by.anchored)
+            "{} was corrected by record {}{}{}; {todo}",
+            of(&one.of),
+            one.by.record,
+            place(one.by.anchored),
+            and_earlier(one.earlier)
         )
     };
     said.iter().map(line).collect()
 }
 
-pub(super) fn corrected_values(said: &[(SaidOf, Correction)]) -> Vec<Value> {
-    let of = |(said, by): &(SaidOf, Correction)| {
-        let mut of = of_value(said);
-        of["by"] = value(by);
+pub(super) fn corrected_values(said: &[Corrected]) -> Vec<Value> {
+    let of = |one: &Corrected| {
+        let mut of = of_value(&one.of);
+        of["by"] = value(&one.by);
+        of["earlier"] = json!(one.earlier);
         of
     };
     said.iter().map(of).collect()
@@ -170,19 +211,22 @@ pub(super) fn mark(
     record: RecordId,
 ) -> Result<String, Problem> {
     let when = party.taken_back(record)?;
-    let newest = corrections.newest(record);
     let mut told = when.map_or_else(String::new, |when| {
         format!(", taken back by its author{}", place(Some(when)))
     });
-    told.push_str(&mark_of(None, newest));
+    told.push_str(&mark_of(None, corrections, record));
     Ok(told)
 }
 
 /// The same for what was written here.
-pub(super) fn mark_of(when: Option<OnChain>, newest: Option<Correction>) -> String {
-    let by = newest.map(|one| {
-        let id = &one.record.to_string()[..12];
-        format!(", corrected by {id}{}", place(one.anchored))
+pub(super) fn mark_of(
+    when: Option<OnChain>,
+    corrections: &Corrections,
+    record: RecordId,
+) -> String {
+    let by = corrections.standing(record).map(|(one, earlier)| {
+        let (id, earlier) = (&one.record.to_string()[..12], and_earlier(earlier));
+        format!(", corrected by {id}{}{earlier}", place(one.anchored))
     });
     format!("{}{}", place(when), by.unwrap_or_default())
 }

@@ -82,9 +82,10 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         format!(
             "{}  {}: {}{} of owner {}  on {}; receipt {} in block {}",
             find::moment(read.line.at),
-            match read.not_opened {
-                true => "cleared, not opened here",
-                false => "read here",
+            match read.opened {
+                Some(true) => "read here",
+                Some(false) => "cleared, not opened here",
+                None => ELSEWHERE,
             },
             find::titled(read.line.record, titles.get(&read.line.record)),
             mark(&read.line),
@@ -177,7 +178,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     for read in &own_reads {
         let mut value = reading(&read.line, read.basis.as_ref());
         value["title"] = json!(titles.get(&read.line.record));
-        value["opened"] = json!(!read.not_opened);
+        value["opened"] = json!(read.opened);
         value["owner"] = json!(read.owner.to_string());
         value["paired"] = json!(paired(read).to_string());
         value["label"] = json!(
@@ -231,6 +232,10 @@ fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
         find::moment(ordered)
     ))
 }
+
+/// A read of another home of the phrase.
+const ELSEWHERE: &str = "cleared; whether it was opened is not known here (another home of your phrase asked for it, before a \
+restore, say)";
 
 /// Why a home that reads lacks them, and what there still is.
 const HELD_IS_LOST: &str = "it had ended when this home was restored, and no node gives them out any more; a backup of the home of \

@@ -26,7 +26,7 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
             _ => None,
         };
         let when = taken_back(party, &view, facts).await?;
-        let mark = said::mark_of(when, corrections.newest(view.record));
+        let mark = said::mark_of(when, &corrections, view.record);
         let owner = owner(party, &view)?;
         let place = (facts, when);
         lines.push(line(&view, &owner, place, silent.as_ref(), &mark));
@@ -164,10 +164,12 @@ fn value(
     corrections: &Corrections,
 ) -> Value {
     let by = corrections.of(view.record);
-    json!({
+    let mut value = json!({
         "record": view.record.to_string(), "owner": view.owner.to_string(), "title": view.title,
         "state": state(view, (facts, when), silent), "at": facts.map(|facts| find::moment(facts.anchored_at)),
         "amends": view.amends.map(|of| of.to_string()), "because": view.problem,
-        "amendedBy": said::standing(&by), "corrections": said::values(&by), "retractedAt": said::place_value(when),
-    })
+        "retractedAt": said::place_value(when),
+    });
+    said::note_corrections(&by, &mut value);
+    value
 }

@@ -1,20 +1,24 @@
-//! What a sync takes of it: rows that outlive the events, and what is told once.
+//! What a sync takes of it: rows that outlive the events, and what is told once. An author may say very much of one record, so
+//! the chain is asked only for what no event in hand says, and of one record one line of a kind is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::AnchorFields;
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{AccountId, RecordId, Timestamp};
+use medibloc_record::{RecordId, Timestamp};
 
-use super::{Amendment, Concerns, Correction, OnChain, SaidOf};
+use super::{Amendment, Concerns, Corrected, Correction, OnChain, SaidOf, TakenBack};
 use crate::accept::KeptRecord;
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::read::KeptCopy;
+use crate::sync::FromChain;
 use crate::{JourneyError, Party, SyncReport};
 
 /// Records that came here for which the chain is asked one by one when they were anchored; more are looked for from its begin.
 const ASKED: usize = 8;
+/// Rows that are kept at a time: what is broken off has done some of the work.
+const ROWS: usize = 256;
 
 const fn is_said(event: &Event) -> bool {
     match event {
@@ -24,163 +28,183 @@ const fn is_said(event: &Event) -> bool {
     }
 }
 
+/// What is to be told, by the record that a person knows.
+#[derive(Default)]
+struct Told {
+    corrected: BTreeMap<RecordId, Vec<Correction>>,
+    taken_back: BTreeMap<RecordId, Vec<(RecordId, OnChain)>>,
+}
+
 impl Party {
-    /// Remembers what authors said of records that are here, and tells what is of others. Nothing that came before a record
-    /// did is passed over: for what is held since the last sync the chain is read from its anchor on.
+    /// Remembers what authors said of records that are here, and tells it once. Nothing that came before a record did is passed
+    /// over: for what is held since the last sync the chain is read from its anchor on.
     pub(crate) async fn take_said(
         &self,
         since: u64,
-        events: &[(EventRef, Event)],
+        read: &FromChain,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
-        let mut said: BTreeMap<EventRef, Event> = BTreeMap::new();
         let new = self.not_looked_back()?;
+        let mut earlier = FromChain::default();
         if !new.is_empty() && since > 0 {
             let from = self.anchored_from(&new).await?;
             if from < since {
-                let (earlier, _) = self.events_from(from).await?;
-                said.extend(earlier.into_iter().filter(|(_, event)| is_said(event)));
+                earlier = self.read_from(from).await?;
             }
         }
-        let now = events.iter().filter(|(_, event)| is_said(event));
-        said.extend(now.cloned());
-        let mut rows: Vec<_> = new
-            .iter()
-            .map(|record| change(table::LOOKED_BACK, record.as_bytes(), &true))
-            .collect();
+        let mut said: BTreeMap<EventRef, &Event> = BTreeMap::new();
+        for (at, event) in earlier.events.iter().chain(&read.events) {
+            if is_said(event) {
+                said.insert(*at, event);
+            }
+        }
         if !said.is_empty() {
             let mut concerns = self.concerning()?;
+            // The chain is asked before any row is kept: what is kept is told.
+            self.learn_authors(&mut concerns, &said).await?;
+            let (mut rows, mut told) = (Vec::new(), Told::default());
             for (at, event) in said {
-                let taken = match event {
+                let time = earlier.times.get(&at.block);
+                let Some(time) = time.or_else(|| read.times.get(&at.block)) else {
+                    continue;
+                };
+                let when = OnChain {
+                    block: at.block,
+                    at: *time,
+                };
+                rows.extend(match event {
                     Event::Anchored(anchor) => {
-                        self.take_correction(&mut concerns, at, &anchor, report)
-                            .await?
+                        take_correction(&mut concerns, (when, at.index), anchor, &mut told)
                     }
                     Event::Retracted { record } => {
-                        self.take_back(&concerns, at, record, report).await?
+                        take_back(&mut concerns, when, *record, &mut told)
                     }
                     _ => None,
-                };
-                rows.extend(taken);
+                });
+                if rows.len() == ROWS {
+                    self.ports.vault.apply(core::mem::take(&mut rows))?;
+                }
             }
+            self.ports.vault.apply(rows)?;
+            self.tell(&concerns, told, report)?;
         }
-        if rows.is_empty() {
+        if new.is_empty() {
             return Ok(());
         }
-        Ok(self.ports.vault.apply(rows)?)
+        let looked = new.iter();
+        let looked = looked.map(|record| change(table::LOOKED_BACK, record.as_bytes(), &true));
+        Ok(self.ports.vault.apply(looked.collect())?)
     }
 
-    async fn take_correction(
+    /// Who wrote those whose key is gone with its consent: the chain knows.
+    async fn learn_authors(
         &self,
         concerns: &mut Concerns,
-        at: EventRef,
-        anchor: &AnchorFields,
-        report: &mut SyncReport,
-    ) -> Result<Option<Change>, JourneyError> {
-        let Some(amends) = anchor.amends else {
-            return Ok(None);
-        };
-        let Some((author, owner)) = concerns.parties.get(&amends).copied() else {
-            return Ok(None);
-        };
-        if owner != anchor.owner {
-            return Ok(None);
+        said: &BTreeMap<EventRef, &Event>,
+    ) -> Result<(), JourneyError> {
+        let mut open = BTreeSet::new();
+        for event in said.values() {
+            if let Event::Anchored(anchor) = event
+                && let Some(amends) = anchor.amends
+                && concerns.parties.get(&amends) == Some(&(None, anchor.owner))
+            {
+                open.insert(amends);
+            }
         }
-        // Its key is gone with its consent: the chain knows who wrote it.
-        let author = match author {
-            Some(author) => author,
-            None => match self.anchor_on_chain(amends).await? {
-                Some(anchor) => anchor.author,
-                None => return Ok(None),
-            },
-        };
-        if author != anchor.author {
-            return Ok(None);
+        for record in open {
+            if let Some(anchor) = self.anchor_on_chain(record).await? {
+                let parties = (Some(anchor.author), anchor.owner);
+                concerns.parties.insert(record, parties);
+            }
         }
-        let record = anchor.record_id();
-        concerns.parties.insert(record, (Some(author), owner));
-        let root = concerns.roots.get(&amends).copied();
-        if let Some(root) = root {
-            concerns.roots.insert(record, root);
-        }
-        if self
-            .row::<Amendment>(table::CORRECTED, record.as_bytes())?
-            .is_some()
-        {
-            return Ok(None);
-        }
-        let when = self.moment_of(at.block).await?;
-        if let Some(root) = root {
-            let is_here = self
-                .held()?
-                .iter()
-                .any(|held| held.ended.is_none() && held.records().any(|of| of == record));
-            let (anchored, taken_back) = (Some(when), None);
-            let by = Correction {
-                record,
-                amends,
-                author,
-                anchored,
-                taken_back,
-                is_here,
-            };
-            report.corrected.push((self.said_of_read(root, owner)?, by));
-        }
-        let OnChain { block, at } = when;
-        let row = Amendment {
-            record,
-            amends,
-            author,
-            owner,
-            block,
-            at,
-        };
-        Ok(Some(change(table::CORRECTED, record.as_bytes(), &row)))
+        Ok(())
     }
 
-    async fn take_back(
+    /// One line of a kind for each record, in the order of the chain.
+    fn tell(
         &self,
         concerns: &Concerns,
-        at: EventRef,
-        record: RecordId,
+        told: Told,
         report: &mut SyncReport,
-    ) -> Result<Option<Change>, JourneyError> {
-        let Some((_, owner)) = concerns.parties.get(&record) else {
-            return Ok(None);
-        };
-        if self.taken_back(record)?.is_some() {
-            return Ok(None);
+    ) -> Result<(), JourneyError> {
+        let mut corrected = Vec::new();
+        for (root, mut by) in told.corrected {
+            // What was taken back meanwhile is told as that.
+            by.retain(|one| !concerns.taken_back.contains(&one.record));
+            let Some(newest) = by.pop() else {
+                continue;
+            };
+            corrected.push(Corrected {
+                of: self.as_known(concerns, root)?,
+                by: newest,
+                earlier: by.len(),
+            });
         }
-        let when = self.moment_of(at.block).await?;
-        let is_others = concerns.roots.contains_key(&record);
-        // An own one was taken with its event.
-        if is_others || report.retracted.contains(&record) {
-            let root = concerns.roots.get(&record).copied().unwrap_or(record);
-            let corrects = (root != record).then_some(record);
-            let of = self.said_of_read(root, *owner)?;
-            if !report.retracted.contains(&record) {
-                report.retracted.push(record);
+        corrected.sort_by_key(|one| one.by.anchored.map(|place| place.block));
+        let mut taken_back = Vec::new();
+        for (root, gone) in told.taken_back {
+            let (itself, mut corrections): (Vec<_>, Vec<_>) =
+                gone.into_iter().partition(|(record, _)| *record == root);
+            let newest = corrections.pop().map(|(record, when)| (Some(record), when));
+            let itself = itself.into_iter().map(|(_, when)| (None, when, 0));
+            let newest = newest.map(|(record, when)| (record, when, corrections.len()));
+            for (correction, when, others) in itself.chain(newest) {
+                let record = correction.unwrap_or(root);
+                if !report.retracted.contains(&record) {
+                    report.retracted.push(record);
+                }
+                taken_back.push(TakenBack {
+                    of: self.as_known(concerns, root)?,
+                    correction,
+                    when,
+                    others,
+                });
             }
-            report.taken_back.push((of, corrects, when));
         }
-        Ok(Some(change(table::TAKEN_BACK, record.as_bytes(), &when)))
+        taken_back.sort_by_key(|one| one.when.block);
+        report.corrected.extend(corrected);
+        report.taken_back.extend(taken_back);
+        Ok(())
+    }
+
+    /// What is known of own records once they were looked at: those that came with what was said of them had no title before.
+    pub(crate) fn tell_own(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let corrected = report.corrected.iter_mut();
+        let corrected = corrected.map(|one| (&mut one.of, Some(&mut one.by)));
+        let taken_back = report.taken_back.iter_mut().map(|one| (&mut one.of, None));
+        for (of, by) in corrected.chain(taken_back) {
+            if !of.is_own {
+                continue;
+            }
+            let kept: Option<KeptRecord> = self.row(table::RECORDS, of.record.as_bytes())?;
+            let manifest = kept.and_then(|kept| kept.manifest);
+            of.title = manifest.and_then(|manifest| manifest.title);
+            if let Some(by) = by {
+                let kept: Option<KeptRecord> = self.row(table::RECORDS, by.record.as_bytes())?;
+                by.is_here = kept.is_some_and(|kept| kept.is_accepted());
+            }
+        }
+        Ok(())
     }
 
     /// A record as a person knows it.
-    ///
-    /// # Errors
-    /// If the vault fails.
-    fn said_of_read(&self, record: RecordId, owner: AccountId) -> Result<SaidOf, JourneyError> {
+    fn as_known(&self, concerns: &Concerns, record: RecordId) -> Result<SaidOf, JourneyError> {
         let copy: Option<KeptCopy> = self.row(table::READS, record.as_bytes())?;
         let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
         let read_at = copy.as_ref().map(KeptCopy::read_at);
         let manifest = copy.map(|copy| copy.manifest);
         let manifest = manifest.or_else(|| kept.and_then(|kept| kept.manifest));
         let title = manifest.and_then(|manifest| manifest.title);
+        let parties = concerns.parties.get(&record);
         Ok(SaidOf {
             record,
             title,
-            owner,
+            owner: parties.map(|(_, owner)| *owner).ok_or_else(|| {
+                let what = format!("the owner of record {record}");
+                let hint = "run `medibloc sync` again";
+                JourneyError::Unknown { what, hint }
+            })?,
+            is_own: concerns.own.contains(&record),
             read_at,
         })
     }
@@ -220,4 +244,67 @@ impl Party {
             None => Ok(u64::MAX),
         }
     }
+}
+
+fn take_correction(
+    concerns: &mut Concerns,
+    (when, index): (OnChain, u32),
+    anchor: &AnchorFields,
+    told: &mut Told,
+) -> Option<Change> {
+    let amends = anchor.amends?;
+    let (author, owner) = concerns.parties.get(&amends).copied()?;
+    if owner != anchor.owner || author != Some(anchor.author) {
+        return None;
+    }
+    let (author, record) = (anchor.author, anchor.record_id());
+    concerns.parties.insert(record, (Some(author), owner));
+    let root = concerns.roots.get(&amends).copied();
+    if let Some(root) = root {
+        concerns.roots.insert(record, root);
+    }
+    if !concerns.corrected.insert(record) {
+        return None;
+    }
+    // Who wrote it here knows.
+    if let Some(root) = root.filter(|_| !concerns.written.contains(&record)) {
+        let by = Correction {
+            record,
+            amends,
+            author,
+            anchored: Some(when),
+            taken_back: None,
+            is_here: concerns.open.contains(&record),
+            index,
+        };
+        told.corrected.entry(root).or_default().push(by);
+    }
+    let OnChain { block, at } = when;
+    let row = Amendment {
+        record,
+        amends,
+        author,
+        owner,
+        block,
+        at,
+        index,
+    };
+    Some(change(table::CORRECTED, record.as_bytes(), &row))
+}
+
+fn take_back(
+    concerns: &mut Concerns,
+    when: OnChain,
+    record: RecordId,
+    told: &mut Told,
+) -> Option<Change> {
+    concerns.parties.get(&record)?;
+    if concerns.erased.contains(&record) || !concerns.taken_back.insert(record) {
+        return None;
+    }
+    if let Some(root) = concerns.roots.get(&record) {
+        let of = told.taken_back.entry(*root).or_default();
+        of.push((record, when));
+    }
+    Some(change(table::TAKEN_BACK, record.as_bytes(), &when))
 }
