@@ -21,8 +21,13 @@ async fn a_correction_is_told_at_the_moment_of_giving() {
     ];
     let first = text(&say(&two.clinic, &amend).await, "/record");
     let synced = try_say(&two.patient, &["sync"]).await.unwrap();
-    let told = format!("record {first} corrects record {record}");
-    assert!(synced.text.contains(&told), "{}", synced.text);
+    for part in [
+        format!("your record {record}"),
+        format!("was corrected by record {first}"),
+        "`medibloc grant list` names whoever may read the old one alone".to_owned(),
+    ] {
+        assert!(synced.text.contains(&part), "{part}: {}", synced.text);
+    }
     let newest = two.written(&["--amends", &first]).await;
     let word = "IT WAS CORRECTED by its author at ".to_owned();
     let give = ["grant", "create", "--to", "reader", "--record"];

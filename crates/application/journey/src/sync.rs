@@ -170,7 +170,6 @@ impl Party {
         let done = caught("feeds", self.sync_feeds(&mut report)).await;
         or_later(done, &mut report)?;
         self.remind_readers()?;
-        self.tell_corrections(&mut report)?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
         self.patience.tell(&mut report);
@@ -201,26 +200,9 @@ impl Party {
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
-        self.tell_corrections(&mut report)?;
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         Ok(report)
-    }
-
-    /// A new record that corrects another is not one more of them.
-    fn tell_corrections(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
-        let mut told = Vec::new();
-        for record in &report.accepted {
-            let kept = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
-            if let Some(amended) = kept.and_then(|kept| kept.anchor.amends) {
-                told.push(format!(
-                    "record {record} corrects record {amended}, by its author; whoever may read that one alone is named by \
-                     `medibloc grant list`"
-                ));
-            }
-        }
-        report.told.extend(told);
-        Ok(())
     }
 
     /// What follows from what is known now: copies to purge, capsules to make anew, keys to deliver.

@@ -178,7 +178,9 @@ pub(super) fn taken_back_values(said: &[TakenBack]) -> Vec<Value> {
 pub(super) fn corrected(said: &[Corrected]) -> Vec<String> {
     let line = |one: &Corrected| {
         let todo = match (one.of.is_own, one.by.is_here) {
-            (true, true) => "rely on that one",
+            (true, true) => {
+                "rely on that one; `medibloc grant list` names whoever may read the old one alone"
+            }
             (true, false) => "that one is not accepted here: `medibloc record list` says more",
             (false, true) => "you hold a consent for it: read it",
             (false, false) => "you hold no consent for it: ask the owner",
