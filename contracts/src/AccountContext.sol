@@ -21,9 +21,8 @@ abstract contract AccountContext is IAccountContext, ERC2771Context {
         if (id == NO_ACCOUNT) revert NotRegistered(signer);
     }
 
-    /// @dev As above, and whether the authority has suspended it now.
-    function _senderAndSuspension() internal view returns (AccountId id, bool suspended) {
-        id = _sender();
+    /// @dev Whether the authority has suspended it now.
+    function _isSuspended(AccountId id) internal view returns (bool suspended) {
         (, suspended) = _accounts.statusAt(id, uint64(block.timestamp));
     }
 

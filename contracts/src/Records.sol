@@ -65,8 +65,8 @@ contract Records is IRecords, AccountContext {
 
     /// @inheritdoc IRecords
     function retract(AnchorFields calldata fields) external {
-        (AccountId sender, bool suspended) = _senderAndSuspension();
-        if (suspended) revert NotAccredited(sender);
+        AccountId sender = _sender();
+        if (_isSuspended(sender)) revert NotAccredited(sender);
         _book.retract(fields, sender);
     }
 
@@ -124,6 +124,8 @@ contract Records is IRecords, AccountContext {
         bool own = fields.owner == sender;
         if (kind == SELF && !own) revert NotAuthor(Ids.record(sender, fields.owner, fields.nonce), sender);
         if (own && (kind == SELF || kind == DEVICE)) return;
+        // What needs no accreditation is written for others by nobody who is suspended, either.
+        if (!(kind == MEDICAL || kind == RESEARCH) && _isSuspended(sender)) revert NotAccredited(sender);
         if (!_consent.mayWrite(fields.owner, sender, kind)) revert NoWriteGrant(fields.owner, sender, kind);
     }
 }

@@ -225,6 +225,20 @@ contract RefusalsTest is World {
         require(!retracted, "taken back while suspended");
     }
 
+    function test_NotAccredited_forOthersWithoutAccreditation() public {
+        grantWrite(patient, doctor, (1 << 3) | (1 << 4));
+        accounts.suspend(idOf(doctor));
+        for (uint8 kind = 3; kind <= 4; ++kind) {
+            AnchorFields memory a = fieldsOf(doctor, patient, kind, 3);
+            refuse(doctor, abi.encodeWithSelector(IRecords.NotAccredited.selector, doctor));
+            records.anchor(a);
+        }
+        accounts.reinstate(idOf(doctor));
+        AnchorFields memory device = fieldsOf(doctor, patient, 4, 3);
+        vm.prank(doctor);
+        records.anchor(device);
+    }
+
     function test_NoWriteGrant() public {
         AnchorFields memory a = fieldsOf(doctor, reader, 1, 3);
         refuse(doctor, abi.encodeWithSelector(IRecords.NoWriteGrant.selector, reader, doctor, 1));

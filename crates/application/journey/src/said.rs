@@ -345,6 +345,10 @@ impl Party {
                 let Some(newest) = corrections.newest(*record).filter(|one| one.is_here) else {
                     continue;
                 };
+                // What is on its way out is given to nobody.
+                if self.erasure_is_begun(newest.record)? {
+                    continue;
+                }
                 let mut of_party = given.iter().filter(|(of, ..)| of == party);
                 if !of_party.any(|(_, _, records)| records.contains(&newest.record)) {
                     let (record, correction, name) = (*record, newest.record, name.clone());

@@ -213,6 +213,9 @@ pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
     if own && matches!(facts.kind, Kind::Own | Kind::Device) {
         return Decision::Allowed;
     }
+    if facts.suspended {
+        return refused(Reason::Suspended);
+    }
     let Some(grant) = facts.write_grant.filter(|grant| {
         grant.author == facts.author && grant.owner == facts.owner && facts.now < grant.until
     }) else {
@@ -400,6 +403,16 @@ mod tests {
             },
             Decision::Refused(Reason::KindNotGranted),
         );
+        for kind in [Kind::Family, Kind::Device] {
+            check(
+                WriteFacts {
+                    kind,
+                    suspended: true,
+                    ..good
+                },
+                Decision::Refused(Reason::Suspended),
+            );
+        }
         // an accreditation counts for the records of its own role alone
         check(
             WriteFacts {

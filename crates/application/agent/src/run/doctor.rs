@@ -72,7 +72,11 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
                 "every one of your accounts is this device's".into(),
             );
         }
-        Ok(unknown) => check("acts", false, acts::told(&unknown).join("; ")),
+        Ok(unknown) => check(
+            "acts",
+            false,
+            acts::told(&unknown).join("; ").replacen(":; ", ": ", 1),
+        ),
         Err(error) => check("acts", false, error.to_string()),
     }
     let mut head_time = None;

@@ -254,7 +254,8 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
 pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
     let told = held.iter().map(|held| {
         format!(
-            "{} («{}»), from {} ({}): it names another person than your other records; `medibloc record confirm {}` says that              it is about you, and if it is not, tell its author and erase it",
+            "{} («{}»), from {} ({}): it names another person than your other records; `medibloc record confirm {}` says that it \
+             is about you, and if it is not, tell its author and erase it",
             held.record,
             find::told(held.title.as_deref().unwrap_or("untitled")),
             counted(held.readers.len(), "reader"),

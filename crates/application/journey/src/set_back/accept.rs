@@ -47,7 +47,7 @@ impl Party {
             Err(error) => return Err(error),
             Ok(()) => {
                 return Err(JourneyError::Unknown {
-                    what: "no other chain than the one that answers".into(),
+                    what: "another chain than the one that answers".into(),
                     hint: "there is nothing to accept: the chain has every block that this home read",
                 });
             }

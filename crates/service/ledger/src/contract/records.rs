@@ -77,6 +77,10 @@ async fn writes(play: &mut Play<'_>) -> Result<(), LedgerError> {
     play.happened.push((None, Event::Suspended { account }));
     play.refuses(&hospital, call.clone(), rule(Reason::Suspended))
         .await?;
+    // nor what needs no accreditation
+    let device = play.draft(&hospital, &patient, Kind::Device);
+    play.refuses(&hospital, Call::Anchor(device), rule(Reason::Suspended))
+        .await?;
     play.stage.reinstate(account).await?;
     play.happened.push((None, Event::Reinstated { account }));
     anchored(play, anchor).await?;
