@@ -402,7 +402,8 @@ contract Handler is World {
         if (kind == 1 && !(a == _people[4] && _isAccredited(a))) return false;
         if (kind == 5 && !(a == _people[5] && _isAccredited(a))) return false;
         if (kind == 2) return a == o;
-        return (kind == 4 && a == o) || _writingIsLive(o, a, kind);
+        if (kind == 4 && a == o) return true;
+        return !_permission[a].suspended && _writingIsLive(o, a, kind);
     }
 
     function _writingIsLive(address o, address a, uint8 kind) private view returns (bool) {
