@@ -24,9 +24,10 @@ use crate::ports::{Clock, Keepers, Letter, Mailbox, Network, PortError};
 /// How long an answer may take; twice as long after each silence in a row, up to four times, for a peer on a slow line.
 const LIMIT: Duration = Duration::from_secs(10);
 const LONGER: u32 = 2;
-/// Seconds for which a peer that was silent is left alone; twice as long after each silence in a row, up to about an hour.
+/// Seconds for which a peer that was silent is left alone; twice as long after each silence in a row, up to eight minutes: while
+/// the own line is down all of them are silent, and none is to be missed for long when it is back.
 const PAUSE: u64 = 60;
-const LONGEST: u32 = 6;
+const LONGEST: u32 = 3;
 
 /// Whom a question is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
