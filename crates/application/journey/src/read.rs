@@ -207,7 +207,7 @@ impl Party {
     ///
     /// # Errors
     /// That the record was erased or the consent has ended, or that no copy of it is kept in this home.
-    pub fn kept_copy(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+    fn kept_copy(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         if let Some(copy) = self.read_before(record)? {
             return Ok(copy);
         }
