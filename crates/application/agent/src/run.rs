@@ -12,6 +12,7 @@ mod given;
 mod grant;
 mod kept;
 mod name;
+mod read;
 mod record;
 mod request;
 mod retracted;
@@ -54,7 +55,7 @@ async fn run_now(
         Command::Request(command) => request::run(party, command).await,
         Command::Record(command) => record::run(party, command).await,
         Command::Grant(command) => grant::run(party, command).await,
-        Command::Read(command) => record::read(party, command).await,
+        Command::Read(command) => read::run(party, command).await,
         Command::Sync => Ok(told(&party.sync().await?)),
         Command::Audit(command) => who::audit(party, command).await,
         Command::Verify(command) => verify::run(party, contracts, command).await,

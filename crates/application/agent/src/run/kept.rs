@@ -66,11 +66,12 @@ pub(super) fn told(party: &Party, command: &Command, before: &Before, problem: P
              the same command goes on with it"
         }
         Command::Grant(Grant::Revoke { .. }) => {
-            "it is kept, and `medibloc sync` goes on with it. IT IS NOT IN FORCE YET: until the chain has it, what was given can be used; \
-             `medibloc grant list` says of each consent how it stands"
+            "it is kept, and `medibloc sync` goes on with it. THIS HOME HAS NOT SEEN IT ON THE CHAIN: until it is there, what was given can be \
+             used; `medibloc grant list` says of each consent how it stands"
         }
         Command::Record(Record::Erase { .. }) => {
-            "it is kept, and `medibloc sync` goes on with it. NOTHING IS ERASED YET: until the chain has it, consents for it can be used"
+            "it is kept, and `medibloc sync` goes on with it. THIS HOME HAS NOT SEEN IT ON THE CHAIN: until it is there, consents for the record \
+             can be used"
         }
         _ => "it is kept, and `medibloc sync` goes on with it",
     };
