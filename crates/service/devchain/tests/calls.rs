@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "support/peer.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test takes of it what it needs")]
 mod peer;
 #[path = "support/programs.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test takes of it what it needs")]
 mod programs;
 #[path = "support/wallet.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test takes of it what it needs")]
 mod wallet;
 
 use std::sync::{
