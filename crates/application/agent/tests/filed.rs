@@ -475,4 +475,5 @@ async fn documents_of_a_wrong_person_do_not_vouch_for_each_other() {
             assert_eq!(row["otherPerson"], is_wrong, "{row}");
         }
     }
+    println!("ATTACK fourth-1: nothing but the right ones went out");
 }

@@ -62,6 +62,7 @@ async fn a_kept_copy_is_shown_only_while_the_chain_lets_it() {
         );
     }
     say(&reader, &["read", &records[2], "--kept"]).await;
+    println!("ATTACK fourth-8: refused and gone, with no sync between");
 }
 
 #[tokio::test]

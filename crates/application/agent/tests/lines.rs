@@ -72,4 +72,5 @@ async fn what_others_say_stays_on_its_line() {
         }
         say(&two.patient, &["record", "erase", &record, "--yes"]).await;
     }
+    println!("ATTACK fourth-7: no line of their own with any of 5 ends of a line");
 }

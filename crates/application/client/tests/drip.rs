@@ -192,4 +192,5 @@ async fn a_sync_that_reads_a_byte_a_second_ends_when_something_is_taken_back() {
         asked = again => assert!(asked.unwrap() > 1),
         report = party.sync() => panic!("the keeper was waited for until its time was over: {report:?}"),
     }
+    println!("ATTACK fourth-2: the sync ends before the keeper answers");
 }

@@ -235,6 +235,7 @@ async fn a_suspended_author_takes_nothing_back_and_its_records_are_given_on_on_t
     assert_eq!(report.done, Vec::<String>::new(), "nothing was kept");
     story.hospital.retract(record).await.unwrap();
     assert!(taken_back().await);
+    println!("ATTACK fourth-6: refused by the contracts");
 }
 
 /// What was taken back before the suspension stays so; its owner gives it on by saying that it is meant.

@@ -251,4 +251,5 @@ async fn an_own_act_explains_no_later_one_of_another_device() {
     laptop.revoke_everything().await.unwrap();
     let acts = phone.sync().await.unwrap().acts;
     assert_eq!(of_all(&acts), of_first, "{:?}", told(&acts));
+    println!("ATTACK fourth-9: the later act is told");
 }

@@ -206,6 +206,7 @@ async fn many_corrections_of_one_record_cost_a_sync_what_one_does() {
         "with the one of before"
     );
     assert_eq!(story.reader.sync().await.unwrap().corrected, []);
+    println!("ATTACK fourth-4: 300 corrections ask the ports for what one does");
 }
 
 /// A consent that ended takes the key along, so that the chain is asked who wrote the record: once.

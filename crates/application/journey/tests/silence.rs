@@ -158,6 +158,10 @@ async fn a_keeper_that_never_answers_is_waited_for_once_and_holds_nothing_up() {
     let (report, took) = story.timed(patient.sync()).await;
     let left = report.unwrap().later;
     assert_eq!((left, took), (Vec::new(), Duration::ZERO), "{asked} asked");
+    println!(
+        "ATTACK fourth-2: waited for {} s once in an erasure, and not again",
+        LIMIT.as_secs()
+    );
 }
 
 #[tokio::test]
@@ -186,6 +190,10 @@ async fn a_node_that_takes_no_letter_is_waited_for_once_and_keeps_no_other() {
     let report = patient.sync().await.unwrap();
     assert_eq!(report.later, Vec::<String>::new());
     assert_eq!(story.clinic.sync().await.unwrap().ended.len(), 3);
+    println!(
+        "ATTACK fourth-3: revocations wait 0 s, a sync {} s once",
+        LIMIT.as_secs()
+    );
 }
 
 #[tokio::test]

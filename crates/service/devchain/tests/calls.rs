@@ -91,6 +91,8 @@ async fn the_calls_of_a_batch_have_a_bound_together_and_the_rest_of_it_is_answer
         let says = answer["error"]["message"].as_str().unwrap_or_default();
         answer["error"]["code"] == -32005 && says.contains("ask the rest in another one")
     };
+    let called = answers.iter().filter(ran).count();
+    assert_eq!(called, 4);
     assert_eq!(answers.iter().take(4).filter(ran).count(), 4);
     assert_eq!(answers.iter().skip(4).filter(refused).count(), 995);
     assert_eq!(answers[999]["result"], "0x0");
@@ -104,6 +106,7 @@ async fn the_calls_of_a_batch_have_a_bound_together_and_the_rest_of_it_is_answer
         answers.iter().filter(|one| one["result"] == "0x").count(),
         14
     );
+    println!("ATTACK fourth-5: {called} of 999 calls ran, the rest of the batch was answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +164,7 @@ fn nothing_but_calls_waits_behind_calls_and_blocks_are_made() {
     for mining in [Mining::Instant, Mining::EveryMillis(1)] {
         runtime.block_on(not_behind_calls(mining, places));
     }
+    println!("ATTACK fourth-5: balances, logs, transactions and blocks wait behind none of them");
 }
 
 async fn not_behind_calls(mining: Mining, places: usize) {
