@@ -231,7 +231,12 @@ impl Parts {
         if !self.follower.has_just_looked() {
             soon(self.follower.refresh()).await??;
         }
-        let mut found = of_both(&self.follower, &self.clock, self.config.folder.as_deref());
+        let mut found = of_both(
+            &self.follower,
+            &self.clock,
+            self.config.folder.as_deref(),
+            self.config.limits.little_room,
+        );
         match soon(self.purse.level()).await?? {
             Level::Ample => {}
             Level::Low => found.push(Degraded {

@@ -93,6 +93,7 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
         domain: config.domain,
         finality_lag: config.finality_lag,
     };
+    let little_room = config.limits.little_room;
     let disk = Disk::open(config.folder.as_deref(), on.keys.storage())?;
     let state = disk.load((on.clock)())?;
     let follower = Arc::new(Follower::open(
@@ -114,6 +115,7 @@ pub fn keeper_with_upkeep(on: Keeper, config: KeeperConfig) -> Result<(Router, U
         follower,
         clock: on.clock,
         folder: config.folder,
+        little_room,
         board: Board::default(),
         core: Arc::new(Core {
             identity: RwLock::new(Arc::new(identity)),
@@ -168,6 +170,8 @@ pub(crate) struct Shell {
     follower: Arc<Follower>,
     clock: Clock,
     folder: Option<PathBuf>,
+    /// Free bytes of its disk, under which its operator is told.
+    little_room: u64,
     board: Board,
     core: Arc<Core>,
 }

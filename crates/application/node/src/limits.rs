@@ -33,6 +33,8 @@ pub struct DailyLimits {
     pub bytes: u64,
     /// Bytes kept of one account in all, not of a day; what is erased or collected frees its room.
     pub held: u64,
+    /// Bytes of the data folder's disk, not of a day: with fewer free, the operator is told that what comes next may not be kept.
+    pub little_room: u64,
     /// Letters from one account to one other.
     pub letters: u64,
     /// Gas of one call that the relay pays for, with that of its bytes.
@@ -64,6 +66,7 @@ impl Default for DailyLimits {
             requests: 10_000,
             bytes: 1_000_000_000,
             held: 10_000_000_000,
+            little_room: 512 << 20,
             letters: 1_000,
             // Forty entries in one batch; the largest other call has a fifth of it.
             gas_a_call: 3_000_000,

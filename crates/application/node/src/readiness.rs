@@ -16,9 +16,6 @@ use crate::figures::{self, Room};
 /// Seconds that the chain may be ahead of the own clock: beyond it, consents end early.
 const AHEAD: u64 = 60;
 
-/// Free bytes under which the next write may not fit.
-const LITTLE_ROOM: u128 = 512 << 20;
-
 /// Texts that are told until it is well again.
 const MOST_TOLD: usize = 16;
 
@@ -84,10 +81,15 @@ fn why(fault: &Fault, follower: &Follower) -> String {
 }
 
 /// What gateways and keepers may lack alike.
-pub(crate) fn of_both(follower: &Follower, clock: &Clock, folder: Option<&Path>) -> Vec<Degraded> {
+pub(crate) fn of_both(
+    follower: &Follower,
+    clock: &Clock,
+    folder: Option<&Path>,
+    little_room: u64,
+) -> Vec<Degraded> {
     let ahead = follower.read(|model| model.time()).since((**clock)());
     let room = folder.and_then(figures::room);
-    [chain_time(ahead), room.and_then(disk)]
+    [chain_time(ahead), room.and_then(|it| disk(it, little_room))]
         .into_iter()
         .flatten()
         .collect()
@@ -103,13 +105,13 @@ fn chain_time(ahead: u64) -> Option<Degraded> {
     })
 }
 
-fn disk(room: Room) -> Option<Degraded> {
-    (room.free < LITTLE_ROOM).then(|| Degraded {
+fn disk(room: Room, little: u64) -> Option<Degraded> {
+    (room.free < u128::from(little)).then(|| Degraded {
         part: Part::Disk,
         why: format!(
             "{} MiB are free on the disk of the data folder, fewer than {}: what comes next may not be kept; free space",
             room.free >> 20,
-            LITTLE_ROOM >> 20
+            little >> 20
         ),
     })
 }

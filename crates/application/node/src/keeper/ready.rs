@@ -34,6 +34,11 @@ impl Shell {
             ));
         }
         let folder = self.folder.as_deref();
-        Ok(of_both(&self.follower, &self.clock, folder))
+        Ok(of_both(
+            &self.follower,
+            &self.clock,
+            folder,
+            self.little_room,
+        ))
     }
 }

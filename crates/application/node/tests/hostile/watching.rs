@@ -152,6 +152,29 @@ async fn strangers_are_told_whether_it_is_ready_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_operator_is_told_of_a_disk_with_little_room() {
+    let ground = Ground::new();
+    let limits = DailyLimits {
+        little_room: u64::MAX,
+        ..DailyLimits::default()
+    };
+    let gateway = serve(|url| ground.gateway(url, limits.clone())).await;
+    let events = ground.ledger.clone();
+    let keeper =
+        serve(|url| ground.keeper_with(url, ground.folder.path(), events, limits.clone())).await;
+    for url in [&gateway, &keeper] {
+        let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap();
+        assert_eq!(ready, b"ok\n");
+        let told = reason(url).await;
+        assert!(
+            told.contains(" MiB are free on the disk of the data folder, fewer than "),
+            "{told}"
+        );
+        assert!(figure(&figures(url).await, "medibloc_degraded{part=\"disk\"}") > 0.0);
+    }
+}
+
+#[tokio::test]
 async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_there_again() {
     let ground = Ground::new();
     let key = ground.registered(1).await;
