@@ -7,9 +7,11 @@ mod logs;
 mod meter;
 mod mine;
 mod query;
+mod weight;
 pub(crate) use estimate::TRIES;
 pub(crate) use meter::Meter;
 pub use query::Transactions;
+pub(crate) use weight::{Part, Weight};
 
 use std::{
     fmt,

@@ -162,6 +162,15 @@ pub enum ChainError {
         /// What one request has.
         most: u64,
     },
+    /// The answers of one request are longer together than one request's may be.
+    #[error(
+        "the answers of this request are longer than the {most} bytes that one request has; ask for less (fewer blocks, \
+         transactions without their bodies), or for the rest in another one"
+    )]
+    AnswerTooLong {
+        /// What one request has, in bytes.
+        most: usize,
+    },
     /// Too much of one source waits.
     #[error("too many questions from here wait already; ask again when they are answered")]
     Busy,
@@ -286,6 +295,7 @@ impl ChainError {
             Self::TooManyLogs(_)
             | Self::PoolFull(_)
             | Self::GasOfRequest { .. }
+            | Self::AnswerTooLong { .. }
             | Self::Busy
             | Self::Abandoned => -32005,
             Self::UnknownBlock | Self::OldState { .. } => -32001,

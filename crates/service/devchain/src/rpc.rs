@@ -2,11 +2,12 @@
 
 mod in_process;
 mod methods;
+mod outgoing;
 mod parameters;
 mod server;
 mod turns;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io};
 
 use alloy::rpc::json_rpc::ErrorPayload;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 pub use in_process::InProcess;
 pub use server::{Limits, ServeError, router, serve, serve_with};
 
-use crate::error::ChainError;
+use crate::{chain::Meter, error::ChainError};
 
 /// An answer in JSON, or what JSON-RPC says instead.
 type Answer = Result<Box<RawValue>, ErrorPayload>;
@@ -34,17 +35,61 @@ fn failure(code: i64, message: impl Into<Cow<'static, str>>) -> ErrorPayload {
     }
 }
 
-fn answer<T: Serialize>(result: Result<T, ChainError>) -> Answer {
+fn refusal(error: &ChainError) -> ErrorPayload {
+    if let ChainError::Disk(_) | ChainError::Machine(_) = error {
+        tracing::error!(%error, source = ?std::error::Error::source(error), "chain");
+    }
+    ErrorPayload {
+        code: error.code(),
+        message: error.to_string().into(),
+        data: error.data().and_then(|data| to_raw_value(data).ok()),
+    }
+}
+
+/// An answer that has room; `meter` is that of its request.
+fn answer<T: Serialize>(result: Result<T, ChainError>, meter: &Meter) -> Answer {
+    let mut text = Bounded {
+        bytes: Vec::new(),
+        left: meter.room(),
+    };
     let value = result.map_err(|error| {
-        let data = error.data().and_then(|data| to_raw_value(data).ok());
-        if let ChainError::Disk(_) | ChainError::Machine(_) = error {
-            tracing::error!(%error, source = ?std::error::Error::source(&error), "chain");
-        }
-        ErrorPayload {
-            code: error.code(),
-            message: error.to_string().into(),
-            data,
-        }
+        // In JSON a byte is two digits.
+        let data = error.data().map_or(0, |data| data.len() * 2);
+        refusal(&if data > text.left {
+            meter.too_long()
+        } else {
+            error
+        })
     })?;
-    to_raw_value(&value).map_err(|error| failure(INTERNAL, error.to_string()))
+    if let Err(error) = serde_json::to_writer(&mut text, &value) {
+        return Err(if error.is_io() {
+            refusal(&meter.too_long())
+        } else {
+            failure(INTERNAL, error.to_string())
+        });
+    }
+    let bug = |error: String| failure(INTERNAL, error);
+    let text = String::from_utf8(text.bytes).map_err(|error| bug(error.to_string()))?;
+    RawValue::from_string(text).map_err(|error| bug(error.to_string()))
+}
+
+/// Bytes up to a number of them.
+struct Bounded {
+    bytes: Vec<u8>,
+    left: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        let Some(left) = self.left.checked_sub(more.len()) else {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
+        self.left = left;
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
 /// What a suggestion adds to the base fee for whoever makes the block.
 const TIP: u64 = 1_000_000_000;
 /// The most blocks that a fee history covers (as geth).
-const HISTORY_BLOCKS: u64 = 1024;
+pub(super) const HISTORY_BLOCKS: u64 = 1024;
 /// The most percentiles that a fee history gives tips at (as geth).
 const MOST_PERCENTILES: usize = 100;
 

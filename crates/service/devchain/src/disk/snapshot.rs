@@ -37,6 +37,7 @@ pub(crate) struct Snapshot {
     code: ReadOnlyTable<&'static [u8; 32], &'static [u8]>,
     nodes: ReadOnlyTable<&'static [u8; 64], &'static [u8]>,
     headers: ReadOnlyTable<u64, &'static [u8]>,
+    bodies: ReadOnlyTable<u64, &'static [u8]>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -53,6 +54,7 @@ impl Snapshot {
             code: transaction.open_table(CODE)?,
             nodes: transaction.open_table(NODES)?,
             headers: transaction.open_table(HEADERS)?,
+            bodies: transaction.open_table(BODIES)?,
             transaction,
         })
     }
@@ -150,8 +152,7 @@ impl Snapshot {
 
     /// The transactions of a block; none when there is no such block.
     pub(crate) fn body(&self, number: u64) -> Result<Vec<Included>, DiskError> {
-        let row = self.transaction.open_table(BODIES)?.get(number)?;
-        let Some(row) = row else {
+        let Some(row) = self.bodies.get(number)? else {
             return Ok(Vec::new());
         };
         let corrupt = || DiskError::Corrupt("block");
@@ -173,27 +174,47 @@ impl Snapshot {
             .collect()
     }
 
+    /// Bytes of a block's transactions as they are kept, without reading them.
+    pub(crate) fn body_size(&self, number: u64) -> Result<u64, DiskError> {
+        let row = self.bodies.get(number)?;
+        Ok(row.map_or(0, |row| row.value().len() as u64))
+    }
+
+    /// Bytes of what a transaction of a block is (0), and of what it did (2), without reading the others.
+    pub(crate) fn part_size(
+        &self,
+        number: u64,
+        index: usize,
+        part: usize,
+    ) -> Result<u64, DiskError> {
+        let corrupt = |_| DiskError::Corrupt("block");
+        let Some(row) = self.bodies.get(number)? else {
+            return Ok(0);
+        };
+        let mut parts =
+            alloy::rlp::Header::decode_bytes(&mut row.value(), true).map_err(corrupt)?;
+        for _ in 0..index.saturating_mul(3).saturating_add(part) {
+            alloy::rlp::Header::decode_bytes(&mut parts, false).map_err(corrupt)?;
+        }
+        let part = alloy::rlp::Header::decode_bytes(&mut parts, false).map_err(corrupt)?;
+        Ok(part.len() as u64)
+    }
+
     /// The blocks of a range where `address` logged, oldest first.
     pub(crate) fn logged(
         &self,
         address: Address,
         from: u64,
         to: u64,
-    ) -> Result<Vec<u64>, DiskError> {
+    ) -> Result<impl Iterator<Item = Result<u64, DiskError>>, DiskError> {
         let table = self.transaction.open_table(LOGGED)?;
         let (first, last) = (logged_key(&address.0.0, from), logged_key(&address.0.0, to));
-        table
-            .range::<&[u8; 28]>(&first..=&last)?
-            .map(|row| {
-                let (key, ()) = {
-                    let row = row?;
-                    (*row.0.value(), row.1.value())
-                };
-                let mut number = [0; 8];
-                number.copy_from_slice(&key[20..]);
-                Ok(u64::from_be_bytes(number))
-            })
-            .collect()
+        Ok(table.range::<&[u8; 28]>(&first..=&last)?.map(|row| {
+            let key = *row?.0.value();
+            let mut number = [0; 8];
+            number.copy_from_slice(&key[20..]);
+            Ok(u64::from_be_bytes(number))
+        }))
     }
 
     /// Every account, for a test that rebuilds the root.

@@ -4,14 +4,14 @@ use alloy::{
     eips::BlockId,
     primitives::{Address, B256, Bytes, U64, U256},
     rpc::json_rpc::ErrorPayload,
-    rpc::types::{Filter, TransactionRequest},
+    rpc::types::TransactionRequest,
     serde::JsonStorageKey,
 };
 use serde_json::value::RawValue;
 
-use super::{Answer, PARAMETERS, UNKNOWN_METHOD, answer, failure, parameters::Parameters};
+use super::{Answer, PARAMETERS, UNKNOWN_METHOD, answer, failure, parameters::Parameters, refusal};
 use crate::{
-    chain::{Chain, Meter, TRIES, Transactions},
+    chain::{Chain, Meter, Part, TRIES, Transactions, Weight},
     error::ChainError,
 };
 
@@ -25,8 +25,8 @@ const VERSION: &str = concat!("medibloc-devchain/", env!("CARGO_PKG_VERSION"));
 pub(super) enum Work {
     /// A program is run so many times, and nothing kept.
     Call { times: u64 },
-    /// Something is looked up.
-    Look,
+    /// Something is looked up, which seems to cost so much before it is weighed.
+    Look { cost: u64 },
     /// The chain grows, or its time is moved.
     Change,
 }
@@ -38,8 +38,52 @@ pub(super) fn work(method: &str) -> Work {
         "eth_estimateGas" => Work::Call { times: TRIES },
         "eth_sendRawTransaction" => Work::Change,
         _ if is_for_tests(method) => Work::Change,
-        _ => Work::Look,
+        "eth_getLogs" | "eth_getProof" | "eth_feeHistory" => Work::Look { cost: 64 },
+        "eth_getBlockByNumber"
+        | "eth_getBlockByHash"
+        | "eth_getBlockReceipts"
+        | "eth_getTransactionByHash"
+        | "eth_getTransactionReceipt"
+        | "eth_getCode" => Work::Look { cost: 4 },
+        _ => Work::Look { cost: 1 },
     }
+}
+
+/// What looking something up takes, before it is done. Of what is no question it is nothing: the answer says what is wrong.
+pub(super) fn weigh(
+    chain: &Chain,
+    method: &str,
+    parameters: Option<&RawValue>,
+) -> Result<Weight, ErrorPayload> {
+    let mut parameters = Parameters::read(parameters)?;
+    let p = &mut parameters;
+    let weight = match method {
+        "eth_getLogs" => chain.weigh_logs(&p.filter()?),
+        "eth_getBlockByNumber" | "eth_getBlockByHash" => {
+            let id = match method {
+                "eth_getBlockByHash" => BlockId::hash(p.next()?),
+                _ => BlockId::Number(p.next()?),
+            };
+            let full = p.optional::<bool>()?.unwrap_or(false);
+            chain.weigh_block(id, full)
+        }
+        "eth_getBlockReceipts" => chain.weigh_block(p.block()?, true),
+        "eth_getTransactionByHash" => chain.weigh_transaction(p.next()?, Part::Transaction),
+        "eth_getTransactionReceipt" => chain.weigh_transaction(p.next()?, Part::Receipt),
+        "eth_feeHistory" => {
+            let blocks = p.number()?.unwrap_or(1);
+            let newest = p.optional()?.unwrap_or_default();
+            let percentiles: Option<Vec<f64>> = p.optional()?;
+            chain.weigh_fee_history(blocks, newest, percentiles.map(|all| all.len()))
+        }
+        "eth_getProof" => {
+            p.next::<Address>()?;
+            let slots = p.slots::<Vec<JsonStorageKey>>()?;
+            Ok(Weight::proof(slots.len()))
+        }
+        _ => Ok(Weight::default()),
+    };
+    weight.map_err(|error| refusal(&error))
 }
 
 /// Answers one question; `meter` is that of its request.
@@ -55,20 +99,23 @@ pub(super) fn ask(
     parameters.at_most(names, method)?;
     let p = &mut parameters;
     match method {
-        "web3_clientVersion" => answer(Ok(VERSION)),
-        "net_version" => answer(Ok(chain.chain_id().to_string())),
-        "net_listening" => answer(Ok(true)),
-        "eth_syncing" => answer(Ok(false)),
-        "eth_accounts" => answer(Ok([(); 0])),
-        "eth_chainId" => quantity(Ok(chain.chain_id())),
-        "eth_blockNumber" => quantity(chain.number()),
-        "eth_gasPrice" => quantity(chain.gas_price()),
-        "eth_maxPriorityFeePerGas" => quantity(Ok(chain.tip())),
+        "web3_clientVersion" => answer(Ok(VERSION), meter),
+        "net_version" => answer(Ok(chain.chain_id().to_string()), meter),
+        "net_listening" => answer(Ok(true), meter),
+        "eth_syncing" => answer(Ok(false), meter),
+        "eth_accounts" => answer(Ok([(); 0]), meter),
+        "eth_chainId" => quantity(Ok(chain.chain_id()), meter),
+        "eth_blockNumber" => quantity(chain.number(), meter),
+        "eth_gasPrice" => quantity(chain.gas_price(), meter),
+        "eth_maxPriorityFeePerGas" => quantity(Ok(chain.tip()), meter),
         "eth_feeHistory" => {
             let blocks = p.number()?.unwrap_or(1);
             let newest = p.optional()?.unwrap_or_default();
             let percentiles: Option<Vec<f64>> = p.optional()?;
-            answer(chain.fee_history(blocks, newest, percentiles.as_deref()))
+            answer(
+                chain.fee_history(blocks, newest, percentiles.as_deref()),
+                meter,
+            )
         }
         "eth_getBlockByNumber" | "eth_getBlockByHash" => {
             let id = match method {
@@ -81,18 +128,18 @@ pub(super) fn ask(
             } else {
                 Transactions::Hashes
             };
-            answer(chain.block(id, with))
+            answer(chain.block(id, with), meter)
         }
-        "eth_getTransactionByHash" => answer(chain.transaction(p.next::<B256>()?)),
-        "eth_getTransactionReceipt" => answer(chain.receipt(p.next::<B256>()?)),
-        "eth_getBlockReceipts" => answer(chain.receipts(p.block()?)),
-        "eth_getLogs" => answer(chain.logs(&p.next::<Filter>()?)),
-        "eth_getBalance" => answer(chain.balance(p.next::<Address>()?, p.block()?)),
-        "eth_getTransactionCount" => quantity(chain.nonce(p.next::<Address>()?, p.block()?)),
-        "eth_getCode" => answer(chain.code(p.next::<Address>()?, p.block()?)),
+        "eth_getTransactionByHash" => answer(chain.transaction(p.next::<B256>()?), meter),
+        "eth_getTransactionReceipt" => answer(chain.receipt(p.next::<B256>()?), meter),
+        "eth_getBlockReceipts" => answer(chain.receipts(p.block()?), meter),
+        "eth_getLogs" => answer(chain.logs_within(&p.filter()?, meter), meter),
+        "eth_getBalance" => answer(chain.balance(p.next::<Address>()?, p.block()?), meter),
+        "eth_getTransactionCount" => quantity(chain.nonce(p.next::<Address>()?, p.block()?), meter),
+        "eth_getCode" => answer(chain.code(p.next::<Address>()?, p.block()?), meter),
         "eth_getStorageAt" => {
             let (address, slot) = (p.next::<Address>()?, p.slots::<U256>()?);
-            answer(chain.slot(address, slot, p.block()?))
+            answer(chain.slot(address, slot, p.block()?), meter)
         }
         "eth_getProof" => {
             let address = p.next::<Address>()?;
@@ -101,26 +148,27 @@ pub(super) fn ask(
                 let message = format!("parameter 1: {} slots; {MOST_SLOTS} at most", slots.len());
                 return Err(failure(PARAMETERS, message));
             }
-            answer(chain.proof(address, slots, p.block()?))
+            answer(chain.proof(address, slots, p.block()?), meter)
         }
-        "eth_call" => {
-            answer(chain.call_within(&p.next::<TransactionRequest>()?, p.block()?, meter))
-        }
+        "eth_call" => answer(
+            chain.call_within(&p.next::<TransactionRequest>()?, p.block()?, meter),
+            meter,
+        ),
         "eth_estimateGas" => {
             // Without a block: as the transaction would run, which is in the next one (as anvil).
             let request = p.next::<TransactionRequest>()?;
             let at = p.optional()?.unwrap_or(BlockId::pending());
-            quantity(chain.estimate_within(&request, at, meter))
+            quantity(chain.estimate_within(&request, at, meter), meter)
         }
-        "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?)),
-        "evm_setNextBlockTimestamp" => answer(chain.set_time(p.some_number()?)),
-        "evm_increaseTime" => answer(chain.increase_time(p.some_number()?)),
+        "eth_sendRawTransaction" => answer(chain.send_raw(&p.next::<Bytes>()?), meter),
+        "evm_setNextBlockTimestamp" => answer(chain.set_time(p.some_number()?), meter),
+        "evm_increaseTime" => answer(chain.increase_time(p.some_number()?), meter),
         "evm_mine" => {
             let time = p.number()?;
             let mined = time
                 .map_or(Ok(()), |time| chain.set_time(time))
                 .and_then(|()| chain.mine());
-            answer(mined.map(|_| "0x0"))
+            answer(mined.map(|_| "0x0"), meter)
         }
         _ => Err(unknown(method)),
     }
@@ -167,6 +215,6 @@ fn names(method: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-fn quantity(number: Result<u64, ChainError>) -> Answer {
-    answer(number.map(U64::from))
+fn quantity(number: Result<u64, ChainError>, meter: &Meter) -> Answer {
+    answer(number.map(U64::from), meter)
 }

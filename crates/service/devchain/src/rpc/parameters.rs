@@ -5,12 +5,15 @@ use std::collections::VecDeque;
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     primitives::U256,
-    rpc::json_rpc::ErrorPayload,
+    rpc::{json_rpc::ErrorPayload, types::Filter},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 
 use super::{PARAMETERS, failure};
+
+/// Addresses and topics of one filter, at most.
+const MOST_VALUES: usize = 1_000;
 
 /// What is left of a question's parameters.
 #[derive(Debug)]
@@ -97,6 +100,21 @@ impl Parameters {
             return Err(failure(PARAMETERS, message));
         }
         self.next()
+    }
+
+    /// The next one as a filter of logs, of as many values as are looked for at once.
+    pub(super) fn filter(&mut self) -> Result<Filter, ErrorPayload> {
+        let place = self.taken;
+        let filter: Filter = self.next()?;
+        let topics = filter.topics.iter().map(|topic| topic.iter().count());
+        let values = filter.address.iter().count() + topics.sum::<usize>();
+        if values > MOST_VALUES {
+            let message = format!(
+                "parameter {place}: {values} addresses and topics; {MOST_VALUES} at most, split it"
+            );
+            return Err(failure(PARAMETERS, message));
+        }
+        Ok(filter)
     }
 
     /// The next one as a block, `latest` when there is none.

@@ -14,7 +14,7 @@ use std::{
 use alloy::rpc::json_rpc::ErrorPayload;
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{ConnectInfo, DefaultBodyLimit, State},
     http::{Extensions, HeaderMap, HeaderName, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
@@ -25,18 +25,32 @@ use tokio::net::TcpListener;
 
 use super::{
     methods::{self, Work},
-    turns::{Source, Turns},
+    outgoing::Outgoing,
+    refusal,
+    turns::{Source, Turn, Turns},
 };
-use questions::{Asked, Question, Reply, text};
+use questions::{Asked, Question, Replies, Reply, text};
 
 use crate::{
     chain::{Chain, Meter, Mining},
     error::ChainError,
 };
 
-/// Questions that are looked up at once, and changes that are at once on their way to the one that makes blocks.
+/// Light questions that are looked up at once, and changes that are at once on their way to the one that makes blocks.
 const LOOKS: usize = 8;
 const CHANGES: usize = 4;
+
+/// Bytes of an answer that needs no place among the long ones.
+const SHORT: usize = 256 << 10;
+
+/// Answers above that which are made or sent at once: with [`Limits::answer`] each, that bounds the memory of all of them.
+const LONG: usize = 8;
+
+/// What a place among the long ones costs who has come to need it by short answers, as [`Weight::cost`](crate::chain::Weight::cost).
+const COLLECTED: u64 = 1_024;
+
+/// Time to read a long answer in: 16 MiB over a home's line.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 
 /// Gas of a call beyond what it asks for: reading it, and opening the state.
 const BEGIN: u64 = 50_000;
@@ -52,18 +66,21 @@ pub struct Limits {
     /// Gas that the calls of a batch use together, as a multiple of [`Config::call_gas`](crate::Config::call_gas); those after
     /// them are refused.
     pub calls: u64,
+    /// Bytes of the answers to one request together; those after them are refused, and one that is longer alone.
+    pub answer: usize,
     /// The header in which a proxy on this machine names whom it speaks for, as `X-Forwarded-For`: addresses, the nearest last.
     /// Without it each connection is counted as somebody.
     pub proxy_header: Option<HeaderName>,
 }
 
 impl Default for Limits {
-    /// 2 MiB, which is ten of the longest contracts, 1,000 questions, the gas of four calls, no proxy.
+    /// 2 MiB, which is ten of the longest contracts, 1,000 questions, the gas of four calls, 16 MiB of answers, no proxy.
     fn default() -> Self {
         Self {
             body: 2 << 20,
             batch: 1_000,
             calls: 4,
+            answer: 16 << 20,
             proxy_header: None,
         }
     }
@@ -151,21 +168,27 @@ struct Service {
     limits: Limits,
     calls: Arc<Turns>,
     looks: Arc<Turns>,
+    /// What is looked up and is not light.
+    scans: Arc<Turns>,
+    /// Answers that may be long, from before they are made until they are sent.
+    long: Arc<Turns>,
     changes: Arc<Turns>,
 }
 
 impl Service {
     fn new(chain: Chain, limits: Limits) -> Self {
-        // Half of the processor is for everything else: blocks, and what is only looked up.
+        // Neither calls nor heavy questions have more than half of the processor: blocks and light questions go on.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::with(chain, limits, cores / 2)
     }
 
-    fn with(chain: Chain, limits: Limits, calls: usize) -> Self {
+    fn with(chain: Chain, limits: Limits, heavy: usize) -> Self {
         Self {
             chain,
             limits,
-            calls: Turns::new(calls),
+            calls: Turns::new(heavy),
+            scans: Turns::new(heavy),
+            long: Turns::new(LONG),
             looks: Turns::new(LOOKS),
             changes: Turns::new(CHANGES),
         }
@@ -186,71 +209,181 @@ impl Service {
     }
 
     /// Answers one question after another, each at its turn. Who drops this has none of the others begun.
-    async fn reply(&self, source: Source, body: &[u8]) -> Option<String> {
-        let meter = self.meter();
+    async fn reply(&self, source: Source, body: &[u8]) -> Option<Answered> {
+        let mut asker = Asker {
+            service: self,
+            source,
+            meter: meter(&self.chain, &self.limits),
+            place: None,
+        };
+        let meter = asker.meter.clone();
         let _abandoned = Abandoned(&meter);
-        match Asked::read(body, &self.limits) {
-            Asked::Nothing(refusal) => Some(refusal),
-            Asked::One(raw) => {
-                let reply = self.one(source, raw, &meter).await;
-                reply.map(|reply| text(&reply))
-            }
+        let text = match Asked::read(body, &self.limits) {
+            Asked::Nothing(refusal) => refusal,
+            Asked::One(raw) => text(&asker.one(raw).await?),
             Asked::Batch(all) => {
-                let mut replies = Vec::new();
+                let mut replies = Replies::default();
                 for raw in all {
-                    replies.extend(self.one(source, raw, &meter).await);
+                    if let Some(reply) = asker.one(raw).await {
+                        replies.push(&reply);
+                    }
+                    meter.answered(replies.bytes());
+                    if replies.bytes() > SHORT
+                        && let Err(error) = asker.place(COLLECTED).await
+                    {
+                        return Some(Answered::refused(&error));
+                    }
                 }
-                (!replies.is_empty()).then(|| text(&replies))
+                replies.end()?
             }
+        };
+        if text.len() > SHORT
+            && let Err(error) = asker.place(COLLECTED).await
+        {
+            return Some(Answered::refused(&error));
+        }
+        let place = asker.place.filter(|_| text.len() > SHORT);
+        Some(Answered { text, place })
+    }
+}
+
+/// What is sent, with its place among the long ones if it is one.
+#[derive(Debug)]
+struct Answered {
+    text: String,
+    place: Option<Turn>,
+}
+
+impl Answered {
+    fn refused(error: &ChainError) -> Self {
+        Self {
+            text: text(&Reply::new(None, Err(refusal(error)))),
+            place: None,
         }
     }
+}
 
-    async fn one<'a>(&self, source: Source, raw: &'a RawValue, meter: &Meter) -> Option<Reply<'a>> {
+/// A request that is answered.
+#[derive(Debug)]
+struct Asker<'s> {
+    service: &'s Service,
+    source: Source,
+    meter: Meter,
+    /// Its place among those whose answers may be long.
+    place: Option<Turn>,
+}
+
+impl Asker<'_> {
+    async fn one<'a>(&mut self, raw: &'a RawValue) -> Option<Reply<'a>> {
         match Question::read(raw) {
             Ok(question) => {
                 let id = question.id;
-                let answer = self.answer(source, question, meter).await;
+                let answer = self.answer(question).await;
                 id.map(|id| Reply::new(Some(id), answer))
             }
             Err(refusal) => Some(refusal),
         }
     }
 
-    async fn answer(&self, source: Source, question: Question<'_>, meter: &Meter) -> super::Answer {
-        let refuse = |error| super::answer::<()>(Err(error));
+    async fn answer(&mut self, question: Question<'_>) -> super::Answer {
+        if self.meter.room() == 0 {
+            return Err(refusal(&self.meter.too_long()));
+        }
+        let service = self.service;
+        let size = 1 + question.params.map_or(0, |all| all.get().len() as u64) / 1_024;
         let (turns, cost) = match methods::work(&question.method) {
             Work::Call { times } => {
-                if let Err(error) = meter.check() {
-                    return refuse(error);
-                }
-                let most = self.chain.call_gas();
+                self.meter.check().map_err(|error| refusal(&error))?;
+                let most = service.chain.call_gas();
                 let gas = question.gas().map_or(most, |gas| gas.min(most));
-                (&self.calls, gas.saturating_mul(times).saturating_add(BEGIN))
+                let cost = gas.saturating_mul(times).saturating_add(BEGIN);
+                (&service.calls, cost)
             }
-            Work::Look => (&self.looks, 1),
-            Work::Change => (&self.changes, 1),
+            Work::Look { cost } => return self.look(question, cost + size).await,
+            Work::Change => (&service.changes, 1),
         };
-        let Some(turn) = turns.take(source, cost).await else {
-            return refuse(ChainError::Busy);
-        };
-        let (chain, meter) = (self.chain.clone(), meter.clone());
+        let turn = self.turn(turns, cost).await?;
+        let (chain, meter) = (service.chain.clone(), self.meter.clone());
         let params = question.params.map(ToOwned::to_owned);
-        let done = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             // Until it is done, whether or not anybody still waits.
             let _turn = turn;
             methods::ask(&chain, &question.method, params.as_deref(), &meter)
-        });
-        let done = done.await;
-        done.unwrap_or_else(|_| Err(ErrorPayload::internal_error()))
+        })
+        .await
     }
 
-    fn meter(&self) -> Meter {
-        meter(&self.chain, &self.limits)
+    /// What is light is answered at once; what is not waits among its own kind, where there are few places.
+    async fn look(&mut self, question: Question<'_>, cost: u64) -> super::Answer {
+        let service = self.service;
+        let params = question.params.map(ToOwned::to_owned);
+        let asked = Arc::new((question.method, params));
+        let turn = self.turn(&service.looks, cost).await?;
+        let (chain, meter, question) = (service.chain.clone(), self.meter.clone(), asked.clone());
+        let weighed = blocking(move || {
+            let (method, params) = &*question;
+            let weight = methods::weigh(&chain, method, params.as_deref())?;
+            if !weight.is_light() {
+                return Ok(Err(weight));
+            }
+            ask(turn, &chain, method, params.as_deref(), &meter).map(Ok)
+        });
+        let weight = match weighed.await? {
+            Ok(answer) => return Ok(answer),
+            Err(weight) => weight,
+        };
+        // First the place, then the turn: who has a turn waits for nothing.
+        let placed = self.place(weight.cost()).await;
+        placed.map_err(|error| refusal(&error))?;
+        let turn = self.turn(&service.scans, weight.cost()).await?;
+        let (chain, meter) = (service.chain.clone(), self.meter.clone());
+        blocking(move || {
+            let (method, params) = &*asked;
+            ask(turn, &chain, method, params.as_deref(), &meter)
+        })
+        .await
+    }
+
+    async fn turn(&self, turns: &Arc<Turns>, cost: u64) -> Result<Turn, ErrorPayload> {
+        let turn = turns.take(self.source, cost).await;
+        turn.ok_or_else(|| refusal(&ChainError::Busy))
+    }
+
+    /// Waits for a place for a long answer, unless it has one.
+    async fn place(&mut self, cost: u64) -> Result<(), ChainError> {
+        if self.place.is_none() {
+            let place = self.service.long.take(self.source, cost).await;
+            self.place = Some(place.ok_or(ChainError::Busy)?);
+        }
+        Ok(())
     }
 }
 
+/// Looks something up, and counts it as what it took.
+fn ask(
+    mut turn: Turn,
+    chain: &Chain,
+    method: &str,
+    params: Option<&RawValue>,
+    meter: &Meter,
+) -> super::Answer {
+    let before = meter.looked();
+    let answer = methods::ask(chain, method, params, meter);
+    let answered = answer.as_ref().map_or(0, |answer| answer.get().len());
+    let looked = meter.looked() - before;
+    turn.settle(1 + (looked + answered as u64) / 1_024);
+    answer
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ErrorPayload> + Send + 'static,
+) -> Result<T, ErrorPayload> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(ErrorPayload::internal_error()))
+}
+
 fn meter(chain: &Chain, limits: &Limits) -> Meter {
-    Meter::of(chain.call_gas().saturating_mul(limits.calls))
+    Meter::of(chain.call_gas().saturating_mul(limits.calls), limits.answer)
 }
 
 /// Whoever waits for an answer, until it is dropped.
@@ -276,7 +409,16 @@ async fn handle(
     }
     let source = service.source(&headers, &extensions);
     match service.reply(source, &body).await {
-        Some(reply) => ([(header::CONTENT_TYPE, "application/json")], reply).into_response(),
+        Some(Answered { text, place }) => {
+            let body = match place {
+                None => Body::from(text),
+                Some(place) => {
+                    let until = tokio::time::sleep(READ_WITHIN);
+                    Body::new(Outgoing::new(text, place, until))
+                }
+            };
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
         None => StatusCode::NO_CONTENT.into_response(),
     }
 }
@@ -290,7 +432,10 @@ impl Chain {
             Ok(Question {
                 id, method, params, ..
             }) => {
-                let answer = methods::ask(self, &method, params, &meter);
+                let answer = match meter.room() {
+                    0 => Err(refusal(&meter.too_long())),
+                    _ => methods::ask(self, &method, params, &meter),
+                };
                 id.map(|id| Reply::new(Some(id), answer))
             }
             Err(refusal) => Some(refusal),
@@ -299,8 +444,12 @@ impl Chain {
             Asked::Nothing(refusal) => Some(refusal),
             Asked::One(raw) => one(raw).map(|reply| text(&reply)),
             Asked::Batch(all) => {
-                let replies: Vec<_> = all.into_iter().filter_map(one).collect();
-                (!replies.is_empty()).then(|| text(&replies))
+                let mut replies = Replies::default();
+                for reply in all.into_iter().filter_map(one) {
+                    replies.push(&reply);
+                    meter.answered(replies.bytes());
+                }
+                replies.end()
             }
         }
     }

@@ -166,8 +166,25 @@ impl Turns {
         }
     }
 
+    /// How many are worked for.
+    #[cfg(test)]
+    pub(super) fn working(&self) -> usize {
+        self.state().running
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// It takes so much, and not what was thought before: its source owes the rest, or has it back.
+    pub(super) fn settle(&mut self, cost: u64) {
+        let mut state = self.turns.state();
+        if let Some(line) = state.lines.get_mut(&self.source) {
+            line.end = line.end.saturating_sub(self.cost).saturating_add(cost);
+        }
+        self.cost = cost;
     }
 }
 

@@ -125,6 +125,29 @@ impl<'a> Question<'a> {
     }
 }
 
+/// The answers of a batch as they are sent, one after another.
+#[derive(Default)]
+pub(super) struct Replies(String);
+
+impl Replies {
+    pub(super) fn push(&mut self, reply: &Reply<'_>) {
+        self.0.push(if self.0.is_empty() { '[' } else { ',' });
+        self.0.push_str(&text(reply));
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Nothing where all were notifications.
+    pub(super) fn end(mut self) -> Option<String> {
+        (!self.0.is_empty()).then(|| {
+            self.0.push(']');
+            self.0
+        })
+    }
+}
+
 /// An answer as it is sent.
 pub(super) fn text(reply: &impl Serialize) -> String {
     serde_json::to_string(reply).unwrap_or_else(|error| {

@@ -170,7 +170,7 @@ async fn whoever_goes_away_has_nothing_more_begun_of_what_it_asked() {
         assert_eq!(calls.load(Ordering::SeqCst), 2, "{method}");
         drop(turn);
         let reply = service.reply(source, batch.as_bytes()).await.unwrap();
-        let replies: Vec<Value> = serde_json::from_str(&reply).unwrap();
+        let replies: Vec<Value> = serde_json::from_str(&reply.text).unwrap();
         assert_eq!(replies.len(), 100);
         assert_eq!(calls.load(Ordering::SeqCst), 102);
     }
