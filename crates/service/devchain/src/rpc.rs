@@ -48,29 +48,31 @@ fn refusal(error: &ChainError) -> ErrorPayload {
 
 /// An answer that has room; `meter` is that of its request.
 fn answer<T: Serialize>(result: Result<T, ChainError>, meter: &Meter) -> Answer {
+    let text = match result {
+        Ok(value) => bounded(&value, meter.room()),
+        // What a contract refuses with is as long as it likes, too.
+        Err(error) => {
+            let refusal = refusal(&error);
+            bounded(&refusal, meter.room()).and(Err(refusal).map_err(Some))
+        }
+    };
+    let text = text.map_err(|error| error.unwrap_or_else(|| refusal(&meter.too_long())))?;
+    let bug = |error: String| failure(INTERNAL, error);
+    let text = String::from_utf8(text).map_err(|error| bug(error.to_string()))?;
+    RawValue::from_string(text).map_err(|error| bug(error.to_string()))
+}
+
+/// A value in JSON; nothing to say but that it is longer than `most`, or what broke.
+fn bounded(value: &impl Serialize, most: usize) -> Result<Vec<u8>, Option<ErrorPayload>> {
     let mut text = Bounded {
         bytes: Vec::new(),
-        left: meter.room(),
+        left: most,
     };
-    let value = result.map_err(|error| {
-        // In JSON a byte is two digits.
-        let data = error.data().map_or(0, |data| data.len() * 2);
-        refusal(&if data > text.left {
-            meter.too_long()
-        } else {
-            error
-        })
-    })?;
-    if let Err(error) = serde_json::to_writer(&mut text, &value) {
-        return Err(if error.is_io() {
-            refusal(&meter.too_long())
-        } else {
-            failure(INTERNAL, error.to_string())
-        });
+    match serde_json::to_writer(&mut text, value) {
+        Ok(()) => Ok(text.bytes),
+        Err(error) if error.is_io() => Err(None),
+        Err(error) => Err(Some(failure(INTERNAL, error.to_string()))),
     }
-    let bug = |error: String| failure(INTERNAL, error);
-    let text = String::from_utf8(text.bytes).map_err(|error| bug(error.to_string()))?;
-    RawValue::from_string(text).map_err(|error| bug(error.to_string()))
 }
 
 /// Bytes up to a number of them.

@@ -172,6 +172,18 @@ impl Turns {
         self.state().running
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// What a source had done that always had its share.
+    #[cfg(test)]
+    pub(super) fn now(&self) -> u64 {
+        self.state().now
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

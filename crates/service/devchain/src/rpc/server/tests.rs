@@ -4,6 +4,8 @@ use super::super::INTERNAL;
 use super::*;
 use crate::chain::{Config, Place};
 
+mod heavy;
+
 #[test]
 fn only_loopback_hosts_are_answered() {
     let rows = [

@@ -121,3 +121,20 @@ fn one_who_changes_addresses_within_a_site_is_one_source() {
     assert_ne!(of("2001:db8:1::"), of("2001:db8:2::"));
     assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
 }
+
+#[test]
+fn what_was_not_known_before_is_owed_afterwards() {
+    let turns = Turns::new(1);
+    let mut line = Line::new();
+    for source in [1, 2, 3, 1, 2, 3] {
+        line_up(&turns, &mut line, source, 10);
+    }
+    // The first one took much more, and has its next turn after the others; the second one has some back.
+    line[0].1.settle(100);
+    line.remove(0);
+    line_up(&turns, &mut line, 1, 1);
+    line_up(&turns, &mut line, 2, 1);
+    let order = order(line);
+    assert_eq!(order[..2], [2, 3], "{order:?}");
+    assert_eq!(order.last(), Some(&1), "{order:?}");
+}
