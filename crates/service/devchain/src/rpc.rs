@@ -53,7 +53,7 @@ fn answer<T: Serialize>(result: Result<T, ChainError>, meter: &Meter) -> Answer 
         // What a contract refuses with is as long as it likes, too.
         Err(error) => {
             let refusal = refusal(&error);
-            bounded(&refusal, meter.room()).and(Err(refusal).map_err(Some))
+            bounded(&refusal, meter.room()).and(Err(Some(refusal)))
         }
     };
     let text = text.map_err(|error| error.unwrap_or_else(|| refusal(&meter.too_long())))?;

@@ -36,10 +36,11 @@ pub(super) struct GivenUp;
 impl Outgoing {
     /// `until` ends when it is given up: text and place are free then, though the other side keeps the connection.
     pub(super) fn new(
-        text: String,
+        mut text: String,
         place: Turn,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
+        text.shrink_to_fit();
         let text = Bytes::from(text);
         let bytes = text.len();
         let kept = Kept::new(Mutex::new(Some((text, place))));
