@@ -183,10 +183,11 @@ mod tests {
     #[test]
     fn a_full_disk_and_a_chain_ahead_of_the_clock_are_told_before_they_harm() {
         let room = |free| Room { free, all: 1 << 40 };
-        let told = disk(room(LITTLE_ROOM - 1)).unwrap();
+        let little = 512 << 20;
+        let told = disk(room(u128::from(little) - 1), little).unwrap();
         assert_eq!(told.part, Part::Disk);
         assert!(told.why.starts_with("511 MiB are free"), "{}", told.why);
-        assert!(disk(room(LITTLE_ROOM)).is_none());
+        assert!(disk(room(u128::from(little)), little).is_none());
         let told = chain_time(AHEAD + 1).unwrap();
         assert_eq!(told.part, Part::ChainTime);
         assert!(
