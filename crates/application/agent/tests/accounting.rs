@@ -185,24 +185,29 @@ async fn an_order_that_takes_time_says_when_and_who_read_meanwhile() {
         assert!(list.text.contains(part), "{part}: {}", list.text);
     }
     let ordered = text(&list.value, "/given/0/ordered");
+    let last = &list.value["given"][0]["orderedAfter"];
+    let (seen, seen_at) = (last["block"].as_u64().unwrap(), text(last, "/time"));
+    let words =
+        format!("ordered {ordered} by this machine's clock, after block {seen} ({seen_at})");
     world.pass(100);
     say(&two.clinic, &["read", &record, "--now", "--yes"]).await;
     world.pass(100);
 
     let told = try_say(&two.patient, &["sync"]).await.unwrap().text;
-    let done = format!("revocation of a grant to Clinic, ordered {ordered}, in force since block ");
+    let done = format!("revocation of a grant to Clinic, {words}, in force since block ");
     assert!(told.contains(&done), "{told}");
     let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
     let end = &list.value["given"][0]["revoked"];
     assert_eq!(text(end, "/ordered"), ordered);
     let (block, time) = (end["block"].as_u64().unwrap(), text(end, "/time"));
     assert!(time > ordered, "{time}");
-    let since = format!("revoked, ordered {ordered}, in force since block {block} ({time})");
+    let since = format!("revoked, {words}, in force since block {block} ({time})");
     assert!(list.text.contains(&since), "{}", list.text);
 
     let audit = try_say(&two.patient, &["audit"]).await.unwrap();
     let after = format!(
-        "cleared after you ordered the end at {ordered}, before it was in force in block {block} at {time}"
+        "cleared after you ordered the end ({ordered} by this machine's clock), when block {seen} was the last, before it was in \
+         force in block {block} at {time}"
     );
     assert_eq!(audit.value["reads"][0]["afterOrder"], Value::Null);
     assert_eq!(audit.value["reads"][1]["afterOrder"], after.as_str());

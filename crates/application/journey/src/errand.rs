@@ -10,6 +10,7 @@ use crate::outbox::Outgoing;
 use crate::pace::is_revocation;
 use crate::party::{change, table};
 use crate::ports::Change;
+use crate::times::End;
 use crate::{GivenGrant, JourneyError, OwnAddress, Party};
 
 /// One call of an own address on its way to the chain.
@@ -100,12 +101,17 @@ impl Party {
             Some(due) if !is_revocation(&call) => Some(self.in_half(own, due)?),
             due => due,
         };
+        let since = self.begins_at(&call).await?;
+        let mut rows = luggage.rows;
+        if let Some(end) = End::of_call(own, &call) {
+            rows.extend(self.ordered_rows(end, since)?);
+        }
         let errand = Errand {
             key,
             number: self.next_number()?,
             what,
             own,
-            since: self.begins_at(&call).await?,
+            since,
             call,
             objects: luggage.objects,
             letters: luggage.letters,
@@ -115,7 +121,6 @@ impl Party {
             left: None,
             problem: None,
         };
-        let mut rows = luggage.rows;
         rows.push(errand.row());
         self.ports.vault.apply(rows)?;
         Ok(errand)
@@ -142,7 +147,12 @@ impl Party {
     /// Asks before it is signed what could not be asked when it was kept.
     async fn ask_what_waits(&self, errand: &mut Errand) -> Result<(), JourneyError> {
         if errand.since.is_none() {
-            errand.since = Some(self.right_head().await?.number);
+            let since = self.right_head().await?.number;
+            errand.since = Some(since);
+            if let Some(end) = End::of_call(errand.own, &errand.call) {
+                let rows = self.reached_rows(end, since)?;
+                self.ports.vault.apply(rows)?;
+            }
             if is_an_end(&errand.call) {
                 errand.letters = self.letters_of_end(errand.own, &errand.call).await?;
             }

@@ -175,7 +175,7 @@ pub use set_back::{Accepted, AsOf, Says, Witness};
 pub use still::StillStanding;
 pub use subject::Subject;
 pub use sync::SyncReport;
-pub use times::{ConsentTimes, InBlock};
+pub use times::{Came, ConsentTimes, InBlock};
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};
 pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};
 pub use views::{

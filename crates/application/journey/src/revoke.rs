@@ -10,7 +10,6 @@ use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::ports::Change;
-use crate::times::End;
 use crate::{GivenGrant, JourneyError, Party};
 
 mod everything;
@@ -67,11 +66,7 @@ impl Party {
         // The letter leaves with the next sync: no node that hangs keeps a revocation.
         let luggage = Luggage {
             letters: letter.into_iter().collect(),
-            rows: plan
-                .into_iter()
-                .chain(over)
-                .chain(self.ordered_rows(End::One(id))?)
-                .collect(),
+            rows: plan.into_iter().chain(over).collect(),
             ..Luggage::default()
         };
         let what = format!("revocation of a grant to {}", given.artefact.name);
@@ -136,11 +131,7 @@ impl Party {
         let call = Call::RevokeWrite {
             author: write.author,
         };
-        let luggage = Luggage {
-            rows: self.ordered_rows(End::Writing(given.own, write.author))?,
-            ..Luggage::default()
-        };
-        self.begin_end(finished, key, what, given.own, call, luggage)
+        self.begin_end(finished, key, what, given.own, call, Luggage::default())
             .await
     }
 

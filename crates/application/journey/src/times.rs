@@ -7,6 +7,7 @@ use medibloc_ledger::{Call, Event};
 use medibloc_record::{AccountId, GrantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::moment::Moment;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::{JourneyError, Party};
@@ -27,19 +28,80 @@ pub struct ConsentTimes {
     pub said: Option<Timestamp>,
     /// Where the chain took it.
     pub given: Option<InBlock>,
-    /// When its end was said here, by this machine's clock.
+    /// When its end was said here, by this machine's clock, which may be wrong: beside block times it orders nothing.
     pub ordered: Option<Timestamp>,
+    /// The last block that this home had seen when it said the end: what stands up to it came before. None if another home said
+    /// it, or a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<InBlock>,
+    /// The last final block that the chain told when it answered first after that: what stands in a later one came after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
     /// Where the chain took its end: from the next block on no key is released.
     pub ended: Option<InBlock>,
 }
 
+/// Whether something came before or after an end was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It stood on the chain when the order was given, or no order is known here.
+    Before,
+    /// The chain took it after the order.
+    After,
+    /// This home saw nothing of the chain that tells it.
+    Unknown,
+}
+
 impl ConsentTimes {
+    /// Whether what stands in a block came before or after the order, by the blocks of the chain alone.
+    pub fn came(&self, block: u64) -> Came {
+        if self.ordered.is_none() || self.seen.is_some_and(|seen| block <= seen.block) {
+            return Came::Before;
+        }
+        match self.reached {
+            Some(reached) if block > reached => Came::After,
+            _ => Came::Unknown,
+        }
+    }
+
+    /// When the end was ordered, by this machine's clock; none if none was, or if block times show that the clock was wrong.
+    pub fn ordered_by_clock(&self) -> Option<Timestamp> {
+        let ordered = self.ordered?;
+        let earlier = [self.given, self.seen].into_iter().flatten();
+        let is_early = |at: InBlock| at.time.is_some_and(|time| ordered < time);
+        let is_late = self
+            .ended
+            .and_then(|end| end.time)
+            .is_some_and(|end| end < ordered);
+        (!earlier.into_iter().any(is_early) && !is_late).then_some(ordered)
+    }
+
+    /// When the end was ordered, in words, as far as that is known; none if no order is known here.
+    pub fn ordered_words(&self) -> Option<String> {
+        self.ordered?;
+        let by_clock = self.ordered_by_clock().map(Moment);
+        let after = self.seen.map(|seen| match seen.time {
+            Some(time) => format!("after block {} ({})", seen.block, Moment(time)),
+            None => format!("after block {}", seen.block),
+        });
+        Some(match (by_clock, after) {
+            (Some(at), Some(after)) => format!("ordered {at} by this machine's clock, {after}"),
+            (Some(at), None) => format!("ordered {at} by this machine's clock"),
+            (None, Some(after)) => format!("ordered {after}"),
+            (None, None) => {
+                "ordered at a time that is not known (this machine's clock was wrong)".into()
+            }
+        })
+    }
+
     /// What stood after a block is no more on the chain; says whether there was any.
     pub(crate) fn forget_after(&mut self, block: u64) -> bool {
         let before = *self;
         let stays = |at: &InBlock| at.block <= block;
         self.given = self.given.filter(stays);
         self.ended = self.ended.filter(stays);
+        self.seen = self.seen.filter(stays);
+        self.reached = self.reached.filter(|reached| *reached <= block);
         *self != before
     }
 }
@@ -111,33 +173,58 @@ impl Party {
         change(table::CONSENT_TIMES, id.as_bytes(), &times)
     }
 
-    /// Rows of consents whose end is ordered now: written in the same step as the order.
-    pub(crate) fn ordered_rows(&self, end: End) -> Result<Vec<Change>, JourneyError> {
-        let mut rows = Vec::new();
+    /// Rows of consents whose end is ordered now: written in the same step as the order. `reached` is the last final block, if
+    /// the chain told it now.
+    pub(crate) fn ordered_rows(
+        &self,
+        end: End,
+        reached: Option<u64>,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let (mut rows, seen) = (Vec::new(), self.last_known()?);
+        // A node that lags is no reason to call a read of before one of after.
+        let reached = reached.map(|told| told.max(seen.map_or(0, |seen| seen.block)));
         for one in self.ended_by(end)? {
             let mut times = self.times_of(one.id)?;
             if !one.over && times.ordered.is_none() && !self.is_to_be_given(one.id)? {
                 times.ordered = Some(self.ports.clock.now());
+                (times.seen, times.reached) = (seen, reached);
                 rows.push(change(table::CONSENT_TIMES, one.id.as_bytes(), &times));
             }
         }
         Ok(rows)
     }
 
-    /// When the person ordered what a call ends; none if another home did, or it ends nothing that is known here.
-    pub(crate) fn ordered_at(
+    /// Rows of consents whose end was ordered while the chain did not answer, which it does now.
+    pub(crate) fn reached_rows(&self, end: End, reached: u64) -> Result<Vec<Change>, JourneyError> {
+        let mut rows = Vec::new();
+        for one in self.ended_by(end)? {
+            let mut times = self.times_of(one.id)?;
+            // An order of an older version may be from long before.
+            if times.ordered.is_some() && times.seen.is_some() && times.reached.is_none() {
+                times.reached = Some(reached);
+                rows.push(change(table::CONSENT_TIMES, one.id.as_bytes(), &times));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// When the person ordered what a call ends, in words; none if another home did, or it ends nothing that is known here.
+    pub(crate) fn ordered_words_of(
         &self,
         own: AccountId,
         call: &Call,
-    ) -> Result<Option<Timestamp>, JourneyError> {
+    ) -> Result<Option<String>, JourneyError> {
         let Some(end) = End::of_call(own, call) else {
             return Ok(None);
         };
-        let mut ordered = None;
+        let mut last = ConsentTimes::default();
         for one in self.ended_by(end)? {
-            ordered = ordered.max(self.times_of(one.id)?.ordered);
+            let times = self.times_of(one.id)?;
+            if times.ordered > last.ordered {
+                last = times;
+            }
         }
-        Ok(ordered)
+        Ok(last.ordered_words())
     }
 
     /// Rows of consents that ended in a block. `first` if the chain is read from its beginning: then a consent whose place on
@@ -290,5 +377,83 @@ impl Party {
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(block: u64, time: u64) -> Option<InBlock> {
+        let time = Some(Timestamp(time));
+        Some(InBlock { block, time })
+    }
+
+    /// Two clocks order nothing: an order by a slow one made reads of before it reads of after.
+    #[test]
+    fn what_came_before_an_order_is_told_by_blocks_alone() {
+        for (seen, reached, told) in [
+            (Some(7), Some(7), [Came::Before, Came::After, Came::After]),
+            (Some(7), Some(8), [Came::Before, Came::Unknown, Came::After]),
+            (Some(7), None, [Came::Before, Came::Unknown, Came::Unknown]),
+            (None, Some(8), [Came::Unknown, Came::Unknown, Came::After]),
+            // A row of an older version.
+            (None, None, [Came::Unknown; 3]),
+        ] {
+            for ordered in [0, 1_000, u64::MAX] {
+                let times = ConsentTimes {
+                    ordered: Some(Timestamp(ordered)),
+                    seen: seen.and_then(|block| at(block, 1_000)),
+                    reached,
+                    ..ConsentTimes::default()
+                };
+                let came = [7, 8, 9].map(|block| times.came(block));
+                assert_eq!(came, told, "{times:?}");
+            }
+        }
+        assert_eq!(ConsentTimes::default().came(7), Came::Before);
+    }
+
+    #[test]
+    fn an_order_is_shown_neither_before_the_gift_nor_after_the_end() {
+        let (given, ended) = (at(5, 1_000), at(9, 2_000));
+        for (ordered, seen, told) in [
+            (
+                1_500,
+                at(7, 1_400),
+                "ordered 1970-01-01T00:25:00Z by this machine's clock, after block 7 (1970-01-01T00:23:20Z)",
+            ),
+            (
+                999,
+                at(7, 1_400),
+                "ordered after block 7 (1970-01-01T00:23:20Z)",
+            ),
+            (
+                2_001,
+                at(7, 1_400),
+                "ordered after block 7 (1970-01-01T00:23:20Z)",
+            ),
+            (
+                1_500,
+                None,
+                "ordered 1970-01-01T00:25:00Z by this machine's clock",
+            ),
+            (
+                999,
+                None,
+                "ordered at a time that is not known (this machine's clock was wrong)",
+            ),
+        ] {
+            let ordered = Some(Timestamp(ordered));
+            let times = ConsentTimes {
+                ordered,
+                given,
+                ended,
+                seen,
+                ..ConsentTimes::default()
+            };
+            assert_eq!(times.ordered_words().as_deref(), Some(told));
+        }
+        assert_eq!(ConsentTimes::default().ordered_words(), None);
     }
 }

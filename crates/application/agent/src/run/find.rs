@@ -119,7 +119,7 @@ pub(super) fn in_block(at: InBlock) -> String {
 
 /// When an end was ordered and since when it is in force; nothing if neither is known.
 pub(super) fn since(times: &ConsentTimes) -> String {
-    let ordered = times.ordered.map(|at| format!(", ordered {}", moment(at)));
+    let ordered = times.ordered_words().map(|words| format!(", {words}"));
     let ended = times.ended.map(|at| match at.time {
         Some(time) => format!(", in force since block {} ({})", at.block, moment(time)),
         None => format!(", in force since block {}", at.block),
@@ -174,8 +174,9 @@ pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Probl
 /// Seconds that this machine's clock may be off: nodes and keepers refuse what is signed further from their own time.
 const CLOCK: u64 = 120;
 
-/// Refuses what would be kept under a wrong clock and go later, when nobody thinks of it.
-pub(super) async fn clock_must_be_right(party: &Party) -> Result<(), Problem> {
+/// How far this machine's clock is from its node's, or from the last block's, and what to do about it; none if it is right.
+/// Nobody's answer is waited for again.
+async fn wrong_clock(party: &Party) -> Result<Option<String>, Problem> {
     let now = party.ports().clock.now();
     let (whose, right) = match party.ports().network.time().await {
         Ok(Some(time)) => ("its node's", time),
@@ -186,17 +187,34 @@ pub(super) async fn clock_must_be_right(party: &Party) -> Result<(), Problem> {
         ),
     };
     let apart = now.since(right).max(right.since(now));
-    if apart <= CLOCK {
-        return Ok(());
-    }
-    Err(Problem::new(
-        code::UNREACHABLE,
+    Ok((apart > CLOCK).then(|| {
         format!(
-            "this machine's clock ({}) is {apart} s away from {whose} ({}); nothing was given and nothing is kept: set the \
-             clock, then say this again",
+            "this machine's clock ({}) is {apart} s away from {whose} ({})",
             moment(now),
             moment(right)
-        ),
+        )
+    }))
+}
+
+/// Refuses what would be kept under a wrong clock and go later, when nobody thinks of it.
+pub(super) async fn clock_must_be_right(party: &Party) -> Result<(), Problem> {
+    match wrong_clock(party).await? {
+        None => Ok(()),
+        Some(told) => Err(Problem::new(
+            code::UNREACHABLE,
+            format!(
+                "{told}; nothing was given and nothing is kept: set the clock, then say this again"
+            ),
+        )),
+    }
+}
+
+/// What is to be said of this machine's clock after an end was ordered by it, as far as somebody tells the time; nothing if it
+/// is right.
+pub(super) async fn clock_warning(party: &Party) -> Option<String> {
+    let told = wrong_clock(party).await.ok().flatten()?;
+    Some(format!(
+        "WARNING: {told}: what this home says of when you ordered it is by that clock; set it, as `medibloc doctor` says"
     ))
 }
 

@@ -359,7 +359,7 @@ fn value(view: &GrantView) -> serde_json::Value {
         "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": view.records, "purpose": view.purpose,
         "reason": view.reason, "from": view.from.map(|at| find::moment(Timestamp(at))), "until": find::moment(Timestamp(view.until)),
         "state": view.state, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
-        "ordered": view.times.ordered.map(find::moment), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
+        "ordered": view.times.ordered_by_clock().map(find::moment), "orderedAfter": ordered_after(&view.times), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
         "purged": view.purged, "files_kept": find::files_kept(view.purged, view.files_kept, view.files_unknown),
         "files_unknown": view.files_unknown, "outputs": find::outputs_value(view.outputs),
     })
@@ -373,10 +373,19 @@ fn given_value(times: &ConsentTimes) -> serde_json::Value {
     })
 }
 
+/// The last block that this home had seen when the end was ordered.
+fn ordered_after(times: &ConsentTimes) -> serde_json::Value {
+    json!(
+        times
+            .seen
+            .map(|at| json!({"block": at.block, "time": at.time.map(find::moment)}))
+    )
+}
+
 /// When it was taken back: what was ordered here, and since when it is in force.
 pub(super) fn end_value(times: &ConsentTimes, latest: Option<u64>) -> serde_json::Value {
     json!({
-        "ordered": times.ordered.map(find::moment), "block": times.ended.map(|at| at.block),
+        "ordered": times.ordered_by_clock().map(find::moment), "orderedAfter": ordered_after(times), "block": times.ended.map(|at| at.block),
         "time": times.ended.and_then(|at| at.time).map(find::moment),
         "atTheLatest": latest.map(|at| find::moment(Timestamp(at))),
     })
@@ -385,7 +394,10 @@ pub(super) fn end_value(times: &ConsentTimes, latest: Option<u64>) -> serde_json
 fn given(times: &ConsentTimes) -> String {
     match (times.given, times.said) {
         (Some(at), _) => format!("given {}  ", find::in_block(at)),
-        (None, Some(said)) => format!("said {}, not seen on the chain yet  ", find::moment(said)),
+        (None, Some(said)) => format!(
+            "said {} by this machine's clock, not seen on the chain yet  ",
+            find::moment(said)
+        ),
         (None, None) => String::new(),
     }
 }
@@ -404,7 +416,7 @@ fn ended(view: &GrantView, is_given: bool) -> String {
     }
     match (view.revoked, known.is_empty(), view.revoked_at) {
         (true, true, Some(at)) => format!(
-            "{was_said} ({} at the latest; its block is not known here)",
+            "{was_said} ({} at the latest, by this machine's clock; its block is not known here)",
             find::moment(Timestamp(at))
         ),
         (true, ..) => format!("{was_said}{known}"),

@@ -41,6 +41,7 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
         (true, false) => format!("taken back: the consent {id} for {whom} to read {what}"),
     }];
     lines.extend(in_force(&times));
+    lines.extend(find::clock_warning(party).await);
     lines.extend(stands_on(&whom, "read of it", given, &still));
     let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
@@ -90,6 +91,7 @@ async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer,
         ));
     }
     lines.extend(in_force(&times));
+    lines.extend(find::clock_warning(party).await);
     lines.extend(stands_on(&whom, "write for you", given, &still));
     let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
@@ -142,7 +144,7 @@ fn before(id: GrantId, given: &GivenGrant, times: &ConsentTimes, what: &str) -> 
     let at = given.revoked_at.map(find::moment);
     let when = at
         .as_ref()
-        .map(|at| format!(" ({at} at the latest)"))
+        .map(|at| format!(" ({at} by this machine's clock, at the latest)"))
         .unwrap_or_default();
     let since = find::since(times);
     Answer::new(
@@ -245,6 +247,8 @@ pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Proble
             )
         ));
     }
+    let clock = find::clock_warning(party).await;
+    text.extend(clock.map(|told| format!("\n{told}")));
     Ok(Answer::new(
         json!({"revoked": contact.name, "consents": ended, "requestsDropped": dropped}),
         text,
@@ -305,6 +309,8 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             counted_as(over, "consent that has ended", "consents that have ended")
         ),
     };
+    let clock = find::clock_warning(party).await;
+    let text = text + &clock.map_or_else(String::new, |told| format!("\n{told}"));
     let still: Vec<_> = still
         .iter()
         .map(|still| {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::FeedFact;
-use medibloc_journey::{Artefact, ConsentTimes, KeeperFeed, OwnRead, Party, counted, counted_as};
+use medibloc_journey::{
+    Artefact, Came, ConsentTimes, KeeperFeed, OwnRead, Party, counted, counted_as,
+};
 use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
@@ -195,7 +197,15 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         value["name"] = json!(line.name);
         value["contact"] = json!(paired_of(&line.line).map(|own| own.to_string()));
         value["title"] = json!(titles.get(&line.line.record));
-        value["afterOrder"] = json!(meanwhile.get(&line.line.receipt));
+        let times = party.times_of(line.line.grant)?;
+        let came = times.came(line.line.block);
+        let after = meanwhile.get(&line.line.receipt);
+        value["afterOrder"] = json!(after.filter(|_| came == Came::After));
+        value["cleared"] = json!(times.ordered.map(|_| match came {
+            Came::Before => "before the order",
+            Came::After => "after the order",
+            Came::Unknown => "not known",
+        }));
         value["released"] = json!(released(&feeds, line.line.receipt));
         said::note(party, &corrections, line.line.record, &mut value)?;
         reads.push(value);
@@ -213,9 +223,16 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     ))
 }
 
-/// A read after its end was ordered, and before that was in force.
+/// A read after its end was ordered, and before that was in force; or one of which that is not known.
 fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
-    let ordered = times.ordered.filter(|ordered| line.at >= *ordered)?;
+    let came = times.came(line.block);
+    if came == Came::Before {
+        return None;
+    }
+    let ordered = times.ordered_by_clock();
+    let ordered = ordered.map_or_else(String::new, |at| {
+        format!(" ({} by this machine's clock)", find::moment(at))
+    });
     let force = match times.ended {
         Some(end) => format!(
             "before it was in force in block {}{}",
@@ -227,10 +244,14 @@ fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
         ),
         None => "which is not in force yet".to_owned(),
     };
-    Some(format!(
-        "cleared after you ordered the end at {}, {force}",
-        find::moment(ordered)
-    ))
+    Some(match (came, times.reached) {
+        (Came::After, Some(last)) => format!(
+            "cleared after you ordered the end{ordered}, when block {last} was the last, {force}"
+        ),
+        _ => format!(
+            "whether it was cleared before or after you ordered the end{ordered} is not known here; {force}"
+        ),
+    })
 }
 
 /// A read of another home of the phrase.

@@ -186,7 +186,7 @@ impl Party {
                 Call::Accept(anchor) => Some(anchor.record_id()),
                 _ => None,
             };
-            let ordered = self.ordered_at(errand.own, &errand.call)?;
+            let ordered = self.ordered_words_of(errand.own, &errand.call)?;
             let is_end = End::of_call(errand.own, &errand.call).is_some();
             match self.go_on(errand).await {
                 Ok(outcome) => {
@@ -205,8 +205,8 @@ impl Party {
     }
 
     /// Since when a revocation is in force, as the end of a sentence about it.
-    async fn in_force(&self, ordered: Option<Timestamp>, block: u64) -> String {
-        let ordered = ordered.map(|at| format!(", ordered {}", Moment(at)));
+    async fn in_force(&self, ordered: Option<String>, block: u64) -> String {
+        let ordered = ordered.map(|words| format!(", {words}"));
         // The chain may be gone since; the block says when as well.
         let time = self.time_of(block).await.ok().flatten();
         let time = time.map(|at| format!(" ({})", Moment(at)));

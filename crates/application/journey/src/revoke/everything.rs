@@ -175,7 +175,7 @@ impl Party {
                     rows.extend(end_of_plan(&given));
                 }
             }
-            rows.extend(self.ordered_rows(End::All(own.id()))?);
+            rows.extend(self.ordered_rows(End::All(own.id()), since)?);
             let letters = match since {
                 Some(_) => self.letters_of_end(own.id(), &Call::RevokeAll).await?,
                 // They are asked for before it leaves.

@@ -5,7 +5,7 @@ use medibloc_record::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::party::table;
-use crate::{JourneyError, Party};
+use crate::{InBlock, JourneyError, Party};
 
 /// The last final block of the right chain that was told.
 const KNOWN: &[u8] = b"last-known";
@@ -49,6 +49,22 @@ impl Party {
             time: known.map(|known| known.time),
             silent,
         })
+    }
+
+    /// The last block that this home heard of; the chain is not asked.
+    pub(crate) fn last_known(&self) -> Result<Option<InBlock>, JourneyError> {
+        let known: Option<Known> = self.row(table::CURSOR, KNOWN)?;
+        let known = known.map(|known| InBlock {
+            block: known.number,
+            time: Some(known.time),
+        });
+        // Another node of the chain, which lags, may have told the other one since.
+        let seen = self.last_seen()?.map(|mark| InBlock {
+            block: mark.number,
+            time: None,
+        });
+        let is_older = |seen: &InBlock| known.is_none_or(|known| known.block < seen.block);
+        Ok(seen.filter(is_older).or(known))
     }
 
     /// Time of the last final block, as far as it is known; the begin of time if nothing is, in which every consent stands.
