@@ -270,7 +270,8 @@ pub enum Record {
         /// The record.
         record: String,
     },
-    /// Writes a part of an own record to a file.
+    /// Writes a part of an own record to a file, after the chain was asked what its author said of it since; if the chain does
+    /// not answer, that is told, and what this home heard counts.
     Export {
         /// The record.
         record: String,
@@ -283,6 +284,11 @@ pub enum Record {
         /// The file; it must not exist. `-` is standard output.
         #[arg(long)]
         out: PathBuf,
+        /// Although its author took it back or corrected it, or it names another person than your other records; without it, the
+        /// agent says which, and writes nothing.
+        #[arg(long)]
+        #[serde(default)]
+        yes: bool,
     },
     /// Takes back a record that you wrote for somebody: filed under the wrong person, or wrong as a whole.
     ///
@@ -427,6 +433,10 @@ pub struct Scope {
     #[arg(long, requires = "record", conflicts_with_all = ["all", "classes"])]
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub retracted: bool,
+    /// With --record: although its author corrected it. Without it, the agent says which record stands now, and gives nothing.
+    #[arg(long, requires = "record", conflicts_with_all = ["all", "classes"])]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub corrected: bool,
     /// All records, those that come later too. Each address that you get for a new contact later gives such a consent, too,
     /// by itself: the reader learns that the address is yours, and the ends of these consents match.
     #[arg(long, group = "which")]
@@ -481,7 +491,8 @@ pub struct Read {
     #[arg(long, conflicts_with_all = ["out", "now"])]
     #[serde(default)]
     pub later: bool,
-    /// From the copy that is kept of an earlier read; no new receipt. Where none is kept, nothing is read.
+    /// From the copy that is kept of an earlier read; no new receipt. Where none is kept, nothing is read. The chain is asked
+    /// whether it may still be shown: while it does not answer, nothing is.
     #[arg(long, conflicts_with = "later")]
     #[serde(default)]
     pub kept: bool,

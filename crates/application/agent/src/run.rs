@@ -13,6 +13,7 @@ mod grant;
 mod kept;
 mod name;
 mod read;
+mod readers;
 mod record;
 mod request;
 mod retracted;

@@ -4,8 +4,9 @@
 #[path = "support/two.rs"]
 mod two;
 
+use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
-use two::{Two, say, text, try_say};
+use two::{Two, refused, say, text, try_say};
 
 #[tokio::test]
 async fn a_correction_is_told_at_the_moment_of_giving() {
@@ -31,7 +32,15 @@ async fn a_correction_is_told_at_the_moment_of_giving() {
     let newest = two.written(&["--amends", &first]).await;
     let word = "IT WAS CORRECTED by its author at ".to_owned();
     let give = ["grant", "create", "--to", "reader", "--record"];
-    let given = try_say(&two.patient, &[give.as_slice(), &[&record]].concat())
+    let old = [give.as_slice(), &[&record]].concat();
+    // Before it is given, and again when that is meant.
+    let told = refused(&two.patient, &old, code::REFUSED).await;
+    for part in ["was corrected by its author at ", &newest, "--corrected"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let list = say(&two.patient, &["grant", "list"]).await;
+    assert!(!list["given"].to_string().contains(&record), "{list}");
+    let given = try_say(&two.patient, &[old.as_slice(), &["--corrected"]].concat())
         .await
         .unwrap();
     for part in [&word, &newest] {
@@ -43,16 +52,18 @@ async fn a_correction_is_told_at_the_moment_of_giving() {
     assert!(!given.text.contains(&word), "{}", given.text);
     let out = |name: &str| two.folder.path().join(name).to_str().unwrap().to_owned();
     let (one, two_) = (out("1"), out("2"));
-    let written = try_say(&two.patient, &["record", "export", &record, "--out", &one])
-        .await
-        .unwrap();
+    let export = ["record", "export", &record, "--out", &one];
+    let told = refused(&two.patient, &export, code::USAGE).await;
+    assert!(told.contains(&word) && told.contains("--yes"), "{told}");
+    assert!(!std::path::Path::new(&one).exists());
+    let export = [export.as_slice(), &["--yes"]].concat();
+    let written = try_say(&two.patient, &export).await.unwrap();
     assert!(written.text.contains(&word), "{}", written.text);
     assert_eq!(written.value["correctedBy"], *newest);
     say(&two.clinic, &["record", "retract", &newest, "--yes"]).await;
     say(&two.patient, &["sync"]).await;
-    let written = try_say(&two.patient, &["record", "export", &newest, "--out", &two_])
-        .await
-        .unwrap();
+    let export = ["record", "export", &newest, "--out", &two_, "--yes"];
+    let written = try_say(&two.patient, &export).await.unwrap();
     assert!(
         written.text.contains("ITS AUTHOR TOOK IT BACK at "),
         "{}",

@@ -79,10 +79,67 @@ async fn a_kept_copy_ends_with_its_consent_though_the_chain_is_away() {
     say(&reader, &["sync"]).await;
     say(&reader, &["read", &record]).await;
     let away = with_ports(without_chain(world.ports_with(vault)), 3, Role::Provider);
-    say(&away, &["read", &record, "--kept"]).await;
+    refused(&away, &["read", &record, "--kept"], code::UNREACHABLE).await;
     world.pass(3_650 * 86_400);
     let told = refused(&away, &["read", &record, "--kept"], code::REFUSED).await;
     assert!(told.contains("expired"), "{told}");
+}
+
+/// A copy was shown, and written to a new file, of what had been erased or taken back, or whose consent was over, without a word.
+#[tokio::test]
+async fn nothing_that_is_kept_is_shown_while_the_chain_does_not_say_that_it_may_be() {
+    let world = World::new(273);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let reader = two.reader(&world, 3).await;
+    let vault = reader.ports().vault.clone();
+    let away = || without_chain(world.ports_with(vault.clone()));
+    let mut records = Vec::new();
+    for _ in 0..4 {
+        let record = two.written(&[]).await;
+        two.give(&record).await;
+        say(&reader, &["sync"]).await;
+        say(&reader, &["read", &record]).await;
+        records.push(record);
+    }
+    let given = say(&two.patient, &["grant", "list"]).await;
+    let mut given = given["given"].as_array().unwrap().iter();
+    let grant = given.find(|given| given["records"][0] == *records[1]);
+    let grant = grant.unwrap()["id"].as_str().unwrap();
+    say(&two.patient, &["record", "erase", &records[0], "--yes"]).await;
+    say(&two.patient, &["grant", "revoke", grant]).await;
+    say(&two.clinic, &["record", "retract", &records[2], "--yes"]).await;
+    let (mut facts, mut events) = (away(), away());
+    // What answers of it does not say enough.
+    facts.facts = world.ports().facts;
+    events.events = world.ports().events;
+    let all = [away(), events, facts];
+    for ports in &all {
+        let reader = with_ports(ports.clone(), 3, Role::Provider);
+        for record in &records[..3] {
+            for out in ["kept.xml", "-"] {
+                let path = two.folder.path().join(out);
+                let out = if out == "-" {
+                    out
+                } else {
+                    path.to_str().unwrap()
+                };
+                let words = ["read", record, "--kept", "--out", out];
+                let problem = two::try_say(&reader, &words).await.unwrap_err();
+                let over = [code::UNREACHABLE, code::ERASED, code::REFUSED];
+                assert!(over.contains(&problem.code), "{problem}");
+                assert!(!path.exists());
+            }
+        }
+    }
+    let gone = with_ports(away(), 3, Role::Provider);
+    let kept = ["read", &records[3], "--kept"];
+    let told = refused(&gone, &kept, code::UNREACHABLE).await;
+    for part in ["the kept copy is not shown", "until the chain answers"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    say(&reader, &kept).await;
 }
 
 /// The same of an own record that another device of the phrase erased.

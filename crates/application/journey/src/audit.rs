@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_ledger::{AuditLine, AuditTrail, Event};
-use medibloc_record::{AccountId, GrantId};
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use crate::grant::Artefact;
 use crate::party::table;
-use crate::{JourneyError, Party};
+use crate::{GivenGrant, JourneyError, Party};
 
 /// One line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,43 @@ pub struct OwnRead {
 impl Party {
     /// Every receipt of the own records, with names.
     pub async fn audit(&self) -> Result<Vec<NamedLine>, JourneyError> {
+        self.named(self.audit_trail().await?)
+    }
+
+    /// Every receipt of one own record, with names.
+    ///
+    /// # Errors
+    /// If it is not here, the chain does not answer, or the vault fails.
+    pub async fn reads_of(&self, record: RecordId) -> Result<Vec<NamedLine>, JourneyError> {
+        let mut trail = self.trail_from(self.record(record)?.block).await?;
+        trail.lines.retain(|line| line.record == record);
+        self.named(trail)
+    }
+
+    /// Consents to read that stand as of a time of the chain and have the key of an own record.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn given_with(
+        &self,
+        record: RecordId,
+        now: Timestamp,
+    ) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+        let mut found = Vec::new();
+        for (id, given) in self.grants()? {
+            let grant = given.artefact.grant.as_ref();
+            if given.revoked || grant.is_none_or(|grant| grant.terms.until <= now) {
+                continue;
+            }
+            let has = given.artefact.records.contains(&record);
+            if has || (self.deliveries(id)?.iter()).any(|list| list.records.contains(&record)) {
+                found.push((id, given));
+            }
+        }
+        Ok(found)
+    }
+
+    fn named(&self, trail: AuditTrail) -> Result<Vec<NamedLine>, JourneyError> {
         let mut names: BTreeMap<GrantId, String> = self
             .grants()?
             .into_iter()
@@ -42,26 +79,26 @@ impl Party {
         for grant in self.unopened_consents()? {
             names.insert(grant.id, self.name_of_reader(grant.reader)?);
         }
-        Ok(self
-            .audit_trail()
-            .await?
-            .lines
-            .into_iter()
-            .map(|line| NamedLine {
-                name: names
-                    .get(&line.grant)
-                    .cloned()
-                    .unwrap_or_else(|| format!("unknown reader {}", line.reader)),
-                line,
-            })
-            .collect())
+        let lines = trail.lines.into_iter();
+        let named = lines.map(|line| NamedLine {
+            name: names
+                .get(&line.grant)
+                .cloned()
+                .unwrap_or_else(|| format!("unknown reader {}", line.reader)),
+            line,
+        });
+        Ok(named.collect())
     }
 
     /// Every receipt of the own records, as the chain tells it.
     pub async fn audit_trail(&self) -> Result<AuditTrail, JourneyError> {
+        self.trail_from(0).await
+    }
+
+    async fn trail_from(&self, first: u64) -> Result<AuditTrail, JourneyError> {
         let own: Vec<AccountId> = self.addresses()?.iter().map(|own| own.id()).collect();
         let mut trail = AuditTrail::default();
-        let mut next = 0;
+        let mut next = first;
         loop {
             let blocks = self.ports.events.events(next, 500).await?;
             let Some(last) = blocks.last() else {

@@ -165,11 +165,11 @@ impl Party {
     }
 
     /// The copy that is kept of an earlier read, after the chain was asked whether it may be: what was erased or taken back goes in
-    /// the same act, whenever the next sync is. Nothing is signed, so nobody sees it. If the chain does not answer, the own clock
-    /// still ends a consent.
+    /// the same act, whenever the next sync is. Nothing is signed, so nobody sees it.
     ///
     /// # Errors
-    /// That the record was erased or the consent has ended, or that no copy of it is kept in this home.
+    /// That the record was erased or the consent has ended, by the own clock, too; that no copy of it is kept in this home; or that
+    /// the chain does not answer: then nobody knows whether it may still be shown.
     pub async fn kept_copy_now(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         let copy = self.kept_copy(record)?;
         let held: Vec<HeldGrant> = self
@@ -181,15 +181,13 @@ impl Party {
         if !held.is_empty() && held.iter().all(|held| held.artefact.erase_by <= now) {
             return Err(JourneyError::Refused(Reason::Expired));
         }
-        if self.known_facts(record).await?.is_some_and(|it| it.erased)
-            && self.is_erased_by_now(record).await?
-        {
+        self.check_chain().await?;
+        if self.is_erased_by_now(record).await? {
             return Err(self.erased_error(record)?);
         }
         let mut revoked = BTreeSet::new();
         for grant in held.iter().filter_map(|held| held.artefact.grant.as_ref()) {
-            let facts = self.ports.facts.grant(grant).await;
-            if facts.is_ok_and(|facts| facts.revoked) {
+            if self.ports.facts.grant(grant).await?.revoked {
                 revoked.insert(grant.id);
             }
         }

@@ -1,6 +1,7 @@
 //! What authors said on the chain of a record after it was written: that they took it back, or which record corrects it. A home
 //! that owns, holds or read the record remembers it, so that it is told with the chain away, too.
 
+mod now;
 mod take;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -333,6 +333,7 @@ impl Party {
             for delivery in self.deliveries(id)? {
                 records.extend(delivery.records);
             }
+            self.without_erased(grant.terms.scope, &mut records)?;
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
             let state = or_ending(state, self.is_being_revoked(id, &given)?);
             let state = self.or_erased(&grant, state)?;
@@ -419,6 +420,20 @@ impl Party {
         })
     }
 
+    /// What was erased opens for nobody, whoever got its key before. A consent for that one record alone says what it was about.
+    fn without_erased(
+        &self,
+        scope: Scope,
+        records: &mut Vec<RecordId>,
+    ) -> Result<(), JourneyError> {
+        if matches!(scope, Scope::One(_)) {
+            return Ok(());
+        }
+        let erased: Vec<Erasure> = self.rows(table::ERASED)?;
+        records.retain(|record| erased.iter().all(|erasure| erasure.record != *record));
+        Ok(())
+    }
+
     fn erased_of(&self, scope: Scope) -> Result<Option<u64>, JourneyError> {
         Ok(match scope {
             Scope::One(record) => self.erasure(record)?.map(|erasure| erasure.at.0),
@@ -448,6 +463,8 @@ impl Party {
                 Scope::One(record) if records.is_empty() => vec![record],
                 _ => records,
             };
+            let mut shown = records.clone();
+            self.without_erased(grant.terms.scope, &mut shown)?;
             let mut artefact = held.artefact;
             artefact.name = String::new();
             let mut given = GivenGrant::new(held.own, artefact);
@@ -456,7 +473,7 @@ impl Party {
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);
             }
-            let mut view = view_of(&given, &grant, &records, state);
+            let mut view = view_of(&given, &grant, &shown, state);
             view.purged = is_over;
             view.revoked = revoked;
             view.times = self.times_of(grant.id)?;

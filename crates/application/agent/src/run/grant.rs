@@ -211,6 +211,20 @@ async fn approve_one(
         return Err(no_scope());
     };
     let what = name::described(party, record)?;
+    let now = said::Now::of(party, record).await?;
+    let is_meant = scope.corrected || scope.retracted || now.taken_back.is_some();
+    if let Some(newest) = now.corrections.newest(record).filter(|_| !is_meant) {
+        return Err(Problem::new(
+            code::REFUSED,
+            format!(
+                "{what} was corrected by its author{}: record {} is what stands now; nothing was given. `--record {}` gives that \
+                 one once it is accepted here, and `--corrected` gives the old one all the same",
+                said::place(newest.anchored),
+                newest.record,
+                &newest.record.to_string()[..12]
+            ),
+        ));
+    }
     let (grant, taken_back) = match scope.retracted {
         false => (party.approve(request, record, until).await?, None),
         true => {
@@ -225,10 +239,14 @@ async fn approve_one(
         json!({
             "grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at,
             "retractedAt": said::place_value(taken_back),
+            "correctedBy": now.corrections.newest(record).map(|one| one.record.to_string()),
         }),
         format!(
             "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}{}",
-            said::warned(party, record)?,
+            now.warnings(record)
+                .iter()
+                .map(|told| format!("\n{told}"))
+                .collect::<String>(),
             taken_back.map_or_else(String::new, |at| format!(
                 "\n{name} is told that its author took it back{}, and opens it with `medibloc read --retracted` alone; tell {name} \
                  over another way why you give it",

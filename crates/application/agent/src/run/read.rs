@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use medibloc_journey::{ExportedFile, Party, Subject};
+use medibloc_journey::{ExportedFile, JourneyError, Party, ReadRecord, Subject};
 use medibloc_record::{PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::json;
@@ -14,13 +14,45 @@ use crate::answer::code;
 use crate::command::{Read, is_standard_output};
 use crate::{Answer, Problem};
 
+/// What is to be said before an own record is written out; refused if something is, unless that is meant.
+pub(super) async fn warned(party: &Party, id: RecordId, yes: bool) -> Result<Warned, Problem> {
+    let now = said::Now::of(party, id).await?;
+    let mut lines = now.warnings(id);
+    if party.of_another_person()?.contains(&id) {
+        let whom = party.record(id)?.subject;
+        lines.push(format!(
+            "it names {}, another person than your other records",
+            whom.as_ref()
+                .map_or_else(|| "nobody".to_owned(), retracted::subject)
+        ));
+    }
+    if !lines.is_empty() && !yes {
+        return Err(Problem::new(
+            code::USAGE,
+            format!(
+                "{}: {}; nothing was written. Say --yes if it is meant",
+                name::described(party, id)?,
+                lines.join("; ")
+            ),
+        ));
+    }
+    lines.extend(now.only_known.clone());
+    Ok(Warned { now, lines })
+}
+
+/// What was said before.
+pub(super) struct Warned {
+    now: said::Now,
+    lines: Vec<String>,
+}
+
 /// `medibloc record export`
 pub(super) fn export(
     party: &Party,
-    id: RecordId,
-    role: PartRole,
+    (id, role): (RecordId, PartRole),
     recipient: Option<&Path>,
     out: &Path,
+    warned: &Warned,
 ) -> Result<Answer, Problem> {
     let mut bytes = Zeroizing::new(Vec::new());
     match recipient {
@@ -37,9 +69,12 @@ pub(super) fn export(
         }
     }
     let hash = hex::encode(Sha256::digest(&bytes));
-    let warned = said::warned(party, id)?;
-    let mut value = json!({"file": out, "bytes": bytes.len(), "sha256": hash});
-    said::note(party, &party.all_corrections()?, id, &mut value)?;
+    let mut value = json!({
+        "file": out, "bytes": bytes.len(), "sha256": hash, "otherPerson": party.of_another_person()?.contains(&id),
+    });
+    warned.now.note(id, &mut value);
+    let told = warned.lines.iter().map(|line| format!("\n{line}"));
+    let warned: String = told.collect();
     if is_standard_output(out) {
         party.note_output(id)?;
         let text = format!("{} bytes to standard output{warned}", bytes.len());
@@ -94,7 +129,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     }
     let read = match command.kept {
         // Whoever asks for the copy asks for no new read, which its owner would see.
-        true => party.kept_copy_now(id).await?,
+        true => kept_copy(party, id).await?,
         false => {
             super::must_be_meant(
                 &party.haste_of_reading(&[id])?,
@@ -107,17 +142,12 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
             }
         }
     };
-    // A copy that is kept is from before; what the chain says now counts, and what this home heard if it says nothing.
-    let facts = party.ports().facts.record(id).await;
-    let (when, taken_back) = match facts {
-        Ok(facts) if facts.is_some_and(|facts| facts.retracted) => {
-            (party.taken_back_now(id).await?, Some(true))
-        }
-        Ok(_) => (None, Some(false)),
-        Err(_) => {
-            let when = party.taken_back(id)?;
-            (when, when.map(|_| true))
-        }
+    // A copy that is kept is from before, and no sync may have come since: what the chain says now counts.
+    let now = said::Now::of(party, id).await?;
+    let when = now.taken_back.flatten();
+    let taken_back = match (&now.only_known, now.taken_back) {
+        (Some(_), None) => None,
+        (_, said) => Some(said.is_some()),
     };
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
@@ -128,7 +158,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
         None => {}
     }
     let patient = party.named_in(&read);
-    let (amends, by) = (party.amends(id)?, party.corrections(id)?);
+    let (amends, by) = (party.amends(id)?, now.corrections.of(id));
     let called = called_otherwise(party, id, patient.as_ref()).await?;
     let mut value = json!({
         "calledOtherwise": called,
@@ -137,10 +167,11 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
         "retracted": taken_back, "retractedAt": said::place_value(when),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
+        "onlyKnown": now.only_known,
     });
     said::note_corrections(&by, &mut value);
     let text = format!(
-        "{}{}\nit names {}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}",
+        "{}{}\nit names {}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}{}",
         match taken_back {
             Some(true) => format!(
                 "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
@@ -159,7 +190,10 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
         read.receipt.id,
         read.receipt.outcome.block,
         bytes.len(),
-        said::corrections(amends, &by)
+        said::corrections(amends, &by),
+        now.only_known
+            .as_ref()
+            .map_or_else(String::new, |told| format!("\n{told}"))
     );
     let answer = Answer::new(value, text);
     Ok(if piped {
@@ -167,6 +201,21 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     } else {
         answer
     })
+}
+
+/// The kept copy, once the chain said that it may be shown.
+async fn kept_copy(party: &Party, id: RecordId) -> Result<ReadRecord, Problem> {
+    match party.kept_copy_now(id).await {
+        Err(error @ JourneyError::Ledger(_)) => {
+            let mut problem = Problem::from(error);
+            problem.message.push_str(
+                "; the kept copy is not shown: whether it was erased, taken back or its consent ended is not known until the chain \
+                 answers",
+            );
+            Err(problem)
+        }
+        copy => Ok(copy?),
+    }
 }
 
 /// Writes a file that the vault remembers: it is found again when the record goes.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::name::{self, Known, Use};
-use super::{erased, find, read, retracted, said, verify, written};
+use super::{erased, find, read, readers, retracted, said, verify, written};
 use crate::answer::code;
 use crate::command::{Part, Record};
 use crate::{Answer, Problem, convert};
@@ -62,20 +62,24 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 Known::Written(view) => return written::show(party, &view).await,
                 other => return Err(name::not_mine(&other)),
             };
-            let kept = party.record(id)?;
+            let mut kept = party.record(id)?;
             if let Some(erased) = party.erased_view(kept.record())? {
                 return Ok(erased::shown(&erased));
             }
             let others = party.of_another_person()?;
-            let (mut value, mut text) =
-                (value(party, &kept, &others)?, shown(party, &kept, &others)?);
+            let now = said::Now::of(party, id).await?;
+            kept.retracted |= now.taken_back.is_some();
+            let readers = readers::Readers::of(party, id).await?;
+            let mut value = value(party, &kept, &others)?;
+            let mut text = shown(party, &kept, &others, &now, &readers)?;
+            readers.note(&mut value);
             if kept.retracted {
                 let (standing, told) = retracted::author_now(party, &kept).await;
                 value["authorStanding"] = json!(standing);
                 text.push_str(told);
             }
-            said::note(party, &party.all_corrections()?, kept.record(), &mut value)?;
-            let by = party.corrections(kept.record())?;
+            now.note(id, &mut value);
+            let by = now.corrections.of(id);
             said::note_corrections(&by, &mut value);
             text.push_str(&said::corrections(kept.anchor.amends, &by));
             let mut lacking = party.without_correction(find::known_now(party).await?)?;
@@ -121,6 +125,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             part,
             crypt4gh,
             out,
+            yes,
         } => {
             let id = name::record(party, record, Use::Look)?;
             let role = match part {
@@ -130,7 +135,8 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             };
             // Another device of the phrase may have erased it.
             party.must_not_be_erased_now(id).await?;
-            read::export(party, id, role, crypt4gh.as_deref(), out)
+            let warned = read::warned(party, id, *yes).await?;
+            read::export(party, (id, role), crypt4gh.as_deref(), out, &warned)
         }
         Record::Retract { record, yes, now } => retracted::retract(party, record, *yes, *now).await,
         Record::Erase {
@@ -359,7 +365,13 @@ fn line(
     ))
 }
 
-fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String, Problem> {
+fn shown(
+    party: &Party,
+    kept: &KeptRecord,
+    others: &[RecordId],
+    now: &said::Now,
+    readers: &readers::Readers,
+) -> Result<String, Problem> {
     let (state, because) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
     let title = manifest.and_then(|manifest| manifest.title.as_deref());
@@ -389,25 +401,41 @@ fn shown(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<String
         },
     ];
     if kept.retracted {
-        let when = said::place(party.taken_back(kept.record())?);
+        let when = said::place(now.taken_back.flatten());
         lines.push(format!(
             "its author took it back{when}: do not rely on it; it stays yours, and `medibloc record erase` erases it"
         ));
     }
     if let Some(subject) = &kept.subject {
-        let said = match kept.confirmed {
-            true => ", and you said that it is about you",
-            false => "",
+        let said = match (kept.confirmed, kept.retracted) {
+            (true, false) => ", and you said that it is about you",
+            (true, true) => {
+                ", and you said that it is about you, which counts no more since its author took it back"
+            }
+            _ => "",
         };
         lines.push(format!("it names {}{said}", retracted::subject(subject)));
     }
     if others.contains(&kept.record()) {
-        lines.push(
-            "it names another person than your other records, so no standing consent passes it on: if it is not yours, give it \
-             to nobody, tell its author, who can take it back, and erase it; if it is, `medibloc record confirm` says so"
-                .into(),
-        );
+        let passed_on = match readers.have_it() {
+            true => {
+                "no other standing consent passes it on than those below, which have it already"
+            }
+            false => "no standing consent passes it on",
+        };
+        let todo = match kept.retracted {
+            true => "if it is not yours, give it to nobody and erase it",
+            false => {
+                "if it is not yours, give it to nobody, tell its author, who can take it back, and erase it; if it is, `medibloc \
+                 record confirm` says so"
+            }
+        };
+        lines.push(format!(
+            "it names another person than your other records, so {passed_on}: {todo}"
+        ));
     }
+    lines.extend(readers.told());
+    lines.extend(now.only_known.clone());
     for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
         lines.push(format!(
             "{:?}  {}  {} bytes",

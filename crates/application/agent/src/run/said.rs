@@ -1,8 +1,8 @@
 //! What authors said of a record later, in words and for programs: that it was taken back, or what corrects it.
 
 use medibloc_journey::{
-    Corrected, Correction, Corrections, OnChain, Party, SaidOf, TakenBack, WithoutCorrection,
-    counted,
+    Corrected, Correction, Corrections, JourneyError, OnChain, Party, SaidOf, TakenBack,
+    WithoutCorrection, counted,
 };
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
@@ -29,26 +29,70 @@ pub(super) fn corrections(amends: Option<RecordId>, by: &[Correction]) -> String
     told_of(amends, by, "; you hold no consent for it: ask the owner")
 }
 
-/// What whoever gives a record on, or writes it out, is told of it: its newest correction, and that its author took it back.
-pub(super) fn warned(party: &Party, record: RecordId) -> Result<String, Problem> {
-    let kept = party.record(record)?;
-    let mut text = String::new();
-    if kept.retracted {
-        let when = place(party.taken_back(record)?);
-        text.push_str(&format!(
-            "\nITS AUTHOR TOOK IT BACK{when}: do not rely on it"
-        ));
+/// What is said of a record now: by the chain, or, if that does not answer, as far as this home heard.
+pub(super) struct Now {
+    pub(super) corrections: Corrections,
+    /// That its author took it back, with the place if that is known.
+    pub(super) taken_back: Option<Option<OnChain>>,
+    /// What is to be said if the chain did not answer.
+    pub(super) only_known: Option<String>,
+}
+
+impl Now {
+    pub(super) async fn of(party: &Party, record: RecordId) -> Result<Self, Problem> {
+        match Self::asked(party, record).await {
+            Err(JourneyError::Ledger(error)) => {
+                let as_of = party.as_of().await?;
+                let only_known = find::only_known(&as_of)
+                    .unwrap_or_else(|| format!("WARNING: {error}; this is what the home knows"));
+                let heard = party.taken_back(record)?.map(Some);
+                let kept = party.record(record).is_ok_and(|kept| kept.retracted);
+                Ok(Self {
+                    corrections: party.all_corrections()?,
+                    taken_back: heard.or_else(|| kept.then_some(None)),
+                    only_known: Some(only_known),
+                })
+            }
+            asked => Ok(asked?),
+        }
     }
-    let by = party.corrections(record)?;
-    if let Some(newest) = by.iter().find(|one| one.taken_back.is_none()) {
-        text.push_str(&format!(
-            "\nIT WAS CORRECTED by its author{}: record {} is what stands now; whoever may read the one may not read the other \
-             unless that is given, too",
-            place(newest.anchored),
-            newest.record
-        ));
+
+    async fn asked(party: &Party, record: RecordId) -> Result<Self, JourneyError> {
+        let facts = party.ports().facts.record(record).await?;
+        Ok(Self {
+            taken_back: match facts.is_some_and(|facts| facts.retracted) {
+                true => Some(party.taken_back_now(record).await?),
+                false => None,
+            },
+            corrections: party.all_corrections_now().await?,
+            only_known: None,
+        })
     }
-    Ok(text)
+
+    /// What whoever writes a record out, or gives it on, is told before.
+    pub(super) fn warnings(&self, record: RecordId) -> Vec<String> {
+        let back = self
+            .taken_back
+            .map(|when| format!("ITS AUTHOR TOOK IT BACK{}: do not rely on it", place(when)));
+        let newest = self.corrections.newest(record).map(|newest| {
+            format!(
+                "IT WAS CORRECTED by its author{}: record {} is what stands now; whoever may read the one may not read the other \
+                 unless that is given, too",
+                place(newest.anchored),
+                newest.record
+            )
+        });
+        back.into_iter().chain(newest).collect()
+    }
+
+    /// The same for programs.
+    pub(super) fn note(&self, record: RecordId, value: &mut Value) {
+        value["retracted"] = json!(self.taken_back.is_some());
+        value["retractedAt"] = place_value(self.taken_back.flatten());
+        let newest = self.corrections.newest(record);
+        value["correctedBy"] = json!(newest.map(|one| one.record.to_string()));
+        value["onlyKnown"] = json!(self.only_known);
+    }
 }
 
 /// The same for what was written here, by who needs no consent to know it.

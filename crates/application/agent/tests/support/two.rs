@@ -153,8 +153,13 @@ impl Two {
 
     /// The patient gives one record to the provider of that name.
     pub(crate) async fn give(&self, record: &str) {
+        self.give_as(record, &[]).await;
+    }
+
+    /// The same with more words.
+    pub(crate) async fn give_as(&self, record: &str, more: &[&str]) {
         let give = ["grant", "create", "--to", "reader", "--record", record];
-        say(&self.patient, &give).await;
+        say(&self.patient, &[give.as_slice(), more].concat()).await;
     }
 
     pub(crate) fn document(&self) -> String {

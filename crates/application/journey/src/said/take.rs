@@ -210,7 +210,7 @@ impl Party {
     }
 
     /// Held records of which nobody looked yet at what was said before they came.
-    fn not_looked_back(&self) -> Result<BTreeSet<RecordId>, JourneyError> {
+    pub(super) fn not_looked_back(&self) -> Result<BTreeSet<RecordId>, JourneyError> {
         let mut new = BTreeSet::new();
         for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
             for record in held.records() {
@@ -227,7 +227,10 @@ impl Party {
     }
 
     /// A block before which none of these stands.
-    async fn anchored_from(&self, records: &BTreeSet<RecordId>) -> Result<u64, JourneyError> {
+    pub(super) async fn anchored_from(
+        &self,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<u64, JourneyError> {
         if records.len() > ASKED {
             return Ok(0);
         }
