@@ -135,8 +135,12 @@ pub struct SaidOf {
     pub owner: AccountId,
     /// An own address owns it.
     pub is_own: bool,
-    /// When it was read here; none if it is an own one, or no copy is kept.
+    /// What this home calls its owner, if it is another.
+    pub label: Option<String>,
+    /// When it was read here; where no copy is kept any more, as the chain says. None if it is an own one, or was not read here.
     pub read_at: Option<Timestamp>,
+    /// When the chain last cleared it to be read, where whether it was read is not known here: another home of the phrase asked.
+    pub cleared_at: Option<Timestamp>,
 }
 
 /// What corrected a record since it was told last.

@@ -170,13 +170,20 @@ fn value(one: &Correction) -> Value {
 fn of(said: &SaidOf) -> String {
     let title = said.title.as_deref().map(find::told);
     let title = title.map_or_else(String::new, |title| format!(" («{title}»)"));
-    let read = said.read_at.map_or_else(String::new, |at| {
-        format!(" (which you read on {})", find::moment(at))
-    });
+    let read = match (said.read_at, said.cleared_at) {
+        (Some(at), _) => format!(" (which you read on {})", find::moment(at)),
+        (None, Some(at)) => format!(
+            " (which another home of your phrase was cleared to read on {})",
+            find::moment(at)
+        ),
+        (None, None) => String::new(),
+    };
+    let label = said.label.as_deref().map(find::told);
+    let label = label.map_or_else(String::new, |label| format!(" «{label}»"));
     match said.is_own {
         true => format!("your record {}{title}", said.record),
         false => format!(
-            "record {}{title} of owner {}{read}",
+            "record {}{title} of owner {}{label}{read}",
             said.record, said.owner
         ),
     }
@@ -185,7 +192,8 @@ fn of(said: &SaidOf) -> String {
 fn of_value(said: &SaidOf) -> Value {
     json!({
         "record": said.record.to_string(), "title": said.title, "owner": said.owner.to_string(),
-        "own": said.is_own, "readAt": said.read_at.map(find::moment),
+        "label": said.label, "own": said.is_own, "readAt": said.read_at.map(find::moment),
+        "clearedAt": said.cleared_at.map(find::moment),
     })
 }
 

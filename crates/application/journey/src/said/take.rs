@@ -13,6 +13,7 @@ use crate::party::{change, table};
 use crate::ports::Change;
 use crate::read::KeptCopy;
 use crate::sync::FromChain;
+use crate::write::WriteJob;
 use crate::{JourneyError, Party, SyncReport};
 
 /// Records that came here for which the chain is asked one by one when they were anchored; more are looked for from its begin.
@@ -187,6 +188,29 @@ impl Party {
         Ok(())
     }
 
+    /// When former readers read what they are told of: their copies are gone, and the chain says it still.
+    pub(crate) async fn tell_read(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let corrected = report.corrected.iter_mut().map(|one| &mut one.of);
+        let taken_back = report.taken_back.iter_mut().map(|one| &mut one.of);
+        let mut open: Vec<&mut SaidOf> = corrected
+            .chain(taken_back)
+            .filter(|of| !of.is_own && of.read_at.is_none())
+            .collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        for read in self.own_reads().await? {
+            for of in open.iter_mut().filter(|of| of.record == read.line.record) {
+                match read.opened {
+                    Some(true) => of.read_at = Some(read.line.at),
+                    Some(false) => {}
+                    None => of.cleared_at = Some(read.line.at),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A record as a person knows it.
     fn as_known(&self, concerns: &Concerns, record: RecordId) -> Result<SaidOf, JourneyError> {
         let copy: Option<KeptCopy> = self.row(table::READS, record.as_bytes())?;
@@ -195,6 +219,22 @@ impl Party {
         let manifest = copy.map(|copy| copy.manifest);
         let manifest = manifest.or_else(|| kept.and_then(|kept| kept.manifest));
         let title = manifest.and_then(|manifest| manifest.title);
+        let title = match title {
+            Some(title) => Some(title),
+            // Its author, who read it as well.
+            None => {
+                let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
+                job.and_then(|job| job.title)
+            }
+        };
+        let held = self.held()?.into_iter().find(|held| {
+            let keys = held.keys.iter().map(|key| key.anchor.record_id());
+            held.artefact.records.contains(&record) || keys.into_iter().any(|key| key == record)
+        });
+        let label = match held {
+            Some(held) => self.label(held.artefact.paired)?,
+            None => None,
+        };
         let parties = concerns.parties.get(&record);
         Ok(SaidOf {
             record,
@@ -205,7 +245,9 @@ impl Party {
                 JourneyError::Unknown { what, hint }
             })?,
             is_own: concerns.own.contains(&record),
+            label,
             read_at,
+            cleared_at: None,
         })
     }
 

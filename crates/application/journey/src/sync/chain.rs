@@ -118,6 +118,8 @@ impl Party {
         }
         or_later(self.fill_times().await, report)?;
         self.take_looks(&own, report).await?;
+        // It is worth no failed sync: what was said is told without it.
+        let _ = self.tell_read(report).await;
         self.tell_own(report)
     }
 
