@@ -520,57 +520,6 @@ async fn a_restored_home_says_the_same_of_what_authors_said() {
     }
 }
 
-/// Whoever had read a record, and has no consent and no copy any more, was told an id and nothing that says which it was.
-#[tokio::test]
-async fn a_former_reader_hears_whose_record_it_was_and_when_it_was_read() {
-    for restores in [false, true] {
-        let (world, two) = writing(267 + u64::from(restores)).await;
-        let reader = two.reader(&world, 3).await;
-        let (wrong, old) = (two.written(&[]).await, two.written(&[]).await);
-        for record in [&wrong, &old] {
-            two.give(record).await;
-            say(&reader, &["sync"]).await;
-            say(&reader, &["read", record]).await;
-        }
-        let held = say(&reader, &["grant", "list"]).await;
-        let paired = text(&held, "/held/0/paired");
-        say(&reader, &["contact", "label", &paired, "Bed 7"]).await;
-        let read = say(&reader, &["audit"]).await;
-        let at = text(&read, "/ownReads/0/at");
-        world.pass(600);
-        say(&two.patient, &["grant", "revoke", "--contact", "reader"]).await;
-        let (again, _) = restored(&world, 3, Role::Provider).await;
-        let home = match restores {
-            true => &again,
-            false => &reader,
-        };
-        say(home, &["sync"]).await;
-        say(&two.clinic, &["record", "retract", &wrong, "--yes"]).await;
-        two.written(&["--amends", &old]).await;
-        let told = try_say(home, &["sync"]).await.unwrap();
-        let (words, field) = match restores {
-            true => (
-                "which another home of your phrase was cleared to read on",
-                "clearedAt",
-            ),
-            false => ("which you read on", "readAt"),
-        };
-        for said in ["takenBack", "corrected"] {
-            let one = &told.value[said][0];
-            assert_eq!(one[field], *at, "{one}");
-            assert_eq!(
-                one["label"].as_str(),
-                (!restores).then_some("Bed 7"),
-                "{one}"
-            );
-        }
-        let read = format!("({words} {at})");
-        assert_eq!(told.text.matches(&read).count(), 2, "{}", told.text);
-        let label = told.text.matches(" «Bed 7» (").count();
-        assert_eq!(label, if restores { 0 } else { 2 }, "{}", told.text);
-    }
-}
-
 /// Every correction was a line of its own, in every list and answer.
 #[tokio::test]
 async fn of_many_corrections_the_newest_is_told_and_how_many_more_there_are() {
