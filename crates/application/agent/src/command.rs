@@ -169,16 +169,18 @@ pub enum Request {
     },
     /// Lists requests that wait for an answer.
     List,
-    /// Grants what is asked.
+    /// Grants what is asked: for its purpose, until its end, and with --all or --class only of its categories and dates. What goes
+    /// beyond is told, and given with --yes alone.
     Approve {
         /// The request: the begin of its id, or of the name that asks.
         request: String,
         /// What may be read.
         #[command(flatten)]
         scope: Scope,
-        /// For how many days.
-        #[arg(long, default_value_t = 7)]
-        days: u32,
+        /// For how many days; until the end that was asked for, if it is not given.
+        #[arg(long)]
+        #[serde(default)]
+        days: Option<u32>,
         /// How soon.
         #[command(flatten)]
         #[serde(default)]
@@ -407,8 +409,9 @@ pub struct Haste {
     /// At once, because somebody waits; without it, at random times.
     #[arg(long)]
     pub now: bool,
-    /// With --now: although it shows something to whoever watches the chain; without it, the agent says what.
-    #[arg(long, requires = "now")]
+    /// Although it shows something to whoever watches the chain (with --now), or gives more than was asked for; without it, the
+    /// agent says what.
+    #[arg(long)]
     pub yes: bool,
 }
 

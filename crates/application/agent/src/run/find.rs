@@ -171,6 +171,25 @@ pub(super) async fn in_days(party: &Party, days: u32) -> Result<Timestamp, Probl
     Ok(head.time.plus(u64::from(days) * DAY))
 }
 
+/// An end that somebody else asked for.
+pub(super) async fn until_then(party: &Party, end: Timestamp) -> Result<Timestamp, Problem> {
+    let now = party.ports().facts.head().await?.time;
+    let why = if end <= now {
+        "is over already"
+    } else if end > now.plus(u64::from(MOST_DAYS) * DAY) {
+        "is later than a consent lasts here"
+    } else {
+        return Ok(end);
+    };
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "the end that was asked for, {}, {why}; nothing was given: say for how many days (`--days`)",
+            moment(end)
+        ),
+    ))
+}
+
 /// Seconds that this machine's clock may be off: nodes and keepers refuse what is signed further from their own time.
 const CLOCK: u64 = 120;
 

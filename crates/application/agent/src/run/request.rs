@@ -1,12 +1,14 @@
 //! `medibloc request …`
 
 use medibloc_consent::Purpose;
-use medibloc_journey::{AccessRequest, Dates, Party, Question};
+use medibloc_journey::{AccessRequest, Dates, Party, PendingRequest, Question};
+use medibloc_record::{Category, Timestamp};
 use serde_json::json;
 
 use super::name::{self, Asked};
 use super::{answered, find, grant};
-use crate::command::{self, Request};
+use crate::answer::code;
+use crate::command::{self, Haste, Request, Scope};
 use crate::{Answer, Problem};
 
 impl From<command::Purpose> for Purpose {
@@ -102,8 +104,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                 return answered::again(party, &request, &answers, scope, *haste).await;
             }
             find::clock_must_be_right(party).await?;
-            let until = find::in_days(party, *days).await?;
-            grant::approve(party, &request, scope, until, *haste).await
+            approve(party, &request, scope, *days, *haste).await
         }
         Request::Deny { request } => {
             let Asked { request, answers } = name::request(party, request)?;
@@ -119,24 +120,114 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
     }
 }
 
-/// Which records, if not any.
-fn asked(request: &AccessRequest) -> String {
-    let mut text = String::new();
-    let names = request.categories.iter().filter_map(|category| {
+/// Gives what is asked; what is beyond it is told before anything is signed, and after it, too.
+async fn approve(
+    party: &Party,
+    request: &PendingRequest,
+    scope: &Scope,
+    days: Option<u32>,
+    haste: Haste,
+) -> Result<Answer, Problem> {
+    let end = request.request.until;
+    let until = match days {
+        Some(days) => find::in_days(party, days).await?,
+        None => find::until_then(party, end).await?,
+    };
+    let more = more_than_asked(party, request, scope, until)?;
+    if !more.is_empty() && !haste.yes {
+        return Err(Problem::new(
+            code::USAGE,
+            format!(
+                "more than asked: {}. Nothing was given; say `--yes` if it is meant",
+                more.join("; ")
+            ),
+        ));
+    }
+    let mut answer = grant::approve(party, request, scope, until, haste).await?;
+    let only = asked(&request.request);
+    if scope.record.is_none() && !only.is_empty() {
+        answer
+            .text
+            .push_str(&format!("\nas it asked:{only}; nothing else of them"));
+    }
+    if !more.is_empty() {
+        answer
+            .text
+            .push_str(&format!("\nmore than asked: {}", more.join("; ")));
+    }
+    answer.value["moreThanAsked"] = json!(more);
+    Ok(answer)
+}
+
+/// What an answer gives beyond its request, each in words.
+fn more_than_asked(
+    party: &Party,
+    request: &PendingRequest,
+    scope: &Scope,
+    until: Timestamp,
+) -> Result<Vec<String>, Problem> {
+    let (asked, mut more) = (&request.request, Vec::new());
+    if until > asked.until {
+        more.push(format!(
+            "until {}, asked for until {}",
+            find::moment(until),
+            find::moment(asked.until)
+        ));
+    }
+    let Some(record) = &scope.record else {
+        // Of several, only those that were asked for are passed on.
+        return Ok(more);
+    };
+    let record = name::record(party, record, name::Use::Act)?;
+    let Some(manifest) = party.record(record)?.manifest else {
+        return Ok(more);
+    };
+    let short = &record.to_string()[..12];
+    if !asked.categories.is_empty() && !asked.categories.contains(&manifest.category) {
+        more.push(format!(
+            "record {short} is of {}, asked for only {}",
+            words(&[manifest.category]),
+            words(&asked.categories)
+        ));
+    }
+    let written = manifest.times.written.as_deref();
+    if let Some(dates) = asked.dates.as_ref()
+        && !dates.has(written.unwrap_or_default())
+    {
+        more.push(format!(
+            "record {short} {}, asked for only{}",
+            written.map_or_else(
+                || "says no date".to_owned(),
+                |at| format!("is of {}", find::told(at))
+            ),
+            days(dates)
+        ));
+    }
+    Ok(more)
+}
+
+/// Categories by their names in the glossary.
+fn words(categories: &[Category]) -> String {
+    let names = categories.iter().filter_map(|category| {
         let name = serde_json::to_value(category).ok()?;
         name.as_str().map(str::to_owned)
     });
-    let names: Vec<String> = names.collect();
-    if !names.is_empty() {
-        text.push_str(&format!("  only {}", names.join(", ")));
-    }
-    if let Some(dates) = &request.dates {
-        if let Some(since) = &dates.since {
-            text.push_str(&format!("  since {}", find::told(since)));
-        }
-        if let Some(before) = &dates.before {
-            text.push_str(&format!("  before {}", find::told(before)));
-        }
-    }
-    text
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn days(dates: &Dates) -> String {
+    let since = dates.since.as_ref();
+    let since = since.map(|day| format!("  since {}", find::told(day)));
+    let before = dates.before.as_ref();
+    let before = before.map(|day| format!("  before {}", find::told(day)));
+    since.into_iter().chain(before).collect()
+}
+
+/// Which records, if not any.
+fn asked(request: &AccessRequest) -> String {
+    let only = match request.categories.as_slice() {
+        [] => String::new(),
+        categories => format!("  only {}", words(categories)),
+    };
+    only + &request.dates.as_ref().map(days).unwrap_or_default()
 }
