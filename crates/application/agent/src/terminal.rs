@@ -649,6 +649,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let told = run::told(&report.sync);
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
+        "noCredential": report.no_credential,
         "role": role,
     });
     let mut text = format!(
@@ -660,6 +661,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     );
     for missing in run::grouped(&report.missing)
         .into_iter()
+        .chain(report.no_credential.clone())
         .chain(report.advice())
     {
         text.push('\n');

@@ -204,6 +204,27 @@ impl Party {
         })
     }
 
+    /// The own credential to pair with: the newest that the chain names, from the own node if it is not here. None for an account
+    /// that the authority never accredited.
+    ///
+    /// # Errors
+    /// If the account is accredited and its credential is neither here nor at the node: whoever is paired without it is shown a
+    /// private person.
+    pub async fn credential_to_show(&self) -> Result<Option<String>, JourneyError> {
+        if let Some(jwt) = self.newest_credential().await? {
+            return Ok(Some(jwt));
+        }
+        let account = self.account().id();
+        if self.named_on_chain(account).await?.is_none() {
+            return Ok(None);
+        }
+        Err(JourneyError::Unknown {
+            what: format!("the credential of {account}, which is accredited on the chain"),
+            hint: "without it, others are shown a private person: get it with `medibloc account credential`, or with `medibloc \
+                   account credential FILE` as the authority gave it",
+        })
+    }
+
     /// The digest of the newest credential that the chain names for an account; none if it was never accredited.
     async fn named_on_chain(&self, account: AccountId) -> Result<Option<Digest>, JourneyError> {
         let (events, _) = self.events_from(0).await?;

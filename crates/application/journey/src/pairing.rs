@@ -20,6 +20,7 @@ use crate::ports::Change;
 use crate::{JourneyError, Lacks, Party};
 
 mod invitation;
+mod named;
 mod readers;
 
 pub use invitation::Invitation;

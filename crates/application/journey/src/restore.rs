@@ -35,6 +35,8 @@ pub struct RestoreReport {
     pub consents: usize,
     /// Consents that could not be fetched now, with the reason; `sync` goes on with them.
     pub missing: Vec<String>,
+    /// Why the credential of an accredited account is not here, and what to do; none if it is, or if there is none.
+    pub no_credential: Option<String>,
     /// What the first sync found.
     pub sync: SyncReport,
 }
@@ -101,6 +103,11 @@ impl Party {
         ])?;
         report.consents = party.find_consents(&mut report.missing).await?;
         report.sync = party.sync().await?;
+        let credential = match report.registered {
+            true => party.credential_to_show().await.map(drop),
+            false => Ok(()),
+        };
+        report.no_credential = credential.err().map(|error| error.to_string());
         Ok((party, report))
     }
 

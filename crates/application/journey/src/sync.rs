@@ -140,6 +140,8 @@ impl Party {
         // What one step cannot do now keeps none of the others from theirs.
         let done = self.sync_mail(&mut report).await;
         or_later(done, &mut report)?;
+        let done = self.correct_names().await;
+        or_later(done, &mut report)?;
         self.pass_on(&mut report).await?;
         let done = self.resume_erasures(&mut report.later).await;
         or_later(done, &mut report)?;

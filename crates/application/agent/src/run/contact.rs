@@ -56,7 +56,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
                 };
                 Problem::new(code::INPUT, told)
             })?;
-            let credential = party.credential()?;
+            let credential = party.credential_to_show().await?;
             let patron = party.answer(&invitation, credential.as_deref()).await?;
             let owner = patron.owner.to_string();
             Ok(Answer::new(
@@ -84,6 +84,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
         Contact::Confirm { contact } => {
             let contact = name::contact(party, contact)?;
             let confirmed = party.confirm(contact.own)?;
+            party.correct_names().await?;
             Ok(Answer::new(
                 json!({"name": confirmed.name, "own": confirmed.own.to_string()}),
                 format!("{} is confirmed", find::told(&confirmed.name)),
