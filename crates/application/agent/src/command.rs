@@ -89,6 +89,18 @@ pub enum Account {
         #[serde(default)]
         haste: Haste,
     },
+    /// Says who you are, as documents name you: what names another person is marked, and no consent to a class or to all passes it
+    /// on. It stays in this home's vault. Without a name and a day, shows it.
+    Person {
+        /// Your name, as your documents have it.
+        #[arg(long)]
+        #[serde(default)]
+        name: Option<String>,
+        /// Your day of birth, like 1980-02-03.
+        #[arg(long, value_name = "DAY", value_parser = day)]
+        #[serde(default)]
+        born: Option<String>,
+    },
     /// Lists what own accounts did on the chain and this device did not, and what to do.
     Acts {
         /// Says that the acts that are listed were made by other devices of yours: they are told no more.

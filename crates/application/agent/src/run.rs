@@ -57,7 +57,14 @@ async fn run_now(
         Command::Record(command) => record::run(party, command).await,
         Command::Grant(command) => grant::run(party, command).await,
         Command::Read(command) => read::run(party, command).await,
-        Command::Sync => Ok(told(&party.sync().await?)),
+        Command::Sync => {
+            let mut answer = told(&party.sync().await?);
+            if let Some(ask) = retracted::is_this_you(party)? {
+                answer.text.push('\n');
+                answer.text.push_str(&ask);
+            }
+            Ok(answer)
+        }
         Command::Audit(command) => who::audit(party, command).await,
         Command::Verify(command) => verify::run(party, contracts, command).await,
         Command::Status => who::status(party).await,

@@ -353,6 +353,7 @@ async fn a_class_of_records_or_all_are_granted_and_taken_back() {
     let world = World::new(80);
     let folder = tempfile::tempdir().unwrap();
     let (patient, clinic, record) = paired(&world, folder.path()).await;
+    say(&patient, &["record", "confirm", &record]).await;
     let owner = text(&say(&clinic, &["contact", "list"]).await, "/owners/0/owner");
     for scope in [["--class", "7"].as_slice(), &["--all"]] {
         say(

@@ -177,7 +177,8 @@ async fn consents_that_are_held_back_are_neither_given_nor_planned() {
         let patient = party(&world, 1, Role::Person, Pace::PERSON);
         clinic(&world, &patient, 2, "Hana Hospital").await;
         let (bit, bits_owner) = clinic(&world, &patient, 3, "Bit Clinic").await;
-        say(&bit, &["request", "create", &bits_owner]).await;
+        let ask = ["request", "create", &bits_owner, "--days", "60"];
+        say(&bit, &ask).await;
         say(&patient, &["sync"]).await;
         let give: &[&str] = if answers {
             &["request", "approve", "bit", "--all"]

@@ -132,6 +132,7 @@ mod unopened;
 mod verify;
 mod views;
 mod waiting;
+mod whose;
 mod wipe;
 mod write;
 

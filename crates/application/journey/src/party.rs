@@ -34,6 +34,8 @@ pub(crate) mod table {
     pub(crate) const DECLINED: &str = "declined-invitations";
     /// What this home calls owners.
     pub(crate) const LABELS: &str = "labels";
+    /// Whom the owner said to be.
+    pub(crate) const PERSON: &str = "person";
     /// Records that are here and that their authors took back.
     pub(crate) const TAKEN_BACK: &str = "taken-back";
     /// Corrections of records that are here, by the correction.

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::party::table;
 use crate::write::WriteJob;
-use crate::{JourneyError, KeptRecord, Party};
+use crate::{JourneyError, Party};
 
 /// Letters of a name that are kept.
 const MOST: usize = 256;
@@ -42,6 +42,28 @@ impl core::fmt::Debug for Subject {
 }
 
 impl Subject {
+    /// A person by name, day of birth or both; none without either, or if the day is none like 1980-02-03.
+    pub fn said(name: Option<&str>, born: Option<&str>) -> Option<Self> {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name = name.map(words).filter(|name| !plain(name).is_empty());
+        let name = name.map(|name| name.chars().take(MOST).collect());
+        let is_day = |born: &str| {
+            let mut parts = born.split('-').map(str::len);
+            [parts.next(), parts.next(), parts.next(), parts.next()]
+                == [Some(4), Some(2), Some(2), None]
+                && born.chars().all(|c| c == '-' || c.is_ascii_digit())
+        };
+        if born.is_some_and(|born| !is_day(born)) {
+            return None;
+        }
+        (name.is_some() || born.is_some()).then(|| Self {
+            name,
+            born: born.map(str::to_owned),
+            ids: Vec::new(),
+            names_several: false,
+        })
+    }
+
     /// The patient of a FHIR R4 bundle: the one that its composition is about, else the first; none if it has none, or if none
     /// says a name or a day of birth.
     pub fn of(bundle: &Value) -> Option<Self> {
@@ -144,7 +166,7 @@ impl Subject {
     }
 
     /// Whether it can be about whom its owner said to be: named so, or as far as it goes not another than any of them.
-    fn can_be_one_of(&self, confirmed: &[&Self]) -> bool {
+    pub(crate) fn can_be_one_of(&self, confirmed: &[&Self]) -> bool {
         confirmed.iter().any(|known| self.is_named_as(known))
             || (self.name.is_none() || confirmed.iter().all(|known| known.name.is_none()))
                 && confirmed.iter().any(|known| !self.is_other_than(known))
@@ -278,82 +300,6 @@ impl Party {
     /// What the chain says of a record; none if it does not answer.
     async fn said_of(&self, record: RecordId) -> Option<RecordFacts> {
         self.ports.facts.record(record).await.ok().flatten()
-    }
-
-    /// Keeps that an own record is about its owner, whomever it names: it is no other person's any more, and its name is the
-    /// owner's, until its author takes it back or its owner erases it.
-    ///
-    /// # Errors
-    /// If it or its content is not here, it is not accepted or erased, its author took it back, or the vault fails.
-    pub fn confirm_record(&self, record: RecordId) -> Result<KeptRecord, JourneyError> {
-        self.must_not_be_erased(record)?;
-        let mut kept = self.record(record)?;
-        if kept.retracted {
-            return Err(JourneyError::Retracted { record });
-        }
-        if !kept.is_accepted() {
-            return Err(JourneyError::Unknown {
-                what: format!("whom record {record} names"),
-                hint: "it is not accepted; `medibloc record show` says why, and `medibloc sync` looks again",
-            });
-        }
-        if kept.unopened().is_some() {
-            // Whom it names is not known: a word about it would be about anybody.
-            return Err(JourneyError::Unknown {
-                what: format!("whom record {record} names"),
-                hint: "its content is not here yet: run `medibloc sync`; `medibloc record show` says what is missing",
-            });
-        }
-        kept.confirmed = true;
-        self.put(table::RECORDS, record.as_bytes(), &kept)?;
-        Ok(kept)
-    }
-
-    /// Own records that name another person than the owner, most likely filed under the wrong one. Whom the owner confirmed
-    /// ([`Party::confirm_record`]) is the owner. Until then it is whom the first record names, as long as more of them name this
-    /// person than any other: how many records of another person there are makes them nobody's, never the owner's. What its
-    /// author took back does not say who the patient is.
-    ///
-    /// # Errors
-    /// If the vault fails.
-    pub fn of_another_person(&self) -> Result<Vec<RecordId>, JourneyError> {
-        let mut records = self.records()?;
-        records.sort_by_key(|kept| (kept.block, kept.record()));
-        let named: Vec<(&KeptRecord, &Subject)> = records
-            .iter()
-            .filter(|kept| kept.is_accepted())
-            .filter_map(|kept: &KeptRecord| Some((kept, kept.subject.as_ref()?)))
-            .collect();
-        let standing = || named.iter().filter(|(kept, _)| !kept.retracted);
-        let confirmed: Vec<&Subject> = standing()
-            .filter(|(kept, _)| kept.confirmed)
-            .map(|(_, subject)| *subject)
-            .collect();
-        let asked = named
-            .iter()
-            .filter(|(kept, _)| kept.retracted || !kept.confirmed);
-        if !confirmed.is_empty() {
-            let others = asked.filter(|(_, subject)| !subject.can_be_one_of(&confirmed));
-            return Ok(others.map(|(kept, _)| kept.record()).collect());
-        }
-        let (mut first, mut others): (Vec<&Subject>, usize) = (Vec::new(), 0);
-        for (_, subject) in standing() {
-            match first.iter().any(|known| subject.is_other_than(known)) {
-                false if !subject.names_several => first.push(subject),
-                _ => others += 1,
-            }
-        }
-        let is_one = others == 0 || first.len() > others;
-        let is_other = |subject: &Subject| match is_one {
-            true => subject.names_several || first.iter().any(|known| subject.is_other_than(known)),
-            false => true,
-        };
-        let alone = asked.filter(|(kept, subject)| match kept.retracted {
-            // Beside nobody else it says nothing.
-            true => first.iter().any(|known| subject.is_other_than(known)),
-            false => is_other(subject),
-        });
-        Ok(alone.map(|(kept, _)| kept.record()).collect())
     }
 }
 

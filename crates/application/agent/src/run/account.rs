@@ -5,7 +5,7 @@ use medibloc_record::AccountId;
 use serde_json::json;
 
 use super::find::{self, moment};
-use super::name;
+use super::{name, retracted};
 use crate::answer::code;
 use crate::command::Account;
 use crate::{Answer, Problem};
@@ -53,6 +53,9 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
                 json!({"address": id.to_string(), "replaced": replaced}),
                 text,
             ))
+        }
+        Account::Person { name, born } => {
+            retracted::person(party, name.as_deref(), born.as_deref())
         }
         Account::Acts { mine } => super::acts::run(party, *mine),
         Account::Credential { file } => {

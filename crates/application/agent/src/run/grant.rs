@@ -143,7 +143,7 @@ pub(super) async fn approve(
     let name = &find::told(&request.name);
     let asked = scope_of(party, scope)?;
     let also = match scope.other_person {
-        true => party.of_another_person()?,
+        true => party.not_passed_on()?,
         false => {
             // Before anything is signed or kept.
             retracted::must_name_its_owner(party, asked, scope)?;
@@ -168,6 +168,10 @@ pub(super) async fn approve(
         .await?;
     let at = ends(party, &grants, until)?;
     let when = hasten(party, grants.clone(), haste).await?;
+    let held = party.held_back(find::known_now(party).await?)?;
+    let held = retracted::held_back(&held);
+    let held = held.iter().map(|held| format!("\nheld back: {held}"));
+    let held: String = held.collect();
     let more = match waiting.len() {
         0 => String::new(),
         many => {
@@ -186,7 +190,7 @@ pub(super) async fn approve(
             "{name} may read {} until {at}, those that come later too; {}{more}{when}{}\n\
              each address that you get for a new contact until then gives {name} such a consent, too, by itself: {name} learns that \
              the address is yours, and the ends of these consents match, which whoever watches the chain can see. `medibloc sync` \
-             says each one; taking back any of them ends that others follow",
+             says each one; taking back any of them ends that others follow{held}",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {

@@ -235,7 +235,8 @@ async fn import(
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
-    let about = owner.and_then(|_| Subject::of(&draft.fhir));
+    let document = Subject::of(&draft.fhir);
+    let about = document.clone().filter(|_| owner.is_some());
     let written = match owner {
         Some(owner) => party.write_as(owner, draft, options).await?,
         None => party.write_own_as(Kind::Own, draft, options).await?,
@@ -264,6 +265,15 @@ async fn import(
             retracted::subject(about),
             written.owner,
             &written.record.to_string()[..12]
+        ));
+    }
+    if let Some(about) = document.filter(|_| owner.is_none())
+        && !party.is_owner_known()?
+    {
+        text.push_str(&format!(
+            "\nthe document names {}: is this you? `medibloc record confirm` says so once it is accepted, or say who you are: \
+             `medibloc account person --name NAME --born DAY`",
+            retracted::subject(&about)
         ));
     }
     Ok(Answer::new(value, text).with_code(code))

@@ -1,7 +1,7 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{HeldBack, KeptRecord, OnChain, Party, Subject, counted};
+use medibloc_journey::{HeldBack, KeptRecord, OnChain, Party, Subject, counted, counted_as};
 use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ pub(super) fn must_name_its_owner(
     scope: Scope,
     said: &command::Scope,
 ) -> Result<(), Problem> {
-    let others = party.of_another_person()?;
+    let others = party.not_given_alone()?;
     let mut told = Vec::new();
     for kept in party.records()? {
         let is_given = match scope {
@@ -196,9 +196,14 @@ pub(super) fn must_name_its_owner(
     Err(Problem::new(
         code::REFUSED,
         format!(
-            "{}: another person than your other records name. Nothing was given. If it is not yours, tell its author, who can take it \
+            "{}: {}. Nothing was given. If it is not yours, tell its author, who can take it \
              back, and erase it; if it is, `medibloc record confirm ID` says so, and `--other-person` gives it this once",
-            told.join("; ")
+            told.join("; "),
+            match party.is_owner_known()? {
+                true => "another person than you",
+                false =>
+                    "another person than your other records name, and you have not said who you are (`medibloc account person`)",
+            }
         ),
     ))
 }
@@ -254,8 +259,9 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
 pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
     let told = held.iter().map(|held| {
         format!(
-            "{} («{}»), from {} ({}): it names another person than your other records; `medibloc record confirm {}` says that it \
-             is about you, and if it is not, tell its author and erase it",
+            "{} («{}»), from {} ({}): it names another person than your other records, or you have not said who you are \
+             (`medibloc account person`); `medibloc record confirm {}` says that it is about you, and if it is not, tell its author \
+             and erase it",
             held.record,
             find::told(held.title.as_deref().unwrap_or("untitled")),
             counted(held.readers.len(), "reader"),
@@ -269,6 +275,72 @@ pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
 pub(super) fn held_back_values(held: &[HeldBack]) -> Vec<Value> {
     let value = |held: &HeldBack| json!({"record": held.record.to_string(), "title": held.title, "readers": held.readers});
     held.iter().map(value).collect()
+}
+
+/// Asks whether the first record is about its owner, as long as that was not said; nothing once it was.
+pub(super) fn is_this_you(party: &Party) -> Result<Option<String>, Problem> {
+    if party.is_owner_known()? {
+        return Ok(None);
+    }
+    let mut records = party.records()?;
+    records.sort_by_key(|kept| (kept.block, kept.record()));
+    let first = records.into_iter().find_map(|kept| {
+        let whom = kept
+            .subject
+            .clone()
+            .filter(|_| kept.is_accepted() && !kept.retracted)?;
+        Some((kept.record(), whom))
+    });
+    Ok(first.map(|(record, whom)| {
+        format!(
+            "record {} names {}: is this you? `medibloc record confirm {}` says so, or say who you are: `medibloc account \
+             person --name NAME --born DAY`. Until then no consent to a class or to all passes on what names anybody",
+            &record.to_string()[..12],
+            subject(&whom),
+            &record.to_string()[..12],
+        )
+    }))
+}
+
+/// `medibloc account person`: the owner says who the owner is.
+pub(super) fn person(
+    party: &Party,
+    name: Option<&str>,
+    born: Option<&str>,
+) -> Result<Answer, Problem> {
+    if name.is_none() && born.is_none() {
+        let said = party.owner_said()?;
+        let told = said.as_ref().map_or_else(
+            || "you have not said who you are: `--name NAME --born DAY` says it".to_owned(),
+            |said| format!("you are {} in this home", subject(said)),
+        );
+        return Ok(Answer::new(
+            json!({"patient": said.as_ref().map(subject_value)}),
+            told,
+        ));
+    }
+    let said = Subject::said(name, born).ok_or_else(|| {
+        Problem::new(
+            code::USAGE,
+            "that is no name, or no day like 1980-02-03; nothing was kept",
+        )
+    })?;
+    party.say_owner(&said)?;
+    let others = party.of_another_person()?.len();
+    let others = match others {
+        0 => String::new(),
+        _ => format!(
+            "; {} another person (`medibloc record list` marks them)",
+            counted_as(others, "record names", "records name")
+        ),
+    };
+    Ok(Answer::new(
+        json!({"patient": subject_value(&said)}),
+        format!(
+            "you are {} in this home, and it is kept here alone: say it on your other devices and after a restore, too{others}",
+            subject(&said)
+        ),
+    ))
 }
 
 /// A person in words.

@@ -388,6 +388,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     let held_back = party.held_back(as_of.time.unwrap_or_else(|| party.ports().clock.now()))?;
     let held_told = retracted::held_back(&held_back).into_iter();
     lines.extend(held_told.map(|told| format!("held back: {told}")));
+    lines.extend(retracted::is_this_you(party)?);
     let set_back = party.chain_alarm().await?;
     lines.extend(set_back.iter().map(|why| format!("ALARM: {why}")));
     if status.alarms > 0 {

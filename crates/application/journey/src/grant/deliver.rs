@@ -80,13 +80,13 @@ impl Party {
         Ok(standing && !self.ends_all(given.own)?)
     }
 
-    /// Own records that a standing consent covers and that are not delivered under it, because they name another person than
-    /// the other records, as of a time of the chain. One that [`Party::confirm_record`] keeps goes with the next sync.
+    /// Own records that a standing consent covers and that are not delivered under it ([`Party::not_passed_on`]), as of a time of
+    /// the chain. One that [`Party::confirm_record`] keeps goes with the next sync.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn held_back(&self, now: Timestamp) -> Result<Vec<HeldBack>, JourneyError> {
-        let others = self.of_another_person()?;
+        let others = self.not_passed_on()?;
         let mut records = self.records()?;
         records.retain(|kept| others.contains(&kept.record()) && !kept.retracted);
         if records.is_empty() {
@@ -141,14 +141,14 @@ impl Party {
             delivered.extend(&delivery.records);
             number = number.max(delivery.number);
         }
-        let (others, meant) = (self.of_another_person()?, self.meant_under(given)?);
+        let (others, meant) = (self.not_passed_on()?, self.meant_under(given)?);
         let mut records: Vec<KeptRecord> = self.records()?;
         records.retain(|kept| {
             let record = kept.record();
             !kept.retracted
                 && is_covered(given, grant.terms.scope, kept)
                 && !delivered.contains(&record)
-                // Nobody said that it is the owner's, and a key cannot be taken back.
+                // Its owner has not said whose it is, and a key cannot be taken back.
                 && (!others.contains(&record) || meant.contains(&record))
         });
         let records = self.not_being_erased(records)?;

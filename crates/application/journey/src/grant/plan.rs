@@ -62,7 +62,7 @@ pub(crate) struct Plan {
 
 impl Party {
     /// Grants all records, or those of some classes, up to a sensitivity; records that are accepted later follow by
-    /// themselves (row 11b). What names another person than the other records is held back ([`Party::held_back`]).
+    /// themselves (row 11b). What names another person than the owner is held back ([`Party::held_back`]).
     ///
     /// # Errors
     /// If the contact is not confirmed, the contracts refuse, or somebody does not answer.
@@ -201,7 +201,7 @@ impl Party {
             spread: Some(self.ports.pace.spread(owning.len(), length)),
         };
         let taken_back = self.taken_back_since().await?;
-        let others = self.of_another_person()?;
+        let others = self.not_passed_on()?;
         let (mut done, mut settled) = (AllGranted::default(), 0usize);
         for own in owning {
             if let Some((id, _)) = self.given_under(&plan.request.id, &own, offer.scope)? {
