@@ -332,6 +332,27 @@ async fn a_consent_to_all_says_that_others_follow_and_which_did() {
     assert!(revoked.text.contains("--contact"), "{}", revoked.text);
 }
 
+/// What came of it was told as not known by every sync, though its consent had been taken back and nothing could come of it.
+#[tokio::test]
+async fn a_read_that_never_left_ends_with_its_consent() {
+    let world = World::new(310);
+    let two = Two::new(&world).await;
+    let (record, _) = given(&two).await;
+    let mut ports = two.clinic.ports().clone();
+    ports.relay = gone::without_chain(ports.clone()).relay;
+    let away = two::with_ports(ports, 2, Role::Provider);
+    let read = ["read", &record, "--now", "--yes"];
+    refused(&away, &read, code::PARTIAL).await;
+    let told = try_say(&two.clinic, &["sync"]).await.unwrap();
+    assert!(told.text.contains("not known yet"), "{}", told.text);
+    say(&two.patient, &["grant", "revoke", "--everything"]).await;
+    let told = try_say(&two.clinic, &["sync"]).await.unwrap();
+    assert!(told.text.contains("was not cleared"), "{}", told.text);
+    assert_eq!(told.code, 0, "{}", told.text);
+    let status = say(&two.clinic, &["status"]).await;
+    assert_eq!(status["unfinished"], serde_json::json!([]));
+}
+
 /// A read that had failed was sent by the next sync, when nobody read.
 #[tokio::test]
 async fn a_read_that_failed_does_not_happen_later() {

@@ -182,6 +182,31 @@ async fn a_suspended_contact_is_told_and_shown() {
     );
 }
 
+/// Only `account show` said it: the home seemed sound, and nothing of it was taken.
+#[tokio::test]
+async fn a_suspended_home_says_so() {
+    let world = World::new(255);
+    let two = Two::new(&world).await;
+    let doctor = async || match try_say(&two.clinic, &["doctor"]).await {
+        Ok(answer) => answer.text,
+        Err(problem) => problem.message,
+    };
+    let status = async || try_say(&two.clinic, &["status"]).await.unwrap();
+    assert!(doctor().await.contains("ok   standing: accredited"));
+    assert_eq!(text(&status().await.value, "/standing"), "accredited");
+    world.ledger.suspend(two.clinic.account().id());
+    let told = doctor().await;
+    assert!(told.contains("FAIL standing: SUSPENDED"), "{told}");
+    let told = status().await;
+    assert!(told.text.contains("SUSPENDED by its authority"), "{told:?}");
+    assert_eq!(text(&told.value, "/standing"), "suspended");
+    world
+        .ledger
+        .try_reinstate(two.clinic.account().id())
+        .unwrap();
+    assert!(!status().await.text.contains("SUSPENDED"));
+}
+
 /// It was told as a broken invitation.
 #[tokio::test]
 async fn a_missing_file_is_no_broken_invitation() {

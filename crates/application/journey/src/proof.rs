@@ -194,8 +194,17 @@ impl ProofFile {
             version => version == 3,
         };
         if file.kind != KIND || !known {
+            let what = match (file.kind == KIND, file.version) {
+                (true, 1..=3) => {
+                    "it has fields that this version of it has not: it was changed or damaged, get it anew from who made it"
+                }
+                (true, _) => "this program reads versions 1 to 3 of it, use a newer one",
+                (false, _) => {
+                    "that is no proof of a read, which is all that this program checks; choose the file again"
+                }
+            };
             return Err(bad(format!(
-                "it is a «{}» of version {}; this program reads versions 1 to 3 of «{KIND}», use a newer one",
+                "it is a «{}» of version {}; {what}",
                 file.kind, file.version
             )));
         }

@@ -38,9 +38,15 @@ impl Party {
         if errand.is_unsent() {
             return Ok(drop(&errand.key)?);
         }
-        let found = match self.happened(&errand).await {
-            Ok(found) => found,
-            Err(error) => {
+        // Before the chain is searched: what comes after the end of its consent clears nothing.
+        let ended = match &errand.call {
+            Call::OpenRead { grant, .. } => self.has_ended(grant).await,
+            _ => Ok(false),
+        };
+        let (found, ended) = match (self.happened(&errand).await, ended) {
+            (Ok(found), Ok(ended)) => (found, ended),
+            (Ok(found @ Some(_)), Err(_)) => (found, false),
+            (Ok(None), Err(error)) | (Err(error), _) => {
                 report.later.push(format!("{}: {error}", errand.what));
                 return Ok(());
             }
@@ -58,7 +64,7 @@ impl Party {
         }
         let now = self.ports.clock.now();
         let left = errand.left.unwrap_or(now);
-        if now.max(self.chain_now().await?) > left.plus(REQUEST_LIFE + CLOCK) {
+        if ended || now.max(self.chain_now().await?) > left.plus(REQUEST_LIFE + CLOCK) {
             drop(&errand.key)?;
             report.done.push(format!(
                 "a read of record {record} that was broken off was not cleared: nobody sees it, and nothing was opened"

@@ -143,6 +143,9 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     ))
 }
 
+/// What a suspended account's own home says of it.
+pub(super) const SUSPENDED: &str = "SUSPENDED by its authority: it reads and writes nothing until it is reinstated; ask the authority";
+
 /// How an account stands with the authority now; none while the chain does not answer.
 pub(super) async fn standing(party: &Party, account: AccountId) -> Option<&'static str> {
     let facts = &party.ports().facts;

@@ -6,7 +6,7 @@ use medibloc_journey::{Party, PortError, Shares, counted, counted_as};
 use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
-use super::{acts, chain};
+use super::{acts, chain, contact};
 use crate::answer::code;
 use crate::{Answer, Problem};
 
@@ -88,6 +88,11 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
                 format!("block {} of chain {}", head.number, ports.domain.chain_id),
             );
             head_time = Some(head.time);
+            match contact::standing(party, party.account().id()).await {
+                Some("suspended") => check("standing", false, contact::SUSPENDED.into()),
+                Some("accredited") => check("standing", true, "accredited".into()),
+                _ => {}
+            }
             match party.chain_alarm().await {
                 Ok(None) => check(
                     "history",
@@ -199,7 +204,10 @@ fn shares(held: &Shares) -> (bool, String) {
     };
     if held.silent == held.keepers {
         let of = held.keepers.len();
-        let told = format!("{NOT_CHECKED}none of the {of} keepers answers; try again later");
+        let told = format!(
+            "{NOT_CHECKED}none of the {of} keepers answers what it is asked of its shares; if `keepers` says that they answer, see \
+             `clock`, for they refuse what is signed at another time than theirs; else try again later"
+        );
         return (false, told);
     }
     if held.lost.is_empty() {

@@ -269,6 +269,9 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
         .iter()
         .filter(|view| view.state == GrantState::Expired);
     let over = over.count();
+    let giving = party.grants()?.into_iter().chain(party.write_grants()?);
+    let giving = giving.filter(|(_, given)| !given.revoked);
+    let giving: std::collections::BTreeSet<_> = giving.map(|(_, given)| given.own).collect();
     if later {
         party.revoke_everything_later().await?;
     } else {
@@ -282,8 +285,17 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
         None if standing == 0 => {
             "nothing is to be taken back: no consent stands that this home knows of".to_owned()
         }
-        None => "every consent is taken back; no keeper releases a share, and nothing that is written counts, from now on"
-            .to_owned(),
+        None => {
+            let together = match giving.len() {
+                0 | 1 => String::new(),
+                many => format!(
+                    "; {many} of your addresses did so together, which shows whoever watches the chain that they belong together"
+                ),
+            };
+            format!(
+                "every consent is taken back; no keeper releases a share, and nothing that is written counts, from now on{together}"
+            )
+        }
         Some(last) => {
             let lines = still.iter().map(|still| {
                 let may = [("read", still.reads), ("write", still.writes)].map(|(may, until)| {
@@ -296,7 +308,11 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
                 "not everything is taken back yet: {} so one by one until {}, so that nobody sees that \
                  they belong together; keep `medibloc serve` running or run `medibloc sync` then, else they do not; \
                  `medibloc grant revoke --everything` does it at once{}",
-                counted_as(planned.len(), "of your addresses does", "of your addresses do"),
+                counted_as(
+                    planned.len(),
+                    "of your addresses does",
+                    "of your addresses do"
+                ),
                 find::moment(last.due),
                 lines.collect::<String>()
             )

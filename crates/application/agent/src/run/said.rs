@@ -131,10 +131,11 @@ fn told_of(amends: Option<RecordId>, by: &[Correction], without: &str) -> String
             more => format!(", as were {}", counted(more, "other correction")),
         };
         format!(
-            "\nrecord {} corrected it{} and was taken back{}{others}: do not rely on it",
+            "\nrecord {} corrected this one{} and was taken back{}{others}: do not rely on record {}",
             one.record,
             place(one.anchored),
-            place(one.taken_back)
+            place(one.taken_back),
+            one.record
         )
     });
     [of, newest, open, gone].into_iter().flatten().collect()

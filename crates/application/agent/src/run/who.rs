@@ -10,7 +10,7 @@ use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{acts, find, given, retracted, said};
+use super::{acts, contact, find, given, retracted, said};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
@@ -338,6 +338,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         Some(block) => format!("synced to block {block}"),
         None => "not synced yet: run `medibloc sync`".to_owned(),
     };
+    let standing = contact::standing(party, party.account().id()).await;
+    let suspended = (standing == Some("suspended")).then_some(contact::SUSPENDED);
     let only_known = find::only_known(as_of);
     let chain = match (&only_known, as_of.block, as_of.time) {
         (None, Some(block), Some(time)) => {
@@ -347,7 +349,12 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     };
     let mut lines: Vec<String> = only_known.iter().cloned().collect();
     lines.extend([
-        format!("account {} ({})", status.account, status.role),
+        format!(
+            "account {} ({}){}",
+            status.account,
+            status.role,
+            suspended.map_or_else(String::new, |told| format!(": {told}"))
+        ),
         format!("chain {id} {chain}"),
         format!("node {node}"),
         format!(
@@ -416,7 +423,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     chain_value["id"] = json!(id);
     chain_value["syncedTo"] = json!(status.synced_to);
     let value = json!({
-        "account": status.account, "role": status.role, "planned": status.planned.iter().map(|planned| json!({
+        "account": status.account, "role": status.role, "standing": standing, "planned": status.planned.iter().map(|planned| json!({
             "what": planned.what, "due": find::moment(planned.due),
         })).collect::<Vec<_>>(),
         "chain": chain_value,

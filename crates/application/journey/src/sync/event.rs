@@ -102,10 +102,16 @@ impl Party {
                 self.take_own_consent(own, write.owner, event).await
             }
             Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
-            Event::Suspended { account } => self.tell_standing(*account, report, "was suspended"),
-            Event::Reinstated { account } => {
-                self.tell_standing(*account, report, "is accredited again")
-            }
+            Event::Suspended { account } => self.tell_standing(
+                *account,
+                report,
+                "was suspended by the authority; while suspended it reads and writes nothing, and what it was given stands",
+            ),
+            Event::Reinstated { account } => self.tell_standing(
+                *account,
+                report,
+                "is accredited again by the authority, and reads and writes what it was given",
+            ),
             Event::Accepted { record } => self.now_accepted(*record, report),
             Event::Retracted { record } => {
                 let row = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())?;
@@ -177,12 +183,11 @@ impl Party {
         let contacts = self.contacts()?.into_iter();
         let of = contacts.filter(|contact| contact.card.account == Some(account));
         let names: BTreeSet<String> = of.map(|contact| contact.name).collect();
-        report.told.extend(names.into_iter().map(|name| {
-            format!(
-                "{name} {what} by the authority; while suspended it reads and writes nothing, and what it was given stands: \
-                 `medibloc grant revoke --contact` takes it back"
-            )
-        }));
+        report.told.extend(
+            names.into_iter().map(|name| {
+                format!("{name} {what}: `medibloc grant revoke --contact` takes it back")
+            }),
+        );
         Ok(())
     }
 

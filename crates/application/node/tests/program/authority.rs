@@ -138,9 +138,47 @@ async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and
         &rest,
     ]
     .concat();
+    // The file still names the wallet before: its credentials would count for nobody, and replace one that does.
     let told = refused(at, &accredit);
+    for part in ["names", "as the authority", "Nothing was sent"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!at.join("poor.jwt").exists());
+    let mut handed: Value = serde_json::from_slice(&file).unwrap();
+    handed["authority"] = poor["address"].clone();
+    std::fs::write(at.join("handed.json"), handed.to_string()).unwrap();
+    let handed: Vec<&str> = accredit
+        .iter()
+        .map(|word| match *word {
+            "deployment.json" => "handed.json",
+            word => word,
+        })
+        .collect();
+    let told = refused(at, &handed);
     assert!(told.contains("has 0 wei"), "{told}");
     assert!(!at.join("poor.jwt").exists());
-    assert_eq!(done_to(&list(&[])).len(), 4);
+    // One that does not accredit is told so.
+    done(at, &["keys", "wallet", "--out", "none.json"]);
+    let none: Vec<&str> = handed
+        .iter()
+        .map(|word| match *word {
+            "poor.json" => "none.json",
+            word => word,
+        })
+        .collect();
+    let told = refused(at, &none);
+    assert!(told.contains("does not accredit on the chain"), "{told}");
+    // What is replaced is said.
+    let rest = [rest.as_slice(), &[]].concat();
+    let rest: Vec<&str> = rest
+        .into_iter()
+        .map(|word| match word {
+            "poor.jwt" => "again.jwt",
+            word => word,
+        })
+        .collect();
+    let again = act("accredit", &accounts[0], &rest);
+    assert_eq!(again["replaced"]["credential"], first["credential"]);
+    assert_eq!(done_to(&list(&[])).len(), 5);
     gateway.end();
 }

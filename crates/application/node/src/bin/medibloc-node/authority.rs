@@ -1,15 +1,17 @@
 //! What the authority does: accredit with a credential, suspend, reinstate.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
+use medibloc_api::Deployment;
 use medibloc_ledger::{Event, Events as _, Outcome};
-use medibloc_ledger_evm::{Accreditation, AuthorityWallet, EvmLedger};
+use medibloc_ledger_evm::{Accreditation, AuthorityWallet, ChainRole, EvmLedger};
 use medibloc_node::{
     ProviderCredential, forget_credential, keep_credential, read_wallet, system_clock,
 };
-use medibloc_record::{AccountId, Digest, Timestamp, keccak256};
+use medibloc_record::{AccountId, Address, Digest, Timestamp, keccak256};
 
 use crate::config::deployment;
 use crate::out::{new_file, write_new};
@@ -121,8 +123,11 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
         .ok()
         .filter(|code: &[u8; 2]| code.iter().all(u8::is_ascii_uppercase))
         .context("--jurisdiction is not two capital letters (ISO 3166-1 alpha-2)")?;
-    let (wallet, chain_id) = wallet(&accredit.one, reaching).await?;
+    let deployment = deployment(&accredit.one.deployment)?;
+    let ledger = reaching.connect(&deployment).await??;
     let key = read_wallet(&accredit.one.key)?;
+    must_count(&ledger, &deployment, &accredit.one, key.address()).await?;
+    let (wallet, chain_id) = (AuthorityWallet::new(&ledger, &key), deployment.chain_id);
     let from = accredit.from.map_or_else(|| system_clock()(), Timestamp);
     let credential = ProviderCredential {
         account: accredit.one.account,
@@ -144,6 +149,16 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
     // A credential that cannot come to count leaves no file; one that may is on disk before: one that stands on chain and is
     // lost helps nobody.
     wallet.can_accredit(&accreditation).await?;
+    let replaced = newest(&ledger, credential.account).await?;
+    if let Some(before) = &replaced {
+        // Standard output has one answer, after it is done.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} was accredited before: its credential {} counts no more once this one stands",
+            credential.account,
+            before["credential"]
+        );
+    }
     if let Some(out) = &accredit.out {
         write_new(out, jwt.as_bytes())?;
     }
@@ -161,8 +176,48 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
             let _ = forget_credential(data, credential.account, before.as_deref());
         }
     }
-    told("accredited", credential.account, accredited?);
+    let outcome = accredited?;
+    say(&serde_json::json!({
+        "done": "accredited", "account": credential.account.to_string(), "block": outcome.block,
+        "replaced": replaced,
+    }));
     Ok(())
+}
+
+/// Refuses a wallet whose credentials would count for nobody: one that does not accredit on the chain, or that is not the one
+/// that deployment.json names. What it replaces on the chain would be lost.
+async fn must_count(
+    ledger: &EvmLedger,
+    deployment: &Deployment,
+    one: &One,
+    me: Address,
+) -> anyhow::Result<()> {
+    let (key, file) = (one.key.display(), one.deployment.display());
+    ensure!(
+        ledger.has_role(ChainRole::Accreditor, me).await?,
+        "{key} is the key of {me}, which does not accredit on the chain; nothing was sent: use the key of one that does \
+         (`medibloc-node authority role list`)"
+    );
+    ensure!(
+        deployment.authority == me,
+        "{key} is the key of {me}, and {file} names {} as the authority: whoever has that file takes no credential of {me}. Nothing was \
+         sent: put `authority` and `authorities` of what `role give` said into it and give it to everybody, or use the key of {}",
+        deployment.authority,
+        deployment.authority
+    );
+    Ok(())
+}
+
+/// The newest accreditation of an account on the chain; none if it has none.
+async fn newest(
+    ledger: &EvmLedger,
+    account: AccountId,
+) -> anyhow::Result<Option<serde_json::Value>> {
+    let (acts, _) = acts(ledger, Some(account)).await?;
+    Ok(acts
+        .into_iter()
+        .rev()
+        .find(|act| act["done"] == "accredited"))
 }
 
 /// Blocks of one question.
@@ -170,6 +225,16 @@ const PAGE: u32 = 500;
 
 /// From the chain alone, so that it holds whoever had the authority's wallet.
 async fn list(ledger: &EvmLedger, of: Option<AccountId>) -> anyhow::Result<()> {
+    let (acts, as_of) = acts(ledger, of).await?;
+    say(&serde_json::json!({"acts": acts, "as_of_block": as_of}));
+    Ok(())
+}
+
+/// What the authority did, the oldest first, and the last block that was looked at.
+async fn acts(
+    ledger: &EvmLedger,
+    of: Option<AccountId>,
+) -> anyhow::Result<(Vec<serde_json::Value>, u64)> {
     let (mut acts, mut next) = (Vec::new(), 0);
     loop {
         let blocks = ledger.events(next, PAGE).await?;
@@ -191,8 +256,7 @@ async fn list(ledger: &EvmLedger, of: Option<AccountId>) -> anyhow::Result<()> {
             }
         }
     }
-    say(&serde_json::json!({"acts": acts, "as_of_block": next.saturating_sub(1)}));
-    Ok(())
+    Ok((acts, next.saturating_sub(1)))
 }
 
 /// What an event says that the authority did, and about whom.
