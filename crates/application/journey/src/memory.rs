@@ -139,6 +139,10 @@ impl Clock for MemoryClock {
         Timestamp(self.now.load(Ordering::SeqCst))
     }
 
+    fn elapsed(&self) -> Duration {
+        self.silent.elapsed()
+    }
+
     async fn wait(&self, time: Duration) {
         self.silent.wait(time).await;
     }
@@ -472,7 +476,7 @@ impl Network for MemoryNetwork {
 
     async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
         if let Some(index) = keeper {
-            self.world.silent.keeper(index).await;
+            self.world.silent.keeper(index).await?;
         }
         Ok(lock(&self.world.marks).get(&keeper).copied())
     }
@@ -515,7 +519,7 @@ impl Acting {
 #[async_trait]
 impl Mailbox for Acting {
     async fn send(&self, letter: &Letter) -> Result<(), PortError> {
-        self.world.silent.node(&self.node).await;
+        self.world.silent.node(&self.node).await?;
         let mut mail = lock(&self.world.mail);
         let letters = mail.entry(letter.recipient).or_default();
         if letters.iter().all(|old| old.id != letter.id) {
@@ -550,7 +554,7 @@ impl Keepers for Acting {
         index: u8,
         deposit: &ShareDeposit,
     ) -> Result<SignedAcknowledgement, PortError> {
-        self.world.silent.keeper(index).await;
+        self.world.silent.keeper(index).await?;
         let sender = self.account().ok_or_else(|| stranger(index))?;
         let event = Event::Deposit {
             sender,
@@ -567,7 +571,9 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<SignedAcknowledgement>, PortError> {
-        self.world.silent.keeper(index).await;
+        if self.world.silent.keeper(index).await.is_err() {
+            return Ok(None);
+        }
         if !self.is_party(record) {
             return self.world.keeper(index).map(|_| None);
         }
@@ -581,7 +587,7 @@ impl Keepers for Acting {
     }
 
     async fn release(&self, index: u8, request: &SignedRequest) -> Result<SignedReply, PortError> {
-        self.world.silent.keeper(index).await;
+        self.world.silent.keeper(index).await?;
         match self.world.ask(
             index,
             request.request.record,
@@ -593,7 +599,7 @@ impl Keepers for Acting {
     }
 
     async fn feed(&self, index: u8) -> Result<Vec<SignedLine>, PortError> {
-        self.world.silent.keeper(index).await;
+        self.world.silent.keeper(index).await?;
         let keeper = self.world.keeper(index)?;
         // Real keepers know registered addresses only.
         let account = self.account().ok_or_else(|| stranger(index))?;
@@ -606,7 +612,9 @@ impl Keepers for Acting {
         index: u8,
         record: RecordId,
     ) -> Result<Option<DeletionStatement>, PortError> {
-        self.world.silent.keeper(index).await;
+        if self.world.silent.keeper(index).await.is_err() {
+            return Ok(None);
+        }
         if !self.is_party(record) {
             return self.world.keeper(index).map(|_| None);
         }

@@ -1,6 +1,6 @@
 //! How long a step waits for a peer whose answer it can go on without. What a keeper or a mailbox does not say now is asked
-//! again later, so nobody waits for it long: whoever was silent is left alone for a while, and whoever takes something back
-//! does not wait for any of it.
+//! again later, so nobody waits for it long: whoever was silent, or took too much time for whatever it said, is left alone for a
+//! while, and whoever takes something back does not wait for any of it.
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -28,6 +28,11 @@ const LONGER: u32 = 2;
 /// the own line is down all of them are silent, and none is to be missed for long when it is back.
 const PAUSE: u64 = 60;
 const LONGEST: u32 = 3;
+
+/// What a letter may take without being slow; letters to one node leave one after the other.
+const LETTER: Duration = Duration::from_secs(1);
+/// An answer that took no longer than this says that a peer is back.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// Whom a question is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,10 +70,77 @@ impl Silence {
     }
 }
 
+/// What a peer took of one pass, whatever it answered: the time is the same whether a share is there, or not, or refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    time: Duration,
+    questions: u32,
+}
+
+impl Spent {
+    fn mean(self) -> Duration {
+        self.time.checked_div(self.questions).unwrap_or_default()
+    }
+}
+
+/// What is known of peers.
+#[derive(Debug, Default)]
+struct Known {
+    silences: BTreeMap<Peer, Silence>,
+    spent: BTreeMap<Peer, Spent>,
+}
+
+impl Known {
+    /// What a question to a peer may take without being slow: by what the other keepers take, so that on a slow line, where all
+    /// of them are, none is left alone. One that alone is asked has nothing to hide behind.
+    fn usual(&self, peer: &Peer) -> Duration {
+        let Peer::Keeper(_) = peer else {
+            return LETTER;
+        };
+        let others = self.spent.iter().filter(|(other, _)| match other {
+            Peer::Keeper(_) => *other != peer,
+            Peer::Node(_) => false,
+        });
+        let mut means: Vec<Duration> = others.map(|(_, spent)| spent.mean()).collect();
+        means.sort();
+        match means.len() {
+            0 | 1 => Duration::ZERO,
+            others => means[(others - 1) / 2] * 2,
+        }
+    }
+
+    /// How much longer than usual a peer took in this pass.
+    fn excess(&self, peer: &Peer) -> Duration {
+        let spent = self.spent.get(peer).copied().unwrap_or_default();
+        let usual = self.usual(peer).saturating_mul(spent.questions);
+        spent.time.saturating_sub(usual)
+    }
+
+    /// An answer came after so long.
+    fn answered(&mut self, peer: &Peer, took: Duration, limit: Duration, now: Timestamp) {
+        let spent = self.spent.entry(peer.clone()).or_default();
+        spent.time += took;
+        spent.questions += 1;
+        if self.excess(peer) >= limit {
+            self.silent(peer, now);
+        } else if took <= PROMPT.max(self.usual(peer)) {
+            self.silences.remove(peer);
+        }
+    }
+
+    /// It is left alone from now on.
+    fn silent(&mut self, peer: &Peer, at: Timestamp) {
+        let times = self.silences.get(peer).map_or(0, |last| last.times);
+        let times = times.saturating_add(1);
+        self.silences.insert(peer.clone(), Silence { times, at });
+        self.spent.remove(peer);
+    }
+}
+
 /// What a party knows of silent peers, and whether somebody waits who takes something back.
 pub(crate) struct Patience {
     clock: Arc<dyn Clock>,
-    silences: Mutex<BTreeMap<Peer, Silence>>,
+    known: Mutex<Known>,
     /// How many wait that take something back.
     urgent: watch::Sender<usize>,
     /// What runs now is a sync, which can be gone on with at any time.
@@ -87,7 +159,7 @@ impl Patience {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            silences: Mutex::default(),
+            known: Mutex::default(),
             urgent: watch::Sender::new(0),
             gives_way: AtomicBool::new(false),
         })
@@ -101,8 +173,10 @@ impl Patience {
         })
     }
 
-    /// What runs until this is dropped gives way to who takes something back.
+    /// What runs until this is dropped gives way to who takes something back. It is a pass of its own: what peers took of the one
+    /// before is not held against them.
     pub(crate) fn give_way(&self) -> GivesWay<'_> {
+        self.known(|known| known.spent.clear());
         self.gives_way.store(true, Ordering::SeqCst);
         GivesWay(&self.gives_way)
     }
@@ -133,11 +207,11 @@ impl Patience {
         pending().await
     }
 
-    fn silences<T>(&self, ask: impl FnOnce(&mut BTreeMap<Peer, Silence>) -> T) -> T {
-        ask(&mut self.silences.lock().unwrap_or_else(PoisonError::into_inner))
+    fn known<T>(&self, ask: impl FnOnce(&mut Known) -> T) -> T {
+        ask(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks a peer, unless it was silent just now, and waits so long.
+    /// Asks a peer, unless it was silent or slow just now, and waits for what is left of its time in this pass.
     async fn ask<T>(
         &self,
         peer: Peer,
@@ -147,21 +221,29 @@ impl Patience {
             peer: peer.to_string(),
             why,
         };
-        let last = self.silences(|silences| silences.get(&peer).copied());
+        let (last, excess, usual) = self.known(|known| {
+            let last = known.silences.get(&peer).copied();
+            (last, known.excess(&peer), known.usual(&peer))
+        });
         let times = last.map_or(0, |last| last.times);
         let left = last.map_or(0, |last| last.left(self.clock.now()));
         if left > 0 {
             return Err(silent(format!(
-                "it was silent just now, and is left alone for {left} seconds"
+                "it was silent or slow just now, and is left alone for {left} seconds"
             )));
         }
-        let limit = LIMIT * (1 << times.min(LONGER));
+        let longest = LIMIT * (1 << times.min(LONGER));
+        let limit = longest.min(longest.saturating_sub(excess) + usual);
+        let begun = self.clock.elapsed();
         tokio::select! {
             biased;
             answer = question => {
+                let took = self.clock.elapsed().saturating_sub(begun);
+                let now = self.clock.now();
                 // Who says at once that it cannot be reached says nothing of how long it takes.
-                if !matches!(answer, Err(PortError::Unreachable { .. })) {
-                    self.silences(|silences| silences.remove(&peer));
+                let is_news = !matches!(answer, Err(PortError::Unreachable { .. })) || took > PROMPT;
+                if is_news {
+                    self.known(|known| known.answered(&peer, took, longest, now));
                 }
                 answer
             }
@@ -169,12 +251,10 @@ impl Patience {
                 Err(silent("a command that takes something back did not wait for it".into()))
             }
             () = self.clock.wait(limit) => {
-                let silence = Silence {
-                    times: times.saturating_add(1),
-                    at: self.clock.now(),
-                };
-                self.silences(|silences| silences.insert(peer.clone(), silence));
-                Err(silent(format!("it took longer than {} seconds", limit.as_secs())))
+                let now = self.clock.now();
+                self.known(|known| known.silent(&peer, now));
+                let all = limit.saturating_add(excess).as_secs();
+                Err(silent(format!("it took longer than {all} seconds")))
             }
         }
     }

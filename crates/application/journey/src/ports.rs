@@ -256,6 +256,10 @@ pub trait Network: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// Time that has passed since some moment that stays the same: how long something took, whoever sets the clock meanwhile.
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.now().0)
+    }
     /// Ends when so much time has passed. Cancel-safe.
     async fn wait(&self, time: Duration);
 }

@@ -164,6 +164,96 @@ async fn a_keeper_that_never_answers_is_waited_for_once_and_holds_nothing_up() {
     );
 }
 
+/// That it answers at all hides no slowness: nothing that can go on without it waits for it again and again.
+#[tokio::test]
+async fn a_keeper_that_answers_late_and_wrong_costs_a_pass_once_what_a_silent_one_costs() {
+    let story = Story::new(4_400).await;
+    let (patient, silent) = (&story.patient, story.world.silent());
+    let late = Duration::from_millis(9_500);
+    let mut records = Vec::new();
+    for text in ["one", "two", "three", "four", "five", "six"] {
+        records.push(story.write(text).await);
+    }
+    silent.delay_keeper(7, late);
+    let (report, took) = story.timed(patient.sync()).await;
+    assert_eq!(report.unwrap().accepted.len(), 6);
+    assert!(took <= LIMIT, "a sync of 6 records waited {took:?}");
+
+    // `doctor` asks of each record, too.
+    story.world.pass(61);
+    let (shares, took) = story.timed(patient.lost_shares(6)).await;
+    assert_eq!((shares.unwrap().asked, took <= LIMIT * 2), (6, true), "{took:?}");
+
+    story.world.pass(121);
+    let mut waited = Duration::ZERO;
+    for record in &records[..4] {
+        let (erased, took) = story.timed(patient.erase(*record)).await;
+        assert_eq!(erased.unwrap(), 6);
+        waited += took;
+    }
+    assert!(waited <= LIMIT * 4, "four erasures waited {waited:?}");
+    // What is missing of its statements is asked for later, and not one by one.
+    for pause in [0, 241, 481] {
+        story.world.pass(pause);
+        let (report, took) = story.timed(patient.sync()).await;
+        let later = report.unwrap().later;
+        let open = later.iter().filter(|it| it.contains("6 of 7 keepers signed"));
+        assert_eq!(open.count(), 4, "{later:?}");
+        assert!(took <= LIMIT * 4, "a sync waited {took:?}");
+    }
+
+    // A restore knows nothing of it yet.
+    let ports = story.world.ports();
+    let (restored, took) = story
+        .timed(Party::restore(&phrase(4_401), Role::Person, ports))
+        .await;
+    let (_, report) = restored.unwrap();
+    assert_eq!(report.sync.later.len(), 5, "{report:?}");
+    assert!(took <= LIMIT, "a restore waited {took:?}");
+
+    silent.hurry_keeper(7);
+    story.world.pass(481);
+    let (report, took) = story.timed(patient.sync()).await;
+    let later = report.unwrap().later;
+    assert_eq!((later, took), (Vec::new(), Duration::ZERO));
+}
+
+/// On a slow line all of them are late alike, and none of them is left out.
+#[tokio::test]
+async fn keepers_that_are_all_as_late_are_all_asked() {
+    let story = Story::new(4_500).await;
+    let (patient, silent) = (&story.patient, story.world.silent());
+    for text in ["one", "two", "three"] {
+        story.write(text).await;
+    }
+    for keeper in 1..=7 {
+        silent.delay_keeper(keeper, Duration::from_secs(4));
+    }
+    patient.sync().await.unwrap();
+    // Three records, two questions each: an acknowledgement and, as they say that they have none, the share itself.
+    assert_eq!(silent.asked(), 7 * 6);
+}
+
+/// It refuses each letter just before its time is over.
+#[tokio::test]
+async fn a_node_that_refuses_letters_late_costs_a_sync_once() {
+    let story = Story::new(4_600).await;
+    let (patient, silent) = (&story.patient, story.world.silent());
+    let mut grants = Vec::new();
+    for text in ["one", "two", "three", "four", "five"] {
+        grants.push(story.shared(text).await.1);
+    }
+    silent.delay_node(OTHER, Duration::from_millis(9_500));
+    for grant in &grants {
+        patient.revoke(*grant).await.unwrap();
+    }
+    let (report, took) = story.timed(patient.sync()).await;
+    let later = report.unwrap().later;
+    let letters = later.iter().filter(|it| it.contains("a letter to"));
+    assert_eq!(letters.count(), 5, "{later:?}");
+    assert!(took <= LIMIT + LIMIT / 2, "a sync waited {took:?}");
+}
+
 #[tokio::test]
 async fn a_node_that_takes_no_letter_is_waited_for_once_and_keeps_no_other() {
     let story = Story::new(4_200).await;
