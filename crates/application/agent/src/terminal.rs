@@ -11,7 +11,7 @@ use medibloc_journey::{Party, counted, counted_as};
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
 use medibloc_record::AccountId;
-use medibloc_vault::{VaultError, VaultLock};
+use medibloc_vault::{VaultCall, VaultError, VaultLock};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ use crate::answer::code;
 use crate::home::{Config, Home, HomePace, HomeRole, OpenHome};
 use crate::ports::SystemEntropy;
 use crate::{Answer, Command, Problem, connect, convert, daemon, role, run};
+
+mod way;
 
 #[derive(Parser)]
 #[command(name = "medibloc", version, about = "Own your medical records", after_help = EXIT_CODES)]
@@ -291,7 +293,9 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
             match alone(&home, &input, wait, Some(&command)).await? {
                 Alone::Answered(answer) => Ok(answer),
                 Alone::Open(party, contracts) => {
-                    with_spinner(run::run(&party, Some(&contracts), &command)).await
+                    let work = run::run(&party, Some(&contracts), &command);
+                    let (urgency, can_end) = (Some(party.urgency()), way::can_end(&command));
+                    with_spinner(way::giving(&home, urgency, can_end, work)).await?
                 }
             }
         }
@@ -342,14 +346,15 @@ async fn alone(
 ) -> Result<Alone, Problem> {
     home.must_exist()?;
     let until = tokio::time::Instant::now() + wait;
-    let mut seed = None;
+    let takes_back = command.is_some_and(Command::takes_back);
+    let (mut seed, mut call) = (None, None);
     loop {
         let held = match (&seed, VaultLock::take(home.path())) {
             (_, Err(held @ VaultError::Held { .. })) => held,
             (_, Err(error)) => return Err(error.into()),
             (None, Ok(free)) => {
                 // Others go on while somebody types.
-                drop(free);
+                drop((free, call.take()));
                 let passphrase = input.passphrase(false)?;
                 seed = Some(home.unlock(&passphrase)?);
                 continue;
@@ -360,8 +365,9 @@ async fn alone(
                     config,
                     vault,
                 } = home.open_locked(free, seed.clone())?;
-                let (ports, contracts) =
-                    connect::ports(home, &config, vault, &input.reaching).await?;
+                let ports = connect::ports(home, &config, vault, &input.reaching);
+                let can_end = command.is_some_and(way::can_end);
+                let (ports, contracts) = way::giving(home, None, can_end, ports).await??;
                 let party = Party::new(seed, config.role.into(), ports);
                 return Ok(Alone::Open(Box::new(party), Box::new(contracts)));
             }
@@ -377,6 +383,10 @@ async fn alone(
                     );
                 }
             }
+        }
+        if takes_back && call.is_none() {
+            // A disk that takes no file more: it waits like the others.
+            call = VaultCall::raise(home.path()).ok();
         }
         if tokio::time::Instant::now() >= until {
             return Err(Problem::new(
@@ -619,12 +629,12 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
             busy.set_message(format!("{done} of {}", counted(all, "record")));
         }));
     }
-    let restored = party.restored().await;
+    let restored = way::giving(home, Some(party.urgency()), true, party.restored()).await;
     if let Some(busy) = busy {
         busy.finish_and_clear();
     }
-    let (party, report) = restored.map_err(|error| {
-        let problem = Problem::from(error);
+    let restored = restored.and_then(|restored| restored.map_err(Problem::from));
+    let (party, report) = restored.map_err(|problem| {
         Problem::new(
             problem.code,
             format!(

@@ -101,7 +101,9 @@ impl Party {
             change(table::CURSOR, UNFINISHED, &true),
             change(table::CURSOR, b"chain", &Cursor::default()),
         ])?;
+        let way = party.patience.give_way();
         report.consents = party.find_consents(&mut report.missing).await?;
+        drop(way);
         report.sync = party.sync().await?;
         let credential = match report.registered {
             true => party.credential_to_show().await.map(drop),
@@ -156,6 +158,13 @@ impl Party {
         for (_, event) in &events {
             if !self.concerns(&own, event)? {
                 continue;
+            }
+            if self.patience.is_called() {
+                missing.push(
+                    "consents that were not fetched yet: it gave way to a command that takes something back"
+                        .into(),
+                );
+                break;
             }
             match caught("consent", self.find_or_note(event)).await {
                 Ok(true) => {

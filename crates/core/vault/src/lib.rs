@@ -21,5 +21,5 @@ mod sums;
 mod vault;
 
 pub use error::VaultError;
-pub use lock::VaultLock;
+pub use lock::{VaultCall, VaultLock};
 pub use vault::{Row, RowChange, Vault};

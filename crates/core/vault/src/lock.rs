@@ -41,3 +41,33 @@ impl VaultLock {
         }
     }
 }
+
+/// That somebody waits for a home's vault who takes something back: whoever holds it ends soon when it sees this. Dropping it,
+/// or the end of the process however it comes, takes it away.
+#[derive(Debug)]
+pub struct VaultCall {
+    _file: File,
+}
+
+impl VaultCall {
+    /// Calls. Several may at once.
+    ///
+    /// # Errors
+    /// If the file beside the vault cannot be made or locked.
+    pub fn raise(home: &Path) -> Result<Self, VaultError> {
+        let path = home.join(CALL);
+        let file = file::private(&path).map_err(|source| file::io(&path, source))?;
+        // Who looks holds it for a moment only.
+        file.lock_shared()
+            .map_err(|source| file::io(&path, source))?;
+        Ok(Self { _file: file })
+    }
+
+    /// Whether somebody calls now. The file alone says nothing: one that was killed leaves it behind.
+    pub fn is_raised(home: &Path) -> bool {
+        File::open(home.join(CALL))
+            .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+const CALL: &str = "vault.call";
