@@ -5,13 +5,15 @@
 use std::collections::BTreeSet;
 
 use medibloc_consent::{AnchorFields, DeletionStatement};
+use medibloc_dag::Cid;
 use medibloc_keys::recover;
 use medibloc_ledger::{Call, Outcome, RecordFacts};
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::errand::{Luggage, errand_key, gone};
-use crate::grant::HeldGrant;
+use crate::grant::deliver::{Delivery, delivery_key};
+use crate::grant::{GivenGrant, HeldGrant};
 use crate::looks::Look;
 use crate::party::{change, table};
 use crate::ports::{Change, PortError};
@@ -146,12 +148,17 @@ impl Party {
         } else if !self.known_facts(record).await?.is_some_and(|it| it.erased) {
             let what = format!("erasure of record {record}");
             let call = Call::Erase(kept.anchor);
+            // What waits to give it does not go any more, whether the erasure goes now or later.
+            let (over, mut rows) = self.undo_giving(record)?;
+            rows.push(change(table::ERASING, record.as_bytes(), &exports));
             let luggage = Luggage {
-                rows: vec![change(table::ERASING, record.as_bytes(), &exports)],
+                rows,
                 ..Luggage::default()
             };
-            self.begin(key, what, kept.anchor.owner, call, luggage)
-                .await?;
+            let errand = self.keep_errand(None, key, what, kept.anchor.owner, call, luggage);
+            let errand = errand.await?;
+            self.ports.vault.drop_blobs(&over)?;
+            self.go_on(errand).await?;
         }
         let changes = self.forget(record, self.chain_now().await?, true)?;
         self.ports.vault.apply(changes)?;
@@ -171,6 +178,37 @@ impl Party {
                 .collect(),
             files_left: left.map(|(_, file)| file).collect(),
         })
+    }
+
+    /// The end of what waits to give a record: consents to it alone, and what is to give it among others, which is made anew
+    /// without it. Its objects, and the rows. What may have left is not sent again; its row stays, to explain it if it comes to be
+    /// on the chain.
+    fn undo_giving(&self, record: RecordId) -> Result<(Vec<Cid>, Vec<Change>), JourneyError> {
+        let (mut objects, mut rows) = (Vec::new(), Vec::new());
+        for errand in self.errands()? {
+            let among = match &errand.call {
+                _ if !errand.is_unsent() => false,
+                Call::Grant { grant, .. } => {
+                    let given: Option<GivenGrant> = self.row(table::GRANTS, grant.id.as_bytes())?;
+                    given.is_some_and(|given| given.artefact.records.contains(&record))
+                }
+                Call::Deliver { grant, number, .. } => {
+                    let key = delivery_key(grant.id, *number);
+                    let delivery: Option<Delivery> = self.row(table::DELIVERIES, &key)?;
+                    delivery.is_some_and(|delivery| delivery.records.contains(&record))
+                }
+                _ => false,
+            };
+            if !among && !errand.gives_alone(record) {
+                continue;
+            }
+            objects.extend(errand.objects());
+            if errand.is_unsent() {
+                rows.extend(self.undo(&errand)?);
+            }
+            rows.push(gone(&errand.key));
+        }
+        Ok((objects, rows))
     }
 
     /// What the right chain says of a record; none, too, while it does not answer: what is taken back is kept then.
@@ -320,6 +358,10 @@ impl Party {
                 tell.push(letter);
             }
         }
+        let (objects, rows) = self.undo_giving(record)?;
+        is_here |= !rows.is_empty();
+        roots.extend(objects);
+        changes.extend(rows);
         for errand in self.errands()? {
             if errand.is_about(record) {
                 is_here = true;
@@ -378,7 +420,7 @@ impl Party {
         &self,
         mut held: HeldGrant,
         record: RecordId,
-        roots: &mut Vec<medibloc_dag::Cid>,
+        roots: &mut Vec<Cid>,
     ) -> Option<(AccountId, Change, Tell)> {
         let grant = held.artefact.grant.as_ref()?.id;
         let key = held

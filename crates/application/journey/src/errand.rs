@@ -1,6 +1,7 @@
 //! Errands: chain calls as durable jobs. What is to happen, the objects that it names and the signed request are kept
 //! before they leave; after a crash the very same request goes out again, so nothing happens twice.
 
+use medibloc_consent::Scope;
 use medibloc_dag::Cid;
 use medibloc_ledger::{Call, Event, LedgerError, Outcome, Refusal, SignedCall};
 use medibloc_record::{AccountId, RecordId, Timestamp, keccak256};
@@ -403,6 +404,26 @@ impl Errand {
             self.call,
             Call::Grant { .. } | Call::GrantWrite(_) | Call::Deliver { .. }
         )
+    }
+
+    /// Whether it gives this record to somebody, and nothing else.
+    pub(crate) fn gives_alone(&self, record: RecordId) -> bool {
+        matches!(&self.call, Call::Grant { grant, .. } if grant.terms.scope == Scope::One(record))
+    }
+
+    /// Whether it is to go before all that gives. What ends a consent that may be on its way follows that consent: before it, it
+    /// would end nothing.
+    pub(crate) fn goes_first(&self, all: &[Self]) -> bool {
+        match &self.call {
+            Call::Erase(_) | Call::Retract(_) => true,
+            Call::Revoke(_) | Call::RevokeReader { .. } | Call::RevokeWrite { .. } | Call::RevokeAll => {
+                !all.iter().any(|given| {
+                    let is_before = given.own == self.own && given.number < self.number;
+                    is_before && given.is_a_consent() && !given.is_unsent()
+                })
+            }
+            _ => false,
+        }
     }
 
     /// Objects of the vault that it stores first.

@@ -158,9 +158,15 @@ impl Party {
                 errands.push(errand);
             }
         }
-        // What was not put off, or has begun, in its order; then what waited longest.
+        // What takes back; what was not put off, or has begun, in its order; then what waited longest.
         let waited = |errand: &Errand| errand.due.filter(|_| errand.is_unsent());
-        errands.sort_by_key(|errand| (waited(errand), errand.number()));
+        let (mut errands, others): (Vec<Errand>, Vec<Errand>) =
+            errands.iter().cloned().partition(|it| it.goes_first(&errands));
+        let order = |errand: &Errand| (waited(errand), errand.number());
+        errands.sort_by_key(order);
+        let first = errands.len();
+        errands.extend(others);
+        errands[first..].sort_by_key(order);
         let mut acted = None;
         for errand in errands {
             if waited(&errand).is_some() && !is_revocation(&errand.call) {
