@@ -13,7 +13,13 @@ fn program(folder: &Path, words: &[&str]) -> Command {
     program
         .env_clear()
         .current_dir(folder)
-        .args(["--json", "--home", "home", "--passphrase-file", "passphrase"])
+        .args([
+            "--json",
+            "--home",
+            "home",
+            "--passphrase-file",
+            "passphrase",
+        ])
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -88,6 +88,7 @@ impl Party {
             let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
             if grants.contains(&id) && reader == Some(by) {
                 given.purged = true;
+                given.purged_at = Some(self.ports.clock.now());
                 let left = given.left().and(left);
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);

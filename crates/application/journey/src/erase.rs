@@ -82,6 +82,9 @@ pub struct Signed {
     pub by: usize,
     /// How many there are.
     pub of: usize,
+    /// How many make it final; none from older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<usize>,
 }
 
 /// Somebody who was cleared to read an own record.
@@ -554,9 +557,11 @@ impl Party {
                 statements += 1;
             }
         }
+        let threshold = committee.committee.threshold;
         let signed = Signed {
             by: statements,
             of: committee.keepers.len(),
+            needed: Some(usize::from(threshold.n() - threshold.t() + 1)),
         };
         if let Some(mut erasure) = self.erasure(record)?
             && erasure.signed != Some(signed)

@@ -416,12 +416,13 @@ impl Errand {
     pub(crate) fn goes_first(&self, all: &[Self]) -> bool {
         match &self.call {
             Call::Erase(_) | Call::Retract(_) => true,
-            Call::Revoke(_) | Call::RevokeReader { .. } | Call::RevokeWrite { .. } | Call::RevokeAll => {
-                !all.iter().any(|given| {
-                    let is_before = given.own == self.own && given.number < self.number;
-                    is_before && given.is_a_consent() && !given.is_unsent()
-                })
-            }
+            Call::Revoke(_)
+            | Call::RevokeReader { .. }
+            | Call::RevokeWrite { .. }
+            | Call::RevokeAll => !all.iter().any(|given| {
+                let is_before = given.own == self.own && given.number < self.number;
+                is_before && given.is_a_consent() && !given.is_unsent()
+            }),
             _ => false,
         }
     }

@@ -121,6 +121,9 @@ pub struct GivenGrant {
     pub revoked: bool,
     /// The reader says that it no longer keeps what it read.
     pub purged: bool,
+    /// When its letter said so, the last one; none from older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<Timestamp>,
     /// Files that it wrote out before and keeps, as it says.
     #[serde(default, skip_serializing_if = "is_none")]
     pub files_kept: u32,
@@ -500,6 +503,7 @@ impl GivenGrant {
             artefact,
             revoked: false,
             purged: false,
+            purged_at: None,
             files_kept: 0,
             files_unknown: false,
             outputs: None,

@@ -96,7 +96,9 @@ impl Party {
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_none() {
             // Without a consent it is not asked for, and what is missing is told first.
-            self.held_key(record)?;
+            if let Err(error) = self.held_key(record) {
+                return Err(self.unless_erased(record, error).await);
+            }
             self.must_not_be_taken_back(record).await?;
         }
         self.read_retracted(record).await
@@ -112,7 +114,10 @@ impl Party {
         }
         // A receipt that is kept asks for shares without another signature of a call.
         self.check_chain().await?;
-        let (held, key) = self.held_key(record)?;
+        let (held, key) = match self.held_key(record) {
+            Ok(found) => found,
+            Err(error) => return Err(self.unless_erased(record, error).await),
+        };
         let own = self.own_address(held.own)?;
         let opened = match self.open_read(&own, &held, &key).await {
             Ok(receipt) => self.read_with(&own, &held, &key, receipt).await,
@@ -127,6 +132,17 @@ impl Party {
                 }
                 Err(self.after_refusal(record, &held, error).await?)
             }
+        }
+    }
+
+    /// A consent that ended is not the reason any more once the owner erased the record: no new one opens it.
+    async fn unless_erased(&self, record: RecordId, error: JourneyError) -> JourneyError {
+        if !matches!(error, JourneyError::Refused(_)) {
+            return error;
+        }
+        match self.known_facts(record).await {
+            Ok(Some(facts)) if facts.erased => self.erased_error(record).unwrap_or(error),
+            _ => error,
         }
     }
 
@@ -171,7 +187,10 @@ impl Party {
     /// That the record was erased or the consent has ended, by the own clock, too; that no copy of it is kept in this home; or that
     /// the chain does not answer: then nobody knows whether it may still be shown.
     pub async fn kept_copy_now(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
-        let copy = self.kept_copy(record)?;
+        let copy = match self.kept_copy(record) {
+            Ok(copy) => copy,
+            Err(error) => return Err(self.unless_erased(record, error).await),
+        };
         let held: Vec<HeldGrant> = self
             .held()?
             .into_iter()

@@ -16,7 +16,9 @@ pub struct FormerReader {
     pub name: String,
     /// Receipts that it left.
     pub reads: usize,
-    /// When it said that it purged; none if it did not yet.
+    /// It said that it purged: after the erasure, or before, when the last consent for it ended.
+    pub has_purged: bool,
+    /// When it said so last; none if it did not, or that is not known.
     pub purged: Option<Timestamp>,
     /// What of it is left, as it says.
     pub left: Left,
@@ -154,6 +156,7 @@ impl Party {
             return Ok(None);
         };
         let mut readers: Vec<(AccountId, FormerReader)> = Vec::new();
+        let grants = self.grants()?;
         for read in self.rows::<ReadBy>(table::READ_BY)? {
             if read.record != record {
                 continue;
@@ -169,11 +172,24 @@ impl Party {
                 .purges
                 .iter()
                 .find(|purge| purge.reader == read.reader);
+            // Whoever purged when its consent ended has nothing to say of the erasure.
+            let under = |(id, given): &&(GrantId, GivenGrant)| {
+                let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
+                reader == Some(read.reader) && self.has_given(*id, given, record)
+            };
+            let under: Vec<&GivenGrant> = grants.iter().filter(under).map(|(_, it)| it).collect();
+            let before = !under.is_empty() && under.iter().all(|given| given.purged);
+            let purged = under.iter().filter(|given| given.purged);
+            let left = purge.map(Purge::left).unwrap_or_default();
             let reader = FormerReader {
                 name,
                 reads: 1,
-                purged: purge.map(|purge| purge.at),
-                left: purge.map(Purge::left).unwrap_or_default(),
+                has_purged: purge.is_some() || before,
+                purged: purge.map(|purge| purge.at).or(match before {
+                    true => under.iter().filter_map(|given| given.purged_at).max(),
+                    false => None,
+                }),
+                left: purged.fold(left, |left, given| left.and(given.left())),
             };
             readers.push((read.reader, reader));
         }

@@ -337,6 +337,7 @@ impl Party {
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
             let state = or_ending(state, self.is_being_revoked(id, &given)?);
             let state = self.or_erased(&grant, state)?;
+            let given = self.with_purge_of_erased(given, &grant)?;
             views.push(GrantView {
                 times: self.times_of(id)?,
                 record_erased: self.erased_of(grant.terms.scope)?,
@@ -432,6 +433,26 @@ impl Party {
         let erased: Vec<Erasure> = self.rows(table::ERASED)?;
         records.retain(|record| erased.iter().all(|erasure| erasure.record != *record));
         Ok(())
+    }
+
+    /// What its reader said of the erased record counts for the consent, too: both lists say the same.
+    fn with_purge_of_erased(
+        &self,
+        mut given: GivenGrant,
+        grant: &Grant,
+    ) -> Result<GivenGrant, JourneyError> {
+        let Scope::One(record) = grant.terms.scope else {
+            return Ok(given);
+        };
+        let purges = self.erasure(record)?.map(|erasure| erasure.purges);
+        let purges = purges.unwrap_or_default();
+        if let Some(purge) = purges.iter().find(|purge| purge.reader == grant.reader) {
+            let left = given.left().and(purge.left());
+            given.purged = true;
+            (given.files_kept, given.files_unknown, given.outputs) =
+                (left.files, left.unknown, left.outputs);
+        }
+        Ok(given)
     }
 
     fn erased_of(&self, scope: Scope) -> Result<Option<u64>, JourneyError> {
@@ -574,7 +595,9 @@ impl Party {
             jobs.push(JobView { what, reason });
         }
         for erasure in self.rows::<Erasure>(table::ERASED)? {
-            if let Some(Signed { by, of }) = erasure.signed.filter(|signed| signed.by < signed.of) {
+            if let Some(Signed { by, of, .. }) =
+                erasure.signed.filter(|signed| signed.by < signed.of)
+            {
                 jobs.push(JobView {
                     what: format!(
                         "ask keepers to sign that nothing of record {} is left",

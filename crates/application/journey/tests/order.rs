@@ -9,9 +9,7 @@ use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
 use medibloc_journey::{JourneyError, Pace, Party, Ports};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_ledger::{
-    Event, Events as _, LedgerError, Outcome, Relay, SignedCall,
-};
+use medibloc_ledger::{Event, Events as _, LedgerError, Outcome, Relay, SignedCall};
 use medibloc_record::{Draft, GrantId, LossReport, RecordId, Role, Timestamp};
 
 const WEEK: u64 = 7 * 86_400;
@@ -97,7 +95,11 @@ impl Story {
     async fn happened(&self, fits: impl Fn(&Event) -> bool) -> Vec<u64> {
         let blocks = self.world.ledger.events(0, u32::MAX).await.unwrap();
         let fits = |block: &&medibloc_ledger::BlockEvents| block.events.iter().any(&fits);
-        blocks.iter().filter(fits).map(|block| block.number).collect()
+        blocks
+            .iter()
+            .filter(fits)
+            .map(|block| block.number)
+            .collect()
     }
 }
 

@@ -182,7 +182,11 @@ async fn a_keeper_that_answers_late_and_wrong_costs_a_pass_once_what_a_silent_on
     // `doctor` asks of each record, too.
     story.world.pass(61);
     let (shares, took) = story.timed(patient.lost_shares(6)).await;
-    assert_eq!((shares.unwrap().asked, took <= LIMIT * 2), (6, true), "{took:?}");
+    assert_eq!(
+        (shares.unwrap().asked, took <= LIMIT * 2),
+        (6, true),
+        "{took:?}"
+    );
 
     story.world.pass(121);
     let mut waited = Duration::ZERO;
@@ -197,7 +201,9 @@ async fn a_keeper_that_answers_late_and_wrong_costs_a_pass_once_what_a_silent_on
         story.world.pass(pause);
         let (report, took) = story.timed(patient.sync()).await;
         let later = report.unwrap().later;
-        let open = later.iter().filter(|it| it.contains("6 of 7 keepers signed"));
+        let open = later
+            .iter()
+            .filter(|it| it.contains("6 of 7 keepers signed"));
         assert_eq!(open.count(), 4, "{later:?}");
         assert!(took <= LIMIT * 4, "a sync waited {took:?}");
     }

@@ -1,5 +1,7 @@
 //! The port: bytes to a draft.
 
+use std::borrow::Cow;
+
 use crate::about;
 use medibloc_record::{
     Draft, EntryOutcome, Format, FormatError, FormatProblem, LossEntry, LossReport,
@@ -27,9 +29,15 @@ impl Format for FhirJson {
     }
 
     fn sniff(&self, bytes: &[u8]) -> bool {
-        let head = bytes.get(..4096).unwrap_or(bytes);
-        let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
-        first == Some(&b'{') && head.windows(14).any(|window| window == b"\"resourceType\"")
+        let head = bytes.get(..8192).unwrap_or(bytes);
+        // The head may end inside of a sign: what is whole of it says enough.
+        let text = match head {
+            [0xff, 0xfe, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_le_bytes)),
+            [0xfe, 0xff, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_be_bytes)),
+            _ => String::from_utf8_lossy(head).into_owned(),
+        };
+        let text = text.trim_start_matches('\u{feff}').trim_ascii_start();
+        text.starts_with('{') && text.contains("\"resourceType\"")
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Draft, FormatError> {
@@ -42,12 +50,9 @@ impl Format for FhirJson {
                 "split the bundle",
             ));
         }
-        let text = core::str::from_utf8(bytes).map_err(|bad| {
-            let at = format!("byte {}", bad.valid_up_to());
-            error(FormatProblem::Encoding, at, "save the document as UTF-8")
-        })?;
+        let text = decode(bytes)?;
         // serde_json stops at 128 levels, so that depth is bounded.
-        let tree: Value = serde_json::from_str(text).map_err(|bad| {
+        let tree: Value = serde_json::from_str(&text).map_err(|bad| {
             let at = format!("line {}, column {}", bad.line(), bad.column());
             match bad.classify() {
                 Category::Eof => {
@@ -85,6 +90,35 @@ impl Format for FhirJson {
         draft.language = language;
         draft.written = written;
         Ok(draft)
+    }
+}
+
+fn units(bytes: &[u8], join: fn([u8; 2]) -> u16) -> Vec<u16> {
+    let pairs = bytes.chunks_exact(2);
+    pairs.map(|pair| join([pair[0], pair[1]])).collect()
+}
+
+/// UTF-8, with a mark or without, and UTF-16 with one: as editors save it, though JSON between systems is UTF-8 without (RFC 8259,
+/// section 8.1, lets a reader pass over the mark).
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormatError> {
+    let bad = |at: usize| {
+        let at = format!("byte {at}");
+        error(FormatProblem::Encoding, at, "save the document as UTF-8")
+    };
+    let wide = |rest: &[u8], join| match rest.len() % 2 {
+        0 => String::from_utf16(&units(rest, join)).map_err(|_| bad(2)),
+        _ => Err(bad(bytes.len())),
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes).map(Cow::Owned),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes).map(Cow::Owned),
+        _ => {
+            let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            let skipped = bytes.len() - body.len();
+            let text = core::str::from_utf8(body);
+            text.map(Cow::Borrowed)
+                .map_err(|problem| bad(skipped + problem.valid_up_to()))
+        }
     }
 }
 
@@ -138,6 +172,41 @@ mod tests {
         assert_eq!(draft.title.as_deref(), Some("T"));
         assert_eq!(draft.loss.entries[0].resources, ["Composition/a"]);
         assert!(FhirJson.sniff(input.as_bytes()));
+    }
+
+    #[test]
+    fn a_bundle_is_read_as_editors_save_it_and_its_bytes_stay() {
+        let text = r#"{"resourceType":"Bundle","type":"document","language":"ko","id":"요"}"#;
+        let plain = FhirJson.read(text.as_bytes()).unwrap();
+        let wide = |order: fn(u16) -> [u8; 2]| {
+            let marked = ['\u{feff}']
+                .into_iter()
+                .chain(text.chars())
+                .collect::<String>();
+            marked.encode_utf16().flat_map(order).collect::<Vec<u8>>()
+        };
+        for bytes in [
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            wide(u16::to_le_bytes),
+            wide(u16::to_be_bytes),
+        ] {
+            assert!(FhirJson.sniff(&bytes));
+            let draft = FhirJson.read(&bytes).unwrap();
+            assert_eq!(
+                (draft.fhir, draft.original),
+                (plain.fhir.clone(), bytes.clone())
+            );
+            let cut = &bytes[..bytes.len() - 2];
+            assert_eq!(
+                FhirJson.read(cut).unwrap_err().problem,
+                FormatProblem::Truncated
+            );
+        }
+        let odd = FhirJson.read(&[0xff, 0xfe, 0x7b]).unwrap_err();
+        assert_eq!(
+            (odd.problem, odd.at.as_str()),
+            (FormatProblem::Encoding, "byte 3")
+        );
     }
 
     #[test]

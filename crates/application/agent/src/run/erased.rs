@@ -112,10 +112,16 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
     let mut lines = vec![
         erasure.record.to_string(),
         format!("erased {at} {by}; nothing of it is left here"),
-        format!(
-            "{} signed that the share is destroyed",
-            counted(view.statements, "keeper")
-        ),
+        match view.erasure.signed.and_then(|signed| signed.needed) {
+            Some(needed) if view.statements < needed => format!(
+                "{} signed that the share is destroyed, {needed} make it final: it is not final yet, `medibloc sync` asks the others",
+                counted(view.statements, "keeper")
+            ),
+            _ => format!(
+                "{} signed that the share is destroyed",
+                counted(view.statements, "keeper")
+            ),
+        },
     ];
     lines.extend(readers(view));
     lines.extend(
@@ -128,7 +134,7 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
     let value = json!({
         "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
         "readers": readers_value(view), "readersAsOfBlock": erasure.read_until, "statements": view.statements,
-        "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
+        "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
     Answer::new(value, lines.join("\n"))
 }
@@ -161,12 +167,13 @@ fn readers(view: &ErasedView) -> Vec<String> {
             find::told(&reader.name),
             counted(reader.reads, "receipt")
         );
-        match reader.purged {
-            Some(at) => line.push_str(&format!(
+        match (reader.has_purged, reader.purged) {
+            (true, Some(at)) => line.push_str(&format!(
                 "; it says that it purged its copy, {}",
                 find::moment(at)
             )),
-            None => line.push_str("; this home has not been told that it purged its copy"),
+            (true, None) => line.push_str("; it says that it purged its copy"),
+            (false, _) => line.push_str("; this home has not been told that it purged its copy"),
         }
         line.push_str(&reader.left.to_string());
         lines.push(line);
@@ -177,8 +184,8 @@ fn readers(view: &ErasedView) -> Vec<String> {
 fn readers_value(view: &ErasedView) -> Value {
     let reader = |reader: &FormerReader| {
         json!({
-            "name": reader.name, "reads": reader.reads, "purged": reader.purged.map(find::moment),
-            "filesKept": find::files_kept(reader.purged.is_some(), reader.left.files, reader.left.unknown),
+            "name": reader.name, "reads": reader.reads, "hasPurged": reader.has_purged, "purged": reader.purged.map(find::moment),
+            "filesKept": find::files_kept(reader.has_purged, reader.left.files, reader.left.unknown),
             "outputs": find::outputs_value(reader.left.outputs),
         })
     };

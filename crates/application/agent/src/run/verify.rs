@@ -61,14 +61,21 @@ pub(super) async fn record(party: &Party, typed: &str) -> Result<Answer, Problem
     if report.erased.is_some() {
         let value = json!({
             "record": id.to_string(), "verified": false, "erased": true, "holds": report.holds(),
-            "checks": report.lines,
+            "final": !report.not_final, "checks": report.lines,
         });
-        let more = vec![format!(
+        let mut more = vec![format!(
             "record {id} was erased; nothing of it can be verified any more"
         )];
-        return Ok(
-            told(&report, value, &format!("the erasure of {id}"), more)?.with_code(code::ERASED)
-        );
+        let exit = match report.not_final {
+            true => {
+                more.push(
+                    "the erasure is not final yet: `medibloc sync` asks the other keepers".into(),
+                );
+                code::UNREACHABLE
+            }
+            false => code::ERASED,
+        };
+        return Ok(told(&report, value, &format!("the erasure of {id}"), more)?.with_code(exit));
     }
     let value =
         json!({"record": id.to_string(), "verified": report.holds(), "checks": report.lines});
@@ -187,6 +194,7 @@ fn told(
             let (mark, not) = match (line.holds, line.checked) {
                 (false, _) => ("FAIL", ""),
                 (true, true) => ("ok  ", ""),
+                (true, false) if report.not_final => ("?   ", "not final: "),
                 (true, false) => ("?   ", "not checked: "),
             };
             // Words of others: nothing in them is a line of its own.

@@ -160,8 +160,10 @@ impl Party {
         }
         // What takes back; what was not put off, or has begun, in its order; then what waited longest.
         let waited = |errand: &Errand| errand.due.filter(|_| errand.is_unsent());
-        let (mut errands, others): (Vec<Errand>, Vec<Errand>) =
-            errands.iter().cloned().partition(|it| it.goes_first(&errands));
+        let (mut errands, others): (Vec<Errand>, Vec<Errand>) = errands
+            .iter()
+            .cloned()
+            .partition(|it| it.goes_first(&errands));
         let order = |errand: &Errand| (waited(errand), errand.number());
         errands.sort_by_key(order);
         let first = errands.len();
@@ -194,6 +196,7 @@ impl Party {
             };
             let ordered = self.ordered_words_of(errand.own, &errand.call)?;
             let is_end = End::of_call(errand.own, &errand.call).is_some();
+            let key = errand.key;
             match self.go_on(errand).await {
                 Ok(outcome) => {
                     let since = match is_end {
@@ -204,6 +207,10 @@ impl Party {
                     report.accepted.extend(accepted);
                 }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                // What the contracts refused is over.
+                Err(error) if self.errand(&key)?.is_none() => {
+                    report.given_up.push(format!("{what}: {error}"));
+                }
                 Err(error) => report.later.push(format!("{what}: {error}")),
             }
         }
