@@ -87,7 +87,7 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
             party.correct_names().await?;
             Ok(Answer::new(
                 json!({"name": confirmed.name, "own": confirmed.own.to_string()}),
-                format!("{} is confirmed", find::told(&confirmed.name)),
+                format!("{} is confirmed", name::of_contact(party, &confirmed)?),
             ))
         }
     }
@@ -113,8 +113,10 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
                  (`medibloc grant revoke --contact` takes it back)",
             );
         }
+        let account = contact.card.account;
+        let account = account.map_or_else(String::new, |account| format!("  account {account}"));
         lines.push(format!(
-            "{}  knows you as {}  {state}",
+            "{}{account}  knows you as {}  {state}",
             find::told(&contact.name),
             contact.own
         ));

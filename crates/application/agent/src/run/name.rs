@@ -2,7 +2,7 @@
 //! any list of this home shows, not by what the command could work on: what fits two of them is not the one of them that
 //! happens to be ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_journey::{
     Contact, GivenGrant, KeptRecord, Party, Patron, PendingRequest, SentRecord, Standing,
@@ -172,6 +172,13 @@ impl Sort {
         };
         if !found.is_empty() {
             found.push((fit, one));
+            // Of one name there is no more to give.
+            let names: BTreeSet<Option<String>> =
+                found.iter().map(|(_, of)| of.name.clone()).collect();
+            let more = match names.len() == 1 && !names.contains(&None) {
+                true => "give the begin of its address",
+                false => "give more of it",
+            };
             let mut told: Vec<String> = found.iter().take(TOLD).map(|(_, of)| of.told()).collect();
             if found.len() > TOLD {
                 told.push("…".into());
@@ -179,7 +186,7 @@ impl Sort {
             return Err(Problem::new(
                 code::UNKNOWN,
                 format!(
-                    "`{name}` fits {} of them: {}; give more of it (`{}` shows them)",
+                    "`{name}` fits {} of them: {}; {more} (`{}` shows them)",
                     found.len(),
                     told.join(", "),
                     self.list
@@ -339,9 +346,26 @@ pub(super) fn readable(party: &Party, name: &str) -> Result<RecordId, Problem> {
 pub(super) fn contact(party: &Party, name: &str) -> Result<Contact, Problem> {
     let listed = party.contacts()?.into_iter().map(|contact| {
         let name = contact.name.clone();
-        Listed::new(contact.own.to_string(), "contact", contact).named(&name)
+        let account = contact.card.account.map(|account| account.to_string());
+        let mut listed = Listed::new(contact.own.to_string(), "contact", contact).named(&name);
+        listed.ids.extend(account);
+        listed
     });
     CONTACT.only(listed, name, Use::Act)
+}
+
+/// A contact's name, with the begin of its account where another contact has that name, too.
+pub(super) fn of_contact(party: &Party, contact: &Contact) -> Result<String, Problem> {
+    let name = super::find::told(&contact.name);
+    let mut others = party.contacts()?.into_iter();
+    let is_alike = |other: &Contact| {
+        other.party != contact.party && other.name.to_lowercase() == contact.name.to_lowercase()
+    };
+    if !others.any(|other| is_alike(&other)) {
+        return Ok(name);
+    }
+    let id = contact.card.account.unwrap_or(contact.party).to_string();
+    Ok(format!("{name} ({})", id.get(..12).unwrap_or(&id)))
 }
 
 /// An owner that invited this agent.
