@@ -301,6 +301,8 @@ async fn what_is_being_taken_back_or_erased_is_shown_as_that() {
 async fn a_consent_to_classes_names_their_numbers() {
     let world = World::new(218);
     let two = Two::new(&world).await;
+    let person = ["account", "person", "--name", "Eve Betterhalf"];
+    say(&two.patient, &person).await;
     let file = two.document();
     let import = ["record", "import", &file, "--class", "7"];
     let record = text(&say(&two.patient, &import).await, "/record");

@@ -218,6 +218,8 @@ async fn what_was_erased_counts_for_no_consent() {
     for _ in 0..3 {
         records.push(two.written(&[]).await);
     }
+    let person = ["account", "person", "--name", "Eve Betterhalf"];
+    say(&two.patient, &person).await;
     let create = ["grant", "create", "--to", "reader", "--all"];
     say(&two.patient, &create).await;
     records.push(two.written(&[]).await);
