@@ -11,21 +11,18 @@
 //! assert_eq!(draft.fhir["entry"][0]["resource"]["resourceType"], "Composition");
 //! ```
 
-mod act;
-mod allergy;
-mod build;
+mod account;
 mod codes;
-mod encounter;
-mod entry;
+mod context;
+mod doc;
 mod guard;
 mod header;
-mod medication;
 mod narrative;
-mod note;
-mod observation;
-mod problem;
+mod people;
 mod reader;
+mod resource;
 mod section;
+mod statement;
 mod value;
 mod xml;
 

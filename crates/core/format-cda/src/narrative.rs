@@ -1,12 +1,12 @@
 //! A section's text as the XHTML subset that FHIR allows (R4, section 2.4.1).
 
-use roxmltree::Node;
+
 use serde_json::{Value, json};
 
-use crate::xml::attr;
+use crate::xml::{N, attr};
 
 /// The narrative of a section's `text`, or none if it has no words.
-pub(crate) fn narrative(text: Node<'_, '_>) -> Option<Value> {
+pub(crate) fn narrative(text: N<'_>) -> Option<Value> {
     let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
     let start = div.len();
     for child in text.children() {
@@ -29,7 +29,7 @@ pub(crate) fn empty() -> Value {
     json!({"status": "empty", "div": div})
 }
 
-fn write(node: Node<'_, '_>, out: &mut String) {
+fn write(node: N<'_>, out: &mut String) {
     if let Some(text) = node.text().filter(|_| node.is_text()) {
         escape(text, out);
         return;
@@ -76,7 +76,7 @@ fn write(node: Node<'_, '_>, out: &mut String) {
     out.push('>');
 }
 
-fn parent<'a>(node: Node<'a, '_>) -> &'a str {
+fn parent<'a>(node: N<'a>) -> &'a str {
     node.parent_element()
         .map_or("", |parent| parent.tag_name().name())
 }

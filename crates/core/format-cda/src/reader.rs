@@ -3,15 +3,19 @@
 use medibloc_record::{
     Category, Draft, Format, FormatError, FormatProblem, LossReport, Sensitivity,
 };
-use roxmltree::{Document, Node, ParsingOptions};
-use serde_json::{Map, Value, json};
+use roxmltree::{Document, ParsingOptions};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    build::{Builder, reference},
-    guard, header, section,
-    value::{absent, concept_or_absent, list, put, time},
-    xml::{attr, child, text},
+    account::Lines,
+    doc::{Doc, reference},
+    guard, header, people,
+    resource::Resource,
+    section,
+    statement::encounter,
+    value::{self, absent, code, list, time},
+    xml::{N, attr, child},
 };
 
 /// Reads HL7 CDA R2 documents.
@@ -57,93 +61,80 @@ impl Format for Cda {
                 "a CDA document starts with ClinicalDocument; try another format",
             ));
         }
-        let span = |node: Node<'_, '_>| {
+        let span = |node: N<'_>| {
             let range = node.range();
             (
                 encoding.source_offset(&xml, range.start),
                 encoding.source_offset(&xml, range.end),
             )
         };
-        Ok(draft(root, bytes, &span))
+        let nodes = tree.descendants().count();
+        Ok(draft(root, nodes, bytes, &span))
     }
 }
 
-fn draft(root: Node<'_, '_>, bytes: &[u8], span: &section::Span<'_>) -> Draft {
+fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) -> Draft {
     let digest = hex::encode(Sha256::digest(bytes));
-    let mut build = Builder::new(root, header::seed(root).unwrap_or_else(|| digest.clone()));
-    build.patient = header::patient(root, &mut build);
-    let authors = header::authors(root, &mut build);
-    let custodian = header::custodian(root, &mut build);
-    let written = child(root, "effectiveTime").and_then(time);
-    let title = child(root, "title").and_then(text);
-    let language = header::language(root);
-    let context = section::Context {
+    let seed = header::seed(root).unwrap_or_else(|| digest.clone());
+    let zone = child(root, "effectiveTime").and_then(|at| time::zone(attr(at, "value")?));
+    let doc = Doc::new(root, nodes, bytes.len(), seed, zone);
+    let mut composition = Resource::plain("Composition", None);
+    header::patient(&doc);
+    let _ = doc.account.put();
+    let authors = header::authors(&doc);
+    composition.put(&doc, "author", people::references(authors.clone()));
+    let language = header::language(&doc);
+    composition.put(&doc, "language", language.clone());
+    let identifier = header::bundle_identifier(&doc, &digest);
+    composition.put(&doc, "identifier", child(root, "id").and_then(|id| value::identifier(&doc, id)));
+    // FHIR demands a status: what nobody signed is unverified, which is `preliminary`.
+    let signed = child(root, "legalAuthenticator").is_some();
+    composition.body.insert("status".into(), if signed { "final" } else { "preliminary" }.into());
+    composition.put(&doc, "type", Some(code::concept_or_absent(&doc, child(root, "code"))));
+    composition.body.insert("subject".into(), reference(&doc.patient()));
+    encounter::encompassing(&doc, &mut composition);
+    let written = child(root, "effectiveTime").and_then(|at| time::time(&doc, at)).map(|at| at.at);
+    if !composition.put(&doc, "date", written.clone()) {
+        composition.body.insert("_date".into(), absent(child(root, "effectiveTime")));
+    }
+    let title = header::title(&doc);
+    if !composition.put(&doc, "title", title.clone()) {
+        composition.body.insert("_title".into(), absent(child(root, "title")));
+    }
+    let secrecy = header::confidentiality(&doc);
+    composition.put(&doc, "confidentiality", secrecy);
+    let custodian = header::custodian(&doc);
+    composition.put(&doc, "custodian", custodian.map(|url| reference(&url)));
+    header::rest(&doc, &mut composition);
+    let whole = section::Whole {
         author: authors[0].clone(),
         written: written.clone(),
         span,
     };
-    let mut loss = LossReport::default();
-    let sections = section::all(root, &context, &mut build, &mut loss);
+    let sections = section::all(&doc, &whole);
+    composition.put(&doc, "section", list(sections));
+    composition.put(&doc, "#", None::<Value>);
 
-    let mut composition = Map::new();
-    put(
-        &mut composition,
-        "language",
-        language.clone().map(Value::String),
-    );
-    put(
-        &mut composition,
-        "identifier",
-        child(root, "id").and_then(crate::value::identifier),
-    );
-    // FHIR demands a status: what nobody signed is unverified, which is `preliminary`.
-    let signed = child(root, "legalAuthenticator").is_some();
-    composition.insert(
-        "status".into(),
-        if signed { "final" } else { "preliminary" }.into(),
-    );
-    composition.insert(
-        "type".into(),
-        concept_or_absent(child(root, "code"), &build),
-    );
-    composition.insert("subject".into(), reference(&build.patient));
-    match &written {
-        Some(at) => composition.insert("date".into(), at.clone().into()),
-        None => composition.insert("_date".into(), absent(child(root, "effectiveTime"))),
-    };
-    put(
-        &mut composition,
-        "author",
-        list(authors.iter().map(|url| reference(url)).collect()),
-    );
-    match &title {
-        Some(title) => composition.insert("title".into(), title.clone().into()),
-        None => composition.insert("_title".into(), absent(child(root, "title"))),
-    };
-    let secrecy = header::confidentiality(root);
-    put(
-        &mut composition,
-        "confidentiality",
-        secrecy.map(Value::from),
-    );
-    put(
-        &mut composition,
-        "custodian",
-        custodian.map(|url| reference(&url)),
-    );
-    put(&mut composition, "section", list(sections));
-
+    let (body, taken) = composition.parts();
+    let category = category(root);
+    let (entries, resources, account) = doc.finish(body, taken);
     let bundle = json!({
         "resourceType": "Bundle",
-        "identifier": header::bundle_identifier(root, &digest),
+        "identifier": identifier,
         "type": "document",
         "timestamp": instant(written.as_deref()),
-        "entry": build.finish(composition),
+        "entry": entries,
     });
-    let mut draft = Draft::new("application/cda+xml", bytes.to_vec(), bundle, loss);
+    let lines = Lines {
+        account: &account,
+        span,
+        resources,
+        report: LossReport::default(),
+    };
+    let mut draft = Draft::new("application/cda+xml", bytes.to_vec(), bundle, lines.of(root));
     draft.title = title;
     draft.language = language;
-    draft.category = category(root);
+    draft.category = category;
     draft.sensitivity = match secrecy {
         Some("R") => Sensitivity::Restricted,
         Some("V") => Sensitivity::VeryRestricted,
@@ -154,7 +145,7 @@ fn draft(root: Node<'_, '_>, bytes: &[u8], span: &section::Span<'_>) -> Draft {
 }
 
 /// What the document is about, by its LOINC type.
-fn category(root: Node<'_, '_>) -> Category {
+fn category(root: N<'_>) -> Category {
     match child(root, "code").and_then(|code| attr(code, "code")) {
         Some("11488-4" | "18842-5" | "34117-2" | "11506-3" | "34133-9") => {
             Category::EncountersAndNotes

@@ -1,147 +1,150 @@
-//! Sections: narrative, coded entries, provenance and the account of every entry.
+//! Sections: narrative, coded entries, who wrote them, and from which bytes each came.
 
-use medibloc_record::{EntryOutcome, LossEntry, LossReport};
-use roxmltree::Node;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    build::{Builder, reference},
-    entry, narrative, note,
-    value::{absent, concept, list, put},
-    xml::{attr, child, children, text},
+    account::Fate,
+    context::Context,
+    doc::{Doc, reference},
+    narrative, people,
+    resource::Resource,
+    statement,
+    value::{absent, code, list, put, text},
+    xml::{N, attr, child, children, elements, is_statement},
 };
 
-pub(crate) type Span<'s> = dyn Fn(Node<'_, '_>) -> (u64, u64) + 's;
+pub(crate) type Span<'s> = dyn Fn(N<'_>) -> (u64, u64) + 's;
 
 /// What every section needs of the document.
-pub(crate) struct Context<'s> {
+pub(crate) struct Whole<'s> {
     pub(crate) author: String,
     pub(crate) written: Option<String>,
     pub(crate) span: &'s Span<'s>,
 }
 
-/// The composition's sections; an unstructured body becomes one.
-pub(crate) fn all(
-    root: Node<'_, '_>,
-    context: &Context<'_>,
-    build: &mut Builder<'_, '_>,
-    loss: &mut LossReport,
-) -> Vec<Value> {
+/// The composition's sections; a body that is not XML becomes one.
+pub(crate) fn all<'d>(doc: &Doc<'d>, whole: &Whole<'_>) -> Vec<Value> {
+    let context = Context::of_document(doc.root);
     let mut out = Vec::new();
-    for body in children(root, "component") {
-        if let Some(body) = child(body, "structuredBody") {
-            out.extend(below(body, "", context, build, loss));
+    for component in children(doc.root, "component") {
+        if let Some(body) = child(component, "structuredBody") {
+            out.extend(below(doc, body, context.of_body(body), whole));
         }
-        if let Some(body) = child(body, "nonXMLBody") {
-            out.push(note::unstructured(root, body, build));
+        if let Some(body) = child(component, "nonXMLBody") {
+            out.extend(unstructured(doc, body));
         }
     }
     out
 }
 
-fn below(
-    node: Node<'_, '_>,
-    at: &str,
-    context: &Context<'_>,
-    build: &mut Builder<'_, '_>,
-    loss: &mut LossReport,
-) -> Vec<Value> {
+fn below<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Vec<Value> {
     children(node, "component")
         .filter_map(|component| child(component, "section"))
-        .enumerate()
-        .map(|(index, node)| {
-            let at = if at.is_empty() {
-                String::new()
-            } else {
-                format!("{at}/")
-            };
-            one(
-                node,
-                &format!("{at}section[{}]", index + 1),
-                context,
-                build,
-                loss,
-            )
-        })
+        .map(|node| one(doc, node, context.of_section(node), whole))
         .collect()
 }
 
-fn one(
-    node: Node<'_, '_>,
-    at: &str,
-    context: &Context<'_>,
-    build: &mut Builder<'_, '_>,
-    loss: &mut LossReport,
-) -> Value {
-    let code = child(node, "code")
-        .and_then(|code| attr(code, "code"))
-        .unwrap_or_default();
-    let text_of = child(node, "text").and_then(narrative::narrative);
-    let mut links = Vec::new();
-    for (index, entry) in children(node, "entry").enumerate() {
-        build.made.clear();
-        let result = entry::convert(entry, code, build);
-        let mut line = LossEntry {
-            outcome: EntryOutcome::Converted,
-            section: code.to_owned(),
-            path: format!("{at}/entry[{}]", index + 1),
-            span: (context.span)(entry),
-            resources: build.made.iter().map(|(name, _)| name.clone()).collect(),
-            because: None,
-        };
-        if build.made.is_empty() {
-            let because = result
-                .err()
-                .unwrap_or("it states nothing that a resource can hold");
-            line.because = Some(because.to_owned());
-            line.outcome = if text_of.is_some() {
-                EntryOutcome::KeptAsNarrative
-            } else {
-                EntryOutcome::Lost
-            };
-        } else {
-            links.extend(build.made.iter().map(|(_, url)| reference(url)));
-            provenance(line.span, context, build);
+fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Value {
+    let text = child(node, "text").and_then(narrative::narrative);
+    let mut links: Vec<Value> = Vec::new();
+    let _ = doc.made();
+    for entry in children(node, "entry") {
+        let Some(stated) = elements(entry).find(|inner| is_statement(*inner)) else { continue };
+        let statement = context.enter(stated);
+        if let Err(because) = statement::convert(doc, &statement) {
+            doc.account.because(stated, Fate::Lost(because));
         }
-        loss.entries.push(line);
+        let made = doc.made();
+        let stated_here = |kind: &str| !matches!(kind, "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "RelatedPerson");
+        let own: Vec<Value> = made.iter().filter(|(kind, _)| stated_here(kind)).map(|(_, url)| reference(url)).collect();
+        if own.is_empty() {
+            continue;
+        }
+        provenance(doc, (whole.span)(entry), &own, &statement, whole);
+        for one in own {
+            if !links.contains(&one) {
+                links.push(one);
+            }
+        }
     }
-    let inner = below(node, at, context, build, loss);
     let mut out = Map::new();
-    put(
-        &mut out,
-        "title",
-        child(node, "title").and_then(text).map(Value::String),
-    );
-    put(
-        &mut out,
-        "code",
-        child(node, "code").and_then(|code| concept(code, build)),
-    );
-    let bare = text_of.is_none() && links.is_empty() && inner.is_empty();
-    put(
-        &mut out,
-        "text",
-        text_of.or_else(|| bare.then(narrative::empty)),
-    );
+    let title = child(node, "title").and_then(|title| {
+        let words = crate::xml::text(title)?;
+        doc.account.take(title);
+        Some(words)
+    });
+    put(&mut out, "title", title);
+    put(&mut out, "code", child(node, "code").and_then(|code| code::concept(doc, code)));
+    let authors = children(node, "author").filter_map(|author| people::author(doc, author));
+    put(&mut out, "author", people::references(authors.collect::<Vec<_>>()));
+    let inner = below(doc, node, context, whole);
+    let bare = text.is_none() && links.is_empty() && inner.is_empty();
+    put(&mut out, "text", text.or_else(|| bare.then(narrative::empty)));
+    if bare {
+        put(&mut out, "emptyReason", attr(node, "nullFlavor").and_then(empty_reason));
+    }
     put(&mut out, "entry", list(links));
     put(&mut out, "section", list(inner));
+    doc.in_composition("section");
     Value::Object(out)
 }
 
-/// Says from which bytes of the original the last resources came.
-fn provenance(span: (u64, u64), context: &Context<'_>, build: &mut Builder<'_, '_>) {
-    let targets = build.made.iter().map(|(_, url)| reference(url)).collect();
-    let mut out = Map::new();
-    put(&mut out, "target", list(targets));
-    match context.written.as_deref().filter(|at| at.contains('T')) {
-        Some(at) => out.insert("recorded".into(), at.into()),
-        None => out.insert("_recorded".into(), absent(None)),
+/// Why a section is empty (`list-empty-reason`).
+fn empty_reason(flavor: &str) -> Option<Value> {
+    let code = match flavor {
+        "NI" | "UNK" | "NAV" => "unavailable",
+        "NASK" => "notasked",
+        "MSK" => "withheld",
+        _ => return None,
     };
-    out.insert("agent".into(), json!([{"who": reference(&context.author)}]));
+    Some(code::coded("http://terminology.hl7.org/CodeSystem/list-empty-reason", code))
+}
+
+/// Says from which bytes of the original the resources came, and who says so.
+fn provenance<'d>(
+    doc: &Doc<'d>,
+    span: (u64, u64),
+    targets: &[Value],
+    statement: &crate::context::Statement<'d>,
+    whole: &Whole<'_>,
+) {
+    let authors: Vec<String> = statement.authors().filter_map(|author| people::author(doc, author)).collect();
+    let at = statement
+        .authors()
+        .find_map(|author| crate::value::time::start(doc, child(author, "time")?))
+        .filter(|at| at.at.contains('T'))
+        .map(|at| at.at);
+    let mut out = Resource::plain("Provenance", None);
+    out.body.insert("target".into(), targets.to_vec().into());
+    match at.or_else(|| whole.written.clone().filter(|at| at.contains('T'))) {
+        Some(at) => out.put(doc, "recorded", Some(at)),
+        None => out.put(doc, "_recorded", Some(absent(None))),
+    };
+    let who = if authors.is_empty() { vec![whole.author.clone()] } else { authors };
+    let agents: Vec<Value> = who.iter().map(|url| json!({"who": reference(url)})).collect();
+    out.body.insert("agent".into(), agents.into());
     let words = format!("bytes {}..{} of the original document", span.0, span.1);
-    out.insert(
-        "entity".into(),
-        json!([{"role": "source", "what": {"display": words}}]),
-    );
-    build.add("Provenance", None, out);
+    out.body.insert("entity".into(), json!([{"role": "source", "what": {"display": words}}]));
+    let _ = out.join(doc, None);
+    let _ = doc.made();
+}
+
+/// The section of a body that is not XML.
+fn unstructured<'d>(doc: &Doc<'d>, body: N<'d>) -> Option<Value> {
+    let content = child(body, "text")?;
+    let mut out = Resource::plain("DocumentReference", None);
+    out.body.insert("status".into(), "current".into());
+    out.body.insert("type".into(), code::concept_or_absent(doc, child(doc.root, "code")));
+    let _ = doc.account.put();
+    out.body.insert("subject".into(), reference(&doc.patient()));
+    let attached = text::attachment(doc, content);
+    let attached = attached.unwrap_or_else(|| absent(Some(content)));
+    out.put(doc, "content", Some(json!([{"attachment": attached}])));
+    let url = out.join(doc, None);
+    let plain = Some(content).filter(|node| attr(*node, "representation").is_none());
+    let mut section = Map::new();
+    put(&mut section, "title", child(doc.root, "title").and_then(crate::xml::text));
+    put(&mut section, "text", plain.and_then(narrative::narrative));
+    section.insert("entry".into(), json!([reference(&url)]));
+    Some(Value::Object(section))
 }

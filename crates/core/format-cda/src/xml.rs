@@ -1,50 +1,71 @@
-//! Small steps through a CDA tree; `sdtc` elements are only found by [`sdtc`].
+//! Small steps through a CDA tree; `sdtc` elements are only found by [`sdtc`] and [`sdtcs`].
 
 use roxmltree::Node;
 
-const SDTC: &str = "urn:hl7-org:sdtc";
+/// A node of the document.
+pub(crate) type N<'d> = Node<'d, 'd>;
 
-pub(crate) fn children<'a, 'i>(
-    node: Node<'a, 'i>,
-    name: &'static str,
-) -> impl Iterator<Item = Node<'a, 'i>> {
-    node.children().filter(move |child| {
-        child.is_element()
-            && child.tag_name().name() == name
-            && child.tag_name().namespace() != Some(SDTC)
+/// Elements that HL7's structured documents group adds to CDA R2.
+pub(crate) const SDTC: &str = "urn:hl7-org:sdtc";
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+pub(crate) fn elements<'d>(node: N<'d>) -> impl Iterator<Item = N<'d>> {
+    node.children().filter(Node::is_element)
+}
+
+pub(crate) fn children<'d>(node: N<'d>, name: &'static str) -> impl Iterator<Item = N<'d>> {
+    elements(node).filter(move |child| {
+        child.tag_name().name() == name && child.tag_name().namespace() != Some(SDTC)
     })
 }
 
-pub(crate) fn child<'a, 'i>(node: Node<'a, 'i>, name: &'static str) -> Option<Node<'a, 'i>> {
+pub(crate) fn child<'d>(node: N<'d>, name: &'static str) -> Option<N<'d>> {
     children(node, name).next()
 }
 
-pub(crate) fn sdtc<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
-    node.children()
-        .find(|child| child.has_tag_name((SDTC, name)))
+pub(crate) fn sdtcs<'d>(node: N<'d>, name: &'static str) -> impl Iterator<Item = N<'d>> {
+    elements(node).filter(move |child| child.has_tag_name((SDTC, name)))
+}
+
+pub(crate) fn sdtc<'d>(node: N<'d>, name: &'static str) -> Option<N<'d>> {
+    sdtcs(node, name).next()
 }
 
 /// The first node at the end of a path of child names.
-pub(crate) fn path<'a, 'i>(node: Node<'a, 'i>, names: &[&'static str]) -> Option<Node<'a, 'i>> {
+pub(crate) fn path<'d>(node: N<'d>, names: &[&'static str]) -> Option<N<'d>> {
     names.iter().try_fold(node, |at, name| child(at, name))
 }
 
 /// An attribute without surrounding space, or none if that is empty.
-pub(crate) fn attr<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
+pub(crate) fn attr<'d>(node: N<'d>, name: &str) -> Option<&'d str> {
     node.attribute(name)
         .map(str::trim)
         .filter(|text| !text.is_empty())
 }
 
-/// All text below, with runs of white space as one space; none if empty.
-pub(crate) fn text(node: Node<'_, '_>) -> Option<String> {
+/// The declared data type, without prefix and in capitals; empty if none is declared.
+pub(crate) fn declared(node: N<'_>) -> String {
+    let raw = node.attribute((XSI, "type")).unwrap_or_default().trim();
+    raw.rsplit(':').next().unwrap_or_default().to_ascii_uppercase()
+}
+
+/// One line of text: runs of white space as one space.
+pub(crate) fn squeeze(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    for word in raw.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+/// All text below, in one line; none if empty.
+pub(crate) fn text(node: N<'_>) -> Option<String> {
     let mut out = String::new();
-    for part in node
-        .descendants()
-        .filter(Node::is_text)
-        .filter_map(|n| n.text())
-    {
-        for word in part.split_whitespace() {
+    for part in node.descendants().filter(Node::is_text) {
+        for word in part.text().unwrap_or_default().split_whitespace() {
             if !out.is_empty() {
                 out.push(' ');
             }
@@ -54,19 +75,64 @@ pub(crate) fn text(node: Node<'_, '_>) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-pub(crate) fn has_template(node: Node<'_, '_>, roots: &[&str]) -> bool {
+/// The text directly in an element, in one line; none if empty.
+pub(crate) fn own_text(node: N<'_>) -> Option<String> {
+    let parts = node.children().filter(Node::is_text);
+    let whole: String = parts.filter_map(|part| part.text()).collect();
+    Some(squeeze(&whole)).filter(|words| !words.is_empty())
+}
+
+pub(crate) fn has_template(node: N<'_>, roots: &[&str]) -> bool {
     children(node, "templateId")
         .any(|id| attr(id, "root").is_some_and(|root| roots.contains(&root)))
 }
 
-pub(crate) fn negated(node: Node<'_, '_>) -> bool {
-    attr(node, "negationInd").is_some_and(|flag| flag == "true" || flag == "1")
+/// Whether a flag is set: `true` and `1` are the two that XML Schema knows.
+pub(crate) fn flag(node: N<'_>, name: &str) -> Option<bool> {
+    match attr(node, name)? {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
 }
 
-/// Statements behind `entryRelationship`.
-pub(crate) fn related<'a, 'i>(
-    node: Node<'a, 'i>,
-    name: &'static str,
-) -> impl Iterator<Item = Node<'a, 'i>> {
-    children(node, "entryRelationship").filter_map(move |link| child(link, name))
+/// The names of clinical statements (CDA R2, `POCD_MT000040.ClinicalStatement`).
+pub(crate) const STATEMENTS: &[&str] = &[
+    "act",
+    "encounter",
+    "observation",
+    "observationMedia",
+    "organizer",
+    "procedure",
+    "regionOfInterest",
+    "substanceAdministration",
+    "supply",
+];
+
+pub(crate) fn is_statement(node: N<'_>) -> bool {
+    node.is_element()
+        && STATEMENTS.contains(&node.tag_name().name())
+        && node.tag_name().namespace() != Some(SDTC)
+}
+
+/// The statement in an `entry`, `entryRelationship` or `component`.
+pub(crate) fn statement_in<'d>(link: N<'d>) -> Option<N<'d>> {
+    elements(link).find(|node| is_statement(*node))
+}
+
+/// Relations of a statement with what they lead to.
+pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
+    elements(node)
+        .filter(|link| {
+            link.tag_name().namespace() != Some(SDTC)
+                && matches!(link.tag_name().name(), "entryRelationship" | "component")
+        })
+        .filter_map(|link| Some((link, statement_in(link)?)))
+}
+
+/// The first related statement with one of these templates.
+pub(crate) fn related_by<'d>(node: N<'d>, templates: &'static [&'static str]) -> impl Iterator<Item = N<'d>> {
+    related(node)
+        .map(|(_, inner)| inner)
+        .filter(move |inner| has_template(*inner, templates))
 }

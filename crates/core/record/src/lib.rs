@@ -21,7 +21,7 @@ pub use attestation::{
     Attestation, MOST_PATH, SignedAttestation, TypedDomain, domain_separator, typed_digest,
 };
 pub use committee::{Committee, Threshold, ThresholdError};
-pub use draft::{Draft, EntryOutcome, LossEntry, LossReport};
+pub use draft::{Draft, EntryOutcome, LossEntry, LossReport, Sum};
 pub use format::{Format, FormatError, FormatProblem};
 pub use ids::{
     AccountId, Address, Digest, GrantId, IdError, Nonce, ReceiptId, RecordId, Role, SealingKey,

@@ -1,0 +1,289 @@
+//! What became of every node of the source that can carry a fact (design 07): a mapping takes what it uses, and what nobody took
+//! is lost by construction and said so.
+
+use std::cell::RefCell;
+
+use medibloc_record::{EntryOutcome, LossEntry, LossReport};
+
+use crate::xml::{N, SDTC, attr, is_statement};
+
+/// Why something is in no resource. Never a value from the document.
+pub(crate) type Because = &'static str;
+
+/// What is taken of a node: itself, or that it is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Facet {
+    /// The node itself.
+    Itself,
+    /// Its `negationInd`.
+    Denial,
+}
+
+/// A node that was taken.
+pub(crate) type Taken = (u32, Facet);
+
+/// What became of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stands in an element of a resource.
+    Carried {
+        /// Which resource, in order of their making.
+        resource: u32,
+        /// Which of its elements.
+        element: &'static str,
+    },
+    /// Its words stand in the section's narrative, its codes in the original alone.
+    Narrative(Because),
+    /// It is in the original alone.
+    Lost(Because),
+}
+
+/// The account of one document.
+#[derive(Debug)]
+pub(crate) struct Account {
+    fates: RefCell<Vec<[Option<Fate>; 2]>>,
+    /// Taken by a conversion, and not yet put anywhere.
+    hand: RefCell<Vec<Taken>>,
+}
+
+fn index(node: N<'_>) -> u32 {
+    node.id().get() - 1
+}
+
+impl Account {
+    /// An empty account of a document with that many nodes.
+    pub(crate) fn new(nodes: usize) -> Self {
+        Self {
+            fates: RefCell::new(vec![[None; 2]; nodes]),
+            hand: RefCell::default(),
+        }
+    }
+
+    /// A conversion used this node: whoever puts the value next says where.
+    pub(crate) fn take(&self, node: N<'_>) {
+        self.hand.borrow_mut().push((index(node), Facet::Itself));
+    }
+
+    /// A mapping heeded that this statement is denied, by itself or by those around it.
+    pub(crate) fn take_denial(&self, node: N<'_>) {
+        let around = node.ancestors().filter(|one| is_statement(*one) && is_denied(*one));
+        let all = around.map(|one| (index(one), Facet::Denial));
+        self.hand.borrow_mut().extend(all);
+    }
+
+    /// All that was taken since the last call.
+    pub(crate) fn put(&self) -> Vec<Taken> {
+        core::mem::take(&mut self.hand.borrow_mut())
+    }
+
+    /// Takes back into the hand what [`Account::put`] gave.
+    pub(crate) fn take_again(&self, taken: Vec<Taken>) {
+        self.hand.borrow_mut().extend(taken);
+    }
+
+    /// Does something with an empty hand; what was in it stays for whoever puts next, and what is taken last with it.
+    pub(crate) fn aside<T>(&self, does: impl FnOnce() -> T) -> T {
+        let held = self.put();
+        let done = does();
+        let left = self.put();
+        self.take_again(held);
+        self.take_again(left);
+        done
+    }
+
+    /// How much is in hand, to go back to with [`Account::drop_to`].
+    pub(crate) fn mark(&self) -> usize {
+        self.hand.borrow().len()
+    }
+
+    /// What was taken since the mark was used for nothing.
+    pub(crate) fn drop_to(&self, mark: usize) {
+        self.hand.borrow_mut().truncate(mark);
+    }
+
+    /// Says what became of nodes; the first word counts, but that something is carried counts most.
+    pub(crate) fn settle(&self, taken: impl IntoIterator<Item = (Taken, Fate)>) {
+        let mut fates = self.fates.borrow_mut();
+        for ((node, facet), fate) in taken {
+            if let Some(cell) = fates
+                .get_mut(node as usize)
+                .map(|both| &mut both[facet as usize])
+                && (cell.is_none()
+                    || matches!(fate, Fate::Carried { .. })
+                        && !matches!(cell, Some(Fate::Carried { .. })))
+            {
+                *cell = Some(fate);
+            }
+        }
+    }
+
+    /// Says why nothing below a node that nobody took is in a resource.
+    pub(crate) fn because(&self, node: N<'_>, fate: Fate) {
+        let below = node.descendants().filter(N::is_element);
+        let both = below.flat_map(|node| {
+            [Facet::Itself, Facet::Denial].map(|facet| ((index(node), facet), fate))
+        });
+        self.settle(both);
+    }
+
+    pub(crate) fn fate(&self, node: N<'_>, facet: Facet) -> Option<Fate> {
+        let fates = self.fates.borrow();
+        fates.get(index(node) as usize).and_then(|both| both[facet as usize])
+    }
+}
+
+/// Elements that say how the document is built and nothing of a person, with the reason.
+const STRUCTURE: &[&str] = &[
+    // which template it follows: the mapping is chosen by it
+    "templateId",
+    "typeId",
+    "realmCode",
+    // in which order the parts of an organizer stand
+    "sequenceNumber",
+    // that the next relation is one of several: no template of C-CDA gives it a meaning
+    "conjunctionCode",
+    "seperatableInd",
+];
+
+/// Attributes that say how the document is built.
+const SHAPE: &[&str] = &[
+    "classCode",
+    "moodCode",
+    "determinerCode",
+    "typeCode",
+    "contextControlCode",
+    "contextConductionInd",
+    "inversionInd",
+    "negationInd",
+    "nullFlavor",
+    "ID",
+    "independentInd",
+    "type",
+    "schemaLocation",
+    "partType",
+    "operator",
+    "unsorted",
+    "inclusive",
+    "institutionSpecified",
+    "alignment",
+];
+
+/// Elements with an own meaning even without attributes and text: who takes part, and in what.
+const PARTS: &[&str] = &["author", "informant", "participant", "performer", "subject", "specimen"];
+
+/// Whether it can carry a fact: a statement, a participation, or a value of its own that is not the document's structure.
+pub(crate) fn is_fact(node: N<'_>) -> bool {
+    let name = node.tag_name().name();
+    if !node.is_element() || STRUCTURE.contains(&name) {
+        return false;
+    }
+    is_statement(node)
+        || PARTS.contains(&name) && node.tag_name().namespace() != Some(SDTC)
+        || node.attributes().any(|one| {
+            !SHAPE.contains(&one.name()) && !one.value().trim().is_empty()
+        })
+        || node
+            .children()
+            .any(|one| one.is_text() && one.text().is_some_and(|words| !words.trim().is_empty()))
+}
+
+pub(crate) fn is_denied(node: N<'_>) -> bool {
+    attr(node, "negationInd").is_some_and(|flag| flag == "true" || flag == "1")
+}
+
+/// The account as a report, one line for every fact, in order of the source.
+pub(crate) struct Lines<'s> {
+    pub(crate) account: &'s Account,
+    /// Bytes of the original that a node has.
+    pub(crate) span: &'s dyn Fn(N<'_>) -> (u64, u64),
+    /// `Type/id` of the resources in order of their making.
+    pub(crate) resources: Vec<String>,
+    pub(crate) report: LossReport,
+}
+
+/// Nobody took it.
+const NOBODY: Fate = Fate::Lost("no mapping reads this part of such a statement");
+
+impl Lines<'_> {
+    /// All facts of a document.
+    pub(crate) fn of(mut self, root: N<'_>) -> LossReport {
+        for (at, resource) in self.resources.iter().enumerate() {
+            let _ = at;
+            self.report.resources.push(resource.clone());
+        }
+        self.walk(root);
+        self.report
+    }
+
+    fn walk(&mut self, root: N<'_>) {
+        // Section, and the line of the statement that a node stands in.
+        let mut stack: Vec<(N<'_>, u32, Option<u32>, bool)> = vec![(root, self.section(""), None, false)];
+        while let Some((node, section, within, has_words)) = stack.pop() {
+            let (mut section, mut within, mut has_words) = (section, within, has_words);
+            if node.tag_name().name() == "section" {
+                let code = elements_named(node, "code").and_then(|code| attr(code, "code"));
+                section = self.section(code.unwrap_or_default());
+                has_words = elements_named(node, "text").is_some_and(|text| {
+                    text.descendants().any(|one| one.is_text() && !one.text().unwrap_or_default().trim().is_empty())
+                });
+            }
+            if node != root && is_fact(node) {
+                let line = self.line(node, Facet::Itself, section, within, has_words);
+                if is_statement(node) {
+                    within = Some(line);
+                    if is_denied(node) {
+                        self.line(node, Facet::Denial, section, within, has_words);
+                    }
+                }
+            }
+            let narrative = node.tag_name().name() == "section";
+            for inner in node.children().rev().filter(N::is_element) {
+                // The narrative itself is kept whole.
+                if narrative && inner.tag_name().name() == "text" {
+                    continue;
+                }
+                stack.push((inner, section, within, has_words));
+            }
+        }
+    }
+
+    fn section(&mut self, code: &str) -> u32 {
+        let found = self.report.sections.iter().position(|one| one == code);
+        let at = found.unwrap_or_else(|| {
+            self.report.sections.push(code.to_owned());
+            self.report.sections.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    fn line(&mut self, node: N<'_>, facet: Facet, section: u32, within: Option<u32>, has_words: bool) -> u32 {
+        let fate = self.account.fate(node, facet).unwrap_or(NOBODY);
+        let (outcome, resource, element, because) = match fate {
+            Fate::Carried { resource, element } => (EntryOutcome::Converted, Some(resource), element, None),
+            Fate::Narrative(why) => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
+            Fate::Lost(why) if has_words => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
+            Fate::Lost(why) => (EntryOutcome::Lost, None, "", Some(why)),
+        };
+        let name = match facet {
+            Facet::Itself => node.tag_name().name(),
+            Facet::Denial => "@negationInd",
+        };
+        let name = self.report.name(name);
+        let at = self.report.entries.len();
+        self.report.entries.push(LossEntry {
+            outcome,
+            section,
+            name,
+            within,
+            span: (self.span)(node),
+            resource,
+            element: element.into(),
+            because: because.map(Into::into),
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+}
+
+fn elements_named<'d>(node: N<'d>, name: &'static str) -> Option<N<'d>> {
+    crate::xml::child(node, name)
+}

@@ -1,0 +1,213 @@
+//! What a statement inherits: whose fact it is, whether it is denied, whether it happened, and who says so (CDA R2, section 4.4).
+//! No mapping sees a bare node: it gets a [`Statement`], which can be made from a context alone.
+
+use crate::{
+    account::is_denied,
+    xml::{N, attr, child, children, has_template, path},
+};
+
+/// Whose fact it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'d> {
+    /// The patient of the record.
+    Patient,
+    /// Somebody of the family, by the `subject` that says so.
+    Relative(N<'d>),
+    /// Another being or thing (a newborn beside its mother, a fetus, a donor, a device), by the `subject` that says so.
+    Other(N<'d>),
+}
+
+/// Whether something happened, is wanted, or is hoped for (HL7 v3 `ActMood`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// `EVN`: it happened or is so.
+    Event,
+    /// `INT`: somebody means to.
+    Intent,
+    /// `RQO`: somebody asks somebody to.
+    Order,
+    /// `PRMS`: somebody promised.
+    Promise,
+    /// `PRP`: somebody proposes.
+    Proposal,
+    /// `APT`: it has a place in a calendar.
+    Appointment,
+    /// `ARQ`: it shall have one.
+    AppointmentRequest,
+    /// `GOL`: it is to be reached.
+    Goal,
+    /// `RSK`, `EXPEC`, `OPT`, `PERM`, `DEF`, `EVN.CRT`, and whatever else: no fact and no plan.
+    Other,
+}
+
+impl Mood {
+    fn of(code: &str) -> Self {
+        match code {
+            "EVN" => Self::Event,
+            "INT" => Self::Intent,
+            "RQO" => Self::Order,
+            "PRMS" => Self::Promise,
+            "PRP" => Self::Proposal,
+            "APT" => Self::Appointment,
+            "ARQ" => Self::AppointmentRequest,
+            "GOL" => Self::Goal,
+            _ => Self::Other,
+        }
+    }
+
+    /// `intent` of a request (FHIR R4, `request-intent`).
+    pub(crate) fn intent(self) -> &'static str {
+        match self {
+            Self::Order | Self::AppointmentRequest => "order",
+            Self::Proposal | Self::Promise => "proposal",
+            _ => "plan",
+        }
+    }
+}
+
+/// What is known of a place in the document before it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'d> {
+    /// LOINC code of the section, or empty.
+    pub(crate) section: &'d str,
+    subject: Subject<'d>,
+    denied: bool,
+    mood: Mood,
+    /// The nearest element around it that names its authors.
+    authors: Option<N<'d>>,
+    /// The nearest element around it that names who told it.
+    informants: Option<N<'d>>,
+    /// Its time, if the statement around it has one: what is in a panel has the panel's.
+    when: Option<N<'d>>,
+}
+
+/// A statement in its context: what every mapping is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Statement<'d> {
+    pub(crate) node: N<'d>,
+    pub(crate) context: Context<'d>,
+}
+
+/// Family members who are born or unborn beside the patient: their findings are theirs, and no family history.
+const BESIDE: &[&str] = &["NBOR", "NCHILD", "FETUS", "NEWBORN"];
+
+impl<'d> Context<'d> {
+    /// That of the document.
+    pub(crate) fn of_document(root: N<'d>) -> Self {
+        Self {
+            section: "",
+            subject: Subject::Patient,
+            denied: false,
+            mood: Mood::Event,
+            authors: child(root, "author").map(|_| root),
+            informants: child(root, "informant").map(|_| root),
+            when: None,
+        }
+    }
+
+    /// That of the body.
+    pub(crate) fn of_body(self, node: N<'d>) -> Self {
+        self.below(node)
+    }
+
+    /// That of a section.
+    pub(crate) fn of_section(self, node: N<'d>) -> Self {
+        let code = child(node, "code").and_then(|code| attr(code, "code"));
+        Self {
+            section: code.unwrap_or(self.section),
+            when: None,
+            ..self.below(node)
+        }
+    }
+
+    /// A statement, with all that it inherits and all that it says itself.
+    pub(crate) fn enter(self, node: N<'d>) -> Statement<'d> {
+        let mood = attr(node, "moodCode").map_or(self.mood, Mood::of);
+        let context = Self {
+            mood,
+            denied: self.denied || is_denied(node),
+            ..self.below(node)
+        };
+        Statement { node, context }
+    }
+
+    fn below(self, node: N<'d>) -> Self {
+        Self {
+            subject: child(node, "subject").map_or(self.subject, |subject| subject_of(node, subject)),
+            authors: child(node, "author").map_or(self.authors, |_| Some(node)),
+            informants: child(node, "informant").map_or(self.informants, |_| Some(node)),
+            ..self
+        }
+    }
+}
+
+fn subject_of<'d>(node: N<'d>, subject: N<'d>) -> Subject<'d> {
+    let related = child(subject, "relatedSubject");
+    let class = related.and_then(|one| attr(one, "classCode")).unwrap_or("PRS");
+    let code = related.and_then(|one| child(one, "code")).and_then(|code| attr(code, "code"));
+    let family = has_template(node, crate::statement::family::ORGANIZER)
+        || (class == "PRS" && !code.is_some_and(|code| BESIDE.contains(&code)));
+    match (class, code) {
+        ("PAT", _) | (_, Some("SELF" | "ONESELF")) => Subject::Patient,
+        _ if family => Subject::Relative(subject),
+        _ => Subject::Other(subject),
+    }
+}
+
+impl<'d> Statement<'d> {
+    pub(crate) fn subject(&self) -> Subject<'d> {
+        self.context.subject
+    }
+
+    /// Whether it, or a statement around it, says that this is not so.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.context.denied
+    }
+
+    pub(crate) fn mood(&self) -> Mood {
+        self.context.mood
+    }
+
+    /// A statement inside.
+    pub(crate) fn enter(&self, node: N<'d>) -> Self {
+        let when = child(self.node, "effectiveTime").or(self.context.when);
+        Context { when, ..self.context }.enter(node)
+    }
+
+    /// The statements behind its relations, each with its relation.
+    pub(crate) fn related(&self) -> impl Iterator<Item = (N<'d>, Self)> {
+        let this = *self;
+        crate::xml::related(self.node).map(move |(link, node)| (link, this.enter(node)))
+    }
+
+    /// Its own time, or that of the statement around it.
+    pub(crate) fn when(&self) -> Option<N<'d>> {
+        child(self.node, "effectiveTime").or(self.context.when)
+    }
+
+    /// Who wrote it, nearest first.
+    pub(crate) fn authors(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
+        self.context.authors.into_iter().flat_map(|node| children(node, "author"))
+    }
+
+    /// Who told it, nearest first.
+    pub(crate) fn informants(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
+        self.context.informants.into_iter().flat_map(|node| children(node, "informant"))
+    }
+
+    pub(crate) fn child(&self, name: &'static str) -> Option<N<'d>> {
+        child(self.node, name)
+    }
+
+    pub(crate) fn code(&self) -> Option<&'d str> {
+        path(self.node, &["code"]).and_then(|code| attr(code, "code"))
+    }
+
+    pub(crate) fn has(&self, templates: &[&str]) -> bool {
+        has_template(self.node, templates)
+    }
+
+    pub(crate) fn name(&self) -> &'d str {
+        self.node.tag_name().name()
+    }
+}

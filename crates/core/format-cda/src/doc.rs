@@ -1,0 +1,288 @@
+//! The document on its way: anchors of the narrative, resources made so far with deterministic ids, and the account.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    account::{Account, Fate, Taken},
+    xml::{N, attr, children},
+};
+
+pub(crate) struct Doc<'d> {
+    pub(crate) root: N<'d>,
+    pub(crate) account: Account,
+    seed: String,
+    /// The zone that the document's own time states (`-05:00`).
+    pub(crate) zone: Option<String>,
+    anchors: HashMap<&'d str, N<'d>>,
+    /// Bytes of the narrative that values may still repeat.
+    words_left: Cell<usize>,
+    patient: OnceCell<String>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    counter: usize,
+    used: HashSet<String>,
+    entries: Vec<Value>,
+    /// Place of a resource by what tells people, places and visits apart.
+    known: HashMap<String, usize>,
+    urls: Vec<String>,
+    /// Places of what was made since the last [`Doc::made`].
+    made: Vec<usize>,
+    pressures: Vec<Value>,
+    /// What is in the composition, which is made last.
+    composition: Vec<(Taken, &'static str)>,
+}
+
+impl<'d> Doc<'d> {
+    pub(crate) fn new(root: N<'d>, nodes: usize, length: usize, seed: String, zone: Option<String>) -> Self {
+        let anchors = root
+            .descendants()
+            .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
+            .collect();
+        Self {
+            root,
+            account: Account::new(nodes),
+            seed,
+            zone,
+            anchors,
+            words_left: Cell::new(2 * length + (64 << 10)),
+            patient: OnceCell::new(),
+            state: RefCell::default(),
+        }
+    }
+
+    /// The element of the narrative with this id.
+    pub(crate) fn anchor(&self, id: &str) -> Option<N<'d>> {
+        self.anchors.get(id.trim().trim_start_matches('#')).copied()
+    }
+
+    /// Whether values may repeat that much text: what many entries point to is not repeated for each.
+    pub(crate) fn may_repeat(&self, bytes: usize) -> bool {
+        let left = self.words_left.get();
+        self.words_left.set(left.saturating_sub(bytes));
+        bytes <= left
+    }
+
+    /// Full URL of the patient.
+    pub(crate) fn patient(&self) -> String {
+        self.patient.get().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn set_patient(&self, url: String) {
+        let _ = self.patient.set(url);
+    }
+
+    /// A uuid from the source's identity: its own id if it has one, else its place in the document.
+    fn uuid(&self, kind: &str, source: Option<N<'d>>) -> String {
+        let mut state = self.state.borrow_mut();
+        let own = source.and_then(|node| key_of(node));
+        state.counter += 1;
+        let place = format!("{kind}|{}|{}", self.seed, state.counter);
+        let first = uuid(&own.map_or_else(|| place.clone(), |own| format!("{kind}|{own}")));
+        let id = if state.used.contains(&first) { uuid(&place) } else { first };
+        state.used.insert(id.clone());
+        id
+    }
+
+    /// Adds a resource and gives its full URL.
+    pub(crate) fn add(
+        &self,
+        kind: &'static str,
+        source: Option<N<'d>>,
+        body: Map<String, Value>,
+        taken: Vec<(Taken, &'static str)>,
+    ) -> String {
+        let id = self.uuid(kind, source);
+        let url = format!("urn:uuid:{id}");
+        let mut state = self.state.borrow_mut();
+        let at = state.entries.len();
+        state.entries.push(resource(kind, &id, body));
+        state.urls.push(url.clone());
+        state.made.push(at);
+        drop(state);
+        self.carried(at, taken);
+        url
+    }
+
+    fn carried(&self, at: usize, taken: Vec<(Taken, &'static str)>) {
+        let resource = u32::try_from(at).unwrap_or(u32::MAX);
+        self.account.settle(
+            taken
+                .into_iter()
+                .map(|(one, element)| (one, Fate::Carried { resource, element })),
+        );
+    }
+
+    /// Adds a resource that may be known by this key already: then what is new of it is added to the known one.
+    pub(crate) fn add_or_join(
+        &self,
+        kind: &'static str,
+        key: Option<String>,
+        source: Option<N<'d>>,
+        body: Map<String, Value>,
+        taken: Vec<(Taken, &'static str)>,
+    ) -> String {
+        let key = key.map(|key| format!("{kind}|{key}"));
+        let known = key.as_ref().and_then(|key| self.state.borrow().known.get(key).copied());
+        if let Some(at) = known {
+            let mut state = self.state.borrow_mut();
+            let mut refused = HashSet::new();
+            if let Some(Value::Object(resource)) = state.entries[at].get_mut("resource") {
+                for (name, value) in body {
+                    if !join(resource, &name, value) {
+                        refused.insert(name);
+                    }
+                }
+            }
+            let url = state.urls[at].clone();
+            drop(state);
+            let taken = taken.into_iter().filter(|(_, element)| !refused.contains(*element));
+            self.carried(at, taken.collect());
+            return url;
+        }
+        let url = self.add(kind, source, body, taken);
+        if let Some(key) = key {
+            let mut state = self.state.borrow_mut();
+            let at = state.entries.len() - 1;
+            state.known.insert(key, at);
+        }
+        url
+    }
+
+    /// Whether a resource of that kind has this key.
+    pub(crate) fn is_known(&self, kind: &str, key: &str) -> bool {
+        self.state.borrow().known.contains_key(&format!("{kind}|{key}"))
+    }
+
+    /// A further key of a resource; the first resource that has a key keeps it.
+    pub(crate) fn also_known(&self, kind: &str, key: &str, url: &str) {
+        let mut state = self.state.borrow_mut();
+        if let Some(at) = state.urls.iter().rposition(|one| one == url) {
+            state.known.entry(format!("{kind}|{key}")).or_insert(at);
+        }
+    }
+
+    /// A blood pressure of the panel in work.
+    pub(crate) fn add_pressure(&self, url: &str) {
+        self.state.borrow_mut().pressures.push(reference(url));
+    }
+
+    /// The blood pressures of the panel in work.
+    pub(crate) fn pressures(&self) -> Vec<Value> {
+        core::mem::take(&mut self.state.borrow_mut().pressures)
+    }
+
+    /// What was taken is in the composition.
+    pub(crate) fn in_composition(&self, element: &'static str) {
+        let taken = self.account.put();
+        self.state.borrow_mut().composition.extend(taken.into_iter().map(|one| (one, element)));
+    }
+
+    /// Changes a resource that was added.
+    pub(crate) fn change(&self, url: &str, element: &'static str, change: impl FnOnce(&mut Map<String, Value>)) {
+        let taken = self.account.put();
+        let mut state = self.state.borrow_mut();
+        let Some(at) = state.urls.iter().rposition(|one| one == url) else {
+            return;
+        };
+        if let Some(Value::Object(resource)) = state.entries[at].get_mut("resource") {
+            change(resource);
+        }
+        drop(state);
+        self.carried(at, taken.into_iter().map(|one| (one, element)).collect());
+    }
+
+    /// An element of a resource that was added.
+    pub(crate) fn look(&self, url: &str, element: &str) -> Option<Value> {
+        let state = self.state.borrow();
+        let at = state.urls.iter().rposition(|one| one == url)?;
+        state.entries[at]["resource"].get(element).cloned()
+    }
+
+    /// Kind and full URL of all that was made since the last call.
+    pub(crate) fn made(&self) -> Vec<(String, String)> {
+        let mut state = self.state.borrow_mut();
+        let made = core::mem::take(&mut state.made);
+        let kind = |at: usize| state.entries[at]["resource"]["resourceType"].as_str().unwrap_or_default().to_owned();
+        made.into_iter().map(|at| (kind(at), state.urls[at].clone())).collect()
+    }
+
+    /// Bundle entries: the composition first, then everything else in order of the source; and `Type/id` of all, in order of
+    /// their making.
+    pub(crate) fn finish(self, composition: Map<String, Value>, taken: Vec<(Taken, &'static str)>) -> (Vec<Value>, Vec<String>, Account) {
+        let id = self.uuid("Composition", None);
+        let state = self.state.into_inner();
+        let name = |entry: &Value| {
+            let resource = &entry["resource"];
+            let part = |name: &str| resource[name].as_str().unwrap_or_default();
+            format!("{}/{}", part("resourceType"), part("id"))
+        };
+        let mut names: Vec<String> = state.entries.iter().map(name).collect();
+        let at = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let taken = taken.into_iter().chain(state.composition.iter().copied());
+        self.account.settle(taken.map(|(one, element)| (one, Fate::Carried { resource: at, element })));
+        names.push(format!("Composition/{id}"));
+        let mut all = vec![resource("Composition", &id, composition)];
+        all.extend(state.entries);
+        (all, names, self.account)
+    }
+}
+
+/// Adds a value to a resource; whether it has the value now.
+fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
+    match (resource.get_mut(name), value) {
+        (Some(Value::Array(old)), Value::Array(new)) => {
+            for one in new {
+                if !old.contains(&one) {
+                    old.push(one);
+                }
+            }
+            true
+        }
+        // What is known beats that nothing is.
+        (Some(old), value) if name == "status" && *old == "unknown" => {
+            *old = value;
+            true
+        }
+        (Some(old), value) => *old == value,
+        (None, value) => {
+            resource.insert(name.to_owned(), value);
+            true
+        }
+    }
+}
+
+/// What tells it apart: its first id.
+pub(crate) fn key_of(node: N<'_>) -> Option<String> {
+    children(node, "id").find_map(|id| {
+        let root = attr(id, "root")?;
+        Some(format!("{root}|{}", attr(id, "extension").unwrap_or_default()))
+    })
+}
+
+fn resource(kind: &str, id: &str, mut body: Map<String, Value>) -> Value {
+    let mut resource = Map::new();
+    resource.insert("resourceType".into(), kind.into());
+    resource.insert("id".into(), id.into());
+    resource.append(&mut body);
+    json!({"fullUrl": format!("urn:uuid:{id}"), "resource": resource})
+}
+
+/// A uuid (version 8) from a SHA-256.
+fn uuid(text: &str) -> String {
+    let mut hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    hash[6] = (hash[6] & 0x0f) | 0x80;
+    hash[8] = (hash[8] & 0x3f) | 0x80;
+    let hex = hex::encode(&hash[..16]);
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+pub(crate) fn reference(url: &str) -> Value {
+    json!({ "reference": url })
+}

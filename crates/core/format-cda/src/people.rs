@@ -1,0 +1,306 @@
+//! Who wrote, told, did and took part: people, organizations, devices and places, each once.
+
+use serde_json::{Value, json};
+
+use crate::{
+    doc::{Doc, key_of, reference},
+    resource::Resource,
+    value::{self, code, list, name, time},
+    xml::{N, attr, child, children, elements, path, sdtc, text},
+};
+
+/// What tells a person or organization apart: number and name. With one number and no name it is whoever had that number first.
+fn key(node: N<'_>, name: Option<String>) -> Option<String> {
+    let id = key_of(node);
+    let name = name.map(|name| name.to_lowercase());
+    match (id, name) {
+        (None, None) => None,
+        (id, name) => Some(format!("{}|{}", id.unwrap_or_default(), name.unwrap_or_default())),
+    }
+}
+
+fn words_of(node: Option<N<'_>>) -> Option<String> {
+    child(node?, "name").and_then(text)
+}
+
+/// An organization; none if the source says nothing of it.
+pub(crate) fn organization<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    doc.account.aside(|| organization_aside(doc, node))
+}
+
+fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    let mut out = Resource::plain("Organization", Some(node));
+    out.put(doc, "identifier", value::identifiers(doc, node));
+    out.put(doc, "name", name::words(doc, node));
+    out.put(doc, "telecom", name::telecoms(doc, node));
+    out.put(doc, "address", name::addresses(doc, node));
+    let kind = child(node, "standardIndustryClassCode").and_then(|code| code::concept(doc, code));
+    out.put(doc, "type", kind.map(|kind| json!([kind])));
+    if let Some(above) = path(node, &["asOrganizationPartOf", "wholeOrganization"]) {
+        let whole = organization(doc, above);
+        out.put(doc, "partOf", whole.map(|url| reference(&url)));
+    }
+    if out.body.is_empty() {
+        return None;
+    }
+    // `org-1`: an organization has a name or an identifier.
+    if !out.has("name") && !out.has("identifier") {
+        out.body.insert("_name".into(), value::absent(child(node, "name")));
+    }
+    let key = key(node, words_of(Some(node)));
+    Some(out.join(doc, key))
+}
+
+/// The organization behind a role, whatever the role is called.
+fn behind<'d>(role: N<'d>) -> Option<N<'d>> {
+    elements(role).find(|part| {
+        matches!(
+            part.tag_name().name(),
+            "representedOrganization" | "scopingOrganization" | "receivedOrganization" | "representedCustodianOrganization" | "providerOrganization"
+        )
+    })
+}
+
+/// Somebody in a role: `assignedAuthor`, `assignedEntity`, `intendedRecipient`.
+pub(crate) fn assigned<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    doc.account.aside(|| assigned_aside(doc, role))
+}
+
+fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    let person = elements(role).find(|part| {
+        matches!(part.tag_name().name(), "assignedPerson" | "informationRecipient" | "relatedPerson" | "associatedPerson")
+    });
+    let device = child(role, "assignedAuthoringDevice").or_else(|| child(role, "assignedDevice"));
+    let house = behind(role);
+    if let Some(device) = device {
+        return Some(authoring_device(doc, role, device));
+    }
+    let named = words_of(person);
+    let has_id = key_of(role).is_some();
+    if named.is_none() && !has_id {
+        // Nobody in particular: the house is all that is known.
+        return house.and_then(|house| organization(doc, house));
+    }
+    // A number without a name, of a house with a name, where nobody has that number: the house's.
+    let first = key_of(role).map(|id| format!("{id}|"));
+    if named.is_none() && person.is_none() && let Some(house) = house {
+        let known = first.as_ref().is_some_and(|key| doc.is_known("Practitioner", key));
+        if !known && elements(role).all(|part| matches!(part.tag_name().name(), "id" | "representedOrganization" | "code" | "addr" | "telecom" | "templateId")) {
+            let url = organization(doc, house)?;
+            return Some(url);
+        }
+    }
+    let mut out = Resource::plain("Practitioner", Some(role));
+    out.put(doc, "identifier", value::identifiers(doc, role));
+    if let Some(person) = person {
+        out.put(doc, "name", name::person_names(doc, person));
+    }
+    out.put(doc, "telecom", name::telecoms(doc, role));
+    out.put(doc, "address", name::addresses(doc, role));
+    let key = key(role, named.clone());
+    let url = out.join(doc, key.clone());
+    if named.is_some() && let Some(first) = first {
+        doc.also_known("Practitioner", &first, &url);
+    }
+    let house = house.and_then(|house| organization(doc, house));
+    let does = child(role, "code");
+    if house.is_some() || does.is_some_and(|does| attr(does, "code").is_some()) {
+        let mut out = Resource::plain("PractitionerRole", None);
+        out.body.insert("practitioner".into(), reference(&url));
+        let organization = house.clone().unwrap_or_default();
+        out.put(doc, "organization", house.map(|url| reference(&url)));
+        let does = does.and_then(|does| code::concept(doc, does));
+        let code = does.as_ref().map(Value::to_string).unwrap_or_default();
+        out.put(doc, "code", does.map(|does| json!([does])));
+        let _ = out.join(doc, Some(format!("{url}|{organization}|{code}")));
+    }
+    Some(url)
+}
+
+fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
+    let mut out = Resource::plain("Device", Some(role));
+    out.put(doc, "identifier", value::identifiers(doc, role));
+    let words = |name| {
+        let node = child(device, name)?;
+        let words = text(node).or_else(|| attr(node, "displayName").map(str::to_owned))?;
+        doc.account.take(node);
+        Some(words)
+    };
+    let software = words("softwareName");
+    let model = words("manufacturerModelName");
+    let shown = software.clone().or_else(|| model.clone());
+    let shown = shown.map(|name| json!([{"name": name, "type": "user-friendly-name"}]));
+    let label = format!("{}|{}", software.unwrap_or_default(), model.clone().unwrap_or_default());
+    out.put(doc, "deviceName", shown);
+    out.put(doc, "modelNumber", model);
+    let kind = child(device, "code").and_then(|code| code::concept(doc, code));
+    out.put(doc, "type", kind);
+    if let Some(house) = behind(role) {
+        let house = organization(doc, house);
+        out.put(doc, "owner", house.map(|url| reference(&url)));
+    }
+    let contact = name::telecoms(doc, role);
+    out.put(doc, "contact", contact);
+    out.put(doc, "note", None::<Value>);
+    let key = key(role, Some(label));
+    out.join(doc, key)
+}
+
+/// Who wrote it.
+pub(crate) fn author<'d>(doc: &Doc<'d>, author: N<'d>) -> Option<String> {
+    let url = assigned(doc, child(author, "assignedAuthor")?)?;
+    doc.account.take(author);
+    Some(url)
+}
+
+/// Who did it (`performer`), confirmed it, entered it or answers for it.
+pub(crate) fn entity<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
+    let url = assigned(doc, child(part, "assignedEntity")?)?;
+    doc.account.take(part);
+    Some(url)
+}
+
+/// Who told it: the patient, a relative, or somebody of a house.
+pub(crate) fn informant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
+    if let Some(one) = child(part, "assignedEntity") {
+        let url = assigned(doc, one)?;
+        doc.account.take(part);
+        return Some(url);
+    }
+    let one = child(part, "relatedEntity")?;
+    if attr(one, "classCode") == Some("PAT") {
+        doc.account.take(part);
+        return Some(doc.patient());
+    }
+    let url = related_person(doc, one, child(one, "relatedPerson"))?;
+    doc.account.take(part);
+    Some(url)
+}
+
+/// A relative or friend.
+pub(crate) fn related_person<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
+    doc.account.aside(|| related_aside(doc, role, person))
+}
+
+fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
+    let mut out = Resource::plain("RelatedPerson", Some(role));
+    out.put(doc, "identifier", value::identifiers(doc, role));
+    let kin = child(role, "code").and_then(|code| code::concept(doc, code));
+    out.put(doc, "relationship", kin.map(|kin| json!([kin])));
+    if let Some(person) = person {
+        out.put(doc, "name", name::person_names(doc, person));
+        let sex = child(person, "administrativeGenderCode").and_then(|code| code::mapped(doc, code, crate::codes::gender));
+        out.put(doc, "gender", sex);
+        let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
+        out.put(doc, "birthDate", born.map(|at| time::day(&at.at).to_owned()));
+    }
+    out.put(doc, "telecom", name::telecoms(doc, role));
+    out.put(doc, "address", name::addresses(doc, role));
+    if out.body.is_empty() {
+        return None;
+    }
+    out.body.insert("patient".into(), reference(&doc.patient()));
+    let key = key(role, words_of(person).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned)));
+    Some(out.join(doc, key))
+}
+
+/// Somebody or something else than the patient, whom a finding is about.
+pub(crate) fn other<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
+    let url = doc.account.aside(|| other_aside(subject, doc));
+    doc.account.take(subject);
+    url
+}
+
+fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
+    let role = child(subject, "relatedSubject");
+    let mut out = Resource::plain("RelatedPerson", None);
+    out.body.insert("patient".into(), reference(&doc.patient()));
+    let mut apart = String::new();
+    if let Some(role) = role {
+        let kin = child(role, "code").and_then(|code| code::concept(doc, code));
+        apart = kin.as_ref().map(Value::to_string).unwrap_or_default();
+        out.put(doc, "relationship", kin.map(|kin| json!([kin])));
+        out.put(doc, "telecom", name::telecoms(doc, role));
+        out.put(doc, "address", name::addresses(doc, role));
+        if let Some(person) = child(role, "subject") {
+            let names = name::person_names(doc, person);
+            apart.push_str(&names.as_ref().map(Value::to_string).unwrap_or_default());
+            out.put(doc, "name", names);
+            let sex = child(person, "administrativeGenderCode").and_then(|code| code::mapped(doc, code, crate::codes::gender));
+            out.put(doc, "gender", sex);
+            let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
+            out.put(doc, "birthDate", born.map(|at| time::day(&at.at).to_owned()));
+            out.put(doc, "identifier", sdtc(person, "id").and_then(|id| value::identifier(doc, id)).map(|id| json!([id])));
+        }
+    }
+    out.join(doc, Some(format!("other|{apart}")))
+}
+
+/// A place where something was done (`SDLOC`).
+pub(crate) fn place<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    doc.account.aside(|| place_aside(doc, role))
+}
+
+fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    let mut out = Resource::plain("Location", Some(role));
+    let entity = child(role, "playingEntity").or_else(|| child(role, "location"));
+    out.put(doc, "identifier", value::identifiers(doc, role));
+    out.put(doc, "name", entity.and_then(|entity| name::words(doc, entity)));
+    let kind = child(role, "code").and_then(|code| code::concept(doc, code));
+    out.put(doc, "type", kind.map(|kind| json!([kind])));
+    out.put(doc, "telecom", name::telecoms(doc, role));
+    let at = child(role, "addr").or_else(|| child(entity?, "addr"));
+    out.put(doc, "address", at.and_then(|at| name::address(doc, at)));
+    let house = child(role, "serviceProviderOrganization").or_else(|| child(role, "scopingEntity"));
+    let house = house.and_then(|house| organization(doc, house));
+    out.put(doc, "managingOrganization", house.map(|url| reference(&url)));
+    if out.body.is_empty() {
+        return None;
+    }
+    let name = words_of(entity).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned));
+    let key = key(role, name);
+    Some(out.join(doc, key))
+}
+
+/// All who did it, as references with their function.
+pub(crate) fn performers<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<(String, Option<Value>)> {
+    let mut all = Vec::new();
+    for part in children(node, "performer") {
+        let Some(url) = entity(doc, part) else { continue };
+        let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
+        all.push((url, function.and_then(|code| code::concept(doc, code))));
+    }
+    all
+}
+
+/// References to a list of people.
+pub(crate) fn references(urls: impl IntoIterator<Item = String>) -> Option<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for url in urls {
+        let one = reference(&url);
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}
+
+/// Somebody in a `participantRole`.
+pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String> {
+    let url = doc.account.aside(|| {
+        let entity = child(role, "playingEntity");
+        let named = entity.and_then(|entity| child(entity, "name")).and_then(text);
+        if named.is_none() && key_of(role).is_none() {
+            return None;
+        }
+        let mut out = Resource::plain("Practitioner", Some(role));
+        out.put(doc, "identifier", value::identifiers(doc, role));
+        out.put(doc, "name", entity.and_then(|entity| name::person_names(doc, entity)));
+        out.put(doc, "telecom", name::telecoms(doc, role));
+        out.put(doc, "address", name::addresses(doc, role));
+        let key = key(role, named);
+        Some(out.join(doc, key))
+    })?;
+    doc.account.take(part);
+    Some(url)
+}

@@ -1,0 +1,221 @@
+//! A resource under construction. It cannot be finished against its context: whose fact it is, whether it is denied and whether it
+//! happened must have been heeded.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    account::{Because, Taken},
+    context::{Mood, Statement, Subject},
+    doc::{Doc, reference},
+    xml::N,
+};
+
+/// Kinds of resource with what they need of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tense {
+    /// It happened, or is so.
+    Happened,
+    /// It is wanted.
+    Wanted,
+    /// Both can be said of it.
+    Either,
+}
+
+/// The element that names the patient.
+fn patient_in(kind: &str) -> &'static str {
+    match kind {
+        "AllergyIntolerance" | "Immunization" | "FamilyMemberHistory" | "Consent" | "Device" => "patient",
+        "Coverage" => "beneficiary",
+        _ => "subject",
+    }
+}
+
+fn tense(kind: &str) -> Tense {
+    match kind {
+        "ServiceRequest" | "MedicationRequest" | "Appointment" | "SupplyRequest" | "NutritionOrder" | "DeviceRequest" => Tense::Wanted,
+        "Encounter" | "Goal" | "DocumentReference" | "CarePlan" | "CareTeam" | "Coverage" | "Consent" | "Device"
+        | "ImmunizationRecommendation" => Tense::Either,
+        _ => Tense::Happened,
+    }
+}
+
+const OTHER_PERSON: Because = "it is about another person than the patient, and no resource of that kind can say so";
+const DENIED: Because = "the source denies it, and FHIR has no form for that here";
+const PLANNED: Because = "it did not happen: it is planned, hoped for or possible, and FHIR has no form for that here";
+const HAPPENED: Because = "it happened, and no plan can say so";
+
+/// A resource under construction.
+#[derive(Debug)]
+pub(crate) struct Resource<'d> {
+    kind: &'static str,
+    pub(crate) body: Map<String, Value>,
+    taken: Vec<(Taken, &'static str)>,
+    /// The statement that is denied, until somebody heeded it.
+    denied: Option<N<'d>>,
+    source: Option<N<'d>>,
+}
+
+impl<'d> Resource<'d> {
+    /// A resource of a statement.
+    ///
+    /// # Errors
+    /// If a resource of this kind cannot say whose fact it is, or whether it happened.
+    pub(crate) fn of(kind: &'static str, of: &Statement<'d>, doc: &Doc<'d>) -> Result<Self, Because> {
+        match (tense(kind), of.mood()) {
+            (Tense::Happened, Mood::Event) | (Tense::Either, _) => {}
+            (Tense::Happened, _) | (Tense::Wanted, Mood::Other | Mood::Goal) => return Err(PLANNED),
+            (Tense::Wanted, Mood::Event) => return Err(HAPPENED),
+            (Tense::Wanted, _) => {}
+        }
+        let mut out = Self::plain(kind, Some(of.node));
+        match of.subject() {
+            Subject::Patient => {}
+            Subject::Relative(_) if kind == "FamilyMemberHistory" => {}
+            Subject::Relative(subject) | Subject::Other(subject) if kind == "Observation" => {
+                let focus = crate::people::other(subject, doc);
+                let mark = doc.account.put();
+                out.taken.extend(mark.into_iter().map(|one| (one, "focus")));
+                out.body.insert("focus".into(), Value::Array(vec![reference(&focus)]));
+            }
+            _ => return Err(OTHER_PERSON),
+        }
+        if !matches!(kind, "Device") || of.mood() == Mood::Event {
+            out.body.insert(patient_in(kind).into(), reference(&doc.patient()));
+        }
+        out.denied = of.is_denied().then_some(of.node);
+        doc.account.take(of.node);
+        out.settle(doc, "");
+        Ok(out)
+    }
+
+    /// A resource that is no statement: a person, a place, an organization.
+    pub(crate) fn plain(kind: &'static str, source: Option<N<'d>>) -> Self {
+        Self {
+            kind,
+            body: Map::new(),
+            taken: Vec::new(),
+            denied: None,
+            source,
+        }
+    }
+
+    fn settle(&mut self, doc: &Doc<'d>, element: &'static str) {
+        let taken = doc.account.put();
+        self.taken.extend(taken.into_iter().map(|one| (one, element)));
+    }
+
+    /// Puts a value, and says that what was taken for it is there now.
+    pub(crate) fn put(&mut self, doc: &Doc<'d>, element: &'static str, value: Option<impl Into<Value>>) -> bool {
+        let Some(value) = value else {
+            let _ = doc.account.put();
+            return false;
+        };
+        self.settle(doc, element.split('#').next().unwrap_or(element));
+        self.body.insert(element.into(), value.into());
+        true
+    }
+
+    /// Adds to a list.
+    pub(crate) fn push(&mut self, doc: &Doc<'d>, element: &'static str, value: Option<impl Into<Value>>) -> bool {
+        let Some(value) = value else {
+            let _ = doc.account.put();
+            return false;
+        };
+        self.settle(doc, element);
+        let value = value.into();
+        let list = self.body.entry(element).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(list) = list
+            && !list.contains(&value)
+        {
+            list.push(value);
+        }
+        true
+    }
+
+    /// Adds several to a list.
+    pub(crate) fn push_all(&mut self, doc: &Doc<'d>, element: &'static str, values: Vec<Value>) {
+        self.settle(doc, element);
+        for value in values {
+            self.push(doc, element, Some(value));
+        }
+    }
+
+    pub(crate) fn has(&self, element: &str) -> bool {
+        self.body.contains_key(element)
+    }
+
+    /// Heeds the denial by what the resource says now: refuted, not done, not taken.
+    pub(crate) fn denied(&mut self, doc: &Doc<'d>, element: &'static str, value: impl Into<Value>) {
+        if let Some(node) = self.denied.take() {
+            doc.account.take_denial(node);
+        }
+        self.put(doc, element, Some(value));
+    }
+
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied.is_some()
+    }
+
+    /// Adds it to the bundle and gives its full URL.
+    ///
+    /// # Errors
+    /// If the source denies what it says.
+    pub(crate) fn add(self, doc: &Doc<'d>) -> Result<String, Because> {
+        if self.denied.is_some() {
+            return Err(DENIED);
+        }
+        Ok(doc.add(self.kind, self.source, self.body, self.taken))
+    }
+}
+
+impl<'d> Resource<'d> {
+    /// Adds it, or what is new of it to the one that has this key, and gives the full URL.
+    pub(crate) fn join(self, doc: &Doc<'d>, key: Option<String>) -> String {
+        doc.add_or_join(self.kind, key, self.source, self.body, self.taken)
+    }
+}
+
+impl Resource<'_> {
+    /// Its elements, and what was taken for them.
+    pub(crate) fn parts(self) -> (Map<String, Value>, Vec<(Taken, &'static str)>) {
+        (self.body, self.taken)
+    }
+}
+
+impl<'d> Resource<'d> {
+    /// Comments as notes, where the kind has such an element.
+    pub(crate) fn settle_relations(&mut self, doc: &Doc<'d>, of: &Statement<'d>) {
+        const SILENT: &[&str] = &["Encounter", "Coverage", "Consent", "DocumentReference", "DiagnosticReport", "Appointment"];
+        if !SILENT.contains(&self.kind) {
+            let notes = crate::statement::notes(doc, of);
+            self.put(doc, "note", notes);
+        }
+    }
+}
+
+impl<'d> Resource<'d> {
+    pub(crate) fn source(&self) -> Option<N<'d>> {
+        self.source
+    }
+
+    /// An element of a resource that this one takes over.
+    pub(crate) fn join_element(&mut self, key: &str, value: Value) {
+        match (self.body.get_mut(key), value) {
+            (Some(Value::Array(old)), Value::Array(new)) => {
+                for one in new {
+                    if !old.contains(&one) {
+                        old.push(one);
+                    }
+                }
+            }
+            (Some(_), _) => {}
+            (None, value) => {
+                self.body.insert(key.to_owned(), value);
+            }
+        }
+    }
+
+    pub(crate) fn take_over(&mut self, taken: impl Iterator<Item = (Taken, &'static str)>) {
+        self.taken.extend(taken);
+    }
+}

@@ -1,0 +1,271 @@
+//! Allergies and intolerances: `AllergyIntolerance`. Traps: denial ("no known"), status, reactions and severity stand inside.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::{Because, Fate},
+    codes::status,
+    context::{Mood, Statement},
+    doc::{Doc, reference},
+    resource::Resource,
+    statement::{ALLERGIES, Made, common, inside, own_author, recorded},
+    value::{self, absent, code, code::coded, list, put, text, time},
+    xml::{N, attr, child, children, has_template, path, related_by},
+};
+
+const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.7", "2.16.840.1.113883.10.20.1.18", "2.16.840.1.113883.10.20.24.3.90"];
+const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.30"];
+const STATUS: &[&str] = &["2.16.840.1.113883.10.20.22.4.28", "2.16.840.1.113883.10.20.1.39"];
+pub(crate) const REACTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.9", "2.16.840.1.113883.10.20.1.54"];
+const SEVERITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55"];
+const CRITICALITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.145"];
+const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
+const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
+const SCT: &str = "http://snomed.info/sct";
+
+pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
+    if of.has(OBSERVATION) || of.has(ACT) {
+        return true;
+    }
+    ALLERGIES.contains(&of.context.section)
+        && of.mood() == Mood::Event
+        && match of.name() {
+            "observation" => of.child("value").is_some() || of.child("participant").is_some(),
+            _ => of.related().any(|(_, inner)| inner.name() == "observation"),
+        }
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    if of.name() == "observation" {
+        return one(doc, None, of).map(|url| Some(("AllergyIntolerance", url)));
+    }
+    let mut first = None;
+    let mut because = "the concern holds no allergy";
+    let allergies: Vec<Statement<'d>> = of
+        .related()
+        .map(|(_, inner)| inner)
+        .filter(|inner| inner.name() == "observation" && !inner.has(STATUS) && !inner.has(SEVERITY) && !inner.has(REACTION))
+        .filter(|inner| inner.has(OBSERVATION) || inner.child("value").is_some() || inner.child("participant").is_some())
+        .collect();
+    let alone = allergies.len() == 1;
+    for inner in &allergies {
+        match one(doc, Some((of, alone)), inner) {
+            Ok(url) => first = first.or(Some(url)),
+            Err(why) => {
+                because = why;
+                doc.account.because(inner.node, Fate::Lost(why));
+            }
+        }
+    }
+    let Some(first) = first else { return Err(because) };
+    let _ = inside(doc, of, None);
+    if let Some(when) = of.child("effectiveTime") {
+        doc.account.because(when, Fate::Lost("an allergy has no place for how long somebody was concerned about it"));
+    }
+    Ok(Some(("AllergyIntolerance", first)))
+}
+
+fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statement<'d>) -> Result<String, Because> {
+    let mut out = Resource::of("AllergyIntolerance", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    if let Some((concern, alone)) = concern {
+        doc.account.take(concern.node);
+        if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
+            out.push_all(doc, "identifier", ids);
+        }
+    }
+    let agent_part = children(node, "participant").find(|part| path(*part, &["participantRole", "playingEntity"]).is_some());
+    let agent = agent_part.and_then(|part| path(part, &["participantRole", "playingEntity"]));
+    let value = child(node, "value");
+    let known = |node: Option<N<'d>>| node.and_then(|node| attr(node, "code")).and_then(status::no_known);
+    // "Not: an allergy against anything of this kind" has codes of its own; whatever else is denied is refuted.
+    let agent_code = agent.and_then(|agent| child(agent, "code"));
+    let none = out.is_denied().then(|| match agent_code.filter(|code| attr(*code, "code").is_some()) {
+        Some(code) => known(Some(code)),
+        None => known(value),
+    });
+    let none = none.flatten();
+    statuses(doc, concern.map(|(concern, _)| concern), of, &mut out, none.is_some());
+
+    if let Some((kind, category)) = value.and_then(|value| code::mapped(doc, value, status::allergy_kind)) {
+        out.put(doc, "type", kind);
+        if let Some(value) = value {
+            doc.account.take(value);
+        }
+        out.put(doc, "category", category.map(|category| json!([category])));
+    }
+    let severe = related_by(node, CRITICALITY).find_map(|inner| {
+        let found = child(inner, "value").and_then(|value| code::mapped(doc, value, status::criticality))?;
+        take_shell(doc, inner);
+        Some(found)
+    });
+    out.put(doc, "criticality", severe);
+
+    let substance = agent.and_then(|agent| {
+        let name = child(agent, "name").and_then(|name| {
+            let words = crate::xml::text(name)?;
+            doc.account.take(name);
+            Some(words)
+        });
+        let code = child(agent, "code").and_then(|code| code::concept(doc, code));
+        match (code, name) {
+            (Some(Value::Object(mut code)), name) => {
+                if !code.contains_key("text") {
+                    put(&mut code, "text", name);
+                }
+                Some(Value::Object(code))
+            }
+            (_, Some(name)) => Some(json!({"text": name})),
+            _ => None,
+        }
+    });
+    if substance.is_some() && let Some(part) = agent_part {
+        doc.account.take(part);
+    }
+    match none {
+        Some((code, name)) => {
+            if let Some(value) = value {
+                doc.account.take(value);
+            }
+            out.denied(doc, "code", code::named(SCT, code, name));
+        }
+        None => {
+            let shown = substance.or_else(|| value.and_then(|value| code::concept(doc, value)));
+            let shown = shown.or_else(|| Some(json!({"text": text::text_of(doc, node)?})));
+            out.put(doc, "code", Some(shown.unwrap_or_else(|| absent(agent_code.or(value)))));
+        }
+    }
+    let span = child(node, "effectiveTime");
+    let began = span.and_then(|when| time::start(doc, when));
+    time::put_at(&mut out, doc, "onsetDateTime", began);
+    let ended = span.and_then(|when| time::end(doc, when));
+    let ended = ended.map(|at| json!({"url": "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement", "valueDateTime": at.at}));
+    out.push(doc, "extension", ended);
+    let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    time::put_at(&mut out, doc, "recordedDate", at);
+    let who = own_author(doc, node).or_else(|| concern.and_then(|(concern, _)| own_author(doc, concern.node)));
+    out.put(doc, "recorder", who.map(|url| reference(&url)));
+    let teller = children(node, "informant").find_map(|one| crate::people::informant(doc, one));
+    out.put(doc, "asserter", teller.map(|url| reference(&url)));
+    reactions(doc, of, &mut out);
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(url)
+}
+
+/// A statement of which only the value says something: its code and status say what it is.
+fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
+    doc.account.take(node);
+    for name in ["code", "statusCode"] {
+        if let Some(part) = child(node, name) {
+            doc.account.take(part);
+        }
+    }
+}
+
+fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'d>, out: &mut Resource<'d>, none: bool) {
+    let node = of.node;
+    let stated = related_by(node, STATUS).find_map(|inner| {
+        let value = child(inner, "value")?;
+        let found = code::mapped(doc, value, status::allergy).or_else(|| {
+            let found = status::allergy(&attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value))?)?;
+            doc.account.take(value);
+            Some(found)
+        })?;
+        take_shell(doc, inner);
+        Some(found)
+    });
+    let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
+    let about = concern.and_then(|concern| child(concern.node, "statusCode")).and_then(|code| code::code(doc, code));
+    let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
+    let ended = ended.is_some_and(|high| attr(high, "value").and_then(|raw| time::stamp(raw, None)).is_some());
+    if own == Some("nullified") || about == Some("nullified") {
+        if out.is_denied() {
+            out.denied(doc, "verificationStatus", coded(VERIFICATION, "entered-in-error"));
+        } else {
+            out.put(doc, "verificationStatus", Some(coded(VERIFICATION, "entered-in-error")));
+        }
+        return;
+    }
+    let refuted = out.is_denied() && !none;
+    let stated = stated.or_else(|| ended.then_some("resolved")).or_else(|| about.and_then(status::concern));
+    // `ait-1` demands a code; where the source is silent the code carries that it is unknown.
+    let mut clinical = coded(CLINICAL, if refuted { "inactive" } else { stated.unwrap_or("active") });
+    if stated.is_none() && !refuted {
+        clinical["extension"] = absent(None)["extension"].take();
+    }
+    out.put(doc, "clinicalStatus", Some(clinical));
+    if refuted {
+        out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
+    }
+}
+
+fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
+    related_by(node, SEVERITY).find_map(|inner| {
+        let value = child(inner, "value")?;
+        let found = code::mapped(doc, value, status::severity).or_else(|| {
+            let words = attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value));
+            let found = status::severity(&words.or_else(|| text::words(doc, value))?)?;
+            doc.account.take(value);
+            Some(found)
+        })?;
+        doc.account.take(inner);
+        for name in ["code", "statusCode"] {
+            if let Some(part) = child(inner, name) {
+                doc.account.take(part);
+            }
+        }
+        Some(found)
+    })
+}
+
+fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
+    let mut all: Vec<Value> = Vec::new();
+    for (link, inner) in of.related() {
+        let is_one = inner.has(REACTION) || attr(link, "typeCode") == Some("MFST") && inner.name() == "observation";
+        if is_one && !crate::account::is_denied(inner.node) {
+            all.extend(reaction(doc, inner.node));
+        }
+    }
+    // Severity of the whole: of each reaction that has none of its own.
+    if let Some(whole) = severity(doc, of.node) {
+        if all.is_empty() {
+            all.push(json!({"manifestation": [absent(None)]}));
+        }
+        for one in &mut all {
+            if let Value::Object(one) = one
+                && !one.contains_key("severity")
+            {
+                one.insert("severity".into(), whole.into());
+            }
+        }
+    }
+    out.put(doc, "reaction", list(all));
+}
+
+fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+    let mut out = Map::new();
+    let mut shown: Vec<Value> = children(node, "value").filter_map(|value| code::concept(doc, value)).collect();
+    let words = text::text_of(doc, node);
+    if shown.is_empty() {
+        shown.push(match &words {
+            Some(words) => json!({"text": words}),
+            None => absent(child(node, "value")),
+        });
+    } else {
+        put(&mut out, "description", words);
+    }
+    out.insert("manifestation".into(), shown.into());
+    let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
+    time::put_in(&mut out, "onset", began);
+    put(&mut out, "severity", severity(doc, node));
+    doc.account.take(node);
+    for name in ["code", "statusCode"] {
+        if let Some(part) = child(node, name) {
+            doc.account.take(part);
+        }
+    }
+    let _ = has_template;
+    Some(Value::Object(out))
+}

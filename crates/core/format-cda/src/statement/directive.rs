@@ -1,0 +1,98 @@
+//! Advance directives: `Consent` of the scope `adr`.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::Because,
+    context::Statement,
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::{Made, inside, own_author, recorded},
+    value::{self, absent, code, list, put, time},
+    xml::{attr, child, children},
+};
+
+const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.48", "2.16.840.1.113883.10.20.1.17"];
+const SECTIONS: &[&str] = &["42348-3", "42349-1"];
+
+pub(crate) fn is_directive(of: &Statement<'_>) -> bool {
+    of.has(OBSERVATION) || SECTIONS.contains(&of.context.section) && of.name() == "observation" && of.context.section == "42348-3"
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("Consent", of, doc)?;
+    let node = of.node;
+    out.put(doc, "identifier", value::identifiers(doc, node));
+    if out.is_denied() {
+        return Err("the source denies it, and FHIR has no form for that here");
+    }
+    let state = match super::status(doc, of) {
+        Some("completed" | "active") => "active",
+        Some("nullified") => "entered-in-error",
+        Some("aborted" | "cancelled") => "inactive",
+        _ => "active",
+    };
+    out.put(doc, "status", Some(state));
+    out.body.insert("scope".into(), code::coded("http://terminology.hl7.org/CodeSystem/consentscope", "adr"));
+    let kind = child(node, "code").and_then(|code| code::concept(doc, code));
+    out.put(doc, "category", Some(json!([kind.unwrap_or_else(|| absent(child(node, "code")))])));
+    let at = recorded(doc, node).or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
+    time::put_at(&mut out, doc, "dateTime", at);
+    let who = own_author(doc, node);
+    out.put(doc, "performer", who.map(|url| json!([reference(&url)])));
+    let source = children(node, "reference").find_map(|one| {
+        let outside = child(one, "externalDocument")?;
+        let content = child(outside, "text").and_then(|text| value::text::attachment(doc, text))?;
+        for id in children(outside, "id") {
+            doc.account.take(id);
+        }
+        Some(content)
+    });
+    out.put(doc, "sourceAttachment", source);
+    out.body.insert("policyRule".into(), absent(None));
+    let mut checks = Vec::new();
+    for part in children(node, "participant").filter(|part| attr(*part, "typeCode") == Some("VRF")) {
+        let mut one = Map::new();
+        one.insert("verified".into(), true.into());
+        let role = child(part, "participantRole");
+        let url = role.and_then(|role| people::role(doc, part, role));
+        put(&mut one, "verifiedWith", url.map(|url| reference(&url)));
+        let at = child(part, "time").and_then(|at| time::start(doc, at));
+        time::put_in(&mut one, "verificationDate", at);
+        checks.push(Value::Object(one));
+    }
+    out.put(doc, "verification", list(checks).map(strip_reference));
+    let mut rule = Map::new();
+    let span = child(node, "effectiveTime").and_then(|when| time::period(doc, when));
+    put(&mut rule, "period", span);
+    let said: Vec<Value> = children(node, "value").filter_map(|value| code::concept(doc, value)).collect();
+    put(&mut rule, "code", list(said));
+    let actors: Vec<Value> = children(node, "participant")
+        .filter(|part| attr(*part, "typeCode") == Some("CST"))
+        .filter_map(|part| {
+            let role = child(part, "participantRole")?;
+            let url = people::role(doc, part, role)?;
+            let kind = child(role, "code").and_then(|code| code::concept(doc, code));
+            let kind = kind.unwrap_or_else(|| code::coded("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST"));
+            Some(json!({"role": kind, "reference": reference(&url)}))
+        })
+        .collect();
+    put(&mut rule, "actor", list(actors));
+    out.put(doc, "provision", (!rule.is_empty()).then_some(Value::Object(rule)));
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some(("Consent", url)))
+}
+
+/// Whom it was verified with can only be the patient or a relative: a practitioner is named in words.
+fn strip_reference(mut all: Value) -> Value {
+    if let Some(list) = all.as_array_mut() {
+        for one in list {
+            if let Some(map) = one.as_object_mut() {
+                map.remove("verifiedWith");
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,108 @@
+//! How a medicine is taken: `Dosage`.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    context::Statement,
+    doc::Doc,
+    statement::instructions,
+    value::{code, put, quantity, text, time},
+    xml::{N, attr, child, related_by},
+};
+
+const FREE_TEXT: &[&str] = &["2.16.840.1.113883.10.20.22.4.147"];
+
+/// One `Dosage`, or none if the source says nothing of how it is taken. Whether the times are told by it is the second.
+pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) -> Option<Value> {
+    let node = of.node;
+    let mut out = Map::new();
+    let words = related_by(node, FREE_TEXT).find_map(|inner| {
+        let words = text::text_of(doc, inner)?;
+        doc.account.take(inner);
+        if let Some(code) = child(inner, "code") {
+            doc.account.take(code);
+        }
+        Some(words)
+    });
+    let words = words.or_else(|| {
+        let own = child(node, "text")?;
+        // The narrative's words are the whole row of a table; those of the entry alone are directions.
+        child(own, "reference").is_none().then(|| text::words(doc, own))?
+    });
+    put(&mut out, "text", words);
+    put(&mut out, "patientInstruction", instructions(doc, node));
+    if with_times {
+        put(&mut out, "timing", time::schedule(doc, node).timing());
+    }
+    if let Some(need) = child(node, "precondition") {
+        as_needed(doc, need, &mut out);
+    }
+    put(&mut out, "site", child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)));
+    put(&mut out, "route", child(node, "routeCode").and_then(|route| code::concept(doc, route)));
+    put(&mut out, "method", child(node, "methodCode").and_then(|way| code::concept(doc, way)));
+    let mut amount = Map::new();
+    if let Some(dose) = child(node, "doseQuantity") {
+        put_amount(doc, dose, "doseQuantity", "doseRange", &mut amount);
+        // What is counted where no unit is printed.
+        if let Some(Value::Object(dose)) = amount.get_mut("doseQuantity")
+            && !dose.contains_key("unit")
+            && let Some(form) = child(node, "administrationUnitCode")
+            && let Some(name) = attr(form, "displayName")
+        {
+            doc.account.take(form);
+            dose.insert("unit".into(), name.into());
+            if let (Some(code), Some(system)) = (attr(form, "code"), attr(form, "codeSystem").and_then(crate::codes::system)) {
+                dose.insert("system".into(), system.into());
+                dose.insert("code".into(), code.into());
+            }
+        }
+    }
+    if let Some(rate) = child(node, "rateQuantity") {
+        put_amount(doc, rate, "rateQuantity", "rateRange", &mut amount);
+    }
+    if !amount.is_empty() {
+        out.insert("doseAndRate".into(), json!([amount]));
+    }
+    if let Some(most) = child(node, "maxDoseQuantity") {
+        match quantity::ratio(doc, most) {
+            Some(ratio) => put(&mut out, "maxDosePerPeriod", Some(ratio)),
+            None => put(&mut out, "maxDosePerAdministration", quantity::quantity(doc, most)),
+        }
+    }
+    (!out.is_empty()).then_some(Value::Object(out))
+}
+
+fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Map<String, Value>) {
+    if quantity::is_range(node) {
+        put(out, range, quantity::range(doc, node));
+    } else {
+        // A dose has no comparator: one end alone is a range with one end.
+        match quantity::quantity(doc, node) {
+            Some(amount) => put(out, exact, Some(amount)),
+            None => put(out, range, quantity::range(doc, node)),
+        }
+    }
+}
+
+/// "As needed", and for what.
+fn as_needed(doc: &Doc<'_>, node: N<'_>, out: &mut Map<String, Value>) {
+    let Some(need) = child(node, "criterion") else { return };
+    let said = child(need, "value").and_then(|value| code::concept(doc, value));
+    let said = said.or_else(|| {
+        let words = child(need, "text").and_then(|text| text::words(doc, text))?;
+        Some(json!({"text": words}))
+    });
+    let code = child(need, "code").filter(|code| attr(*code, "code") != Some("ASSERTION"));
+    let said = said.or_else(|| code.and_then(|code| code::concept(doc, code)));
+    match said {
+        Some(said) => {
+            if let Some(code) = child(need, "code") {
+                doc.account.take(code);
+            }
+            out.insert("asNeededCodeableConcept".into(), said);
+        }
+        None => {
+            out.insert("asNeededBoolean".into(), true.into());
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Illnesses of relatives: `FamilyMemberHistory`. They are never the patient's.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::{Because, Fate},
+    codes,
+    context::{Statement, Subject},
+    doc::Doc,
+    resource::Resource,
+    statement::{Made, common, inside, problem::AGE, recorded},
+    value::{self, absent, code, name, put, quantity, time},
+    xml::{N, attr, child, children, flag, related_by, sdtc},
+};
+
+pub(crate) const ORGANIZER: &[&str] = &["2.16.840.1.113883.10.20.22.4.45", "2.16.840.1.113883.10.20.1.23"];
+const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.46", "2.16.840.1.113883.10.20.1.22", "2.16.840.1.113883.10.20.1.42"];
+const DEATH: &[&str] = &["2.16.840.1.113883.10.20.22.4.47", "2.16.840.1.113883.10.20.1.42"];
+const SECTION: &str = "10157-6";
+/// SNOMED CT: dead.
+const DEAD: &[&str] = &["419099009", "419620001", "397709008"];
+
+/// Whether it is of a relative, as an illness that runs in the family: by section, by template, or by who is its subject.
+pub(crate) fn is_family(of: &Statement<'_>) -> bool {
+    let placed = of.has(ORGANIZER) || of.has(OBSERVATION);
+    match of.subject() {
+        Subject::Relative(_) => placed || of.context.section == SECTION || is_illness(of),
+        // What stands in that section without saying of whom is of nobody in particular.
+        _ => placed || of.context.section == SECTION && of.name() != "act" && of.child("subject").is_none() && of.name() == "organizer",
+    }
+}
+
+/// A diagnosis, and no measurement.
+fn is_illness(of: &Statement<'_>) -> bool {
+    let coded = |node: N<'_>| children(node, "value").any(|value| attr(value, "code").is_some());
+    match of.name() {
+        "observation" => coded(of.node),
+        "organizer" | "act" => of.related().any(|(_, inner)| inner.name() == "observation" && coded(inner.node)),
+        _ => false,
+    }
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let Subject::Relative(subject) = of.subject() else {
+        return Err("it is of a relative, and the source does not say of which");
+    };
+    let mut out = Resource::of("FamilyMemberHistory", of, doc)?;
+    let node = of.node;
+    if out.is_denied() {
+        return Err("the source denies it, and a family history has no place for what relatives do not have");
+    }
+    common(doc, of, &mut out);
+    let state = match super::status(doc, of) {
+        Some("nullified") => "entered-in-error",
+        Some("active" | "new" | "held" | "suspended") => "partial",
+        _ => "completed",
+    };
+    out.put(doc, "status", Some(state));
+    let at = recorded(doc, node).or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
+    time::put_at(&mut out, doc, "date", at);
+    relative(doc, subject, &mut out);
+    let illnesses: Vec<Statement<'d>> = if of.name() == "observation" {
+        vec![*of]
+    } else {
+        of.related().map(|(_, inner)| inner).filter(|inner| inner.name() == "observation").collect()
+    };
+    for inner in &illnesses {
+        if inner.is_denied() {
+            doc.account.because(inner.node, Fate::Lost("the source denies it, and a family history has no place for what relatives do not have"));
+            continue;
+        }
+        let dead = child(inner.node, "value").and_then(|value| attr(value, "code")).is_some_and(|code| DEAD.contains(&code));
+        if dead {
+            doc.account.take(inner.node);
+            take_all(doc, inner.node);
+            died(doc, inner.node, &mut out);
+            continue;
+        }
+        let one = illness(doc, inner, &mut out);
+        out.push(doc, "condition", one);
+    }
+    let url = out.add(doc)?;
+    if of.name() != "observation" {
+        let _ = inside(doc, of, Some(&url));
+    }
+    for inner in &illnesses {
+        if inner.node != node {
+            let _ = inside(doc, inner, Some(&url));
+        }
+    }
+    Ok(Some(("FamilyMemberHistory", url)))
+}
+
+/// Code, value and status of a statement that says one thing.
+fn take_all(doc: &Doc<'_>, node: N<'_>) {
+    for name in ["code", "value", "statusCode"] {
+        for part in children(node, name) {
+            doc.account.take(part);
+        }
+    }
+}
+
+fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
+    doc.account.take(subject);
+    let role = child(subject, "relatedSubject");
+    let kin = role.and_then(|role| child(role, "code"));
+    out.put(doc, "relationship", Some(code::concept_or_absent(doc, kin)));
+    let Some(person) = role.and_then(|role| child(role, "subject")) else { return };
+    let names = name::person_names(doc, person);
+    let spoken = names.as_ref().and_then(|names| names.get(0)).map(|first| {
+        let words = |key: &str| first.get(key).and_then(Value::as_array).map(|all| {
+            all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        });
+        let family = first.get("family").and_then(Value::as_str).map(str::to_owned);
+        let whole = first.get("text").and_then(Value::as_str).map(str::to_owned);
+        whole.unwrap_or_else(|| {
+            [words("prefix"), words("given"), family, words("suffix")].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        })
+    });
+    out.put(doc, "name", spoken);
+    let sex = child(person, "administrativeGenderCode");
+    let sex = sex.and_then(|sex| {
+        let code = code::mapped(doc, sex, codes::gender)?;
+        Some(json!({"coding": [{"system": "http://hl7.org/fhir/administrative-gender", "code": code}]}))
+    });
+    out.put(doc, "sex", sex);
+    let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
+    out.put(doc, "bornDate", born.map(|at| time::day(&at.at).to_owned()));
+    let at = sdtc(person, "deceasedTime").and_then(|at| time::time(doc, at));
+    let ind = sdtc(person, "deceasedInd");
+    if at.is_some() {
+        out.put(doc, "deceasedDate", at.map(|at| time::day(&at.at).to_owned()));
+        if let Some(ind) = ind {
+            doc.account.take(ind);
+            out.put(doc, "deceasedDate#", None::<Value>);
+        }
+    } else {
+        let dead = ind.and_then(|ind| {
+            let dead = flag(ind, "value")?;
+            doc.account.take(ind);
+            Some(dead)
+        });
+        out.put(doc, "deceasedBoolean", dead);
+    }
+    let ids = sdtc(person, "id").and_then(|id| value::identifier(doc, id));
+    out.push(doc, "identifier", ids);
+}
+
+/// That the relative is dead, and at what age.
+fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
+    let age = age(doc, node);
+    if let Some(age) = age
+        && !out.has("deceasedDate")
+    {
+        out.body.remove("deceasedBoolean");
+        out.put(doc, "deceasedAge", Some(age));
+    } else if !out.has("deceasedDate") && !out.has("deceasedAge") {
+        out.put(doc, "deceasedBoolean", Some(true));
+    } else {
+        out.put(doc, "deceasedDate#", None::<Value>);
+    }
+}
+
+fn age(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    related_by(node, AGE).find_map(|inner| {
+        let age = child(inner, "value").and_then(|value| {
+            quantity::duration(doc, value).or_else(|| {
+                // An age is in years where nothing else is said (C-CDA: INT).
+                let number = attr(value, "value").filter(|_| attr(value, "unit").is_none())?;
+                doc.account.take(value);
+                Some(json!({"value": quantity::decimal(number)?, "unit": "a", "system": "http://unitsofmeasure.org", "code": "a"}))
+            })
+        })?;
+        doc.account.take(inner);
+        for name in ["code", "statusCode"] {
+            if let Some(part) = child(inner, name) {
+                doc.account.take(part);
+            }
+        }
+        Some(age)
+    })
+}
+
+fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Option<Value> {
+    let node = of.node;
+    let death = related_by(node, DEATH).next().or_else(|| {
+        crate::xml::related(node)
+            .find(|(link, _)| attr(*link, "typeCode") == Some("CAUS"))
+            .map(|(_, inner)| inner)
+    });
+    let killed = death.filter(|inner| {
+        child(*inner, "value").and_then(|value| attr(value, "code")).is_some_and(|code| DEAD.contains(&code))
+    });
+    let mut one = Map::new();
+    let values: Vec<N<'_>> = children(node, "value").collect();
+    let shown = values.first().and_then(|value| code::concept(doc, *value));
+    let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
+    let age = age(doc, node);
+    let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
+    doc.account.take(node);
+    if let Some(state) = child(node, "statusCode") {
+        doc.account.take(state);
+    }
+    for id in children(node, "id") {
+        doc.account.take(id);
+    }
+    one.insert("code".into(), shown.unwrap_or_else(|| absent(values.first().copied())));
+    if killed.is_some() {
+        one.insert("contributedToDeath".into(), true.into());
+    }
+    match (age, began) {
+        (Some(age), _) => put(&mut one, "onsetAge", Some(age)),
+        (None, Some(at)) => put(&mut one, "onsetString", Some(at.at)),
+        _ => {}
+    }
+    if let Some(inner) = killed {
+        doc.account.take(inner);
+        take_all(doc, inner);
+        if !out.has("deceasedBoolean") && !out.has("deceasedAge") && !out.has("deceasedDate") {
+            out.body.insert("deceasedBoolean".into(), true.into());
+        }
+    }
+    Some(Value::Object(one))
+}

@@ -1,0 +1,83 @@
+//! What is to be reached: `Goal`.
+
+use serde_json::{Map, json};
+
+use crate::{
+    account::Because,
+    context::Statement,
+    doc::{Doc, reference},
+    resource::Resource,
+    statement::{Made, common, inside, link, observation, own_author},
+    value::{code, put, time},
+    xml::{child, related_by},
+};
+
+const PRIORITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.143"];
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("Goal", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    let state = match super::status(doc, of) {
+        Some("active" | "normal") => "active",
+        Some("new") => "proposed",
+        Some("completed") => "completed",
+        Some("aborted" | "cancelled") => "cancelled",
+        Some("suspended" | "held") => "on-hold",
+        Some("nullified" | "obsolete") => "entered-in-error",
+        // FHIR demands one; that it is a goal is all that is said.
+        _ => "proposed",
+    };
+    out.put(doc, "lifecycleStatus", Some(state));
+    let haste = related_by(node, PRIORITY).find_map(|inner| {
+        let value = child(inner, "value").and_then(|value| code::concept(doc, value))?;
+        doc.account.take(inner);
+        Some(value)
+    });
+    out.put(doc, "priority", haste);
+    let measured = child(node, "code").and_then(|code| code::concept(doc, code));
+    let value = child(node, "value");
+    let mut target = Map::new();
+    let mut words = None;
+    match value.and_then(|value| observation::value(doc, value)) {
+        Some(("valueQuantity", amount)) => put(&mut target, "detailQuantity", Some(amount)),
+        Some(("valueRange", span)) => put(&mut target, "detailRange", Some(span)),
+        Some(("valueCodeableConcept", code)) => put(&mut target, "detailCodeableConcept", Some(code)),
+        Some(("valueInteger", number)) => put(&mut target, "detailInteger", Some(number)),
+        Some(("valueBoolean", truth)) => put(&mut target, "detailBoolean", Some(truth)),
+        Some(("valueRatio", ratio)) => put(&mut target, "detailRatio", Some(ratio)),
+        Some(("valueString", said)) => {
+            words = said.as_str().map(str::to_owned);
+            put(&mut target, "detailString", Some(said));
+        }
+        _ => {}
+    }
+    let when = child(node, "effectiveTime");
+    let due = when.and_then(|when| time::end(doc, when));
+    put(&mut target, "dueDate", due.map(|at| time::day(&at.at).to_owned()));
+    let said = super::text::text_of(doc, node).or(words);
+    let description = match (&measured, said) {
+        (_, Some(said)) => Some(json!({"text": said})),
+        (Some(measured), None) => Some(measured.clone()),
+        (None, None) => None,
+    };
+    let Some(description) = description else { return Err("it does not say what is to be reached") };
+    if target.len() > usize::from(target.contains_key("dueDate")) {
+        put(&mut target, "measure", measured);
+    }
+    out.put(doc, "description", Some(description));
+    // `gol-1`: a detail needs a measure.
+    if !target.contains_key("measure") {
+        target.retain(|key, _| key == "dueDate");
+    }
+    if !target.is_empty() {
+        out.body.insert("target".into(), json!([target]));
+    }
+    let began = when.and_then(|when| time::start(doc, when));
+    out.put(doc, "startDate", began.map(|at| time::day(&at.at).to_owned()));
+    out.put(doc, "expressedBy", own_author(doc, node).map(|url| reference(&url)));
+    let url = out.add(doc)?;
+    let inside = inside(doc, of, Some(&url));
+    link(doc, &url, "addresses", &inside, |one| one, |one| matches!(one.kind, "Condition" | "Observation" | "ServiceRequest"));
+    Ok(Some(("Goal", url)))
+}

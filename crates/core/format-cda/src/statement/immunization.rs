@@ -1,0 +1,115 @@
+//! Vaccines given or refused (`Immunization`), and wanted (`MedicationRequest`).
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::Because,
+    codes::status,
+    context::{Mood, Statement},
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::{IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, own_author, reasons, recorded},
+    value::{absent, code, list, quantity, time},
+    xml::{child, related_by},
+};
+
+const TEMPLATES: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.52",
+    "2.16.840.1.113883.10.20.22.4.120",
+];
+const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
+
+pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
+    of.has(TEMPLATES) || IMMUNIZATIONS.contains(&section)
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    if of.mood() != Mood::Event {
+        return medication::convert(doc, of);
+    }
+    let mut out = Resource::of("Immunization", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    let state = super::status(doc, of);
+    let why = related_by(node, REFUSAL).find_map(|inner| {
+        let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
+        if let Some(state) = child(inner, "statusCode") {
+            doc.account.take(state);
+        }
+        doc.account.take(inner);
+        Some(why)
+    });
+    let why_taken = doc.account.put();
+    if out.is_denied() {
+        out.denied(doc, "status", "not-done");
+    } else {
+        out.put(doc, "status", Some(status::immunization(state)));
+    }
+    doc.account.take_again(why_taken);
+    out.put(doc, "statusReason", why);
+    let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
+    let thing = made.and_then(|made| child(made, "manufacturedMaterial"));
+    let vaccine = thing.and_then(|thing| medication::concept(doc, thing));
+    let vaccine = vaccine.unwrap_or_else(|| absent(thing.and_then(|thing| child(thing, "code"))));
+    out.put(doc, "vaccineCode", Some(vaccine));
+    let when = child(node, "effectiveTime");
+    let given = when.and_then(|when| time::moment(doc, when).or_else(|| time::start(doc, when)));
+    if !time::put_at(&mut out, doc, "occurrenceDateTime", given) {
+        out.body.insert("_occurrenceDateTime".into(), absent(when));
+    }
+    let at = recorded(doc, node);
+    time::put_at(&mut out, doc, "recorded", at);
+    let maker = made.and_then(|made| child(made, "manufacturerOrganization"));
+    let maker = maker.and_then(|maker| people::organization(doc, maker));
+    out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
+    let lot = thing.and_then(|thing| child(thing, "lotNumberText")).and_then(|lot| {
+        let words = crate::xml::text(lot)?;
+        doc.account.take(lot);
+        Some(words)
+    });
+    out.put(doc, "lotNumber", lot);
+    out.put(doc, "site", child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)));
+    out.put(doc, "route", child(node, "routeCode").and_then(|route| code::concept(doc, route)));
+    let dose = child(node, "doseQuantity").and_then(|dose| quantity::quantity(doc, dose));
+    out.put(doc, "doseQuantity", dose);
+    let mut doers: Vec<Value> = people::performers(doc, node)
+        .into_iter()
+        .map(|(url, function)| {
+            let function = function.unwrap_or_else(|| code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "AP"));
+            json!({"function": function, "actor": reference(&url)})
+        })
+        .collect();
+    if let Some(url) = own_author(doc, node) {
+        let function = code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "EP");
+        doers.push(json!({"function": function, "actor": reference(&url)}));
+    }
+    out.put(doc, "performer", list(doers));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    let place = super::place(doc, node);
+    out.put(doc, "location", place.map(|url| reference(&url)));
+    let which = child(node, "repeatNumber").and_then(|which| quantity::whole(doc, child(which, "low").unwrap_or(which)));
+    let which = which.filter(|which| *which > 0);
+    out.put(doc, "protocolApplied", which.map(|which| json!([{"doseNumberPositiveInt": which}])));
+    let url = out.add(doc)?;
+    let mut events = Vec::new();
+    for (_, inner) in of.related().filter(|(_, inner)| inner.has(REACTION)) {
+        let at = child(inner.node, "effectiveTime").and_then(|when| time::start(doc, when));
+        let held = doc.account.put();
+        if let Ok(seen) = super::observation::one(doc, &inner) {
+            let mut one = serde_json::Map::new();
+            time::put_in(&mut one, "date", at);
+            one.insert("detail".into(), reference(&seen));
+            events.push(Value::Object(one));
+        }
+        drop(held);
+    }
+    if !events.is_empty() {
+        doc.change(&url, "reaction", |resource| {
+            resource.insert("reaction".into(), events.into());
+        });
+    }
+    let inside = inside(doc, of, Some(&url));
+    link(doc, &url, "reasonReference", &inside, |one| one, |one| one.relation == "RSON" && matches!(one.kind, "Condition" | "Observation"));
+    Ok(Some(("Immunization", url)))
+}

@@ -1,0 +1,255 @@
+//! Medicines: taken or given (`MedicationStatement`, `MedicationAdministration`) and ordered (`MedicationRequest`), by the mood.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::Because,
+    codes::status,
+    context::{Mood, Statement},
+    doc::{Doc, key_of, reference},
+    people,
+    resource::Resource,
+    statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
+    value::{self, absent, code, list, name, put, quantity, time},
+    xml::{N, child, children},
+};
+
+/// Medicines given during a stay, not taken at home.
+const GIVEN: &[&str] = &["29549-3"];
+
+/// The product: code or name, and a `Medication` where more than that is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    pub(crate) concept: Value,
+    pub(crate) url: Option<String>,
+}
+
+impl Product {
+    /// Puts it under `medication[x]`.
+    pub(crate) fn put<'d>(self, doc: &Doc<'d>, out: &mut Resource<'d>) {
+        match self.url {
+            Some(url) => out.put(doc, "medicationReference", Some(reference(&url))),
+            None => out.put(doc, "medicationCodeableConcept", Some(self.concept)),
+        };
+    }
+}
+
+/// The product of a statement; none if the source names none.
+pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
+    let part = child(node, "consumable").or_else(|| child(node, "product"))?;
+    let made = child(part, "manufacturedProduct")?;
+    let thing = child(made, "manufacturedMaterial").or_else(|| child(made, "manufacturedLabeledDrug"));
+    let concept = thing.and_then(|thing| concept(doc, thing));
+    let concept = match concept {
+        Some(concept) => concept,
+        // Some say what it is by a code of the whole statement or in words alone.
+        None => json!({"text": super::text::text_of(doc, made)?}),
+    };
+    let lot = thing.and_then(|thing| child(thing, "lotNumberText")).and_then(|lot| {
+        let words = crate::xml::text(lot)?;
+        doc.account.take(lot);
+        Some(words)
+    });
+    let maker = child(made, "manufacturerOrganization").and_then(|maker| people::organization(doc, maker));
+    let ids = value::identifiers(doc, made);
+    if lot.is_none() && maker.is_none() && ids.is_none() {
+        return Some(Product { concept, url: None });
+    }
+    let taken = doc.account.put();
+    let mut out = Resource::plain("Medication", Some(made));
+    doc.account.take_again(taken);
+    out.put(doc, "identifier", ids);
+    out.body.insert("code".into(), concept.clone());
+    out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
+    out.put(doc, "batch", lot.map(|lot| json!({"lotNumber": lot})));
+    let key = format!("{:?}|{}|{:?}", key_of(made), concept, out.body.get("batch"));
+    let url = out.join(doc, Some(key));
+    Some(Product { concept, url: Some(url) })
+}
+
+/// Code of a material, its translations, and its name.
+pub(crate) fn concept(doc: &Doc<'_>, thing: N<'_>) -> Option<Value> {
+    let code = child(thing, "code").and_then(|code| code::concept(doc, code));
+    let words = name::words(doc, thing);
+    match (code, words) {
+        (Some(Value::Object(mut code)), words) => {
+            if !code.contains_key("text") {
+                put(&mut code, "text", words);
+            }
+            Some(Value::Object(code))
+        }
+        (_, Some(words)) => Some(json!({"text": words})),
+        _ => None,
+    }
+}
+
+fn product_or_absent<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Product {
+    product(doc, of.node).unwrap_or_else(|| {
+        let words = super::text::text_of(doc, of.node).map(|words| json!({"text": words}));
+        Product { concept: words.unwrap_or_else(|| absent(child(of.node, "consumable"))), url: None }
+    })
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let kind = match of.mood() {
+        Mood::Event if GIVEN.contains(&of.context.section) => "MedicationAdministration",
+        Mood::Event => "MedicationStatement",
+        _ => "MedicationRequest",
+    };
+    let product = product_or_absent(doc, of);
+    let taken = doc.account.put();
+    let mut out = Resource::of(kind, of, doc)?;
+    doc.account.take_again(taken);
+    product.clone().put(doc, &mut out);
+    common(doc, of, &mut out);
+    let state = super::status(doc, of);
+    match kind {
+        "MedicationAdministration" => given(doc, of, state, &mut out),
+        "MedicationStatement" => taken_by(doc, of, state, &mut out),
+        _ => ordered(doc, of, state, &mut out),
+    }
+    let url = out.add(doc)?;
+    vehicle(doc, of, &url);
+    for (_, inner) in of.related() {
+        if inner.name() == "supply" {
+            let _ = supply::of_medicine(doc, &inner, &product, (kind, &url));
+        }
+    }
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some((kind, url)))
+}
+
+fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
+    let node = of.node;
+    let schedule = time::schedule(doc, node);
+    let taken = doc.account.put();
+    if out.is_denied() {
+        out.denied(doc, "status", "not-taken");
+        out.put(doc, "statusReason", why_not(doc, of).map(|why| json!([why])));
+    } else {
+        out.put(doc, "status", Some(status::statement(state)));
+    }
+    doc.account.take_again(taken);
+    match (&schedule.at, &schedule.bounds) {
+        (Some(at), None) if schedule.repeat.is_empty() => {
+            time::put_at(out, doc, "effectiveDateTime", Some(at.clone()));
+        }
+        (_, Some(bounds)) => {
+            out.put(doc, "effectivePeriod", Some(bounds.clone()));
+        }
+        (Some(at), None) => {
+            out.put(doc, "effectivePeriod", Some(json!({"start": at.at})));
+        }
+        _ => {}
+    }
+    let told = recorded(doc, node);
+    time::put_at(out, doc, "dateAsserted", told);
+    let teller = children(node, "informant").find_map(|one| people::informant(doc, one));
+    let teller = teller.or_else(|| own_author(doc, node));
+    out.put(doc, "informationSource", teller.map(|url| reference(&url)));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    let how = dosage::dosage(doc, of, false);
+    let mut how = how.and_then(|how| how.as_object().cloned()).unwrap_or_default();
+    let times = time::Schedule { bounds: None, at: None, repeat: schedule.repeat, rest: false };
+    put(&mut how, "timing", times.timing());
+    out.put(doc, "dosage", (!how.is_empty()).then(|| json!([how])));
+}
+
+fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
+    let node = of.node;
+    if out.is_denied() {
+        out.denied(doc, "status", "not-done");
+        out.put(doc, "statusReason", why_not(doc, of).map(|why| json!([why])));
+    } else {
+        out.put(doc, "status", Some(status::dispense(state)));
+    }
+    // One moment or one span; the times of a plan that was followed stay in words.
+    let first = child(node, "effectiveTime");
+    if !time::put_time(out, doc, "effectiveDateTime", "effectivePeriod", first) {
+        out.body.insert("_effectiveDateTime".into(), absent(first));
+    }
+    let doers = people::performers(doc, node).into_iter().map(|(url, _)| json!({"actor": reference(&url)}));
+    out.put(doc, "performer", list(doers.collect()));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    let Some(Value::Object(mut how)) = dosage::dosage(doc, of, false) else { return };
+    let mut one = Map::new();
+    for key in ["text", "site", "route", "method"] {
+        if let Some(value) = how.remove(key) {
+            one.insert(key.into(), value);
+        }
+    }
+    let amount = how.get("doseAndRate").and_then(|all| all.get(0)).cloned().unwrap_or_default();
+    put(&mut one, "dose", amount.get("doseQuantity").cloned());
+    put(&mut one, "rateQuantity", amount.get("rateQuantity").cloned());
+    // `mad-1`: a dosage has a dose or a rate.
+    let has_amount = one.contains_key("dose") || one.contains_key("rateQuantity");
+    if !has_amount && !one.is_empty() {
+        one.insert("dose".into(), absent(child(node, "doseQuantity")));
+    }
+    out.put(doc, "dosage", (!one.is_empty()).then_some(Value::Object(one)));
+}
+
+fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
+    let node = of.node;
+    out.put(doc, "status", Some(status::order(state)));
+    out.body.insert("intent".into(), intent(of.mood()).into());
+    if out.is_denied() {
+        out.denied(doc, "doNotPerform", true);
+        out.put(doc, "statusReason", why_not(doc, of));
+    }
+    let haste = child(node, "priorityCode").and_then(|code| {
+        code::mapped(doc, code, |code| match code {
+            "R" => Some("routine"),
+            "UR" | "A" => Some("urgent"),
+            "S" | "STAT" => Some("stat"),
+            _ => None,
+        })
+    });
+    out.put(doc, "priority", haste);
+    let at = recorded(doc, node);
+    time::put_at(out, doc, "authoredOn", at);
+    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    let doer = people::performers(doc, node).into_iter().next();
+    out.put(doc, "performer", doer.map(|(url, _)| reference(&url)));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    let how = dosage::dosage(doc, of, true);
+    out.put(doc, "dosageInstruction", how.map(|how| json!([how])));
+    let more = child(node, "repeatNumber").and_then(|one| quantity::whole(doc, child(one, "high").unwrap_or(one)));
+    out.put(doc, "dispenseRequest", more.map(|more| json!({"numberOfRepeatsAllowed": more})));
+}
+
+/// What an order of that mood is (C-CDA on FHIR: what a prescriber means to be taken is an order; the rest is a plan).
+fn intent(mood: Mood) -> &'static str {
+    match mood {
+        Mood::Order => "order",
+        Mood::Proposal | Mood::Promise => "proposal",
+        _ => "plan",
+    }
+}
+
+/// What it is dissolved in (`CSM` of the vehicle): a further ingredient.
+fn vehicle<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
+    const VEHICLE: &[&str] = &["2.16.840.1.113883.10.20.22.4.24"];
+    for part in children(of.node, "participant") {
+        let Some(role) = child(part, "participantRole") else { continue };
+        if !crate::xml::has_template(role, VEHICLE) {
+            continue;
+        }
+        let Some(entity) = child(role, "playingEntity") else { continue };
+        let words = concept(doc, entity).and_then(|one| {
+            let words = one.get("text").or_else(|| one["coding"][0].get("display"))?.as_str()?.to_owned();
+            Some(words)
+        });
+        let Some(words) = words else { continue };
+        doc.account.take(part);
+        if let Some(code) = child(role, "code") {
+            doc.account.take(code);
+        }
+        doc.change(url, "note", |resource| {
+            let list = resource.entry("note").or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(json!({"text": format!("Vehicle: {words}")}));
+            }
+        });
+    }
+}

@@ -1,0 +1,261 @@
+//! Clinical statements: which resource each becomes, by template, section, class and mood; and what stands inside it.
+
+pub(crate) mod allergy;
+pub(crate) mod careteam;
+pub(crate) mod device;
+pub(crate) mod directive;
+pub(crate) mod dosage;
+pub(crate) mod encounter;
+pub(crate) mod family;
+pub(crate) mod goal;
+pub(crate) mod immunization;
+pub(crate) mod medication;
+pub(crate) mod note;
+pub(crate) mod observation;
+pub(crate) mod panel;
+pub(crate) mod payer;
+pub(crate) mod problem;
+pub(crate) mod procedure;
+pub(crate) mod supply;
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::{Because, Facet, Fate},
+    context::{Mood, Statement, Subject},
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    value::{self, code, list, text, time},
+    xml::{N, attr, child, children, has_template, related_by},
+};
+
+/// What a statement became: kind and full URL of its main resource.
+pub(crate) type Made = Option<(&'static str, String)>;
+
+pub(crate) const PROBLEMS: &[&str] = &["11450-4", "11348-0", "46241-6", "11535-2", "10219-4", "10218-6", "75310-3", "29308-4", "46240-8"];
+pub(crate) const ALLERGIES: &[&str] = &["48765-2"];
+pub(crate) const IMMUNIZATIONS: &[&str] = &["11369-6"];
+pub(crate) const RESULTS: &[&str] = &["30954-2", "18725-2", "11502-2"];
+pub(crate) const VITALS: &[&str] = &["8716-3"];
+
+const COMMENT: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40"];
+const INDICATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.19"];
+const INSTRUCTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.20", "2.16.840.1.113883.10.20.1.49"];
+
+/// Converts one clinical statement and all that stands inside it.
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let node = of.node;
+    let section = of.context.section;
+    if attr(node, "nullFlavor").is_some() && !node.has_children() {
+        return Err("the source says only that it has no information");
+    }
+    if !matches!(of.subject(), Subject::Patient) && family::is_family(of) {
+        return family::convert(doc, of);
+    }
+    match of.name() {
+        "organizer" if family::is_family(of) => family::convert(doc, of),
+        "act" | "observation" if family::is_family(of) => {
+            Err("it is of a relative, and the source does not say of which")
+        }
+        "act" | "observation" if allergy::is_allergy(of) => allergy::convert(doc, of),
+        "act" | "observation" if problem::is_problem(of) => problem::convert(doc, of),
+        "act" if note::is_note(of) => note::convert(doc, of),
+        "act" if payer::is_coverage(of) => payer::convert(doc, of),
+        "act" | "observation" if directive::is_directive(of) => directive::convert(doc, of),
+        "observation" | "act" if of.mood() == Mood::Goal => goal::convert(doc, of),
+        "organizer" if careteam::is_team(of) => careteam::convert(doc, of),
+        "organizer" => panel::convert(doc, of),
+        "observation" if procedure::is_procedure(of) || of.mood() != Mood::Event => procedure::convert(doc, of),
+        "observation" => observation::convert(doc, of),
+        "act" if procedure::is_act(of) => procedure::convert(doc, of),
+        "act" => shell(doc, of),
+        "procedure" => procedure::convert(doc, of),
+        "substanceAdministration" if immunization::is_immunization(of, section) => immunization::convert(doc, of),
+        "substanceAdministration" => medication::convert(doc, of),
+        "supply" => supply::convert(doc, of),
+        "encounter" => encounter::convert(doc, of),
+        "observationMedia" => note::media(doc, of),
+        _ => Err("this kind of statement has no form in FHIR"),
+    }
+}
+
+/// An act that says nothing but what stands in it.
+fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let inside = inside(doc, of, None);
+    if inside.is_empty() {
+        return procedure::convert(doc, of);
+    }
+    Ok(inside.into_iter().next().map(|one| (one.kind, one.url)))
+}
+
+/// What stood inside a statement and became a resource of its own.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    /// `typeCode` of the relation.
+    pub(crate) relation: String,
+    pub(crate) kind: &'static str,
+    pub(crate) url: String,
+}
+
+/// Converts what stands inside a statement and no mapping took.
+pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>) -> Vec<Inside> {
+    let mut all = Vec::new();
+    for (link, inner) in of.related() {
+        if matches!(doc.account.fate(inner.node, Facet::Itself), Some(Fate::Carried { .. })) {
+            continue;
+        }
+        match convert(doc, &inner) {
+            Ok(Some((kind, url))) => {
+                if Some(url.as_str()) != around {
+                    let relation = attr(link, "typeCode").unwrap_or("COMP").to_owned();
+                    all.push(Inside { relation, kind, url });
+                }
+            }
+            Ok(None) => {}
+            Err(because) => doc.account.because(inner.node, Fate::Lost(because)),
+        }
+    }
+    all
+}
+
+/// What stood inside, as members or as what it is about, is linked where the resource has an element for it.
+pub(crate) fn link<'d>(doc: &Doc<'d>, url: &str, element: &'static str, inside: &[Inside], wrap: impl Fn(Value) -> Value, which: impl Fn(&Inside) -> bool) {
+    let all: Vec<Value> = inside.iter().filter(|one| which(one)).map(|one| wrap(reference(&one.url))).collect();
+    if all.is_empty() {
+        return;
+    }
+    doc.change(url, element, |resource| {
+        let list = resource.entry(element).or_insert_with(|| json!([]));
+        if let Value::Array(list) = list {
+            for one in all {
+                if !list.contains(&one) {
+                    list.push(one);
+                }
+            }
+        }
+    });
+}
+
+/// Code of the statement's status, taken.
+pub(crate) fn status<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<&'d str> {
+    of.child("statusCode").and_then(|code| code::code(doc, code))
+}
+
+/// Identifiers, and comments as notes.
+pub(crate) fn common<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
+    out.put(doc, "identifier", value::identifiers(doc, of.node));
+    out.settle_relations(doc, of);
+}
+
+/// Comments, with who wrote them and when.
+pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    let mut all = Vec::new();
+    for node in related_by(of.node, COMMENT) {
+        let Some(words) = text::text_of(doc, node) else { continue };
+        doc.account.take(node);
+        if let Some(code) = child(node, "code") {
+            doc.account.take(code);
+        }
+        if let Some(code) = child(node, "statusCode") {
+            doc.account.take(code);
+        }
+        let mut note = serde_json::Map::new();
+        let writer = child(node, "author");
+        let at = writer.and_then(|author| time::start(doc, child(author, "time")?));
+        let mark = doc.account.put();
+        let who = writer.and_then(|author| people::author(doc, author));
+        doc.account.take_again(mark);
+        value::put(&mut note, "authorReference", who.map(|url| reference(&url)));
+        time::put_in(&mut note, "time", at);
+        note.insert("text".into(), words.into());
+        all.push(Value::Object(note));
+    }
+    // Words of the statement itself that stand nowhere in the narrative.
+    if let Some(own) = of.child("text")
+        && child(own, "reference").is_none()
+        && let Some(words) = text::words(doc, own)
+    {
+        all.push(json!({"text": words}));
+    }
+    list(all)
+}
+
+/// Why it was done: the indications, as coded values.
+pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    let mut all = Vec::new();
+    let relations = crate::xml::related(of.node);
+    let found = relations.filter(|(link, node)| {
+        has_template(*node, INDICATION) || attr(*link, "typeCode") == Some("RSON") && node.tag_name().name() == "observation"
+    });
+    for (_, node) in found {
+        // An indication that is denied is none.
+        if crate::account::is_denied(node) {
+            continue;
+        }
+        let Some(value) = children(node, "value").find_map(|value| code::concept(doc, value)) else { continue };
+        doc.account.take(node);
+        if !all.contains(&value) {
+            all.push(value);
+        }
+    }
+    list(all)
+}
+
+/// Instructions to the patient, in words.
+pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    let mut all = Vec::new();
+    for inner in related_by(node, INSTRUCTION) {
+        let words = text::text_of(doc, inner).or_else(|| {
+            let code = child(inner, "code")?;
+            let words = attr(code, "displayName").map(str::to_owned)?;
+            doc.account.take(code);
+            Some(words)
+        });
+        if let Some(words) = words {
+            doc.account.take(inner);
+            all.push(words);
+        }
+    }
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// When it was written down: the earliest time of its authors.
+pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
+    let mut best: Option<time::Stamp> = None;
+    for author in children(node, "author") {
+        let Some(at) = child(author, "time").and_then(|at| time::start(doc, at)) else { continue };
+        if best.as_ref().is_none_or(|best| at.at < best.at) {
+            best = Some(at);
+        }
+    }
+    best
+}
+
+/// Who wrote the statement itself, if it says so.
+pub(crate) fn own_author<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    children(node, "author").find_map(|author| people::author(doc, author))
+}
+
+/// Places where it was done.
+pub(crate) fn place<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    children(node, "participant").find_map(|part| {
+        let role = child(part, "participantRole")?;
+        let is_place = attr(part, "typeCode") == Some("LOC") || attr(role, "classCode") == Some("SDLOC");
+        is_place.then_some(())?;
+        let url = people::place(doc, role)?;
+        doc.account.take(part);
+        Some(url)
+    })
+}
+
+/// The reason why something was not done (`RSON` of a negated act).
+pub(crate) fn why_not<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    crate::xml::related(of.node).find_map(|(link, node)| {
+        (attr(link, "typeCode") == Some("RSON")).then_some(())?;
+        let said = child(node, "value").and_then(|value| code::concept(doc, value));
+        let said = said.or_else(|| child(node, "code").and_then(|value| code::concept(doc, value)))?;
+        doc.account.take(node);
+        Some(said)
+    })
+}

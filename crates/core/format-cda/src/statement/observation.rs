@@ -1,0 +1,226 @@
+//! Results, vital signs, and everything else that was seen or asked: `Observation`.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::Because,
+    codes::{self, status},
+    context::Statement,
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author},
+    value::{self, code, code::coded, list, quantity, text, time},
+    xml::{N, attr, child, children, declared, flag},
+};
+
+const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    one(doc, of).map(|url| Some(("Observation", url)))
+}
+
+/// One observation; gives its full URL.
+pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Because> {
+    let out = build(doc, of)?;
+    let url = out.add(doc)?;
+    let inside = inside(doc, of, Some(&url));
+    link(doc, &url, "hasMember", &inside, |one| one, |one| one.kind == "Observation" && one.relation != "RSON" && one.relation != "CAUS");
+    Ok(url)
+}
+
+/// The observation without what stands inside it.
+pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d>, Because> {
+    let mut out = Resource::of("Observation", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    out.put(doc, "status", Some(status::observation(super::status(doc, of))));
+    out.put(doc, "category", category(of));
+    let named = child(node, "code").and_then(|code| code::concept(doc, code));
+    match named {
+        Some(named) => out.put(doc, "code", Some(named)),
+        None => {
+            let words = child(node, "text").and_then(|text| text::words(doc, text)).map(|words| json!({"text": words}));
+            out.put(doc, "code", Some(words.unwrap_or_else(|| value::absent(child(node, "code")))))
+        }
+    };
+    time::put_time(&mut out, doc, "effectiveDateTime", "effectivePeriod", of.when());
+    let doers = people::performers(doc, node).into_iter().map(|(url, _)| url);
+    let doers = doers.chain(own_author(doc, node)).collect::<Vec<_>>();
+    out.put(doc, "performer", people::references(doers));
+    values(doc, node, &mut out);
+    out.put(doc, "interpretation", code::concepts(doc, node, "interpretationCode"));
+    let mut sites = children(node, "targetSiteCode");
+    out.put(doc, "bodySite", sites.find_map(|site| code::concept(doc, site)));
+    let mut ways = children(node, "methodCode");
+    out.put(doc, "method", ways.find_map(|way| code::concept(doc, way)));
+    out.put(doc, "specimen", specimen(doc, node).map(|url| reference(&url)));
+    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
+    out.put(doc, "device", tool.map(|url| reference(&url)));
+    let ranges = children(node, "referenceRange").filter_map(|range| reference_range(doc, range)).collect();
+    out.put(doc, "referenceRange", list(ranges));
+    Ok(out)
+}
+
+pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
+    const SIGNS: &[&str] = &["2.16.840.1.113883.10.20.22.4.27"];
+    const TESTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.2"];
+    const SOCIAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.38", "2.16.840.1.113883.10.20.22.4.78", "2.16.840.1.113883.10.20.22.4.85"];
+    let code = match of.context.section {
+        _ if of.has(SIGNS) => "vital-signs",
+        _ if of.has(TESTS) => "laboratory",
+        _ if of.has(SOCIAL) => "social-history",
+        section if RESULTS.contains(&section) => "laboratory",
+        section if VITALS.contains(&section) => "vital-signs",
+        "29762-2" => "social-history",
+        "29545-1" | "10210-3" | "71388-3" => "exam",
+        "47420-5" | "10190-7" => "survey",
+        _ => return None,
+    };
+    Some(json!([coded(CATEGORY, code)]))
+}
+
+/// The value; further ones are components with the same code.
+fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
+    let given: Vec<N<'d>> = children(node, "value").collect();
+    let mut first = true;
+    for one in &given {
+        let Some((key, value)) = value(doc, *one) else {
+            let _ = doc.account.put();
+            continue;
+        };
+        if first {
+            out.put(doc, key, Some(value));
+            first = false;
+        } else {
+            let code = out.body.get("code").cloned();
+            out.push(doc, "component", Some(json!({"code": code, key: value})));
+        }
+    }
+    if first && let Some(one) = given.first() {
+        let code = codes::absent(attr(*one, "nullFlavor"));
+        out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
+    }
+}
+
+/// `value[x]` by the type that the source declares.
+pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)> {
+    let words = || text::words(doc, node).map(|words| ("valueString", words.into()));
+    let raw = || {
+        let raw = attr(node, "value")?;
+        doc.account.take(node);
+        Some(("valueString", raw.into()))
+    };
+    let amount = || quantity::quantity(doc, node).map(|amount| ("valueQuantity", amount));
+    match declared(node).as_str() {
+        "PQ" | "REAL" | "MO" => amount().or_else(raw).or_else(words),
+        "INT" => match attr(node, "value").map(str::parse::<i32>) {
+            Some(Ok(number)) => {
+                doc.account.take(node);
+                Some(("valueInteger", number.into()))
+            }
+            _ => amount().or_else(raw).or_else(words),
+        },
+        "BL" => {
+            let truth = flag(node, "value")?;
+            doc.account.take(node);
+            Some(("valueBoolean", truth.into()))
+        }
+        "TS" => match time::time(doc, node) {
+            // A time of day whose zone nobody states is told in words, so that it is whole.
+            Some(at) if at.local.is_none() => Some(("valueDateTime", at.at.into())),
+            _ => raw(),
+        },
+        "IVL_TS" => match time::moment(doc, node) {
+            Some(at) => Some(("valueDateTime", at.at.into())),
+            None => time::period(doc, node).map(|span| ("valuePeriod", span)),
+        },
+        "IVL_PQ" | "IVL_INT" | "IVL_REAL" => {
+            if quantity::is_range(node) {
+                quantity::range(doc, node).map(|span| ("valueRange", span.into()))
+            } else {
+                quantity::bounded(doc, node).map(|amount| ("valueQuantity", amount)).or_else(words)
+            }
+        }
+        "RTO" | "RTO_PQ_PQ" | "RTO_QTY_QTY" => quantity::ratio(doc, node).map(|ratio| ("valueRatio", ratio)),
+        "ST" | "SC" | "EN" | "PN" | "ON" | "AD" | "TEL" | "URL" | "BIN" => words().or_else(|| {
+            let said = attr(node, "displayName").or_else(|| attr(node, "code"))?;
+            doc.account.take(node);
+            Some(("valueString", said.into()))
+        }),
+        "ED" => words().or_else(|| None),
+        "II" => {
+            let number = attr(node, "extension").or_else(|| attr(node, "root"))?;
+            doc.account.take(node);
+            Some(("valueString", number.into()))
+        }
+        _ => code::concept(doc, node)
+            .map(|concept| ("valueCodeableConcept", concept))
+            .or_else(amount)
+            .or_else(words),
+    }
+}
+
+fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let node = child(node, "observationRange")?;
+    let mut out = Map::new();
+    let span = child(node, "value");
+    if let Some(span) = span {
+        if quantity::is_range(span) || child(span, "low").is_some() || child(span, "high").is_some() {
+            out.extend(quantity::range(doc, span).unwrap_or_default());
+        } else if let Some((_, Value::Object(amount))) = value(doc, span).filter(|(key, _)| *key == "valueQuantity") {
+            // One number alone is what is normal.
+            out.insert("low".into(), Value::Object(amount.clone()));
+            out.insert("high".into(), Value::Object(amount));
+        }
+    }
+    let words = child(node, "text").and_then(|text| text::words(doc, text));
+    let words = words.or_else(|| {
+        let said = span.filter(|_| out.is_empty())?;
+        text::words(doc, said).or_else(|| {
+            let name = attr(said, "displayName").or_else(|| attr(said, "code"))?;
+            doc.account.take(said);
+            Some(name.to_owned())
+        })
+    });
+    let kind = child(node, "interpretationCode").and_then(|code| {
+        let known = attr(code, "code")?;
+        (known == "N").then(|| {
+            doc.account.take(code);
+            coded("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
+        })
+    });
+    let has_range = out.contains_key("low") || out.contains_key("high") || words.is_some();
+    if has_range {
+        value::put(&mut out, "type", kind);
+    }
+    let groups: Vec<Value> = child(node, "code").and_then(|code| code::concept(doc, code)).into_iter().collect();
+    value::put(&mut out, "appliesTo", list(groups).filter(|_| has_range));
+    value::put(&mut out, "text", words);
+    has_range.then_some(Value::Object(out))
+}
+
+fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    children(node, "specimen").find_map(|part| {
+        let role = child(part, "specimenRole")?;
+        let url = doc.account.aside(|| {
+            let mut out = Resource::plain("Specimen", Some(role));
+            out.put(doc, "identifier", value::identifiers(doc, role));
+            let entity = child(role, "specimenPlayingEntity");
+            let kind = entity.and_then(|entity| child(entity, "code")).and_then(|code| code::concept(doc, code));
+            let kind = kind.or_else(|| Some(json!({"text": value::name::words(doc, entity?)?})));
+            out.put(doc, "type", kind);
+            let notes = entity.and_then(|entity| child(entity, "desc")).and_then(|desc| text::words(doc, desc));
+            out.put(doc, "note", notes.map(|words| json!([{"text": words}])));
+            if out.body.is_empty() {
+                return None;
+            }
+            out.body.insert("subject".into(), reference(&doc.patient()));
+            let apart = format!("{:?}|{}", crate::doc::key_of(role), out.body.get("type").map(Value::to_string).unwrap_or_default());
+            Some(out.join(doc, Some(apart)))
+        })?;
+        doc.account.take(part);
+        Some(url)
+    })
+}

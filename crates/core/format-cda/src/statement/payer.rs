@@ -1,0 +1,199 @@
+//! Who pays: `Coverage`.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::Because,
+    context::Statement,
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::Made,
+    value::{self, absent, code, list, name, put, time},
+    xml::{N, attr, child, children, has_template, related},
+};
+
+const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.60", "2.16.840.1.113883.10.20.1.20"];
+const POLICY: &[&str] = &["2.16.840.1.113883.10.20.22.4.61", "2.16.840.1.113883.10.20.1.26"];
+const PAYER: &[&str] = &["2.16.840.1.113883.10.20.22.4.87"];
+const GUARANTOR: &[&str] = &["2.16.840.1.113883.10.20.22.4.88"];
+const SECTION: &str = "48768-6";
+
+pub(crate) fn is_coverage(of: &Statement<'_>) -> bool {
+    of.has(ACT) || of.has(POLICY) || of.context.section == SECTION
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    if of.has(POLICY) {
+        return one(doc, None, of);
+    }
+    let policies: Vec<(N<'d>, Statement<'d>)> = of
+        .related()
+        .filter(|(_, inner)| inner.has(POLICY) || inner.name() == "act" && inner.child("performer").is_some())
+        .collect();
+    let mut first = None;
+    for (link, inner) in &policies {
+        let made = one(doc, Some((of, *link)), inner)?;
+        first = first.or(made);
+    }
+    if policies.is_empty() {
+        return one(doc, None, of);
+    }
+    Ok(first)
+}
+
+fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("Coverage", of, doc)?;
+    let node = of.node;
+    if let Some((act, _)) = act {
+        doc.account.take(act.node);
+        let mut all = value::identifiers(doc, node).and_then(|all| all.as_array().cloned()).unwrap_or_default();
+        all.extend(value::identifiers(doc, act.node).and_then(|all| all.as_array().cloned()).unwrap_or_default());
+        out.push_all(doc, "identifier", all);
+    } else {
+        out.put(doc, "identifier", value::identifiers(doc, node));
+    }
+    if out.is_denied() {
+        return Err("the source denies it, and FHIR has no form for that here");
+    }
+    let state = match super::status(doc, of) {
+        Some("nullified") => "entered-in-error",
+        Some("cancelled" | "aborted") => "cancelled",
+        Some("new") => "draft",
+        _ => "active",
+    };
+    out.put(doc, "status", Some(state));
+    out.put(doc, "type", child(node, "code").and_then(|code| code::concept(doc, code)));
+    let covered = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("COV"));
+    let holder = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("HLD"));
+    let role = |part: Option<N<'d>>| part.and_then(|part| child(part, "participantRole"));
+    let number = role(covered).or_else(|| role(holder)).and_then(|role| {
+        children(role, "id").find_map(|id| {
+            let number = attr(id, "extension")?;
+            doc.account.take(id);
+            Some(number)
+        })
+    });
+    if number.is_some() && let Some(part) = covered {
+        doc.account.take(part);
+    }
+    out.put(doc, "subscriberId", number);
+    let kin = role(covered).and_then(|role| child(role, "code")).and_then(|kin| {
+        let known = code::mapped(doc, kin, |code| match code {
+            "SELF" => Some("self"),
+            "SPS" | "HUSB" | "WIFE" | "SPOUSE" => Some("spouse"),
+            "CHILD" | "NCHILD" | "SON" | "DAU" | "DEPEN" | "NATCHILD" => Some("child"),
+            "PRN" | "FTH" | "MTH" => Some("parent"),
+            _ => None,
+        });
+        let mut shown = code::concept(doc, kin)?;
+        if let Some(known) = known
+            && let Some(list) = shown.get_mut("coding").and_then(Value::as_array_mut)
+        {
+            list.insert(0, json!({"system": "http://terminology.hl7.org/CodeSystem/subscriber-relationship", "code": known}));
+        }
+        Some(shown)
+    });
+    let own = kin.as_ref().is_some_and(|kin| kin["coding"][0]["code"] == "self");
+    out.put(doc, "relationship", kin);
+    let span = covered.and_then(|part| child(part, "time")).and_then(|at| time::period(doc, at));
+    let span = span.or_else(|| child(node, "effectiveTime").and_then(|at| time::period(doc, at)));
+    out.put(doc, "period", span);
+    // Name and address of the insured as the insurer has them: the patient's, under her number there.
+    if let Some(role) = role(covered) {
+        for part in role.descendants().filter(|part| part.is_element() && crate::account::is_fact(*part)) {
+            if own && part.ancestors().any(|one| one.tag_name().name() == "playingEntity") {
+                doc.account.because(part, crate::account::Fate::Lost("the insurer's copy of the patient's name, address and birth date"));
+            }
+        }
+    }
+    let subscriber = match role(holder) {
+        Some(role) => {
+            let entity = child(role, "playingEntity");
+            let url = people::related_person(doc, role, entity);
+            if url.is_some() && let Some(part) = holder {
+                doc.account.take(part);
+            }
+            url
+        }
+        None => own.then(|| doc.patient()),
+    };
+    out.put(doc, "subscriber", subscriber.map(|url| reference(&url)));
+    let payers: Vec<N<'d>> = children(node, "performer").collect();
+    let mut houses = Vec::new();
+    for part in &payers {
+        let Some(entity) = child(*part, "assignedEntity") else { continue };
+        let kind = child(entity, "code").and_then(|code| attr(code, "code"));
+        if has_template(*part, GUARANTOR) || kind == Some("GUAR") {
+            continue;
+        }
+        let is_payer = has_template(*part, PAYER) || kind == Some("PAYOR") || payers.len() == 1;
+        if let Some(url) = payer(doc, entity).filter(|_| is_payer) {
+            doc.account.take(*part);
+            houses.push(url);
+        }
+    }
+    let payor = people::references(houses);
+    out.put(doc, "payor", Some(payor.unwrap_or_else(|| json!([absent(None)]))));
+    if let Some((_, link)) = act
+        && let Some(order) = child(link, "sequenceNumber").and_then(|one| value::quantity::whole(doc, one)).filter(|order| *order > 0)
+    {
+        out.put(doc, "order", Some(order));
+    }
+    out.put(doc, "class", plans(doc, node));
+    let url = out.add(doc)?;
+    Ok(Some(("Coverage", url)))
+}
+
+/// The insurer: an organization with the numbers that the role gives it.
+fn payer<'d>(doc: &Doc<'d>, entity: N<'d>) -> Option<String> {
+    doc.account.aside(|| {
+        let house = child(entity, "representedOrganization");
+        let mut out = Resource::plain("Organization", Some(entity));
+        let mut ids = value::identifiers(doc, entity).and_then(|ids| ids.as_array().cloned()).unwrap_or_default();
+        if let Some(house) = house {
+            ids.extend(value::identifiers(doc, house).and_then(|ids| ids.as_array().cloned()).unwrap_or_default());
+        }
+        out.push_all(doc, "identifier", ids);
+        let kind = child(entity, "code").and_then(|code| code::concept(doc, code));
+        out.put(doc, "type", kind.map(|kind| json!([kind])));
+        if let Some(house) = house {
+            out.put(doc, "name", name::words(doc, house));
+        }
+        for node in [Some(entity), house].into_iter().flatten() {
+            let more = name::telecoms(doc, node).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            out.push_all(doc, "telecom", more);
+            let more = name::addresses(doc, node).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            out.push_all(doc, "address", more);
+        }
+        if !out.has("name") && !out.has("identifier") {
+            return None;
+        }
+        let key = format!("payer|{:?}|{:?}", out.body.get("identifier"), out.body.get("name"));
+        Some(out.join(doc, Some(key)))
+    })
+}
+
+/// Plans that the policy refers to.
+fn plans<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+    let mut all = Vec::new();
+    for (link, inner) in related(node) {
+        if attr(link, "typeCode") != Some("REFR") || attr(inner, "classCode") != Some("ACT") || attr(inner, "moodCode") != Some("DEF") {
+            continue;
+        }
+        let mut one = Map::new();
+        let number = children(inner, "id").find_map(|id| {
+            let number = attr(id, "extension").or_else(|| attr(id, "root"))?;
+            doc.account.take(id);
+            Some(number)
+        });
+        let words = super::text::text_of(doc, inner);
+        let Some(shown) = number.map(str::to_owned).or_else(|| words.clone()) else { continue };
+        one.insert("type".into(), code::coded("http://terminology.hl7.org/CodeSystem/coverage-class", "plan"));
+        one.insert("value".into(), shown.into());
+        put(&mut one, "name", words);
+        doc.account.take(inner);
+        all.push(Value::Object(one));
+    }
+    list(all)
+}

@@ -1,0 +1,239 @@
+//! Problems and diagnoses: `Condition`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::{Because, Fate},
+    codes::status::{self, Problem},
+    context::{Mood, Statement},
+    doc::{Doc, reference},
+    resource::Resource,
+    statement::{Made, PROBLEMS, common, inside, link, own_author, recorded},
+    value::{self, code, code::coded, list, quantity, time},
+    xml::{attr, child, children, has_template, related_by},
+};
+
+const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.4", "2.16.840.1.113883.10.20.1.28", "2.16.840.1.113883.10.20.24.3.136"];
+const ACT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.3",
+    "2.16.840.1.113883.10.20.22.4.80",
+    "2.16.840.1.113883.10.20.22.4.33",
+    "2.16.840.1.113883.10.20.22.4.34",
+    "2.16.840.1.113883.10.20.22.4.51",
+    "2.16.840.1.113883.10.20.22.4.65",
+    "2.16.840.1.113883.10.20.1.27",
+];
+const ENCOUNTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.80"];
+const STATUS: &[&str] = &["2.16.840.1.113883.10.20.22.4.6", "2.16.840.1.113883.10.20.1.50"];
+const SEVERITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55"];
+pub(crate) const AGE: &[&str] = &["2.16.840.1.113883.10.20.22.4.31", "2.16.840.1.113883.10.20.1.38"];
+const DIAGNOSED: &[&str] = &["2.16.840.1.113883.10.20.22.4.502"];
+const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
+const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
+const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
+const SCT: &str = "http://snomed.info/sct";
+
+pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
+    if of.has(OBSERVATION) {
+        return of.mood() == Mood::Event;
+    }
+    let holds = || of.related().any(|(_, inner)| inner.name() == "observation" && !inner.has(super::INDICATION));
+    if of.has(ACT) {
+        return of.name() == "act" && holds() && of.mood() == Mood::Event && !super::ALLERGIES.contains(&of.context.section);
+    }
+    PROBLEMS.contains(&of.context.section)
+        && of.mood() == Mood::Event
+        && match of.name() {
+            "observation" => of.child("value").is_some(),
+            _ => of.related().any(|(_, inner)| inner.has(OBSERVATION)),
+        }
+}
+
+/// A concern about problems, or a problem by itself.
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    if of.name() == "observation" {
+        return one(doc, None, of).map(|url| Some(("Condition", url)));
+    }
+    let mut first = None;
+    let mut because = "the concern holds no problem";
+    let problems: Vec<Statement<'d>> = of
+        .related()
+        .map(|(_, inner)| inner)
+        .filter(|inner| inner.name() == "observation" && (inner.has(OBSERVATION) || inner.child("value").is_some()))
+        .filter(|inner| !inner.has(STATUS) && !inner.has(SEVERITY) && inner.mood() == Mood::Event)
+        .collect();
+    let alone = problems.len() == 1;
+    for inner in &problems {
+        match one(doc, Some((of, alone)), inner) {
+            Ok(url) => first = first.or(Some(url)),
+            Err(why) => {
+                because = why;
+                doc.account.because(inner.node, Fate::Lost(why));
+            }
+        }
+    }
+    let Some(first) = first else { return Err(because) };
+    let _ = inside(doc, of, None);
+    if let Some(when) = of.child("effectiveTime") {
+        doc.account.because(when, Fate::Lost("a condition has no place for how long somebody was concerned about it"));
+    }
+    Ok(Some(("Condition", first)))
+}
+
+fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statement<'d>) -> Result<String, Because> {
+    let mut out = Resource::of("Condition", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    if let Some((concern, alone)) = concern {
+        doc.account.take(concern.node);
+        if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
+            out.push_all(doc, "identifier", ids);
+        }
+    }
+    statuses(doc, concern.map(|(concern, _)| concern), of, &mut out);
+
+    let visit = of.context.section == "46240-8" || concern.is_some_and(|(concern, _)| concern.has(ENCOUNTER));
+    let sort = if visit { "encounter-diagnosis" } else { "problem-list-item" };
+    out.push(doc, "category", Some(coded(CATEGORY, sort)));
+    out.push(doc, "category", child(node, "code").and_then(|code| code::concept(doc, code)));
+
+    let values: Vec<_> = children(node, "value").collect();
+    let said = values.first().copied();
+    if out.is_denied() && said.and_then(|value| attr(value, "code")) == Some("55607006") {
+        // "Not: a problem" is that none is known (C-CDA on FHIR, problems).
+        let none = code::named(SCT, "160245001", "No current problems or disability");
+        if let Some(value) = said {
+            doc.account.take(value);
+        }
+        out.denied(doc, "code", none);
+    } else {
+        let severity = said.and_then(|value| code::qualifier(value, &["246112005"]));
+        out.put(doc, "severity", severity.and_then(|code| code::concept(doc, code)));
+        let others: Vec<_> = values.iter().skip(1).copied().collect();
+        let shown = said.and_then(|value| code::concept_of(doc, value, &others));
+        let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
+        match shown {
+            Some(shown) => out.put(doc, "code", Some(shown)),
+            None => out.put(doc, "code", Some(value::absent(said))),
+        };
+    }
+    if let Some(inner) = related_by(node, SEVERITY).next() {
+        let severity = child(inner, "value").and_then(|value| code::concept(doc, value));
+        if severity.is_some() {
+            doc.account.take(inner);
+        }
+        if !out.has("severity") {
+            out.put(doc, "severity", severity);
+        } else {
+            let _ = doc.account.put();
+        }
+    }
+    let mut sites: Vec<Value> = Vec::new();
+    sites.extend(code::concepts(doc, node, "targetSiteCode").and_then(|all| all.as_array().cloned()).unwrap_or_default());
+    let found = said.and_then(|value| code::qualifier(value, &["363698007"]));
+    sites.extend(found.and_then(|code| code::concept(doc, code)));
+    out.put(doc, "bodySite", list(sites));
+    when(doc, of, &mut out);
+
+    let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    time::put_at(&mut out, doc, "recordedDate", at);
+    let who = own_author(doc, node).or_else(|| concern.and_then(|(concern, _)| own_author(doc, concern.node)));
+    out.put(doc, "recorder", who.map(|url| reference(&url)));
+    let teller = children(node, "informant").find_map(|one| crate::people::informant(doc, one));
+    out.put(doc, "asserter", teller.map(|url| reference(&url)));
+    let url = out.add(doc)?;
+    let inside = inside(doc, of, Some(&url));
+    link(doc, &url, "evidence", &inside, |one| json!({"detail": [one]}), |one| {
+        one.kind == "Observation" && one.relation == "SPRT"
+    });
+    Ok(url)
+}
+
+/// Clinical and verification status: the table of docs/format/cda-mapping.md.
+fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'d>, out: &mut Resource<'d>) {
+    let node = of.node;
+    let stated = related_by(node, STATUS).find_map(|inner| {
+        let value = child(inner, "value")?;
+        let found = code::mapped(doc, value, status::problem).or_else(|| {
+            let words = attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value))?;
+            let found = status::problem(&words)?;
+            doc.account.take(value);
+            Some(found)
+        })?;
+        doc.account.take(inner);
+        for name in ["code", "statusCode"] {
+            if let Some(part) = child(inner, name) {
+                doc.account.take(part);
+            }
+        }
+        Some(found)
+    });
+    let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
+    let about = concern.and_then(|concern| child(concern.node, "statusCode")).and_then(|code| code::code(doc, code));
+    let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
+    let ended = ended.is_some_and(|high| attr(high, "value").and_then(|raw| time::stamp(raw, None)).is_some());
+    if own == Some("nullified") || about == Some("nullified") {
+        if out.is_denied() {
+            out.denied(doc, "verificationStatus", coded(VERIFICATION, "entered-in-error"));
+        } else {
+            out.put(doc, "verificationStatus", Some(coded(VERIFICATION, "entered-in-error")));
+        }
+        return;
+    }
+    let (mut clinical, mut verified) = (None, None);
+    match stated {
+        Some(Problem::Clinical(code)) => clinical = Some(code),
+        Some(Problem::Verified(code)) => verified = Some(code),
+        None => {}
+    }
+    if out.is_denied() {
+        let value = child(node, "value").and_then(|value| attr(value, "code"));
+        if value != Some("55607006") {
+            out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
+        }
+        return;
+    }
+    // What has an end is over, whatever else is said; `con-4` has it so.
+    let clinical = match clinical {
+        Some("active" | "recurrence" | "relapse") | None if ended && verified != Some("refuted") => Some("resolved"),
+        None if verified.is_none() => about.and_then(status::concern),
+        known => known,
+    };
+    out.put(doc, "clinicalStatus", clinical.map(|code| coded(CLINICAL, code)));
+    out.put(doc, "verificationStatus", verified.map(|code| coded(VERIFICATION, code)));
+}
+
+fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
+    let node = of.node;
+    let span = child(node, "effectiveTime");
+    let began = span.and_then(|when| time::start(doc, when));
+    let known = time::put_at(out, doc, "onsetDateTime", began);
+    let age = related_by(node, AGE).find_map(|inner| {
+        let age = child(inner, "value").and_then(|value| quantity::duration(doc, value))?;
+        doc.account.take(inner);
+        if let Some(code) = child(inner, "code") {
+            doc.account.take(code);
+        }
+        Some(age)
+    });
+    if known {
+        let _ = doc.account.put();
+    } else {
+        out.put(doc, "onsetAge", age);
+    }
+    let refuted = out.body.get("verificationStatus").is_some_and(|status| status["coding"][0]["code"] == "refuted");
+    if !refuted {
+        let ended = span.and_then(|when| time::end(doc, when));
+        time::put_at(out, doc, "abatementDateTime", ended);
+    }
+    let diagnosed = related_by(node, DIAGNOSED).find_map(|inner| {
+        let at = child(inner, "effectiveTime").and_then(|when| time::start(doc, when))?;
+        doc.account.take(inner);
+        if let Some(code) = child(inner, "code") {
+            doc.account.take(code);
+        }
+        Some(json!({"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": at.at}))
+    });
+    out.push(doc, "extension", diagnosed);
+    let _ = has_template;
+}

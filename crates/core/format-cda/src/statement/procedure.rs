@@ -1,0 +1,133 @@
+//! What was done (`Procedure`) and what is to be done (`ServiceRequest`), in any of the three classes that C-CDA has for it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::Because,
+    codes::status,
+    context::{Mood, Statement},
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::{Made, common, device, inside, instructions, link, own_author, place, reasons, recorded, why_not},
+    value::{code, list, time},
+    xml::{attr, child, children, flag},
+};
+
+const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.12", "2.16.840.1.113883.10.20.1.29"];
+const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.13"];
+const SECTIONS: &[&str] = &["47519-4", "29554-3"];
+
+pub(crate) fn is_procedure(of: &Statement<'_>) -> bool {
+    of.has(OBSERVATION)
+}
+
+pub(crate) fn is_act(of: &Statement<'_>) -> bool {
+    of.has(ACT) || SECTIONS.contains(&of.context.section) || of.mood() != Mood::Event
+}
+
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let is_named = of.child("code").is_some() || of.child("text").is_some() || of.child("value").is_some();
+    if !is_named {
+        let inside = inside(doc, of, None);
+        return match inside.into_iter().next() {
+            Some(one) => Ok(Some((one.kind, one.url))),
+            None => Err("it does not say what was done"),
+        };
+    }
+    if of.mood() == Mood::Event { done(doc, of) } else { wanted(doc, of) }
+}
+
+fn name<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Value {
+    let code = of.child("code").and_then(|code| code::concept(doc, code));
+    let words = || Some(json!({"text": super::text::text_of(doc, of.node)?}));
+    code.or_else(words).unwrap_or_else(|| crate::value::absent(of.child("code")))
+}
+
+fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("Procedure", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    let state = super::status(doc, of);
+    if out.is_denied() {
+        out.denied(doc, "status", "not-done");
+        out.put(doc, "statusReason", why_not(doc, of));
+    } else {
+        out.put(doc, "status", Some(status::procedure(state)));
+    }
+    out.put(doc, "code", Some(name(doc, of)));
+    let span = of.child("effectiveTime").or_else(|| of.when());
+    time::put_time(&mut out, doc, "performedDateTime", "performedPeriod", span);
+    let doers = people::performers(doc, node);
+    let doers = doers.into_iter().map(|(url, function)| match function {
+        Some(function) => json!({"function": function, "actor": reference(&url)}),
+        None => json!({"actor": reference(&url)}),
+    });
+    out.put(doc, "performer", list(doers.collect()));
+    out.put(doc, "recorder", own_author(doc, node).map(|url| reference(&url)));
+    let teller = children(node, "informant").find_map(|one| people::informant(doc, one));
+    out.put(doc, "asserter", teller.map(|url| reference(&url)));
+    out.put(doc, "location", place(doc, node).map(|url| reference(&url)));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    out.put(doc, "bodySite", sites(doc, of));
+    let result = children(node, "value").find_map(|value| code::concept(doc, value));
+    out.put(doc, "outcome", result);
+    let ways = code::concepts(doc, node, "methodCode");
+    let ways = ways.and_then(|ways| ways.as_array().cloned()).unwrap_or_default();
+    let ways = ways.into_iter().map(|way| json!({"url": "http://hl7.org/fhir/StructureDefinition/procedure-method", "valueCodeableConcept": way}));
+    out.push_all(doc, "extension", ways.collect());
+    let tools = children(node, "participant").filter_map(|part| device::of_participant(doc, part));
+    let tools: Vec<Value> = tools.map(|url| json!({"manipulated": reference(&url)})).collect();
+    out.put(doc, "focalDevice", list(tools));
+    let after = instructions(doc, node).map(|words| json!([{"text": words}]));
+    out.put(doc, "followUp", after);
+    let url = out.add(doc)?;
+    let inside = inside(doc, of, Some(&url));
+    link(doc, &url, "report", &inside, |one| one, |one| one.kind == "DiagnosticReport");
+    Ok(Some(("Procedure", url)))
+}
+
+fn sites<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    let mut all = Vec::new();
+    for name in ["targetSiteCode", "approachSiteCode"] {
+        let more = code::concepts(doc, of.node, name);
+        all.extend(more.and_then(|more| more.as_array().cloned()).unwrap_or_default());
+    }
+    list(all)
+}
+
+fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("ServiceRequest", of, doc)?;
+    let node = of.node;
+    common(doc, of, &mut out);
+    out.put(doc, "status", Some(status::request(super::status(doc, of))));
+    out.body.insert("intent".into(), of.mood().intent().into());
+    if out.is_denied() {
+        out.denied(doc, "doNotPerform", true);
+    }
+    let haste = child(node, "priorityCode").and_then(|code| {
+        code::mapped(doc, code, |code| match code {
+            "R" | "EL" => Some("routine"),
+            "UR" | "A" | "RR" => Some("urgent"),
+            "S" | "STAT" | "EM" => Some("stat"),
+            _ => None,
+        })
+    });
+    out.put(doc, "priority", haste);
+    out.put(doc, "code", Some(name(doc, of)));
+    time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", of.when());
+    let at = recorded(doc, node);
+    time::put_at(&mut out, doc, "authoredOn", at);
+    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    let doers = people::performers(doc, node).into_iter().map(|(url, _)| url).collect::<Vec<_>>();
+    out.put(doc, "performer", people::references(doers));
+    out.put(doc, "locationReference", place(doc, node).map(|url| json!([reference(&url)])));
+    out.put(doc, "reasonCode", reasons(doc, of));
+    out.put(doc, "bodySite", sites(doc, of));
+    out.put(doc, "patientInstruction", instructions(doc, node));
+    let _ = flag;
+    let _ = attr;
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some(("ServiceRequest", url)))
+}

@@ -1,0 +1,190 @@
+//! What was handed out (`MedicationDispense`, `SupplyDelivery`), what shall be (`MedicationRequest`, `SupplyRequest`), and devices.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::{Because, Fate},
+    codes::status,
+    context::{Mood, Statement},
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    statement::{Made, common, device, inside, instructions, medication::{self, Product}, own_author, recorded},
+    value::{absent, code, list, put, quantity, time},
+    xml::{child, children},
+};
+
+const DISPENSE: &[&str] = &["2.16.840.1.113883.10.20.22.4.18"];
+const ORDER: &[&str] = &["2.16.840.1.113883.10.20.22.4.17"];
+
+/// A supply by itself.
+pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let is_medicine = of.has(DISPENSE) || of.has(ORDER);
+    let product = medication::product(doc, of.node);
+    if is_medicine || product.is_some() && !is_thing(of) {
+        let held = doc.account.put();
+        let product = product.unwrap_or(Product { concept: absent(child(of.node, "product")), url: None });
+        let made = medicine(doc, of, &product, None, held);
+        return made;
+    }
+    let held = doc.account.put();
+    let made = thing(doc, of, product.map(|product| product.concept), held);
+    made
+}
+
+fn is_thing(of: &Statement<'_>) -> bool {
+    const THING: &[&str] = &["2.16.840.1.113883.10.20.22.4.50", "2.16.840.1.113883.10.20.22.4.43"];
+    of.has(THING) || of.context.section == "46264-8"
+}
+
+/// A supply inside a medicine: of that medicine, if it names none itself.
+pub(crate) fn of_medicine<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: &Product, from: (&'static str, &str)) -> Result<Made, Because> {
+    let own = medication::product(doc, of.node);
+    let held = doc.account.put();
+    let product = own.unwrap_or_else(|| around.clone());
+    let made = medicine(doc, of, &product, Some(from), held);
+    if let Err(because) = &made {
+        doc.account.because(of.node, Fate::Lost(because));
+    }
+    made
+}
+
+fn medicine<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    product: &Product,
+    from: Option<(&'static str, &str)>,
+    held: Vec<crate::account::Taken>,
+) -> Result<Made, Because> {
+    let node = of.node;
+    let kind = if of.mood() == Mood::Event { "MedicationDispense" } else { "MedicationRequest" };
+    let mut out = Resource::of(kind, of, doc)?;
+    doc.account.take_again(held);
+    product.clone().put(doc, &mut out);
+    common(doc, of, &mut out);
+    let state = super::status(doc, of);
+    if kind == "MedicationDispense" {
+        if out.is_denied() {
+            out.denied(doc, "status", "declined");
+        } else {
+            out.put(doc, "status", Some(status::dispense(state)));
+        }
+        out.put(doc, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
+        let handed = child(node, "effectiveTime").and_then(|when| time::moment(doc, when).or_else(|| time::start(doc, when)));
+        time::put_at(&mut out, doc, "whenHandedOver", handed);
+        let doers = people::performers(doc, node).into_iter().map(|(url, _)| json!({"actor": reference(&url)}));
+        out.put(doc, "performer", list(doers.collect()));
+        if let Some(("MedicationRequest", url)) = from {
+            out.body.insert("authorizingPrescription".into(), json!([reference(url)]));
+        }
+        let url = out.add(doc)?;
+        let _ = inside(doc, of, Some(&url));
+        if let Some(which) = child(node, "repeatNumber") {
+            doc.account.because(which, Fate::Lost("a dispense has no place for which of several it is"));
+        }
+        return Ok(Some((kind, url)));
+    }
+    out.put(doc, "status", Some(status::order(state)));
+    out.body.insert("intent".into(), "order".into());
+    if out.is_denied() {
+        out.denied(doc, "doNotPerform", true);
+    }
+    let mut ask = Map::new();
+    let span = child(node, "effectiveTime");
+    let valid = span.and_then(|when| time::period(doc, when).or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at}))));
+    put(&mut ask, "validityPeriod", valid);
+    let more = child(node, "repeatNumber").map(|one| child(one, "high").unwrap_or(one)).and_then(|one| quantity::whole(doc, one));
+    put(&mut ask, "numberOfRepeatsAllowed", more);
+    put(&mut ask, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
+    let doer = people::performers(doc, node).into_iter().next();
+    put(&mut ask, "performer", doer.map(|(url, _)| reference(&url)));
+    out.put(doc, "dispenseRequest", (!ask.is_empty()).then_some(Value::Object(ask)));
+    let at = recorded(doc, node);
+    time::put_at(&mut out, doc, "authoredOn", at);
+    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
+    out.put(doc, "dosageInstruction", how);
+    if let Some(("MedicationRequest", url)) = from {
+        out.body.insert("basedOn".into(), json!([reference(url)]));
+    }
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some((kind, url)))
+}
+
+/// A device or another thing that is no medicine.
+fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<crate::account::Taken>) -> Result<Made, Because> {
+    let node = of.node;
+    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
+    let more = doc.account.put();
+    let code = named.or_else(|| child(node, "code").and_then(|code| code::concept(doc, code)));
+    let more: Vec<_> = held.into_iter().chain(more).chain(doc.account.put()).collect();
+    if tool.is_none() && code.is_none() {
+        return Err("it does not say what was supplied");
+    }
+    let state = super::status(doc, of);
+    if of.mood() == Mood::Event {
+        if let Some(tool) = tool {
+            let mut out = Resource::of("DeviceUseStatement", of, doc)?;
+            doc.account.take_again(more);
+            out.put(doc, "device", Some(reference(&tool)));
+            common(doc, of, &mut out);
+            if out.is_denied() {
+                return Err("the source denies it, and FHIR has no form for that here");
+            }
+            let state = match state {
+                Some("completed") => "completed",
+                Some("nullified") => "entered-in-error",
+                Some("aborted" | "cancelled") => "stopped",
+                Some("suspended" | "held") => "on-hold",
+                _ => "active",
+            };
+            out.put(doc, "status", Some(state));
+            time::put_time(&mut out, doc, "timingDateTime", "timingPeriod", child(node, "effectiveTime"));
+            let at = recorded(doc, node).filter(|at| at.local.is_none());
+            out.put(doc, "recordedOn", at.map(|at| at.at));
+            let url = out.add(doc)?;
+            let _ = inside(doc, of, Some(&url));
+            return Ok(Some(("DeviceUseStatement", url)));
+        }
+        let mut out = Resource::of("SupplyDelivery", of, doc)?;
+        out.body.remove("subject");
+        out.body.insert("patient".into(), reference(&doc.patient()));
+        doc.account.take_again(more);
+        let mut item = Map::new();
+        put(&mut item, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
+        put(&mut item, "itemCodeableConcept", code);
+        out.put(doc, "suppliedItem", Some(Value::Object(item)));
+        out.put(doc, "identifier", crate::value::identifiers(doc, node));
+        let state = match state {
+            Some("completed") => "completed",
+            Some("nullified") => "entered-in-error",
+            Some("aborted" | "cancelled") => "abandoned",
+            _ => "in-progress",
+        };
+        out.put(doc, "status", Some(state));
+        time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", child(node, "effectiveTime"));
+        let url = out.add(doc)?;
+        let _ = inside(doc, of, Some(&url));
+        return Ok(Some(("SupplyDelivery", url)));
+    }
+    let mut out = Resource::of("DeviceRequest", of, doc)?;
+    doc.account.take_again(more);
+    match (tool, code) {
+        (Some(tool), _) => out.put(doc, "codeReference", Some(reference(&tool))),
+        (None, code) => out.put(doc, "codeCodeableConcept", code),
+    };
+    common(doc, of, &mut out);
+    out.put(doc, "status", Some(status::request(state)));
+    out.body.insert("intent".into(), of.mood().intent().into());
+    time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", child(node, "effectiveTime"));
+    let many = child(node, "quantity").and_then(|many| quantity::quantity(doc, many));
+    let many = many.map(|many| json!([{"code": {"text": "quantity"}, "valueQuantity": many}]));
+    out.put(doc, "parameter", many);
+    let at = recorded(doc, node);
+    time::put_at(&mut out, doc, "authoredOn", at);
+    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some(("DeviceRequest", url)))
+}

@@ -1,0 +1,118 @@
+//! `CD`, `CE`, `CV`, `CS`: codes, translations, and the words that were said.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    codes,
+    doc::Doc,
+    value::{absent, list, object, put, text::words},
+    xml::{N, attr, child, children, squeeze},
+};
+
+/// One `Coding`.
+pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let code = attr(node, "code").map(squeeze)?;
+    let mut out = Map::new();
+    put(&mut out, "system", attr(node, "codeSystem").and_then(codes::system));
+    put(&mut out, "version", attr(node, "codeSystemVersion"));
+    out.insert("code".into(), code.into());
+    put(&mut out, "display", attr(node, "displayName").map(squeeze));
+    doc.account.take(node);
+    Some(Value::Object(out))
+}
+
+/// A coded value as `CodeableConcept`: its code, its translations, and the words that were said; the name of the code where nobody
+/// said words.
+pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    concept_of(doc, node, &[])
+}
+
+/// The same with further nodes that say the same thing in another way.
+pub(crate) fn concept_of(doc: &Doc<'_>, node: N<'_>, others: &[N<'_>]) -> Option<Value> {
+    let mut codings: Vec<Value> = Vec::new();
+    let mut add = |one: Option<Value>| {
+        if let Some(one) = one
+            && !codings.contains(&one)
+        {
+            codings.push(one);
+        }
+    };
+    add(coding(doc, node));
+    for one in translations(node).chain(others.iter().copied()) {
+        add(coding(doc, one));
+    }
+    let said = said(doc, node);
+    let said = said.or_else(|| translations(node).find_map(|one| self::said(doc, one)));
+    let said = said.or_else(|| {
+        let name = attr(node, "displayName").map(squeeze)?;
+        doc.account.take(node);
+        Some(name)
+    });
+    let mut out = Map::new();
+    put(&mut out, "coding", list(codings));
+    put(&mut out, "text", said);
+    object(out)
+}
+
+/// Translations, and those of translations.
+fn translations<'d>(node: N<'d>) -> impl Iterator<Item = N<'d>> {
+    node.descendants()
+        .skip(1)
+        .filter(|one| one.is_element() && one.tag_name().name() == "translation")
+}
+
+/// The words that were said (`originalText`).
+pub(crate) fn said(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    child(node, "originalText").and_then(|original| words(doc, original))
+}
+
+/// All coded values of that name.
+pub(crate) fn concepts(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Value> {
+    let mut all = Vec::new();
+    for one in children(node, name).filter_map(|one| concept(doc, one)) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}
+
+/// A coded value, or why there is none.
+pub(crate) fn concept_or_absent(doc: &Doc<'_>, node: Option<N<'_>>) -> Value {
+    node.and_then(|node| concept(doc, node))
+        .unwrap_or_else(|| absent(node))
+}
+
+/// A code of a system, by itself.
+pub(crate) fn coded(system: &str, code: &str) -> Value {
+    json!({"coding": [{"system": system, "code": code}]})
+}
+
+/// A code of a system with its name.
+pub(crate) fn named(system: &str, code: &str, name: &str) -> Value {
+    json!({"coding": [{"system": system, "code": code, "display": name}]})
+}
+
+/// The code, taken.
+pub(crate) fn code<'d>(doc: &Doc<'_>, node: N<'d>) -> Option<&'d str> {
+    let code = attr(node, "code")?;
+    doc.account.take(node);
+    Some(code)
+}
+
+/// A code that a table knows: of the element itself or of a translation of it.
+pub(crate) fn mapped<'d, T>(doc: &Doc<'_>, node: N<'d>, table: impl Fn(&'d str) -> Option<T>) -> Option<T> {
+    core::iter::once(node).chain(translations(node)).find_map(|one| {
+        let found = table(attr(one, "code")?)?;
+        doc.account.take(one);
+        Some(found)
+    })
+}
+
+/// The value of a qualifier of that name (SNOMED CT attribute).
+pub(crate) fn qualifier<'d>(node: N<'d>, names: &[&str]) -> Option<N<'d>> {
+    children(node, "qualifier").find_map(|one| {
+        let name = attr(child(one, "name")?, "code")?;
+        names.contains(&name).then(|| child(one, "value"))?
+    })
+}

@@ -1,0 +1,74 @@
+//! HL7 v3 data types to FHIR ones. A value that is not surely representable gives none, never a guess; what a conversion used is
+//! taken in the account.
+
+pub(crate) mod code;
+pub(crate) mod name;
+pub(crate) mod quantity;
+pub(crate) mod text;
+pub(crate) mod time;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    codes,
+    doc::Doc,
+    xml::{N, attr, children},
+};
+
+const DAR: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+
+pub(crate) fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        map.insert(key.to_owned(), value.into());
+    }
+}
+
+pub(crate) fn list(values: Vec<Value>) -> Option<Value> {
+    (!values.is_empty()).then_some(Value::Array(values))
+}
+
+pub(crate) fn object(map: Map<String, Value>) -> Option<Value> {
+    (!map.is_empty()).then_some(Value::Object(map))
+}
+
+/// An element that only says why it is absent.
+pub(crate) fn absent(node: Option<N<'_>>) -> Value {
+    let flavor = node.and_then(|node| attr(node, "nullFlavor"));
+    json!({"extension": [{"url": DAR, "valueCode": codes::absent(flavor)}]})
+}
+
+/// An `II`.
+pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let root = attr(node, "root")?;
+    let system = codes::identifier_system(root);
+    let mut out = Map::new();
+    match (system, attr(node, "extension")) {
+        (Some(system), Some(extension)) => {
+            out.insert("system".into(), system.into());
+            out.insert("value".into(), extension.into());
+        }
+        (Some(_), None) => {
+            out.insert("system".into(), "urn:ietf:rfc:3986".into());
+            out.insert("value".into(), codes::as_uri(root)?.into());
+        }
+        // A root that is no OID and no UUID is no system; the number is one all the same.
+        (None, Some(extension)) => {
+            out.insert("value".into(), extension.into());
+        }
+        (None, None) => return None,
+    }
+    let authority = attr(node, "assigningAuthorityName");
+    put(&mut out, "assigner", authority.map(|name| json!({"display": name})));
+    doc.account.take(node);
+    Some(Value::Object(out))
+}
+
+pub(crate) fn identifiers(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut all = Vec::new();
+    for one in children(node, "id").filter_map(|id| identifier(doc, id)) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}

@@ -1,0 +1,203 @@
+//! `EN`, `PN`, `ON`, `AD` and `TEL`: how people and places are called and reached.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    doc::Doc,
+    value::{list, object, put, time},
+    xml::{N, attr, child, children, elements, text},
+};
+
+fn has(node: N<'_>, name: &str, code: &str) -> bool {
+    attr(node, name).is_some_and(|codes| codes.split_whitespace().any(|one| one == code))
+}
+
+/// The period of use.
+fn use_period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    if let Some(valid) = child(node, "validTime") {
+        return time::period(doc, valid);
+    }
+    children(node, "useablePeriod").find_map(|one| time::period(doc, one))
+}
+
+/// A person's name.
+pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut out = Map::new();
+    let usage = [("L", "official"), ("C", "official"), ("P", "nickname"), ("A", "nickname"), ("ASGN", "usual"), ("OR", "usual")];
+    let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
+    let parts: Vec<N<'_>> = elements(node)
+        .filter(|part| matches!(part.tag_name().name(), "family" | "given" | "prefix" | "suffix" | "delimiter"))
+        .collect();
+    if attr(node, "nullFlavor").is_some() && parts.is_empty() && text(node).is_none() {
+        return None;
+    }
+    let maiden = parts.iter().any(|part| part.tag_name().name() == "family" && has(*part, "qualifier", "BR"))
+        && !parts.iter().any(|part| part.tag_name().name() == "family" && !has(*part, "qualifier", "BR"));
+    let nick = parts.iter().any(|part| has(*part, "qualifier", "CL"));
+    let only_nick = nick && parts.iter().all(|part| has(*part, "qualifier", "CL") || part.tag_name().name() != "given");
+    let usage = match usage {
+        _ if maiden => Some("maiden"),
+        _ if only_nick => Some("nickname"),
+        Some((_, usage)) => Some(usage),
+        None => None,
+    };
+    put(&mut out, "use", usage);
+    let words = |name: &str| -> Vec<String> {
+        parts
+            .iter()
+            .filter(|part| part.tag_name().name() == name)
+            .filter(|part| !(name == "family" && has(**part, "qualifier", "BR") && !maiden))
+            .filter_map(|part| {
+                let words = text(*part)?;
+                doc.account.take(*part);
+                Some(words)
+            })
+            .collect()
+    };
+    let family = words("family").join(" ");
+    put(&mut out, "family", Some(family).filter(|family| !family.is_empty()));
+    for name in ["given", "prefix", "suffix"] {
+        put(&mut out, name, list(words(name).into_iter().map(Value::String).collect()));
+    }
+    let named = ["family", "given", "prefix", "suffix"].iter().any(|part| out.contains_key(*part));
+    if !named {
+        let whole = text(node)?;
+        out.insert("text".into(), whole.into());
+        doc.account.take(node);
+    } else if attr(node, "use").is_some() {
+        doc.account.take(node);
+    }
+    put(&mut out, "period", use_period(doc, node));
+    object(out)
+}
+
+/// All names of a person, and the name at birth that stands inside another.
+pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for name in children(node, "name") {
+        let Some(one) = person_name(doc, name) else { continue };
+        let maiden = one.get("use").and_then(Value::as_str) == Some("maiden");
+        if !all.contains(&one) {
+            all.push(one);
+        }
+        if maiden {
+            continue;
+        }
+        for birth in children(name, "family").filter(|part| has(*part, "qualifier", "BR")) {
+            if let Some(words) = text(birth) {
+                doc.account.take(birth);
+                all.push(json!({"use": "maiden", "family": words}));
+            }
+        }
+    }
+    list(all)
+}
+
+/// The name of an organization or place.
+pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    let name = child(node, "name")?;
+    let words = text(name)?;
+    for part in name.descendants().filter(N::is_element) {
+        doc.account.take(part);
+    }
+    Some(words)
+}
+
+pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut out = Map::new();
+    let usage = [("H", "home"), ("HP", "home"), ("HV", "home"), ("WP", "work"), ("DIR", "work"), ("PUB", "work"), ("TMP", "temp"), ("BAD", "old")];
+    let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
+    put(&mut out, "use", usage.map(|(_, usage)| usage));
+    let kind = match (has(node, "use", "PHYS"), has(node, "use", "PST")) {
+        (true, true) => Some("both"),
+        (true, false) => Some("physical"),
+        (false, true) => Some("postal"),
+        _ => None,
+    };
+    put(&mut out, "type", kind);
+    let take = |part: N<'_>| {
+        let words = text(part)?;
+        doc.account.take(part);
+        Some(words)
+    };
+    let one = |name| child(node, name).and_then(take);
+    let mut lines: Vec<Value> = children(node, "streetAddressLine").filter_map(take).map(Value::String).collect();
+    // German and Swiss documents name the street and the number apart.
+    let street = [one("streetName"), one("houseNumber"), one("unitID"), one("additionalLocator")];
+    let street: Vec<String> = street.into_iter().flatten().collect();
+    if !street.is_empty() {
+        lines.push(street.join(" ").into());
+    }
+    for name in ["postBox", "deliveryAddressLine", "careOf"] {
+        lines.extend(children(node, name).filter_map(take).map(Value::String));
+    }
+    put(&mut out, "line", list(lines));
+    for (key, source) in [
+        ("city", "city"),
+        ("district", "county"),
+        ("state", "state"),
+        ("postalCode", "postalCode"),
+        ("country", "country"),
+    ] {
+        put(&mut out, key, one(source));
+    }
+    let parts = ["line", "city", "district", "state", "postalCode", "country"];
+    if !parts.iter().any(|part| out.contains_key(*part)) {
+        let whole = text(node)?;
+        out.insert("text".into(), whole.into());
+        doc.account.take(node);
+    } else if attr(node, "use").is_some() {
+        doc.account.take(node);
+    }
+    put(&mut out, "period", use_period(doc, node));
+    object(out)
+}
+
+pub(crate) fn addresses(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut all = Vec::new();
+    for one in children(node, "addr").filter_map(|one| address(doc, one)) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}
+
+fn telecom(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let raw = attr(node, "value")?;
+    let (system, value) = match raw.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+        Some((scheme, number)) if scheme == "tel" => ("phone", number),
+        Some((scheme, number)) if scheme == "fax" || scheme == "x-text-fax" => ("fax", number),
+        Some((scheme, address)) if scheme == "mailto" => ("email", address),
+        Some((scheme, number)) if scheme == "sms" => ("sms", number),
+        Some((scheme, _)) if ["http", "https", "ftp"].contains(&scheme.as_str()) => ("url", raw),
+        Some(_) => ("other", raw),
+        None if raw.contains('@') => ("email", raw),
+        None if raw.chars().all(|letter| letter.is_ascii_digit() || " +-().x/".contains(letter)) => ("phone", raw),
+        None => ("other", raw),
+    };
+    let value = value.trim();
+    if value.is_empty() {
+        return None;
+    }
+    let system = if has(node, "use", "PG") { "pager" } else { system };
+    let usage = [("MC", "mobile"), ("HP", "home"), ("H", "home"), ("HV", "home"), ("WP", "work"), ("DIR", "work"), ("PUB", "work"), ("TMP", "temp"), ("BAD", "old")];
+    let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
+    let mut out = Map::new();
+    out.insert("system".into(), system.into());
+    out.insert("value".into(), value.into());
+    put(&mut out, "use", usage.map(|(_, usage)| usage));
+    put(&mut out, "period", use_period(doc, node));
+    doc.account.take(node);
+    Some(Value::Object(out))
+}
+
+pub(crate) fn telecoms(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mut all = Vec::new();
+    for one in children(node, "telecom").filter_map(|one| telecom(doc, one)) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}

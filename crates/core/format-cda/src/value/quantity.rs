@@ -1,0 +1,178 @@
+//! `PQ`, `IVL_PQ`, `RTO`, `INT`, `REAL`, `MO`: numbers with their unit as printed, and its UCUM code where that is certain.
+
+use core::str::FromStr;
+
+use serde_json::{Map, Number, Value, json};
+
+use crate::{
+    codes::unit,
+    doc::Doc,
+    value::put,
+    xml::{N, attr, child, children, flag, own_text, squeeze},
+};
+
+const UCUM: &str = "http://unitsofmeasure.org";
+
+/// A decimal exactly as written.
+pub(crate) fn decimal(raw: &str) -> Option<Value> {
+    let raw = raw.trim().trim_start_matches('+');
+    let raw = match (raw.strip_prefix('.'), raw.strip_prefix("-.")) {
+        (Some(rest), _) => format!("0.{rest}"),
+        (_, Some(rest)) => format!("-0.{rest}"),
+        _ => raw.strip_suffix('.').unwrap_or(raw).to_owned(),
+    };
+    let digits = raw.strip_prefix('-').unwrap_or(&raw);
+    // Leading zeros are no number in JSON.
+    let digits = match digits.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        rest if rest.starts_with('.') => format!("0{rest}"),
+        rest => rest.to_owned(),
+    };
+    let plain = if raw.starts_with('-') { format!("-{digits}") } else { digits };
+    let sound = plain.len() <= 40 && plain.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
+    sound.then(|| Number::from_str(&plain).ok().map(Value::Number))?
+}
+
+/// The unit of a quantity: as printed, and its code where that is certain.
+fn put_unit(out: &mut Map<String, Value>, printed: &str) {
+    if printed == "1" {
+        return;
+    }
+    out.insert("unit".into(), printed.into());
+    if let Some(code) = unit::ucum(printed) {
+        out.insert("system".into(), UCUM.into());
+        out.insert("code".into(), code.into());
+    }
+}
+
+/// A `PQ`, `REAL` or `INT`; what it lacks is taken from a translation of it (`PQR`).
+pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let own = attr(node, "value").and_then(decimal);
+    let other = children(node, "translation").find(|one| {
+        let number = attr(*one, "value").and_then(decimal);
+        number.is_some() && (own.is_none() || number == own && attr(node, "unit").is_none())
+    });
+    let number = own.clone().or_else(|| attr(other?, "value").and_then(decimal))?;
+    let mut out = Map::new();
+    if own.is_some() {
+        doc.account.take(node);
+    }
+    out.insert("value".into(), number);
+    match (attr(node, "unit"), other) {
+        (Some(printed), _) if own.is_some() => put_unit(&mut out, printed),
+        (_, Some(other)) => {
+            let said = child(other, "originalText");
+            let words = said.and_then(own_text);
+            let printed = words.clone().or_else(|| attr(other, "displayName").map(squeeze));
+            let code = attr(other, "code");
+            if words.is_some()
+                && let Some(said) = said
+            {
+                doc.account.take(said);
+            }
+            doc.account.take(other);
+            match (printed, code) {
+                (printed, Some(code)) => {
+                    out.insert("unit".into(), printed.unwrap_or_else(|| code.to_owned()).into());
+                    let system = attr(other, "codeSystem").and_then(crate::codes::system);
+                    if let Some(system) = system.filter(|system| system != UCUM || unit::ucum(code).is_some()) {
+                        out.insert("system".into(), system.into());
+                        out.insert("code".into(), code.into());
+                    }
+                }
+                (Some(printed), None) => put_unit(&mut out, &printed),
+                (None, None) => {
+                    if let Some(printed) = attr(other, "unit") {
+                        put_unit(&mut out, printed);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    Some(Value::Object(out))
+}
+
+/// A quantity, or an interval of which one end is stated: that end with a comparator.
+pub(crate) fn bounded(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    if let Some(exact) = quantity(doc, node) {
+        return Some(exact);
+    }
+    let (low, high) = ends(node);
+    let (end, sign) = match (low, high) {
+        (Some(low), None) => (low, if flag(low, "inclusive") == Some(false) { ">" } else { ">=" }),
+        (None, Some(high)) => (high, if flag(high, "inclusive") == Some(false) { "<" } else { "<=" }),
+        (None, None) => {
+            let center = child(node, "center")?;
+            return quantity(doc, center);
+        }
+        _ => return None,
+    };
+    let Value::Object(number) = quantity(doc, end)? else { return None };
+    let mut out = Map::new();
+    let mut rest = number.into_iter();
+    if let Some((key, value)) = rest.next() {
+        out.insert(key, value);
+    }
+    out.insert("comparator".into(), sign.into());
+    out.extend(rest);
+    Some(Value::Object(out))
+}
+
+/// The ends of an interval that have a number.
+fn ends<'d>(node: N<'d>) -> (Option<N<'d>>, Option<N<'d>>) {
+    let end = |name| {
+        child(node, name).filter(|end| {
+            attr(*end, "value").is_some_and(|raw| decimal(raw).is_some())
+                || children(*end, "translation").any(|one| attr(one, "value").is_some())
+        })
+    };
+    (end("low"), end("high"))
+}
+
+/// An `IVL_PQ` with both ends as `Range`; with one end, that end. Comparators have no place in a range: an end that is not part of
+/// it is not told here.
+pub(crate) fn range(doc: &Doc<'_>, node: N<'_>) -> Option<Map<String, Value>> {
+    let (low, high) = ends(node);
+    let mut out = Map::new();
+    put(&mut out, "low", low.and_then(|low| quantity(doc, low)));
+    put(&mut out, "high", high.and_then(|high| quantity(doc, high)));
+    (!out.is_empty()).then_some(out)
+}
+
+/// Whether both ends are stated.
+pub(crate) fn is_range(node: N<'_>) -> bool {
+    matches!(ends(node), (Some(_), Some(_)))
+}
+
+/// An `RTO`.
+pub(crate) fn ratio(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let top = child(node, "numerator").and_then(|one| bounded(doc, one))?;
+    let bottom = child(node, "denominator").and_then(|one| bounded(doc, one))?;
+    Some(json!({"numerator": top, "denominator": bottom}))
+}
+
+/// A `PQ` of time as `Duration`.
+pub(crate) fn duration(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let code = unit::ucum(attr(node, "unit")?)?;
+    ["s", "min", "h", "d", "wk", "mo", "a"].contains(&code.as_str()).then_some(())?;
+    quantity(doc, node)
+}
+
+/// A whole number, taken.
+pub(crate) fn whole(doc: &Doc<'_>, node: N<'_>) -> Option<u32> {
+    let number = attr(node, "value")?.parse().ok()?;
+    doc.account.take(node);
+    Some(number)
+}
+
+/// A `MO`.
+pub(crate) fn money(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let number = attr(node, "value").and_then(decimal)?;
+    let mut out = Map::new();
+    out.insert("value".into(), number);
+    let currency = attr(node, "currency").filter(|code| code.len() == 3);
+    put(&mut out, "currency", currency.map(str::to_ascii_uppercase));
+    doc.account.take(node);
+    Some(Value::Object(out))
+}

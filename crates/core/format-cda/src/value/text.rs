@@ -1,0 +1,112 @@
+//! `ST` and `ED`: words here, or words of the narrative that are pointed to.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    doc::Doc,
+    value::put,
+    xml::{N, attr, child, own_text, squeeze, text},
+};
+
+/// The words of an element, or of the narrative that it points to; none if they are too many to repeat.
+pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    let pointer = child(node, "reference");
+    let target = pointer
+        .and_then(|reference| attr(reference, "value"))
+        .and_then(|value| doc.anchor(value));
+    if let (Some(pointer), Some(target)) = (pointer, target)
+        && let Some(words) = target_words(target)
+    {
+        if !doc.may_repeat(words.len()) {
+            return None;
+        }
+        doc.account.take(pointer);
+        doc.account.take(node);
+        return Some(words);
+    }
+    let own = if pointer.is_some() { own_text(node) } else { text(node) };
+    // Some write the words into an attribute.
+    let words = own.or_else(|| attr(node, "value").map(squeeze))?;
+    if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
+        return None;
+    }
+    doc.account.take(node);
+    Some(words)
+}
+
+/// The words of an anchor: its own, or those of the row that it marks.
+fn target_words(target: N<'_>) -> Option<String> {
+    text(target)
+}
+
+/// The words of a statement's own `text`.
+pub(crate) fn text_of(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    child(node, "text").and_then(|text| words(doc, text))
+}
+
+/// Base64 of bytes (RFC 4648, section 4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for part in bytes.chunks(3) {
+        let mut word = [0_u8; 3];
+        word[..part.len()].copy_from_slice(part);
+        let all = u32::from(word[0]) << 16 | u32::from(word[1]) << 8 | u32::from(word[2]);
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            if at <= part.len() {
+                out.push(char::from(SIGNS[(all >> shift & 63) as usize]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+/// The content of an `ED` as `Attachment`: base64 as it is, text encoded, or a URL.
+pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let kind = attr(node, "mediaType").filter(|kind| kind.contains('/') && !kind.contains(' '));
+    let mut out = Map::new();
+    if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
+        let mut data = String::new();
+        for part in node.children().filter(N::is_text) {
+            data.extend(part.text().unwrap_or_default().chars().filter(|letter| !letter.is_whitespace()));
+        }
+        if !is_base64(&data) {
+            return None;
+        }
+        let kind = match attr(node, "compression") {
+            // What is packed is of the packing's type for whoever opens it.
+            Some("GZ") => Some("application/gzip"),
+            Some("ZL") => Some("application/zlib"),
+            Some(_) => Some("application/octet-stream"),
+            None => kind,
+        };
+        put(&mut out, "contentType", kind);
+        put(&mut out, "language", attr(node, "language"));
+        out.insert("data".into(), data.into());
+        doc.account.take(node);
+        return Some(Value::Object(out));
+    }
+    if let Some(words) = words(doc, node) {
+        out.insert("contentType".into(), kind.unwrap_or("text/plain").into());
+        put(&mut out, "language", attr(node, "language"));
+        out.insert("data".into(), base64(words.as_bytes()).into());
+        return Some(Value::Object(out));
+    }
+    let pointer = child(node, "reference")?;
+    let url = attr(pointer, "value").filter(|url| !url.starts_with('#') && !url.contains(char::is_whitespace))?;
+    put(&mut out, "contentType", kind);
+    out.insert("url".into(), url.into());
+    doc.account.take(pointer);
+    doc.account.take(node);
+    Some(Value::Object(out))
+}
+
+fn is_base64(data: &str) -> bool {
+    let body = data.trim_end_matches('=');
+    data.len().is_multiple_of(4)
+        && !body.is_empty()
+        && data.len() - body.len() <= 2
+        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+}
