@@ -21,6 +21,8 @@ pub(crate) struct Doc<'d> {
     /// Bytes of the narrative that values may still repeat.
     words_left: Cell<usize>,
     patient: OnceCell<String>,
+    /// Id of the composition, whose narrative values point to.
+    composition: String,
     state: RefCell<State>,
 }
 
@@ -35,6 +37,7 @@ struct State {
     /// Places of what was made since the last [`Doc::made`].
     made: Vec<usize>,
     pressures: Vec<Value>,
+    houses: Vec<String>,
     /// What is in the composition, which is made last.
     composition: Vec<(Taken, &'static str)>,
 }
@@ -45,8 +48,10 @@ impl<'d> Doc<'d> {
             .descendants()
             .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
             .collect();
+        let composition = uuid(&format!("Composition|{seed}|1"));
         Self {
             root,
+            composition,
             account: Account::new(nodes),
             seed,
             zone,
@@ -60,6 +65,11 @@ impl<'d> Doc<'d> {
     /// The element of the narrative with this id.
     pub(crate) fn anchor(&self, id: &str) -> Option<N<'d>> {
         self.anchors.get(id.trim().trim_start_matches('#')).copied()
+    }
+
+    /// Where the composition's narrative has this id.
+    pub(crate) fn narrative_url(&self, id: &str) -> String {
+        format!("urn:uuid:{}#{}", self.composition, id.trim().trim_start_matches('#'))
     }
 
     /// Whether values may repeat that much text: what many entries point to is not repeated for each.
@@ -168,6 +178,16 @@ impl<'d> Doc<'d> {
         }
     }
 
+    /// A house or device that said something of the entry in work: its provenance names it.
+    pub(crate) fn add_house(&self, url: &str) {
+        self.state.borrow_mut().houses.push(url.to_owned());
+    }
+
+    /// The houses of the entry in work.
+    pub(crate) fn houses(&self) -> Vec<String> {
+        core::mem::take(&mut self.state.borrow_mut().houses)
+    }
+
     /// A blood pressure of the panel in work.
     pub(crate) fn add_pressure(&self, url: &str) {
         self.state.borrow_mut().pressures.push(reference(url));
@@ -198,11 +218,11 @@ impl<'d> Doc<'d> {
         self.carried(at, taken.into_iter().map(|one| (one, element)).collect());
     }
 
-    /// An element of a resource that was added.
-    pub(crate) fn look(&self, url: &str, element: &str) -> Option<Value> {
+    /// Whether a resource that was added is of one of these kinds.
+    pub(crate) fn is_of(&self, url: &str, kinds: &[&str]) -> bool {
         let state = self.state.borrow();
-        let at = state.urls.iter().rposition(|one| one == url)?;
-        state.entries[at]["resource"].get(element).cloned()
+        let at = state.urls.iter().rposition(|one| one == url);
+        at.and_then(|at| state.entries[at]["resource"]["resourceType"].as_str()).is_some_and(|kind| kinds.contains(&kind))
     }
 
     /// Kind and full URL of all that was made since the last call.
@@ -216,7 +236,7 @@ impl<'d> Doc<'d> {
     /// Bundle entries: the composition first, then everything else in order of the source; and `Type/id` of all, in order of
     /// their making.
     pub(crate) fn finish(self, composition: Map<String, Value>, taken: Vec<(Taken, &'static str)>) -> (Vec<Value>, Vec<String>, Account) {
-        let id = self.uuid("Composition", None);
+        let id = self.composition;
         let state = self.state.into_inner();
         let name = |entry: &Value| {
             let resource = &entry["resource"];
@@ -285,4 +305,11 @@ fn uuid(text: &str) -> String {
 
 pub(crate) fn reference(url: &str) -> Value {
     json!({ "reference": url })
+}
+
+/// Whether it can be an `id` of XHTML and the end of a URL.
+pub(crate) fn is_name(id: &str) -> bool {
+    id.len() <= 64
+        && id.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
 }

@@ -3,14 +3,15 @@
 
 use serde_json::{Value, json};
 
+use crate::doc::Doc;
 use crate::xml::{N, attr};
 
 /// The narrative of a section's `text`, or none if it has no words.
-pub(crate) fn narrative(text: N<'_>) -> Option<Value> {
+pub(crate) fn narrative(doc: &Doc<'_>, text: N<'_>) -> Option<Value> {
     let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
     let start = div.len();
     for child in text.children() {
-        write(child, &mut div);
+        write(doc, child, &mut div);
     }
     let words = text
         .descendants()
@@ -29,7 +30,7 @@ pub(crate) fn empty() -> Value {
     json!({"status": "empty", "div": div})
 }
 
-fn write(node: N<'_>, out: &mut String) {
+fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     if let Some(text) = node.text().filter(|_| node.is_text()) {
         escape(text, out);
         return;
@@ -60,6 +61,10 @@ fn write(node: N<'_>, out: &mut String) {
     };
     out.push('<');
     out.push_str(tag);
+    // Values point here; of two with one name the last counts.
+    if let Some(id) = attr(node, "ID").filter(|id| crate::doc::is_name(id) && doc.anchor(id) == Some(node)) {
+        out.push_str(&format!(" id=\"{id}\""));
+    }
     if matches!(tag, "td" | "th") {
         for name in ["colspan", "rowspan"] {
             if let Some(span) = attr(node, name).filter(|t| t.bytes().all(|b| b.is_ascii_digit())) {
@@ -69,7 +74,7 @@ fn write(node: N<'_>, out: &mut String) {
     }
     out.push('>');
     for child in node.children() {
-        write(child, out);
+        write(doc, child, out);
     }
     out.push_str("</");
     out.push_str(tag);
@@ -90,4 +95,11 @@ fn escape(text: &str, out: &mut String) {
             _ => out.push(letter),
         }
     }
+}
+
+/// Whether an element stands in a section's narrative as it is written here.
+pub(crate) fn is_written(node: N<'_>) -> bool {
+    let inside = node.ancestors().skip(1).find(|one| one.tag_name().name() == "text");
+    inside.is_some_and(|text| parent(text) == "section" && text.parent_element().is_some_and(|section| parent(section) == "component"))
+        && !matches!(node.tag_name().name(), "br" | "col" | "colgroup")
 }

@@ -32,8 +32,8 @@ fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     let mut out = Resource::plain("Organization", Some(node));
     out.put(doc, "identifier", value::identifiers(doc, node));
     out.put(doc, "name", name::words(doc, node));
-    out.put(doc, "telecom", name::telecoms(doc, node));
-    out.put(doc, "address", name::addresses(doc, node));
+    out.put(doc, "telecom", name::telecoms(doc, node).map(not_at_home));
+    out.put(doc, "address", name::addresses(doc, node).map(not_at_home));
     let kind = child(node, "standardIndustryClassCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "type", kind.map(|kind| json!([kind])));
     if let Some(above) = path(node, &["asOrganizationPartOf", "wholeOrganization"]) {
@@ -303,4 +303,16 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
     })?;
     doc.account.take(part);
     Some(url)
+}
+
+/// `org-2` and `org-3`: no house is at home; that word of the source is left out.
+pub(crate) fn not_at_home(mut all: Value) -> Value {
+    for one in all.as_array_mut().into_iter().flatten() {
+        if one.get("use").and_then(Value::as_str) == Some("home")
+            && let Some(map) = one.as_object_mut()
+        {
+            map.remove("use");
+        }
+    }
+    all
 }

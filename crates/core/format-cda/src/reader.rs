@@ -86,7 +86,22 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let language = header::language(&doc);
     composition.put(&doc, "language", language.clone());
     let identifier = header::bundle_identifier(&doc, &digest);
-    composition.put(&doc, "identifier", child(root, "id").and_then(|id| value::identifier(&doc, id)));
+    let _ = doc.account.put();
+    let set = child(root, "setId").and_then(|id| value::identifier(&doc, id));
+    // What stays the same over all versions is the composition's; the version's own is the bundle's.
+    if let Some(id) = child(root, "id") {
+        doc.account.take(id);
+    }
+    composition.put(&doc, "identifier", set.or_else(|| child(root, "id").and_then(|id| value::identifier(&doc, id))));
+    let version = child(root, "versionNumber").and_then(|one| {
+        let number = attr(one, "value")?;
+        doc.account.take(one);
+        Some(json!({
+            "url": "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber",
+            "valueString": number,
+        }))
+    });
+    composition.push(&doc, "extension", version);
     // FHIR demands a status: what nobody signed is unverified, which is `preliminary`.
     let signed = child(root, "legalAuthenticator").is_some();
     composition.body.insert("status".into(), if signed { "final" } else { "preliminary" }.into());

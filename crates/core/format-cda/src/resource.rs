@@ -85,6 +85,7 @@ impl<'d> Resource<'d> {
         out.denied = of.is_denied().then_some(of.node);
         doc.account.take(of.node);
         out.settle(doc, "");
+        out.point_to_words(doc, of.node);
         Ok(out)
     }
 
@@ -138,6 +139,13 @@ impl<'d> Resource<'d> {
         for value in values {
             self.push(doc, element, Some(value));
         }
+    }
+
+    /// What the kind of the resource says by itself.
+    pub(crate) fn says(&mut self, doc: &Doc<'d>, node: Option<N<'d>>) {
+        let Some(node) = node else { return };
+        doc.account.take(node);
+        self.settle(doc, "");
     }
 
     pub(crate) fn has(&self, element: &str) -> bool {
@@ -217,5 +225,24 @@ impl<'d> Resource<'d> {
 
     pub(crate) fn take_over(&mut self, taken: impl Iterator<Item = (Taken, &'static str)>) {
         self.taken.extend(taken);
+    }
+}
+
+impl<'d> Resource<'d> {
+    /// Says which words of the narrative are the statement's.
+    fn point_to_words(&mut self, doc: &Doc<'d>, node: N<'d>) {
+        let Some(text) = crate::xml::child(node, "text") else { return };
+        let Some(pointer) = crate::xml::child(text, "reference") else { return };
+        let id = crate::xml::attr(pointer, "value").map(|id| id.trim_start_matches('#'));
+        let Some(id) = id.filter(|id| doc.anchor(id).is_some_and(crate::narrative::is_written) && crate::doc::is_name(id)) else {
+            return;
+        };
+        doc.account.take(text);
+        doc.account.take(pointer);
+        let link = serde_json::json!({
+            "url": "http://hl7.org/fhir/StructureDefinition/narrativeLink",
+            "valueUrl": doc.narrative_url(id),
+        });
+        self.push(doc, "extension", Some(link));
     }
 }

@@ -45,9 +45,9 @@ fn below<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>
 }
 
 fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Value {
-    let text = child(node, "text").and_then(narrative::narrative);
+    let text = child(node, "text").and_then(|text| narrative::narrative(doc, text));
     let mut links: Vec<Value> = Vec::new();
-    let _ = doc.made();
+    let _ = (doc.made(), doc.houses());
     for entry in children(node, "entry") {
         let Some(stated) = elements(entry).find(|inner| is_statement(*inner)) else { continue };
         let statement = context.enter(stated);
@@ -120,7 +120,14 @@ fn provenance<'d>(
         Some(at) => out.put(doc, "recorded", Some(at)),
         None => out.put(doc, "_recorded", Some(absent(None))),
     };
-    let who = if authors.is_empty() { vec![whole.author.clone()] } else { authors };
+    let mut who = if authors.is_empty() { vec![whole.author.clone()] } else { authors };
+    who.extend(doc.houses());
+    let mut seen = Vec::new();
+    who.retain(|url| {
+        let fresh = !seen.contains(url);
+        seen.push(url.clone());
+        fresh
+    });
     let agents: Vec<Value> = who.iter().map(|url| json!({"who": reference(url)})).collect();
     out.body.insert("agent".into(), agents.into());
     let words = format!("bytes {}..{} of the original document", span.0, span.1);
@@ -144,7 +151,7 @@ fn unstructured<'d>(doc: &Doc<'d>, body: N<'d>) -> Option<Value> {
     let plain = Some(content).filter(|node| attr(*node, "representation").is_none());
     let mut section = Map::new();
     put(&mut section, "title", child(doc.root, "title").and_then(crate::xml::text));
-    put(&mut section, "text", plain.and_then(narrative::narrative));
+    put(&mut section, "text", plain.and_then(|text| narrative::narrative(doc, text)));
     section.insert("entry".into(), json!([reference(&url)]));
     Some(Value::Object(section))
 }

@@ -59,7 +59,7 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("2.16.840.1.113883.5.1070", "http://terminology.hl7.org/CodeSystem/v3-substanceAdminSubstitution"),
     ("2.16.840.1.113883.5.1076", "http://terminology.hl7.org/CodeSystem/v3-ReligiousAffiliation"),
     ("2.16.840.1.113883.5.1119", "http://terminology.hl7.org/CodeSystem/v3-AddressUse"),
-    ("2.16.840.1.113883.12.112", "http://terminology.hl7.org/CodeSystem/discharge-disposition"),
+    ("2.16.840.1.113883.12.112", "http://terminology.hl7.org/CodeSystem/v2-0112"),
     ("2.16.840.1.113883.12.1", "http://terminology.hl7.org/CodeSystem/v2-0001"),
     ("2.16.840.1.113883.12.2", "http://terminology.hl7.org/CodeSystem/v2-0002"),
     ("2.16.840.1.113883.12.63", "http://terminology.hl7.org/CodeSystem/v2-0063"),
@@ -76,6 +76,16 @@ pub(crate) fn system(oid: &str) -> Option<String> {
         return (!oid.contains(char::is_whitespace)).then(|| oid.to_owned());
     }
     as_uri(oid)
+}
+
+/// The FHIR URI of the system of a code. A code that the system cannot have (a null flavor, a number of another system) is told
+/// with the OID that the source gives it: FHIR's own name would vouch for it.
+pub(crate) fn system_of(oid: &str, code: &str) -> Option<String> {
+    const LETTERS: &[&str] = &["5.1", "5.2", "5.4", "5.6", "5.8", "5.14", "5.25", "5.83", "5.88", "5.90", "5.110", "5.111", "5.112", "5.139"];
+    let short = oid.strip_prefix("2.16.840.1.113883.").unwrap_or_default();
+    let foreign = ["UNK", "NI", "OTH", "ASKU", "NASK", "NAV", "NA", "MSK"].contains(&code) && short != "5.1008"
+        || code.starts_with(|first: char| first.is_ascii_digit());
+    if LETTERS.contains(&short) && foreign { as_uri(oid) } else { system(oid) }
 }
 
 /// An OID or UUID as URI.

@@ -8,7 +8,7 @@ use crate::{
     context::{Mood, Statement},
     doc::{Doc, reference},
     resource::Resource,
-    statement::{ALLERGIES, Made, common, inside, own_author, recorded},
+    statement::{ALLERGIES, Made, common, inside, own_writer, recorded},
     value::{self, absent, code, code::coded, list, put, text, time},
     xml::{N, attr, child, children, has_template, path, related_by},
 };
@@ -70,7 +70,8 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     let node = of.node;
     common(doc, of, &mut out);
     if let Some((concern, alone)) = concern {
-        doc.account.take(concern.node);
+        out.says(doc, Some(concern.node));
+        out.says(doc, child(concern.node, "code"));
         if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
             out.push_all(doc, "identifier", ids);
         }
@@ -95,6 +96,8 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
         }
         out.put(doc, "category", category.map(|category| json!([category])));
     }
+    // That it is an assertion, and of an allergy, is what the kind of the resource says.
+    out.says(doc, child(node, "code"));
     let severe = related_by(node, CRITICALITY).find_map(|inner| {
         let found = child(inner, "value").and_then(|value| code::mapped(doc, value, status::criticality))?;
         take_shell(doc, inner);
@@ -144,9 +147,9 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     out.push(doc, "extension", ended);
     let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_author(doc, node).or_else(|| concern.and_then(|(concern, _)| own_author(doc, concern.node)));
+    let who = own_writer(doc, node).or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
     out.put(doc, "recorder", who.map(|url| reference(&url)));
-    let teller = children(node, "informant").find_map(|one| crate::people::informant(doc, one));
+    let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     reactions(doc, of, &mut out);
     let url = out.add(doc)?;

@@ -7,7 +7,7 @@ use crate::{
     context::Statement,
     doc::{Doc, reference},
     resource::Resource,
-    statement::{Made, common, inside, link, observation, own_author},
+    statement::{Made, common, inside, link, observation, own_writer},
     value::{code, put, time},
     xml::{child, related_by},
 };
@@ -75,7 +75,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     let began = when.and_then(|when| time::start(doc, when));
     out.put(doc, "startDate", began.map(|at| time::day(&at.at).to_owned()));
-    out.put(doc, "expressedBy", own_author(doc, node).map(|url| reference(&url)));
+    out.put(doc, "expressedBy", own_writer(doc, node).map(|url| reference(&url)));
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));
     link(doc, &url, "addresses", &inside, |one| one, |one| matches!(one.kind, "Condition" | "Observation" | "ServiceRequest"));

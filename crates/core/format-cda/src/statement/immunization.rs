@@ -32,6 +32,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let node = of.node;
     common(doc, of, &mut out);
     let state = super::status(doc, of);
+    if out.is_denied() {
+        out.denied(doc, "status", "not-done");
+    } else {
+        out.put(doc, "status", Some(status::immunization(state)));
+    }
     let why = related_by(node, REFUSAL).find_map(|inner| {
         let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
         if let Some(state) = child(inner, "statusCode") {
@@ -40,13 +45,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         doc.account.take(inner);
         Some(why)
     });
-    let why_taken = doc.account.put();
-    if out.is_denied() {
-        out.denied(doc, "status", "not-done");
-    } else {
-        out.put(doc, "status", Some(status::immunization(state)));
-    }
-    doc.account.take_again(why_taken);
     out.put(doc, "statusReason", why);
     let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
     let thing = made.and_then(|made| child(made, "manufacturedMaterial"));

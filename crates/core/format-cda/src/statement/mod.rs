@@ -237,6 +237,24 @@ pub(crate) fn own_author<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "author").find_map(|author| people::author(doc, author))
 }
 
+/// The person who wrote the statement itself: houses and devices wrote it in the provenance alone.
+pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    own_author(doc, node).filter(|url| is_person(doc, url))
+}
+
+/// Who told it, if that is a person.
+pub(crate) fn teller<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    children(node, "informant").filter_map(|one| people::informant(doc, one)).find(|url| is_person(doc, url))
+}
+
+fn is_person(doc: &Doc<'_>, url: &str) -> bool {
+    let is = url == doc.patient() || doc.is_of(url, &["Practitioner", "PractitionerRole", "RelatedPerson"]);
+    if !is {
+        doc.add_house(url);
+    }
+    is
+}
+
 /// Places where it was done.
 pub(crate) fn place<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "participant").find_map(|part| {

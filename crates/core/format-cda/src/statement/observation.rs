@@ -49,6 +49,8 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     let doers = people::performers(doc, node).into_iter().map(|(url, _)| url);
     let doers = doers.chain(own_author(doc, node)).collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
+    let at = super::recorded(doc, node).filter(|at| at.at.contains('T'));
+    out.put(doc, "issued", at.map(|at| at.at));
     values(doc, node, &mut out);
     out.put(doc, "interpretation", code::concepts(doc, node, "interpretationCode"));
     let mut sites = children(node, "targetSiteCode");

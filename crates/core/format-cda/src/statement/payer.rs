@@ -161,9 +161,9 @@ fn payer<'d>(doc: &Doc<'d>, entity: N<'d>) -> Option<String> {
             out.put(doc, "name", name::words(doc, house));
         }
         for node in [Some(entity), house].into_iter().flatten() {
-            let more = name::telecoms(doc, node).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            let more = name::telecoms(doc, node).map(people::not_at_home).and_then(|more| more.as_array().cloned()).unwrap_or_default();
             out.push_all(doc, "telecom", more);
-            let more = name::addresses(doc, node).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            let more = name::addresses(doc, node).map(people::not_at_home).and_then(|more| more.as_array().cloned()).unwrap_or_default();
             out.push_all(doc, "address", more);
         }
         if !out.has("name") && !out.has("identifier") {

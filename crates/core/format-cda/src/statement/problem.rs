@@ -8,7 +8,7 @@ use crate::{
     context::{Mood, Statement},
     doc::{Doc, reference},
     resource::Resource,
-    statement::{Made, PROBLEMS, common, inside, link, own_author, recorded},
+    statement::{Made, PROBLEMS, common, inside, link, own_writer, recorded},
     value::{self, code, code::coded, list, quantity, time},
     xml::{attr, child, children, has_template, related_by},
 };
@@ -85,7 +85,8 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     let node = of.node;
     common(doc, of, &mut out);
     if let Some((concern, alone)) = concern {
-        doc.account.take(concern.node);
+        out.says(doc, Some(concern.node));
+        out.says(doc, child(concern.node, "code"));
         if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
             out.push_all(doc, "identifier", ids);
         }
@@ -137,9 +138,9 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
 
     let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_author(doc, node).or_else(|| concern.and_then(|(concern, _)| own_author(doc, concern.node)));
+    let who = own_writer(doc, node).or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
     out.put(doc, "recorder", who.map(|url| reference(&url)));
-    let teller = children(node, "informant").find_map(|one| crate::people::informant(doc, one));
+    let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));

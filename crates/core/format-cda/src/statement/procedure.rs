@@ -64,8 +64,8 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         None => json!({"actor": reference(&url)}),
     });
     out.put(doc, "performer", list(doers.collect()));
-    out.put(doc, "recorder", own_author(doc, node).map(|url| reference(&url)));
-    let teller = children(node, "informant").find_map(|one| people::informant(doc, one));
+    out.put(doc, "recorder", super::own_writer(doc, node).map(|url| reference(&url)));
+    let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     out.put(doc, "location", place(doc, node).map(|url| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));

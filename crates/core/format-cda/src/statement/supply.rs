@@ -96,9 +96,13 @@ fn medicine<'d>(
     let more = child(node, "repeatNumber").map(|one| child(one, "high").unwrap_or(one)).and_then(|one| quantity::whole(doc, one));
     put(&mut ask, "numberOfRepeatsAllowed", more);
     put(&mut ask, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
-    let doer = people::performers(doc, node).into_iter().next();
-    put(&mut ask, "performer", doer.map(|(url, _)| reference(&url)));
+    let doer = people::performers(doc, node).into_iter().next().map(|(url, _)| url);
+    let house = doer.as_ref().is_some_and(|url| doc.is_of(url, &["Organization"]));
+    put(&mut ask, "performer", doer.as_ref().filter(|_| house).map(|url| reference(url)));
     out.put(doc, "dispenseRequest", (!ask.is_empty()).then_some(Value::Object(ask)));
+    if let Some(url) = doer.filter(|_| !house) {
+        out.body.insert("performer".into(), reference(&url));
+    }
     let at = recorded(doc, node);
     time::put_at(&mut out, doc, "authoredOn", at);
     out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));

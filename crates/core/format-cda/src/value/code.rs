@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let code = attr(node, "code").map(squeeze)?;
     let mut out = Map::new();
-    put(&mut out, "system", attr(node, "codeSystem").and_then(codes::system));
+    put(&mut out, "system", attr(node, "codeSystem").and_then(|oid| codes::system_of(oid, &code)));
     put(&mut out, "version", attr(node, "codeSystemVersion"));
     out.insert("code".into(), code.into());
     put(&mut out, "display", attr(node, "displayName").map(squeeze));
