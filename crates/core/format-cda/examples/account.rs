@@ -38,6 +38,12 @@ fn main() {
             let carried = line.outcome == EntryOutcome::Converted;
             sections.entry(section.clone()).or_default()[usize::from(!carried)] += 1;
             if !carried {
+                if let Some(show) = std::env::var("SHOW").ok()
+                    && format!("{section} {}", draft.loss.path(line)) == show
+                {
+                    let words = String::from_utf8_lossy(&bytes[line.span.0 as usize..(line.span.1 as usize).min(bytes.len())]).into_owned();
+                    println!("SHOW {path} {}: {}", line.span.0, words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect::<String>());
+                }
                 let why = line.because.clone().unwrap_or_default().into_owned();
                 *missed.entry((section, draft.loss.path(line), why)).or_default() += 1;
             }

@@ -165,26 +165,44 @@ const SHAPE: &[&str] = &[
     "unsorted",
     "inclusive",
     "institutionSpecified",
+    // which system a code would be of, and who gives a number: nothing without the code and the number
+    "codeSystem",
+    "codeSystemName",
+    "codeSystemVersion",
+    "assigningAuthorityName",
+    "displayable",
+    "preserve",
     "alignment",
 ];
 
 /// Elements with an own meaning even without attributes and text: who takes part, and in what.
 const PARTS: &[&str] = &["author", "informant", "participant", "performer", "subject", "specimen"];
 
-/// Whether it can carry a fact: a statement, a participation, or a value of its own that is not the document's structure.
+/// Whether it can carry a fact: a statement, a participation of somebody, or a value of its own that is not the document's
+/// structure.
 pub(crate) fn is_fact(node: N<'_>) -> bool {
-    let name = node.tag_name().name();
-    if !node.is_element() || STRUCTURE.contains(&name) {
+    if !node.is_element() || STRUCTURE.contains(&node.tag_name().name()) {
         return false;
     }
-    is_statement(node)
-        || PARTS.contains(&name) && node.tag_name().namespace() != Some(SDTC)
-        || node.attributes().any(|one| {
-            !SHAPE.contains(&one.name()) && !one.value().trim().is_empty()
-        })
-        || node
-            .children()
-            .any(|one| one.is_text() && one.text().is_some_and(|words| !words.trim().is_empty()))
+    is_statement(node) || has_value(node) || is_part(node) && node.descendants().skip(1).any(is_valued)
+}
+
+/// A participation; the person inside a relative's is called `subject`, too.
+fn is_part(node: N<'_>) -> bool {
+    let name = node.tag_name().name();
+    PARTS.contains(&name)
+        && node.tag_name().namespace() != Some(SDTC)
+        && (name != "subject" || node.parent_element().is_none_or(|above| above.tag_name().name() != "relatedSubject"))
+}
+
+fn is_valued(node: N<'_>) -> bool {
+    node.is_element() && !STRUCTURE.contains(&node.tag_name().name()) && has_value(node)
+}
+
+fn has_value(node: N<'_>) -> bool {
+    let said = |words: &str| !words.trim().is_empty();
+    node.attributes().any(|one| !SHAPE.contains(&one.name()) && said(one.value()))
+        || node.children().any(|one| one.is_text() && one.text().is_some_and(said))
 }
 
 pub(crate) fn is_denied(node: N<'_>) -> bool {

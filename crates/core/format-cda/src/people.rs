@@ -81,15 +81,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         // Nobody in particular: the house is all that is known.
         return house.and_then(|house| organization(doc, house));
     }
-    // A number without a name, of a house with a name, where nobody has that number: the house's.
     let first = key_of(role).map(|id| format!("{id}|"));
-    if named.is_none() && person.is_none() && let Some(house) = house {
-        let known = first.as_ref().is_some_and(|key| doc.is_known("Practitioner", key));
-        if !known && elements(role).all(|part| matches!(part.tag_name().name(), "id" | "representedOrganization" | "code" | "addr" | "telecom" | "templateId")) {
-            let url = organization(doc, house)?;
-            return Some(url);
-        }
-    }
     let mut out = Resource::plain("Practitioner", Some(role));
     out.put(doc, "identifier", value::identifiers(doc, role));
     if let Some(person) = person {

@@ -100,7 +100,7 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     out.says(doc, child(node, "code"));
     let severe = related_by(node, CRITICALITY).find_map(|inner| {
         let found = child(inner, "value").and_then(|value| code::mapped(doc, value, status::criticality))?;
-        take_shell(doc, inner);
+        super::take_shell(doc, inner);
         Some(found)
     });
     out.put(doc, "criticality", severe);
@@ -157,16 +157,6 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     Ok(url)
 }
 
-/// A statement of which only the value says something: its code and status say what it is.
-fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
-    doc.account.take(node);
-    for name in ["code", "statusCode"] {
-        if let Some(part) = child(node, name) {
-            doc.account.take(part);
-        }
-    }
-}
-
 fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'d>, out: &mut Resource<'d>, none: bool) {
     let node = of.node;
     let stated = related_by(node, STATUS).find_map(|inner| {
@@ -176,7 +166,7 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
             doc.account.take(value);
             Some(found)
         })?;
-        take_shell(doc, inner);
+        super::take_shell(doc, inner);
         Some(found)
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
@@ -213,12 +203,7 @@ fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
             doc.account.take(value);
             Some(found)
         })?;
-        doc.account.take(inner);
-        for name in ["code", "statusCode"] {
-            if let Some(part) = child(inner, name) {
-                doc.account.take(part);
-            }
-        }
+        super::take_shell(doc, inner);
         Some(found)
     })
 }
@@ -263,12 +248,7 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
     time::put_in(&mut out, "onset", began);
     put(&mut out, "severity", severity(doc, node));
-    doc.account.take(node);
-    for name in ["code", "statusCode"] {
-        if let Some(part) = child(node, name) {
-            doc.account.take(part);
-        }
-    }
+    super::take_shell(doc, node);
     let _ = has_template;
     Some(Value::Object(out))
 }

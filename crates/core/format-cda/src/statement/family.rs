@@ -171,12 +171,7 @@ fn age(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
                 Some(json!({"value": quantity::decimal(number)?, "unit": "a", "system": "http://unitsofmeasure.org", "code": "a"}))
             })
         })?;
-        doc.account.take(inner);
-        for name in ["code", "statusCode"] {
-            if let Some(part) = child(inner, name) {
-                doc.account.take(part);
-            }
-        }
+        super::take_shell(doc, inner);
         Some(age)
     })
 }
@@ -198,9 +193,7 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
     let age = age(doc, node);
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
     doc.account.take(node);
-    if let Some(state) = child(node, "statusCode") {
-        doc.account.take(state);
-    }
+    super::take_shell(doc, node);
     for id in children(node, "id") {
         doc.account.take(id);
     }

@@ -31,6 +31,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let mut out = Resource::of("Immunization", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
+    out.says(doc, child(node, "code"));
     let state = super::status(doc, of);
     if out.is_denied() {
         out.denied(doc, "status", "not-done");

@@ -102,6 +102,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     doc.account.take_again(taken);
     product.clone().put(doc, &mut out);
     common(doc, of, &mut out);
+    // That it is medicine or a vaccine is what the kind of the resource says.
+    out.says(doc, child(of.node, "code"));
     let state = super::status(doc, of);
     match kind {
         "MedicationAdministration" => given(doc, of, state, &mut out),
@@ -142,6 +144,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
         }
         _ => {}
     }
+    let times_taken = doc.account.put();
     let told = recorded(doc, node);
     time::put_at(out, doc, "dateAsserted", told);
     let teller = children(node, "informant").find_map(|one| people::informant(doc, one));
@@ -152,6 +155,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let mut how = how.and_then(|how| how.as_object().cloned()).unwrap_or_default();
     let times = time::Schedule { bounds: None, at: None, repeat: schedule.repeat, rest: false };
     put(&mut how, "timing", times.timing());
+    doc.account.take_again(times_taken);
     out.put(doc, "dosage", (!how.is_empty()).then(|| json!([how])));
 }
 

@@ -194,12 +194,22 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
             continue;
         }
         let Some(value) = children(node, "value").find_map(|value| code::concept(doc, value)) else { continue };
-        doc.account.take(node);
+        take_shell(doc, node);
         if !all.contains(&value) {
             all.push(value);
         }
     }
     list(all)
+}
+
+/// A statement of which the value alone says something: its code and status say what it is.
+pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
+    doc.account.take(node);
+    for name in ["code", "statusCode"] {
+        for part in children(node, name) {
+            doc.account.take(part);
+        }
+    }
 }
 
 /// Instructions to the patient, in words.

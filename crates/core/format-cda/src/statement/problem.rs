@@ -121,7 +121,7 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     if let Some(inner) = related_by(node, SEVERITY).next() {
         let severity = child(inner, "value").and_then(|value| code::concept(doc, value));
         if severity.is_some() {
-            doc.account.take(inner);
+            super::take_shell(doc, inner);
         }
         if !out.has("severity") {
             out.put(doc, "severity", severity);
@@ -161,12 +161,7 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
             doc.account.take(value);
             Some(found)
         })?;
-        doc.account.take(inner);
-        for name in ["code", "statusCode"] {
-            if let Some(part) = child(inner, name) {
-                doc.account.take(part);
-            }
-        }
+        super::take_shell(doc, inner);
         Some(found)
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
@@ -211,10 +206,7 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let known = time::put_at(out, doc, "onsetDateTime", began);
     let age = related_by(node, AGE).find_map(|inner| {
         let age = child(inner, "value").and_then(|value| quantity::duration(doc, value))?;
-        doc.account.take(inner);
-        if let Some(code) = child(inner, "code") {
-            doc.account.take(code);
-        }
+        super::take_shell(doc, inner);
         Some(age)
     });
     if known {
@@ -229,10 +221,7 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     }
     let diagnosed = related_by(node, DIAGNOSED).find_map(|inner| {
         let at = child(inner, "effectiveTime").and_then(|when| time::start(doc, when))?;
-        doc.account.take(inner);
-        if let Some(code) = child(inner, "code") {
-            doc.account.take(code);
-        }
+        super::take_shell(doc, inner);
         Some(json!({"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": at.at}))
     });
     out.push(doc, "extension", diagnosed);

@@ -56,6 +56,9 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut out = Map::new();
     if own.is_some() {
         doc.account.take(node);
+        for one in children(node, "translation").filter(|one| Some(*one) != other) {
+            doc.account.because(one, crate::account::Fate::Lost("the same amount in another unit"));
+        }
     }
     out.insert("value".into(), number);
     match (attr(node, "unit"), other) {
