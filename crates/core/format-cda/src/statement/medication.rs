@@ -111,6 +111,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         _ => ordered(doc, of, state, &mut out),
     }
     let url = out.add(doc)?;
+    for part in children(of.node, "performer") {
+        doc.account.because(part, crate::account::Fate::Lost("what is said of a medicine has no place for further people who prescribe or give it"));
+    }
     vehicle(doc, of, &url);
     for (_, inner) in of.related() {
         if inner.name() == "supply" {

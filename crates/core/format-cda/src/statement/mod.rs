@@ -210,6 +210,15 @@ pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
             doc.account.take(part);
         }
     }
+    for id in children(node, "id") {
+        doc.account.because(id, Fate::Lost("the number of a statement that became a part of another"));
+    }
+    if let Some(own) = child(node, "text")
+        && let Some(pointer) = child(own, "reference")
+        && attr(pointer, "value").is_some_and(|id| doc.anchor(id).is_some())
+    {
+        doc.account.because(own, Fate::Narrative("its words are those of the narrative that it points to"));
+    }
 }
 
 /// Instructions to the patient, in words.

@@ -74,6 +74,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     let Some(first) = first else { return Err(because) };
     let _ = inside(doc, of, None);
+    for part in children(of.node, "performer") {
+        doc.account.because(part, Fate::Lost("a condition has no place for who treats it"));
+    }
+    for id in children(of.node, "id") {
+        doc.account.because(id, Fate::Lost("the number of a concern about several things"));
+    }
     if let Some(when) = of.child("effectiveTime") {
         doc.account.because(when, Fate::Lost("a condition has no place for how long somebody was concerned about it"));
     }
