@@ -113,12 +113,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         (_, Some("cancelled" | "aborted")) => "cancelled",
         _ => "planned",
     };
+    // One that is denied did not take place: `Resource::add` would refuse it, and it must not be joined to another.
     if out.is_denied() {
-        // It did not take place.
-        out.denied(doc, "status", "cancelled");
-    } else {
-        out.put(doc, "status", Some(state));
+        return Err("the source denies it, and FHIR has no form for that here");
     }
+    out.put(doc, "status", Some(state));
     let code = child(node, "code");
     out.put(doc, "class", code.and_then(|code| class(doc, code)));
     out.put(doc, "type", code.and_then(|code| sort(doc, code)));
@@ -136,9 +135,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let gone = sdtc(node, "dischargeDispositionCode").or_else(|| child(node, "dischargeDispositionCode"));
     let gone = gone.and_then(|code| code::concept(doc, code));
     out.put(doc, "hospitalization", gone.map(|gone| json!({"dischargeDisposition": gone})));
-    if out.is_denied() {
-        return Err("the source denies it, and FHIR has no form for that here");
-    }
     let url = finish(doc, out, key_of(node));
     let inside = inside(doc, of, Some(&url));
     link(doc, &url, "diagnosis", &inside, |one| json!({"condition": one}), |one| one.kind == "Condition");

@@ -201,8 +201,10 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
         None if verified.is_none() => about.and_then(status::concern),
         known => known,
     };
+    if verified.is_some() {
+        out.put(doc, "verificationStatus", verified.map(|code| coded(VERIFICATION, code)));
+    }
     out.put(doc, "clinicalStatus", clinical.map(|code| coded(CLINICAL, code)));
-    out.put(doc, "verificationStatus", verified.map(|code| coded(VERIFICATION, code)));
 }
 
 fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
