@@ -1,5 +1,6 @@
 //! Bytes to text, with limits on size and depth, before any tree is built.
 
+use encoding_rs::Encoding;
 use medibloc_record::{FormatError, FormatProblem};
 
 /// Largest document read.
@@ -12,24 +13,67 @@ const MAX_ATTRIBUTES: usize = 256;
 /// Most namespaces, counted anew for every element that declares some: the tree copies what is in force there.
 const MAX_NAMESPACES: usize = 4 << 20;
 
-/// How the original bytes became text, to map offsets back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Utf8 { skip: usize },
-    Utf16,
-    Latin1,
+/// How the original bytes became text.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// With so many bytes of a mark before it.
+    Utf8 { mark: usize },
+    Utf16 { mark: usize },
+    /// An older encoding, by its declaration.
+    Named(&'static Encoding),
 }
 
-impl Encoding {
-    /// The offset in the original of an offset in the decoded text.
-    pub(crate) fn source_offset(self, text: &str, at: usize) -> u64 {
-        let head = text.get(..at).unwrap_or(text);
-        let bytes = match self {
-            Self::Utf8 { skip } => at + skip,
-            Self::Utf16 => 2 + 2 * head.encode_utf16().count(),
-            Self::Latin1 => head.chars().count(),
-        };
-        bytes as u64
+/// The text of a document, and where in the original each part of it stands.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) text: String,
+    kind: Kind,
+    /// Offsets in the text, and in the original, each some hundred bytes apart.
+    marks: Vec<(usize, usize)>,
+}
+
+impl Decoded {
+    fn new(text: String, kind: Kind) -> Self {
+        const STEP: usize = 512;
+        let mut marks = Vec::new();
+        if let Kind::Utf16 { mark } = kind {
+            marks.push((0, mark));
+        } else if let Kind::Named(_) = kind {
+            marks.push((0, 0));
+        }
+        let mut this = Self { text, kind, marks };
+        while let Some(&(at, source)) = this.marks.last() {
+            let mut next = at + STEP;
+            while next < this.text.len() && !this.text.is_char_boundary(next) {
+                next += 1;
+            }
+            if next >= this.text.len() {
+                break;
+            }
+            let length = this.length(&this.text[at..next]);
+            this.marks.push((next, source + length));
+        }
+        this
+    }
+
+    /// Bytes of the original that a piece of the text has.
+    fn length(&self, piece: &str) -> usize {
+        match self.kind {
+            Kind::Utf8 { .. } => piece.len(),
+            Kind::Utf16 { .. } => 2 * piece.encode_utf16().count(),
+            Kind::Named(encoding) => encoding.encode(piece).0.len(),
+        }
+    }
+
+    /// The offset in the original of an offset in the text.
+    pub(crate) fn source_offset(&self, at: usize) -> u64 {
+        if let Kind::Utf8 { mark } = self.kind {
+            return (at + mark) as u64;
+        }
+        let found = self.marks.partition_point(|(text, _)| *text <= at).saturating_sub(1);
+        let (text, source) = self.marks[found];
+        let piece = self.text.get(text..at).unwrap_or_default();
+        (source + self.length(piece)) as u64
     }
 }
 
@@ -42,16 +86,11 @@ pub(crate) fn error(problem: FormatProblem, at: String, hint: &'static str) -> F
     }
 }
 
-/// Decodes UTF-8, UTF-16 with a mark, and ISO-8859-1 if declared.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(String, Encoding), FormatError> {
+/// Decodes by the byte order mark, by the bytes, and by what the XML declaration says (XML 1.0, appendix F).
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
     if bytes.len() > MAX_BYTES {
-        let problem =
-            FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
-        return Err(error(
-            problem,
-            format!("byte {MAX_BYTES}"),
-            "split the document",
-        ));
+        let problem = FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
+        return Err(error(problem, format!("byte {MAX_BYTES}"), "split the document"));
     }
     let bad = |at: usize| {
         error(
@@ -60,41 +99,50 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(String, Encoding), FormatError> {
             "save the document as UTF-8 and declare that encoding",
         )
     };
-    let wide = |rest: &[u8], join: fn([u8; 2]) -> u16| {
+    let wide = |mark: usize, join: fn([u8; 2]) -> u16| {
+        let rest = &bytes[mark..];
         if rest.len() % 2 == 1 {
             return Err(bad(bytes.len()));
         }
-        let units: Vec<u16> = rest
-            .chunks_exact(2)
-            .map(|pair| join([pair[0], pair[1]]))
-            .collect();
-        String::from_utf16(&units).map_err(|_| bad(2))
+        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| join([pair[0], pair[1]])).collect();
+        let text = String::from_utf16(&units).map_err(|_| bad(mark))?;
+        Ok(Decoded::new(text, Kind::Utf16 { mark }))
     };
     match bytes {
-        [0xFF, 0xFE, rest @ ..] => Ok((wide(rest, u16::from_le_bytes)?, Encoding::Utf16)),
-        [0xFE, 0xFF, rest @ ..] => Ok((wide(rest, u16::from_be_bytes)?, Encoding::Utf16)),
-        _ => {
-            let skip = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
-                3
-            } else {
-                0
-            };
-            let body = &bytes[skip..];
-            let head = String::from_utf8_lossy(&body[..body.len().min(120)]).to_ascii_lowercase();
-            let latin = head.starts_with("<?xml")
-                && ["iso-8859-1", "windows-1252", "us-ascii"]
-                    .iter()
-                    .any(|name| head.contains(name));
-            match core::str::from_utf8(body) {
-                Ok(text) => Ok((text.to_owned(), Encoding::Utf8 { skip })),
-                Err(_) if latin => Ok((
-                    body.iter().map(|&byte| char::from(byte)).collect(),
-                    Encoding::Latin1,
-                )),
-                Err(problem) => Err(bad(skip + problem.valid_up_to())),
+        [0xFF, 0xFE, ..] => return wide(2, u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => return wide(2, u16::from_be_bytes),
+        [b'<', 0, _, 0, ..] => return wide(0, u16::from_le_bytes),
+        [0, b'<', 0, _, ..] => return wide(0, u16::from_be_bytes),
+        _ => {}
+    }
+    let mark = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
+    let body = &bytes[mark..];
+    match core::str::from_utf8(body) {
+        Ok(text) => Ok(Decoded::new(text.to_owned(), Kind::Utf8 { mark })),
+        Err(problem) => {
+            // What is no UTF-8 is what it says that it is, if the library knows that and every byte of it is a letter there.
+            let named = declared(body).and_then(Encoding::for_label).filter(|_| mark == 0);
+            let named = named.filter(|encoding| *encoding != encoding_rs::UTF_8 && encoding.is_ascii_compatible());
+            let text = named.and_then(|encoding| Some((encoding.decode_without_bom_handling_and_without_replacement(body)?, encoding)));
+            match text {
+                Some((text, encoding)) => Ok(Decoded::new(text.into_owned(), Kind::Named(encoding))),
+                None => Err(bad(mark + problem.valid_up_to())),
             }
         }
     }
+}
+
+/// The encoding that the XML declaration names.
+fn declared(bytes: &[u8]) -> Option<&[u8]> {
+    let head = &bytes[..bytes.len().min(200)];
+    let head = head.strip_prefix(b"<?xml")?;
+    let end = head.windows(2).position(|two| two == b"?>")?;
+    let head = &head[..end];
+    let at = head.windows(8).position(|word| word == b"encoding")?;
+    let rest = head[at + 8..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let quote = *rest.first().filter(|byte| b"\"'".contains(byte))?;
+    let rest = &rest[1..];
+    rest.iter().position(|byte| *byte == quote).map(|end| &rest[..end])
 }
 
 /// Refuses DTDs, deep nesting and too many attributes with one pass and no recursion.

@@ -38,14 +38,15 @@ impl Format for Cda {
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Draft, FormatError> {
-        let (xml, encoding) = guard::decode(bytes)?;
-        guard::scan(&xml)?;
+        let decoded = guard::decode(bytes)?;
+        let xml = decoded.text.as_str();
+        guard::scan(xml)?;
         let options = ParsingOptions {
             allow_dtd: false,
             nodes_limit: 8_000_000,
             ..Default::default()
         };
-        let tree = Document::parse_with_options(&xml, options).map_err(|problem| {
+        let tree = Document::parse_with_options(xml, options).map_err(|problem| {
             let at = problem.pos();
             guard::error(
                 FormatProblem::Malformed("not well-formed XML".to_owned()),
@@ -64,8 +65,8 @@ impl Format for Cda {
         let span = |node: N<'_>| {
             let range = node.range();
             (
-                encoding.source_offset(&xml, range.start),
-                encoding.source_offset(&xml, range.end),
+                decoded.source_offset(range.start),
+                decoded.source_offset(range.end),
             )
         };
         let nodes = tree.descendants().count();
