@@ -248,11 +248,11 @@ fn walk(world: &mut World, documents: &[Document]) -> Result<()> {
             "not all keepers hold a share: {written}"
         );
         println!(
-            "      {}: {} entries converted, {} kept as narrative, {} only in the original",
+            "      {}: {} facts converted, {} kept as narrative, {} only in the original",
             document.name,
-            written["entries"]["converted"],
-            written["entries"]["keptAsNarrative"],
-            written["entries"]["lost"]
+            written["facts"]["converted"],
+            written["facts"]["keptAsNarrative"],
+            written["facts"]["lost"]
         );
         records.push(text(&written, "/record")?);
     }

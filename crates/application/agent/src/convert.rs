@@ -27,7 +27,7 @@ pub struct Convert {
     /// Into what.
     #[arg(long, value_enum)]
     to: Target,
-    /// Also writes what became of every entry (FHIR OperationOutcome).
+    /// Also writes what became of every fact (FHIR OperationOutcome).
     #[arg(long)]
     report: Option<PathBuf>,
 }
@@ -54,7 +54,7 @@ impl Convert {
         }
         let draft = read(&self.input)?;
         if let Some(report) = &self.report {
-            let text = pretty(&draft.loss.to_operation_outcome());
+            let text = pretty(&draft.loss.to_whole_outcome());
             std::fs::write(report, text).map_err(|error| {
                 Problem::new(
                     code::FAILED,
@@ -68,6 +68,13 @@ impl Convert {
         let text = pretty(&draft.fhir);
         Ok(Answer::new(draft.fhir, text))
     }
+}
+
+/// What became of the facts of one section, and why so many are in no resource.
+#[derive(Default)]
+struct Row<'r> {
+    counts: [usize; 3],
+    reasons: BTreeMap<&'r str, usize>,
 }
 
 /// Looks at one document.
@@ -90,37 +97,53 @@ impl Inspect {
             count(EntryOutcome::KeptAsNarrative),
             count(EntryOutcome::Lost),
         );
-        let mut sections: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
-        for entry in &draft.loss.entries {
-            let row = sections.entry(&entry.section).or_default();
-            row[match entry.outcome {
+        let sums = draft.loss.sums();
+        let mut sections: BTreeMap<&str, Row<'_>> = BTreeMap::new();
+        for (sum, many) in &sums {
+            let row = sections.entry(sum.section).or_default();
+            let column = match sum.outcome {
                 EntryOutcome::Converted => 0,
                 EntryOutcome::KeptAsNarrative => 1,
                 EntryOutcome::Lost => 2,
-            }] += 1;
+            };
+            row.counts[column] += many;
+            if !sum.because.is_empty() {
+                *row.reasons.entry(sum.because).or_default() += many;
+            }
         }
         let by_section: BTreeMap<_, _> = sections
             .iter()
-            .map(|(code, [converted, kept, lost])| {
-                let row = json!({"converted": converted, "keptAsNarrative": kept, "lost": lost});
+            .map(|(code, row)| {
+                let [converted, kept, lost] = row.counts;
+                let reasons = &row.reasons;
+                let row = json!({"converted": converted, "keptAsNarrative": kept, "lost": lost, "because": reasons});
                 (*code, row)
             })
             .collect();
         let value = json!({
             "mediaType": draft.media_type, "bytes": draft.original.len(), "language": draft.language,
             "title": draft.title, "written": draft.written,
-            "entries": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
+            "facts": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
             "sections": by_section,
         });
         let mut text = format!(
-            "{} · {} bytes\nentries: {converted} converted, {kept} kept as narrative, {lost} lost",
+            "{} · {} bytes\nfacts: {converted} converted, {kept} kept as narrative, {lost} lost",
             draft.media_type,
             draft.original.len()
         );
-        for (code, [converted, kept, lost]) in &sections {
+        for (code, row) in &sections {
+            let [converted, kept, lost] = row.counts;
+            let name = if code.is_empty() {
+                "header".to_owned()
+            } else {
+                format!("section {code}")
+            };
             text.push_str(&format!(
-                "\n  section {code}: {converted} converted, {kept} kept as narrative, {lost} lost"
+                "\n  {name}: {converted} converted, {kept} kept as narrative, {lost} lost"
             ));
+            for (why, many) in &row.reasons {
+                text.push_str(&format!("\n    {many}: {why}"));
+            }
         }
         Ok(Answer::new(value, text))
     }

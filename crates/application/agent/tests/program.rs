@@ -456,7 +456,7 @@ fn a_document_is_converted_and_inspected_without_an_account() {
         sections.map(|row| row[outcome].as_u64().unwrap()).sum()
     };
     for outcome in ["converted", "keptAsNarrative", "lost"] {
-        assert_eq!(seen["entries"][outcome], sum(outcome), "{outcome}");
+        assert_eq!(seen["facts"][outcome], sum(outcome), "{outcome}");
     }
     let all = sum("converted") + sum("keptAsNarrative") + sum("lost");
     assert_eq!(report["issue"].as_array().unwrap().len() as u64, all);

@@ -1,5 +1,9 @@
 //! What became of the facts of documents named as arguments: by section, and the most frequent elements that are in no resource.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,7 +17,9 @@ fn main() {
     let (mut read, mut bytes_in, mut bytes_out) = (0_usize, 0, 0);
     let begin = Instant::now();
     for path in std::env::args().skip(1) {
-        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let Ok(bytes) = std::fs::read(&path) else {
+            continue;
+        };
         if !Cda.sniff(&bytes) {
             continue;
         }
@@ -41,11 +47,26 @@ fn main() {
                 if let Some(show) = std::env::var("SHOW").ok()
                     && format!("{section} {}", draft.loss.path(line)) == show
                 {
-                    let words = String::from_utf8_lossy(&bytes[line.span.0 as usize..(line.span.1 as usize).min(bytes.len())]).into_owned();
-                    println!("SHOW {path} {}: {}", line.span.0, words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect::<String>());
+                    let words = String::from_utf8_lossy(
+                        &bytes[line.span.0 as usize..(line.span.1 as usize).min(bytes.len())],
+                    )
+                    .into_owned();
+                    println!(
+                        "SHOW {path} {}: {}",
+                        line.span.0,
+                        words
+                            .split_whitespace()
+                            .collect::<Vec<_>>()
+                            .join(" ")
+                            .chars()
+                            .take(300)
+                            .collect::<String>()
+                    );
                 }
                 let why = line.because.clone().unwrap_or_default().into_owned();
-                *missed.entry((section, draft.loss.path(line), why)).or_default() += 1;
+                *missed
+                    .entry((section, draft.loss.path(line), why))
+                    .or_default() += 1;
             }
         }
     }
@@ -55,12 +76,25 @@ fn main() {
     for (section, [carried, not]) in &sections {
         all[0] += carried;
         all[1] += not;
-        println!("{section:10} {carried:6} {not:6} {:5.1} %", 100.0 * *carried as f64 / (carried + not) as f64);
+        println!(
+            "{section:10} {carried:6} {not:6} {:5.1} %",
+            100.0 * *carried as f64 / (carried + not) as f64
+        );
     }
-    println!("all {} {} {:.2} %", all[0], all[1], 100.0 * all[0] as f64 / (all[0] + all[1]) as f64);
+    println!(
+        "all {} {} {:.2} %",
+        all[0],
+        all[1],
+        100.0 * all[0] as f64 / (all[0] + all[1]) as f64
+    );
     let mut missed: Vec<_> = missed.into_iter().collect();
     missed.sort_by_key(|(_, many)| core::cmp::Reverse(*many));
-    for ((section, path, why), many) in missed.into_iter().take(std::env::var("TOP").ok().and_then(|n| n.parse().ok()).unwrap_or(60)) {
+    for ((section, path, why), many) in missed.into_iter().take(
+        std::env::var("TOP")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(60),
+    ) {
         println!("{many:5} {section:9} {path}  [{why}]");
     }
 }

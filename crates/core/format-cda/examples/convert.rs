@@ -1,5 +1,9 @@
 //! Converts CDA documents named as arguments, and prints the bundle of the last: for measuring.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks"
+)]
 
 use medibloc_format_cda::Cda;
 use medibloc_record::Format as _;

@@ -66,7 +66,9 @@ impl Account {
 
     /// A mapping heeded that this statement is denied, by itself or by those around it.
     pub(crate) fn take_denial(&self, node: N<'_>) {
-        let around = node.ancestors().filter(|one| is_statement(*one) && is_denied(*one));
+        let around = node
+            .ancestors()
+            .filter(|one| is_statement(*one) && is_denied(*one));
         let all = around.map(|one| (index(one), Facet::Denial));
         self.hand.borrow_mut().extend(all);
     }
@@ -128,7 +130,9 @@ impl Account {
 
     pub(crate) fn fate(&self, node: N<'_>, facet: Facet) -> Option<Fate> {
         let fates = self.fates.borrow();
-        fates.get(index(node) as usize).and_then(|both| both[facet as usize])
+        fates
+            .get(index(node) as usize)
+            .and_then(|both| both[facet as usize])
     }
 }
 
@@ -176,7 +180,14 @@ const SHAPE: &[&str] = &[
 ];
 
 /// Elements with an own meaning even without attributes and text: who takes part, and in what.
-const PARTS: &[&str] = &["author", "informant", "participant", "performer", "subject", "specimen"];
+const PARTS: &[&str] = &[
+    "author",
+    "informant",
+    "participant",
+    "performer",
+    "subject",
+    "specimen",
+];
 
 /// Whether it can carry a fact: a statement, a participation of somebody, or a value of its own that is not the document's
 /// structure.
@@ -184,7 +195,9 @@ pub(crate) fn is_fact(node: N<'_>) -> bool {
     if !node.is_element() || STRUCTURE.contains(&node.tag_name().name()) {
         return false;
     }
-    is_statement(node) || has_value(node) || is_part(node) && node.descendants().skip(1).any(is_valued)
+    is_statement(node)
+        || has_value(node)
+        || is_part(node) && node.descendants().skip(1).any(is_valued)
 }
 
 /// A participation; the person inside a relative's is called `subject`, too.
@@ -192,7 +205,10 @@ fn is_part(node: N<'_>) -> bool {
     let name = node.tag_name().name();
     PARTS.contains(&name)
         && node.tag_name().namespace() != Some(SDTC)
-        && (name != "subject" || node.parent_element().is_none_or(|above| above.tag_name().name() != "relatedSubject"))
+        && (name != "subject"
+            || node
+                .parent_element()
+                .is_none_or(|above| above.tag_name().name() != "relatedSubject"))
 }
 
 fn is_valued(node: N<'_>) -> bool {
@@ -201,8 +217,11 @@ fn is_valued(node: N<'_>) -> bool {
 
 fn has_value(node: N<'_>) -> bool {
     let said = |words: &str| !words.trim().is_empty();
-    node.attributes().any(|one| !SHAPE.contains(&one.name()) && said(one.value()))
-        || node.children().any(|one| one.is_text() && one.text().is_some_and(said))
+    node.attributes()
+        .any(|one| !SHAPE.contains(&one.name()) && said(one.value()))
+        || node
+            .children()
+            .any(|one| one.is_text() && one.text().is_some_and(said))
 }
 
 pub(crate) fn is_denied(node: N<'_>) -> bool {
@@ -235,14 +254,17 @@ impl Lines<'_> {
 
     fn walk(&mut self, root: N<'_>) {
         // Section, and the line of the statement that a node stands in.
-        let mut stack: Vec<(N<'_>, u32, Option<u32>, bool)> = vec![(root, self.section(""), None, false)];
+        let mut stack: Vec<(N<'_>, u32, Option<u32>, bool)> =
+            vec![(root, self.section(""), None, false)];
         while let Some((node, section, within, has_words)) = stack.pop() {
             let (mut section, mut within, mut has_words) = (section, within, has_words);
             if node.tag_name().name() == "section" {
                 let code = elements_named(node, "code").and_then(|code| attr(code, "code"));
                 section = self.section(code.unwrap_or_default());
                 has_words = elements_named(node, "text").is_some_and(|text| {
-                    text.descendants().any(|one| one.is_text() && !one.text().unwrap_or_default().trim().is_empty())
+                    text.descendants().any(|one| {
+                        one.is_text() && !one.text().unwrap_or_default().trim().is_empty()
+                    })
                 });
             }
             if node != root && is_fact(node) {
@@ -274,10 +296,19 @@ impl Lines<'_> {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    fn line(&mut self, node: N<'_>, facet: Facet, section: u32, within: Option<u32>, has_words: bool) -> u32 {
+    fn line(
+        &mut self,
+        node: N<'_>,
+        facet: Facet,
+        section: u32,
+        within: Option<u32>,
+        has_words: bool,
+    ) -> u32 {
         let fate = self.account.fate(node, facet).unwrap_or(NOBODY);
         let (outcome, resource, element, because) = match fate {
-            Fate::Carried { resource, element } => (EntryOutcome::Converted, Some(resource), element, None),
+            Fate::Carried { resource, element } => {
+                (EntryOutcome::Converted, Some(resource), element, None)
+            }
             Fate::Narrative(why) => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
             Fate::Lost(why) if has_words => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
             Fate::Lost(why) => (EntryOutcome::Lost, None, "", Some(why)),

@@ -133,7 +133,8 @@ impl<'d> Context<'d> {
 
     fn below(self, node: N<'d>) -> Self {
         Self {
-            subject: child(node, "subject").map_or(self.subject, |subject| subject_of(node, subject)),
+            subject: child(node, "subject")
+                .map_or(self.subject, |subject| subject_of(node, subject)),
             authors: child(node, "author").map_or(self.authors, |_| Some(node)),
             informants: child(node, "informant").map_or(self.informants, |_| Some(node)),
             ..self
@@ -143,8 +144,12 @@ impl<'d> Context<'d> {
 
 fn subject_of<'d>(node: N<'d>, subject: N<'d>) -> Subject<'d> {
     let related = child(subject, "relatedSubject");
-    let class = related.and_then(|one| attr(one, "classCode")).unwrap_or("PRS");
-    let code = related.and_then(|one| child(one, "code")).and_then(|code| attr(code, "code"));
+    let class = related
+        .and_then(|one| attr(one, "classCode"))
+        .unwrap_or("PRS");
+    let code = related
+        .and_then(|one| child(one, "code"))
+        .and_then(|code| attr(code, "code"));
     let family = has_template(node, crate::statement::family::ORGANIZER)
         || (class == "PRS" && !code.is_some_and(|code| BESIDE.contains(&code)));
     match (class, code) {
@@ -171,7 +176,11 @@ impl<'d> Statement<'d> {
     /// A statement inside.
     pub(crate) fn enter(&self, node: N<'d>) -> Self {
         let when = child(self.node, "effectiveTime").or(self.context.when);
-        Context { when, ..self.context }.enter(node)
+        Context {
+            when,
+            ..self.context
+        }
+        .enter(node)
     }
 
     /// The statements behind its relations, each with its relation.
@@ -187,12 +196,18 @@ impl<'d> Statement<'d> {
 
     /// Who wrote it, nearest first.
     pub(crate) fn authors(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
-        self.context.authors.into_iter().flat_map(|node| children(node, "author"))
+        self.context
+            .authors
+            .into_iter()
+            .flat_map(|node| children(node, "author"))
     }
 
     /// Who told it, nearest first.
     pub(crate) fn informants(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
-        self.context.informants.into_iter().flat_map(|node| children(node, "informant"))
+        self.context
+            .informants
+            .into_iter()
+            .flat_map(|node| children(node, "informant"))
     }
 
     pub(crate) fn child(&self, name: &'static str) -> Option<N<'d>> {

@@ -43,7 +43,13 @@ struct State {
 }
 
 impl<'d> Doc<'d> {
-    pub(crate) fn new(root: N<'d>, nodes: usize, length: usize, seed: String, zone: Option<String>) -> Self {
+    pub(crate) fn new(
+        root: N<'d>,
+        nodes: usize,
+        length: usize,
+        seed: String,
+        zone: Option<String>,
+    ) -> Self {
         let anchors = root
             .descendants()
             .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
@@ -69,7 +75,11 @@ impl<'d> Doc<'d> {
 
     /// Where the composition's narrative has this id.
     pub(crate) fn narrative_url(&self, id: &str) -> String {
-        format!("urn:uuid:{}#{}", self.composition, id.trim().trim_start_matches('#'))
+        format!(
+            "urn:uuid:{}#{}",
+            self.composition,
+            id.trim().trim_start_matches('#')
+        )
     }
 
     /// Whether values may repeat that much text: what many entries point to is not repeated for each.
@@ -95,7 +105,11 @@ impl<'d> Doc<'d> {
         state.counter += 1;
         let place = format!("{kind}|{}|{}", self.seed, state.counter);
         let first = uuid(&own.map_or_else(|| place.clone(), |own| format!("{kind}|{own}")));
-        let id = if state.used.contains(&first) { uuid(&place) } else { first };
+        let id = if state.used.contains(&first) {
+            uuid(&place)
+        } else {
+            first
+        };
         state.used.insert(id.clone());
         id
     }
@@ -139,7 +153,9 @@ impl<'d> Doc<'d> {
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
         let key = key.map(|key| format!("{kind}|{key}"));
-        let known = key.as_ref().and_then(|key| self.state.borrow().known.get(key).copied());
+        let known = key
+            .as_ref()
+            .and_then(|key| self.state.borrow().known.get(key).copied());
         if let Some(at) = known {
             let mut state = self.state.borrow_mut();
             let mut refused = HashSet::new();
@@ -152,7 +168,9 @@ impl<'d> Doc<'d> {
             }
             let url = state.urls[at].clone();
             drop(state);
-            let taken = taken.into_iter().filter(|(_, element)| !refused.contains(*element));
+            let taken = taken
+                .into_iter()
+                .filter(|(_, element)| !refused.contains(*element));
             self.carried(at, taken.collect());
             return url;
         }
@@ -167,7 +185,10 @@ impl<'d> Doc<'d> {
 
     /// Whether a resource of that kind has this key.
     pub(crate) fn is_known(&self, kind: &str, key: &str) -> bool {
-        self.state.borrow().known.contains_key(&format!("{kind}|{key}"))
+        self.state
+            .borrow()
+            .known
+            .contains_key(&format!("{kind}|{key}"))
     }
 
     /// A further key of a resource; the first resource that has a key keeps it.
@@ -201,11 +222,19 @@ impl<'d> Doc<'d> {
     /// What was taken is in the composition.
     pub(crate) fn in_composition(&self, element: &'static str) {
         let taken = self.account.put();
-        self.state.borrow_mut().composition.extend(taken.into_iter().map(|one| (one, element)));
+        self.state
+            .borrow_mut()
+            .composition
+            .extend(taken.into_iter().map(|one| (one, element)));
     }
 
     /// Changes a resource that was added.
-    pub(crate) fn change(&self, url: &str, element: &'static str, change: impl FnOnce(&mut Map<String, Value>)) {
+    pub(crate) fn change(
+        &self,
+        url: &str,
+        element: &'static str,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) {
         let taken = self.account.put();
         let mut state = self.state.borrow_mut();
         let Some(at) = state.urls.iter().rposition(|one| one == url) else {
@@ -222,20 +251,32 @@ impl<'d> Doc<'d> {
     pub(crate) fn is_of(&self, url: &str, kinds: &[&str]) -> bool {
         let state = self.state.borrow();
         let at = state.urls.iter().rposition(|one| one == url);
-        at.and_then(|at| state.entries[at]["resource"]["resourceType"].as_str()).is_some_and(|kind| kinds.contains(&kind))
+        at.and_then(|at| state.entries[at]["resource"]["resourceType"].as_str())
+            .is_some_and(|kind| kinds.contains(&kind))
     }
 
     /// Kind and full URL of all that was made since the last call.
     pub(crate) fn made(&self) -> Vec<(String, String)> {
         let mut state = self.state.borrow_mut();
         let made = core::mem::take(&mut state.made);
-        let kind = |at: usize| state.entries[at]["resource"]["resourceType"].as_str().unwrap_or_default().to_owned();
-        made.into_iter().map(|at| (kind(at), state.urls[at].clone())).collect()
+        let kind = |at: usize| {
+            state.entries[at]["resource"]["resourceType"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        made.into_iter()
+            .map(|at| (kind(at), state.urls[at].clone()))
+            .collect()
     }
 
     /// Bundle entries: the composition first, then everything else in order of the source; and `Type/id` of all, in order of
     /// their making.
-    pub(crate) fn finish(self, composition: Map<String, Value>, taken: Vec<(Taken, &'static str)>) -> (Vec<Value>, Vec<String>, Account) {
+    pub(crate) fn finish(
+        self,
+        composition: Map<String, Value>,
+        taken: Vec<(Taken, &'static str)>,
+    ) -> (Vec<Value>, Vec<String>, Account) {
         let id = self.composition;
         let state = self.state.into_inner();
         let name = |entry: &Value| {
@@ -246,7 +287,15 @@ impl<'d> Doc<'d> {
         let mut names: Vec<String> = state.entries.iter().map(name).collect();
         let at = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let taken = taken.into_iter().chain(state.composition.iter().copied());
-        self.account.settle(taken.map(|(one, element)| (one, Fate::Carried { resource: at, element })));
+        self.account.settle(taken.map(|(one, element)| {
+            (
+                one,
+                Fate::Carried {
+                    resource: at,
+                    element,
+                },
+            )
+        }));
         names.push(format!("Composition/{id}"));
         let mut all = vec![resource("Composition", &id, composition)];
         all.extend(state.entries);
@@ -282,7 +331,10 @@ fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
 pub(crate) fn key_of(node: N<'_>) -> Option<String> {
     children(node, "id").find_map(|id| {
         let root = attr(id, "root")?;
-        Some(format!("{root}|{}", attr(id, "extension").unwrap_or_default()))
+        Some(format!(
+            "{root}|{}",
+            attr(id, "extension").unwrap_or_default()
+        ))
     })
 }
 
@@ -300,7 +352,14 @@ fn uuid(text: &str) -> String {
     hash[6] = (hash[6] & 0x0f) | 0x80;
     hash[8] = (hash[8] & 0x3f) | 0x80;
     let hex = hex::encode(&hash[..16]);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 pub(crate) fn reference(url: &str) -> Value {
@@ -311,5 +370,7 @@ pub(crate) fn reference(url: &str) -> Value {
 pub(crate) fn is_name(id: &str) -> bool {
     id.len() <= 64
         && id.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
+        && id
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
 }

@@ -17,8 +17,12 @@ const MAX_NAMESPACES: usize = 4 << 20;
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     /// With so many bytes of a mark before it.
-    Utf8 { mark: usize },
-    Utf16 { mark: usize },
+    Utf8 {
+        mark: usize,
+    },
+    Utf16 {
+        mark: usize,
+    },
     /// An older encoding, by its declaration.
     Named(&'static Encoding),
 }
@@ -70,7 +74,10 @@ impl Decoded {
         if let Kind::Utf8 { mark } = self.kind {
             return (at + mark) as u64;
         }
-        let found = self.marks.partition_point(|(text, _)| *text <= at).saturating_sub(1);
+        let found = self
+            .marks
+            .partition_point(|(text, _)| *text <= at)
+            .saturating_sub(1);
         let (text, source) = self.marks[found];
         let piece = self.text.get(text..at).unwrap_or_default();
         (source + self.length(piece)) as u64
@@ -89,8 +96,13 @@ pub(crate) fn error(problem: FormatProblem, at: String, hint: &'static str) -> F
 /// Decodes by the byte order mark, by the bytes, and by what the XML declaration says (XML 1.0, appendix F).
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
     if bytes.len() > MAX_BYTES {
-        let problem = FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
-        return Err(error(problem, format!("byte {MAX_BYTES}"), "split the document"));
+        let problem =
+            FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
+        return Err(error(
+            problem,
+            format!("byte {MAX_BYTES}"),
+            "split the document",
+        ));
     }
     let bad = |at: usize| {
         error(
@@ -104,7 +116,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
         if rest.len() % 2 == 1 {
             return Err(bad(bytes.len()));
         }
-        let units: Vec<u16> = rest.chunks_exact(2).map(|pair| join([pair[0], pair[1]])).collect();
+        let units: Vec<u16> = rest
+            .chunks_exact(2)
+            .map(|pair| join([pair[0], pair[1]]))
+            .collect();
         let text = String::from_utf16(&units).map_err(|_| bad(mark))?;
         Ok(Decoded::new(text, Kind::Utf16 { mark }))
     };
@@ -115,17 +130,32 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
         [0, b'<', 0, _, ..] => return wide(0, u16::from_be_bytes),
         _ => {}
     }
-    let mark = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
+    let mark = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        3
+    } else {
+        0
+    };
     let body = &bytes[mark..];
     match core::str::from_utf8(body) {
         Ok(text) => Ok(Decoded::new(text.to_owned(), Kind::Utf8 { mark })),
         Err(problem) => {
             // What is no UTF-8 is what it says that it is, if the library knows that and every byte of it is a letter there.
-            let named = declared(body).and_then(Encoding::for_label).filter(|_| mark == 0);
-            let named = named.filter(|encoding| *encoding != encoding_rs::UTF_8 && encoding.is_ascii_compatible());
-            let text = named.and_then(|encoding| Some((encoding.decode_without_bom_handling_and_without_replacement(body)?, encoding)));
+            let named = declared(body)
+                .and_then(Encoding::for_label)
+                .filter(|_| mark == 0);
+            let named = named.filter(|encoding| {
+                *encoding != encoding_rs::UTF_8 && encoding.is_ascii_compatible()
+            });
+            let text = named.and_then(|encoding| {
+                Some((
+                    encoding.decode_without_bom_handling_and_without_replacement(body)?,
+                    encoding,
+                ))
+            });
             match text {
-                Some((text, encoding)) => Ok(Decoded::new(text.into_owned(), Kind::Named(encoding))),
+                Some((text, encoding)) => {
+                    Ok(Decoded::new(text.into_owned(), Kind::Named(encoding)))
+                }
                 None => Err(bad(mark + problem.valid_up_to())),
             }
         }
@@ -139,10 +169,15 @@ fn declared(bytes: &[u8]) -> Option<&[u8]> {
     let end = head.windows(2).position(|two| two == b"?>")?;
     let head = &head[..end];
     let at = head.windows(8).position(|word| word == b"encoding")?;
-    let rest = head[at + 8..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let rest = head[at + 8..]
+        .trim_ascii_start()
+        .strip_prefix(b"=")?
+        .trim_ascii_start();
     let quote = *rest.first().filter(|byte| b"\"'".contains(byte))?;
     let rest = &rest[1..];
-    rest.iter().position(|byte| *byte == quote).map(|end| &rest[..end])
+    rest.iter()
+        .position(|byte| *byte == quote)
+        .map(|end| &rest[..end])
 }
 
 /// Refuses DTDs, deep nesting and too many attributes with one pass and no recursion.

@@ -30,10 +30,14 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
     if let Some(person) = person {
         more.extend(category(doc, person, "raceCode", "race"));
         more.extend(category(doc, person, "ethnicGroupCode", "ethnicity"));
-        let faith = child(person, "religiousAffiliationCode").and_then(|code| code::concept(doc, code));
+        let faith =
+            child(person, "religiousAffiliationCode").and_then(|code| code::concept(doc, code));
         more.extend(faith.map(|faith| json!({"url": format!("{CORE}/patient-religion"), "valueCodeableConcept": faith})));
-        let born = path(person, &["birthplace", "place", "addr"]).and_then(|at| name::address(doc, at));
-        more.extend(born.map(|at| json!({"url": format!("{CORE}/patient-birthPlace"), "valueAddress": at})));
+        let born =
+            path(person, &["birthplace", "place", "addr"]).and_then(|at| name::address(doc, at));
+        more.extend(
+            born.map(|at| json!({"url": format!("{CORE}/patient-birthPlace"), "valueAddress": at})),
+        );
     }
     let unknown = person.and_then(|person| child(person, "administrativeGenderCode"));
     out.put(doc, "extension", list(more));
@@ -42,7 +46,11 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
         out.put(doc, "name", name::person_names(doc, person));
     }
     out.put(doc, "telecom", name::telecoms(doc, role));
-    out.put(doc, "gender", unknown.and_then(|node| code::mapped(doc, node, codes::gender)));
+    out.put(
+        doc,
+        "gender",
+        unknown.and_then(|node| code::mapped(doc, node, codes::gender)),
+    );
     if let Some(person) = person {
         let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
         if let Some(born) = born {
@@ -60,7 +68,8 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
     if let Some(person) = person {
         let state = child(person, "maritalStatusCode").and_then(|code| code::concept(doc, code));
         out.put(doc, "maritalStatus", state);
-        let order = sdtc(person, "multipleBirthOrderNumber").and_then(|one| quantity::whole(doc, one));
+        let order =
+            sdtc(person, "multipleBirthOrderNumber").and_then(|one| quantity::whole(doc, one));
         if !out.put(doc, "multipleBirthInteger", order) {
             let many = sdtc(person, "multipleBirthInd").and_then(|one| truth(doc, one));
             out.put(doc, "multipleBirthBoolean", many);
@@ -68,8 +77,13 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
         out.put(doc, "contact", guardians(doc, person));
         out.put(doc, "communication", languages(doc, person));
     }
-    let house = child(role, "providerOrganization").and_then(|house| people::organization(doc, house));
-    out.put(doc, "managingOrganization", house.map(|url| reference(&url)));
+    let house =
+        child(role, "providerOrganization").and_then(|house| people::organization(doc, house));
+    out.put(
+        doc,
+        "managingOrganization",
+        house.map(|url| reference(&url)),
+    );
     doc.set_patient(out.join(doc, None));
     if let Some(target) = target {
         doc.account.take(target);
@@ -98,10 +112,13 @@ fn dead<'d>(doc: &Doc<'d>, person: N<'d>, out: &mut Resource<'d>) {
 
 /// Race and ethnicity as US Core has them: the categories of the office of management and budget, the finer codes, and the words.
 fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> Option<Value> {
-    const BROAD: &[&str] = &["1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5"];
+    const BROAD: &[&str] = &[
+        "1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5",
+    ];
     let (mut parts, mut said, mut broad) = (Vec::new(), Vec::new(), 0);
     for node in children(person, element).chain(sdtcs(person, element)) {
-        let unknown = attr(node, "nullFlavor").is_some_and(|flavor| flavor == "UNK" || flavor == "ASKU");
+        let unknown =
+            attr(node, "nullFlavor").is_some_and(|flavor| flavor == "UNK" || flavor == "ASKU");
         if let Some(coding) = code::coding(doc, node) {
             let code = attr(node, "code").unwrap_or_default();
             said.extend(attr(node, "displayName").map(str::to_owned));
@@ -118,7 +135,14 @@ fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> 
             let flavor = attr(node, "nullFlavor").unwrap_or_default();
             parts.push(json!({"url": "ombCategory", "valueCoding": {
                 "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": flavor}}));
-            said.push(if flavor == "UNK" { "unknown" } else { "asked but unknown" }.to_owned());
+            said.push(
+                if flavor == "UNK" {
+                    "unknown"
+                } else {
+                    "asked but unknown"
+                }
+                .to_owned(),
+            );
         }
         for one in children(node, "translation") {
             let coding = code::coding(doc, one);
@@ -129,7 +153,9 @@ fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> 
         return None;
     }
     if said.is_empty() {
-        let codes = parts.iter().filter_map(|part| part["valueCoding"]["code"].as_str());
+        let codes = parts
+            .iter()
+            .filter_map(|part| part["valueCoding"]["code"].as_str());
         said.extend(codes.map(str::to_owned));
     }
     parts.push(json!({"url": "text", "valueString": said.join(", ")}));
@@ -140,15 +166,24 @@ fn guardians<'d>(doc: &Doc<'d>, person: N<'d>) -> Option<Value> {
     let mut all = Vec::new();
     for node in children(person, "guardian") {
         let mut out = Map::new();
-        let mut kin = vec![json!({"coding": [{"system": ROLES, "code": "GUARD", "display": "guardian"}]})];
+        let mut kin =
+            vec![json!({"coding": [{"system": ROLES, "code": "GUARD", "display": "guardian"}]})];
         kin.extend(child(node, "code").and_then(|code| code::concept(doc, code)));
         out.insert("relationship".into(), kin.into());
         if let Some(body) = child(node, "guardianPerson") {
             let names = name::person_names(doc, body);
-            put(&mut out, "name", names.and_then(|names| names.get(0).cloned()));
+            put(
+                &mut out,
+                "name",
+                names.and_then(|names| names.get(0).cloned()),
+            );
         }
         put(&mut out, "telecom", name::telecoms(doc, node));
-        put(&mut out, "address", child(node, "addr").and_then(|at| name::address(doc, at)));
+        put(
+            &mut out,
+            "address",
+            child(node, "addr").and_then(|at| name::address(doc, at)),
+        );
         let house = child(node, "guardianOrganization");
         let mark = doc.account.put();
         let url = house.and_then(|house| people::organization(doc, house));
@@ -165,8 +200,12 @@ fn guardians<'d>(doc: &Doc<'d>, person: N<'d>) -> Option<Value> {
 fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
     let mut all: Vec<Value> = Vec::new();
     for node in children(person, "languageCommunication") {
-        let Some(tongue) = child(node, "languageCode") else { continue };
-        let Some(code) = attr(tongue, "code") else { continue };
+        let Some(tongue) = child(node, "languageCode") else {
+            continue;
+        };
+        let Some(code) = attr(tongue, "code") else {
+            continue;
+        };
         doc.account.take(tongue);
         let mut out = Map::new();
         let mode = child(node, "modeCode").and_then(|one| code::coding(doc, one));
@@ -192,8 +231,9 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
 /// A language with its region where that is one that FHIR lists; else the language, and the whole in words.
 fn spoken(tag: &str) -> Value {
     const LISTED: &[&str] = &[
-        "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IN", "en-NZ", "en-SG", "en-US", "es-AR", "es-ES", "es-UY", "fr-BE", "fr-CH",
-        "fr-FR", "fy-NL", "it-CH", "it-IT", "nl-BE", "nl-NL", "no-NO", "pt-BR", "ru-RU", "sr-RS", "sv-SE", "zh-CN", "zh-HK", "zh-SG", "zh-TW",
+        "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IN", "en-NZ", "en-SG", "en-US",
+        "es-AR", "es-ES", "es-UY", "fr-BE", "fr-CH", "fr-FR", "fy-NL", "it-CH", "it-IT", "nl-BE",
+        "nl-NL", "no-NO", "pt-BR", "ru-RU", "sr-RS", "sv-SE", "zh-CN", "zh-HK", "zh-SG", "zh-TW",
     ];
     let short = tag.split('-').next().unwrap_or(tag);
     if LISTED.contains(&tag) || short == tag {
@@ -205,12 +245,29 @@ fn spoken(tag: &str) -> Value {
 /// A language as BCP 47 has it: `eng` is `en`, `EN-us` is `en-US`.
 fn tag(code: &str) -> String {
     const SHORT: &[(&str, &str)] = &[
-        ("eng", "en"), ("spa", "es"), ("fra", "fr"), ("fre", "fr"), ("deu", "de"), ("ger", "de"), ("zho", "zh"), ("chi", "zh"),
-        ("kor", "ko"), ("jpn", "ja"), ("ita", "it"), ("por", "pt"), ("rus", "ru"), ("vie", "vi"), ("ara", "ar"), ("hin", "hi"),
+        ("eng", "en"),
+        ("spa", "es"),
+        ("fra", "fr"),
+        ("fre", "fr"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("zho", "zh"),
+        ("chi", "zh"),
+        ("kor", "ko"),
+        ("jpn", "ja"),
+        ("ita", "it"),
+        ("por", "pt"),
+        ("rus", "ru"),
+        ("vie", "vi"),
+        ("ara", "ar"),
+        ("hin", "hi"),
     ];
     let (tongue, region) = code.split_once(['-', '_']).unwrap_or((code, ""));
     let tongue = tongue.to_ascii_lowercase();
-    let tongue = SHORT.iter().find(|(long, _)| *long == tongue).map_or(tongue, |(_, short)| (*short).to_owned());
+    let tongue = SHORT
+        .iter()
+        .find(|(long, _)| *long == tongue)
+        .map_or(tongue, |(_, short)| (*short).to_owned());
     match region.len() {
         0 => tongue,
         2 => format!("{tongue}-{}", region.to_ascii_uppercase()),
@@ -234,7 +291,9 @@ pub(crate) fn language(doc: &Doc<'_>) -> Option<String> {
 
 /// Everyone who wrote the document, at least one.
 pub(crate) fn authors(doc: &Doc<'_>) -> Vec<String> {
-    let mut urls: Vec<String> = children(doc.root, "author").filter_map(|one| people::author(doc, one)).collect();
+    let mut urls: Vec<String> = children(doc.root, "author")
+        .filter_map(|one| people::author(doc, one))
+        .collect();
     if urls.is_empty() {
         let mut out = Resource::plain("Organization", None);
         out.body.insert("_name".into(), absent(None));
@@ -246,7 +305,10 @@ pub(crate) fn authors(doc: &Doc<'_>) -> Vec<String> {
 
 pub(crate) fn custodian(doc: &Doc<'_>) -> Option<String> {
     let node = child(doc.root, "custodian")?;
-    let house = path(node, &["assignedCustodian", "representedCustodianOrganization"])?;
+    let house = path(
+        node,
+        &["assignedCustodian", "representedCustodianOrganization"],
+    )?;
     let url = people::organization(doc, house)?;
     doc.account.take(node);
     Some(url)
@@ -255,13 +317,19 @@ pub(crate) fn custodian(doc: &Doc<'_>) -> Option<String> {
 /// Identity of the document, for ids.
 pub(crate) fn seed(root: N<'_>) -> Option<String> {
     let id = child(root, "id")?;
-    Some(format!("{}|{}", attr(id, "root")?, attr(id, "extension").unwrap_or_default()))
+    Some(format!(
+        "{}|{}",
+        attr(id, "root")?,
+        attr(id, "extension").unwrap_or_default()
+    ))
 }
 
 /// Confidentiality, if it is one of the v3 codes.
 pub(crate) fn confidentiality(doc: &Doc<'_>) -> Option<&'static str> {
     let node = child(doc.root, "confidentialityCode")?;
-    let code = ["U", "L", "M", "N", "R", "V"].into_iter().find(|code| attr(node, "code") == Some(code))?;
+    let code = ["U", "L", "M", "N", "R", "V"]
+        .into_iter()
+        .find(|code| attr(node, "code") == Some(code))?;
     doc.account.take(node);
     Some(code)
 }
@@ -271,7 +339,9 @@ pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: &str) -> Value {
     child(doc.root, "id")
         .and_then(|id| value::identifier(doc, id))
         .filter(|id| id.get("system").is_some())
-        .unwrap_or_else(|| json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")}))
+        .unwrap_or_else(
+            || json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")}),
+        )
 }
 
 /// What C-CDA on FHIR calls the participants that a composition has no element for.
@@ -302,9 +372,22 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
     }
     let mut contacts = Vec::new();
     for node in children(root, "participant") {
-        let Some(role) = child(node, "associatedEntity") else { continue };
+        let Some(role) = child(node, "associatedEntity") else {
+            continue;
+        };
         let class = attr(role, "classCode").unwrap_or("ASSIGNED");
-        if ["PRS", "ECON", "NOK", "CAREGIVER", "GUARD", "AGNT", "GUAR", "CON"].contains(&class) {
+        if [
+            "PRS",
+            "ECON",
+            "NOK",
+            "CAREGIVER",
+            "GUARD",
+            "AGNT",
+            "GUAR",
+            "CON",
+        ]
+        .contains(&class)
+        {
             contacts.extend(contact(doc, node, role, class));
         } else if let Some(url) = people::assigned(doc, role) {
             doc.account.take(node);
@@ -327,7 +410,10 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
 }
 
 fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
-    for (name, mode) in [("legalAuthenticator", "legal"), ("authenticator", "professional")] {
+    for (name, mode) in [
+        ("legalAuthenticator", "legal"),
+        ("authenticator", "professional"),
+    ] {
         for node in children(doc.root, name) {
             let party = people::entity(doc, node);
             let signed = child(node, "signatureCode").and_then(|code| code::code(doc, code));
@@ -338,7 +424,11 @@ fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
             }
             let mut one = Map::new();
             one.insert("mode".into(), mode.into());
-            time::put_in(&mut one, "time", child(node, "time").and_then(|at| time::start(doc, at)));
+            time::put_in(
+                &mut one,
+                "time",
+                child(node, "time").and_then(|at| time::start(doc, at)),
+            );
             put(&mut one, "party", party.map(|url| reference(&url)));
             out.push(doc, "attester", Some(Value::Object(one)));
         }
@@ -348,24 +438,39 @@ fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
 /// Whom to call: next of kin, care givers, guardians.
 fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<Value> {
     let mut one = Map::new();
-    let mut kin: Vec<Value> = child(role, "code").and_then(|code| code::concept(doc, code)).into_iter().collect();
+    let mut kin: Vec<Value> = child(role, "code")
+        .and_then(|code| code::concept(doc, code))
+        .into_iter()
+        .collect();
     if class != "PRS" {
         kin.push(json!({"coding": [{"system": CLASSES, "code": class}]}));
     }
     put(&mut one, "relationship", list(kin));
     if let Some(person) = child(role, "associatedPerson") {
         let names = name::person_names(doc, person);
-        put(&mut one, "name", names.and_then(|names| names.get(0).cloned()));
+        put(
+            &mut one,
+            "name",
+            names.and_then(|names| names.get(0).cloned()),
+        );
     }
     put(&mut one, "telecom", name::telecoms(doc, role));
-    put(&mut one, "address", child(role, "addr").and_then(|at| name::address(doc, at)));
+    put(
+        &mut one,
+        "address",
+        child(role, "addr").and_then(|at| name::address(doc, at)),
+    );
     if let Some(house) = child(role, "scopingOrganization") {
         let mark = doc.account.put();
         let url = people::organization(doc, house);
         doc.account.take_again(mark);
         put(&mut one, "organization", url.map(|url| reference(&url)));
     }
-    put(&mut one, "period", child(node, "time").and_then(|at| time::period(doc, at)));
+    put(
+        &mut one,
+        "period",
+        child(node, "time").and_then(|at| time::period(doc, at)),
+    );
     let details = ["name", "telecom", "address", "organization"];
     if !details.iter().any(|part| one.contains_key(*part)) {
         let _ = doc.account.put();
@@ -383,7 +488,11 @@ fn orders(doc: &Doc<'_>) -> Vec<Value> {
         out.put(doc, "identifier", value::identifiers(doc, order));
         out.body.insert("status".into(), "unknown".into());
         out.body.insert("intent".into(), "order".into());
-        out.put(doc, "code", child(order, "code").and_then(|code| code::concept(doc, code)));
+        out.put(
+            doc,
+            "code",
+            child(order, "code").and_then(|code| code::concept(doc, code)),
+        );
         let haste = child(order, "priorityCode").and_then(|code| {
             code::mapped(doc, code, |code| match code {
                 "R" => Some("routine"),
@@ -410,12 +519,22 @@ fn consents(doc: &Doc<'_>) -> Vec<Value> {
         let mut out = Resource::plain("Consent", Some(consent));
         out.put(doc, "identifier", value::identifiers(doc, consent));
         let state = child(consent, "statusCode").and_then(|code| code::code(doc, code));
-        let state = if state == Some("completed") { "active" } else { "proposed" };
+        let state = if state == Some("completed") {
+            "active"
+        } else {
+            "proposed"
+        };
         out.put(doc, "status", Some(state));
         out.body.insert("scope".into(), absent(None));
         let kind = child(consent, "code").and_then(|code| code::concept(doc, code));
         let said = kind.is_some() || out.has("identifier");
-        out.put(doc, "category", Some(json!([kind.unwrap_or_else(|| absent(child(consent, "code")))])));
+        out.put(
+            doc,
+            "category",
+            Some(json!([
+                kind.unwrap_or_else(|| absent(child(consent, "code")))
+            ])),
+        );
         if !said {
             continue;
         }
@@ -428,32 +547,45 @@ fn consents(doc: &Doc<'_>) -> Vec<Value> {
 
 /// What was done of which the document tells, and who did it.
 fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
-    for event in children(doc.root, "documentationOf").filter_map(|node| child(node, "serviceEvent")) {
+    for event in
+        children(doc.root, "documentationOf").filter_map(|node| child(node, "serviceEvent"))
+    {
         let mut members = Vec::new();
         let mut first = Vec::new();
         let mark = doc.account.put();
         for node in children(event, "performer") {
-            let Some(url) = people::entity(doc, node) else { continue };
+            let Some(url) = people::entity(doc, node) else {
+                continue;
+            };
             let mut one = Map::new();
             let function = child(node, "functionCode").and_then(|code| code::concept(doc, code));
-            let is_own = child(node, "functionCode").and_then(|code| attr(code, "code")).is_some_and(|code| code == "PCP" || code == "PP");
+            let is_own = child(node, "functionCode")
+                .and_then(|code| attr(code, "code"))
+                .is_some_and(|code| code == "PCP" || code == "PP");
             if is_own {
                 first.push(reference(&url));
             }
             put(&mut one, "role", function.map(|function| json!([function])));
             one.insert("member".into(), reference(&url));
-            put(&mut one, "period", child(node, "time").and_then(|at| time::period(doc, at)));
+            put(
+                &mut one,
+                "period",
+                child(node, "time").and_then(|at| time::period(doc, at)),
+            );
             members.push(Value::Object(one));
         }
         let team = (!members.is_empty()).then(|| {
             let mut team = Resource::plain("CareTeam", None);
-            team.body.insert("subject".into(), reference(&doc.patient()));
+            team.body
+                .insert("subject".into(), reference(&doc.patient()));
             team.put(doc, "participant", list(members));
             team.join(doc, None)
         });
         if !first.is_empty() {
             doc.change(&doc.patient(), "generalPractitioner", |patient| {
-                let list = patient.entry("generalPractitioner").or_insert_with(|| json!([]));
+                let list = patient
+                    .entry("generalPractitioner")
+                    .or_insert_with(|| json!([]));
                 if let Value::Array(list) = list {
                     for one in first {
                         if !list.contains(&one) {
@@ -467,9 +599,15 @@ fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         let mut one = Map::new();
         let kind = child(event, "code").and_then(|code| code::concept(doc, code));
         put(&mut one, "code", kind.map(|kind| json!([kind])));
-        put(&mut one, "period", child(event, "effectiveTime").and_then(|at| {
-            time::period(doc, at).or_else(|| time::moment(doc, at).map(|at| json!({"start": at.at.clone(), "end": at.at})))
-        }));
+        put(
+            &mut one,
+            "period",
+            child(event, "effectiveTime").and_then(|at| {
+                time::period(doc, at).or_else(|| {
+                    time::moment(doc, at).map(|at| json!({"start": at.at.clone(), "end": at.at}))
+                })
+            }),
+        );
         put(&mut one, "detail", team.map(|url| json!([reference(&url)])));
         out.push(doc, "event", object(one));
     }
@@ -478,15 +616,23 @@ fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
 /// Documents that this one replaces, adds to or was made of.
 fn relations<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
     for node in children(doc.root, "relatedDocument") {
-        let Some(parent) = child(node, "parentDocument") else { continue };
+        let Some(parent) = child(node, "parentDocument") else {
+            continue;
+        };
         let kind = match attr(node, "typeCode") {
             Some("RPLC") => "replaces",
             Some("APND") => "appends",
             Some("XFRM") => "transforms",
             _ => continue,
         };
-        let Some(id) = children(parent, "id").find_map(|id| value::identifier(doc, id)) else { continue };
-        out.push(doc, "relatesTo", Some(json!({"code": kind, "targetIdentifier": id})));
+        let Some(id) = children(parent, "id").find_map(|id| value::identifier(doc, id)) else {
+            continue;
+        };
+        out.push(
+            doc,
+            "relatesTo",
+            Some(json!({"code": kind, "targetIdentifier": id})),
+        );
     }
 }
 

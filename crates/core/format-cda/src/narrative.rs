@@ -1,6 +1,5 @@
 //! A section's text as the XHTML subset that FHIR allows (R4, section 2.4.1).
 
-
 use serde_json::{Value, json};
 
 use crate::doc::Doc;
@@ -62,7 +61,9 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     out.push('<');
     out.push_str(tag);
     // Values point here; of two with one name the last counts.
-    if let Some(id) = attr(node, "ID").filter(|id| crate::doc::is_name(id) && doc.anchor(id) == Some(node)) {
+    if let Some(id) =
+        attr(node, "ID").filter(|id| crate::doc::is_name(id) && doc.anchor(id) == Some(node))
+    {
         out.push_str(&format!(" id=\"{id}\""));
     }
     if matches!(tag, "td" | "th") {
@@ -99,7 +100,14 @@ fn escape(text: &str, out: &mut String) {
 
 /// Whether an element stands in a section's narrative as it is written here.
 pub(crate) fn is_written(node: N<'_>) -> bool {
-    let inside = node.ancestors().skip(1).find(|one| one.tag_name().name() == "text");
-    inside.is_some_and(|text| parent(text) == "section" && text.parent_element().is_some_and(|section| parent(section) == "component"))
-        && !matches!(node.tag_name().name(), "br" | "col" | "colgroup")
+    let inside = node
+        .ancestors()
+        .skip(1)
+        .find(|one| one.tag_name().name() == "text");
+    inside.is_some_and(|text| {
+        parent(text) == "section"
+            && text
+                .parent_element()
+                .is_some_and(|section| parent(section) == "component")
+    }) && !matches!(node.tag_name().name(), "br" | "col" | "colgroup")
 }

@@ -15,7 +15,11 @@ fn key(node: N<'_>, name: Option<String>) -> Option<String> {
     let name = name.map(|name| name.to_lowercase());
     match (id, name) {
         (None, None) => None,
-        (id, name) => Some(format!("{}|{}", id.unwrap_or_default(), name.unwrap_or_default())),
+        (id, name) => Some(format!(
+            "{}|{}",
+            id.unwrap_or_default(),
+            name.unwrap_or_default()
+        )),
     }
 }
 
@@ -45,7 +49,8 @@ fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     }
     // `org-1`: an organization has a name or an identifier.
     if !out.has("name") && !out.has("identifier") {
-        out.body.insert("_name".into(), value::absent(child(node, "name")));
+        out.body
+            .insert("_name".into(), value::absent(child(node, "name")));
     }
     let key = key(node, words_of(Some(node)));
     Some(out.join(doc, key))
@@ -56,7 +61,11 @@ fn behind<'d>(role: N<'d>) -> Option<N<'d>> {
     elements(role).find(|part| {
         matches!(
             part.tag_name().name(),
-            "representedOrganization" | "scopingOrganization" | "receivedOrganization" | "representedCustodianOrganization" | "providerOrganization"
+            "representedOrganization"
+                | "scopingOrganization"
+                | "receivedOrganization"
+                | "representedCustodianOrganization"
+                | "providerOrganization"
         )
     })
 }
@@ -68,7 +77,10 @@ pub(crate) fn assigned<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
 
 fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     let person = elements(role).find(|part| {
-        matches!(part.tag_name().name(), "assignedPerson" | "informationRecipient" | "relatedPerson" | "associatedPerson")
+        matches!(
+            part.tag_name().name(),
+            "assignedPerson" | "informationRecipient" | "relatedPerson" | "associatedPerson"
+        )
     });
     let device = child(role, "assignedAuthoringDevice").or_else(|| child(role, "assignedDevice"));
     let house = behind(role);
@@ -91,7 +103,9 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     out.put(doc, "address", name::addresses(doc, role));
     let key = key(role, named.clone());
     let url = out.join(doc, key.clone());
-    if named.is_some() && let Some(first) = first {
+    if named.is_some()
+        && let Some(first) = first
+    {
         doc.also_known("Practitioner", &first, &url);
     }
     let house = house.and_then(|house| organization(doc, house));
@@ -122,7 +136,11 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
     let model = words("manufacturerModelName");
     let shown = software.clone().or_else(|| model.clone());
     let shown = shown.map(|name| json!([{"name": name, "type": "user-friendly-name"}]));
-    let label = format!("{}|{}", software.unwrap_or_default(), model.clone().unwrap_or_default());
+    let label = format!(
+        "{}|{}",
+        software.unwrap_or_default(),
+        model.clone().unwrap_or_default()
+    );
     out.put(doc, "deviceName", shown);
     out.put(doc, "modelNumber", model);
     let kind = child(device, "code").and_then(|code| code::concept(doc, code));
@@ -170,7 +188,11 @@ pub(crate) fn informant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
 }
 
 /// A relative or friend.
-pub(crate) fn related_person<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
+pub(crate) fn related_person<'d>(
+    doc: &Doc<'d>,
+    role: N<'d>,
+    person: Option<N<'d>>,
+) -> Option<String> {
     doc.account.aside(|| related_aside(doc, role, person))
 }
 
@@ -181,10 +203,15 @@ fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Optio
     out.put(doc, "relationship", kin.map(|kin| json!([kin])));
     if let Some(person) = person {
         out.put(doc, "name", name::person_names(doc, person));
-        let sex = child(person, "administrativeGenderCode").and_then(|code| code::mapped(doc, code, crate::codes::gender));
+        let sex = child(person, "administrativeGenderCode")
+            .and_then(|code| code::mapped(doc, code, crate::codes::gender));
         out.put(doc, "gender", sex);
         let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-        out.put(doc, "birthDate", born.map(|at| time::day(&at.at).to_owned()));
+        out.put(
+            doc,
+            "birthDate",
+            born.map(|at| time::day(&at.at).to_owned()),
+        );
     }
     out.put(doc, "telecom", name::telecoms(doc, role));
     out.put(doc, "address", name::addresses(doc, role));
@@ -192,7 +219,10 @@ fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Optio
         return None;
     }
     out.body.insert("patient".into(), reference(&doc.patient()));
-    let key = key(role, words_of(person).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned)));
+    let key = key(
+        role,
+        words_of(person).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned)),
+    );
     Some(out.join(doc, key))
 }
 
@@ -218,11 +248,22 @@ fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
             let names = name::person_names(doc, person);
             apart.push_str(&names.as_ref().map(Value::to_string).unwrap_or_default());
             out.put(doc, "name", names);
-            let sex = child(person, "administrativeGenderCode").and_then(|code| code::mapped(doc, code, crate::codes::gender));
+            let sex = child(person, "administrativeGenderCode")
+                .and_then(|code| code::mapped(doc, code, crate::codes::gender));
             out.put(doc, "gender", sex);
             let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-            out.put(doc, "birthDate", born.map(|at| time::day(&at.at).to_owned()));
-            out.put(doc, "identifier", sdtc(person, "id").and_then(|id| value::identifier(doc, id)).map(|id| json!([id])));
+            out.put(
+                doc,
+                "birthDate",
+                born.map(|at| time::day(&at.at).to_owned()),
+            );
+            out.put(
+                doc,
+                "identifier",
+                sdtc(person, "id")
+                    .and_then(|id| value::identifier(doc, id))
+                    .map(|id| json!([id])),
+            );
         }
     }
     out.join(doc, Some(format!("other|{apart}")))
@@ -237,7 +278,11 @@ fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     let mut out = Resource::plain("Location", Some(role));
     let entity = child(role, "playingEntity").or_else(|| child(role, "location"));
     out.put(doc, "identifier", value::identifiers(doc, role));
-    out.put(doc, "name", entity.and_then(|entity| name::words(doc, entity)));
+    out.put(
+        doc,
+        "name",
+        entity.and_then(|entity| name::words(doc, entity)),
+    );
     let kind = child(role, "code").and_then(|code| code::concept(doc, code));
     out.put(doc, "type", kind.map(|kind| json!([kind])));
     out.put(doc, "telecom", name::telecoms(doc, role));
@@ -245,7 +290,11 @@ fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     out.put(doc, "address", at.and_then(|at| name::address(doc, at)));
     let house = child(role, "serviceProviderOrganization").or_else(|| child(role, "scopingEntity"));
     let house = house.and_then(|house| organization(doc, house));
-    out.put(doc, "managingOrganization", house.map(|url| reference(&url)));
+    out.put(
+        doc,
+        "managingOrganization",
+        house.map(|url| reference(&url)),
+    );
     if out.body.is_empty() {
         return None;
     }
@@ -258,7 +307,9 @@ fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
 pub(crate) fn performers<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<(String, Option<Value>)> {
     let mut all = Vec::new();
     for part in children(node, "performer") {
-        let Some(url) = entity(doc, part) else { continue };
+        let Some(url) = entity(doc, part) else {
+            continue;
+        };
         let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
         all.push((url, function.and_then(|code| code::concept(doc, code))));
     }
@@ -281,13 +332,19 @@ pub(crate) fn references(urls: impl IntoIterator<Item = String>) -> Option<Value
 pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String> {
     let url = doc.account.aside(|| {
         let entity = child(role, "playingEntity");
-        let named = entity.and_then(|entity| child(entity, "name")).and_then(text);
+        let named = entity
+            .and_then(|entity| child(entity, "name"))
+            .and_then(text);
         if named.is_none() && key_of(role).is_none() {
             return None;
         }
         let mut out = Resource::plain("Practitioner", Some(role));
         out.put(doc, "identifier", value::identifiers(doc, role));
-        out.put(doc, "name", entity.and_then(|entity| name::person_names(doc, entity)));
+        out.put(
+            doc,
+            "name",
+            entity.and_then(|entity| name::person_names(doc, entity)),
+        );
         out.put(doc, "telecom", name::telecoms(doc, role));
         out.put(doc, "address", name::addresses(doc, role));
         let key = key(role, named);

@@ -93,7 +93,11 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     if let Some(id) = child(root, "id") {
         doc.account.take(id);
     }
-    composition.put(&doc, "identifier", set.or_else(|| child(root, "id").and_then(|id| value::identifier(&doc, id))));
+    composition.put(
+        &doc,
+        "identifier",
+        set.or_else(|| child(root, "id").and_then(|id| value::identifier(&doc, id))),
+    );
     let version = child(root, "versionNumber").and_then(|one| {
         let number = attr(one, "value")?;
         doc.account.take(one);
@@ -105,17 +109,32 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     composition.push(&doc, "extension", version);
     // FHIR demands a status: what nobody signed is unverified, which is `preliminary`.
     let signed = child(root, "legalAuthenticator").is_some();
-    composition.body.insert("status".into(), if signed { "final" } else { "preliminary" }.into());
-    composition.put(&doc, "type", Some(code::concept_or_absent(&doc, child(root, "code"))));
-    composition.body.insert("subject".into(), reference(&doc.patient()));
+    composition.body.insert(
+        "status".into(),
+        if signed { "final" } else { "preliminary" }.into(),
+    );
+    composition.put(
+        &doc,
+        "type",
+        Some(code::concept_or_absent(&doc, child(root, "code"))),
+    );
+    composition
+        .body
+        .insert("subject".into(), reference(&doc.patient()));
     encounter::encompassing(&doc, &mut composition);
-    let written = child(root, "effectiveTime").and_then(|at| time::time(&doc, at)).map(|at| at.at);
+    let written = child(root, "effectiveTime")
+        .and_then(|at| time::time(&doc, at))
+        .map(|at| at.at);
     if !composition.put(&doc, "date", written.clone()) {
-        composition.body.insert("_date".into(), absent(child(root, "effectiveTime")));
+        composition
+            .body
+            .insert("_date".into(), absent(child(root, "effectiveTime")));
     }
     let title = header::title(&doc);
     if !composition.put(&doc, "title", title.clone()) {
-        composition.body.insert("_title".into(), absent(child(root, "title")));
+        composition
+            .body
+            .insert("_title".into(), absent(child(root, "title")));
     }
     let secrecy = header::confidentiality(&doc);
     composition.put(&doc, "confidentiality", secrecy);
@@ -147,7 +166,12 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         resources,
         report: LossReport::default(),
     };
-    let mut draft = Draft::new("application/cda+xml", bytes.to_vec(), bundle, lines.of(root));
+    let mut draft = Draft::new(
+        "application/cda+xml",
+        bytes.to_vec(),
+        bundle,
+        lines.of(root),
+    );
     draft.title = title;
     draft.language = language;
     draft.category = category;

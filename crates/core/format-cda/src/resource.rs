@@ -24,7 +24,9 @@ pub(crate) enum Tense {
 /// The element that names the patient.
 fn patient_in(kind: &str) -> &'static str {
     match kind {
-        "AllergyIntolerance" | "Immunization" | "FamilyMemberHistory" | "Consent" | "Device" => "patient",
+        "AllergyIntolerance" | "Immunization" | "FamilyMemberHistory" | "Consent" | "Device" => {
+            "patient"
+        }
         "Coverage" => "beneficiary",
         _ => "subject",
     }
@@ -32,16 +34,26 @@ fn patient_in(kind: &str) -> &'static str {
 
 fn tense(kind: &str) -> Tense {
     match kind {
-        "ServiceRequest" | "MedicationRequest" | "Appointment" | "SupplyRequest" | "NutritionOrder" | "DeviceRequest" => Tense::Wanted,
-        "Encounter" | "Goal" | "DocumentReference" | "CarePlan" | "CareTeam" | "Coverage" | "Consent" | "Device"
+        "ServiceRequest" | "MedicationRequest" | "Appointment" | "SupplyRequest"
+        | "NutritionOrder" | "DeviceRequest" => Tense::Wanted,
+        "Encounter"
+        | "Goal"
+        | "DocumentReference"
+        | "CarePlan"
+        | "CareTeam"
+        | "Coverage"
+        | "Consent"
+        | "Device"
         | "ImmunizationRecommendation" => Tense::Either,
         _ => Tense::Happened,
     }
 }
 
-const OTHER_PERSON: Because = "it is about another person than the patient, and no resource of that kind can say so";
+const OTHER_PERSON: Because =
+    "it is about another person than the patient, and no resource of that kind can say so";
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
-const PLANNED: Because = "it did not happen: it is planned, hoped for or possible, and FHIR has no form for that here";
+const PLANNED: Because =
+    "it did not happen: it is planned, hoped for or possible, and FHIR has no form for that here";
 const HAPPENED: Because = "it happened, and no plan can say so";
 
 /// A resource under construction.
@@ -60,10 +72,16 @@ impl<'d> Resource<'d> {
     ///
     /// # Errors
     /// If a resource of this kind cannot say whose fact it is, or whether it happened.
-    pub(crate) fn of(kind: &'static str, of: &Statement<'d>, doc: &Doc<'d>) -> Result<Self, Because> {
+    pub(crate) fn of(
+        kind: &'static str,
+        of: &Statement<'d>,
+        doc: &Doc<'d>,
+    ) -> Result<Self, Because> {
         match (tense(kind), of.mood()) {
             (Tense::Happened, Mood::Event) | (Tense::Either, _) => {}
-            (Tense::Happened, _) | (Tense::Wanted, Mood::Other | Mood::Goal) => return Err(PLANNED),
+            (Tense::Happened, _) | (Tense::Wanted, Mood::Other | Mood::Goal) => {
+                return Err(PLANNED);
+            }
             (Tense::Wanted, Mood::Event) => return Err(HAPPENED),
             (Tense::Wanted, _) => {}
         }
@@ -75,12 +93,14 @@ impl<'d> Resource<'d> {
                 let focus = crate::people::other(subject, doc);
                 let mark = doc.account.put();
                 out.taken.extend(mark.into_iter().map(|one| (one, "focus")));
-                out.body.insert("focus".into(), Value::Array(vec![reference(&focus)]));
+                out.body
+                    .insert("focus".into(), Value::Array(vec![reference(&focus)]));
             }
             _ => return Err(OTHER_PERSON),
         }
         if !matches!(kind, "Device") || of.mood() == Mood::Event {
-            out.body.insert(patient_in(kind).into(), reference(&doc.patient()));
+            out.body
+                .insert(patient_in(kind).into(), reference(&doc.patient()));
         }
         out.denied = of.is_denied().then_some(of.node);
         doc.account.take(of.node);
@@ -102,11 +122,17 @@ impl<'d> Resource<'d> {
 
     fn settle(&mut self, doc: &Doc<'d>, element: &'static str) {
         let taken = doc.account.put();
-        self.taken.extend(taken.into_iter().map(|one| (one, element)));
+        self.taken
+            .extend(taken.into_iter().map(|one| (one, element)));
     }
 
     /// Puts a value, and says that what was taken for it is there now.
-    pub(crate) fn put(&mut self, doc: &Doc<'d>, element: &'static str, value: Option<impl Into<Value>>) -> bool {
+    pub(crate) fn put(
+        &mut self,
+        doc: &Doc<'d>,
+        element: &'static str,
+        value: Option<impl Into<Value>>,
+    ) -> bool {
         let Some(value) = value else {
             let _ = doc.account.put();
             return false;
@@ -117,14 +143,22 @@ impl<'d> Resource<'d> {
     }
 
     /// Adds to a list.
-    pub(crate) fn push(&mut self, doc: &Doc<'d>, element: &'static str, value: Option<impl Into<Value>>) -> bool {
+    pub(crate) fn push(
+        &mut self,
+        doc: &Doc<'d>,
+        element: &'static str,
+        value: Option<impl Into<Value>>,
+    ) -> bool {
         let Some(value) = value else {
             let _ = doc.account.put();
             return false;
         };
         self.settle(doc, element);
         let value = value.into();
-        let list = self.body.entry(element).or_insert_with(|| Value::Array(Vec::new()));
+        let list = self
+            .body
+            .entry(element)
+            .or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(list) = list
             && !list.contains(&value)
         {
@@ -193,7 +227,14 @@ impl Resource<'_> {
 impl<'d> Resource<'d> {
     /// Comments as notes, where the kind has such an element.
     pub(crate) fn settle_relations(&mut self, doc: &Doc<'d>, of: &Statement<'d>) {
-        const SILENT: &[&str] = &["Encounter", "Coverage", "Consent", "DocumentReference", "DiagnosticReport", "Appointment"];
+        const SILENT: &[&str] = &[
+            "Encounter",
+            "Coverage",
+            "Consent",
+            "DocumentReference",
+            "DiagnosticReport",
+            "Appointment",
+        ];
         if !SILENT.contains(&self.kind) {
             let notes = crate::statement::notes(doc, of);
             self.put(doc, "note", notes);
@@ -231,10 +272,16 @@ impl<'d> Resource<'d> {
 impl<'d> Resource<'d> {
     /// Says which words of the narrative are the statement's.
     fn point_to_words(&mut self, doc: &Doc<'d>, node: N<'d>) {
-        let Some(text) = crate::xml::child(node, "text") else { return };
-        let Some(pointer) = crate::xml::child(text, "reference") else { return };
+        let Some(text) = crate::xml::child(node, "text") else {
+            return;
+        };
+        let Some(pointer) = crate::xml::child(text, "reference") else {
+            return;
+        };
         let id = crate::xml::attr(pointer, "value").map(|id| id.trim_start_matches('#'));
-        let Some(id) = id.filter(|id| doc.anchor(id).is_some_and(crate::narrative::is_written) && crate::doc::is_name(id)) else {
+        let Some(id) = id.filter(|id| {
+            doc.anchor(id).is_some_and(crate::narrative::is_written) && crate::doc::is_name(id)
+        }) else {
             return;
         };
         doc.account.take(text);

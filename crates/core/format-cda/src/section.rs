@@ -49,14 +49,25 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
     let mut links: Vec<Value> = Vec::new();
     let _ = (doc.made(), doc.houses());
     for entry in children(node, "entry") {
-        let Some(stated) = elements(entry).find(|inner| is_statement(*inner)) else { continue };
+        let Some(stated) = elements(entry).find(|inner| is_statement(*inner)) else {
+            continue;
+        };
         let statement = context.enter(stated);
         if let Err(because) = statement::convert(doc, &statement) {
             doc.account.because(stated, Fate::Lost(because));
         }
         let made = doc.made();
-        let stated_here = |kind: &str| !matches!(kind, "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "RelatedPerson");
-        let own: Vec<Value> = made.iter().filter(|(kind, _)| stated_here(kind)).map(|(_, url)| reference(url)).collect();
+        let stated_here = |kind: &str| {
+            !matches!(
+                kind,
+                "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "RelatedPerson"
+            )
+        };
+        let own: Vec<Value> = made
+            .iter()
+            .filter(|(kind, _)| stated_here(kind))
+            .map(|(_, url)| reference(url))
+            .collect();
         if own.is_empty() {
             continue;
         }
@@ -74,14 +85,30 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
         Some(words)
     });
     put(&mut out, "title", title);
-    put(&mut out, "code", child(node, "code").and_then(|code| code::concept(doc, code)));
+    put(
+        &mut out,
+        "code",
+        child(node, "code").and_then(|code| code::concept(doc, code)),
+    );
     let authors = children(node, "author").filter_map(|author| people::author(doc, author));
-    put(&mut out, "author", people::references(authors.collect::<Vec<_>>()));
+    put(
+        &mut out,
+        "author",
+        people::references(authors.collect::<Vec<_>>()),
+    );
     let inner = below(doc, node, context, whole);
     let bare = text.is_none() && links.is_empty() && inner.is_empty();
-    put(&mut out, "text", text.or_else(|| bare.then(narrative::empty)));
+    put(
+        &mut out,
+        "text",
+        text.or_else(|| bare.then(narrative::empty)),
+    );
     if bare {
-        put(&mut out, "emptyReason", attr(node, "nullFlavor").and_then(empty_reason));
+        put(
+            &mut out,
+            "emptyReason",
+            attr(node, "nullFlavor").and_then(empty_reason),
+        );
     }
     put(&mut out, "entry", list(links));
     put(&mut out, "section", list(inner));
@@ -97,7 +124,10 @@ fn empty_reason(flavor: &str) -> Option<Value> {
         "MSK" => "withheld",
         _ => return None,
     };
-    Some(code::coded("http://terminology.hl7.org/CodeSystem/list-empty-reason", code))
+    Some(code::coded(
+        "http://terminology.hl7.org/CodeSystem/list-empty-reason",
+        code,
+    ))
 }
 
 /// Says from which bytes of the original the resources came, and who says so.
@@ -108,7 +138,10 @@ fn provenance<'d>(
     statement: &crate::context::Statement<'d>,
     whole: &Whole<'_>,
 ) {
-    let authors: Vec<String> = statement.authors().filter_map(|author| people::author(doc, author)).collect();
+    let authors: Vec<String> = statement
+        .authors()
+        .filter_map(|author| people::author(doc, author))
+        .collect();
     let at = statement
         .authors()
         .find_map(|author| crate::value::time::start(doc, child(author, "time")?))
@@ -120,7 +153,11 @@ fn provenance<'d>(
         Some(at) => out.put(doc, "recorded", Some(at)),
         None => out.put(doc, "_recorded", Some(absent(None))),
     };
-    let mut who = if authors.is_empty() { vec![whole.author.clone()] } else { authors };
+    let mut who = if authors.is_empty() {
+        vec![whole.author.clone()]
+    } else {
+        authors
+    };
     who.extend(doc.houses());
     let mut seen = Vec::new();
     who.retain(|url| {
@@ -128,10 +165,16 @@ fn provenance<'d>(
         seen.push(url.clone());
         fresh
     });
-    let agents: Vec<Value> = who.iter().map(|url| json!({"who": reference(url)})).collect();
+    let agents: Vec<Value> = who
+        .iter()
+        .map(|url| json!({"who": reference(url)}))
+        .collect();
     out.body.insert("agent".into(), agents.into());
     let words = format!("bytes {}..{} of the original document", span.0, span.1);
-    out.body.insert("entity".into(), json!([{"role": "source", "what": {"display": words}}]));
+    out.body.insert(
+        "entity".into(),
+        json!([{"role": "source", "what": {"display": words}}]),
+    );
     let _ = out.join(doc, None);
     let _ = doc.made();
 }
@@ -141,7 +184,10 @@ fn unstructured<'d>(doc: &Doc<'d>, body: N<'d>) -> Option<Value> {
     let content = child(body, "text")?;
     let mut out = Resource::plain("DocumentReference", None);
     out.body.insert("status".into(), "current".into());
-    out.body.insert("type".into(), code::concept_or_absent(doc, child(doc.root, "code")));
+    out.body.insert(
+        "type".into(),
+        code::concept_or_absent(doc, child(doc.root, "code")),
+    );
     let _ = doc.account.put();
     out.body.insert("subject".into(), reference(&doc.patient()));
     let attached = text::attachment(doc, content);
@@ -150,8 +196,16 @@ fn unstructured<'d>(doc: &Doc<'d>, body: N<'d>) -> Option<Value> {
     let url = out.join(doc, None);
     let plain = Some(content).filter(|node| attr(*node, "representation").is_none());
     let mut section = Map::new();
-    put(&mut section, "title", child(doc.root, "title").and_then(crate::xml::text));
-    put(&mut section, "text", plain.and_then(|text| narrative::narrative(doc, text)));
+    put(
+        &mut section,
+        "title",
+        child(doc.root, "title").and_then(crate::xml::text),
+    );
+    put(
+        &mut section,
+        "text",
+        plain.and_then(|text| narrative::narrative(doc, text)),
+    );
     section.insert("entry".into(), json!([reference(&url)]));
     Some(Value::Object(section))
 }

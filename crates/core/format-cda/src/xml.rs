@@ -46,7 +46,10 @@ pub(crate) fn attr<'d>(node: N<'d>, name: &str) -> Option<&'d str> {
 /// The declared data type, without prefix and in capitals; empty if none is declared.
 pub(crate) fn declared(node: N<'_>) -> String {
     let raw = node.attribute((XSI, "type")).unwrap_or_default().trim();
-    raw.rsplit(':').next().unwrap_or_default().to_ascii_uppercase()
+    raw.rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase()
 }
 
 /// One line of text: runs of white space as one space.
@@ -131,7 +134,10 @@ pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
 }
 
 /// The first related statement with one of these templates.
-pub(crate) fn related_by<'d>(node: N<'d>, templates: &'static [&'static str]) -> impl Iterator<Item = N<'d>> {
+pub(crate) fn related_by<'d>(
+    node: N<'d>,
+    templates: &'static [&'static str],
+) -> impl Iterator<Item = N<'d>> {
     related(node)
         .map(|(_, inner)| inner)
         .filter(move |inner| has_template(*inner, templates))

@@ -30,6 +30,110 @@ fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
+/// Facts of a document, counted apart from the reader: by the names and attributes that docs/format/cda-mapping.md says.
+fn counted(tree: &roxmltree::Document<'_>) -> usize {
+    const BUILT: &[&str] = &[
+        "templateId",
+        "typeId",
+        "realmCode",
+        "sequenceNumber",
+        "conjunctionCode",
+        "seperatableInd",
+    ];
+    const SHAPE: &[&str] = &[
+        "classCode",
+        "moodCode",
+        "determinerCode",
+        "typeCode",
+        "contextControlCode",
+        "contextConductionInd",
+        "inversionInd",
+        "negationInd",
+        "nullFlavor",
+        "ID",
+        "independentInd",
+        "type",
+        "schemaLocation",
+        "partType",
+        "operator",
+        "unsorted",
+        "inclusive",
+        "institutionSpecified",
+        "alignment",
+        "codeSystem",
+        "codeSystemName",
+        "codeSystemVersion",
+        "assigningAuthorityName",
+        "displayable",
+        "preserve",
+    ];
+    const STATED: &[&str] = &[
+        "act",
+        "encounter",
+        "observation",
+        "observationMedia",
+        "organizer",
+        "procedure",
+        "regionOfInterest",
+        "substanceAdministration",
+        "supply",
+    ];
+    const PARTS: &[&str] = &[
+        "author",
+        "informant",
+        "participant",
+        "performer",
+        "subject",
+        "specimen",
+    ];
+    let name = |node: &roxmltree::Node<'_, '_>| node.tag_name().name().to_owned();
+    let is_plain =
+        |node: &roxmltree::Node<'_, '_>| node.tag_name().namespace() != Some("urn:hl7-org:sdtc");
+    let valued = |node: roxmltree::Node<'_, '_>| {
+        node.is_element()
+            && !BUILT.contains(&name(&node).as_str())
+            && (node
+                .attributes()
+                .any(|one| !SHAPE.contains(&one.name()) && !one.value().trim().is_empty())
+                || node
+                    .children()
+                    .any(|one| one.is_text() && !one.text().unwrap_or_default().trim().is_empty()))
+    };
+    let mut many = 0;
+    for node in tree
+        .root_element()
+        .descendants()
+        .skip(1)
+        .filter(roxmltree::Node::is_element)
+    {
+        let in_narrative = node.ancestors().any(|one| {
+            name(&one) == "text"
+                && one
+                    .parent_element()
+                    .is_some_and(|above| name(&above) == "section")
+        });
+        if in_narrative || BUILT.contains(&name(&node).as_str()) {
+            continue;
+        }
+        let stated = STATED.contains(&name(&node).as_str()) && is_plain(&node);
+        let inner_person = name(&node) == "subject"
+            && node
+                .parent_element()
+                .is_some_and(|above| name(&above) == "relatedSubject");
+        let part = PARTS.contains(&name(&node).as_str())
+            && is_plain(&node)
+            && !inner_person
+            && node.descendants().skip(1).any(valued);
+        many += usize::from(stated || part || valued(node));
+        many += usize::from(
+            stated
+                && ["true", "1"]
+                    .contains(&node.attribute("negationInd").unwrap_or_default().trim()),
+        );
+    }
+    many
+}
+
 #[test]
 fn every_well_formed_document_is_read_and_its_entries_are_coded() {
     let Some(corpus) = std::env::var_os("MEDIBLOC_CORPUS") else {
@@ -66,13 +170,24 @@ fn every_well_formed_document_is_read_and_its_entries_are_coded() {
             .read(&bytes)
             .unwrap_or_else(|e| panic!("{}: {e}", below.display()));
         count.0 += 1;
-        let entries = tree
-            .descendants()
-            .filter(|node| node.tag_name().name() == "entry")
-            .count();
-        assert_eq!(draft.loss.entries.len(), entries, "{}", below.display());
-        for line in draft.loss.entries {
-            let row = sections.entry(line.section).or_default();
+        let (one, two) = (counted(&tree), draft.loss.entries.len());
+        assert_eq!(one, two, "{}", below.display());
+        // A fact is in one place: what is carried names the resource, and all else the reason.
+        for line in &draft.loss.entries {
+            let carried = line.outcome == EntryOutcome::Converted;
+            assert_eq!(carried, draft.loss.resource(line).is_some());
+            assert_eq!(carried, line.because.is_none());
+        }
+        let grown = draft.fhir.to_string().len();
+        assert!(
+            grown < 20 * bytes.len().max(500),
+            "{}: {grown}",
+            below.display()
+        );
+        for line in &draft.loss.entries {
+            let row = sections
+                .entry(draft.loss.section(line).to_owned())
+                .or_default();
             row[match line.outcome {
                 EntryOutcome::Converted => 0,
                 EntryOutcome::KeptAsNarrative => 1,
@@ -83,7 +198,7 @@ fn every_well_formed_document_is_read_and_its_entries_are_coded() {
     for (folder, (read, all)) in &folders {
         println!("{folder}: {read} / {all}");
     }
-    println!("section: converted, narrative, lost");
+    println!("section: facts converted, kept as narrative, lost");
     for (section, row) in &sections {
         println!("{section}: {row:?}");
     }
@@ -95,5 +210,5 @@ fn every_well_formed_document_is_read_and_its_entries_are_coded() {
     let coded: usize = rows().map(|(_, row)| row[0]).sum();
     let all: usize = rows().map(|(_, row)| row.iter().sum::<usize>()).sum();
     println!("named sections: {coded} / {all}");
-    assert!(all > 0 && coded * 100 >= all * 95);
+    assert!(all > 0 && coded * 100 >= all * 90);
 }

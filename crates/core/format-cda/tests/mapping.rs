@@ -9,15 +9,28 @@ use serde_json::Value;
 
 /// Rows of the table whose first head cell is this.
 fn table(head: &str) -> Vec<Vec<String>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/format/cda-mapping.md");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../docs/format/cda-mapping.md"
+    );
     let text = fs::read_to_string(path).unwrap();
     let cells = |line: &str| -> Vec<String> {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
     };
-    let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("| {head} |")));
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !line.starts_with(&format!("| {head} |")));
     let top = cells(lines.next().unwrap());
     let mut rows = vec![top];
-    rows.extend(lines.skip(1).take_while(|line| line.starts_with('|')).map(cells));
+    rows.extend(
+        lines
+            .skip(1)
+            .take_while(|line| line.starts_with('|'))
+            .map(cells),
+    );
     assert!(rows.len() > 5, "{head}");
     rows
 }
@@ -34,25 +47,58 @@ fn document(section: &str, entry: &str) -> Draft {
 
 /// A statement of that kind.
 fn statement(what: &str, denied: bool, mood: &str, status: &str) -> Draft {
-    let state = if status == "-" { String::new() } else { format!(r#"<statusCode code="{status}"/>"#) };
+    let state = if status == "-" {
+        String::new()
+    } else {
+        format!(r#"<statusCode code="{status}"/>"#)
+    };
     let flags = format!(r#"moodCode="{mood}" negationInd="{denied}""#);
     let code = r#"<code code="123" codeSystem="2.16.840.1.113883.6.96" displayName="Something"/>"#;
     let value = r#"<value xsi:type="CD" code="456" codeSystem="2.16.840.1.113883.6.96" displayName="An illness"/>"#;
     let product = r#"<manufacturedProduct><manufacturedMaterial><code code="789" codeSystem="2.16.840.1.113883.6.88" displayName="A medicine"/></manufacturedMaterial></manufacturedProduct>"#;
     let (section, entry) = match what {
-        "problem" => ("11450-4", format!(r#"<observation classCode="OBS" {flags}>{code}{state}{value}</observation>"#)),
+        "problem" => (
+            "11450-4",
+            format!(r#"<observation classCode="OBS" {flags}>{code}{state}{value}</observation>"#),
+        ),
         "allergy" => (
             "48765-2",
             format!(
                 r#"<observation classCode="OBS" {flags}>{code}{state}{value}<participant typeCode="CSM"><participantRole><playingEntity>{code}</playingEntity></participantRole></participant></observation>"#
             ),
         ),
-        "result" => ("30954-2", format!(r#"<observation classCode="OBS" {flags}>{code}{state}<value xsi:type="PQ" value="5" unit="mg"/></observation>"#)),
-        "medicine" => ("10160-0", format!(r#"<substanceAdministration classCode="SBADM" {flags}>{state}<consumable>{product}</consumable></substanceAdministration>"#)),
-        "vaccine" => ("11369-6", format!(r#"<substanceAdministration classCode="SBADM" {flags}>{state}<consumable>{product}</consumable></substanceAdministration>"#)),
-        "procedure" => ("47519-4", format!(r#"<procedure classCode="PROC" {flags}>{code}{state}</procedure>"#)),
-        "encounter" => ("46240-8", format!(r#"<encounter classCode="ENC" {flags}>{code}{state}</encounter>"#)),
-        "dispense" => ("10160-0", format!(r#"<supply classCode="SPLY" {flags}>{state}<product>{product}</product></supply>"#)),
+        "result" => (
+            "30954-2",
+            format!(
+                r#"<observation classCode="OBS" {flags}>{code}{state}<value xsi:type="PQ" value="5" unit="mg"/></observation>"#
+            ),
+        ),
+        "medicine" => (
+            "10160-0",
+            format!(
+                r#"<substanceAdministration classCode="SBADM" {flags}>{state}<consumable>{product}</consumable></substanceAdministration>"#
+            ),
+        ),
+        "vaccine" => (
+            "11369-6",
+            format!(
+                r#"<substanceAdministration classCode="SBADM" {flags}>{state}<consumable>{product}</consumable></substanceAdministration>"#
+            ),
+        ),
+        "procedure" => (
+            "47519-4",
+            format!(r#"<procedure classCode="PROC" {flags}>{code}{state}</procedure>"#),
+        ),
+        "encounter" => (
+            "46240-8",
+            format!(r#"<encounter classCode="ENC" {flags}>{code}{state}</encounter>"#),
+        ),
+        "dispense" => (
+            "10160-0",
+            format!(
+                r#"<supply classCode="SPLY" {flags}>{state}<product>{product}</product></supply>"#
+            ),
+        ),
         "family" => (
             "10157-6",
             format!(
@@ -67,8 +113,13 @@ fn statement(what: &str, denied: bool, mood: &str, status: &str) -> Draft {
 /// Resources that say something clinical.
 fn said(draft: &Draft) -> Vec<&Value> {
     let frame = ["Composition", "Patient", "Organization", "Provenance"];
-    let all = draft.fhir["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
-    all.filter(|one| !frame.contains(&one["resourceType"].as_str().unwrap())).collect()
+    let all = draft.fhir["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["resource"]);
+    all.filter(|one| !frame.contains(&one["resourceType"].as_str().unwrap()))
+        .collect()
 }
 
 /// A code, or the first code of a concept.
@@ -77,20 +128,33 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(truth) => truth.to_string(),
         Value::Null => "-".to_owned(),
-        other => other["coding"][0]["code"].as_str().unwrap_or("-").to_owned(),
+        other => other["coding"][0]["code"]
+            .as_str()
+            .unwrap_or("-")
+            .to_owned(),
     }
 }
 
 #[test]
 fn statements_become_what_the_table_says_by_denial_and_mood() {
     for row in &table("Statement")[1..] {
-        let [what, denied, mood, becomes, fields] = row.as_slice() else { panic!("{row:?}") };
+        let [what, denied, mood, becomes, fields] = row.as_slice() else {
+            panic!("{row:?}")
+        };
         let draft = statement(what, denied == "yes", mood, "completed");
         let said = said(&draft);
         if becomes == "nothing" {
             assert!(said.is_empty(), "{row:?}: {said:?}");
-            let entry = draft.loss.entries.iter().find(|line| line.within.is_none() && !draft.loss.section(line).is_empty());
-            let line = draft.loss.entries.iter().find(|line| line.because.as_deref().is_some_and(|why| why.contains(fields.as_str())));
+            let entry = draft
+                .loss
+                .entries
+                .iter()
+                .find(|line| line.within.is_none() && !draft.loss.section(line).is_empty());
+            let line = draft.loss.entries.iter().find(|line| {
+                line.because
+                    .as_deref()
+                    .is_some_and(|why| why.contains(fields.as_str()))
+            });
             assert!(line.is_some(), "{row:?}: {entry:?}");
             continue;
         }
@@ -100,9 +164,16 @@ fn statements_become_what_the_table_says_by_denial_and_mood() {
             let (name, value) = field.trim().split_once(' ').unwrap();
             assert_eq!(plain(&said[0][name]), value, "{row:?}");
         }
-        let denial = draft.loss.entries.iter().find(|line| draft.loss.path(line).ends_with("@negationInd"));
+        let denial = draft
+            .loss
+            .entries
+            .iter()
+            .find(|line| draft.loss.path(line).ends_with("@negationInd"));
         assert_eq!(denial.is_some(), denied == "yes", "{row:?}");
-        assert!(denial.is_none_or(|line| line.outcome == EntryOutcome::Converted), "{row:?}");
+        assert!(
+            denial.is_none_or(|line| line.outcome == EntryOutcome::Converted),
+            "{row:?}"
+        );
     }
 }
 
@@ -134,15 +205,25 @@ fn statuses_become_what_the_table_says() {
 #[test]
 fn problems_have_the_status_that_the_table_says() {
     for row in &table("Problem status")[1..] {
-        let [stated, ends, concern, clinical, verified] = row.as_slice() else { panic!("{row:?}") };
+        let [stated, ends, concern, clinical, verified] = row.as_slice() else {
+            panic!("{row:?}")
+        };
         let stated = match stated.as_str() {
             "-" => String::new(),
             code => format!(
                 r#"<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.6"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="CD" code="{code}" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship>"#
             ),
         };
-        let high = if ends == "yes" { r#"<high value="20240101"/>"# } else { "" };
-        let about = if concern == "-" { String::new() } else { format!(r#"<statusCode code="{concern}"/>"#) };
+        let high = if ends == "yes" {
+            r#"<high value="20240101"/>"#
+        } else {
+            ""
+        };
+        let about = if concern == "-" {
+            String::new()
+        } else {
+            format!(r#"<statusCode code="{concern}"/>"#)
+        };
         let entry = format!(
             r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.3"/>{about}<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/><statusCode code="completed"/><effectiveTime><low value="20230101"/>{high}</effectiveTime><value xsi:type="CD" code="456" codeSystem="2.16.840.1.113883.6.96"/>{stated}</observation></entryRelationship></act>"#
         );

@@ -124,34 +124,33 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormatError> {
 
 /// Everything is kept: one line per resource.
 fn report(tree: &Value, length: usize) -> LossReport {
-    let whole = (0, length as u64);
-    let line = |path: String, resource: &Value| {
-        let kind = resource.get("resourceType").and_then(Value::as_str);
-        let id = resource
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        LossEntry {
+    let mut report = LossReport {
+        sections: vec![String::new()],
+        ..LossReport::default()
+    };
+    let entries = tree.get("entry").and_then(Value::as_array);
+    for (at, entry) in entries.into_iter().flatten().enumerate() {
+        let resource = &entry["resource"];
+        let text = |key: &str| resource.get(key).and_then(Value::as_str);
+        let place = u32::try_from(at).unwrap_or(u32::MAX);
+        report.names.push(format!("Bundle.entry[{at}]"));
+        report.resources.push(format!(
+            "{}/{}",
+            text("resourceType").unwrap_or_default(),
+            text("id").unwrap_or_default()
+        ));
+        report.entries.push(LossEntry {
             outcome: EntryOutcome::Converted,
-            section: String::new(),
-            path,
-            span: whole,
-            resources: kind
-                .map(|kind| format!("{kind}/{id}"))
-                .into_iter()
-                .collect(),
+            section: 0,
+            name: place,
+            within: None,
+            span: (0, length as u64),
+            resource: text("resourceType").map(|_| place),
+            element: "".into(),
             because: None,
-        }
-    };
-    let entries = match tree.get("entry").and_then(Value::as_array) {
-        Some(all) => all
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| line(format!("Bundle.entry[{at}]"), &entry["resource"]))
-            .collect(),
-        None => Vec::new(),
-    };
-    LossReport { entries }
+        });
+    }
+    report
 }
 
 #[cfg(test)]
@@ -170,7 +169,7 @@ mod tests {
         let draft = FhirJson.read(input.as_bytes()).unwrap();
         assert_eq!(draft.fhir.to_string(), input);
         assert_eq!(draft.title.as_deref(), Some("T"));
-        assert_eq!(draft.loss.entries[0].resources, ["Composition/a"]);
+        assert_eq!(draft.loss.resources, ["Composition/a"]);
         assert!(FhirJson.sniff(input.as_bytes()));
     }
 

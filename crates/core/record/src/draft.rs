@@ -86,7 +86,9 @@ impl LossReport {
 
     /// Code of a line's section, or empty.
     pub fn section(&self, entry: &LossEntry) -> &str {
-        self.sections.get(entry.section as usize).map_or("", String::as_str)
+        self.sections
+            .get(entry.section as usize)
+            .map_or("", String::as_str)
     }
 
     /// The resource that has a line, as `Type/id`.
@@ -124,16 +126,28 @@ impl LossReport {
 
     /// The report as a FHIR R4 `OperationOutcome`: each fact that is in no resource, and how many of each section are.
     pub fn to_operation_outcome(&self) -> Value {
-        let carried = self.sums().into_iter().filter(|(sum, _)| sum.outcome == EntryOutcome::Converted);
+        let carried = self
+            .sums()
+            .into_iter()
+            .filter(|(sum, _)| sum.outcome == EntryOutcome::Converted);
         let carried = carried.map(|(sum, many)| {
-            let of = if sum.section.is_empty() { "of the header".to_owned() } else { format!("of section {}", sum.section) };
+            let of = if sum.section.is_empty() {
+                "of the header".to_owned()
+            } else {
+                format!("of section {}", sum.section)
+            };
             serde_json::json!({
                 "severity": "information", "code": "informational",
                 "details": {"text": format!("{many} facts {of} are in coded elements")},
             })
         });
-        let others = self.entries.iter().filter(|entry| entry.outcome != EntryOutcome::Converted);
-        let issues: Vec<Value> = carried.chain(others.map(|entry| self.issue(entry))).collect();
+        let others = self
+            .entries
+            .iter()
+            .filter(|entry| entry.outcome != EntryOutcome::Converted);
+        let issues: Vec<Value> = carried
+            .chain(others.map(|entry| self.issue(entry)))
+            .collect();
         outcome(issues)
     }
 

@@ -244,7 +244,7 @@ async fn import(
     let value = json!({
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
         "keepers": written.keepers, "acknowledged": written.acknowledged,
-        "entries": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
+        "facts": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
         "patient": about.as_ref().map(retracted::subject_value),
     });
     let code = if written.acknowledged < written.keepers {
@@ -257,7 +257,7 @@ async fn import(
         written.record,
         written.acknowledged,
         counted_as(written.keepers, "keeper holds", "keepers hold"),
-        counted_as(converted, "entry", "entries")
+        counted_as(converted, "fact", "facts")
     );
     if let Some(about) = &about {
         text.push_str(&format!(

@@ -7,64 +7,184 @@ pub(crate) mod unit;
 const SYSTEMS: &[(&str, &str)] = &[
     ("2.16.840.1.113883.6.1", "http://loinc.org"),
     ("2.16.840.1.113883.6.96", "http://snomed.info/sct"),
-    ("2.16.840.1.113883.6.88", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+    (
+        "2.16.840.1.113883.6.88",
+        "http://www.nlm.nih.gov/research/umls/rxnorm",
+    ),
     ("2.16.840.1.113883.6.69", "http://hl7.org/fhir/sid/ndc"),
     ("2.16.840.1.113883.12.292", "http://hl7.org/fhir/sid/cvx"),
     ("2.16.840.1.113883.6.59", "http://hl7.org/fhir/sid/cvx"),
     ("2.16.840.1.113883.12.227", "http://hl7.org/fhir/sid/mvx"),
-    ("2.16.840.1.113883.6.90", "http://hl7.org/fhir/sid/icd-10-cm"),
+    (
+        "2.16.840.1.113883.6.90",
+        "http://hl7.org/fhir/sid/icd-10-cm",
+    ),
     ("2.16.840.1.113883.6.3", "http://hl7.org/fhir/sid/icd-10"),
-    ("2.16.840.1.113883.6.103", "http://hl7.org/fhir/sid/icd-9-cm"),
-    ("2.16.840.1.113883.6.104", "http://hl7.org/fhir/sid/icd-9-cm"),
+    (
+        "2.16.840.1.113883.6.103",
+        "http://hl7.org/fhir/sid/icd-9-cm",
+    ),
+    (
+        "2.16.840.1.113883.6.104",
+        "http://hl7.org/fhir/sid/icd-9-cm",
+    ),
     ("2.16.840.1.113883.6.42", "http://hl7.org/fhir/sid/icd-9"),
-    ("2.16.840.1.113883.6.4", "http://www.cms.gov/Medicare/Coding/ICD10"),
+    (
+        "2.16.840.1.113883.6.4",
+        "http://www.cms.gov/Medicare/Coding/ICD10",
+    ),
     ("2.16.840.1.113883.6.12", "http://www.ama-assn.org/go/cpt"),
-    ("2.16.840.1.113883.6.285", "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"),
+    (
+        "2.16.840.1.113883.6.285",
+        "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+    ),
     ("2.16.840.1.113883.4.9", "http://fdasis.nlm.nih.gov"),
-    ("2.16.840.1.113883.3.26.1.1", "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"),
+    (
+        "2.16.840.1.113883.3.26.1.1",
+        "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl",
+    ),
     ("2.16.840.1.113883.3.26.1.5", "http://hl7.org/fhir/ndfrt"),
     ("2.16.840.1.113883.6.209", "http://hl7.org/fhir/ndfrt"),
-    ("2.16.840.1.113883.6.101", "http://nucc.org/provider-taxonomy"),
+    (
+        "2.16.840.1.113883.6.101",
+        "http://nucc.org/provider-taxonomy",
+    ),
     ("2.16.840.1.113883.6.238", "urn:oid:2.16.840.1.113883.6.238"),
     ("2.16.840.1.113883.6.8", "http://unitsofmeasure.org"),
-    ("2.16.840.1.113883.6.301.5", "https://www.nubc.org/CodeSystem/PatDischargeStatus"),
+    (
+        "2.16.840.1.113883.6.301.5",
+        "https://www.nubc.org/CodeSystem/PatDischargeStatus",
+    ),
     ("2.16.840.1.113883.6.13", "http://www.ada.org/cdt"),
     ("2.16.840.1.113883.6.73", "http://www.whocc.no/atc"),
     ("1.2.276.0.76.5.409", "http://fhir.de/CodeSystem/ifa/pzn"),
     ("1.2.276.0.76.4.6", "http://fhir.de/CodeSystem/ifa/pzn"),
     ("1.0.3166.1.2.2", "urn:iso:std:iso:3166"),
     ("2.16.840.1.113883.6.121", "urn:ietf:bcp:47"),
-    ("2.16.840.1.113883.5.1", "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender"),
-    ("2.16.840.1.113883.5.2", "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"),
-    ("2.16.840.1.113883.5.4", "http://terminology.hl7.org/CodeSystem/v3-ActCode"),
-    ("2.16.840.1.113883.5.6", "http://terminology.hl7.org/CodeSystem/v3-ActClass"),
-    ("2.16.840.1.113883.5.7", "http://terminology.hl7.org/CodeSystem/v3-ActPriority"),
-    ("2.16.840.1.113883.5.8", "http://terminology.hl7.org/CodeSystem/v3-ActReason"),
-    ("2.16.840.1.113883.5.14", "http://terminology.hl7.org/CodeSystem/v3-ActStatus"),
-    ("2.16.840.1.113883.5.25", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"),
-    ("2.16.840.1.113883.5.60", "http://terminology.hl7.org/CodeSystem/v3-LanguageAbilityMode"),
-    ("2.16.840.1.113883.5.61", "http://terminology.hl7.org/CodeSystem/v3-LanguageAbilityProficiency"),
-    ("2.16.840.1.113883.5.63", "http://terminology.hl7.org/CodeSystem/v3-LivingArrangement"),
-    ("2.16.840.1.113883.5.83", "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"),
-    ("2.16.840.1.113883.5.84", "http://terminology.hl7.org/CodeSystem/v3-ObservationMethod"),
-    ("2.16.840.1.113883.5.88", "http://terminology.hl7.org/CodeSystem/v3-ParticipationFunction"),
-    ("2.16.840.1.113883.5.90", "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"),
-    ("2.16.840.1.113883.5.110", "http://terminology.hl7.org/CodeSystem/v3-RoleClass"),
-    ("2.16.840.1.113883.5.111", "http://terminology.hl7.org/CodeSystem/v3-RoleCode"),
-    ("2.16.840.1.113883.5.112", "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"),
-    ("2.16.840.1.113883.5.139", "http://terminology.hl7.org/CodeSystem/v3-TimingEvent"),
-    ("2.16.840.1.113883.5.1008", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"),
-    ("2.16.840.1.113883.5.1052", "http://terminology.hl7.org/CodeSystem/v3-ActSite"),
-    ("2.16.840.1.113883.5.1063", "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"),
-    ("2.16.840.1.113883.5.1070", "http://terminology.hl7.org/CodeSystem/v3-substanceAdminSubstitution"),
-    ("2.16.840.1.113883.5.1076", "http://terminology.hl7.org/CodeSystem/v3-ReligiousAffiliation"),
-    ("2.16.840.1.113883.5.1119", "http://terminology.hl7.org/CodeSystem/v3-AddressUse"),
-    ("2.16.840.1.113883.12.112", "http://terminology.hl7.org/CodeSystem/v2-0112"),
-    ("2.16.840.1.113883.12.1", "http://terminology.hl7.org/CodeSystem/v2-0001"),
-    ("2.16.840.1.113883.12.2", "http://terminology.hl7.org/CodeSystem/v2-0002"),
-    ("2.16.840.1.113883.12.63", "http://terminology.hl7.org/CodeSystem/v2-0063"),
-    ("2.16.840.1.113883.12.78", "http://terminology.hl7.org/CodeSystem/v2-0078"),
-    ("2.16.840.1.113883.12.443", "http://terminology.hl7.org/CodeSystem/v2-0443"),
+    (
+        "2.16.840.1.113883.5.1",
+        "http://terminology.hl7.org/CodeSystem/v3-AdministrativeGender",
+    ),
+    (
+        "2.16.840.1.113883.5.2",
+        "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus",
+    ),
+    (
+        "2.16.840.1.113883.5.4",
+        "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+    ),
+    (
+        "2.16.840.1.113883.5.6",
+        "http://terminology.hl7.org/CodeSystem/v3-ActClass",
+    ),
+    (
+        "2.16.840.1.113883.5.7",
+        "http://terminology.hl7.org/CodeSystem/v3-ActPriority",
+    ),
+    (
+        "2.16.840.1.113883.5.8",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    ),
+    (
+        "2.16.840.1.113883.5.14",
+        "http://terminology.hl7.org/CodeSystem/v3-ActStatus",
+    ),
+    (
+        "2.16.840.1.113883.5.25",
+        "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+    ),
+    (
+        "2.16.840.1.113883.5.60",
+        "http://terminology.hl7.org/CodeSystem/v3-LanguageAbilityMode",
+    ),
+    (
+        "2.16.840.1.113883.5.61",
+        "http://terminology.hl7.org/CodeSystem/v3-LanguageAbilityProficiency",
+    ),
+    (
+        "2.16.840.1.113883.5.63",
+        "http://terminology.hl7.org/CodeSystem/v3-LivingArrangement",
+    ),
+    (
+        "2.16.840.1.113883.5.83",
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+    ),
+    (
+        "2.16.840.1.113883.5.84",
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationMethod",
+    ),
+    (
+        "2.16.840.1.113883.5.88",
+        "http://terminology.hl7.org/CodeSystem/v3-ParticipationFunction",
+    ),
+    (
+        "2.16.840.1.113883.5.90",
+        "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+    ),
+    (
+        "2.16.840.1.113883.5.110",
+        "http://terminology.hl7.org/CodeSystem/v3-RoleClass",
+    ),
+    (
+        "2.16.840.1.113883.5.111",
+        "http://terminology.hl7.org/CodeSystem/v3-RoleCode",
+    ),
+    (
+        "2.16.840.1.113883.5.112",
+        "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration",
+    ),
+    (
+        "2.16.840.1.113883.5.139",
+        "http://terminology.hl7.org/CodeSystem/v3-TimingEvent",
+    ),
+    (
+        "2.16.840.1.113883.5.1008",
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+    ),
+    (
+        "2.16.840.1.113883.5.1052",
+        "http://terminology.hl7.org/CodeSystem/v3-ActSite",
+    ),
+    (
+        "2.16.840.1.113883.5.1063",
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    ),
+    (
+        "2.16.840.1.113883.5.1070",
+        "http://terminology.hl7.org/CodeSystem/v3-substanceAdminSubstitution",
+    ),
+    (
+        "2.16.840.1.113883.5.1076",
+        "http://terminology.hl7.org/CodeSystem/v3-ReligiousAffiliation",
+    ),
+    (
+        "2.16.840.1.113883.5.1119",
+        "http://terminology.hl7.org/CodeSystem/v3-AddressUse",
+    ),
+    (
+        "2.16.840.1.113883.12.112",
+        "http://terminology.hl7.org/CodeSystem/v2-0112",
+    ),
+    (
+        "2.16.840.1.113883.12.1",
+        "http://terminology.hl7.org/CodeSystem/v2-0001",
+    ),
+    (
+        "2.16.840.1.113883.12.2",
+        "http://terminology.hl7.org/CodeSystem/v2-0002",
+    ),
+    (
+        "2.16.840.1.113883.12.63",
+        "http://terminology.hl7.org/CodeSystem/v2-0063",
+    ),
+    (
+        "2.16.840.1.113883.12.78",
+        "http://terminology.hl7.org/CodeSystem/v2-0078",
+    ),
+    (
+        "2.16.840.1.113883.12.443",
+        "http://terminology.hl7.org/CodeSystem/v2-0443",
+    ),
 ];
 
 /// The FHIR URI of a code system, or `urn:oid:…`; none if it is no OID.
@@ -81,11 +201,19 @@ pub(crate) fn system(oid: &str) -> Option<String> {
 /// The FHIR URI of the system of a code. A code that the system cannot have (a null flavor, a number of another system) is told
 /// with the OID that the source gives it: FHIR's own name would vouch for it.
 pub(crate) fn system_of(oid: &str, code: &str) -> Option<String> {
-    const LETTERS: &[&str] = &["5.1", "5.2", "5.4", "5.6", "5.8", "5.14", "5.25", "5.83", "5.88", "5.90", "5.110", "5.111", "5.112", "5.139"];
+    const LETTERS: &[&str] = &[
+        "5.1", "5.2", "5.4", "5.6", "5.8", "5.14", "5.25", "5.83", "5.88", "5.90", "5.110",
+        "5.111", "5.112", "5.139",
+    ];
     let short = oid.strip_prefix("2.16.840.1.113883.").unwrap_or_default();
-    let foreign = ["UNK", "NI", "OTH", "ASKU", "NASK", "NAV", "NA", "MSK"].contains(&code) && short != "5.1008"
+    let foreign = ["UNK", "NI", "OTH", "ASKU", "NASK", "NAV", "NA", "MSK"].contains(&code)
+        && short != "5.1008"
         || code.starts_with(|first: char| first.is_ascii_digit());
-    if LETTERS.contains(&short) && foreign { as_uri(oid) } else { system(oid) }
+    if LETTERS.contains(&short) && foreign {
+        as_uri(oid)
+    } else {
+        system(oid)
+    }
 }
 
 /// An OID or UUID as URI.

@@ -13,11 +13,24 @@ use crate::{
     xml::{N, attr, child, children, has_template, path, related_by},
 };
 
-const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.7", "2.16.840.1.113883.10.20.1.18", "2.16.840.1.113883.10.20.24.3.90"];
+const OBSERVATION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.7",
+    "2.16.840.1.113883.10.20.1.18",
+    "2.16.840.1.113883.10.20.24.3.90",
+];
 const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.30"];
-const STATUS: &[&str] = &["2.16.840.1.113883.10.20.22.4.28", "2.16.840.1.113883.10.20.1.39"];
-pub(crate) const REACTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.9", "2.16.840.1.113883.10.20.1.54"];
-const SEVERITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55"];
+const STATUS: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.28",
+    "2.16.840.1.113883.10.20.1.39",
+];
+pub(crate) const REACTION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.9",
+    "2.16.840.1.113883.10.20.1.54",
+];
+const SEVERITY: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.8",
+    "2.16.840.1.113883.10.20.1.55",
+];
 const CRITICALITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.145"];
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
@@ -44,8 +57,17 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let allergies: Vec<Statement<'d>> = of
         .related()
         .map(|(_, inner)| inner)
-        .filter(|inner| inner.name() == "observation" && !inner.has(STATUS) && !inner.has(SEVERITY) && !inner.has(REACTION))
-        .filter(|inner| inner.has(OBSERVATION) || inner.child("value").is_some() || inner.child("participant").is_some())
+        .filter(|inner| {
+            inner.name() == "observation"
+                && !inner.has(STATUS)
+                && !inner.has(SEVERITY)
+                && !inner.has(REACTION)
+        })
+        .filter(|inner| {
+            inner.has(OBSERVATION)
+                || inner.child("value").is_some()
+                || inner.child("participant").is_some()
+        })
         .collect();
     let alone = allergies.len() == 1;
     for inner in &allergies {
@@ -57,21 +79,36 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             }
         }
     }
-    let Some(first) = first else { return Err(because) };
+    let Some(first) = first else {
+        return Err(because);
+    };
     let _ = inside(doc, of, None);
     for part in children(of.node, "performer") {
-        doc.account.because(part, Fate::Lost("an allergy has no place for who treats it"));
+        doc.account.because(
+            part,
+            Fate::Lost("an allergy has no place for who treats it"),
+        );
     }
     for id in children(of.node, "id") {
-        doc.account.because(id, Fate::Lost("the number of a concern about several things"));
+        doc.account.because(
+            id,
+            Fate::Lost("the number of a concern about several things"),
+        );
     }
     if let Some(when) = of.child("effectiveTime") {
-        doc.account.because(when, Fate::Lost("an allergy has no place for how long somebody was concerned about it"));
+        doc.account.because(
+            when,
+            Fate::Lost("an allergy has no place for how long somebody was concerned about it"),
+        );
     }
     Ok(Some(("AllergyIntolerance", first)))
 }
 
-fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statement<'d>) -> Result<String, Because> {
+fn one<'d>(
+    doc: &Doc<'d>,
+    concern: Option<(&Statement<'d>, bool)>,
+    of: &Statement<'d>,
+) -> Result<String, Because> {
     let mut out = Resource::of("AllergyIntolerance", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
@@ -82,20 +119,35 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
             out.push_all(doc, "identifier", ids);
         }
     }
-    let agent_part = children(node, "participant").find(|part| path(*part, &["participantRole", "playingEntity"]).is_some());
+    let agent_part = children(node, "participant")
+        .find(|part| path(*part, &["participantRole", "playingEntity"]).is_some());
     let agent = agent_part.and_then(|part| path(part, &["participantRole", "playingEntity"]));
     let value = child(node, "value");
-    let known = |node: Option<N<'d>>| node.and_then(|node| attr(node, "code")).and_then(status::no_known);
+    let known = |node: Option<N<'d>>| {
+        node.and_then(|node| attr(node, "code"))
+            .and_then(status::no_known)
+    };
     // "Not: an allergy against anything of this kind" has codes of its own; whatever else is denied is refuted.
     let agent_code = agent.and_then(|agent| child(agent, "code"));
-    let none = out.is_denied().then(|| match agent_code.filter(|code| attr(*code, "code").is_some()) {
-        Some(code) => known(Some(code)),
-        None => known(value),
-    });
+    let none =
+        out.is_denied().then(
+            || match agent_code.filter(|code| attr(*code, "code").is_some()) {
+                Some(code) => known(Some(code)),
+                None => known(value),
+            },
+        );
     let none = none.flatten();
-    statuses(doc, concern.map(|(concern, _)| concern), of, &mut out, none.is_some());
+    statuses(
+        doc,
+        concern.map(|(concern, _)| concern),
+        of,
+        &mut out,
+        none.is_some(),
+    );
 
-    if let Some((kind, category)) = value.and_then(|value| code::mapped(doc, value, status::allergy_kind)) {
+    if let Some((kind, category)) =
+        value.and_then(|value| code::mapped(doc, value, status::allergy_kind))
+    {
         out.put(doc, "type", kind);
         if let Some(value) = value {
             doc.account.take(value);
@@ -105,7 +157,8 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     // That it is an assertion, and of an allergy, is what the kind of the resource says.
     out.says(doc, child(node, "code"));
     let severe = related_by(node, CRITICALITY).find_map(|inner| {
-        let found = child(inner, "value").and_then(|value| code::mapped(doc, value, status::criticality))?;
+        let found = child(inner, "value")
+            .and_then(|value| code::mapped(doc, value, status::criticality))?;
         super::take_shell(doc, inner);
         Some(found)
     });
@@ -129,7 +182,9 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
             _ => None,
         }
     });
-    if substance.is_some() && let Some(part) = agent_part {
+    if substance.is_some()
+        && let Some(part) = agent_part
+    {
         doc.account.take(part);
     }
     match none {
@@ -142,7 +197,11 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
         None => {
             let shown = substance.or_else(|| value.and_then(|value| code::concept(doc, value)));
             let shown = shown.or_else(|| Some(json!({"text": text::text_of(doc, node)?})));
-            out.put(doc, "code", Some(shown.unwrap_or_else(|| absent(agent_code.or(value)))));
+            out.put(
+                doc,
+                "code",
+                Some(shown.unwrap_or_else(|| absent(agent_code.or(value)))),
+            );
         }
     }
     let span = child(node, "effectiveTime");
@@ -151,9 +210,11 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     let ended = span.and_then(|when| time::end(doc, when));
     let ended = ended.map(|at| json!({"url": "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement", "valueDateTime": at.at}));
     out.push(doc, "extension", ended);
-    let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    let at = recorded(doc, node)
+        .or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_writer(doc, node).or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
+    let who = own_writer(doc, node)
+        .or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
     out.put(doc, "recorder", who.map(|url| reference(&url)));
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
@@ -163,12 +224,22 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     Ok(url)
 }
 
-fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'d>, out: &mut Resource<'d>, none: bool) {
+fn statuses<'d>(
+    doc: &Doc<'d>,
+    concern: Option<&Statement<'d>>,
+    of: &Statement<'d>,
+    out: &mut Resource<'d>,
+    none: bool,
+) {
     let node = of.node;
     let stated = related_by(node, STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::allergy).or_else(|| {
-            let found = status::allergy(&attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value))?)?;
+            let found = status::allergy(
+                &attr(value, "displayName")
+                    .map(str::to_owned)
+                    .or_else(|| code::said(doc, value))?,
+            )?;
             doc.account.take(value);
             Some(found)
         })?;
@@ -176,21 +247,44 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
         Some(found)
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
-    let about = concern.and_then(|concern| child(concern.node, "statusCode")).and_then(|code| code::code(doc, code));
+    let about = concern
+        .and_then(|concern| child(concern.node, "statusCode"))
+        .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| attr(high, "value").and_then(|raw| time::stamp(raw, None)).is_some());
+    let ended = ended.is_some_and(|high| {
+        attr(high, "value")
+            .and_then(|raw| time::stamp(raw, None))
+            .is_some()
+    });
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
-            out.denied(doc, "verificationStatus", coded(VERIFICATION, "entered-in-error"));
+            out.denied(
+                doc,
+                "verificationStatus",
+                coded(VERIFICATION, "entered-in-error"),
+            );
         } else {
-            out.put(doc, "verificationStatus", Some(coded(VERIFICATION, "entered-in-error")));
+            out.put(
+                doc,
+                "verificationStatus",
+                Some(coded(VERIFICATION, "entered-in-error")),
+            );
         }
         return;
     }
     let refuted = out.is_denied() && !none;
-    let stated = stated.or_else(|| ended.then_some("resolved")).or_else(|| about.and_then(status::concern));
+    let stated = stated
+        .or_else(|| ended.then_some("resolved"))
+        .or_else(|| about.and_then(status::concern));
     // `ait-1` demands a code; where the source is silent the code carries that it is unknown.
-    let mut clinical = coded(CLINICAL, if refuted { "inactive" } else { stated.unwrap_or("active") });
+    let mut clinical = coded(
+        CLINICAL,
+        if refuted {
+            "inactive"
+        } else {
+            stated.unwrap_or("active")
+        },
+    );
     if stated.is_none() && !refuted {
         clinical["extension"] = absent(None)["extension"].take();
     }
@@ -204,7 +298,9 @@ fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
     related_by(node, SEVERITY).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::severity).or_else(|| {
-            let words = attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value));
+            let words = attr(value, "displayName")
+                .map(str::to_owned)
+                .or_else(|| code::said(doc, value));
             let found = status::severity(&words.or_else(|| text::words(doc, value))?)?;
             doc.account.take(value);
             Some(found)
@@ -217,7 +313,8 @@ fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
 fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let mut all: Vec<Value> = Vec::new();
     for (link, inner) in of.related() {
-        let is_one = inner.has(REACTION) || attr(link, "typeCode") == Some("MFST") && inner.name() == "observation";
+        let is_one = inner.has(REACTION)
+            || attr(link, "typeCode") == Some("MFST") && inner.name() == "observation";
         if is_one && !crate::account::is_denied(inner.node) {
             all.extend(reaction(doc, inner.node));
         }
@@ -240,7 +337,9 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
 
 fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     let mut out = Map::new();
-    let mut shown: Vec<Value> = children(node, "value").filter_map(|value| code::concept(doc, value)).collect();
+    let mut shown: Vec<Value> = children(node, "value")
+        .filter_map(|value| code::concept(doc, value))
+        .collect();
     let words = text::text_of(doc, node);
     if shown.is_empty() {
         shown.push(match &words {

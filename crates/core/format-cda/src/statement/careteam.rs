@@ -39,14 +39,26 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if let Some(name) = name {
         out.body.insert("name".into(), name);
     }
-    out.put(doc, "period", child(node, "effectiveTime").and_then(|when| time::period(doc, when)));
+    out.put(
+        doc,
+        "period",
+        child(node, "effectiveTime").and_then(|when| time::period(doc, when)),
+    );
     let mut all = Vec::new();
     for (_, inner) in of.related().filter(|(_, inner)| inner.has(MEMBER)) {
         for part in children(inner.node, "performer") {
-            let Some(url) = people::entity(doc, part) else { continue };
+            let Some(url) = people::entity(doc, part) else {
+                continue;
+            };
             let mut one = Map::new();
             let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
-            put(&mut one, "role", function.and_then(|code| code::concept(doc, code)).map(|code| json!([code])));
+            put(
+                &mut one,
+                "role",
+                function
+                    .and_then(|code| code::concept(doc, code))
+                    .map(|code| json!([code])),
+            );
             one.insert("member".into(), reference(&url));
             let span = child(inner.node, "effectiveTime").and_then(|when| time::period(doc, when));
             put(&mut one, "period", span);
@@ -64,7 +76,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     for part in children(node, "participant") {
-        doc.account.because(part, Fate::Lost("a care team has no place for this participant"));
+        doc.account.because(
+            part,
+            Fate::Lost("a care team has no place for this participant"),
+        );
     }
     Ok(Some(("CareTeam", url)))
 }

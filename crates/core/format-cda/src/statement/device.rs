@@ -9,7 +9,10 @@ use crate::{
     xml::{N, attr, child, children, has_template},
 };
 
-const PRODUCT: &[&str] = &["2.16.840.1.113883.10.20.22.4.37", "2.16.840.1.113883.10.20.1.52"];
+const PRODUCT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.37",
+    "2.16.840.1.113883.10.20.1.52",
+];
 /// The agency that gives UDIs: the food and drug administration.
 const FDA: &str = "2.16.840.1.113883.3.3719";
 
@@ -18,7 +21,8 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
     let role = child(part, "participantRole")?;
     let is_one = has_template(role, PRODUCT)
         || child(role, "playingDevice").is_some()
-        || attr(role, "classCode") == Some("MANU") && matches!(attr(part, "typeCode"), Some("DEV" | "PRD"));
+        || attr(role, "classCode") == Some("MANU")
+            && matches!(attr(part, "typeCode"), Some("DEV" | "PRD"));
     if !is_one {
         return None;
     }
@@ -30,18 +34,31 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
 fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     let mut out = Resource::plain("Device", Some(role));
     let tool = child(role, "playingDevice");
-    let udi = children(role, "id").find(|id| attr(*id, "root") == Some(FDA)).and_then(|id| Some((id, attr(id, "extension")?)));
+    let udi = children(role, "id")
+        .find(|id| attr(*id, "root") == Some(FDA))
+        .and_then(|id| Some((id, attr(id, "extension")?)));
     if let Some((id, carrier)) = udi {
         doc.account.take(id);
         out.put(doc, "udiCarrier", Some(json!([udi_parts(carrier)])));
         let parts = udi_fields(carrier);
-        let date = |raw: &str| Some(format!("20{}-{}-{}", raw.get(..2)?, raw.get(2..4)?, raw.get(4..6)?));
+        let date = |raw: &str| {
+            Some(format!(
+                "20{}-{}-{}",
+                raw.get(..2)?,
+                raw.get(2..4)?,
+                raw.get(4..6)?
+            ))
+        };
         for (field, value) in parts {
             match field {
                 "10" => out.body.insert("lotNumber".into(), value.into()),
                 "21" => out.body.insert("serialNumber".into(), value.into()),
-                "11" => date(&value).and_then(|at| out.body.insert("manufactureDate".into(), at.into())),
-                "17" => date(&value).and_then(|at| out.body.insert("expirationDate".into(), at.into())),
+                "11" => {
+                    date(&value).and_then(|at| out.body.insert("manufactureDate".into(), at.into()))
+                }
+                "17" => {
+                    date(&value).and_then(|at| out.body.insert("expirationDate".into(), at.into()))
+                }
                 _ => None,
             };
         }
@@ -49,23 +66,32 @@ fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     let ids = children(role, "id").filter(|id| attr(*id, "root") != Some(FDA) || udi.is_none());
     let ids: Vec<Value> = ids.filter_map(|id| value::identifier(doc, id)).collect();
     out.put(doc, "identifier", value::list(ids));
-    let kind = tool.and_then(|tool| child(tool, "code")).and_then(|code| code::concept(doc, code));
+    let kind = tool
+        .and_then(|tool| child(tool, "code"))
+        .and_then(|code| code::concept(doc, code));
     out.put(doc, "type", kind);
-    let model = tool.and_then(|tool| child(tool, "manufacturerModelName")).and_then(|node| {
-        let words = crate::xml::text(node).or_else(|| attr(node, "displayName").map(str::to_owned))?;
-        doc.account.take(node);
-        Some(words)
-    });
+    let model = tool
+        .and_then(|tool| child(tool, "manufacturerModelName"))
+        .and_then(|node| {
+            let words =
+                crate::xml::text(node).or_else(|| attr(node, "displayName").map(str::to_owned))?;
+            doc.account.take(node);
+            Some(words)
+        });
     out.put(doc, "modelNumber", model);
     let maker = child(role, "scopingEntity");
     let maker = maker.and_then(|maker| {
-        let words = child(maker, "desc").and_then(|desc| text::words(doc, desc)).or_else(|| name::words(doc, maker));
+        let words = child(maker, "desc")
+            .and_then(|desc| text::words(doc, desc))
+            .or_else(|| name::words(doc, maker));
         for id in children(maker, "id") {
             doc.account.take(id);
         }
         words.or_else(|| {
             let id = children(maker, "id").next()?;
-            attr(id, "extension").or_else(|| attr(id, "root")).map(str::to_owned)
+            attr(id, "extension")
+                .or_else(|| attr(id, "root"))
+                .map(str::to_owned)
         })
     });
     out.put(doc, "manufacturer", maker);
@@ -73,17 +99,31 @@ fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return None;
     }
     out.body.insert("patient".into(), reference(&doc.patient()));
-    let key = key_of(role).map(|id| format!("{id}|{}", out.body.get("type").map(Value::to_string).unwrap_or_default()));
+    let key = key_of(role).map(|id| {
+        format!(
+            "{id}|{}",
+            out.body
+                .get("type")
+                .map(Value::to_string)
+                .unwrap_or_default()
+        )
+    });
     Some(out.join(doc, key))
 }
 
 fn udi_parts(carrier: &str) -> Value {
-    let identifier = udi_fields(carrier).into_iter().find(|(field, _)| *field == "01").map(|(_, value)| value);
+    let identifier = udi_fields(carrier)
+        .into_iter()
+        .find(|(field, _)| *field == "01")
+        .map(|(_, value)| value);
     let mut out = Map::new();
     // A device identifier is inside the carrier; where it cannot be read for certain the whole is the carrier alone.
     put(&mut out, "deviceIdentifier", identifier);
     if carrier.starts_with("(01)") {
-        out.insert("issuer".into(), "http://hl7.org/fhir/NamingSystem/gs1-di".into());
+        out.insert(
+            "issuer".into(),
+            "http://hl7.org/fhir/NamingSystem/gs1-di".into(),
+        );
     }
     out.insert("carrierHRF".into(), carrier.into());
     Value::Object(out)
@@ -93,8 +133,12 @@ fn udi_parts(carrier: &str) -> Value {
 fn udi_fields(carrier: &str) -> Vec<(&'static str, String)> {
     let mut all = Vec::new();
     for part in carrier.split('(').skip(1) {
-        let Some((field, value)) = part.split_once(')') else { continue };
-        let field = ["01", "10", "11", "17", "21"].into_iter().find(|known| *known == field);
+        let Some((field, value)) = part.split_once(')') else {
+            continue;
+        };
+        let field = ["01", "10", "11", "17", "21"]
+            .into_iter()
+            .find(|known| *known == field);
         if let Some(field) = field
             && !value.is_empty()
         {

@@ -13,11 +13,17 @@ use crate::{
     xml::{attr, child, children},
 };
 
-const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.48", "2.16.840.1.113883.10.20.1.17"];
+const OBSERVATION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.48",
+    "2.16.840.1.113883.10.20.1.17",
+];
 const SECTIONS: &[&str] = &["42348-3", "42349-1"];
 
 pub(crate) fn is_directive(of: &Statement<'_>) -> bool {
-    of.has(OBSERVATION) || SECTIONS.contains(&of.context.section) && of.name() == "observation" && of.context.section == "42348-3"
+    of.has(OBSERVATION)
+        || SECTIONS.contains(&of.context.section)
+            && of.name() == "observation"
+            && of.context.section == "42348-3"
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -34,10 +40,18 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         _ => "active",
     };
     out.put(doc, "status", Some(state));
-    out.body.insert("scope".into(), code::coded("http://terminology.hl7.org/CodeSystem/consentscope", "adr"));
+    out.body.insert(
+        "scope".into(),
+        code::coded("http://terminology.hl7.org/CodeSystem/consentscope", "adr"),
+    );
     let kind = child(node, "code").and_then(|code| code::concept(doc, code));
-    out.put(doc, "category", Some(json!([kind.unwrap_or_else(|| absent(child(node, "code")))])));
-    let at = recorded(doc, node).or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
+    out.put(
+        doc,
+        "category",
+        Some(json!([kind.unwrap_or_else(|| absent(child(node, "code")))])),
+    );
+    let at = recorded(doc, node)
+        .or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
     time::put_at(&mut out, doc, "dateTime", at);
     let who = own_author(doc, node);
     out.put(doc, "performer", who.map(|url| json!([reference(&url)])));
@@ -52,7 +66,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "sourceAttachment", source);
     out.body.insert("policyRule".into(), absent(None));
     let mut checks = Vec::new();
-    for part in children(node, "participant").filter(|part| attr(*part, "typeCode") == Some("VRF")) {
+    for part in children(node, "participant").filter(|part| attr(*part, "typeCode") == Some("VRF"))
+    {
         let mut one = Map::new();
         one.insert("verified".into(), true.into());
         let role = child(part, "participantRole");
@@ -66,7 +81,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let mut rule = Map::new();
     let span = child(node, "effectiveTime").and_then(|when| time::period(doc, when));
     put(&mut rule, "period", span);
-    let said: Vec<Value> = children(node, "value").filter_map(|value| code::concept(doc, value)).collect();
+    let said: Vec<Value> = children(node, "value")
+        .filter_map(|value| code::concept(doc, value))
+        .collect();
     put(&mut rule, "code", list(said));
     let actors: Vec<Value> = children(node, "participant")
         .filter(|part| attr(*part, "typeCode") == Some("CST"))
@@ -74,12 +91,21 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             let role = child(part, "participantRole")?;
             let url = people::role(doc, part, role)?;
             let kind = child(role, "code").and_then(|code| code::concept(doc, code));
-            let kind = kind.unwrap_or_else(|| code::coded("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "CST"));
+            let kind = kind.unwrap_or_else(|| {
+                code::coded(
+                    "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+                    "CST",
+                )
+            });
             Some(json!({"role": kind, "reference": reference(&url)}))
         })
         .collect();
     put(&mut rule, "actor", list(actors));
-    out.put(doc, "provision", (!rule.is_empty()).then_some(Value::Object(rule)));
+    out.put(
+        doc,
+        "provision",
+        (!rule.is_empty()).then_some(Value::Object(rule)),
+    );
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some(("Consent", url)))

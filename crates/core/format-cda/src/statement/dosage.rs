@@ -27,7 +27,9 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     let words = words.or_else(|| {
         let own = child(node, "text")?;
         // The narrative's words are the whole row of a table; those of the entry alone are directions.
-        child(own, "reference").is_none().then(|| text::words(doc, own))?
+        child(own, "reference")
+            .is_none()
+            .then(|| text::words(doc, own))?
     });
     put(&mut out, "text", words);
     put(&mut out, "patientInstruction", instructions(doc, node));
@@ -37,9 +39,21 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     if let Some(need) = child(node, "precondition") {
         as_needed(doc, need, &mut out);
     }
-    put(&mut out, "site", child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)));
-    put(&mut out, "route", child(node, "routeCode").and_then(|route| code::concept(doc, route)));
-    put(&mut out, "method", child(node, "methodCode").and_then(|way| code::concept(doc, way)));
+    put(
+        &mut out,
+        "site",
+        child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)),
+    );
+    put(
+        &mut out,
+        "route",
+        child(node, "routeCode").and_then(|route| code::concept(doc, route)),
+    );
+    put(
+        &mut out,
+        "method",
+        child(node, "methodCode").and_then(|way| code::concept(doc, way)),
+    );
     let mut amount = Map::new();
     if let Some(dose) = child(node, "doseQuantity") {
         put_amount(doc, dose, "doseQuantity", "doseRange", &mut amount);
@@ -51,7 +65,10 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         {
             doc.account.take(form);
             dose.insert("unit".into(), name.into());
-            if let (Some(code), Some(system)) = (attr(form, "code"), attr(form, "codeSystem").and_then(crate::codes::system)) {
+            if let (Some(code), Some(system)) = (
+                attr(form, "code"),
+                attr(form, "codeSystem").and_then(crate::codes::system),
+            ) {
                 dose.insert("system".into(), system.into());
                 dose.insert("code".into(), code.into());
             }
@@ -66,7 +83,11 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     if let Some(most) = child(node, "maxDoseQuantity") {
         match quantity::ratio(doc, most) {
             Some(ratio) => put(&mut out, "maxDosePerPeriod", Some(ratio)),
-            None => put(&mut out, "maxDosePerAdministration", quantity::quantity(doc, most)),
+            None => put(
+                &mut out,
+                "maxDosePerAdministration",
+                quantity::quantity(doc, most),
+            ),
         }
     }
     (!out.is_empty()).then_some(Value::Object(out))
@@ -86,7 +107,9 @@ fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Ma
 
 /// "As needed", and for what.
 fn as_needed(doc: &Doc<'_>, node: N<'_>, out: &mut Map<String, Value>) {
-    let Some(need) = child(node, "criterion") else { return };
+    let Some(need) = child(node, "criterion") else {
+        return;
+    };
     let said = child(need, "value").and_then(|value| code::concept(doc, value));
     let said = said.or_else(|| {
         let words = child(need, "text").and_then(|text| text::words(doc, text))?;

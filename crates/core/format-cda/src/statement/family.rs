@@ -13,9 +13,19 @@ use crate::{
     xml::{N, attr, child, children, flag, related_by, sdtc},
 };
 
-pub(crate) const ORGANIZER: &[&str] = &["2.16.840.1.113883.10.20.22.4.45", "2.16.840.1.113883.10.20.1.23"];
-const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.46", "2.16.840.1.113883.10.20.1.22", "2.16.840.1.113883.10.20.1.42"];
-const DEATH: &[&str] = &["2.16.840.1.113883.10.20.22.4.47", "2.16.840.1.113883.10.20.1.42"];
+pub(crate) const ORGANIZER: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.45",
+    "2.16.840.1.113883.10.20.1.23",
+];
+const OBSERVATION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.46",
+    "2.16.840.1.113883.10.20.1.22",
+    "2.16.840.1.113883.10.20.1.42",
+];
+const DEATH: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.47",
+    "2.16.840.1.113883.10.20.1.42",
+];
 const SECTION: &str = "10157-6";
 /// SNOMED CT: dead.
 const DEAD: &[&str] = &["419099009", "419620001", "397709008"];
@@ -26,7 +36,13 @@ pub(crate) fn is_family(of: &Statement<'_>) -> bool {
     match of.subject() {
         Subject::Relative(_) => placed || of.context.section == SECTION || is_illness(of),
         // What stands in that section without saying of whom is of nobody in particular.
-        _ => placed || of.context.section == SECTION && of.name() != "act" && of.child("subject").is_none() && of.name() == "organizer",
+        _ => {
+            placed
+                || of.context.section == SECTION
+                    && of.name() != "act"
+                    && of.child("subject").is_none()
+                    && of.name() == "organizer"
+        }
     }
 }
 
@@ -35,7 +51,9 @@ fn is_illness(of: &Statement<'_>) -> bool {
     let coded = |node: N<'_>| children(node, "value").any(|value| attr(value, "code").is_some());
     match of.name() {
         "observation" => coded(of.node),
-        "organizer" | "act" => of.related().any(|(_, inner)| inner.name() == "observation" && coded(inner.node)),
+        "organizer" | "act" => of
+            .related()
+            .any(|(_, inner)| inner.name() == "observation" && coded(inner.node)),
         _ => false,
     }
 }
@@ -47,7 +65,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let mut out = Resource::of("FamilyMemberHistory", of, doc)?;
     let node = of.node;
     if out.is_denied() {
-        return Err("the source denies it, and a family history has no place for what relatives do not have");
+        return Err(
+            "the source denies it, and a family history has no place for what relatives do not have",
+        );
     }
     common(doc, of, &mut out);
     let state = match super::status(doc, of) {
@@ -56,20 +76,26 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         _ => "completed",
     };
     out.put(doc, "status", Some(state));
-    let at = recorded(doc, node).or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
+    let at = recorded(doc, node)
+        .or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
     time::put_at(&mut out, doc, "date", at);
     relative(doc, subject, &mut out);
     let illnesses: Vec<Statement<'d>> = if of.name() == "observation" {
         vec![*of]
     } else {
-        of.related().map(|(_, inner)| inner).filter(|inner| inner.name() == "observation").collect()
+        of.related()
+            .map(|(_, inner)| inner)
+            .filter(|inner| inner.name() == "observation")
+            .collect()
     };
     for inner in &illnesses {
         if inner.is_denied() {
             doc.account.because(inner.node, Fate::Lost("the source denies it, and a family history has no place for what relatives do not have"));
             continue;
         }
-        let dead = child(inner.node, "value").and_then(|value| attr(value, "code")).is_some_and(|code| DEAD.contains(&code));
+        let dead = child(inner.node, "value")
+            .and_then(|value| attr(value, "code"))
+            .is_some_and(|code| DEAD.contains(&code));
         if dead {
             doc.account.take(inner.node);
             take_all(doc, inner.node);
@@ -105,16 +131,30 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     let role = child(subject, "relatedSubject");
     let kin = role.and_then(|role| child(role, "code"));
     out.put(doc, "relationship", Some(code::concept_or_absent(doc, kin)));
-    let Some(person) = role.and_then(|role| child(role, "subject")) else { return };
+    let Some(person) = role.and_then(|role| child(role, "subject")) else {
+        return;
+    };
     let names = name::person_names(doc, person);
     let spoken = names.as_ref().and_then(|names| names.get(0)).map(|first| {
-        let words = |key: &str| first.get(key).and_then(Value::as_array).map(|all| {
-            all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
-        });
-        let family = first.get("family").and_then(Value::as_str).map(str::to_owned);
+        let words = |key: &str| {
+            first.get(key).and_then(Value::as_array).map(|all| {
+                all.iter()
+                    .filter_map(Value::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+        };
+        let family = first
+            .get("family")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         let whole = first.get("text").and_then(Value::as_str).map(str::to_owned);
         whole.unwrap_or_else(|| {
-            [words("prefix"), words("given"), family, words("suffix")].into_iter().flatten().collect::<Vec<_>>().join(" ")
+            [words("prefix"), words("given"), family, words("suffix")]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" ")
         })
     });
     out.put(doc, "name", spoken);
@@ -129,7 +169,11 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     let at = sdtc(person, "deceasedTime").and_then(|at| time::time(doc, at));
     let ind = sdtc(person, "deceasedInd");
     if at.is_some() {
-        out.put(doc, "deceasedDate", at.map(|at| time::day(&at.at).to_owned()));
+        out.put(
+            doc,
+            "deceasedDate",
+            at.map(|at| time::day(&at.at).to_owned()),
+        );
         if let Some(ind) = ind {
             doc.account.take(ind);
             out.put(doc, "deceasedDate#", None::<Value>);
@@ -184,7 +228,9 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
             .map(|(_, inner)| inner)
     });
     let killed = death.filter(|inner| {
-        child(*inner, "value").and_then(|value| attr(value, "code")).is_some_and(|code| DEAD.contains(&code))
+        child(*inner, "value")
+            .and_then(|value| attr(value, "code"))
+            .is_some_and(|code| DEAD.contains(&code))
     });
     let mut one = Map::new();
     let values: Vec<N<'_>> = children(node, "value").collect();
@@ -197,7 +243,10 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
     for id in children(node, "id") {
         doc.account.take(id);
     }
-    one.insert("code".into(), shown.unwrap_or_else(|| absent(values.first().copied())));
+    one.insert(
+        "code".into(),
+        shown.unwrap_or_else(|| absent(values.first().copied())),
+    );
     if killed.is_some() {
         one.insert("contributedToDeath".into(), true.into());
     }

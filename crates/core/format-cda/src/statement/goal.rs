@@ -42,7 +42,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     match value.and_then(|value| observation::value(doc, value)) {
         Some(("valueQuantity", amount)) => put(&mut target, "detailQuantity", Some(amount)),
         Some(("valueRange", span)) => put(&mut target, "detailRange", Some(span)),
-        Some(("valueCodeableConcept", code)) => put(&mut target, "detailCodeableConcept", Some(code)),
+        Some(("valueCodeableConcept", code)) => {
+            put(&mut target, "detailCodeableConcept", Some(code))
+        }
         Some(("valueInteger", number)) => put(&mut target, "detailInteger", Some(number)),
         Some(("valueBoolean", truth)) => put(&mut target, "detailBoolean", Some(truth)),
         Some(("valueRatio", ratio)) => put(&mut target, "detailRatio", Some(ratio)),
@@ -54,14 +56,20 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     let when = child(node, "effectiveTime");
     let due = when.and_then(|when| time::end(doc, when));
-    put(&mut target, "dueDate", due.map(|at| time::day(&at.at).to_owned()));
+    put(
+        &mut target,
+        "dueDate",
+        due.map(|at| time::day(&at.at).to_owned()),
+    );
     let said = super::text::text_of(doc, node).or(words);
     let description = match (&measured, said) {
         (_, Some(said)) => Some(json!({"text": said})),
         (Some(measured), None) => Some(measured.clone()),
         (None, None) => None,
     };
-    let Some(description) = description else { return Err("it does not say what is to be reached") };
+    let Some(description) = description else {
+        return Err("it does not say what is to be reached");
+    };
     if target.len() > usize::from(target.contains_key("dueDate")) {
         put(&mut target, "measure", measured);
     }
@@ -74,10 +82,25 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         out.body.insert("target".into(), json!([target]));
     }
     let began = when.and_then(|when| time::start(doc, when));
-    out.put(doc, "startDate", began.map(|at| time::day(&at.at).to_owned()));
-    out.put(doc, "expressedBy", own_writer(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "startDate",
+        began.map(|at| time::day(&at.at).to_owned()),
+    );
+    out.put(
+        doc,
+        "expressedBy",
+        own_writer(doc, node).map(|url| reference(&url)),
+    );
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));
-    link(doc, &url, "addresses", &inside, |one| one, |one| matches!(one.kind, "Condition" | "Observation" | "ServiceRequest"));
+    link(
+        doc,
+        &url,
+        "addresses",
+        &inside,
+        |one| one,
+        |one| matches!(one.kind, "Condition" | "Observation" | "ServiceRequest"),
+    );
     Ok(Some(("Goal", url)))
 }

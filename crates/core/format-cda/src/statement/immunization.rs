@@ -9,7 +9,10 @@ use crate::{
     doc::{Doc, reference},
     people,
     resource::Resource,
-    statement::{IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, own_author, reasons, recorded},
+    statement::{
+        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, own_author,
+        reasons, recorded,
+    },
     value::{absent, code, list, quantity, time},
     xml::{child, related_by},
 };
@@ -62,20 +65,32 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let maker = made.and_then(|made| child(made, "manufacturerOrganization"));
     let maker = maker.and_then(|maker| people::organization(doc, maker));
     out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
-    let lot = thing.and_then(|thing| child(thing, "lotNumberText")).and_then(|lot| {
-        let words = crate::xml::text(lot)?;
-        doc.account.take(lot);
-        Some(words)
-    });
+    let lot = thing
+        .and_then(|thing| child(thing, "lotNumberText"))
+        .and_then(|lot| {
+            let words = crate::xml::text(lot)?;
+            doc.account.take(lot);
+            Some(words)
+        });
     out.put(doc, "lotNumber", lot);
-    out.put(doc, "site", child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)));
-    out.put(doc, "route", child(node, "routeCode").and_then(|route| code::concept(doc, route)));
+    out.put(
+        doc,
+        "site",
+        child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)),
+    );
+    out.put(
+        doc,
+        "route",
+        child(node, "routeCode").and_then(|route| code::concept(doc, route)),
+    );
     let dose = child(node, "doseQuantity").and_then(|dose| quantity::quantity(doc, dose));
     out.put(doc, "doseQuantity", dose);
     let mut doers: Vec<Value> = people::performers(doc, node)
         .into_iter()
         .map(|(url, function)| {
-            let function = function.unwrap_or_else(|| code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "AP"));
+            let function = function.unwrap_or_else(|| {
+                code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "AP")
+            });
             json!({"function": function, "actor": reference(&url)})
         })
         .collect();
@@ -87,9 +102,14 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "reasonCode", reasons(doc, of));
     let place = super::place(doc, node);
     out.put(doc, "location", place.map(|url| reference(&url)));
-    let which = child(node, "repeatNumber").and_then(|which| quantity::whole(doc, child(which, "low").unwrap_or(which)));
+    let which = child(node, "repeatNumber")
+        .and_then(|which| quantity::whole(doc, child(which, "low").unwrap_or(which)));
     let which = which.filter(|which| *which > 0);
-    out.put(doc, "protocolApplied", which.map(|which| json!([{"doseNumberPositiveInt": which}])));
+    out.put(
+        doc,
+        "protocolApplied",
+        which.map(|which| json!([{"doseNumberPositiveInt": which}])),
+    );
     let url = out.add(doc)?;
     let mut events = Vec::new();
     for (_, inner) in of.related().filter(|(_, inner)| inner.has(REACTION)) {
@@ -109,6 +129,13 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         });
     }
     let inside = inside(doc, of, Some(&url));
-    link(doc, &url, "reasonReference", &inside, |one| one, |one| one.relation == "RSON" && matches!(one.kind, "Condition" | "Observation"));
+    link(
+        doc,
+        &url,
+        "reasonReference",
+        &inside,
+        |one| one,
+        |one| one.relation == "RSON" && matches!(one.kind, "Condition" | "Observation"),
+    );
     Ok(Some(("Immunization", url)))
 }

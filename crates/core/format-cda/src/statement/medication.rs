@@ -38,19 +38,23 @@ impl Product {
 pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     let part = child(node, "consumable").or_else(|| child(node, "product"))?;
     let made = child(part, "manufacturedProduct")?;
-    let thing = child(made, "manufacturedMaterial").or_else(|| child(made, "manufacturedLabeledDrug"));
+    let thing =
+        child(made, "manufacturedMaterial").or_else(|| child(made, "manufacturedLabeledDrug"));
     let concept = thing.and_then(|thing| concept(doc, thing));
     let concept = match concept {
         Some(concept) => concept,
         // Some say what it is by a code of the whole statement or in words alone.
         None => json!({"text": super::text::text_of(doc, made)?}),
     };
-    let lot = thing.and_then(|thing| child(thing, "lotNumberText")).and_then(|lot| {
-        let words = crate::xml::text(lot)?;
-        doc.account.take(lot);
-        Some(words)
-    });
-    let maker = child(made, "manufacturerOrganization").and_then(|maker| people::organization(doc, maker));
+    let lot = thing
+        .and_then(|thing| child(thing, "lotNumberText"))
+        .and_then(|lot| {
+            let words = crate::xml::text(lot)?;
+            doc.account.take(lot);
+            Some(words)
+        });
+    let maker =
+        child(made, "manufacturerOrganization").and_then(|maker| people::organization(doc, maker));
     let ids = value::identifiers(doc, made);
     if lot.is_none() && maker.is_none() && ids.is_none() {
         return Some(Product { concept, url: None });
@@ -64,7 +68,10 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     out.put(doc, "batch", lot.map(|lot| json!({"lotNumber": lot})));
     let key = format!("{:?}|{}|{:?}", key_of(made), concept, out.body.get("batch"));
     let url = out.join(doc, Some(key));
-    Some(Product { concept, url: Some(url) })
+    Some(Product {
+        concept,
+        url: Some(url),
+    })
 }
 
 /// Code of a material, its translations, and its name.
@@ -86,7 +93,10 @@ pub(crate) fn concept(doc: &Doc<'_>, thing: N<'_>) -> Option<Value> {
 fn product_or_absent<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Product {
     product(doc, of.node).unwrap_or_else(|| {
         let words = super::text::text_of(doc, of.node).map(|words| json!({"text": words}));
-        Product { concept: words.unwrap_or_else(|| absent(child(of.node, "consumable"))), url: None }
+        Product {
+            concept: words.unwrap_or_else(|| absent(child(of.node, "consumable"))),
+            url: None,
+        }
     })
 }
 
@@ -130,7 +140,11 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let taken = doc.account.put();
     if out.is_denied() {
         out.denied(doc, "status", "not-taken");
-        out.put(doc, "statusReason", why_not(doc, of).map(|why| json!([why])));
+        out.put(
+            doc,
+            "statusReason",
+            why_not(doc, of).map(|why| json!([why])),
+        );
     } else {
         out.put(doc, "status", Some(status::statement(state)));
     }
@@ -155,8 +169,15 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     out.put(doc, "informationSource", teller.map(|url| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));
     let how = dosage::dosage(doc, of, false);
-    let mut how = how.and_then(|how| how.as_object().cloned()).unwrap_or_default();
-    let times = time::Schedule { bounds: None, at: None, repeat: schedule.repeat, rest: false };
+    let mut how = how
+        .and_then(|how| how.as_object().cloned())
+        .unwrap_or_default();
+    let times = time::Schedule {
+        bounds: None,
+        at: None,
+        repeat: schedule.repeat,
+        rest: false,
+    };
     put(&mut how, "timing", times.timing());
     doc.account.take_again(times_taken);
     out.put(doc, "dosage", (!how.is_empty()).then(|| json!([how])));
@@ -166,7 +187,11 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
     let node = of.node;
     if out.is_denied() {
         out.denied(doc, "status", "not-done");
-        out.put(doc, "statusReason", why_not(doc, of).map(|why| json!([why])));
+        out.put(
+            doc,
+            "statusReason",
+            why_not(doc, of).map(|why| json!([why])),
+        );
     } else {
         out.put(doc, "status", Some(status::dispense(state)));
     }
@@ -175,25 +200,41 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
     if !time::put_time(out, doc, "effectiveDateTime", "effectivePeriod", first) {
         out.body.insert("_effectiveDateTime".into(), absent(first));
     }
-    let doers = people::performers(doc, node).into_iter().map(|(url, _)| json!({"actor": reference(&url)}));
+    let doers = people::performers(doc, node)
+        .into_iter()
+        .map(|(url, _)| json!({"actor": reference(&url)}));
     out.put(doc, "performer", list(doers.collect()));
     out.put(doc, "reasonCode", reasons(doc, of));
-    let Some(Value::Object(mut how)) = dosage::dosage(doc, of, false) else { return };
+    let Some(Value::Object(mut how)) = dosage::dosage(doc, of, false) else {
+        return;
+    };
     let mut one = Map::new();
     for key in ["text", "site", "route", "method"] {
         if let Some(value) = how.remove(key) {
             one.insert(key.into(), value);
         }
     }
-    let amount = how.get("doseAndRate").and_then(|all| all.get(0)).cloned().unwrap_or_default();
+    let amount = how
+        .get("doseAndRate")
+        .and_then(|all| all.get(0))
+        .cloned()
+        .unwrap_or_default();
     put(&mut one, "dose", amount.get("doseQuantity").cloned());
-    put(&mut one, "rateQuantity", amount.get("rateQuantity").cloned());
+    put(
+        &mut one,
+        "rateQuantity",
+        amount.get("rateQuantity").cloned(),
+    );
     // `mad-1`: a dosage has a dose or a rate.
     let has_amount = one.contains_key("dose") || one.contains_key("rateQuantity");
     if !has_amount && !one.is_empty() {
         one.insert("dose".into(), absent(child(node, "doseQuantity")));
     }
-    out.put(doc, "dosage", (!one.is_empty()).then_some(Value::Object(one)));
+    out.put(
+        doc,
+        "dosage",
+        (!one.is_empty()).then_some(Value::Object(one)),
+    );
 }
 
 fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
@@ -215,14 +256,23 @@ fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut
     out.put(doc, "priority", haste);
     let at = recorded(doc, node);
     time::put_at(out, doc, "authoredOn", at);
-    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "requester",
+        own_author(doc, node).map(|url| reference(&url)),
+    );
     let doer = people::performers(doc, node).into_iter().next();
     out.put(doc, "performer", doer.map(|(url, _)| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));
     let how = dosage::dosage(doc, of, true);
     out.put(doc, "dosageInstruction", how.map(|how| json!([how])));
-    let more = child(node, "repeatNumber").and_then(|one| quantity::whole(doc, child(one, "high").unwrap_or(one)));
-    out.put(doc, "dispenseRequest", more.map(|more| json!({"numberOfRepeatsAllowed": more})));
+    let more = child(node, "repeatNumber")
+        .and_then(|one| quantity::whole(doc, child(one, "high").unwrap_or(one)));
+    out.put(
+        doc,
+        "dispenseRequest",
+        more.map(|more| json!({"numberOfRepeatsAllowed": more})),
+    );
 }
 
 /// What an order of that mood is (C-CDA on FHIR: what a prescriber means to be taken is an order; the rest is a plan).
@@ -238,13 +288,21 @@ fn intent(mood: Mood) -> &'static str {
 fn vehicle<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
     const VEHICLE: &[&str] = &["2.16.840.1.113883.10.20.22.4.24"];
     for part in children(of.node, "participant") {
-        let Some(role) = child(part, "participantRole") else { continue };
+        let Some(role) = child(part, "participantRole") else {
+            continue;
+        };
         if !crate::xml::has_template(role, VEHICLE) {
             continue;
         }
-        let Some(entity) = child(role, "playingEntity") else { continue };
+        let Some(entity) = child(role, "playingEntity") else {
+            continue;
+        };
         let words = concept(doc, entity).and_then(|one| {
-            let words = one.get("text").or_else(|| one["coding"][0].get("display"))?.as_str()?.to_owned();
+            let words = one
+                .get("text")
+                .or_else(|| one["coding"][0].get("display"))?
+                .as_str()?
+                .to_owned();
             Some(words)
         });
         let Some(words) = words else { continue };

@@ -33,15 +33,24 @@ use crate::{
 /// What a statement became: kind and full URL of its main resource.
 pub(crate) type Made = Option<(&'static str, String)>;
 
-pub(crate) const PROBLEMS: &[&str] = &["11450-4", "11348-0", "46241-6", "11535-2", "10219-4", "10218-6", "75310-3", "29308-4", "46240-8"];
+pub(crate) const PROBLEMS: &[&str] = &[
+    "11450-4", "11348-0", "46241-6", "11535-2", "10219-4", "10218-6", "75310-3", "29308-4",
+    "46240-8",
+];
 pub(crate) const ALLERGIES: &[&str] = &["48765-2"];
 pub(crate) const IMMUNIZATIONS: &[&str] = &["11369-6"];
 pub(crate) const RESULTS: &[&str] = &["30954-2", "18725-2", "11502-2"];
 pub(crate) const VITALS: &[&str] = &["8716-3"];
 
-const COMMENT: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40"];
+const COMMENT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.64",
+    "2.16.840.1.113883.10.20.1.40",
+];
 const INDICATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.19"];
-const INSTRUCTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.20", "2.16.840.1.113883.10.20.1.49"];
+const INSTRUCTION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.20",
+    "2.16.840.1.113883.10.20.1.49",
+];
 
 /// Converts one clinical statement and all that stands inside it.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -66,12 +75,16 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "observation" | "act" if of.mood() == Mood::Goal => goal::convert(doc, of),
         "organizer" if careteam::is_team(of) => careteam::convert(doc, of),
         "organizer" => panel::convert(doc, of),
-        "observation" if procedure::is_procedure(of) || of.mood() != Mood::Event => procedure::convert(doc, of),
+        "observation" if procedure::is_procedure(of) || of.mood() != Mood::Event => {
+            procedure::convert(doc, of)
+        }
         "observation" => observation::convert(doc, of),
         "act" if procedure::is_act(of) => procedure::convert(doc, of),
         "act" => shell(doc, of),
         "procedure" => procedure::convert(doc, of),
-        "substanceAdministration" if immunization::is_immunization(of, section) => immunization::convert(doc, of),
+        "substanceAdministration" if immunization::is_immunization(of, section) => {
+            immunization::convert(doc, of)
+        }
         "substanceAdministration" => medication::convert(doc, of),
         "supply" => supply::convert(doc, of),
         "encounter" => encounter::convert(doc, of),
@@ -102,14 +115,21 @@ pub(crate) struct Inside {
 pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>) -> Vec<Inside> {
     let mut all = Vec::new();
     for (link, inner) in of.related() {
-        if matches!(doc.account.fate(inner.node, Facet::Itself), Some(Fate::Carried { .. })) {
+        if matches!(
+            doc.account.fate(inner.node, Facet::Itself),
+            Some(Fate::Carried { .. })
+        ) {
             continue;
         }
         match convert(doc, &inner) {
             Ok(Some((kind, url))) => {
                 if Some(url.as_str()) != around {
                     let relation = attr(link, "typeCode").unwrap_or("COMP").to_owned();
-                    all.push(Inside { relation, kind, url });
+                    all.push(Inside {
+                        relation,
+                        kind,
+                        url,
+                    });
                 }
             }
             Ok(None) => {}
@@ -120,8 +140,19 @@ pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>
 }
 
 /// What stood inside, as members or as what it is about, is linked where the resource has an element for it.
-pub(crate) fn link<'d>(doc: &Doc<'d>, url: &str, element: &'static str, inside: &[Inside], wrap: impl Fn(Value) -> Value, which: impl Fn(&Inside) -> bool) {
-    let all: Vec<Value> = inside.iter().filter(|one| which(one)).map(|one| wrap(reference(&one.url))).collect();
+pub(crate) fn link<'d>(
+    doc: &Doc<'d>,
+    url: &str,
+    element: &'static str,
+    inside: &[Inside],
+    wrap: impl Fn(Value) -> Value,
+    which: impl Fn(&Inside) -> bool,
+) {
+    let all: Vec<Value> = inside
+        .iter()
+        .filter(|one| which(one))
+        .map(|one| wrap(reference(&one.url)))
+        .collect();
     if all.is_empty() {
         return;
     }
@@ -139,7 +170,8 @@ pub(crate) fn link<'d>(doc: &Doc<'d>, url: &str, element: &'static str, inside: 
 
 /// Code of the statement's status, taken.
 pub(crate) fn status<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<&'d str> {
-    of.child("statusCode").and_then(|code| code::code(doc, code))
+    of.child("statusCode")
+        .and_then(|code| code::code(doc, code))
 }
 
 /// Identifiers, and comments as notes.
@@ -152,7 +184,9 @@ pub(crate) fn common<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'
 pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     let mut all = Vec::new();
     for node in related_by(of.node, COMMENT) {
-        let Some(words) = text::text_of(doc, node) else { continue };
+        let Some(words) = text::text_of(doc, node) else {
+            continue;
+        };
         doc.account.take(node);
         if let Some(code) = child(node, "code") {
             doc.account.take(code);
@@ -186,14 +220,18 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     let mut all = Vec::new();
     let relations = crate::xml::related(of.node);
     let found = relations.filter(|(link, node)| {
-        has_template(*node, INDICATION) || attr(*link, "typeCode") == Some("RSON") && node.tag_name().name() == "observation"
+        has_template(*node, INDICATION)
+            || attr(*link, "typeCode") == Some("RSON") && node.tag_name().name() == "observation"
     });
     for (_, node) in found {
         // An indication that is denied is none.
         if crate::account::is_denied(node) {
             continue;
         }
-        let Some(value) = children(node, "value").find_map(|value| code::concept(doc, value)) else { continue };
+        let Some(value) = children(node, "value").find_map(|value| code::concept(doc, value))
+        else {
+            continue;
+        };
         take_shell(doc, node);
         if !all.contains(&value) {
             all.push(value);
@@ -211,13 +249,19 @@ pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
         }
     }
     for id in children(node, "id") {
-        doc.account.because(id, Fate::Lost("the number of a statement that became a part of another"));
+        doc.account.because(
+            id,
+            Fate::Lost("the number of a statement that became a part of another"),
+        );
     }
     if let Some(own) = child(node, "text")
         && let Some(pointer) = child(own, "reference")
         && attr(pointer, "value").is_some_and(|id| doc.anchor(id).is_some())
     {
-        doc.account.because(own, Fate::Narrative("its words are those of the narrative that it points to"));
+        doc.account.because(
+            own,
+            Fate::Narrative("its words are those of the narrative that it points to"),
+        );
     }
 }
 
@@ -243,7 +287,9 @@ pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
 pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
     let mut best: Option<time::Stamp> = None;
     for author in children(node, "author") {
-        let Some(at) = child(author, "time").and_then(|at| time::start(doc, at)) else { continue };
+        let Some(at) = child(author, "time").and_then(|at| time::start(doc, at)) else {
+            continue;
+        };
         if best.as_ref().is_none_or(|best| at.at < best.at) {
             best = Some(at);
         }
@@ -263,11 +309,14 @@ pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
 
 /// Who told it, if that is a person.
 pub(crate) fn teller<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    children(node, "informant").filter_map(|one| people::informant(doc, one)).find(|url| is_person(doc, url))
+    children(node, "informant")
+        .filter_map(|one| people::informant(doc, one))
+        .find(|url| is_person(doc, url))
 }
 
 fn is_person(doc: &Doc<'_>, url: &str) -> bool {
-    let is = url == doc.patient() || doc.is_of(url, &["Practitioner", "PractitionerRole", "RelatedPerson"]);
+    let is = url == doc.patient()
+        || doc.is_of(url, &["Practitioner", "PractitionerRole", "RelatedPerson"]);
     if !is {
         doc.add_house(url);
     }
@@ -278,7 +327,8 @@ fn is_person(doc: &Doc<'_>, url: &str) -> bool {
 pub(crate) fn place<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "participant").find_map(|part| {
         let role = child(part, "participantRole")?;
-        let is_place = attr(part, "typeCode") == Some("LOC") || attr(role, "classCode") == Some("SDLOC");
+        let is_place =
+            attr(part, "typeCode") == Some("LOC") || attr(role, "classCode") == Some("SDLOC");
         is_place.then_some(())?;
         let url = people::place(doc, role)?;
         doc.account.take(part);
@@ -291,7 +341,8 @@ pub(crate) fn why_not<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     crate::xml::related(of.node).find_map(|(link, node)| {
         (attr(link, "typeCode") == Some("RSON")).then_some(())?;
         let said = child(node, "value").and_then(|value| code::concept(doc, value));
-        let said = said.or_else(|| child(node, "code").and_then(|value| code::concept(doc, value)))?;
+        let said =
+            said.or_else(|| child(node, "code").and_then(|value| code::concept(doc, value)))?;
         doc.account.take(node);
         Some(said)
     })

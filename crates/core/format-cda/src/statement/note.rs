@@ -24,7 +24,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let node = of.node;
     out.put(doc, "identifier", value::identifiers(doc, node));
     let state = super::status(doc, of);
-    let current = if state == Some("nullified") { "entered-in-error" } else { "current" };
+    let current = if state == Some("nullified") {
+        "entered-in-error"
+    } else {
+        "current"
+    };
     out.put(doc, "status", Some(current));
     let draft = match state {
         Some("active" | "new") => Some("preliminary"),
@@ -32,14 +36,29 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         _ => None,
     };
     out.put(doc, "docStatus", draft);
-    out.put(doc, "type", child(node, "code").and_then(|code| code::concept(doc, code)));
+    out.put(
+        doc,
+        "type",
+        child(node, "code").and_then(|code| code::concept(doc, code)),
+    );
     let at = recorded(doc, node).filter(|at| at.at.contains('T'));
     out.put(doc, "date", at.map(|at| at.at));
-    out.put(doc, "author", own_author(doc, node).map(|url| json!([reference(&url)])));
+    out.put(
+        doc,
+        "author",
+        own_author(doc, node).map(|url| json!([reference(&url)])),
+    );
     let content = child(node, "text").and_then(|text| text::attachment(doc, text));
-    out.put(doc, "content", Some(json!([{"attachment": content.unwrap_or_else(|| absent(child(node, "text")))}])));
+    out.put(
+        doc,
+        "content",
+        Some(json!([{"attachment": content.unwrap_or_else(|| absent(child(node, "text")))}])),
+    );
     let when = child(node, "effectiveTime");
-    let span = when.and_then(|when| time::period(doc, when).or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at}))));
+    let span = when.and_then(|when| {
+        time::period(doc, when)
+            .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
+    });
     out.put(doc, "context", span.map(|span| json!({"period": span})));
     let signer = children(node, "participant").find_map(|part| {
         let role = child(part, "participantRole")?;
@@ -55,7 +74,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 pub(crate) fn media<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let content = child(of.node, "value").and_then(|value| text::attachment(doc, value));
     let taken = doc.account.put();
-    let Some(content) = content else { return Err("it holds no picture, and points to none outside") };
+    let Some(content) = content else {
+        return Err("it holds no picture, and points to none outside");
+    };
     let mut out = Resource::of("DocumentReference", of, doc)?;
     doc.account.take_again(taken);
     out.put(doc, "content", Some(json!([{"attachment": content}])));

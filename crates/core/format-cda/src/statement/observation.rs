@@ -26,7 +26,14 @@ pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Becau
     let out = build(doc, of)?;
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));
-    link(doc, &url, "hasMember", &inside, |one| one, |one| one.kind == "Observation" && one.relation != "RSON" && one.relation != "CAUS");
+    link(
+        doc,
+        &url,
+        "hasMember",
+        &inside,
+        |one| one,
+        |one| one.kind == "Observation" && one.relation != "RSON" && one.relation != "CAUS",
+    );
     Ok(url)
 }
 
@@ -35,32 +42,64 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     let mut out = Resource::of("Observation", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
-    out.put(doc, "status", Some(status::observation(super::status(doc, of))));
+    out.put(
+        doc,
+        "status",
+        Some(status::observation(super::status(doc, of))),
+    );
     out.put(doc, "category", category(of));
     let named = child(node, "code").and_then(|code| code::concept(doc, code));
     match named {
         Some(named) => out.put(doc, "code", Some(named)),
         None => {
-            let words = child(node, "text").and_then(|text| text::words(doc, text)).map(|words| json!({"text": words}));
-            out.put(doc, "code", Some(words.unwrap_or_else(|| value::absent(child(node, "code")))))
+            let words = child(node, "text")
+                .and_then(|text| text::words(doc, text))
+                .map(|words| json!({"text": words}));
+            out.put(
+                doc,
+                "code",
+                Some(words.unwrap_or_else(|| value::absent(child(node, "code")))),
+            )
         }
     };
-    time::put_time(&mut out, doc, "effectiveDateTime", "effectivePeriod", of.when());
-    let doers = people::performers(doc, node).into_iter().map(|(url, _)| url);
+    time::put_time(
+        &mut out,
+        doc,
+        "effectiveDateTime",
+        "effectivePeriod",
+        of.when(),
+    );
+    let doers = people::performers(doc, node)
+        .into_iter()
+        .map(|(url, _)| url);
     let doers = doers.chain(own_author(doc, node)).collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
     let at = super::recorded(doc, node).filter(|at| at.at.contains('T'));
     out.put(doc, "issued", at.map(|at| at.at));
     values(doc, node, &mut out);
-    out.put(doc, "interpretation", code::concepts(doc, node, "interpretationCode"));
+    out.put(
+        doc,
+        "interpretation",
+        code::concepts(doc, node, "interpretationCode"),
+    );
     let mut sites = children(node, "targetSiteCode");
-    out.put(doc, "bodySite", sites.find_map(|site| code::concept(doc, site)));
+    out.put(
+        doc,
+        "bodySite",
+        sites.find_map(|site| code::concept(doc, site)),
+    );
     let mut ways = children(node, "methodCode");
     out.put(doc, "method", ways.find_map(|way| code::concept(doc, way)));
-    out.put(doc, "specimen", specimen(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "specimen",
+        specimen(doc, node).map(|url| reference(&url)),
+    );
     let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
     out.put(doc, "device", tool.map(|url| reference(&url)));
-    let ranges = children(node, "referenceRange").filter_map(|range| reference_range(doc, range)).collect();
+    let ranges = children(node, "referenceRange")
+        .filter_map(|range| reference_range(doc, range))
+        .collect();
     out.put(doc, "referenceRange", list(ranges));
     Ok(out)
 }
@@ -68,7 +107,11 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
 pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
     const SIGNS: &[&str] = &["2.16.840.1.113883.10.20.22.4.27"];
     const TESTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.2"];
-    const SOCIAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.38", "2.16.840.1.113883.10.20.22.4.78", "2.16.840.1.113883.10.20.22.4.85"];
+    const SOCIAL: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.38",
+        "2.16.840.1.113883.10.20.22.4.78",
+        "2.16.840.1.113883.10.20.22.4.85",
+    ];
     let code = match of.context.section {
         _ if of.has(SIGNS) => "vital-signs",
         _ if of.has(TESTS) => "laboratory",
@@ -142,10 +185,14 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
             if quantity::is_range(node) {
                 quantity::range(doc, node).map(|span| ("valueRange", span.into()))
             } else {
-                quantity::bounded(doc, node).map(|amount| ("valueQuantity", amount)).or_else(words)
+                quantity::bounded(doc, node)
+                    .map(|amount| ("valueQuantity", amount))
+                    .or_else(words)
             }
         }
-        "RTO" | "RTO_PQ_PQ" | "RTO_QTY_QTY" => quantity::ratio(doc, node).map(|ratio| ("valueRatio", ratio)),
+        "RTO" | "RTO_PQ_PQ" | "RTO_QTY_QTY" => {
+            quantity::ratio(doc, node).map(|ratio| ("valueRatio", ratio))
+        }
         "ST" | "SC" | "EN" | "PN" | "ON" | "AD" | "TEL" | "URL" | "BIN" => words().or_else(|| {
             let said = attr(node, "displayName").or_else(|| attr(node, "code"))?;
             doc.account.take(node);
@@ -169,9 +216,12 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut out = Map::new();
     let span = child(node, "value");
     if let Some(span) = span {
-        if quantity::is_range(span) || child(span, "low").is_some() || child(span, "high").is_some() {
+        if quantity::is_range(span) || child(span, "low").is_some() || child(span, "high").is_some()
+        {
             out.extend(quantity::range(doc, span).unwrap_or_default());
-        } else if let Some((_, Value::Object(amount))) = value(doc, span).filter(|(key, _)| *key == "valueQuantity") {
+        } else if let Some((_, Value::Object(amount))) =
+            value(doc, span).filter(|(key, _)| *key == "valueQuantity")
+        {
             // One number alone is what is normal.
             out.insert("low".into(), Value::Object(amount.clone()));
             out.insert("high".into(), Value::Object(amount));
@@ -190,14 +240,20 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let known = attr(code, "code")?;
         (known == "N").then(|| {
             doc.account.take(code);
-            coded("http://terminology.hl7.org/CodeSystem/referencerange-meaning", "normal")
+            coded(
+                "http://terminology.hl7.org/CodeSystem/referencerange-meaning",
+                "normal",
+            )
         })
     });
     let has_range = out.contains_key("low") || out.contains_key("high") || words.is_some();
     if has_range {
         value::put(&mut out, "type", kind);
     }
-    let groups: Vec<Value> = child(node, "code").and_then(|code| code::concept(doc, code)).into_iter().collect();
+    let groups: Vec<Value> = child(node, "code")
+        .and_then(|code| code::concept(doc, code))
+        .into_iter()
+        .collect();
     value::put(&mut out, "appliesTo", list(groups).filter(|_| has_range));
     value::put(&mut out, "text", words);
     has_range.then_some(Value::Object(out))
@@ -210,16 +266,27 @@ fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
             let mut out = Resource::plain("Specimen", Some(role));
             out.put(doc, "identifier", value::identifiers(doc, role));
             let entity = child(role, "specimenPlayingEntity");
-            let kind = entity.and_then(|entity| child(entity, "code")).and_then(|code| code::concept(doc, code));
+            let kind = entity
+                .and_then(|entity| child(entity, "code"))
+                .and_then(|code| code::concept(doc, code));
             let kind = kind.or_else(|| Some(json!({"text": value::name::words(doc, entity?)?})));
             out.put(doc, "type", kind);
-            let notes = entity.and_then(|entity| child(entity, "desc")).and_then(|desc| text::words(doc, desc));
+            let notes = entity
+                .and_then(|entity| child(entity, "desc"))
+                .and_then(|desc| text::words(doc, desc));
             out.put(doc, "note", notes.map(|words| json!([{"text": words}])));
             if out.body.is_empty() {
                 return None;
             }
             out.body.insert("subject".into(), reference(&doc.patient()));
-            let apart = format!("{:?}|{}", crate::doc::key_of(role), out.body.get("type").map(Value::to_string).unwrap_or_default());
+            let apart = format!(
+                "{:?}|{}",
+                crate::doc::key_of(role),
+                out.body
+                    .get("type")
+                    .map(Value::to_string)
+                    .unwrap_or_default()
+            );
             Some(out.join(doc, Some(apart)))
         })?;
         doc.account.take(part);

@@ -14,8 +14,14 @@ use crate::{
     xml::{attr, child, children},
 };
 
-const RESULT: &[&str] = &["2.16.840.1.113883.10.20.22.4.1", "2.16.840.1.113883.10.20.1.32"];
-const SIGNS: &[&str] = &["2.16.840.1.113883.10.20.22.4.26", "2.16.840.1.113883.10.20.1.35"];
+const RESULT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.1",
+    "2.16.840.1.113883.10.20.1.32",
+];
+const SIGNS: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.26",
+    "2.16.840.1.113883.10.20.1.35",
+];
 const LOINC: &str = "http://loinc.org";
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -38,21 +44,49 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         out.put(doc, "status", Some(state));
         let sort = if signs { "vital-signs" } else { "laboratory" };
         if signs {
-            out.put(doc, "category", Some(json!([code::coded("http://terminology.hl7.org/CodeSystem/observation-category", sort)])));
+            out.put(
+                doc,
+                "category",
+                Some(json!([code::coded(
+                    "http://terminology.hl7.org/CodeSystem/observation-category",
+                    sort
+                )])),
+            );
         } else if results {
-            out.put(doc, "category", Some(json!([code::coded("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB")])));
+            out.put(
+                doc,
+                "category",
+                Some(json!([code::coded(
+                    "http://terminology.hl7.org/CodeSystem/v2-0074",
+                    "LAB"
+                )])),
+            );
         }
-        out.put(doc, "code", Some(code::concept_or_absent(doc, child(of.node, "code"))));
+        out.put(
+            doc,
+            "code",
+            Some(code::concept_or_absent(doc, child(of.node, "code"))),
+        );
         time::put_time(out, doc, "effectiveDateTime", "effectivePeriod", of.when());
-        let doers = people::performers(doc, of.node).into_iter().map(|(url, _)| url).collect::<Vec<_>>();
-        let doers = doers.into_iter().chain(super::own_author(doc, of.node)).collect::<Vec<_>>();
+        let doers = people::performers(doc, of.node)
+            .into_iter()
+            .map(|(url, _)| url)
+            .collect::<Vec<_>>();
+        let doers = doers
+            .into_iter()
+            .chain(super::own_author(doc, of.node))
+            .collect::<Vec<_>>();
         out.put(doc, "performer", people::references(doers));
     }
     let members = inside(doc, of, None);
     let first = members.first().map(|one| (one.kind, one.url.clone()));
     let Some(mut out) = out else { return Ok(first) };
     let links = |kinds: &[&str]| -> Vec<Value> {
-        members.iter().filter(|one| kinds.contains(&one.kind)).map(|one| reference(&one.url)).collect()
+        members
+            .iter()
+            .filter(|one| kinds.contains(&one.kind))
+            .map(|one| reference(&one.url))
+            .collect()
     };
     let seen = links(&["Observation"]);
     let pressures: Vec<Value> = doc.pressures();
@@ -62,7 +96,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         return Ok(Some(("DiagnosticReport", out.add(doc)?)));
     }
     // A group of nothing that was seen, or without a code, is no panel.
-    let is_named = child(of.node, "code").is_some_and(|code| attr(code, "code").is_some() || child(code, "originalText").is_some());
+    let is_named = child(of.node, "code")
+        .is_some_and(|code| attr(code, "code").is_some() || child(code, "originalText").is_some());
     if seen.is_empty() || !is_named {
         return Ok(first);
     }
@@ -82,17 +117,42 @@ fn pressure<'d>(doc: &Doc<'d>, of: &Statement<'d>) {
             })
     };
     let all: Vec<Statement<'d>> = of.related().map(|(_, inner)| inner).collect();
-    let of_code = |wanted: &str| all.iter().filter(|one| code_is(one, wanted)).copied().collect::<Vec<_>>();
+    let of_code = |wanted: &str| {
+        all.iter()
+            .filter(|one| code_is(one, wanted))
+            .copied()
+            .collect::<Vec<_>>()
+    };
     let (over, under) = (of_code("8480-6"), of_code("8462-4"));
     for high in over {
         let same = |low: &&Statement<'d>| {
-            let time = |one: &Statement<'d>| one.when().map(|when| (attr(when, "value"), child(when, "low").and_then(|low| attr(low, "value"))));
-            let state = |one: &Statement<'d>| one.child("statusCode").and_then(|code| attr(code, "code"));
-            let fresh = !matches!(doc.account.fate(low.node, Facet::Itself), Some(Fate::Carried { .. }));
-            fresh && time(low) == time(&high) && state(low) == state(&high) && !low.is_denied() && !high.is_denied()
+            let time = |one: &Statement<'d>| {
+                one.when().map(|when| {
+                    (
+                        attr(when, "value"),
+                        child(when, "low").and_then(|low| attr(low, "value")),
+                    )
+                })
+            };
+            let state =
+                |one: &Statement<'d>| one.child("statusCode").and_then(|code| attr(code, "code"));
+            let fresh = !matches!(
+                doc.account.fate(low.node, Facet::Itself),
+                Some(Fate::Carried { .. })
+            );
+            fresh
+                && time(low) == time(&high)
+                && state(low) == state(&high)
+                && !low.is_denied()
+                && !high.is_denied()
         };
-        let Some(low) = under.iter().find(same) else { continue };
-        let (Ok(high), Ok(low)) = (observation::build(doc, &high), observation::build(doc, low)) else { continue };
+        let Some(low) = under.iter().find(same) else {
+            continue;
+        };
+        let (Ok(high), Ok(low)) = (observation::build(doc, &high), observation::build(doc, low))
+        else {
+            continue;
+        };
         let is_number = |one: &Resource<'d>| one.has("valueQuantity");
         if !is_number(&high) || !is_number(&low) {
             continue;
@@ -103,7 +163,13 @@ fn pressure<'d>(doc: &Doc<'d>, of: &Statement<'d>) {
 }
 
 fn join<'d>(doc: &Doc<'d>, high: Resource<'d>, low: Resource<'d>) -> String {
-    const OF_PART: &[&str] = &["code", "valueQuantity", "interpretation", "referenceRange", "dataAbsentReason"];
+    const OF_PART: &[&str] = &[
+        "code",
+        "valueQuantity",
+        "interpretation",
+        "referenceRange",
+        "dataAbsentReason",
+    ];
     let mut whole = Resource::plain("Observation", high.source());
     let mut parts = Vec::new();
     for one in [high, low] {
@@ -117,12 +183,23 @@ fn join<'d>(doc: &Doc<'d>, high: Resource<'d>, low: Resource<'d>) -> String {
             }
         }
         whole.take_over(taken.into_iter().map(|(one, element)| {
-            let element = if OF_PART.contains(&element) { "component" } else { element };
+            let element = if OF_PART.contains(&element) {
+                "component"
+            } else {
+                element
+            };
             (one, element)
         }));
         parts.push(Value::Object(part));
     }
-    whole.body.insert("code".into(), code::named(LOINC, "85354-9", "Blood pressure panel with all children optional"));
+    whole.body.insert(
+        "code".into(),
+        code::named(
+            LOINC,
+            "85354-9",
+            "Blood pressure panel with all children optional",
+        ),
+    );
     whole.body.insert("component".into(), parts.into());
     whole.join(doc, None)
 }

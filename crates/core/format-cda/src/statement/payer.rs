@@ -13,8 +13,14 @@ use crate::{
     xml::{N, attr, child, children, has_template, related},
 };
 
-const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.60", "2.16.840.1.113883.10.20.1.20"];
-const POLICY: &[&str] = &["2.16.840.1.113883.10.20.22.4.61", "2.16.840.1.113883.10.20.1.26"];
+const ACT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.60",
+    "2.16.840.1.113883.10.20.1.20",
+];
+const POLICY: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.61",
+    "2.16.840.1.113883.10.20.1.26",
+];
 const PAYER: &[&str] = &["2.16.840.1.113883.10.20.22.4.87"];
 const GUARANTOR: &[&str] = &["2.16.840.1.113883.10.20.22.4.88"];
 const SECTION: &str = "48768-6";
@@ -29,7 +35,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     let policies: Vec<(N<'d>, Statement<'d>)> = of
         .related()
-        .filter(|(_, inner)| inner.has(POLICY) || inner.name() == "act" && inner.child("performer").is_some())
+        .filter(|(_, inner)| {
+            inner.has(POLICY) || inner.name() == "act" && inner.child("performer").is_some()
+        })
         .collect();
     let mut first = None;
     for (link, inner) in &policies {
@@ -42,13 +50,23 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     Ok(first)
 }
 
-fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'d>) -> Result<Made, Because> {
+fn one<'d>(
+    doc: &Doc<'d>,
+    act: Option<(&Statement<'d>, N<'d>)>,
+    of: &Statement<'d>,
+) -> Result<Made, Because> {
     let mut out = Resource::of("Coverage", of, doc)?;
     let node = of.node;
     if let Some((act, _)) = act {
         doc.account.take(act.node);
-        let mut all = value::identifiers(doc, node).and_then(|all| all.as_array().cloned()).unwrap_or_default();
-        all.extend(value::identifiers(doc, act.node).and_then(|all| all.as_array().cloned()).unwrap_or_default());
+        let mut all = value::identifiers(doc, node)
+            .and_then(|all| all.as_array().cloned())
+            .unwrap_or_default();
+        all.extend(
+            value::identifiers(doc, act.node)
+                .and_then(|all| all.as_array().cloned())
+                .unwrap_or_default(),
+        );
         out.push_all(doc, "identifier", all);
     } else {
         out.put(doc, "identifier", value::identifiers(doc, node));
@@ -63,7 +81,11 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
         _ => "active",
     };
     out.put(doc, "status", Some(state));
-    out.put(doc, "type", child(node, "code").and_then(|code| code::concept(doc, code)));
+    out.put(
+        doc,
+        "type",
+        child(node, "code").and_then(|code| code::concept(doc, code)),
+    );
     let covered = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("COV"));
     let holder = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("HLD"));
     let role = |part: Option<N<'d>>| part.and_then(|part| child(part, "participantRole"));
@@ -74,7 +96,9 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
             Some(number)
         })
     });
-    if number.is_some() && let Some(part) = covered {
+    if number.is_some()
+        && let Some(part) = covered
+    {
         doc.account.take(part);
     }
     out.put(doc, "subscriberId", number);
@@ -94,16 +118,32 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
         }
         Some(shown)
     });
-    let own = kin.as_ref().is_some_and(|kin| kin["coding"][0]["code"] == "self");
+    let own = kin
+        .as_ref()
+        .is_some_and(|kin| kin["coding"][0]["code"] == "self");
     out.put(doc, "relationship", kin);
-    let span = covered.and_then(|part| child(part, "time")).and_then(|at| time::period(doc, at));
+    let span = covered
+        .and_then(|part| child(part, "time"))
+        .and_then(|at| time::period(doc, at));
     let span = span.or_else(|| child(node, "effectiveTime").and_then(|at| time::period(doc, at)));
     out.put(doc, "period", span);
     // Name and address of the insured as the insurer has them: the patient's, under her number there.
     if let Some(role) = role(covered) {
-        for part in role.descendants().filter(|part| part.is_element() && crate::account::is_fact(*part)) {
-            if own && part.ancestors().any(|one| one.tag_name().name() == "playingEntity") {
-                doc.account.because(part, crate::account::Fate::Lost("the insurer's copy of the patient's name, address and birth date"));
+        for part in role
+            .descendants()
+            .filter(|part| part.is_element() && crate::account::is_fact(*part))
+        {
+            if own
+                && part
+                    .ancestors()
+                    .any(|one| one.tag_name().name() == "playingEntity")
+            {
+                doc.account.because(
+                    part,
+                    crate::account::Fate::Lost(
+                        "the insurer's copy of the patient's name, address and birth date",
+                    ),
+                );
             }
         }
     }
@@ -111,7 +151,9 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
         Some(role) => {
             let entity = child(role, "playingEntity");
             let url = people::related_person(doc, role, entity);
-            if url.is_some() && let Some(part) = holder {
+            if url.is_some()
+                && let Some(part) = holder
+            {
                 doc.account.take(part);
             }
             url
@@ -122,7 +164,9 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
     let payers: Vec<N<'d>> = children(node, "performer").collect();
     let mut houses = Vec::new();
     for part in &payers {
-        let Some(entity) = child(*part, "assignedEntity") else { continue };
+        let Some(entity) = child(*part, "assignedEntity") else {
+            continue;
+        };
         let kind = child(entity, "code").and_then(|code| attr(code, "code"));
         if has_template(*part, GUARANTOR) || kind == Some("GUAR") {
             continue;
@@ -134,9 +178,15 @@ fn one<'d>(doc: &Doc<'d>, act: Option<(&Statement<'d>, N<'d>)>, of: &Statement<'
         }
     }
     let payor = people::references(houses);
-    out.put(doc, "payor", Some(payor.unwrap_or_else(|| json!([absent(None)]))));
+    out.put(
+        doc,
+        "payor",
+        Some(payor.unwrap_or_else(|| json!([absent(None)]))),
+    );
     if let Some((_, link)) = act
-        && let Some(order) = child(link, "sequenceNumber").and_then(|one| value::quantity::whole(doc, one)).filter(|order| *order > 0)
+        && let Some(order) = child(link, "sequenceNumber")
+            .and_then(|one| value::quantity::whole(doc, one))
+            .filter(|order| *order > 0)
     {
         out.put(doc, "order", Some(order));
     }
@@ -150,9 +200,15 @@ fn payer<'d>(doc: &Doc<'d>, entity: N<'d>) -> Option<String> {
     doc.account.aside(|| {
         let house = child(entity, "representedOrganization");
         let mut out = Resource::plain("Organization", Some(entity));
-        let mut ids = value::identifiers(doc, entity).and_then(|ids| ids.as_array().cloned()).unwrap_or_default();
+        let mut ids = value::identifiers(doc, entity)
+            .and_then(|ids| ids.as_array().cloned())
+            .unwrap_or_default();
         if let Some(house) = house {
-            ids.extend(value::identifiers(doc, house).and_then(|ids| ids.as_array().cloned()).unwrap_or_default());
+            ids.extend(
+                value::identifiers(doc, house)
+                    .and_then(|ids| ids.as_array().cloned())
+                    .unwrap_or_default(),
+            );
         }
         out.push_all(doc, "identifier", ids);
         let kind = child(entity, "code").and_then(|code| code::concept(doc, code));
@@ -161,15 +217,25 @@ fn payer<'d>(doc: &Doc<'d>, entity: N<'d>) -> Option<String> {
             out.put(doc, "name", name::words(doc, house));
         }
         for node in [Some(entity), house].into_iter().flatten() {
-            let more = name::telecoms(doc, node).map(people::not_at_home).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            let more = name::telecoms(doc, node)
+                .map(people::not_at_home)
+                .and_then(|more| more.as_array().cloned())
+                .unwrap_or_default();
             out.push_all(doc, "telecom", more);
-            let more = name::addresses(doc, node).map(people::not_at_home).and_then(|more| more.as_array().cloned()).unwrap_or_default();
+            let more = name::addresses(doc, node)
+                .map(people::not_at_home)
+                .and_then(|more| more.as_array().cloned())
+                .unwrap_or_default();
             out.push_all(doc, "address", more);
         }
         if !out.has("name") && !out.has("identifier") {
             return None;
         }
-        let key = format!("payer|{:?}|{:?}", out.body.get("identifier"), out.body.get("name"));
+        let key = format!(
+            "payer|{:?}|{:?}",
+            out.body.get("identifier"),
+            out.body.get("name")
+        );
         Some(out.join(doc, Some(key)))
     })
 }
@@ -178,7 +244,10 @@ fn payer<'d>(doc: &Doc<'d>, entity: N<'d>) -> Option<String> {
 fn plans<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     let mut all = Vec::new();
     for (link, inner) in related(node) {
-        if attr(link, "typeCode") != Some("REFR") || attr(inner, "classCode") != Some("ACT") || attr(inner, "moodCode") != Some("DEF") {
+        if attr(link, "typeCode") != Some("REFR")
+            || attr(inner, "classCode") != Some("ACT")
+            || attr(inner, "moodCode") != Some("DEF")
+        {
             continue;
         }
         let mut one = Map::new();
@@ -188,8 +257,16 @@ fn plans<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
             Some(number)
         });
         let words = super::text::text_of(doc, inner);
-        let Some(shown) = number.map(str::to_owned).or_else(|| words.clone()) else { continue };
-        one.insert("type".into(), code::coded("http://terminology.hl7.org/CodeSystem/coverage-class", "plan"));
+        let Some(shown) = number.map(str::to_owned).or_else(|| words.clone()) else {
+            continue;
+        };
+        one.insert(
+            "type".into(),
+            code::coded(
+                "http://terminology.hl7.org/CodeSystem/coverage-class",
+                "plan",
+            ),
+        );
         one.insert("value".into(), shown.into());
         put(&mut one, "name", words);
         doc.account.take(inner);

@@ -13,7 +13,11 @@ use crate::{
     xml::{attr, child, children, has_template, related_by},
 };
 
-const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.4", "2.16.840.1.113883.10.20.1.28", "2.16.840.1.113883.10.20.24.3.136"];
+const OBSERVATION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.4",
+    "2.16.840.1.113883.10.20.1.28",
+    "2.16.840.1.113883.10.20.24.3.136",
+];
 const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.3",
     "2.16.840.1.113883.10.20.22.4.80",
@@ -24,9 +28,18 @@ const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.1.27",
 ];
 const ENCOUNTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.80"];
-const STATUS: &[&str] = &["2.16.840.1.113883.10.20.22.4.6", "2.16.840.1.113883.10.20.1.50"];
-const SEVERITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.8", "2.16.840.1.113883.10.20.1.55"];
-pub(crate) const AGE: &[&str] = &["2.16.840.1.113883.10.20.22.4.31", "2.16.840.1.113883.10.20.1.38"];
+const STATUS: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.6",
+    "2.16.840.1.113883.10.20.1.50",
+];
+const SEVERITY: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.8",
+    "2.16.840.1.113883.10.20.1.55",
+];
+pub(crate) const AGE: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.31",
+    "2.16.840.1.113883.10.20.1.38",
+];
 const DIAGNOSED: &[&str] = &["2.16.840.1.113883.10.20.22.4.502"];
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
@@ -37,9 +50,15 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     if of.has(OBSERVATION) {
         return of.mood() == Mood::Event;
     }
-    let holds = || of.related().any(|(_, inner)| inner.name() == "observation" && !inner.has(super::INDICATION));
+    let holds = || {
+        of.related()
+            .any(|(_, inner)| inner.name() == "observation" && !inner.has(super::INDICATION))
+    };
     if of.has(ACT) {
-        return of.name() == "act" && holds() && of.mood() == Mood::Event && !super::ALLERGIES.contains(&of.context.section);
+        return of.name() == "act"
+            && holds()
+            && of.mood() == Mood::Event
+            && !super::ALLERGIES.contains(&of.context.section);
     }
     PROBLEMS.contains(&of.context.section)
         && of.mood() == Mood::Event
@@ -59,7 +78,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let problems: Vec<Statement<'d>> = of
         .related()
         .map(|(_, inner)| inner)
-        .filter(|inner| inner.name() == "observation" && (inner.has(OBSERVATION) || inner.child("value").is_some()))
+        .filter(|inner| {
+            inner.name() == "observation"
+                && (inner.has(OBSERVATION) || inner.child("value").is_some())
+        })
         .filter(|inner| !inner.has(STATUS) && !inner.has(SEVERITY) && inner.mood() == Mood::Event)
         .collect();
     let alone = problems.len() == 1;
@@ -72,21 +94,36 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             }
         }
     }
-    let Some(first) = first else { return Err(because) };
+    let Some(first) = first else {
+        return Err(because);
+    };
     let _ = inside(doc, of, None);
     for part in children(of.node, "performer") {
-        doc.account.because(part, Fate::Lost("a condition has no place for who treats it"));
+        doc.account.because(
+            part,
+            Fate::Lost("a condition has no place for who treats it"),
+        );
     }
     for id in children(of.node, "id") {
-        doc.account.because(id, Fate::Lost("the number of a concern about several things"));
+        doc.account.because(
+            id,
+            Fate::Lost("the number of a concern about several things"),
+        );
     }
     if let Some(when) = of.child("effectiveTime") {
-        doc.account.because(when, Fate::Lost("a condition has no place for how long somebody was concerned about it"));
+        doc.account.because(
+            when,
+            Fate::Lost("a condition has no place for how long somebody was concerned about it"),
+        );
     }
     Ok(Some(("Condition", first)))
 }
 
-fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statement<'d>) -> Result<String, Because> {
+fn one<'d>(
+    doc: &Doc<'d>,
+    concern: Option<(&Statement<'d>, bool)>,
+    of: &Statement<'d>,
+) -> Result<String, Because> {
     let mut out = Resource::of("Condition", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
@@ -99,10 +136,19 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
     }
     statuses(doc, concern.map(|(concern, _)| concern), of, &mut out);
 
-    let visit = of.context.section == "46240-8" || concern.is_some_and(|(concern, _)| concern.has(ENCOUNTER));
-    let sort = if visit { "encounter-diagnosis" } else { "problem-list-item" };
+    let visit = of.context.section == "46240-8"
+        || concern.is_some_and(|(concern, _)| concern.has(ENCOUNTER));
+    let sort = if visit {
+        "encounter-diagnosis"
+    } else {
+        "problem-list-item"
+    };
     out.push(doc, "category", Some(coded(CATEGORY, sort)));
-    out.push(doc, "category", child(node, "code").and_then(|code| code::concept(doc, code)));
+    out.push(
+        doc,
+        "category",
+        child(node, "code").and_then(|code| code::concept(doc, code)),
+    );
 
     let values: Vec<_> = children(node, "value").collect();
     let said = values.first().copied();
@@ -115,7 +161,11 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
         out.denied(doc, "code", none);
     } else {
         let severity = said.and_then(|value| code::qualifier(value, &["246112005"]));
-        out.put(doc, "severity", severity.and_then(|code| code::concept(doc, code)));
+        out.put(
+            doc,
+            "severity",
+            severity.and_then(|code| code::concept(doc, code)),
+        );
         let others: Vec<_> = values.iter().skip(1).copied().collect();
         let shown = said.and_then(|value| code::concept_of(doc, value, &others));
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
@@ -136,33 +186,51 @@ fn one<'d>(doc: &Doc<'d>, concern: Option<(&Statement<'d>, bool)>, of: &Statemen
         }
     }
     let mut sites: Vec<Value> = Vec::new();
-    sites.extend(code::concepts(doc, node, "targetSiteCode").and_then(|all| all.as_array().cloned()).unwrap_or_default());
+    sites.extend(
+        code::concepts(doc, node, "targetSiteCode")
+            .and_then(|all| all.as_array().cloned())
+            .unwrap_or_default(),
+    );
     let found = said.and_then(|value| code::qualifier(value, &["363698007"]));
     sites.extend(found.and_then(|code| code::concept(doc, code)));
     out.put(doc, "bodySite", list(sites));
     when(doc, of, &mut out);
 
-    let at = recorded(doc, node).or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    let at = recorded(doc, node)
+        .or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_writer(doc, node).or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
+    let who = own_writer(doc, node)
+        .or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
     out.put(doc, "recorder", who.map(|url| reference(&url)));
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));
-    link(doc, &url, "evidence", &inside, |one| json!({"detail": [one]}), |one| {
-        one.kind == "Observation" && one.relation == "SPRT"
-    });
+    link(
+        doc,
+        &url,
+        "evidence",
+        &inside,
+        |one| json!({"detail": [one]}),
+        |one| one.kind == "Observation" && one.relation == "SPRT",
+    );
     Ok(url)
 }
 
 /// Clinical and verification status: the table of docs/format/cda-mapping.md.
-fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'d>, out: &mut Resource<'d>) {
+fn statuses<'d>(
+    doc: &Doc<'d>,
+    concern: Option<&Statement<'d>>,
+    of: &Statement<'d>,
+    out: &mut Resource<'d>,
+) {
     let node = of.node;
     let stated = related_by(node, STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::problem).or_else(|| {
-            let words = attr(value, "displayName").map(str::to_owned).or_else(|| code::said(doc, value))?;
+            let words = attr(value, "displayName")
+                .map(str::to_owned)
+                .or_else(|| code::said(doc, value))?;
             let found = status::problem(&words)?;
             doc.account.take(value);
             Some(found)
@@ -171,14 +239,28 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
         Some(found)
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
-    let about = concern.and_then(|concern| child(concern.node, "statusCode")).and_then(|code| code::code(doc, code));
+    let about = concern
+        .and_then(|concern| child(concern.node, "statusCode"))
+        .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| attr(high, "value").and_then(|raw| time::stamp(raw, None)).is_some());
+    let ended = ended.is_some_and(|high| {
+        attr(high, "value")
+            .and_then(|raw| time::stamp(raw, None))
+            .is_some()
+    });
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
-            out.denied(doc, "verificationStatus", coded(VERIFICATION, "entered-in-error"));
+            out.denied(
+                doc,
+                "verificationStatus",
+                coded(VERIFICATION, "entered-in-error"),
+            );
         } else {
-            out.put(doc, "verificationStatus", Some(coded(VERIFICATION, "entered-in-error")));
+            out.put(
+                doc,
+                "verificationStatus",
+                Some(coded(VERIFICATION, "entered-in-error")),
+            );
         }
         return;
     }
@@ -197,14 +279,26 @@ fn statuses<'d>(doc: &Doc<'d>, concern: Option<&Statement<'d>>, of: &Statement<'
     }
     // What has an end is over, whatever else is said; `con-4` has it so.
     let clinical = match clinical {
-        Some("active" | "recurrence" | "relapse") | None if ended && verified != Some("refuted") => Some("resolved"),
+        Some("active" | "recurrence" | "relapse") | None
+            if ended && verified != Some("refuted") =>
+        {
+            Some("resolved")
+        }
         None if verified.is_none() => about.and_then(status::concern),
         known => known,
     };
     if verified.is_some() {
-        out.put(doc, "verificationStatus", verified.map(|code| coded(VERIFICATION, code)));
+        out.put(
+            doc,
+            "verificationStatus",
+            verified.map(|code| coded(VERIFICATION, code)),
+        );
     }
-    out.put(doc, "clinicalStatus", clinical.map(|code| coded(CLINICAL, code)));
+    out.put(
+        doc,
+        "clinicalStatus",
+        clinical.map(|code| coded(CLINICAL, code)),
+    );
 }
 
 fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
@@ -222,7 +316,10 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     } else {
         out.put(doc, "onsetAge", age);
     }
-    let refuted = out.body.get("verificationStatus").is_some_and(|status| status["coding"][0]["code"] == "refuted");
+    let refuted = out
+        .body
+        .get("verificationStatus")
+        .is_some_and(|status| status["coding"][0]["code"] == "refuted");
     if !refuted {
         let ended = span.and_then(|when| time::end(doc, when));
         time::put_at(out, doc, "abatementDateTime", ended);

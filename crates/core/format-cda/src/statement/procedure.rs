@@ -9,12 +9,18 @@ use crate::{
     doc::{Doc, reference},
     people,
     resource::Resource,
-    statement::{Made, common, device, inside, instructions, link, own_author, place, reasons, recorded, why_not},
+    statement::{
+        Made, common, device, inside, instructions, link, own_author, place, reasons, recorded,
+        why_not,
+    },
     value::{code, list, time},
     xml::{attr, child, children, flag},
 };
 
-const ACT: &[&str] = &["2.16.840.1.113883.10.20.22.4.12", "2.16.840.1.113883.10.20.1.29"];
+const ACT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.12",
+    "2.16.840.1.113883.10.20.1.29",
+];
 const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.13"];
 const SECTIONS: &[&str] = &["47519-4", "29554-3"];
 
@@ -27,7 +33,8 @@ pub(crate) fn is_act(of: &Statement<'_>) -> bool {
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
-    let is_named = of.child("code").is_some() || of.child("text").is_some() || of.child("value").is_some();
+    let is_named =
+        of.child("code").is_some() || of.child("text").is_some() || of.child("value").is_some();
     if !is_named {
         let inside = inside(doc, of, None);
         return match inside.into_iter().next() {
@@ -35,13 +42,18 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             None => Err("it does not say what was done"),
         };
     }
-    if of.mood() == Mood::Event { done(doc, of) } else { wanted(doc, of) }
+    if of.mood() == Mood::Event {
+        done(doc, of)
+    } else {
+        wanted(doc, of)
+    }
 }
 
 fn name<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Value {
     let code = of.child("code").and_then(|code| code::concept(doc, code));
     let words = || Some(json!({"text": super::text::text_of(doc, of.node)?}));
-    code.or_else(words).unwrap_or_else(|| crate::value::absent(of.child("code")))
+    code.or_else(words)
+        .unwrap_or_else(|| crate::value::absent(of.child("code")))
 }
 
 fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -64,7 +76,11 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         None => json!({"actor": reference(&url)}),
     });
     out.put(doc, "performer", list(doers.collect()));
-    out.put(doc, "recorder", super::own_writer(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "recorder",
+        super::own_writer(doc, node).map(|url| reference(&url)),
+    );
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     out.put(doc, "location", place(doc, node).map(|url| reference(&url)));
@@ -73,17 +89,28 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let result = children(node, "value").find_map(|value| code::concept(doc, value));
     out.put(doc, "outcome", result);
     let ways = code::concepts(doc, node, "methodCode");
-    let ways = ways.and_then(|ways| ways.as_array().cloned()).unwrap_or_default();
+    let ways = ways
+        .and_then(|ways| ways.as_array().cloned())
+        .unwrap_or_default();
     let ways = ways.into_iter().map(|way| json!({"url": "http://hl7.org/fhir/StructureDefinition/procedure-method", "valueCodeableConcept": way}));
     out.push_all(doc, "extension", ways.collect());
     let tools = children(node, "participant").filter_map(|part| device::of_participant(doc, part));
-    let tools: Vec<Value> = tools.map(|url| json!({"manipulated": reference(&url)})).collect();
+    let tools: Vec<Value> = tools
+        .map(|url| json!({"manipulated": reference(&url)}))
+        .collect();
     out.put(doc, "focalDevice", list(tools));
     let after = instructions(doc, node).map(|words| json!([{"text": words}]));
     out.put(doc, "followUp", after);
     let url = out.add(doc)?;
     let inside = inside(doc, of, Some(&url));
-    link(doc, &url, "report", &inside, |one| one, |one| one.kind == "DiagnosticReport");
+    link(
+        doc,
+        &url,
+        "report",
+        &inside,
+        |one| one,
+        |one| one.kind == "DiagnosticReport",
+    );
     Ok(Some(("Procedure", url)))
 }
 
@@ -91,7 +118,10 @@ fn sites<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     let mut all = Vec::new();
     for name in ["targetSiteCode", "approachSiteCode"] {
         let more = code::concepts(doc, of.node, name);
-        all.extend(more.and_then(|more| more.as_array().cloned()).unwrap_or_default());
+        all.extend(
+            more.and_then(|more| more.as_array().cloned())
+                .unwrap_or_default(),
+        );
     }
     list(all)
 }
@@ -115,13 +145,30 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     });
     out.put(doc, "priority", haste);
     out.put(doc, "code", Some(name(doc, of)));
-    time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", of.when());
+    time::put_time(
+        &mut out,
+        doc,
+        "occurrenceDateTime",
+        "occurrencePeriod",
+        of.when(),
+    );
     let at = recorded(doc, node);
     time::put_at(&mut out, doc, "authoredOn", at);
-    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
-    let doers = people::performers(doc, node).into_iter().map(|(url, _)| url).collect::<Vec<_>>();
+    out.put(
+        doc,
+        "requester",
+        own_author(doc, node).map(|url| reference(&url)),
+    );
+    let doers = people::performers(doc, node)
+        .into_iter()
+        .map(|(url, _)| url)
+        .collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
-    out.put(doc, "locationReference", place(doc, node).map(|url| json!([reference(&url)])));
+    out.put(
+        doc,
+        "locationReference",
+        place(doc, node).map(|url| json!([reference(&url)])),
+    );
     out.put(doc, "reasonCode", reasons(doc, of));
     out.put(doc, "bodySite", sites(doc, of));
     out.put(doc, "patientInstruction", instructions(doc, node));

@@ -9,7 +9,11 @@ use crate::{
     doc::{Doc, reference},
     people,
     resource::Resource,
-    statement::{Made, common, device, inside, instructions, medication::{self, Product}, own_author, recorded},
+    statement::{
+        Made, common, device, inside, instructions,
+        medication::{self, Product},
+        own_author, recorded,
+    },
     value::{absent, code, list, put, quantity, time},
     xml::{child, children},
 };
@@ -23,7 +27,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let product = medication::product(doc, of.node);
     if is_medicine || product.is_some() && !is_thing(of) {
         let held = doc.account.put();
-        let product = product.unwrap_or(Product { concept: absent(child(of.node, "product")), url: None });
+        let product = product.unwrap_or(Product {
+            concept: absent(child(of.node, "product")),
+            url: None,
+        });
         let made = medicine(doc, of, &product, None, held);
         return made;
     }
@@ -33,12 +40,20 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 }
 
 fn is_thing(of: &Statement<'_>) -> bool {
-    const THING: &[&str] = &["2.16.840.1.113883.10.20.22.4.50", "2.16.840.1.113883.10.20.22.4.43"];
+    const THING: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.50",
+        "2.16.840.1.113883.10.20.22.4.43",
+    ];
     of.has(THING) || of.context.section == "46264-8"
 }
 
 /// A supply inside a medicine: of that medicine, if it names none itself.
-pub(crate) fn of_medicine<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: &Product, from: (&'static str, &str)) -> Result<Made, Because> {
+pub(crate) fn of_medicine<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    around: &Product,
+    from: (&'static str, &str),
+) -> Result<Made, Because> {
     let own = medication::product(doc, of.node);
     let held = doc.account.put();
     let product = own.unwrap_or_else(|| around.clone());
@@ -57,7 +72,11 @@ fn medicine<'d>(
     held: Vec<crate::account::Taken>,
 ) -> Result<Made, Because> {
     let node = of.node;
-    let kind = if of.mood() == Mood::Event { "MedicationDispense" } else { "MedicationRequest" };
+    let kind = if of.mood() == Mood::Event {
+        "MedicationDispense"
+    } else {
+        "MedicationRequest"
+    };
     let mut out = Resource::of(kind, of, doc)?;
     doc.account.take_again(held);
     product.clone().put(doc, &mut out);
@@ -69,18 +88,29 @@ fn medicine<'d>(
         } else {
             out.put(doc, "status", Some(status::dispense(state)));
         }
-        out.put(doc, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
-        let handed = child(node, "effectiveTime").and_then(|when| time::moment(doc, when).or_else(|| time::start(doc, when)));
+        out.put(
+            doc,
+            "quantity",
+            child(node, "quantity").and_then(|many| quantity::quantity(doc, many)),
+        );
+        let handed = child(node, "effectiveTime")
+            .and_then(|when| time::moment(doc, when).or_else(|| time::start(doc, when)));
         time::put_at(&mut out, doc, "whenHandedOver", handed);
-        let doers = people::performers(doc, node).into_iter().map(|(url, _)| json!({"actor": reference(&url)}));
+        let doers = people::performers(doc, node)
+            .into_iter()
+            .map(|(url, _)| json!({"actor": reference(&url)}));
         out.put(doc, "performer", list(doers.collect()));
         if let Some(("MedicationRequest", url)) = from {
-            out.body.insert("authorizingPrescription".into(), json!([reference(url)]));
+            out.body
+                .insert("authorizingPrescription".into(), json!([reference(url)]));
         }
         let url = out.add(doc)?;
         let _ = inside(doc, of, Some(&url));
         if let Some(which) = child(node, "repeatNumber") {
-            doc.account.because(which, Fate::Lost("a dispense has no place for which of several it is"));
+            doc.account.because(
+                which,
+                Fate::Lost("a dispense has no place for which of several it is"),
+            );
         }
         return Ok(Some((kind, url)));
     }
@@ -91,21 +121,47 @@ fn medicine<'d>(
     }
     let mut ask = Map::new();
     let span = child(node, "effectiveTime");
-    let valid = span.and_then(|when| time::period(doc, when).or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at}))));
+    let valid = span.and_then(|when| {
+        time::period(doc, when)
+            .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
+    });
     put(&mut ask, "validityPeriod", valid);
-    let more = child(node, "repeatNumber").map(|one| child(one, "high").unwrap_or(one)).and_then(|one| quantity::whole(doc, one));
+    let more = child(node, "repeatNumber")
+        .map(|one| child(one, "high").unwrap_or(one))
+        .and_then(|one| quantity::whole(doc, one));
     put(&mut ask, "numberOfRepeatsAllowed", more);
-    put(&mut ask, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
-    let doer = people::performers(doc, node).into_iter().next().map(|(url, _)| url);
-    let house = doer.as_ref().is_some_and(|url| doc.is_of(url, &["Organization"]));
-    put(&mut ask, "performer", doer.as_ref().filter(|_| house).map(|url| reference(url)));
-    out.put(doc, "dispenseRequest", (!ask.is_empty()).then_some(Value::Object(ask)));
+    put(
+        &mut ask,
+        "quantity",
+        child(node, "quantity").and_then(|many| quantity::quantity(doc, many)),
+    );
+    let doer = people::performers(doc, node)
+        .into_iter()
+        .next()
+        .map(|(url, _)| url);
+    let house = doer
+        .as_ref()
+        .is_some_and(|url| doc.is_of(url, &["Organization"]));
+    put(
+        &mut ask,
+        "performer",
+        doer.as_ref().filter(|_| house).map(|url| reference(url)),
+    );
+    out.put(
+        doc,
+        "dispenseRequest",
+        (!ask.is_empty()).then_some(Value::Object(ask)),
+    );
     if let Some(url) = doer.filter(|_| !house) {
         out.body.insert("performer".into(), reference(&url));
     }
     let at = recorded(doc, node);
     time::put_at(&mut out, doc, "authoredOn", at);
-    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "requester",
+        own_author(doc, node).map(|url| reference(&url)),
+    );
     let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
     out.put(doc, "dosageInstruction", how);
     if let Some(("MedicationRequest", url)) = from {
@@ -117,12 +173,21 @@ fn medicine<'d>(
 }
 
 /// A device or another thing that is no medicine.
-fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<crate::account::Taken>) -> Result<Made, Because> {
+fn thing<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    named: Option<Value>,
+    held: Vec<crate::account::Taken>,
+) -> Result<Made, Because> {
     let node = of.node;
     let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
     let more = doc.account.put();
     let code = named.or_else(|| child(node, "code").and_then(|code| code::concept(doc, code)));
-    let more: Vec<_> = held.into_iter().chain(more).chain(doc.account.put()).collect();
+    let more: Vec<_> = held
+        .into_iter()
+        .chain(more)
+        .chain(doc.account.put())
+        .collect();
     if tool.is_none() && code.is_none() {
         return Err("it does not say what was supplied");
     }
@@ -144,7 +209,13 @@ fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<
                 _ => "active",
             };
             out.put(doc, "status", Some(state));
-            time::put_time(&mut out, doc, "timingDateTime", "timingPeriod", child(node, "effectiveTime"));
+            time::put_time(
+                &mut out,
+                doc,
+                "timingDateTime",
+                "timingPeriod",
+                child(node, "effectiveTime"),
+            );
             let at = recorded(doc, node).filter(|at| at.local.is_none());
             out.put(doc, "recordedOn", at.map(|at| at.at));
             let url = out.add(doc)?;
@@ -156,7 +227,11 @@ fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<
         out.body.insert("patient".into(), reference(&doc.patient()));
         doc.account.take_again(more);
         let mut item = Map::new();
-        put(&mut item, "quantity", child(node, "quantity").and_then(|many| quantity::quantity(doc, many)));
+        put(
+            &mut item,
+            "quantity",
+            child(node, "quantity").and_then(|many| quantity::quantity(doc, many)),
+        );
         put(&mut item, "itemCodeableConcept", code);
         out.put(doc, "suppliedItem", Some(Value::Object(item)));
         out.put(doc, "identifier", crate::value::identifiers(doc, node));
@@ -167,7 +242,13 @@ fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<
             _ => "in-progress",
         };
         out.put(doc, "status", Some(state));
-        time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", child(node, "effectiveTime"));
+        time::put_time(
+            &mut out,
+            doc,
+            "occurrenceDateTime",
+            "occurrencePeriod",
+            child(node, "effectiveTime"),
+        );
         let url = out.add(doc)?;
         let _ = inside(doc, of, Some(&url));
         return Ok(Some(("SupplyDelivery", url)));
@@ -181,13 +262,23 @@ fn thing<'d>(doc: &Doc<'d>, of: &Statement<'d>, named: Option<Value>, held: Vec<
     common(doc, of, &mut out);
     out.put(doc, "status", Some(status::request(state)));
     out.body.insert("intent".into(), of.mood().intent().into());
-    time::put_time(&mut out, doc, "occurrenceDateTime", "occurrencePeriod", child(node, "effectiveTime"));
+    time::put_time(
+        &mut out,
+        doc,
+        "occurrenceDateTime",
+        "occurrencePeriod",
+        child(node, "effectiveTime"),
+    );
     let many = child(node, "quantity").and_then(|many| quantity::quantity(doc, many));
     let many = many.map(|many| json!([{"code": {"text": "quantity"}, "valueQuantity": many}]));
     out.put(doc, "parameter", many);
     let at = recorded(doc, node);
     time::put_at(&mut out, doc, "authoredOn", at);
-    out.put(doc, "requester", own_author(doc, node).map(|url| reference(&url)));
+    out.put(
+        doc,
+        "requester",
+        own_author(doc, node).map(|url| reference(&url)),
+    );
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some(("DeviceRequest", url)))

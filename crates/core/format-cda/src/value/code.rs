@@ -13,7 +13,11 @@ use crate::{
 pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let code = attr(node, "code").map(squeeze)?;
     let mut out = Map::new();
-    put(&mut out, "system", attr(node, "codeSystem").and_then(|oid| codes::system_of(oid, &code)));
+    put(
+        &mut out,
+        "system",
+        attr(node, "codeSystem").and_then(|oid| codes::system_of(oid, &code)),
+    );
     put(&mut out, "version", attr(node, "codeSystemVersion"));
     out.insert("code".into(), code.into());
     put(&mut out, "display", attr(node, "displayName").map(squeeze));
@@ -101,12 +105,18 @@ pub(crate) fn code<'d>(doc: &Doc<'_>, node: N<'d>) -> Option<&'d str> {
 }
 
 /// A code that a table knows: of the element itself or of a translation of it.
-pub(crate) fn mapped<'d, T>(doc: &Doc<'_>, node: N<'d>, table: impl Fn(&'d str) -> Option<T>) -> Option<T> {
-    core::iter::once(node).chain(translations(node)).find_map(|one| {
-        let found = table(attr(one, "code")?)?;
-        doc.account.take(one);
-        Some(found)
-    })
+pub(crate) fn mapped<'d, T>(
+    doc: &Doc<'_>,
+    node: N<'d>,
+    table: impl Fn(&'d str) -> Option<T>,
+) -> Option<T> {
+    core::iter::once(node)
+        .chain(translations(node))
+        .find_map(|one| {
+            let found = table(attr(one, "code")?)?;
+            doc.account.take(one);
+            Some(found)
+        })
 }
 
 /// The value of a qualifier of that name (SNOMED CT attribute).

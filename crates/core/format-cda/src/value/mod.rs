@@ -58,7 +58,11 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         (None, None) => return None,
     }
     let authority = attr(node, "assigningAuthorityName");
-    put(&mut out, "assigner", authority.map(|name| json!({"display": name})));
+    put(
+        &mut out,
+        "assigner",
+        authority.map(|name| json!({"display": name})),
+    );
     doc.account.take(node);
     Some(Value::Object(out))
 }

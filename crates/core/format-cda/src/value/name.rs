@@ -23,18 +23,37 @@ fn use_period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 /// A person's name.
 pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut out = Map::new();
-    let usage = [("L", "official"), ("C", "official"), ("P", "nickname"), ("A", "nickname"), ("ASGN", "usual"), ("OR", "usual")];
+    let usage = [
+        ("L", "official"),
+        ("C", "official"),
+        ("P", "nickname"),
+        ("A", "nickname"),
+        ("ASGN", "usual"),
+        ("OR", "usual"),
+    ];
     let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
     let parts: Vec<N<'_>> = elements(node)
-        .filter(|part| matches!(part.tag_name().name(), "family" | "given" | "prefix" | "suffix" | "delimiter"))
+        .filter(|part| {
+            matches!(
+                part.tag_name().name(),
+                "family" | "given" | "prefix" | "suffix" | "delimiter"
+            )
+        })
         .collect();
     if attr(node, "nullFlavor").is_some() && parts.is_empty() && text(node).is_none() {
         return None;
     }
-    let maiden = parts.iter().any(|part| part.tag_name().name() == "family" && has(*part, "qualifier", "BR"))
-        && !parts.iter().any(|part| part.tag_name().name() == "family" && !has(*part, "qualifier", "BR"));
+    let maiden = parts
+        .iter()
+        .any(|part| part.tag_name().name() == "family" && has(*part, "qualifier", "BR"))
+        && !parts
+            .iter()
+            .any(|part| part.tag_name().name() == "family" && !has(*part, "qualifier", "BR"));
     let nick = parts.iter().any(|part| has(*part, "qualifier", "CL"));
-    let only_nick = nick && parts.iter().all(|part| has(*part, "qualifier", "CL") || part.tag_name().name() != "given");
+    let only_nick = nick
+        && parts
+            .iter()
+            .all(|part| has(*part, "qualifier", "CL") || part.tag_name().name() != "given");
     let usage = match usage {
         _ if maiden => Some("maiden"),
         _ if only_nick => Some("nickname"),
@@ -55,11 +74,21 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             .collect()
     };
     let family = words("family").join(" ");
-    put(&mut out, "family", Some(family).filter(|family| !family.is_empty()));
+    put(
+        &mut out,
+        "family",
+        Some(family).filter(|family| !family.is_empty()),
+    );
     for name in ["given", "prefix", "suffix"] {
-        put(&mut out, name, list(words(name).into_iter().map(Value::String).collect()));
+        put(
+            &mut out,
+            name,
+            list(words(name).into_iter().map(Value::String).collect()),
+        );
     }
-    let named = ["family", "given", "prefix", "suffix"].iter().any(|part| out.contains_key(*part));
+    let named = ["family", "given", "prefix", "suffix"]
+        .iter()
+        .any(|part| out.contains_key(*part));
     if !named {
         let whole = text(node)?;
         out.insert("text".into(), whole.into());
@@ -75,7 +104,9 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut all: Vec<Value> = Vec::new();
     for name in children(node, "name") {
-        let Some(one) = person_name(doc, name) else { continue };
+        let Some(one) = person_name(doc, name) else {
+            continue;
+        };
         let maiden = one.get("use").and_then(Value::as_str) == Some("maiden");
         if !all.contains(&one) {
             all.push(one);
@@ -105,7 +136,16 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
 
 pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut out = Map::new();
-    let usage = [("H", "home"), ("HP", "home"), ("HV", "home"), ("WP", "work"), ("DIR", "work"), ("PUB", "work"), ("TMP", "temp"), ("BAD", "old")];
+    let usage = [
+        ("H", "home"),
+        ("HP", "home"),
+        ("HV", "home"),
+        ("WP", "work"),
+        ("DIR", "work"),
+        ("PUB", "work"),
+        ("TMP", "temp"),
+        ("BAD", "old"),
+    ];
     let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
     put(&mut out, "use", usage.map(|(_, usage)| usage));
     let kind = match (has(node, "use", "PHYS"), has(node, "use", "PST")) {
@@ -121,9 +161,17 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         Some(words)
     };
     let one = |name| child(node, name).and_then(take);
-    let mut lines: Vec<Value> = children(node, "streetAddressLine").filter_map(take).map(Value::String).collect();
+    let mut lines: Vec<Value> = children(node, "streetAddressLine")
+        .filter_map(take)
+        .map(Value::String)
+        .collect();
     // German and Swiss documents name the street and the number apart.
-    let street = [one("streetName"), one("houseNumber"), one("unitID"), one("additionalLocator")];
+    let street = [
+        one("streetName"),
+        one("houseNumber"),
+        one("unitID"),
+        one("additionalLocator"),
+    ];
     let street: Vec<String> = street.into_iter().flatten().collect();
     if !street.is_empty() {
         lines.push(street.join(" ").into());
@@ -165,7 +213,10 @@ pub(crate) fn addresses(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 
 fn telecom(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let raw = attr(node, "value")?;
-    let (system, value) = match raw.split_once(':').map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+    let (system, value) = match raw
+        .split_once(':')
+        .map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest))
+    {
         Some((scheme, number)) if scheme == "tel" => ("phone", number),
         Some((scheme, number)) if scheme == "fax" || scheme == "x-text-fax" => ("fax", number),
         Some((scheme, address)) if scheme == "mailto" => ("email", address),
@@ -173,15 +224,34 @@ fn telecom(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         Some((scheme, _)) if ["http", "https", "ftp"].contains(&scheme.as_str()) => ("url", raw),
         Some(_) => ("other", raw),
         None if raw.contains('@') => ("email", raw),
-        None if raw.chars().all(|letter| letter.is_ascii_digit() || " +-().x/".contains(letter)) => ("phone", raw),
+        None if raw
+            .chars()
+            .all(|letter| letter.is_ascii_digit() || " +-().x/".contains(letter)) =>
+        {
+            ("phone", raw)
+        }
         None => ("other", raw),
     };
     let value = value.trim();
     if value.is_empty() {
         return None;
     }
-    let system = if has(node, "use", "PG") { "pager" } else { system };
-    let usage = [("MC", "mobile"), ("HP", "home"), ("H", "home"), ("HV", "home"), ("WP", "work"), ("DIR", "work"), ("PUB", "work"), ("TMP", "temp"), ("BAD", "old")];
+    let system = if has(node, "use", "PG") {
+        "pager"
+    } else {
+        system
+    };
+    let usage = [
+        ("MC", "mobile"),
+        ("HP", "home"),
+        ("H", "home"),
+        ("HV", "home"),
+        ("WP", "work"),
+        ("DIR", "work"),
+        ("PUB", "work"),
+        ("TMP", "temp"),
+        ("BAD", "old"),
+    ];
     let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
     let mut out = Map::new();
     out.insert("system".into(), system.into());

@@ -28,8 +28,15 @@ pub(crate) fn decimal(raw: &str) -> Option<Value> {
         rest if rest.starts_with('.') => format!("0{rest}"),
         rest => rest.to_owned(),
     };
-    let plain = if raw.starts_with('-') { format!("-{digits}") } else { digits };
-    let sound = plain.len() <= 40 && plain.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
+    let plain = if raw.starts_with('-') {
+        format!("-{digits}")
+    } else {
+        digits
+    };
+    let sound = plain.len() <= 40
+        && plain
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
     sound.then(|| Number::from_str(&plain).ok().map(Value::Number))?
 }
 
@@ -52,12 +59,17 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let number = attr(*one, "value").and_then(decimal);
         number.is_some() && (own.is_none() || number == own && attr(node, "unit").is_none())
     });
-    let number = own.clone().or_else(|| attr(other?, "value").and_then(decimal))?;
+    let number = own
+        .clone()
+        .or_else(|| attr(other?, "value").and_then(decimal))?;
     let mut out = Map::new();
     if own.is_some() {
         doc.account.take(node);
         for one in children(node, "translation").filter(|one| Some(*one) != other) {
-            doc.account.because(one, crate::account::Fate::Lost("the same amount in another unit"));
+            doc.account.because(
+                one,
+                crate::account::Fate::Lost("the same amount in another unit"),
+            );
         }
     }
     out.insert("value".into(), number);
@@ -66,7 +78,9 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         (_, Some(other)) => {
             let said = child(other, "originalText");
             let words = said.and_then(own_text);
-            let printed = words.clone().or_else(|| attr(other, "displayName").map(squeeze));
+            let printed = words
+                .clone()
+                .or_else(|| attr(other, "displayName").map(squeeze));
             let code = attr(other, "code");
             if words.is_some()
                 && let Some(said) = said
@@ -76,9 +90,14 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             doc.account.take(other);
             match (printed, code) {
                 (printed, Some(code)) => {
-                    out.insert("unit".into(), printed.unwrap_or_else(|| code.to_owned()).into());
+                    out.insert(
+                        "unit".into(),
+                        printed.unwrap_or_else(|| code.to_owned()).into(),
+                    );
                     let system = attr(other, "codeSystem").and_then(crate::codes::system);
-                    if let Some(system) = system.filter(|system| system != UCUM || unit::ucum(code).is_some()) {
+                    if let Some(system) =
+                        system.filter(|system| system != UCUM || unit::ucum(code).is_some())
+                    {
                         out.insert("system".into(), system.into());
                         out.insert("code".into(), code.into());
                     }
@@ -103,15 +122,31 @@ pub(crate) fn bounded(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     let (low, high) = ends(node);
     let (end, sign) = match (low, high) {
-        (Some(low), None) => (low, if flag(low, "inclusive") == Some(false) { ">" } else { ">=" }),
-        (None, Some(high)) => (high, if flag(high, "inclusive") == Some(false) { "<" } else { "<=" }),
+        (Some(low), None) => (
+            low,
+            if flag(low, "inclusive") == Some(false) {
+                ">"
+            } else {
+                ">="
+            },
+        ),
+        (None, Some(high)) => (
+            high,
+            if flag(high, "inclusive") == Some(false) {
+                "<"
+            } else {
+                "<="
+            },
+        ),
         (None, None) => {
             let center = child(node, "center")?;
             return quantity(doc, center);
         }
         _ => return None,
     };
-    let Value::Object(number) = quantity(doc, end)? else { return None };
+    let Value::Object(number) = quantity(doc, end)? else {
+        return None;
+    };
     let mut out = Map::new();
     let mut rest = number.into_iter();
     if let Some((key, value)) = rest.next() {
@@ -158,7 +193,9 @@ pub(crate) fn ratio(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 /// A `PQ` of time as `Duration`.
 pub(crate) fn duration(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let code = unit::ucum(attr(node, "unit")?)?;
-    ["s", "min", "h", "d", "wk", "mo", "a"].contains(&code.as_str()).then_some(())?;
+    ["s", "min", "h", "d", "wk", "mo", "a"]
+        .contains(&code.as_str())
+        .then_some(())?;
     quantity(doc, node)
 }
 

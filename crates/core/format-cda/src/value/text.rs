@@ -24,7 +24,11 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
         doc.account.take(node);
         return Some(words);
     }
-    let own = if pointer.is_some() { own_text(node) } else { text(node) };
+    let own = if pointer.is_some() {
+        own_text(node)
+    } else {
+        text(node)
+    };
     // Some write the words into an attribute.
     let words = own.or_else(|| attr(node, "value").map(squeeze))?;
     if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
@@ -70,7 +74,12 @@ pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
         let mut data = String::new();
         for part in node.children().filter(N::is_text) {
-            data.extend(part.text().unwrap_or_default().chars().filter(|letter| !letter.is_whitespace()));
+            data.extend(
+                part.text()
+                    .unwrap_or_default()
+                    .chars()
+                    .filter(|letter| !letter.is_whitespace()),
+            );
         }
         if !is_base64(&data) {
             return None;
@@ -95,7 +104,8 @@ pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         return Some(Value::Object(out));
     }
     let pointer = child(node, "reference")?;
-    let url = attr(pointer, "value").filter(|url| !url.starts_with('#') && !url.contains(char::is_whitespace))?;
+    let url = attr(pointer, "value")
+        .filter(|url| !url.starts_with('#') && !url.contains(char::is_whitespace))?;
     put(&mut out, "contentType", kind);
     out.insert("url".into(), url.into());
     doc.account.take(pointer);
@@ -108,5 +118,7 @@ fn is_base64(data: &str) -> bool {
     data.len().is_multiple_of(4)
         && !body.is_empty()
         && data.len() - body.len() <= 2
-        && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+        && body
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
 }

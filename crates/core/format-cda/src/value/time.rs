@@ -24,7 +24,9 @@ pub(crate) struct Stamp {
 fn days(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         _ => 31,
     }
@@ -64,34 +66,50 @@ pub(crate) fn stamp(raw: &str, of_document: Option<&str>) -> Option<Stamp> {
     let year = number(0, 4).filter(|&year| year > 0)?;
     let only = |at: String| Some(Stamp { at, local: None });
     let mut at = format!("{year:04}");
-    let Some(month) = number(4, 6) else { return only(at) };
+    let Some(month) = number(4, 6) else {
+        return only(at);
+    };
     // A month or day of 00 is one that is not known; one that no calendar has makes the whole doubtful.
     match month {
         0 => return only(at),
         1..=12 => at.push_str(&format!("-{month:02}")),
         _ => return None,
     }
-    let Some(day) = number(6, 8) else { return only(at) };
+    let Some(day) = number(6, 8) else {
+        return only(at);
+    };
     match day {
         0 => return only(at),
         day if day <= days(year, month) => at.push_str(&format!("-{day:02}")),
         _ => return None,
     }
-    let Some(hour) = number(8, 10) else { return only(at) };
+    let Some(hour) = number(8, 10) else {
+        return only(at);
+    };
     let minute = number(10, 12);
     let second = number(12, 14);
     // Midnight at the end of a day, and hours without minutes, are not what FHIR can say.
-    if hour > 23 || minute.is_some_and(|minute| minute > 59) || second.is_some_and(|second| second > 59) {
+    if hour > 23
+        || minute.is_some_and(|minute| minute > 59)
+        || second.is_some_and(|second| second > 59)
+    {
         return only(at);
     }
     let Some(minute) = minute else {
         let local = Some(format!("{hour:02}"));
         return Some(Stamp { at, local });
     };
-    let zone = if rest == "Z" { Some("Z".to_owned()) } else { zone(rest) };
+    let zone = if rest == "Z" {
+        Some("Z".to_owned())
+    } else {
+        zone(rest)
+    };
     let zone = zone.or_else(|| of_document.map(str::to_owned));
     let mut time = format!("{hour:02}:{minute:02}:{:02}", second.unwrap_or(0));
-    if !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()) && fraction.bytes().any(|byte| byte != b'0') {
+    if !fraction.is_empty()
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
+        && fraction.bytes().any(|byte| byte != b'0')
+    {
         time.push('.');
         time.push_str(&fraction[..fraction.len().min(6)]);
     }
@@ -99,7 +117,10 @@ pub(crate) fn stamp(raw: &str, of_document: Option<&str>) -> Option<Stamp> {
         Some(zone) => only(format!("{at}T{time}{zone}")),
         // A midnight without zone is how many write a day.
         None if time == "00:00:00" => only(at),
-        None => Some(Stamp { at, local: Some(time) }),
+        None => Some(Stamp {
+            at,
+            local: Some(time),
+        }),
     }
 }
 
@@ -146,13 +167,15 @@ pub(crate) fn start(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
     if let Some(at) = time(doc, node) {
         return Some(at);
     }
-    child(node, "low").and_then(|low| time(doc, low)).or_else(|| {
-        let high = child(node, "high").filter(|high| attr(*high, "value").is_some());
-        match high {
-            None => child(node, "center").and_then(|center| time(doc, center)),
-            Some(_) => None,
-        }
-    })
+    child(node, "low")
+        .and_then(|low| time(doc, low))
+        .or_else(|| {
+            let high = child(node, "high").filter(|high| attr(*high, "value").is_some());
+            match high {
+                None => child(node, "center").and_then(|center| time(doc, center)),
+                Some(_) => None,
+            }
+        })
 }
 
 /// When it ended.
@@ -192,7 +215,13 @@ pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 }
 
 /// Puts `…DateTime` or `…Period` under a choice element.
-pub(crate) fn put_time<'d>(out: &mut Resource<'d>, doc: &Doc<'d>, date_time: &'static str, span: &'static str, node: Option<N<'d>>) -> bool {
+pub(crate) fn put_time<'d>(
+    out: &mut Resource<'d>,
+    doc: &Doc<'d>,
+    date_time: &'static str,
+    span: &'static str,
+    node: Option<N<'d>>,
+) -> bool {
     let Some(node) = node else { return false };
     let mark = doc.account.mark();
     if let Some(at) = moment(doc, node) {
@@ -208,7 +237,12 @@ pub(crate) fn put_time<'d>(out: &mut Resource<'d>, doc: &Doc<'d>, date_time: &'s
 }
 
 /// Puts a time, and beside it the time of day whose zone nobody states.
-pub(crate) fn put_at<'d>(out: &mut Resource<'d>, doc: &Doc<'d>, element: &'static str, at: Option<Stamp>) -> bool {
+pub(crate) fn put_at<'d>(
+    out: &mut Resource<'d>,
+    doc: &Doc<'d>,
+    element: &'static str,
+    at: Option<Stamp>,
+) -> bool {
     let Some(at) = at else {
         return out.put(doc, element, None::<Value>);
     };
@@ -343,7 +377,8 @@ fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
     if let Some((one, _)) = times {
         doc.account.take(one);
     }
-    out.repeat.insert("frequency".into(), times.map_or(1, |(_, many)| many).into());
+    out.repeat
+        .insert("frequency".into(), times.map_or(1, |(_, many)| many).into());
     out.repeat.insert("period".into(), number);
     put(&mut out.repeat, "periodMax", most);
     out.repeat.insert("periodUnit".into(), unit.into());
@@ -407,7 +442,11 @@ impl Schedule {
     /// As `Timing`; none if it says nothing.
     pub(crate) fn timing(mut self) -> Option<Value> {
         let mut out = Map::new();
-        put(&mut self.repeat, "boundsPeriod", self.bounds.filter(|_| true));
+        put(
+            &mut self.repeat,
+            "boundsPeriod",
+            self.bounds.filter(|_| true),
+        );
         if let Some(at) = self.at {
             if self.repeat.is_empty() {
                 out.insert("event".into(), json!([at.at]));
@@ -415,7 +454,8 @@ impl Schedule {
                     out.insert("_event".into(), json!([local_time(local)]));
                 }
             } else {
-                self.repeat.insert("boundsPeriod".into(), json!({"start": at.at}));
+                self.repeat
+                    .insert("boundsPeriod".into(), json!({"start": at.at}));
             }
         }
         if !self.repeat.is_empty() {
