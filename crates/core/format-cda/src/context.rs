@@ -77,6 +77,8 @@ pub(crate) struct Context<'d> {
     authors: Option<N<'d>>,
     /// The nearest element around it that names who told it.
     informants: Option<N<'d>>,
+    /// Whether it stands inside another statement: then its section says nothing of what it is.
+    pub(crate) is_inside: bool,
     /// Its time, if the statement around it has one: what is in a panel has the panel's.
     when: Option<N<'d>>,
 }
@@ -101,6 +103,7 @@ impl<'d> Context<'d> {
             mood: Mood::Event,
             authors: child(root, "author").map(|_| root),
             informants: child(root, "informant").map(|_| root),
+            is_inside: false,
             when: None,
         }
     }
@@ -178,6 +181,7 @@ impl<'d> Statement<'d> {
         let when = child(self.node, "effectiveTime").or(self.context.when);
         Context {
             when,
+            is_inside: true,
             ..self.context
         }
         .enter(node)

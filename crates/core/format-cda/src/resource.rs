@@ -236,7 +236,14 @@ impl<'d> Resource<'d> {
             "Appointment",
         ];
         if !SILENT.contains(&self.kind) {
-            let notes = crate::statement::notes(doc, of);
+            // Where the statement's own words have an element of their own, they are no note.
+            let spoken = [
+                "Goal",
+                "MedicationStatement",
+                "MedicationRequest",
+                "MedicationAdministration",
+            ];
+            let notes = crate::statement::notes(doc, of, !spoken.contains(&self.kind));
             self.put(doc, "note", notes);
         }
     }

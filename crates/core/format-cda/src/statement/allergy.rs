@@ -40,7 +40,8 @@ pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
     if of.has(OBSERVATION) || of.has(ACT) {
         return true;
     }
-    ALLERGIES.contains(&of.context.section)
+    !of.context.is_inside
+        && ALLERGIES.contains(&of.context.section)
         && of.mood() == Mood::Event
         && match of.name() {
             "observation" => of.child("value").is_some() || of.child("participant").is_some(),

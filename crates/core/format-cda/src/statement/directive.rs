@@ -17,13 +17,11 @@ const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.48",
     "2.16.840.1.113883.10.20.1.17",
 ];
-const SECTIONS: &[&str] = &["42348-3", "42349-1"];
+const SECTION: &str = "42348-3";
 
 pub(crate) fn is_directive(of: &Statement<'_>) -> bool {
     of.has(OBSERVATION)
-        || SECTIONS.contains(&of.context.section)
-            && of.name() == "observation"
-            && of.context.section == "42348-3"
+        || !of.context.is_inside && of.context.section == SECTION && of.name() == "observation"
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {

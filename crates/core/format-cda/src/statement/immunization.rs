@@ -24,7 +24,7 @@ const TEMPLATES: &[&str] = &[
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
-    of.has(TEMPLATES) || IMMUNIZATIONS.contains(&section)
+    of.has(TEMPLATES) || !of.context.is_inside && IMMUNIZATIONS.contains(&section)
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {

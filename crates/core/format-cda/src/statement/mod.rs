@@ -181,7 +181,7 @@ pub(crate) fn common<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'
 }
 
 /// Comments, with who wrote them and when.
-pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Option<Value> {
     let mut all = Vec::new();
     for node in related_by(of.node, COMMENT) {
         let Some(words) = text::text_of(doc, node) else {
@@ -206,7 +206,8 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
         all.push(Value::Object(note));
     }
     // Words of the statement itself that stand nowhere in the narrative.
-    if let Some(own) = of.child("text")
+    if with_own
+        && let Some(own) = of.child("text")
         && child(own, "reference").is_none()
         && let Some(words) = text::words(doc, own)
     {

@@ -26,7 +26,7 @@ const GUARANTOR: &[&str] = &["2.16.840.1.113883.10.20.22.4.88"];
 const SECTION: &str = "48768-6";
 
 pub(crate) fn is_coverage(of: &Statement<'_>) -> bool {
-    of.has(ACT) || of.has(POLICY) || of.context.section == SECTION
+    of.has(ACT) || of.has(POLICY) || !of.context.is_inside && of.context.section == SECTION
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {

@@ -60,7 +60,8 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
             && of.mood() == Mood::Event
             && !super::ALLERGIES.contains(&of.context.section);
     }
-    PROBLEMS.contains(&of.context.section)
+    !of.context.is_inside
+        && PROBLEMS.contains(&of.context.section)
         && of.mood() == Mood::Event
         && match of.name() {
             "observation" => of.child("value").is_some(),
