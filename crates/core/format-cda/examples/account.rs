@@ -2,6 +2,8 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     reason = "an example talks"
 )]
 

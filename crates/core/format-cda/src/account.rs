@@ -236,32 +236,31 @@ pub(crate) struct Lines<'s> {
     /// `Type/id` of the resources in order of their making.
     pub(crate) resources: Vec<String>,
     pub(crate) report: LossReport,
+    /// Places of names in the report.
+    pub(crate) names: std::collections::HashMap<&'s str, u32>,
 }
 
 /// Nobody took it.
 const NOBODY: Fate = Fate::Lost("no mapping reads this part of such a statement");
 
-impl Lines<'_> {
+impl<'s> Lines<'s> {
     /// All facts of a document.
-    pub(crate) fn of(mut self, root: N<'_>) -> LossReport {
-        for (at, resource) in self.resources.iter().enumerate() {
-            let _ = at;
-            self.report.resources.push(resource.clone());
-        }
+    pub(crate) fn of(mut self, root: N<'s>) -> LossReport {
+        self.report.resources = core::mem::take(&mut self.resources);
         self.walk(root);
         self.report
     }
 
-    fn walk(&mut self, root: N<'_>) {
+    fn walk(&mut self, root: N<'s>) {
         // Section, and the line of the statement that a node stands in.
-        let mut stack: Vec<(N<'_>, u32, Option<u32>, bool)> =
+        let mut stack: Vec<(N<'s>, u32, Option<u32>, bool)> =
             vec![(root, self.section(""), None, false)];
         while let Some((node, section, within, has_words)) = stack.pop() {
             let (mut section, mut within, mut has_words) = (section, within, has_words);
             if node.tag_name().name() == "section" {
-                let code = elements_named(node, "code").and_then(|code| attr(code, "code"));
+                let code = crate::xml::child(node, "code").and_then(|code| attr(code, "code"));
                 section = self.section(code.unwrap_or_default());
-                has_words = elements_named(node, "text").is_some_and(|text| {
+                has_words = crate::xml::child(node, "text").is_some_and(|text| {
                     text.descendants().any(|one| {
                         one.is_text() && !one.text().unwrap_or_default().trim().is_empty()
                     })
@@ -298,7 +297,7 @@ impl Lines<'_> {
 
     fn line(
         &mut self,
-        node: N<'_>,
+        node: N<'s>,
         facet: Facet,
         section: u32,
         within: Option<u32>,
@@ -317,7 +316,14 @@ impl Lines<'_> {
             Facet::Itself => node.tag_name().name(),
             Facet::Denial => "@negationInd",
         };
-        let name = self.report.name(name);
+        let name = match self.names.get(name) {
+            Some(at) => *at,
+            None => {
+                let at = self.report.name(name);
+                self.names.insert(name, at);
+                at
+            }
+        };
         let at = self.report.entries.len();
         self.report.entries.push(LossEntry {
             outcome,
@@ -331,8 +337,4 @@ impl Lines<'_> {
         });
         u32::try_from(at).unwrap_or(u32::MAX)
     }
-}
-
-fn elements_named<'d>(node: N<'d>, name: &'static str) -> Option<N<'d>> {
-    crate::xml::child(node, name)
 }

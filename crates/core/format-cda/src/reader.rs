@@ -165,6 +165,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         span,
         resources,
         report: LossReport::default(),
+        names: std::collections::HashMap::new(),
     };
     let mut draft = Draft::new(
         "application/cda+xml",

@@ -31,12 +31,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             concept: absent(child(of.node, "product")),
             url: None,
         });
-        let made = medicine(doc, of, &product, None, held);
-        return made;
+        return medicine(doc, of, &product, None, held);
     }
     let held = doc.account.put();
-    let made = thing(doc, of, product.map(|product| product.concept), held);
-    made
+    thing(doc, of, product.map(|product| product.concept), held)
 }
 
 fn is_thing(of: &Statement<'_>) -> bool {

@@ -205,14 +205,3 @@ pub(crate) fn whole(doc: &Doc<'_>, node: N<'_>) -> Option<u32> {
     doc.account.take(node);
     Some(number)
 }
-
-/// A `MO`.
-pub(crate) fn money(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let number = attr(node, "value").and_then(decimal)?;
-    let mut out = Map::new();
-    out.insert("value".into(), number);
-    let currency = attr(node, "currency").filter(|code| code.len() == 3);
-    put(&mut out, "currency", currency.map(str::to_ascii_uppercase));
-    doc.account.take(node);
-    Some(Value::Object(out))
-}
