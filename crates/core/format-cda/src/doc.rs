@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,8 @@ pub(crate) struct Doc<'d> {
     /// The zone that the document's own time states (`-05:00`).
     pub(crate) zone: Option<String>,
     anchors: HashMap<&'d str, N<'d>>,
+    /// Words of anchors that were asked for.
+    words: RefCell<HashMap<u32, Option<Rc<str>>>>,
     /// Bytes of the narrative that values may still repeat.
     words_left: Cell<usize>,
     patient: OnceCell<String>,
@@ -62,6 +65,7 @@ impl<'d> Doc<'d> {
             seed,
             zone,
             anchors,
+            words: RefCell::default(),
             words_left: Cell::new(2 * length + (64 << 10)),
             patient: OnceCell::new(),
             state: RefCell::default(),
@@ -71,6 +75,16 @@ impl<'d> Doc<'d> {
     /// The element of the narrative with this id.
     pub(crate) fn anchor(&self, id: &str) -> Option<N<'d>> {
         self.anchors.get(id.trim().trim_start_matches('#')).copied()
+    }
+
+    /// The words of the element of the narrative with this id; none if it has none.
+    pub(crate) fn words_at(&self, id: &str) -> Option<Rc<str>> {
+        let node = self.anchor(id)?;
+        let mut known = self.words.borrow_mut();
+        let words = known
+            .entry(node.id().get())
+            .or_insert_with(|| crate::xml::text(node).map(Into::into));
+        words.clone()
     }
 
     /// Where the composition's narrative has this id.

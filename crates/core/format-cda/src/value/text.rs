@@ -11,18 +11,14 @@ use crate::{
 /// The words of an element, or of the narrative that it points to; none if they are too many to repeat.
 pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     let pointer = child(node, "reference");
-    let target = pointer
-        .and_then(|reference| attr(reference, "value"))
-        .and_then(|value| doc.anchor(value));
-    if let (Some(pointer), Some(target)) = (pointer, target)
-        && let Some(words) = target_words(target)
-    {
+    let target = pointer.and_then(|reference| attr(reference, "value"));
+    if let (Some(pointer), Some(words)) = (pointer, target.and_then(|id| doc.words_at(id))) {
         if !doc.may_repeat(words.len()) {
             return None;
         }
         doc.account.take(pointer);
         doc.account.take(node);
-        return Some(words);
+        return Some(words.to_string());
     }
     let own = if pointer.is_some() {
         own_text(node)
@@ -36,11 +32,6 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     }
     doc.account.take(node);
     Some(words)
-}
-
-/// The words of an anchor: its own, or those of the row that it marks.
-fn target_words(target: N<'_>) -> Option<String> {
-    text(target)
 }
 
 /// The words of a statement's own `text`.

@@ -1,0 +1,335 @@
+//! Faults by kind that real documents showed: each must stay away.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use medibloc_format_cda::Cda;
+use medibloc_record::{Draft, Format as _};
+use serde_json::{Value, json};
+
+const HEAD: &str = r#"xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc""#;
+
+fn whole(header: &str, section: &str, text: &str, entries: &str) -> String {
+    format!(
+        r#"<ClinicalDocument {HEAD}><id root="1.2.3.4"/><effectiveTime value="20250101"/>{header}<component><structuredBody><component><section>
+        <code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text>{text}</text>{entries}
+        </section></component></structuredBody></component></ClinicalDocument>"#
+    )
+}
+
+fn read(section: &str, text: &str, entry: &str) -> Draft {
+    let xml = whole("", section, text, &format!("<entry>{entry}</entry>"));
+    Cda.read(xml.as_bytes()).unwrap()
+}
+
+fn all(draft: &Draft, kind: &str) -> Vec<Value> {
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let resources = entries.iter().map(|entry| entry["resource"].clone());
+    resources
+        .filter(|one| one["resourceType"] == kind)
+        .collect()
+}
+
+fn one(draft: &Draft, kind: &str) -> Value {
+    let mut all = all(draft, kind);
+    assert_eq!(all.len(), 1, "{kind}");
+    all.remove(0)
+}
+
+fn observed(value: &str) -> Value {
+    let entry = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{value}</observation>"#
+    );
+    one(&read("30954-2", "", &entry), "Observation")
+}
+
+#[test]
+fn a_number_keeps_its_value_and_its_unit() {
+    let ucum = "http://unitsofmeasure.org";
+    for (value, key, wanted) in [
+        (
+            r#"<value xsi:type="PQ" value="5.50" unit="mg/dL"/>"#,
+            "valueQuantity",
+            json!({"value": 5.5, "unit": "mg/dL", "system": ucum, "code": "mg/dL"}),
+        ),
+        (
+            r#"<value xsi:type="PQ" value="120" unit="mmHg"/>"#,
+            "valueQuantity",
+            json!({"value": 120, "unit": "mmHg", "system": ucum, "code": "mm[Hg]"}),
+        ),
+        (
+            r#"<value xsi:type="PQ" value="2" unit="tablets"/>"#,
+            "valueQuantity",
+            json!({"value": 2, "unit": "tablets"}),
+        ),
+        (
+            r#"<value xsi:type="PQ" nullFlavor="OTH"><translation value="7"><originalText>arb units</originalText></translation></value>"#,
+            "valueQuantity",
+            json!({"value": 7, "unit": "arb units"}),
+        ),
+        (
+            r#"<value xsi:type="IVL_PQ"><low value="3" unit="mg" inclusive="false"/></value>"#,
+            "valueQuantity",
+            json!({"value": 3, "comparator": ">", "unit": "mg", "system": ucum, "code": "mg"}),
+        ),
+        (
+            r#"<value xsi:type="IVL_PQ"><high value="3" unit="mg"/></value>"#,
+            "valueQuantity",
+            json!({"value": 3, "comparator": "<=", "unit": "mg", "system": ucum, "code": "mg"}),
+        ),
+        (
+            r#"<value xsi:type="RTO_PQ_PQ"><numerator value="1"/><denominator value="128"/></value>"#,
+            "valueRatio",
+            json!({"numerator": {"value": 1}, "denominator": {"value": 128}}),
+        ),
+        (
+            r#"<value xsi:type="INT" value="4"/>"#,
+            "valueInteger",
+            json!(4),
+        ),
+        (
+            r#"<value xsi:type="BL" value="true"/>"#,
+            "valueBoolean",
+            json!(true),
+        ),
+        (
+            r#"<value xsi:type="ST">trace</value>"#,
+            "valueString",
+            json!("trace"),
+        ),
+        (
+            r#"<value xsi:type="st" value="trace"/>"#,
+            "valueString",
+            json!("trace"),
+        ),
+        (
+            r#"<value xsi:type="TS" value="202501"/>"#,
+            "valueDateTime",
+            json!("2025-01"),
+        ),
+        (
+            r#"<value xsi:type="CD" nullFlavor="OTH"><originalText>odd</originalText></value>"#,
+            "valueCodeableConcept",
+            json!({"text": "odd"}),
+        ),
+    ] {
+        let seen = observed(value);
+        // Decimals are kept as written; here their value counts.
+        let plain = |value: &Value| value.to_string().replace("5.50", "5.5");
+        assert_eq!(plain(&seen[key]), plain(&wanted), "{value}");
+        assert!(seen.get("dataAbsentReason").is_none(), "{value}");
+    }
+    let seen = observed(r#"<value xsi:type="PQ" nullFlavor="UNK"/>"#);
+    assert_eq!(seen["dataAbsentReason"]["coding"][0]["code"], "unknown");
+    assert!(seen.get("valueQuantity").is_none());
+}
+
+#[test]
+fn a_time_says_no_more_and_no_less_than_its_source() {
+    let at = |when: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime{when}</observation>"#
+        );
+        one(&read("30954-2", "", &entry), "Observation")
+    };
+    for (when, key, wanted) in [
+        (r#" value="2024"/>"#, "effectiveDateTime", json!("2024")),
+        (
+            r#" value="202402290830-0500"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29T08:30:00-05:00"),
+        ),
+        (
+            r#" value="20240229083015.250+0100"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29T08:30:15.250+01:00"),
+        ),
+        (
+            r#" value="20240229000000"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29"),
+        ),
+        (
+            r#"><low value="2023"/><high value="2024"/></effectiveTime>"#,
+            "effectivePeriod",
+            json!({"start": "2023", "end": "2024"}),
+        ),
+        (
+            r#"><high value="2024"/></effectiveTime>"#,
+            "effectivePeriod",
+            json!({"end": "2024"}),
+        ),
+        (
+            r#"><center value="20240601"/></effectiveTime>"#,
+            "effectiveDateTime",
+            json!("2024-06-01"),
+        ),
+    ] {
+        assert_eq!(at(when)[key], wanted, "{when}");
+    }
+    // A time of day whose zone nobody states stands apart.
+    let seen = at(r#" value="202402290830"/>"#);
+    assert_eq!(seen["effectiveDateTime"], "2024-02-29");
+    assert_eq!(
+        seen["_effectiveDateTime"]["extension"][0]["valueString"],
+        "08:30:00"
+    );
+    // No calendar has it.
+    assert!(
+        at(r#" value="20230229"/>"#)
+            .get("effectiveDateTime")
+            .is_none()
+    );
+}
+
+/// An end alone is no beginning.
+#[test]
+fn an_end_never_becomes_the_onset() {
+    for (when, onset, end) in [
+        (r#"<high value="2024"/>"#, Value::Null, json!("2024")),
+        (
+            r#"<low nullFlavor="UNK"/><high value="2024"/>"#,
+            Value::Null,
+            json!("2024"),
+        ),
+        (r#"<low value="2023"/>"#, json!("2023"), Value::Null),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/><effectiveTime>{when}</effectiveTime><value xsi:type="CD" code="1" codeSystem="2.16.840.1.113883.6.96"/></observation>"#
+        );
+        let condition = one(&read("11450-4", "", &entry), "Condition");
+        assert_eq!(condition["onsetDateTime"], onset, "{when}");
+        assert_eq!(condition["abatementDateTime"], end, "{when}");
+    }
+}
+
+#[test]
+fn blood_pressure_is_one_panel_where_time_and_source_agree() {
+    let part = |code: &str, value: u32, at: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime value="{at}"/><value xsi:type="PQ" value="{value}" unit="mm[Hg]"/></observation></component>"#
+        )
+    };
+    let panel = |one: String, two: String| {
+        format!(
+            r#"<organizer classCode="CLUSTER" moodCode="EVN"><code code="46680005" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/>{one}{two}</organizer>"#
+        )
+    };
+    let entry = panel(
+        part("8480-6", 120, "20250101"),
+        part("8462-4", 80, "20250101"),
+    );
+    let seen = all(&read("8716-3", "", &entry), "Observation");
+    let pressure = seen
+        .iter()
+        .find(|one| one["code"]["coding"][0]["code"] == "85354-9")
+        .unwrap();
+    assert_eq!(pressure["component"][0]["valueQuantity"]["value"], 120);
+    assert_eq!(pressure["component"][1]["valueQuantity"]["value"], 80);
+    assert_eq!(pressure["effectiveDateTime"], "2025-01-01");
+    assert_eq!(seen.len(), 2);
+    let entry = panel(
+        part("8480-6", 120, "20250101"),
+        part("8462-4", 80, "20250102"),
+    );
+    let seen = all(&read("8716-3", "", &entry), "Observation");
+    assert!(seen.iter().all(|one| one.get("component").is_none()));
+    assert_eq!(seen.len(), 3);
+}
+
+/// A section says what its own statements are, and nothing of what stands inside them.
+#[test]
+fn what_stands_inside_an_allergy_is_no_allergy() {
+    let entry = r#"<act classCode="ACT" moodCode="EVN"><statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><code code="ASSERTION"/><value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/>
+        <participant typeCode="CSM"><participantRole><playingEntity><code code="1" codeSystem="2.16.840.1.113883.6.88" displayName="Penicillin"/></playingEntity></participantRole></participant>
+        <entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><code code="X"/><value xsi:type="CD" code="371924009" codeSystem="2.16.840.1.113883.6.96" displayName="Moderate to severe"/></observation></entryRelationship></observation></entryRelationship></act>"#;
+    let draft = read("48765-2", "", entry);
+    assert_eq!(
+        one(&draft, "AllergyIntolerance")["code"]["text"],
+        "Penicillin"
+    );
+    assert_eq!(all(&draft, "Observation").len(), 1);
+}
+
+#[test]
+fn insurance_is_coverage_and_no_plan_of_treatment() {
+    let entry = r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.60"/><code code="48768-6"/><statusCode code="completed"/>
+        <entryRelationship typeCode="COMP"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.61"/><id root="1.9" extension="P-1"/><code code="SELF" codeSystem="2.16.840.1.113883.5.110"/><statusCode code="completed"/>
+        <performer typeCode="PRF"><templateId root="2.16.840.1.113883.10.20.22.4.87"/><assignedEntity><id root="1.8"/><representedOrganization><name>Good Health Insurance</name></representedOrganization></assignedEntity></performer>
+        <participant typeCode="COV"><participantRole classCode="PAT"><id root="1.7" extension="M-12"/><code code="SELF" codeSystem="2.16.840.1.113883.5.111"/></participantRole></participant>
+        <entryRelationship typeCode="REFR"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.19"/><id root="1.6"/><code nullFlavor="NA"/><entryRelationship typeCode="SUBJ"><procedure classCode="PROC" moodCode="PRMS"><code code="73761001" codeSystem="2.16.840.1.113883.6.96" displayName="Colonoscopy"/></procedure></entryRelationship></act></entryRelationship>
+        </act></entryRelationship></act>"#;
+    let draft = read("48768-6", "", entry);
+    let coverage = one(&draft, "Coverage");
+    assert_eq!(coverage["subscriberId"], "M-12");
+    assert_eq!(coverage["relationship"]["coding"][0]["code"], "self");
+    let payer = coverage["payor"][0]["reference"].as_str().unwrap();
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let payer = entries
+        .iter()
+        .find(|entry| entry["fullUrl"] == payer)
+        .unwrap();
+    assert_eq!(payer["resource"]["name"], "Good Health Insurance");
+    assert!(
+        all(&draft, "ServiceRequest").is_empty(),
+        "what an insurer promises to pay is no plan of treatment"
+    );
+}
+
+#[test]
+fn what_many_point_to_is_not_repeated_for_each() {
+    let words = "a long text ".repeat(10_000);
+    let entry = r##"<entry><observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"><originalText><reference value="#big"/></originalText></code><statusCode code="completed"/></observation></entry>"##;
+    let xml = whole(
+        "",
+        "30954-2",
+        &format!(r#"<paragraph ID="big">{words}</paragraph>"#),
+        &entry.repeat(1_000),
+    );
+    let draft = Cda.read(xml.as_bytes()).unwrap();
+    assert_eq!(all(&draft, "Observation").len(), 1_000);
+    let out = draft.fhir.to_string().len();
+    assert!(out < 20 * xml.len(), "{out} of {}", xml.len());
+}
+
+#[test]
+fn documents_are_read_by_the_encoding_that_they_declare() {
+    let xml = |name: &str| {
+        format!(
+            r#"<?xml version="1.0" encoding="{name}"?><ClinicalDocument xmlns="urn:hl7-org:v3"><id root="1.2.3"/><title>TITLE</title></ClinicalDocument>"#
+        )
+    };
+    for (name, words, bytes) in [
+        (
+            "windows-1252",
+            "„Grüße“ – 5 €",
+            b"\x84Gr\xfc\xdfe\x93 \x96 5 \x80".as_slice(),
+        ),
+        ("ISO-8859-1", "Grüße", b"Gr\xfc\xdfe".as_slice()),
+        ("ISO-8859-15", "5 €", b"5 \xa4".as_slice()),
+        ("EUC-KR", "진료", b"\xc1\xf8\xb7\xe1".as_slice()),
+        ("GB18030", "病历", b"\xb2\xa1\xc0\xfa".as_slice()),
+    ] {
+        let xml = xml(name);
+        let (before, after) = xml.split_once("TITLE").unwrap();
+        let document = [before.as_bytes(), bytes, after.as_bytes()].concat();
+        let draft = Cda.read(&document).unwrap();
+        assert_eq!(draft.title.as_deref(), Some(words), "{name}");
+        let title = draft
+            .loss
+            .entries
+            .iter()
+            .find(|line| draft.loss.path(line) == "title")
+            .unwrap();
+        let (from, to) = (title.span.0, title.span.1);
+        let length = "<title></title>".len() + bytes.len();
+        assert_eq!(
+            (to - from, from),
+            (length as u64, before.len() as u64 - 7),
+            "{name}"
+        );
+    }
+    let text = r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="1.2.3"/><title>Grüße</title></ClinicalDocument>"#;
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(Cda.read(&wide).unwrap().title.as_deref(), Some("Grüße"));
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(Cda.read(&wide).unwrap().title.as_deref(), Some("Grüße"));
+}
