@@ -17,6 +17,7 @@ fn main() {
     let mut sections: BTreeMap<String, [usize; 2]> = BTreeMap::new();
     let mut missed: BTreeMap<(String, String, String), usize> = BTreeMap::new();
     let (mut read, mut bytes_in, mut bytes_out) = (0_usize, 0, 0);
+    let bare = std::env::var_os("BARE").is_some();
     let begin = Instant::now();
     for path in std::env::args().skip(1) {
         let Ok(bytes) = std::fs::read(&path) else {
@@ -34,6 +35,9 @@ fn main() {
         };
         read += 1;
         bytes_in += bytes.len();
+        if bare {
+            continue;
+        }
         if std::env::var_os("SIZES").is_some() {
             let out = draft.fhir.to_string().len();
             bytes_out += out;

@@ -217,11 +217,19 @@ fn is_valued(node: N<'_>) -> bool {
 
 fn has_value(node: N<'_>) -> bool {
     let said = |words: &str| !words.trim().is_empty();
-    node.attributes()
-        .any(|one| !SHAPE.contains(&one.name()) && said(one.value()))
-        || node
-            .children()
-            .any(|one| one.is_text() && one.text().is_some_and(said))
+    // What a name or an address is for says something where there is one.
+    let used = || {
+        node.attribute("value").is_some()
+            || node
+                .children()
+                .any(|one| one.is_text() && one.text().is_some_and(said))
+            || node.descendants().skip(1).any(is_valued)
+    };
+    node.attributes().any(|one| {
+        !SHAPE.contains(&one.name()) && said(one.value()) && (one.name() != "use" || used())
+    }) || node
+        .children()
+        .any(|one| one.is_text() && one.text().is_some_and(said))
 }
 
 pub(crate) fn is_denied(node: N<'_>) -> bool {
@@ -240,8 +248,38 @@ pub(crate) struct Lines<'s> {
     pub(crate) names: std::collections::HashMap<&'s str, u32>,
 }
 
-/// Nobody took it.
-const NOBODY: Fate = Fate::Lost("no mapping reads this part of such a statement");
+/// Why a fact that no mapping took is in no resource, by what it is.
+fn nobody(account: &Account, node: N<'_>) -> Fate {
+    let above = node.parent_element();
+    let carried = |node: Option<N<'_>>| {
+        node.and_then(|node| account.fate(node, Facet::Itself))
+            .is_some_and(|fate| matches!(fate, Fate::Carried { .. }))
+    };
+    Fate::Lost(match node.tag_name().name() {
+        "qualifier" => "FHIR has no place for what qualifies a code",
+        "name" | "value" if above.is_some_and(|above| above.tag_name().name() == "qualifier") => {
+            "FHIR has no place for what qualifies a code"
+        }
+        "originalText" if carried(above) => "the words for a code that is carried",
+        "reference" => {
+            "it points to words that the document does not have, or that another element has"
+        }
+        "id" => "the number of something that the resource has no place for",
+        "time" => {
+            "when somebody took part: the resource has no place for it, or wants the full moment"
+        }
+        "author" | "performer" | "participant" | "informant" if !carried(Some(node)) => {
+            "somebody whom the resource has no place for, or of whom nothing is said"
+        }
+        "addr" | "telecom" | "streetAddressLine" | "city" | "state" | "postalCode" | "country"
+        | "county" | "given" | "family" | "prefix" | "suffix" => {
+            "details of somebody whom the resource has no place for"
+        }
+        "statusCode" => "the status of something that became a part of another resource",
+        "translation" => "another code or amount for what is carried in one",
+        _ => "no mapping reads this part of such a statement",
+    })
+}
 
 impl<'s> Lines<'s> {
     /// All facts of a document.
@@ -303,7 +341,10 @@ impl<'s> Lines<'s> {
         within: Option<u32>,
         has_words: bool,
     ) -> u32 {
-        let fate = self.account.fate(node, facet).unwrap_or(NOBODY);
+        let fate = self
+            .account
+            .fate(node, facet)
+            .unwrap_or_else(|| nobody(self.account, node));
         let (outcome, resource, element, because) = match fate {
             Fate::Carried { resource, element } => {
                 (EntryOutcome::Converted, Some(resource), element, None)

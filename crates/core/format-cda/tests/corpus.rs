@@ -89,15 +89,35 @@ fn counted(tree: &roxmltree::Document<'_>) -> usize {
     let name = |node: &roxmltree::Node<'_, '_>| node.tag_name().name().to_owned();
     let is_plain =
         |node: &roxmltree::Node<'_, '_>| node.tag_name().namespace() != Some("urn:hl7-org:sdtc");
+    fn said(node: roxmltree::Node<'_, '_>) -> bool {
+        let words = |one: roxmltree::Node<'_, '_>| {
+            one.is_text() && !one.text().unwrap_or_default().trim().is_empty()
+        };
+        node.children().any(words)
+    }
     let valued = |node: roxmltree::Node<'_, '_>| {
+        let filled = |node: roxmltree::Node<'_, '_>| {
+            node.is_element()
+                && !BUILT.contains(&name(&node).as_str())
+                && (said(node)
+                    || node.attributes().any(|one| {
+                        one.name() != "use"
+                            && !SHAPE.contains(&one.name())
+                            && !one.value().trim().is_empty()
+                    }))
+        };
+        let used = node.attribute("value").is_some()
+            || said(node)
+            || node.descendants().skip(1).any(filled);
         node.is_element()
             && !BUILT.contains(&name(&node).as_str())
-            && (node
-                .attributes()
-                .any(|one| !SHAPE.contains(&one.name()) && !one.value().trim().is_empty())
-                || node
-                    .children()
-                    .any(|one| one.is_text() && !one.text().unwrap_or_default().trim().is_empty()))
+            && (node.attributes().any(|one| {
+                !SHAPE.contains(&one.name())
+                    && !one.value().trim().is_empty()
+                    && (one.name() != "use" || used)
+            }) || node
+                .children()
+                .any(|one| one.is_text() && !one.text().unwrap_or_default().trim().is_empty()))
     };
     let mut many = 0;
     for node in tree

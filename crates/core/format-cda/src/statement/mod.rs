@@ -229,8 +229,9 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
         if crate::account::is_denied(node) {
             continue;
         }
-        let Some(value) = children(node, "value").find_map(|value| code::concept(doc, value))
-        else {
+        let value = children(node, "value").find_map(|value| code::concept(doc, value));
+        let words = || Some(json!({"text": text::text_of(doc, node)?}));
+        let Some(value) = value.or_else(words) else {
             continue;
         };
         take_shell(doc, node);
