@@ -68,14 +68,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     {
         let mut one = Map::new();
         one.insert("verified".into(), true.into());
-        let role = child(part, "participantRole");
-        let url = role.and_then(|role| people::role(doc, part, role));
-        put(&mut one, "verifiedWith", url.map(|url| reference(&url)));
         let at = child(part, "time").and_then(|at| time::start(doc, at));
         time::put_in(&mut one, "verificationDate", at);
         checks.push(Value::Object(one));
     }
-    out.put(doc, "verification", list(checks).map(strip_reference));
+    out.put(doc, "verification", list(checks));
     let mut rule = Map::new();
     let span = child(node, "effectiveTime").and_then(|when| time::period(doc, when));
     put(&mut rule, "period", span);
@@ -83,21 +80,28 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .filter_map(|value| code::concept(doc, value))
         .collect();
     put(&mut rule, "code", list(said));
-    let actors: Vec<Value> = children(node, "participant")
-        .filter(|part| attr(*part, "typeCode") == Some("CST"))
-        .filter_map(|part| {
-            let role = child(part, "participantRole")?;
-            let url = people::role(doc, part, role)?;
-            let kind = child(role, "code").and_then(|code| code::concept(doc, code));
-            let kind = kind.unwrap_or_else(|| {
-                code::coded(
-                    "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                    "CST",
-                )
-            });
-            Some(json!({"role": kind, "reference": reference(&url)}))
-        })
-        .collect();
+    // Whom it was verified with can only be the patient or a relative in FHIR: others took part in it.
+    let mut actors: Vec<Value> = Vec::new();
+    for part in children(node, "participant") {
+        let Some(code) = attr(part, "typeCode").filter(|code| ["CST", "VRF"].contains(code)) else {
+            continue;
+        };
+        let role = child(part, "participantRole");
+        let Some(url) = role.and_then(|role| people::role(doc, part, role)) else {
+            continue;
+        };
+        let kind = role.and_then(|role| child(role, "code"));
+        let kind = kind
+            .and_then(|kind| code::concept(doc, kind))
+            .filter(|_| code == "CST");
+        let kind = kind.unwrap_or_else(|| {
+            code::coded(
+                "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+                code,
+            )
+        });
+        actors.push(json!({"role": kind, "reference": reference(&url)}));
+    }
     put(&mut rule, "actor", list(actors));
     out.put(
         doc,
@@ -107,16 +111,4 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some(("Consent", url)))
-}
-
-/// Whom it was verified with can only be the patient or a relative: a practitioner is named in words.
-fn strip_reference(mut all: Value) -> Value {
-    if let Some(list) = all.as_array_mut() {
-        for one in list {
-            if let Some(map) = one.as_object_mut() {
-                map.remove("verifiedWith");
-            }
-        }
-    }
-    all
 }
