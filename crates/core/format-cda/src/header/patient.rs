@@ -1,0 +1,275 @@
+//! The patient of the record: `Patient` with US Core's race and ethnicity.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    codes,
+    doc::{Doc, reference},
+    people,
+    resource::Resource,
+    value::{self, code, list, name, put, quantity, time},
+    xml::{N, attr, child, children, flag, path, sdtc, sdtcs},
+};
+
+const US_CORE: &str = "http://hl7.org/fhir/us/core/StructureDefinition";
+const CORE: &str = "http://hl7.org/fhir/StructureDefinition";
+const ROLES: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
+
+/// The patient, always one, even if the source says nothing of her.
+pub(crate) fn patient<'d>(doc: &Doc<'d>) {
+    let target = child(doc.root, "recordTarget");
+    let role = target.and_then(|target| child(target, "patientRole"));
+    let mut out = Resource::plain("Patient", role);
+    let Some(role) = role else {
+        doc.set_patient(out.join(doc, None));
+        return;
+    };
+    let person = child(role, "patient");
+    let mut more = Vec::new();
+    if let Some(person) = person {
+        more.extend(category(doc, person, "raceCode", "race"));
+        more.extend(category(doc, person, "ethnicGroupCode", "ethnicity"));
+        let faith =
+            child(person, "religiousAffiliationCode").and_then(|code| code::concept(doc, code));
+        more.extend(faith.map(|faith| json!({"url": format!("{CORE}/patient-religion"), "valueCodeableConcept": faith})));
+        let born =
+            path(person, &["birthplace", "place", "addr"]).and_then(|at| name::address(doc, at));
+        more.extend(
+            born.map(|at| json!({"url": format!("{CORE}/patient-birthPlace"), "valueAddress": at})),
+        );
+    }
+    let unknown = person.and_then(|person| child(person, "administrativeGenderCode"));
+    out.put(doc, "extension", list(more));
+    out.put(doc, "identifier", value::identifiers(doc, role));
+    if let Some(person) = person {
+        out.put(doc, "name", name::person_names(doc, person));
+    }
+    out.put(doc, "telecom", name::telecoms(doc, role));
+    out.put(
+        doc,
+        "gender",
+        unknown.and_then(|node| code::mapped(doc, node, codes::gender)),
+    );
+    if let Some(person) = person {
+        let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
+        if let Some(born) = born {
+            if born.at.contains('T') {
+                out.body.insert(
+                    "_birthDate".into(),
+                    json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at}]}),
+                );
+            }
+            out.put(doc, "birthDate", Some(time::day(&born.at)));
+        }
+        dead(doc, person, &mut out);
+    }
+    out.put(doc, "address", name::addresses(doc, role));
+    if let Some(person) = person {
+        let state = child(person, "maritalStatusCode").and_then(|code| code::concept(doc, code));
+        out.put(doc, "maritalStatus", state);
+        let order =
+            sdtc(person, "multipleBirthOrderNumber").and_then(|one| quantity::whole(doc, one));
+        if !out.put(doc, "multipleBirthInteger", order) {
+            let many = sdtc(person, "multipleBirthInd").and_then(|one| truth(doc, one));
+            out.put(doc, "multipleBirthBoolean", many);
+        }
+        out.put(doc, "contact", guardians(doc, person));
+        out.put(doc, "communication", languages(doc, person));
+    }
+    let house =
+        child(role, "providerOrganization").and_then(|house| people::organization(doc, house));
+    out.put(
+        doc,
+        "managingOrganization",
+        house.map(|url| reference(&url)),
+    );
+    doc.set_patient(out.join(doc, None));
+    if let Some(target) = target {
+        doc.account.take(target);
+    }
+    doc.change(&doc.patient(), "", |_| {});
+}
+
+fn truth(doc: &Doc<'_>, node: N<'_>) -> Option<bool> {
+    let truth = flag(node, "value")?;
+    doc.account.take(node);
+    Some(truth)
+}
+
+fn dead<'d>(doc: &Doc<'d>, person: N<'d>, out: &mut Resource<'d>) {
+    let at = sdtc(person, "deceasedTime").and_then(|at| time::time(doc, at));
+    let ind = sdtc(person, "deceasedInd");
+    if at.is_some() {
+        if let Some(ind) = ind.filter(|ind| flag(*ind, "value") == Some(true)) {
+            doc.account.take(ind);
+        }
+        time::put_at(out, doc, "deceasedDateTime", at);
+        return;
+    }
+    out.put(doc, "deceasedBoolean", ind.and_then(|ind| truth(doc, ind)));
+}
+
+/// Race and ethnicity as US Core has them: the categories of the office of management and budget, the finer codes, and the words.
+fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> Option<Value> {
+    const BROAD: &[&str] = &[
+        "1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2135-2", "2186-5",
+    ];
+    let (mut parts, mut said, mut broad) = (Vec::new(), Vec::new(), 0);
+    for node in children(person, element).chain(sdtcs(person, element)) {
+        let unknown =
+            attr(node, "nullFlavor").is_some_and(|flavor| flavor == "UNK" || flavor == "ASKU");
+        if let Some(coding) = code::coding(doc, node) {
+            let code = attr(node, "code").unwrap_or_default();
+            said.extend(attr(node, "displayName").map(str::to_owned));
+            let is_broad = BROAD.contains(&code) && (what == "race" && broad < 5 || broad < 1);
+            broad += usize::from(is_broad);
+            let url = if is_broad { "ombCategory" } else { "detailed" };
+            let part = json!({"url": url, "valueCoding": coding});
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        } else if let Some(words) = code::said(doc, node) {
+            said.push(words);
+        } else if unknown && what == "race" && parts.is_empty() {
+            let flavor = attr(node, "nullFlavor").unwrap_or_default();
+            parts.push(json!({"url": "ombCategory", "valueCoding": {
+                "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": flavor}}));
+            said.push(
+                if flavor == "UNK" {
+                    "unknown"
+                } else {
+                    "asked but unknown"
+                }
+                .to_owned(),
+            );
+        }
+        for one in children(node, "translation") {
+            let coding = code::coding(doc, one);
+            parts.extend(coding.map(|coding| json!({"url": "detailed", "valueCoding": coding})));
+        }
+    }
+    if parts.is_empty() && said.is_empty() {
+        return None;
+    }
+    if said.is_empty() {
+        let codes = parts
+            .iter()
+            .filter_map(|part| part["valueCoding"]["code"].as_str());
+        said.extend(codes.map(str::to_owned));
+    }
+    parts.push(json!({"url": "text", "valueString": said.join(", ")}));
+    Some(json!({"url": format!("{US_CORE}/us-core-{what}"), "extension": parts}))
+}
+
+fn guardians<'d>(doc: &Doc<'d>, person: N<'d>) -> Option<Value> {
+    let mut all = Vec::new();
+    for node in children(person, "guardian") {
+        let mut out = Map::new();
+        let mut kin =
+            vec![json!({"coding": [{"system": ROLES, "code": "GUARD", "display": "guardian"}]})];
+        kin.extend(child(node, "code").and_then(|code| code::concept(doc, code)));
+        out.insert("relationship".into(), kin.into());
+        if let Some(body) = child(node, "guardianPerson") {
+            let names = name::person_names(doc, body);
+            put(
+                &mut out,
+                "name",
+                names.and_then(|names| names.get(0).cloned()),
+            );
+        }
+        put(&mut out, "telecom", name::telecoms(doc, node));
+        put(
+            &mut out,
+            "address",
+            child(node, "addr").and_then(|at| name::address(doc, at)),
+        );
+        let house = child(node, "guardianOrganization");
+        let mark = doc.account.put();
+        let url = house.and_then(|house| people::organization(doc, house));
+        doc.account.take_again(mark);
+        put(&mut out, "organization", url.map(|url| reference(&url)));
+        // `pat-1`: a contact has details or an organization.
+        if out.len() > 1 {
+            all.push(Value::Object(out));
+        }
+    }
+    list(all)
+}
+
+fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for node in children(person, "languageCommunication") {
+        let Some(tongue) = child(node, "languageCode") else {
+            continue;
+        };
+        let Some(code) = attr(tongue, "code") else {
+            continue;
+        };
+        doc.account.take(tongue);
+        let mut out = Map::new();
+        let mode = child(node, "modeCode").and_then(|one| code::coding(doc, one));
+        let level = child(node, "proficiencyLevelCode").and_then(|one| code::coding(doc, one));
+        let mut parts = Vec::new();
+        parts.extend(level.map(|one| json!({"url": "level", "valueCoding": one})));
+        parts.extend(mode.map(|one| json!({"url": "type", "valueCoding": one})));
+        if !parts.is_empty() {
+            let how = json!([{"url": format!("{CORE}/patient-proficiency"), "extension": parts}]);
+            out.insert("extension".into(), how);
+        }
+        out.insert("language".into(), spoken(&tag(code)));
+        let best = child(node, "preferenceInd").and_then(|one| truth(doc, one));
+        put(&mut out, "preferred", best);
+        let one = Value::Object(out);
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    list(all)
+}
+
+/// A language with its region where that is one that FHIR lists; else the language, and the whole in words.
+fn spoken(tag: &str) -> Value {
+    const LISTED: &[&str] = &[
+        "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IN", "en-NZ", "en-SG", "en-US",
+        "es-AR", "es-ES", "es-UY", "fr-BE", "fr-CH", "fr-FR", "fy-NL", "it-CH", "it-IT", "nl-BE",
+        "nl-NL", "no-NO", "pt-BR", "ru-RU", "sr-RS", "sv-SE", "zh-CN", "zh-HK", "zh-SG", "zh-TW",
+    ];
+    let short = tag.split('-').next().unwrap_or(tag);
+    if LISTED.contains(&tag) || short == tag {
+        return json!({"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]});
+    }
+    json!({"coding": [{"system": "urn:ietf:bcp:47", "code": short}], "text": tag})
+}
+
+/// A language as BCP 47 has it: `eng` is `en`, `EN-us` is `en-US`.
+pub(crate) fn tag(code: &str) -> String {
+    const SHORT: &[(&str, &str)] = &[
+        ("eng", "en"),
+        ("spa", "es"),
+        ("fra", "fr"),
+        ("fre", "fr"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("zho", "zh"),
+        ("chi", "zh"),
+        ("kor", "ko"),
+        ("jpn", "ja"),
+        ("ita", "it"),
+        ("por", "pt"),
+        ("rus", "ru"),
+        ("vie", "vi"),
+        ("ara", "ar"),
+        ("hin", "hi"),
+    ];
+    let (tongue, region) = code.split_once(['-', '_']).unwrap_or((code, ""));
+    let tongue = tongue.to_ascii_lowercase();
+    let tongue = SHORT
+        .iter()
+        .find(|(long, _)| *long == tongue)
+        .map_or(tongue, |(_, short)| (*short).to_owned());
+    match region.len() {
+        0 => tongue,
+        2 => format!("{tongue}-{}", region.to_ascii_uppercase()),
+        _ => format!("{tongue}-{region}"),
+    }
+}
