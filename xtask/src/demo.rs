@@ -165,7 +165,8 @@ fn memory(patient: &Agent, records: &[String], to: &Path) -> Result<Memory> {
     for record in records {
         let out = to.join(record);
         let path = out.to_string_lossy();
-        patient.say(&["record", "export", record, "--out", &path])?;
+        // The three sample documents are of three persons, which an export asks about.
+        patient.say(&["record", "export", record, "--yes", "--out", &path])?;
         originals.push(fs::read(&out)?);
     }
     let grants = patient.say(&["grant", "list"])?;
@@ -418,7 +419,7 @@ fn erase(
     let tablet = world.restore("tablet", "person", phrase)?;
     let exported = world.folder().join("exported.xml");
     let out = exported.to_string_lossy();
-    tablet.say(&["record", "export", record, "--out", &out])?;
+    tablet.say(&["record", "export", record, "--yes", "--out", &out])?;
 
     let done = patient.say(&["record", "erase", record, "--yes"])?;
     ensure!(
