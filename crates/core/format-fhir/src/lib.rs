@@ -1,7 +1,7 @@
 //! FHIR R4 JSON documents to drafts with a loss report.
 //!
 //! The first step of the write journey (design 07): a bundle is kept as it is, in a tree
-//! that changes no decimal and no order of members. It never fills in, drops or validates elements, and
+//! that changes no decimal and no order of members; a single resource, and resources a line each (NDJSON), are put into one. It never fills in, drops or validates elements, and
 //! never reads the network.
 //!
 //! ```
@@ -11,6 +11,8 @@
 //! ```
 
 mod about;
+mod kinds;
 mod reader;
+mod twice;
 
 pub use reader::FhirJson;

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::about;
+use crate::{about, kinds::is_kind, twice::twice};
 use medibloc_record::{
     Draft, EntryOutcome, Format, FormatError, FormatProblem, LossEntry, LossReport,
 };
-use serde_json::{Value, error::Category};
+use serde_json::{Value, error::Category, json};
 
 const MAX_BYTES: usize = 64 << 20;
 
-/// Reads FHIR R4 JSON: a bundle.
+/// Reads FHIR R4 JSON: a bundle, a single resource, or resources a line each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FhirJson;
 
@@ -37,7 +37,8 @@ impl Format for FhirJson {
             _ => String::from_utf8_lossy(head).into_owned(),
         };
         let text = text.trim_start_matches('\u{feff}').trim_ascii_start();
-        text.starts_with('{') && text.contains("\"resourceType\"")
+        // Its type may stand behind anything: what begins as an object is read as one if nothing else is found in it.
+        text.starts_with('{') && (text.contains("\"resourceType\"") || head.len() < bytes.len())
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Draft, FormatError> {
@@ -51,34 +52,7 @@ impl Format for FhirJson {
             ));
         }
         let text = decode(bytes)?;
-        // serde_json stops at 128 levels, so that depth is bounded.
-        let tree: Value = serde_json::from_str(&text).map_err(|bad| {
-            let at = format!("line {}, column {}", bad.line(), bad.column());
-            match bad.classify() {
-                Category::Eof => {
-                    error(FormatProblem::Truncated, at, "get the whole document again")
-                }
-                _ => error(
-                    FormatProblem::Malformed("not JSON, or nested deeper than 127".to_owned()),
-                    at,
-                    "mend the JSON there, or get the document again from its source",
-                ),
-            }
-        })?;
-        let Some(kind) = tree.get("resourceType").and_then(Value::as_str) else {
-            return Err(error(
-                FormatProblem::Foreign,
-                "the root".to_owned(),
-                "a FHIR resource has a resourceType; try another format",
-            ));
-        };
-        if kind != "Bundle" {
-            return Err(error(
-                FormatProblem::Foreign,
-                "the root's resourceType".to_owned(),
-                "of FHIR, a Bundle is read: put the resource into one as its `entry`, or get the whole document from its source",
-            ));
-        }
+        let tree = bundle(&text)?;
         let loss = report(&tree, bytes.len());
         let main = tree.pointer("/entry/0/resource").unwrap_or(&tree);
         let text_of = |key: &str| main.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -122,7 +96,98 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormatError> {
     }
 }
 
-/// Everything is kept: one line per resource.
+/// The bundle of a text: itself, or one around the resources that it is.
+fn bundle(text: &str) -> Result<Value, FormatError> {
+    let whole = match parse(text, 0) {
+        Ok(tree) => tree,
+        // Another value follows: a resource a line.
+        Err(bad)
+            if lines(text).count() > 1 && lines(text).all(|(_, line)| line.starts_with('{')) =>
+        {
+            let all = lines(text).map(|(number, line)| resource(parse(line, number)?, number));
+            let all: Result<Vec<Value>, FormatError> = all.collect();
+            // What is one value over many lines is told by its own fault.
+            return all.map(around).map_err(|of_line| {
+                if text.trim_end().ends_with('}') {
+                    of_line
+                } else {
+                    bad
+                }
+            });
+        }
+        Err(bad) => return Err(bad),
+    };
+    let whole = resource(whole, 0)?;
+    Ok(if whole["resourceType"] == "Bundle" {
+        whole
+    } else {
+        around(vec![whole])
+    })
+}
+
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let all = text.lines().enumerate().map(|(at, line)| (at, line.trim()));
+    all.filter(|(_, line)| !line.is_empty())
+}
+
+/// One value, of which no object has two members of one name.
+fn parse(text: &str, lines_before: usize) -> Result<Value, FormatError> {
+    // serde_json stops at 128 levels, so that depth is bounded.
+    let tree = serde_json::from_str(text).map_err(|bad| {
+        let at = format!(
+            "line {}, column {}",
+            bad.line() + lines_before,
+            bad.column()
+        );
+        match bad.classify() {
+            Category::Eof => error(FormatProblem::Truncated, at, "get the whole document again"),
+            _ => error(
+                FormatProblem::Malformed("not JSON, or nested deeper than 127".to_owned()),
+                at,
+                "mend the JSON there, or get the document again from its source",
+            ),
+        }
+    })?;
+    if let Some(byte) = twice(text) {
+        let before = text.get(..byte).unwrap_or_default();
+        let line = before.matches('\n').count() + 1 + lines_before;
+        return Err(error(
+            FormatProblem::Malformed("an object has two members of one name".to_owned()),
+            format!("line {line}, byte {byte}"),
+            "programs disagree about which of them counts: get the document again from its source",
+        ));
+    }
+    Ok(tree)
+}
+
+/// A resource of a type that FHIR R4 has.
+fn resource(tree: Value, lines_before: usize) -> Result<Value, FormatError> {
+    let at = format!("the resourceType of the value in line {}", lines_before + 1);
+    match tree.get("resourceType").and_then(Value::as_str) {
+        Some(kind) if is_kind(kind) => Ok(tree),
+        Some(_) => Err(error(
+            FormatProblem::Foreign,
+            at,
+            "FHIR R4 has no resource of this type",
+        )),
+        None => Err(error(
+            FormatProblem::Foreign,
+            at,
+            "a FHIR resource has a resourceType; try another format",
+        )),
+    }
+}
+
+/// A bundle around resources that came without one.
+fn around(resources: Vec<Value>) -> Value {
+    let entries: Vec<Value> = resources
+        .into_iter()
+        .map(|one| json!({"resource": one}))
+        .collect();
+    json!({"resourceType": "Bundle", "type": "collection", "entry": entries})
+}
+
+/// Everything is kept as it is; what no program will read is told.
 fn report(tree: &Value, length: usize) -> LossReport {
     let mut report = LossReport {
         sections: vec![String::new()],
@@ -130,24 +195,43 @@ fn report(tree: &Value, length: usize) -> LossReport {
     };
     let entries = tree.get("entry").and_then(Value::as_array);
     for (at, entry) in entries.into_iter().flatten().enumerate() {
-        let resource = &entry["resource"];
+        let resource = entry.get("resource").unwrap_or(&Value::Null);
         let text = |key: &str| resource.get(key).and_then(Value::as_str);
-        let place = u32::try_from(at).unwrap_or(u32::MAX);
+        let kind = text("resourceType");
+        let name = u32::try_from(at).unwrap_or(u32::MAX);
         report.names.push(format!("Bundle.entry[{at}]"));
-        report.resources.push(format!(
-            "{}/{}",
-            text("resourceType").unwrap_or_default(),
-            text("id").unwrap_or_default()
-        ));
+        let because = match kind {
+            Some(kind) if is_kind(kind) => None,
+            Some(_) => Some("FHIR R4 has no resource of this type"),
+            // Entries of requests, answers and searches need none.
+            None if resource.is_null()
+                && (entry.get("request").is_some() || entry.get("response").is_some()) =>
+            {
+                None
+            }
+            None if resource.is_null() => Some("the entry holds no resource"),
+            None => Some("the entry's resource does not say its type"),
+        };
+        let place = because.is_none().then(|| {
+            let id = text("id").unwrap_or_default();
+            report
+                .resources
+                .push(format!("{}/{id}", kind.unwrap_or("Bundle.entry")));
+            u32::try_from(report.resources.len() - 1).unwrap_or(u32::MAX)
+        });
         report.entries.push(LossEntry {
-            outcome: EntryOutcome::Converted,
+            outcome: if because.is_none() {
+                EntryOutcome::Converted
+            } else {
+                EntryOutcome::Lost
+            },
             section: 0,
-            name: place,
+            name,
             within: None,
             span: (0, length as u64),
-            resource: text("resourceType").map(|_| place),
+            resource: place,
             element: "".into(),
-            because: None,
+            because: because.map(Into::into),
         });
     }
     report
@@ -209,10 +293,76 @@ mod tests {
     }
 
     #[test]
+    fn single_resources_and_lines_of_them_become_a_bundle() {
+        let patient = r#"{"id":"p","resourceType":"Patient","birthDate":"1980"}"#;
+        let seen = r#"{"resourceType":"Observation","id":"o","valueQuantity":{"value":1.50}}"#;
+        let draft = FhirJson.read(patient.as_bytes()).unwrap();
+        assert_eq!(draft.fhir["type"], "collection");
+        assert_eq!(draft.fhir["entry"][0]["resource"].to_string(), patient);
+        assert_eq!(draft.original, patient.as_bytes());
+        let text = format!("{patient}\n\n{seen}\r\n");
+        let draft = FhirJson.read(text.as_bytes()).unwrap();
+        assert_eq!(draft.fhir["entry"][1]["resource"].to_string(), seen);
+        assert_eq!(draft.loss.resources, ["Patient/p", "Observation/o"]);
+        // One bad line is told by its number, and nothing is half read.
+        let bad = FhirJson
+            .read(format!("{patient}\n{{\"a\":1}}\n").as_bytes())
+            .unwrap_err();
+        assert_eq!(bad.problem, FormatProblem::Foreign);
+        assert!(bad.at.contains("line 2"), "{}", bad.at);
+        let bad = FhirJson
+            .read(format!("{patient}\n{{\"a\":}}\n").as_bytes())
+            .unwrap_err();
+        assert!(bad.at.starts_with("line 2,"), "{}", bad.at);
+    }
+
+    #[test]
+    fn members_of_one_name_are_refused() {
+        let bad = FhirJson
+            .read(b"{\"resourceType\":\"Patient\",\n\"gender\":\"male\",\"gender\":\"female\"}")
+            .unwrap_err();
+        assert!(matches!(bad.problem, FormatProblem::Malformed(_)));
+        assert!(bad.at.starts_with("line 2"), "{}", bad.at);
+    }
+
+    #[test]
+    fn entries_that_no_program_will_read_are_told() {
+        let input = r#"{"resourceType":"Bundle","entry":[{},{"resource":{"resourceType":"Foo"}},{"resource":{"id":"1"}},{"request":{"method":"GET"}},{"resource":{"resourceType":"Patient"}}]}"#;
+        let draft = FhirJson.read(input.as_bytes()).unwrap();
+        let told: Vec<_> = draft
+            .loss
+            .entries
+            .iter()
+            .map(|line| (line.outcome, line.because.as_deref()))
+            .collect();
+        assert_eq!(
+            told[0],
+            (EntryOutcome::Lost, Some("the entry holds no resource"))
+        );
+        assert_eq!(
+            told[1],
+            (
+                EntryOutcome::Lost,
+                Some("FHIR R4 has no resource of this type")
+            )
+        );
+        assert_eq!(
+            told[2],
+            (
+                EntryOutcome::Lost,
+                Some("the entry's resource does not say its type")
+            )
+        );
+        assert_eq!(told[3], (EntryOutcome::Converted, None));
+        assert_eq!(told[4], (EntryOutcome::Converted, None));
+        assert_eq!(draft.fhir.to_string(), input);
+    }
+
+    #[test]
     fn other_inputs_are_refused_with_the_reason() {
         assert_eq!(problem(r#"{"a":1}"#), FormatProblem::Foreign);
         assert_eq!(problem("[]"), FormatProblem::Foreign);
-        for kind in ["Patient", "Foo", ""] {
+        for kind in ["Foo", ""] {
             let input = format!(r#"{{"resourceType":"{kind}"}}"#);
             assert_eq!(problem(&input), FormatProblem::Foreign);
         }
