@@ -176,7 +176,7 @@ pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
         std::fs::read(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
     if let Some(other) = other_kind(&bytes) {
         return Err(unreadable(format!(
-            "it is {other}; C-CDA (XML) and bundles of FHIR R4 (JSON) are read: get the document in one of them from its source"
+            "it is {other}; C-CDA (XML) and FHIR R4 (JSON) are read: get the document in one of them from its source"
         )));
     }
     if is_wide(&bytes) {
