@@ -174,10 +174,16 @@ impl<'d> Statement<'d> {
 
     /// A statement inside.
     pub(crate) fn enter(&self, node: N<'d>) -> Self {
-        let when = child(self.node, "effectiveTime").or(self.context.when);
+        // What stands in a panel has the panel's time; no other time is inherited.
+        let when = (self.name() == "organizer")
+            .then(|| child(self.node, "effectiveTime").or(self.context.when));
+        let inner = attr(node, "moodCode").map_or(self.context.mood, Mood::of);
+        // That something did not happen denies nothing of what is wanted beside it: who refused a vaccine is still to be taught.
+        let is_beside = self.context.mood == Mood::Event && inner != Mood::Event;
         Context {
-            when,
+            when: when.flatten(),
             is_inside: true,
+            denied: self.context.denied && !is_beside,
             ..self.context
         }
         .enter(node)

@@ -37,6 +37,8 @@ struct State {
     /// Place of a resource by what tells people, places and visits apart.
     known: HashMap<String, usize>,
     urls: Vec<String>,
+    /// First ids of what became resources.
+    ids: HashSet<String>,
     /// Places of what was made since the last [`Doc::made`].
     made: Vec<usize>,
     pressures: Vec<Value>,
@@ -139,6 +141,7 @@ impl<'d> Doc<'d> {
         let id = self.uuid(kind, source);
         let url = format!("urn:uuid:{id}");
         let mut state = self.state.borrow_mut();
+        state.ids.extend(source.and_then(key_of));
         let at = state.entries.len();
         state.entries.push(resource(kind, &id, body));
         state.urls.push(url.clone());
@@ -259,6 +262,11 @@ impl<'d> Doc<'d> {
         }
         drop(state);
         self.carried(at, taken.into_iter().map(|one| (one, element)).collect());
+    }
+
+    /// Whether a statement with this id became a resource.
+    pub(crate) fn has_id(&self, key: &str) -> bool {
+        self.state.borrow().ids.contains(key)
     }
 
     /// Whether a resource that was added is of one of these kinds.

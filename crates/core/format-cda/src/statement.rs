@@ -121,6 +121,10 @@ pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>
         ) {
             continue;
         }
+        if let Some(because) = points_elsewhere(doc, &inner) {
+            doc.account.because(inner.node, Fate::Lost(because));
+            continue;
+        }
         match convert(doc, &inner) {
             Ok(Some((kind, url))) => {
                 if Some(url.as_str()) != around {
@@ -137,6 +141,23 @@ pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>
         }
     }
     all
+}
+
+/// Whether a statement only names another one of the document.
+fn points_elsewhere(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Because> {
+    const POINTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.122"];
+    let says = [
+        "value",
+        "effectiveTime",
+        "consumable",
+        "text",
+        "entryRelationship",
+        "participant",
+    ];
+    let is_bare = says.iter().all(|name| of.child(name).is_none());
+    let is_one = of.has(POINTER)
+        || is_bare && crate::doc::key_of(of.node).is_some_and(|key| doc.has_id(&key));
+    is_one.then_some("it names a statement that stands elsewhere in the document")
 }
 
 /// What stood inside, as members or as what it is about, is linked where the resource has an element for it.

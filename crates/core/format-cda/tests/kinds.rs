@@ -333,3 +333,71 @@ fn documents_are_read_by_the_encoding_that_they_declare() {
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(Cda.read(&wide).unwrap().title.as_deref(), Some("Grüße"));
 }
+
+/// What is refused denies nothing of what is wanted beside it.
+#[test]
+fn who_refused_a_vaccine_is_still_to_be_taught() {
+    let entry = r#"<substanceAdministration classCode="SBADM" moodCode="EVN" negationInd="true"><statusCode code="completed"/><consumable><manufacturedProduct><manufacturedMaterial><code code="88" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>
+        <entryRelationship typeCode="SUBJ" inversionInd="true"><act classCode="ACT" moodCode="INT"><code code="171044003" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/></act></entryRelationship></substanceAdministration>"#;
+    let draft = read("11369-6", "", entry);
+    assert_eq!(one(&draft, "Immunization")["status"], "not-done");
+    assert!(one(&draft, "ServiceRequest").get("doNotPerform").is_none());
+}
+
+#[test]
+fn a_nested_statement_has_no_time_but_its_own() {
+    let entry = r#"<act classCode="ACT" moodCode="EVN"><code code="1" codeSystem="2.16.840.1.113883.6.96"/><effectiveTime value="2020"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><code code="2" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">x</value></observation></entryRelationship></act>"#;
+    let draft = read("47519-4", "", entry);
+    assert_eq!(one(&draft, "Procedure")["performedDateTime"], "2020");
+    assert!(
+        one(&draft, "Observation")
+            .get("effectiveDateTime")
+            .is_none()
+    );
+}
+
+/// The source counts fills, FHIR the repeats after the first.
+#[test]
+fn refills_are_one_less_than_fills() {
+    for (fills, repeats) in [(1, 0), (3, 2)] {
+        let entry = format!(
+            r#"<supply classCode="SPLY" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.17"/><statusCode code="active"/><repeatNumber value="{fills}"/><product><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></product></supply>"#
+        );
+        let order = one(&read("10160-0", "", &entry), "MedicationRequest");
+        assert_eq!(order["dispenseRequest"]["numberOfRepeatsAllowed"], repeats);
+    }
+}
+
+#[test]
+fn a_statement_that_only_names_another_is_no_second_one() {
+    let first = r#"<entry><observation classCode="OBS" moodCode="EVN"><id root="1.9" extension="a"/><code code="1" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime value="2020"/><value xsi:type="ST">x</value></observation></entry>"#;
+    let second = r#"<entry><act classCode="ACT" moodCode="EVN"><code code="2" codeSystem="2.16.840.1.113883.6.96"/><entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><id root="1.9" extension="a"/><code code="1" codeSystem="2.16.840.1.113883.6.1"/></observation></entryRelationship></act></entry>"#;
+    let xml = whole("", "30954-2", "", &format!("{first}{second}"));
+    let draft = Cda.read(xml.as_bytes()).unwrap();
+    assert_eq!(all(&draft, "Observation").len(), 1);
+    let told = draft
+        .loss
+        .entries
+        .iter()
+        .filter_map(|line| line.because.as_deref());
+    assert!(told.into_iter().any(|why| why.contains("stands elsewhere")));
+}
+
+#[test]
+fn no_known_allergy_is_no_refuted_one() {
+    let entry = r#"<observation classCode="OBS" moodCode="EVN" negationInd="true"><code code="ASSERTION"/><value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/><participant typeCode="CSM"><participantRole><playingEntity><code code="105590001" codeSystem="2.16.840.1.113883.6.96"/></playingEntity></participantRole></participant></observation>"#;
+    let allergy = one(&read("48765-2", "", entry), "AllergyIntolerance");
+    assert_eq!(allergy["code"]["coding"][0]["code"], "716186003");
+    assert!(allergy.get("verificationStatus").is_none());
+}
+
+#[test]
+fn a_legal_name_stays_one_and_a_doubtful_time_is_none() {
+    let header = r#"<recordTarget><patientRole><patient><name use="L"><given qualifier="CL">Bo</given><family>Kim</family></name><birthTime value="201102019"/></patient></patientRole></recordTarget>"#;
+    let draft = Cda
+        .read(whole(header, "30954-2", "", "").as_bytes())
+        .unwrap();
+    let patient = one(&draft, "Patient");
+    assert_eq!(patient["name"][0]["use"], "official");
+    assert!(patient.get("birthDate").is_none());
+}

@@ -187,14 +187,14 @@ pub(crate) fn allergy_kind(code: &str) -> Option<(Option<&'static str>, Option<&
 pub(crate) fn no_known(code: &str) -> Option<(&'static str, &'static str)> {
     Some(match code {
         "1003752001" => ("1003774007", "No known Hevea brasiliensis latex allergy"),
-        "410942007" | "416098002" | "419511003" | "59037007" => {
+        "410942007" | "373873005" | "416098002" | "419511003" | "59037007" => {
             ("409137002", "No known drug allergy")
         }
         "426232007" => ("428607008", "No known environmental allergy"),
         "762766007" | "414285001" | "418471000" | "235719002" => {
             ("429625007", "No known food allergy")
         }
-        "260769002" | "419199007" | "418038007" | "420134006" | "106190000" => {
+        "260769002" | "105590001" | "419199007" | "418038007" | "420134006" | "106190000" => {
             ("716186003", "No known allergy")
         }
         _ => return None,

@@ -81,18 +81,9 @@ fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     out.put(doc, "modelNumber", model);
     let maker = child(role, "scopingEntity");
     let maker = maker.and_then(|maker| {
-        let words = child(maker, "desc")
+        child(maker, "desc")
             .and_then(|desc| text::words(doc, desc))
-            .or_else(|| name::words(doc, maker));
-        for id in children(maker, "id") {
-            doc.account.take(id);
-        }
-        words.or_else(|| {
-            let id = children(maker, "id").next()?;
-            attr(id, "extension")
-                .or_else(|| attr(id, "root"))
-                .map(str::to_owned)
-        })
+            .or_else(|| name::words(doc, maker))
     });
     out.put(doc, "manufacturer", maker);
     if out.body.is_empty() {

@@ -248,7 +248,8 @@ fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut
     let haste = child(node, "priorityCode").and_then(|code| {
         code::mapped(doc, code, |code| match code {
             "R" => Some("routine"),
-            "UR" | "A" => Some("urgent"),
+            "UR" => Some("urgent"),
+            "A" => Some("asap"),
             "S" | "STAT" => Some("stat"),
             _ => None,
         })
@@ -264,15 +265,17 @@ fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut
     let doer = people::performers(doc, node).into_iter().next();
     out.put(doc, "performer", doer.map(|(url, _)| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));
-    let how = dosage::dosage(doc, of, true);
+    let mut how = dosage::dosage(doc, of, true);
+    // How often it is to be taken in all (C-CDA 2.1, Medication Activity); how often it is to be handed out is the supply's.
+    let many = child(node, "repeatNumber").map(|one| child(one, "high").unwrap_or(one));
+    if let Some(many) = many
+        .and_then(|one| quantity::whole(doc, one))
+        .filter(|many| *many > 0)
+    {
+        let how = how.get_or_insert_with(|| json!({}));
+        how["timing"]["repeat"]["count"] = many.into();
+    }
     out.put(doc, "dosageInstruction", how.map(|how| json!([how])));
-    let more = child(node, "repeatNumber")
-        .and_then(|one| quantity::whole(doc, child(one, "high").unwrap_or(one)));
-    out.put(
-        doc,
-        "dispenseRequest",
-        more.map(|more| json!({"numberOfRepeatsAllowed": more})),
-    );
 }
 
 /// What an order of that mood is (C-CDA on FHIR: what a prescriber means to be taken is an order; the rest is a plan).

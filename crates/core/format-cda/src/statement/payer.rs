@@ -148,6 +148,10 @@ fn one<'d>(
         }
     }
     let subscriber = match role(holder) {
+        _ if own => {
+            doc.account.take(node);
+            Some(doc.patient())
+        }
         Some(role) => {
             let entity = child(role, "playingEntity");
             let url = people::related_person(doc, role, entity);
@@ -158,7 +162,7 @@ fn one<'d>(
             }
             url
         }
-        None => own.then(|| doc.patient()),
+        None => None,
     };
     out.put(doc, "subscriber", subscriber.map(|url| reference(&url)));
     let payers: Vec<N<'d>> = children(node, "performer").collect();

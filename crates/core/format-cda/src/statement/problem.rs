@@ -27,7 +27,13 @@ const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.65",
     "2.16.840.1.113883.10.20.1.27",
 ];
-const ENCOUNTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.80"];
+const VISIT: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.80",
+    "2.16.840.1.113883.10.20.22.4.33",
+    "2.16.840.1.113883.10.20.22.4.34",
+    "2.16.840.1.113883.10.20.22.4.51",
+    "2.16.840.1.113883.10.20.22.4.65",
+];
 const STATUS: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.6",
     "2.16.840.1.113883.10.20.1.50",
@@ -85,6 +91,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         })
         .filter(|inner| !inner.has(STATUS) && !inner.has(SEVERITY) && inner.mood() == Mood::Event)
         .collect();
+    // Where some say by their template that they are problems, the others are something else.
+    let named = problems.iter().any(|inner| inner.has(OBSERVATION));
+    let problems: Vec<_> = problems
+        .into_iter()
+        .filter(|inner| !named || inner.has(OBSERVATION))
+        .collect();
     let alone = problems.len() == 1;
     for inner in &problems {
         match one(doc, Some((of, alone)), inner) {
@@ -137,14 +149,15 @@ fn one<'d>(
     }
     statuses(doc, concern.map(|(concern, _)| concern), of, &mut out);
 
-    let visit = of.context.section == "46240-8"
-        || concern.is_some_and(|(concern, _)| concern.has(ENCOUNTER));
-    let sort = if visit {
-        "encounter-diagnosis"
-    } else {
-        "problem-list-item"
+    // A problem of a list, a diagnosis of a visit, or neither (C-CDA on FHIR, `CF-ProblemCategory`).
+    let visit = concern.is_some_and(|(concern, _)| concern.has(VISIT));
+    let sort = match of.context.section {
+        _ if visit => Some("encounter-diagnosis"),
+        "11450-4" | "11348-0" => Some("problem-list-item"),
+        "46240-8" | "46241-6" | "11535-2" | "10219-4" | "10218-6" => Some("encounter-diagnosis"),
+        _ => None,
     };
-    out.push(doc, "category", Some(coded(CATEGORY, sort)));
+    out.push(doc, "category", sort.map(|sort| coded(CATEGORY, sort)));
     out.push(
         doc,
         "category",

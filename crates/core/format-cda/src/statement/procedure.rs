@@ -138,7 +138,8 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let haste = child(node, "priorityCode").and_then(|code| {
         code::mapped(doc, code, |code| match code {
             "R" | "EL" => Some("routine"),
-            "UR" | "A" | "RR" => Some("urgent"),
+            "UR" => Some("urgent"),
+            "A" | "RR" => Some("asap"),
             "S" | "STAT" | "EM" => Some("stat"),
             _ => None,
         })

@@ -127,6 +127,8 @@ fn medicine<'d>(
     let more = child(node, "repeatNumber")
         .map(|one| child(one, "high").unwrap_or(one))
         .and_then(|one| quantity::whole(doc, one));
+    // The source counts all fills, FHIR those after the first.
+    let more = more.map(|fills| fills.saturating_sub(1));
     put(&mut ask, "numberOfRepeatsAllowed", more);
     put(
         &mut ask,

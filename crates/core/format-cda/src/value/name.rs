@@ -56,8 +56,8 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             .all(|part| has(*part, "qualifier", "CL") || part.tag_name().name() != "given");
     let usage = match usage {
         _ if maiden => Some("maiden"),
-        _ if only_nick => Some("nickname"),
         Some((_, usage)) => Some(usage),
+        None if only_nick => Some("nickname"),
         None => None,
     };
     put(&mut out, "use", usage);

@@ -57,7 +57,8 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let own = attr(node, "value").and_then(decimal);
     let other = children(node, "translation").find(|one| {
         let number = attr(*one, "value").and_then(decimal);
-        number.is_some() && (own.is_none() || number == own && attr(node, "unit").is_none())
+        number.is_some()
+            && (own.is_none() || number == own && attr(node, "unit").is_none_or(|unit| unit == "1"))
     });
     let number = own
         .clone()
@@ -74,7 +75,9 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     out.insert("value".into(), number);
     match (attr(node, "unit"), other) {
-        (Some(printed), _) if own.is_some() => put_unit(&mut out, printed),
+        (Some(printed), other) if own.is_some() && (printed != "1" || other.is_none()) => {
+            put_unit(&mut out, printed);
+        }
         (_, Some(other)) => {
             let said = child(other, "originalText");
             let words = said.and_then(own_text);

@@ -12,7 +12,11 @@ use crate::{
 pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     let pointer = child(node, "reference");
     let target = pointer.and_then(|reference| attr(reference, "value"));
-    if let (Some(pointer), Some(words)) = (pointer, target.and_then(|id| doc.words_at(id))) {
+    let spoken = pointer.is_some() && own_text(node).is_some();
+    if let (Some(pointer), Some(words)) = (
+        pointer,
+        target.filter(|_| !spoken).and_then(|id| doc.words_at(id)),
+    ) {
         if !doc.may_repeat(words.len()) {
             return None;
         }

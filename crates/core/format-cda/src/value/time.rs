@@ -59,7 +59,12 @@ pub(crate) fn stamp(raw: &str, of_document: Option<&str>) -> Option<Stamp> {
     let (stamp, rest) = raw.split_at(cut);
     let digits = stamp.split('.').next().unwrap_or(stamp);
     let fraction = stamp.split_once('.').map_or("", |(_, fraction)| fraction);
-    if digits.len() < 4 || digits.len() > 14 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    // A digit too few or too many makes the whole doubtful.
+    if digits.len() < 4
+        || digits.len() % 2 == 1
+        || digits.len() > 14
+        || !digits.bytes().all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let number = |from: usize, to: usize| -> Option<u32> { digits.get(from..to)?.parse().ok() };
