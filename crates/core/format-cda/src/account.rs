@@ -78,6 +78,11 @@ impl Account {
         core::mem::take(&mut self.hand.borrow_mut())
     }
 
+    /// What is in hand was used for nothing.
+    pub(crate) fn let_go(&self) {
+        self.hand.borrow_mut().clear();
+    }
+
     /// Takes back into the hand what [`Account::put`] gave.
     pub(crate) fn take_again(&self, taken: Vec<Taken>) {
         self.hand.borrow_mut().extend(taken);

@@ -161,7 +161,7 @@ fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
             let signed = child(node, "signatureCode").and_then(|code| code::code(doc, code));
             // An intended or required signature is none.
             if signed.is_some_and(|code| code != "S") {
-                let _ = doc.account.put();
+                doc.account.let_go();
                 continue;
             }
             let mut one = Map::new();
@@ -215,7 +215,7 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
     );
     let details = ["name", "telecom", "address", "organization"];
     if !details.iter().any(|part| one.contains_key(*part)) {
-        let _ = doc.account.put();
+        doc.account.let_go();
         return None;
     }
     doc.account.take(node);

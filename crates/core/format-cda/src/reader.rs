@@ -4,7 +4,7 @@ use medibloc_record::{
     Category, Draft, Format, FormatError, FormatProblem, LossReport, Sensitivity,
 };
 use roxmltree::{Document, ParsingOptions};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -81,13 +81,13 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let doc = Doc::new(root, nodes, bytes.len(), seed, zone);
     let mut composition = Resource::plain("Composition", None);
     header::patient(&doc);
-    let _ = doc.account.put();
+    doc.account.let_go();
     let authors = header::authors(&doc);
     composition.put(&doc, "author", people::references(authors.clone()));
     let language = header::language(&doc);
     composition.put(&doc, "language", language.clone());
     let identifier = header::bundle_identifier(&doc, &digest);
-    let _ = doc.account.put();
+    doc.account.let_go();
     let set = child(root, "setId").and_then(|id| value::identifier(&doc, id));
     // What stays the same over all versions is the composition's; the version's own is the bundle's.
     if let Some(id) = child(root, "id") {
@@ -148,7 +148,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     };
     let sections = section::all(&doc, &whole);
     composition.put(&doc, "section", list(sections));
-    composition.put(&doc, "#", None::<Value>);
+    doc.account.let_go();
 
     let (body, taken) = composition.parts();
     let category = category(root);

@@ -12,7 +12,7 @@ use crate::{
 
 /// Kinds of resource with what they need of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tense {
+enum Tense {
     /// It happened, or is so.
     Happened,
     /// It is wanted.
@@ -134,10 +134,10 @@ impl<'d> Resource<'d> {
         value: Option<impl Into<Value>>,
     ) -> bool {
         let Some(value) = value else {
-            let _ = doc.account.put();
+            doc.account.let_go();
             return false;
         };
-        self.settle(doc, element.split('#').next().unwrap_or(element));
+        self.settle(doc, element);
         self.body.insert(element.into(), value.into());
         true
     }
@@ -150,7 +150,7 @@ impl<'d> Resource<'d> {
         value: Option<impl Into<Value>>,
     ) -> bool {
         let Some(value) = value else {
-            let _ = doc.account.put();
+            doc.account.let_go();
             return false;
         };
         self.settle(doc, element);

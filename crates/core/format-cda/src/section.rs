@@ -188,7 +188,7 @@ fn unstructured<'d>(doc: &Doc<'d>, body: N<'d>) -> Option<Value> {
         "type".into(),
         code::concept_or_absent(doc, child(doc.root, "code")),
     );
-    let _ = doc.account.put();
+    doc.account.let_go();
     out.body.insert("subject".into(), reference(&doc.patient()));
     let attached = text::attachment(doc, content);
     let attached = attached.unwrap_or_else(|| absent(Some(content)));

@@ -2,6 +2,7 @@
 
 pub(crate) mod allergy;
 pub(crate) mod careteam;
+pub(crate) mod concern;
 pub(crate) mod device;
 pub(crate) mod directive;
 pub(crate) mod dosage;

@@ -401,3 +401,33 @@ fn a_legal_name_stays_one_and_a_doubtful_time_is_none() {
     assert_eq!(patient["name"][0]["use"], "official");
     assert!(patient.get("birthDate").is_none());
 }
+
+/// Two values of one problem are two statements: the second is no other code for the first.
+#[test]
+fn a_second_value_is_no_other_code_for_the_first() {
+    let entry = r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/><value xsi:type="CD" code="1" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="CD" code="2" codeSystem="2.16.840.1.113883.6.96"/></observation>"#;
+    let draft = read("11450-4", "", entry);
+    let codings = one(&draft, "Condition")["code"]["coding"].clone();
+    assert_eq!(codings.as_array().unwrap().len(), 1);
+    let values = draft
+        .loss
+        .entries
+        .iter()
+        .filter(|line| draft.loss.path(line).ends_with("/value"));
+    let told: Vec<bool> = values.map(|line| line.because.is_some()).collect();
+    assert_eq!(told, [false, true]);
+}
+
+#[test]
+fn a_relative_is_dead_since_the_day_that_is_stated() {
+    let entry = r#"<organizer classCode="CLUSTER" moodCode="EVN"><statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/><subject><sdtc:deceasedInd value="true"/><sdtc:deceasedTime value="1967"/></subject></relatedSubject></subject><component><observation classCode="OBS" moodCode="EVN"><code code="1"/><value xsi:type="CD" code="22298006" codeSystem="2.16.840.1.113883.6.96"/></observation></component></organizer>"#;
+    let draft = read("10157-6", "", entry);
+    assert_eq!(one(&draft, "FamilyMemberHistory")["deceasedDate"], "1967");
+    let lost = draft
+        .loss
+        .entries
+        .iter()
+        .filter(|line| line.because.is_some());
+    let lost: Vec<String> = lost.map(|line| draft.loss.path(line)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}

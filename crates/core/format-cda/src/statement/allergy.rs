@@ -3,14 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    account::{Because, Fate},
+    account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, reference},
     resource::Resource,
-    statement::{ALLERGIES, Made, common, inside, own_writer, recorded},
-    value::{self, absent, code, code::coded, list, put, text, time},
-    xml::{N, attr, child, children, has_template, path, related_by},
+    statement::{
+        ALLERGIES, Made, common,
+        concern::{self, About, Concern},
+        inside,
+    },
+    value::{absent, code, code::coded, list, put, text, time},
+    xml::{N, attr, child, children, path, related_by},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -32,6 +36,12 @@ const SEVERITY: &[&str] = &[
     "2.16.840.1.113883.10.20.1.55",
 ];
 const CRITICALITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.145"];
+const ABOUT: About = About {
+    kind: "AllergyIntolerance",
+    nothing: "the concern holds no allergy",
+    who_treats: "an allergy has no place for who treats it",
+    how_long: "an allergy has no place for how long somebody was concerned about it",
+};
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 const SCT: &str = "http://snomed.info/sct";
@@ -53,8 +63,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if of.name() == "observation" {
         return one(doc, None, of).map(|url| Some(("AllergyIntolerance", url)));
     }
-    let mut first = None;
-    let mut because = "the concern holds no allergy";
     let allergies: Vec<Statement<'d>> = of
         .related()
         .map(|(_, inner)| inner)
@@ -70,55 +78,19 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
                 || inner.child("participant").is_some()
         })
         .collect();
-    let alone = allergies.len() == 1;
-    for inner in &allergies {
-        match one(doc, Some((of, alone)), inner) {
-            Ok(url) => first = first.or(Some(url)),
-            Err(why) => {
-                because = why;
-                doc.account.because(inner.node, Fate::Lost(why));
-            }
-        }
-    }
-    let Some(first) = first else {
-        return Err(because);
-    };
-    let _ = inside(doc, of, None);
-    for part in children(of.node, "performer") {
-        doc.account.because(
-            part,
-            Fate::Lost("an allergy has no place for who treats it"),
-        );
-    }
-    for id in children(of.node, "id") {
-        doc.account.because(
-            id,
-            Fate::Lost("the number of a concern about several things"),
-        );
-    }
-    if let Some(when) = of.child("effectiveTime") {
-        doc.account.because(
-            when,
-            Fate::Lost("an allergy has no place for how long somebody was concerned about it"),
-        );
-    }
-    Ok(Some(("AllergyIntolerance", first)))
+    concern::convert(doc, of, &ABOUT, &allergies, one)
 }
 
 fn one<'d>(
     doc: &Doc<'d>,
-    concern: Option<(&Statement<'d>, bool)>,
+    concern: Option<Concern<'d>>,
     of: &Statement<'d>,
 ) -> Result<String, Because> {
     let mut out = Resource::of("AllergyIntolerance", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
-    if let Some((concern, alone)) = concern {
-        out.says(doc, Some(concern.node));
-        out.says(doc, child(concern.node, "code"));
-        if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
-            out.push_all(doc, "identifier", ids);
-        }
+    if let Some(concern) = concern {
+        concern.put(doc, &mut out);
     }
     let agent_part = children(node, "participant")
         .find(|part| path(*part, &["participantRole", "playingEntity"]).is_some());
@@ -138,13 +110,7 @@ fn one<'d>(
             },
         );
     let none = none.flatten();
-    statuses(
-        doc,
-        concern.map(|(concern, _)| concern),
-        of,
-        &mut out,
-        none.is_some(),
-    );
+    statuses(doc, concern, of, &mut out, none.is_some());
 
     if let Some((kind, category)) =
         value.and_then(|value| code::mapped(doc, value, status::allergy_kind))
@@ -211,11 +177,9 @@ fn one<'d>(
     let ended = span.and_then(|when| time::end(doc, when));
     let ended = ended.map(|at| json!({"url": "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement", "valueDateTime": at.at}));
     out.push(doc, "extension", ended);
-    let at = recorded(doc, node)
-        .or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    let at = concern::written(doc, of, concern);
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_writer(doc, node)
-        .or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
+    let who = concern::writer(doc, of, concern);
     out.put(doc, "recorder", who.map(|url| reference(&url)));
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
@@ -227,7 +191,7 @@ fn one<'d>(
 
 fn statuses<'d>(
     doc: &Doc<'d>,
-    concern: Option<&Statement<'d>>,
+    concern: Option<Concern<'d>>,
     of: &Statement<'d>,
     out: &mut Resource<'d>,
     none: bool,
@@ -249,7 +213,7 @@ fn statuses<'d>(
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
     let about = concern
-        .and_then(|concern| child(concern.node, "statusCode"))
+        .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
     let ended = ended.is_some_and(|high| {
@@ -355,6 +319,5 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     time::put_in(&mut out, "onset", began);
     put(&mut out, "severity", severity(doc, node));
     super::take_shell(doc, node);
-    let _ = has_template;
     Some(Value::Object(out))
 }

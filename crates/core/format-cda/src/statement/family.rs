@@ -168,16 +168,11 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     out.put(doc, "bornDate", born.map(|at| time::day(&at.at).to_owned()));
     let at = sdtc(person, "deceasedTime").and_then(|at| time::time(doc, at));
     let ind = sdtc(person, "deceasedInd");
-    if at.is_some() {
-        out.put(
-            doc,
-            "deceasedDate",
-            at.map(|at| time::day(&at.at).to_owned()),
-        );
-        if let Some(ind) = ind {
+    if let Some(at) = at {
+        if let Some(ind) = ind.filter(|ind| flag(*ind, "value") == Some(true)) {
             doc.account.take(ind);
-            out.put(doc, "deceasedDate#", None::<Value>);
         }
+        out.put(doc, "deceasedDate", Some(time::day(&at.at)));
     } else {
         let dead = ind.and_then(|ind| {
             let dead = flag(ind, "value")?;
@@ -201,7 +196,7 @@ fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     } else if !out.has("deceasedDate") && !out.has("deceasedAge") {
         out.put(doc, "deceasedBoolean", Some(true));
     } else {
-        out.put(doc, "deceasedDate#", None::<Value>);
+        doc.account.let_go();
     }
 }
 

@@ -132,7 +132,7 @@ fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     let mut first = true;
     for one in &given {
         let Some((key, value)) = value(doc, *one) else {
-            let _ = doc.account.put();
+            doc.account.let_go();
             continue;
         };
         if first {

@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Because, Fate},
+    account::Because,
     codes::status::{self, Problem},
     context::{Mood, Statement},
     doc::{Doc, reference},
     resource::Resource,
-    statement::{Made, PROBLEMS, common, inside, link, own_writer, recorded},
+    statement::{
+        Made, PROBLEMS, common,
+        concern::{self, About, Concern},
+        inside, link,
+    },
     value::{self, code, code::coded, list, quantity, time},
-    xml::{attr, child, children, has_template, related_by},
+    xml::{attr, child, related_by},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -47,6 +51,12 @@ pub(crate) const AGE: &[&str] = &[
     "2.16.840.1.113883.10.20.1.38",
 ];
 const DIAGNOSED: &[&str] = &["2.16.840.1.113883.10.20.22.4.502"];
+const ABOUT: About = About {
+    kind: "Condition",
+    nothing: "the concern holds no problem",
+    who_treats: "a condition has no place for who treats it",
+    how_long: "a condition has no place for how long somebody was concerned about it",
+};
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
@@ -80,8 +90,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if of.name() == "observation" {
         return one(doc, None, of).map(|url| Some(("Condition", url)));
     }
-    let mut first = None;
-    let mut because = "the concern holds no problem";
     let problems: Vec<Statement<'d>> = of
         .related()
         .map(|(_, inner)| inner)
@@ -97,60 +105,24 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .into_iter()
         .filter(|inner| !named || inner.has(OBSERVATION))
         .collect();
-    let alone = problems.len() == 1;
-    for inner in &problems {
-        match one(doc, Some((of, alone)), inner) {
-            Ok(url) => first = first.or(Some(url)),
-            Err(why) => {
-                because = why;
-                doc.account.because(inner.node, Fate::Lost(why));
-            }
-        }
-    }
-    let Some(first) = first else {
-        return Err(because);
-    };
-    let _ = inside(doc, of, None);
-    for part in children(of.node, "performer") {
-        doc.account.because(
-            part,
-            Fate::Lost("a condition has no place for who treats it"),
-        );
-    }
-    for id in children(of.node, "id") {
-        doc.account.because(
-            id,
-            Fate::Lost("the number of a concern about several things"),
-        );
-    }
-    if let Some(when) = of.child("effectiveTime") {
-        doc.account.because(
-            when,
-            Fate::Lost("a condition has no place for how long somebody was concerned about it"),
-        );
-    }
-    Ok(Some(("Condition", first)))
+    concern::convert(doc, of, &ABOUT, &problems, one)
 }
 
 fn one<'d>(
     doc: &Doc<'d>,
-    concern: Option<(&Statement<'d>, bool)>,
+    concern: Option<Concern<'d>>,
     of: &Statement<'d>,
 ) -> Result<String, Because> {
     let mut out = Resource::of("Condition", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
-    if let Some((concern, alone)) = concern {
-        out.says(doc, Some(concern.node));
-        out.says(doc, child(concern.node, "code"));
-        if alone && let Some(Value::Array(ids)) = value::identifiers(doc, concern.node) {
-            out.push_all(doc, "identifier", ids);
-        }
+    if let Some(concern) = concern {
+        concern.put(doc, &mut out);
     }
-    statuses(doc, concern.map(|(concern, _)| concern), of, &mut out);
+    statuses(doc, concern, of, &mut out);
 
     // A problem of a list, a diagnosis of a visit, or neither (C-CDA on FHIR, `CF-ProblemCategory`).
-    let visit = concern.is_some_and(|(concern, _)| concern.has(VISIT));
+    let visit = concern.is_some_and(|concern| concern.act.has(VISIT));
     let sort = match of.context.section {
         _ if visit => Some("encounter-diagnosis"),
         "11450-4" | "11348-0" => Some("problem-list-item"),
@@ -164,8 +136,8 @@ fn one<'d>(
         child(node, "code").and_then(|code| code::concept(doc, code)),
     );
 
-    let values: Vec<_> = children(node, "value").collect();
-    let said = values.first().copied();
+    // A second value is another statement, and no other code for the first.
+    let said = child(node, "value");
     if out.is_denied() && said.and_then(|value| attr(value, "code")) == Some("55607006") {
         // "Not: a problem" is that none is known (C-CDA on FHIR, problems).
         let none = code::named(SCT, "160245001", "No current problems or disability");
@@ -180,8 +152,7 @@ fn one<'d>(
             "severity",
             severity.and_then(|code| code::concept(doc, code)),
         );
-        let others: Vec<_> = values.iter().skip(1).copied().collect();
-        let shown = said.and_then(|value| code::concept_of(doc, value, &others));
+        let shown = said.and_then(|value| code::concept(doc, value));
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
         match shown {
             Some(shown) => out.put(doc, "code", Some(shown)),
@@ -196,7 +167,7 @@ fn one<'d>(
         if !out.has("severity") {
             out.put(doc, "severity", severity);
         } else {
-            let _ = doc.account.put();
+            doc.account.let_go();
         }
     }
     let mut sites: Vec<Value> = Vec::new();
@@ -210,11 +181,9 @@ fn one<'d>(
     out.put(doc, "bodySite", list(sites));
     when(doc, of, &mut out);
 
-    let at = recorded(doc, node)
-        .or_else(|| concern.and_then(|(concern, _)| recorded(doc, concern.node)));
+    let at = concern::written(doc, of, concern);
     time::put_at(&mut out, doc, "recordedDate", at);
-    let who = own_writer(doc, node)
-        .or_else(|| concern.and_then(|(concern, _)| own_writer(doc, concern.node)));
+    let who = concern::writer(doc, of, concern);
     out.put(doc, "recorder", who.map(|url| reference(&url)));
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
@@ -234,7 +203,7 @@ fn one<'d>(
 /// Clinical and verification status: the table of docs/format/cda-mapping.md.
 fn statuses<'d>(
     doc: &Doc<'d>,
-    concern: Option<&Statement<'d>>,
+    concern: Option<Concern<'d>>,
     of: &Statement<'d>,
     out: &mut Resource<'d>,
 ) {
@@ -254,7 +223,7 @@ fn statuses<'d>(
     });
     let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
     let about = concern
-        .and_then(|concern| child(concern.node, "statusCode"))
+        .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
     let ended = ended.is_some_and(|high| {
@@ -326,7 +295,7 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         Some(age)
     });
     if known {
-        let _ = doc.account.put();
+        doc.account.let_go();
     } else {
         out.put(doc, "onsetAge", age);
     }
@@ -344,5 +313,4 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         Some(json!({"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": at.at}))
     });
     out.push(doc, "extension", diagnosed);
-    let _ = has_template;
 }

@@ -14,7 +14,7 @@ use crate::{
         why_not,
     },
     value::{code, list, time},
-    xml::{attr, child, children, flag},
+    xml::{child, children},
 };
 
 const ACT: &[&str] = &[
@@ -173,8 +173,6 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     out.put(doc, "reasonCode", reasons(doc, of));
     out.put(doc, "bodySite", sites(doc, of));
     out.put(doc, "patientInstruction", instructions(doc, node));
-    let _ = flag;
-    let _ = attr;
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some(("ServiceRequest", url)))

@@ -28,11 +28,6 @@ pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 /// A coded value as `CodeableConcept`: its code, its translations, and the words that were said; the name of the code where nobody
 /// said words.
 pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    concept_of(doc, node, &[])
-}
-
-/// The same with further nodes that say the same thing in another way.
-pub(crate) fn concept_of(doc: &Doc<'_>, node: N<'_>, others: &[N<'_>]) -> Option<Value> {
     let mut codings: Vec<Value> = Vec::new();
     let mut add = |one: Option<Value>| {
         if let Some(one) = one
@@ -42,7 +37,7 @@ pub(crate) fn concept_of(doc: &Doc<'_>, node: N<'_>, others: &[N<'_>]) -> Option
         }
     };
     add(coding(doc, node));
-    for one in translations(node).chain(others.iter().copied()) {
+    for one in translations(node) {
         add(coding(doc, one));
     }
     let said = said(doc, node);

@@ -1,0 +1,101 @@
+//! Concern acts: what stands in them becomes resources, and what they say themselves has hardly a place in FHIR.
+
+use serde_json::Value;
+
+use crate::{
+    account::{Because, Fate},
+    context::Statement,
+    doc::Doc,
+    resource::Resource,
+    statement::{Made, inside, own_writer, recorded},
+    value::{self, time::Stamp},
+    xml::{child, children},
+};
+
+/// What somebody is concerned about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    /// The resource that each statement of the concern becomes.
+    pub(crate) kind: &'static str,
+    /// Nothing of that kind stands in it.
+    pub(crate) nothing: Because,
+    /// Why whoever treats it is in no resource.
+    pub(crate) who_treats: Because,
+    /// Why the time of the concern is in no resource.
+    pub(crate) how_long: Because,
+}
+
+/// The concern around a statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Concern<'d> {
+    pub(crate) act: Statement<'d>,
+    /// Whether it is about one thing alone, whose number is that of the concern, too.
+    is_alone: bool,
+}
+
+impl<'d> Concern<'d> {
+    /// Puts what a resource can have of it.
+    pub(crate) fn put(&self, doc: &Doc<'d>, out: &mut Resource<'d>) {
+        out.says(doc, Some(self.act.node));
+        out.says(doc, child(self.act.node, "code"));
+        if self.is_alone
+            && let Some(Value::Array(ids)) = value::identifiers(doc, self.act.node)
+        {
+            out.push_all(doc, "identifier", ids);
+        }
+    }
+}
+
+/// When a statement was written down, or else the concern around it.
+pub(crate) fn written<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    concern: Option<Concern<'d>>,
+) -> Option<Stamp> {
+    recorded(doc, of.node).or_else(|| recorded(doc, concern?.act.node))
+}
+
+/// Who wrote a statement, or else the concern around it.
+pub(crate) fn writer<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    concern: Option<Concern<'d>>,
+) -> Option<String> {
+    own_writer(doc, of.node).or_else(|| own_writer(doc, concern?.act.node))
+}
+
+/// Converts each of the statements that a concern is about.
+pub(crate) fn convert<'d>(
+    doc: &Doc<'d>,
+    act: &Statement<'d>,
+    about: &About,
+    all: &[Statement<'d>],
+    one: impl Fn(&Doc<'d>, Option<Concern<'d>>, &Statement<'d>) -> Result<String, Because>,
+) -> Result<Made, Because> {
+    let concern = Concern {
+        act: *act,
+        is_alone: all.len() == 1,
+    };
+    let (mut first, mut because) = (None, about.nothing);
+    for inner in all {
+        match one(doc, Some(concern), inner) {
+            Ok(url) => first = first.or(Some(url)),
+            Err(why) => {
+                because = why;
+                doc.account.because(inner.node, Fate::Lost(why));
+            }
+        }
+    }
+    let first = first.ok_or(because)?;
+    let _ = inside(doc, act, None);
+    for (name, why) in [
+        ("performer", about.who_treats),
+        ("id", "the number of a concern about several things"),
+        ("effectiveTime", about.how_long),
+    ] {
+        for part in children(act.node, name) {
+            doc.account.because(part, Fate::Lost(why));
+        }
+    }
+    Ok(Some((about.kind, first)))
+}
