@@ -53,6 +53,10 @@ async fn go(mut walk: Walk, whose: usize, dies: bool) -> Result<EndState, String
     Ok(walk.end_state().await)
 }
 
+fn all() -> bool {
+    std::env::var("MEDIBLOC_FAULTS").is_ok_and(|value| value == "all")
+}
+
 fn undisturbed(whose: usize) -> (EndState, u64) {
     let fuse = Fuse::whole();
     let walk = Walk::new(1, whose, |ports| fused(ports, &fuse), Clone::clone);
@@ -63,12 +67,15 @@ fn undisturbed(whose: usize) -> (EndState, u64) {
 
 fn disturb(whose: usize) {
     let (expected, calls) = undisturbed(whose);
-    let all = std::env::var("MEDIBLOC_FAULTS").is_ok_and(|value| value == "all");
     let points: Vec<(u64, Mode)> = (1..=calls)
         .flat_map(|at| Mode::ALL.map(|mode| (at, mode)))
         .collect();
     // A stride that is odd meets all modes.
-    let stride = if all { 1 } else { (points.len() / SAMPLE) | 1 };
+    let stride = if all() {
+        1
+    } else {
+        (points.len() / SAMPLE) | 1
+    };
     let mut hits: BTreeMap<&'static str, u32> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (at, mode) in points.into_iter().step_by(stride) {
@@ -225,7 +232,7 @@ fn a_restore_cut_off_at_any_call_is_begun_again_and_brings_everything_back() {
         let whole = Fuse::whole();
         let expected = walk.restore(&whole).await.unwrap();
         assert!(expected.is_whole(), "{expected:#?}");
-        let stride = if std::env::var_os("MEDIBLOC_FAULTS").is_some() {
+        let stride = if all() {
             1
         } else {
             (usize::try_from(whole.count()).unwrap() * 4 / SAMPLE) | 1
