@@ -90,7 +90,7 @@ pub enum Account {
         haste: Haste,
     },
     /// Says who you are, as documents name you: what names another person is marked, and no consent to a class or to all passes it
-    /// on. It stays in this home's vault. Without a name and a day, shows it.
+    /// on. Nobody else is told. Without a name and a day, shows it.
     Person {
         /// Your name, as your documents have it.
         #[arg(long)]
@@ -131,7 +131,7 @@ pub enum Contact {
     },
     /// Lists contacts, and who invited this agent.
     List,
-    /// Gives an owner that invited this agent a name for this home alone: lists show it and commands take it. It is never sent.
+    /// Gives an owner that invited this agent a name for this home alone: lists show it and commands take it. Nobody else is told.
     Label {
         /// The owner: the begin of the address, or of its label.
         owner: String,

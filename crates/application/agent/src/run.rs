@@ -12,6 +12,7 @@ mod given;
 mod grant;
 mod kept;
 mod name;
+pub(crate) mod noted;
 mod read;
 mod readers;
 mod record;

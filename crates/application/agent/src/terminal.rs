@@ -661,6 +661,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
         "noCredential": report.no_credential,
         "role": role,
+        "noted": run::noted::value(&report.noted),
+        "unknownReads": report.unknown_reads,
     });
     let mut text = format!(
         "{}, {}, role {}\n{}",
@@ -669,6 +671,10 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         role.word(),
         told.text
     );
+    for line in run::noted::lines(&report) {
+        text.push('\n');
+        text.push_str(&line);
+    }
     for missing in run::grouped(&report.missing)
         .into_iter()
         .chain(report.no_credential.clone())

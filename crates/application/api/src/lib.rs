@@ -16,8 +16,8 @@ pub use auth::{Authorization, HeaderError, MAX_LIFE, RequestText, TimeError};
 pub use deployment::{Contracts, Deployment, DeploymentError, EarlierAuthority};
 pub use problem::{Code, Problem};
 pub use wire::{
-    GotBlocks, Letter, LetterPage, LettersDone, PutBlock, PutBlocks, RelayCall, RelayOutcome,
-    block_ids,
+    GotBlocks, KeepNote, Letter, LetterPage, LettersDone, Note, NotePage, PutBlock, PutBlocks,
+    RelayCall, RelayOutcome, block_ids,
 };
 pub use work::{Challenge, MOST_BITS, Work};
 

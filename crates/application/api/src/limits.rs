@@ -30,5 +30,11 @@ pub const ANSWER: usize = 24 << 20;
 pub const PROBLEM: usize = 64 << 10;
 /// Bytes of a credential.
 pub const CREDENTIAL: usize = 16 << 10;
+/// Sizes in bytes that a sealed note has: how long it is says little.
+pub const NOTES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
+/// Places for notes of one account.
+pub const PLACES: u8 = 16;
+/// Bytes of a request that keeps a note: the largest with its frame.
+pub const NOTE: usize = (256 << 10) + 256;
 /// Bytes of all letters that a client takes at a time; a mailbox holds no more.
 pub const MAILBOX: usize = 32 << 20;

@@ -18,6 +18,8 @@ pub const MAILBOX: &str = "/v1/mailbox";
 pub const LETTER: &str = "/v1/mailbox/{id}";
 /// `POST` the ids, or the senders, of letters that were dealt with.
 pub const LETTERS_DONE: &str = "/v1/letters/done";
+/// `POST` a sealed note of one's own, `GET` all of them.
+pub const NOTES: &str = "/v1/notes";
 /// `GET` what a registration costs now.
 pub const REGISTRATION: &str = "/v1/registration";
 /// `POST` a signed call for the chain.
@@ -53,6 +55,11 @@ pub fn block(cid: &str) -> String {
 /// The target of one's own letters after a place in the mailbox.
 pub fn letters(after: u64) -> String {
     format!("{MAILBOX}?after={after}")
+}
+
+/// The target of one's own notes from a place on.
+pub fn notes(from: u8) -> String {
+    format!("{NOTES}?from={from}")
 }
 
 /// The target of a letter.

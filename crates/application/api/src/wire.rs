@@ -109,6 +109,55 @@ impl LettersDone {
     }
 }
 
+/// What an account keeps for itself at a place, sealed with a key of its phrase.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Which of its places.
+    pub place: u8,
+    /// The sealed note, of one of the sizes of [`crate::limits::NOTES`].
+    #[serde(with = "serde_bytes")]
+    pub sealed: Vec<u8>,
+}
+
+impl core::fmt::Debug for Note {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Note({}, {} bytes)", self.place, self.sealed.len())
+    }
+}
+
+/// A note on its way to the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepNote {
+    /// 1.
+    pub version: u8,
+    /// SHA-256 of the note that it replaces; none if there is none. With another one there, nothing is changed.
+    pub follows: Option<ByteArray<32>>,
+    /// The note.
+    pub note: Note,
+}
+
+impl KeepNote {
+    /// A note for a place, with the digest of the one that it replaces.
+    pub fn new(place: u8, follows: Option<[u8; 32]>, sealed: Vec<u8>) -> Self {
+        Self {
+            version: 1,
+            follows: follows.map(ByteArray::new),
+            note: Note { place, sealed },
+        }
+    }
+}
+
+/// Notes of one account, by place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotePage {
+    /// 1.
+    pub version: u8,
+    /// The notes.
+    pub notes: Vec<Note>,
+    /// The place to go on from, if there are more.
+    pub next: Option<u8>,
+}
+
 /// Blocks that were asked for, in the order of the question, as far as they fit into one answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GotBlocks {

@@ -1,8 +1,9 @@
 //! A mailbox at any node.
 
 use async_trait::async_trait;
-use medibloc_api::{Code, LetterPage, LettersDone, limits, paths};
+use medibloc_api::{Code, KeepNote, LetterPage, LettersDone, Note, NotePage, limits, paths};
 use medibloc_journey::{Letter, Mailbox, PortError};
+use medibloc_record::Digest;
 use reqwest::Method;
 
 use crate::peer::{Failure, Peer, Repeat};
@@ -81,6 +82,50 @@ impl Mailbox for HttpMailbox {
             Err(failure) => Err(self.error(failure)),
         }
     }
+
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
+        let (mut notes, mut from) = (Vec::new(), 0);
+        for _ in 0..limits::PLACES {
+            let page: NotePage = self
+                .0
+                .get_object(&paths::notes(from))
+                .await
+                .map_err(|failure| self.error(failure))?;
+            if page.version != 1 || page.notes.len() > limits::PLACES.into() {
+                let why = "a page of notes that is none of version 1";
+                return Err(self.error(Failure::Corrupt(why.into())));
+            }
+            for kept in page.notes {
+                notes.push(note(kept).map_err(|failure| self.error(failure))?);
+            }
+            match page.next {
+                Some(next) if next > from => from = next,
+                _ => break,
+            }
+        }
+        Ok(notes)
+    }
+
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError> {
+        let body = KeepNote::new(place, follows.map(|digest| *digest.as_bytes()), sealed);
+        self.0
+            .ask(paths::NOTES, &body, Repeat::Safe)
+            .await
+            .map_err(|failure| self.error(failure))
+    }
+}
+
+/// Notes as a node gives them: within the bounds of what was put there.
+fn note(note: Note) -> Result<(u8, Vec<u8>), Failure> {
+    if note.place >= limits::PLACES || !limits::NOTES.contains(&note.sealed.len()) {
+        return Err(Failure::Corrupt("a note of no known place or size".into()));
+    }
+    Ok((note.place, note.sealed))
 }
 
 fn to_wire(letter: &Letter) -> medibloc_api::Letter {

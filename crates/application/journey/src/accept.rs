@@ -185,7 +185,7 @@ impl Party {
             retracted: facts.is_some_and(|facts| facts.retracted),
             warning: None,
             subject: None,
-            confirmed: false,
+            confirmed: self.is_noted_as_confirmed(id)?,
         };
         let accepted = facts.is_some_and(|facts| facts.accepted);
         if facts.is_some_and(|facts| facts.erased) {

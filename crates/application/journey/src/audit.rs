@@ -141,7 +141,10 @@ impl Party {
             let id = held.artefact.grant.as_ref()?.id;
             Some((id, held.artefact))
         });
-        let held: BTreeMap<GrantId, Artefact> = held.collect();
+        // Of one that is not held any more, what was noted of it while it was.
+        let mut terms = self.noted_held()?;
+        terms.extend(held);
+        let held = terms;
         let own = self.reading_addresses()?;
         let (mut reads, mut events) = (Vec::new(), Vec::new());
         self.each_block(|block| {

@@ -83,6 +83,7 @@ pub fn vault(vault: &dyn VaultPort) -> Result<(), PortError> {
 pub async fn network(ports: &Ports) -> Result<(), JourneyError> {
     let (anna, ben) = (registered(ports).await?, registered(ports).await?);
     mailbox(ports, &anna, &ben).await?;
+    notes(ports, &anna, &ben).await?;
     strangers(ports, &anna).await?;
     parties(ports, &ben).await
 }
@@ -149,6 +150,39 @@ async fn mailbox(ports: &Ports, anna: &SigningKey, ben: &SigningKey) -> Result<(
     his.done_all(&ids).await?;
     his.done_all(&[]).await?;
     assert_eq!(his.fetch().await?, [second], "many at once, and no others");
+    Ok(())
+}
+
+/// What an account keeps for itself: its own alone, one note a place, never written over unseen.
+async fn notes(ports: &Ports, anna: &SigningKey, ben: &SigningKey) -> Result<(), JourneyError> {
+    let url = ports.network.own_node();
+    let (hers, his) = (
+        ports.network.mailbox(anna, &url),
+        ports.network.mailbox(ben, &url),
+    );
+    let sealed = |byte: u8, kib: usize| vec![byte; kib << 10];
+    assert!(hers.notes().await?.is_empty(), "nothing is noted");
+    assert!(hers.keep_note(15, None, sealed(1, 4)).await?);
+    assert!(hers.keep_note(0, None, sealed(2, 256)).await?);
+    let both = [(0, sealed(2, 256)), (15, sealed(1, 4))];
+    assert_eq!(hers.notes().await?, both, "by place");
+    assert!(
+        his.notes().await?.is_empty(),
+        "a note is its account's alone"
+    );
+    assert!(his.keep_note(15, None, sealed(3, 16)).await?);
+    assert_eq!(hers.notes().await?, both, "no other writes over it");
+    let unseen = hers.keep_note(15, None, sealed(4, 64)).await?;
+    assert!(!unseen, "what is there was not seen");
+    let of = Digest::of(&sealed(1, 4));
+    let wrong = hers.keep_note(15, Some(Digest::of(b"?")), sealed(4, 64));
+    assert!(!wrong.await?, "another one is there");
+    assert!(hers.keep_note(15, Some(of), sealed(4, 64)).await?);
+    let again = hers.keep_note(15, Some(of), sealed(4, 64)).await?;
+    assert!(again, "the same once more is done");
+    let both = [(0, sealed(2, 256)), (15, sealed(4, 64))];
+    assert_eq!(hers.notes().await?, both, "the newest of a place");
+    assert_eq!(his.notes().await?, [(15, sealed(3, 16))]);
     Ok(())
 }
 

@@ -325,6 +325,7 @@ impl Party {
             kept.incomplete = false;
             changes.push(change(table::RECORDS, id, &kept));
         }
+        changes.extend(self.noted_no_more(record)?);
         for jobs in [table::JOBS, table::WRITTEN] {
             if let Some(job) = self.row::<WriteJob>(jobs, id)? {
                 is_here = true;

@@ -1,8 +1,10 @@
-//! What this home calls an owner: a label for people who choose among addresses. It stays in this home and is never sent.
+//! What this home calls an owner: a label for people who choose among addresses. Nobody else is told: it
+//! leaves this home in a note that the phrase alone opens.
 
 use medibloc_record::AccountId;
 
-use crate::party::table;
+use crate::notes::About;
+use crate::party::{change, table};
 use crate::ports::Change;
 use crate::{JourneyError, Party};
 
@@ -37,8 +39,11 @@ impl Party {
                 table: table::LABELS,
                 key,
             };
-            return Ok(self.ports.vault.apply(vec![gone])?);
+            let noted = self.note_row::<String>(None, About::Label(owner), None)?;
+            return Ok(self.ports.vault.apply(vec![gone, noted])?);
         }
-        self.put(table::LABELS, owner.as_bytes(), &label)
+        let kept = change(table::LABELS, owner.as_bytes(), &label);
+        let noted = self.note_row(None, About::Label(owner), Some(&label))?;
+        Ok(self.ports.vault.apply(vec![kept, noted])?)
     }
 }

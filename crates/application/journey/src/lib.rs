@@ -102,6 +102,7 @@ mod missed;
 mod moment;
 #[cfg(test)]
 mod mutated;
+mod notes;
 mod outbox;
 mod pace;
 mod pairing;
@@ -156,6 +157,7 @@ pub use grant::{
 pub use handed::HandedOn;
 pub use left::{Left, Outputs};
 pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
+pub use notes::{Note, Noted};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party, Watcher};

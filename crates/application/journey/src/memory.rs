@@ -174,6 +174,7 @@ pub struct World {
     pub store: Arc<MemoryStore>,
     clock: Arc<MemoryClock>,
     mail: Mutex<BTreeMap<Address, Vec<Letter>>>,
+    notes: Mutex<BTreeMap<AccountId, BTreeMap<u8, Vec<u8>>>>,
     keepers: Vec<Keeper>,
     down: Mutex<BTreeSet<u8>>,
     silent: Arc<Silent>,
@@ -239,6 +240,7 @@ impl World {
                 silent: silent.clone(),
             }),
             mail: Mutex::default(),
+            notes: Mutex::default(),
             keepers,
             down: Mutex::default(),
             silent,
@@ -346,6 +348,16 @@ impl World {
         self.ledger
             .accredit(account, from, credential.until, Digest::of(jwt.as_bytes()));
         jwt
+    }
+
+    /// The notes that the node keeps, by account and place.
+    pub fn notes(&self) -> BTreeMap<AccountId, BTreeMap<u8, Vec<u8>>> {
+        lock(&self.notes).clone()
+    }
+
+    /// Has the node keep these notes instead: older ones, none, or what nobody wrote.
+    pub fn set_notes(&self, notes: BTreeMap<AccountId, BTreeMap<u8, Vec<u8>>>) {
+        *lock(&self.notes) = notes;
     }
 
     /// Everything that the node, the keepers' feeds and the mailboxes hold, for a scan.
@@ -545,6 +557,35 @@ impl Mailbox for Acting {
         }
         Ok(())
     }
+
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
+        self.world.silent.node(&self.node).await?;
+        let own = self.account().ok_or_else(nobody)?;
+        let notes = lock(&self.world.notes);
+        let of = notes.get(&own).into_iter().flatten();
+        Ok(of.map(|(place, sealed)| (*place, sealed.clone())).collect())
+    }
+
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError> {
+        self.world.silent.node(&self.node).await?;
+        let own = self.account().ok_or_else(nobody)?;
+        let mut notes = lock(&self.world.notes);
+        let notes = notes.entry(own).or_default();
+        let there = notes.get(&place);
+        if there == Some(&sealed) {
+            return Ok(true);
+        }
+        if there.map(|there| Digest::of(there)) != follows {
+            return Ok(false);
+        }
+        notes.insert(place, sealed);
+        Ok(true)
+    }
 }
 
 #[async_trait]
@@ -622,6 +663,13 @@ impl Keepers for Acting {
             Reply::Deleted(statement) => Ok(Some(statement)),
             _ => Ok(None),
         }
+    }
+}
+
+fn nobody() -> PortError {
+    PortError::Refused {
+        peer: "the node".into(),
+        why: "no account has this address; register it".into(),
     }
 }
 

@@ -36,6 +36,12 @@ pub(crate) mod table {
     pub(crate) const LABELS: &str = "labels";
     /// Whom the owner said to be.
     pub(crate) const PERSON: &str = "person";
+    /// What this home knows and nobody else does, as its notes have it.
+    pub(crate) const NOTES: &str = "notes";
+    /// How often each place of notes was written, as far as this home saw.
+    pub(crate) const NOTE_TURNS: &str = "note-turns";
+    /// Own addresses whose notes were not read since a restore.
+    pub(crate) const NOTES_UNREAD: &str = "notes-unread";
     /// Records that are here and that their authors took back.
     pub(crate) const TAKEN_BACK: &str = "taken-back";
     /// Corrections of records that are here, by the correction.

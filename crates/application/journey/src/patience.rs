@@ -14,7 +14,7 @@ use medibloc_consent::{
 };
 use medibloc_keys::SigningKey;
 use medibloc_ledger::Mark;
-use medibloc_record::{RecordId, Timestamp};
+use medibloc_record::{Digest, RecordId, Timestamp};
 use medibloc_store::Store;
 use tokio::sync::watch;
 
@@ -406,5 +406,21 @@ impl Mailbox for PatientMailbox {
 
     async fn done_all(&self, ids: &[[u8; 32]]) -> Result<(), PortError> {
         self.asked.done_all(ids).await
+    }
+
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
+        self.patience
+            .ask(self.node.clone(), self.asked.notes())
+            .await
+    }
+
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError> {
+        let kept = self.asked.keep_note(place, follows, sealed);
+        self.patience.ask(self.node.clone(), kept).await
     }
 }

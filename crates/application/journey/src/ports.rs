@@ -191,6 +191,16 @@ pub trait Mailbox: Send + Sync {
         }
         Ok(())
     }
+    /// What the acting address's account keeps for itself here, sealed, by place.
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError>;
+    /// Keeps a sealed note of the acting address's account at a place, instead of the one with this digest (none if there is
+    /// none). False, with nothing changed, if another one is there.
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError>;
 }
 
 /// The keepers, by index from 1.

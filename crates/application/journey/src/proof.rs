@@ -241,7 +241,8 @@ impl Party {
         Ok(())
     }
 
-    /// What this party read itself, as proof files: those whose consent is still here, which keeps what opens its tags.
+    /// What this party read itself, as proof files: those whose consent is still here, or was noted,
+    /// which keeps what opens its tags.
     ///
     /// # Errors
     /// If the chain does not answer, or the vault fails.
@@ -250,9 +251,11 @@ impl Party {
             let id = held.artefact.grant.as_ref()?.id;
             Some((id, held.artefact))
         });
+        let mut terms = self.noted_held()?;
+        terms.extend(held);
         let own: BTreeSet<AccountId> = self.reading_addresses()?;
         let mine = |_: AccountId, reader: AccountId| own.contains(&reader);
-        let mut files = self.files_where(&held.collect(), mine).await?;
+        let mut files = self.files_where(&terms, mine).await?;
         self.prove(&mut files).await;
         Ok(files)
     }

@@ -1,5 +1,5 @@
 //! Restore (design 11, row 18): the phrase and the deployment file are enough. Addresses are found with a gap of
-//! 20 registrations; then anchors, objects, consents and contacts come back through the same checks as in sync.
+//! 20 registrations; then notes, anchors, objects, consents and contacts come back through the same checks as in sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
 use crate::unopened::opened;
-use crate::{JourneyError, Party, Ports, SyncReport};
+use crate::{JourneyError, Noted, Party, Ports, SyncReport};
 
 /// Stands while consents are missing.
 const UNFINISHED: &[u8] = b"restore-unfinished";
@@ -37,6 +37,10 @@ pub struct RestoreReport {
     pub missing: Vec<String>,
     /// Why the credential of an accredited account is not here, and what to do; none if it is, or if there is none.
     pub no_credential: Option<String>,
+    /// What came back from notes.
+    pub noted: Noted,
+    /// Reads of others' records by this phrase of which no note has purpose and end.
+    pub unknown_reads: usize,
     /// What the first sync found.
     pub sync: SyncReport,
 }
@@ -101,10 +105,17 @@ impl Party {
             change(table::CURSOR, UNFINISHED, &true),
             change(table::CURSOR, b"chain", &Cursor::default()),
         ])?;
+        party.notes_are_unread().await?;
         let way = party.patience.give_way();
+        let noted = &mut report.noted;
+        let done = party.read_notes(noted, &mut report.missing).await;
         report.consents = party.find_consents(&mut report.missing).await?;
         drop(way);
+        done?;
         report.sync = party.sync().await?;
+        let reads = party.own_reads().await?;
+        let is_unknown = |read: &&crate::OwnRead| read.basis.is_none();
+        report.unknown_reads = reads.iter().filter(is_unknown).count();
         let credential = match report.registered {
             true => party.credential_to_show().await.map(drop),
             false => Ok(()),
@@ -304,7 +315,12 @@ impl Party {
         let Some(own) = self.own(owner)? else {
             return Ok(false);
         };
-        let mut artefact = self.restore_grant(&own, other, id, digest).await?;
+        let restored = self.restore_grant(&own, other, id, digest).await;
+        let mut artefact = match restored {
+            // A node forgets the object of what has ended; the home that gave it noted what it said.
+            Err(error) if is_missing(&error) => self.noted_given(id)?.ok_or(error)?,
+            restored => restored?,
+        };
         let table = match event {
             Event::WriteGranted(write) => {
                 artefact.write = Some(*write);

@@ -150,6 +150,8 @@ impl Party {
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
+        let done = caught("notes", self.sync_notes(&mut report)).await;
+        or_later(done, &mut report)?;
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         Ok(report)

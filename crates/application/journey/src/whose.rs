@@ -3,11 +3,12 @@
 
 use medibloc_record::RecordId;
 
-use crate::party::table;
+use crate::notes::About;
+use crate::party::{change, table};
 use crate::{JourneyError, KeptRecord, Party, Subject};
 
 /// Where it is kept whom the owner said to be.
-const OWNER: &[u8] = b"owner";
+pub(crate) const OWNER: &[u8] = b"owner";
 
 impl Party {
     /// Whom the owner said to be; none as long as it was not said.
@@ -18,13 +19,15 @@ impl Party {
         self.row(table::PERSON, OWNER)
     }
 
-    /// Keeps whom the owner says to be, in this vault alone: every own record is judged by it from now on. Saying it again
+    /// Keeps whom the owner says to be, for this phrase alone: every own record is judged by it from now on. Saying it again
     /// replaces it.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn say_owner(&self, owner: &Subject) -> Result<(), JourneyError> {
-        self.put(table::PERSON, OWNER, owner)
+        let kept = change(table::PERSON, OWNER, owner);
+        let noted = self.note_row(None, About::Person, Some(owner))?;
+        Ok(self.ports.vault.apply(vec![kept, noted])?)
     }
 
     /// Keeps that an own record is about its owner, whomever it names: it is no other person's any more, and its name is the
@@ -52,7 +55,10 @@ impl Party {
             });
         }
         kept.confirmed = true;
-        self.put(table::RECORDS, record.as_bytes(), &kept)?;
+        let about = About::Confirmed(record);
+        let noted = self.note_row(Some(kept.anchor.owner), about, Some(&true))?;
+        let row = change(table::RECORDS, record.as_bytes(), &kept);
+        self.ports.vault.apply(vec![row, noted])?;
         Ok(kept)
     }
 

@@ -9,6 +9,7 @@ mod held;
 mod index;
 mod led;
 mod mailbox;
+mod notes;
 mod purse;
 mod queue;
 mod relay;
@@ -137,6 +138,7 @@ pub fn gateway_with_upkeep(
             SCHEMA,
             held::SCHEMA,
             mailbox::SCHEMA,
+            notes::SCHEMA,
             index::SCHEMA,
             led::SCHEMA,
         ]
@@ -178,6 +180,7 @@ pub fn gateway_with_upkeep(
         .route(paths::MAILBOX, post(mailbox::send).get(mailbox::fetch))
         .route(paths::LETTER, delete(mailbox::done))
         .route(paths::LETTERS_DONE, post(mailbox::done_all))
+        .route(paths::NOTES, post(notes::keep).get(notes::own))
         .route(paths::REGISTRATION, get(relay::registration))
         .route(paths::RELAY, post(relay::relay))
         .route(paths::CREDENTIAL, get(credential::own))

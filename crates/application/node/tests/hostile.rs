@@ -18,6 +18,8 @@ mod http;
 mod keeper_requests;
 #[path = "hostile/mailbox.rs"]
 mod mailbox;
+#[path = "hostile/notes.rs"]
+mod notes;
 #[path = "hostile/ranks.rs"]
 mod ranks;
 #[path = "hostile/rotated.rs"]
@@ -98,6 +100,8 @@ fn of_node(key: &SigningKey) -> Vec<Draft> {
         Draft::get(paths::letters(0)),
         Draft::delete(paths::letter(&[1; 32])),
         Draft::get(paths::CREDENTIAL),
+        notes::keep(1, None, vec![7; 4 << 10]),
+        Draft::get(paths::notes(0)),
     ]
 }
 

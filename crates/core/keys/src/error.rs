@@ -40,6 +40,11 @@ pub enum KeysError {
         /// Version of the key in the wrap.
         version: u32,
     },
+    /// A note that does not open.
+    #[error(
+        "the note does not open: it was made with another phrase, for another address or place, or was changed"
+    )]
+    Note,
     /// A share that does not fit.
     #[error("share {index} does not fit its commitment; ask another keeper")]
     Share {

@@ -337,7 +337,7 @@ pub(super) fn person(
     Ok(Answer::new(
         json!({"patient": subject_value(&said)}),
         format!(
-            "you are {} in this home, and it is kept here alone: say it on your other devices and after a restore, too{others}",
+            "you are {} in this home, and nobody else is told: it comes back with the phrase, say it on your other devices, too{others}",
             subject(&said)
         ),
     ))

@@ -249,6 +249,7 @@ impl Party {
             Scope::One(_) => records.first().map(|kept| kept.anchor),
             _ => None,
         };
+        let noted = self.given_note(own.id(), &artefact)?;
         let given = GivenGrant::new(own.id(), artefact);
         let call = Call::Grant {
             grant: grant.clone(),
@@ -262,10 +263,13 @@ impl Party {
             call,
             Luggage {
                 objects: vec![*made.block.cid()],
-                rows: vec![
+                rows: [
                     change(table::GRANTS, grant.id.as_bytes(), &given),
                     self.said_row(grant.id),
-                ],
+                ]
+                .into_iter()
+                .chain(noted)
+                .collect(),
                 ..Luggage::default()
             },
         )

@@ -41,6 +41,7 @@ impl Party {
         }
         let mut changes: Vec<Change> = self.proven(&artefact).await?.into_iter().collect();
         self.ports.vault.put_blob(&object)?;
+        changes.extend(self.held_note(own.id(), grant.owner, &artefact)?);
         let held = HeldGrant {
             own: own.id(),
             owner: grant.owner,

@@ -314,6 +314,18 @@ impl Mailbox for Fused<dyn Mailbox> {
     async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {
         through!(self, "mail.done", port(), self.0.done(id).await)
     }
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
+        through!(self, "notes", port(), self.0.notes().await)
+    }
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError> {
+        let kept = self.0.keep_note(place, follows, sealed);
+        through!(self, "keep_note", port(), kept.await)
+    }
 }
 
 #[async_trait]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use medibloc_journey::{Keepers, Letter, Mailbox, Network, PortError, Ports};
 use medibloc_keys::SigningKey;
+use medibloc_record::Digest;
 use medibloc_store::Store;
 
 /// What happens to the n-th letter.
@@ -99,5 +100,18 @@ impl Mailbox for Carried<dyn Mailbox> {
             return Ok(());
         }
         self.0.done(id).await
+    }
+
+    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
+        self.0.notes().await
+    }
+
+    async fn keep_note(
+        &self,
+        place: u8,
+        follows: Option<Digest>,
+        sealed: Vec<u8>,
+    ) -> Result<bool, PortError> {
+        self.0.keep_note(place, follows, sealed).await
     }
 }

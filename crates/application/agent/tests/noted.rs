@@ -1,0 +1,252 @@
+//! What a home knew and nobody else did comes back with the phrase: its own notes, which its node keeps and cannot read.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use medibloc_journey::memory::World;
+use medibloc_journey::{Party, RestoreReport};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_record::Role;
+use serde_json::Value;
+use two::{Two, say, text, try_say};
+
+async fn restored(world: &Arc<World>, seed: u64, role: Role) -> (Party, RestoreReport) {
+    let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
+    Party::restore(&phrase, role, world.ports()).await.unwrap()
+}
+
+/// The clinic reads a record of the patient on a consent that ends, and calls its owner Mrs Kim.
+async fn read_and_ended(two: &Two) -> (String, Value) {
+    say(&two.clinic, &["contact", "label", &two.owner, "Mrs Kim"]).await;
+    let record = two.accepted().await;
+    let ask = [
+        "request",
+        "create",
+        &two.owner,
+        "--reason",
+        "second opinion",
+    ];
+    say(&two.clinic, &ask).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    say(&two.patient, &approve).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &["read", &record]).await;
+    let read = say(&two.clinic, &["audit"]).await["ownReads"][0].clone();
+    let consent = text(&read, "/grant");
+    say(&two.patient, &["grant", "revoke", &consent]).await;
+    say(&two.clinic, &["sync"]).await;
+    (record, read)
+}
+
+async fn proofs(two: &Two, party: &Party, name: &str) -> Value {
+    let folder = two.folder.path().join(name);
+    say(party, &["audit", "--proofs", folder.to_str().unwrap()]).await
+}
+
+/// A home that burnt could prove no read any more whose consent had ended, and had addresses for names.
+#[tokio::test]
+async fn a_hospital_proves_its_reads_and_knows_its_patients_after_a_restore() {
+    let world = World::new(401);
+    let two = Two::new(&world).await;
+    let (record, before) = read_and_ended(&two).await;
+    let (home, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!((report.noted.labels, report.noted.consents), (1, 1));
+    assert!(report.noted.faults.is_empty(), "{report:?}");
+    assert!(report.noted.last.is_some());
+    assert_eq!(report.unknown_reads, 0);
+    assert_eq!(report.open(), 0, "{report:?}");
+
+    let audit = proofs(&two, &home, "restored").await;
+    let mut read = audit["ownReads"][0].clone();
+    assert_eq!(read["opened"], Value::Null, "another home opened it");
+    read["opened"] = before["opened"].clone();
+    // Titles of what it read went with the copy.
+    read["title"] = before["title"].clone();
+    assert_eq!(read, before);
+    assert_eq!(text(&read, "/label"), "Mrs Kim");
+    assert_eq!(text(&read, "/record"), record);
+    let file = text(&audit, "/proofs/0");
+    let verified = say(&home, &["verify", &file]).await;
+    assert_eq!(
+        (&verified["verified"], &verified["chainAgrees"]),
+        (&true.into(), &true.into())
+    );
+    // Once more from the phrase: what was restored was not lost again.
+    let (_, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!((report.noted.labels, report.noted.consents), (1, 1));
+}
+
+/// What a node withholds is not known; it is never something else.
+#[tokio::test]
+async fn what_a_node_withholds_is_told_as_not_known() {
+    let world = World::new(402);
+    let two = Two::new(&world).await;
+    read_and_ended(&two).await;
+    let all = world.notes();
+    world.set_notes(BTreeMap::new());
+    let (home, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!(report.noted, medibloc_journey::Noted::default());
+    assert_eq!(report.unknown_reads, 1);
+    let audit = proofs(&two, &home, "withheld").await;
+    let read = &audit["ownReads"][0];
+    for unknown in ["purpose", "reason", "until", "label"] {
+        assert_eq!(read[unknown], Value::Null, "{unknown}");
+    }
+    assert!(text(read, "/receipt").starts_with("0x"));
+    assert_eq!(audit["proofs"], serde_json::json!([]));
+
+    // The home that lives sees it, and gives what it knows again.
+    say(&two.clinic, &["contact", "label", &two.owner, "Mrs Lee"]).await;
+    let synced = try_say(&two.clinic, &["sync"]).await.unwrap();
+    let told = "the node gave older notes";
+    assert!(synced.text.contains(told), "{}", synced.text);
+    let (_, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!(report.noted.labels, 1);
+
+    // An older one is what was said then, no more.
+    let newest = world.notes();
+    world.set_notes(all);
+    let (home, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!(report.noted.labels, 1);
+    let list = say(&home, &["audit"]).await;
+    assert_eq!(text(&list, "/ownReads/0/label"), "Mrs Kim");
+    let newest_at = report.noted.last.unwrap();
+    world.set_notes(newest);
+    let (_, report) = restored(&world, 2, Role::Provider).await;
+    assert!(report.noted.last.unwrap() >= newest_at);
+}
+
+/// The sealing keys are public: whoever keeps the notes could seal to them. What it cannot is make one of these, move one to
+/// another account or place, or stop the others with it.
+#[tokio::test]
+async fn notes_that_a_node_makes_moves_or_changes_are_each_their_own_fault() {
+    let world = World::new(403);
+    let two = Two::new(&world).await;
+    read_and_ended(&two).await;
+    let account = two.clinic.account().id();
+    let good = world.notes();
+    let (place, sealed) = good[&account].first_key_value().unwrap();
+    let other = (place + 1) % 16;
+    let reader = good.keys().find(|id| **id != account).copied().unwrap();
+    let mut changed = sealed.clone();
+    changed[100] ^= 1;
+    for (what, of, at, bytes) in [
+        ("moved to another place", account, other, sealed.clone()),
+        ("of another account", reader, 15, sealed.clone()),
+        ("changed", account, *place, changed),
+        ("nothing at all", account, other, vec![0; 4096]),
+        ("cut", account, other, vec![7]),
+        ("empty", account, other, vec![]),
+    ] {
+        let mut notes = good.clone();
+        notes.entry(of).or_default().insert(at, bytes);
+        world.set_notes(notes);
+        let (home, report) = restored(&world, 2, Role::Provider).await;
+        assert_eq!(report.noted.faults.len(), 1, "{what}: {report:?}");
+        let told = &report.noted.faults[0];
+        assert!(told.contains("nothing was taken of note"), "{what}: {told}");
+        assert_eq!(report.noted.consents, 1, "{what}: the others are good");
+        let labels = usize::from(what != "changed");
+        assert_eq!(report.noted.labels, labels, "{what}");
+        // What is nobody's is written over when something is noted there.
+        let synced = say(&home, &["sync"]).await;
+        assert_eq!(synced["later"], serde_json::json!([]), "{what}");
+    }
+}
+
+/// A person said once who the owner is, and which record is hers though it names somebody else.
+#[tokio::test]
+async fn a_person_who_restores_is_who_she_said_and_has_what_she_confirmed() {
+    let world = World::new(404);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let person = ["account", "person", "--name", "Eve Betterhalf"];
+    say(&two.patient, &person).await;
+    say(&two.patient, &["record", "confirm", &record]).await;
+    // Nothing waits for it: it is said at once, and noted by the next sync.
+    assert!(world.notes().is_empty());
+    say(&two.patient, &["sync"]).await;
+    let (home, report) = restored(&world, 1, Role::Person).await;
+    assert_eq!((report.noted.person, report.noted.confirmed), (true, 1));
+    let name = home.owner_said().unwrap().unwrap().name;
+    assert_eq!(name.as_deref(), Some("Eve Betterhalf"));
+    let id = record.parse().unwrap();
+    assert!(home.record(id).unwrap().confirmed);
+    assert!(home.is_owner_known().unwrap());
+
+    // What was erased is confirmed no more, there either.
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    say(&two.patient, &["sync"]).await;
+    let (_, report) = restored(&world, 1, Role::Person).await;
+    assert_eq!((report.noted.person, report.noted.confirmed), (true, 0));
+}
+
+/// The owner could not say any more to whom a consent that had ended had been given, and what for.
+#[tokio::test]
+async fn an_owner_who_restores_knows_whom_a_consent_was_given_that_has_ended() {
+    let world = World::new(405);
+    let two = Two::new(&world).await;
+    read_and_ended(&two).await;
+    say(&two.patient, &["sync"]).await;
+    let before = say(&two.patient, &["audit"]).await["reads"][0].clone();
+    let (home, report) = restored(&world, 1, Role::Person).await;
+    assert_eq!(report.noted.consents, 1, "{report:?}");
+    let after = say(&home, &["audit"]).await["reads"][0].clone();
+    for part in ["name", "purpose", "reason", "until", "grant"] {
+        assert_eq!(after[part], before[part], "{part}");
+    }
+    assert_eq!(text(&after, "/reason"), "second opinion");
+}
+
+/// Two devices of one phrase write at the same place: neither takes back what the other noted.
+#[tokio::test]
+async fn two_devices_keep_each_others_notes() {
+    let world = World::new(406);
+    let two = Two::new(&world).await;
+    let (phone, _) = restored(&world, 2, Role::Provider).await;
+    let owners: Vec<String> = (1..=40).map(|n| format!("0x{n:040x}")).collect();
+    for (n, owner) in owners.iter().enumerate() {
+        let by = if n % 2 == 0 { &two.clinic } else { &phone };
+        by.set_label(owner.parse().unwrap(), &format!("Patient {n}"))
+            .unwrap();
+        if n % 4 == 3 {
+            say(&two.clinic, &["sync"]).await;
+            say(&phone, &["sync"]).await;
+        }
+    }
+    let (home, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!(report.noted.labels, 40);
+    for (n, owner) in owners.iter().enumerate() {
+        let label = home.label(owner.parse().unwrap()).unwrap();
+        assert_eq!(label, Some(format!("Patient {n}")));
+    }
+    // What was taken away stays away.
+    home.set_label(owners[0].parse().unwrap(), "").unwrap();
+    say(&home, &["sync"]).await;
+    let (home, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!(report.noted.labels, 39);
+    assert_eq!(home.label(owners[0].parse().unwrap()).unwrap(), None);
+}
+
+/// What the node keeps shows neither names nor words, and of one thing as much as of ten.
+#[tokio::test]
+async fn what_a_node_keeps_says_little() {
+    let world = World::new(407);
+    let two = Two::new(&world).await;
+    read_and_ended(&two).await;
+    for (account, notes) in world.notes() {
+        for (place, sealed) in notes {
+            assert!(place < 16);
+            assert!([4096, 16384].contains(&sealed.len()), "{account}");
+            for word in ["Mrs Kim", "second opinion", "Clinic", "TREAT"] {
+                let found = sealed.windows(word.len()).any(|at| at == word.as_bytes());
+                assert!(!found, "{word} in a note of {account}");
+            }
+        }
+    }
+}

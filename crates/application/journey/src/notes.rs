@@ -1,0 +1,497 @@
+//! What this home knows and nobody else does, noted for itself and sealed with the phrase: labels, who the owner is, which
+//! records were confirmed, and the terms of consents, which nobody gives out any more once they have ended. The own node
+//! keeps the notes of each own address; it can leave them out or give older ones, but neither read, make nor move one.
+//!
+//! Each act is noted in the vault in the same step, and owed until the node has it: no act waits for it or fails by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use medibloc_dag::cbor;
+use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::grant::Artefact;
+use crate::party::{OwnAddress, change, table};
+use crate::ports::{Change, Mailbox, PortError};
+use crate::sync::or_later;
+use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
+
+mod form;
+
+pub use form::Note;
+pub(crate) use form::{About, Entry};
+
+/// Stands once everything was noted that a home knew before there were notes.
+const SINCE: &[u8] = b"noted";
+
+/// A consent to read that was held.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HeldNote {
+    /// Whose records it opened.
+    pub(crate) owner: AccountId,
+    /// What was agreed.
+    pub(crate) artefact: Artefact,
+}
+
+/// An entry as this home keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NoteRow {
+    /// The own address whose note it is in; none for the one that has what belongs to no address.
+    own: Option<AccountId>,
+    entry: Entry,
+    /// The node does not have it yet.
+    owed: bool,
+}
+
+/// What came back from notes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Labels of owners.
+    pub labels: usize,
+    /// Whom the owner said to be.
+    pub person: bool,
+    /// Records that were confirmed to be about their owner.
+    pub confirmed: usize,
+    /// Terms of consents, held ones and given ones.
+    pub consents: usize,
+    /// When the last of it was noted: what was said after that and not noted is not in it.
+    pub last: Option<Timestamp>,
+    /// Notes of which nothing was taken, with the reason.
+    pub faults: Vec<String>,
+}
+
+/// A note as the node gave it.
+struct There {
+    digest: Digest,
+    turn: u64,
+    /// A later program wrote it: this one must not write over it.
+    is_later: bool,
+}
+
+impl Party {
+    /// The row that notes what is said about something, or that it was taken back. The same said again changes nothing.
+    pub(crate) fn note_row<T: Serialize>(
+        &self,
+        own: Option<AccountId>,
+        about: About,
+        says: Option<&T>,
+    ) -> Result<Change, JourneyError> {
+        let key = about.key();
+        let says = says.map(|says| ByteBuf::from(cbor::to_vec(says)));
+        let before: Option<NoteRow> = self.row(table::NOTES, &key)?;
+        if let Some(before) = before.as_ref().filter(|before| before.entry.says == says) {
+            return Ok(change(table::NOTES, &key, before));
+        }
+        // It counts over the one before though the clock was set back.
+        let least = before.map_or(0, |before| before.entry.at.0.saturating_add(1));
+        let at = Timestamp(self.ports.clock.now().0.max(least));
+        let entry = Entry { about, at, says };
+        let row = NoteRow {
+            own,
+            entry,
+            owed: true,
+        };
+        Ok(change(table::NOTES, &key, &row))
+    }
+
+    /// That nothing is said about an erased record any more; none if nothing was.
+    pub(crate) fn noted_no_more(&self, record: RecordId) -> Result<Option<Change>, JourneyError> {
+        let about = About::Confirmed(record);
+        let row: Option<NoteRow> = self.row(table::NOTES, &about.key())?;
+        row.map(|row| self.note_row::<bool>(row.own, about, None))
+            .transpose()
+    }
+
+    /// Whether a record was confirmed by the home before this one.
+    pub(crate) fn is_noted_as_confirmed(&self, record: RecordId) -> Result<bool, JourneyError> {
+        let row: Option<NoteRow> = self.row(table::NOTES, &About::Confirmed(record).key())?;
+        Ok(row.is_some_and(|row| row.entry.says.is_some()))
+    }
+
+    /// The terms of a consent that was given, as they were noted.
+    pub(crate) fn noted_given(&self, grant: GrantId) -> Result<Option<Artefact>, JourneyError> {
+        let row: Option<NoteRow> = self.row(table::NOTES, &About::Given(grant).key())?;
+        row.map_or(Ok(None), |row| row.entry.says())
+    }
+
+    /// The terms of every consent that was ever held, as far as they were noted.
+    pub(crate) fn noted_held(&self) -> Result<BTreeMap<GrantId, Artefact>, JourneyError> {
+        let mut held = BTreeMap::new();
+        for row in self.rows::<NoteRow>(table::NOTES)? {
+            if let About::Held(grant) = row.entry.about
+                && let Some(note) = row.entry.says::<HeldNote>()?
+            {
+                held.insert(grant, note.artefact);
+            }
+        }
+        Ok(held)
+    }
+
+    /// The row of a consent that is held.
+    pub(crate) fn held_note(
+        &self,
+        own: AccountId,
+        owner: AccountId,
+        artefact: &Artefact,
+    ) -> Result<Option<Change>, JourneyError> {
+        let note = HeldNote {
+            owner,
+            artefact: artefact.clone(),
+        };
+        let id = artefact.grant.as_ref().map(|grant| grant.id);
+        id.map(|id| self.note_row(Some(own), About::Held(id), Some(&note)))
+            .transpose()
+    }
+
+    /// The row of a consent that is given.
+    pub(crate) fn given_note(
+        &self,
+        own: AccountId,
+        artefact: &Artefact,
+    ) -> Result<Option<Change>, JourneyError> {
+        let id = artefact.grant.as_ref().map(|grant| grant.id);
+        id.map(|id| self.note_row(Some(own), About::Given(id), Some(artefact)))
+            .transpose()
+    }
+
+    /// What a home of before knew and did not note.
+    fn note_what_stood(&self) -> Result<(), JourneyError> {
+        if self.row::<bool>(table::CURSOR, SINCE)?.is_some() {
+            return Ok(());
+        }
+        let mut changes = vec![change(table::CURSOR, SINCE, &true)];
+        for (key, label) in self.keyed_rows::<String>(table::LABELS)? {
+            if let Ok(owner) = <[u8; 20]>::try_from(key.as_slice()) {
+                let about = About::Label(AccountId::new(owner));
+                changes.push(self.note_row(None, about, Some(&label))?);
+            }
+        }
+        if let Some(owner) = self.owner_said()? {
+            changes.push(self.note_row(None, About::Person, Some(&owner))?);
+        }
+        for kept in self.records()?.iter().filter(|kept| kept.confirmed) {
+            let about = About::Confirmed(kept.record());
+            changes.push(self.note_row(Some(kept.anchor.owner), about, Some(&true))?);
+        }
+        for held in self.held()? {
+            changes.extend(self.held_note(held.own, held.owner, &held.artefact)?);
+        }
+        for (_, given) in self.grants()? {
+            changes.extend(self.given_note(given.own, &given.artefact)?);
+        }
+        Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// Every own address that may have notes of a home before this one.
+    pub(crate) async fn notes_are_unread(&self) -> Result<(), JourneyError> {
+        let mut own = self.addresses()?;
+        own.extend(self.registered_account().await?);
+        let rows = own
+            .iter()
+            .map(|own| change(table::NOTES_UNREAD, own.address.as_bytes(), &own.id()));
+        Ok(self.ports.vault.apply(rows.collect())?)
+    }
+
+    async fn registered_account(&self) -> Result<Option<OwnAddress>, JourneyError> {
+        let account = self.account();
+        let facts = self.ports.facts.account(account.id()).await?;
+        Ok(facts.map(|_| account))
+    }
+
+    /// Reads the notes of those addresses, as far as the node answers; what stays is read by the next sync.
+    pub(crate) async fn read_notes(
+        &self,
+        noted: &mut Noted,
+        later: &mut Vec<String>,
+    ) -> Result<(), JourneyError> {
+        for (key, id) in self.keyed_rows::<AccountId>(table::NOTES_UNREAD)? {
+            if self.patience.is_called() {
+                return Ok(());
+            }
+            if let Some(own) = self.own(id)? {
+                match self.notes_of(&own, &*self.notes_at(&own), noted).await {
+                    Ok(_) => {}
+                    Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                    Err(error) => {
+                        later.push(format!("notes of this phrase were not read: {error}"));
+                        continue;
+                    }
+                }
+            }
+            let read = Change::Delete {
+                table: table::NOTES_UNREAD,
+                key,
+            };
+            self.ports.vault.apply(vec![read])?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is unread, and gives the node what is owed to it.
+    pub(crate) async fn sync_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        self.note_what_stood()?;
+        let mut noted = Noted::default();
+        let done = self.read_notes(&mut noted, &mut report.later).await;
+        report.told.append(&mut noted.faults);
+        done?;
+        let mut owed: BTreeSet<AccountId> = BTreeSet::new();
+        let rows = self.rows::<NoteRow>(table::NOTES)?;
+        if !rows.iter().any(|row| row.owed) {
+            return Ok(());
+        }
+        let home = self.notes_home().await?;
+        for row in rows.iter().filter(|row| row.owed) {
+            owed.extend(row.own.or(home));
+        }
+        for id in owed {
+            if self.patience.is_called() {
+                return Ok(());
+            }
+            let done = self.send_notes(id, home, report).await;
+            or_later(done, report)?;
+        }
+        Ok(())
+    }
+
+    /// The address whose notes have what belongs to none: the public account, or else the first that is registered.
+    async fn notes_home(&self) -> Result<Option<AccountId>, JourneyError> {
+        if let Some(account) = self.registered_account().await? {
+            return Ok(Some(account.id()));
+        }
+        let reserved: Vec<OwnAddress> = self.rows(table::RESERVED)?;
+        let mut own = self.addresses()?;
+        own.retain(|own| reserved.iter().all(|other| other.address != own.address));
+        let first = own.into_iter().min_by_key(|own| own.index);
+        Ok(first.map(|own| own.id()))
+    }
+
+    fn notes_at(&self, own: &OwnAddress) -> Arc<dyn Mailbox> {
+        let network = &self.ports.network;
+        network.mailbox(&self.signer(own), &network.own_node())
+    }
+
+    /// What is owed for one address, and at its places what another device noted since.
+    async fn send_notes(
+        &self,
+        id: AccountId,
+        home: Option<AccountId>,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let own = self.own_address(id)?;
+        let (node, key) = (self.notes_at(&own), self.seed.note_key(own.slot()));
+        let mut noted = Noted::default();
+        let there = self.notes_of(&own, &*node, &mut noted).await;
+        report.told.append(&mut noted.faults);
+        let there = there?;
+        let mut places: BTreeMap<u8, Vec<NoteRow>> = BTreeMap::new();
+        for row in self.rows::<NoteRow>(table::NOTES)? {
+            if row.own.or(home) == Some(id) {
+                let place = row.entry.about.place(&key);
+                places.entry(place).or_default().push(row);
+            }
+        }
+        places.retain(|_, rows| rows.iter().any(|row| row.owed));
+        for (place, rows) in places {
+            let before = there.get(&place);
+            if before.is_some_and(|before| before.is_later) {
+                report.later.push(format!(
+                    "a note of {id} waits: what stands there was written by a newer program; use that one"
+                ));
+                continue;
+            }
+            let turn = self.turn(id, place)?.max(before.map_or(0, |it| it.turn));
+            let turn = turn.saturating_add(1);
+            let entries = rows.iter().map(|row| row.entry.clone()).collect();
+            let (note, left) = Note::of(turn, entries);
+            if left > 0 {
+                report.told.push(format!(
+                    "{left} of the oldest notes of {id} do not fit: a restore will not bring them back"
+                ));
+            }
+            let bound = form::bound(&self.ports.domain, own.address, place);
+            let sealed = {
+                let entropy = self.ports.entropy.lock();
+                let mut entropy = entropy.unwrap_or_else(std::sync::PoisonError::into_inner);
+                form::seal(&key, &bound, &note, &mut *entropy)
+            };
+            let follows = before.map(|before| before.digest);
+            if !node.keep_note(place, follows, sealed).await? {
+                report.later.push(format!(
+                    "a note of {id} waits: another device of this phrase wrote one at the same time"
+                ));
+                continue;
+            }
+            let sent = rows.into_iter().map(|row| {
+                let row = NoteRow { owed: false, ..row };
+                change(table::NOTES, &row.entry.about.key(), &row)
+            });
+            let turn = change(table::NOTE_TURNS, &turn_key(id, place), &turn);
+            self.ports.vault.apply(sent.chain([turn]).collect())?;
+        }
+        Ok(())
+    }
+
+    fn turn(&self, own: AccountId, place: u8) -> Result<u64, JourneyError> {
+        let turn: Option<u64> = self.row(table::NOTE_TURNS, &turn_key(own, place))?;
+        Ok(turn.unwrap_or_default())
+    }
+
+    /// Fetches the notes of one own address and takes what is newer in them than here. One that is not good is its own fault
+    /// alone; one that is older than what this home saw there is told, and what this home knows of that place is owed again.
+    async fn notes_of(
+        &self,
+        own: &OwnAddress,
+        node: &dyn Mailbox,
+        noted: &mut Noted,
+    ) -> Result<BTreeMap<u8, There>, JourneyError> {
+        let key = self.seed.note_key(own.slot());
+        let (mut there, mut changes) = (BTreeMap::new(), Vec::new());
+        for (place, sealed) in node.notes().await? {
+            let mut found = There {
+                digest: Digest::of(&sealed),
+                turn: 0,
+                is_later: false,
+            };
+            let bound = form::bound(&self.ports.domain, own.address, place);
+            let fault = |error: &dyn core::fmt::Display| {
+                format!(
+                    "nothing was taken of note {place} of {} that the node gave: {error}",
+                    own.id()
+                )
+            };
+            match key.open(&bound, &sealed) {
+                Err(error) => noted.faults.push(fault(&error)),
+                Ok(plain) => match Note::parse(&plain) {
+                    Err(error) => {
+                        found.is_later = true;
+                        noted.faults.push(fault(&error));
+                    }
+                    Ok(note) => {
+                        found.turn = note.turn;
+                        for entry in &note.entries {
+                            match self.take_entry(own, entry, noted) {
+                                Ok(taken) => changes.extend(taken),
+                                Err(error @ JourneyError::Port(_)) => return Err(error),
+                                Err(error) => noted.faults.push(fault(&error)),
+                            }
+                        }
+                    }
+                },
+            }
+            there.insert(place, found);
+        }
+        self.ports.vault.apply(changes)?;
+        self.tell_older(own, &there, noted)?;
+        Ok(there)
+    }
+
+    fn tell_older(
+        &self,
+        own: &OwnAddress,
+        there: &BTreeMap<u8, There>,
+        noted: &mut Noted,
+    ) -> Result<(), JourneyError> {
+        let mut older = BTreeSet::new();
+        for (key, turn) in self.keyed_rows::<u64>(table::NOTE_TURNS)? {
+            if let Some((place, of)) = key.split_last()
+                && of == own.id().as_bytes()
+                && there.get(place).is_none_or(|there| there.turn < turn)
+            {
+                older.insert(*place);
+            }
+        }
+        if older.is_empty() {
+            return Ok(());
+        }
+        noted.faults.push(format!(
+            "the node gave older notes of {}, or none, than this home left there: what this home knows is given again; \
+             tell its operator",
+            own.id()
+        ));
+        let key = self.seed.note_key(own.slot());
+        let mut changes = Vec::new();
+        for row in self.rows::<NoteRow>(table::NOTES)? {
+            let is_there = row.own.is_none_or(|of| of == own.id());
+            if is_there && older.contains(&row.entry.about.place(&key)) {
+                let owed = NoteRow { owed: true, ..row };
+                changes.push(change(table::NOTES, &owed.entry.about.key(), &owed));
+            }
+        }
+        Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// What follows from an entry that is newer than what is known here.
+    fn take_entry(
+        &self,
+        own: &OwnAddress,
+        entry: &Entry,
+        noted: &mut Noted,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let key = entry.about.key();
+        let known: Option<NoteRow> = self.row(table::NOTES, &key)?;
+        if known.is_some_and(|known| known.entry.at >= entry.at) {
+            return Ok(Vec::new());
+        }
+        let says = entry.says.is_some();
+        let mut of = Some(own.id());
+        let mut changes = Vec::new();
+        let set = |table, key: &[u8], bytes: Option<Vec<u8>>| match bytes {
+            Some(value) => Change::Put {
+                table,
+                key: key.to_vec(),
+                value,
+            },
+            None => Change::Delete {
+                table,
+                key: key.to_vec(),
+            },
+        };
+        match entry.about {
+            About::Label(owner) => {
+                let label = entry.says::<String>()?;
+                let label = label.map(|label| cbor::to_vec(&label));
+                changes.push(set(table::LABELS, owner.as_bytes(), label));
+                of = None;
+                noted.labels += usize::from(says);
+            }
+            About::Person => {
+                let person = entry.says::<Subject>()?;
+                let person = person.map(|person| cbor::to_vec(&person));
+                changes.push(set(table::PERSON, crate::whose::OWNER, person));
+                of = None;
+                noted.person = says;
+            }
+            About::Confirmed(record) => {
+                let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
+                let kept = kept.filter(|kept| kept.standing != crate::Standing::Erased);
+                if let (Some(mut kept), true) = (kept, says) {
+                    kept.confirmed = true;
+                    changes.push(change(table::RECORDS, record.as_bytes(), &kept));
+                }
+                noted.confirmed += usize::from(says);
+            }
+            About::Held(_) => {
+                let note = entry.says::<HeldNote>()?;
+                noted.consents += usize::from(note.is_some());
+            }
+            About::Given(_) => {
+                let note = entry.says::<Artefact>()?;
+                noted.consents += usize::from(note.is_some());
+            }
+        }
+        noted.last = noted.last.max(Some(entry.at));
+        let row = NoteRow {
+            own: of,
+            entry: entry.clone(),
+            owed: false,
+        };
+        changes.push(change(table::NOTES, &key, &row));
+        Ok(changes)
+    }
+}
+
+fn turn_key(own: AccountId, place: u8) -> Vec<u8> {
+    [own.as_bytes().as_slice(), &[place]].concat()
+}
