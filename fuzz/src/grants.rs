@@ -1,7 +1,7 @@
-//! What owner and reader tell each other: grants, artefacts, letters, invitations.
+//! What owner and reader tell each other, and themselves: grants, artefacts, letters, invitations, notes.
 
 use medibloc_consent::{AnchorFields, Binding, Grant, ReadFacts, WriteGrant, may_read};
-use medibloc_journey::{Artefact, ContactCard, Invitation, Message};
+use medibloc_journey::{Artefact, ContactCard, Invitation, Message, Note};
 use medibloc_record::{AccountId, Address, ClassId, Digest, Kind, Nonce, Timestamp, TypedDomain};
 
 /// Grants and the objects around them.
@@ -28,6 +28,10 @@ pub fn grant(data: &[u8]) {
     }
     crate::object::<Message>(data);
     crate::object::<ContactCard>(data);
+    if let Ok(note) = Note::parse(data) {
+        let again = Note::parse(&note.to_plain()).expect("its own text");
+        assert_eq!(again, note);
+    }
     if let Ok(text) = core::str::from_utf8(data)
         && let Ok(invitation) = Invitation::parse(text)
     {

@@ -1,9 +1,9 @@
 //! Key files and phrases.
 
-use medibloc_keys::{KeyFile, Phrase};
+use medibloc_keys::{KeyFile, KeysError, Phrase, Seed, Slot};
 use medibloc_record::Digest;
 
-/// Key files whose check fits, and phrases as people type them.
+/// Key files whose check fits, sealed notes, and phrases as people type them.
 pub fn keys(data: &[u8]) {
     let _any = KeyFile::open(data, "golden");
     if let Ok(file) = <[u8; 144]>::try_from(&data[..data.len().min(144)]) {
@@ -17,6 +17,9 @@ pub fn keys(data: &[u8]) {
         file.extend_from_slice(&check.as_bytes()[..8]);
         let _forged = KeyFile::open(&file, "golden");
     }
+    let key = Seed::new([7; 64]).note_key(Slot::Account);
+    // Nobody makes a note without the phrase.
+    assert_eq!(key.open(b"here", data), Err(KeysError::Note));
     if let Ok(text) = core::str::from_utf8(data)
         && let Ok(phrase) = Phrase::parse(text)
     {

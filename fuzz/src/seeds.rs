@@ -162,6 +162,13 @@ fn wire() -> Vec<Vec<u8>> {
     ]
 }
 
+/// The text of a note, with its length before it and zeros after it.
+fn note() -> Vec<u8> {
+    let text = files("messages/v1", "note.cbor").remove(0);
+    let length = u32::try_from(text.len()).expect("a small file");
+    [&length.to_be_bytes()[..], &text, &[0; 8]].concat()
+}
+
 fn grants() -> Vec<Vec<u8>> {
     let world = World::new();
     let grant: Grant = world.grant();
@@ -186,5 +193,6 @@ fn grants() -> Vec<Vec<u8>> {
         cbor::to_vec(&write),
         cbor::to_vec(&binding),
         cbor::to_vec(&message),
+        note(),
     ]
 }

@@ -1,7 +1,7 @@
 //! What travels over HTTP: headers, problems, deployments, batches, letters.
 
 use medibloc_api::{
-    Authorization, Deployment, Letter, LetterPage, Problem, PutBlocks, RelayCall, RelayOutcome,
+    Authorization, Deployment, KeepNote, Letter, LetterPage, NotePage, Problem, PutBlocks, RelayCall, RelayOutcome,
 };
 
 /// Headers and bodies of requests and answers.
@@ -23,6 +23,8 @@ pub fn wire(data: &[u8]) {
     crate::object::<PutBlocks>(data);
     crate::object::<Letter>(data);
     crate::object::<LetterPage>(data);
+    crate::object::<KeepNote>(data);
+    crate::object::<NotePage>(data);
     crate::object::<RelayCall>(data);
     crate::object::<RelayOutcome>(data);
 }

@@ -6,6 +6,8 @@ mod gone;
 #[path = "support/two.rs"]
 mod two;
 
+use std::collections::BTreeMap;
+
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
@@ -447,6 +449,16 @@ async fn a_read_says_its_title_and_what_it_was_for_and_what_of_it_is_lost() {
     assert!(verified.contains(", time 20"), "{verified}");
 
     say(&two.patient, &["grant", "revoke", &grant]).await;
+    let clinic = restored(&world).await;
+    let audit = try_say(&clinic, &["audit"]).await.unwrap();
+    for part in [
+        "cleared; whether it was opened is not known here",
+        "(TREAT, treatment",
+    ] {
+        assert!(audit.text.contains(part), "{part}: {}", audit.text);
+    }
+    // Its node withholds what the home of before noted.
+    world.set_notes(BTreeMap::new());
     let clinic = restored(&world).await;
     let audit = try_say(&clinic, &["audit"]).await.unwrap();
     let receipt = text(&audit.value, "/ownReads/0/receipt");

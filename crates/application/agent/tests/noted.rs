@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use medibloc_journey::memory::World;
-use medibloc_journey::{Party, RestoreReport};
+use medibloc_journey::{Change, Party, RestoreReport};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::Role;
 use serde_json::Value;
@@ -231,6 +231,30 @@ async fn two_devices_keep_each_others_notes() {
     let (home, report) = restored(&world, 2, Role::Provider).await;
     assert_eq!(report.noted.labels, 39);
     assert_eq!(home.label(owners[0].parse().unwrap()).unwrap(), None);
+}
+
+/// A home that was there before there were notes notes what it knows with its next sync.
+#[tokio::test]
+async fn a_home_of_before_notes_what_it_knows() {
+    let world = World::new(408);
+    let two = Two::new(&world).await;
+    read_and_ended(&two).await;
+    let vault = &two.clinic.ports().vault;
+    let mut gone = Vec::new();
+    for table in ["notes", "note-turns"] {
+        let rows = vault.list(table).unwrap().into_iter();
+        gone.extend(rows.map(|(key, _)| Change::Delete { table, key }));
+    }
+    gone.push(Change::Delete {
+        table: "cursor",
+        key: b"noted".to_vec(),
+    });
+    vault.apply(gone).unwrap();
+    world.set_notes(BTreeMap::new());
+    say(&two.clinic, &["sync"]).await;
+    let (_, report) = restored(&world, 2, Role::Provider).await;
+    assert_eq!((report.noted.labels, report.noted.consents), (1, 1));
+    assert_eq!(report.unknown_reads, 0);
 }
 
 /// What the node keeps shows neither names nor words, and of one thing as much as of ten.

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use medibloc_api::{Code, Problem, limits};
+use medibloc_api::{Code, Note, NotePage, Problem, limits};
 use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing};
 use medibloc_consent::{Acknowledgement, Reason, ShareDeposit, SignedAcknowledgement};
 use medibloc_dag::{Block, Cid, Codec, cbor};
@@ -68,6 +68,43 @@ async fn get(answer: Answer) -> (Result<Option<Vec<u8>>, StoreError>, u32) {
     let (url, asked) = peer(answer).await;
     let got = network(&url).store(&key()).get(&Cid::of_raw(b"good")).await;
     (got, asked.load(Ordering::SeqCst))
+}
+
+/// Whatever a node gives as notes, none of no place or size reaches the vault, and no list has no end.
+#[tokio::test]
+async fn notes_of_no_place_or_size_are_corrupt_and_pages_have_an_end() {
+    fn page(place: u8, bytes: usize, next: Option<u8>) -> Response {
+        let note = Note {
+            place,
+            sealed: vec![7; bytes],
+        };
+        let page = NotePage {
+            version: 1,
+            notes: vec![note],
+            next,
+        };
+        cbor::to_vec(&page).into_response()
+    }
+    let answers: [Answer; 3] = [
+        |_| page(limits::PLACES, 4 << 10, None),
+        |_| page(0, 5 << 10, None),
+        |_| b"no page".as_slice().into_response(),
+    ];
+    for answer in answers {
+        let (url, _) = peer(answer).await;
+        let got = network(&url).mailbox(&key(), &url).notes().await;
+        assert!(matches!(got, Err(PortError::Corrupt { .. })), "{got:?}");
+    }
+    let endless: [Answer; 2] = [
+        |_| page(3, 4 << 10, Some(3)),
+        |asked| page(3, 4 << 10, Some(u8::try_from(asked % 255).unwrap() + 1)),
+    ];
+    for answer in endless {
+        let (url, asked) = peer(answer).await;
+        network(&url).mailbox(&key(), &url).notes().await.unwrap();
+        let asked = asked.load(Ordering::SeqCst);
+        assert!(asked <= limits::PLACES.into(), "{asked}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::errand::Errand;
 use crate::feed::KeptLine;
 use crate::grant::deliver::Delivery;
 use crate::grant::plan::Plan;
+use crate::notes::NoteRow;
 use crate::outbox::Outgoing;
 use crate::pairing::Offered;
 use crate::party::{change, table};
@@ -100,6 +101,7 @@ impl Party {
         self.rows::<KeptLine>(table::FEEDS)?;
         self.rows::<OwnAct>(table::OWN_ACTS)?;
         self.rows::<UnknownAct>(table::UNKNOWN_ACTS)?;
+        self.rows::<NoteRow>(table::NOTES)?;
         self.set_aside()
     }
 

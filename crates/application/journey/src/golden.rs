@@ -9,20 +9,22 @@ use medibloc_consent::{
     ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest, Terms, WriteGrant,
 };
 use medibloc_dag::cbor;
-use medibloc_keys::PairingKey;
+use medibloc_keys::{PairingKey, Seed, SeededEntropy, Slot};
 use medibloc_record::{
     AccountId, Address, Category, ClassId, Digest, GrantId, Kind, Nonce, ReceiptId, RecordId,
     Sensitivity, Signature, Timestamp, TypedDomain, Wrapped,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_bytes::ByteArray;
+use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::doors::Pairing;
 use crate::grant::{Artefact, SharedKey};
 use crate::left::Outputs;
 use crate::mail::{AccessRequest, Dates, Message, WhyDeclined};
+use crate::notes::{self, About, Entry, HeldNote, Note};
 use crate::pairing::ContactCard;
 use crate::ports::Letter;
+use crate::subject::Subject;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/messages/v1")
@@ -297,6 +299,49 @@ fn what_keepers_are_sent_opens_for_ever() {
     };
     let signature = Signature::new([0x52; 65]);
     check("keeper-request", &SignedRequest { request, signature });
+}
+
+/// The text of a note, and the same sealed for one place of one address; the place of an entry follows from the phrase.
+#[test]
+fn notes_open_for_ever_with_their_phrase() {
+    let held = HeldNote {
+        owner: account(1),
+        artefact: artefact(),
+    };
+    let said = |about, at, says| Entry {
+        about,
+        at: Timestamp(at),
+        says,
+    };
+    let label = ByteBuf::from(cbor::to_vec(&"Eve Betterhalf"));
+    let person = Subject::said(Some("Eve Betterhalf"), Some("1980-02-03"));
+    let abouts = [
+        About::Label(account(4)),
+        About::Person,
+        About::Confirmed(RecordId::new([5; 32])),
+        About::Held(grant().id),
+        About::Given(GrantId::new([6; 32])),
+    ];
+    let says = [
+        Some(label),
+        person.map(|person| ByteBuf::from(cbor::to_vec(&person))),
+        None,
+        Some(ByteBuf::from(cbor::to_vec(&held))),
+        Some(ByteBuf::from(cbor::to_vec(&artefact()))),
+    ];
+    let entries = abouts.into_iter().zip(says).zip(1..);
+    let entries = entries.map(|((about, says), at)| said(about, at, says));
+    let (note, left) = Note::of(7, entries.collect());
+    assert_eq!(left, 0);
+    check("note", &note);
+    let key = Seed::new([7; 64]).note_key(Slot::Relationship(1));
+    let bound = notes::bound(&DOMAIN, Address::new([3; 20]), 9);
+    let sealed = key.seal(&bound, &note.to_plain(), &mut SeededEntropy::new(1));
+    check("note-sealed", &ByteBuf::from(sealed.clone()));
+    let plain = key.open(&bound, &sealed).unwrap();
+    assert_eq!(Note::parse(&plain).unwrap(), note);
+    let places = abouts.map(|about| about.place(&key));
+    check("note-places", &places.to_vec());
 }
 
 /// What a keeper signs, as its digest under a fixed domain, goes with each golden: words may change, digests never.

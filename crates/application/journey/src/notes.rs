@@ -21,7 +21,7 @@ use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 mod form;
 
 pub use form::Note;
-pub(crate) use form::{About, Entry};
+pub(crate) use form::{About, Entry, bound};
 
 /// Stands once everything was noted that a home knew before there were notes.
 const SINCE: &[u8] = b"noted";
@@ -208,6 +208,7 @@ impl Party {
     ) -> Result<(), JourneyError> {
         for (key, id) in self.keyed_rows::<AccountId>(table::NOTES_UNREAD)? {
             if self.patience.is_called() {
+                later.push("notes of this phrase were not all read yet: it gave way to a command that takes something back".into());
                 return Ok(());
             }
             if let Some(own) = self.own(id)? {
@@ -310,11 +311,11 @@ impl Party {
                     "{left} of the oldest notes of {id} do not fit: a restore will not bring them back"
                 ));
             }
-            let bound = form::bound(&self.ports.domain, own.address, place);
+            let about = bound(&self.ports.domain, own.address, place);
             let sealed = {
                 let entropy = self.ports.entropy.lock();
                 let mut entropy = entropy.unwrap_or_else(std::sync::PoisonError::into_inner);
-                form::seal(&key, &bound, &note, &mut *entropy)
+                key.seal(&about, &note.to_plain(), &mut *entropy)
             };
             let follows = before.map(|before| before.digest);
             if !node.keep_note(place, follows, sealed).await? {
@@ -354,14 +355,14 @@ impl Party {
                 turn: 0,
                 is_later: false,
             };
-            let bound = form::bound(&self.ports.domain, own.address, place);
+            let about = bound(&self.ports.domain, own.address, place);
             let fault = |error: &dyn core::fmt::Display| {
                 format!(
                     "nothing was taken of note {place} of {} that the node gave: {error}",
                     own.id()
                 )
             };
-            match key.open(&bound, &sealed) {
+            match key.open(&about, &sealed) {
                 Err(error) => noted.faults.push(fault(&error)),
                 Ok(plain) => match Note::parse(&plain) {
                     Err(error) => {

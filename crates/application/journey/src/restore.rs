@@ -239,6 +239,9 @@ impl Party {
     /// Goes on with a restore that could not fetch every consent.
     pub(crate) async fn resume_restore(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
         if self.is_restoring()? {
+            let mut noted = Noted::default();
+            self.read_notes(&mut noted, later).await?;
+            later.append(&mut noted.faults);
             self.find_consents(later).await?;
         }
         Ok(())

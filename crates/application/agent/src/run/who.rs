@@ -259,8 +259,8 @@ const ELSEWHERE: &str = "cleared; whether it was opened is not known here (anoth
 restore, say)";
 
 /// Why a home that reads lacks them, and what there still is.
-const HELD_IS_LOST: &str = "it had ended when this home was restored, and no node gives them out any more; a backup of the home of \
-before has them. The receipt stays provable by the chain";
+const HELD_IS_LOST: &str = "it had ended when this home was restored, and no note of it came back; a backup of the home of before has \
+them. The receipt stays provable by the chain";
 
 /// The same at the owner's.
 const GIVEN_IS_LOST: &str = "another home of your phrase gave it, and nobody has them any more, or it is not yours: see the alarms. \

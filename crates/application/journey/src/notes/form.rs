@@ -1,7 +1,7 @@
 //! The form of a note (docs/format/notes.md): entries, padded to one of four sizes, sealed for one place of one own address.
 
 use medibloc_dag::cbor;
-use medibloc_keys::{Entropy, NoteKey};
+use medibloc_keys::NoteKey;
 use medibloc_record::{AccountId, Address, GrantId, RecordId, Timestamp, TypedDomain};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -160,11 +160,6 @@ pub(crate) fn bound(domain: &TypedDomain, own: Address, place: u8) -> Vec<u8> {
     .concat()
 }
 
-/// The sealed note.
-pub(crate) fn seal(key: &NoteKey, bound: &[u8], note: &Note, entropy: &mut dyn Entropy) -> Vec<u8> {
-    key.seal(bound, &note.to_plain(), entropy)
-}
-
 #[cfg(test)]
 mod tests {
     use medibloc_keys::{Seed, SeededEntropy, Slot};
@@ -190,7 +185,7 @@ mod tests {
             (250_000, 256 << 10),
         ] {
             let (note, left) = Note::of(3, vec![entry(1, bytes)]);
-            let sealed = seal(&key, b"here", &note, &mut SeededEntropy::new(1));
+            let sealed = key.seal(b"here", &note.to_plain(), &mut SeededEntropy::new(1));
             assert_eq!((sealed.len(), left), (size, 0), "{bytes}");
             let plain = key.open(b"here", &sealed).expect("its own");
             assert_eq!(Note::parse(&plain).expect("its own"), note);
