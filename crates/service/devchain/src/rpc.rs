@@ -1,5 +1,6 @@
 //! The questions of JSON-RPC 2.0, answered by a chain.
 
+mod bodies;
 mod in_process;
 mod methods;
 mod outgoing;

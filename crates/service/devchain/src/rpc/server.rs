@@ -6,7 +6,9 @@
 mod questions;
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -14,16 +16,18 @@ use std::{
 use alloy::rpc::json_rpc::ErrorPayload;
 use axum::{
     Router,
-    body::{Body, Bytes},
-    extract::{ConnectInfo, DefaultBodyLimit, State},
+    body::Body,
+    extract::{ConnectInfo, Request, State},
     http::{Extensions, HeaderMap, HeaderName, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
     routing::post,
 };
+use http_body::Body as _;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use super::{
+    bodies::{self, Bodies},
     methods::{self, Work},
     outgoing::Outgoing,
     refusal,
@@ -61,6 +65,9 @@ const BEGIN: u64 = 50_000;
 pub struct Limits {
     /// Bytes of a body.
     pub body: usize,
+    /// Bytes of the bodies of all requests together, from when they are read until they are answered; where that does not
+    /// suffice, the source that holds the most is refused its longest.
+    pub bodies: usize,
     /// Questions of a batch.
     pub batch: usize,
     /// Gas that the calls of a batch use together, as a multiple of [`Config::call_gas`](crate::Config::call_gas); those after
@@ -74,10 +81,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 2 MiB, which is ten of the longest contracts, 1,000 questions, the gas of four calls, 16 MiB of answers, no proxy.
+    /// 2 MiB, which is ten of the longest contracts, 32 MiB of all bodies, 1,000 questions, the gas of four calls, 16 MiB of answers, no proxy.
     fn default() -> Self {
         Self {
             body: 2 << 20,
+            bodies: 32 << 20,
             batch: 1_000,
             calls: 4,
             answer: 16 << 20,
@@ -135,10 +143,8 @@ pub async fn serve_with(
 ///
 /// Connections are told apart by axum's `ConnectInfo<SocketAddr>`, which the other listener has to give.
 pub fn router(chain: Chain, limits: Limits) -> (Router, impl Future<Output = ()> + Send) {
-    let body = limits.body;
     let router = Router::new()
         .route("/", post(handle))
-        .layer(DefaultBodyLimit::max(body))
         .with_state(Service::new(chain.clone(), limits));
     let mining = async move {
         match chain.mining() {
@@ -173,6 +179,7 @@ struct Service {
     /// Answers that may be long, from before they are made until they are sent.
     long: Arc<Turns>,
     changes: Arc<Turns>,
+    bodies: Arc<Bodies>,
 }
 
 impl Service {
@@ -183,9 +190,11 @@ impl Service {
     }
 
     fn with(chain: Chain, limits: Limits, heavy: usize) -> Self {
+        let bodies = Bodies::new(limits.bodies);
         Self {
             chain,
             limits,
+            bodies,
             calls: Turns::new(heavy),
             scans: Turns::new(heavy),
             long: Turns::new(LONG),
@@ -206,6 +215,22 @@ impl Service {
             peer.map_or_else(|| ([0; 4], 0).into(), |ConnectInfo(peer)| *peer)
         };
         named.map_or_else(|| Source::Connection(peer()), Source::named)
+    }
+
+    /// Reads a request and answers it, within the memory that there is for the bodies of all of them.
+    async fn take(&self, source: Source, body: Body) -> Taken {
+        let (place, given_up) = self.bodies.begin(source);
+        let work = async {
+            match read(body, self.limits.body, &place).await {
+                Ok(body) => Taken::Answered(self.reply(source, &body).await),
+                Err(refused) => refused,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = given_up => Taken::Answered(Some(Answered::refused(&ChainError::Busy))),
+            taken = work => taken,
+        }
     }
 
     /// Answers one question after another, each at its turn. Who drops this has none of the others begun.
@@ -244,6 +269,36 @@ impl Service {
         }
         let place = asker.place.filter(|_| text.len() > SHORT);
         Some(Answered { text, place })
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+enum Taken {
+    /// Nothing is answered to notifications.
+    Answered(Option<Answered>),
+    /// Its body is longer than one may be.
+    TooLong,
+    /// Whoever sends it stopped.
+    Broken,
+}
+
+/// The whole of a body, counted as it comes.
+async fn read(mut body: Body, most: usize, place: &bodies::Body) -> Result<Vec<u8>, Taken> {
+    let mut whole = Vec::new();
+    loop {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let Some(frame) = frame else {
+            return Ok(whole);
+        };
+        let Ok(bytes) = frame.map_err(|_| Taken::Broken)?.into_data() else {
+            continue;
+        };
+        if whole.len() + bytes.len() > most {
+            return Err(Taken::TooLong);
+        }
+        place.grow(bytes.len());
+        whole.extend_from_slice(&bytes);
     }
 }
 
@@ -399,7 +454,7 @@ async fn handle(
     State(service): State<Service>,
     headers: HeaderMap,
     extensions: Extensions,
-    body: Bytes,
+    request: Request,
 ) -> Response {
     if !host_is_loopback(&headers) {
         return (StatusCode::FORBIDDEN, "name a loopback host").into_response();
@@ -408,7 +463,12 @@ async fn handle(
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json").into_response();
     }
     let source = service.source(&headers, &extensions);
-    match service.reply(source, &body).await {
+    let answered = match service.take(source, request.into_body()).await {
+        Taken::Answered(answered) => answered,
+        Taken::TooLong => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Taken::Broken => return StatusCode::BAD_REQUEST.into_response(),
+    };
+    match answered {
         Some(Answered { text, place }) => {
             let body = match place {
                 None => Body::from(text),

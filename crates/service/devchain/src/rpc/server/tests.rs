@@ -209,3 +209,57 @@ fn whom_a_proxy_speaks_for_is_told_apart_only_where_it_is_named() {
         assert_eq!(own, Source::Connection(peer), "{said:?}");
     }
 }
+
+/// Each body was bounded, and all that wait together were not.
+#[tokio::test]
+async fn bodies_that_wait_have_a_bound_together_and_the_flood_is_refused() {
+    const FLOOD: usize = 60;
+    let chain = Chain::open(Place::Memory, Config::default()).unwrap();
+    let limits = Limits {
+        bodies: 1 << 20,
+        ..Limits::default()
+    };
+    let service = Service::with(chain, limits, 1);
+    let source = |n: u8| Source::named([192, 0, 2, n].into());
+    let turn = service.calls.take(source(9), 1).await.unwrap();
+    let data = "00".repeat(50_000);
+    let long = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{{"data":"0x{data}"}}]}}"#
+    );
+    let ask = |from: Source, body: String| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            match service.take(from, Body::from(body)).await {
+                Taken::Answered(Some(answered)) => answered.text,
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    let flood: Vec<_> = (0..FLOOD).map(|_| ask(source(1), long.clone())).collect();
+    let fit = (1 << 20) / long.len();
+    while flood.iter().filter(|asked| asked.is_finished()).count() < FLOOD - fit {
+        assert!(service.bodies.bytes() <= 1 << 20);
+        tokio::task::yield_now().await;
+    }
+    let light = r#"{"jsonrpc":"2.0","id":2,"method":"eth_blockNumber"}"#;
+    let victim = ask(source(2), light.to_owned()).await.unwrap();
+    assert!(victim.contains(r#""result":"0x0""#), "{victim}");
+    // Its long one has room, too: the flood makes it.
+    let waits = ask(source(2), long.clone());
+    while service.calls.waiting() < 2 || !service.bodies.has(source(2)) {
+        tokio::task::yield_now().await;
+    }
+    drop(turn);
+    let victim = waits.await.unwrap();
+    let busy = ChainError::Busy.to_string();
+    assert!(!victim.contains(&busy), "{victim}");
+    let mut refused = 0;
+    for asked in flood {
+        refused += usize::from(asked.await.unwrap().contains(&busy));
+    }
+    assert!(
+        (FLOOD - fit..FLOOD).contains(&refused),
+        "{refused} of {FLOOD}"
+    );
+    assert_eq!(service.bodies.bytes(), 0);
+}
