@@ -32,6 +32,7 @@
 mod bindings;
 mod contracts;
 mod rpc;
+mod sender;
 
 mod authority;
 mod decode;

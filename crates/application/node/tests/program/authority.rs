@@ -76,6 +76,7 @@ async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and
         let acts = listed["acts"].as_array().unwrap().iter();
         acts.map(|act| {
             assert!(act["time"].as_u64().unwrap() > 1_600_000_000, "{act}");
+            assert_eq!(act["wallet"], deployment.authority.to_string(), "{act}");
             let word = |name: &str| act[name].as_str().unwrap().to_owned();
             (word("done"), word("account"))
         })

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Suspend(One),
     /// Lift a suspension
     Reinstate(One),
-    /// What the authority did: accreditations, suspensions and reinstatements, with block and time
+    /// What the authority did: accreditations, suspensions and reinstatements, with block, time and wallet
     List {
         /// deployment.json
         #[arg(long)]
@@ -242,12 +242,20 @@ async fn acts(
             break;
         };
         next = last.number.saturating_add(1);
+        let wanted = |event: &Event| {
+            let act = act(event);
+            act.is_some_and(|(account, _)| of.is_none_or(|of| of == account))
+        };
         for block in &blocks {
-            for event in &block.events {
-                let Some((account, mut act)) = act(event) else {
+            if !block.events.iter().any(wanted) {
+                continue;
+            }
+            for (event, wallet) in ledger.senders(block.number).await? {
+                let Some((account, mut act)) = act(&event) else {
                     continue;
                 };
                 if of.is_none_or(|of| of == account) {
+                    act["wallet"] = wallet.to_string().into();
                     act["account"] = account.to_string().into();
                     act["block"] = block.number.into();
                     act["time"] = block.time.0.into();
