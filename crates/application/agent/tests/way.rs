@@ -29,6 +29,23 @@ fn program(folder: &Path, words: &[&str]) -> Command {
 
 #[test]
 fn a_plain_sync_gives_way_to_an_erasure_of_another_process() {
+    gives_way(&["sync"]);
+}
+
+#[test]
+fn an_import_gives_way_to_an_erasure_of_another_process() {
+    let document =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda/consultation_note.xml");
+    gives_way(&["record", "import", document.to_str().unwrap()]);
+}
+
+#[test]
+fn a_read_gives_way_to_an_erasure_of_another_process() {
+    gives_way(&["read", &format!("0x{}", hex::encode([8; 32]))]);
+}
+
+/// Says `words` where the chain never answers, and an erasure meanwhile.
+fn gives_way(words: &[&str]) {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
     // A chain that takes every question and never answers.
@@ -48,14 +65,14 @@ fn a_plain_sync_gives_way_to_an_erasure_of_another_process() {
     let made = program(folder, &["init", "--deployment", "deployment.json"]).output();
     assert!(made.unwrap().status.success());
 
-    let sync = program(folder, &["sync"]).spawn().unwrap();
+    let waits = program(folder, words).spawn().unwrap();
     let (held, _) = mute.accept().unwrap();
     let unknown = format!("0x{}", hex::encode([7; 32]));
-    let words = ["--wait", "60", "record", "erase", &unknown, "--yes"];
-    let erases = program(folder, &words).spawn().unwrap();
-    let sync = sync.wait_with_output().unwrap();
-    let told: Value = serde_json::from_slice(&sync.stderr).unwrap();
-    assert_eq!(sync.status.code(), Some(9), "{told}");
+    let erase = ["--wait", "60", "record", "erase", &unknown, "--yes"];
+    let erases = program(folder, &erase).spawn().unwrap();
+    let gone = waits.wait_with_output().unwrap();
+    let told: Value = serde_json::from_slice(&gone.stderr).unwrap();
+    assert_eq!(gone.status.code(), Some(9), "{told}");
     let message = told["error"]["message"].as_str().unwrap();
     assert!(message.contains("gave way"), "{told}");
     // It had the home then, and says what it found there.

@@ -6,6 +6,7 @@ use medibloc_journey::Urgency;
 use medibloc_vault::VaultCall;
 
 use crate::answer::code;
+use crate::command::Record;
 use crate::home::Home;
 use crate::{Command, Problem};
 
@@ -14,9 +15,13 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// What is called has so long to end by itself, and to say what it did.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Whether a command loses nothing when it ends at any instant: it goes on where it was, or asked only.
+/// Whether a command loses nothing when it ends at any instant: it goes on where it was, or asked only. An import keeps its job
+/// before anything of it leaves, and a read the receipt that it signed; files are written whole after the last answer.
 pub(super) const fn can_end(command: &Command) -> bool {
-    matches!(command, Command::Sync | Command::Doctor)
+    matches!(
+        command,
+        Command::Sync | Command::Doctor | Command::Read(_) | Command::Record(Record::Import { .. })
+    )
 }
 
 /// Does work that makes way: a sync ends with what it has, and what `can_end` at any instant is broken off if it does not.
