@@ -11,7 +11,7 @@ mod web;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use medibloc_journey::{Party, SyncReport, Urgency, counted};
+use medibloc_journey::{JourneyError, Party, SyncReport, Urgency, counted};
 use medibloc_ledger_evm::Contracts;
 use tokio::sync::Mutex;
 
@@ -196,11 +196,13 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
         // A task of its own: what panics there ends there, and is told.
         let step = tokio::spawn(async move {
             let party = party.lock().await;
-            if is_due {
-                party.sync().await
-            } else {
-                party.catch_up().await
-            }
+            let report = match is_due {
+                true => party.sync().await,
+                false => party.catch_up().await,
+            }?;
+            let told = run::acts::told(&party, &report.acts);
+            let told = told.unwrap_or_else(|problem| vec![problem.message]);
+            Ok::<_, JourneyError>((report, told))
         });
         if is_due {
             synced = Some(Instant::now());
@@ -209,14 +211,14 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(_) => Err("it stopped by a fault of this program; please report it".into()),
         };
-        let done = done.map(|mut report| {
+        let done = done.map(|(mut report, told)| {
             if is_due && report.gave_way {
                 synced = None;
             }
             // They stand in every report until the person has looked; here each list is told once.
             let unknown = core::mem::take(&mut report.acts);
             if unknown != acts {
-                for line in run::acts::told(&unknown) {
+                for line in told {
                     tell(&format!("ALARM: {line}"));
                 }
                 acts = unknown;

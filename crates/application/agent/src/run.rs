@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod acts;
 mod answered;
+mod audited;
 mod chain;
 mod contact;
 mod doctor;
@@ -59,8 +60,10 @@ async fn run_now(
         Command::Grant(command) => grant::run(party, command).await,
         Command::Read(command) => read::run(party, command).await,
         Command::Sync => {
-            let mut answer = told(&party.sync().await?);
-            if let Some(ask) = retracted::is_this_you(party)? {
+            let mut answer = told(party, &party.sync().await?)?;
+            let ask = retracted::is_this_you(party)?;
+            answer.value["isThisYou"] = json!(ask);
+            if let Some(ask) = ask {
                 answer.text.push('\n');
                 answer.text.push_str(&ask);
             }
@@ -95,7 +98,10 @@ fn must_be_meant(
 }
 
 /// A sync's report.
-pub fn told(report: &SyncReport) -> Answer {
+///
+/// # Errors
+/// If the vault fails.
+pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
     let accepted: Vec<String> = report.accepted.iter().map(ToString::to_string).collect();
     let refused: Vec<_> = report
         .not_accepted
@@ -136,7 +142,7 @@ pub fn told(report: &SyncReport) -> Answer {
     };
     tell("done", &mut report.done.iter().cloned());
     tell("ALARM", &mut report.alarms.iter().cloned());
-    tell("ALARM", &mut acts::told(&report.acts).into_iter());
+    tell("ALARM", &mut acts::told(party, &report.acts)?.into_iter());
     tell(
         "read",
         &mut report
@@ -217,7 +223,7 @@ pub fn told(report: &SyncReport) -> Answer {
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };
-    Answer::new(value, lines.join("\n")).with_code(code)
+    Ok(Answer::new(value, lines.join("\n")).with_code(code))
 }
 
 /// The same reason once, with how often: ids and numbers in it do not make it another.

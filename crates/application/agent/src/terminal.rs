@@ -656,7 +656,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         // A consent that is missing yet may explain a read.
         false => std::mem::take(&mut report.sync.alarms).len(),
     };
-    let told = run::told(&report.sync);
+    let told = run::told(&party, &report.sync)?;
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
         "noCredential": report.no_credential,

@@ -422,6 +422,70 @@ async fn lists_of_what_a_home_holds_need_no_chain() {
     );
 }
 
+/// `audit` failed with nothing; what syncs took is this home's.
+#[tokio::test]
+async fn an_audit_without_the_chain_tells_what_the_home_knows() {
+    for away in AWAY {
+        let story = Story::new(451).await;
+        say(&story.two.patient, &["sync"]).await;
+        let asked = try_say(&story.two.patient, &["audit"]).await.unwrap();
+        let head = story.world.ledger.head().await.unwrap().number;
+        assert_eq!(
+            (asked.code, &asked.value["asOf"]["block"]),
+            (0, &head.into())
+        );
+        let patient = story.patient(away);
+        let kept = told(&patient, &["audit"], code::UNREACHABLE).await;
+        let (whole, read) = (&asked.value["reads"][0], &kept.value["reads"][0]);
+        for field in [
+            "record", "receipt", "grant", "block", "name", "title", "until", "purpose",
+        ] {
+            assert_eq!(whole[field], read[field], "{away:?} {field}");
+        }
+        assert_eq!(kept.value["ownReads"], serde_json::Value::Null);
+        assert!(kept.value["asOf"]["silent"].is_string(), "{}", kept.value);
+        for words in [
+            "the chain was not asked: reads since block",
+            "WARNING: ",
+            "Clinic was cleared to read",
+        ] {
+            assert!(kept.text.contains(words), "{away:?} {words}: {}", kept.text);
+        }
+        let folder = story.two.folder.path().join("proofs");
+        let proofs = ["audit", "--proofs", folder.to_str().unwrap()];
+        refused(&patient, &proofs, code::UNREACHABLE).await;
+        assert!(!folder.exists(), "{away:?}");
+    }
+}
+
+/// `status` ended with 0 while the node was stopped and the chain answered.
+#[tokio::test]
+async fn status_tells_a_stopped_node_and_lists_say_as_of_which_block() {
+    let story = Story::new(452).await;
+    say(&story.two.patient, &["sync"]).await;
+    let head = story.world.ledger.head().await.unwrap().number;
+    for words in [["status"].as_slice(), &["grant", "list"]] {
+        let answer = try_say(&story.two.patient, words).await.unwrap();
+        let said = format!("as of block {head} (");
+        assert!(answer.text.contains(&said), "{words:?}: {}", answer.text);
+    }
+    let newcomer = two::party(&story.world, 9, Role::Person);
+    let none = try_say(&newcomer, &["grant", "list"]).await.unwrap();
+    assert!(none.text.starts_with("as of block"), "{}", none.text);
+    assert!(none.text.contains("no consents yet"), "{}", none.text);
+    let mut ports = story.two.patient.ports().clone();
+    ports.network = Arc::new(gone::NoStore(ports.network));
+    let no_node = with_ports(ports, 1, Role::Person);
+    let status = told(&no_node, &["status"], code::UNREACHABLE).await;
+    assert!(status.text.contains("WARNING: the node"), "{}", status.text);
+    assert!(status.value["nodeSilent"].is_string(), "{}", status.value);
+    assert!(
+        status.value["chain"]["silent"].is_null(),
+        "{}",
+        status.value
+    );
+}
+
 /// `doctor` said ok of shares and copies that nobody had been asked about.
 #[tokio::test]
 async fn the_doctor_says_what_nobody_answers_for() {

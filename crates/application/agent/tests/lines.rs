@@ -74,3 +74,49 @@ async fn what_others_say_stays_on_its_line() {
     }
     println!("ATTACK fourth-7: no line of their own with any of 5 ends of a line");
 }
+
+/// What is not seen made other words of a title, and piles of marks covered the lines around it.
+#[tokio::test]
+async fn titles_show_what_is_seen_and_cover_no_other_line() {
+    let world = World::new(261);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let owner = two.clinic.patrons().unwrap().remove(0).owner;
+    let pile: String = ('\u{300}'..='\u{36f}').collect();
+    let world_s = "퇴원 요약 ผู้ป่วย क्षत्रिय مُلَخَّص 👩\u{200d}⚕\u{fe0f}";
+    for (title, shown) in [
+        (
+            format!("Re{pile}port"),
+            "Re\u{300}\u{301}\u{302}\u{303}port",
+        ),
+        (
+            "Dis\u{ad}char\u{200b}ge\u{e0041}\u{fe0f}".to_owned(),
+            "Discharge",
+        ),
+        (world_s.to_owned(), world_s),
+    ] {
+        let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document", "entry": []});
+        let bytes = title.clone().into_bytes();
+        let loss = LossReport::default();
+        let mut draft = Draft::new("application/cda+xml", bytes, bundle, loss);
+        draft.title = Some(title.clone());
+        let written = two.clinic.write_for(owner, draft).await.unwrap();
+        let record = written.record.to_string();
+        let label = ["contact", "label", &two.owner, &title];
+        try_say(&two.clinic, &label).await.unwrap();
+        for (party, words) in [
+            (&two.patient, ["sync"].as_slice()),
+            (&two.patient, &["record", "list"]),
+            (&two.patient, &["record", "show", &record]),
+            (&two.clinic, &["record", "list", "--written"]),
+            (&two.clinic, &["contact", "list"]),
+        ] {
+            let text = try_say(party, words).await.unwrap().text;
+            let is_sync = words == ["sync"];
+            assert!(is_sync || text.contains(shown), "{words:?}: {text}");
+            let hidden = ['\u{ad}', '\u{200b}', '\u{e0041}', '\u{304}'];
+            assert!(!text.contains(hidden), "{words:?}: {text}");
+        }
+    }
+}

@@ -39,3 +39,93 @@ async fn contacts_of_one_name_are_told_apart_by_their_accounts() {
     let give = ["grant", "create", "--to", &account[..12], "--write"];
     say(&two.patient, &give).await;
 }
+
+/// Every line that names a contact, of two that share a name however it is typed.
+#[tokio::test]
+async fn every_line_that_names_a_contact_tells_namesakes_apart() {
+    let world = World::new(232);
+    let two = Two::new(&world).await;
+    let other = party(&world, 3, Role::Provider);
+    say(&other, &["account", "register"]).await;
+    let path = two.folder.path().join("other");
+    let namesake = "CLI\u{ad}NIC";
+    std::fs::write(&path, world.accredit(other.account().id(), namesake)).unwrap();
+    say(&other, &["account", "credential", path.to_str().unwrap()]).await;
+    let invited = say(&two.patient, &["contact", "invite"]).await;
+    let invitation = text(&invited, "/invitation");
+    let owner = text(
+        &say(&other, &["contact", "accept", &invitation]).await,
+        "/owner",
+    );
+    say(&two.patient, &["sync"]).await;
+    let account = other.account().id().to_string();
+    say(&two.patient, &["contact", "confirm", &account]).await;
+    let record = two.accepted().await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&other, &["request", "create", &owner]).await;
+    say(&two.patient, &["sync"]).await;
+
+    let mut texts = Vec::new();
+    let requests = say(&two.patient, &["request", "list"]).await;
+    for request in requests.as_array().unwrap() {
+        let id = text(request, "/id");
+        let approve = ["request", "approve", &id, "--record", &record];
+        texts.push(try_say(&two.patient, &approve).await.unwrap().text);
+    }
+    for (own, author) in [(&two.owner, &two.clinic), (&owner, &other)] {
+        let write = ["grant", "create", "--to", own, "--write"];
+        texts.push(try_say(&two.patient, &write).await.unwrap().text);
+        let all = ["grant", "create", "--to", own, "--all", "--other-person"];
+        texts.push(try_say(&two.patient, &all).await.unwrap().text);
+        say(author, &["sync"]).await;
+        say(author, &["read", &record]).await;
+    }
+    for words in [
+        ["sync"].as_slice(),
+        &["status"],
+        &["audit"],
+        &["grant", "list"],
+        &["record", "show", &record],
+    ] {
+        texts.push(try_say(&two.patient, words).await.unwrap().text);
+    }
+    for party in [&two.clinic, &other] {
+        world.ledger.suspend(party.account().id());
+    }
+    texts.push(try_say(&two.patient, &["sync"]).await.unwrap().text);
+    let given = say(&two.patient, &["grant", "list"]).await;
+    let first = text(&given, "/given/0/id");
+    texts.push(
+        try_say(&two.patient, &["grant", "revoke", &first])
+            .await
+            .unwrap()
+            .text,
+    );
+    for own in [&two.owner, &owner] {
+        let revoke = ["grant", "revoke", "--contact", own];
+        texts.push(try_say(&two.patient, &revoke).await.unwrap().text);
+    }
+    texts.push(
+        try_say(&two.patient, &["record", "erase", &record, "--yes"])
+            .await
+            .unwrap()
+            .text,
+    );
+    texts.push(
+        try_say(&two.patient, &["record", "show", &record])
+            .await
+            .unwrap()
+            .text,
+    );
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let named: Vec<&str> = lines
+        .filter(|line| line.to_lowercase().contains("clinic"))
+        .collect();
+    assert!(named.len() > 25, "{named:#?}");
+    for line in named {
+        assert!(!line.contains('\u{ad}'), "{line}");
+        let marks = line.matches("(contact 0x").count();
+        let names = line.to_lowercase().matches("clinic").count();
+        assert_eq!(names, marks, "{line}");
+    }
+}

@@ -133,7 +133,11 @@ async fn a_suspended_provider_takes_nothing_back_and_nothing_of_it_is_kept() {
     assert!(!unfinished().await, "it was refused and has ended");
 
     let told = refused(&two.clinic, &retract, code::REFUSED).await;
-    for part in ["suspended by the authority", "reinstate"] {
+    for part in [
+        "suspended by the authority",
+        "reinstate",
+        "medibloc record erase",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(!unfinished().await);
@@ -146,6 +150,44 @@ async fn a_suspended_provider_takes_nothing_back_and_nothing_of_it_is_kept() {
     say(&two.clinic, &retract).await;
     let synced = say(&two.patient, &["sync"]).await;
     assert_eq!(synced["retracted"], serde_json::json!([record]));
+}
+
+/// Nobody else can: its author is suspended, and the contracts take nothing back for it.
+#[tokio::test]
+async fn an_owner_takes_a_misfiled_record_of_a_suspended_author_from_every_reader() {
+    let world = World::new(257);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
+    let show = ["record", "show", &record];
+    let before = try_say(&two.patient, &show).await.unwrap();
+    assert_eq!(before.value["authorStanding"], "accredited");
+    assert!(!before.text.contains("suspended"), "{}", before.text);
+
+    world.ledger.suspend(two.clinic.account().id());
+    let shown = try_say(&two.patient, &show).await.unwrap();
+    assert_eq!(shown.value["authorStanding"], "suspended");
+    for told in ["who can take nothing back", "medibloc record erase"] {
+        assert!(shown.text.contains(told), "{told}: {}", shown.text);
+    }
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    let synced = say(&reader, &["sync"]).await;
+    assert_eq!(synced["purged"], serde_json::json!([record]), "{synced}");
+    refused(&reader, &["read", &record], code::ERASED).await;
+    let kept = ["read", &record, "--kept"];
+    refused(&reader, &kept, code::ERASED).await;
+    say(&two.patient, &["sync"]).await;
+    let shown = try_say(&two.patient, &show).await.unwrap();
+    assert!(
+        shown.text.contains("it says that it purged its copy"),
+        "{}",
+        shown.text
+    );
 }
 
 #[tokio::test]

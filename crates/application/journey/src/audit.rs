@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_ledger::{AuditLine, AuditTrail, Event};
-use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 
+use crate::erase::ReadBy;
 use crate::grant::Artefact;
 use crate::party::table;
+use crate::sync::Cursor;
 use crate::{GivenGrant, JourneyError, Party};
 
 /// One line for people.
@@ -16,6 +18,25 @@ pub struct NamedLine {
     pub line: AuditLine,
     /// Name of the contact that the grant was given to.
     pub name: String,
+}
+
+/// A receipt as a sync took it: what can be said of a read while the chain does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptReceipt {
+    /// The record.
+    pub record: RecordId,
+    /// The reader's pseudonym.
+    pub reader: AccountId,
+    /// On what consent.
+    pub grant: GrantId,
+    /// The receipt.
+    pub receipt: ReceiptId,
+    /// Where it stands; none if this home did not keep that.
+    pub block: Option<u64>,
+    /// The reader, as lines name contacts.
+    pub called: String,
+    /// The consent; none if it is not here.
+    pub basis: Option<Artefact>,
 }
 
 /// A record of somebody else that was read under an own address.
@@ -35,6 +56,38 @@ impl Party {
     /// Every receipt of the own records, with names.
     pub async fn audit(&self) -> Result<Vec<NamedLine>, JourneyError> {
         self.named(self.audit_trail().await?)
+    }
+
+    /// Every receipt of the own records that a sync took, in chain order; the chain is not asked.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn audit_kept(&self) -> Result<Vec<KeptReceipt>, JourneyError> {
+        let mut kept = Vec::new();
+        for read in self.rows::<ReadBy>(table::READ_BY)? {
+            let given: Option<GivenGrant> = self.row(table::GRANTS, read.grant.as_bytes())?;
+            let called = self.reader_name(read.grant, read.reader)?;
+            kept.push(KeptReceipt {
+                record: read.record,
+                reader: read.reader,
+                grant: read.grant,
+                receipt: read.receipt,
+                block: read.block,
+                called: called.unwrap_or_else(|| format!("unknown reader {}", read.reader)),
+                basis: given.map(|given| given.artefact),
+            });
+        }
+        kept.sort_by_key(|read| (read.block, read.receipt));
+        Ok(kept)
+    }
+
+    /// The last block whose events this home took; none if it took none.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn synced_to(&self) -> Result<Option<u64>, JourneyError> {
+        let cursor: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        Ok(cursor.next.checked_sub(1))
     }
 
     /// Every receipt of one own record, with names.

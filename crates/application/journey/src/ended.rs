@@ -92,7 +92,7 @@ impl Party {
                 let left = given.left().and(left);
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);
-                let name = &given.artefact.name;
+                let name = self.names()?.given(&given);
                 report
                     .told
                     .push(format!("{name} purged what it had read under {id}{left}"));

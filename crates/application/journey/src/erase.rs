@@ -94,6 +94,9 @@ pub(crate) struct ReadBy {
     pub(crate) reader: AccountId,
     pub(crate) grant: GrantId,
     pub(crate) receipt: ReceiptId,
+    /// Where the receipt stands; none in rows of before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) block: Option<u64>,
 }
 
 impl ReadBy {

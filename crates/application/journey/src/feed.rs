@@ -81,6 +81,27 @@ impl Party {
         Ok(keepers.iter().map(feed).collect())
     }
 
+    /// All that keepers ever told this home; nobody is asked.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn feeds_kept(&self) -> Result<Vec<KeeperFeed>, JourneyError> {
+        let mut feeds: BTreeMap<u8, KeeperFeed> = BTreeMap::new();
+        for kept in self.rows::<KeptLine>(table::FEEDS)? {
+            let feed = feeds.entry(kept.index).or_insert_with(|| KeeperFeed {
+                index: kept.index,
+                lines: Vec::new(),
+                silent: None,
+            });
+            feed.lines.push(kept.signed.line);
+        }
+        let mut feeds: Vec<KeeperFeed> = feeds.into_values().collect();
+        for feed in &mut feeds {
+            feed.lines.sort_by_key(|line| (line.first, line.record));
+        }
+        Ok(feeds)
+    }
+
     /// Pulls the feeds unless that was done just now.
     pub(crate) async fn sync_feeds(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();
@@ -207,7 +228,8 @@ impl Party {
             let grant = given.artefact.grant.as_ref();
             grant.is_some_and(|grant| grant.reader == reader)
         });
-        let name = named.next().map(|(_, given)| given.artefact.name);
+        let called = self.names()?;
+        let name = named.next().map(|(_, given)| called.given(&given));
         Ok(name.unwrap_or_else(|| format!("unknown reader {reader}")))
     }
 }

@@ -275,7 +275,10 @@ impl Party {
         self.begin_at(
             self.ports.due(),
             errand_key("grant", &[id.as_bytes()]),
-            format!("permission to write for {}", contact.name),
+            format!(
+                "permission to write for {}",
+                self.names()?.contact(&contact)
+            ),
             own,
             Call::GrantWrite(write),
             Luggage {
@@ -435,7 +438,7 @@ impl Party {
             what: "contact",
             why: format!(
                 "«{}» is not confirmed yet; read the name and run `medibloc contact confirm`",
-                contact.name
+                self.names()?.contact(&contact)
             ),
         })
     }

@@ -311,7 +311,7 @@ impl Party {
         for request in self.requests()? {
             of.entry(request.own).or_default().push(request);
         }
-        let mut changes = Vec::new();
+        let (called, mut changes) = (self.names()?, Vec::new());
         for mut requests in of.into_values() {
             requests.sort_by_key(|request| request.order);
             requests.truncate(requests.len().saturating_sub(MOST_REQUESTS));
@@ -321,7 +321,7 @@ impl Party {
             report.told.push(format!(
                 "{} of {} dropped unanswered: the newest {MOST_REQUESTS} wait",
                 counted(requests.len(), "older request"),
-                first.name
+                called.told(&first.name, Some(first.own))
             ));
             changes.extend(requests.iter().map(PendingRequest::gone));
         }

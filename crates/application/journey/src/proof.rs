@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::grant::Artefact;
+use crate::text::on_one_line;
 use crate::{JourneyError, Party};
 
 mod check;
@@ -205,7 +206,8 @@ impl ProofFile {
             };
             return Err(bad(format!(
                 "it is a «{}» of version {}; {what}",
-                file.kind, file.version
+                on_one_line(&file.kind),
+                file.version
             )));
         }
         Ok(file)

@@ -69,7 +69,7 @@ impl Party {
             rows: plan.into_iter().chain(over).collect(),
             ..Luggage::default()
         };
-        let what = format!("revocation of a grant to {}", given.artefact.name);
+        let what = format!("revocation of a grant to {}", self.names()?.given(&given));
         self.begin_end(finished, key, what, given.own, Call::Revoke(grant), luggage)
             .await
     }
@@ -127,7 +127,10 @@ impl Party {
         let Some(write) = given.artefact.write else {
             return finished;
         };
-        let what = format!("end of permission to write for {}", given.artefact.name);
+        let what = format!(
+            "end of permission to write for {}",
+            self.names()?.given(&given)
+        );
         let call = Call::RevokeWrite {
             author: write.author,
         };

@@ -122,6 +122,8 @@ pub struct WithoutCorrection {
     pub correction: RecordId,
     /// Name of the contact.
     pub name: String,
+    /// The own address that the contact was paired with.
+    pub paired: AccountId,
 }
 
 /// A record that an author said something of, as a person knows it.
@@ -342,10 +344,10 @@ impl Party {
             for delivery in self.deliveries(id)? {
                 records.extend(delivery.records);
             }
-            given.push((grant.artefact.party, grant.artefact.name, records));
+            given.push((grant.artefact.party, grant.artefact, records));
         }
         let mut found = BTreeMap::new();
-        for (party, name, records) in &given {
+        for (party, artefact, records) in &given {
             for record in records {
                 let Some(newest) = corrections.newest(*record).filter(|one| one.is_here) else {
                     continue;
@@ -356,11 +358,12 @@ impl Party {
                 }
                 let mut of_party = given.iter().filter(|(of, ..)| of == party);
                 if !of_party.any(|(_, _, records)| records.contains(&newest.record)) {
-                    let (record, correction, name) = (*record, newest.record, name.clone());
+                    let (record, correction) = (*record, newest.record);
                     let one = WithoutCorrection {
                         record,
                         correction,
-                        name,
+                        name: artefact.name.clone(),
+                        paired: artefact.paired,
                     };
                     found.insert((record, *party), one);
                 }

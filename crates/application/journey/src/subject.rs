@@ -5,9 +5,9 @@ use medibloc_ledger::RecordFacts;
 use medibloc_record::RecordId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::party::table;
+use crate::text::compared;
 use crate::write::WriteJob;
 use crate::{JourneyError, Party};
 
@@ -188,9 +188,9 @@ fn name(name: &Value) -> Option<String> {
     (!plain(&text).is_empty()).then(|| text.chars().take(MOST).collect())
 }
 
-/// A name without what differs by the hand that wrote it: order, case, commas, how letters are composed (UAX 15, NFKC).
+/// A name without what differs by the hand that wrote it: order, commas, and what [`compared`] leaves out.
 fn plain(text: &str) -> Vec<String> {
-    let text: String = text.nfkc().collect::<String>().to_lowercase();
+    let text = compared(text);
     let words = text
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty());
@@ -307,6 +307,7 @@ impl Party {
 mod tests {
     use super::*;
     use serde_json::json;
+    use unicode_normalization::UnicodeNormalization as _;
 
     fn subject(patient: Value) -> Option<Subject> {
         let mut resource = patient;

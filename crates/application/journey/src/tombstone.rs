@@ -57,6 +57,7 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         let mut changes = Vec::new();
         let grants = self.grants()?;
+        let called = self.names()?;
         for record in records {
             let Some(mut erasure) = self.row::<Erasure>(table::ERASED, record.as_bytes())? else {
                 continue;
@@ -79,7 +80,7 @@ impl Party {
                 unknown: left.unknown,
                 outputs: left.outputs,
             });
-            let name = &given.artefact.name;
+            let name = called.given(given);
             report.told.push(format!(
                 "{name} purged its copy of the erased record {record}{left}"
             ));
@@ -111,6 +112,7 @@ impl Party {
                         reader,
                         grant,
                         receipt,
+                        block: Some(at.block),
                     };
                     changes.push(read.row());
                 }

@@ -68,7 +68,7 @@ impl Party {
         self.rows(table::ON_CHAIN)
     }
 
-    /// Whose address reads under an own consent; none if no own address gave it.
+    /// Whose address reads under an own consent, as lines name contacts; none if no own address gave it.
     pub(crate) fn reader_name(
         &self,
         grant: GrantId,
@@ -76,7 +76,7 @@ impl Party {
     ) -> Result<Option<String>, JourneyError> {
         let given: Option<crate::GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
         if let Some(given) = given {
-            return Ok(Some(given.artefact.name));
+            return Ok(Some(self.names()?.given(&given)));
         }
         let on_chain: Option<Grant> = self.row(table::ON_CHAIN, grant.as_bytes())?;
         match on_chain.filter(|grant| grant.reader == reader) {
@@ -85,29 +85,12 @@ impl Party {
         }
     }
 
-    /// The contact that gave this reader address, as far as this device was told.
+    /// The contact that gave this reader address, as lines name it, as far as this device was told.
     pub(crate) fn name_of_reader(&self, reader: AccountId) -> Result<String, JourneyError> {
-        for contact in self.contacts()? {
-            let has = |(_, binding): &(_, medibloc_consent::Binding)| binding.reader == reader;
-            if contact.party == reader || contact.unused.iter().any(has) {
-                return Ok(contact.name);
-            }
-        }
-        for request in self.requests()? {
-            let readers = &request.request.readers;
-            if readers.iter().any(|(_, binding)| binding.reader == reader) {
-                return Ok(request.name);
-            }
-        }
-        for (_, given) in self.grants()? {
-            let grant = given.artefact.grant.as_ref();
-            if grant.is_some_and(|grant| grant.reader == reader) {
-                return Ok(given.artefact.name);
-            }
-        }
-        Ok(format!(
-            "the reader {reader}, to whom another device of this phrase gave a consent"
-        ))
+        let called = self.called(reader)?;
+        Ok(called.unwrap_or_else(|| {
+            format!("the reader {reader}, to whom another device of this phrase gave a consent")
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::looks::Look;
 use crate::mail::Dates;
 use crate::outbox::Outgoing;
 use crate::party::table;
-use crate::sync::Cursor;
+use crate::text::on_one_line;
 use crate::write::WriteJob;
 use crate::{
     AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, Outputs, Party, Planned,
@@ -532,12 +532,11 @@ impl Party {
             .filter(|kept| kept.standing == Standing::Erased);
         let live = |view: &&GrantView| matches!(view.state, GrantState::Live | GrantState::Ending);
         let waiting = |view: &&RequestView| view.answered_by.is_empty();
-        let cursor: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         Ok(StatusView {
             account: self.account().id().to_string(),
             role: word(&self.role()),
             as_of,
-            synced_to: cursor.next.checked_sub(1),
+            synced_to: self.synced_to()?,
             addresses: self.addresses()?.len(),
             accepted,
             not_accepted: records.len() - accepted - erased.count(),
@@ -556,7 +555,8 @@ impl Party {
     pub fn job_views(&self) -> Result<Vec<JobView>, JourneyError> {
         let mut jobs = Vec::new();
         for job in self.rows::<WriteJob>(table::JOBS)? {
-            let title = job.title.clone().unwrap_or_else(|| "a record".into());
+            let title = job.title.as_deref().unwrap_or("a record");
+            let title = on_one_line(title);
             let record = job.anchor.record_id();
             let have = job.acknowledged.count_ones();
             jobs.push(JobView {

@@ -97,7 +97,7 @@ impl Party {
         let mut of = contacts.filter(|it| (it.own, it.party) == (row.own, row.from));
         Ok(match (row.is_card, of.next()) {
             (true, _) => format!("the contact card of account {}", row.from),
-            (false, Some(contact)) => format!("a letter of {}", contact.name),
+            (false, Some(contact)) => format!("a letter of {}", self.names()?.contact(&contact)),
             (false, None) => format!("a letter of account {}", row.from),
         })
     }

@@ -1,9 +1,9 @@
 //! `medibloc account acts`: what own accounts did and this device did not.
 
-use medibloc_journey::{Party, UnknownAct, counted};
+use medibloc_journey::{Act, HeldGrant, Party, UnknownAct, counted};
 use serde_json::{Value, json};
 
-use super::find::moment;
+use super::find::{self, moment};
 use crate::{Answer, Problem};
 
 /// How many acts are listed where they stand among other things.
@@ -27,7 +27,10 @@ pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
             },
         ));
     }
-    let mut lines: Vec<String> = acts.iter().map(line).collect();
+    let mut lines = Vec::with_capacity(acts.len());
+    for act in &acts {
+        lines.push(line(party, act)?);
+    }
     if !lines.is_empty() {
         lines.push(WHAT_TO_DO.to_owned());
     }
@@ -39,16 +42,18 @@ pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
 }
 
 /// For people, where other things are told, too: none if there is nothing to look at.
-pub(crate) fn told(acts: &[UnknownAct]) -> Vec<String> {
+pub(crate) fn told(party: &Party, acts: &[UnknownAct]) -> Result<Vec<String>, Problem> {
     if acts.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut lines = vec![format!(
         "{} of your account that this device did not make:",
         counted(acts.len(), "act")
     )];
     // The newest: what was told before is told by the command.
-    lines.extend(acts.iter().rev().take(SHOWN).map(line));
+    for act in acts.iter().rev().take(SHOWN) {
+        lines.push(line(party, act)?);
+    }
     if acts.len() > SHOWN {
         lines.push(format!(
             "and {} more: `medibloc account acts`",
@@ -56,14 +61,43 @@ pub(crate) fn told(acts: &[UnknownAct]) -> Vec<String> {
         ));
     }
     lines.push(WHAT_TO_DO.to_owned());
-    lines
+    Ok(lines)
 }
 
-fn line(act: &UnknownAct) -> String {
+/// Whom an act is about, as this home calls that one; nothing if it does not know.
+fn whom(party: &Party, act: &Act) -> Result<Option<String>, Problem> {
+    match act {
+        Act::LetRead { reader: who, .. }
+        | Act::RevokedReader { reader: who }
+        | Act::LetWrite { author: who, .. }
+        | Act::RevokedAuthor { author: who } => Ok(party.called(*who)?),
+        Act::Read { record, .. } => {
+            let mut held = party.held()?.into_iter();
+            let has = |held: &HeldGrant| {
+                held.records().any(|held| held == *record) || held.artefact.records.contains(record)
+            };
+            let owner = held.find(has);
+            let owner = owner.map(|held| find::owner(party, held.artefact.paired));
+            Ok(owner.transpose()?.map(|owner| format!("owner {owner}")))
+        }
+        Act::Wrote { record } | Act::TookBack { record } => {
+            let mut written = party.written_views()?.into_iter();
+            let Some(view) = written.find(|view| view.record == *record) else {
+                return Ok(None);
+            };
+            Ok(Some(format!("owner {}", find::owner(party, view.owner)?)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn line(party: &Party, act: &UnknownAct) -> Result<String, Problem> {
+    let whom = whom(party, &act.act)?;
+    let whom = whom.map_or_else(String::new, |whom| format!(": {whom}"));
     let undo = act.act.gives().map_or_else(String::new, |grant| {
         format!("; take it back: `medibloc grant revoke {grant}`")
     });
-    format!("{act}, seen {}{undo}", moment(act.seen))
+    Ok(format!("{act}{whom}, seen {}{undo}", moment(act.seen)))
 }
 
 /// For programs.

@@ -43,7 +43,7 @@ pub(super) async fn again(
         )?;
     }
     party.bring_forward(&sooner).await?;
-    let name = find::told(&request.name);
+    let name = party.names()?.told(&request.name, Some(request.own));
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     Ok(Answer::new(
         json!({"grants": ids, "to": request.name}),

@@ -75,7 +75,10 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         Ok(unknown) => check(
             "acts",
             false,
-            acts::told(&unknown).join("; ").replacen(":; ", ": ", 1),
+            match acts::told(party, &unknown) {
+                Ok(told) => told.join("; ").replacen(":; ", ": ", 1),
+                Err(problem) => problem.message,
+            },
         ),
         Err(error) => check("acts", false, error.to_string()),
     }

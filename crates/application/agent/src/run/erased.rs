@@ -164,7 +164,7 @@ fn readers(view: &ErasedView) -> Vec<String> {
     for reader in &view.readers {
         let mut line = format!(
             "cleared to read it before: {} ({})",
-            find::told(&reader.name),
+            reader.name,
             counted(reader.reads, "receipt")
         );
         match (reader.has_purged, reader.purged) {

@@ -1,10 +1,10 @@
 //! Times, small files and words as people give and read them.
 
-use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use medibloc_consent::Purpose;
+pub(super) use medibloc_journey::on_one_line as told;
 use medibloc_journey::{AsOf, ConsentTimes, InBlock, Outputs, Party};
 use medibloc_record::{AccountId, RecordId, Timestamp};
 use serde_json::{Value, json};
@@ -29,19 +29,22 @@ pub(super) fn moment(at: Timestamp) -> String {
 /// What is to be said before what a home knows, while the chain does not say more.
 pub(super) fn only_known(as_of: &AsOf) -> Option<String> {
     let why = as_of.silent.as_ref()?;
-    let known = match (as_of.block, as_of.time) {
-        (Some(block), Some(time)) => {
-            format!(
-                "as of block {block} ({}), the last that it took",
-                moment(time)
-            )
-        }
-        (Some(block), None) => format!("as of block {block}, the last that it took"),
-        (None, _) => "before it took any block".to_owned(),
+    let known = match self::as_of(as_of) {
+        Some(known) => format!("{known}, the last that it took"),
+        None => "before it took any block".to_owned(),
     };
     Some(format!(
         "WARNING: {why}; this is what the home knows {known}"
     ))
+}
+
+/// As of which block something is said; none if of none.
+pub(super) fn as_of(as_of: &AsOf) -> Option<String> {
+    let block = as_of.block?;
+    Some(match as_of.time {
+        Some(time) => format!("as of block {block} ({})", moment(time)),
+        None => format!("as of block {block}"),
+    })
 }
 
 /// The same for programs, beside what they are given.
@@ -69,30 +72,6 @@ pub(super) fn owner(party: &Party, paired: AccountId) -> Result<String, Problem>
     let label = party.label(paired)?;
     let label = label.map_or_else(String::new, |label| format!(" «{}»", told(&label)));
     Ok(format!("{paired}{label}"))
-}
-
-/// Names of contacts: what two of them share says nothing without the address that it was paired with.
-pub(super) struct Names(BTreeSet<String>);
-
-impl Names {
-    pub(super) fn of(party: &Party) -> Result<Self, Problem> {
-        let mut seen = BTreeSet::new();
-        let names = party
-            .contacts()?
-            .into_iter()
-            .map(|contact| told(&contact.name));
-        let shared = names.filter(|name| !seen.insert(name.clone()));
-        Ok(Self(shared.collect()))
-    }
-
-    /// A contact by its name, and by its own address if another has the name, too.
-    pub(super) fn told(&self, name: &str, own: Option<AccountId>) -> String {
-        let name = told(name);
-        match own.filter(|_| self.0.contains(&name)) {
-            Some(own) => format!("{name} (contact {})", &own.to_string()[..12]),
-            None => name,
-        }
-    }
 }
 
 /// What a consent is for, in words.
@@ -237,14 +216,6 @@ pub(super) async fn clock_warning(party: &Party) -> Option<String> {
     ))
 }
 
-/// A name or a sentence of somebody else on one line: without what moves a cursor, ends a line or turns its direction.
-pub(super) fn told(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.chars().filter(|c| !turns(*c)).map(shown).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Largest text file that is read: keys, invitations, credentials and proofs are far smaller.
 const MOST_TEXT: u64 = 4 << 20;
 
@@ -343,19 +314,6 @@ mod tests {
             let problem = unwritten(Path::new("/x/y"), &kind.into());
             assert!(problem.message.contains(told), "{problem}");
             assert_eq!(problem.code, code::FAILED);
-        }
-    }
-
-    #[test]
-    fn names_of_others_stay_on_their_line() {
-        for (name, shown) in [
-            ("Hana\nALARM: pay", "Hana ALARM: pay"),
-            ("\u{202e}cinilC\u{202c} A", "cinilC A"),
-            ("a\u{1b}[2Jb", "a [2Jb"),
-            ("\u{feff}한국 병원\u{2028}x", "한국 병원x"),
-            ("  two   words ", "two words"),
-        ] {
-            assert_eq!(told(name), shown);
         }
     }
 }

@@ -92,7 +92,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             json!({"write": true, "to": contact.name, "until": find::moment(until)}),
             format!(
                 "{} may write medical records for you until {}{when}",
-                find::told(&contact.name),
+                party.names()?.contact(&contact),
                 find::moment(until)
             ),
         ));
@@ -102,7 +102,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             code::FAILED,
             format!(
                 "{} has no unused reader address left; ask it to send a request",
-                contact.name
+                party.names()?.contact(&contact)
             ),
         ));
     }
@@ -140,7 +140,7 @@ pub(super) async fn approve(
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let name = &find::told(&request.name);
+    let name = &party.names()?.told(&request.name, Some(request.own));
     let asked = scope_of(party, scope)?;
     let also = match scope.other_person {
         true => party.not_passed_on()?,
@@ -184,7 +184,7 @@ pub(super) async fn approve(
     Ok(Answer::new(
         json!({
             "grants": grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "waiting": waiting.len(), "to": name, "until": at, "followsByItself": true,
+            "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
         }),
         format!(
             "{name} may read {} until {at}, those that come later too; {}{more}{when}{}\n\
@@ -211,9 +211,10 @@ async fn approve_one(
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let (name, Granted::One(record)) = (&find::told(&request.name), asked) else {
+    let Granted::One(record) = asked else {
         return Err(no_scope());
     };
+    let name = &party.names()?.told(&request.name, Some(request.own));
     let what = name::described(party, record)?;
     let now = said::Now::of(party, record).await?;
     let is_meant = scope.corrected || scope.retracted || now.taken_back.is_some();
@@ -241,7 +242,7 @@ async fn approve_one(
     let when = hasten(party, vec![grant], haste).await?;
     Ok(Answer::new(
         json!({
-            "grant": grant.to_string(), "record": record.to_string(), "to": name, "until": at,
+            "grant": grant.to_string(), "record": record.to_string(), "to": request.name, "until": at,
             "retractedAt": said::place_value(taken_back),
             "correctedBy": now.corrections.newest(record).map(|one| one.record.to_string()),
         }),
@@ -315,7 +316,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let as_of = party.as_of().await?;
     let (given, held) = (party.given_views().await?, party.held_views().await?);
     let only_known = find::only_known(&as_of);
-    let called = find::Names::of(party)?;
+    let called = party.names()?;
     let consents = party.grants()?.into_iter().chain(party.write_grants()?);
     let paired: BTreeMap<String, AccountId> = consents
         .map(|(id, given)| (id.to_string(), given.artefact.paired))
@@ -347,13 +348,14 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         }
     }
     let lacking = party.without_correction(find::known_now(party).await?)?;
-    let lines: Vec<String> = only_known
-        .iter()
-        .cloned()
-        .chain(given_lines)
+    let mut lines: Vec<String> = given_lines
         .chain(held_lines)
-        .chain(said::without(&lacking))
+        .chain(said::without(&called, &lacking))
         .collect();
+    if lines.is_empty() {
+        lines.push("no consents yet; `medibloc request list` shows who asks".to_owned());
+    }
+    lines.splice(0..0, only_known.clone().or_else(|| find::as_of(&as_of)));
     let mut held_values = Vec::new();
     for (grant, view) in from.iter().zip(&held) {
         let paired = grant.artefact.paired;
@@ -365,8 +367,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let given: Vec<_> = given.iter().map(value).collect();
     let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
-    let none = "no consents yet; `medibloc request list` shows who asks";
-    Ok(Answer::list(value, &lines, none).with_code(code))
+    Ok(Answer::new(value, lines.join("\n")).with_code(code))
 }
 
 /// Classes as people read them.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_journey::{
     Contact, GivenGrant, KeptRecord, Party, Patron, PendingRequest, SentRecord, Standing,
-    WrittenView,
+    WrittenView, compared,
 };
 use medibloc_record::{AccountId, GrantId, RecordId};
 
@@ -93,8 +93,8 @@ impl<T> Listed<T> {
             whole: plain(id).len() == digits.len(),
             long: digits.len() >= DIGITS,
         });
-        let name = self.name.as_ref().map(|name| name.to_lowercase());
-        let text = typed.text.to_lowercase();
+        let name = self.name.as_ref().map(|name| compared(name));
+        let text = compared(typed.text);
         let by_name = name.filter(|name| name.starts_with(&text)).map(|name| Fit {
             whole: false,
             long: name == text || text.chars().count() >= LETTERS,
@@ -173,8 +173,10 @@ impl Sort {
         if !found.is_empty() {
             found.push((fit, one));
             // Of one name there is no more to give.
-            let names: BTreeSet<Option<String>> =
-                found.iter().map(|(_, of)| of.name.clone()).collect();
+            let names: BTreeSet<Option<String>> = found
+                .iter()
+                .map(|(_, of)| of.name.as_deref().map(compared))
+                .collect();
             let more = match names.len() == 1 && !names.contains(&None) {
                 true => "give the begin of its address",
                 false => "give more of it",
@@ -354,12 +356,12 @@ pub(super) fn contact(party: &Party, name: &str) -> Result<Contact, Problem> {
     CONTACT.only(listed, name, Use::Act)
 }
 
-/// A contact's name, with the begin of its account where another contact has that name, too.
+/// A contact's name, with the begin of its account where another account has that name, too.
 pub(super) fn of_contact(party: &Party, contact: &Contact) -> Result<String, Problem> {
     let name = super::find::told(&contact.name);
     let mut others = party.contacts()?.into_iter();
     let is_alike = |other: &Contact| {
-        other.party != contact.party && other.name.to_lowercase() == contact.name.to_lowercase()
+        other.party != contact.party && compared(&other.name) == compared(&contact.name)
     };
     if !others.any(|other| is_alike(&other)) {
         return Ok(name);
@@ -498,7 +500,7 @@ fn author(party: &Party, kept: &KeptRecord) -> Result<String, Problem> {
     let mut contacts = party.contacts()?.into_iter();
     let author = contacts.find(|contact| contact.party == kept.anchor.author);
     Ok(match author {
-        Some(author) => super::find::told(&author.name),
+        Some(author) => party.names()?.contact(&author),
         None => kept.anchor.author.to_string(),
     })
 }

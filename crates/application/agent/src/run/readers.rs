@@ -29,7 +29,7 @@ impl Readers {
             Err(JourneyError::Ledger(error)) => Err(error.to_string()),
             asked => Ok(asked?),
         };
-        let called = find::Names::of(party)?;
+        let called = party.names()?;
         let named = party.grants()?.into_iter().map(|(id, given)| {
             let artefact = given.artefact;
             (id, called.told(&artefact.name, Some(artefact.paired)))

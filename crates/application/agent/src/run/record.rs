@@ -73,7 +73,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let mut value = value(party, &kept, &others)?;
             let mut text = shown(party, &kept, &others, &now, &readers)?;
             readers.note(&mut value);
-            if kept.retracted {
+            if !kept.anchor.kind.is_written_by_owner() {
                 let (standing, told) = retracted::author_now(party, &kept).await;
                 value["authorStanding"] = json!(standing);
                 text.push_str(told);
@@ -85,7 +85,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let mut lacking = party.without_correction(find::known_now(party).await?)?;
             lacking.retain(|one| one.record == id);
             value["withoutCorrection"] = said::without_values(&lacking).into();
-            let lacking = said::without(&lacking).into_iter();
+            let lacking = said::without(&party.names()?, &lacking).into_iter();
             text.extend(lacking.map(|line| format!("\n{line}")));
             if kept.standing == Standing::Checked {
                 let when = party.accepted_by(kept.record())?.map(find::moment);
@@ -390,7 +390,7 @@ fn shown(
     let mut author = contacts.filter(|contact| contact.party == kept.anchor.author);
     let author = match (kept.anchor.kind.is_written_by_owner(), author.next()) {
         (true, _) => " (you)".to_owned(),
-        (false, Some(contact)) => format!(" ({})", find::told(&contact.name)),
+        (false, Some(contact)) => format!(" ({})", party.names()?.contact(&contact)),
         (false, None) => String::new(),
     };
     let mut lines = vec![

@@ -61,7 +61,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
         Request::List => {
             // What was answered waits for nobody.
             let requests = name::open_requests(party)?;
-            let called = find::Names::of(party)?;
+            let called = party.names()?;
             let lines: Vec<String> = requests
                 .iter()
                 .map(|request| {

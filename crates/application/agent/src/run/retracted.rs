@@ -62,7 +62,19 @@ pub(super) async fn retract(
             ),
         ));
     }
-    party.retract(id).await?;
+    if let Err(error) = party.retract(id).await {
+        let mut problem = Problem::from(error);
+        if problem.code == code::REFUSED
+            && contact::standing(party, party.account().id()).await == Some("suspended")
+        {
+            problem.message.push_str(&format!(
+                "; its owner needs nobody for it: tell the owner over another way that `medibloc record erase {}` takes it from \
+                 every reader and tells them",
+                &id.to_string()[..12]
+            ));
+        }
+        return Err(problem);
+    }
     Ok(Answer::new(
         json!({"record": id.to_string(), "owner": view.owner.to_string(), "retracted": true}),
         format!(
@@ -208,17 +220,22 @@ pub(super) fn must_name_its_owner(
     ))
 }
 
-/// How the author of a record that it took back stands with the authority now, and what that may mean: a stolen key may have
-/// taken it back.
+/// How the author of an own record stands with the authority now, and what that may mean: a stolen key may have taken it back, and
+/// who is suspended takes nothing back.
 pub(super) async fn author_now(
     party: &Party,
     kept: &KeptRecord,
 ) -> (Option<&'static str>, &'static str) {
     let standing = contact::standing(party, kept.anchor.author).await;
-    let told = match standing {
-        Some("suspended") => {
+    let told = match (standing, kept.retracted) {
+        (Some("suspended"), true) => {
             "\nthe authority has suspended its author: ask the author over another way whether it took the record back; if not, \
              `grant create --record … --retracted` gives it all the same"
+        }
+        (Some("suspended"), false) => {
+            "\nthe authority has suspended its author, who can take nothing back until it is reinstated. You need nobody for it: if \
+             the record is not yours or is wrong, `medibloc record erase` takes it from every reader and tells them; \
+             `medibloc grant revoke` ends a consent and keeps the record"
         }
         _ => "",
     };
@@ -280,7 +297,7 @@ pub(super) fn held_back_values(held: &[HeldBack]) -> Vec<Value> {
 /// Asks whether the first record is about its owner, as long as that was not said; nothing once it was.
 pub(super) fn is_this_you(party: &Party) -> Result<Option<String>, Problem> {
     if party.is_owner_known()? {
-        return Ok(None);
+        return all_of_another(party);
     }
     let mut records = party.records()?;
     records.sort_by_key(|kept| (kept.block, kept.record()));
@@ -300,6 +317,30 @@ pub(super) fn is_this_you(party: &Party) -> Result<Option<String>, Problem> {
             &record.to_string()[..12],
         )
     }))
+}
+
+/// Says it once for all of them, where every record that names anybody names another person than the owner said to be: a parent
+/// who keeps a child's records said the wrong name, or somebody else's documents came.
+fn all_of_another(party: &Party) -> Result<Option<String>, Problem> {
+    let others = party.of_another_person()?;
+    let mut named = party.records()?;
+    named.retain(|kept| kept.is_accepted() && !kept.retracted && kept.subject.is_some());
+    named.sort_by_key(|kept| (kept.block, kept.record()));
+    let are_all = named.iter().all(|kept| others.contains(&kept.record()));
+    let Some(first) = named.first().filter(|_| are_all) else {
+        return Ok(None);
+    };
+    let whom = first.subject.as_ref().map_or_else(String::new, subject);
+    let said = party.owner_said()?;
+    let said = said.as_ref().map_or_else(String::new, subject);
+    let id = &first.record().to_string()[..12];
+    Ok(Some(format!(
+        "none of your records names you: you said that you are {said}, and {} another person, the first {whom} (record {id}). \
+         If this home keeps the records of that person, a child, say, say so: `medibloc account person --name NAME --born DAY`; if \
+         your name is written in another way, `medibloc record confirm {id}`; if they are not yours, tell their authors and erase \
+         them. Until then no consent to a class or to all passes them on",
+        counted_as(named.len(), "record names", "records name")
+    )))
 }
 
 /// `medibloc account person`: the owner says who the owner is.
@@ -334,10 +375,11 @@ pub(super) fn person(
             counted_as(others, "record names", "records name")
         ),
     };
+    let all = all_of_another(party)?.map_or_else(String::new, |told| format!("\n{told}"));
     Ok(Answer::new(
         json!({"patient": subject_value(&said)}),
         format!(
-            "you are {} in this home, and nobody else is told: it comes back with the phrase, say it on your other devices, too{others}",
+            "you are {} in this home, and nobody else is told: it comes back with the phrase, say it on your other devices, too{others}{all}",
             subject(&said)
         ),
     ))

@@ -20,7 +20,7 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
 }
 
 async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
-    let whom = find::told(&given.artefact.name);
+    let whom = party.names()?.given(given);
     let what = covered(party, given);
     if given.revoked {
         let times = party.times_of(id)?;
@@ -56,7 +56,7 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
 
 /// The contracts end what an author may write for an address as a whole.
 async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
-    let whom = find::told(&given.artefact.name);
+    let whom = party.names()?.given(given);
     if given.revoked {
         let times = party.times_of(id)?;
         return Ok(before(
@@ -232,7 +232,7 @@ pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Proble
         .filter(|given| given.artefact.party == contact.party && !given.revoked)
         .count();
     party.revoke_contact(contact.own).await?;
-    let whom = find::told(&contact.name);
+    let whom = party.names()?.contact(&contact);
     let mut text = format!(
         "everything that {whom} was given is taken back: {}",
         counted(ended, "consent")
@@ -297,12 +297,17 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             )
         }
         Some(last) => {
+            let called = party.names()?;
             let lines = still.iter().map(|still| {
                 let may = [("read", still.reads), ("write", still.writes)].map(|(may, until)| {
                     until.map(|until| format!("may {may} until {}", find::moment(until)))
                 });
                 let may: Vec<String> = may.into_iter().flatten().collect();
-                format!("\n  {} {}", find::told(&still.name), may.join(" and "))
+                format!(
+                    "\n  {} {}",
+                    called.told(&still.name, Some(still.paired)),
+                    may.join(" and ")
+                )
             });
             format!(
                 "not everything is taken back yet: {} so one by one until {}, so that nobody sees that \

@@ -1,7 +1,7 @@
 //! What authors said of a record later, in words and for programs: that it was taken back, or what corrects it.
 
 use medibloc_journey::{
-    Corrected, Correction, Corrections, JourneyError, OnChain, Party, SaidOf, TakenBack,
+    Corrected, Correction, Corrections, JourneyError, Names, OnChain, Party, SaidOf, TakenBack,
     WithoutCorrection, counted,
 };
 use medibloc_record::RecordId;
@@ -300,13 +300,18 @@ pub(super) fn note(
 }
 
 /// Who reads a record and not its correction, and how to give it.
-pub(super) fn without(lacking: &[WithoutCorrection]) -> Vec<String> {
+pub(super) fn without(called: &Names, lacking: &[WithoutCorrection]) -> Vec<String> {
     let line = |one: &WithoutCorrection| {
-        let name = find::told(&one.name);
+        let name = called.told(&one.name, Some(one.paired));
+        // What names two contacts names none.
+        let to = match name == find::told(&one.name) {
+            true => in_quotes(&name),
+            false => one.paired.to_string(),
+        };
         format!(
             "{name} may read record {} and not its correction: `medibloc grant create --to {} --record {}` gives it",
             &one.record.to_string()[..12],
-            in_quotes(&name),
+            to,
             &one.correction.to_string()[..12]
         )
     };

@@ -2,20 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_consent::FeedFact;
+use medibloc_consent::{FeedFact, FeedLine};
 use medibloc_journey::{
-    Artefact, Came, ConsentTimes, KeeperFeed, OwnRead, Party, counted, counted_as,
+    Artefact, Came, ConsentTimes, KeeperFeed, Names, OwnRead, Party, counted, counted_as,
 };
 use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{acts, contact, find, given, retracted, said};
+use super::{acts, audited, contact, find, given, retracted, said};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
 use crate::{Answer, Problem};
 
 pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Problem> {
+    let as_of = party.as_of().await?;
+    if let Some(only_known) = find::only_known(&as_of) {
+        return match command.proofs {
+            None => audited::kept(party, &as_of, &only_known),
+            Some(_) => Err(Problem::new(
+                code::UNREACHABLE,
+                format!(
+                    "{only_known}, and a proof is made of what the chain says; nothing was written: run it again when it answers, \
+                     or without `--proofs`"
+                ),
+            )),
+        };
+    }
     let trail = party.audit().await?;
     let feeds = party.feeds().await?;
     let given: BTreeMap<GrantId, Artefact> = party
@@ -43,7 +56,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         party,
         records.chain(own_reads.iter().map(|read| read.line.record)),
     )?;
-    let called = find::Names::of(party)?;
+    let called = party.names()?;
     let paired_of = |line: &AuditLine| given.get(&line.grant).map(|artefact| artefact.paired);
     let mut lines: Vec<String> = trail
         .iter()
@@ -69,10 +82,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )
         })
         .collect();
-    let names: BTreeMap<AccountId, String> = given
-        .values()
-        .filter_map(|artefact| Some((artefact.grant.as_ref()?.reader, artefact.name.clone())))
-        .collect();
+    let names = readers(&called, given.values());
     // A record lies under the address that its author got; this home knows the owner by the one that it got itself.
     let paired = |read: &OwnRead| read.basis.as_ref().map_or(read.owner, |basis| basis.paired);
     let mut owners = BTreeMap::new();
@@ -120,27 +130,9 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                 }
                 continue;
             }
-            let (reader, reason) = match &line.fact {
-                FeedFact::Refused { reader, reason } => (Some(*reader), reason.to_string()),
-                _ => (None, "nobody whom you gave a consent".to_owned()),
-            };
-            let name = reader.map(|reader| match names.get(&reader) {
-                Some(name) => find::told(name),
-                None => format!("unknown reader {reader}"),
-            });
-            lines.push(format!(
-                "{}  keeper {} refused {} to {}: {reason} ({})",
-                find::moment(line.last),
-                feed.index,
-                &line.record.to_string()[..12],
-                name.as_deref().unwrap_or("strangers"),
-                counted(line.count, "time")
-            ));
-            refused.push(json!({
-                "keeper": feed.index, "record": line.record.to_string(), "name": name,
-                "reader": reader.map(|reader| reader.to_string()), "reason": reason,
-                "count": line.count, "last": find::moment(line.last),
-            }));
+            let (told, value) = refusal(feed.index, line, &names);
+            lines.push(told);
+            refused.push(value);
         }
     }
     lines.extend(alarms.iter().map(|alarm| format!("ALARM: {alarm}")));
@@ -213,7 +205,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     let value = json!({
         "ownReads": read_here, "reads": reads,
         "silent": feeds.iter().filter(|feed| feed.silent.is_some()).map(|feed| feed.index).collect::<Vec<_>>(),
-        "refused": refused, "proofs": files, "alarms": alarms,
+        "refused": refused, "proofs": files, "alarms": alarms, "asOf": find::as_of_value(&as_of),
     });
     party.forget_alarms()?;
     Ok(Answer::list(
@@ -221,6 +213,53 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         &lines,
         "nobody was cleared to read any of your records, and this home read none of others",
     ))
+}
+
+/// What each reader address of a consent is called.
+pub(super) fn readers<'a>(
+    called: &Names,
+    given: impl Iterator<Item = &'a Artefact>,
+) -> BTreeMap<AccountId, String> {
+    given
+        .filter_map(|artefact| {
+            let name = called.told(&artefact.name, Some(artefact.paired));
+            Some((artefact.grant.as_ref()?.reader, name))
+        })
+        .collect()
+}
+
+/// Whether a keeper says that it gave its share.
+pub(super) const fn is_release(line: &FeedLine) -> bool {
+    matches!(line.fact, FeedFact::Released { .. })
+}
+
+/// What a keeper refused, in words and for programs.
+pub(super) fn refusal(
+    keeper: u8,
+    line: &FeedLine,
+    names: &BTreeMap<AccountId, String>,
+) -> (String, Value) {
+    let (reader, reason) = match &line.fact {
+        FeedFact::Refused { reader, reason } => (Some(*reader), reason.to_string()),
+        _ => (None, "nobody whom you gave a consent".to_owned()),
+    };
+    let name = reader.map(|reader| match names.get(&reader) {
+        Some(name) => name.clone(),
+        None => format!("unknown reader {reader}"),
+    });
+    let told = format!(
+        "{}  keeper {keeper} refused {} to {}: {reason} ({})",
+        find::moment(line.last),
+        &line.record.to_string()[..12],
+        name.as_deref().unwrap_or("strangers"),
+        counted(line.count, "time")
+    );
+    let value = json!({
+        "keeper": keeper, "record": line.record.to_string(), "name": name,
+        "reader": reader.map(|reader| reader.to_string()), "reason": reason,
+        "count": line.count, "last": find::moment(line.last),
+    });
+    (told, value)
 }
 
 /// A read after its end was ordered, and before that was in force; or one of which that is not known.
@@ -263,11 +302,11 @@ const HELD_IS_LOST: &str = "it had ended when this home was restored, and no not
 them. The receipt stays provable by the chain";
 
 /// The same at the owner's.
-const GIVEN_IS_LOST: &str = "another home of your phrase gave it, and nobody has them any more, or it is not yours: see the alarms. \
+pub(super) const GIVEN_IS_LOST: &str = "another home of your phrase gave it, and nobody has them any more, or it is not yours: see the alarms. \
 The receipt stays provable by the chain";
 
 /// Titles of records, as far as they are here.
-fn titles(
+pub(super) fn titles(
     party: &Party,
     records: impl Iterator<Item = RecordId>,
 ) -> Result<BTreeMap<RecordId, String>, Problem> {
@@ -285,7 +324,7 @@ fn titles(
 }
 
 /// The consent that a read was cleared on, in words.
-fn basis(id: GrantId, artefact: Option<&Artefact>, lost: &str) -> String {
+pub(super) fn basis(id: GrantId, artefact: Option<&Artefact>, lost: &str) -> String {
     let id = &id.to_string()[..12];
     match artefact.and_then(|artefact| Some((artefact, artefact.grant.as_ref()?))) {
         Some((artefact, grant)) => {
@@ -316,7 +355,7 @@ fn reading(line: &AuditLine, artefact: Option<&Artefact>) -> Value {
 }
 
 /// Keepers that say that they released their share on this receipt.
-fn released(feeds: &[KeeperFeed], receipt: ReceiptId) -> usize {
+pub(super) fn released(feeds: &[KeeperFeed], receipt: ReceiptId) -> usize {
     let on =
         |fact: &FeedFact| matches!(fact, FeedFact::Released { receipt: of, .. } if *of == receipt);
     feeds
@@ -341,13 +380,19 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     let standing = contact::standing(party, party.account().id()).await;
     let suspended = (standing == Some("suspended")).then_some(contact::SUSPENDED);
     let only_known = find::only_known(as_of);
-    let chain = match (&only_known, as_of.block, as_of.time) {
-        (None, Some(block), Some(time)) => {
-            format!("at block {block} ({}), {synced}", find::moment(time))
-        }
+    let chain = match (&only_known, find::as_of(as_of)) {
+        (None, Some(as_of)) => format!("{as_of}, {synced}"),
         _ => synced,
     };
+    // Records, letters and calls go over it, whoever answers for the chain.
+    let silent_node = match party.ports().network.time().await {
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
     let mut lines: Vec<String> = only_known.iter().cloned().collect();
+    lines.extend(silent_node.iter().map(|why| {
+        format!("WARNING: {why}; letters, storage and what is signed here wait for it: `medibloc doctor` says more")
+    }));
     lines.extend([
         format!(
             "account {} ({}){}",
@@ -395,7 +440,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
     let held_back = party.held_back(as_of.time.unwrap_or_else(|| party.ports().clock.now()))?;
     let held_told = retracted::held_back(&held_back).into_iter();
     lines.extend(held_told.map(|told| format!("held back: {told}")));
-    lines.extend(retracted::is_this_you(party)?);
+    let ask = retracted::is_this_you(party)?;
+    lines.extend(ask.clone());
     let set_back = party.chain_alarm().await?;
     lines.extend(set_back.iter().map(|why| format!("ALARM: {why}")));
     if status.alarms > 0 {
@@ -405,7 +451,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         ));
     }
     let unknown = party.unknown_acts()?;
-    let acts = acts::told(&unknown).into_iter();
+    let acts = acts::told(party, &unknown)?.into_iter();
     lines.extend(acts.map(|act| format!("ALARM: {act}")));
     let aside = status.set_aside.iter();
     lines.extend(aside.map(|row| format!("set aside, cannot be read: {row}")));
@@ -429,11 +475,14 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         "chain": chain_value,
         "records": {"accepted": status.accepted, "notAccepted": status.not_accepted},
         "contacts": {"confirmed": contacts.len() - unconfirmed, "waiting": unconfirmed},
-        "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node,
+        "consents": status.live_grants, "requests": status.requests, "unfinished": status.jobs, "alarms": status.alarms, "node": node, "nodeSilent": silent_node, "isThisYou": ask,
         "others": {"owners": owners, "consentsHeld": held, "consentsUntil": held_until.map(find::moment),
             "mayWrite": writes.len(), "mayWriteUntil": writes_until.map(find::moment), "recordsWritten": written},
         "heldBack": retracted::held_back_values(&held_back), "setAside": status.set_aside, "chainSetBack": set_back, "acts": acts::values(&unknown),
     });
-    let code = only_known.map_or(0, |_| code::UNREACHABLE);
+    let code = match (only_known, silent_node) {
+        (None, None) => 0,
+        _ => code::UNREACHABLE,
+    };
     Ok(Answer::new(value, lines.join("\n")).with_code(code))
 }

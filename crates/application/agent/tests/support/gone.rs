@@ -173,6 +173,12 @@ impl Network for NoStore {
     fn own_node(&self) -> String {
         self.0.own_node()
     }
+    async fn time(&self) -> Result<Option<Timestamp>, PortError> {
+        Err(PortError::Unreachable {
+            peer: format!("the node {}", self.own_node()),
+            why: "connection refused".into(),
+        })
+    }
 }
 
 fn no_store<T>() -> Result<T, StoreError> {

@@ -97,6 +97,7 @@ impl Party {
             .into_iter()
             .map(|kept| (kept, BTreeSet::new()))
             .collect();
+        let called = self.names()?;
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.as_ref() else {
                 continue;
@@ -113,7 +114,7 @@ impl Party {
                 let record = kept.record();
                 let waits = !has.contains(&record) && !meant.contains(&record);
                 if waits && is_covered(&given, grant.terms.scope, kept) {
-                    readers.insert(given.artefact.name.clone());
+                    readers.insert(called.given(&given));
                 }
             }
         }
@@ -176,7 +177,7 @@ impl Party {
                 format!(
                     "{} to {}",
                     counted(list.len(), "record"),
-                    given.artefact.name
+                    self.names()?.given(given)
                 ),
                 given.own,
                 Call::Deliver {

@@ -153,7 +153,9 @@ impl Party {
                     "own address waits",
                     "own addresses wait",
                 );
-                let name = &plan.request.name;
+                let name = self
+                    .names()?
+                    .told(&plan.request.name, Some(plan.request.own));
                 report
                     .later
                     .push(format!("{waiting} for more reader addresses of {name}"));
@@ -182,7 +184,9 @@ impl Party {
             Extent::All => "all your records",
             Extent::Classes(_) => "all your records of a class",
         };
-        let name = &plan.request.name;
+        let name = self
+            .names()?
+            .told(&plan.request.name, Some(plan.request.own));
         Ok(format!(
             "consent {grant} for {name} {how} from your address {own}, too, because {name} may read {what}: it learns that \
              this address is yours; `medibloc grant revoke {grant}` takes it back and ends that others follow"

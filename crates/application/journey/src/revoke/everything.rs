@@ -23,6 +23,8 @@ use super::{all_key, end_of_plan};
 pub struct StillGiven {
     /// The contact.
     pub name: String,
+    /// The own address that the contact was paired with.
+    pub paired: AccountId,
     /// Until when it may read at the latest; none if it may not.
     pub reads: Option<Timestamp>,
     /// Until when it may write at the latest; none if it may not.
@@ -108,6 +110,7 @@ impl Party {
                 if given.own == errand.own && !given.revoked && end > self.ports.clock.now() {
                     let contact = still.entry(given.artefact.party).or_insert(StillGiven {
                         name: given.artefact.name,
+                        paired: given.artefact.paired,
                         reads: None,
                         writes: None,
                     });

@@ -337,11 +337,12 @@ impl Party {
         lacking: &mut Vec<String>,
     ) -> Result<BTreeSet<AccountId>, JourneyError> {
         let mut again = BTreeSet::new();
+        let called = self.names()?;
         for (key, mut given) in self.keyed_rows::<GivenGrant>(table::GRANTS)? {
             let Some(grant) = given.artefact.grant.clone() else {
                 continue;
             };
-            let (id, name) = (grant.id, given.artefact.name.clone());
+            let (id, name) = (grant.id, called.given(&given));
             let facts = self.ports.facts.grant(&grant).await?;
             if facts.granted && !facts.revoked && given.revoked {
                 lacking.push(format!(
@@ -365,7 +366,7 @@ impl Party {
                 continue;
             };
             let id = GrantId::derive(write.owner, write.author, write.nonce);
-            let name = given.artefact.name.clone();
+            let name = called.given(&given);
             if given.revoked && stand.contains(&id) {
                 lacking.push(format!(
                     "that {name} may not write any more: the permission {id} stands on this chain; sync, then \

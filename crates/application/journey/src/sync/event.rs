@@ -134,6 +134,7 @@ impl Party {
                     reader: *reader,
                     grant: *grant,
                     receipt: *receipt,
+                    block: Some(block),
                 };
                 self.ports.vault.apply(vec![read.row()])?;
                 match self.reader_name(*grant, *reader)? {
@@ -182,7 +183,8 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let contacts = self.contacts()?.into_iter();
         let of = contacts.filter(|contact| contact.card.account == Some(account));
-        let names: BTreeSet<String> = of.map(|contact| contact.name).collect();
+        let called = self.names()?;
+        let names: BTreeSet<String> = of.map(|contact| called.contact(&contact)).collect();
         report.told.extend(
             names.into_iter().map(|name| {
                 format!("{name} {what}: `medibloc grant revoke --contact` takes it back")

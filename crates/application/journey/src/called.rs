@@ -1,0 +1,85 @@
+//! What contacts are called wherever a line names one: by name, and by the address that they were paired with where two of them
+//! share it.
+
+use std::collections::BTreeSet;
+
+use medibloc_record::AccountId;
+
+use crate::text::{compared, on_one_line};
+use crate::{Contact, GivenGrant, JourneyError, Party};
+
+/// Names of contacts: what two of them share says nothing without the address that it was paired with.
+#[derive(Clone, Debug, Default)]
+pub struct Names(BTreeSet<String>);
+
+impl Names {
+    fn of(contacts: Vec<Contact>) -> Self {
+        let mut seen = BTreeSet::new();
+        let names = contacts.into_iter().map(|contact| key(&contact.name));
+        Self(names.filter(|name| !seen.insert(name.clone())).collect())
+    }
+
+    /// A contact by its name on one line, and by its own address if another has the name, too.
+    pub fn told(&self, name: &str, own: Option<AccountId>) -> String {
+        let shown = match on_one_line(name) {
+            shown if shown.is_empty() => "(a name that shows nothing)".to_owned(),
+            shown => shown,
+        };
+        match own.filter(|_| self.0.contains(&key(name))) {
+            Some(own) => format!("{shown} (contact {})", &own.to_string()[..12]),
+            None => shown,
+        }
+    }
+
+    /// A contact.
+    pub fn contact(&self, contact: &Contact) -> String {
+        self.told(&contact.name, Some(contact.own))
+    }
+
+    /// Whom a consent was given to.
+    pub fn given(&self, given: &GivenGrant) -> String {
+        self.told(&given.artefact.name, Some(given.artefact.paired))
+    }
+}
+
+/// A name as it is compared: what nobody sees makes no other.
+fn key(name: &str) -> String {
+    compared(&on_one_line(name))
+}
+
+impl Party {
+    /// What the contacts of this home are called in lines.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn names(&self) -> Result<Names, JourneyError> {
+        Ok(Names::of(self.contacts()?))
+    }
+
+    /// The contact that has this account or gave this reader address, as lines name it; none if none here has it.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn called(&self, account: AccountId) -> Result<Option<String>, JourneyError> {
+        let called = self.names()?;
+        for contact in self.contacts()? {
+            let has = |(_, binding): &(_, medibloc_consent::Binding)| binding.reader == account;
+            if contact.party == account || contact.unused.iter().any(has) {
+                return Ok(Some(called.contact(&contact)));
+            }
+        }
+        for request in self.requests()? {
+            let readers = &request.request.readers;
+            if readers.iter().any(|(_, binding)| binding.reader == account) {
+                return Ok(Some(called.told(&request.name, Some(request.own))));
+            }
+        }
+        for (_, given) in self.grants()? {
+            let grant = given.artefact.grant.as_ref();
+            if grant.is_some_and(|grant| grant.reader == account) {
+                return Ok(Some(called.given(&given)));
+            }
+        }
+        Ok(None)
+    }
+}
