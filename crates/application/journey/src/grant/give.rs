@@ -258,7 +258,7 @@ impl Party {
         self.begin_at(
             due,
             errand_key("grant", &[grant.id.as_bytes()]),
-            format!("grant to {}", self.names()?.contact(&contact)),
+            format!("grant to {}", self.names()?.contact(contact)),
             own.id(),
             call,
             Luggage {
