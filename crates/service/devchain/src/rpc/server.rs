@@ -4,11 +4,10 @@
 //! browser asks leave for, and gets none) and must name a loopback host (against DNS rebinding).
 
 mod questions;
+mod taken;
 
 use std::{
-    future::poll_fn,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -22,18 +21,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use http_body::Body as _;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
 use super::{
-    bodies::{self, Bodies},
+    bodies::Bodies,
     methods::{self, Work},
     outgoing::Outgoing,
     refusal,
     turns::{Source, Turn, Turns},
 };
 use questions::{Asked, Question, Replies, Reply, text};
+use taken::Taken;
 
 use crate::{
     chain::{Chain, Meter, Mining},
@@ -217,22 +216,6 @@ impl Service {
         named.map_or_else(|| Source::Connection(peer()), Source::named)
     }
 
-    /// Reads a request and answers it, within the memory that there is for the bodies of all of them.
-    async fn take(&self, source: Source, body: Body) -> Taken {
-        let (place, given_up) = self.bodies.begin(source);
-        let work = async {
-            match read(body, self.limits.body, &place).await {
-                Ok(body) => Taken::Answered(self.reply(source, &body).await),
-                Err(refused) => refused,
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = given_up => Taken::Answered(Some(Answered::refused(&ChainError::Busy))),
-            taken = work => taken,
-        }
-    }
-
     /// Answers one question after another, each at its turn. Who drops this has none of the others begun.
     async fn reply(&self, source: Source, body: &[u8]) -> Option<Answered> {
         let mut asker = Asker {
@@ -269,36 +252,6 @@ impl Service {
         }
         let place = asker.place.filter(|_| text.len() > SHORT);
         Some(Answered { text, place })
-    }
-}
-
-/// What became of a request.
-#[derive(Debug)]
-enum Taken {
-    /// Nothing is answered to notifications.
-    Answered(Option<Answered>),
-    /// Its body is longer than one may be.
-    TooLong,
-    /// Whoever sends it stopped.
-    Broken,
-}
-
-/// The whole of a body, counted as it comes.
-async fn read(mut body: Body, most: usize, place: &bodies::Body) -> Result<Vec<u8>, Taken> {
-    let mut whole = Vec::new();
-    loop {
-        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-        let Some(frame) = frame else {
-            return Ok(whole);
-        };
-        let Ok(bytes) = frame.map_err(|_| Taken::Broken)?.into_data() else {
-            continue;
-        };
-        if whole.len() + bytes.len() > most {
-            return Err(Taken::TooLong);
-        }
-        place.grow(bytes.len());
-        whole.extend_from_slice(&bytes);
     }
 }
 
