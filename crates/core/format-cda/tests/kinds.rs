@@ -392,13 +392,13 @@ fn no_known_allergy_is_no_refuted_one() {
 }
 
 #[test]
-fn a_legal_name_stays_one_and_a_doubtful_time_is_none() {
+fn a_usual_name_stays_one_and_a_doubtful_time_is_none() {
     let header = r#"<recordTarget><patientRole><patient><name use="L"><given qualifier="CL">Bo</given><family>Kim</family></name><birthTime value="201102019"/></patient></patientRole></recordTarget>"#;
     let draft = Cda
         .read(whole(header, "30954-2", "", "").as_bytes())
         .unwrap();
     let patient = one(&draft, "Patient");
-    assert_eq!(patient["name"][0]["use"], "official");
+    assert_eq!(patient["name"][0]["use"], "usual");
     assert!(patient.get("birthDate").is_none());
 }
 
@@ -430,4 +430,91 @@ fn a_relative_is_dead_since_the_day_that_is_stated() {
         .filter(|line| line.because.is_some());
     let lost: Vec<String> = lost.map(|line| draft.loss.path(line)).collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// An encounter with one time or an end is over, whatever word it has; one that ends after the document was written is not.
+#[test]
+fn a_visit_is_over_when_its_times_say_so() {
+    for (state, when, wanted) in [
+        ("", r#" value="20240815"/>"#, "finished"),
+        (
+            r#"<statusCode code="active"/>"#,
+            r#"><low value="2024"/><high value="20241231"/></effectiveTime>"#,
+            "finished",
+        ),
+        (
+            r#"<statusCode code="active"/>"#,
+            r#"><low value="2024"/><high value="20250201"/></effectiveTime>"#,
+            "in-progress",
+        ),
+        (
+            r#"<statusCode code="active"/>"#,
+            r#"><low value="2024"/></effectiveTime>"#,
+            "in-progress",
+        ),
+        ("", r#"><low value="2024"/></effectiveTime>"#, "unknown"),
+        (
+            r#"<statusCode code="cancelled"/>"#,
+            r#" value="20240815"/>"#,
+            "cancelled",
+        ),
+    ] {
+        let entry = format!(
+            r#"<encounter classCode="ENC" moodCode="EVN"><code code="99213" codeSystem="2.16.840.1.113883.6.12"/>{state}<effectiveTime{when}</encounter>"#
+        );
+        let visit = one(&read("46240-8", "", &entry), "Encounter");
+        assert_eq!(visit["status"], wanted, "{state} {when}");
+        // The kind of visit says its class.
+        assert_eq!(visit["class"]["code"], "AMB");
+    }
+}
+
+/// What counts has its unit, and the form of the product has its place.
+#[test]
+fn a_number_of_units_and_the_form_of_a_medicine_are_kept() {
+    let form = r#"<administrationUnitCode code="C42998" codeSystem="2.16.840.1.113883.3.26.1.1" displayName="Tablet"/>"#;
+    let taken = |dose: &str| {
+        let entry = format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN">{dose}{form}<consumable><manufacturedProduct><id root="1.2.3.5"/><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#
+        );
+        read("10160-0", "", &entry)
+    };
+    let draft = taken(r#"<doseQuantity value="2" unit="1"/>"#);
+    let statement = one(&draft, "MedicationStatement");
+    let dose = &statement["dosage"][0]["doseAndRate"][0]["doseQuantity"];
+    assert_eq!(dose["unit"], "Tablet");
+    assert_eq!(
+        statement["medicationCodeableConcept"]["coding"][0]["code"],
+        "1"
+    );
+    let number = &statement["extension"][0]["valueIdentifier"]["value"];
+    assert_eq!(number, "urn:oid:1.2.3.5");
+    let draft = taken(r#"<doseQuantity value="20" unit="mg"/>"#);
+    let medicine = one(&draft, "Medication");
+    assert_eq!(medicine["form"]["coding"][0]["code"], "C42998");
+    let statement = one(&draft, "MedicationStatement");
+    assert!(statement.get("medicationReference").is_some());
+}
+
+/// Whoever wrote a vaccine down did not give it.
+#[test]
+fn an_author_gives_no_vaccine() {
+    let who = |name: &str| {
+        format!(
+            r#"<id root="1.8" extension="{name}"/><assignedPerson><name>{name}</name></assignedPerson>"#
+        )
+    };
+    let entry = format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><effectiveTime value="2020"/><consumable><manufacturedProduct><manufacturedMaterial><code code="88" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>
+        <performer><assignedEntity>{}</assignedEntity></performer><author><time value="20200101"/><assignedAuthor>{}</assignedAuthor></author></substanceAdministration>"#,
+        who("Giver"),
+        who("Writer")
+    );
+    let vaccine = one(&read("11369-6", "", &entry), "Immunization");
+    assert_eq!(vaccine["performer"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        vaccine["performer"][0]["function"]["coding"][0]["code"],
+        "AP"
+    );
+    assert_eq!(vaccine["recorded"], "2020-01-01");
 }

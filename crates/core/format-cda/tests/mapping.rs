@@ -79,6 +79,12 @@ fn statement(what: &str, denied: bool, mood: &str, status: &str) -> Draft {
                 r#"<substanceAdministration classCode="SBADM" {flags}>{state}<consumable>{product}</consumable></substanceAdministration>"#
             ),
         ),
+        "planned medicine" => (
+            "18776-5",
+            format!(
+                r#"<substanceAdministration classCode="SBADM" {flags}><templateId root="2.16.840.1.113883.10.20.22.4.42"/>{state}<consumable>{product}</consumable></substanceAdministration>"#
+            ),
+        ),
         "vaccine" => (
             "11369-6",
             format!(

@@ -59,7 +59,7 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         put_amount(doc, dose, "doseQuantity", "doseRange", &mut amount);
         // What is counted where no unit is printed.
         if let Some(Value::Object(dose)) = amount.get_mut("doseQuantity")
-            && !dose.contains_key("unit")
+            && counts_units(node)
             && let Some(form) = child(node, "administrationUnitCode")
             && let Some(name) = attr(form, "displayName")
         {
@@ -91,6 +91,13 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         }
     }
     (!out.is_empty()).then_some(Value::Object(out))
+}
+
+/// Whether the dose is a number of what `administrationUnitCode` says.
+pub(crate) fn counts_units(node: N<'_>) -> bool {
+    child(node, "doseQuantity").is_some_and(|dose| {
+        attr(dose, "value").is_some() && attr(dose, "unit").is_none_or(|unit| unit == "1")
+    })
 }
 
 fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Map<String, Value>) {

@@ -17,6 +17,27 @@ use crate::{
 const CLASS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const ACT_CODE: &str = "2.16.840.1.113883.5.4";
 
+/// The class that the code of a kind of visit implies: SNOMED CT, and CPT as C-CDA on FHIR (encounters) has it.
+fn of_system(code: N<'_>) -> Option<&'static str> {
+    const SNOMED: &str = "2.16.840.1.113883.6.96";
+    const CPT: &str = "2.16.840.1.113883.6.12";
+    let said = attr(code, "code")?;
+    match attr(code, "codeSystem")? {
+        SNOMED => match said {
+            "4525004" => Some("EMER"),
+            "32485007" => Some("IMP"),
+            _ => None,
+        },
+        CPT => match said.parse::<u32>().ok()? {
+            99_201..=99_205 | 99_211..=99_215 => Some("AMB"),
+            99_221..=99_223 => Some("IMP"),
+            99_281..=99_285 => Some("EMER"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The class: a code of the v3 vocabulary, of the code itself or of a translation.
 fn class(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
     const CLASSES: &[&str] = &[
@@ -34,13 +55,31 @@ fn class(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
         });
     // Kinds of visit whose code says their class (CPT: office, hospital, emergency).
     found.or_else(|| {
-        code::mapped(doc, code, |code| match code {
-            "4525004" => Some("EMER"),
-            "32485007" => Some("IMP"),
-            _ => None,
+        let all = core::iter::once(code).chain(children(code, "translation"));
+        let found = all.filter_map(|one| Some((one, of_system(one)?))).next();
+        found.map(|(one, class)| {
+            doc.account.take(one);
+            json!({"system": CLASS, "code": class})
         })
-        .map(|class| json!({"system": CLASS, "code": class}))
     })
+}
+
+/// Whether it ended before the document was written, by its times (C-CDA on FHIR, encounters): a single moment, or an end.
+fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
+    let Some(when) = child(node, "effectiveTime") else {
+        return false;
+    };
+    let raw = attr(when, "value").or_else(|| attr(child(when, "high")?, "value"));
+    let written = child(doc.root, "effectiveTime").and_then(|at| attr(at, "value"));
+    let at = |raw: &str| time::stamp(raw, None).map(|at| at.at);
+    match (raw.and_then(at), written.and_then(at)) {
+        (Some(ended), Some(written)) => {
+            let same = ended.len().min(written.len()).min(10);
+            ended[..same] <= written[..same]
+        }
+        (Some(_), None) => true,
+        _ => false,
+    }
 }
 
 fn sort(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
@@ -145,6 +184,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "identifier", value::identifiers(doc, node));
     let state = super::status(doc, of);
     let state = match (of.mood(), state) {
+        (Mood::Event, None | Some("active" | "completed")) if is_over(doc, node) => "finished",
         (Mood::Event, state) => status::encounter(state),
         (_, Some("nullified")) => "entered-in-error",
         (_, Some("cancelled" | "aborted")) => "cancelled",

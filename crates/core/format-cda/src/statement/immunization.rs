@@ -10,8 +10,7 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, own_author,
-        reasons, recorded,
+        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, reasons, recorded,
     },
     value::{absent, code, list, quantity, time},
     xml::{child, related_by},
@@ -60,6 +59,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if !time::put_at(&mut out, doc, "occurrenceDateTime", given) {
         out.body.insert("_occurrenceDateTime".into(), absent(when));
     }
+    // CDA has no word for whether it is told by who gave it.
+    out.body.insert("_primarySource".into(), absent(None));
     let at = recorded(doc, node);
     time::put_at(&mut out, doc, "recorded", at);
     let maker = made.and_then(|made| child(made, "manufacturerOrganization"));
@@ -85,7 +86,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     );
     let dose = child(node, "doseQuantity").and_then(|dose| quantity::quantity(doc, dose));
     out.put(doc, "doseQuantity", dose);
-    let mut doers: Vec<Value> = people::performers(doc, node)
+    // Whoever wrote it down is in the provenance, and did not give it.
+    let doers: Vec<Value> = people::performers(doc, node)
         .into_iter()
         .map(|(url, function)| {
             let function = function.unwrap_or_else(|| {
@@ -94,10 +96,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             json!({"function": function, "actor": reference(&url)})
         })
         .collect();
-    if let Some(url) = own_author(doc, node) {
-        let function = code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "EP");
-        doers.push(json!({"function": function, "actor": reference(&url)}));
-    }
     out.put(doc, "performer", list(doers));
     out.put(doc, "reasonCode", reasons(doc, of));
     let place = super::place(doc, node);

@@ -22,15 +22,33 @@ const GIVEN: &[&str] = &["29549-3"];
 pub(crate) struct Product {
     pub(crate) concept: Value,
     pub(crate) url: Option<String>,
+    /// Its numbers, if it is no resource that could have them.
+    ids: Option<Value>,
 }
 
+/// Numbers of a product of which nothing else is known than what it is.
+const PRODUCT_ID: &str = "https://medibloc.org/fhir/StructureDefinition/product-identifier";
+
 impl Product {
+    /// One of which the source says at most what it is.
+    pub(crate) fn named(concept: Value) -> Self {
+        Self {
+            concept,
+            url: None,
+            ids: None,
+        }
+    }
+
     /// Puts it under `medication[x]`.
     pub(crate) fn put<'d>(self, doc: &Doc<'d>, out: &mut Resource<'d>) {
         match self.url {
             Some(url) => out.put(doc, "medicationReference", Some(reference(&url))),
             None => out.put(doc, "medicationCodeableConcept", Some(self.concept)),
         };
+        for id in self.ids.iter().flat_map(|ids| ids.as_array()).flatten() {
+            let id = json!({"url": PRODUCT_ID, "valueIdentifier": id});
+            out.push(doc, "extension", Some(id));
+        }
     }
 }
 
@@ -56,8 +74,15 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     let maker =
         child(made, "manufacturerOrganization").and_then(|maker| people::organization(doc, maker));
     let ids = value::identifiers(doc, made);
-    if lot.is_none() && maker.is_none() && ids.is_none() {
-        return Some(Product { concept, url: None });
+    // The form, where it is not what a number without unit counts (C-CDA on FHIR, medications).
+    let form = child(node, "administrationUnitCode").filter(|_| !dosage::counts_units(node));
+    let form = form.and_then(|form| code::concept(doc, form));
+    if lot.is_none() && maker.is_none() && form.is_none() {
+        return Some(Product {
+            concept,
+            url: None,
+            ids,
+        });
     }
     let taken = doc.account.put();
     let mut out = Resource::plain("Medication", Some(made));
@@ -65,12 +90,15 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     out.put(doc, "identifier", ids);
     out.body.insert("code".into(), concept.clone());
     out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
+    out.put(doc, "form", form);
     out.put(doc, "batch", lot.map(|lot| json!({"lotNumber": lot})));
-    let key = format!("{:?}|{}|{:?}", key_of(made), concept, out.body.get("batch"));
+    let (batch, form) = (out.body.get("batch"), out.body.get("form"));
+    let key = format!("{:?}|{concept}|{batch:?}|{form:?}", key_of(made));
     let url = out.join(doc, Some(key));
     Some(Product {
         concept,
         url: Some(url),
+        ids: None,
     })
 }
 
@@ -93,10 +121,7 @@ pub(crate) fn concept(doc: &Doc<'_>, thing: N<'_>) -> Option<Value> {
 fn product_or_absent<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Product {
     product(doc, of.node).unwrap_or_else(|| {
         let words = super::text::text_of(doc, of.node).map(|words| json!({"text": words}));
-        Product {
-            concept: words.unwrap_or_else(|| absent(child(of.node, "consumable"))),
-            url: None,
-        }
+        Product::named(words.unwrap_or_else(|| absent(child(of.node, "consumable"))))
     })
 }
 
@@ -240,7 +265,7 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
 fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
     out.put(doc, "status", Some(status::order(state)));
-    out.body.insert("intent".into(), intent(of.mood()).into());
+    out.body.insert("intent".into(), intent(of).into());
     if out.is_denied() {
         out.denied(doc, "doNotPerform", true);
         out.put(doc, "statusReason", why_not(doc, of));
@@ -278,10 +303,18 @@ fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut
     out.put(doc, "dosageInstruction", how.map(|how| json!([how])));
 }
 
-/// What an order of that mood is (C-CDA on FHIR: what a prescriber means to be taken is an order; the rest is a plan).
-fn intent(mood: Mood) -> &'static str {
-    match mood {
+/// What an order of that mood is: a medication activity that somebody means to happen is prescribed (C-CDA on FHIR,
+/// `CF-MedActivityMood`); one that stands in a plan is planned.
+fn intent(of: &Statement<'_>) -> &'static str {
+    const PLANNED: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.42",
+        "2.16.840.1.113883.10.20.22.4.120",
+    ];
+    const PLANS: &[&str] = &["18776-5", "61146-7"];
+    let is_plan = of.has(PLANNED) || PLANS.contains(&of.context.section);
+    match of.mood() {
         Mood::Order => "order",
+        Mood::Intent if !is_plan => "order",
         Mood::Proposal | Mood::Promise => "proposal",
         _ => "plan",
     }

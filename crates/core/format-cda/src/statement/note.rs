@@ -41,6 +41,13 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "type",
         child(node, "code").and_then(|code| code::concept(doc, code)),
     );
+    out.body.insert(
+        "category".into(),
+        json!([code::coded(
+            "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
+            "clinical-note"
+        )]),
+    );
     let at = recorded(doc, node).filter(|at| at.at.contains('T'));
     out.put(doc, "date", at.map(|at| at.at));
     out.put(

@@ -27,10 +27,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let product = medication::product(doc, of.node);
     if is_medicine || product.is_some() && !is_thing(of) {
         let held = doc.account.put();
-        let product = product.unwrap_or(Product {
-            concept: absent(child(of.node, "product")),
-            url: None,
-        });
+        let product = product.unwrap_or_else(|| Product::named(absent(child(of.node, "product"))));
         return medicine(doc, of, &product, None, held);
     }
     let held = doc.account.put();

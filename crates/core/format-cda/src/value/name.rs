@@ -24,7 +24,8 @@ fn use_period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mut out = Map::new();
     let usage = [
-        ("L", "official"),
+        // "Known as, conventional, the one you use" (C-CDA on FHIR, `CF-NameUse`).
+        ("L", "usual"),
         ("C", "official"),
         ("P", "nickname"),
         ("A", "nickname"),

@@ -42,9 +42,6 @@ pub(crate) fn decimal(raw: &str) -> Option<Value> {
 
 /// The unit of a quantity: as printed, and its code where that is certain.
 fn put_unit(out: &mut Map<String, Value>, printed: &str) {
-    if printed == "1" {
-        return;
-    }
     out.insert("unit".into(), printed.into());
     if let Some(code) = unit::ucum(printed) {
         out.insert("system".into(), UCUM.into());
