@@ -75,6 +75,8 @@ pub(crate) struct Context<'d> {
     mood: Mood,
     /// The nearest element around it that names its authors.
     authors: Option<N<'d>>,
+    /// The nearest element around it that names who told it.
+    informants: Option<N<'d>>,
     /// Whether it stands inside another statement: then its section says nothing of what it is.
     pub(crate) is_inside: bool,
     /// Its time, if the statement around it has one: what is in a panel has the panel's.
@@ -100,6 +102,7 @@ impl<'d> Context<'d> {
             denied: false,
             mood: Mood::Event,
             authors: child(root, "author").map(|_| root),
+            informants: child(root, "informant").map(|_| root),
             is_inside: false,
             when: None,
         }
@@ -136,6 +139,7 @@ impl<'d> Context<'d> {
             subject: child(node, "subject")
                 .map_or(self.subject, |subject| subject_of(node, subject)),
             authors: child(node, "author").map_or(self.authors, |_| Some(node)),
+            informants: child(node, "informant").map_or(self.informants, |_| Some(node)),
             ..self
         }
     }
@@ -206,6 +210,14 @@ impl<'d> Statement<'d> {
             .authors
             .into_iter()
             .flat_map(|node| children(node, "author"))
+    }
+
+    /// Who told it, nearest first.
+    pub(crate) fn informants(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
+        self.context
+            .informants
+            .into_iter()
+            .flat_map(|node| children(node, "informant"))
     }
 
     pub(crate) fn child(&self, name: &'static str) -> Option<N<'d>> {

@@ -15,6 +15,8 @@ use crate::{
     xml::{N, attr, child, children, path, text},
 };
 
+/// When an author of a document wrote.
+const AUTHORED: &str = "https://medibloc.org/fhir/StructureDefinition/authored-on";
 const CLASSES: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleClass";
 
 /// The document's language, if it is a simple BCP 47 tag.
@@ -31,18 +33,33 @@ pub(crate) fn language(doc: &Doc<'_>) -> Option<String> {
     })
 }
 
-/// Everyone who wrote the document, at least one.
-pub(crate) fn authors(doc: &Doc<'_>) -> Vec<String> {
-    let mut urls: Vec<String> = children(doc.root, "author")
-        .filter_map(|one| people::author(doc, one))
-        .collect();
-    if urls.is_empty() {
+/// Everyone who wrote the document, at least one: references with when.
+pub(crate) fn authors(doc: &Doc<'_>) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for node in children(doc.root, "author") {
+        let Some(url) = people::author(doc, node) else {
+            continue;
+        };
+        if all.iter().any(|one| one["reference"] == url.as_str()) {
+            continue;
+        }
+        let mut one = Map::new();
+        let at = child(node, "time").and_then(|at| time::start(doc, at));
+        if let Some(at) = at {
+            let mut when = Map::new();
+            when.insert("url".into(), AUTHORED.into());
+            time::put_in(&mut when, "valueDateTime", Some(at));
+            one.insert("extension".into(), json!([when]));
+        }
+        one.insert("reference".into(), url.into());
+        all.push(Value::Object(one));
+    }
+    if all.is_empty() {
         let mut out = Resource::plain("Organization", None);
         out.body.insert("_name".into(), absent(None));
-        urls.push(out.join(doc, None));
+        all.push(reference(&out.join(doc, None)));
     }
-    urls.dedup();
-    urls
+    all
 }
 
 pub(crate) fn custodian(doc: &Doc<'_>) -> Option<String> {

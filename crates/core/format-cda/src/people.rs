@@ -151,7 +151,20 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
     }
     let contact = name::telecoms(doc, role);
     out.put(doc, "contact", contact);
-    out.put(doc, "note", None::<Value>);
+    // A device has no address of its own: it stands somewhere.
+    let place = child(role, "addr").and_then(|at| {
+        let taken = doc.account.put();
+        let at = name::address(doc, at);
+        let place = at.map(|at| {
+            let mut place = Resource::plain("Location", None);
+            let key = at.to_string();
+            place.put(doc, "address", Some(at));
+            place.join(doc, Some(format!("device|{key}")))
+        });
+        doc.account.take_again(taken);
+        place
+    });
+    out.put(doc, "location", place.map(|url| reference(&url)));
     let key = key(role, Some(label));
     out.join(doc, key)
 }
@@ -348,7 +361,16 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
         out.put(doc, "telecom", name::telecoms(doc, role));
         out.put(doc, "address", name::addresses(doc, role));
         let key = key(role, named);
-        Some(out.join(doc, key))
+        let url = out.join(doc, key);
+        let does = child(role, "code").and_then(|does| code::concept(doc, does));
+        if let Some(does) = does {
+            let mut out = Resource::plain("PractitionerRole", None);
+            out.body.insert("practitioner".into(), reference(&url));
+            let key = format!("{url}||{does}");
+            out.put(doc, "code", Some(json!([does])));
+            let _ = out.join(doc, Some(key));
+        }
+        Some(url)
     })?;
     doc.account.take(part);
     Some(url)

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     account::Lines,
     doc::{Doc, reference},
-    guard, header, people,
+    guard, header,
     resource::Resource,
     section,
     statement::encounter,
@@ -83,7 +83,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     header::patient(&doc);
     doc.account.let_go();
     let authors = header::authors(&doc);
-    composition.put(&doc, "author", people::references(authors.clone()));
+    composition.put(&doc, "author", list(authors.clone()));
     let language = header::language(&doc);
     composition.put(&doc, "language", language.clone());
     let identifier = header::bundle_identifier(&doc, &digest);
@@ -142,7 +142,10 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     composition.put(&doc, "custodian", custodian.map(|url| reference(&url)));
     header::rest(&doc, &mut composition);
     let whole = section::Whole {
-        author: authors[0].clone(),
+        author: authors[0]["reference"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         written: written.clone(),
         span,
     };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    account::Fate,
+    account::{Facet, Fate},
     context::Context,
     doc::{Doc, reference},
     narrative, people,
@@ -12,6 +12,10 @@ use crate::{
     value::{absent, code, list, put, text},
     xml::{N, attr, child, children, elements, is_statement},
 };
+
+const AGENTS: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+
+const PARTS: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 
 pub(crate) type Span<'s> = dyn Fn(N<'_>) -> (u64, u64) + 's;
 
@@ -71,7 +75,7 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
         if own.is_empty() {
             continue;
         }
-        provenance(doc, (whole.span)(entry), &own, &statement, whole);
+        provenance(doc, entry, &own, &statement, whole);
         for one in own {
             if !links.contains(&one) {
                 links.push(one);
@@ -133,7 +137,7 @@ fn empty_reason(flavor: &str) -> Option<Value> {
 /// Says from which bytes of the original the resources came, and who says so.
 fn provenance<'d>(
     doc: &Doc<'d>,
-    span: (u64, u64),
+    entry: N<'d>,
     targets: &[Value],
     statement: &crate::context::Statement<'d>,
     whole: &Whole<'_>,
@@ -165,11 +169,18 @@ fn provenance<'d>(
         seen.push(url.clone());
         fresh
     });
-    let agents: Vec<Value> = who
+    let mut agents: Vec<Value> = who
         .iter()
         .map(|url| json!({"who": reference(url)}))
         .collect();
-    out.body.insert("agent".into(), agents.into());
+    for (sort, url) in others(doc, entry, statement) {
+        let one = json!({"type": sort, "who": reference(&url)});
+        if !agents.contains(&one) {
+            agents.push(one);
+        }
+    }
+    out.put(doc, "agent", Some(agents));
+    let span = (whole.span)(entry);
     let words = format!("bytes {}..{} of the original document", span.0, span.1);
     out.body.insert(
         "entity".into(),
@@ -177,6 +188,53 @@ fn provenance<'d>(
     );
     let _ = out.join(doc, None);
     let _ = doc.made();
+}
+
+/// Those who told it, and whoever took part in a statement whose resource has no place for them.
+fn others<'d>(
+    doc: &Doc<'d>,
+    entry: N<'d>,
+    statement: &crate::context::Statement<'d>,
+) -> Vec<(Value, String)> {
+    let agent = |sort: &str| code::coded(AGENTS, sort);
+    let mut all: Vec<(Value, String)> = Vec::new();
+    for part in entry.descendants().filter(N::is_element) {
+        let is_free = !matches!(
+            doc.account.fate(part, Facet::Itself),
+            Some(Fate::Carried { .. })
+        ) && part.parent_element().is_some_and(is_statement);
+        let found = match part.tag_name().name() {
+            // Who pays performs nothing of it.
+            "performer" if is_free && statement.context.section != "48768-6" => {
+                people::entity(doc, part).map(|url| (agent("performer"), url))
+            }
+            "author" if is_free => people::author(doc, part).map(|url| (agent("author"), url)),
+            "informant" if is_free => {
+                people::informant(doc, part).map(|url| (agent("informant"), url))
+            }
+            "participant" if is_free && statement.context.section != "48768-6" => {
+                participant(doc, part)
+            }
+            _ => None,
+        };
+        all.extend(found);
+    }
+    let told = statement.informants();
+    all.extend(told.filter_map(|part| Some((agent("informant"), people::informant(doc, part)?))));
+    all
+}
+
+/// A person in another part, by what the source calls it.
+fn participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<(Value, String)> {
+    const PEOPLE: &[&str] = &[
+        "RESP", "IRCP", "REFT", "REFB", "VRF", "AUTHEN", "LA", "CON", "ATND", "ADM", "DIS", "ENT",
+        "PRCP", "NOT", "TRC", "INF", "WIT", "CALLBCK", "REF", "SPRF", "PPRF",
+    ];
+    let sort = PEOPLE
+        .iter()
+        .find(|sort| attr(part, "typeCode") == Some(sort))?;
+    let url = people::role(doc, part, child(part, "participantRole")?)?;
+    Some((code::coded(PARTS, sort), url))
 }
 
 /// The section of a body that is not XML.

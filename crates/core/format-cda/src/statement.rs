@@ -295,12 +295,10 @@ pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     for inner in related_by(node, INSTRUCTION) {
         let words = text::text_of(doc, inner).or_else(|| {
             let code = child(inner, "code")?;
-            let words = attr(code, "displayName").map(str::to_owned)?;
-            doc.account.take(code);
-            Some(words)
+            attr(code, "displayName").map(str::to_owned)
         });
         if let Some(words) = words {
-            doc.account.take(inner);
+            take_shell(doc, inner);
             all.push(words);
         }
     }
@@ -314,6 +312,8 @@ pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
         let Some(at) = child(author, "time").and_then(|at| time::start(doc, at)) else {
             continue;
         };
+        // That somebody wrote it then is told by the time, whoever it was.
+        doc.account.take(author);
         if best.as_ref().is_none_or(|best| at.at < best.at) {
             best = Some(at);
         }

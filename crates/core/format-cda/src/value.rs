@@ -15,6 +15,8 @@ use crate::{
     xml::{N, attr, children},
 };
 
+/// Words of the source for what FHIR has a code for (FHIR R4, `originalText`).
+const SAID: &str = "http://hl7.org/fhir/StructureDefinition/originalText";
 const DAR: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 pub(crate) fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
@@ -29,6 +31,12 @@ pub(crate) fn list(values: Vec<Value>) -> Option<Value> {
 
 pub(crate) fn object(map: Map<String, Value>) -> Option<Value> {
     (!map.is_empty()).then_some(Value::Object(map))
+}
+
+/// What is kept beside an element that is a mere code: the words that the source has for it.
+pub(crate) fn said_beside(doc: &Doc<'_>, node: Option<N<'_>>) -> Option<Value> {
+    let words = code::said(doc, node?)?;
+    Some(json!({"extension": [{"url": SAID, "valueString": words}]}))
 }
 
 /// An element that only says why it is absent.

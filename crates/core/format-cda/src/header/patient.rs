@@ -50,6 +50,7 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
         "gender",
         unknown.and_then(|node| code::mapped(doc, node, codes::gender)),
     );
+    out.put(doc, "_gender", value::said_beside(doc, unknown));
     if let Some(person) = person {
         let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
         if let Some(born) = born {
@@ -120,7 +121,8 @@ fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> 
             attr(node, "nullFlavor").is_some_and(|flavor| flavor == "UNK" || flavor == "ASKU");
         if let Some(coding) = code::coding(doc, node) {
             let code = attr(node, "code").unwrap_or_default();
-            said.extend(attr(node, "displayName").map(str::to_owned));
+            let words = code::said(doc, node);
+            said.extend(words.or_else(|| attr(node, "displayName").map(str::to_owned)));
             let is_broad = BROAD.contains(&code) && (what == "race" && broad < 5 || broad < 1);
             broad += usize::from(is_broad);
             let url = if is_broad { "ombCategory" } else { "detailed" };

@@ -42,6 +42,8 @@ const ABOUT: About = About {
     who_treats: "an allergy has no place for who treats it",
     how_long: "an allergy has no place for how long somebody was concerned about it",
 };
+/// What kind of reaction it is, and against what kind of thing, in the words and codes of the source.
+const KIND: &str = "https://medibloc.org/fhir/StructureDefinition/allergy-kind";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 const SCT: &str = "http://snomed.info/sct";
@@ -112,14 +114,24 @@ fn one<'d>(
     let none = none.flatten();
     statuses(doc, concern, of, &mut out, none.is_some());
 
-    if let Some((kind, category)) =
-        value.and_then(|value| code::mapped(doc, value, status::allergy_kind))
-    {
-        out.put(doc, "type", kind);
-        if let Some(value) = value {
-            doc.account.take(value);
-        }
+    // C32 has the kind as the code of the observation.
+    let kind = [value, child(node, "code")]
+        .into_iter()
+        .flatten()
+        .find(|code| attr(*code, "code").is_some_and(|code| status::allergy_kind(code).is_some()))
+        .or(value);
+    if let Some(kind) = kind {
+        let known = code::mapped(doc, kind, status::allergy_kind);
+        let (sort, category) = known.unwrap_or_default();
+        out.put(doc, "type", sort);
+        doc.account.take(kind);
         out.put(doc, "category", category.map(|category| json!([category])));
+        // What FHIR's two lists do not tell of it, where another element says what it is against.
+        if agent_part.is_some() && (known.is_none() || code::said(doc, kind).is_some()) {
+            let kind = code::concept(doc, kind);
+            let kind = kind.map(|kind| json!({"url": KIND, "valueCodeableConcept": kind}));
+            out.push(doc, "extension", kind);
+        }
     }
     // That it is an assertion, and of an allergy, is what the kind of the resource says.
     out.says(doc, child(node, "code"));
@@ -211,7 +223,8 @@ fn statuses<'d>(
         super::take_shell(doc, inner);
         Some(found)
     });
-    let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
+    out.says(doc, child(node, "statusCode"));
+    let own = child(node, "statusCode").and_then(|code| attr(code, "code"));
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
@@ -265,8 +278,10 @@ fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
         let found = code::mapped(doc, value, status::severity).or_else(|| {
             let words = attr(value, "displayName")
                 .map(str::to_owned)
-                .or_else(|| code::said(doc, value));
-            let found = status::severity(&words.or_else(|| text::words(doc, value))?)?;
+                .or_else(|| code::said(doc, value))
+                .or_else(|| text::words(doc, value))
+                .or_else(|| text::text_of(doc, inner));
+            let found = status::severity(&words?)?;
             doc.account.take(value);
             Some(found)
         })?;

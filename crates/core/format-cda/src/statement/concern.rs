@@ -1,16 +1,20 @@
 //! Concern acts: what stands in them becomes resources, and what they say themselves has hardly a place in FHIR.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     account::{Because, Fate},
     context::Statement,
-    doc::Doc,
+    doc::{Doc, reference},
+    people,
     resource::Resource,
     statement::{Made, inside, own_writer, recorded},
-    value::{self, time::Stamp},
+    value::{self, time, time::Stamp},
     xml::{child, children},
 };
+
+/// How long somebody was concerned about it, which is not how long it lasted.
+const CONCERN_PERIOD: &str = "https://medibloc.org/fhir/StructureDefinition/concern-period";
 
 /// What somebody is concerned about.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,13 @@ impl<'d> Concern<'d> {
         {
             out.push_all(doc, "identifier", ids);
         }
+        let when = child(self.act.node, "effectiveTime");
+        let span = when.and_then(|when| {
+            time::period(doc, when)
+                .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
+        });
+        let span = span.map(|span| json!({"url": CONCERN_PERIOD, "valuePeriod": span}));
+        out.push(doc, "extension", span);
     }
 }
 
@@ -76,17 +87,20 @@ pub(crate) fn convert<'d>(
         act: *act,
         is_alone: all.len() == 1,
     };
-    let (mut first, mut because) = (None, about.nothing);
+    let (mut made, mut because) = (Vec::new(), about.nothing);
     for inner in all {
         match one(doc, Some(concern), inner) {
-            Ok(url) => first = first.or(Some(url)),
+            Ok(url) => made.push(url),
             Err(why) => {
                 because = why;
                 doc.account.because(inner.node, Fate::Lost(why));
             }
         }
     }
-    let first = first.ok_or(because)?;
+    let first = made.first().cloned().ok_or(because)?;
+    if about.kind == "Condition" {
+        treaters(doc, act, &made);
+    }
     let _ = inside(doc, act, None);
     for (name, why) in [
         ("performer", about.who_treats),
@@ -98,4 +112,20 @@ pub(crate) fn convert<'d>(
         }
     }
     Ok(Some((about.kind, first)))
+}
+
+/// Who treats what somebody is concerned about: a team of those for these conditions.
+fn treaters<'d>(doc: &Doc<'d>, act: &Statement<'d>, conditions: &[String]) {
+    for part in children(act.node, "performer") {
+        let Some(url) = people::entity(doc, part) else {
+            continue;
+        };
+        let mut out = Resource::plain("CareTeam", None);
+        out.body.insert("subject".into(), reference(&doc.patient()));
+        let member = json!([{"member": reference(&url)}]);
+        out.put(doc, "participant", Some(member));
+        let about = people::references(conditions.iter().cloned());
+        out.put(doc, "reasonReference", about);
+        let _ = out.join(doc, Some(format!("treats|{url}")));
+    }
 }

@@ -39,6 +39,13 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     if let Some(need) = child(node, "precondition") {
         as_needed(doc, need, &mut out);
     }
+    let prn = child(node, "priorityCode").filter(|code| attr(*code, "code") == Some("PRN"));
+    if let Some(prn) = prn {
+        doc.account.take(prn);
+        if !out.contains_key("asNeededCodeableConcept") {
+            out.insert("asNeededBoolean".into(), true.into());
+        }
+    }
     put(
         &mut out,
         "site",

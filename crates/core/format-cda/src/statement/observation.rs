@@ -25,16 +25,21 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Because> {
     let out = build(doc, of)?;
     let url = out.add(doc)?;
-    let inside = inside(doc, of, Some(&url));
+    members(doc, of, &url);
+    Ok(url)
+}
+
+/// What stands inside an observation, linked to it.
+pub(crate) fn members<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
+    let inside = inside(doc, of, Some(url));
     link(
         doc,
-        &url,
+        url,
         "hasMember",
         &inside,
         |one| one,
         |one| one.kind == "Observation" && one.relation != "RSON" && one.relation != "CAUS",
     );
-    Ok(url)
 }
 
 /// The observation without what stands inside it.
@@ -74,8 +79,11 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         .map(|(url, _)| url);
     let doers = doers.chain(own_author(doc, node)).collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
-    let at = super::recorded(doc, node).filter(|at| at.at.contains('T'));
-    out.put(doc, "issued", at.map(|at| at.at));
+    match super::recorded(doc, node) {
+        Some(at) if at.at.contains('T') => out.put(doc, "issued", Some(at.at)),
+        // An instant cannot be a day.
+        at => out.put(doc, "_issued", at.map(|at| time::beside(&at))),
+    };
     values(doc, node, &mut out);
     out.put(
         doc,

@@ -149,6 +149,7 @@ fn pressure<'d>(doc: &Doc<'d>, of: &Statement<'d>) {
         let Some(low) = under.iter().find(same) else {
             continue;
         };
+        let both = [high, *low];
         let (Ok(high), Ok(low)) = (observation::build(doc, &high), observation::build(doc, low))
         else {
             continue;
@@ -158,6 +159,9 @@ fn pressure<'d>(doc: &Doc<'d>, of: &Statement<'d>) {
             continue;
         }
         let url = join(doc, high, low);
+        for one in &both {
+            observation::members(doc, one, &url);
+        }
         doc.add_pressure(&url);
     }
 }

@@ -63,6 +63,10 @@ const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category
 const SCT: &str = "http://snomed.info/sct";
 
 pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
+    // Some give the template of a problem to what is said of one, too.
+    if of.has(STATUS) || of.has(SEVERITY) {
+        return false;
+    }
     if of.has(OBSERVATION) {
         return of.mood() == Mood::Event;
     }
@@ -156,6 +160,9 @@ fn one<'d>(
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
         match shown {
             Some(shown) => out.put(doc, "code", Some(shown)),
+            None if said.is_none_or(|said| attr(said, "nullFlavor").is_none()) => {
+                return Err("it does not say which problem");
+            }
             None => out.put(doc, "code", Some(value::absent(said))),
         };
     }
@@ -219,9 +226,19 @@ fn statuses<'d>(
             Some(found)
         })?;
         super::take_shell(doc, inner);
-        Some(found)
+        Some((found, code::said(doc, value)))
     });
-    let own = child(node, "statusCode").and_then(|code| code::code(doc, code));
+    let (stated, words) = stated.map_or((None, None), |(found, words)| (Some(found), words));
+    let shown = |system, code| {
+        let mut shown = coded(system, code);
+        if let Some(words) = &words {
+            shown["text"] = words.clone().into();
+        }
+        shown
+    };
+    // That it was observed to the end is what a condition says by being one.
+    out.says(doc, child(node, "statusCode"));
+    let own = child(node, "statusCode").and_then(|code| attr(code, "code"));
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
@@ -261,6 +278,7 @@ fn statuses<'d>(
         return;
     }
     // What has an end is over, whatever else is said; `con-4` has it so.
+    let stated = clinical;
     let clinical = match clinical {
         Some("active" | "recurrence" | "relapse") | None
             if ended && verified != Some("refuted") =>
@@ -270,17 +288,24 @@ fn statuses<'d>(
         None if verified.is_none() => about.and_then(status::concern),
         known => known,
     };
+    let is_stated = stated.is_some() && stated == clinical;
     if verified.is_some() {
         out.put(
             doc,
             "verificationStatus",
-            verified.map(|code| coded(VERIFICATION, code)),
+            verified.map(|code| shown(VERIFICATION, code)),
         );
     }
     out.put(
         doc,
         "clinicalStatus",
-        clinical.map(|code| coded(CLINICAL, code)),
+        clinical.map(|code| {
+            if is_stated {
+                shown(CLINICAL, code)
+            } else {
+                coded(CLINICAL, code)
+            }
+        }),
     );
 }
 

@@ -14,7 +14,7 @@ use crate::{
         why_not,
     },
     value::{code, list, time},
-    xml::{child, children},
+    xml::{attr, child, children},
 };
 
 const ACT: &[&str] = &[
@@ -162,8 +162,17 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     );
     let doers = people::performers(doc, node)
         .into_iter()
-        .map(|(url, _)| url)
-        .collect::<Vec<_>>();
+        .map(|(url, _)| url);
+    // Whom somebody is referred to, or who shall get the request.
+    let asked = children(node, "participant").filter_map(|part| {
+        let is_one = matches!(attr(part, "typeCode"), Some("REFT" | "IRCP"));
+        people::role(
+            doc,
+            part,
+            child(part, "participantRole").filter(|_| is_one)?,
+        )
+    });
+    let doers = doers.chain(asked).collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
     out.put(
         doc,

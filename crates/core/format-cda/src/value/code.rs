@@ -9,6 +9,9 @@ use crate::{
     xml::{N, attr, child, children, squeeze},
 };
 
+/// A part of a postcoordinated code (HL7 v3 data types R1, `CR`).
+const QUALIFIER: &str = "https://medibloc.org/fhir/StructureDefinition/qualifier";
+
 /// One `Coding`.
 pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let code = attr(node, "code").map(squeeze)?;
@@ -48,9 +51,26 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         Some(name)
     });
     let mut out = Map::new();
+    put(&mut out, "extension", list(qualifiers(doc, node)));
     put(&mut out, "coding", list(codings));
     put(&mut out, "text", said);
     object(out)
+}
+
+/// What is said of a code in other codes (side, course, finding site), each with its name.
+fn qualifiers(doc: &Doc<'_>, node: N<'_>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for one in children(node, "qualifier") {
+        let part = |name: &'static str| {
+            let code = concept(doc, child(one, name)?)?;
+            Some(json!({"url": name, "valueCodeableConcept": code}))
+        };
+        let (Some(name), Some(value)) = (part("name"), part("value")) else {
+            continue;
+        };
+        all.push(json!({"url": QUALIFIER, "extension": [name, value]}));
+    }
+    all
 }
 
 /// Translations, and those of translations.

@@ -12,6 +12,9 @@ use crate::{
 /// Where a time of day stands whose zone nobody states.
 const LOCAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/local-time";
 
+/// A time that is less precise than the element must be that it is for.
+const PARTIAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/partial-time";
+
 /// A time with the precision that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -194,6 +197,15 @@ fn put_stamp(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
     if let Some(local) = at.local {
         map.insert(format!("_{key}"), local_time(&local));
     }
+}
+
+/// A time beside an element that can hold instants alone.
+pub(crate) fn beside(at: &Stamp) -> Value {
+    let mut day = json!({"url": PARTIAL_TIME, "valueDateTime": at.at});
+    if let Some(local) = &at.local {
+        day["_valueDateTime"] = local_time(local);
+    }
+    json!({ "extension": [day] })
 }
 
 fn local_time(local: &str) -> Value {

@@ -85,6 +85,16 @@ pub(crate) const REASONS: &[Reason] = &[
     chosen("Myra", "Encounter.diagnosis.condition.display", NAMED),
     chosen("Myra Jones, social", "Observation.performer", NAMED),
     chosen("", "*.category.coding.display", OWN_CODES),
+    chosen(
+        "",
+        "*(allergy-kind)",
+        "the words that the source has for the kind of allergy",
+    ),
+    chosen(
+        "",
+        "*(concern-period)",
+        "how long somebody was concerned, which the guide leaves out",
+    ),
     chosen("", "AllergyIntolerance.identifier", CONCERN),
     chosen("", "Condition.identifier", CONCERN),
     theirs("CF", "AllergyIntolerance.code.text", NO_WORDS),
