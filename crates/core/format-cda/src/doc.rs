@@ -26,19 +26,23 @@ pub(crate) struct Doc<'d> {
     patient: OnceCell<String>,
     /// Id of the composition, whose narrative values point to.
     composition: String,
-    state: RefCell<State>,
+    /// Numbers of statements that say more than which one they are.
+    told: HashSet<String>,
+    state: RefCell<State<'d>>,
 }
 
 #[derive(Default)]
-struct State {
+struct State<'d> {
     counter: usize,
     used: HashSet<String>,
     entries: Vec<Value>,
     /// Place of a resource by what tells people, places and visits apart.
     known: HashMap<String, usize>,
     urls: Vec<String>,
-    /// First ids of what became resources.
-    ids: HashSet<String>,
+    /// Kind and URL of what became resources, by their first ids.
+    ids: HashMap<String, (&'static str, String)>,
+    /// Statements that name others: the resource around, the relation, and the statement.
+    pointers: Vec<(String, String, N<'d>)>,
     /// Places of what was made since the last [`Doc::made`].
     made: Vec<usize>,
     pressures: Vec<Value>,
@@ -70,6 +74,12 @@ impl<'d> Doc<'d> {
             words: RefCell::default(),
             words_left: Cell::new(2 * length + (64 << 10)),
             patient: OnceCell::new(),
+            told: root
+                .descendants()
+                .filter(|node| crate::xml::is_statement(*node))
+                .filter(|node| !crate::statement::relation::is_bare(*node))
+                .filter_map(key_of)
+                .collect(),
             state: RefCell::default(),
         }
     }
@@ -141,7 +151,9 @@ impl<'d> Doc<'d> {
         let id = self.uuid(kind, source);
         let url = format!("urn:uuid:{id}");
         let mut state = self.state.borrow_mut();
-        state.ids.extend(source.and_then(key_of));
+        if let Some(key) = source.and_then(key_of) {
+            state.ids.entry(key).or_insert((kind, url.clone()));
+        }
         let at = state.entries.len();
         state.entries.push(resource(kind, &id, body));
         state.urls.push(url.clone());
@@ -264,9 +276,25 @@ impl<'d> Doc<'d> {
         self.carried(at, taken.into_iter().map(|one| (one, element)).collect());
     }
 
-    /// Whether a statement with this id became a resource.
-    pub(crate) fn has_id(&self, key: &str) -> bool {
-        self.state.borrow().ids.contains(key)
+    /// Whether a statement with this id says more than which one it is, anywhere in the document.
+    pub(crate) fn is_told(&self, key: &str) -> bool {
+        self.told.contains(key)
+    }
+
+    /// Kind and full URL of the resource that a statement with this id became.
+    pub(crate) fn of_id(&self, key: &str) -> Option<(&'static str, String)> {
+        self.state.borrow().ids.get(key).cloned()
+    }
+
+    /// A statement inside that of a resource names another one.
+    pub(crate) fn point(&self, around: &str, relation: &str, node: N<'d>) {
+        let pointer = (around.to_owned(), relation.to_owned(), node);
+        self.state.borrow_mut().pointers.push(pointer);
+    }
+
+    /// All statements that name others, since the last call.
+    pub(crate) fn pointers(&self) -> Vec<(String, String, N<'d>)> {
+        core::mem::take(&mut self.state.borrow_mut().pointers)
     }
 
     /// Whether a resource that was added is of one of these kinds.

@@ -212,7 +212,9 @@ pub(crate) fn related_person<'d>(
 fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
     let mut out = Resource::plain("RelatedPerson", Some(role));
     out.put(doc, "identifier", value::identifiers(doc, role));
-    let kin = child(role, "code").and_then(|code| code::concept(doc, code));
+    // That somebody answers for the bill is no kinship: the account says it.
+    let kin = child(role, "code").filter(|code| attr(*code, "code") != Some("GUAR"));
+    let kin = kin.and_then(|code| code::concept(doc, code));
     out.put(doc, "relationship", kin.map(|kin| json!([kin])));
     if let Some(person) = person {
         out.put(doc, "name", name::person_names(doc, person));

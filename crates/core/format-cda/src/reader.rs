@@ -13,7 +13,7 @@ use crate::{
     guard, header,
     resource::Resource,
     section,
-    statement::encounter,
+    statement::{self, encounter},
     value::{self, absent, code, list, time},
     xml::{N, attr, child},
 };
@@ -150,6 +150,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         span,
     };
     let sections = section::all(&doc, &whole);
+    statement::relation::pointers(&doc);
     composition.put(&doc, "section", list(sections));
     doc.account.let_go();
 

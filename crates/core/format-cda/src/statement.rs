@@ -17,12 +17,13 @@ pub(crate) mod panel;
 pub(crate) mod payer;
 pub(crate) mod problem;
 pub(crate) mod procedure;
+pub(crate) mod relation;
 pub(crate) mod supply;
 
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Because, Facet, Fate},
+    account::{Because, Fate},
     context::{Mood, Statement, Subject},
     doc::{Doc, reference},
     people,
@@ -30,6 +31,8 @@ use crate::{
     value::{self, code, list, text, time},
     xml::{N, attr, child, children, has_template, related_by},
 };
+
+pub(crate) use relation::{Inside, inside, link};
 
 /// What a statement became: kind and full URL of its main resource.
 pub(crate) type Made = Option<(&'static str, String)>;
@@ -96,98 +99,48 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 
 /// An act that says nothing but what stands in it.
 fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
-    let inside = inside(doc, of, None);
+    const CONCERN: &[&str] = &["2.16.840.1.113883.10.20.22.4.132"];
+    // What a concern about somebody's health names elsewhere is a health concern, and no more is said of it here.
+    let around = of.has(CONCERN).then_some(relation::HEALTH_CONCERN);
+    let inside = inside(doc, of, around);
     if inside.is_empty() {
-        return procedure::convert(doc, of);
+        return if procedure::is_named_as_one(of) {
+            procedure::convert(doc, of)
+        } else {
+            Err(
+                "it says of no statement what it holds, and its code is none of something that is done",
+            )
+        };
+    }
+    // Medicines on admission and at discharge: what the act around them says is what sort of medicines they are.
+    const SORTS: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.35",
+        "2.16.840.1.113883.10.20.22.4.36",
+    ];
+    if of.has(SORTS)
+        && let Some(sort) = of.child("code").and_then(|code| code::concept(doc, code))
+    {
+        doc.account.take(of.node);
+        if let Some(state) = of.child("statusCode") {
+            doc.account.take(state);
+        }
+        let sorted = ["MedicationStatement", "MedicationRequest"];
+        for one in inside.iter().filter(|one| sorted.contains(&one.kind)) {
+            let taken = doc.account.put();
+            doc.account.take_again(taken.clone());
+            doc.change(&one.url, "category", |resource| {
+                let sort = if one.kind == "MedicationStatement" {
+                    sort.clone()
+                } else {
+                    json!([sort])
+                };
+                resource.entry("category").or_insert(sort);
+            });
+            doc.account.take_again(taken);
+        }
+        doc.account.let_go();
     }
     Ok(inside.into_iter().next().map(|one| (one.kind, one.url)))
-}
-
-/// What stood inside a statement and became a resource of its own.
-#[derive(Debug)]
-pub(crate) struct Inside {
-    /// `typeCode` of the relation.
-    pub(crate) relation: String,
-    pub(crate) kind: &'static str,
-    pub(crate) url: String,
-}
-
-/// Converts what stands inside a statement and no mapping took.
-pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>) -> Vec<Inside> {
-    let mut all = Vec::new();
-    for (link, inner) in of.related() {
-        if matches!(
-            doc.account.fate(inner.node, Facet::Itself),
-            Some(Fate::Carried { .. })
-        ) {
-            continue;
-        }
-        if let Some(because) = points_elsewhere(doc, &inner) {
-            doc.account.because(inner.node, Fate::Lost(because));
-            continue;
-        }
-        match convert(doc, &inner) {
-            Ok(Some((kind, url))) => {
-                if Some(url.as_str()) != around {
-                    let relation = attr(link, "typeCode").unwrap_or("COMP").to_owned();
-                    all.push(Inside {
-                        relation,
-                        kind,
-                        url,
-                    });
-                }
-            }
-            Ok(None) => {}
-            Err(because) => doc.account.because(inner.node, Fate::Lost(because)),
-        }
-    }
-    all
-}
-
-/// Whether a statement only names another one of the document.
-fn points_elsewhere(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Because> {
-    const POINTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.122"];
-    let says = [
-        "value",
-        "effectiveTime",
-        "consumable",
-        "text",
-        "entryRelationship",
-        "participant",
-    ];
-    let is_bare = says.iter().all(|name| of.child(name).is_none());
-    let is_one = of.has(POINTER)
-        || is_bare && crate::doc::key_of(of.node).is_some_and(|key| doc.has_id(&key));
-    is_one.then_some("it names a statement that stands elsewhere in the document")
-}
-
-/// What stood inside, as members or as what it is about, is linked where the resource has an element for it.
-pub(crate) fn link<'d>(
-    doc: &Doc<'d>,
-    url: &str,
-    element: &'static str,
-    inside: &[Inside],
-    wrap: impl Fn(Value) -> Value,
-    which: impl Fn(&Inside) -> bool,
-) {
-    let all: Vec<Value> = inside
-        .iter()
-        .filter(|one| which(one))
-        .map(|one| wrap(reference(&one.url)))
-        .collect();
-    if all.is_empty() {
-        return;
-    }
-    doc.change(url, element, |resource| {
-        let list = resource.entry(element).or_insert_with(|| json!([]));
-        if let Value::Array(list) = list {
-            for one in all {
-                if !list.contains(&one) {
-                    list.push(one);
-                }
-            }
-        }
-    });
 }
 
 /// Code of the statement's status, taken.
@@ -230,8 +183,7 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Op
     // Words of the statement itself that stand nowhere in the narrative.
     if with_own
         && let Some(own) = of.child("text")
-        && child(own, "reference").is_none()
-        && let Some(words) = text::words(doc, own)
+        && let Some(words) = text::own_words(doc, own)
     {
         all.push(json!({"text": words}));
     }

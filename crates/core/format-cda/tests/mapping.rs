@@ -73,6 +73,10 @@ fn statement(what: &str, denied: bool, mood: &str, status: &str) -> Draft {
                 r#"<observation classCode="OBS" {flags}>{code}{state}<value xsi:type="PQ" value="5" unit="mg"/></observation>"#
             ),
         ),
+        "finding" => (
+            "8710-6",
+            format!(r#"<observation classCode="OBS" {flags}>{code}{state}</observation>"#),
+        ),
         "medicine" => (
             "10160-0",
             format!(

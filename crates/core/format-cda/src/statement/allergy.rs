@@ -272,7 +272,7 @@ fn statuses<'d>(
     }
 }
 
-fn severity(doc: &Doc<'_>, node: N<'_>) -> Option<&'static str> {
+fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
     related_by(node, SEVERITY).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::severity).or_else(|| {

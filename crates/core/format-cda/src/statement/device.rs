@@ -90,16 +90,24 @@ fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return None;
     }
     out.body.insert("patient".into(), reference(&doc.patient()));
-    let key = key_of(role).map(|id| {
-        format!(
-            "{id}|{}",
-            out.body
-                .get("type")
-                .map(Value::to_string)
-                .unwrap_or_default()
-        )
-    });
-    Some(out.join(doc, key))
+    let Some(id) = key_of(role) else {
+        return Some(out.join(doc, None));
+    };
+    // One number and two kinds are two things; a number without a kind is the thing that has this number.
+    let (typed, bare) = (
+        out.body.get("type").map(|kind| format!("{id}|{kind}")),
+        format!("{id}|"),
+    );
+    let Some(typed) = typed else {
+        return Some(out.join(doc, Some(bare)));
+    };
+    let unsorted = doc.is_known("Device", &bare) && !doc.is_known("Device", &format!("{id}|typed"));
+    let key = if unsorted { &bare } else { &typed };
+    let url = out.join(doc, Some(key.clone()));
+    for key in [typed, format!("{id}|typed"), bare] {
+        doc.also_known("Device", &key, &url);
+    }
+    Some(url)
 }
 
 fn udi_parts(carrier: &str) -> Value {

@@ -25,11 +25,8 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         Some(words)
     });
     let words = words.or_else(|| {
-        let own = child(node, "text")?;
         // The narrative's words are the whole row of a table; those of the entry alone are directions.
-        child(own, "reference")
-            .is_none()
-            .then(|| text::words(doc, own))?
+        child(node, "text").and_then(|own| text::own_words(doc, own))
     });
     put(&mut out, "text", words);
     put(&mut out, "patientInstruction", instructions(doc, node));

@@ -200,7 +200,7 @@ fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     }
 }
 
-fn age(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+fn age<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     related_by(node, AGE).find_map(|inner| {
         let age = child(inner, "value").and_then(|value| {
             quantity::duration(doc, value).or_else(|| {

@@ -20,6 +20,7 @@ const TEMPLATES: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.52",
     "2.16.840.1.113883.10.20.22.4.120",
 ];
+const SERIES: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
@@ -102,7 +103,17 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "location", place.map(|url| reference(&url)));
     let which = child(node, "repeatNumber")
         .and_then(|which| quantity::whole(doc, child(which, "low").unwrap_or(which)));
-    let which = which.filter(|which| *which > 0);
+    let which = which.filter(|which| *which > 0).or_else(|| {
+        // "Substance administered act": which one of a series it is, as its place in it.
+        let mut all = crate::xml::related(node);
+        all.find_map(|(link, inner)| {
+            crate::xml::has_template(inner, SERIES).then_some(())?;
+            let place = child(link, "sequenceNumber").or_else(|| child(inner, "sequenceNumber"));
+            let which = quantity::whole(doc, place?).filter(|which| *which > 0)?;
+            super::take_shell(doc, inner);
+            Some(which)
+        })
+    });
     out.put(
         doc,
         "protocolApplied",

@@ -11,7 +11,7 @@ use crate::{
     resource::Resource,
     statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
     value::{self, absent, code, list, name, put, quantity, time},
-    xml::{N, child, children},
+    xml::{N, child, children, related_by},
 };
 
 /// Medicines given during a stay, not taken at home.
@@ -161,8 +161,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 
 fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
+    let status_taken = doc.account.put();
     let schedule = time::schedule(doc, node);
     let taken = doc.account.put();
+    doc.account.take_again(status_taken);
     if out.is_denied() {
         out.denied(doc, "status", "not-taken");
         out.put(
@@ -171,7 +173,12 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
             why_not(doc, of).map(|why| json!([why])),
         );
     } else {
-        out.put(doc, "status", Some(status::statement(state)));
+        let said = said_status(doc, node).filter(|_| state != Some("nullified"));
+        out.put(
+            doc,
+            "status",
+            Some(said.unwrap_or(status::statement(state))),
+        );
     }
     doc.account.take_again(taken);
     match (&schedule.at, &schedule.bounds) {
@@ -206,6 +213,22 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     put(&mut how, "timing", times.timing());
     doc.account.take_again(times_taken);
     out.put(doc, "dosage", (!how.is_empty()).then(|| json!([how])));
+}
+
+/// The status of the taking that stands inside (CCD R1, "medication status observation"): the `statusCode` is that of the statement.
+fn said_status<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
+    const STATUS: &[&str] = &["2.16.840.1.113883.10.20.1.47"];
+    related_by(node, STATUS).find_map(|inner| {
+        let found = code::mapped(doc, child(inner, "value")?, |code| match code {
+            "55561003" => Some("active"),
+            "421139008" => Some("on-hold"),
+            // FHIR's word for what is no longer taken.
+            "392521001" | "73425007" => Some("completed"),
+            _ => None,
+        })?;
+        super::take_shell(doc, inner);
+        Some(found)
+    })
 }
 
 fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {

@@ -11,10 +11,17 @@ use crate::{
     resource::Resource,
     statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author},
     value::{self, code, code::coded, list, quantity, text, time},
-    xml::{N, attr, child, children, declared, flag},
+    xml::{N, attr, child, children, declared, flag, related_by},
 };
 
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
+const LOINC: &str = "http://loinc.org";
+const PREGNANCY: &[&str] = &["2.16.840.1.113883.10.20.15.3.8"];
+/// Estimated date of delivery; basic industry observation.
+const COMPONENTS: &[&str] = &[
+    "2.16.840.1.113883.10.20.15.3.1",
+    "2.16.840.1.113883.10.20.22.4.504",
+];
 const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -54,6 +61,14 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     );
     out.put(doc, "category", category(of));
     let named = child(node, "code").and_then(|code| code::concept(doc, code));
+    // Before release 4 the template has no code of its own (C-CDA on FHIR, social history).
+    let is_pregnancy = of.has(PREGNANCY);
+    let named = match named {
+        Some(_) if is_pregnancy && is_assertion(node) => {
+            Some(code::named(LOINC, "82810-3", "Pregnancy status"))
+        }
+        named => named,
+    };
     match named {
         Some(named) => out.put(doc, "code", Some(named)),
         None => {
@@ -67,13 +82,17 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
             )
         }
     };
-    time::put_time(
-        &mut out,
-        doc,
-        "effectiveDateTime",
-        "effectivePeriod",
-        of.when(),
-    );
+    let alone = of.when().filter(|_| is_pregnancy);
+    match alone.and_then(|when| time::start(doc, when).or_else(|| time::end(doc, when))) {
+        Some(at) => time::put_at(&mut out, doc, "effectiveDateTime", Some(at)),
+        None => time::put_time(
+            &mut out,
+            doc,
+            "effectiveDateTime",
+            "effectivePeriod",
+            of.when(),
+        ),
+    };
     let doers = people::performers(doc, node)
         .into_iter()
         .map(|(url, _)| url);
@@ -84,7 +103,14 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         // An instant cannot be a day.
         at => out.put(doc, "_issued", at.map(|at| time::beside(&at))),
     };
-    values(doc, node, &mut out);
+    // A finding that is named by its code alone and denied: FHIR answers it with no (R4, notes on Observation.value).
+    let is_finding = child(node, "value").is_none() && child(node, "code").is_some();
+    if is_finding && crate::account::is_denied(node) {
+        let no = code::named("http://terminology.hl7.org/CodeSystem/v2-0136", "N", "No");
+        out.denied(doc, "valueCodeableConcept", no);
+    } else {
+        values(doc, node, &mut out);
+    }
     out.put(
         doc,
         "interpretation",
@@ -109,7 +135,30 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         .filter_map(|range| reference_range(doc, range))
         .collect();
     out.put(doc, "referenceRange", list(ranges));
+    out.push_all(doc, "component", parts(doc, node));
     Ok(out)
+}
+
+fn is_assertion(node: N<'_>) -> bool {
+    child(node, "code").is_none_or(|code| attr(code, "code").is_none_or(|code| code == "ASSERTION"))
+}
+
+/// What the guides have as a component and C-CDA as a statement inside: when a birth is expected, the industry of a job.
+fn parts<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for inner in related_by(node, COMPONENTS) {
+        if crate::account::is_denied(inner) {
+            continue;
+        }
+        let named = child(inner, "code").and_then(|code| code::concept(doc, code));
+        let said = child(inner, "value").and_then(|said| value(doc, said));
+        let (Some(named), Some((key, said))) = (named, said) else {
+            continue;
+        };
+        super::take_shell(doc, inner);
+        all.push(json!({"code": named, key: said}));
+    }
+    all
 }
 
 pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
@@ -267,7 +316,7 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     has_range.then_some(Value::Object(out))
 }
 
-fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+pub(crate) fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "specimen").find_map(|part| {
         let role = child(part, "specimenRole")?;
         let url = doc.account.aside(|| {

@@ -99,10 +99,39 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let is_named = child(of.node, "code")
         .is_some_and(|code| attr(code, "code").is_some() || child(code, "originalText").is_some());
     if seen.is_empty() || !is_named {
+        directives(doc, of, &members);
         return Ok(first);
     }
     out.put(doc, "hasMember", list(seen));
     Ok(Some(("Observation", out.add(doc)?)))
+}
+
+/// What an organizer of advance directives says is what sort of directives they are: a living will, say.
+fn directives<'d>(doc: &Doc<'d>, of: &Statement<'d>, members: &[super::Inside]) {
+    let all = || members.iter().filter(|one| one.kind == "Consent");
+    if all().next().is_none() {
+        return;
+    }
+    doc.account.let_go();
+    let Some(sort) = child(of.node, "code").and_then(|code| code::concept(doc, code)) else {
+        return;
+    };
+    doc.account.take(of.node);
+    if let Some(state) = child(of.node, "statusCode") {
+        doc.account.take(state);
+    }
+    let taken = doc.account.put();
+    for one in all() {
+        doc.account.take_again(taken.clone());
+        doc.change(&one.url, "category", |consent| {
+            let list = consent.entry("category").or_insert_with(|| json!([]));
+            if let Value::Array(list) = list
+                && !list.contains(&sort)
+            {
+                list.push(sort.clone());
+            }
+        });
+    }
 }
 
 /// Systolic and diastolic pressure of one panel and one time are one observation with two components (FHIR R4, blood pressure

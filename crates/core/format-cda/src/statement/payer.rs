@@ -23,6 +23,9 @@ const POLICY: &[&str] = &[
 ];
 const PAYER: &[&str] = &["2.16.840.1.113883.10.20.22.4.87"];
 const GUARANTOR: &[&str] = &["2.16.840.1.113883.10.20.22.4.88"];
+const AUTHORIZATION: &[&str] = &["2.16.840.1.113883.10.20.1.19"];
+/// A promise of the insurer to pay for a service.
+const PROMISE: &str = "https://medibloc.org/fhir/StructureDefinition/authorization";
 const SECTION: &str = "48768-6";
 
 pub(crate) fn is_coverage(of: &Statement<'_>) -> bool {
@@ -42,6 +45,17 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let mut first = None;
     for (link, inner) in &policies {
         let made = one(doc, Some((of, *link)), inner)?;
+        // That it is about who pays, the kind of the resource says.
+        if let Some((_, url)) = &made {
+            doc.account.let_go();
+            doc.account.take(of.node);
+            for name in ["code", "statusCode"] {
+                for part in children(of.node, name) {
+                    doc.account.take(part);
+                }
+            }
+            doc.change(url, "", |_| {});
+        }
         first = first.or(made);
     }
     if policies.is_empty() {
@@ -195,8 +209,75 @@ fn one<'d>(
         out.put(doc, "order", Some(order));
     }
     out.put(doc, "class", plans(doc, node));
+    out.push_all(doc, "extension", authorizations(doc, node));
     let url = out.add(doc)?;
+    guarantors(doc, node, &url);
     Ok(Some(("Coverage", url)))
+}
+
+/// Services that the insurer promised to pay, with the number of the promise: no plan of treatment.
+fn authorizations<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for (_, inner) in related(node).filter(|(_, inner)| has_template(*inner, AUTHORIZATION)) {
+        let mut parts: Vec<Value> = Vec::new();
+        let ids = children(inner, "id").filter_map(|id| value::identifier(doc, id));
+        parts.extend(ids.map(|id| json!({"url": "identifier", "valueIdentifier": id})));
+        for (_, service) in related(inner) {
+            let Some(code) = child(service, "code").and_then(|code| code::concept(doc, code))
+            else {
+                continue;
+            };
+            doc.account.take(service);
+            parts.push(json!({"url": "service", "valueCodeableConcept": code}));
+        }
+        if parts.is_empty() {
+            continue;
+        }
+        super::take_shell(doc, inner);
+        all.push(json!({"url": PROMISE, "extension": parts}));
+    }
+    all
+}
+
+/// Who answers for the bill: the guarantor of an account with that coverage.
+fn guarantors<'d>(doc: &Doc<'d>, node: N<'d>, coverage: &str) {
+    for part in children(node, "performer") {
+        let Some(entity) = child(part, "assignedEntity") else {
+            continue;
+        };
+        let kind = child(entity, "code").and_then(|code| attr(code, "code"));
+        if !has_template(part, GUARANTOR) && kind != Some("GUAR") {
+            continue;
+        }
+        let person = child(entity, "assignedPerson");
+        let url = if person.is_some() {
+            people::related_person(doc, entity, person)
+        } else {
+            child(entity, "representedOrganization")
+                .and_then(|house| people::organization(doc, house))
+        };
+        let Some(url) = url else { continue };
+        doc.account.let_go();
+        doc.account.take(part);
+        if let Some(code) = child(entity, "code") {
+            doc.account.take(code);
+        }
+        let mut out = Resource::plain("Account", None);
+        // FHIR demands a status, and the source has none.
+        out.body.insert("status".into(), "unknown".into());
+        out.body
+            .insert("subject".into(), json!([reference(&doc.patient())]));
+        out.body.insert(
+            "coverage".into(),
+            json!([{"coverage": reference(coverage)}]),
+        );
+        let mut one = Map::new();
+        one.insert("party".into(), reference(&url));
+        let span = child(part, "time").and_then(|at| time::period(doc, at));
+        put(&mut one, "period", span);
+        out.put(doc, "guarantor", Some(json!([one])));
+        let _ = out.join(doc, None);
+    }
 }
 
 /// The insurer: an organization with the numbers that the role gives it.

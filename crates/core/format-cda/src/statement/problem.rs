@@ -22,6 +22,11 @@ const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.1.28",
     "2.16.840.1.113883.10.20.24.3.136",
 ];
+/// Functional and cognitive problems: what one has is an observation, and that one has it not only a condition can say.
+const FUNCTION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.68",
+    "2.16.840.1.113883.10.20.22.4.73",
+];
 const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.3",
     "2.16.840.1.113883.10.20.22.4.80",
@@ -67,7 +72,7 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     if of.has(STATUS) || of.has(SEVERITY) {
         return false;
     }
-    if of.has(OBSERVATION) {
+    if of.has(OBSERVATION) || of.has(FUNCTION) && of.is_denied() && of.child("value").is_some() {
         return of.mood() == Mood::Event;
     }
     let holds = || {
@@ -130,10 +135,16 @@ fn one<'d>(
     let sort = match of.context.section {
         _ if visit => Some("encounter-diagnosis"),
         "11450-4" | "11348-0" => Some("problem-list-item"),
+        "75310-3" => Some("health-concern"),
         "46240-8" | "46241-6" | "11535-2" | "10219-4" | "10218-6" => Some("encounter-diagnosis"),
         _ => None,
     };
-    out.push(doc, "category", sort.map(|sort| coded(CATEGORY, sort)));
+    let system = if sort == Some("health-concern") {
+        "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
+    } else {
+        CATEGORY
+    };
+    out.push(doc, "category", sort.map(|sort| coded(system, sort)));
     out.push(
         doc,
         "category",

@@ -22,6 +22,8 @@ const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.1.29",
 ];
 const OBSERVATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.13"];
+/// The procedure that took a specimen.
+const COLLECTED_BY: &str = "https://medibloc.org/fhir/StructureDefinition/collected-by";
 const SECTIONS: &[&str] = &["47519-4", "29554-3"];
 
 pub(crate) fn is_procedure(of: &Statement<'_>) -> bool {
@@ -30,6 +32,31 @@ pub(crate) fn is_procedure(of: &Statement<'_>) -> bool {
 
 pub(crate) fn is_act(of: &Statement<'_>) -> bool {
     of.has(ACT) || SECTIONS.contains(&of.context.section) || of.mood() != Mood::Event
+}
+
+/// Whether its code is of a system that names what is done, and it stands where such things do.
+pub(crate) fn is_named_as_one(of: &Statement<'_>) -> bool {
+    // SNOMED CT, CPT, HCPCS, ICD-10-PCS, ICD-9-CM procedures, OPS, CDT
+    const NAMES: &[&str] = &[
+        "2.16.840.1.113883.6.96",
+        "2.16.840.1.113883.6.12",
+        "2.16.840.1.113883.6.285",
+        "2.16.840.1.113883.6.4",
+        "2.16.840.1.113883.6.104",
+        "1.2.276.0.76.5.464",
+        "2.16.840.1.113883.6.13",
+    ];
+    // Why a document was made is no deed.
+    const PURPOSE: &str = "48764-5";
+    of.context.section != PURPOSE
+        && of.child("code").is_some_and(|code| {
+            core::iter::once(code)
+                .chain(children(code, "translation"))
+                .any(|one| {
+                    attr(one, "code").is_some()
+                        && attr(one, "codeSystem").is_some_and(|system| NAMES.contains(&system))
+                })
+        })
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -102,6 +129,15 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let after = instructions(doc, node).map(|words| json!([{"text": words}]));
     out.put(doc, "followUp", after);
     let url = out.add(doc)?;
+    // A procedure has no place for what it took: R5 has it as `Specimen.collection.procedure`.
+    doc.account.let_go();
+    if let Some(specimen) = super::observation::specimen(doc, node) {
+        let by = json!({"url": COLLECTED_BY, "valueReference": reference(&url)});
+        doc.change(&specimen, "collection", |specimen| {
+            let how = specimen.entry("collection").or_insert_with(|| json!({}));
+            how["extension"] = json!([by]);
+        });
+    }
     let inside = inside(doc, of, Some(&url));
     link(
         doc,

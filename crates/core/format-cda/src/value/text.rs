@@ -38,6 +38,12 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     Some(words)
 }
 
+/// Words that stand in an element itself, and not only in the narrative that it may point to.
+pub(crate) fn own_words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    (child(node, "reference").is_none() || own_text(node).is_some()).then_some(())?;
+    words(doc, node)
+}
+
 /// The words of a statement's own `text`.
 pub(crate) fn text_of(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     child(node, "text").and_then(|text| words(doc, text))

@@ -95,6 +95,11 @@ pub(crate) const REASONS: &[Reason] = &[
         "*(concern-period)",
         "how long somebody was concerned, which the guide leaves out",
     ),
+    chosen(
+        "Myra",
+        "Condition.encounter",
+        "the diagnosis stands in the visit",
+    ),
     chosen("", "AllergyIntolerance.identifier", CONCERN),
     chosen("", "Condition.identifier", CONCERN),
     theirs("CF", "AllergyIntolerance.code.text", NO_WORDS),

@@ -1,0 +1,283 @@
+//! What stands inside a statement: resources of their own, linked to that of the statement by the element that FHIR has for it.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::{Because, Facet, Fate},
+    context::Statement,
+    doc::{Doc, key_of, reference},
+    statement::convert,
+    xml::{N, attr, child, children},
+};
+
+const ELSEWHERE: Because = "it names a statement that stands elsewhere in the document";
+
+/// Stands for the resource around what a health concern names: it has none of its own.
+pub(crate) const HEALTH_CONCERN: &str = "health-concern";
+
+/// What stood inside a statement and became a resource of its own.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    /// `typeCode` of the relation.
+    pub(crate) relation: String,
+    pub(crate) kind: &'static str,
+    pub(crate) url: String,
+    /// Whether it stands elsewhere in the document and is only named here.
+    is_named: bool,
+}
+
+/// Converts what stands inside a statement and no mapping took, and links it to the resource around it.
+pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>) -> Vec<Inside> {
+    let mut all = Vec::new();
+    for (link, inner) in of.related() {
+        if matches!(
+            doc.account.fate(inner.node, Facet::Itself),
+            Some(Fate::Carried { .. })
+        ) {
+            continue;
+        }
+        let relation = attr(link, "typeCode").unwrap_or("COMP");
+        if points_elsewhere(doc, &inner) {
+            if let Some(around) = around {
+                doc.point(around, relation, inner.node);
+            }
+            doc.account.because(inner.node, Fate::Lost(ELSEWHERE));
+            continue;
+        }
+        match convert(doc, &inner) {
+            Ok(Some((kind, url))) => {
+                if Some(url.as_str()) != around {
+                    let one = Inside {
+                        relation: relation.to_owned(),
+                        kind,
+                        url,
+                        is_named: false,
+                    };
+                    if let Some(around) = around {
+                        doc.account.aside(|| relate(doc, around, &one));
+                    }
+                    all.push(one);
+                }
+            }
+            Ok(None) => {}
+            Err(because) => doc.account.because(inner.node, Fate::Lost(because)),
+        }
+    }
+    all
+}
+
+/// Whether a statement only names another one of the document.
+fn points_elsewhere(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
+    const POINTER: &[&str] = &["2.16.840.1.113883.10.20.22.4.122"];
+    of.has(POINTER) || is_bare(of.node) && key_of(of.node).is_some_and(|key| doc.is_told(&key))
+}
+
+/// Whether a statement says nothing but which one it is.
+pub(crate) fn is_bare(node: N<'_>) -> bool {
+    let says = [
+        "value",
+        "effectiveTime",
+        "consumable",
+        "text",
+        "entryRelationship",
+        "participant",
+        "component",
+        "product",
+        "performer",
+    ];
+    says.iter().all(|name| child(node, name).is_none())
+}
+
+/// Links the statements that name others, after all became resources.
+pub(crate) fn pointers(doc: &Doc<'_>) {
+    for (around, relation, node) in doc.pointers() {
+        let Some((kind, url)) = key_of(node).and_then(|key| doc.of_id(&key)) else {
+            continue;
+        };
+        if url == around {
+            continue;
+        }
+        doc.account.let_go();
+        doc.account.take(node);
+        for name in ["id", "code", "statusCode"] {
+            for part in children(node, name) {
+                doc.account.take(part);
+            }
+        }
+        if around == HEALTH_CONCERN {
+            health_concern(doc, kind, &url, node);
+        } else {
+            let one = Inside {
+                relation,
+                kind,
+                url,
+                is_named: true,
+            };
+            relate(doc, &around, &one);
+        }
+        doc.account.let_go();
+    }
+}
+
+/// A condition that a health concern names has that as a category (C-CDA on FHIR, `CF-ProblemCategory`).
+fn health_concern<'d>(doc: &Doc<'d>, kind: &str, url: &str, node: N<'d>) {
+    if kind != "Condition" {
+        return;
+    }
+    let act = node.parent_element().and_then(|link| link.parent_element());
+    for act in act.into_iter() {
+        doc.account.take(act);
+        for name in ["code", "statusCode"] {
+            for part in children(act, name) {
+                doc.account.take(part);
+            }
+        }
+    }
+    let sort = crate::value::code::coded(
+        "http://hl7.org/fhir/us/core/CodeSystem/condition-category",
+        HEALTH_CONCERN,
+    );
+    doc.change(url, "category", |condition| {
+        let list = condition.entry("category").or_insert_with(|| json!([]));
+        if let Value::Array(list) = list
+            && !list.contains(&sort)
+        {
+            list.push(sort);
+        }
+    });
+}
+
+/// Kinds that have an `encounter` to name the visit that they belong to.
+const OF_VISITS: &[&str] = &[
+    "Observation",
+    "Procedure",
+    "ServiceRequest",
+    "MedicationRequest",
+    "Immunization",
+    "AllergyIntolerance",
+    "DiagnosticReport",
+    "DeviceRequest",
+];
+
+/// Links a resource with the one around it. What no element can say is not said: the order of the document tells it alone.
+fn relate(doc: &Doc<'_>, around: &str, one: &Inside) {
+    let outer = |kinds: &[&str]| doc.is_of(around, kinds);
+    let is_reason = one.relation == "RSON";
+    let inner = one.kind;
+    let add = |holder: &str, element: &'static str, target: &str| {
+        doc.change(holder, element, |resource| push(resource, element, target));
+    };
+    if inner == "Encounter" {
+        if outer(OF_VISITS) {
+            doc.change(around, "encounter", |resource| {
+                resource
+                    .entry("encounter")
+                    .or_insert_with(|| reference(&one.url));
+            });
+        } else if outer(&["DocumentReference"]) {
+            visit_of_note(doc, around, &one.url);
+        }
+    } else if outer(&["Encounter"]) {
+        if inner == "DocumentReference" {
+            visit_of_note(doc, &one.url, around);
+        } else if OF_VISITS.contains(&inner) || inner == "Condition" {
+            doc.change(&one.url, "encounter", |resource| {
+                resource
+                    .entry("encounter")
+                    .or_insert_with(|| reference(around));
+            });
+        }
+    } else if is_reason {
+        // Why something was done.
+        let doings = [
+            "Procedure",
+            "ServiceRequest",
+            "MedicationRequest",
+            "MedicationStatement",
+            "Immunization",
+        ];
+        if outer(&doings) && ["Condition", "Observation"].contains(&inner) {
+            add(around, "reasonReference", &one.url);
+        }
+    } else if inner == "Observation" {
+        // What is only named is no part of what names it.
+        let is_part = !one.is_named;
+        if is_part
+            && outer(&[
+                "Procedure",
+                "Immunization",
+                "MedicationStatement",
+                "MedicationAdministration",
+                "MedicationDispense",
+            ])
+        {
+            add(&one.url, "partOf", around);
+        } else if outer(&["ServiceRequest"]) {
+            add(around, "supportingInfo", &one.url);
+        } else if outer(&["MedicationRequest"]) {
+            add(around, "supportingInformation", &one.url);
+        } else if is_part
+            && (outer(&["AllergyIntolerance"]) || outer(&["Condition"]) && one.relation != "SPRT")
+        {
+            // What is said of an allergy or of a problem.
+            add(&one.url, "focus", around);
+        }
+    } else if inner == "Procedure" && outer(&["Procedure"]) && !one.is_named {
+        add(&one.url, "partOf", around);
+    } else if inner == "ServiceRequest" {
+        add(&one.url, "supportingInfo", around);
+    } else if inner == "MedicationRequest" && !outer(&["MedicationRequest"]) {
+        add(&one.url, "supportingInformation", around);
+    } else if inner == "Goal" && outer(&["Condition", "Observation", "ServiceRequest"]) {
+        add(&one.url, "addresses", around);
+    }
+}
+
+/// The visit that a note belongs to.
+fn visit_of_note(doc: &Doc<'_>, note: &str, visit: &str) {
+    doc.change(note, "context", |resource| {
+        let context = resource.entry("context").or_insert_with(|| json!({}));
+        if let Value::Object(context) = context {
+            push(context, "encounter", visit);
+        }
+    });
+}
+
+fn push(resource: &mut Map<String, Value>, element: &str, target: &str) {
+    let list = resource.entry(element).or_insert_with(|| json!([]));
+    let target = reference(target);
+    if let Value::Array(list) = list
+        && !list.contains(&target)
+    {
+        list.push(target);
+    }
+}
+
+/// What stood inside, as members or as what it is about, is linked where the resource has an element for it.
+pub(crate) fn link<'d>(
+    doc: &Doc<'d>,
+    url: &str,
+    element: &'static str,
+    inside: &[Inside],
+    wrap: impl Fn(Value) -> Value,
+    which: impl Fn(&Inside) -> bool,
+) {
+    let all: Vec<Value> = inside
+        .iter()
+        .filter(|one| which(one))
+        .map(|one| wrap(reference(&one.url)))
+        .collect();
+    if all.is_empty() {
+        return;
+    }
+    doc.change(url, element, |resource| {
+        let list = resource.entry(element).or_insert_with(|| json!([]));
+        if let Value::Array(list) = list {
+            for one in all {
+                if !list.contains(&one) {
+                    list.push(one);
+                }
+            }
+        }
+    });
+}
