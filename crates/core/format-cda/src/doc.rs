@@ -16,8 +16,6 @@ pub(crate) struct Doc<'d> {
     pub(crate) root: N<'d>,
     pub(crate) account: Account,
     seed: String,
-    /// The zone that the document's own time states (`-05:00`).
-    pub(crate) zone: Option<String>,
     anchors: HashMap<&'d str, N<'d>>,
     /// Words of anchors that were asked for.
     words: RefCell<HashMap<u32, Option<Rc<str>>>>,
@@ -52,13 +50,7 @@ struct State<'d> {
 }
 
 impl<'d> Doc<'d> {
-    pub(crate) fn new(
-        root: N<'d>,
-        nodes: usize,
-        length: usize,
-        seed: String,
-        zone: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(root: N<'d>, nodes: usize, length: usize, seed: String) -> Self {
         let anchors = root
             .descendants()
             .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
@@ -69,7 +61,6 @@ impl<'d> Doc<'d> {
             composition,
             account: Account::new(nodes),
             seed,
-            zone,
             anchors,
             words: RefCell::default(),
             words_left: Cell::new(2 * length + (64 << 10)),

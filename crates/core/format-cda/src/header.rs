@@ -361,11 +361,7 @@ fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         put(
             &mut one,
             "period",
-            child(event, "effectiveTime").and_then(|at| {
-                time::period(doc, at).or_else(|| {
-                    time::moment(doc, at).map(|at| json!({"start": at.at.clone(), "end": at.at}))
-                })
-            }),
+            child(event, "effectiveTime").and_then(|at| time::period_within(doc, at)),
         );
         put(&mut one, "detail", team.map(|url| json!([reference(&url)])));
         out.push(doc, "event", object(one));

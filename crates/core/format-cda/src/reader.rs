@@ -77,8 +77,7 @@ impl Format for Cda {
 fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) -> Draft {
     let digest = hex::encode(Sha256::digest(bytes));
     let seed = header::seed(root).unwrap_or_else(|| digest.clone());
-    let zone = child(root, "effectiveTime").and_then(|at| time::zone(attr(at, "value")?));
-    let doc = Doc::new(root, nodes, bytes.len(), seed, zone);
+    let doc = Doc::new(root, nodes, bytes.len(), seed);
     let mut composition = Resource::plain("Composition", None);
     header::patient(&doc);
     doc.account.let_go();
@@ -122,10 +121,10 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         .body
         .insert("subject".into(), reference(&doc.patient()));
     encounter::encompassing(&doc, &mut composition);
-    let written = child(root, "effectiveTime")
-        .and_then(|at| time::time(&doc, at))
-        .map(|at| at.at);
-    if !composition.put(&doc, "date", written.clone()) {
+    let written = child(root, "effectiveTime").and_then(|at| time::time(&doc, at));
+    let dated = time::put_at(&mut composition, &doc, "date", written.clone());
+    let written = written.map(|at| at.at);
+    if !dated {
         composition
             .body
             .insert("_date".into(), absent(child(root, "effectiveTime")));

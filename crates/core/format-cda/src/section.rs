@@ -9,7 +9,7 @@ use crate::{
     narrative, people,
     resource::Resource,
     statement,
-    value::{absent, code, list, put, text},
+    value::{absent, code, list, put, text, time},
     xml::{N, attr, child, children, elements, is_statement},
 };
 
@@ -148,12 +148,18 @@ fn provenance<'d>(
         .collect();
     let at = statement
         .authors()
-        .find_map(|author| crate::value::time::start(doc, child(author, "time")?))
-        .filter(|at| at.at.contains('T'))
-        .map(|at| at.at);
+        .find_map(|author| time::start(doc, child(author, "time")?));
     let mut out = Resource::plain("Provenance", None);
     out.body.insert("target".into(), targets.to_vec().into());
-    match at.or_else(|| whole.written.clone().filter(|at| at.contains('T'))) {
+    // FHIR demands an instant of recording; a day is when it was said.
+    let (instant, day) = match at {
+        Some(at) if at.at.contains('T') => (Some(at.at), None),
+        at => (None, at),
+    };
+    if day.is_some() {
+        time::put_at(&mut out, doc, "occurredDateTime", day);
+    }
+    match instant.or_else(|| whole.written.clone().filter(|at| at.contains('T'))) {
         Some(at) => out.put(doc, "recorded", Some(at)),
         None => out.put(doc, "_recorded", Some(absent(None))),
     };

@@ -266,7 +266,8 @@ pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
         };
         // That somebody wrote it then is told by the time, whoever it was.
         doc.account.take(author);
-        if best.as_ref().is_none_or(|best| at.at < best.at) {
+        let earlier = |best: &time::Stamp| (&at.at, &at.local) < (&best.at, &best.local);
+        if best.as_ref().is_none_or(earlier) {
             best = Some(at);
         }
     }

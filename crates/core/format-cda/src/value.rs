@@ -4,6 +4,7 @@
 pub(crate) mod code;
 pub(crate) mod name;
 pub(crate) mod quantity;
+pub(crate) mod schedule;
 pub(crate) mod text;
 pub(crate) mod time;
 

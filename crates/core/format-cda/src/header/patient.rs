@@ -60,6 +60,10 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
                     json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at}]}),
                 );
             }
+            if let Some(local) = &born.local {
+                out.body
+                    .insert("_birthDate".into(), time::local_time(local));
+            }
             out.put(doc, "birthDate", Some(time::day(&born.at)));
         }
         dead(doc, person, &mut out);

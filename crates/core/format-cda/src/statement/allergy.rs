@@ -44,6 +44,7 @@ const ABOUT: About = About {
 };
 /// What kind of reaction it is, and against what kind of thing, in the words and codes of the source.
 const KIND: &str = "https://medibloc.org/fhir/StructureDefinition/allergy-kind";
+const ABATEMENT: &str = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 const SCT: &str = "http://snomed.info/sct";
@@ -187,7 +188,7 @@ fn one<'d>(
     let began = span.and_then(|when| time::start(doc, when));
     time::put_at(&mut out, doc, "onsetDateTime", began);
     let ended = span.and_then(|when| time::end(doc, when));
-    let ended = ended.map(|at| json!({"url": "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement", "valueDateTime": at.at}));
+    let ended = ended.map(|at| time::extension(ABATEMENT, at));
     out.push(doc, "extension", ended);
     let at = concern::written(doc, of, concern);
     time::put_at(&mut out, doc, "recordedDate", at);
@@ -231,7 +232,7 @@ fn statuses<'d>(
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
     let ended = ended.is_some_and(|high| {
         attr(high, "value")
-            .and_then(|raw| time::stamp(raw, None))
+            .and_then(|raw| time::stamp(raw))
             .is_some()
     });
     if own == Some("nullified") || about == Some("nullified") {

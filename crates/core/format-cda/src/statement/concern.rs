@@ -48,10 +48,7 @@ impl<'d> Concern<'d> {
             out.push_all(doc, "identifier", ids);
         }
         let when = child(self.act.node, "effectiveTime");
-        let span = when.and_then(|when| {
-            time::period(doc, when)
-                .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
-        });
+        let span = when.and_then(|when| time::period_from(doc, when));
         let span = span.map(|span| json!({"url": CONCERN_PERIOD, "valuePeriod": span}));
         out.push(doc, "extension", span);
     }

@@ -6,7 +6,7 @@ use crate::{
     context::Statement,
     doc::Doc,
     statement::instructions,
-    value::{code, put, quantity, text, time},
+    value::{code, put, quantity, schedule, text},
     xml::{N, attr, child, related_by},
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     put(&mut out, "text", words);
     put(&mut out, "patientInstruction", instructions(doc, node));
     if with_times {
-        put(&mut out, "timing", time::schedule(doc, node).timing());
+        put(&mut out, "timing", schedule::schedule(doc, node).timing());
     }
     if let Some(need) = child(node, "precondition") {
         as_needed(doc, need, &mut out);

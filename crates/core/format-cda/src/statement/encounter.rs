@@ -71,7 +71,7 @@ fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
     };
     let raw = attr(when, "value").or_else(|| attr(child(when, "high")?, "value"));
     let written = child(doc.root, "effectiveTime").and_then(|at| attr(at, "value"));
-    let at = |raw: &str| time::stamp(raw, None).map(|at| at.at);
+    let at = |raw: &str| time::stamp(raw).map(|at| at.at);
     match (raw.and_then(at), written.and_then(at)) {
         (Some(ended), Some(written)) => {
             let same = ended.len().min(written.len()).min(10);

@@ -247,7 +247,7 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
     }
     match (age, began) {
         (Some(age), _) => put(&mut one, "onsetAge", Some(age)),
-        (None, Some(at)) => put(&mut one, "onsetString", Some(at.at)),
+        (None, Some(at)) => put(&mut one, "onsetString", Some(time::in_words(at))),
         _ => {}
     }
     if let Some(inner) = killed {

@@ -10,7 +10,7 @@ use crate::{
     people,
     resource::Resource,
     statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
-    value::{self, absent, code, list, name, put, quantity, time},
+    value::{self, absent, code, list, name, put, quantity, schedule, time},
     xml::{N, child, children, related_by},
 };
 
@@ -162,7 +162,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
     let status_taken = doc.account.put();
-    let schedule = time::schedule(doc, node);
+    let schedule = schedule::schedule(doc, node);
     let taken = doc.account.put();
     doc.account.take_again(status_taken);
     if out.is_denied() {
@@ -189,7 +189,9 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
             out.put(doc, "effectivePeriod", Some(bounds.clone()));
         }
         (Some(at), None) => {
-            out.put(doc, "effectivePeriod", Some(json!({"start": at.at})));
+            let mut span = Map::new();
+            time::put_in(&mut span, "start", Some(at.clone()));
+            out.put(doc, "effectivePeriod", Some(Value::Object(span)));
         }
         _ => {}
     }
@@ -204,7 +206,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let mut how = how
         .and_then(|how| how.as_object().cloned())
         .unwrap_or_default();
-    let times = time::Schedule {
+    let times = schedule::Schedule {
         bounds: None,
         at: None,
         repeat: schedule.repeat,

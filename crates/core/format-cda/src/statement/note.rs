@@ -48,8 +48,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             "clinical-note"
         )]),
     );
-    let at = recorded(doc, node).filter(|at| at.at.contains('T'));
-    out.put(doc, "date", at.map(|at| at.at));
+    time::put_instant(&mut out, doc, "date", "_date", recorded(doc, node));
     out.put(
         doc,
         "author",
@@ -62,10 +61,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         Some(json!([{"attachment": content.unwrap_or_else(|| absent(child(node, "text")))}])),
     );
     let when = child(node, "effectiveTime");
-    let span = when.and_then(|when| {
-        time::period(doc, when)
-            .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
-    });
+    let span = when.and_then(|when| time::period_from(doc, when));
     out.put(doc, "context", span.map(|span| json!({"period": span})));
     let signer = children(node, "participant").find_map(|part| {
         let role = child(part, "participantRole")?;

@@ -98,11 +98,8 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         .map(|(url, _)| url);
     let doers = doers.chain(own_author(doc, node)).collect::<Vec<_>>();
     out.put(doc, "performer", people::references(doers));
-    match super::recorded(doc, node) {
-        Some(at) if at.at.contains('T') => out.put(doc, "issued", Some(at.at)),
-        // An instant cannot be a day.
-        at => out.put(doc, "_issued", at.map(|at| time::beside(&at))),
-    };
+    let at = super::recorded(doc, node);
+    time::put_instant(&mut out, doc, "issued", "_issued", at);
     // A finding that is named by its code alone and denied: FHIR answers it with no (R4, notes on Observation.value).
     let is_finding = child(node, "value").is_none() && child(node, "code").is_some();
     if is_finding && crate::account::is_denied(node) {
@@ -235,7 +232,8 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
             _ => raw(),
         },
         "IVL_TS" => match time::moment(doc, node) {
-            Some(at) => Some(("valueDateTime", at.at.into())),
+            Some(at) if at.local.is_none() => Some(("valueDateTime", at.at.into())),
+            Some(at) => Some(("valueString", time::in_words(at).into())),
             None => time::period(doc, node).map(|span| ("valuePeriod", span)),
         },
         "IVL_PQ" | "IVL_INT" | "IVL_REAL" => {

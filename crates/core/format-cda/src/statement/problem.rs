@@ -62,6 +62,7 @@ const ABOUT: About = About {
     who_treats: "a condition has no place for who treats it",
     how_long: "a condition has no place for how long somebody was concerned about it",
 };
+const ASSERTED: &str = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
@@ -256,7 +257,7 @@ fn statuses<'d>(
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
     let ended = ended.is_some_and(|high| {
         attr(high, "value")
-            .and_then(|raw| time::stamp(raw, None))
+            .and_then(|raw| time::stamp(raw))
             .is_some()
     });
     if own == Some("nullified") || about == Some("nullified") {
@@ -346,7 +347,7 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let diagnosed = related_by(node, DIAGNOSED).find_map(|inner| {
         let at = child(inner, "effectiveTime").and_then(|when| time::start(doc, when))?;
         super::take_shell(doc, inner);
-        Some(json!({"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": at.at}))
+        Some(time::extension(ASSERTED, at))
     });
     out.push(doc, "extension", diagnosed);
 }

@@ -116,10 +116,7 @@ fn medicine<'d>(
     }
     let mut ask = Map::new();
     let span = child(node, "effectiveTime");
-    let valid = span.and_then(|when| {
-        time::period(doc, when)
-            .or_else(|| time::moment(doc, when).map(|at| json!({"start": at.at})))
-    });
+    let valid = span.and_then(|when| time::period_from(doc, when));
     put(&mut ask, "validityPeriod", valid);
     let more = child(node, "repeatNumber")
         .map(|one| child(one, "high").unwrap_or(one))
@@ -213,8 +210,8 @@ fn thing<'d>(
                 "timingPeriod",
                 child(node, "effectiveTime"),
             );
-            let at = recorded(doc, node).filter(|at| at.local.is_none());
-            out.put(doc, "recordedOn", at.map(|at| at.at));
+            let at = recorded(doc, node);
+            time::put_at(&mut out, doc, "recordedOn", at);
             let url = out.add(doc)?;
             let _ = inside(doc, of, Some(&url));
             return Ok(Some(("DeviceUseStatement", url)));

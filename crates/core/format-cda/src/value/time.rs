@@ -1,12 +1,11 @@
-//! `TS`, `IVL_TS`, `PIVL_TS`, `EIVL_TS` and sets of them.
+//! `TS` and `IVL_TS`.
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     doc::Doc,
     resource::Resource,
-    value::{put, quantity::decimal},
-    xml::{N, attr, child, children, declared, elements},
+    xml::{N, attr, child},
 };
 
 /// Where a time of day stands whose zone nobody states.
@@ -36,7 +35,7 @@ fn days(year: u32, month: u32) -> u32 {
 }
 
 /// A zone of a v3 time (`-0500`) as FHIR has it (`-05:00`).
-pub(crate) fn zone(raw: &str) -> Option<String> {
+fn zone(raw: &str) -> Option<String> {
     let cut = raw.rfind(['+', '-'])?;
     let digits = raw.get(cut + 1..)?;
     let sound = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -46,8 +45,8 @@ pub(crate) fn zone(raw: &str) -> Option<String> {
     (minutes < "60").then(|| format!("{}{hours}:{minutes}", &raw[cut..=cut]))
 }
 
-/// A v3 time; `of_document` is the zone that the document states.
-pub(crate) fn stamp(raw: &str, of_document: Option<&str>) -> Option<Stamp> {
+/// A v3 time. One without a zone has none: that which the document states for its own time need not be its (docs/adr/0026).
+pub(crate) fn stamp(raw: &str) -> Option<Stamp> {
     let raw = raw.trim();
     // Some write dates as XML Schema has them.
     let xml_date = raw.len() >= 10 && raw.as_bytes()[4] == b'-' && raw.as_bytes()[7] == b'-';
@@ -112,7 +111,6 @@ pub(crate) fn stamp(raw: &str, of_document: Option<&str>) -> Option<Stamp> {
     } else {
         zone(rest)
     };
-    let zone = zone.or_else(|| of_document.map(str::to_owned));
     let mut time = format!("{hour:02}:{minute:02}:{:02}", second.unwrap_or(0));
     if !fraction.is_empty()
         && fraction.bytes().all(|byte| byte.is_ascii_digit())
@@ -144,7 +142,7 @@ fn from_xml_schema(raw: &str) -> Option<String> {
 
 /// The time in an element's `value`.
 pub(crate) fn time(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
-    let found = stamp(attr(node, "value")?, doc.zone.as_deref())?;
+    let found = stamp(attr(node, "value")?)?;
     doc.account.take(node);
     Some(found)
 }
@@ -199,17 +197,46 @@ fn put_stamp(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
     }
 }
 
-/// A time beside an element that can hold instants alone.
-pub(crate) fn beside(at: &Stamp) -> Value {
-    let mut day = json!({"url": PARTIAL_TIME, "valueDateTime": at.at});
-    if let Some(local) = &at.local {
-        day["_valueDateTime"] = local_time(local);
+/// Puts an instant; what is less stands beside it, for an instant cannot be a day.
+pub(crate) fn put_instant<'d>(
+    out: &mut Resource<'d>,
+    doc: &Doc<'d>,
+    element: &'static str,
+    beside_it: &'static str,
+    at: Option<Stamp>,
+) -> bool {
+    match at {
+        Some(at) if at.at.contains('T') => out.put(doc, element, Some(at.at)),
+        at => out.put(doc, beside_it, at.map(|at| beside(&at))),
     }
-    json!({ "extension": [day] })
 }
 
-fn local_time(local: &str) -> Value {
+/// A time beside an element that can hold instants alone.
+fn beside(at: &Stamp) -> Value {
+    json!({ "extension": [extension(PARTIAL_TIME, at.clone())] })
+}
+
+/// The words of a time that has no element of its own.
+pub(crate) fn in_words(at: Stamp) -> String {
+    match at.local {
+        Some(local) => format!("{} {local}", at.at),
+        None => at.at,
+    }
+}
+
+pub(crate) fn local_time(local: &str) -> Value {
     json!({"extension": [{"url": LOCAL_TIME, "valueString": local}]})
+}
+
+/// A moment by its day, with the time of day and its zone beside it.
+fn by_day(at: Stamp) -> Stamp {
+    match at.at.split_once('T') {
+        Some((day, time)) => Stamp {
+            at: day.to_owned(),
+            local: Some(time.to_owned()),
+        },
+        None => at,
+    }
 }
 
 /// An `IVL_TS` as `Period`, if it has an end; a width that ends it is counted in whole units of the calendar.
@@ -222,6 +249,15 @@ pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     {
         return None;
     }
+    // A moment and the whole day that it is in have no order (`per-1`): then both are told by their day.
+    let (low, high) = match (low, high) {
+        (Some(low), Some(high)) if low.at != high.at && day(&low.at) == day(&high.at) => {
+            let both = low.at.contains('T') && high.at.contains('T');
+            let plain = |at| if both { at } else { by_day(at) };
+            (Some(plain(low)), Some(plain(high)))
+        }
+        ends => ends,
+    };
     let mut out = Map::new();
     put_stamp(&mut out, "start", low);
     put_stamp(&mut out, "end", high);
@@ -229,6 +265,43 @@ pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         return None;
     }
     Some(Value::Object(out))
+}
+
+/// A moment as the `Period` that begins with it.
+pub(crate) fn from(at: Stamp) -> Value {
+    let mut out = Map::new();
+    put_stamp(&mut out, "start", Some(at));
+    Value::Object(out)
+}
+
+/// An interval, or a moment as the interval that begins with it.
+pub(crate) fn period_from(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mark = doc.account.mark();
+    period(doc, node).or_else(|| {
+        doc.account.drop_to(mark);
+        moment(doc, node).map(from)
+    })
+}
+
+/// An interval, or a moment as the interval that begins and ends with it.
+pub(crate) fn period_within(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let mark = doc.account.mark();
+    period(doc, node).or_else(|| {
+        doc.account.drop_to(mark);
+        let at = moment(doc, node)?;
+        let mut out = Map::new();
+        put_stamp(&mut out, "start", Some(at.clone()));
+        put_stamp(&mut out, "end", Some(at));
+        Some(Value::Object(out))
+    })
+}
+
+/// An extension with a time.
+pub(crate) fn extension(url: &str, at: Stamp) -> Value {
+    let mut out = Map::new();
+    out.insert("url".into(), url.into());
+    put_stamp(&mut out, "valueDateTime", Some(at));
+    Value::Object(out)
 }
 
 /// Puts `…DateTime` or `…Period` under a choice element.
@@ -272,212 +345,4 @@ pub(crate) fn put_at<'d>(
 /// A moment and an interval in a map that is no resource yet.
 pub(crate) fn put_in(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
     put_stamp(map, key, at);
-}
-
-/// How a set of times is told: when it begins and ends, how often, and at which events.
-#[derive(Debug, Default)]
-pub(crate) struct Schedule {
-    /// From when to when.
-    pub(crate) bounds: Option<Value>,
-    /// One moment, if that is all.
-    pub(crate) at: Option<Stamp>,
-    /// `Timing.repeat`.
-    pub(crate) repeat: Map<String, Value>,
-    /// What no `Timing` can say.
-    pub(crate) rest: bool,
-}
-
-/// Units of time in UCUM that `Timing` has.
-fn unit_of_time(unit: &str) -> Option<&'static str> {
-    Some(match unit {
-        "s" | "sec" => "s",
-        "min" => "min",
-        "h" | "hr" => "h",
-        "d" | "day" => "d",
-        "wk" | "week" => "wk",
-        "mo" | "month" => "mo",
-        "a" | "y" | "yr" | "year" => "a",
-        _ => return None,
-    })
-}
-
-/// Reads all `effectiveTime` of a medicine: an interval of its use, and how often (`PIVL_TS`, `EIVL_TS`, `SXPR_TS`).
-pub(crate) fn schedule<'d>(doc: &Doc<'d>, node: N<'d>) -> Schedule {
-    let mut out = Schedule::default();
-    for one in children(node, "effectiveTime") {
-        add_time(doc, one, &mut out);
-    }
-    out
-}
-
-fn add_time<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
-    match declared(node).as_str() {
-        "SXPR_TS" => {
-            doc.account.take(node);
-            for part in children(node, "comp") {
-                add_time(doc, part, out);
-            }
-        }
-        "PIVL_TS" => periodic(doc, node, out),
-        "EIVL_TS" => at_event(doc, node, out),
-        _ if child(node, "period").is_some() => periodic(doc, node, out),
-        _ if child(node, "event").is_some() => at_event(doc, node, out),
-        _ => {
-            let mark = doc.account.mark();
-            if let Some(at) = moment(doc, node) {
-                if out.at.is_none() && out.bounds.is_none() {
-                    out.at = Some(at);
-                } else {
-                    doc.account.drop_to(mark);
-                    out.rest = true;
-                }
-                return;
-            }
-            if let Some(span) = period(doc, node) {
-                if out.bounds.is_none() {
-                    out.bounds = Some(span);
-                } else {
-                    doc.account.drop_to(mark);
-                    out.rest = true;
-                }
-                return;
-            }
-            if let Some(width) = child(node, "width")
-                && let Some(length) = crate::value::quantity::duration(doc, width)
-                && out.bounds.is_none()
-            {
-                out.repeat.insert("boundsDuration".into(), length);
-                return;
-            }
-            doc.account.drop_to(mark);
-        }
-    }
-}
-
-fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
-    let Some(period) = child(node, "period") else {
-        out.rest = true;
-        return;
-    };
-    let read = |part: N<'_>| {
-        let number = decimal(attr(part, "value")?)?;
-        let unit = unit_of_time(attr(part, "unit")?)?;
-        Some((number, unit))
-    };
-    if out.repeat.contains_key("period") {
-        out.rest = true;
-        return;
-    }
-    let range = (child(period, "low"), child(period, "high"));
-    let found = match range {
-        (Some(low), Some(high)) => match (read(low), read(high)) {
-            (Some((from, unit)), Some((to, other))) if unit == other => {
-                doc.account.take(low);
-                doc.account.take(high);
-                Some((from, Some(to), unit))
-            }
-            _ => None,
-        },
-        _ => read(period).map(|(number, unit)| {
-            doc.account.take(period);
-            (number, None, unit)
-        }),
-    };
-    let Some((number, most, unit)) = found else {
-        out.rest = true;
-        return;
-    };
-    // A frequency as C-CDA R2.1 companion guide and R2B have it: so many times a period.
-    let times = crate::xml::sdtc(node, "frequency")
-        .or_else(|| child(node, "frequency"))
-        .and_then(|one| Some((one, attr(one, "value")?.parse::<u32>().ok()?)));
-    if let Some((one, _)) = times {
-        doc.account.take(one);
-    }
-    out.repeat
-        .insert("frequency".into(), times.map_or(1, |(_, many)| many).into());
-    out.repeat.insert("period".into(), number);
-    put(&mut out.repeat, "periodMax", most);
-    out.repeat.insert("periodUnit".into(), unit.into());
-    doc.account.take(node);
-    let phase = child(node, "phase");
-    if let Some(phase) = phase {
-        // The phase of a set says when its first time is; only an interval of use can take that.
-        if out.bounds.is_none() && out.at.is_none() {
-            let mark = doc.account.mark();
-            out.bounds = start(doc, phase).map(|at| json!({"start": at.at}));
-            if out.bounds.is_none() {
-                doc.account.drop_to(mark);
-            }
-        }
-    }
-}
-
-fn at_event<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
-    const EVENTS: &[&str] = &[
-        "HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM", "PCD", "PCV",
-    ];
-    let Some(event) = child(node, "event") else {
-        out.rest = true;
-        return;
-    };
-    let code = attr(event, "code").map(str::to_ascii_uppercase);
-    // Between meals has no code in FHIR.
-    let Some(code) = code.filter(|code| EVENTS.contains(&code.as_str())) else {
-        out.rest = true;
-        return;
-    };
-    doc.account.take(event);
-    doc.account.take(node);
-    if let Some(Value::Array(all)) = out.repeat.get_mut("when") {
-        all.push(code.into());
-    } else {
-        out.repeat.insert("when".into(), json!([code]));
-    }
-    if let Some(offset) = child(node, "offset") {
-        let low = child(offset, "low").or(Some(offset).filter(|one| attr(*one, "value").is_some()));
-        let minutes = low.and_then(|low| {
-            let number: u32 = attr(low, "value")?.trim_start_matches('-').parse().ok()?;
-            let many = match unit_of_time(attr(low, "unit")?)? {
-                "min" => number,
-                "h" => number.checked_mul(60)?,
-                _ => return None,
-            };
-            doc.account.take(low);
-            Some(many)
-        });
-        match minutes {
-            Some(minutes) => {
-                out.repeat.insert("offset".into(), minutes.into());
-            }
-            None => out.rest |= elements(offset).next().is_some(),
-        }
-    }
-}
-
-impl Schedule {
-    /// As `Timing`; none if it says nothing.
-    pub(crate) fn timing(mut self) -> Option<Value> {
-        let mut out = Map::new();
-        put(
-            &mut self.repeat,
-            "boundsPeriod",
-            self.bounds.filter(|_| true),
-        );
-        if let Some(at) = self.at {
-            if self.repeat.is_empty() {
-                out.insert("event".into(), json!([at.at]));
-                if let Some(local) = &at.local {
-                    out.insert("_event".into(), json!([local_time(local)]));
-                }
-            } else {
-                self.repeat
-                    .insert("boundsPeriod".into(), json!({"start": at.at}));
-            }
-        }
-        if !self.repeat.is_empty() {
-            out.insert("repeat".into(), Value::Object(self.repeat));
-        }
-        (!out.is_empty()).then_some(Value::Object(out))
-    }
 }

@@ -1,0 +1,185 @@
+//! Times: what is stated, as precise as it is stated.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use medibloc_format_cda::Cda;
+use medibloc_record::{Draft, Format as _};
+use serde_json::{Value, json};
+
+const HEAD: &str = r#"xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc""#;
+
+fn whole(header: &str, section: &str, text: &str, entries: &str) -> String {
+    format!(
+        r#"<ClinicalDocument {HEAD}><id root="1.2.3.4"/><effectiveTime value="20250101"/>{header}<component><structuredBody><component><section>
+        <code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text>{text}</text>{entries}
+        </section></component></structuredBody></component></ClinicalDocument>"#
+    )
+}
+
+fn read(section: &str, text: &str, entry: &str) -> Draft {
+    let xml = whole("", section, text, &format!("<entry>{entry}</entry>"));
+    Cda.read(xml.as_bytes()).unwrap()
+}
+
+fn all(draft: &Draft, kind: &str) -> Vec<Value> {
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let resources = entries.iter().map(|entry| entry["resource"].clone());
+    resources
+        .filter(|one| one["resourceType"] == kind)
+        .collect()
+}
+
+fn one(draft: &Draft, kind: &str) -> Value {
+    let mut all = all(draft, kind);
+    assert_eq!(all.len(), 1, "{kind}");
+    all.remove(0)
+}
+
+#[test]
+fn a_time_says_no_more_and_no_less_than_its_source() {
+    let at = |when: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime{when}</observation>"#
+        );
+        one(&read("30954-2", "", &entry), "Observation")
+    };
+    for (when, key, wanted) in [
+        (r#" value="2024"/>"#, "effectiveDateTime", json!("2024")),
+        (
+            r#" value="202402290830-0500"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29T08:30:00-05:00"),
+        ),
+        (
+            r#" value="20240229083015.250+0100"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29T08:30:15.250+01:00"),
+        ),
+        (
+            r#" value="20240229000000"/>"#,
+            "effectiveDateTime",
+            json!("2024-02-29"),
+        ),
+        (
+            r#"><low value="2023"/><high value="2024"/></effectiveTime>"#,
+            "effectivePeriod",
+            json!({"start": "2023", "end": "2024"}),
+        ),
+        (
+            r#"><high value="2024"/></effectiveTime>"#,
+            "effectivePeriod",
+            json!({"end": "2024"}),
+        ),
+        (
+            r#"><center value="20240601"/></effectiveTime>"#,
+            "effectiveDateTime",
+            json!("2024-06-01"),
+        ),
+    ] {
+        assert_eq!(at(when)[key], wanted, "{when}");
+    }
+    // A time of day whose zone nobody states stands apart, in a document that states one for its own time, too.
+    let seen = at(r#" value="202402290830"/>"#);
+    assert_eq!(seen["effectiveDateTime"], "2024-02-29");
+    assert_eq!(
+        seen["_effectiveDateTime"]["extension"][0]["valueString"],
+        "08:30:00"
+    );
+    // No calendar has it.
+    assert!(
+        at(r#" value="20230229"/>"#)
+            .get("effectiveDateTime")
+            .is_none()
+    );
+}
+
+/// An end alone is no beginning.
+#[test]
+fn an_end_never_becomes_the_onset() {
+    for (when, onset, end) in [
+        (r#"<high value="2024"/>"#, Value::Null, json!("2024")),
+        (
+            r#"<low nullFlavor="UNK"/><high value="2024"/>"#,
+            Value::Null,
+            json!("2024"),
+        ),
+        (r#"<low value="2023"/>"#, json!("2023"), Value::Null),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/><effectiveTime>{when}</effectiveTime><value xsi:type="CD" code="1" codeSystem="2.16.840.1.113883.6.96"/></observation>"#
+        );
+        let condition = one(&read("11450-4", "", &entry), "Condition");
+        assert_eq!(condition["onsetDateTime"], onset, "{when}");
+        assert_eq!(condition["abatementDateTime"], end, "{when}");
+    }
+}
+
+/// The zone of a document's own time is none of the times in it: they may be of another season or place (docs/adr/0026).
+#[test]
+fn the_zone_of_the_document_is_not_lent_to_the_times_in_it() {
+    let who = r#"<assignedAuthor><id root="1.2.8" extension="7"/><assignedPerson><name><family>Doe</family></name></assignedPerson></assignedAuthor>"#;
+    let header = format!(
+        r#"<recordTarget><patientRole><patient><birthTime value="194705010730"/></patient></patientRole></recordTarget><author><time value="20250104101500"/>{who}</author>"#
+    );
+    let entries = format!(
+        r#"<entry><encounter classCode="ENC" moodCode="EVN"><id root="1.2.9" extension="v"/><effectiveTime><low value="202407010830"/><high value="202407010930+0200"/></effectiveTime></encounter></entry>
+        <entry><observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime value="202407010845"/><value xsi:type="TS" value="202407010800"/><author><time value="202407010850"/>{who}</author></observation></entry>
+        <entry><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.202"/><code code="34109-9" codeSystem="2.16.840.1.113883.6.1"/><text>words</text><effectiveTime value="202407010900"/><author><time value="202407010905"/>{who}</author></act></entry>"#
+    );
+    let xml = whole(&header, "30954-2", "", &entries).replace(
+        r#"<effectiveTime value="20250101"/>"#,
+        r#"<effectiveTime value="20250104101500+0100"/>"#,
+    );
+    let draft = Cda.read(xml.as_bytes()).unwrap();
+    let local = |of: &Value| {
+        let found = of["extension"].as_array().and_then(|all| {
+            all.iter()
+                .find(|one| one["url"].as_str().unwrap().ends_with("/local-time"))
+        });
+        found.map_or(Value::Null, |one| one["valueString"].clone())
+    };
+    let mixed = xml
+        .replace("202407010830", "202407010830+0200")
+        .replace("202407010930+0200", "202407010930");
+    let span = one(&Cda.read(mixed.as_bytes()).unwrap(), "Encounter")["period"].clone();
+    assert_eq!(
+        (&span["start"], &span["end"]),
+        (&"2024-07-01".into(), &"2024-07-01".into())
+    );
+    assert_eq!(local(&span["_start"]), "08:30:00+02:00");
+    assert_eq!(local(&span["_end"]), "09:30:00");
+    // What states a zone has it.
+    let composition = one(&draft, "Composition");
+    assert_eq!(composition["date"], "2025-01-04T10:15:00+01:00");
+    assert_eq!(draft.fhir["timestamp"], "2025-01-04T10:15:00+01:00");
+    let wrote = &composition["author"][0]["extension"][0];
+    assert_eq!(wrote["valueDateTime"], "2025-01-04");
+    assert_eq!(local(&wrote["_valueDateTime"]), "10:15:00");
+    let span = one(&draft, "Encounter")["period"].clone();
+    // Both ends by their day: a moment and the day that it is in have no order.
+    assert_eq!(span["start"], "2024-07-01");
+    assert_eq!(local(&span["_start"]), "08:30:00");
+    assert_eq!(span["end"], "2024-07-01");
+    assert_eq!(local(&span["_end"]), "09:30:00+02:00");
+    let seen = one(&draft, "Observation");
+    assert_eq!(seen["effectiveDateTime"], "2024-07-01");
+    assert_eq!(local(&seen["_effectiveDateTime"]), "08:45:00");
+    assert_eq!(seen["valueString"], "202407010800");
+    // An instant is none without a zone.
+    assert!(seen.get("issued").is_none());
+    let day = &seen["_issued"]["extension"][0];
+    assert_eq!(day["valueDateTime"], "2024-07-01");
+    assert_eq!(local(&day["_valueDateTime"]), "08:50:00");
+    let notes = all(&draft, "DocumentReference");
+    assert!(notes[0].get("date").is_none());
+    assert_eq!(local(&notes[0]["context"]["period"]["_start"]), "09:00:00");
+    let patient = one(&draft, "Patient");
+    assert_eq!(patient["birthDate"], "1947-05-01");
+    assert_eq!(local(&patient["_birthDate"]), "07:30:00");
+    for one in all(&draft, "Provenance") {
+        assert_eq!(one["recorded"], "2025-01-04T10:15:00+01:00");
+        assert!(matches!(
+            one["occurredDateTime"].as_str(),
+            Some("2024-07-01" | "2025-01-04")
+        ));
+    }
+}
