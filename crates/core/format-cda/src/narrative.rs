@@ -38,6 +38,14 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
         return;
     }
     let tag = match node.tag_name().name() {
+        // Between the rows of a table and the items of a list XHTML has no line breaks.
+        "br" if matches!(
+            parent(node),
+            "table" | "thead" | "tbody" | "tfoot" | "tr" | "list"
+        ) =>
+        {
+            return;
+        }
         "br" => {
             out.push_str("<br/>");
             return;

@@ -266,3 +266,39 @@ fn a_referral_names_to_whom() {
     assert_eq!(role["code"][0]["coding"][0]["code"], "207Q00000X");
     nothing_is_lost(&draft);
 }
+
+#[test]
+fn further_values_are_components_and_an_empty_group_is_nobody() {
+    let draft = read(
+        "30954-2",
+        r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1" displayName="Findings"/><value xsi:type="ST">one</value><value xsi:type="ST">two</value></observation>"#,
+    );
+    let seen = one(&draft, "Observation");
+    assert_eq!(seen["valueString"], "one");
+    let part = &seen["component"][0];
+    assert_eq!(
+        (&part["code"]["text"], &part["valueString"]),
+        (&"Findings".into(), &"two".into())
+    );
+    assert!(part["code"].get("coding").is_none());
+    // Who wrote a group without members is in no resource that anything leads to.
+    let draft = read(
+        "42348-3",
+        &format!(
+            r#"<organizer classCode="CLUSTER" moodCode="EVN"><code code="45473-6" codeSystem="2.16.840.1.113883.6.1"/><author><time value="20240101"/><assignedAuthor>{WHO}</assignedAuthor></author></organizer>"#
+        ),
+    );
+    assert!(all(&draft, "Practitioner").is_empty());
+}
+
+#[test]
+fn a_table_has_no_line_breaks_between_its_rows() {
+    let draft = document(
+        "",
+        "30954-2",
+        "<table><tbody><tr><td>a<br/>b</td><br/></tr></tbody></table>",
+        "",
+    );
+    let told = one(&draft, "Composition")["section"][0]["text"]["div"].clone();
+    assert_eq!(told.as_str().unwrap().matches("<br/>").count(), 1);
+}

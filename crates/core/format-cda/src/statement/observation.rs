@@ -180,7 +180,7 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
     Some(json!([coded(CATEGORY, code)]))
 }
 
-/// The value; further ones are components with the same code.
+/// The value; further ones are components that say the same in words.
 fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     let given: Vec<N<'d>> = children(node, "value").collect();
     let mut first = true;
@@ -193,7 +193,13 @@ fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
             out.put(doc, key, Some(value));
             first = false;
         } else {
-            let code = out.body.get("code").cloned();
+            // `obs-7`: a component beside a value has another code, so what it is stands there in words.
+            let code = out.body.get("code").cloned().unwrap_or_default();
+            let words = code
+                .get("text")
+                .or_else(|| code["coding"][0].get("display"));
+            let words = words.or_else(|| code["coding"][0].get("code")).cloned();
+            let code = words.map_or_else(|| value::absent(None), |words| json!({"text": words}));
             out.push(doc, "component", Some(json!({"code": code, key: value})));
         }
     }

@@ -27,10 +27,13 @@ const LOINC: &str = "http://loinc.org";
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let signs = of.has(SIGNS) || VITALS.contains(&of.context.section);
     let results = !signs && (of.has(RESULT) || RESULTS.contains(&of.context.section));
+    let is_report = results && of.mood() == crate::context::Mood::Event;
+    if !is_report && of.related().next().is_none() {
+        return Err("it is a group of nothing");
+    }
     if signs {
         pressure(doc, of);
     }
-    let is_report = results && of.mood() == crate::context::Mood::Event;
     let mut out = if is_report {
         Some(Resource::of("DiagnosticReport", of, doc)?)
     } else if of.mood() == crate::context::Mood::Event {
