@@ -302,3 +302,14 @@ fn a_table_has_no_line_breaks_between_its_rows() {
     let told = one(&draft, "Composition")["section"][0]["text"]["div"].clone();
     assert_eq!(told.as_str().unwrap().matches("<br/>").count(), 1);
 }
+
+/// Words for a code that is not known say that it is not known; the name says what somebody is allergic to.
+#[test]
+fn a_name_beats_the_words_for_an_unknown_code() {
+    let draft = read(
+        "48765-2",
+        r#"<observation classCode="OBS" moodCode="EVN"><code code="ASSERTION"/><value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/><participant typeCode="CSM"><participantRole><playingEntity><code nullFlavor="UNK"><originalText>Coded Allergy Name Not Available</originalText></code><name>LATEX STRAP</name></playingEntity></participantRole></participant></observation>"#,
+    );
+    let allergy = one(&draft, "AllergyIntolerance");
+    assert_eq!(allergy["code"]["text"], "LATEX STRAP");
+}

@@ -152,6 +152,28 @@ fn what_stands_inside_is_linked_with_what_it_stands_in() {
     }
 }
 
+/// Beside the allergy in the concern about it, a severity is the allergy's; of two allergies it is nobody's in particular.
+#[test]
+fn what_stands_beside_one_thing_in_a_concern_is_about_it() {
+    let allergy = |code: &str| {
+        format!(
+            r#"<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION"/><value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/><participant typeCode="CSM"><participantRole><playingEntity><code code="{code}" codeSystem="2.16.840.1.113883.6.88"/></playingEntity></participantRole></participant></observation></entryRelationship>"#
+        )
+    };
+    let severity = r#"<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.8"/><code code="SEV" codeSystem="2.16.840.1.113883.5.4"/><value xsi:type="CD" code="6736007" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship>"#;
+    for (allergies, is_linked) in [
+        (allergy("1"), true),
+        ([allergy("1"), allergy("2")].concat(), false),
+    ] {
+        let entry = format!(
+            r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.30"/><statusCode code="active"/>{allergies}{severity}</act>"#
+        );
+        let draft = read("48765-2", &entry);
+        let seen = one(&draft, "Observation");
+        assert_eq!(seen.get("focus").is_some(), is_linked);
+    }
+}
+
 /// A statement that only names another one is a link to it, wherever that one stands, and never a second one.
 #[test]
 fn a_statement_that_names_another_is_a_link_to_it() {

@@ -11,7 +11,7 @@ use crate::{
     statement::{
         ALLERGIES, Made, common,
         concern::{self, About, Concern},
-        inside,
+        inside, medication,
     },
     value::{absent, code, code::coded, list, put, text, time},
     xml::{N, attr, child, children, path, related_by},
@@ -144,24 +144,7 @@ fn one<'d>(
     });
     out.put(doc, "criticality", severe);
 
-    let substance = agent.and_then(|agent| {
-        let name = child(agent, "name").and_then(|name| {
-            let words = crate::xml::text(name)?;
-            doc.account.take(name);
-            Some(words)
-        });
-        let code = child(agent, "code").and_then(|code| code::concept(doc, code));
-        match (code, name) {
-            (Some(Value::Object(mut code)), name) => {
-                if !code.contains_key("text") {
-                    put(&mut code, "text", name);
-                }
-                Some(Value::Object(code))
-            }
-            (_, Some(name)) => Some(json!({"text": name})),
-            _ => None,
-        }
-    });
+    let substance = agent.and_then(|agent| medication::concept(doc, agent));
     if substance.is_some()
         && let Some(part) = agent_part
     {
@@ -230,11 +213,7 @@ fn statuses<'d>(
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| {
-        attr(high, "value")
-            .and_then(|raw| time::stamp(raw))
-            .is_some()
-    });
+    let ended = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
             out.denied(

@@ -98,7 +98,9 @@ pub(crate) fn convert<'d>(
     if about.kind == "Condition" {
         treaters(doc, act, &made);
     }
-    let _ = inside(doc, act, None);
+    // What else stands in a concern about one thing is about that thing.
+    let alone = made.first().filter(|_| made.len() == 1);
+    let _ = inside(doc, act, alone.map(String::as_str));
     for (name, why) in [
         ("performer", about.who_treats),
         ("id", "the number of a concern about several things"),

@@ -11,7 +11,7 @@ use crate::{
     resource::Resource,
     statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
     value::{self, absent, code, list, name, put, quantity, schedule, time},
-    xml::{N, child, children, related_by},
+    xml::{N, attr, child, children, related_by},
 };
 
 /// Medicines given during a stay, not taken at home.
@@ -104,11 +104,14 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
 
 /// Code of a material, its translations, and its name.
 pub(crate) fn concept(doc: &Doc<'_>, thing: N<'_>) -> Option<Value> {
-    let code = child(thing, "code").and_then(|code| code::concept(doc, code));
+    let coded = child(thing, "code");
+    let code = coded.and_then(|code| code::concept(doc, code));
     let words = name::words(doc, thing);
+    // Words for a code that is not known say that it is not known; the name says what it is.
+    let is_unknown = coded.is_some_and(|code| attr(code, "nullFlavor").is_some());
     match (code, words) {
         (Some(Value::Object(mut code)), words) => {
-            if !code.contains_key("text") {
+            if !code.contains_key("text") || is_unknown && words.is_some() {
                 put(&mut code, "text", words);
             }
             Some(Value::Object(code))

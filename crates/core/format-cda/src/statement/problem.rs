@@ -255,11 +255,7 @@ fn statuses<'d>(
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| {
-        attr(high, "value")
-            .and_then(|raw| time::stamp(raw))
-            .is_some()
-    });
+    let ended = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
             out.denied(

@@ -161,7 +161,7 @@ fn lists(path: &str, one: &[Value], other: &[Value], out: &mut Found) {
             }
         }
     }
-    scores.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    scores.sort_by_key(|one| core::cmp::Reverse((one.0, one.1)));
     let (mut left, mut right) = (vec![false; one.len()], vec![false; other.len()]);
     for (_, _, at, to) in scores {
         if !left[at] && !right[to] {
