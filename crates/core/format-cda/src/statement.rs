@@ -279,9 +279,22 @@ pub(crate) fn own_author<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "author").find_map(|author| people::author(doc, author))
 }
 
-/// The person who wrote the statement itself: houses and devices wrote it in the provenance alone.
+/// The person who wrote the statement itself, the last of several (C-CDA on FHIR): houses and devices wrote it in the provenance
+/// alone.
 pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    own_author(doc, node).filter(|url| is_person(doc, url))
+    let mut best: Option<((String, Option<String>), String)> = None;
+    for author in children(node, "author") {
+        let Some(url) = people::author(doc, author).filter(|url| is_person(doc, url)) else {
+            continue;
+        };
+        let raw = child(author, "time").and_then(|at| attr(at, "value"));
+        let at = raw.and_then(time::stamp);
+        let at = at.map_or((String::new(), None), |at| (at.at, at.local));
+        if best.as_ref().is_none_or(|(last, _)| *last <= at) {
+            best = Some((at, url));
+        }
+    }
+    best.map(|(_, url)| url)
 }
 
 /// Who told it, if that is a person.

@@ -313,3 +313,58 @@ fn a_name_beats_the_words_for_an_unknown_code() {
     let allergy = one(&draft, "AllergyIntolerance");
     assert_eq!(allergy["code"]["text"], "LATEX STRAP");
 }
+
+/// C-CDA 2.1: an end of unknown time says that it is over. What is stated of it beats that, and older formats mean nothing by it.
+#[test]
+fn an_end_of_unknown_time_is_an_end() {
+    let status = |code: &str| {
+        format!(
+            r#"<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.6"/><code code="33999-4"/><value xsi:type="CD" code="{code}"/></observation></entryRelationship>"#
+        )
+    };
+    for (template, flavor, inner, clinical, is_absent) in [
+        ("22.4.4", "UNK", String::new(), "resolved", true),
+        ("22.4.4", "NI", String::new(), "active", false),
+        ("22.4.4", "UNK", status("55561003"), "active", false),
+        ("1.28", "UNK", String::new(), "active", false),
+    ] {
+        let draft = read(
+            "11450-4",
+            &format!(
+                r#"<act classCode="ACT" moodCode="EVN"><code code="CONC"/><statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.{template}"/><code code="1"/><effectiveTime><low value="2020"/><high nullFlavor="{flavor}"/></effectiveTime><value xsi:type="CD" code="2" codeSystem="2.16.840.1.113883.6.96"/>{inner}</observation></entryRelationship></act>"#
+            ),
+        );
+        let condition = one(&draft, "Condition");
+        assert_eq!(
+            condition["clinicalStatus"]["coding"][0]["code"], clinical,
+            "{template} {flavor}"
+        );
+        assert_eq!(
+            condition.get("_abatementDateTime").is_some(),
+            is_absent,
+            "{template} {flavor}"
+        );
+    }
+}
+
+/// Of several authors the last one recorded it, and the first time is when.
+#[test]
+fn the_last_author_recorded_it_and_the_first_time_is_when() {
+    let author = |number: &str, at: &str| {
+        format!(
+            r#"<author><time value="{at}"/><assignedAuthor><id root="1.2.8" extension="{number}"/><assignedPerson><name><family>{number}</family></name></assignedPerson></assignedAuthor></author>"#
+        )
+    };
+    let draft = read(
+        "11450-4",
+        &format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="1"/><value xsi:type="CD" code="2" codeSystem="2.16.840.1.113883.6.96"/>{}{}</observation>"#,
+            author("late", "20240301"),
+            author("early", "20240101")
+        ),
+    );
+    let condition = one(&draft, "Condition");
+    assert_eq!(condition["recordedDate"], "2024-01-01");
+    let who = at(&draft, &condition["recorder"]);
+    assert_eq!(who["name"][0]["family"], "late");
+}

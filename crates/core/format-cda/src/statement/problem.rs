@@ -255,7 +255,8 @@ fn statuses<'d>(
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
     let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
+    let dated = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
+    let ended = dated || stated.is_none() && is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
             out.denied(
@@ -317,6 +318,15 @@ fn statuses<'d>(
     );
 }
 
+/// Whether it ended at a time that nobody knows: C-CDA 2.1 has that as an end of unknown time. Older formats have such an end in each problem.
+fn is_over_since_unknown(of: &Statement<'_>) -> bool {
+    const WITH_ENDS: &[&str] = &["2.16.840.1.113883.10.20.22.4.4"];
+    let high = of
+        .child("effectiveTime")
+        .and_then(|when| child(when, "high"));
+    of.has(WITH_ENDS) && high.is_some_and(|high| attr(high, "nullFlavor") == Some("UNK"))
+}
+
 fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let node = of.node;
     let span = child(node, "effectiveTime");
@@ -338,7 +348,16 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         .is_some_and(|status| status["coding"][0]["code"] == "refuted");
     if !refuted {
         let ended = span.and_then(|when| time::end(doc, when));
-        time::put_at(out, doc, "abatementDateTime", ended);
+        let is_dated = time::put_at(out, doc, "abatementDateTime", ended);
+        let is_resolved = out
+            .body
+            .get("clinicalStatus")
+            .is_some_and(|status| status["coding"][0]["code"] == "resolved");
+        if !is_dated && is_resolved && is_over_since_unknown(of) {
+            let high = span.and_then(|when| child(when, "high"));
+            out.body
+                .insert("_abatementDateTime".into(), value::absent(high));
+        }
     }
     let diagnosed = related_by(node, DIAGNOSED).find_map(|inner| {
         let at = child(inner, "effectiveTime").and_then(|when| time::start(doc, when))?;
