@@ -392,6 +392,22 @@ fn what_a_procedure_took_names_the_procedure() {
     nothing_is_lost(&draft);
 }
 
+/// The specimen of a report is its own, with how much was taken.
+#[test]
+fn a_report_has_its_specimen() {
+    let draft = read(
+        "30954-2",
+        &format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN"><code code="24357-6" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><specimen typeCode="SPC"><specimenRole><id root="2.999.9.1"/><specimenPlayingEntity><code code="119297000" codeSystem="2.16.840.1.113883.6.96"/><quantity value="5" unit="mL"/></specimenPlayingEntity></specimenRole></specimen><component>{}</component></organizer>"#,
+            observed("")
+        ),
+    );
+    let report = one(&draft, "DiagnosticReport");
+    let specimen = at(&draft, &report["specimen"][0]);
+    assert_eq!(specimen["collection"]["quantity"]["value"], 5);
+    nothing_is_lost(&draft);
+}
+
 #[test]
 fn words_beside_a_pointer_into_the_narrative_are_kept() {
     let draft = document(

@@ -336,6 +336,11 @@ pub(crate) fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
                 .and_then(|entity| child(entity, "desc"))
                 .and_then(|desc| text::words(doc, desc));
             out.put(doc, "note", notes.map(|words| json!([{"text": words}])));
+            let many = entity
+                .and_then(|entity| child(entity, "quantity"))
+                .and_then(|many| quantity::quantity(doc, many));
+            let how = many.map(|many| json!({"quantity": many}));
+            out.put(doc, "collection", how);
             if out.body.is_empty() {
                 return None;
             }

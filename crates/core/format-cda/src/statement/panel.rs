@@ -80,6 +80,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             .chain(super::own_author(doc, of.node))
             .collect::<Vec<_>>();
         out.put(doc, "performer", people::references(doers));
+        let specimen = observation::specimen(doc, of.node).map(|url| reference(&url));
+        if is_report {
+            out.put(doc, "specimen", specimen.map(|one| json!([one])));
+        } else {
+            out.put(doc, "specimen", specimen);
+        }
     }
     let members = inside(doc, of, None);
     let first = members.first().map(|one| (one.kind, one.url.clone()));
