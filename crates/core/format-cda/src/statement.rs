@@ -106,6 +106,8 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if inside.is_empty() {
         return if procedure::is_named_as_one(of) {
             procedure::convert(doc, of)
+        } else if observation::is_remark(of) {
+            observation::remark(doc, of)
         } else {
             Err(
                 "it says of no statement what it holds, and its code is none of something that is done",

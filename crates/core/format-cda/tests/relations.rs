@@ -243,6 +243,21 @@ fn an_act_without_a_deed_is_no_procedure() {
     }
 }
 
+/// A comment that belongs to nothing is an observation in words, and no deed.
+#[test]
+fn a_remark_keeps_its_words() {
+    let draft = read(
+        "30954-2",
+        r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.64"/><code code="48767-8" codeSystem="2.16.840.1.113883.6.1"/><text>The sample was old</text><statusCode code="completed"/></act>"#,
+    );
+    assert!(all(&draft, "Procedure").is_empty());
+    assert_eq!(
+        one(&draft, "Observation")["valueString"],
+        "The sample was old"
+    );
+    nothing_is_lost(&draft);
+}
+
 /// A finding that its code names alone, and that is denied, is answered with no; one with a value is in no resource.
 #[test]
 fn a_finding_that_is_denied_is_answered_with_no() {

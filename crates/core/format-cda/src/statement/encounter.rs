@@ -117,12 +117,14 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
     let mut out = Resource::plain("Encounter", Some(node));
     out.put(doc, "identifier", value::identifiers(doc, node));
     let when = child(node, "effectiveTime");
-    let ended = when
-        .and_then(|when| child(when, "high"))
-        .is_some_and(|high| attr(high, "value").is_some());
     out.body.insert(
         "status".into(),
-        if ended { "finished" } else { "unknown" }.into(),
+        if is_over(doc, node) {
+            "finished"
+        } else {
+            "unknown"
+        }
+        .into(),
     );
     let code = child(node, "code");
     out.put(doc, "class", code.and_then(|code| class(doc, code)));

@@ -36,6 +36,45 @@ pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Becau
     Ok(url)
 }
 
+/// Whether an act is a remark: words of its own under a code of LOINC (a comment, say).
+pub(crate) fn is_remark(of: &Statement<'_>) -> bool {
+    let is_loinc = of.child("code").is_some_and(|code| {
+        attr(code, "code").is_some() && attr(code, "codeSystem") == Some("2.16.840.1.113883.6.1")
+    });
+    is_loinc
+        && of
+            .child("text")
+            .is_some_and(|text| crate::xml::own_text(text).is_some())
+}
+
+/// A remark as the observation that was made in these words.
+pub(crate) fn remark<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let mut out = Resource::of("Observation", of, doc)?;
+    let node = of.node;
+    out.put(doc, "identifier", value::identifiers(doc, node));
+    out.put(
+        doc,
+        "status",
+        Some(status::observation(super::status(doc, of))),
+    );
+    let named = code::concept_or_absent(doc, child(node, "code"));
+    out.put(doc, "code", Some(named));
+    time::put_time(
+        &mut out,
+        doc,
+        "effectiveDateTime",
+        "effectivePeriod",
+        of.when(),
+    );
+    let who = own_author(doc, node);
+    out.put(doc, "performer", people::references(who));
+    let at = super::recorded(doc, node);
+    time::put_instant(&mut out, doc, "issued", "_issued", at);
+    let words = child(node, "text").and_then(|text| text::own_words(doc, text));
+    out.put(doc, "valueString", words);
+    Ok(Some(("Observation", out.add(doc)?)))
+}
+
 /// What stands inside an observation, linked to it.
 pub(crate) fn members<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
     let inside = inside(doc, of, Some(url));
