@@ -1,7 +1,7 @@
 //! Documents.
 
 use medibloc_format_cda::Cda;
-use medibloc_format_fhir::FhirJson;
+use medibloc_format_fhir::{FhirJson, FhirXml, to_xml};
 use medibloc_record::{EntryOutcome, Format, Kind, Record, Timestamp};
 
 fn read(format: &dyn Format, data: &[u8]) {
@@ -28,7 +28,26 @@ pub fn cda(data: &[u8]) {
     read(&Cda, data);
 }
 
-/// FHIR JSON.
+/// FHIR JSON, and its XML as far as it has one.
 pub fn fhir(data: &[u8]) {
     read(&FhirJson, data);
+    if let Ok(draft) = FhirJson.read(data) {
+        let _xml = to_xml(&draft.fhir);
+    }
+}
+
+/// FHIR XML: what is all of FHIR R4 is the same when it is written and read again, and no text grows beyond measure.
+pub fn fhir_xml(data: &[u8]) {
+    read(&FhirXml, data);
+    let Ok(draft) = FhirXml.read(data) else {
+        return;
+    };
+    if draft.loss.count(EntryOutcome::Lost) > 0 {
+        return;
+    }
+    let xml = to_xml(&draft.fhir).expect("what came from XML has a form in XML");
+    // Each element has its tags and a line of at most 33 letters of space.
+    assert!(xml.len() <= 64 * data.len() + 1024);
+    let again = FhirXml.read(xml.as_bytes()).expect("what was written is read");
+    assert_eq!(again.fhir, draft.fhir);
 }

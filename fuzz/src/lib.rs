@@ -14,7 +14,7 @@ mod whole;
 mod wire;
 
 pub use chain::jsonrpc;
-pub use formats::{cda, fhir};
+pub use formats::{cda, fhir, fhir_xml};
 pub use grants::grant;
 pub use keepers::keeper_request;
 pub use keys::keys;
@@ -30,6 +30,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("cda", cda),
     ("fhir", fhir),
+    ("fhir_xml", fhir_xml),
     ("crypt4gh_header", crypt4gh_header),
     ("crypt4gh_body", crypt4gh_body),
     ("package", package),

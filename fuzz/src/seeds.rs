@@ -24,7 +24,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "cda" => files("cda", ".xml"),
         "jsonrpc" => crate::chain::bodies(),
-        "fhir" => files("cda", ".bundle.json"),
+        "fhir" => [files("cda", ".bundle.json"), files("fhir", ".json")].concat(),
+        "fhir_xml" => files("fhir", ".xml"),
         "crypt4gh_header" => headers(),
         "crypt4gh_body" => vec![
             b"\0\0\0\x10one flipped byte".to_vec(),

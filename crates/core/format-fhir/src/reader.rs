@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::{about, kinds::is_kind, twice::twice};
-use medibloc_record::{
-    Draft, EntryOutcome, Format, FormatError, FormatProblem, LossEntry, LossReport,
-};
+use crate::definition::{Definitions, Release};
+use crate::note::Note;
+use crate::report::report;
+use crate::{about, r5, release, twice::twice};
+use medibloc_record::{Draft, Format, FormatError, FormatProblem};
 use serde_json::{Value, error::Category, json};
 
 const MAX_BYTES: usize = 64 << 20;
 
-/// Reads FHIR R4 JSON: a bundle, a single resource, or resources a line each.
+/// Reads FHIR JSON, of R4 or R5: a bundle, a single resource, or resources a line each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FhirJson;
 
@@ -29,42 +30,90 @@ impl Format for FhirJson {
     }
 
     fn sniff(&self, bytes: &[u8]) -> bool {
-        let head = bytes.get(..8192).unwrap_or(bytes);
-        // The head may end inside of a sign: what is whole of it says enough.
-        let text = match head {
-            [0xff, 0xfe, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_le_bytes)),
-            [0xfe, 0xff, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_be_bytes)),
-            _ => String::from_utf8_lossy(head).into_owned(),
-        };
+        let text = head(bytes);
         let text = text.trim_start_matches('\u{feff}').trim_ascii_start();
         // Its type may stand behind anything: what begins as an object is read as one if nothing else is found in it.
-        text.starts_with('{') && (text.contains("\"resourceType\"") || head.len() < bytes.len())
+        text.starts_with('{') && (text.contains("\"resourceType\"") || bytes.len() > HEAD)
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Draft, FormatError> {
-        if bytes.len() > MAX_BYTES {
-            let problem =
-                FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
-            return Err(error(
-                problem,
-                format!("byte {MAX_BYTES}"),
-                "split the bundle",
-            ));
+        let source = Source {
+            format: "FHIR JSON",
+            media_type: "application/fhir+json",
+        };
+        source.must_be_small(bytes)?;
+        let text = decode(bytes, source.format)?;
+        Ok(source.draft(bytes, bundle(&text)?, Vec::new()))
+    }
+}
+
+/// What a document came as.
+pub(crate) struct Source {
+    pub(crate) format: &'static str,
+    pub(crate) media_type: &'static str,
+}
+
+impl Source {
+    pub(crate) fn must_be_small(&self, bytes: &[u8]) -> Result<(), FormatError> {
+        if bytes.len() <= MAX_BYTES {
+            return Ok(());
         }
-        let text = decode(bytes)?;
-        let tree = bundle(&text)?;
-        let loss = report(&tree, bytes.len());
+        let what = format!("{} bytes, at most {MAX_BYTES}", bytes.len());
+        Err(FormatError {
+            format: self.format,
+            problem: FormatProblem::TooLarge(what),
+            at: format!("byte {MAX_BYTES}"),
+            hint: "split the bundle",
+        })
+    }
+
+    /// The draft of a bundle: in R4, with what is told of it.
+    pub(crate) fn draft(&self, bytes: &[u8], mut tree: Value, mut notes: Vec<Note>) -> Draft {
+        let is_r5 = release::release_of(&tree) == Release::R5;
+        if is_r5 {
+            notes.extend(r5::to_r4(&mut tree));
+        }
+        let r5 = Definitions::of(Release::R5);
+        for strange in release::misfits(Definitions::of(Release::R4), &tree) {
+            let because = match r5.element(strange.of, strange.name) {
+                Some(_) if is_r5 => {
+                    "FHIR R4 has no such element, or not in this form; it stays as R5 wrote it"
+                }
+                None if is_r5 => "neither FHIR R5 nor R4 has such an element; it stays as it is",
+                _ => "FHIR R4 has no such element, or not in this form; it stays as it is",
+            };
+            notes.push(Note::lost(strange.entry, strange.of, strange.name, because));
+        }
+        let loss = report(&tree, bytes.len(), &notes);
         let main = tree.pointer("/entry/0/resource").unwrap_or(&tree);
         let text_of = |key: &str| main.get(key).and_then(Value::as_str).map(str::to_owned);
         let (title, language, written) = (text_of("title"), text_of("language"), text_of("date"));
         let title = title.or_else(|| about::title(&tree));
         let written = written.or_else(|| about::written(&tree));
-        let mut draft = Draft::new("application/fhir+json", bytes.to_vec(), tree, loss);
+        let mut draft = Draft::new(self.media_type, bytes.to_vec(), tree, loss);
         draft.title = title;
         draft.language = language;
         draft.written = written;
-        Ok(draft)
+        draft
     }
+}
+
+/// Bytes that a guess looks at.
+const HEAD: usize = 8192;
+
+/// The begin of a text. It may end inside of a sign: what is whole of it says enough.
+pub(crate) fn head(bytes: &[u8]) -> String {
+    match bytes.get(..HEAD).unwrap_or(bytes) {
+        [0xff, 0xfe, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => String::from_utf16_lossy(&units(rest, u16::from_be_bytes)),
+        head => String::from_utf8_lossy(head).into_owned(),
+    }
+}
+
+/// Whether R4 or R5 has a resource of this type.
+pub(crate) fn is_kind(kind: &str) -> bool {
+    let has = |release| Definitions::of(release).is_resource(kind);
+    has(Release::R4) || has(Release::R5)
 }
 
 fn units(bytes: &[u8], join: fn([u8; 2]) -> u16) -> Vec<u16> {
@@ -74,10 +123,15 @@ fn units(bytes: &[u8], join: fn([u8; 2]) -> u16) -> Vec<u16> {
 
 /// UTF-8, with a mark or without, and UTF-16 with one: as editors save it, though JSON between systems is UTF-8 without (RFC 8259,
 /// section 8.1, lets a reader pass over the mark).
-fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, FormatError> {
-    let bad = |at: usize| {
-        let at = format!("byte {at}");
-        error(FormatProblem::Encoding, at, "save the document as UTF-8")
+pub(crate) fn decode<'b>(
+    bytes: &'b [u8],
+    format: &'static str,
+) -> Result<Cow<'b, str>, FormatError> {
+    let bad = |at: usize| FormatError {
+        format,
+        problem: FormatProblem::Encoding,
+        at: format!("byte {at}"),
+        hint: "save the document as UTF-8",
     };
     let wide = |rest: &[u8], join| match rest.len() % 2 {
         0 => String::from_utf16(&units(rest, join)).map_err(|_| bad(2)),
@@ -160,7 +214,7 @@ fn parse(text: &str, lines_before: usize) -> Result<Value, FormatError> {
     Ok(tree)
 }
 
-/// A resource of a type that FHIR R4 has.
+/// A resource of a type that FHIR has.
 fn resource(tree: Value, lines_before: usize) -> Result<Value, FormatError> {
     let at = format!("the resourceType of the value in line {}", lines_before + 1);
     match tree.get("resourceType").and_then(Value::as_str) {
@@ -168,7 +222,7 @@ fn resource(tree: Value, lines_before: usize) -> Result<Value, FormatError> {
         Some(_) => Err(error(
             FormatProblem::Foreign,
             at,
-            "FHIR R4 has no resource of this type",
+            "neither FHIR R4 nor R5 has a resource of this type",
         )),
         None => Err(error(
             FormatProblem::Foreign,
@@ -179,7 +233,7 @@ fn resource(tree: Value, lines_before: usize) -> Result<Value, FormatError> {
 }
 
 /// A bundle around resources that came without one.
-fn around(resources: Vec<Value>) -> Value {
+pub(crate) fn around(resources: Vec<Value>) -> Value {
     let entries: Vec<Value> = resources
         .into_iter()
         .map(|one| json!({"resource": one}))
@@ -187,58 +241,10 @@ fn around(resources: Vec<Value>) -> Value {
     json!({"resourceType": "Bundle", "type": "collection", "entry": entries})
 }
 
-/// Everything is kept as it is; what no program will read is told.
-fn report(tree: &Value, length: usize) -> LossReport {
-    let mut report = LossReport {
-        sections: vec![String::new()],
-        ..LossReport::default()
-    };
-    let entries = tree.get("entry").and_then(Value::as_array);
-    for (at, entry) in entries.into_iter().flatten().enumerate() {
-        let resource = entry.get("resource").unwrap_or(&Value::Null);
-        let text = |key: &str| resource.get(key).and_then(Value::as_str);
-        let kind = text("resourceType");
-        let name = u32::try_from(at).unwrap_or(u32::MAX);
-        report.names.push(format!("Bundle.entry[{at}]"));
-        let because = match kind {
-            Some(kind) if is_kind(kind) => None,
-            Some(_) => Some("FHIR R4 has no resource of this type"),
-            // Entries of requests, answers and searches need none.
-            None if resource.is_null()
-                && (entry.get("request").is_some() || entry.get("response").is_some()) =>
-            {
-                None
-            }
-            None if resource.is_null() => Some("the entry holds no resource"),
-            None => Some("the entry's resource does not say its type"),
-        };
-        let place = because.is_none().then(|| {
-            let id = text("id").unwrap_or_default();
-            report
-                .resources
-                .push(format!("{}/{id}", kind.unwrap_or("Bundle.entry")));
-            u32::try_from(report.resources.len() - 1).unwrap_or(u32::MAX)
-        });
-        report.entries.push(LossEntry {
-            outcome: if because.is_none() {
-                EntryOutcome::Converted
-            } else {
-                EntryOutcome::Lost
-            },
-            section: 0,
-            name,
-            within: None,
-            span: (0, length as u64),
-            resource: place,
-            element: "".into(),
-            because: because.map(Into::into),
-        });
-    }
-    report
-}
-
 #[cfg(test)]
 mod tests {
+    use medibloc_record::EntryOutcome;
+
     use super::*;
 
     fn problem(input: &str) -> FormatProblem {
