@@ -1,33 +1,36 @@
-//! `medibloc convert` and `medibloc inspect`: no account, no network.
+//! `medibloc convert` and `medibloc inspect`: no account, no network, no runtime.
+
+mod many;
+mod source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use medibloc_format_cda::Cda;
-use medibloc_format_fhir::FhirJson;
-use medibloc_record::{Draft, EntryOutcome, Format, FormatError};
+use medibloc_format_fhir::to_xml;
+use medibloc_record::{Draft, EntryOutcome};
 use serde_json::json;
 
 use crate::answer::code;
 use crate::command::is_standard_output;
 use crate::{Answer, Problem};
 
-/// The formats that are known; the first one that finds its mark in the bytes reads them.
-const FORMATS: [&dyn Format; 2] = [&FhirJson, &Cda];
+pub(crate) use source::read;
 
-/// Largest document.
-const LIMIT: u64 = 256 << 20;
-
-/// Converts one document.
+/// Converts documents: one to standard output, or many into a folder.
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// The document.
-    input: PathBuf,
+    /// Documents, folders of them, or `-` for standard input.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
     /// Into what.
     #[arg(long, value_enum)]
     to: Target,
-    /// Also writes what became of every fact (FHIR OperationOutcome).
+    /// The folder for what comes out, a file for each document: `NAME.fhir.json` or `NAME.fhir.xml`. Its subfolders are those of a
+    /// folder that was given. Files of these names are written anew.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Also writes what became of every fact (FHIR OperationOutcome): into this file, or with `--out` into this folder.
     #[arg(long)]
     report: Option<PathBuf>,
 }
@@ -35,39 +38,79 @@ pub struct Convert {
 /// Into what a document can be converted.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Target {
-    /// A FHIR R4 document bundle.
+    /// A FHIR R4 bundle as JSON.
     Fhir,
+    /// A FHIR R4 bundle as XML.
+    FhirXml,
+}
+
+impl Target {
+    /// The bundle as text.
+    fn text(self, draft: &Draft) -> Result<String, Problem> {
+        match self {
+            Self::Fhir => Ok(pretty(&draft.fhir)),
+            Self::FhirXml => to_xml(&draft.fhir)
+                .map(|xml| xml.trim_end().to_owned())
+                .map_err(|error| Problem::new(code::INPUT, error.to_string())),
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Fhir => "fhir.json",
+            Self::FhirXml => "fhir.xml",
+        }
+    }
 }
 
 impl Convert {
-    /// The bundle.
+    /// Whether the answer is a list of files and no document.
+    pub fn writes_files(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// The bundle, or what became of each document.
     ///
     /// # Errors
-    /// If the document cannot be read, or the report not be written.
+    /// If the one document cannot be read, or a report or the folder not be written. Of many, one that cannot be read is told in the
+    /// answer, with exit code 3.
     pub fn run(&self) -> Result<Answer, Problem> {
-        let Target::Fhir = self.to;
+        let usage = |told: &str| Err(Problem::new(code::USAGE, told));
         if self.report.as_deref().is_some_and(is_standard_output) {
-            return Err(Problem::new(
-                code::USAGE,
-                "standard output takes the converted document; give the report a file",
-            ));
+            return usage("standard output takes the converted document; give the report a file");
         }
-        let draft = read(&self.input)?;
+        if let Some(out) = &self.out {
+            return many::run(&self.input, self.to, out, self.report.as_deref());
+        }
+        let input = match self.input.as_slice() {
+            [one] if !one.is_dir() => one,
+            _ => {
+                return usage(
+                    "standard output takes one document; give a folder for many: --out DIR",
+                );
+            }
+        };
+        let draft = source::read_or_input(input)?;
+        let text = self.to.text(&draft)?;
         if let Some(report) = &self.report {
-            let text = pretty(&draft.loss.to_whole_outcome());
-            std::fs::write(report, text).map_err(|error| {
-                Problem::new(
-                    code::FAILED,
-                    format!(
-                        "cannot write the report to {}: {error}; choose another file",
-                        report.display()
-                    ),
-                )
-            })?;
+            write(report, &pretty(&draft.loss.to_whole_outcome()))?;
         }
-        let text = pretty(&draft.fhir);
-        Ok(Answer::new(draft.fhir, text))
+        let value = match self.to {
+            Target::Fhir => draft.fhir,
+            Target::FhirXml => json!({"fhirXml": text}),
+        };
+        Ok(Answer::new(value, text))
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Problem> {
+    std::fs::write(path, text).map_err(|error| {
+        let told = format!(
+            "cannot write {}: {error}; choose another place",
+            path.display()
+        );
+        Problem::new(code::FAILED, told)
+    })
 }
 
 /// What became of the facts of one section, and why so many are in no resource.
@@ -151,90 +194,4 @@ impl Inspect {
 
 fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}")
-}
-
-/// The draft of a file in any known format.
-pub(crate) fn read(path: &Path) -> Result<Draft, Problem> {
-    let unreadable = |why: String| {
-        Problem::new(
-            code::INPUT,
-            format!("cannot read {}: {why}", path.display()),
-        )
-    };
-    let there =
-        std::fs::metadata(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
-    if !there.is_file() {
-        return Err(unreadable("it is no file; give one document".into()));
-    }
-    let length = there.len();
-    if length > LIMIT {
-        return Err(unreadable(format!(
-            "{length} bytes, at most {LIMIT} are read; split it"
-        )));
-    }
-    let bytes =
-        std::fs::read(path).map_err(|error| unreadable(format!("{error}; check the path")))?;
-    if let Some(other) = other_kind(&bytes) {
-        return Err(unreadable(format!(
-            "it is {other}; C-CDA (XML) and FHIR R4 (JSON) are read: get the document in one of them from its source"
-        )));
-    }
-    if is_wide(&bytes) {
-        return Err(unreadable(
-            "it is UTF-16 without the mark that says so; save it as UTF-8".into(),
-        ));
-    }
-    // Whatever is broken of it, JSON is no XML: its own reader says what.
-    let format: &dyn Format = match first_of(&bytes) {
-        Some(b'{' | b'[') => &FhirJson,
-        _ => FORMATS
-            .into_iter()
-            .find(|format| format.sniff(&bytes))
-            .unwrap_or(&Cda),
-    };
-    format.read(&bytes).map_err(|error: FormatError| {
-        Problem::new(code::INPUT, format!("{}: {error}", path.display()))
-    })
-}
-
-/// The first byte of a text that is no blank, no byte order mark and no half of a wide sign.
-fn first_of(bytes: &[u8]) -> Option<u8> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        let is_sign = |byte: &&u8| **byte != 0 && !byte.is_ascii_whitespace();
-        return bytes[2..].iter().find(is_sign).copied();
-    }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    text.trim_ascii_start().first().copied()
-}
-
-/// Whether it begins as XML or JSON does in UTF-16, two bytes a sign, and has no mark: each second byte is zero.
-fn is_wide(bytes: &[u8]) -> bool {
-    let begins = |even: usize| {
-        let sign = bytes.get(even).copied();
-        let zero = bytes.get(1 - even).copied();
-        matches!(sign, Some(b'<' | b'{' | b'[' | b' ' | b'\r' | b'\n')) && zero == Some(0)
-    };
-    begins(0) || begins(1)
-}
-
-/// What else a file is, by its mark: advice for a broken document would mislead whoever gave another kind of file.
-fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    let begins = |mark: &[u8]| bytes.starts_with(mark);
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let first = text.trim_ascii_start();
-    if first.is_empty() {
-        Some("empty")
-    } else if bytes.get(128..132) == Some(b"DICM") {
-        Some("a DICOM image")
-    } else if first.starts_with(b"MSH|") || first.starts_with(b"\x0bMSH|") {
-        Some("an HL7 v2 message")
-    } else if begins(b"%PDF") {
-        Some("a PDF")
-    } else if begins(b"PK\x03\x04") {
-        Some("a ZIP archive (or an office document)")
-    } else if begins(b"\xff\xd8\xff") || begins(b"\x89PNG") || begins(b"GIF8") {
-        Some("a picture")
-    } else {
-        None
-    }
 }

@@ -187,12 +187,17 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let asked_json = cli.json;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
-        Err(error) => Err(Problem::new(code::FAILED, error.to_string())),
+    let done = match &cli.command {
+        // Neither an account nor a runtime: many are run in a row.
+        Top::Convert(command) => command
+            .run()
+            .map(|answer| exact(command, answer, asked_json)),
+        Top::Inspect(command) => command.run(),
+        _ => tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Problem::from)
+            .and_then(|runtime| runtime.block_on(dispatch(cli))),
     };
     match done {
         Ok(answer) => {
@@ -208,7 +213,9 @@ pub fn main() -> ExitCode {
                     let _ = writeln!(std::io::stderr(), "medibloc: standard output: {error}");
                     return ExitCode::from(code::FAILED);
                 }
-                let _ = writeln!(std::io::stderr(), "{text}");
+                if !text.is_empty() {
+                    let _ = writeln!(std::io::stderr(), "{text}");
+                }
                 return ExitCode::from(answer.code);
             }
             if text.is_empty() || writeln!(std::io::stdout(), "{text}").is_ok() {
@@ -227,6 +234,16 @@ pub fn main() -> ExitCode {
             ExitCode::from(problem.code)
         }
     }
+}
+
+/// A converted document goes into a pipe or file as it is; a terminal gets it without what moves its cursor.
+fn exact(command: &convert::Convert, answer: Answer, asked_json: bool) -> Answer {
+    if asked_json || command.writes_files() || std::io::stdout().is_terminal() {
+        return answer;
+    }
+    let bytes = format!("{}\n", answer.text).into_bytes();
+    let text = String::new();
+    Answer { text, ..answer }.with_output(bytes)
 }
 
 /// What clap says, as JSON if that was asked for. Help and version are answers and no errors.

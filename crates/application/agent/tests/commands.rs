@@ -532,6 +532,35 @@ async fn an_own_record_needs_no_provider() {
     assert_eq!(empty["reads"], serde_json::json!([]));
 }
 
+/// One FHIR resource, as JSON or XML, becomes a record: its original is what was given, its form a bundle around it.
+#[tokio::test]
+async fn a_single_fhir_resource_becomes_a_record() {
+    let world = World::new(83);
+    let patient = party(&world, 1, Role::Person);
+    let folder = tempfile::tempdir().unwrap();
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/fhir");
+    for name in ["immunization-example.r4.json", "patient-example.r4.xml"] {
+        let file = testdata.join(name);
+        let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+        say(&patient, &["sync"]).await;
+        let export = |part: &'static str| {
+            let out = folder.path().join(format!("{name}.{part}"));
+            let record = text(&written, "/record");
+            (out.to_string_lossy().into_owned(), part, record)
+        };
+        for (out, part, record) in [export("original"), export("fhir")] {
+            let words = ["record", "export", &record, "--part", part, "--out", &out];
+            say(&patient, &words).await;
+        }
+        let read =
+            |part: &str| std::fs::read(folder.path().join(format!("{name}.{part}"))).unwrap();
+        assert_eq!(read("original"), std::fs::read(&file).unwrap());
+        let bundle: Value = serde_json::from_slice(&read("fhir")).unwrap();
+        assert_eq!(bundle["type"], "collection");
+        assert_eq!(bundle["entry"].as_array().unwrap().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn foreign_and_cut_off_input_is_named() {
     let world = World::new(79);

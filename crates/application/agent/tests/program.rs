@@ -39,11 +39,16 @@ impl Place {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    fn command(&self, home: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_medibloc"));
+        command.env_clear().current_dir(self.folder.path());
+        command.args(["--home", home]);
+        command
+    }
+
     fn run(&self, home: &str, passphrase: &str, words: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_medibloc"))
-            .env_clear()
-            .current_dir(self.folder.path())
-            .args(["--json", "--home", home, "--passphrase-file", passphrase])
+        self.command(home)
+            .args(["--json", "--passphrase-file", passphrase])
             .args(words)
             .output()
             .unwrap()
@@ -470,6 +475,143 @@ fn a_document_is_converted_and_inspected_without_an_account() {
     assert!(told.contains("foreign.pdf"), "{told}");
 }
 
+/// Many documents and folders: in order, each by itself, into files whose names come from theirs.
+#[test]
+fn many_documents_are_converted_into_a_folder() {
+    let place = Place::new();
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata");
+    let copy = |from: &str, to: &str| {
+        let to = place.path(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(testdata.join(from), to).unwrap();
+    };
+    copy("cda/consultation_note.xml", "in/b/note.xml");
+    copy("fhir/patient-example.r4.xml", "in/a.xml");
+    copy("fhir/patient-example.r4.json", "in/a.json");
+    copy("fhir/patient-example.r4.json", "in/no-ending");
+    place.write(
+        "in/b/cut.xml",
+        "<ClinicalDocument xmlns=\"urn:hl7-org:v3\">",
+    );
+    place.write("in/read.me", "words");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("..", place.path("in/b/loop")).unwrap();
+    let words = |out: &'static str, to: &'static str| {
+        [
+            "convert",
+            "in",
+            "--to",
+            to,
+            "--out",
+            out,
+            "--report",
+            "in/reports",
+        ]
+    };
+    let run = |words: &[&str]| {
+        let output = place.command("nowhere").arg("--json").args(words).output();
+        let output = output.unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), told)
+    };
+    let (code, told) = run(&words("in/out", "fhir"));
+    assert_eq!(code, Some(3), "{told}");
+    let to: Vec<_> = told["converted"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["to"].as_str().unwrap())
+        .collect();
+    let at = |name: &str| format!("in/out/{name}.fhir.json");
+    assert_eq!(to, ["a.json", "a.xml", "b/note.xml", "no-ending"].map(at));
+    assert_eq!(told["notConverted"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["notConverted"][0]["from"], "in/b/cut.xml");
+    assert_eq!(told["leftOut"], if cfg!(unix) { 2 } else { 1 });
+    let file = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(place.path(name)).unwrap()).unwrap()
+    };
+    assert_eq!(
+        file("in/out/b/note.xml.fhir.json")["resourceType"],
+        "Bundle"
+    );
+    assert_eq!(
+        file("in/reports/b/note.xml.report.json")["resourceType"],
+        "OperationOutcome"
+    );
+    // What was written is not read again, and the same comes out.
+    let (_, again) = run(&words("in/out", "fhir"));
+    assert_eq!(again, told);
+    // As XML, by standard input, and back.
+    let (code, told) = run(&[
+        "convert",
+        "in/a.json",
+        "in/a.xml",
+        "--to",
+        "fhir-xml",
+        "--out",
+        "xml",
+    ]);
+    assert_eq!(
+        (code, told["converted"].as_array().unwrap().len()),
+        (Some(0), 2),
+        "{told}"
+    );
+    let input = std::fs::File::open(place.path("xml/a.json.fhir.xml")).unwrap();
+    let output = place
+        .command("nowhere")
+        .args(["convert", "-", "--to", "fhir"])
+        .stdin(input)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let back: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(back, file("in/out/a.json.fhir.json"));
+    // Two of one name, and many without a folder.
+    let (code, told) = run(&[
+        "convert",
+        "in/a.json",
+        "in/a.json",
+        "--to",
+        "fhir",
+        "--out",
+        "xml",
+    ]);
+    assert_eq!(
+        (code, told["converted"].as_array().unwrap().len()),
+        (Some(1), 1),
+        "{told}"
+    );
+    for words in [
+        ["convert", "in", "--to", "fhir"].as_slice(),
+        &["convert", "in/a.json", "in/a.xml", "--to", "fhir"],
+    ] {
+        let (code, told) = place.refused("nowhere", "none", words);
+        assert_eq!(code, 2);
+        assert!(told.contains("--out DIR"), "{told}");
+    }
+}
+
+/// Signs that turn a line are of the document: a pipe gets them, a terminal does not.
+#[test]
+fn a_pipe_gets_every_sign_of_a_document() {
+    let place = Place::new();
+    place.write(
+        "p.json",
+        "{\"resourceType\":\"Basic\",\"language\":\"\u{200f}\u{202e}a\"}",
+    );
+    for to in ["fhir", "fhir-xml"] {
+        let output = place
+            .command("nowhere")
+            .args(["convert", "p.json", "--to", to])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        assert!(output.stderr.is_empty());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("\u{200f}\u{202e}a"), "{to}: {text}");
+    }
+}
+
 /// What is no document of a kind that is read: one answer in every command, which names what it is and what is read.
 #[test]
 fn other_kinds_of_files_are_named_alike_by_every_command() {
@@ -481,7 +623,7 @@ fn other_kinds_of_files_are_named_alike_by_every_command() {
         (
             "foo.json",
             b"{\"resourceType\":\"Foo\",\"a\":1}".as_slice(),
-            "FHIR R4 has no resource of this type",
+            "neither FHIR R4 nor R5 has a resource of this type",
         ),
         ("empty", b"", "it is empty"),
         ("blank", b"\xef\xbb\xbf \n", "it is empty"),

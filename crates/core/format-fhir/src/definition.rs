@@ -46,10 +46,25 @@ enum Times {
     Choice,
 }
 
+/// Name, how often, types.
+type Said = (&'static str, Times, &'static str);
+
+/// A line of the text, which is taken apart when it is first asked: most documents have few types.
 struct Line {
     is_resource: bool,
-    /// Name, how often, types.
-    elements: Vec<(&'static str, Times, &'static str)>,
+    head: &'static str,
+    text: &'static str,
+    elements: OnceLock<Vec<Said>>,
+}
+
+impl Line {
+    fn elements(&self) -> &[Said] {
+        self.elements.get_or_init(|| {
+            let words = self.head.split_ascii_whitespace();
+            let words = words.chain(self.text.split_ascii_whitespace());
+            words.filter_map(element).collect()
+        })
+    }
 }
 
 /// All types of a release.
@@ -84,30 +99,26 @@ impl Definitions {
     }
 
     fn add(&mut self, line: &'static str) {
-        let mut words = line.split(' ');
-        let name = words.next().unwrap_or_default();
+        let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         match name {
-            "!" => self.primitives = words.collect(),
-            "*" => self.any = words.collect(),
+            "!" => self.primitives = rest.split(' ').collect(),
+            "*" => self.any = rest.split(' ').collect(),
             _ => {
-                let (is_resource, head) = match words.next() {
-                    Some("D") => (
-                        true,
+                let (letter, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                let head = match letter {
+                    "D" => {
                         "id:id meta:Meta implicitRules:uri language:code text:Narrative \
-                         contained*Resource extension*Extension modifierExtension*Extension",
-                    ),
-                    Some("R") => (true, "id:id meta:Meta implicitRules:uri language:code"),
-                    Some("B") => (
-                        false,
-                        "id:id extension*Extension modifierExtension*Extension",
-                    ),
-                    _ => (false, "id:id extension*Extension"),
+                         contained*Resource extension*Extension modifierExtension*Extension"
+                    }
+                    "R" => "id:id meta:Meta implicitRules:uri language:code",
+                    "B" => "id:id extension*Extension modifierExtension*Extension",
+                    _ => "id:id extension*Extension",
                 };
-                let elements = head.split_ascii_whitespace().chain(words);
-                let elements = elements.filter_map(element).collect();
                 let line = Line {
-                    is_resource,
-                    elements,
+                    is_resource: matches!(letter, "D" | "R"),
+                    head,
+                    text,
+                    elements: OnceLock::new(),
                 };
                 self.lines.insert(name, line);
             }
@@ -128,7 +139,7 @@ impl Definitions {
     /// The element of a type, by its name in JSON and XML.
     pub(crate) fn element(&self, of: &str, name: &str) -> Option<Element> {
         let line = self.lines.get(of)?;
-        let found = line.elements.iter().enumerate();
+        let found = line.elements().iter().enumerate();
         let (place, kind, many) =
             found
                 .into_iter()
@@ -168,7 +179,7 @@ impl Definitions {
     }
 }
 
-fn element(word: &'static str) -> Option<(&'static str, Times, &'static str)> {
+fn element(word: &'static str) -> Option<Said> {
     let at = word.find([':', '*', '['])?;
     let times = match word.as_bytes().get(at) {
         Some(b'*') => Times::Many,
@@ -211,7 +222,7 @@ mod tests {
         for release in [Release::R4, Release::R5] {
             let all = Definitions::of(release);
             for (of, line) in &all.lines {
-                for (name, times, types) in &line.elements {
+                for (name, times, types) in line.elements() {
                     let endings: Vec<String> = match times {
                         Times::Choice => all
                             .choices(types)

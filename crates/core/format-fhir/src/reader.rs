@@ -73,13 +73,14 @@ impl Source {
         if is_r5 {
             notes.extend(r5::to_r4(&mut tree));
         }
-        let r5 = Definitions::of(Release::R5);
+        let is_of_r5 = |of: &str, name: &str| {
+            let r5 = is_r5.then(|| Definitions::of(Release::R5));
+            r5.is_some_and(|r5| r5.element(of, name).is_some())
+        };
         for strange in release::misfits(Definitions::of(Release::R4), &tree) {
-            let because = match r5.element(strange.of, strange.name) {
-                Some(_) if is_r5 => {
-                    "FHIR R4 has no such element, or not in this form; it stays as R5 wrote it"
-                }
-                None if is_r5 => "neither FHIR R5 nor R4 has such an element; it stays as it is",
+            let because = match is_of_r5(strange.of, strange.name) {
+                true => "FHIR R4 has no such element, or not in this form; it stays as R5 wrote it",
+                false if is_r5 => "neither FHIR R5 nor R4 has such an element; it stays as it is",
                 _ => "FHIR R4 has no such element, or not in this form; it stays as it is",
             };
             notes.push(Note::lost(strange.entry, strange.of, strange.name, because));
