@@ -1,10 +1,14 @@
-//! HAPI's R4 validator finds no error in any bundle: of `testdata`, and of the corpus where `MEDIBLOC_CORPUS` points to it.
+//! HAPI's R4 validator finds no error in any bundle: of `testdata`, and of the corpus where `MEDIBLOC_CORPUS` points to it, its
+//! documents and its fragments, each with a header and a section around it.
 //! `MEDIBLOC_HAPI` names the file with HAPI's class path.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(
     clippy::print_stdout,
     reason = "a skip is said, and so is how many were validated"
 )]
+
+#[path = "hapi/fragment.rs"]
+mod fragment;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +17,18 @@ use std::process::{Command, Output};
 use medibloc_format_cda::Cda;
 use medibloc_record::Format as _;
 
-fn documents(folder: &Path, out: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+/// Names and bytes, in the order of the names.
+fn documents(folder: &Path, out: &mut Vec<(String, Vec<u8>)>) {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let is_xml = |kind: &std::ffi::OsStr| kind.eq_ignore_ascii_case("xml");
         if path.is_dir() {
             documents(&path, out);
-        } else if path.extension().is_some_and(|kind| kind == "xml") {
-            out.push(fs::read(path).unwrap());
+        } else if path.extension().is_some_and(is_xml) {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            out.push((name, fs::read(path).unwrap()));
         }
     }
 }
@@ -47,17 +56,35 @@ fn no_bundle_has_an_error() {
     assert!(output.status.success(), "{}", told(&output));
 
     let mut from = vec![here.join("cda")];
-    from.extend(std::env::var_os("MEDIBLOC_CORPUS").map(PathBuf::from));
+    let corpus = std::env::var_os("MEDIBLOC_CORPUS").map(PathBuf::from);
+    from.extend(corpus.clone());
     let mut found = Vec::new();
     from.iter().for_each(|folder| documents(folder, &mut found));
-    let mut many = 0;
-    for document in found.iter().filter(|bytes| Cda.sniff(bytes)) {
-        if let Ok(draft) = Cda.read(document) {
-            let name = folder.path().join(format!("{many}.bundle.json"));
-            fs::write(name, draft.fhir.to_string()).unwrap();
-            many += 1;
+    found.retain(|(_, bytes)| Cda.sniff(bytes));
+    let mut bundles: Vec<(String, String)> = found
+        .into_iter()
+        .filter_map(|(name, bytes)| Some((name, Cda.read(&bytes).ok()?.fhir.to_string())))
+        .collect();
+    let whole = bundles.len();
+    if let Some(corpus) = corpus {
+        let mut fragments = Vec::new();
+        documents(&corpus.join("ccda/hl7-ccda-examples"), &mut fragments);
+        for (name, bytes) in fragments {
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(document) = fragment::document(&text) {
+                let draft = Cda.read(document.as_bytes());
+                let draft = draft.unwrap_or_else(|error| panic!("{error}: {document}"));
+                bundles.push((name, draft.fhir.to_string()));
+            }
         }
+        // One of the 211 fragments is cut off.
+        assert_eq!(bundles.len() - whole, 210);
     }
+    for (at, (name, bundle)) in bundles.iter().enumerate() {
+        let file = folder.path().join(format!("{at} {name}.bundle.json"));
+        fs::write(file, bundle).unwrap();
+    }
+    let many = bundles.len();
     let path = format!("{}:{}", class_path.trim(), folder.path().display());
     let output = Command::new("java")
         .args(["-cp", &path, "ValidateBundles"])
@@ -65,10 +92,13 @@ fn no_bundle_has_an_error() {
         .output()
         .unwrap();
     let told = told(&output);
-    assert!(output.status.success(), "{told}");
+    assert!(
+        output.status.success(),
+        "{whole} documents, then fragments: {told}"
+    );
     assert!(
         told.contains(&format!("{many} bundles, 0 with errors")),
         "{told}"
     );
-    println!("{many} bundles, no error");
+    println!("{whole} documents and {} fragments, no error", many - whole);
 }
