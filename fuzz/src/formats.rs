@@ -48,6 +48,8 @@ pub fn fhir_xml(data: &[u8]) {
     let xml = to_xml(&draft.fhir).expect("what came from XML has a form in XML");
     // Each element has its tags and a line of at most 33 letters of space.
     assert!(xml.len() <= 64 * data.len() + 1024);
-    let again = FhirXml.read(xml.as_bytes()).expect("what was written is read");
+    let again = FhirXml
+        .read(xml.as_bytes())
+        .expect("what was written is read");
     assert_eq!(again.fhir, draft.fhir);
 }

@@ -10,6 +10,7 @@ mod keepers;
 mod keys;
 mod sealed;
 mod seeds;
+mod values;
 mod whole;
 mod wire;
 
@@ -20,6 +21,7 @@ pub use keepers::keeper_request;
 pub use keys::keys;
 pub use sealed::{car_unixfs, crypt4gh_body, crypt4gh_header, package, walk};
 pub use seeds::seeds;
+pub use values::cda_value;
 pub use whole::open_own;
 pub use wire::wire;
 
@@ -29,6 +31,7 @@ pub type Target = fn(&[u8]);
 /// All targets by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("cda", cda),
+    ("cda_value", cda_value),
     ("fhir", fhir),
     ("fhir_xml", fhir_xml),
     ("crypt4gh_header", crypt4gh_header),

@@ -23,6 +23,7 @@ use crate::sealed::secret;
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "cda" => files("cda", ".xml"),
+        "cda_value" => crate::values::seeds(),
         "jsonrpc" => crate::chain::bodies(),
         "fhir" => [files("cda", ".bundle.json"), files("fhir", ".json")].concat(),
         "fhir_xml" => files("fhir", ".xml"),
