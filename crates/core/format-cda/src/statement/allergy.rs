@@ -57,7 +57,11 @@ pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
         && ALLERGIES.contains(&of.context.section)
         && of.mood() == Mood::Event
         && match of.name() {
-            "observation" => of.child("value").is_some() || of.child("participant").is_some(),
+            // A yes or no answers a question about allergies, and is none.
+            "observation" => {
+                let is_said = |value: N<'_>| crate::xml::declared(value) != "BL";
+                of.child("value").is_some_and(is_said) || of.child("participant").is_some()
+            }
             _ => of.related().any(|(_, inner)| inner.name() == "observation"),
         }
 }

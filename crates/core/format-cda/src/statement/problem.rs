@@ -14,7 +14,7 @@ use crate::{
         inside, link,
     },
     value::{self, code, code::coded, list, quantity, time},
-    xml::{attr, child, related_by},
+    xml::{N, attr, child, children, related_by},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -219,6 +219,26 @@ fn one<'d>(
     Ok(url)
 }
 
+/// How sure a German diagnosis is, which qualifies its code (`ICD-Diagnosesicherheit`, as in § 295 SGB V): one that is excluded or
+/// suspected is not a fact about the patient, and one that the patient is in the state after is no present one.
+fn certainty<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Problem> {
+    const SYSTEM: &str = "1.2.276.0.76.3.1.1.5.1.21";
+    let qualifiers = children(child(node, "value")?, "qualifier");
+    let mut sure = qualifiers
+        .filter_map(|one| child(one, "value"))
+        .filter(|value| attr(*value, "codeSystem") == Some(SYSTEM));
+    let value = sure.next()?;
+    let found = match attr(value, "code")? {
+        "A" => Problem::Verified("refuted"),
+        "V" => Problem::Verified("provisional"),
+        "G" => Problem::Verified("confirmed"),
+        "Z" => Problem::Clinical("inactive"),
+        _ => return None,
+    };
+    doc.account.take(value);
+    Some(found)
+}
+
 /// Clinical and verification status: the table of docs/format/cda-mapping.md.
 fn statuses<'d>(
     doc: &Doc<'d>,
@@ -277,6 +297,11 @@ fn statuses<'d>(
     match stated {
         Some(Problem::Clinical(code)) => clinical = Some(code),
         Some(Problem::Verified(code)) => verified = Some(code),
+        None => {}
+    }
+    match certainty(doc, node) {
+        Some(Problem::Clinical(code)) => clinical = clinical.or(Some(code)),
+        Some(Problem::Verified(code)) => verified = verified.or(Some(code)),
         None => {}
     }
     if out.is_denied() {

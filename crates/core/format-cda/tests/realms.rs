@@ -1,0 +1,85 @@
+//! Documents of other countries, small and about nobody: what they say, and nothing that they do not.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use medibloc_format_cda::Cda;
+use medibloc_record::{Draft, Format as _};
+use serde_json::{Value, json};
+
+fn read(name: &str) -> Draft {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/cda/realm");
+    let bytes = std::fs::read(format!("{folder}/{name}.xml")).unwrap();
+    Cda.read(&bytes).unwrap()
+}
+
+fn all(draft: &Draft, kind: &str) -> Vec<Value> {
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let resources = entries.iter().map(|entry| entry["resource"].clone());
+    resources
+        .filter(|one| one["resourceType"] == kind)
+        .collect()
+}
+
+/// How sure a diagnosis is qualifies its code: confirmed, suspected, excluded, or a state after it.
+#[test]
+fn an_excluded_german_diagnosis_is_refuted_and_a_suspected_one_is_provisional() {
+    let draft = read("de");
+    assert_eq!(
+        (draft.title.as_deref(), draft.language.as_deref()),
+        (Some("Arztbrief"), Some("de-DE"))
+    );
+    let patient = all(&draft, "Patient").remove(0);
+    assert_eq!(
+        patient["name"],
+        json!([{"family": "Müßig", "given": ["Jürgen"], "prefix": ["Dr."]}])
+    );
+    assert_eq!(patient["address"][0]["line"], json!(["Musterstraße 7a"]));
+    let code =
+        |of: &Value, element: &str| of[element]["coding"][0]["code"].as_str().map(str::to_owned);
+    let found: Vec<_> = all(&draft, "Condition")
+        .iter()
+        .map(|one| {
+            ["code", "verificationStatus", "clinicalStatus"].map(|element| code(one, element))
+        })
+        .collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        found,
+        [
+            [some("I10.90"), some("confirmed"), None],
+            [some("G47.31"), some("provisional"), None],
+            [some("I21.9"), some("refuted"), None],
+            [some("J18.9"), None, some("inactive")],
+        ]
+    );
+}
+
+#[test]
+fn a_korean_referral_keeps_names_times_and_digits() {
+    let draft = read("kr");
+    assert_eq!(draft.title.as_deref(), Some("진료의뢰서"));
+    let patient = all(&draft, "Patient").remove(0);
+    assert_eq!(patient["name"], json!([{"text": "김예시"}]));
+    assert_eq!(patient["birthDate"], "1973-10-01");
+    let seen = all(&draft, "Observation");
+    let temperature = seen
+        .iter()
+        .find(|one| one["code"]["text"] == "체온")
+        .unwrap();
+    assert_eq!(temperature["valueQuantity"]["value"].to_string(), "36.50");
+    assert_eq!(
+        temperature["effectiveDateTime"],
+        "2026-02-03T09:30:00+09:00"
+    );
+}
+
+/// In Chinese documents a flag says whether there are allergies: that there are none is not one of something unknown.
+#[test]
+fn a_flag_that_there_are_no_allergies_is_no_allergy() {
+    let draft = read("cn");
+    assert_eq!(draft.title.as_deref(), Some("门(急)诊病历"));
+    assert_eq!(all(&draft, "AllergyIntolerance"), Vec::<Value>::new());
+    let seen = all(&draft, "Observation");
+    assert_eq!(seen[0]["code"]["text"], "过敏史标志");
+    assert_eq!(seen[0]["valueBoolean"], false);
+    assert_eq!(seen[1]["valueString"], "咳嗽三天");
+}
