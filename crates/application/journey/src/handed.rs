@@ -47,8 +47,7 @@ impl Party {
             self.finish(&key).await?;
         } else {
             let next = self.key_at(own.slot(), version);
-            let now = self.chain_now().await?.max(self.ports.clock.now());
-            let (address, deadline) = (next.address(), now.plus(CONSENT));
+            let (address, deadline) = (next.address(), self.deadline_after(CONSENT).await?);
             let submit = &self.ports.submit;
             let digest = submit.rotation_digest(id, address, deadline).await?;
             let call = Call::RotateAddress {

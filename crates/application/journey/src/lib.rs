@@ -79,6 +79,7 @@ mod caught;
 pub mod contract;
 mod counted;
 mod credential;
+mod deadline;
 mod decline;
 mod doors;
 mod elsewhere;

@@ -15,9 +15,6 @@ use crate::patience::Patience;
 use crate::ports::{Change, id_of};
 use crate::{JourneyError, Ports, Urgency};
 
-/// How long a request to the relay stays valid.
-pub(crate) const REQUEST_LIFE: u64 = 10 * 60;
-
 /// Where the version of the account's sealing key is kept.
 pub(crate) const ACCOUNT_KEY: &[u8] = b"account-key-version";
 /// Where the version of the account's signing key is kept.
@@ -438,11 +435,11 @@ impl Party {
         call: &Call,
     ) -> Result<SignedCall, JourneyError> {
         self.check_chain().await?;
-        let now = self.chain_now().await?.max(self.ports.clock.now());
+        let deadline = self.request_deadline().await?;
         let unsigned: UnsignedCall = self
             .ports
             .submit
-            .prepare(self.signing_address(own), call, now.plus(REQUEST_LIFE))
+            .prepare(self.signing_address(own), call, deadline)
             .await?;
         // Before it can leave: an act that is not noted is told as somebody else's.
         self.note_act(own.id(), call)?;

@@ -4,8 +4,9 @@
 use medibloc_ledger::Call;
 use medibloc_record::{GrantId, ReceiptId, RecordId};
 
+use crate::deadline::REQUEST_LIFE;
 use crate::errand::{Errand, errand_key, gone};
-use crate::party::{REQUEST_LIFE, change, table};
+use crate::party::{change, table};
 use crate::ports::Change;
 use crate::{JourneyError, Party, SyncReport};
 

@@ -1,18 +1,22 @@
 //! Whoever runs the only node that is asked for the chain tells any time; no time that it tells keeps a consent from being taken back.
+//! And nobody's own clock is told by what stands on the chain.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test stops at the first surprise and tells its figure"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use medibloc_consent::{Grant, Purpose};
 use medibloc_journey::memory::World;
-use medibloc_journey::{GrantState, Party};
+use medibloc_journey::{Clock, GrantState, Party, Ports};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_ledger::{Event, Events as _, Facts as _};
-use medibloc_record::{Draft, LossReport, Role};
+use medibloc_ledger::{Call, Event, Events as _, Facts as _};
+use medibloc_record::{Draft, LossReport, Role, Timestamp};
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -84,4 +88,89 @@ async fn what_has_ended_by_both_clocks_is_not_taken_back_once_more() {
     patient.revoke_everything().await.unwrap();
     let revoked = world.ledger.grant(&grant).await.unwrap().revoked;
     assert_eq!((orders(&world).await, revoked), (0, false));
+}
+
+/// A clock that is off by so many seconds.
+struct Off(Arc<dyn Clock>, i64);
+
+#[async_trait]
+impl Clock for Off {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.now().0.saturating_add_signed(self.1))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.0.wait(time).await;
+    }
+}
+
+fn off(world: &Arc<World>, by: i64) -> Ports {
+    let mut ports = world.ports();
+    ports.clock = Arc::new(Off(ports.clock, by));
+    ports
+}
+
+/// All times that calldata tells of a person's life so far: deadlines, and what the person's next key agreed to.
+fn told(world: &World) -> BTreeSet<Timestamp> {
+    let mut told = BTreeSet::new();
+    for (_, call, deadline) in world.ledger.calldata() {
+        told.insert(deadline);
+        if let Call::RotateAddress { deadline, .. } = call {
+            told.insert(deadline);
+        }
+    }
+    told
+}
+
+/// A person whose clock is off registers, writes and hands its key on; the chain is so many seconds past a full hour, and
+/// so many behind the time.
+async fn life(by: i64, past: u64, behind: u64) -> BTreeSet<Timestamp> {
+    let world = World::new(947);
+    let now = world.ports().clock.now().0;
+    world.pass(3_600 - now % 3_600 + past + behind);
+    let head = world.ports().clock.now().0 - behind;
+    world.ledger.set_time(Timestamp(head));
+    let person = Party::new(phrase(1).seed(), Role::Person, off(&world, by));
+    person.register_account().await.unwrap();
+    let bundle = serde_json::json!({"resourceType": "Bundle"});
+    let draft = Draft::new("text/xml", b"a".to_vec(), bundle, LossReport::default());
+    person.write_own(draft).await.unwrap();
+    person
+        .rotate_signing_key(person.account().id())
+        .await
+        .unwrap();
+    told(&world)
+}
+
+/// Deadlines were the own clock's second and ten minutes: who had the chain knew each device by its clock.
+#[tokio::test]
+async fn no_own_clock_is_told_by_calldata() {
+    let (mut devices, mut lives) = (0, 0);
+    // The chain tells its time; or no act has made a block of it for an hour.
+    for (past, behind) in [
+        (0, 0),
+        (1_234, 0),
+        (2_399, 0),
+        (2_401, 0),
+        (3_599, 4),
+        (600, 3_600),
+    ] {
+        let right = life(0, past, behind).await;
+        assert!(right.len() > 1, "{right:?}");
+        for by in [-120, -61, -17, 17, 43, 71, 100, 120] {
+            let off = life(by, past, behind).await;
+            assert!(off.iter().all(|at| at.0 % 3_600 == 0), "{by}: {off:?}");
+            assert_eq!(
+                off, right,
+                "{by} s off, {past} s past the hour, {behind} behind"
+            );
+            lives += 1;
+            devices += usize::from(off != right);
+        }
+    }
+    println!("ATTACK deadlines: {devices} of {lives} devices told apart by their clocks");
 }

@@ -153,6 +153,16 @@ impl MemoryLedger {
         })
     }
 
+    /// What calldata shows for ever of every call that was executed: who signed it, what, and until when it would have held.
+    pub fn calldata(&self) -> Vec<(Address, Call, Timestamp)> {
+        let state = self.state();
+        let shown = state.executed.keys().filter_map(|digest| {
+            let request = state.prepared.get(digest)?;
+            Some((request.from, request.call.clone(), request.deadline))
+        });
+        shown.collect()
+    }
+
     /// The receipt with this id, with the time of its block: what keepers look up.
     pub fn receipt(&self, id: ReceiptId) -> Option<(RecordId, AccountId, GrantId, Timestamp)> {
         let state = self.state();
