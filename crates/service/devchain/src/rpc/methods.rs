@@ -55,7 +55,7 @@ pub(super) fn weigh(
     method: &str,
     parameters: Option<&RawValue>,
 ) -> Result<Weight, ErrorPayload> {
-    let mut parameters = Parameters::read(parameters)?;
+    let mut parameters = Parameters::read(method, parameters)?;
     let p = &mut parameters;
     let weight = match method {
         "eth_getLogs" => chain.weigh_logs(&p.filter()?),
@@ -95,7 +95,7 @@ pub(super) fn ask(
 ) -> Answer {
     let there = |_: &&[&str]| chain.has_test_methods() || !is_for_tests(method);
     let names = names(method).filter(there).ok_or_else(|| unknown(method))?;
-    let mut parameters = Parameters::read(parameters)?;
+    let mut parameters = Parameters::read(method, parameters)?;
     parameters.at_most(names, method)?;
     let p = &mut parameters;
     match method {

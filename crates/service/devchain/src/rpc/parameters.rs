@@ -15,6 +15,43 @@ use super::{PARAMETERS, failure};
 /// Addresses and topics of one filter, at most.
 const MOST_VALUES: usize = 1_000;
 
+/// Values in the parameters of one question, at most: a filter has [`MOST_VALUES`], a proof as many slots.
+const MOST_NODES: usize = 4_096;
+
+/// Refuses parameters that are longer than a method has a use for, before anything is made of them: as values they would take up
+/// to a hundred times their bytes.
+pub(super) fn bound(method: &str, raw: Option<&RawValue>) -> Result<(), ErrorPayload> {
+    let text = raw.map_or("", RawValue::get);
+    let most = most_bytes(method);
+    if text.len() > most {
+        let message = format!(
+            "params of {} bytes; {method} takes {most} at most, split it",
+            text.len()
+        );
+        return Err(failure(PARAMETERS, message));
+    }
+    // Each value but the first of a list or object follows a comma.
+    let begins = |byte: &u8| matches!(byte, b',' | b'[' | b'{');
+    if text.bytes().filter(|byte| begins(byte)).count() > MOST_NODES {
+        let message = format!("params of more than {MOST_NODES} values; split it");
+        return Err(failure(PARAMETERS, message));
+    }
+    Ok(())
+}
+
+/// Bytes of the parameters of a method.
+fn most_bytes(method: &str) -> usize {
+    match method {
+        // As long as a body.
+        "eth_sendRawTransaction" => usize::MAX,
+        // Five of the longest contracts.
+        "eth_call" | "eth_estimateGas" => 512 << 10,
+        // A thousand values of 32 bytes and more.
+        "eth_getLogs" | "eth_getProof" => 128 << 10,
+        _ => 8 << 10,
+    }
+}
+
 /// What is left of a question's parameters.
 #[derive(Debug)]
 pub(super) struct Parameters {
@@ -23,7 +60,8 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    pub(super) fn read(raw: Option<&RawValue>) -> Result<Self, ErrorPayload> {
+    pub(super) fn read(method: &str, raw: Option<&RawValue>) -> Result<Self, ErrorPayload> {
+        bound(method, raw)?;
         let value = match raw {
             Some(raw) => serde_json::from_str(raw.get())
                 .map_err(|error| failure(PARAMETERS, error.to_string()))?,
@@ -172,7 +210,7 @@ mod tests {
         let raw = RawValue::from_string(
             r#"[7, "7", "0x7", null, -1, "x", 18446744073709551616]"#.to_owned(),
         );
-        let mut parameters = Parameters::read(Some(&raw.unwrap())).unwrap();
+        let mut parameters = Parameters::read("", Some(&raw.unwrap())).unwrap();
         for expected in [Some(7), Some(7), Some(7), None] {
             assert_eq!(parameters.number().unwrap(), expected);
         }
@@ -187,5 +225,46 @@ mod tests {
             parameters.next::<String>().unwrap_err().message,
             "parameter 7 is missing"
         );
+    }
+
+    #[test]
+    fn each_method_has_a_bound_of_bytes_and_of_values() {
+        let list = |one: &str, count: usize| format!("[{}]", vec![one; count].join(","));
+        let word = format!("\"0x{}\"", "0".repeat(64));
+        for (method, params, refused) in [
+            ("eth_chainId", list("[1]", 1_000), None),
+            ("eth_chainId", list("[1]", 2_100), Some("8192 at most")),
+            ("nothing", list("[1]", 500_000), Some("8192 at most")),
+            ("eth_getBalance", list(&word, 200), Some("8192 at most")),
+            ("eth_getLogs", list(&word, 1_800), None),
+            ("eth_getLogs", list(&word, 2_000), Some("131072 at most")),
+            ("eth_getLogs", list("{}", 4_000), Some("4096 values")),
+            ("eth_getProof", list("1", 4_097), Some("4096 values")),
+            ("eth_call", list("[1]", 100_000), Some("4096 values")),
+            ("eth_call", format!("[\"{}\"]", "0".repeat(500 << 10)), None),
+            (
+                "eth_estimateGas",
+                format!("[\"{}\"]", "0".repeat(512 << 10)),
+                Some("524288 at most"),
+            ),
+            (
+                "eth_sendRawTransaction",
+                format!("[\"{}\"]", "0".repeat(2 << 20)),
+                None,
+            ),
+            (
+                "eth_sendRawTransaction",
+                list("[1]", 500_000),
+                Some("4096 values"),
+            ),
+        ] {
+            let raw = RawValue::from_string(params).unwrap();
+            let told = bound(method, Some(&raw)).err().map(|error| error.message);
+            match (told, refused) {
+                (None, None) => {}
+                (Some(told), Some(refused)) => assert!(told.contains(refused), "{told}"),
+                other => panic!("{method}: {other:?}"),
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ use super::{
     bodies::Bodies,
     methods::{self, Work},
     outgoing::Outgoing,
-    refusal,
+    parameters, refusal,
     turns::{Source, Turn, Turns},
 };
 use questions::{Asked, Question, Replies, Reply, text};
@@ -297,6 +297,8 @@ impl Asker<'_> {
         if self.meter.room() == 0 {
             return Err(refusal(&self.meter.too_long()));
         }
+        // Before it takes a place, and before anything is made of them.
+        parameters::bound(&question.method, question.params)?;
         let service = self.service;
         let size = 1 + question.params.map_or(0, |all| all.get().len() as u64) / 1_024;
         let (turns, cost) = match methods::work(&question.method) {

@@ -1,8 +1,10 @@
 //! What a body asks, and what is said to it (JSON-RPC 2.0).
 
+use core::fmt;
 use std::borrow::Cow;
 
 use alloy::{primitives::U64, rpc::json_rpc::ErrorPayload};
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -29,21 +31,47 @@ impl<'a> Asked<'a> {
                 Err(error) => refuse(PARSE, error.to_string()),
             };
         }
-        match serde_json::from_slice::<Vec<&RawValue>>(body) {
-            Ok(all) if all.is_empty() => {
-                refuse(INVALID_REQUEST, "an empty batch asks nothing".into())
-            }
-            Ok(all) if all.len() > limits.batch => {
-                let message = format!(
-                    "a batch of {}; {} at most, split it",
-                    all.len(),
-                    limits.batch
-                );
+        let mut from = serde_json::Deserializer::from_slice(body);
+        let batch = UpTo(limits.batch).deserialize(&mut from);
+        match batch.and_then(|batch| from.end().map(|()| batch)) {
+            Ok((_, 0)) => refuse(INVALID_REQUEST, "an empty batch asks nothing".into()),
+            Ok((_, count)) if count > limits.batch => {
+                let message = format!("a batch of {count}; {} at most, split it", limits.batch);
                 refuse(INVALID_REQUEST, message)
             }
-            Ok(all) => Self::Batch(all),
+            Ok((all, _)) => Self::Batch(all),
             Err(error) => refuse(PARSE, error.to_string()),
         }
+    }
+}
+
+/// The first so many of a list, and how many there are: no more is kept of one that is too long.
+struct UpTo(usize);
+
+impl<'de> DeserializeSeed<'de> for UpTo {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let (mut all, mut count) = (Vec::new(), 0);
+        while let Some(one) = list.next_element::<&RawValue>()? {
+            count += 1;
+            if count <= self.0 {
+                all.push(one);
+            }
+        }
+        Ok((all, count))
     }
 }
 
@@ -85,7 +113,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-fn given<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
+fn given<'a, D: Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 

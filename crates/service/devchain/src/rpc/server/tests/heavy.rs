@@ -204,3 +204,42 @@ async fn what_all_long_answers_have_together_has_an_end() {
         assert!(answered.text.len() > SHORT && answered.place.is_some());
     }
 }
+
+/// What a light method has no use for was made into values twice, at most eight at once: that took gigabytes, and nothing else was
+/// looked up.
+#[tokio::test]
+async fn parameters_that_a_method_has_no_use_for_take_no_place_and_are_not_read() {
+    let (service, _) = served(Limits::default());
+    let mut turns = Vec::new();
+    // Every place is taken: whatever is answered meanwhile was not looked up.
+    for port in 0..LOOKS {
+        let port = 100 + u16::try_from(port).unwrap();
+        turns.push(service.looks.take(of(port), 1).await.unwrap());
+    }
+    let calls = service.calls.take(of(200), 1).await.unwrap();
+    let long = Value::Array(vec![json!([1]); 400_000]);
+    let mut refused = 0;
+    let methods = [
+        "eth_chainId",
+        "eth_blockNumber",
+        "eth_getLogs",
+        "eth_getProof",
+        "eth_call",
+        "eth_estimateGas",
+        "eth_sendRawTransaction",
+        "eth_getBalance",
+        "nothing",
+    ];
+    for method in methods {
+        let answer = ask(&service, 1, method, long.clone()).await;
+        assert_eq!(answer["error"]["code"], -32602, "{method}: {answer}");
+        refused += 1;
+    }
+    println!(
+        "ATTACK parameters: {refused} of {} long questions refused unread",
+        methods.len()
+    );
+    drop((turns, calls));
+    let answer = ask(&service, 1, "eth_chainId", json!([])).await;
+    assert_eq!(answer["result"], "0x7a69", "{answer}");
+}
