@@ -291,7 +291,7 @@ impl Party {
         let mut bytes = Zeroizing::new(Vec::new());
         self.with_vault(|source| medibloc_seal::open_part(part, source, &mut *bytes))
             .ok()?;
-        Subject::of(&serde_json::from_slice(&bytes).ok()?)
+        Subject::read(&bytes)
     }
 
     /// Every check of design 02, against the chain as it was in the anchor's block.

@@ -11,6 +11,8 @@ use crate::text::compared;
 use crate::write::WriteJob;
 use crate::{JourneyError, Party};
 
+mod form;
+
 /// Letters of a name that are kept.
 const MOST: usize = 256;
 

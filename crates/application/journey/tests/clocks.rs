@@ -172,5 +172,5 @@ async fn no_own_clock_is_told_by_calldata() {
             devices += usize::from(off != right);
         }
     }
-    println!("ATTACK deadlines: {devices} of {lives} devices told apart by their clocks");
+    println!("ATTACK sixth-1: {devices} of {lives} devices told apart by their clocks");
 }

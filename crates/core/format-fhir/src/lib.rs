@@ -14,6 +14,7 @@
 //! ```
 
 mod about;
+mod budget;
 mod definition;
 mod note;
 mod r5;

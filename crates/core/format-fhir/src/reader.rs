@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::definition::{Definitions, Release};
 use crate::note::Note;
 use crate::report::report;
-use crate::{about, r5, release, twice::twice};
+use crate::{about, budget::over, r5, release, twice::twice};
 use medibloc_record::{Draft, Format, FormatError, FormatProblem};
 use serde_json::{Value, error::Category, json};
 
@@ -43,6 +43,7 @@ impl Format for FhirJson {
         };
         source.must_be_small(bytes)?;
         let text = decode(bytes, source.format)?;
+        within_memory(&text)?;
         Ok(source.draft(bytes, bundle(&text)?, Vec::new()))
     }
 }
@@ -115,6 +116,21 @@ pub(crate) fn head(bytes: &[u8]) -> String {
 pub(crate) fn is_kind(kind: &str) -> bool {
     let has = |release| Definitions::of(release).is_resource(kind);
     has(Release::R4) || has(Release::R5)
+}
+
+/// Refuses a text that takes far more memory as a tree than its bytes.
+fn within_memory(text: &str) -> Result<(), FormatError> {
+    match over(text) {
+        None => Ok(()),
+        Some((takes, most)) => Err(error(
+            FormatProblem::TooLarge(format!(
+                "{takes} bytes of memory for {} bytes, at most {most}",
+                text.len()
+            )),
+            "the whole document".to_owned(),
+            "it is almost all empty lists and objects, which no document is: get it again from its source",
+        )),
+    }
 }
 
 fn units(bytes: &[u8], join: fn([u8; 2]) -> u16) -> Vec<u16> {

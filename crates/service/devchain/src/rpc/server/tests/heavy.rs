@@ -236,7 +236,7 @@ async fn parameters_that_a_method_has_no_use_for_take_no_place_and_are_not_read(
         refused += 1;
     }
     println!(
-        "ATTACK parameters: {refused} of {} long questions refused unread",
+        "ATTACK sixth-3: {refused} of {} long questions refused unread",
         methods.len()
     );
     drop((turns, calls));
