@@ -11,9 +11,14 @@ const OBJECT: usize = 480;
 const LIST: usize = 288;
 const VALUE: usize = 110;
 
+/// The bytes that the tree of a text of so many bytes may take.
+pub(crate) fn most(bytes: usize) -> usize {
+    FREE.saturating_add(bytes.saturating_mul(TIMES))
+}
+
 /// The bytes that a text takes as a tree, and at most may, if it takes more.
 pub(crate) fn over(text: &str) -> Option<(usize, usize)> {
-    let most = FREE.saturating_add(text.len().saturating_mul(TIMES));
+    let most = most(text.len());
     let mut bytes = text.bytes();
     let mut takes = text.len();
     while let Some(byte) = bytes.next() {

@@ -392,8 +392,12 @@ mod tests {
         assert_eq!(problem(r#"{"resourceType":"#), FormatProblem::Truncated);
         assert!(matches!(problem("<a/>"), FormatProblem::Malformed(_)));
         assert!(matches!(
-            problem(&"[".repeat(1_000_000)),
+            problem(&"[".repeat(10_000)),
             FormatProblem::Malformed(_)
+        ));
+        assert!(matches!(
+            problem(&"[".repeat(1_000_000)),
+            FormatProblem::TooLarge(_)
         ));
         assert!(FhirJson.read(b"{\"\xC3\x28\":1}").is_err());
     }

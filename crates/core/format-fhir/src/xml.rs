@@ -8,6 +8,7 @@ mod xhtml;
 use medibloc_record::{Draft, Format, FormatError, FormatProblem};
 use roxmltree::{Document, ParsingOptions};
 
+use crate::budget;
 use crate::definition::Definitions;
 use crate::note::Note;
 use crate::reader::{self, Source, decode};
@@ -23,6 +24,8 @@ pub(crate) const FHIR: &str = "http://hl7.org/fhir";
 const MAX_DEPTH: usize = 200;
 /// Most attributes of one element: the tree compares each with all others.
 const MAX_ATTRIBUTES: usize = 64;
+/// Bytes that an element takes in the tree of XML and in the one of JSON together.
+const ELEMENT: usize = 400;
 /// Most elements: each takes some hundred bytes of memory.
 const MAX_NODES: u32 = 4 << 20;
 
@@ -156,7 +159,7 @@ fn scan(text: &str) -> Result<(), FormatError> {
             "no FHIR document has so many; check the file",
         )
     };
-    let (mut at, mut depth) = (0, 0_usize);
+    let (mut at, mut depth, mut elements) = (0, 0_usize, 0_usize);
     while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'<') {
         let start = at + open;
         let rest = &text[start..];
@@ -178,6 +181,7 @@ fn scan(text: &str) -> Result<(), FormatError> {
                     return Err(too_large(what, start));
                 }
                 if let Some(end) = end {
+                    elements += usize::from(!tag.starts_with(b"</"));
                     if tag.starts_with(b"</") {
                         depth = depth.saturating_sub(1);
                     } else if tag.get(end - 2) != Some(&b'/') {
@@ -198,6 +202,10 @@ fn scan(text: &str) -> Result<(), FormatError> {
             )
         };
         at = start + end.ok_or_else(cut)?;
+    }
+    if elements.saturating_mul(ELEMENT) > budget::most(text.len()) {
+        let what = format!("{elements} elements in {} bytes", text.len());
+        return Err(too_large(what, 0));
     }
     Ok(())
 }

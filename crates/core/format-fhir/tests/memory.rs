@@ -5,7 +5,7 @@
     reason = "a test stops at the first surprise and tells its figure"
 )]
 
-use medibloc_format_fhir::FhirJson;
+use medibloc_format_fhir::{FhirJson, FhirXml};
 use medibloc_record::{Format as _, FormatProblem};
 
 const LONG: usize = 32 << 20;
@@ -49,6 +49,16 @@ fn a_document_takes_no_more_memory_than_a_bound() {
         let bomb = bundle(unit);
         let before = count_anew().unwrap();
         let refused = FhirJson.read(bomb.as_bytes()).unwrap_err();
+        let took = most().unwrap() - before;
+        let is_too_large = matches!(refused.problem, FormatProblem::TooLarge(_));
+        assert!(is_too_large, "{unit}: {refused}");
+        assert!(took < 1 << 20, "{unit}: {took} bytes before it was refused");
+    }
+    for unit in ["<a/>", "<a><a/></a>", "<entry/>"] {
+        let elements = unit.repeat(LONG / unit.len());
+        let bomb = format!(r#"<Bundle xmlns="http://hl7.org/fhir">{elements}</Bundle>"#);
+        let before = count_anew().unwrap();
+        let refused = FhirXml.read(bomb.as_bytes()).unwrap_err();
         let took = most().unwrap() - before;
         let is_too_large = matches!(refused.problem, FormatProblem::TooLarge(_));
         assert!(is_too_large, "{unit}: {refused}");

@@ -19,8 +19,8 @@ const MOST_TEXT: usize = 4_096;
 enum Shape {
     Text,
     /// Those of the first so many items that say something here.
-    List(&'static Shape, usize, fn(&Value) -> bool),
-    Object(&'static [(&'static str, &'static Shape)]),
+    List(&'static Self, usize, fn(&Value) -> bool),
+    Object(&'static [(&'static str, &'static Self)]),
 }
 
 const ALL: fn(&Value) -> bool = |_| true;
