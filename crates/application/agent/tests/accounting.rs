@@ -382,7 +382,7 @@ async fn a_read_that_failed_does_not_happen_later() {
     let told = try_say(&two.clinic, &["sync"]).await.unwrap();
     assert!(told.text.contains("not known yet"), "{}", told.text);
     assert_eq!(told.code, code::PARTIAL);
-    world.pass(3_600);
+    world.pass(2 * 3_600);
     let told = try_say(&two.clinic, &["sync"]).await.unwrap().text;
     assert!(told.contains("was not cleared"), "{told}");
     say(&two.clinic, &["sync"]).await;
