@@ -29,6 +29,8 @@ pub struct State {
     pub(crate) shares: BTreeMap<RecordId, KeptShare>,
     pub(crate) erased: BTreeSet<RecordId>,
     pub(crate) answered: Answered,
+    /// Requests whose refusal their record's owner was told of, until they end.
+    pub(crate) refused: Answered,
     pub(crate) feed: Feed,
 }
 

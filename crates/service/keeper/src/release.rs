@@ -5,7 +5,7 @@ use medibloc_consent::{
     is_live,
 };
 use medibloc_keys::{Entropy, hpke_seal, info, recover};
-use medibloc_record::{AccountId, SealingKey, Timestamp};
+use medibloc_record::{AccountId, SealingKey, Timestamp, keccak256};
 
 use crate::machine::{Effect, Reply, State};
 use crate::{Facts, KeeperIdentity};
@@ -29,6 +29,7 @@ pub(crate) fn release(
     // The chain's time stands still between blocks, and a clock may be behind: whatever is over by either is over.
     let now = now.max(facts.head);
     state.answered.forget(now);
+    state.refused.forget(now);
     let answer = check(state, keeper, signed, &digest, facts, now).and_then(|owner| {
         seal_share(state, keeper, signed, facts, entropy).map(|release| (owner, release))
     });
@@ -42,21 +43,16 @@ pub(crate) fn release(
                 grant: signed.request.grant,
                 receipt: signed.request.receipt,
             };
-            (fact, KeeperReply::Released(release))
+            (Some(fact), KeeperReply::Released(release))
         }
-        Err(reason) => {
-            let fact = match facts.signer.filter(|_| facts.signer_has_grant) {
-                Some(reader) => FeedFact::Refused {
-                    reader,
-                    reason: reason.clone(),
-                },
-                None => FeedFact::Strangers,
-            };
-            (fact, KeeperReply::Refused(reason))
-        }
+        Err(reason) => (
+            fact_of(state, signed, &digest, facts, &reason),
+            KeeperReply::Refused(reason),
+        ),
     };
-    match &facts.record {
-        Some(view) if view.anchor.record_id() == signed.request.record => {
+    match (&facts.record, fact) {
+        (_, None) => {}
+        (Some(view), Some(fact)) if view.anchor.record_id() == signed.request.record => {
             let owner = view.anchor.owner;
             let record = signed.request.record;
             if let Some(line) = state.feed.append(keeper, owner, record, fact, now) {
@@ -67,6 +63,44 @@ pub(crate) fn release(
     }
     effects.push(Effect::Reply(Reply::Released(sign(keeper, digest, reply))));
     effects
+}
+
+/// What a refusal tells the owner, if anything. Whoever got hold of a reader's request (another keeper, say) can send it here, at any
+/// time and again: what was not asked of this keeper, is over, or was answered is no fact about the reader, and a fact is told
+/// once a request.
+fn fact_of(
+    state: &mut State,
+    signed: &SignedRequest,
+    digest: &[u8; 32],
+    facts: &Facts,
+    reason: &RefusalReason,
+) -> Option<FeedFact> {
+    if matches!(
+        reason,
+        RefusalReason::WrongKeeper
+            | RefusalReason::RequestExpired
+            | RefusalReason::ExpiryTooFar
+            | RefusalReason::Replayed
+    ) {
+        return None;
+    }
+    let Some(reader) = facts.signer.filter(|_| facts.signer_has_grant) else {
+        return Some(FeedFact::Strangers);
+    };
+    // By signer, too: whoever signs another's request anew keeps nothing of the other's from being told.
+    let once = keccak256(&[digest.as_slice(), reader.as_bytes()].concat());
+    if state.refused.has(&once) {
+        return None;
+    }
+    // Without room it may be told again, which is better than not at all.
+    if state.refused.has_room(reader) {
+        let expiry = signed.request.expiry;
+        state.refused.insert(once, expiry, Some(reader));
+    }
+    Some(FeedFact::Refused {
+        reader,
+        reason: reason.clone(),
+    })
 }
 
 fn check(
@@ -81,9 +115,6 @@ fn check(
     if request.version != 1 || request.keeper != keeper.address() {
         return Err(RefusalReason::WrongKeeper);
     }
-    if now.since(facts.head) > STALE_AFTER + keeper.finality_lag {
-        return Err(RefusalReason::Stalled);
-    }
     if request.expiry < now {
         return Err(RefusalReason::RequestExpired);
     }
@@ -92,6 +123,9 @@ fn check(
     }
     if state.answered.has(digest) {
         return Err(RefusalReason::Replayed);
+    }
+    if now.since(facts.head) > STALE_AFTER + keeper.finality_lag {
+        return Err(RefusalReason::Stalled);
     }
     recover(digest, &signed.signature).map_err(|_| RefusalReason::WrongSignature)?;
     let reader = facts.signer.ok_or(RefusalReason::WrongSignature)?;

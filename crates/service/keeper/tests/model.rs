@@ -1,5 +1,6 @@
 //! A keeper against an independent model of the chain: 100,000 random steps. No share without a final receipt of exactly
-//! that reader, record and grant, a live grant, and a reader in good standing; every refusal reaches the owner's feed.
+//! that reader, record and grant, a live grant, and a reader in good standing; every refusal of what was asked of this keeper reaches
+//! the owner's feed, once.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ struct Model {
     receipts: Vec<OneReceipt>,
     past: Vec<SignedRequest>,
     answered: BTreeMap<[u8; 32], Timestamp>,
+    /// Of which requests, by which reader, an owner was told since the last start.
+    told: BTreeMap<([u8; 32], AccountId), Timestamp>,
     released: u64,
     refused: u64,
 }
@@ -115,6 +118,7 @@ impl Model {
             receipts: Vec::new(),
             past: Vec::new(),
             answered: BTreeMap::new(),
+            told: BTreeMap::new(),
             released: 0,
             refused: 0,
         }
@@ -190,6 +194,7 @@ impl Model {
         }
         assert_eq!(state.share_count(), self.state.share_count());
         self.state = state;
+        self.told.clear();
         self.reloads += 1;
     }
 
@@ -499,14 +504,36 @@ impl Model {
                 assert!(!expected, "refused though all rules hold: {reason}");
                 self.refused += 1;
                 if let Some(at) = at {
+                    let told = u32::from(self.is_told(&signed, reason, &facts));
                     assert_eq!(
                         self.refusals(at),
-                        before + 1,
-                        "the refusal reaches the owner's feed"
+                        before + told,
+                        "the refusal reaches the owner's feed once, if it is about the reader: {reason}"
                     );
                 }
             }
         }
+    }
+
+    /// Whether an owner is to be told: of what a reader asked this keeper while the request lasts, once a request.
+    fn is_told(&mut self, signed: &SignedRequest, reason: &RefusalReason, facts: &Facts) -> bool {
+        let (request, time) = (&signed.request, self.now.0.max(self.head.0));
+        let digest = request.digest(&DOMAIN);
+        let asked_here = request.keeper == self.keeper.address()
+            && (time..=time + 600).contains(&request.expiry.0)
+            && !self.answered.contains_key(&digest);
+        let about_nobody = [
+            RefusalReason::WrongKeeper,
+            RefusalReason::RequestExpired,
+            RefusalReason::ExpiryTooFar,
+            RefusalReason::Replayed,
+        ];
+        assert_eq!(!asked_here, about_nobody.contains(reason), "{reason}");
+        // What has expired once is forgotten, though the model's chain may lie behind its clock again.
+        self.told.retain(|_, expiry| expiry.0 >= time);
+        let of_grantee = facts.signer.filter(|_| facts.signer_has_grant);
+        let mut is_first = |reader| self.told.insert((digest, reader), request.expiry).is_none();
+        asked_here && of_grantee.is_none_or(&mut is_first)
     }
 
     fn refusals(&self, at: usize) -> u32 {
@@ -719,4 +746,94 @@ fn a_hundred_thousand_random_steps_keep_the_rules() {
         model.released > 1_000 && model.refused > 1_000 && model.reloads > 100,
         "the walk reaches both answers"
     );
+}
+
+/// Whoever runs another keeper has readers' requests, and sends them on: to a keeper that they do not name, late, and again.
+#[test]
+fn requests_that_somebody_passes_on_tell_owners_nothing_of_the_reader() {
+    let mut model = Model::new(13);
+    while !model.records.iter().any(|one| one.deposited && !one.erased) {
+        model.one_step();
+    }
+    model.now = model.now.plus(601);
+    model.head = model.now;
+    model.flood().unwrap();
+    let at = model
+        .records
+        .iter()
+        .position(|one| model.receipts[0].view.record == one.id);
+    let at = at.unwrap();
+    let mut request = KeeperRequest {
+        version: 1,
+        keeper: Address::new([3; 20]),
+        record: model.records[at].id,
+        grant: model.grants[0].grant.id,
+        receipt: model.receipts[0].id,
+        one_time_key: OneTimeKey::generate(&mut model.dice).public(),
+        binding: None,
+        expiry: model.now.plus(600),
+    };
+    let ask = |model: &mut Model, request: &KeeperRequest| {
+        let signature = model.readers[0].sign_digest(&request.digest(&DOMAIN));
+        let signed = SignedRequest {
+            request: request.clone(),
+            signature,
+        };
+        let facts = model.facts(Some(at), Some(&signed));
+        assert!(facts.signer_has_grant);
+        let effects = model.act(&Event::Release(Box::new(signed)), &facts);
+        let Some(Effect::Reply(Reply::Released(reply))) = effects.last() else {
+            panic!("no signed reply")
+        };
+        let KeeperReply::Refused(reason) = reply.reply.clone() else {
+            return (None, effects.len());
+        };
+        (Some(reason), effects.len())
+    };
+    let before = model.refusals(at);
+    let mut told = 0;
+    // Addressed to another keeper, before and after the revocation.
+    for revoked in [false, true] {
+        model.grants[0].revoked = revoked;
+        for _ in 0..100 {
+            let (reason, effects) = ask(&mut model, &request);
+            assert_eq!(reason, Some(RefusalReason::WrongKeeper));
+            told += effects - 1;
+        }
+    }
+    // Of another version, over, and answered before.
+    model.grants[0].revoked = false;
+    request.keeper = model.keeper.address();
+    assert_eq!(ask(&mut model, &request).0, None);
+    let expired = Timestamp(model.now.0 - 1);
+    for (version, expiry, why) in [
+        (2, request.expiry, RefusalReason::WrongKeeper),
+        (1, expired, RefusalReason::RequestExpired),
+        (1, request.expiry, RefusalReason::Replayed),
+    ] {
+        let request = KeeperRequest {
+            version,
+            expiry,
+            ..request.clone()
+        };
+        for _ in 0..100 {
+            let (reason, effects) = ask(&mut model, &request);
+            assert_eq!(reason.as_ref(), Some(&why));
+            told += effects - 1;
+        }
+    }
+    assert_eq!((told, model.refusals(at)), (0, before));
+    // What the reader itself asked of this keeper under a consent that has ended is told, once.
+    model.grants[0].revoked = true;
+    request.one_time_key = OneTimeKey::generate(&mut model.dice).public();
+    for _ in 0..100 {
+        let (reason, effects) = ask(&mut model, &request);
+        assert!(
+            matches!(reason, Some(RefusalReason::Consent(_))),
+            "{reason:?}"
+        );
+        told += effects - 1;
+    }
+    assert_eq!((told, model.refusals(at)), (1, before + 1));
+    println!("ATTACK sixth-3: 0 lines of 500 requests passed on, 1 of 100 of one that was refused");
 }
