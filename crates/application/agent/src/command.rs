@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use medibloc_journey::Day;
 use medibloc_record::Category;
 use serde::{Deserialize, Serialize};
 
@@ -166,11 +167,11 @@ pub enum Request {
         /// Only records that were written on this day or later, like 2026-01-31.
         #[arg(long, value_name = "DATE", value_parser = day)]
         #[serde(default)]
-        since: Option<String>,
+        since: Option<Day>,
         /// Only records that were written before this day.
         #[arg(long, value_name = "DATE", value_parser = day)]
         #[serde(default)]
-        before: Option<String>,
+        before: Option<Day>,
         /// For how many days.
         #[arg(long, default_value_t = 7)]
         days: u32,
@@ -585,9 +586,6 @@ fn category(text: &str) -> Result<Category, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
-fn day(text: &str) -> Result<String, String> {
-    let date: jiff::civil::Date = text
-        .parse()
-        .map_err(|_| "it is no day like 2026-01-31".to_owned())?;
-    Ok(date.to_string())
+fn day(text: &str) -> Result<Day, String> {
+    text.parse::<Day>().map_err(|error| error.to_string())
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::caught::caught;
+use crate::dates::Dates;
 use crate::errand::Luggage;
-use crate::mail::Dates;
 use crate::pace::accept_key;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;

@@ -80,6 +80,7 @@ impl Party {
         self.rows::<OwnAddress>(table::RESERVED)?;
         self.rows::<Invitation>(table::INVITATIONS)?;
         self.rows::<PendingRequest>(table::REQUESTS)?;
+        self.closed_requests()?;
         self.rows::<KeptRecord>(table::RECORDS)?;
         self.rows::<GivenGrant>(table::GRANTS)?;
         self.rows::<GivenGrant>(table::WRITE_GRANTS)?;

@@ -5,7 +5,7 @@ use medibloc_dag::{Budget, DagError};
 use medibloc_record::Address;
 
 use crate::grant::{Artefact, SharedKey};
-use crate::mail::{AccessRequest, Dates, Message};
+use crate::mail::{AccessRequest, Message};
 use crate::ports::Letter;
 use crate::{ContactCard, JourneyError};
 
@@ -23,8 +23,6 @@ const MOST_NAME: usize = 512;
 const MOST_CREDENTIAL: usize = 16 << 10;
 /// Bytes of a node's address.
 pub(crate) const MOST_URL: usize = 2_048;
-/// Bytes of a day.
-const MOST_DAY: usize = 64;
 /// Categories: there are as many.
 const MOST_CATEGORIES: usize = 16;
 /// Bytes of an invitation's text: a URL, a key and a signature.
@@ -117,11 +115,6 @@ fn card(card: &ContactCard) -> Result<(), JourneyError> {
     )
 }
 
-fn dates(dates: Option<&Dates>) -> bool {
-    let short = |day: &Option<String>| day.as_ref().is_none_or(|day| day.len() <= MOST_DAY);
-    dates.is_none_or(|dates| short(&dates.since) && short(&dates.before))
-}
-
 fn access(request: &AccessRequest) -> Result<(), JourneyError> {
     let what = "access request";
     ensure(
@@ -133,11 +126,6 @@ fn access(request: &AccessRequest) -> Result<(), JourneyError> {
         request.categories.len() <= MOST_CATEGORIES,
         what,
         "it names more than 16 categories",
-    )?;
-    ensure(
-        dates(request.dates.as_ref()),
-        what,
-        "its dates have more than 64 bytes",
     )?;
     let credential = request.credential.as_deref().unwrap_or_default();
     ensure(
@@ -185,11 +173,6 @@ pub(crate) fn grant(artefact: &Artefact) -> Result<(), JourneyError> {
         artefact.categories.len() <= MOST_CATEGORIES,
         what,
         "it names more than 16 categories",
-    )?;
-    ensure(
-        dates(artefact.dates.as_ref()),
-        what,
-        "its dates have more than 64 bytes",
     )
 }
 

@@ -6,7 +6,7 @@ use medibloc_record::{AccountId, GrantId, RecordId};
 
 use crate::errand::errand_key;
 use crate::exports::ExportedFile;
-use crate::grant::{EndOfGrant, HeldGrant};
+use crate::grant::{EndOfGrant, GivenGrant, HeldGrant};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::wipe::{Tell, Wipe, objects_of};
@@ -75,8 +75,20 @@ impl Party {
         Ok(Vec::new())
     }
 
+    /// Whether nobody reads on under a grant that was given: it is taken back, here or on the chain, or over by either time.
+    async fn nobody_reads_on(&self, id: GrantId, given: &GivenGrant) -> Result<bool, JourneyError> {
+        if given.revoked || self.is_being_revoked(id, given)? {
+            return Ok(true);
+        }
+        let Some(grant) = &given.artefact.grant else {
+            return Ok(false);
+        };
+        let now = self.chain_now().await?.max(self.ports.clock.now());
+        Ok(grant.terms.until.min(given.artefact.erase_by) <= now || self.has_ended(grant).await?)
+    }
+
     /// A reader's letter that it has purged what grants opened.
-    pub(crate) fn take_purged(
+    pub(crate) async fn take_purged(
         &self,
         by: AccountId,
         grants: &[GrantId],
@@ -87,6 +99,15 @@ impl Party {
         for (id, mut given) in self.grants()? {
             let reader = given.artefact.grant.as_ref().map(|grant| grant.reader);
             if grants.contains(&id) && reader == Some(by) {
+                if !self.nobody_reads_on(id, &given).await? {
+                    // A reader that says so reads on if it likes: nothing is over.
+                    let name = &given.artefact.name;
+                    report.told.push(format!(
+                        "{name} says that it purged what it had read under {id}, while this consent stands: it may read \
+                         again; `medibloc grant revoke {id}` ends that"
+                    ));
+                    continue;
+                }
                 given.purged = true;
                 given.purged_at = Some(self.ports.clock.now());
                 let left = given.left().and(left);

@@ -17,10 +17,11 @@ use medibloc_record::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::{ByteArray, ByteBuf};
 
+use crate::dates::Dates;
 use crate::doors::Pairing;
 use crate::grant::{Artefact, SharedKey};
 use crate::left::Outputs;
-use crate::mail::{AccessRequest, Dates, Message, WhyDeclined};
+use crate::mail::{AccessRequest, Message, WhyDeclined};
 use crate::notes::{self, About, Entry, HeldNote, Note};
 use crate::pairing::ContactCard;
 use crate::ports::Letter;
@@ -103,15 +104,38 @@ fn artefact() -> Artefact {
     }
 }
 
+/// For tests of what days may be.
+pub(crate) fn dated_request(since: &str) -> Message {
+    Message::Access(AccessRequest {
+        purpose: Purpose::Treatment,
+        reason: String::new(),
+        categories: Vec::new(),
+        dates: Some(dates(since, None)),
+        until: Timestamp(1_800_604_800),
+        readers: Vec::new(),
+        credential: None,
+    })
+}
+
+/// The same of a consent.
+pub(crate) fn dated_artefact(since: &str) -> Artefact {
+    Artefact {
+        dates: Some(dates(since, None)),
+        ..artefact()
+    }
+}
+
+fn dates(since: &str, before: Option<&str>) -> Dates {
+    let before = before.map(|day| day.parse().unwrap());
+    Dates::new(Some(since.parse().unwrap()), before).unwrap()
+}
+
 #[test]
 fn artefacts_and_key_lists_open_for_ever() {
     check("artefact", &artefact());
     let limited = Artefact {
         categories: vec![Category::Laboratory],
-        dates: Some(Dates {
-            since: Some("2026-01-01".into()),
-            before: Some("2026-07-01".into()),
-        }),
+        dates: Some(dates("2026-01-01", Some("2026-07-01"))),
         ..artefact()
     };
     check("artefact-limited", &limited);
@@ -199,12 +223,8 @@ fn letters_open_for_ever() {
         credential: None,
     };
     check("message-access", &Message::Access(access.clone()));
-    let dates = Dates {
-        since: Some("2026-01-01".into()),
-        before: None,
-    };
     let dated = AccessRequest {
-        dates: Some(dates),
+        dates: Some(dates("2026-01-01", None)),
         ..access.clone()
     };
     check("message-access-dates", &Message::Access(dated));

@@ -9,6 +9,7 @@ mod take;
 
 use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, WriteGrant};
 use medibloc_dag::cbor;
+use medibloc_keys::PairingKey;
 use medibloc_ledger::Call;
 use medibloc_record::{
     AccountId, Address, Category, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId,
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::bounds;
+use crate::dates::Dates;
 use crate::doors::Pairing;
 use crate::errand::{Luggage, errand_key};
-use crate::mail::{AccessRequest, Dates, Message, Question};
+use crate::mail::{AccessRequest, Message, Opened, Question};
 use crate::outbox::letter_row;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
@@ -189,7 +191,8 @@ impl HeldGrant {
 pub struct PendingRequest {
     /// The own address that it came to.
     pub own: AccountId,
-    /// Its letter.
+    /// What this home calls it: nobody else can make it, so no other request can be given the same or its begin. That of one
+    /// which came to an older version is its letter's id.
     #[serde(with = "serde_bytes")]
     pub id: [u8; 32],
     /// Name of the contact that asks.
@@ -209,12 +212,39 @@ const fn is_zero(order: &u64) -> bool {
     *order == 0
 }
 
+/// Why a request waits no more, though nothing was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum WhyClosed {
+    /// Newer ones of the same contact took its place.
+    Dropped,
+    /// The person said no, or took back what the contact had.
+    Denied,
+}
+
+/// A request that waits no more, though nothing was given: what it was called means nothing else, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedRequest {
+    /// The own address that it came to.
+    pub own: AccountId,
+    /// What this home called it.
+    #[serde(with = "serde_bytes")]
+    pub id: [u8; 32],
+    /// Why it waits no more.
+    pub why: WhyClosed,
+}
+
 impl PendingRequest {
-    pub(crate) fn gone(&self) -> Change {
-        Change::Delete {
+    /// It waits no more, and that is remembered.
+    pub(crate) fn close(&self, why: WhyClosed) -> [Change; 2] {
+        let (own, id) = (self.own, self.id);
+        let gone = Change::Delete {
             table: table::REQUESTS,
-            key: self.id.to_vec(),
-        }
+            key: id.to_vec(),
+        };
+        let closed = ClosedRequest { own, id, why };
+        [gone, change(table::CLOSED_REQUESTS, &id, &closed)]
     }
 }
 
@@ -375,7 +405,21 @@ impl Party {
 
     /// Drops a request; the other side is told nothing.
     pub fn deny(&self, request: &PendingRequest) -> Result<(), JourneyError> {
-        Ok(self.ports.vault.apply(vec![request.gone()])?)
+        let closed = request.close(WhyClosed::Denied);
+        Ok(self.ports.vault.apply(closed.into())?)
+    }
+
+    /// Requests that wait no more, though nothing was given.
+    pub fn closed_requests(&self) -> Result<Vec<ClosedRequest>, JourneyError> {
+        self.rows(table::CLOSED_REQUESTS)
+    }
+
+    /// What this home calls a request: a tag under a key of the phrase, for whoever sends it chooses its letter's id and could
+    /// make one that begins as another does.
+    pub(crate) fn request_name(&self, letter: &Opened) -> [u8; 32] {
+        let key = PairingKey::from_bytes(self.seed.local_key("request-names"));
+        let (to, from) = (letter.recipient.as_bytes(), letter.account.as_bytes());
+        key.tag("medibloc/v1/request-name", &[to, from, &letter.id])
     }
 
     /// Grants given, by id.

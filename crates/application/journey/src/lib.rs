@@ -79,6 +79,7 @@ mod caught;
 pub mod contract;
 mod counted;
 mod credential;
+mod dates;
 mod deadline;
 mod decline;
 mod doors;
@@ -149,18 +150,19 @@ pub use authorities::{Authorities, EarlierAuthority};
 pub use called::Names;
 pub use counted::{counted, counted_as};
 pub use credential::Credential;
+pub use dates::{BadDates, Dates, Day};
 pub use doors::Pairing;
 pub use erase::{ErasedNow, Erasure, Exports, Purge, Signed};
 pub use error::JourneyError;
 pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
-    AllGranted, Artefact, EndOfGrant, Extent, GivenGrant, HeldBack, HeldGrant, PendingRequest,
-    medical_only,
+    AllGranted, Artefact, ClosedRequest, EndOfGrant, Extent, GivenGrant, HeldBack, HeldGrant,
+    PendingRequest, WhyClosed, medical_only,
 };
 pub use handed::HandedOn;
 pub use left::{Left, Outputs};
-pub use mail::{AccessRequest, Dates, Message, Question, WhyDeclined};
+pub use mail::{AccessRequest, Message, Question, WhyDeclined};
 pub use notes::{Note, Noted};
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};

@@ -8,6 +8,7 @@ use medibloc_record::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::dates::Dates;
 use crate::left::Outputs;
 use crate::pairing::ContactCard;
 use crate::party::OwnAddress;
@@ -95,25 +96,6 @@ pub struct AccessRequest {
     /// The newest credential of the account (a JWT), which may be younger than the pairing; none if the asking home keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
-}
-
-/// When records were written: `since` ≤ the date that a record says < `before`, both like 2026-11-24. A record that says
-/// no date, or only a year that begins earlier, is in none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Dates {
-    /// First day.
-    pub since: Option<String>,
-    /// First day after.
-    pub before: Option<String>,
-}
-
-impl Dates {
-    /// Whether it has the date of a record (FHIR dateTime: in its order, texts compare as times do).
-    pub fn has(&self, written: &str) -> bool {
-        let day = written.get(..10).unwrap_or(written);
-        self.since.as_deref().is_none_or(|since| since <= day)
-            && self.before.as_deref().is_none_or(|before| day < before)
-    }
 }
 
 /// What a reader asks for, in the words of [`Party::ask_for`].

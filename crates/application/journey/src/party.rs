@@ -48,6 +48,8 @@ pub(crate) mod table {
     pub(crate) const ANCHORED: &str = "anchored-at";
     pub(crate) const SET_ASIDE: &str = "set-aside";
     pub(crate) const REQUESTS: &str = "requests";
+    /// Requests that wait no more, though nothing was given.
+    pub(crate) const CLOSED_REQUESTS: &str = "closed-requests";
     pub(crate) const RECORDS: &str = "records";
     pub(crate) const GRANTS: &str = "grants";
     pub(crate) const WRITE_GRANTS: &str = "write-grants";

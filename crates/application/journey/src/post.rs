@@ -11,7 +11,7 @@ use crate::accept::is_temporary;
 use crate::caught::caught;
 use crate::doors::{Door, Pairing, Tries};
 use crate::errand::errand_key;
-use crate::grant::{Artefact, PendingRequest};
+use crate::grant::{Artefact, PendingRequest, WhyClosed};
 use crate::mail::{AccessRequest, Message, Opened};
 use crate::outbox::letter_row;
 use crate::pairing::{Contact, Patron};
@@ -99,7 +99,7 @@ impl Party {
             report.strangers += strangers;
             let mut opened = Vec::new();
             for letter in good {
-                if !looked_at.insert(letter.id) {
+                if !looked_at.insert((letter.sender, letter.id)) {
                     continue;
                 }
                 match caught("letter", self.open_letter(own, &letter)).await {
@@ -158,7 +158,11 @@ impl Party {
         (letter, sealed): (&Opened, &Letter),
         report: &mut SyncReport,
     ) -> Result<Took, JourneyError> {
-        if self.ports.vault.get(table::SEEN, &letter.id)?.is_some() {
+        let seen = seen_key(letter);
+        // Homes of before kept the letter's id alone.
+        let vault = &self.ports.vault;
+        if vault.get(table::SEEN, &seen)?.is_some() || vault.get(table::SEEN, &letter.id)?.is_some()
+        {
             for key in answer_keys(letter) {
                 if let Some(answer) = self.outgoing(&key)? {
                     self.post(answer).await?;
@@ -178,7 +182,7 @@ impl Party {
         }
         match caught("letter", self.effect_of(own, letter, report)).await {
             Ok(mut changes) => {
-                changes.push(change(table::SEEN, &letter.id, &true));
+                changes.push(change(table::SEEN, &seen, &true));
                 self.ports.vault.apply(changes)?;
                 report.letters += 1;
             }
@@ -225,7 +229,9 @@ impl Party {
                     unknown: *unknown,
                     outputs: *outputs,
                 };
-                let mut changes = self.take_purged(letter.account, grants, left, report)?;
+                let mut changes = self
+                    .take_purged(letter.account, grants, left, report)
+                    .await?;
                 let erased = self.take_purged_records(letter.account, records, left, report)?;
                 changes.extend(erased);
                 Ok(changes)
@@ -293,14 +299,15 @@ impl Party {
         }
         let so_far: Option<u64> = self.row(table::CURSOR, REQUESTS_SO_FAR)?;
         let order = so_far.unwrap_or_default().saturating_add(1);
+        let id = self.request_name(letter);
         let pending = PendingRequest {
             own: own.id(),
-            id: letter.id,
+            id,
             name: contact.name,
             request,
             order,
         };
-        changes.push(change(table::REQUESTS, &letter.id, &pending));
+        changes.push(change(table::REQUESTS, &id, &pending));
         changes.push(change(table::CURSOR, REQUESTS_SO_FAR, &order));
         Ok(changes)
     }
@@ -323,7 +330,7 @@ impl Party {
                 counted(requests.len(), "older request"),
                 called.told(&first.name, Some(first.own))
             ));
-            changes.extend(requests.iter().map(PendingRequest::gone));
+            changes.extend(requests.iter().flat_map(|it| it.close(WhyClosed::Dropped)));
         }
         if changes.is_empty() {
             return Ok(());
@@ -368,7 +375,7 @@ impl Party {
             credential => credential?,
         };
         let answer = self.compose(
-            answer_key(&letter.id),
+            answer_key(letter),
             patron.pairing.as_ref(),
             &self.account(),
             (letter.signer, &self.key_of(owner).await?),
@@ -453,15 +460,22 @@ pub(crate) fn stranger(what: &str) -> JourneyError {
     }
 }
 
+/// Under which key it is kept that a letter was taken: its id is its sender's choice, so that one of another sender, or to another
+/// own address, may have the same.
+fn seen_key(letter: &Opened) -> [u8; 32] {
+    let (to, from) = (letter.recipient.as_bytes(), letter.account.as_bytes());
+    errand_key("seen", &[to, from, &letter.id])
+}
+
 /// The key of the letter that answers another.
-fn answer_key(letter: &[u8; 32]) -> [u8; 32] {
-    errand_key("answer", &[letter])
+fn answer_key(letter: &Opened) -> [u8; 32] {
+    errand_key("answer", &[&seen_key(letter)])
 }
 
 /// Keys of the letters that may have answered: they go out once more if the other side asks again.
 fn answer_keys(letter: &Opened) -> Vec<[u8; 32]> {
     match &letter.message {
-        Message::WantReaders { .. } => vec![answer_key(&letter.id)],
+        Message::WantReaders { .. } => vec![answer_key(letter)],
         Message::Ended { grants, .. } => grants
             .iter()
             .map(|grant| errand_key("purged", &[grant.as_bytes()]))

@@ -5,6 +5,7 @@ use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::grant::WhyClosed;
 use crate::grant::plan::{Plan, forget_plan};
 use crate::mail::Message;
 use crate::outbox::Outgoing;
@@ -155,7 +156,7 @@ impl Party {
         for request in self.requests()? {
             let contact = self.contact(request.own);
             if contact.is_ok_and(|contact| contact.party == party) {
-                over.push(request.gone());
+                over.extend(request.close(WhyClosed::Denied));
             }
         }
         over.extend(self.drop_waiting_of(party)?);

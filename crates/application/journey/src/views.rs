@@ -5,10 +5,10 @@ use medibloc_record::{AccountId, Kind, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
+use crate::dates::Dates;
 use crate::erase::{Erasure, Signed};
 use crate::errand::errand_key;
 use crate::looks::Look;
-use crate::mail::Dates;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::text::on_one_line;

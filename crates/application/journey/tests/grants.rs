@@ -376,10 +376,7 @@ async fn a_request_for_some_categories_and_dates_is_answered_with_no_others() {
         purpose: Purpose::Treatment,
         reason: "blood".into(),
         categories: vec![lab],
-        dates: Some(Dates {
-            since: Some("2026-01-01".into()),
-            before: Some("2026-07-01".into()),
-        }),
+        dates: Dates::new("2026-01-01".parse().ok(), "2026-07-01".parse().ok()).ok(),
         until: story.until,
     };
     story.clinic.ask_for(owner, question.clone()).await.unwrap();

@@ -835,5 +835,5 @@ fn requests_that_somebody_passes_on_tell_owners_nothing_of_the_reader() {
         told += effects - 1;
     }
     assert_eq!((told, model.refusals(at)), (1, before + 1));
-    println!("ATTACK sixth-3: 0 lines of 500 requests passed on, 1 of 100 of one that was refused");
+    println!("ATTACK sixth-6: 0 lines of 500 requests passed on, 1 of 100 of one that was refused");
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_journey::{
     Contact, GivenGrant, KeptRecord, Party, Patron, PendingRequest, SentRecord, Standing,
-    WrittenView, compared,
+    WhyClosed, WrittenView, compared,
 };
 use medibloc_record::{AccountId, GrantId, RecordId};
 
@@ -420,6 +420,22 @@ pub(super) fn request(party: &Party, name: &str) -> Result<Asked, Problem> {
     };
     let open = open_requests(party)?;
     let typed = REQUEST.typed(name)?;
+    // By its id alone: what a request that is gone was called means no other one, of whatever contact.
+    let gone = party.closed_requests()?.into_iter().map(|closed| {
+        let (how, told) = match closed.why {
+            WhyClosed::Denied => ("denied", "was denied"),
+            _ => (
+                "dropped unanswered",
+                "was dropped unanswered, for newer ones of the same contact came",
+            ),
+        };
+        let id = hex::encode(closed.id);
+        let why = format!(
+            "request {} {told}; nothing was given. `medibloc request list` shows what waits",
+            &id[..8]
+        );
+        Listed::new(id, how, Err(Problem::new(code::UNKNOWN, why)))
+    });
     let fits = |request: &PendingRequest| listed(request.clone()).fit(&typed).is_some();
     if !open.iter().any(fits) {
         let answered = party.requests()?.into_iter().filter(fits);
@@ -429,7 +445,16 @@ pub(super) fn request(party: &Party, name: &str) -> Result<Asked, Problem> {
             return Ok(Asked { request, answers });
         }
     }
-    let request = REQUEST.only(open.into_iter().map(listed), name, Use::Act)?;
+    let open = open.into_iter().map(|request| {
+        let Listed { ids, name, how, it } = listed(request);
+        Listed {
+            ids,
+            name,
+            how,
+            it: Ok(it),
+        }
+    });
+    let request = REQUEST.only(open.chain(gone), name, Use::Act)??;
     let answers = Vec::new();
     Ok(Asked { request, answers })
 }

@@ -41,10 +41,8 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                 *haste,
                 "`medibloc serve` or `medibloc sync` registers others ahead, at random times of the next days",
             )?;
-            let dates = Dates {
-                since: since.clone(),
-                before: before.clone(),
-            };
+            let dates = Dates::new(*since, *before)
+                .map_err(|error| Problem::new(code::USAGE, error.to_string()))?;
             let question = Question {
                 purpose: (*purpose).into(),
                 reason: reason.clone(),
@@ -216,10 +214,8 @@ fn words(categories: &[Category]) -> String {
 }
 
 fn days(dates: &Dates) -> String {
-    let since = dates.since.as_ref();
-    let since = since.map(|day| format!("  since {}", find::told(day)));
-    let before = dates.before.as_ref();
-    let before = before.map(|day| format!("  before {}", find::told(day)));
+    let since = dates.since().map(|day| format!("  since {day}"));
+    let before = dates.before().map(|day| format!("  before {day}"));
     since.into_iter().chain(before).collect()
 }
 

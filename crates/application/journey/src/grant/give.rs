@@ -225,7 +225,7 @@ impl Party {
             records: records.iter().map(KeptRecord::record).collect(),
             sensitivity: offer.sensitivity,
             categories: asked.categories.clone(),
-            dates: asked.dates.clone(),
+            dates: asked.dates,
             ..Artefact::new(
                 contact,
                 self.ports.network.own_node(),

@@ -216,3 +216,67 @@ async fn a_letter_that_was_moved_to_another_mailbox_does_not_open() {
     let report = story.clinic.sync().await.unwrap();
     assert_eq!((report.letters, story.world.letters().len()), (0, 0));
 }
+
+/// Purged means that nobody reads on; whoever says so while its consent stands is not told as that.
+#[tokio::test]
+async fn who_says_purged_under_a_consent_that_stands_is_told_as_one_who_may_read_again() {
+    let story = story().await;
+    let (patient, clinic) = (&story.patient, &story.clinic);
+    let pairing = clinic.patrons().unwrap().remove(0).pairing;
+    let held = clinic.held().unwrap().remove(0);
+    let from = clinic.own_address(held.own).unwrap();
+    let own = patient.own_address(held.owner).unwrap();
+    let to = (own.address, &patient.sealing(&own).public());
+    let mut number = 80;
+    let mut say = async || {
+        number += 1;
+        let message = Message::Purged {
+            grants: vec![story.grant],
+            records: Vec::new(),
+            files: 0,
+            unknown: false,
+            outputs: None,
+        };
+        let key = [number; 32];
+        let letter = clinic.compose(key, pairing.as_ref(), &from, to, "memory:node", &message);
+        clinic.post(letter.unwrap()).await.unwrap();
+        let told = patient.sync().await.unwrap().told.join("\n");
+        (told, patient.grants().unwrap()[0].1.purged)
+    };
+    let (told, purged) = say().await;
+    assert!(told.contains("while this consent stands"), "{told}");
+    assert!(told.contains("medibloc grant revoke"), "{told}");
+    assert!(!purged);
+    patient.revoke(story.grant).await.unwrap();
+    let (told, purged) = say().await;
+    assert!(!told.contains("while this consent stands"), "{told}");
+    assert!(purged, "{told}");
+}
+
+/// Whoever knows the id of a letter, as a node does, can have another contact send one under it.
+#[tokio::test]
+async fn a_letters_id_keeps_no_other_senders_letter_from_being_taken() {
+    let story = story().await;
+    let opened = |recipient: u8, account: u8| Opened {
+        signer: Address::new([account; 20]),
+        account: AccountId::new([account; 20]),
+        recipient: AccountId::new([recipient; 20]),
+        id: [7; 32],
+        message: Message::WantReaders { count: 1 },
+    };
+    let letters = [opened(1, 2), opened(1, 3), opened(4, 2)];
+    for name in [
+        letters.each_ref().map(seen_key),
+        letters.each_ref().map(|it| story.patient.request_name(it)),
+        letters.each_ref().map(answer_key),
+    ] {
+        assert_eq!(BTreeSet::from(name).len(), 3);
+        assert!(!name.contains(&[7; 32]));
+    }
+    let name = story.patient.request_name(&letters[0]);
+    assert_ne!(
+        name,
+        story.clinic.request_name(&letters[0]),
+        "nobody else can make it"
+    );
+}
