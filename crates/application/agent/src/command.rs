@@ -100,7 +100,7 @@ pub enum Account {
         /// Your day of birth, like 1980-02-03.
         #[arg(long, value_name = "DAY", value_parser = day)]
         #[serde(default)]
-        born: Option<String>,
+        born: Option<Day>,
     },
     /// Lists what own accounts did on the chain and this device did not, and what to do.
     Acts {

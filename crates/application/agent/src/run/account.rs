@@ -55,6 +55,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             ))
         }
         Account::Person { name, born } => {
+            let born = born.map(|day| day.to_string());
             retracted::person(party, name.as_deref(), born.as_deref())
         }
         Account::Acts { mine } => super::acts::run(party, *mine),
