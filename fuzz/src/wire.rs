@@ -1,7 +1,8 @@
 //! What travels over HTTP: headers, problems, deployments, batches, letters.
 
 use medibloc_api::{
-    Authorization, Deployment, KeepNote, Letter, LetterPage, NotePage, Problem, PutBlocks, RelayCall, RelayOutcome,
+    Authorization, Deployment, KeepNote, Letter, LetterPage, NotePage, Problem, PutBlocks,
+    RelayCall, RelayOutcome,
 };
 
 /// Headers and bodies of requests and answers.
