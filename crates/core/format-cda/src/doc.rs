@@ -4,11 +4,12 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
     account::{Account, Fate, Taken},
+    json::json,
     xml::{N, attr, children},
 };
 

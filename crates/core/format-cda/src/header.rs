@@ -2,13 +2,14 @@
 
 mod patient;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub(crate) use patient::patient;
 use patient::tag;
 
 use crate::{
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     value::{self, absent, code, list, name, object, put, time},

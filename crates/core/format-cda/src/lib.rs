@@ -17,6 +17,7 @@ mod context;
 mod doc;
 mod guard;
 mod header;
+mod json;
 mod narrative;
 mod people;
 mod reader;

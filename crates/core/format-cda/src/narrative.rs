@@ -1,8 +1,9 @@
 //! A section's text as the XHTML subset that FHIR allows (R4, section 2.4.1).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::doc::Doc;
+use crate::json::json;
 use crate::xml::{N, attr};
 
 /// The narrative of a section's `text`, or none if it has no words.

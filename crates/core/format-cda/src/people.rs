@@ -1,9 +1,10 @@
 //! Who wrote, told, did and took part: people, organizations, devices and places, each once.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     doc::{Doc, key_of, reference},
+    json::json,
     resource::Resource,
     value::{self, code, list, name, time},
     xml::{N, attr, child, children, elements, path, sdtc, text},

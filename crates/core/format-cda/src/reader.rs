@@ -4,13 +4,14 @@ use medibloc_record::{
     Category, Draft, Format, FormatError, FormatProblem, LossReport, Sensitivity,
 };
 use roxmltree::{Document, ParsingOptions};
-use serde_json::json;
+
 use sha2::{Digest, Sha256};
 
 use crate::{
     account::Lines,
     doc::{Doc, reference},
     guard, header,
+    json::json,
     resource::Resource,
     section,
     statement::{self, encounter},

@@ -1,11 +1,12 @@
 //! Sections: narrative, coded entries, who wrote them, and from which bytes each came.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::{Facet, Fate},
     context::Context,
     doc::{Doc, reference},
+    json::json,
     narrative, people,
     resource::Resource,
     statement,

@@ -20,12 +20,13 @@ pub(crate) mod procedure;
 pub(crate) mod relation;
 pub(crate) mod supply;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::{Because, Fate},
     context::{Mood, Statement, Subject},
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     value::{self, code, list, text, time},
@@ -131,8 +132,9 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
             let taken = doc.account.put();
             doc.account.take_again(taken.clone());
             doc.change(&one.url, "category", |resource| {
+                let sort = sort.clone();
                 let sort = if one.kind == "MedicationStatement" {
-                    sort.clone()
+                    sort
                 } else {
                     json!([sort])
                 };

@@ -8,11 +8,12 @@ pub(crate) mod schedule;
 pub(crate) mod text;
 pub(crate) mod time;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     codes,
     doc::Doc,
+    json::json,
     xml::{N, attr, children},
 };
 

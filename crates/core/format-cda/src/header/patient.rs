@@ -1,10 +1,11 @@
 //! The patient of the record: `Patient` with US Core's race and ethnicity.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     codes,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     value::{self, code, list, name, put, quantity, time},
@@ -57,7 +58,7 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
             if born.at.contains('T') {
                 out.body.insert(
                     "_birthDate".into(),
-                    json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at}]}),
+                    json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at.as_str()}]}),
                 );
             }
             if let Some(local) = &born.local {

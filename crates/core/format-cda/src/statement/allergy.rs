@@ -1,12 +1,13 @@
 //! Allergies and intolerances: `AllergyIntolerance`. Traps: denial ("no known"), status, reactions and severity stand inside.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, reference},
+    json::json,
     resource::Resource,
     statement::{
         ALLERGIES, Made, common,
@@ -306,7 +307,7 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
         .collect();
     let words = text::text_of(doc, node);
     if shown.is_empty() {
-        shown.push(match &words {
+        shown.push(match words {
             Some(words) => json!({"text": words}),
             None => absent(child(node, "value")),
         });

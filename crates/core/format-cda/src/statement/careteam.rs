@@ -1,11 +1,12 @@
 //! Who cares for the patient: `CareTeam`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, common, inside},

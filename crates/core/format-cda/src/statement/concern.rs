@@ -1,11 +1,12 @@
 //! Concern acts: what stands in them becomes resources, and what they say themselves has hardly a place in FHIR.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::{Because, Fate},
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, inside, own_writer, recorded},

@@ -1,9 +1,10 @@
 //! Devices and implants with their UDI: `Device`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     doc::{Doc, key_of, reference},
+    json::json,
     resource::Resource,
     value::{self, code, name, put, text},
     xml::{N, attr, child, children, has_template},

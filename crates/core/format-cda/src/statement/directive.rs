@@ -1,11 +1,12 @@
 //! Advance directives: `Consent` of the scope `adr`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::Because,
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, inside, own_author, recorded},

@@ -1,10 +1,11 @@
 //! How a medicine is taken: `Dosage`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     context::Statement,
     doc::Doc,
+    json::json,
     statement::instructions,
     value::{code, put, quantity, schedule, text},
     xml::{N, attr, child, related_by},

@@ -1,12 +1,13 @@
 //! Visits and stays: `Encounter`, and the one that the header says that the document belongs to.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, key_of, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, inside, link, place, reasons},
@@ -47,7 +48,7 @@ fn class(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
     let found = all
         .filter(|one| attr(*one, "codeSystem") == Some(ACT_CODE))
         .find_map(|one| {
-            let found = CLASSES
+            let found = *CLASSES
                 .iter()
                 .find(|class| attr(one, "code") == Some(class))?;
             doc.account.take(one);

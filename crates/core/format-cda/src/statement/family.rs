@@ -1,12 +1,13 @@
 //! Illnesses of relatives: `FamilyMemberHistory`. They are never the patient's.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
     codes,
     context::{Statement, Subject},
     doc::Doc,
+    json::json,
     resource::Resource,
     statement::{Made, common, inside, problem::AGE, recorded},
     value::{self, absent, code, name, put, quantity, time},

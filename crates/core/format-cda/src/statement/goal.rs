@@ -1,11 +1,12 @@
 //! What is to be reached: `Goal`.
 
-use serde_json::{Map, json};
+use serde_json::Map;
 
 use crate::{
     account::Because,
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     resource::Resource,
     statement::{Made, common, inside, link, observation, own_writer},
     value::{code, put, time},

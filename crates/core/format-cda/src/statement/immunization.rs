@@ -1,12 +1,13 @@
 //! Vaccines given or refused (`Immunization`), and wanted (`MedicationRequest`).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{

@@ -1,12 +1,13 @@
 //! Medicines: taken or given (`MedicationStatement`, `MedicationAdministration`) and ordered (`MedicationRequest`), by the mood.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, key_of, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
@@ -45,7 +46,10 @@ impl Product {
             Some(url) => out.put(doc, "medicationReference", Some(reference(&url))),
             None => out.put(doc, "medicationCodeableConcept", Some(self.concept)),
         };
-        for id in self.ids.iter().flat_map(|ids| ids.as_array()).flatten() {
+        let Some(Value::Array(ids)) = self.ids else {
+            return;
+        };
+        for id in ids {
             let id = json!({"url": PRODUCT_ID, "valueIdentifier": id});
             out.push(doc, "extension", Some(id));
         }

@@ -1,11 +1,10 @@
 //! Notes and pictures: `DocumentReference`.
 
-use serde_json::json;
-
 use crate::{
     account::Because,
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, inside, own_author, recorded},

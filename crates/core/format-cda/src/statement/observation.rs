@@ -1,12 +1,13 @@
 //! Results, vital signs, and everything else that was seen or asked: `Observation`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::Because,
     codes::{self, status},
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author},

@@ -1,12 +1,13 @@
 //! Organizers: reports of results, panels of vital signs, and groups of anything else.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::{Because, Facet, Fate},
     codes::status,
     context::Statement,
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{Made, RESULTS, VITALS, common, inside, observation},

@@ -1,12 +1,13 @@
 //! Problems and diagnoses: `Condition`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::Because,
     codes::status::{self, Problem},
     context::{Mood, Statement},
     doc::{Doc, reference},
+    json::json,
     resource::Resource,
     statement::{
         Made, PROBLEMS, common,

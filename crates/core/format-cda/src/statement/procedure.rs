@@ -1,12 +1,13 @@
 //! What was done (`Procedure`) and what is to be done (`ServiceRequest`), in any of the three classes that C-CDA has for it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     account::Because,
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{

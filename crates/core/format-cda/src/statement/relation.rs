@@ -1,11 +1,12 @@
 //! What stands inside a statement: resources of their own, linked to that of the statement by the element that FHIR has for it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::{Because, Facet, Fate},
     context::Statement,
     doc::{Doc, key_of, reference},
+    json::json,
     statement::convert,
     xml::{N, attr, child, children},
 };

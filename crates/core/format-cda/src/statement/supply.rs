@@ -1,12 +1,13 @@
 //! What was handed out (`MedicationDispense`, `SupplyDelivery`), what shall be (`MedicationRequest`, `SupplyRequest`), and devices.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
     codes::status,
     context::{Mood, Statement},
     doc::{Doc, reference},
+    json::json,
     people,
     resource::Resource,
     statement::{

@@ -1,10 +1,11 @@
 //! `CD`, `CE`, `CV`, `CS`: codes, translations, and the words that were said.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     codes,
     doc::Doc,
+    json::json,
     value::{absent, list, object, put, text::words},
     xml::{N, attr, child, children, squeeze},
 };

@@ -1,9 +1,10 @@
 //! `EN`, `PN`, `ON`, `AD` and `TEL`: how people and places are called and reached.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     doc::Doc,
+    json::json,
     value::{list, object, put, time},
     xml::{N, attr, child, children, elements, text},
 };

@@ -2,11 +2,12 @@
 
 use core::str::FromStr;
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Number, Value};
 
 use crate::{
     codes::unit,
     doc::Doc,
+    json::json,
     value::put,
     xml::{N, attr, child, children, flag, own_text, squeeze},
 };

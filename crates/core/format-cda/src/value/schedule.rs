@@ -1,9 +1,10 @@
 //! Sets of times: `PIVL_TS`, `EIVL_TS`, `SXPR_TS`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     doc::Doc,
+    json::json,
     value::{
         put,
         quantity::decimal,

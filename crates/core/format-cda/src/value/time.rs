@@ -1,9 +1,10 @@
 //! `TS` and `IVL_TS`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     doc::Doc,
+    json::json,
     resource::Resource,
     xml::{N, attr, child},
 };
