@@ -48,6 +48,8 @@ struct State<'d> {
     houses: Vec<String>,
     /// What is in the composition, which is made last.
     composition: Vec<(Taken, &'static str)>,
+    /// URLs of people and places that a further conversion gives again, by what it makes of which node.
+    same: HashMap<(&'static str, u32), Option<String>>,
 }
 
 impl<'d> Doc<'d> {
@@ -202,6 +204,22 @@ impl<'d> Doc<'d> {
             state.known.insert(key, at);
         }
         url
+    }
+
+    /// How many resources there are.
+    pub(crate) fn many(&self) -> usize {
+        self.state.borrow().entries.len()
+    }
+
+    /// What [`Doc::stays`] was told of a node.
+    pub(crate) fn same(&self, what: &'static str, node: N<'d>) -> Option<Option<String>> {
+        self.state.borrow().same.get(&(what, node.id().get())).cloned()
+    }
+
+    /// A further conversion of this node changes nothing, and gives this.
+    pub(crate) fn stays(&self, what: &'static str, node: N<'d>, url: Option<String>) {
+        let key = (what, node.id().get());
+        self.state.borrow_mut().same.insert(key, url);
     }
 
     /// Whether a resource of that kind has this key.

@@ -24,13 +24,34 @@ fn key(node: N<'_>, name: Option<String>) -> Option<String> {
     }
 }
 
+/// Converts somebody or something with an empty hand. Statements inherit the document's authors and informants: what was converted
+/// before, and gave no new resource even then, is what it was.
+fn once<'d>(
+    doc: &Doc<'d>,
+    what: &'static str,
+    node: N<'d>,
+    convert: impl FnOnce() -> Option<String>,
+) -> Option<String> {
+    if let Some(url) = doc.same(what, node) {
+        return url;
+    }
+    doc.account.aside(|| {
+        let before = doc.many();
+        let url = convert();
+        if doc.many() == before && doc.account.mark() == 0 {
+            doc.stays(what, node, url.clone());
+        }
+        url
+    })
+}
+
 fn words_of(node: Option<N<'_>>) -> Option<String> {
     child(node?, "name").and_then(text)
 }
 
 /// An organization; none if the source says nothing of it.
 pub(crate) fn organization<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    doc.account.aside(|| organization_aside(doc, node))
+    once(doc, "Organization", node, || organization_aside(doc, node))
 }
 
 fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
@@ -73,7 +94,7 @@ fn behind<'d>(role: N<'d>) -> Option<N<'d>> {
 
 /// Somebody in a role: `assignedAuthor`, `assignedEntity`, `intendedRecipient`.
 pub(crate) fn assigned<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
-    doc.account.aside(|| assigned_aside(doc, role))
+    once(doc, "Practitioner", role, || assigned_aside(doc, role))
 }
 
 fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
@@ -207,7 +228,7 @@ pub(crate) fn related_person<'d>(
     role: N<'d>,
     person: Option<N<'d>>,
 ) -> Option<String> {
-    doc.account.aside(|| related_aside(doc, role, person))
+    once(doc, "RelatedPerson", role, || related_aside(doc, role, person))
 }
 
 fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
@@ -287,7 +308,7 @@ fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
 
 /// A place where something was done (`SDLOC`).
 pub(crate) fn place<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
-    doc.account.aside(|| place_aside(doc, role))
+    once(doc, "Location", role, || place_aside(doc, role))
 }
 
 fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
