@@ -31,7 +31,7 @@ fn main() {
     let (begin, mut rounds) = (cpu(), 0_u32);
     while cpu() - begin < ENOUGH {
         for document in &documents {
-            let bundle = Cda.read(document).unwrap().fhir.to_string();
+            let bundle = serde_json::to_vec(&Cda.read(document).unwrap().fhir).unwrap();
             assert!(bundle.len() > 2);
         }
         rounds += 1;

@@ -398,11 +398,9 @@ pub(crate) fn key_of(node: N<'_>) -> Option<String> {
     })
 }
 
-fn resource(kind: &str, id: &str, mut body: Map<String, Value>) -> Value {
-    let mut resource = Map::new();
-    resource.insert("resourceType".into(), kind.into());
-    resource.insert("id".into(), id.into());
-    resource.append(&mut body);
+fn resource(kind: &str, id: &str, mut resource: Map<String, Value>) -> Value {
+    resource.shift_insert(0, "id".into(), id.into());
+    resource.shift_insert(0, "resourceType".into(), kind.into());
     json!({"fullUrl": format!("urn:uuid:{id}"), "resource": resource})
 }
 

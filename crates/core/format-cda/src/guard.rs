@@ -1,5 +1,7 @@
 //! Bytes to text, with limits on size and depth, before any tree is built.
 
+use std::borrow::Cow;
+
 use encoding_rs::Encoding;
 use medibloc_record::{FormatError, FormatProblem};
 
@@ -29,15 +31,15 @@ enum Kind {
 
 /// The text of a document, and where in the original each part of it stands.
 #[derive(Debug)]
-pub(crate) struct Decoded {
-    pub(crate) text: String,
+pub(crate) struct Decoded<'b> {
+    pub(crate) text: Cow<'b, str>,
     kind: Kind,
     /// Offsets in the text, and in the original, each some hundred bytes apart.
     marks: Vec<(usize, usize)>,
 }
 
-impl Decoded {
-    fn new(text: String, kind: Kind) -> Self {
+impl<'b> Decoded<'b> {
+    fn new(text: Cow<'b, str>, kind: Kind) -> Self {
         const STEP: usize = 512;
         let mut marks = Vec::new();
         if let Kind::Utf16 { mark } = kind {
@@ -94,7 +96,7 @@ pub(crate) fn error(problem: FormatProblem, at: String, hint: &'static str) -> F
 }
 
 /// Decodes by the byte order mark, by the bytes, and by what the XML declaration says (XML 1.0, appendix F).
-pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, FormatError> {
     if bytes.len() > MAX_BYTES {
         let problem =
             FormatProblem::TooLarge(format!("{} bytes, at most {MAX_BYTES}", bytes.len()));
@@ -121,7 +123,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
             .map(|pair| join([pair[0], pair[1]]))
             .collect();
         let text = String::from_utf16(&units).map_err(|_| bad(mark))?;
-        Ok(Decoded::new(text, Kind::Utf16 { mark }))
+        Ok(Decoded::new(text.into(), Kind::Utf16 { mark }))
     };
     match bytes {
         [0xFF, 0xFE, ..] => return wide(2, u16::from_le_bytes),
@@ -137,7 +139,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
     };
     let body = &bytes[mark..];
     match core::str::from_utf8(body) {
-        Ok(text) => Ok(Decoded::new(text.to_owned(), Kind::Utf8 { mark })),
+        Ok(text) => Ok(Decoded::new(text.into(), Kind::Utf8 { mark })),
         Err(problem) => {
             // What is no UTF-8 is what it says that it is, if the library knows that and every byte of it is a letter there.
             let named = declared(body)
@@ -153,9 +155,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, FormatError> {
                 ))
             });
             match text {
-                Some((text, encoding)) => {
-                    Ok(Decoded::new(text.into_owned(), Kind::Named(encoding)))
-                }
+                Some((text, encoding)) => Ok(Decoded::new(text, Kind::Named(encoding))),
                 None => Err(bad(mark + problem.valid_up_to())),
             }
         }
@@ -198,7 +198,7 @@ pub(crate) fn scan(text: &str) -> Result<(), FormatError> {
     let (mut at, mut depth) = (0, 0_usize);
     // Namespaces in force at each depth, and all that the tree copies.
     let (mut in_force, mut copied) = (vec![0_usize], 0_usize);
-    while let Some(open) = bytes[at..].iter().position(|&byte| byte == b'<') {
+    while let Some(open) = text.get(at..).and_then(|rest| rest.find('<')) {
         let start = at + open;
         let rest = &bytes[start..];
         let next = if rest.starts_with(b"<!--") {
@@ -269,16 +269,11 @@ struct Tag {
 }
 
 fn tag(bytes: &[u8], start: usize) -> Option<Tag> {
-    let (mut quote, mut attributes, mut namespaces) = (None, 0, 0);
-    let mut before = b'<';
-    for (at, &byte) in bytes.iter().enumerate().skip(start) {
-        match quote {
-            Some(open) if open == byte => quote = None,
-            None if byte == b'"' || byte == b'\'' => {
-                quote = Some(byte);
-                attributes += 1;
-            }
-            None if byte == b'>' => {
+    let (mut attributes, mut namespaces) = (0, 0);
+    let (mut at, mut after_space) = (start, false);
+    loop {
+        match *bytes.get(at)? {
+            b'>' => {
                 let end = at + 1;
                 return Some(Tag {
                     end,
@@ -286,12 +281,18 @@ fn tag(bytes: &[u8], start: usize) -> Option<Tag> {
                     namespaces,
                 });
             }
-            None if before.is_ascii_whitespace() && bytes[at..].starts_with(b"xmlns") => {
-                namespaces += 1;
+            quote @ (b'"' | b'\'') => {
+                attributes += 1;
+                let value = bytes.get(at + 1..)?;
+                at += 1 + value.iter().position(|&byte| byte == quote)?;
+                after_space = false;
             }
-            _ => {}
+            b'x' if after_space && bytes[at..].starts_with(b"xmlns") => {
+                namespaces += 1;
+                after_space = false;
+            }
+            byte => after_space = byte.is_ascii_whitespace(),
         }
-        before = byte;
+        at += 1;
     }
-    None
 }

@@ -95,13 +95,14 @@ pub(crate) fn confidentiality(doc: &Doc<'_>) -> Option<&'static str> {
 }
 
 /// The bundle's identifier: the document's, or a hash of its bytes.
-pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: &str) -> Value {
+pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: impl Fn() -> String) -> Value {
     child(doc.root, "id")
         .and_then(|id| value::identifier(doc, id))
         .filter(|id| id.get("system").is_some())
-        .unwrap_or_else(
-            || json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")}),
-        )
+        .unwrap_or_else(|| {
+            let digest = digest();
+            json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")})
+        })
 }
 
 /// What C-CDA on FHIR calls the participants that a composition has no element for.

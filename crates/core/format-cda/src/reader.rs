@@ -40,7 +40,7 @@ impl Format for Cda {
 
     fn read(&self, bytes: &[u8]) -> Result<Draft, FormatError> {
         let decoded = guard::decode(bytes)?;
-        let xml = decoded.text.as_str();
+        let xml = decoded.text.as_ref();
         guard::scan(xml)?;
         let options = ParsingOptions {
             allow_dtd: false,
@@ -70,14 +70,19 @@ impl Format for Cda {
                 decoded.source_offset(range.end),
             )
         };
-        let nodes = tree.descendants().count();
+        // Nodes are numbered in order of the document.
+        let mut last = tree.root();
+        while let Some(inner) = last.last_child() {
+            last = inner;
+        }
+        let nodes = last.id().get() as usize;
         Ok(draft(root, nodes, bytes, &span))
     }
 }
 
 fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) -> Draft {
-    let digest = hex::encode(Sha256::digest(bytes));
-    let seed = header::seed(root).unwrap_or_else(|| digest.clone());
+    let digest = || hex::encode(Sha256::digest(bytes));
+    let seed = header::seed(root).unwrap_or_else(digest);
     let doc = Doc::new(root, nodes, bytes.len(), seed);
     let mut composition = Resource::plain("Composition", None);
     header::patient(&doc);
@@ -86,7 +91,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     composition.put(&doc, "author", list(authors.clone()));
     let language = header::language(&doc);
     composition.put(&doc, "language", language.clone());
-    let identifier = header::bundle_identifier(&doc, &digest);
+    let identifier = header::bundle_identifier(&doc, digest);
     doc.account.let_go();
     let set = child(root, "setId").and_then(|id| value::identifier(&doc, id));
     // What stays the same over all versions is the composition's; the version's own is the bundle's.

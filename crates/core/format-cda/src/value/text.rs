@@ -75,12 +75,7 @@ pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
         let mut data = String::new();
         for part in node.children().filter(N::is_text) {
-            data.extend(
-                part.text()
-                    .unwrap_or_default()
-                    .chars()
-                    .filter(|letter| !letter.is_whitespace()),
-            );
+            data.extend(part.text().unwrap_or_default().split_whitespace());
         }
         if !is_base64(&data) {
             return None;
