@@ -219,7 +219,7 @@ pub(crate) fn system_of(oid: &str, code: &str) -> Option<String> {
 /// An OID or UUID as URI.
 pub(crate) fn as_uri(root: &str) -> Option<String> {
     if is_oid(root) {
-        return Some(format!("urn:oid:{root}"));
+        return Some(["urn:oid:", root].concat());
     }
     is_uuid(root).then(|| format!("urn:uuid:{}", root.to_ascii_lowercase()))
 }
@@ -236,11 +236,10 @@ pub(crate) fn identifier_system(root: &str) -> Option<String> {
 
 /// Whether it is an OID as FHIR wants it (first arc 0, 1 or 2).
 pub(crate) fn is_oid(text: &str) -> bool {
-    let arcs: Vec<&str> = text.split('.').collect();
-    arcs.len() > 1
-        && ["0", "1", "2"].contains(&arcs[0])
+    let first = text.split_once('.').map_or("", |(first, _)| first);
+    ["0", "1", "2"].contains(&first)
         && text.len() > 5
-        && arcs.iter().all(|arc| {
+        && text.split('.').all(|arc| {
             !arc.is_empty()
                 && arc.bytes().all(|byte| byte.is_ascii_digit())
                 && (arc.len() == 1 || !arc.starts_with('0'))

@@ -58,7 +58,7 @@ impl<'d> Doc<'d> {
             .descendants()
             .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
             .collect();
-        let composition = uuid(&format!("Composition|{seed}|1"));
+        let composition = uuid(&["Composition", &seed, "1"]);
         Self {
             root,
             composition,
@@ -123,10 +123,11 @@ impl<'d> Doc<'d> {
         let mut state = self.state.borrow_mut();
         let own = source.and_then(|node| key_of(node));
         state.counter += 1;
-        let place = format!("{kind}|{}|{}", self.seed, state.counter);
-        let first = uuid(&own.map_or_else(|| place.clone(), |own| format!("{kind}|{own}")));
+        let count = state.counter.to_string();
+        let place = || uuid(&[kind, &self.seed, &count]);
+        let first = own.map_or_else(place, |own| uuid(&[kind, &own]));
         let id = if state.used.contains(&first) {
-            uuid(&place)
+            place()
         } else {
             first
         };
@@ -143,13 +144,13 @@ impl<'d> Doc<'d> {
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
         let id = self.uuid(kind, source);
-        let url = format!("urn:uuid:{id}");
+        let url = ["urn:uuid:", &id].concat();
         let mut state = self.state.borrow_mut();
         if let Some(key) = source.and_then(key_of) {
             state.ids.entry(key).or_insert((kind, url.clone()));
         }
         let at = state.entries.len();
-        state.entries.push(resource(kind, &id, body));
+        state.entries.push(resource(kind, &id, &url, body));
         state.urls.push(url.clone());
         state.made.push(at);
         drop(state);
@@ -175,7 +176,7 @@ impl<'d> Doc<'d> {
         body: Map<String, Value>,
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
-        let key = key.map(|key| format!("{kind}|{key}"));
+        let key = key.map(|key| [kind, "|", &key].concat());
         let known = key
             .as_ref()
             .and_then(|key| self.state.borrow().known.get(key).copied());
@@ -213,7 +214,11 @@ impl<'d> Doc<'d> {
 
     /// What [`Doc::stays`] was told of a node.
     pub(crate) fn same(&self, what: &'static str, node: N<'d>) -> Option<Option<String>> {
-        self.state.borrow().same.get(&(what, node.id().get())).cloned()
+        self.state
+            .borrow()
+            .same
+            .get(&(what, node.id().get()))
+            .cloned()
     }
 
     /// A further conversion of this node changes nothing, and gives this.
@@ -342,7 +347,7 @@ impl<'d> Doc<'d> {
         let name = |entry: &Value| {
             let resource = &entry["resource"];
             let part = |name: &str| resource[name].as_str().unwrap_or_default();
-            format!("{}/{}", part("resourceType"), part("id"))
+            [part("resourceType"), "/", part("id")].concat()
         };
         let mut names: Vec<String> = state.entries.iter().map(name).collect();
         let at = u32::try_from(names.len()).unwrap_or(u32::MAX);
@@ -357,7 +362,9 @@ impl<'d> Doc<'d> {
             )
         }));
         names.push(format!("Composition/{id}"));
-        let mut all = vec![resource("Composition", &id, composition)];
+        let url = ["urn:uuid:", &id].concat();
+        let mut all = Vec::with_capacity(1 + state.entries.len());
+        all.push(resource("Composition", &id, &url, composition));
         all.extend(state.entries);
         (all, names, self.account)
     }
@@ -391,33 +398,30 @@ fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
 pub(crate) fn key_of(node: N<'_>) -> Option<String> {
     children(node, "id").find_map(|id| {
         let root = attr(id, "root")?;
-        Some(format!(
-            "{root}|{}",
-            attr(id, "extension").unwrap_or_default()
-        ))
+        Some([root, "|", attr(id, "extension").unwrap_or_default()].concat())
     })
 }
 
-fn resource(kind: &str, id: &str, mut resource: Map<String, Value>) -> Value {
+fn resource(kind: &str, id: &str, url: &str, mut resource: Map<String, Value>) -> Value {
     resource.shift_insert(0, "id".into(), id.into());
     resource.shift_insert(0, "resourceType".into(), kind.into());
-    json!({"fullUrl": format!("urn:uuid:{id}"), "resource": resource})
+    json!({"fullUrl": url, "resource": resource})
 }
 
-/// A uuid (version 8) from a SHA-256.
-fn uuid(text: &str) -> String {
-    let mut hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+/// A uuid (version 8) from a SHA-256 of these words with bars between them.
+fn uuid(words: &[&str]) -> String {
+    let mut hash: [u8; 32] = Sha256::digest(words.join("|").as_bytes()).into();
     hash[6] = (hash[6] & 0x0f) | 0x80;
     hash[8] = (hash[8] & 0x3f) | 0x80;
     let hex = hex::encode(&hash[..16]);
-    format!(
-        "{}-{}-{}-{}-{}",
+    [
         &hex[..8],
         &hex[8..12],
         &hex[12..16],
         &hex[16..20],
-        &hex[20..]
-    )
+        &hex[20..],
+    ]
+    .join("-")
 }
 
 pub(crate) fn reference(url: &str) -> Value {

@@ -8,7 +8,9 @@ use crate::xml::{N, attr};
 
 /// The narrative of a section's `text`, or none if it has no words.
 pub(crate) fn narrative(doc: &Doc<'_>, text: N<'_>) -> Option<Value> {
-    let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
+    const OPEN: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">";
+    let mut div = String::with_capacity(OPEN.len() + text.range().len());
+    div.push_str(OPEN);
     let start = div.len();
     for child in text.children() {
         write(doc, child, &mut div);
@@ -97,13 +99,15 @@ fn parent<'a>(node: N<'a>) -> &'a str {
 }
 
 fn escape(text: &str, out: &mut String) {
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            _ => out.push(letter),
-        }
+    for part in text.split_inclusive(['&', '<', '>']) {
+        let (plain, sign) = match part.as_bytes().last() {
+            Some(b'&') => (&part[..part.len() - 1], "&amp;"),
+            Some(b'<') => (&part[..part.len() - 1], "&lt;"),
+            Some(b'>') => (&part[..part.len() - 1], "&gt;"),
+            _ => (part, ""),
+        };
+        out.push_str(plain);
+        out.push_str(sign);
     }
 }
 

@@ -16,11 +16,7 @@ fn key(node: N<'_>, name: Option<String>) -> Option<String> {
     let name = name.map(|name| name.to_lowercase());
     match (id, name) {
         (None, None) => None,
-        (id, name) => Some(format!(
-            "{}|{}",
-            id.unwrap_or_default(),
-            name.unwrap_or_default()
-        )),
+        (id, name) => Some([id.unwrap_or_default(), name.unwrap_or_default()].join("|")),
     }
 }
 
@@ -228,7 +224,9 @@ pub(crate) fn related_person<'d>(
     role: N<'d>,
     person: Option<N<'d>>,
 ) -> Option<String> {
-    once(doc, "RelatedPerson", role, || related_aside(doc, role, person))
+    once(doc, "RelatedPerson", role, || {
+        related_aside(doc, role, person)
+    })
 }
 
 fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {

@@ -206,20 +206,21 @@ fn others<'d>(
     let agent = |sort: &str| code::coded(AGENTS, sort);
     let mut all: Vec<(Value, String)> = Vec::new();
     for part in entry.descendants().filter(N::is_element) {
-        let is_free = !matches!(
-            doc.account.fate(part, Facet::Itself),
-            Some(Fate::Carried { .. })
-        ) && part.parent_element().is_some_and(is_statement);
+        let is_free = || {
+            let fate = doc.account.fate(part, Facet::Itself);
+            !matches!(fate, Some(Fate::Carried { .. }))
+                && part.parent_element().is_some_and(is_statement)
+        };
         let found = match part.tag_name().name() {
             // Who pays performs nothing of it.
-            "performer" if is_free && statement.context.section != "48768-6" => {
+            "performer" if statement.context.section != "48768-6" && is_free() => {
                 people::entity(doc, part).map(|url| (agent("performer"), url))
             }
-            "author" if is_free => people::author(doc, part).map(|url| (agent("author"), url)),
-            "informant" if is_free => {
+            "author" if is_free() => people::author(doc, part).map(|url| (agent("author"), url)),
+            "informant" if is_free() => {
                 people::informant(doc, part).map(|url| (agent("informant"), url))
             }
-            "participant" if is_free && statement.context.section != "48768-6" => {
+            "participant" if statement.context.section != "48768-6" && is_free() => {
                 participant(doc, part)
             }
             _ => None,

@@ -15,7 +15,8 @@ pub(crate) fn elements<'d>(node: N<'d>) -> impl Iterator<Item = N<'d>> {
 
 pub(crate) fn children<'d>(node: N<'d>, name: &'static str) -> impl Iterator<Item = N<'d>> {
     elements(node).filter(move |child| {
-        child.tag_name().name() == name && child.tag_name().namespace() != Some(SDTC)
+        let tag = child.tag_name();
+        tag.name() == name && tag.namespace() != Some(SDTC)
     })
 }
 
@@ -113,9 +114,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
 ];
 
 pub(crate) fn is_statement(node: N<'_>) -> bool {
-    node.is_element()
-        && STATEMENTS.contains(&node.tag_name().name())
-        && node.tag_name().namespace() != Some(SDTC)
+    let tag = node.tag_name();
+    STATEMENTS.contains(&tag.name()) && tag.namespace() != Some(SDTC)
 }
 
 /// The statement in an `entry`, `entryRelationship` or `component`.
