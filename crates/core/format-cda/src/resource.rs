@@ -49,6 +49,9 @@ fn tense(kind: &str) -> Tense {
     }
 }
 
+/// Most resources have no more elements, their type and id among them.
+const ELEMENTS: usize = 12;
+
 const OTHER_PERSON: Because =
     "it is about another person than the patient, and no resource of that kind can say so";
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
@@ -113,7 +116,7 @@ impl<'d> Resource<'d> {
     pub(crate) fn plain(kind: &'static str, source: Option<N<'d>>) -> Self {
         Self {
             kind,
-            body: Map::new(),
+            body: Map::with_capacity(ELEMENTS),
             taken: Vec::new(),
             denied: None,
             source,

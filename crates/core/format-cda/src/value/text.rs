@@ -75,7 +75,13 @@ pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
         let mut data = String::new();
         for part in node.children().filter(N::is_text) {
-            data.extend(part.text().unwrap_or_default().split_whitespace());
+            let lines = part.text().unwrap_or_default();
+            // Files are long, and base64 is ASCII.
+            if lines.is_ascii() {
+                data.extend(lines.split_ascii_whitespace());
+            } else {
+                data.extend(lines.split_whitespace());
+            }
         }
         if !is_base64(&data) {
             return None;
