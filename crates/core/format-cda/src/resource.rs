@@ -49,9 +49,6 @@ fn tense(kind: &str) -> Tense {
     }
 }
 
-/// Most resources have no more elements, their type and id among them.
-const ELEMENTS: usize = 12;
-
 const OTHER_PERSON: Because =
     "it is about another person than the patient, and no resource of that kind can say so";
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
@@ -116,7 +113,7 @@ impl<'d> Resource<'d> {
     pub(crate) fn plain(kind: &'static str, source: Option<N<'d>>) -> Self {
         Self {
             kind,
-            body: Map::with_capacity(ELEMENTS),
+            body: Map::new(),
             taken: Vec::new(),
             denied: None,
             source,
