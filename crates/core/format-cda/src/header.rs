@@ -208,12 +208,8 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
     }
     put(&mut one, "relationship", list(kin));
     if let Some(person) = child(role, "associatedPerson") {
-        let names = name::person_names(doc, person);
-        put(
-            &mut one,
-            "name",
-            names.and_then(|names| names.get(0).cloned()),
-        );
+        let first = child(person, "name").and_then(|one| name::person_name(doc, one));
+        put(&mut one, "name", first);
     }
     put(&mut one, "telecom", name::telecoms(doc, role));
     put(

@@ -4,8 +4,7 @@
 pub(crate) fn observation(code: Option<&str>) -> &'static str {
     match code {
         Some("completed" | "normal") => "final",
-        Some("active") => "preliminary",
-        Some("new" | "held" | "suspended") => "registered",
+        Some("active" | "new" | "held" | "suspended") => "registered",
         Some("aborted" | "cancelled") => "cancelled",
         Some("nullified" | "obsolete") => "entered-in-error",
         _ => "unknown",
@@ -146,20 +145,20 @@ pub(crate) fn concern(code: &str) -> Option<&'static str> {
     }
 }
 
-/// Severity of a reaction; one that killed is above severe.
-pub(crate) fn severity(code: &str) -> Option<&'static str> {
+/// Severity of a reaction, and whether FHIR's word is all that the source says; one between two words has the graver, and one that
+/// killed is above severe.
+pub(crate) fn severity(code: &str) -> Option<(&'static str, bool)> {
     Some(match code.to_ascii_lowercase().as_str() {
-        "255604002" | "371923003" | "l" | "mild" | "mild to moderate" => "mild",
-        "6736007" | "m" | "moderate" => "moderate",
-        "24484000"
-        | "371924009"
+        "255604002" | "l" | "mild" => ("mild", true),
+        "6736007" | "m" | "moderate" => ("moderate", true),
+        "24484000" | "h" | "severe" => ("severe", true),
+        "371923003" | "mild to moderate" => ("moderate", false),
+        "371924009"
         | "399166001"
         | "442452003"
-        | "h"
-        | "severe"
         | "moderate to severe"
         | "life threatening severity"
-        | "fatal" => "severe",
+        | "fatal" => ("severe", false),
         _ => return None,
     })
 }

@@ -45,10 +45,17 @@ const ABOUT: About = About {
 };
 /// What kind of reaction it is, and against what kind of thing, in the words and codes of the source.
 const KIND: &str = "https://medibloc.org/fhir/StructureDefinition/allergy-kind";
+/// How severe a reaction was, in the code of the source, where FHIR's three words tell less.
+const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-severity";
+/// When a reaction ended.
+const ENDED: &str = "https://medibloc.org/fhir/StructureDefinition/reaction-end";
 const ABATEMENT: &str = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 const SCT: &str = "http://snomed.info/sct";
+
+/// FHIR's word, and the code of the source where that says more.
+type Severity = (&'static str, Option<Value>);
 
 pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
     if of.has(OBSERVATION) || of.has(ACT) {
@@ -257,10 +264,22 @@ fn statuses<'d>(
     }
 }
 
-fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
+/// Puts how severe a reaction was, and beside it what FHIR's three words do not tell.
+fn put_severity(out: &mut Map<String, Value>, severity: Option<Severity>) {
+    let Some((word, stated)) = severity else {
+        return;
+    };
+    out.insert("severity".into(), word.into());
+    if let Some(stated) = stated {
+        let stated = json!({"url": STATED, "valueCodeableConcept": stated});
+        out.insert("_severity".into(), json!({"extension": [stated]}));
+    }
+}
+
+fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Severity> {
     related_by(node, SEVERITY).find_map(|inner| {
         let value = child(inner, "value")?;
-        let found = code::mapped(doc, value, status::severity).or_else(|| {
+        let (found, is_all) = code::mapped(doc, value, status::severity).or_else(|| {
             let words = attr(value, "displayName")
                 .map(str::to_owned)
                 .or_else(|| code::said(doc, value))
@@ -271,7 +290,8 @@ fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
             Some(found)
         })?;
         super::take_shell(doc, inner);
-        Some(found)
+        let stated = (!is_all).then(|| code::concept(doc, value)).flatten();
+        Some((found, stated))
     })
 }
 
@@ -293,11 +313,17 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
             if let Value::Object(one) = one
                 && !one.contains_key("severity")
             {
-                one.insert("severity".into(), whole.into());
+                put_severity(one, Some(whole.clone()));
             }
         }
     }
     out.put(doc, "reaction", list(all));
+}
+
+fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map<String, Value>) {
+    let end = child(node, "effectiveTime").and_then(|when| time::end(doc, when));
+    let end = end.map(|at| json!([time::extension(ENDED, at)]));
+    put(out, "extension", end);
 }
 
 fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
@@ -317,7 +343,8 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     out.insert("manifestation".into(), shown.into());
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
     time::put_in(&mut out, "onset", began);
-    put(&mut out, "severity", severity(doc, node));
+    put_severity(&mut out, severity(doc, node));
+    ended(doc, node, &mut out);
     super::take_shell(doc, node);
     Some(Value::Object(out))
 }

@@ -135,8 +135,8 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     let Some(person) = role.and_then(|role| child(role, "subject")) else {
         return;
     };
-    let names = name::person_names(doc, person);
-    let spoken = names.as_ref().and_then(|names| names.get(0)).map(|first| {
+    let first = child(person, "name").and_then(|one| name::person_name(doc, one));
+    let spoken = first.map(|first| {
         let words = |key: &str| {
             first.get(key).and_then(Value::as_array).map(|all| {
                 all.iter()

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    account::Because,
+    account::{Because, Fate},
     codes::{self, status},
     context::Statement,
     doc::{Doc, reference},
@@ -313,7 +313,17 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
 }
 
 fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let node = child(node, "observationRange")?;
+    let range = child(node, "observationRange")?;
+    let meaning = child(range, "interpretationCode").and_then(|code| attr(code, "code"));
+    // C-CDA on FHIR (results): FHIR's ranges are the normal ones; another one would be taken for normal.
+    if meaning.is_some_and(|code| code != "N") {
+        doc.account.because(
+            node,
+            Fate::Lost("a range that is not the normal one, for which FHIR has no place"),
+        );
+        return None;
+    }
+    let node = range;
     let mut out = Map::new();
     let span = child(node, "value");
     if let Some(span) = span {

@@ -51,11 +51,12 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         && !parts
             .iter()
             .any(|part| part.tag_name().name() == "family" && !has(*part, "qualifier", "BR"));
-    let nick = parts.iter().any(|part| has(*part, "qualifier", "CL"));
+    let is_nick = |part: &N<'_>| has(*part, "qualifier", "CL");
+    let nick = parts.iter().any(is_nick);
     let only_nick = nick
         && parts
             .iter()
-            .all(|part| has(*part, "qualifier", "CL") || part.tag_name().name() != "given");
+            .all(|part| is_nick(part) || part.tag_name().name() != "given");
     let usage = match usage {
         _ if maiden => Some("maiden"),
         Some((_, usage)) => Some(usage),
@@ -67,6 +68,7 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         parts
             .iter()
             .filter(|part| part.tag_name().name() == name)
+            .filter(|part| only_nick || !is_nick(part))
             .filter(|part| !(name == "family" && has(**part, "qualifier", "BR") && !maiden))
             .filter_map(|part| {
                 let words = text(*part)?;
@@ -112,6 +114,15 @@ pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let maiden = one.get("use").and_then(Value::as_str) == Some("maiden");
         if !all.contains(&one) {
             all.push(one);
+        }
+        // What somebody is called beside the names that they bear (C-CDA on FHIR, `CF-NameUse`).
+        let is_nick = |part: &N<'_>| has(*part, "qualifier", "CL");
+        let borne = children(name, "given").any(|part| !is_nick(&part));
+        for nick in children(name, "given").filter(|part| borne && is_nick(part)) {
+            if let Some(words) = text(nick) {
+                doc.account.take(nick);
+                all.push(json!({"use": "nickname", "given": [words]}));
+            }
         }
         if maiden {
             continue;
@@ -235,6 +246,12 @@ fn telecom(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         None => ("other", raw),
     };
     let value = value.trim();
+    // Some write an address or a number as if it were on the web.
+    let value = if matches!(system, "phone" | "fax" | "email" | "sms") {
+        value.trim_start_matches('/')
+    } else {
+        value
+    };
     if value.is_empty() {
         return None;
     }
