@@ -234,6 +234,32 @@ pub(crate) fn identifier_system(root: &str) -> Option<String> {
     }
 }
 
+/// Whether a word is the name of a null flavor.
+pub(crate) fn is_null_flavor(word: &str) -> bool {
+    const NULL: &[&str] = &[
+        "UNK", "NI", "OTH", "ASKU", "NASK", "NAV", "NA", "MSK", "NINF", "PINF",
+    ];
+    NULL.contains(&word)
+}
+
+/// Whether a code of a system is the name of a null flavor and can be no code of that system, whose codes are numbers or of another
+/// form.
+pub(crate) fn is_null_flavor_in(system: &str, code: &str) -> bool {
+    const FORMED: &[&str] = &[
+        "6.1", "6.96", "6.88", "6.69", "12.292", "6.59", "6.90", "6.3", "6.103", "6.104", "6.42",
+        "6.4", "6.12", "6.285", "4.9", "3.26.1.1", "6.101", "6.238",
+    ];
+    let short = system
+        .strip_prefix("2.16.840.1.113883.")
+        .unwrap_or_default();
+    FORMED.contains(&short) && is_null_flavor(code)
+}
+
+/// Whether a root is that of a register of people or houses: without a number in it it names nobody.
+pub(crate) fn is_register(root: &str) -> bool {
+    root.starts_with("2.16.840.1.113883.4.")
+}
+
 /// Whether it is an OID as FHIR wants it (first arc 0, 1 or 2).
 pub(crate) fn is_oid(text: &str) -> bool {
     let first = text.split_once('.').map_or("", |(first, _)| first);

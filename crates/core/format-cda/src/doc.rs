@@ -185,7 +185,15 @@ impl<'d> Doc<'d> {
             let mut refused = HashSet::new();
             if let Some(Value::Object(resource)) = state.entries[at].get_mut("resource") {
                 for (name, value) in body {
-                    if !join(resource, &name, value) {
+                    // What is known now is no longer absent.
+                    let why_absent = format!("_{name}");
+                    if !resource.contains_key(&name) && !name.starts_with('_') {
+                        resource.remove(&why_absent);
+                    }
+                    let known = name
+                        .strip_prefix('_')
+                        .is_some_and(|known| resource.contains_key(known));
+                    if known || !join(resource, &name, value) {
                         refused.insert(name);
                     }
                 }
@@ -233,6 +241,13 @@ impl<'d> Doc<'d> {
             .borrow()
             .known
             .contains_key(&format!("{kind}|{key}"))
+    }
+
+    /// Full URL of the resource of that kind that has this key.
+    pub(crate) fn known(&self, kind: &str, key: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let at = *state.known.get(&format!("{kind}|{key}"))?;
+        state.urls.get(at).cloned()
     }
 
     /// A further key of a resource; the first resource that has a key keeps it.
@@ -318,6 +333,13 @@ impl<'d> Doc<'d> {
         let at = state.urls.iter().rposition(|one| one == url);
         at.and_then(|at| state.entries[at]["resource"]["resourceType"].as_str())
             .is_some_and(|kind| kinds.contains(&kind))
+    }
+
+    /// Whether a visit that was added has yet to come.
+    pub(crate) fn is_planned(&self, url: &str) -> bool {
+        let state = self.state.borrow();
+        let at = state.urls.iter().rposition(|one| one == url);
+        at.is_some_and(|at| state.entries[at]["resource"]["status"] == "planned")
     }
 
     /// Kind and full URL of all that was made since the last call.

@@ -41,6 +41,68 @@ fn once<'d>(
     })
 }
 
+/// The number that tells somebody apart: none if it is not known, or if it names a register and nobody in it.
+fn number(node: N<'_>) -> Option<String> {
+    let is_one = |id: &N<'_>| {
+        attr(*id, "nullFlavor").is_none()
+            && attr(*id, "root").is_some_and(|root| {
+                attr(*id, "extension").is_some() || !crate::codes::is_register(root)
+            })
+    };
+    let id = children(node, "id").find(is_one)?;
+    let extension = attr(id, "extension").unwrap_or_default();
+    Some(format!("{}|{extension}", attr(id, "root")?))
+}
+
+/// Adds somebody, or what is new of them to the one of that number and name. A number alone is whoever had it first, and a name is
+/// that of the nameless one who has the number.
+fn join<'d>(doc: &Doc<'d>, out: Resource<'d>, node: N<'d>, name: Option<String>) -> String {
+    let kind = out.kind();
+    let name = name.map(|name| name.to_lowercase());
+    let (id, name) = match (number(node), name) {
+        (None, name) => return out.join(doc, name.map(|name| format!("|{name}"))),
+        (Some(id), None) => return out.join(doc, Some(format!("{id}|"))),
+        (Some(id), Some(name)) => (id, name),
+    };
+    let (bare, named) = (format!("{id}|"), format!("{id}|{name}"));
+    let any = format!("{id}|any name");
+    let nameless = doc.is_known(kind, &bare) && !doc.is_known(kind, &any);
+    let url = out.join(doc, Some(if nameless { &bare } else { &named }.clone()));
+    for key in [bare, named, any] {
+        doc.also_known(kind, &key, &url);
+    }
+    url
+}
+
+/// Whether somebody in a role is the patient: said so, or with the patient's number and no other name.
+fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
+    let is_device = child(role, "assignedAuthoringDevice").is_some();
+    let Some(patient) = path(doc.root, &["recordTarget", "patientRole"]).filter(|_| !is_device)
+    else {
+        return false;
+    };
+    if child(role, "code").is_some_and(|code| attr(code, "code") == Some("ONESELF")) {
+        return true;
+    }
+    let plain = |node: N<'_>| text(node).map(|name| name.to_lowercase());
+    let named = path(role, &["assignedPerson", "name"]).and_then(plain);
+    let names = child(patient, "patient").into_iter();
+    let mut names = names
+        .flat_map(|one| children(one, "name"))
+        .filter_map(plain);
+    let same_name = named.is_some() && names.any(|name| Some(name) == named);
+    let theirs = children(patient, "id").filter(|id| attr(*id, "nullFlavor").is_none());
+    let same_number = theirs.into_iter().any(|id| {
+        children(role, "id").any(|own| {
+            attr(own, "root").is_some()
+                && attr(own, "root") == attr(id, "root")
+                && attr(own, "extension") == attr(id, "extension")
+                && (attr(own, "extension").is_some() || same_name)
+        })
+    });
+    same_number && (named.is_none() || same_name)
+}
+
 fn words_of(node: Option<N<'_>>) -> Option<String> {
     child(node?, "name").and_then(text)
 }
@@ -70,8 +132,7 @@ fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
         out.body
             .insert("_name".into(), value::absent(child(node, "name")));
     }
-    let key = key(node, words_of(Some(node)));
-    Some(out.join(doc, key))
+    Some(join(doc, out, node, words_of(Some(node))))
 }
 
 /// The organization behind a role, whatever the role is called.
@@ -111,7 +172,6 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         // Nobody in particular: the house is all that is known.
         return house.and_then(|house| organization(doc, house));
     }
-    let first = key_of(role).map(|id| format!("{id}|"));
     let mut out = Resource::plain("Practitioner", Some(role));
     out.put(doc, "identifier", value::identifiers(doc, role));
     if let Some(person) = person {
@@ -119,13 +179,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     }
     out.put(doc, "telecom", name::telecoms(doc, role));
     out.put(doc, "address", name::addresses(doc, role));
-    let key = key(role, named.clone());
-    let url = out.join(doc, key.clone());
-    if named.is_some()
-        && let Some(first) = first
-    {
-        doc.also_known("Practitioner", &first, &url);
-    }
+    let url = join(doc, out, role, named);
     let house = house.and_then(|house| organization(doc, house));
     let does = child(role, "code");
     if house.is_some() || does.is_some_and(|does| attr(does, "code").is_some()) {
@@ -189,7 +243,12 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
 
 /// Who wrote it.
 pub(crate) fn author<'d>(doc: &Doc<'d>, author: N<'d>) -> Option<String> {
-    let url = assigned(doc, child(author, "assignedAuthor")?)?;
+    let role = child(author, "assignedAuthor")?;
+    let url = if is_patient(doc, role) {
+        doc.patient()
+    } else {
+        assigned(doc, role)?
+    };
     doc.account.take(author);
     Some(url)
 }
@@ -204,12 +263,17 @@ pub(crate) fn entity<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
 /// Who told it: the patient, a relative, or somebody of a house.
 pub(crate) fn informant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
     if let Some(one) = child(part, "assignedEntity") {
-        let url = assigned(doc, one)?;
+        let url = if is_patient(doc, one) {
+            doc.patient()
+        } else {
+            assigned(doc, one)?
+        };
         doc.account.take(part);
         return Some(url);
     }
     let one = child(part, "relatedEntity")?;
-    if attr(one, "classCode") == Some("PAT") {
+    let is_self = |code: N<'_>| matches!(attr(code, "code"), Some("ONESELF" | "SELF"));
+    if attr(one, "classCode") == Some("PAT") || child(one, "code").is_some_and(is_self) {
         doc.account.take(part);
         return Some(doc.patient());
     }
@@ -382,8 +446,7 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
         );
         out.put(doc, "telecom", name::telecoms(doc, role));
         out.put(doc, "address", name::addresses(doc, role));
-        let key = key(role, named);
-        let url = out.join(doc, key);
+        let url = join(doc, out, role, named);
         let does = child(role, "code").and_then(|does| code::concept(doc, does));
         if let Some(does) = does {
             let mut out = Resource::plain("PractitionerRole", None);

@@ -128,6 +128,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         .insert("subject".into(), reference(&doc.patient()));
     encounter::encompassing(&doc, &mut composition);
     let written = child(root, "effectiveTime").and_then(|at| time::time(&doc, at));
+    let partial = written.clone().filter(|at| !at.at.contains('T'));
     let dated = time::put_at(&mut composition, &doc, "date", written.clone());
     let written = written.map(|at| at.at);
     if !dated {
@@ -162,13 +163,16 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let (body, taken) = composition.parts();
     let category = category(root);
     let (entries, resources, account) = doc.finish(body, taken);
-    let bundle = json!({
+    let mut bundle = json!({
         "resourceType": "Bundle",
         "identifier": identifier,
         "type": "document",
         "timestamp": instant(written.as_deref()),
         "entry": entries,
     });
+    if let Some(partial) = partial {
+        bundle["_timestamp"] = time::beside(&partial);
+    }
     let lines = Lines {
         account: &account,
         span,

@@ -198,14 +198,24 @@ impl<'d> Resource<'d> {
         self.denied.is_some()
     }
 
+    /// Goes on only if no denial is left that nobody heeded, before anything is made that stands for itself.
+    ///
+    /// # Errors
+    /// If the source denies what it says.
+    pub(crate) fn heeded(&self) -> Result<(), Because> {
+        if self.is_denied() {
+            Err(DENIED)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Adds it to the bundle and gives its full URL.
     ///
     /// # Errors
     /// If the source denies what it says.
     pub(crate) fn add(self, doc: &Doc<'d>) -> Result<String, Because> {
-        if self.denied.is_some() {
-            return Err(DENIED);
-        }
+        self.heeded()?;
         Ok(doc.add(self.kind, self.source, self.body, self.taken))
     }
 }
@@ -250,6 +260,10 @@ impl<'d> Resource<'d> {
 }
 
 impl<'d> Resource<'d> {
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     pub(crate) fn source(&self) -> Option<N<'d>> {
         self.source
     }

@@ -58,9 +58,13 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
             continue;
         };
         let statement = context.enter(stated);
-        if let Err(because) = statement::convert(doc, &statement) {
-            doc.account.because(stated, Fate::Lost(because));
-        }
+        let stated_again = match statement::convert(doc, &statement) {
+            Ok(known) => known.map(|(_, url)| reference(&url)),
+            Err(because) => {
+                doc.account.because(stated, Fate::Lost(because));
+                None
+            }
+        };
         let made = doc.made();
         let stated_here = |kind: &str| {
             !matches!(
@@ -74,6 +78,8 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
             .map(|(_, url)| reference(url))
             .collect();
         if own.is_empty() {
+            // It was told before.
+            links.extend(stated_again.filter(|one| !links.contains(one)));
             continue;
         }
         provenance(doc, entry, &own, &statement, whole);

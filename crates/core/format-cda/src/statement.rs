@@ -30,7 +30,7 @@ use crate::{
     people,
     resource::Resource,
     value::{self, code, list, text, time},
-    xml::{N, attr, child, children, has_template, related_by},
+    xml::{N, attr, child, children, elements, has_template, related_by},
 };
 
 pub(crate) use relation::{Inside, inside, link};
@@ -64,6 +64,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if attr(node, "nullFlavor").is_some() && !node.has_children() {
         return Err("the source says only that it has no information");
     }
+    if is_empty(node) {
+        return Err("it says nothing but what kind of statement it is");
+    }
     if !matches!(of.subject(), Subject::Patient) && family::is_family(of) {
         return family::convert(doc, of);
     }
@@ -96,6 +99,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "observationMedia" => note::media(doc, of),
         _ => Err("this kind of statement has no form in FHIR"),
     }
+}
+
+/// Whether nothing stands in a statement but of which template it is and which one.
+fn is_empty(node: N<'_>) -> bool {
+    const FORM: &[&str] = &["templateId", "id", "realmCode", "typeId"];
+    elements(node).all(|part| FORM.contains(&part.tag_name().name()))
 }
 
 /// An act that says nothing but what stands in it.
@@ -184,6 +193,18 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Op
         note.insert("text".into(), words.into());
         all.push(Value::Object(note));
     }
+    // From whom it is known (LOINC 48766-0) is nothing that was measured.
+    let sources = crate::xml::related(of.node).filter(|(_, node)| {
+        let code = child(*node, "code").and_then(|code| attr(code, "code"));
+        node.tag_name().name() == "observation" && code == Some("48766-0")
+    });
+    for (_, node) in sources {
+        let said = child(node, "value").and_then(|value| text::words(doc, value));
+        if let Some(words) = said.filter(|_| !crate::account::is_denied(node)) {
+            take_shell(doc, node);
+            all.push(json!({"text": format!("Information source: {words}")}));
+        }
+    }
     // Words of the statement itself that stand nowhere in the narrative.
     if with_own
         && let Some(own) = of.child("text")
@@ -200,7 +221,7 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     let relations = crate::xml::related(of.node);
     let found = relations.filter(|(link, node)| {
         has_template(*node, INDICATION)
-            || attr(*link, "typeCode") == Some("RSON") && node.tag_name().name() == "observation"
+            || !of.is_denied() && node.tag_name().name() == "observation" && is_why(*link, *node)
     });
     for (_, node) in found {
         // An indication that is denied is none.
@@ -330,14 +351,20 @@ pub(crate) fn place<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     })
 }
 
-/// The reason why something was not done (`RSON` of a negated act).
+/// Whether it says why: by its relation, or as LOINC's "reason care action performed or not".
+fn is_why(link: N<'_>, node: N<'_>) -> bool {
+    let asks = |code: N<'_>| attr(code, "code") == Some("77301-0");
+    attr(link, "typeCode") == Some("RSON") || child(node, "code").is_some_and(asks)
+}
+
+/// The reason why something was not done. An indication is none: it says what for it would have been.
 pub(crate) fn why_not<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     crate::xml::related(of.node).find_map(|(link, node)| {
-        (attr(link, "typeCode") == Some("RSON")).then_some(())?;
+        (is_why(link, node) && !has_template(node, INDICATION)).then_some(())?;
         let said = child(node, "value").and_then(|value| code::concept(doc, value));
         let said =
             said.or_else(|| child(node, "code").and_then(|value| code::concept(doc, value)))?;
-        doc.account.take(node);
+        take_shell(doc, node);
         Some(said)
     })
 }

@@ -177,12 +177,8 @@ fn guardians<'d>(doc: &Doc<'d>, person: N<'d>) -> Option<Value> {
         kin.extend(child(node, "code").and_then(|code| code::concept(doc, code)));
         out.insert("relationship".into(), kin.into());
         if let Some(body) = child(node, "guardianPerson") {
-            let names = name::person_names(doc, body);
-            put(
-                &mut out,
-                "name",
-                names.and_then(|names| names.get(0).cloned()),
-            );
+            let first = child(body, "name").and_then(|one| name::person_name(doc, one));
+            put(&mut out, "name", first);
         }
         put(&mut out, "telecom", name::telecoms(doc, node));
         put(

@@ -119,7 +119,7 @@ fn one<'d>(
     let agent_code = agent.and_then(|agent| child(agent, "code"));
     let none =
         out.is_denied().then(
-            || match agent_code.filter(|code| attr(*code, "code").is_some()) {
+            || match agent_code.filter(|code| code::known(*code).is_some()) {
                 Some(code) => known(Some(code)),
                 None => known(value),
             },
@@ -264,6 +264,12 @@ fn statuses<'d>(
     }
 }
 
+fn push_extension(out: &mut Map<String, Value>, extension: Value) {
+    if let Value::Array(all) = out.entry("extension").or_insert_with(|| json!([])) {
+        all.push(extension);
+    }
+}
+
 /// Puts how severe a reaction was, and beside it what FHIR's three words do not tell.
 fn put_severity(out: &mut Map<String, Value>, severity: Option<Severity>) {
     let Some((word, stated)) = severity else {
@@ -272,7 +278,7 @@ fn put_severity(out: &mut Map<String, Value>, severity: Option<Severity>) {
     out.insert("severity".into(), word.into());
     if let Some(stated) = stated {
         let stated = json!({"url": STATED, "valueCodeableConcept": stated});
-        out.insert("_severity".into(), json!({"extension": [stated]}));
+        push_extension(out, stated);
     }
 }
 
@@ -322,8 +328,9 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
 
 fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map<String, Value>) {
     let end = child(node, "effectiveTime").and_then(|when| time::end(doc, when));
-    let end = end.map(|at| json!([time::extension(ENDED, at)]));
-    put(out, "extension", end);
+    if let Some(at) = end {
+        push_extension(out, time::extension(ENDED, at));
+    }
 }
 
 fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::{
+    account::{Because, Fate},
+    context::{Mood, Statement, Subject},
     doc::{Doc, key_of, reference},
     json::json,
     resource::Resource,
@@ -14,11 +16,12 @@ const PRODUCT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.37",
     "2.16.840.1.113883.10.20.1.52",
 ];
+const DENIED: Because = "the source denies that the device was used";
 /// The agency that gives UDIs: the food and drug administration.
 const FDA: &str = "2.16.840.1.113883.3.3719";
 
-/// The device of a participation, if it is one.
-pub(crate) fn of_participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
+/// The device of a participation in a statement, if it is one. What is denied makes none, and what is planned none of the patient's.
+pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>) -> Option<String> {
     let role = child(part, "participantRole")?;
     let is_one = has_template(role, PRODUCT)
         || child(role, "playingDevice").is_some()
@@ -27,12 +30,17 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
     if !is_one {
         return None;
     }
-    let url = doc.account.aside(|| device(doc, role))?;
+    if of.is_denied() {
+        doc.account.because(part, Fate::Lost(DENIED));
+        return None;
+    }
+    let is_own = of.mood() == Mood::Event && matches!(of.subject(), Subject::Patient);
+    let url = doc.account.aside(|| device(doc, role, is_own))?;
     doc.account.take(part);
     Some(url)
 }
 
-fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+fn device<'d>(doc: &Doc<'d>, role: N<'d>, is_own: bool) -> Option<String> {
     let mut out = Resource::plain("Device", Some(role));
     let tool = child(role, "playingDevice");
     let udi = children(role, "id")
@@ -90,7 +98,9 @@ fn device<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     if out.body.is_empty() {
         return None;
     }
-    out.body.insert("patient".into(), reference(&doc.patient()));
+    if is_own {
+        out.body.insert("patient".into(), reference(&doc.patient()));
+    }
     let Some(id) = key_of(role) else {
         return Some(out.join(doc, None));
     };

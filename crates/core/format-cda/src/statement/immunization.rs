@@ -50,6 +50,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         doc.account.take(inner);
         Some(why)
     });
+    let why = why.or_else(|| of.is_denied().then(|| super::why_not(doc, of)).flatten());
     out.put(doc, "statusReason", why);
     let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
     let thing = made.and_then(|made| child(made, "manufacturedMaterial"));

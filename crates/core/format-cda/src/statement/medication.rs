@@ -81,7 +81,8 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     // The form, where it is not what a number without unit counts (C-CDA on FHIR, medications).
     let form = child(node, "administrationUnitCode").filter(|_| !dosage::counts_units(node));
     let form = form.and_then(|form| code::concept(doc, form));
-    if lot.is_none() && maker.is_none() && form.is_none() {
+    let vehicles = list(vehicles(doc, node));
+    if lot.is_none() && maker.is_none() && form.is_none() && vehicles.is_none() {
         return Some(Product {
             concept,
             url: None,
@@ -95,9 +96,13 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     out.body.insert("code".into(), concept.clone());
     out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
     out.put(doc, "form", form);
+    out.put(doc, "ingredient", vehicles);
     out.put(doc, "batch", lot.map(|lot| json!({"lotNumber": lot})));
-    let (batch, form) = (out.body.get("batch"), out.body.get("form"));
-    let key = format!("{:?}|{concept}|{batch:?}|{form:?}", key_of(made));
+    let [batch, form, vehicle] = ["batch", "form", "ingredient"].map(|key| out.body.get(key));
+    let key = format!(
+        "{:?}|{concept}|{batch:?}|{form:?}|{vehicle:?}",
+        key_of(made)
+    );
     let url = out.join(doc, Some(key));
     Some(Product {
         concept,
@@ -156,7 +161,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     for part in children(of.node, "performer") {
         doc.account.because(part, crate::account::Fate::Lost("what is said of a medicine has no place for further people who prescribe or give it"));
     }
-    vehicle(doc, of, &url);
     for (_, inner) in of.related() {
         if inner.name() == "supply" {
             let _ = supply::of_medicine(doc, &inner, &product, (kind, &url));
@@ -196,9 +200,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
             out.put(doc, "effectivePeriod", Some(bounds.clone()));
         }
         (Some(at), None) => {
-            let mut span = Map::new();
-            time::put_in(&mut span, "start", Some(at.clone()));
-            out.put(doc, "effectivePeriod", Some(Value::Object(span)));
+            out.put(doc, "effectivePeriod", Some(schedule.span(at)));
         }
         _ => {}
     }
@@ -216,6 +218,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let times = schedule::Schedule {
         bounds: None,
         at: None,
+        ends: false,
         repeat: schedule.repeat,
         rest: false,
     };
@@ -352,37 +355,26 @@ fn intent(of: &Statement<'_>) -> &'static str {
     }
 }
 
-/// What it is dissolved in (`CSM` of the vehicle): a further ingredient.
-fn vehicle<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
+/// What it is dissolved in (`CSM` of the vehicle): an ingredient that does not act (C-CDA on FHIR, medications).
+fn vehicles<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
     const VEHICLE: &[&str] = &["2.16.840.1.113883.10.20.22.4.24"];
-    for part in children(of.node, "participant") {
-        let Some(role) = child(part, "participantRole") else {
+    let mut all = Vec::new();
+    for part in children(node, "participant") {
+        let role =
+            child(part, "participantRole").filter(|role| crate::xml::has_template(*role, VEHICLE));
+        let Some((role, entity)) =
+            role.and_then(|role| Some((role, child(role, "playingEntity")?)))
+        else {
             continue;
         };
-        if !crate::xml::has_template(role, VEHICLE) {
-            continue;
-        }
-        let Some(entity) = child(role, "playingEntity") else {
+        let Some(what) = concept(doc, entity) else {
             continue;
         };
-        let words = concept(doc, entity).and_then(|one| {
-            let words = one
-                .get("text")
-                .or_else(|| one["coding"][0].get("display"))?
-                .as_str()?
-                .to_owned();
-            Some(words)
-        });
-        let Some(words) = words else { continue };
         doc.account.take(part);
         if let Some(code) = child(role, "code") {
             doc.account.take(code);
         }
-        doc.change(url, "note", |resource| {
-            let list = resource.entry("note").or_insert_with(|| json!([]));
-            if let Value::Array(list) = list {
-                list.push(json!({"text": format!("Vehicle: {words}")}));
-            }
-        });
+        all.push(json!({"itemCodeableConcept": what, "isActive": false}));
     }
+    all
 }

@@ -31,10 +31,43 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 
 /// One observation; gives its full URL.
 pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Because> {
+    let twin = twin(of);
+    if let Some(twin) = &twin
+        && let Some(url) = doc.known("Observation", twin)
+    {
+        members(doc, of, &url);
+        doc.account.because(
+            of.node,
+            Fate::Lost("the same statement stands elsewhere in the document"),
+        );
+        return Ok(url);
+    }
     let out = build(doc, of)?;
     let url = out.add(doc)?;
+    if let Some(twin) = twin {
+        doc.also_known("Observation", &twin, &url);
+    }
     members(doc, of, &url);
     Ok(url)
+}
+
+/// What two statements of one observation share: the number, and all that it says. Some give one number to all their observations.
+fn twin(of: &Statement<'_>) -> Option<String> {
+    let node = of.node;
+    let mut key = format!(
+        "twin|{}|{}|{:?}",
+        crate::doc::key_of(node)?,
+        of.is_denied(),
+        of.mood()
+    );
+    let source = node.document().input_text();
+    for name in ["code", "value", "effectiveTime", "statusCode"] {
+        for part in children(node, name) {
+            key.push('|');
+            key.push_str(source.get(part.range()).unwrap_or_default());
+        }
+    }
+    Some(key)
 }
 
 /// Whether an act is a remark: words of its own under a code of LOINC (a comment, say).
@@ -148,6 +181,7 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     } else {
         values(doc, node, &mut out);
     }
+    out.heeded()?;
     out.put(
         doc,
         "interpretation",
@@ -166,7 +200,7 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         "specimen",
         specimen(doc, node).map(|url| reference(&url)),
     );
-    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
+    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, of, part));
     out.put(doc, "device", tool.map(|url| reference(&url)));
     let ranges = children(node, "referenceRange")
         .filter_map(|range| reference_range(doc, range))

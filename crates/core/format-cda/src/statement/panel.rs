@@ -79,6 +79,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         let doers = doers
             .into_iter()
             .chain(super::own_author(doc, of.node))
+            // A report is no patient's.
+            .filter(|url| !is_report || *url != doc.patient())
             .collect::<Vec<_>>();
         out.put(doc, "performer", people::references(doers));
         let specimen = observation::specimen(doc, of.node).map(|url| reference(&url));

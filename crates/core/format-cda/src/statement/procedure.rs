@@ -122,7 +122,8 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         .unwrap_or_default();
     let ways = ways.into_iter().map(|way| json!({"url": "http://hl7.org/fhir/StructureDefinition/procedure-method", "valueCodeableConcept": way}));
     out.push_all(doc, "extension", ways.collect());
-    let tools = children(node, "participant").filter_map(|part| device::of_participant(doc, part));
+    let tools =
+        children(node, "participant").filter_map(|part| device::of_participant(doc, of, part));
     let tools: Vec<Value> = tools
         .map(|url| json!({"manipulated": reference(&url)}))
         .collect();
@@ -169,9 +170,12 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     common(doc, of, &mut out);
     out.put(doc, "status", Some(status::request(super::status(doc, of))));
     out.body.insert("intent".into(), of.mood().intent().into());
+    let mut why = None;
     if out.is_denied() {
         out.denied(doc, "doNotPerform", true);
+        why = why_not(doc, of);
     }
+    let held = doc.account.put();
     let haste = child(node, "priorityCode").and_then(|code| {
         code::mapped(doc, code, |code| match code {
             "R" | "EL" => Some("routine"),
@@ -216,7 +220,10 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         "locationReference",
         place(doc, node).map(|url| json!([reference(&url)])),
     );
-    out.put(doc, "reasonCode", reasons(doc, of));
+    doc.account.take_again(held);
+    let for_what = reasons(doc, of).and_then(|all| all.as_array().cloned());
+    let all: Vec<Value> = for_what.into_iter().flatten().chain(why).collect();
+    out.put(doc, "reasonCode", list(all));
     out.put(doc, "bodySite", sites(doc, of));
     out.put(doc, "patientInstruction", instructions(doc, node));
     let url = out.add(doc)?;

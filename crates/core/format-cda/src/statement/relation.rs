@@ -168,8 +168,10 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside) {
     let add = |holder: &str, element: &'static str, target: &str| {
         doc.change(holder, element, |resource| push(resource, element, target));
     };
+    // Nothing was said or done during a visit that has yet to come.
+    let is_to_come = |url: &str| doc.is_planned(url);
     if inner == "Encounter" {
-        if outer(OF_VISITS) {
+        if outer(OF_VISITS) && !is_to_come(&one.url) {
             doc.change(around, "encounter", |resource| {
                 resource
                     .entry("encounter")
@@ -181,7 +183,7 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside) {
     } else if outer(&["Encounter"]) {
         if inner == "DocumentReference" {
             visit_of_note(doc, &one.url, around);
-        } else if OF_VISITS.contains(&inner) || inner == "Condition" {
+        } else if (OF_VISITS.contains(&inner) || inner == "Condition") && !is_to_come(around) {
             doc.change(&one.url, "encounter", |resource| {
                 resource
                     .entry("encounter")

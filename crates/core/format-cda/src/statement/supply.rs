@@ -22,6 +22,9 @@ use crate::{
 const DISPENSE: &[&str] = &["2.16.840.1.113883.10.20.22.4.18"];
 const ORDER: &[&str] = &["2.16.840.1.113883.10.20.22.4.17"];
 
+/// How many of a device were supplied.
+const QUANTITY: &str = "https://medibloc.org/fhir/StructureDefinition/quantity";
+
 /// A supply by itself.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let is_medicine = of.has(DISPENSE) || of.has(ORDER);
@@ -175,7 +178,10 @@ fn thing<'d>(
     held: Vec<crate::account::Taken>,
 ) -> Result<Made, Because> {
     let node = of.node;
-    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, part));
+    if of.is_denied() {
+        return Err("the source denies it, and FHIR has no form for that here");
+    }
+    let tool = children(node, "participant").find_map(|part| device::of_participant(doc, of, part));
     let more = doc.account.put();
     let code = named.or_else(|| child(node, "code").and_then(|code| code::concept(doc, code)));
     let more: Vec<_> = held
@@ -193,24 +199,24 @@ fn thing<'d>(
             doc.account.take_again(more);
             out.put(doc, "device", Some(reference(&tool)));
             common(doc, of, &mut out);
-            if out.is_denied() {
-                return Err("the source denies it, and FHIR has no form for that here");
-            }
+            let span = child(node, "effectiveTime");
+            // That the supply is completed says that the thing was handed over, and not that it is no longer used.
             let state = match state {
-                Some("completed") => "completed",
                 Some("nullified") => "entered-in-error",
                 Some("aborted" | "cancelled") => "stopped",
                 Some("suspended" | "held") => "on-hold",
                 _ => "active",
             };
             out.put(doc, "status", Some(state));
-            time::put_time(
-                &mut out,
-                doc,
-                "timingDateTime",
-                "timingPeriod",
-                child(node, "effectiveTime"),
-            );
+            // When it was supplied: the patient has it since then. An end alone is the end of the supply.
+            let since = span.and_then(|when| {
+                let start = time::start(doc, when).or_else(|| time::moment(doc, when));
+                start.or_else(|| time::end(doc, when))
+            });
+            out.put(doc, "timingPeriod", since.map(time::from));
+            let many = child(node, "quantity").and_then(|many| quantity::quantity(doc, many));
+            let many = many.map(|many| json!({"url": QUANTITY, "valueQuantity": many}));
+            out.push(doc, "extension", many);
             let at = recorded(doc, node);
             time::put_at(&mut out, doc, "recordedOn", at);
             let url = out.add(doc)?;

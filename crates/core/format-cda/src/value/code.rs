@@ -15,7 +15,7 @@ const QUALIFIER: &str = "https://medibloc.org/fhir/StructureDefinition/qualifier
 
 /// One `Coding`.
 pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let code = attr(node, "code").map(squeeze)?;
+    let code = known(node).map(squeeze)?;
     let mut out = Map::new();
     put(
         &mut out,
@@ -27,6 +27,14 @@ pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     put(&mut out, "display", attr(node, "displayName").map(squeeze));
     doc.account.take(node);
     Some(Value::Object(out))
+}
+
+/// The code of an element, if it is one: what stands beside a null flavor is none, and so is the name of a null flavor in a system
+/// that has no such code.
+pub(crate) fn known<'d>(node: N<'d>) -> Option<&'d str> {
+    let code = attr(node, "code").filter(|_| attr(node, "nullFlavor").is_none())?;
+    let system = attr(node, "codeSystem").unwrap_or_default();
+    (!codes::is_null_flavor_in(system, code)).then_some(code)
 }
 
 /// A coded value as `CodeableConcept`: its code, its translations, and the words that were said; the name of the code where nobody
@@ -52,6 +60,12 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         Some(name)
     });
     let mut out = Map::new();
+    // That there is no code is what its absence says.
+    if !codings.is_empty() || said.is_some() {
+        if attr(node, "code").is_some_and(codes::is_null_flavor) && known(node).is_none() {
+            doc.account.take(node);
+        }
+    }
     put(&mut out, "extension", list(qualifiers(doc, node)));
     put(&mut out, "coding", list(codings));
     put(&mut out, "text", said);

@@ -8,7 +8,7 @@ use crate::{
     value::{
         put,
         quantity::decimal,
-        time::{Stamp, from, local_time, moment, period, start},
+        time::{Stamp, from, local_time, moment, period, start, within},
     },
     xml::{N, attr, child, children, declared, elements},
 };
@@ -20,6 +20,8 @@ pub(crate) struct Schedule {
     pub(crate) bounds: Option<Value>,
     /// One moment, if that is all.
     pub(crate) at: Option<Stamp>,
+    /// Whether the moment is both the first and the last of the times.
+    pub(crate) ends: bool,
     /// `Timing.repeat`.
     pub(crate) repeat: Map<String, Value>,
     /// What no `Timing` can say.
@@ -66,6 +68,7 @@ fn add_time<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
             if let Some(at) = moment(doc, node) {
                 if out.at.is_none() && out.bounds.is_none() {
                     out.at = Some(at);
+                    out.ends = child(node, "high").is_some();
                 } else {
                     doc.account.drop_to(mark);
                     out.rest = true;
@@ -195,22 +198,28 @@ fn at_event<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
 }
 
 impl Schedule {
+    /// The times from a moment on, to its end if that is stated.
+    pub(crate) fn span(&self, at: &Stamp) -> Value {
+        if self.ends {
+            within(at.clone())
+        } else {
+            from(at.clone())
+        }
+    }
+
     /// As `Timing`; none if it says nothing.
     pub(crate) fn timing(mut self) -> Option<Value> {
         let mut out = Map::new();
-        put(
-            &mut self.repeat,
-            "boundsPeriod",
-            self.bounds.filter(|_| true),
-        );
-        if let Some(at) = self.at {
+        put(&mut self.repeat, "boundsPeriod", self.bounds.take());
+        if let Some(at) = self.at.take() {
             if self.repeat.is_empty() {
                 out.insert("event".into(), json!([at.at]));
                 if let Some(local) = &at.local {
                     out.insert("_event".into(), json!([local_time(local)]));
                 }
             } else {
-                self.repeat.insert("boundsPeriod".into(), from(at));
+                let span = self.span(&at);
+                self.repeat.insert("boundsPeriod".into(), span);
             }
         }
         if !self.repeat.is_empty() {

@@ -213,7 +213,7 @@ pub(crate) fn put_instant<'d>(
 }
 
 /// A time beside an element that can hold instants alone.
-fn beside(at: &Stamp) -> Value {
+pub(crate) fn beside(at: &Stamp) -> Value {
     json!({ "extension": [extension(PARTIAL_TIME, at.clone())] })
 }
 
@@ -289,12 +289,16 @@ pub(crate) fn period_within(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let mark = doc.account.mark();
     period(doc, node).or_else(|| {
         doc.account.drop_to(mark);
-        let at = moment(doc, node)?;
-        let mut out = Map::new();
-        put_stamp(&mut out, "start", Some(at.clone()));
-        put_stamp(&mut out, "end", Some(at));
-        Some(Value::Object(out))
+        moment(doc, node).map(within)
     })
+}
+
+/// A moment as the `Period` that begins and ends with it.
+pub(crate) fn within(at: Stamp) -> Value {
+    let mut out = Map::new();
+    put_stamp(&mut out, "start", Some(at.clone()));
+    put_stamp(&mut out, "end", Some(at));
+    Value::Object(out)
 }
 
 /// An extension with a time.
