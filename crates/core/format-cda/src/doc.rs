@@ -335,6 +335,13 @@ impl<'d> Doc<'d> {
             .is_some_and(|kind| kinds.contains(&kind))
     }
 
+    /// Whether a resource that was added has this element.
+    pub(crate) fn has(&self, url: &str, element: &str) -> bool {
+        let state = self.state.borrow();
+        let at = state.urls.iter().rposition(|one| one == url);
+        at.is_some_and(|at| state.entries[at]["resource"].get(element).is_some())
+    }
+
     /// Whether a visit that was added has yet to come.
     pub(crate) fn is_planned(&self, url: &str) -> bool {
         let state = self.state.borrow();
@@ -392,12 +399,25 @@ impl<'d> Doc<'d> {
     }
 }
 
+/// Whether an element says all that another says.
+fn says(more: &Value, less: &Value) -> bool {
+    match (more, less) {
+        (Value::Object(more), Value::Object(less)) => {
+            less.iter().all(|(key, value)| more.get(key) == Some(value))
+        }
+        (more, less) => more == less,
+    }
+}
+
 /// Adds a value to a resource; whether it has the value now.
 fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
     match (resource.get_mut(name), value) {
         (Some(Value::Array(old)), Value::Array(new)) => {
             for one in new {
-                if !old.contains(&one) {
+                // What says less than another is told with it.
+                if let Some(at) = old.iter().position(|old| says(&one, old)) {
+                    old[at] = one;
+                } else if !old.iter().any(|old| says(old, &one)) {
                     old.push(one);
                 }
             }

@@ -153,6 +153,7 @@ fn provenance<'d>(
         .authors()
         .filter_map(|author| people::author(doc, author))
         .collect();
+    let is_nameless = authors.is_empty() && statement.authors().next().is_some();
     let at = statement
         .authors()
         .find_map(|author| time::start(doc, child(author, "time")?));
@@ -170,7 +171,10 @@ fn provenance<'d>(
         Some(at) => out.put(doc, "recorded", Some(at)),
         None => out.put(doc, "_recorded", Some(absent(None))),
     };
-    let mut who = if authors.is_empty() {
+    // Somebody wrote it of whom nothing is said: not whoever wrote the document.
+    let mut who = if is_nameless {
+        Vec::new()
+    } else if authors.is_empty() {
         vec![whole.author.clone()]
     } else {
         authors
@@ -186,6 +190,9 @@ fn provenance<'d>(
         .iter()
         .map(|url| json!({"who": reference(url)}))
         .collect();
+    if agents.is_empty() {
+        agents.push(json!({"who": absent(None)}));
+    }
     for (sort, url) in others(doc, entry, statement) {
         let one = json!({"type": sort, "who": reference(&url)});
         if !agents.contains(&one) {

@@ -1,6 +1,9 @@
 //! What somebody who treats the patient would read wrongly: facts that a document does not state must not come out of it.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "facts/whose.rs"]
+mod whose;
+
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};

@@ -18,6 +18,8 @@ pub(crate) const ORGANIZER: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.45",
     "2.16.840.1.113883.10.20.1.23",
 ];
+/// When an illness of a relative began, beside the age at which it did.
+const BEGAN: &str = "https://medibloc.org/fhir/StructureDefinition/onset-date";
 const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.46",
     "2.16.840.1.113883.10.20.1.22",
@@ -27,19 +29,27 @@ const DEATH: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.47",
     "2.16.840.1.113883.10.20.1.42",
 ];
-const SECTION: &str = "10157-6";
+/// Family history, and the code that older documents give it.
+const SECTIONS: &[&str] = &["10157-6", "10157-2"];
 /// SNOMED CT: dead.
-const DEAD: &[&str] = &["419099009", "419620001", "397709008"];
+const DEAD: &[&str] = &["419099009", "419620001", "397709008", "399347008"];
+
+/// Whether a statement says that somebody is dead, by its value or, if it has none, by its code.
+fn is_death(node: N<'_>) -> bool {
+    let said = child(node, "value").or_else(|| child(node, "code"));
+    said.and_then(code::known)
+        .is_some_and(|code| DEAD.contains(&code))
+}
 
 /// Whether it is of a relative, as an illness that runs in the family: by section, by template, or by who is its subject.
 pub(crate) fn is_family(of: &Statement<'_>) -> bool {
     let placed = of.has(ORGANIZER) || of.has(OBSERVATION);
     match of.subject() {
-        Subject::Relative(_) => placed || of.context.section == SECTION || is_illness(of),
+        Subject::Relative(_) => placed || SECTIONS.contains(&of.context.section) || is_illness(of),
         // What stands in that section without saying of whom is of nobody in particular.
         _ => {
             placed
-                || of.context.section == SECTION
+                || SECTIONS.contains(&of.context.section)
                     && of.name() != "act"
                     && of.child("subject").is_none()
                     && of.name() == "organizer"
@@ -94,10 +104,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             doc.account.because(inner.node, Fate::Lost("the source denies it, and a family history has no place for what relatives do not have"));
             continue;
         }
-        let dead = child(inner.node, "value")
-            .and_then(|value| attr(value, "code"))
-            .is_some_and(|code| DEAD.contains(&code));
-        if dead {
+        if is_death(inner.node) {
             doc.account.take(inner.node);
             take_all(doc, inner.node);
             died(doc, inner.node, &mut out);
@@ -223,14 +230,12 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
             .find(|(link, _)| attr(*link, "typeCode") == Some("CAUS"))
             .map(|(_, inner)| inner)
     });
-    let killed = death.filter(|inner| {
-        child(*inner, "value")
-            .and_then(|value| attr(value, "code"))
-            .is_some_and(|code| DEAD.contains(&code))
-    });
+    let killed = death.filter(|inner| is_death(*inner));
     let mut one = Map::new();
     let values: Vec<N<'_>> = children(node, "value").collect();
-    let shown = values.first().and_then(|value| code::concept(doc, *value));
+    // Some name the illness by the code alone.
+    let named = values.first().copied().or_else(|| child(node, "code"));
+    let shown = named.and_then(|named| code::concept(doc, named));
     let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
     let age = age(doc, node);
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
@@ -247,7 +252,12 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
         one.insert("contributedToDeath".into(), true.into());
     }
     match (age, began) {
-        (Some(age), _) => put(&mut one, "onsetAge", Some(age)),
+        (Some(age), began) => {
+            put(&mut one, "onsetAge", Some(age));
+            // The onset is one of both: the date stands beside it.
+            let began = began.map(|at| json!([time::extension(BEGAN, at)]));
+            put(&mut one, "extension", began);
+        }
         (None, Some(at)) => put(&mut one, "onsetString", Some(time::in_words(at))),
         _ => {}
     }

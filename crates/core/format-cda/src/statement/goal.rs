@@ -64,6 +64,14 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     );
     let said = super::text::text_of(doc, node).or(words);
     let description = match (&measured, said) {
+        // The words are the source's, and the code what it calls the goal.
+        (Some(measured), Some(said))
+            if target.len() == usize::from(target.contains_key("dueDate")) =>
+        {
+            let mut whole = measured.clone();
+            whole["text"] = said.into();
+            Some(whole)
+        }
         (_, Some(said)) => Some(json!({"text": said})),
         (Some(measured), None) => Some(measured.clone()),
         (None, None) => None,

@@ -40,6 +40,22 @@ impl Product {
         }
     }
 
+    /// Whether another one can be the same: by its code, or by its name where one has no code.
+    pub(crate) fn is_that(&self, other: &Self) -> bool {
+        let codes = |one: &Self| {
+            one.concept["coding"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        };
+        let (own, others) = (codes(self), codes(other));
+        let same = |a: &Value, b: &Value| a["code"] == b["code"] && a["system"] == b["system"];
+        if own.is_empty() || others.is_empty() {
+            return self.concept["text"] == other.concept["text"];
+        }
+        own.iter().any(|a| others.iter().any(|b| same(a, b)))
+    }
+
     /// Puts it under `medication[x]`.
     pub(crate) fn put<'d>(self, doc: &Doc<'d>, out: &mut Resource<'d>) {
         match self.url {
@@ -162,7 +178,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         doc.account.because(part, crate::account::Fate::Lost("what is said of a medicine has no place for further people who prescribe or give it"));
     }
     for (_, inner) in of.related() {
-        if inner.name() == "supply" {
+        if inner.name() == "supply" && !supply::is_of_order(doc, &inner, &product, (kind, &url)) {
             let _ = supply::of_medicine(doc, &inner, &product, (kind, &url));
         }
     }

@@ -118,7 +118,10 @@ pub(crate) fn members<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
         "hasMember",
         &inside,
         |one| one,
-        |one| one.kind == "Observation" && one.relation != "RSON" && one.relation != "CAUS",
+        // What shows or causes another is no part of it.
+        |one| {
+            one.kind == "Observation" && !["RSON", "CAUS", "MFST"].contains(&one.relation.as_str())
+        },
     );
 }
 
@@ -242,6 +245,7 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
     ];
     let code = match of.context.section {
         _ if of.has(SIGNS) => "vital-signs",
+        section if (of.has(TESTS) || RESULTS.contains(&section)) && is_imaging(of) => "imaging",
         _ if of.has(TESTS) => "laboratory",
         _ if of.has(SOCIAL) => "social-history",
         section if RESULTS.contains(&section) => "laboratory",
@@ -252,6 +256,51 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
         _ => return None,
     };
     Some(json!([coded(CATEGORY, code)]))
+}
+
+/// Whether a result is of a picture and of no laboratory: by a code of CPT's radiology, or by the name of the code. LOINC's classes
+/// are in no code.
+pub(crate) fn is_imaging(of: &Statement<'_>) -> bool {
+    const CPT: &str = "2.16.840.1.113883.6.12";
+    const WORDS: &[&str] = &[
+        "x-ray",
+        "xray",
+        "radiograph",
+        "radiology",
+        "radiologic",
+        "ultrasound",
+        "ultrasonography",
+        "tomography",
+        "mri",
+        "ct",
+        "xr",
+        "mammogram",
+        "mammography",
+        "echocardiography",
+        "fluoroscopy",
+        "scintigraphy",
+        "imaging",
+        "us.doppler",
+    ];
+    let Some(code) = of.child("code") else {
+        return false;
+    };
+    let is_radiology = |code: N<'_>| {
+        let number = attr(code, "code").and_then(|code| code.parse::<u32>().ok());
+        attr(code, "codeSystem") == Some(CPT)
+            && number.is_some_and(|code| (70010..80000).contains(&code))
+    };
+    let names = |code: N<'_>| {
+        attr(code, "displayName").is_some_and(|name| {
+            let name = name.to_lowercase();
+            let mut words =
+                name.split(|letter: char| !letter.is_alphanumeric() && !"-.".contains(letter));
+            words.any(|word| WORDS.contains(&word))
+        })
+    };
+    core::iter::once(code)
+        .chain(children(code, "translation"))
+        .any(|one| is_radiology(one) || names(one))
 }
 
 /// The value; further ones are components that say the same in words.

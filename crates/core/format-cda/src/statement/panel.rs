@@ -25,6 +25,13 @@ const SIGNS: &[&str] = &[
 ];
 const LOINC: &str = "http://loinc.org";
 
+/// Whether a report is of pictures: by its own code, or all that stands in it.
+fn is_imaging(of: &Statement<'_>) -> bool {
+    let mut inner = of.related().map(|(_, inner)| inner).peekable();
+    observation::is_imaging(of)
+        || inner.peek().is_some() && inner.all(|inner| observation::is_imaging(&inner))
+}
+
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let signs = of.has(SIGNS) || VITALS.contains(&of.context.section);
     let results = !signs && (of.has(RESULT) || RESULTS.contains(&of.context.section));
@@ -62,7 +69,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
                 "category",
                 Some(json!([code::coded(
                     "http://terminology.hl7.org/CodeSystem/v2-0074",
-                    "LAB"
+                    if is_imaging(of) { "RAD" } else { "LAB" }
                 )])),
             );
         }

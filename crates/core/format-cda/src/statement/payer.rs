@@ -30,7 +30,12 @@ const PROMISE: &str = "https://medibloc.org/fhir/StructureDefinition/authorizati
 const SECTION: &str = "48768-6";
 
 pub(crate) fn is_coverage(of: &Statement<'_>) -> bool {
-    of.has(ACT) || of.has(POLICY) || !of.context.is_inside && of.context.section == SECTION
+    let is_named = |code: N<'_>| attr(code, "code") == Some(SECTION);
+    let is_one = of.name() == "act" && of.child("code").is_some_and(is_named);
+    of.has(ACT)
+        || of.has(POLICY)
+        || is_one
+        || !of.context.is_inside && of.context.section == SECTION
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -40,7 +45,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let policies: Vec<(N<'d>, Statement<'d>)> = of
         .related()
         .filter(|(_, inner)| {
-            inner.has(POLICY) || inner.name() == "act" && inner.child("performer").is_some()
+            inner.has(POLICY)
+                || inner.name() == "act"
+                    && (inner.child("performer").is_some()
+                        || inner.mood() != crate::context::Mood::Event)
         })
         .collect();
     let mut first = None;
@@ -93,6 +101,8 @@ fn one<'d>(
         Some("nullified") => "entered-in-error",
         Some("cancelled" | "aborted") => "cancelled",
         Some("new") => "draft",
+        // What is planned is in force only later.
+        _ if of.mood() != crate::context::Mood::Event => "draft",
         _ => "active",
     };
     out.put(doc, "status", Some(state));

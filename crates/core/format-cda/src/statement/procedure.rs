@@ -115,6 +115,7 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     out.put(doc, "reasonCode", reasons(doc, of));
     out.put(doc, "bodySite", sites(doc, of));
     let result = children(node, "value").find_map(|value| code::concept(doc, value));
+    let result = result.or_else(|| outcome(doc, of));
     out.put(doc, "outcome", result);
     let ways = code::concepts(doc, node, "methodCode");
     let ways = ways
@@ -150,6 +151,20 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         |one| one.kind == "DiagnosticReport",
     );
     Ok(Some(("Procedure", url)))
+}
+
+/// How it ended, where that is told by a statement inside: the deed is one.
+fn outcome<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    // SNOMED CT: failed attempted, successful, partially successful, unsuccessful.
+    const ENDS: &[&str] = &["103709008", "385669000", "385670004", "385671000"];
+    of.related().find_map(|(_, inner)| {
+        let code = inner.child("code").filter(|code| {
+            code::known(*code).is_some_and(|code| ENDS.contains(&code)) && !inner.is_denied()
+        })?;
+        let how = code::concept(doc, code);
+        super::take_shell(doc, inner.node);
+        how
+    })
 }
 
 fn sites<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {

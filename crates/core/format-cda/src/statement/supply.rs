@@ -63,6 +63,70 @@ pub(crate) fn of_medicine<'d>(
     made
 }
 
+/// Puts how a prescription shall be supplied into it (C-CDA on FHIR, medications, "Supply Order"): what is told inside of an order is
+/// no second one, and its status is that of the supply. One of another product, or a second one, stands for itself.
+pub(crate) fn is_of_order<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    around: &Product,
+    (kind, url): (&'static str, &str),
+) -> bool {
+    let is_one = kind == "MedicationRequest"
+        && of.mood() != Mood::Event
+        && !crate::account::is_denied(of.node)
+        && !doc.has(url, "dispenseRequest");
+    if !is_one {
+        return false;
+    }
+    let mark = doc.account.put();
+    let own = medication::product(doc, of.node);
+    if own.as_ref().is_some_and(|own| !own.is_that(around)) {
+        doc.account.let_go();
+        doc.account.take_again(mark);
+        return false;
+    }
+    doc.account.let_go();
+    let (ask, doer) = request(doc, of);
+    super::take_shell(doc, of.node);
+    doc.change(url, "dispenseRequest", |order| {
+        if !ask.is_empty() {
+            order.insert("dispenseRequest".into(), Value::Object(ask));
+        }
+    });
+    let ids = crate::value::identifiers(doc, of.node);
+    let ids = ids
+        .and_then(|ids| ids.as_array().cloned())
+        .unwrap_or_default();
+    doc.change(url, "identifier", |order| {
+        if let Value::Array(all) = order.entry("identifier").or_insert_with(|| json!([])) {
+            let fresh: Vec<Value> = ids.into_iter().filter(|id| !all.contains(id)).collect();
+            all.extend(fresh);
+            if all.is_empty() {
+                order.remove("identifier");
+            }
+        }
+    });
+    let words = instructions(doc, of.node);
+    let put = |name: &'static str, value: Option<Value>| match value {
+        Some(value) if !doc.has(url, name) => doc.change(url, name, |order| {
+            order.insert(name.to_owned(), value);
+        }),
+        _ => doc.account.let_go(),
+    };
+    let how = words.map(|words| json!([{"patientInstruction": words}]));
+    put("dosageInstruction", how);
+    put("performer", doer.map(|url| reference(&url)));
+    put(
+        "requester",
+        own_author(doc, of.node).map(|url| reference(&url)),
+    );
+    let at = recorded(doc, of.node).filter(|at| at.local.is_none());
+    put("authoredOn", at.map(|at| at.at.into()));
+    doc.account.take_again(mark);
+    let _ = inside(doc, of, Some(url));
+    true
+}
+
 fn medicine<'d>(
     doc: &Doc<'d>,
     of: &Statement<'d>,
@@ -118,6 +182,35 @@ fn medicine<'d>(
     if out.is_denied() {
         out.denied(doc, "doNotPerform", true);
     }
+    let (ask, doer) = request(doc, of);
+    out.put(
+        doc,
+        "dispenseRequest",
+        (!ask.is_empty()).then_some(Value::Object(ask)),
+    );
+    if let Some(url) = doer {
+        out.body.insert("performer".into(), reference(&url));
+    }
+    let at = recorded(doc, node);
+    time::put_at(&mut out, doc, "authoredOn", at);
+    out.put(
+        doc,
+        "requester",
+        own_author(doc, node).map(|url| reference(&url)),
+    );
+    let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
+    out.put(doc, "dosageInstruction", how);
+    if let Some(("MedicationRequest", url)) = from {
+        out.body.insert("basedOn".into(), json!([reference(url)]));
+    }
+    let url = out.add(doc)?;
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some((kind, url)))
+}
+
+/// What an order says of how it shall be supplied, and the person who shall do it.
+fn request<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> (Map<String, Value>, Option<String>) {
+    let node = of.node;
     let mut ask = Map::new();
     let span = child(node, "effectiveTime");
     let valid = span.and_then(|when| time::period_from(doc, when));
@@ -145,29 +238,7 @@ fn medicine<'d>(
         "performer",
         doer.as_ref().filter(|_| house).map(|url| reference(url)),
     );
-    out.put(
-        doc,
-        "dispenseRequest",
-        (!ask.is_empty()).then_some(Value::Object(ask)),
-    );
-    if let Some(url) = doer.filter(|_| !house) {
-        out.body.insert("performer".into(), reference(&url));
-    }
-    let at = recorded(doc, node);
-    time::put_at(&mut out, doc, "authoredOn", at);
-    out.put(
-        doc,
-        "requester",
-        own_author(doc, node).map(|url| reference(&url)),
-    );
-    let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
-    out.put(doc, "dosageInstruction", how);
-    if let Some(("MedicationRequest", url)) = from {
-        out.body.insert("basedOn".into(), json!([reference(url)]));
-    }
-    let url = out.add(doc)?;
-    let _ = inside(doc, of, Some(&url));
-    Ok(Some((kind, url)))
+    (ask, doer.filter(|_| !house))
 }
 
 /// A device or another thing that is no medicine.

@@ -61,10 +61,11 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     });
     let mut out = Map::new();
     // That there is no code is what its absence says.
-    if !codings.is_empty() || said.is_some() {
-        if attr(node, "code").is_some_and(codes::is_null_flavor) && known(node).is_none() {
-            doc.account.take(node);
-        }
+    if (!codings.is_empty() || said.is_some())
+        && attr(node, "code").is_some_and(codes::is_null_flavor)
+        && known(node).is_none()
+    {
+        doc.account.take(node);
     }
     put(&mut out, "extension", list(qualifiers(doc, node)));
     put(&mut out, "coding", list(codings));
