@@ -237,6 +237,39 @@ impl Chain {
         self.0.heads.subscribe()
     }
 
+    /// Whether its disk takes blocks, as far as is known. It does not from when a block could not be kept until
+    /// [`recover`](Self::recover) finds that it does again.
+    pub fn takes_blocks(&self) -> bool {
+        self.0.disk.is_well()
+    }
+
+    /// Opens the file again after its disk refused, and finds out whether it takes blocks again; does nothing while all is well.
+    /// What was acknowledged is there, and what was not is there whole or not at all. A chain that is [served](crate::serve) calls
+    /// it by itself.
+    ///
+    /// # Errors
+    /// While the disk still refuses. The chain can be read all the same if its file could be opened.
+    pub fn recover(&self) -> Result<(), DiskError> {
+        if self.takes_blocks() {
+            return Ok(());
+        }
+        let _writer = self.writer();
+        let recovered = self.0.disk.recover();
+        if let Ok(number) = self.number() {
+            self.0.heads.send_if_modified(|head| {
+                let is_new = *head != number;
+                *head = number;
+                is_new
+            });
+        }
+        recovered
+    }
+
+    /// Bytes that may still be written on its disk; none if it has no folder.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.0.disk.free()
+    }
+
     /// Sets the time of the next block, in seconds since 1970; the chain's time runs on from
     /// there.
     ///

@@ -1,15 +1,21 @@
 //! What a chain keeps, in one redb file: one write transaction a block, so that a block is there
 //! whole or not at all, whenever the process dies.
 
+mod backend;
+mod health;
 mod snapshot;
 mod write;
 
-use std::path::Path;
-
-use redb::{
-    Builder, Database, Durability, ReadableDatabase, ReadableTable as _, TableDefinition, backends,
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
 };
 
+use redb::{
+    Builder, Database, Durability, ReadableDatabase, StorageBackend, TableDefinition, backends,
+};
+
+use backend::Latched;
 pub(crate) use snapshot::{Head, Included, Snapshot};
 pub(crate) use write::NewBlock;
 
@@ -52,8 +58,20 @@ pub enum DiskError {
     #[error("the chain is in format {0}, this program reads {FORMAT}; start a new folder")]
     Format(u64),
     /// The disk refused: full, gone or broken.
-    #[error("the chain's file cannot be read or written; free the disk, then open the chain again")]
+    #[error(
+        "the chain's file cannot be read or written; the chain's operator must free the disk or see what is wrong with it, then the \
+         chain goes on by itself"
+    )]
     Store(#[source] Box<redb::Error>),
+    /// The disk refused before, and did not take anything since.
+    #[error(
+        "the chain takes no transactions since its disk refused a block; the chain's operator must free the disk or see what is \
+         wrong with it, then send it again"
+    )]
+    Resting,
+    /// A block was there that this one does not follow: the file was closed and opened again meanwhile.
+    #[error("the chain's file was opened again meanwhile; send it again")]
+    Moved,
     /// The folder cannot be made.
     #[error("the chain's folder cannot be made; choose one that can be written")]
     Folder(#[source] std::io::Error),
@@ -68,74 +86,131 @@ impl<E: Into<redb::Error>> From<E> for DiskError {
     }
 }
 
-/// The open file.
-#[derive(Debug)]
+/// What opens the bytes of a chain, whenever it is asked.
+type Opener = Box<dyn Fn() -> Result<Box<dyn StorageBackend>, DiskError> + Send + Sync>;
+
+/// The file, which is opened again after it failed: the database takes nothing after the first error of its disk.
 pub(crate) struct Disk {
-    database: Database,
+    /// None while it could not be opened again.
+    database: RwLock<Option<Database>>,
+    opener: Opener,
     durability: Durability,
+    /// Where it is, if it is in a folder.
+    folder: Option<PathBuf>,
+    /// The disk refused since the file was opened: what is asked of the database fails.
+    broken: Arc<AtomicBool>,
+    /// The disk refused, and did not take anything since.
+    resting: AtomicBool,
 }
 
 impl Disk {
     /// A chain that ends with the process.
     pub(crate) fn memory() -> Result<Self, DiskError> {
-        let database = Builder::new().create_with_backend(backends::InMemoryBackend::new())?;
-        Self::prepare(database, Durability::None)
+        let opener = || -> Result<Box<dyn StorageBackend>, _> {
+            Ok(Box::new(backends::InMemoryBackend::new()))
+        };
+        Self::with(Box::new(opener), Durability::None, None)
     }
 
     /// The chain in `folder`, made when it is not there.
     pub(crate) fn folder(folder: &Path) -> Result<Self, DiskError> {
         private(folder).map_err(DiskError::Folder)?;
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        let database = match builder.create(folder.join("chain.redb")) {
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(DiskError::Held),
-            other => other?,
+        let path = folder.join("chain.redb");
+        let opener = move || -> Result<Box<dyn StorageBackend>, _> {
+            // It is there: a chain whose file is gone while it runs does not begin anew.
+            let file = std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&path)?;
+            Ok(Box::new(backends::FileBackend::new(file)?))
         };
-        Self::prepare(database, Durability::Immediate)
+        Self::with(
+            Box::new(opener),
+            Durability::Immediate,
+            Some(folder.to_owned()),
+        )
     }
 
     /// The chain on what a test says is a disk.
     #[cfg(test)]
-    pub(crate) fn on(backend: impl redb::StorageBackend) -> Result<Self, DiskError> {
-        Self::prepare(
-            Builder::new().create_with_backend(backend)?,
-            Durability::Immediate,
-        )
+    pub(crate) fn on(backend: impl StorageBackend + Clone) -> Result<Self, DiskError> {
+        let opener =
+            move || -> Result<Box<dyn StorageBackend>, _> { Ok(Box::new(backend.clone())) };
+        Self::with(Box::new(opener), Durability::Immediate, None)
     }
 
-    fn prepare(database: Database, durability: Durability) -> Result<Self, DiskError> {
-        let transaction = database.begin_write()?;
-        let format = {
-            let mut meta = transaction.open_table(META)?;
-            let format = meta.get("format")?.map(|value| value.value());
-            if format.is_none() {
-                meta.insert("format", FORMAT)?;
-            }
-            transaction.open_table(ACCOUNTS)?;
-            transaction.open_table(SLOTS)?;
-            transaction.open_table(CODE)?;
-            transaction.open_table(NODES)?;
-            transaction.open_table(HEADERS)?;
-            transaction.open_table(BODIES)?;
-            transaction.open_table(HASHES)?;
-            transaction.open_table(TRANSACTIONS)?;
-            transaction.open_table(LOGGED)?;
-            format.unwrap_or(FORMAT)
-        };
-        if format != FORMAT {
-            return Err(DiskError::Format(format));
-        }
-        transaction.commit()?;
+    fn with(
+        opener: Opener,
+        durability: Durability,
+        folder: Option<PathBuf>,
+    ) -> Result<Self, DiskError> {
+        let broken = Arc::new(AtomicBool::new(false));
+        let database = open(&opener, &broken)?;
         Ok(Self {
-            database,
+            database: RwLock::new(Some(database)),
+            opener,
             durability,
+            folder,
+            broken,
+            resting: AtomicBool::new(false),
         })
     }
 
     /// The chain as it is now, unmoved by blocks that come later.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, DiskError> {
-        Snapshot::new(self.database.begin_read()?)
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(DiskError::Resting)?;
+        Snapshot::new(database.begin_read()?)
     }
+}
+
+impl std::fmt::Debug for Disk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disk")
+            .field("folder", &self.folder)
+            .field("broken", &self.broken)
+            .field("resting", &self.resting)
+            .finish_non_exhaustive()
+    }
+}
+
+fn open(opener: &Opener, broken: &Arc<AtomicBool>) -> Result<Database, DiskError> {
+    let backend = Latched::new(opener()?, broken.clone());
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let database = match builder.create_with_backend(backend) {
+        Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(DiskError::Held),
+        other => other?,
+    };
+    prepare(&database)?;
+    Ok(database)
+}
+
+/// Makes the tables of a new file; one that has them is not written to, so that a full disk opens.
+fn prepare(database: &Database) -> Result<(), DiskError> {
+    let found = match database.begin_read()?.open_table(META) {
+        Ok(meta) => meta.get("format")?.map(|value| value.value()),
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match found {
+        Some(FORMAT) => return Ok(()),
+        Some(other) => return Err(DiskError::Format(other)),
+        None => {}
+    }
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert("format", FORMAT)?;
+    transaction.open_table(ACCOUNTS)?;
+    transaction.open_table(SLOTS)?;
+    transaction.open_table(CODE)?;
+    transaction.open_table(NODES)?;
+    transaction.open_table(HEADERS)?;
+    transaction.open_table(BODIES)?;
+    transaction.open_table(HASHES)?;
+    transaction.open_table(TRANSACTIONS)?;
+    transaction.open_table(LOGGED)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 fn slot_key(address: &[u8; 20], slot: &[u8; 32]) -> [u8; 52] {

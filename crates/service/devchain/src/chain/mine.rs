@@ -37,6 +37,7 @@ impl Chain {
         let transaction = decode(bytes, self.0.chain_id)?;
         let hash = *transaction.tx_hash();
         let mut writer = self.writer();
+        self.0.disk.check()?;
         let snapshot = self.snapshot()?;
         if let Some((block, _)) = snapshot.place_of(hash)? {
             return Err(ChainError::Known {
@@ -72,6 +73,7 @@ impl Chain {
     /// When the disk cannot keep it; what waited still waits.
     pub fn mine(&self) -> Result<u64, ChainError> {
         let mut writer = self.writer();
+        self.0.disk.check()?;
         let snapshot = self.snapshot()?;
         let parent = self.head(&snapshot)?;
         let mut block = Building::new(self, &writer, &snapshot, &parent);

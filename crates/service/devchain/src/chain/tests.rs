@@ -70,10 +70,7 @@ impl StorageBackend for FullDisk {
 
 #[test]
 fn a_full_disk_loses_no_acknowledged_block() {
-    let signer = PrivateKeySigner::from_bytes(&alloy::primitives::b256!(
-        "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
-    ))
-    .unwrap();
+    let signer = signer();
     let raws: Vec<_> = (0..8).map(|nonce| create(&signer, nonce)).collect();
     let mut refused = 0;
     for left in 0..80 {
@@ -116,6 +113,65 @@ fn a_full_disk_loses_no_acknowledged_block() {
         }
     }
     assert!(refused >= 40, "only {refused} runs found the disk full");
+}
+
+#[test]
+fn a_chain_whose_disk_was_full_goes_on_without_a_restart() {
+    let signer = signer();
+    let raws: Vec<_> = (0..8).map(|nonce| create(&signer, nonce)).collect();
+    let mut refused = 0;
+    for left in 0..80 {
+        let disk = FullDisk::default();
+        let chain = Chain::on(Disk::on(disk.clone()).unwrap(), Config::default()).unwrap();
+        chain.send_raw(&raws[0]).unwrap();
+        *disk.left.lock().unwrap() = Some(left);
+        let mut kept = 1;
+        let stopped = raws[1..].iter().find_map(|raw| {
+            let sent = chain.send_raw(raw);
+            kept += u64::from(sent.is_ok());
+            sent.err()
+        });
+        let Some(error) = stopped else { continue };
+        refused += 1;
+        let full = matches!(error, ChainError::Disk(DiskError::Store(_)));
+        assert!(full, "{error}");
+        assert!(!chain.takes_blocks(), "after {left} writes");
+        // Still full: nothing is taken, and it says what to do.
+        let error = chain.recover().unwrap_err();
+        let full = matches!(error, DiskError::Store(_));
+        assert!(full, "{error}");
+        let error = chain.send_raw(&raws[7]).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("operator must free the disk"), "{told}");
+        *disk.left.lock().unwrap() = None;
+        chain.recover().unwrap();
+        assert!(chain.takes_blocks());
+        let head = chain.number().unwrap();
+        assert_eq!(*chain.heads().borrow(), head);
+        assert!(
+            head == kept || head == kept + 1,
+            "{head} of {kept} after {left} writes"
+        );
+        let next = usize::try_from(head).unwrap();
+        for raw in &raws[..next] {
+            let error = chain.send_raw(raw).unwrap_err();
+            assert!(matches!(error, ChainError::Known { .. }), "{error}");
+        }
+        for raw in &raws[next..] {
+            chain.send_raw(raw).unwrap();
+        }
+        let snapshot = chain.snapshot().unwrap();
+        let root = chain.head(&snapshot).unwrap().header.state_root;
+        assert_eq!(root, snapshot.stored_root(), "after {left} writes");
+    }
+    assert!(refused >= 40, "only {refused} runs found the disk full");
+}
+
+fn signer() -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&alloy::primitives::b256!(
+        "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+    ))
+    .unwrap()
 }
 
 /// A contract that keeps something, so that each block writes in every table.

@@ -1,10 +1,13 @@
 //! Writing: one block, in one transaction.
 
+use std::sync::PoisonError;
+
 use alloy::{
     eips::eip2718::Encodable2718,
     primitives::{Bytes, U256},
     rlp::Encodable,
 };
+use redb::ReadableTable as _;
 
 use super::{
     ACCOUNTS, BODIES, CODE, Disk, DiskError, HASHES, HEADERS, LOGGED, META, NODES, SLOTS,
@@ -27,7 +30,18 @@ pub(crate) struct NewBlock<'a> {
 impl Disk {
     /// Keeps a block; when this returns, it is on the disk.
     pub(crate) fn keep(&self, block: &NewBlock<'_>) -> Result<(), DiskError> {
-        let mut transaction = self.database.begin_write()?;
+        self.check()?;
+        let kept = self.write(block);
+        if let Err(error @ DiskError::Store(_)) = &kept {
+            self.rest(error);
+        }
+        kept
+    }
+
+    fn write(&self, block: &NewBlock<'_>) -> Result<(), DiskError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(DiskError::Resting)?;
+        let mut transaction = database.begin_write()?;
         transaction.set_durability(self.durability)?;
         let number = block.head.header.number;
         {
@@ -37,9 +51,13 @@ impl Disk {
             }
             let mut row = block.head.hash.to_vec();
             block.head.header.encode(&mut row);
-            transaction
-                .open_table(HEADERS)?
-                .insert(number, row.as_slice())?;
+            let mut headers = transaction.open_table(HEADERS)?;
+            // A block whose end its disk did not confirm may be there all the same.
+            let next = headers.last()?.map_or(0, |(last, _)| last.value() + 1);
+            if next != number {
+                return Err(DiskError::Moved);
+            }
+            headers.insert(number, row.as_slice())?;
             transaction
                 .open_table(HASHES)?
                 .insert(&block.head.hash.0, number)?;
