@@ -59,8 +59,8 @@ pub enum DiskError {
     Format(u64),
     /// The disk refused: full, gone or broken.
     #[error(
-        "the chain's file cannot be read or written; the chain's operator must free the disk or see what is wrong with it, then the \
-         chain goes on by itself"
+        "the chain's file cannot be read or written, and it takes no transactions; the chain's operator must free the disk or see \
+         what is wrong with it, then it goes on by itself"
     )]
     Store(#[source] Box<redb::Error>),
     /// The disk refused before, and did not take anything since.

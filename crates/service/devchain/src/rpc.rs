@@ -1,6 +1,7 @@
 //! The questions of JSON-RPC 2.0, answered by a chain.
 
 mod bodies;
+mod health;
 mod in_process;
 mod methods;
 mod outgoing;
@@ -17,7 +18,7 @@ use serde_json::value::{RawValue, to_raw_value};
 pub use in_process::InProcess;
 pub use server::{Limits, ServeError, router, serve, serve_with};
 
-use crate::{chain::Meter, error::ChainError};
+use crate::{chain::Meter, disk::DiskError, error::ChainError};
 
 /// An answer in JSON, or what JSON-RPC says instead.
 type Answer = Result<Box<RawValue>, ErrorPayload>;
@@ -37,7 +38,12 @@ fn failure(code: i64, message: impl Into<Cow<'static, str>>) -> ErrorPayload {
 }
 
 fn refusal(error: &ChainError) -> ErrorPayload {
-    if let ChainError::Disk(_) | ChainError::Machine(_) = error {
+    // What the disk refuses is told once, where it is noticed.
+    let is_told = matches!(
+        error,
+        ChainError::Disk(DiskError::Store(_) | DiskError::Resting | DiskError::Moved)
+    );
+    if let (ChainError::Disk(_) | ChainError::Machine(_), false) = (error, is_told) {
         tracing::error!(%error, source = ?std::error::Error::source(error), "chain");
     }
     ErrorPayload {

@@ -9,7 +9,12 @@ use alloy::{
     primitives::{Bytes, TxKind},
     signers::local::PrivateKeySigner,
 };
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use redb::StorageBackend;
+use tower::Service as _;
 
 use super::*;
 
@@ -165,6 +170,33 @@ fn a_chain_whose_disk_was_full_goes_on_without_a_restart() {
         assert_eq!(root, snapshot.stored_root(), "after {left} writes");
     }
     assert!(refused >= 40, "only {refused} runs found the disk full");
+}
+
+#[tokio::test]
+async fn a_chain_on_a_full_disk_says_not_ready_until_it_goes_on() {
+    let disk = FullDisk::default();
+    let chain = Chain::on(Disk::on(disk.clone()).unwrap(), Config::default()).unwrap();
+    let (router, _) = crate::router(chain.clone(), crate::Limits::default());
+    let all = async |host: &str| {
+        let ask = async |path: &str| {
+            let request = Request::get(path).header("host", host);
+            let request = request.body(Body::empty()).unwrap();
+            router.clone().call(request).await.unwrap().status()
+        };
+        (ask("/healthz").await, ask("/readyz").await)
+    };
+    let (ok, not) = (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(all("localhost").await, (ok, ok));
+    *disk.left.lock().unwrap() = Some(0);
+    chain.send_raw(&create(&signer(), 0)).unwrap_err();
+    assert_eq!(all("localhost").await, (ok, not));
+    *disk.left.lock().unwrap() = None;
+    chain.recover().unwrap();
+    assert_eq!(all("localhost").await, (ok, ok));
+    chain.send_raw(&create(&signer(), 0)).unwrap();
+    // A page in a browser learns nothing.
+    let no = StatusCode::FORBIDDEN;
+    assert_eq!(all("example.org").await, (no, no));
 }
 
 fn signer() -> PrivateKeySigner {

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 
 use super::{
     bodies::Bodies,
+    health,
     methods::{self, Work},
     outgoing::Outgoing,
     parameters, refusal,
@@ -35,7 +36,7 @@ use questions::{Asked, Question, Replies, Reply, text};
 use taken::Taken;
 
 use crate::{
-    chain::{Chain, Meter, Mining},
+    chain::{Chain, Meter},
     error::ChainError,
 };
 
@@ -106,7 +107,7 @@ pub enum ServeError {
 }
 
 /// Answers JSON-RPC on `listener` until the future is dropped, and makes the blocks of
-/// [`Mining::EveryMillis`].
+/// [`Mining::EveryMillis`](crate::Mining::EveryMillis).
 ///
 /// # Errors
 /// When the listener is not on loopback or breaks.
@@ -138,32 +139,16 @@ pub async fn serve_with(
 }
 
 /// The answers of [`serve`] for another listener on loopback (one that speaks TLS), and what makes the blocks of
-/// [`Mining::EveryMillis`] while it is polled; it never ends.
+/// [`Mining::EveryMillis`](crate::Mining::EveryMillis), and goes on after a full disk, while it is polled; it never ends. `GET /healthz` and `/readyz` say
+/// whether the chain lives and takes transactions, without a reason.
 ///
 /// Connections are told apart by axum's `ConnectInfo<SocketAddr>`, which the other listener has to give.
 pub fn router(chain: Chain, limits: Limits) -> (Router, impl Future<Output = ()> + Send) {
     let router = Router::new()
         .route("/", post(handle))
-        .with_state(Service::new(chain.clone(), limits));
-    let mining = async move {
-        match chain.mining() {
-            Mining::Instant => std::future::pending().await,
-            Mining::EveryMillis(every) => tick(chain, every).await,
-        }
-    };
-    (router, mining)
-}
-
-async fn tick(chain: Chain, every: u64) {
-    let mut ticks = tokio::time::interval(Duration::from_millis(every.max(1)));
-    loop {
-        ticks.tick().await;
-        let chain = chain.clone();
-        let mined = tokio::task::spawn_blocking(move || chain.waits().then(|| chain.mine())).await;
-        if let Ok(Some(Err(error))) = mined {
-            tracing::error!(%error, "no block");
-        }
-    }
+        .with_state(Service::new(chain.clone(), limits))
+        .merge(health::routes(chain.clone()));
+    (router, health::upkeep(chain))
 }
 
 /// A chain that is served.
@@ -478,7 +463,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn host_is_loopback(headers: &HeaderMap) -> bool {
+pub(super) fn host_is_loopback(headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());

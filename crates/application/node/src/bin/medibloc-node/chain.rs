@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use crate::out::new_file;
 use crate::reaching::Reaching;
 use crate::say;
-use crate::serve::wait_for_end;
+use crate::serve::{log_from, wait_for_end};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -193,6 +193,7 @@ pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<
 }
 
 async fn run_serve(args: Serve) -> anyhow::Result<()> {
+    log_from(tracing::Level::INFO);
     let mut config = Config::default();
     config.chain_id = args.chain_id;
     config.test_methods = args.test_methods;
@@ -225,10 +226,13 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     let files = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
     let Some((certificate, key)) = files else {
         say(&serde_json::json!({"serving": format!("http://{address}")}));
-        return tokio::select! {
-            result = serve_with(chain, listener, limits) => Ok(result?),
-            () = wait_for_end() => Ok(()),
-        };
+        tracing::info!(part = "chain", listen = %address, "serving");
+        tokio::select! {
+            result = serve_with(chain, listener, limits) => result?,
+            () = wait_for_end() => {}
+        }
+        tracing::info!(part = "chain", "ended");
+        return Ok(());
     };
     let mut bounds = Bounds::default();
     // Answers are short, and who waits for its turn asks again.
@@ -240,10 +244,12 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     };
     let (router, mining) = medibloc_devchain::router(chain, limits);
     say(&serde_json::json!({"serving": format!("https://{address}")}));
+    tracing::info!(part = "chain", listen = %address, "serving");
     tokio::select! {
         () = serve(listener, router, how, wait_for_end()) => {}
         () = mining => {}
     }
+    tracing::info!(part = "chain", "ended");
     Ok(())
 }
 

@@ -32,16 +32,21 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
         .level
         .parse()
         .with_context(|| format!("log.level = {:?} is none", config.log.level))?;
+    log_from(level);
+    Ok(())
+}
+
+/// Lines of JSON on standard error, of this level and above.
+pub(crate) fn log_from(level: tracing::Level) {
     // Own lines alone: those of libraries may hold targets and addresses.
     let filter = tracing_subscriber::EnvFilter::new(format!(
-        "off,medibloc_node={level},medibloc_ledger_evm={level}"
+        "off,medibloc_node={level},medibloc_ledger_evm={level},medibloc_devchain={level}"
     ));
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    Ok(())
 }
 
 pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::Result<()> {
