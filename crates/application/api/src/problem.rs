@@ -20,6 +20,8 @@ pub enum Code {
     NotRegistered,
     /// Not there, or not for this address: the answer is the same.
     NotFound,
+    /// The path is there, and not for this method; `Allow` says for which.
+    WrongMethod,
     /// The signer may not do this.
     NotYours,
     /// The block was erased by its owner.
@@ -59,6 +61,7 @@ impl Code {
             Self::Unsigned | Self::BadSignature | Self::Expired | Self::Replayed => 401,
             Self::NotRegistered | Self::NotYours => 403,
             Self::NotFound => 404,
+            Self::WrongMethod => 405,
             Self::Exists | Self::Refused | Self::Contract | Self::KeeperRefused => 409,
             Self::Erased => 410,
             Self::TooLarge => 413,
@@ -79,6 +82,7 @@ impl Code {
             Self::Replayed => "the request was answered before",
             Self::NotRegistered => "the address is not registered",
             Self::NotFound => "not found",
+            Self::WrongMethod => "not for this method",
             Self::NotYours => "not permitted",
             Self::Erased => "erased",
             Self::TooLarge => "too large",
@@ -107,6 +111,7 @@ impl Code {
                 "sign for this node's URL, this chain, this method, target and body"
             }
             Self::NotRegistered => "register the address through the relay first",
+            Self::WrongMethod => "use a method that the header Allow names",
             Self::NotFound => "check the id, or ask the owner for access",
             Self::NotYours => "act under the address that it belongs to",
             Self::Erased => "nothing: it cannot come back",

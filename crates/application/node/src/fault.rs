@@ -53,6 +53,11 @@ impl Fault {
         )
     }
 
+    /// The path is there, and not for this method; the router adds which ones it is for.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(Code::WrongMethod, "this path is not for this method")
+    }
+
     pub(crate) fn malformed(what: &str) -> Self {
         Self::new(Code::Malformed, format!("the body is not {what}"))
     }
@@ -81,6 +86,11 @@ impl IntoResponse for Fault {
         }
         response
     }
+}
+
+/// Whether the embedded chain says that its disk takes no block.
+pub(crate) fn takes_none(error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Corrupt { why, .. } if why.contains("takes no transactions"))
 }
 
 impl From<DbError> for Fault {
@@ -125,6 +135,10 @@ impl From<Look> for Fault {
 
 impl From<LedgerError> for Fault {
     fn from(error: LedgerError) -> Self {
+        if takes_none(&error) {
+            let why = "the chain takes no transactions now: the chain's operator must free its disk; what is signed can be sent again then";
+            return Self::new(Code::Unavailable, why);
+        }
         let detail = error.to_string();
         match error {
             LedgerError::Refused(Refusal::Consent(reason)) => Problem::refused(reason).into(),

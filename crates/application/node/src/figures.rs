@@ -30,6 +30,9 @@ static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
 /// When the certificate that is shown ends, in seconds since 1970; 0 if none is.
 static CERTIFICATE: AtomicU64 = AtomicU64::new(0);
 
+/// Why the files of the certificate are not what clients need.
+static FLAW: Mutex<Option<String>> = Mutex::new(None);
+
 /// Writes one gauge in the text form of Prometheus.
 pub(crate) fn gauge(to: &mut String, name: &str, help: &str, value: impl Display) {
     let _ = write!(
@@ -87,8 +90,21 @@ pub(crate) fn certificate_ends(at: u64) {
     CERTIFICATE.store(at, Ordering::Relaxed);
 }
 
+/// Why the files of the certificate are not what clients need; none once good ones were read.
+pub(crate) fn certificate_is(flaw: Option<String>) {
+    *FLAW.lock().unwrap_or_else(PoisonError::into_inner) = flaw;
+}
+
+/// What was said of the certificate's files last.
+pub(crate) fn certificate_flaw() -> Option<String> {
+    FLAW.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// What every part of the program has.
 pub(crate) fn of_process(to: &mut String) {
+    let version = env!("CARGO_PKG_VERSION");
+    to.push_str("# HELP medibloc_build_info Always 1; the label says which version this is.\n# TYPE medibloc_build_info gauge\n");
+    let _ = writeln!(to, "medibloc_build_info{{version=\"{version}\"}} 1");
     to.push_str("# HELP medibloc_refused_signatures_total Requests whose signature was not taken.\n# TYPE medibloc_refused_signatures_total counter\n");
     for ((_, why), count) in WHY.iter().zip(&REFUSED) {
         let count = count.load(Ordering::Relaxed);
@@ -112,6 +128,14 @@ pub(crate) fn of_process(to: &mut String) {
 
 /// How far a read model is behind its chain.
 pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
+    if let Some(mark) = follower.mark() {
+        gauge(
+            to,
+            "medibloc_final_block_number",
+            "The last final block that was taken.",
+            mark.number,
+        );
+    }
     gauge(
         to,
         "medibloc_blocks_behind",

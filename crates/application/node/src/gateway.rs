@@ -18,6 +18,7 @@ mod taking;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
@@ -94,6 +95,8 @@ CREATE TABLE IF NOT EXISTS erased (record BLOB PRIMARY KEY) WITHOUT ROWID;
 const LARGE: usize = 6;
 
 pub(crate) struct Parts {
+    /// The chain said last that its disk takes no block.
+    is_chain_full: AtomicBool,
     guard: Guard,
     follower: Arc<Follower>,
     access: Arc<Access>,
@@ -165,6 +168,7 @@ pub fn gateway_with_upkeep(
         db,
         purse: Purse::new(on.relay.clone(), config.limits.reserve),
         board: Board::default(),
+        is_chain_full: AtomicBool::new(false),
         relay: on.relay,
         flights: Flights::default(),
         clock: on.clock,
@@ -252,6 +256,14 @@ impl Parts {
                     "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
                 ));
             }
+        }
+        if self.is_chain_full.load(Ordering::Relaxed) {
+            found.push(Degraded {
+                part: Part::Chain,
+                why: "the chain takes no transactions since its disk refused a block; the chain's operator must free its disk, and \
+                      this ends with the next call that it takes"
+                    .into(),
+            });
         }
         let damaged = self.access.count_damaged();
         if damaged > 0 {

@@ -53,6 +53,8 @@ pub struct DailyLimits {
     pub registrations_a_source: u64,
     /// The same of single sources that the operator knows, by an address of each: a hospital's, behind which many register. One
     /// that is named here spends nothing of its wider networks' (ADR 0024).
+    // Told to nobody: it names the sources of an institution.
+    #[serde(skip_serializing)]
     pub registrations_of: BTreeMap<IpAddr, u64>,
     /// Registrations of unregistered addresses in all.
     pub registrations: u64,

@@ -26,14 +26,18 @@ pub(crate) enum Part {
     Blocks,
     ChainTime,
     Disk,
+    Chain,
+    Certificate,
 }
 
 impl Part {
-    const ALL: [(Self, &str); 4] = [
+    const ALL: [(Self, &str); 6] = [
         (Self::Wallet, "wallet"),
         (Self::Blocks, "blocks"),
         (Self::ChainTime, "chain-time"),
         (Self::Disk, "disk"),
+        (Self::Chain, "chain"),
+        (Self::Certificate, "certificate"),
     ];
 }
 
@@ -60,8 +64,12 @@ pub(crate) fn public(readiness: Readiness) -> Result<&'static str, Fault> {
 
 /// What the operator is told: one line for each thing.
 pub(crate) fn told(readiness: Readiness, follower: &Follower) -> Result<String, Fault> {
-    let degraded =
-        readiness.map_err(|fault| Fault::new(Code::Unavailable, why(&fault, follower)))?;
+    let degraded = readiness.map_err(|fault| {
+        let mut told = Fault::new(Code::Unavailable, why(&fault, follower));
+        // Whoever reads this is who mends it.
+        told.0.next = "mend what the detail says; the log tells when it is ready again".into();
+        told
+    })?;
     let mut text = String::new();
     for one in &degraded {
         let _ = writeln!(text, "degraded: {}", one.why);
@@ -89,10 +97,23 @@ pub(crate) fn of_both(
 ) -> Vec<Degraded> {
     let ahead = follower.read(|model| model.time()).since((**clock)());
     let room = folder.and_then(figures::room);
-    [chain_time(ahead), room.and_then(|it| disk(it, little_room))]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        chain_time(ahead),
+        room.and_then(|it| disk(it, little_room)),
+        figures::certificate_flaw().map(certificate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn certificate(why: String) -> Degraded {
+    Degraded {
+        part: Part::Certificate,
+        why: format!(
+            "the files of the TLS certificate are not what clients need: {why}; renew them in place, they are read again"
+        ),
+    }
 }
 
 fn chain_time(ahead: u64) -> Option<Degraded> {

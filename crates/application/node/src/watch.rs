@@ -126,6 +126,7 @@ where
     });
     let shown = figures.clone();
     let operator = Router::new()
+        .fallback(|| async { Fault::not_found("path") })
         .route(paths::HEALTHZ, get(|| async { "ok\n" }))
         .route(paths::READYZ, get(move || async move { ready().await }))
         .route(
@@ -135,11 +136,13 @@ where
                 more(&mut text);
                 ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
             }),
-        );
+        )
+        .method_not_allowed_fallback(|| async { Fault::wrong_method() });
+    // It is for the routes that are there by then.
     let router = router
-        .fallback(|| async { Fault::not_found("path") })
-        .method_not_allowed_fallback(|| async { Fault::not_found("method on this path") })
         .route(paths::HEALTHZ, get(|| async { "ok\n" }))
+        .fallback(|| async { Fault::not_found("path") })
+        .method_not_allowed_fallback(|| async { Fault::wrong_method() })
         .layer(from_fn_with_state(figures, watch));
     (router, operator)
 }

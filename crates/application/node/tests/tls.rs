@@ -144,6 +144,18 @@ async fn a_certificate_that_no_client_takes_replaces_no_good_one() {
         let told = logged(&mut log, "the one before it stays");
         assert!(told.contains(why) && told.contains("ERROR"), "{told}");
         assert!(ask(&health, &authority).await.is_ok());
+        // The operator is told so, too, for as long as it is so.
+        let told = logged(&mut log, "files of the TLS certificate");
+        assert!(
+            told.contains("\"degraded\"") && told.contains(why),
+            "{told}"
+        );
+        write(&authority.pair("127.0.0.1"));
+        logged(&mut log, "was read again");
+        let told = logged(&mut log, "well again");
+        assert!(told.contains("Certificate"), "{told}");
+        write(&bad);
+        logged(&mut log, "the one before it stays");
         running.kill();
         let (running, mut log) = start();
         let told = logged(&mut log, "no client takes");

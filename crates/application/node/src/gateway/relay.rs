@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use axum::extract::{Request, State};
@@ -12,7 +13,7 @@ use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall, Withdrawal};
 use medibloc_ledger_evm::Funds;
 use medibloc_record::{AccountId, Address, Digest};
 
-use crate::fault::{Fault, object};
+use crate::fault::{Fault, object, takes_none};
 use crate::gateway::Parts;
 use crate::guard::{Line, read};
 use crate::limits::Taken;
@@ -227,7 +228,7 @@ async fn carry(
     let number = number_of(source.site());
     match fare {
         Fare::Replay => {
-            let outcome = on.relay.forward(number, call).await?;
+            let outcome = forward(on, number, call).await?;
             on.guard.remember(digest, outcome).await;
             Ok(outcome)
         }
@@ -244,7 +245,7 @@ async fn carry(
                     return Err(fault);
                 }
             };
-            let sent = on.relay.forward(number, call).await;
+            let sent = forward(on, number, call).await;
             if let Err(LedgerError::Burnt { gas: burnt }) = &sent {
                 let more = burnt.saturating_sub(gas);
                 on.guard.charge_burnt(source, (address, None), more).await;
@@ -282,7 +283,7 @@ async fn carry(
                 let taken = on.guard.take_call(account, bytes, weight.gas).await?;
                 (taken, Some(paid))
             };
-            let sent = on.relay.forward(number, call).await;
+            let sent = forward(on, number, call).await;
             if let Err(LedgerError::Burnt { gas: burnt }) = &sent {
                 let paid = if is_free { 0 } else { weight.gas };
                 let by = (address, Some(account));
@@ -297,6 +298,17 @@ async fn carry(
             settle(on, (call, digest), sent, taken).await
         }
     }
+}
+
+/// Sends a call, and remembers whether the chain takes any.
+async fn forward(on: &Parts, number: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
+    let sent = on.relay.forward(number, call).await;
+    match &sent {
+        Ok(_) => on.is_chain_full.store(false, Ordering::Relaxed),
+        Err(error) if takes_none(error) => on.is_chain_full.store(true, Ordering::Relaxed),
+        Err(_) => {}
+    }
+    sent
 }
 
 /// Gas that a call asked for and did not use.

@@ -188,7 +188,9 @@ impl Tls {
         let mut seen = Files::read(&self.certificate, &self.key)
             .map(|files| files.digest())
             .ok();
-        if let Some(why) = self.flaw(&self.shown.now()) {
+        let flaw = self.flaw(&self.shown.now());
+        figures::certificate_is(flaw.clone());
+        if let Some(why) = flaw {
             tracing::warn!(
                 why,
                 "no client takes the TLS certificate; renew it, it is read again"
@@ -206,6 +208,7 @@ impl Tls {
                 None => {}
                 Some(Ok(next)) => {
                     let flaw = self.flaw(&next);
+                    figures::certificate_is(flaw.clone());
                     if let Some(why) = &flaw
                         && self.flaw(&self.shown.now()).is_none()
                     {
@@ -229,6 +232,7 @@ impl Tls {
                     }
                 }
                 Some(Err(error)) => {
+                    figures::certificate_is(Some(error.to_string()));
                     tracing::error!(%error, "the changed TLS files are not used; the certificate before them stays");
                 }
             }

@@ -1,16 +1,19 @@
 //! What an operator sees of a node and of a keeper.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use medibloc_api::{Code, RelayCall, paths};
 use medibloc_dag::{Cid, cbor};
 use medibloc_keys::SigningKey;
-use medibloc_ledger::{BlockEvents, Call, Events, Facts as _, LedgerError, Mark};
-use medibloc_node::DailyLimits;
+use medibloc_ledger::{
+    BlockEvents, Call, Events, Facts as _, LedgerError, Mark, Outcome, SignedCall,
+};
+use medibloc_node::{Caller, DailyLimits, Forward, Gateway, Proxies};
 use medibloc_record::Role;
 
-use crate::http::{Draft, Ground, METRICS, NOW, REASONS, code, serve};
+use crate::http::{ByDigest, Draft, Ground, METRICS, NOW, REASONS, code, serve};
 use crate::ids;
 
 /// A chain that gives no block.
@@ -242,6 +245,9 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
             );
             assert_eq!(told.contains("is gone"), more == 0, "{told}");
             assert!(told.contains("newest copy"), "{told}");
+            // Who reads it there is not sent to another node.
+            let advice = Draft::get(REASONS).send(url, None).await.unwrap_err().next;
+            assert!(advice.starts_with("mend what"), "{advice}");
             let text = figures(url).await;
             assert!(figure(&text, "medibloc_chain_set_back") > 0.0);
             assert!(figure(&text, "medibloc_ready") < 1.0);
@@ -262,4 +268,141 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
     println!(
         "ATTACK operator-2: on a chain that lacks, or has other, final blocks: 0 calls sent, 0 shares released, told; on with the right one"
     );
+}
+
+/// A chain whose disk is full until it is told otherwise.
+struct FullChain(ByDigest, AtomicBool);
+
+#[async_trait]
+impl Forward for FullChain {
+    async fn caller(&self, call: &SignedCall) -> Result<Caller, LedgerError> {
+        self.0.caller(call).await
+    }
+
+    async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(LedgerError::Corrupt {
+                from: "the chain".into(),
+                why: medibloc_devchain::DiskError::Resting.to_string(),
+            });
+        }
+        self.0.forward(source, call).await
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_takes_no_transactions_is_told_to_callers_and_operator_until_it_does() {
+    let ground = Ground::new();
+    let chain = Arc::new(FullChain(
+        ByDigest(ground.ledger.clone()),
+        AtomicBool::new(true),
+    ));
+    let relay = chain.clone();
+    let most = DailyLimits {
+        registration_work: 0,
+        ..DailyLimits::default()
+    };
+    let url = serve(|url| {
+        let on = Gateway {
+            relay,
+            ..ground.parts()
+        };
+        ground.gateway_on(on, url, most, Proxies::default()).0
+    })
+    .await;
+    let key = SigningKey::from_bytes(&[91; 32]).unwrap();
+    let call = Call::Register {
+        role: Role::Person,
+        sealing_key: [7; 32],
+    };
+    let signed = ground.signed(&key, &call).await;
+    let call = RelayCall {
+        bytes: signed.bytes.clone(),
+        signature: signed.signature,
+        work: None,
+    };
+    let call = Draft::post(paths::RELAY, cbor::to_vec(&call));
+    let part = "medibloc_degraded{part=\"chain\"}";
+    let told = call.send(&url, None).await.unwrap_err();
+    assert_eq!(told.code, Code::Unavailable);
+    let why = "operator must free its disk";
+    assert!(told.detail.contains(why), "{}", told.detail);
+    let told = reason(&url).await;
+    assert!(
+        told.starts_with("degraded: the chain takes no transactions"),
+        "{told}"
+    );
+    assert!(figure(&figures(&url).await, part) > 0.0);
+    chain.1.store(false, Ordering::SeqCst);
+    call.send(&url, None).await.unwrap();
+    assert_eq!(reason(&url).await, "ok\n");
+    assert!(figure(&figures(&url).await, part) < 1.0);
+}
+
+#[tokio::test]
+async fn which_sources_an_institution_has_is_told_to_nobody() {
+    let ground = Ground::new();
+    let limits = DailyLimits {
+        registrations_of: [("203.0.113.7".parse().unwrap(), 600)].into(),
+        ..DailyLimits::default()
+    };
+    let url = serve(|url| ground.gateway(url, limits)).await;
+    for path in [paths::NODE, METRICS, REASONS] {
+        let told = Draft::get(path).send(&url, None).await.unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert!(!told.contains("203.0.113.7"), "{path}: {told}");
+        assert!(!told.contains("registrations_of"), "{path}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn programs_can_be_compared_by_block_and_version() {
+    let ground = Ground::new();
+    ground.registered(1).await;
+    let gateway = serve(|url| ground.gateway(url, DailyLimits::default())).await;
+    let keeper = serve(|url| ground.keeper(url, ground.folder.path())).await;
+    let version = env!("CARGO_PKG_VERSION");
+    for url in [&gateway, &keeper] {
+        Draft::get(paths::READYZ).send(url, None).await.unwrap();
+        let text = figures(url).await;
+        let block = figure(&text, "medibloc_final_block_number");
+        let taken = mark(url).await.expect("it has read").number;
+        assert!((block - f64::from(u32::try_from(taken).unwrap())).abs() < 0.5);
+        let build = format!("medibloc_build_info{{version=\"{version}\"}}");
+        assert!((figure(&text, &build) - 1.0).abs() < 1e-9);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_with_those_that_are_right() {
+    let ground = Ground::new();
+    let gateway = serve(|url| ground.gateway(url, DailyLimits::default())).await;
+    let keeper = serve(|url| ground.keeper(url, ground.folder.path())).await;
+    let http = reqwest::Client::new();
+    for (url, method, path, allowed) in [
+        (&gateway, "DELETE", paths::RELAY, "POST"),
+        (&gateway, "POST", paths::HEALTHZ, "GET,HEAD"),
+        (&gateway, "POST", paths::READYZ, "GET,HEAD"),
+        (&gateway, "PUT", paths::MAILBOX, "GET,HEAD,POST"),
+        (&gateway, "POST", METRICS, "GET,HEAD"),
+        (&gateway, "POST", REASONS, "GET,HEAD"),
+        (&keeper, "GET", paths::RELEASE, "POST"),
+        (&keeper, "POST", paths::HEALTHZ, "GET,HEAD"),
+    ] {
+        let method = method.parse().unwrap();
+        let sent = http.request(method, format!("{url}{path}")).send();
+        let answer = sent.await.unwrap();
+        assert_eq!(answer.status(), 405, "{path}");
+        let mut told: Vec<_> = answer.headers()["allow"]
+            .to_str()
+            .unwrap()
+            .split(',')
+            .map(|one| one.trim().to_owned())
+            .collect();
+        told.sort();
+        assert_eq!(told.join(","), allowed, "{path}");
+        assert_eq!(answer.headers()["content-type"], medibloc_api::PROBLEM);
+        let problem = medibloc_api::Problem::parse(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(problem.code, Code::WrongMethod, "{path}");
+    }
 }
