@@ -441,5 +441,5 @@ async fn figures_and_problems_name_no_address_and_no_block() {
         Some(Code::NotFound)
     );
     let answer = Draft::delete(paths::BLOCKS).send(&url, None).await;
-    assert_eq!(code(answer), Some(Code::NotFound));
+    assert_eq!(code(answer), Some(Code::WrongMethod));
 }
