@@ -50,10 +50,7 @@ impl Disk {
         }
         self.reopen()
             .and_then(|()| self.try_to_keep())
-            .map_err(|error| {
-                self.rest(&error);
-                error
-            })?;
+            .inspect_err(|error| self.rest(error))?;
         self.resting.store(false, Ordering::SeqCst);
         tracing::info!("the chain's disk takes blocks again");
         Ok(())
