@@ -4,7 +4,7 @@ mod many;
 mod source;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use medibloc_format_fhir::to_xml;
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::answer::code;
 use crate::command::is_standard_output;
+use crate::new_file::{must_be_new, write_new};
 use crate::{Answer, Problem};
 
 pub(crate) use source::read;
@@ -27,10 +28,11 @@ pub struct Convert {
     #[arg(long, value_enum)]
     to: Target,
     /// The folder for what comes out, a file for each document: `NAME.fhir.json` or `NAME.fhir.xml`. Its subfolders are those of a
-    /// folder that was given. Files of these names are written anew.
+    /// folder that was given. None of these files may exist.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Also writes what became of every fact (FHIR OperationOutcome): into this file, or with `--out` into this folder.
+    /// Also writes what became of every fact (FHIR OperationOutcome): into this file, or with `--out` into this folder. It
+    /// must not exist.
     #[arg(long)]
     report: Option<PathBuf>,
 }
@@ -90,10 +92,11 @@ impl Convert {
                 );
             }
         };
+        self.report.as_deref().map_or(Ok(()), must_be_new)?;
         let draft = source::read_or_input(input)?;
         let text = self.to.text(&draft)?;
         if let Some(report) = &self.report {
-            write(report, &pretty(&draft.loss.to_whole_outcome()))?;
+            write_new(report, pretty(&draft.loss.to_whole_outcome()).as_bytes())?;
         }
         let value = match self.to {
             Target::Fhir => draft.fhir,
@@ -101,16 +104,6 @@ impl Convert {
         };
         Ok(Answer::new(value, text))
     }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    std::fs::write(path, text).map_err(|error| {
-        let told = format!(
-            "cannot write {}: {error}; choose another place",
-            path.display()
-        );
-        Problem::new(code::FAILED, told)
-    })
 }
 
 /// What became of the facts of one section, and why so many are in no resource.

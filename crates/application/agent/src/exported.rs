@@ -32,7 +32,14 @@ pub(crate) fn delete(path: &Path, sha256: &Digest) -> FileFate {
             stays("it was changed since it was written; delete it yourself".into())
         }
         Ok(_) => match std::fs::remove_file(path) {
-            Ok(()) => FileFate::Removed,
+            Ok(()) => {
+                // A crash may have left its other name.
+                let half = partial(path);
+                if hash(&half).is_ok_and(|found| found == *sha256) {
+                    let _ = std::fs::remove_file(half);
+                }
+                FileFate::Removed
+            }
             Err(error) => stays(format!("it cannot be deleted: {error}; delete it yourself")),
         },
     }
@@ -63,6 +70,11 @@ mod tests {
         std::fs::write(&path, b"as written").unwrap();
         assert_eq!(delete(&path, &digest), FileFate::Removed);
         assert!(!path.exists());
+        for file in [path.clone(), partial(&path)] {
+            std::fs::write(file, b"as written").unwrap();
+        }
+        assert_eq!(delete(&path, &digest), FileFate::Removed);
+        assert!(!partial(&path).exists(), "its other name");
         std::fs::write(&path, b"with a note").unwrap();
         let fate = delete(&path, &digest);
         assert!(

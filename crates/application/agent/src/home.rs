@@ -424,12 +424,19 @@ fn locked(error: &KeyFileError) -> Problem {
 
 /// A new or emptied file that only its owner can read.
 pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.create(true).write(true).truncate(true);
+    private(File::options().create(true).truncate(true), path)
+}
+
+/// A file that was not there, which only its owner can read.
+pub(crate) fn private_new_file(path: &Path) -> std::io::Result<File> {
+    private(File::options().create_new(true), path)
+}
+
+fn private(options: &mut std::fs::OpenOptions, path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(path)
+    options.write(true).open(path)
 }

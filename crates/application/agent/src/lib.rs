@@ -11,6 +11,7 @@ pub mod convert;
 pub mod daemon;
 mod exported;
 pub mod home;
+mod new_file;
 pub mod ports;
 mod reserve;
 pub mod role;

@@ -538,7 +538,13 @@ fn many_documents_are_converted_into_a_folder() {
         file("in/reports/b/note.xml.report.json")["resourceType"],
         "OperationOutcome"
     );
-    // What was written is not read again, and the same comes out.
+    // What stands in the folders that are written is not read, and the same comes out.
+    for name in ["a.json", "a.xml", "b/note.xml", "no-ending"] {
+        for (folder, ending) in [("out", "fhir.json"), ("reports", "report.json")] {
+            let written = place.path(&format!("in/{folder}/{name}.{ending}"));
+            std::fs::rename(&written, written.with_extension("before.json")).unwrap();
+        }
+    }
     let (_, again) = run(&words("in/out", "fhir"));
     assert_eq!(again, told);
     // As XML, by standard input, and back.

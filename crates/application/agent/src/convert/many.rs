@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use medibloc_journey::counted_as;
 use serde_json::json;
 
-use super::{Target, pretty, source, write};
+use super::{Target, pretty, source};
 use crate::answer::code;
 use crate::command::is_standard_output;
+use crate::new_file::write_new;
 use crate::{Answer, Problem};
+
+/// How the name of a report ends.
+const REPORT: &str = "report.json";
 
 /// Deepest folders that are looked into.
 const MAX_DEPTH: usize = 64;
@@ -34,9 +39,6 @@ pub(super) fn run(
     out: &Path,
     reports: Option<&Path>,
 ) -> Result<Answer, Problem> {
-    for folder in [Some(out), reports].into_iter().flatten() {
-        make(folder)?;
-    }
     let mine = [Some(out), reports].map(|folder| folder?.canonicalize().ok());
     let mut found = Found::default();
     for input in inputs {
@@ -61,6 +63,10 @@ pub(super) fn run(
         left_out,
         mut problems,
     } = found;
+    must_all_be_new(&tasks, target, out, reports)?;
+    for folder in [Some(out), reports].into_iter().flatten() {
+        make(folder)?;
+    }
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut converted = Vec::new();
     for task in tasks {
@@ -139,20 +145,51 @@ fn one(
     let text = target.text(&draft).map_err(named)?;
     if let Some(reports) = reports {
         let whole = pretty(&draft.loss.to_whole_outcome());
-        put(reports, &task.to, "report.json", &whole)?;
+        put(task.file(reports, REPORT), &whole)?;
     }
-    put(out, &task.to, target.ending(), &(text + "\n"))
+    put(task.file(out, target.ending()), &(text + "\n"))
 }
 
-/// Writes a document's text behind its whole name: two that differ by their ending stay two.
-fn put(folder: &Path, name: &Path, ending: &str, text: &str) -> Result<PathBuf, Problem> {
-    let mut path = folder.join(name).into_os_string();
-    path.push(".");
-    path.push(ending);
-    let path = PathBuf::from(path);
+/// Nothing is converted if any of it would take the place of another file.
+fn must_all_be_new(
+    tasks: &[Task],
+    target: Target,
+    out: &Path,
+    reports: Option<&Path>,
+) -> Result<(), Problem> {
+    let files = tasks.iter().flat_map(|task| {
+        let report = reports.map(|reports| task.file(reports, REPORT));
+        [Some(task.file(out, target.ending())), report]
+    });
+    let there: Vec<PathBuf> = files
+        .flatten()
+        .filter(|file| file.symlink_metadata().is_ok())
+        .collect();
+    let Some(first) = there.first() else {
+        return Ok(());
+    };
+    let told = format!(
+        "{} of the files that would be written: {}; nothing was converted. Choose another folder",
+        counted_as(there.len(), "exists", "exist"),
+        first.display()
+    );
+    Err(Problem::new(code::FAILED, told))
+}
+
+fn put(path: PathBuf, text: &str) -> Result<PathBuf, Problem> {
     path.parent().map_or(Ok(()), make)?;
-    write(&path, text)?;
+    write_new(&path, text.as_bytes())?;
     Ok(path)
+}
+
+impl Task {
+    /// A file behind the document's whole name: two that differ by their ending stay two.
+    fn file(&self, folder: &Path, ending: &str) -> PathBuf {
+        let mut path = folder.join(&self.to).into_os_string();
+        path.push(".");
+        path.push(ending);
+        PathBuf::from(path)
+    }
 }
 
 fn make(folder: &Path) -> Result<(), Problem> {

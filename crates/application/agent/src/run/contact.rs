@@ -9,16 +9,20 @@ use serde_json::json;
 use super::{find, given, name};
 use crate::answer::code;
 use crate::command::{Contact, is_standard_output};
+use crate::new_file::{must_be_new, write_new};
 use crate::{Answer, Problem};
 
 pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Problem> {
     match command {
         Contact::Invite { out } => {
+            let piped = out.as_deref().is_some_and(is_standard_output);
+            let file = out.as_deref().filter(|_| !piped);
+            // An invitation registers an address.
+            file.map_or(Ok(()), must_be_new)?;
             let invitation = party.invite().await?;
             let text = invitation.to_text();
-            let piped = out.as_deref().is_some_and(is_standard_output);
-            if let Some(out) = out.as_deref().filter(|_| !piped) {
-                find::write_new(out, text.as_bytes())?;
+            if let Some(file) = file {
+                write_new(file, text.as_bytes())?;
             }
             let picture = QrCode::new(text.as_bytes())
                 .map(|code| code.render::<unicode::Dense1x2>().quiet_zone(true).build())

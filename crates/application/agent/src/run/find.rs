@@ -1,6 +1,6 @@
 //! Times, small files and words as people give and read them.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use medibloc_consent::Purpose;
@@ -238,82 +238,4 @@ pub(super) fn text(path: &Path) -> Result<String, Problem> {
     let text = String::from_utf8(bytes)
         .map_err(|_| unreadable("it is no UTF-8 text; save it as such".into()))?;
     Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
-/// That a file can be written there, before anything is done that cannot be undone.
-pub(super) fn must_be_new(path: &Path) -> Result<(), Problem> {
-    if path.exists() {
-        return Err(Problem::new(
-            code::FAILED,
-            format!("{} exists; choose another file", path.display()),
-        ));
-    }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Problem::new(
-            code::FAILED,
-            format!(
-                "the folder of {} is not there; make it first",
-                path.display()
-            ),
-        ));
-    }
-    Ok(())
-}
-
-/// Writes a new file that only its owner can read; it is whole or absent.
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| unwritten(path, &error);
-    must_be_new(path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let partial = crate::exported::partial(path);
-    let mut file = crate::home::private_file(&partial).map_err(failed)?;
-    let whole = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&partial, path));
-    if whole.is_err() {
-        // Half a document in the clear; a disk that is full needs the room, too.
-        let _ = std::fs::remove_file(&partial);
-    }
-    whole
-        .and_then(|()| folder.map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all()))
-        .map_err(failed)
-}
-
-/// Why a file could not be written, and what to do.
-fn unwritten(path: &Path, error: &std::io::Error) -> Problem {
-    let at = path.display();
-    let told = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
-            "no space left for {at}; free space or name a file on another disk, and give the command again"
-        ),
-        _ => format!("cannot write {at}: {error}; choose another file"),
-    };
-    Problem::new(code::FAILED, told)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_told_with_what_to_do() {
-        for (kind, told) in [
-            (ErrorKind::StorageFull, "no space left for /x/y; free space"),
-            (
-                ErrorKind::QuotaExceeded,
-                "no space left for /x/y; free space",
-            ),
-            (ErrorKind::PermissionDenied, "choose another file"),
-        ] {
-            let problem = unwritten(Path::new("/x/y"), &kind.into());
-            assert!(problem.message.contains(told), "{problem}");
-            assert_eq!(problem.code, code::FAILED);
-        }
-    }
 }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{find, name, retracted, said};
 use crate::answer::code;
 use crate::command::{Read, is_standard_output};
+use crate::new_file::{must_be_new, write_new};
 use crate::{Answer, Problem};
 
 /// What is to be said before an own record is written out; refused if something is, unless that is meant.
@@ -118,7 +119,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     }
     // A receipt cannot be taken back.
     if let Some(out) = out {
-        find::must_be_new(out)?;
+        must_be_new(out)?;
     }
     if command.later {
         party.plan_read(id).await?;
@@ -226,7 +227,7 @@ fn write_noted(
     bytes: &[u8],
     keep: bool,
 ) -> Result<(), Problem> {
-    find::must_be_new(path)?;
+    must_be_new(path)?;
     let path = std::path::absolute(path)?;
     let Some(text) = path.to_str() else {
         return Err(Problem::new(
@@ -242,7 +243,7 @@ fn write_noted(
         keep,
     };
     party.note_export(&file)?;
-    let written = find::write_new(&path, bytes);
+    let written = write_new(&path, bytes);
     // What may be there after all stays noted.
     if written.is_err() && !path.exists() {
         party.forget_export(&file)?;

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::name::{self, Known, Use};
 use super::{erased, find, read, readers, retracted, said, verify, written};
 use crate::answer::code;
-use crate::command::{Part, Record};
-use crate::{Answer, Problem, convert};
+use crate::command::{Part, Record, is_standard_output};
+use crate::{Answer, Problem, convert, new_file};
 
 pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Problem> {
     match command {
@@ -127,6 +127,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             out,
             yes,
         } => {
+            if !is_standard_output(out) {
+                new_file::must_be_new(out)?;
+            }
             let id = name::record(party, record, Use::Look)?;
             let role = match part {
                 Part::Original => PartRole::Original,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{acts, audited, contact, find, given, retracted, said};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
+use crate::new_file::write_new;
 use crate::{Answer, Problem};
 
 pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Problem> {
@@ -158,7 +159,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             let file = folder.join(format!("{}.json", proof.receipt.id));
             // The same proof was written before.
             if !file.exists() {
-                find::write_new(&file, proof.to_json().as_bytes())?;
+                write_new(&file, proof.to_json().as_bytes())?;
             }
             files.push(file);
         }

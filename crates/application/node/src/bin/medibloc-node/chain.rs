@@ -19,7 +19,7 @@ use medibloc_node::{
 use medibloc_record::{Address, Threshold};
 use tokio::net::TcpListener;
 
-use crate::out::new_file;
+use crate::out::{must_be_new, new_file, write_new};
 use crate::reaching::Reaching;
 use crate::say;
 use crate::serve::{log_from, wait_for_end};
@@ -260,6 +260,14 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     }
     keepers.sort_by_key(|(keys, _)| keys.index());
     check_first(&keepers)?;
+    // What is deployed costs, and the files of an earlier deployment are worth more than this one.
+    must_be_new(&args.out)?;
+    for (keys, _) in &keepers {
+        let config = args.keeper_configs.as_deref();
+        config.map_or(Ok(()), |folder| {
+            must_be_new(&keeper_config(folder, keys.index()))
+        })?;
+    }
     let n = u8::try_from(keepers.len()).context("there are too many keepers")?;
     let admin = args.admin.unwrap_or(args.authority);
     // The embedded chain has enough of them.
@@ -302,8 +310,7 @@ async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
     };
     let json = deployment.to_json();
     Deployment::parse(&json).context("a URL is not valid")?;
-    std::fs::write(&args.out, json)
-        .with_context(|| format!("cannot write {}", args.out.display()))?;
+    write_new(&args.out, &json)?;
     if let Some(folder) = &args.keeper_configs {
         for (keys, url) in &keepers {
             let tls = args.tls_certificate.as_deref().zip(args.tls_key.as_deref());
@@ -469,6 +476,9 @@ fn write_keeper(
     }
     // Whoever deploys has not the key file, and knows no path of it.
     writeln!(text, "\n[keeper]\nkeys = \"keeper-{index}.json\"")?;
-    let path = folder.join(format!("keeper-{index}.toml"));
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    write_new(&keeper_config(folder, index), text.as_bytes())
+}
+
+fn keeper_config(folder: &Path, index: u8) -> PathBuf {
+    folder.join(format!("keeper-{index}.toml"))
 }

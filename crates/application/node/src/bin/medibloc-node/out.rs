@@ -22,6 +22,16 @@ pub(crate) fn is_standard_output(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// That no file of this name is there, before anything else is done.
+pub(crate) fn must_be_new(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        path.symlink_metadata().is_err(),
+        "{} exists; name a new file. Nothing was done",
+        path.display()
+    );
+    Ok(())
+}
+
 /// Writes what is not secret to a file that is not there yet.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
