@@ -44,6 +44,8 @@ pub async fn run(
 ) -> Result<Answer, Problem> {
     let before = kept::Before::of(party, command);
     let done = run_now(party, contracts, command).await;
+    // What took something back may have used the room that is kept aside: whoever runs no other command has it again, too.
+    party.ports().vault.keep_reserve();
     done.map_err(|problem| kept::told(party, command, &before, problem))
 }
 

@@ -89,6 +89,30 @@ fn what_takes_back_works_on_a_full_disk() {
     println!("ATTACK newcomer-full-disk: what takes back is done on a full disk");
 }
 
+/// The room was kept aside again by the next command alone: a second act on a disk that filled meanwhile found none.
+#[tokio::test]
+async fn the_command_that_used_the_room_keeps_it_aside_again() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::new(70);
+    let patient = party(&world, 1, Role::Person, home.path());
+    let file = document();
+    let written = say(&patient, &["record", "import", file.to_str().unwrap()]).await;
+    let record = text(&written, "/record");
+    say(&patient, &["sync"]).await;
+    let reserve = home.path().join("reserve");
+    for words in [
+        ["record", "erase", &record, "--yes"].as_slice(),
+        &["grant", "revoke", "--everything"],
+    ] {
+        // What is made anew is filled by chance.
+        std::fs::write(&reserve, vec![0; 4 << 20]).unwrap();
+        say(&patient, words).await;
+        let kept = std::fs::read(&reserve).unwrap();
+        assert_eq!(kept.len(), 4 << 20, "{words:?}");
+        assert!(kept.iter().any(|byte| *byte != 0), "{words:?}: it was used");
+    }
+}
+
 async fn take_back(home: &Path, seed: u64, what: &str) {
     let world = World::new(seed);
     let elsewhere = tempfile::tempdir().unwrap();

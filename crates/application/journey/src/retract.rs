@@ -19,6 +19,7 @@ impl Party {
     /// If it was not written here for somebody or is not on the chain yet, or the contracts refuse, as they do while the authority
     /// has suspended its author. If nobody carries the call, it is kept and `sync` goes on with it.
     pub async fn retract(&self, record: RecordId) -> Result<(), JourneyError> {
+        self.ports.vault.free_reserve();
         let anchor = self.written_for_somebody(record)?;
         let key = errand_key("retract", &[record.as_bytes()]);
         if self.errand(&key)?.is_some() {
