@@ -7,6 +7,7 @@ mod audited;
 mod chain;
 mod contact;
 mod doctor;
+mod elsewhere;
 mod erased;
 mod find;
 mod given;

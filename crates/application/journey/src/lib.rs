@@ -183,7 +183,7 @@ pub use said::{Corrected, Correction, Corrections, OnChain, SaidOf, TakenBack, W
 pub use set_back::{Accepted, AsOf, Says, Witness};
 pub use still::StillStanding;
 pub use subject::Subject;
-pub use sync::SyncReport;
+pub use sync::{NotTaken, SyncReport};
 pub use text::{compared, on_one_line};
 pub use times::{Came, ConsentTimes, InBlock};
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};

@@ -282,9 +282,10 @@ impl Party {
     }
 
     /// Events that wait to be taken.
-    pub(crate) fn missed_events(&self) -> Result<Vec<Event>, JourneyError> {
+    pub(crate) fn missed_events(&self) -> Result<Vec<(EventRef, Event)>, JourneyError> {
         let rows: Vec<Missed> = self.rows(table::MISSED)?;
-        Ok(rows.into_iter().map(|missed| missed.event).collect())
+        let events = rows.into_iter().map(|missed| (missed.at, missed.event));
+        Ok(events.collect())
     }
 
     /// Tries missed events again, in turn over who caused them; tells those that still wait.

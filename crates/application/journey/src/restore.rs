@@ -202,7 +202,11 @@ impl Party {
     }
 
     /// Whether an event is about a consent of an own address: those of strangers ask nothing more of the vault.
-    fn concerns(&self, own: &BTreeSet<AccountId>, event: &Event) -> Result<bool, JourneyError> {
+    pub(crate) fn concerns(
+        &self,
+        own: &BTreeSet<AccountId>,
+        event: &Event,
+    ) -> Result<bool, JourneyError> {
         Ok(match event {
             Event::Granted(grant) => own.contains(&grant.owner),
             Event::WriteGranted(write) => own.contains(&write.owner),
@@ -253,13 +257,22 @@ impl Party {
         Ok(unfinished.is_some())
     }
 
-    /// A consent that an own address gave is this phrase's, whichever device gave it: its object opens with the own key.
+    /// A consent that an own address gave is this phrase's, whichever device gave it: its object opens with the own key. While a
+    /// restore is not whole, that fetches them.
     pub(crate) async fn take_own_consent(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
         owner: AccountId,
         event: &Event,
     ) -> Result<(), JourneyError> {
+        if !own.contains_key(&owner) || self.is_restoring()? {
+            return Ok(());
+        }
+        self.take_unless_here(event).await
+    }
+
+    /// The same of an own address, whatever else fetches it.
+    pub(crate) async fn take_unless_here(&self, event: &Event) -> Result<(), JourneyError> {
         let (table, id) = match event {
             Event::Granted(grant) => (table::GRANTS, grant.id),
             Event::WriteGranted(write) => {
@@ -268,10 +281,7 @@ impl Party {
             }
             _ => return Ok(()),
         };
-        if !own.contains_key(&owner)
-            || self.is_restoring()?
-            || self.ports.vault.get(table, id.as_bytes())?.is_some()
-        {
+        if self.ports.vault.get(table, id.as_bytes())?.is_some() {
             return Ok(());
         }
         self.find_or_note(event).await.map(drop)

@@ -13,6 +13,7 @@ mod known;
 pub use accept::Accepted;
 pub(crate) use accept::NOT_ON_CHAIN;
 pub use known::AsOf;
+pub(crate) use known::taken_row;
 
 /// The last final block that a sync took.
 const LAST: &[u8] = b"last-block";
@@ -114,10 +115,15 @@ impl Party {
         })
     }
 
+    /// The last final block that a sync took.
+    pub(crate) fn last_taken(&self) -> Result<Option<Mark>, JourneyError> {
+        self.row(table::CURSOR, LAST)
+    }
+
     fn blocks_seen(&self) -> Result<Marks, JourneyError> {
         let mut seen: Marks = self.row(table::CURSOR, SEEN)?.unwrap_or_default();
         // A home of before kept one alone.
-        if let Some(last) = self.row(table::CURSOR, LAST)? {
+        if let Some(last) = self.last_taken()? {
             seen.note(last);
         }
         Ok(seen)

@@ -14,9 +14,11 @@ use crate::set_back::Says;
 use crate::{Party, Written};
 
 mod chain;
+mod consents;
 mod event;
 
 pub(crate) use chain::{Cursor, FromChain, PAGE};
+pub use consents::NotTaken;
 
 /// What a sync found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

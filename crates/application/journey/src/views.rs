@@ -14,8 +14,8 @@ use crate::party::table;
 use crate::text::on_one_line;
 use crate::write::WriteJob;
 use crate::{
-    AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, Outputs, Party, Planned,
-    Standing, counted, counted_as,
+    AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, NotTaken, Outputs, Party,
+    Planned, Standing, counted, counted_as,
 };
 
 /// A contact of an owner.
@@ -203,7 +203,7 @@ pub struct StatusView {
     pub account: String,
     /// What it is.
     pub role: String,
-    /// As of which block everything here is said.
+    /// As of which block consents are told; see [`Party::consents_as_of`].
     pub as_of: AsOf,
     /// The last block that sync looked at; none if there was none.
     pub synced_to: Option<u64>,
@@ -311,18 +311,20 @@ impl Party {
         Ok(views.collect())
     }
 
-    /// Grants and write grants that were given, as of the block that [`Party::as_of`] says. What has ended by the chain's time and
-    /// not by the own clock, or the other way round, is shown as it was before: it is what taking back is about.
+    /// Grants and write grants that were given, by whichever device of the phrase: see [`Party::given_as_of`].
     pub async fn given_views(&self) -> Result<Vec<GrantView>, JourneyError> {
-        let as_of = self.as_of().await?;
+        Ok(self.given_as_of().await?.1)
+    }
+
+    /// The same with the block that they are as of; see [`Party::consents_as_of`]. What has ended by the chain's time and not by
+    /// the own clock, or the other way round, is shown as it was before: it is what taking back is about.
+    pub async fn given_as_of(&self) -> Result<(AsOf, Vec<GrantView>), JourneyError> {
+        let (as_of, not_taken) = self.consents_as_of().await?;
         if as_of.silent.is_none() {
             // What is not known now is shown as that.
             let _ = self.fill_times().await;
         }
-        let now = as_of
-            .time
-            .unwrap_or(Timestamp(0))
-            .min(self.ports.clock.now());
+        let now = self.earlier_now().await?;
         let mut views = Vec::new();
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.clone() else {
@@ -410,7 +412,34 @@ impl Party {
                 outputs: None,
             });
         }
-        Ok(views)
+        for one in not_taken {
+            views.push(self.view_not_taken(&one)?);
+        }
+        Ok((as_of, views))
+    }
+
+    /// A consent that stands, as far as the chain alone tells.
+    fn view_not_taken(&self, one: &NotTaken) -> Result<GrantView, JourneyError> {
+        Ok(GrantView {
+            id: one.id.to_string(),
+            name: self.name_of_reader(one.to)?,
+            scope: one.scope.map_or("write", scope_word).into(),
+            classes: one.scope.map_or_else(Vec::new, classes_of),
+            records: ids(one.record().as_slice()),
+            purpose: "unknown".into(),
+            reason: one.because.clone(),
+            from: None,
+            until: one.until.0,
+            state: GrantState::Live,
+            revoked: false,
+            revoked_at: None,
+            times: self.times_of(one.id)?,
+            record_erased: None,
+            purged: false,
+            files_kept: 0,
+            files_unknown: false,
+            outputs: None,
+        })
     }
 
     /// A grant of one record that was erased opens nothing, however it stands.
@@ -524,7 +553,7 @@ impl Party {
 
     /// How everything stands, unfinished jobs with their reasons.
     pub async fn status(&self) -> Result<StatusView, JourneyError> {
-        let as_of = self.as_of().await?;
+        let (as_of, given) = self.given_as_of().await?;
         let records = self.records()?;
         let accepted = records.iter().filter(|kept| kept.is_accepted()).count();
         let erased = records
@@ -541,7 +570,7 @@ impl Party {
             accepted,
             not_accepted: records.len() - accepted - erased.count(),
             requests: self.request_views()?.iter().filter(waiting).count(),
-            live_grants: self.given_views().await?.iter().filter(live).count(),
+            live_grants: given.iter().filter(live).count(),
             alarms: self.alarms()?.len(),
             acts: self.unknown_acts()?.len(),
             jobs: self.job_views()?,

@@ -313,8 +313,8 @@ fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, P
 }
 
 async fn list(party: &Party) -> Result<Answer, Problem> {
-    let as_of = party.as_of().await?;
-    let (given, held) = (party.given_views().await?, party.held_views().await?);
+    let (as_of, given) = party.given_as_of().await?;
+    let held = party.held_views().await?;
     let only_known = find::only_known(&as_of);
     let called = party.names()?;
     let consents = party.grants()?.into_iter().chain(party.write_grants()?);

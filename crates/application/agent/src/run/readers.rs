@@ -6,12 +6,15 @@ use medibloc_journey::{GivenGrant, JourneyError, NamedLine, Party};
 use medibloc_record::{GrantId, RecordId};
 use serde_json::{Value, json};
 
+use super::elsewhere::Elsewhere;
 use super::find;
 use crate::Problem;
 
 /// Consents that stand and have the record's key, and receipts for it.
 pub(super) struct Readers {
     given: Vec<(GrantId, GivenGrant, bool)>,
+    /// What is not known of consents that other devices of the phrase gave.
+    elsewhere: Elsewhere,
     /// Every read, or why they are not known.
     reads: Result<Vec<NamedLine>, String>,
     /// What each consent's reader is called, of all consents that were given.
@@ -20,6 +23,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) async fn of(party: &Party, record: RecordId) -> Result<Self, Problem> {
+        let elsewhere = Elsewhere::of(party).await?;
         let now = find::known_now(party).await?;
         let mut given = Vec::new();
         for (id, one) in party.given_with(record, now)? {
@@ -37,6 +41,7 @@ impl Readers {
         let names = named.collect();
         Ok(Self {
             given,
+            elsewhere,
             reads,
             names,
         })
@@ -45,6 +50,11 @@ impl Readers {
     /// Whether a consent that stands has its key.
     pub(super) const fn have_it(&self) -> bool {
         !self.given.is_empty()
+    }
+
+    /// What is to be said before, if the chain did not say which consents stand.
+    pub(super) fn only_known(&self) -> Option<String> {
+        self.elsewhere.only_known.clone()
     }
 
     fn called(&self, grant: GrantId, name: &str) -> String {
@@ -69,6 +79,7 @@ impl Readers {
             )
         });
         let mut lines: Vec<String> = given.collect();
+        lines.extend(self.elsewhere.unknown());
         match &self.reads {
             Ok(reads) => lines.extend(reads.iter().map(|read| {
                 format!(

@@ -448,7 +448,7 @@ fn shown(
         ));
     }
     lines.extend(readers.told());
-    lines.extend(now.only_known.clone());
+    lines.extend(now.only_known.clone().or_else(|| readers.only_known()));
     for part in kept.manifest.iter().flat_map(|manifest| &manifest.parts) {
         lines.push(format!(
             "{:?}  {}  {} bytes",

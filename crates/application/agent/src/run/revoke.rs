@@ -8,12 +8,19 @@ use medibloc_journey::{
 use medibloc_record::GrantId;
 use serde_json::{Value, json};
 
+use super::elsewhere::Elsewhere;
 use super::{find, name};
+use crate::answer::code;
 use crate::{Answer, Problem};
 
-/// One consent.
+/// One consent, whichever device of the phrase gave it.
 pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
-    match name::grant(party, typed)? {
+    let elsewhere = Elsewhere::before_taking_back(party).await?;
+    let named = name::grant(party, typed).map_err(|problem| match problem.code {
+        code::UNKNOWN => elsewhere.beside(problem),
+        _ => problem,
+    })?;
+    match named {
         name::Given::Read(id, given) => read(party, id, &given).await,
         name::Given::Write(id, given) => write(party, id, &given).await,
     }
@@ -214,8 +221,15 @@ fn values(still: &[StillStanding]) -> Vec<Value> {
         .collect()
 }
 
-/// Everything of a contact: its consents, and what it asked for.
+/// Everything of a contact: its consents, whichever device of the phrase gave them, and what it asked for.
 pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Problem> {
+    let elsewhere = Elsewhere::before_taking_back(party).await?;
+    let done = contact_here(party, typed, elsewhere.is_all()).await;
+    elsewhere.after(done)
+}
+
+/// The same of what is known here, which may not be `all`.
+async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, Problem> {
     let contact = name::contact(party, typed)?;
     let same = |own| {
         party.contacts().is_ok_and(|all| {
@@ -234,7 +248,12 @@ pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Proble
     party.revoke_contact(contact.own).await?;
     let whom = party.names()?.contact(&contact);
     let mut text = format!(
-        "everything that {whom} was given is taken back: {}",
+        "everything that {whom} was given{} is taken back: {}",
+        if all {
+            ""
+        } else {
+            ", as far as this home knows,"
+        },
         counted(ended, "consent")
     );
     if dropped > 0 {

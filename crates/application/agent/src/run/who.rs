@@ -10,6 +10,7 @@ use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
+use super::elsewhere::Elsewhere;
 use super::{acts, audited, contact, find, given, retracted, said};
 use crate::answer::code;
 use crate::command::{Audit, is_standard_output};
@@ -30,6 +31,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )),
         };
     }
+    // Whose reads these are: another device of the phrase may have given the consent.
+    let elsewhere = Elsewhere::of(party).await?;
     let trail = party.audit().await?;
     let feeds = party.feeds().await?;
     let given: BTreeMap<GrantId, Artefact> = party
@@ -110,6 +113,8 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             read.line.block,
         )
     }));
+    lines.extend(elsewhere.only_known.clone());
+    lines.extend(elsewhere.unknown());
     let mut alarms = party.alarms()?;
     let mut refused = Vec::new();
     let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();

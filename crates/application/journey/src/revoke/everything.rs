@@ -259,9 +259,8 @@ impl Party {
         let now = self.right_head().await?.time.min(self.ports.clock.now());
         let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, _) = self.events_from(since.next).await?;
-        let new = events.into_iter().map(|(_, event)| event);
         let mut elsewhere = BTreeSet::new();
-        for event in self.missed_events()?.into_iter().chain(new) {
+        for (_, event) in self.missed_events()?.into_iter().chain(events) {
             let (owner, id, until, scope) = match event {
                 Event::Granted(it) => (it.owner, it.id, it.terms.until, Some(it.terms.scope)),
                 Event::WriteGranted(it) => {

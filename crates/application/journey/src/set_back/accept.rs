@@ -6,6 +6,7 @@ use medibloc_consent::{AnchorFields, WriteGrant};
 use medibloc_ledger::{Event, EventRef, LedgerError, Mark};
 use medibloc_record::{AccountId, GrantId, RecordId};
 
+use super::known::forget_taken;
 use super::{LAST, SEEN};
 use crate::accept::{KeptRecord, Standing};
 use crate::acts::{Act, OwnAct, UnknownAct};
@@ -67,6 +68,7 @@ impl Party {
             change(table::CURSOR, LAST, &shared),
             change(table::CURSOR, SEEN, &seen),
         ];
+        changes.extend(forget_taken());
         let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let next = start.next.min(shared.number + 1);
         let mut lacking = Vec::new();

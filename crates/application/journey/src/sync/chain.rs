@@ -15,7 +15,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
-use crate::set_back::NOT_ON_CHAIN;
+use crate::set_back::{NOT_ON_CHAIN, taken_row};
 use crate::{JourneyError, KeptRecord, Party};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
@@ -41,13 +41,7 @@ pub(crate) struct Cursor {
 
 impl Party {
     pub(super) async fn sync_chain(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
-        let mut own: BTreeMap<AccountId, OwnAddress> = self
-            .addresses()?
-            .into_iter()
-            .map(|own| (own.id(), own))
-            .collect();
-        let account = self.account();
-        own.insert(account.id(), account);
+        let mut own = self.own_accounts()?;
         // A wipe that a crash broke off comes first: nothing may find what is to be gone.
         self.resume_wipes(&mut report.files_left, &mut report.later)
             .await?;
@@ -65,7 +59,8 @@ impl Party {
         let events = &read.events;
         self.learn(events)?;
         let capsules = newest_capsules(events);
-        self.queue(&mut own, events, &capsules)?;
+        self.take_addresses(&mut own, events)?;
+        self.queue(&own, events, &capsules)?;
         let alarms = self.judge_acts(&own, events).await?;
         report.alarms.extend(alarms);
         report.acts = self.unknown_acts()?;
@@ -113,8 +108,12 @@ impl Party {
         if let (true, Some(last)) = (complete, marks.newest()) {
             let next = last.number + 1;
             let cursor = change(table::CURSOR, b"chain", &Cursor { next });
-            let [last, seen] = self.rows_of(&last, marks)?;
-            self.ports.vault.apply(vec![cursor, last, seen])?;
+            let time = read.times.get(&last.number).copied();
+            let taken = time.map(|time| taken_row(&last, time));
+            let rows = self.rows_of(&last, marks)?.into_iter().chain(taken);
+            self.ports
+                .vault
+                .apply([cursor].into_iter().chain(rows).collect())?;
         }
         or_later(self.fill_times().await, report)?;
         self.take_looks(&own, report).await?;
@@ -123,13 +122,18 @@ impl Party {
         self.tell_own(report)
     }
 
-    /// Anchors for own addresses become rows that wait for a look; addresses that another device of the phrase
-    /// registered become own before what follows on the chain.
-    fn queue(
+    /// The account and every own address.
+    pub(super) fn own_accounts(&self) -> Result<BTreeMap<AccountId, OwnAddress>, JourneyError> {
+        let own = self.addresses()?.into_iter().chain([self.account()]);
+        Ok(own.map(|own| (own.id(), own)).collect())
+    }
+
+    /// Addresses that another device of the phrase registered become own before what follows on the chain, and own ones have the
+    /// keys that they were given.
+    pub(super) fn take_addresses(
         &self,
         own: &mut BTreeMap<AccountId, OwnAddress>,
         events: &[(EventRef, Event)],
-        capsules: &BTreeMap<RecordId, Digest>,
     ) -> Result<(), JourneyError> {
         let is_registered =
             |(_, event): &(EventRef, Event)| matches!(event, Event::Registered { .. });
@@ -137,8 +141,7 @@ impl Party {
             true => Some(self.ahead()?),
             false => None,
         };
-        let mut rows = Vec::new();
-        for (at, event) in events {
+        for (_, event) in events {
             if let (Event::Registered { .. }, Some(ahead)) = (event, &mut ahead) {
                 self.take_registered(ahead, own, event)?;
             }
@@ -147,6 +150,19 @@ impl Party {
             {
                 self.take_rotated(address, *to)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Anchors for own addresses become rows that wait for a look.
+    fn queue(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        events: &[(EventRef, Event)],
+        capsules: &BTreeMap<RecordId, Digest>,
+    ) -> Result<(), JourneyError> {
+        let mut rows = Vec::new();
+        for (at, event) in events {
             let Event::Anchored(anchor) = event else {
                 continue;
             };

@@ -194,7 +194,7 @@ impl Party {
     }
 
     /// A write grant of one's own stands: whatever was revoked before it is over.
-    fn mark_written(&self, write: &WriteGrant) -> Result<(), JourneyError> {
+    pub(super) fn mark_written(&self, write: &WriteGrant) -> Result<(), JourneyError> {
         let id = GrantId::derive(write.owner, write.author, write.nonce);
         let row = self.row::<GivenGrant>(table::WRITE_GRANTS, id.as_bytes())?;
         match row.filter(|given| given.revoked) {
@@ -207,7 +207,7 @@ impl Party {
     }
 
     /// Nobody writes for this owner any more, or this author does not: another device of the phrase may have said so.
-    fn end_writing(
+    pub(super) fn end_writing(
         &self,
         own: &BTreeMap<AccountId, OwnAddress>,
         owner: AccountId,
@@ -242,7 +242,7 @@ impl Party {
     }
 
     /// Marks own grants that the chain says are revoked: another device of the same phrase may have done it.
-    async fn mark_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
+    pub(super) async fn mark_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
         let mut ended = BTreeSet::new();
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.as_ref() else {

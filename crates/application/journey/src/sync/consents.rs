@@ -1,0 +1,146 @@
+//! What own accounts gave and took back since the last sync: another device of the phrase may have done it. Lists say how
+//! things stand as of the chain's last final block, and what takes back takes back all of it; neither may wait for a sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use medibloc_consent::Scope;
+use medibloc_ledger::{Event, Head};
+use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+
+use super::Cursor;
+use crate::caught::caught;
+use crate::party::{OwnAddress, table};
+use crate::ports::PortError;
+use crate::{JourneyError, Party};
+
+/// A consent that an own account gave, of which only the chain tells: its object is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// Its id.
+    pub id: GrantId,
+    /// The own address that gave it.
+    pub own: AccountId,
+    /// The address that may read, or write.
+    pub to: AccountId,
+    /// First second after it.
+    pub until: Timestamp,
+    /// What it opens; none if it is to write.
+    pub scope: Option<Scope>,
+    /// Why it was not taken.
+    pub because: String,
+}
+
+impl NotTaken {
+    fn of(event: &Event, because: String) -> Option<Self> {
+        Some(match event {
+            Event::Granted(grant) => Self {
+                id: grant.id,
+                own: grant.owner,
+                to: grant.reader,
+                until: grant.terms.until,
+                scope: Some(grant.terms.scope),
+                because,
+            },
+            Event::WriteGranted(write) => Self {
+                id: GrantId::derive(write.owner, write.author, write.nonce),
+                own: write.owner,
+                to: write.author,
+                until: write.until,
+                scope: None,
+                because,
+            },
+            _ => return None,
+        })
+    }
+
+    fn is_ended_by(&self, event: &Event) -> bool {
+        match event {
+            Event::Revoked { grant } => self.id == *grant,
+            Event::ReaderRevoked { owner, reader } => {
+                self.scope.is_some() && (self.own, self.to) == (*owner, *reader)
+            }
+            Event::WriteRevoked { owner, author } => {
+                self.scope.is_none() && (self.own, self.to) == (*owner, *author)
+            }
+            Event::AllRevoked { owner } => self.own == *owner,
+            _ => false,
+        }
+    }
+
+    /// The only record that it opens.
+    pub(crate) fn record(&self) -> Option<RecordId> {
+        match self.scope {
+            Some(Scope::One(record)) => Some(record),
+            _ => None,
+        }
+    }
+}
+
+impl Party {
+    /// Takes what own accounts gave and took back up to the chain's last final block, whichever device of the phrase did it, and
+    /// nothing else: the next sync meets the same events again. Gives that block, and the consents that stand and could not be taken.
+    ///
+    /// # Errors
+    /// If the chain does not answer or is not the right one, or if the vault fails.
+    pub(crate) async fn take_consents(&self) -> Result<(Head, Vec<NotTaken>), JourneyError> {
+        let head = self.right_head().await?;
+        let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        // While a restore is not whole, what is missing may be anywhere.
+        let from = if self.is_restoring()? { 0 } else { since.next };
+        let missed = self.missed_events()?;
+        let new = self.read_from(from).await?.events;
+        let mut own = self.own_accounts()?;
+        self.take_addresses(&mut own, &new)?;
+        let ids: BTreeSet<AccountId> = own.keys().copied().collect();
+        let mut not_taken: Vec<NotTaken> = Vec::new();
+        for (at, event) in missed.into_iter().chain(new) {
+            if !self.concerns(&ids, &event)? {
+                continue;
+            }
+            not_taken.retain(|one| !one.is_ended_by(&event));
+            self.note_end(&own, (at.block, from == 0), &event)?;
+            match caught("consent", self.take_own_change(&own, &event)).await {
+                Ok(()) => self.note_given(at.block, &event)?,
+                Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                Err(error) => {
+                    let found = NotTaken::of(&event, error.to_string());
+                    let is_new = |found: &NotTaken| not_taken.iter().all(|one| one.id != found.id);
+                    let found = found.filter(is_new);
+                    not_taken.extend(found);
+                }
+            }
+        }
+        let now = head.time.min(self.ports.clock.now());
+        not_taken.retain(|one| one.until > now);
+        Ok((head, not_taken))
+    }
+
+    /// What an event says of own consents.
+    async fn take_own_change(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        event: &Event,
+    ) -> Result<(), JourneyError> {
+        match event {
+            Event::Granted(_) => self.take_unless_here(event).await,
+            Event::WriteGranted(write) => {
+                self.mark_written(write)?;
+                self.take_unless_here(event).await
+            }
+            Event::Delivered { grant, number, .. } => {
+                self.take_own_delivery(event, *grant, *number).await
+            }
+            Event::Revoked { grant } => {
+                let ended = self.revoked_where(|id, _| id == *grant)?;
+                Ok(self.ports.vault.apply(ended)?)
+            }
+            Event::ReaderRevoked { owner, .. } => self.mark_revoked(*owner).await,
+            Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),
+            Event::AllRevoked { owner } => {
+                self.mark_revoked(*owner).await?;
+                self.end_writing(own, *owner, None)
+            }
+            _ => Ok(()),
+        }
+    }
+}
