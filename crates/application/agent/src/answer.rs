@@ -2,7 +2,7 @@
 
 use medibloc_consent::Reason;
 use medibloc_journey::{JourneyError, PortError};
-use medibloc_ledger::LedgerError;
+use medibloc_ledger::{LedgerError, Refusal};
 use medibloc_record::FormatError;
 use medibloc_vault::VaultError;
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,10 @@ impl Problem {
 impl From<JourneyError> for Problem {
     fn from(error: JourneyError) -> Self {
         let code = match &error {
-            JourneyError::Refused(Reason::Erased) => code::ERASED,
+            JourneyError::Refused(Reason::Erased)
+            | JourneyError::Ledger(LedgerError::Refused(Refusal::Consent(Reason::Erased))) => {
+                code::ERASED
+            }
             JourneyError::Ledger(LedgerError::Refused(_))
             | JourneyError::Refused(_)
             | JourneyError::Untrusted { .. }

@@ -162,13 +162,20 @@ impl Party {
         if of_record.is_some_and(|record| record.erased) && self.is_erased_by_now(record).await? {
             return self.erased_error(record);
         }
-        let mut report = SyncReport::default();
         if facts.grant(grant).await.is_ok_and(|grant| grant.revoked) {
             let fits = |id: GrantId, _: &HeldGrant| id == grant.id;
-            self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
+            self.end_grants_where(EndOfGrant::Revoked, fits, &mut SyncReport::default())
                 .await?;
+            return Ok(refused_by(Reason::Revoked, error));
         }
-        Ok(error)
+        let account = self.account().id();
+        match facts.head().await {
+            Ok(head) if grant.terms.until <= head.time => Ok(refused_by(Reason::Expired, error)),
+            Ok(head) if (facts.standing(account, head.time).await).is_ok_and(|it| it.suspended) => {
+                Ok(refused_by(Reason::Suspended, error))
+            }
+            _ => Ok(error),
+        }
     }
 
     /// A record that was read before and is not purged yet, from the own copy: no new receipt.
@@ -513,6 +520,14 @@ impl Party {
             let answer = keepers.release(keeper.index, &signed).await;
             (keeper, AskedShare { signed, one_time }, answer)
         })
+    }
+}
+
+/// Too few shares for a reason that the chain confirms are no question of who answers: asking again helps nobody.
+fn refused_by(reason: Reason, error: JourneyError) -> JourneyError {
+    match error {
+        JourneyError::TooFewKeepers { .. } => JourneyError::Refused(reason),
+        error => error,
     }
 }
 

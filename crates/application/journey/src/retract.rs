@@ -26,6 +26,10 @@ impl Party {
             return self.finish(&key).await;
         }
         let facts = self.known_facts(record).await?;
+        if facts.is_some_and(|facts| facts.erased) {
+            let at = self.erasure(record)?.map(|erasure| erasure.at);
+            return Err(JourneyError::Erased { record, at });
+        }
         if facts.is_some_and(|facts| facts.retracted) {
             return Ok(());
         }

@@ -233,7 +233,8 @@ fn records(party: &Party) -> Result<Vec<Listed<Known>>, Problem> {
     }
     for held in party.held()? {
         for id in held.records().chain(held.artefact.records.iter().copied()) {
-            all.insert(id, ("held", Known::Held(id)));
+            // A consent outlives what was erased of it.
+            all.entry(id).or_insert(("held", Known::Held(id)));
         }
     }
     for written in party.written_views()? {
@@ -296,10 +297,11 @@ pub(super) fn not_mine(known: &Known) -> Problem {
             "`medibloc record list --written` shows it",
         ),
         Known::Held(id) => no(id, "is somebody else's", "`medibloc read` opens it"),
-        Known::Erased(id) => no(
-            id,
-            "was somebody else's, who erased it",
-            "nothing of it is left here",
+        Known::Erased(id) => Problem::new(
+            code::ERASED,
+            format!(
+                "record {id} is no own record: it was somebody else's, who erased it; nothing of it is left here"
+            ),
         ),
     }
 }
@@ -308,6 +310,7 @@ pub(super) fn not_mine(known: &Known) -> Problem {
 pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
     match known(party, name, Use::Act)? {
         Known::Own(id) => {
+            party.must_not_be_erased(id)?;
             let kept = party.record(id)?;
             if kept.anchor.author == kept.anchor.owner {
                 return Ok(id);
