@@ -186,6 +186,10 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
     let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
     tell("erased by its owner", &mut erased.iter().cloned());
     tell(
+        "erased by its owner",
+        &mut written::erased(party, &report.erased_written)?.into_iter(),
+    );
+    tell(
         "consent that followed by itself",
         &mut report.standing.iter().cloned(),
     );
@@ -222,7 +226,7 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
         "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
+        "erased": erased, "erasedWritten": written::erased_values(party, &report.erased_written)?, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };

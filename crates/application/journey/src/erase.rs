@@ -24,6 +24,9 @@ use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Left, Outputs, Party, Standing, SyncReport};
 
 mod seen;
+mod written;
+
+pub use written::ErasedWritten;
 
 /// A reader that says that it purged an erased record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ pub struct Erasure {
     /// Keepers that signed that their share is destroyed, of how many; none until they were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+    /// Whether its author was told, who has this home; none if it was not written here for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_told: Option<bool>,
 }
 
 /// How many of all keepers signed something.
@@ -303,7 +309,7 @@ impl Party {
             table,
             key: id.to_vec(),
         };
-        let mut is_here = false;
+        let (mut is_here, mut is_written) = (false, false);
         let kept = self.row::<KeptRecord>(table::RECORDS, id)?;
         if let Some(look) = self.row::<Look>(table::LOOKS, id)? {
             is_here = true;
@@ -332,6 +338,7 @@ impl Party {
         for jobs in [table::JOBS, table::WRITTEN] {
             if let Some(job) = self.row::<WriteJob>(jobs, id)? {
                 is_here = true;
+                is_written |= job.anchor.author != job.anchor.owner;
                 owner = Some(job.anchor.owner);
                 roots.extend(objects_of(&job.anchor));
                 roots.extend(job.blocks.iter().copied());
@@ -341,6 +348,7 @@ impl Party {
         let elsewhere: Option<AnchorFields> = self.row(table::WRITTEN_ELSEWHERE, id)?;
         if let Some(anchor) = elsewhere {
             is_here = true;
+            is_written = true;
             owner = Some(anchor.owner);
             changes.push(delete(table::WRITTEN_ELSEWHERE));
         }
@@ -397,8 +405,10 @@ impl Party {
             purges: Vec::new(),
             read_until: None,
             signed: None,
+            author_told: None,
         });
         erasure.here |= here;
+        erasure.author_told = erasure.author_told.or(is_written.then_some(false));
         changes.push(change(table::ERASED, id, &erasure));
         let key = errand_key("erased", &[id]);
         if self.ports.vault.get(table::WIPES, &key)?.is_none() {

@@ -152,7 +152,7 @@ pub use counted::{counted, counted_as};
 pub use credential::Credential;
 pub use dates::{BadDates, Dates, Day};
 pub use doors::Pairing;
-pub use erase::{ErasedNow, Erasure, Exports, Purge, Signed};
+pub use erase::{ErasedNow, ErasedWritten, Erasure, Exports, Purge, Signed};
 pub use error::JourneyError;
 pub use exports::ExportedFile;
 pub use feed::KeeperFeed;

@@ -6,6 +6,7 @@ use medibloc_record::{GrantId, RecordId, Timestamp};
 use crate::JourneyError;
 use crate::acts::UnknownAct;
 use crate::caught::caught;
+use crate::erase::ErasedWritten;
 use crate::grant::HeldBack;
 use crate::party::table;
 use crate::ports::{Change, PortError};
@@ -59,6 +60,8 @@ pub struct SyncReport {
     pub purged: Vec<RecordId>,
     /// Own records that another device of this phrase erased: nothing of them is left here.
     pub erased: Vec<RecordId>,
+    /// Records that this party wrote for others, who erased them; each is told once.
+    pub erased_written: Vec<ErasedWritten>,
     /// What readers say of copies that they purged.
     pub told: Vec<String>,
     /// Consents that followed by themselves from one to a class or to all records, each with the own address that gives it.

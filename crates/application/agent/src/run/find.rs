@@ -67,11 +67,23 @@ pub(super) fn titled(record: RecordId, title: Option<&String>) -> String {
     title.map_or_else(|| id.to_owned(), |title| format!("{id} «{title}»"))
 }
 
-/// An owner by the address that it was paired with, and what it is called here.
-pub(super) fn owner(party: &Party, paired: AccountId) -> Result<String, Problem> {
+/// An owner as `contact list` shows it: by the address that it was paired with, and what it is called here. A consent may be
+/// of another address of the same owner.
+pub(super) fn owner(party: &Party, owner: AccountId) -> Result<String, Problem> {
+    let paired = paired(party, owner)?;
     let label = party.label(paired)?;
     let label = label.map_or_else(String::new, |label| format!(" «{}»", told(&label)));
     Ok(format!("{paired}{label}"))
+}
+
+/// The address that an owner was paired with; the same one if nothing here says of which owner it is.
+pub(super) fn paired(party: &Party, owner: AccountId) -> Result<AccountId, Problem> {
+    if party.patrons()?.iter().any(|patron| patron.owner == owner) {
+        return Ok(owner);
+    }
+    let held = party.held()?;
+    let of = held.iter().find(|held| held.owner == owner);
+    Ok(of.map_or(owner, |held| held.artefact.paired))
 }
 
 /// What a consent is for, in words.

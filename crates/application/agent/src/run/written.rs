@@ -1,7 +1,7 @@
 //! `medibloc record list --written`: what was written for others, also from a home before this one, and what became of it by
 //! the chain.
 
-use medibloc_journey::{Corrections, OnChain, Party, WrittenView, counted_as};
+use medibloc_journey::{Corrections, ErasedWritten, OnChain, Party, WrittenView, counted_as};
 use medibloc_ledger::{LedgerError, RecordFacts};
 use serde_json::{Value, json};
 
@@ -42,13 +42,21 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
             continue;
         }
         let at = find::moment(erasure.at);
+        let (block, paired) = (erasure.read_until, find::paired(party, erasure.owner)?);
         lines.push(format!(
-            "{}  -  -  for {}  erased by its owner {at}; it was written or read here",
+            "{}  -  -  for {}  erased by its owner {at}{}; it was {} here",
             &id.to_string()[..12],
-            erasure.owner
+            find::owner(party, erasure.owner)?,
+            in_block(block),
+            match erasure.author_told {
+                Some(_) => "written",
+                None => "written or read",
+            }
         ));
         values.push(json!({
-            "record": id.to_string(), "owner": erasure.owner.to_string(), "state": "erased", "at": at,
+            "record": id.to_string(), "owner": erasure.owner.to_string(), "paired": paired.to_string(), "label": party.label(paired)?,
+            "state": "erased", "at": at,
+            "block": block,
         }));
     }
     if let Some(error) = silent {
@@ -61,6 +69,35 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
         &lines,
         "nothing was written for others yet; `medibloc record import FILE --for OWNER` does",
     ))
+}
+
+/// What owners erased of what was written here for them.
+pub(super) fn erased(party: &Party, erased: &[ErasedWritten]) -> Result<Vec<String>, Problem> {
+    let line = |one: &ErasedWritten| {
+        Ok(format!(
+            "{}, which you wrote for {}, at {}{}: nothing of it is left here; your own document is not touched",
+            one.record,
+            find::owner(party, one.owner)?,
+            find::moment(one.at),
+            in_block(one.block)
+        ))
+    };
+    erased.iter().map(line).collect()
+}
+
+/// The same for programs.
+pub(super) fn erased_values(party: &Party, erased: &[ErasedWritten]) -> Result<Value, Problem> {
+    let value = |one: &ErasedWritten| {
+        Ok(json!({
+            "record": one.record.to_string(), "owner": one.owner.to_string(), "label": party.label(one.owner)?,
+            "at": find::moment(one.at), "block": one.block,
+        }))
+    };
+    erased.iter().map(value).collect()
+}
+
+fn in_block(block: Option<u64>) -> String {
+    block.map_or_else(String::new, |block| format!(" (block {block})"))
 }
 
 pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Problem> {

@@ -119,6 +119,7 @@ impl Party {
         self.take_looks(&own, report).await?;
         // It is worth no failed sync: what was said is told without it.
         let _ = self.tell_read(report).await;
+        self.tell_erased_written(report)?;
         self.tell_own(report)
     }
 
