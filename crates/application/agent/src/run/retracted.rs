@@ -6,7 +6,7 @@ use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
 use super::name::{self, Known, Use};
-use super::{contact, find, written};
+use super::{contact, find, said, written};
 use crate::answer::code;
 use crate::{Answer, Problem, command};
 
@@ -38,8 +38,20 @@ pub(super) async fn retract(
     let what = format!(
         "record {id} ({}, written for {})",
         written::title(&view),
-        view.owner
+        find::owner(party, view.owner)?
     );
+    if let Some(when) = by_oneself(party, id).await? {
+        return Ok(Answer::new(
+            json!({
+                "record": id.to_string(), "owner": view.owner.to_string(), "retracted": true, "already": true,
+                "retractedAt": said::place_value(when),
+            }),
+            format!(
+                "{what} was taken back already{}; nothing was done",
+                said::place(when)
+            ),
+        ));
+    }
     let shown = party.haste_of_retracting(id)?;
     let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
     if !yes {
@@ -76,7 +88,7 @@ pub(super) async fn retract(
         return Err(problem);
     }
     Ok(Answer::new(
-        json!({"record": id.to_string(), "owner": view.owner.to_string(), "retracted": true}),
+        json!({"record": id.to_string(), "owner": view.owner.to_string(), "retracted": true, "already": false}),
         format!(
             "taken back: {what}. Its owner and its readers see it at their next sync and read; until then some may rely on it, and \
              copies stay, so tell them over another way, too"

@@ -1,0 +1,59 @@
+//! What is said twice, shows nothing or comes too late is told as that, and changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_agent::answer::code;
+use medibloc_journey::memory::World;
+use medibloc_ledger::{Event, Events as _};
+use serde_json::{Value, json};
+use two::{Two, refused, say, text, try_say};
+
+/// Names of which nobody sees anything.
+const UNSEEN: [&str; 5] = [
+    " ",
+    "\u{200b}\u{ad}",
+    "\u{2800}",
+    "\u{202e}\u{3164}",
+    "\u{301}",
+];
+
+async fn writing(world: &std::sync::Arc<World>) -> Two {
+    let two = Two::new(world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    two
+}
+
+#[tokio::test]
+async fn a_record_is_taken_back_once() {
+    let world = World::new(950);
+    let two = writing(&world).await;
+    let record = two.written(&[]).await;
+    let retract = ["record", "retract", &record, "--yes"];
+    let first = say(&two.clinic, &retract).await;
+    assert_eq!(first["already"], false, "{first}");
+    let blocks = async || world.ledger.events(0, u32::MAX).await.unwrap();
+    let before = blocks().await;
+    // Before and after a sync, and without the word that it is meant.
+    for sync in [false, true] {
+        if sync {
+            say(&two.clinic, &["sync"]).await;
+        }
+        for words in [retract.as_slice(), &retract[..3]] {
+            let again = try_say(&two.clinic, words).await.unwrap();
+            assert_eq!(again.value["already"], true, "{}", again.text);
+            assert_eq!(again.code, 0);
+            assert!(
+                again.text.contains("taken back already at "),
+                "{}",
+                again.text
+            );
+        }
+    }
+    assert_eq!(blocks().await.len(), before.len(), "nothing was sent");
+    let events = before.iter().flat_map(|block| &block.events);
+    let retracted = events.filter(|event| matches!(event, Event::Retracted { .. }));
+    assert_eq!(retracted.count(), 1);
+}
