@@ -176,6 +176,7 @@ impl From<JourneyError> for Problem {
             JourneyError::Keys(_)
             | JourneyError::Normalise(_)
             | JourneyError::TooLong { .. }
+            | JourneyError::ShowsNothing { .. }
             | JourneyError::Malformed { .. } => code::INPUT,
             _ => code::FAILED,
         };

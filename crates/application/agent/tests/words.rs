@@ -57,3 +57,43 @@ async fn a_record_is_taken_back_once() {
     let retracted = events.filter(|event| matches!(event, Event::Retracted { .. }));
     assert_eq!(retracted.count(), 1);
 }
+
+#[tokio::test]
+async fn a_name_that_shows_nothing_is_none() {
+    let world = World::new(951);
+    let two = Two::new(&world).await;
+    say(&two.clinic, &["contact", "label", &two.owner, "Bed 7"]).await;
+    for name in UNSEEN {
+        let label = ["contact", "label", &two.owner, name];
+        let told = refused(&two.clinic, &label, code::INPUT).await;
+        assert!(told.contains("shows nothing"), "{told}");
+        for born in [None, Some("1980-02-03")] {
+            let mut person = vec!["account", "person", "--name", name];
+            person.extend(born.iter().flat_map(|born| ["--born", born]));
+            let told = refused(&two.patient, &person, code::USAGE).await;
+            assert!(told.contains("shows nothing"), "{told}");
+        }
+    }
+    let born = ["account", "person", "--name", "", "--born", "1980-02-03"];
+    refused(&two.patient, &born, code::USAGE).await;
+    let said = say(&two.patient, &["account", "person"]).await;
+    assert_eq!(said["patient"], Value::Null);
+    let list = say(&two.clinic, &["contact", "list"]).await;
+    assert_eq!(text(&list, "/owners/0/label"), "Bed 7");
+    // An empty one takes it away, as before.
+    say(&two.clinic, &["contact", "label", &two.owner, ""]).await;
+    let list = say(&two.clinic, &["contact", "list"]).await;
+    assert_eq!(list["owners"][0]["label"], Value::Null);
+}
+
+#[tokio::test]
+async fn nobody_is_born_in_the_future() {
+    let world = World::new(952);
+    let two = Two::new(&world).await;
+    let person = ["account", "person", "--born", "9999-01-01"];
+    let told = refused(&two.patient, &person, code::USAGE).await;
+    assert!(told.contains("in the future"), "{told}");
+    let said = say(&two.patient, &["account", "person"]).await;
+    assert_eq!(said["patient"], Value::Null);
+    say(&two.patient, &["account", "person", "--born", "1980-02-03"]).await;
+}

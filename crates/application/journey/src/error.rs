@@ -122,6 +122,14 @@ pub enum JourneyError {
         /// Where the chain says so.
         when: OnChain,
     },
+    /// A name that a person gave, and that nobody sees.
+    #[error(
+        "the {what} shows nothing: it has only spaces or signs that nobody sees, so nothing was kept; say one that can be read"
+    )]
+    ShowsNothing {
+        /// What.
+        what: &'static str,
+    },
     /// Something that a person wrote is longer than others take.
     #[error("the {what} has {bytes} bytes, at most {most} are taken; make it shorter")]
     TooLong {

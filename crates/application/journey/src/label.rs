@@ -6,6 +6,7 @@ use medibloc_record::AccountId;
 use crate::notes::About;
 use crate::party::{change, table};
 use crate::ports::Change;
+use crate::text::on_one_line;
 use crate::{JourneyError, Party};
 
 /// Bytes of a label, at most.
@@ -23,8 +24,11 @@ impl Party {
     /// Keeps what this home calls an owner; an empty label takes it away.
     ///
     /// # Errors
-    /// If it is longer than 256 bytes, or the vault fails.
+    /// If it shows nothing, is longer than 256 bytes, or the vault fails.
     pub fn set_label(&self, owner: AccountId, label: &str) -> Result<(), JourneyError> {
+        if !label.is_empty() && on_one_line(label).is_empty() {
+            return Err(JourneyError::ShowsNothing { what: "label" });
+        }
         let label = label.trim();
         if label.len() > MOST {
             return Err(JourneyError::TooLong {

@@ -372,6 +372,22 @@ pub(super) fn person(
             told,
         ));
     }
+    if name.is_some_and(|name| find::told(name).is_empty()) {
+        return Err(Problem::new(
+            code::USAGE,
+            "the name shows nothing: it has only spaces or signs that nobody sees; nothing was kept. Say a name that can be read, or \
+             leave `--name` out",
+        ));
+    }
+    // East of everybody it is tomorrow already.
+    let latest = find::moment(party.ports().clock.now().plus(14 * 3_600));
+    if born.is_some_and(|born| latest.get(..10).is_some_and(|latest| born > latest)) {
+        return Err(Problem::new(
+            code::USAGE,
+            "the day of birth is in the future; nothing was kept. Say the day like 1980-02-03, and check this machine's clock \
+             (`medibloc doctor`)",
+        ));
+    }
     let said = Subject::said(name, born).ok_or_else(|| {
         Problem::new(
             code::USAGE,
