@@ -97,3 +97,30 @@ async fn nobody_is_born_in_the_future() {
     assert_eq!(said["patient"], Value::Null);
     say(&two.patient, &["account", "person", "--born", "1980-02-03"]).await;
 }
+
+/// It said how what was taken back is given all the same.
+#[tokio::test]
+async fn what_was_taken_back_is_confirmed_by_nobody() {
+    for synced in [false, true] {
+        let world = World::new(953);
+        let two = writing(&world).await;
+        let record = two.written(&[]).await;
+        say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+        if synced {
+            say(&two.patient, &["sync"]).await;
+        }
+        let confirm = ["record", "confirm", &record];
+        let told = refused(&two.patient, &confirm, code::REFUSED).await;
+        for part in [
+            "was taken back by its author at ",
+            "nothing was confirmed",
+            "medibloc account person",
+            "medibloc record erase",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(!told.contains("--retracted"), "{told}");
+        let shown = say(&two.patient, &["record", "show", &record]).await;
+        assert_eq!(shown["confirmed"], false, "{shown}");
+    }
+}

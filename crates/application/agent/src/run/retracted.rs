@@ -258,6 +258,23 @@ pub(super) async fn author_now(
 pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Problem> {
     let id = name::record(party, typed, Use::Act)?;
     let what = name::described(party, id)?;
+    party.must_not_be_erased(id)?;
+    let retracted = party.record(id)?.retracted;
+    if let Some(when) = said::Now::of(party, id)
+        .await?
+        .taken_back
+        .or(retracted.then_some(None))
+    {
+        return Err(Problem::new(
+            code::REFUSED,
+            format!(
+                "{what} was taken back by its author{}: it is not to be relied on, so nothing was confirmed, and whom it names \
+                 says nothing of you. Who you are is said by `medibloc account person --name NAME --born DAY`, or by confirming \
+                 another record; `medibloc record erase` erases this one, and if it is right after all, ask its author for a new one",
+                said::place(when)
+            ),
+        ));
+    }
     let others = party.of_another_person()?;
     let now = find::known_now(party).await?;
     let held = party.held_back(now)?;
