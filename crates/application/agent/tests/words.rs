@@ -124,3 +124,23 @@ async fn what_was_taken_back_is_confirmed_by_nobody() {
         assert_eq!(shown["confirmed"], false, "{shown}");
     }
 }
+
+/// Nothing is sent for a time in which there is no day.
+#[tokio::test]
+async fn days_between_which_there_is_none_are_asked_for_by_nobody() {
+    let world = World::new(955);
+    let two = Two::new(&world).await;
+    let letters = world.letters().len();
+    let blocks = world.ledger.events(0, u32::MAX).await.unwrap().len();
+    for (since, before) in [("2026-02-01", "2026-02-01"), ("2026-02-02", "2026-02-01")] {
+        let ask = [
+            "request", "create", &two.owner, "--since", since, "--before", before,
+        ];
+        let told = refused(&two.clinic, &ask, code::USAGE).await;
+        assert!(told.contains("say an earlier first day"), "{told}");
+    }
+    say(&two.clinic, &["sync"]).await;
+    assert_eq!(world.letters().len(), letters);
+    let after = world.ledger.events(0, u32::MAX).await.unwrap();
+    assert_eq!(after.len(), blocks);
+}
