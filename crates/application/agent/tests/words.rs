@@ -125,6 +125,34 @@ async fn what_was_taken_back_is_confirmed_by_nobody() {
     }
 }
 
+#[tokio::test]
+async fn a_contacts_name_names_its_only_open_request() {
+    let world = World::new(954);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    for reason in ["a", "b", "c", "d"] {
+        let ask = ["request", "create", &two.owner, "--reason", reason];
+        say(&two.clinic, &ask).await;
+    }
+    say(&two.patient, &["sync"]).await;
+    let requests = say(&two.patient, &["request", "list"]).await;
+    let ids: Vec<String> = (0..4)
+        .map(|at| text(&requests, &format!("/{at}/id")))
+        .collect();
+    let approve = ["request", "approve", "Clinic", "--record", &record];
+    let told = refused(&two.patient, &approve, code::UNKNOWN).await;
+    for id in &ids {
+        assert!(told.contains(&id[..12]), "{told}");
+    }
+    assert!(told.contains("give the begin of its id"), "{told}");
+    for id in &ids[1..] {
+        say(&two.patient, &["request", "deny", id]).await;
+    }
+    say(&two.patient, &approve).await;
+    let given = say(&two.patient, &["grant", "list"]).await;
+    assert_eq!(given["given"][0]["records"], json!([record]));
+}
+
 /// Nothing is sent for a time in which there is no day.
 #[tokio::test]
 async fn days_between_which_there_is_none_are_asked_for_by_nobody() {

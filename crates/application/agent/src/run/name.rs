@@ -18,7 +18,7 @@ const DIGITS: usize = 6;
 /// Letters of a name that name what is acted on, unless it has no more.
 const LETTERS: usize = 3;
 /// How many of those that fit are told.
-const TOLD: usize = 3;
+const TOLD: usize = 16;
 
 /// What a name is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,31 +34,39 @@ pub(super) enum Use {
 struct Sort {
     what: &'static str,
     list: &'static str,
+    /// What tells one from another of the same name.
+    by: &'static str,
 }
 
 const RECORD: Sort = Sort {
     what: "record",
     list: "medibloc record list",
+    by: "id",
 };
 const CONSENT: Sort = Sort {
     what: "consent",
     list: "medibloc grant list",
+    by: "id",
 };
 const CONTACT: Sort = Sort {
     what: "contact",
     list: "medibloc contact list",
+    by: "address",
 };
 const OWNER: Sort = Sort {
     what: "owner",
     list: "medibloc contact list",
+    by: "address",
 };
 const ADDRESS: Sort = Sort {
     what: "address",
     list: "medibloc account show --json",
+    by: "address",
 };
 const REQUEST: Sort = Sort {
     what: "request",
     list: "medibloc request list",
+    by: "id",
 };
 
 /// Something that a list shows.
@@ -178,8 +186,8 @@ impl Sort {
                 .map(|(_, of)| of.name.as_deref().map(compared))
                 .collect();
             let more = match names.len() == 1 && !names.contains(&None) {
-                true => "give the begin of its address",
-                false => "give more of it",
+                true => format!("give the begin of its {}", self.by),
+                false => "give more of it".to_owned(),
             };
             let mut told: Vec<String> = found.iter().take(TOLD).map(|(_, of)| of.told()).collect();
             if found.len() > TOLD {
