@@ -135,6 +135,8 @@ pub struct SaidOf {
     pub title: Option<String>,
     /// Whose it is.
     pub owner: AccountId,
+    /// The address that this home knows its owner by, which lists show; none if no consent here says it.
+    pub paired: Option<AccountId>,
     /// An own address owns it.
     pub is_own: bool,
     /// What this home calls its owner, if it is another.

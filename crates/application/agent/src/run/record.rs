@@ -266,7 +266,7 @@ async fn import(
         text.push_str(&format!(
             "\nthe document names {}: if that is not the patient of {}, `medibloc record retract {}` takes it back",
             retracted::subject(about),
-            written.owner,
+            find::owner(party, written.owner)?,
             &written.record.to_string()[..12]
         ));
     }

@@ -139,10 +139,11 @@ pub(super) async fn must_be_one_person(
     Err(Problem::new(
         code::REFUSED,
         format!(
-            "this document names {}, and record {}, written here for {owner} before, names {}: nothing was written. Choose the \
+            "this document names {}, and record {}, written here for {} before, names {}: nothing was written. Choose the \
              owner again; `--other-person` writes it all the same, after a change of name, say",
             in_full(&about),
             &record.to_string()[..12],
+            find::owner(party, owner)?,
             in_full(other)
         ),
     ))
@@ -165,16 +166,14 @@ pub(super) async fn must_be_known(
         true => String::new(),
         false => format!(", {}", ids.join(", ")),
     };
-    let label = party.label(owner)?.map_or_else(String::new, |label| {
-        format!(" («{}» here)", find::told(&label))
-    });
     Err(Problem::new(
         code::USAGE,
         format!(
-            "this document names {}{ids}; nothing here says that this is the patient of {owner}{label}: no record that was written \
+            "this document names {}{ids}; nothing here says that this is the patient of {}: no record that was written \
              here for this owner, and no label. Nothing was written. `--yes` says that it is; `medibloc contact label` keeps a name \
              for the owner",
-            subject(&about)
+            subject(&about),
+            find::owner(party, owner)?
         ),
     ))
 }

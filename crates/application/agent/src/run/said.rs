@@ -185,7 +185,8 @@ fn of(said: &SaidOf) -> String {
         true => format!("your record {}{title}", said.record),
         false => format!(
             "record {}{title} of owner {}{label}{read}",
-            said.record, said.owner
+            said.record,
+            said.paired.unwrap_or(said.owner)
         ),
     }
 }
@@ -193,6 +194,7 @@ fn of(said: &SaidOf) -> String {
 fn of_value(said: &SaidOf) -> Value {
     json!({
         "record": said.record.to_string(), "title": said.title, "owner": said.owner.to_string(),
+        "paired": said.paired.map(|paired| paired.to_string()),
         "label": said.label, "own": said.is_own, "readAt": said.read_at.map(find::moment),
         "clearedAt": said.cleared_at.map(find::moment),
     })

@@ -231,8 +231,9 @@ impl Party {
             let keys = held.keys.iter().map(|key| key.anchor.record_id());
             held.artefact.records.contains(&record) || keys.into_iter().any(|key| key == record)
         });
-        let label = match held {
-            Some(held) => self.label(held.artefact.paired)?,
+        let paired = held.map(|held| held.artefact.paired);
+        let label = match paired {
+            Some(paired) => self.label(paired)?,
             None => None,
         };
         let parties = concerns.parties.get(&record);
@@ -244,6 +245,7 @@ impl Party {
                 let hint = "run `medibloc sync` again";
                 JourneyError::Unknown { what, hint }
             })?,
+            paired,
             is_own: concerns.own.contains(&record),
             label,
             read_at,
