@@ -20,7 +20,7 @@ pub(crate) const MOST_REASON: usize = 4_096;
 /// Bytes of a name.
 const MOST_NAME: usize = 512;
 /// Bytes of a credential.
-const MOST_CREDENTIAL: usize = 16 << 10;
+pub(crate) const MOST_CREDENTIAL: usize = 16 << 10;
 /// Bytes of a node's address.
 pub(crate) const MOST_URL: usize = 2_048;
 /// Categories: there are as many.

@@ -8,6 +8,7 @@ use medibloc_record::{AccountId, Address, Digest, Signature, Timestamp};
 use serde_json::{Value, json};
 
 use crate::authorities::Authorities;
+use crate::bounds;
 use crate::ports::Change;
 use crate::{JourneyError, Lacks, Party};
 
@@ -90,6 +91,11 @@ impl Credential {
 
     /// What a JWT says, and the two addresses of which one may have signed it; whoever that is, nothing of it is true by this.
     fn read(jwt: &str) -> Result<(Self, [Option<Address>; 2]), JourneyError> {
+        if jwt.len() > bounds::MOST_CREDENTIAL {
+            return Err(bad(
+                "it has more than 16 KiB, which no credential has; get it again from the authority",
+            ));
+        }
         let mut pieces = jwt.split('.');
         let (Some(header), Some(body), Some(signature), None) =
             (pieces.next(), pieces.next(), pieces.next(), pieces.next())

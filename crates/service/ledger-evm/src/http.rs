@@ -9,6 +9,8 @@ use alloy::transports::{TransportError, TransportErrorKind, TransportFut, Transp
 use medibloc_ledger::LedgerError;
 use medibloc_transport::{BodyError, Outgoing, Waits, take};
 
+use crate::weight;
+
 const WAITS: Waits = Waits {
     connect: Duration::from_secs(5),
     answer: Duration::from_secs(20),
@@ -92,6 +94,12 @@ impl Endpoint {
                 status.as_u16(),
                 String::new(),
             ));
+        }
+        if let Some(takes) = weight::over(&body) {
+            return Err(TransportErrorKind::custom(HttpFault::TooLarge(format!(
+                "an answer of {} bytes that takes {takes} of memory",
+                body.len()
+            ))));
         }
         serde_json::from_slice(&body)
             .map_err(|error| TransportError::deser_err(error, String::new()))

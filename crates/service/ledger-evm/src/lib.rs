@@ -47,6 +47,7 @@ mod relay;
 mod roles;
 mod rotation;
 mod wallet;
+mod weight;
 
 pub use authority::{Accreditation, AuthorityWallet};
 pub use contracts::{Contracts, Deployed};
