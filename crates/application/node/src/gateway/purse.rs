@@ -13,7 +13,7 @@ use medibloc_ledger_evm::Funds;
 use super::relay::{Forward, WITHDRAWAL};
 use crate::fault::Fault;
 
-/// For so long a look at the wallet is good, unless something was paid since.
+/// For so long a look at the wallet is good, unless a call that it pays for has ended since.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// When whoever was refused for the reserve may ask again, in seconds: coins come from people.
@@ -48,7 +48,7 @@ pub(super) struct Purse {
     seen: Mutex<Option<Seen>>,
     /// Gas of calls that are not final, which the wallet may not have paid yet.
     on_way: AtomicU64,
-    /// Calls that have ended: each makes what was seen of the wallet old.
+    /// Calls that have ended, those that take back, too: each makes what was seen of the wallet old.
     ended: AtomicU64,
     /// Gas of the day, for `/metrics`.
     today: AtomicU64,
@@ -76,8 +76,7 @@ impl Purse {
 
     /// Pays for a call that takes nothing back, if that leaves the reserve whole, whatever else is on its way.
     pub(super) async fn pay(&self, gas: u64) -> Result<Paid<'_>, Fault> {
-        let is_new = |seen: &Seen| seen.ended == self.ended.load(Ordering::SeqCst);
-        let seen = self.look(is_new).await?;
+        let seen = self.look().await?;
         let before = self.on_way.fetch_add(gas, Ordering::SeqCst);
         let needed = self.reserve.saturating_add(before).saturating_add(gas);
         if seen.funds.is_some_and(|funds| funds.gas() < needed) {
@@ -89,9 +88,17 @@ impl Purse {
         Ok(Paid { purse: self, gas })
     }
 
-    /// What the wallet pays for, at most a second ago.
+    /// For a call that takes back, which is never refused: what is kept is kept for it.
+    pub(super) const fn pay_back(&self) -> Paid<'_> {
+        Paid {
+            purse: self,
+            gas: 0,
+        }
+    }
+
+    /// What the wallet pays for, at most a second ago, and after every call that has ended.
     pub(super) async fn level(&self) -> Result<Level, LedgerError> {
-        let seen = self.look(|_| true).await?;
+        let seen = self.look().await?;
         Ok(self.level_of(seen.funds))
     }
 
@@ -133,13 +140,14 @@ impl Purse {
         );
     }
 
-    async fn look(&self, is_good: impl Fn(&Seen) -> bool) -> Result<Seen, LedgerError> {
+    async fn look(&self) -> Result<Seen, LedgerError> {
         let _turn = self.turn.lock().await;
+        let (at, ended) = (Instant::now(), self.ended.load(Ordering::SeqCst));
+        let is_good = |seen: &Seen| seen.ended == ended && at.duration_since(seen.at) < FRESH;
         let seen = *lock(&self.seen);
-        if let Some(seen) = seen.filter(|seen| seen.at.elapsed() < FRESH && is_good(seen)) {
+        if let Some(seen) = seen.filter(is_good) {
             return Ok(seen);
         }
-        let (at, ended) = (Instant::now(), self.ended.load(Ordering::SeqCst));
         let funds = self.relay.funds().await?;
         let seen = Seen { funds, at, ended };
         *lock(&self.seen) = Some(seen);

@@ -277,11 +277,11 @@ async fn carry(
             };
             let is_free = taking_back.is_some();
             let (taken, _paid) = if is_free {
-                (Taken::default(), None)
+                (Taken::default(), on.purse.pay_back())
             } else {
                 let paid = on.purse.pay(weight.gas).await?;
                 let taken = on.guard.take_call(account, bytes, weight.gas).await?;
-                (taken, Some(paid))
+                (taken, paid)
             };
             let sent = forward(on, number, call).await;
             if let Err(LedgerError::Burnt { gas: burnt }) = &sent {

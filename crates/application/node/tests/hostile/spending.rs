@@ -309,6 +309,26 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
     );
 }
 
+/// However short ago the wallet was looked at: a call that ended since, of whatever kind, shows.
+#[tokio::test]
+async fn the_wallets_figure_is_never_older_than_the_last_call() {
+    let world = World::new(10 * EACH).await;
+    let (url, _upkeep) = world.gateway(limits()).await;
+    let coins = async || {
+        assert_eq!(text(&url, REASONS).await, "ok\n");
+        let figures = text(&url, METRICS).await;
+        let line = figures
+            .lines()
+            .find_map(|line| line.strip_prefix("medibloc_wallet_balance "));
+        line.unwrap().parse::<u64>().unwrap() / EACH
+    };
+    assert_eq!(coins().await, 10);
+    world.ordinary(&url, &world.hospital, 3).await.unwrap();
+    assert_eq!(coins().await, 9);
+    world.take_back(&url, 0).await.unwrap();
+    assert_eq!(coins().await, 8, "taking back costs the wallet, too");
+}
+
 /// Calls that fail alone cost the relay gas that nobody asked for.
 #[tokio::test]
 async fn who_burns_the_wallets_gas_is_charged_for_it_and_its_day_ends() {

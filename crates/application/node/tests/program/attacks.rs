@@ -91,10 +91,14 @@ impl World {
         assert_eq!(answer.0, 200, "{}", String::from_utf8_lossy(&answer.1));
     }
 
-    /// What the relay's wallet has.
+    /// What the relay's wallet has now: `/metrics` alone tells what the last look saw, and `/readyz` looks.
     pub(crate) async fn coins(&self) -> String {
-        let answer = reqwest::get(format!("{}{}", self.institution.operator, paths::METRICS)).await;
-        let text = answer.unwrap().text().await.unwrap();
+        let ask = async |path| {
+            let answer = reqwest::get(format!("{}{path}", self.institution.operator)).await;
+            answer.unwrap().text().await.unwrap()
+        };
+        ask(paths::READYZ).await;
+        let text = ask(paths::METRICS).await;
         let mut lines = text.lines();
         let line = lines.find(|line| line.starts_with("medibloc_wallet_balance "));
         line.unwrap().to_owned()
