@@ -6,6 +6,8 @@
 mod attacks;
 #[path = "program/authority.rs"]
 mod authority;
+#[path = "program/coins.rs"]
+mod coins;
 #[path = "program/keepers.rs"]
 mod keepers;
 #[path = "program/killed.rs"]

@@ -210,7 +210,14 @@ fn plain_http_beyond_this_machine_needs_to_be_asked_for() {
         told.contains("plain HTTP") && told.contains("--insecure-http"),
         "{told}"
     );
-    let chain = ["chain", "serve", "--listen", "0.0.0.0:0"];
+    let chain = [
+        "chain",
+        "serve",
+        "--listen",
+        "0.0.0.0:0",
+        "--fund",
+        &world.relay,
+    ];
     let told = refused(at, &chain);
     assert!(told.contains("not a loopback address"), "{told}");
 }

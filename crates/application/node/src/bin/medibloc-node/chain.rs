@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use axum::http::HeaderName;
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
-use medibloc_devchain::{Chain, Config, Limits, Mining, Place, serve_with};
+use medibloc_devchain::{Chain, Config, Limits, Mining, OpenError, Place, serve_with};
 use medibloc_ledger::{Facts as _, Mark};
 use medibloc_ledger_evm::{DeployPlan, KeeperPlan, Rpc, deploy, fund};
 use medibloc_node::{
@@ -49,7 +49,7 @@ pub(crate) struct Serve {
     /// The chain's id
     #[arg(long, default_value_t = 31_337)]
     chain_id: u64,
-    /// Wallets with coins in the first block
+    /// A wallet that has 10,000 coins in the first block; again for more of them. Nobody else has any
     #[arg(long)]
     fund: Vec<Address>,
     /// Milliseconds between blocks; a block for each transaction if not given
@@ -62,7 +62,8 @@ pub(crate) struct Serve {
     /// every connection does
     #[arg(long)]
     proxy_header: Option<HeaderName>,
-    /// Let whoever reaches the chain move its time and make blocks: for tests alone. A data folder keeps what it was made with
+    /// Let whoever reaches the chain move its time and make blocks, and give coins to the ten accounts whose keys are public: for
+    /// tests alone. A data folder keeps what it was made with
     #[arg(long)]
     test_methods: bool,
     /// Serve over TLS with this certificate (PEM)
@@ -203,19 +204,12 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     if let Some(milliseconds) = args.interval {
         config.mining = Mining::EveryMillis(milliseconds);
     }
-    let coins = config.accounts.first().map(|(_, coins)| *coins);
-    for wallet in args.fund {
-        let coins = coins.context("the default chain has funded accounts")?;
-        config.accounts.push((wallet.to_bytes().into(), coins));
+    let folder = args.data_dir;
+    if let Some(folder) = &folder {
+        private_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let place = match args.data_dir {
-        Some(folder) => {
-            private_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            Place::Dir(folder)
-        }
-        None => Place::Memory,
-    };
-    let chain = tokio::task::spawn_blocking(move || Chain::open(place, config)).await??;
+    let fund = args.fund;
+    let chain = tokio::task::spawn_blocking(move || open(folder, config, &fund)).await??;
     let listener = TcpListener::bind(&args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -251,6 +245,39 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
     }
     tracing::info!(part = "chain", "ended");
     Ok(())
+}
+
+/// The chain in a folder, or in memory. Coins for whoever has public keys are coins for everybody: only a chain for tests has them,
+/// and one that began with them before this was so.
+fn open(folder: Option<PathBuf>, mut config: Config, fund: &[Address]) -> anyhow::Result<Chain> {
+    let public = std::mem::take(&mut config.accounts);
+    let coins = public.first().map(|(_, coins)| *coins);
+    let coins = coins.context("the default chain has funded accounts")?;
+    let funded = fund.iter().map(|wallet| (wallet.to_bytes().into(), coins));
+    if config.test_methods {
+        config.accounts.extend(public.iter().copied());
+    }
+    config.accounts.extend(funded);
+    let is_new = folder
+        .as_ref()
+        .is_none_or(|folder| !folder.join("chain.redb").exists());
+    ensure!(
+        !is_new || !config.accounts.is_empty(),
+        "nobody would have coins on this chain, for good: name the deployer's wallet with --fund ADDRESS (`keys wallet` makes one)"
+    );
+    let place = || folder.clone().map_or(Place::Memory, Place::Dir);
+    match Chain::open(place(), config.clone()) {
+        Err(OpenError::Genesis) if !config.test_methods => {}
+        opened => return Ok(opened?),
+    }
+    config.accounts.splice(0..0, public);
+    let chain = Chain::open(place(), config)?;
+    tracing::warn!(
+        part = "chain",
+        "this chain began with coins for ten accounts whose keys are public: whoever reaches it can fill its blocks. A new chain has \
+         none of them"
+    );
+    Ok(chain)
 }
 
 async fn run_deploy(args: Deploy, reaching: &Reaching) -> anyhow::Result<()> {
