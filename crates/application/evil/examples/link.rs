@@ -1,8 +1,9 @@
 //! `cargo xtask attack link`: prints the tables of docs/unlinkability.md and writes them as JSON.
 //!
-//! `link [--seeds N] [--first SEED] [--out FILE] [--acts quiet,several,room,everything,erases] [--people 10,40,160] [--delays before,0,3600]`:
+//! `link [--seeds N] [--first SEED] [--out FILE] [--acts quiet,several,room,everything,erases] [--people 10,40,160] [--delays before,0,3600]
+//! [--days N] [--clocks SECONDS]`:
 //! `--first` gives other lives than those of the page, for which nothing was chosen;
-//! without acts, people and delays, what the page shows.
+//! without acts, people and delays, what the page shows. `--clocks` is how far a device's clock is off at most, five minutes without it.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -78,20 +79,19 @@ fn delay(text: &str) -> Result<Option<u64>, std::num::ParseIntError> {
 
 fn settings(args: &[String]) -> Result<Vec<Setting>, Box<dyn std::error::Error>> {
     // Lives to learn from, and as many others to guess about.
-    let seeds: u64 = match list(args, "--seeds") {
-        Some(text) => text.join(",").parse()?,
-        None => 3,
+    let number = |flag: &str, otherwise: u64| match list(args, flag) {
+        Some(text) => text.join(",").parse(),
+        None => Ok(otherwise),
     };
-    let first: u64 = match list(args, "--first") {
-        Some(text) => text.join(",").parse()?,
-        None => 1,
-    };
+    let (seeds, first) = (number("--seeds", 3)?, number("--first", 1)?);
+    let (days, clocks) = (number("--days", 60)?, number("--clocks", 300)?);
     let setting = |people, mix, delay| Setting {
         people,
         hospitals: 6,
-        days: 60,
+        days,
         mix,
         delay,
+        clocks,
         train: (first..first + seeds).collect(),
         test: (first + 100..first + 100 + seeds).collect(),
     };
@@ -149,6 +149,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             row["people"] = setting.people.into();
             row["delaySeconds"] = json!(setting.delay);
             row["days"] = setting.days.into();
+            row["clockSeconds"] = setting.clocks.into();
             row["seeds"] = json!([setting.train, setting.test]);
             rows.push(row);
         }

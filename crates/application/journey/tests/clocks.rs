@@ -117,9 +117,9 @@ fn off(world: &Arc<World>, by: i64) -> Ports {
 /// All times that calldata tells of a person's life so far: deadlines, and what the person's next key agreed to.
 fn told(world: &World) -> BTreeSet<Timestamp> {
     let mut told = BTreeSet::new();
-    for (_, call, deadline) in world.ledger.calldata() {
-        told.insert(deadline);
-        if let Call::RotateAddress { deadline, .. } = call {
+    for shown in world.ledger.calldata() {
+        told.insert(shown.deadline);
+        if let Call::RotateAddress { deadline, .. } = shown.call {
             told.insert(deadline);
         }
     }
@@ -127,14 +127,13 @@ fn told(world: &World) -> BTreeSet<Timestamp> {
 }
 
 /// A person whose clock is off registers, writes and hands its key on; the chain is so many seconds past a full hour, and
-/// so many behind the time.
+/// so many behind the time, which is then ahead of it for whoever has no block.
 async fn life(by: i64, past: u64, behind: u64) -> BTreeSet<Timestamp> {
     let world = World::new(947);
     let now = world.ports().clock.now().0;
-    world.pass(3_600 - now % 3_600 + past + behind);
-    let head = world.ports().clock.now().0 - behind;
-    world.ledger.set_time(Timestamp(head));
-    let person = Party::new(phrase(1).seed(), Role::Person, off(&world, by));
+    world.pass(3_600 - now % 3_600 + past);
+    let ports = off(&world, by.saturating_add_unsigned(behind));
+    let person = Party::new(phrase(1).seed(), Role::Person, ports);
     person.register_account().await.unwrap();
     let bundle = serde_json::json!({"resourceType": "Bundle"});
     let draft = Draft::new("text/xml", b"a".to_vec(), bundle, LossReport::default());

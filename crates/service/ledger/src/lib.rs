@@ -27,6 +27,6 @@ pub use facts::{
 };
 pub use follow::{Answer, Ask, DEPTH, Follow, Step, Which};
 pub use mark::{Mark, Marks};
-pub use memory::MemoryLedger;
+pub use memory::{Calldata, MemoryLedger};
 pub use port::{Events, Facts, Relay, Submit};
 pub use proof::{Bytes, ReceiptProof};

@@ -27,6 +27,19 @@ pub struct MemoryLedger {
     state: Mutex<State>,
 }
 
+/// What stands on the chain of one call, beside its events.
+#[derive(Clone, Debug)]
+pub struct Calldata {
+    /// Who signed it.
+    pub signer: Address,
+    /// What.
+    pub call: Call,
+    /// Until when it would have held.
+    pub deadline: Timestamp,
+    /// The block that it is in.
+    pub block: u64,
+}
+
 impl MemoryLedger {
     /// A chain at this time with this committee, the first, and nothing else.
     pub fn new(threshold: Threshold, keepers: Vec<KeeperFacts>, now: Timestamp) -> Self {
@@ -153,12 +166,17 @@ impl MemoryLedger {
         })
     }
 
-    /// What calldata shows for ever of every call that was executed: who signed it, what, and until when it would have held.
-    pub fn calldata(&self) -> Vec<(Address, Call, Timestamp)> {
+    /// What calldata shows for ever of every call that was executed.
+    pub fn calldata(&self) -> Vec<Calldata> {
         let state = self.state();
-        let shown = state.executed.keys().filter_map(|digest| {
+        let shown = state.executed.iter().filter_map(|(digest, outcome)| {
             let request = state.prepared.get(digest)?;
-            Some((request.from, request.call.clone(), request.deadline))
+            Some(Calldata {
+                signer: request.from,
+                call: request.call.clone(),
+                deadline: request.deadline,
+                block: outcome.block,
+            })
         });
         shown.collect()
     }

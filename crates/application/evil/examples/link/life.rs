@@ -7,11 +7,14 @@ use std::sync::Arc;
 use medibloc_journey::memory::World;
 use medibloc_journey::{JourneyError, Pace, Party};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_ledger::{BlockEvents, Events as _};
+use medibloc_ledger::{BlockEvents, Calldata, Events as _};
 use medibloc_record::{AccountId, RecordId, Role};
 
 mod acts;
 mod calendar;
+mod clock;
+
+use clock::Off;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -83,6 +86,8 @@ pub struct Life {
     pub mix: Mix,
     /// Longest delay in seconds of acts that nobody waits for; none is the agent as it was before it had a pace.
     pub delay: Option<u64>,
+    /// Seconds that a device's clock is off at most, one way or the other.
+    pub clocks: u64,
 }
 
 impl Life {
@@ -97,6 +102,8 @@ impl Life {
 pub struct Lived {
     /// The chain.
     pub blocks: Vec<BlockEvents>,
+    /// What calls tell beside their events.
+    pub calldata: Vec<Calldata>,
     /// The hospitals' public accounts.
     pub accounts: Vec<AccountId>,
     /// Whose pseudonym.
@@ -244,6 +251,7 @@ impl Living {
             let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);
             let mut ports = world.ports();
             ports.pace = pace(kind);
+            ports.clock = Off::of(ports.clock, seed, life.clocks);
             Party::new(phrase.seed(), role, ports)
         };
         let mut chance = Chance::new(life.seed);
@@ -302,6 +310,7 @@ impl Living {
         Ok(Lived {
             paired: pairings.map(|(hospital, own)| (*own, *hospital)).collect(),
             blocks,
+            calldata: self.world.ledger.calldata(),
             accounts: accounts.map(|it| it.party.account().id()).collect(),
             person_of,
             hospital_of,

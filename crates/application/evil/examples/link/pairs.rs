@@ -7,8 +7,12 @@ use medibloc_record::AccountId;
 use super::life::Lived;
 use super::view::{Seen, View};
 
+mod clocks;
+
 const HOUR: f64 = 3_600.0;
 const DAY: u64 = 86_400;
+const HALF: u64 = DAY / 2;
+const HOUR_SECONDS: u64 = 3_600;
 /// Seconds between two blocks of a public chain. A transaction of the relay is in one block, so this is a batch, too.
 const BLOCK: u64 = 12;
 
@@ -78,6 +82,10 @@ impl Target {
                 "erasures within an hour",
                 "rotated close in time",
                 "rotations within an hour",
+                "deadlines as far ahead",
+                "beginnings as far ahead",
+                "ends at one second of the hour",
+                "acts at one minute of the half day",
             ],
             Self::Readers => &[
                 "registered close in time",
@@ -99,6 +107,10 @@ impl Target {
                 "equal beginnings",
                 "beginnings within an hour",
                 "rotated close in time",
+                "deadlines as far ahead",
+                "beginnings as far ahead",
+                "ends at one second of the hour",
+                "acts at one minute of the half day",
             ],
             Self::Hospital => &[
                 "read while it anchors",
@@ -115,8 +127,19 @@ impl Target {
                 "an anchor soon after the read",
                 "reads in the block of an anchor",
                 "registered in the block of an anchor",
+                "deadlines as far ahead",
+                "acts at one minute of the half day",
             ],
             Self::Patients => &["is let write, or writes"],
+        }
+    }
+
+    /// How many of them, the last, look for how far a clock is off.
+    pub const fn of_clocks(self) -> usize {
+        match self {
+            Self::Pseudonyms | Self::Readers => 4,
+            Self::Hospital => 2,
+            Self::Patients => 0,
         }
     }
 }
@@ -133,7 +156,7 @@ pub struct Pairs {
 impl Pairs {
     /// All pairs of a life.
     pub fn of(lived: &Lived, target: Target) -> Self {
-        let view = View::of(&lived.blocks);
+        let view = View::of(&lived.blocks, &lived.calldata);
         let mut pairs = Self::default();
         match target {
             Target::Pseudonyms => {
@@ -303,7 +326,7 @@ fn pseudonyms(a: &Seen, b: &Seen) -> Vec<f64> {
     let cross = |x: fn(&Seen) -> &Vec<u64>, y: fn(&Seen) -> &Vec<u64>| {
         close(x(a), y(b)).max(close(x(b), y(a)))
     };
-    vec![
+    let row = vec![
         near(both(a.registered, b.registered)),
         near(both(a.place, b.place).map(|gap| gap * 60)),
         close(&a.accepted, &b.accepted),
@@ -334,7 +357,8 @@ fn pseudonyms(a: &Seen, b: &Seen) -> Vec<f64> {
         within(&a.erased, &b.erased, 3_600),
         close(&a.rotated, &b.rotated),
         within(&a.rotated, &b.rotated, 3_600),
-    ]
+    ];
+    [row, clocks::of_two(a, b, (&acts, &others))].concat()
 }
 
 fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
@@ -348,7 +372,7 @@ fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
             .collect::<BTreeSet<AccountId>>()
     };
     let one = |at: Option<u64>| at.into_iter().collect::<Vec<_>>();
-    vec![
+    let row = vec![
         near(both(a.registered, b.registered)),
         near(both(a.place, b.place).map(|gap| gap * 60)),
         close(&a.granted, &b.granted),
@@ -368,7 +392,8 @@ fn of_readers(view: &View, a: &Seen, b: &Seen) -> Vec<f64> {
         equal(&a.begins, &b.begins, 1),
         within(&a.begins, &b.begins, 3_600),
         close(&a.rotated, &b.rotated),
-    ]
+    ];
+    [row, clocks::of_two(a, b, (&a.read, &b.read))].concat()
 }
 
 fn of_hospital(view: &View, reader: &Seen, account: AccountId) -> Vec<f64> {
@@ -402,6 +427,8 @@ fn of_hospital(view: &View, reader: &Seen, account: AccountId) -> Vec<f64> {
         near(after.min()),
         equal(&reader.read, anchors, BLOCK),
         equal(&one, anchors, BLOCK),
+        clocks::ahead(&reader.holds, view.holds.get(&account).unwrap_or(&none)),
+        clocks::one_minute(&reader.read, anchors),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Measures: lives to learn from, other lives to guess about, and the tables of docs/unlinkability.md.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use medibloc_journey::JourneyError;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub struct Setting {
     pub mix: Mix,
     /// The delay in seconds; none is the agent as it was before it had a pace.
     pub delay: Option<u64>,
+    /// Seconds that a device's clock is off at most.
+    pub clocks: u64,
     /// Seeds of the lives that the attacker learns from.
     pub train: Vec<u64>,
     /// Seeds of the lives that it guesses about.
@@ -51,6 +54,8 @@ pub struct Figure {
     pub highest: f64,
     /// The strategy.
     pub by: String,
+    /// The worst of the best strategy that looks for clocks alone.
+    pub by_clocks: f64,
 }
 
 impl Figure {
@@ -69,6 +74,7 @@ impl Figure {
         json!({
             "target": self.target.name(), "pairs": self.pairs, "chance": self.chance, "at20": self.at_20,
             "at50": self.at_50, "worst": self.worst, "highest": self.highest, "bound": self.bound(), "by": self.by,
+            "byClocks": self.by_clocks,
         })
     }
 }
@@ -110,6 +116,7 @@ pub fn measure(setting: &Setting) -> Result<Vec<Figure>, JourneyError> {
             seed: *seed,
             mix: setting.mix,
             delay: setting.delay,
+            clocks: setting.clocks,
         })
     };
     // Two at a time: lives share nothing.
@@ -139,9 +146,11 @@ pub fn measure(setting: &Setting) -> Result<Vec<Figure>, JourneyError> {
 fn figure(target: Target, train: &Pairs, test: &[Pairs]) -> Figure {
     let single = |feature: usize| Curve::of(&alone(train, feature), &train.truth).worst(RECALL);
     let features = target.features();
-    let best = (0..features.len()).max_by(|a, b| single(*a).total_cmp(&single(*b)));
+    let best_of = |some: Range<usize>| some.max_by(|a, b| single(*a).total_cmp(&single(*b)));
+    let best = best_of(0..features.len());
+    let of_clocks = best_of(features.len() - target.of_clocks()..features.len());
     let trained = Trained::on(train);
-    let curves = |scores: &dyn Fn(&Pairs) -> Vec<f64>| -> Vec<Curve> {
+    let curves_of = |scores: &dyn Fn(&Pairs) -> Vec<f64>| -> Vec<Curve> {
         let of = |pairs: &Pairs| Curve::of(&scores(pairs), &pairs.truth);
         test.iter().map(of).collect()
     };
@@ -150,11 +159,11 @@ fn figure(target: Target, train: &Pairs, test: &[Pairs]) -> Figure {
     };
     let worst = |curves: &[Curve]| mean(&|life| curves[life].worst(RECALL));
     let mut found = (
-        curves(&|pairs| trained.scores(pairs)),
+        curves_of(&|pairs| trained.scores(pairs)),
         "trained score".to_owned(),
     );
     if let Some(feature) = best {
-        let one = curves(&|pairs| alone(pairs, feature));
+        let one = curves_of(&|pairs| alone(pairs, feature));
         if worst(&one) > worst(&found.0) {
             found = (one, features[feature].to_owned());
         }
@@ -175,6 +184,9 @@ fn figure(target: Target, train: &Pairs, test: &[Pairs]) -> Figure {
             .map(|curve| curve.worst(RECALL))
             .fold(0.0, f64::max),
         by,
+        by_clocks: of_clocks.map_or(0.0, |feature| {
+            worst(&curves_of(&|pairs| alone(pairs, feature)))
+        }),
     }
 }
 
@@ -190,15 +202,15 @@ pub fn delay_word(delay: Option<u64>) -> String {
 
 /// The header of [`line`]s.
 pub const HEADER: &str = "\
-| acts | people | delay | attack | pairs | chance | at recall 0.2 | at recall 0.5 | worst from 0.2 | highest life | bound | best strategy |
-|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|---|";
+| acts | people | delay | attack | pairs | chance | at recall 0.2 | at recall 0.5 | worst from 0.2 | highest life | bound | best strategy | clocks alone |
+|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|---|--:|";
 
 /// One line of a table.
 pub fn line(setting: &Setting, figure: &Figure) -> String {
     let mut line = String::new();
     let _ = write!(
         line,
-        "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}{} | {} |",
+        "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3}{} | {} | {:.3} |",
         setting.mix.name(),
         setting.people,
         delay_word(setting.delay),
@@ -215,7 +227,8 @@ pub fn line(setting: &Setting, figure: &Figure) -> String {
         } else {
             ""
         },
-        figure.by
+        figure.by,
+        figure.by_clocks
     );
     line
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_ledger::{BlockEvents, Event};
+use medibloc_ledger::{BlockEvents, Calldata, Event};
 use medibloc_record::{AccountId, GrantId, RecordId};
 
 /// Everything about one address.
@@ -34,6 +34,8 @@ pub struct Seen {
     pub begins: Vec<u64>,
     /// Ends of its consents to read.
     pub ends: Vec<u64>,
+    /// How long after its block each of its calls would have held, in seconds.
+    pub holds: Vec<u64>,
     /// Who writes for it.
     pub authors: BTreeSet<AccountId>,
     /// For a reader: whose records it may read.
@@ -69,12 +71,21 @@ pub struct View {
     pub authors: BTreeMap<AccountId, Vec<u64>>,
     /// Times at which public accounts were allowed to write.
     pub allowed: BTreeMap<AccountId, Vec<u64>>,
+    /// How long after their blocks the calls of each address would have held, in seconds.
+    pub holds: BTreeMap<AccountId, Vec<u64>>,
 }
 
 impl View {
     /// Reads a chain.
-    pub fn of(blocks: &[BlockEvents]) -> Self {
+    pub fn of(blocks: &[BlockEvents], calldata: &[Calldata]) -> Self {
         let mut view = Self::default();
+        let times: BTreeMap<u64, u64> = blocks.iter().map(|it| (it.number, it.time.0)).collect();
+        for call in calldata {
+            let at = times.get(&call.block).copied().unwrap_or_default();
+            let signer = AccountId::from_first_address(call.signer);
+            let holds = view.holds.entry(signer).or_default();
+            holds.push(call.deadline.0.saturating_sub(at));
+        }
         let mut registered: BTreeMap<AccountId, (u64, u64)> = BTreeMap::new();
         let mut grants: BTreeMap<GrantId, (AccountId, AccountId)> = BTreeMap::new();
         let mut owner_of: BTreeMap<RecordId, AccountId> = BTreeMap::new();
@@ -157,6 +168,7 @@ impl View {
         }
         let both = view.owners.iter_mut().chain(view.readers.iter_mut());
         for (account, seen) in both {
+            seen.holds = view.holds.get(account).cloned().unwrap_or_default();
             if let Some((at, place)) = registered.get(account) {
                 (seen.registered, seen.place) = (Some(*at), Some(*place));
             }

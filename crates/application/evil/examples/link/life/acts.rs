@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use medibloc_consent::Purpose;
-use medibloc_journey::{Extent, JourneyError, PendingRequest, Question, Sooner, medical_only};
-use medibloc_record::{AccountId, Draft, GrantId, LossReport, RecordId, Sensitivity};
+use medibloc_journey::{
+    Extent, JourneyError, Party, PendingRequest, Question, Sooner, medical_only,
+};
+use medibloc_record::{AccountId, Draft, GrantId, LossReport, RecordId, Sensitivity, Timestamp};
 
 use super::{Act, DAY, HOUR, Living, MINUTE, Mix, WARM_UP};
 
@@ -70,19 +72,23 @@ impl Living {
             Act::Read { hospital } | Act::WakeHospital { hospital } => (None, Some(hospital)),
         };
         let end = (self.life.days + WARM_UP) * DAY;
-        let start = self.world.ports().clock.now().0.saturating_sub(self.now);
+        let now = self.now;
+        // A device goes by its own clock.
+        let after = |party: &Party, due: Timestamp| now + due.since(party.ports().clock.now());
         let mut wakes = Vec::new();
         if let Some(person) = person.filter(|person| self.people[*person].always) {
-            let due = self.people[person].party.next_due()?;
+            let party = &self.people[person].party;
+            let due = party.next_due()?.map(|due| after(party, due));
             wakes.push((true, person, due, Act::WakePerson { person }));
         }
         if let Some(hospital) = hospital {
-            let due = self.hospitals[hospital].party.next_due()?;
+            let party = &self.hospitals[hospital].party;
+            let due = party.next_due()?.map(|due| after(party, due));
             wakes.push((false, hospital, due, Act::WakeHospital { hospital }));
         }
         for (is_person, number, due, act) in wakes {
             let Some(due) = due else { continue };
-            let at = (due.0.saturating_sub(start)).max(self.now) + 1 + self.chance.below(30);
+            let at = due + 1 + self.chance.below(30);
             let known = self.woken.get(&(is_person, number)).copied();
             if at < end && known.is_none_or(|known| known <= self.now || at < known) {
                 self.woken.insert((is_person, number), at);
