@@ -8,6 +8,8 @@ mod attacks;
 mod authority;
 #[path = "program/coins.rs"]
 mod coins;
+#[path = "program/heavy.rs"]
+mod heavy;
 #[path = "program/keepers.rs"]
 mod keepers;
 #[path = "program/killed.rs"]

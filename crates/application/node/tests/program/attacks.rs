@@ -51,6 +51,12 @@ impl World {
         }
     }
 
+    /// Where the chain listens.
+    pub(crate) fn chain(&self) -> String {
+        let url = &self.deployment.rpc_urls[0];
+        url.strip_prefix("http://").unwrap().to_owned()
+    }
+
     pub(crate) fn stranger(&self, number: u64) -> Stranger {
         Stranger::new(number, &self.institution.node, self.deployment.domain())
     }

@@ -251,12 +251,11 @@ async fn run_serve(args: Serve) -> anyhow::Result<()> {
 /// and one that began with them before this was so.
 fn open(folder: Option<PathBuf>, mut config: Config, fund: &[Address]) -> anyhow::Result<Chain> {
     let public = std::mem::take(&mut config.accounts);
-    let coins = public.first().map(|(_, coins)| *coins);
-    let coins = coins.context("the default chain has funded accounts")?;
-    let funded = fund.iter().map(|wallet| (wallet.to_bytes().into(), coins));
+    let (_, coins) = *public.first().context("chains for tests have none")?;
     if config.test_methods {
-        config.accounts.extend(public.iter().copied());
+        config.accounts.clone_from(&public);
     }
+    let funded = fund.iter().map(|wallet| (wallet.to_bytes().into(), coins));
     config.accounts.extend(funded);
     let is_new = folder
         .as_ref()
