@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "support/gone.rs"]
-#[allow(dead_code, reason = "each test takes of it what it needs")]
 mod gone;
 #[path = "support/lacking.rs"]
 mod lacking;
