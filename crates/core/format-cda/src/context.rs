@@ -186,7 +186,7 @@ impl<'d> Statement<'d> {
         let is_beside = self.context.mood == Mood::Event && inner != Mood::Event;
         Context {
             when: when.flatten(),
-            is_inside: true,
+            is_inside: self.context.is_inside || !crate::statement::shape::is_group(self),
             denied: self.context.denied && !is_beside,
             ..self.context
         }

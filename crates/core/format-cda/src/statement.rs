@@ -18,6 +18,7 @@ pub(crate) mod payer;
 pub(crate) mod problem;
 pub(crate) mod procedure;
 pub(crate) mod relation;
+pub(crate) mod shape;
 pub(crate) mod supply;
 
 use serde_json::Value;
@@ -40,11 +41,16 @@ pub(crate) type Made = Option<(&'static str, String)>;
 
 pub(crate) const PROBLEMS: &[&str] = &[
     "11450-4", "11348-0", "46241-6", "11535-2", "10219-4", "10218-6", "75310-3", "29308-4",
-    "46240-8",
+    "46240-8", "10153-2",
 ];
-pub(crate) const ALLERGIES: &[&str] = &["48765-2"];
+pub(crate) const ALLERGIES: &[&str] = &["48765-2", "10155-0"];
 pub(crate) const IMMUNIZATIONS: &[&str] = &["11369-6"];
-pub(crate) const RESULTS: &[&str] = &["30954-2", "18725-2", "11502-2"];
+/// Results, and the sections of IHE's laboratory reports (XD-LAB).
+pub(crate) const RESULTS: &[&str] = &[
+    "30954-2", "11502-2", "18717-9", "18718-7", "18719-5", "18720-3", "18721-1", "18722-9",
+    "18723-7", "18724-5", "18725-2", "18727-8", "18728-6", "18729-4", "18767-4", "18768-2",
+    "18769-0", "26435-8", "26436-6", "26437-4", "26438-2",
+];
 pub(crate) const VITALS: &[&str] = &["8716-3"];
 
 const COMMENT: &[&str] = &[
@@ -76,6 +82,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             Err("it is of a relative, and the source does not say of which")
         }
         "act" | "observation" if allergy::is_allergy(of) => allergy::convert(doc, of),
+        "observation" if let Some(cause) = allergy::manifested(doc, of) => {
+            allergy::caused(doc, of, &cause)
+        }
         "act" | "observation" if problem::is_problem(of) => problem::convert(doc, of),
         "act" if note::is_note(of) => note::convert(doc, of),
         "act" if payer::is_coverage(of) => payer::convert(doc, of),

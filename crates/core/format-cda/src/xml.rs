@@ -142,3 +142,18 @@ pub(crate) fn related_by<'d>(
         .map(|(_, inner)| inner)
         .filter(move |inner| has_template(*inner, templates))
 }
+
+/// Related observations with one of these templates, or without any but with one of these codes.
+pub(crate) fn related_as<'d>(
+    node: N<'d>,
+    templates: &'static [&'static str],
+    codes: &'static [&'static str],
+) -> impl Iterator<Item = N<'d>> {
+    use crate::statement::shape;
+    related(node).map(|(_, inner)| inner).filter(move |inner| {
+        has_template(*inner, templates)
+            || inner.tag_name().name() == "observation"
+                && shape::is_foreign(*inner)
+                && shape::is_coded(*inner, codes)
+    })
+}

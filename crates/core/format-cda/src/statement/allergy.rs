@@ -3,19 +3,19 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    account::Because,
+    account::{Because, Fate},
     codes::status,
     context::{Mood, Statement},
-    doc::{Doc, reference},
+    doc::{Doc, key_of, reference},
     json::json,
     resource::Resource,
     statement::{
         ALLERGIES, Made, common,
         concern::{self, About, Concern},
-        inside, medication,
+        inside, medication, shape,
     },
     value::{absent, code, code::coded, list, put, text, time},
-    xml::{N, attr, child, children, path, related_by},
+    xml::{N, attr, child, children, elements, path, related_as},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -61,38 +61,71 @@ pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
     if of.has(OBSERVATION) || of.has(ACT) {
         return true;
     }
-    !of.context.is_inside
-        && ALLERGIES.contains(&of.context.section)
-        && of.mood() == Mood::Event
-        && match of.name() {
-            // A yes or no answers a question about allergies, and is none.
-            "observation" => {
-                let is_said = |value: N<'_>| crate::xml::declared(value) != "BL";
-                of.child("value").is_some_and(is_said) || of.child("participant").is_some()
+    match of.name() {
+        "act" => of.mood() == Mood::Event && of.related().any(|(_, inner)| is_one(of, &inner)),
+        _ => shape::is_allergy(of),
+    }
+}
+
+/// Whether what stands in a concern is an allergy.
+fn is_one(concern: &Statement<'_>, of: &Statement<'_>) -> bool {
+    if of.name() != "observation" || of.has(STATUS) || of.has(SEVERITY) || of.has(REACTION) {
+        return false;
+    }
+    if shape::is_foreign(concern.node) {
+        return of.has(OBSERVATION) && ALLERGIES.contains(&concern.context.section)
+            || shape::is_allergy(of);
+    }
+    let is_placed = concern.has(ACT) || ALLERGIES.contains(&concern.context.section);
+    of.has(OBSERVATION)
+        || is_placed && (of.child("value").is_some() || of.child("participant").is_some())
+}
+
+/// The allergy that a finding is a reaction to.
+pub(crate) fn manifested<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Statement<'d>> {
+    shape::manifested(of, |node| known(doc, node).is_some())
+}
+
+/// Full URL of the allergy that has the number of a statement.
+fn known<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    let (kind, url) = doc.of_id(&key_of(node)?)?;
+    (kind == ABOUT.kind).then_some(url)
+}
+
+/// A finding as the reaction to an allergy that stands inside it, or to one that was told before.
+pub(crate) fn caused<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    cause: &Statement<'d>,
+) -> Result<Made, Because> {
+    let url = match known(doc, cause.node) {
+        Some(url) => {
+            let again = Fate::Lost("the same statement stands elsewhere in the document");
+            for part in elements(cause.node) {
+                doc.account.because(part, again);
             }
-            _ => of.related().any(|(_, inner)| inner.name() == "observation"),
+            doc.account.take(cause.node);
+            url
         }
+        None => one(doc, None, cause)?,
+    };
+    let shown = reaction(doc, of.node);
+    doc.change(&url, "reaction", |allergy| {
+        let all = allergy.entry("reaction").or_insert_with(|| json!([]));
+        if let (Value::Array(all), Some(shown)) = (all, shown) {
+            all.push(shown);
+        }
+    });
+    let _ = inside(doc, of, Some(&url));
+    Ok(Some((ABOUT.kind, url)))
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if of.name() == "observation" {
         return one(doc, None, of).map(|url| Some(("AllergyIntolerance", url)));
     }
-    let allergies: Vec<Statement<'d>> = of
-        .related()
-        .map(|(_, inner)| inner)
-        .filter(|inner| {
-            inner.name() == "observation"
-                && !inner.has(STATUS)
-                && !inner.has(SEVERITY)
-                && !inner.has(REACTION)
-        })
-        .filter(|inner| {
-            inner.has(OBSERVATION)
-                || inner.child("value").is_some()
-                || inner.child("participant").is_some()
-        })
-        .collect();
+    let all = of.related().map(|(_, inner)| inner);
+    let allergies: Vec<_> = all.filter(|inner| is_one(of, inner)).collect();
     concern::convert(doc, of, &ABOUT, &allergies, one)
 }
 
@@ -148,7 +181,7 @@ fn one<'d>(
     }
     // That it is an assertion, and of an allergy, is what the kind of the resource says.
     out.says(doc, child(node, "code"));
-    let severe = related_by(node, CRITICALITY).find_map(|inner| {
+    let severe = related_as(node, CRITICALITY, shape::CRITICALITY).find_map(|inner| {
         let found = child(inner, "value")
             .and_then(|value| code::mapped(doc, value, status::criticality))?;
         super::take_shell(doc, inner);
@@ -170,7 +203,8 @@ fn one<'d>(
             out.denied(doc, "code", code::named(SCT, code, name));
         }
         None => {
-            let shown = substance.or_else(|| value.and_then(|value| code::concept(doc, value)));
+            let named = value.or_else(|| child(node, "code").filter(|_| agent_part.is_none()));
+            let shown = substance.or_else(|| named.and_then(|named| code::concept(doc, named)));
             let shown = shown.or_else(|| Some(json!({"text": text::text_of(doc, node)?})));
             out.put(
                 doc,
@@ -205,7 +239,7 @@ fn statuses<'d>(
     none: bool,
 ) {
     let node = of.node;
-    let stated = related_by(node, STATUS).find_map(|inner| {
+    let stated = related_as(node, STATUS, shape::STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::allergy).or_else(|| {
             let found = status::allergy(
@@ -283,7 +317,7 @@ fn put_severity(out: &mut Map<String, Value>, severity: Option<Severity>) {
 }
 
 fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Severity> {
-    related_by(node, SEVERITY).find_map(|inner| {
+    related_as(node, SEVERITY, shape::SEVERITY).find_map(|inner| {
         let value = child(inner, "value")?;
         let (found, is_all) = code::mapped(doc, value, status::severity).or_else(|| {
             let words = attr(value, "displayName")
@@ -326,6 +360,11 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     out.put(doc, "reaction", list(all));
 }
 
+/// Whether a code is a finding itself, and does not only say that the value is one.
+fn names_finding(code: N<'_>) -> bool {
+    attr(code, "codeSystem") == Some("2.16.840.1.113883.6.96") && code::known(code).is_some()
+}
+
 fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map<String, Value>) {
     let end = child(node, "effectiveTime").and_then(|when| time::end(doc, when));
     if let Some(at) = end {
@@ -338,6 +377,12 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     let mut shown: Vec<Value> = children(node, "value")
         .filter_map(|value| code::concept(doc, value))
         .collect();
+    // A finding may be named by its code alone.
+    if child(node, "value").is_none()
+        && let Some(named) = child(node, "code").filter(|code| names_finding(*code))
+    {
+        shown.extend(code::concept(doc, named));
+    }
     let words = text::text_of(doc, node);
     if shown.is_empty() {
         shown.push(match words {

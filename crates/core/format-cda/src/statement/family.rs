@@ -30,7 +30,7 @@ const DEATH: &[&str] = &[
     "2.16.840.1.113883.10.20.1.42",
 ];
 /// Family history, and the code that older documents give it.
-const SECTIONS: &[&str] = &["10157-6", "10157-2"];
+pub(crate) const SECTIONS: &[&str] = &["10157-6", "10157-2"];
 /// SNOMED CT: dead.
 const DEAD: &[&str] = &["419099009", "419620001", "397709008", "399347008"];
 
@@ -50,9 +50,8 @@ pub(crate) fn is_family(of: &Statement<'_>) -> bool {
         _ => {
             placed
                 || SECTIONS.contains(&of.context.section)
-                    && of.name() != "act"
                     && of.child("subject").is_none()
-                    && of.name() == "organizer"
+                    && (of.name() == "organizer" || super::shape::is_illness(of))
         }
     }
 }

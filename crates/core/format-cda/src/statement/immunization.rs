@@ -25,7 +25,9 @@ const SERIES: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
-    of.has(TEMPLATES) || !of.context.is_inside && IMMUNIZATIONS.contains(&section)
+    of.has(TEMPLATES)
+        || !of.context.is_inside && IMMUNIZATIONS.contains(&section)
+        || super::shape::is_vaccine(of)
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {

@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author},
+    statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author, shape},
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
 };
@@ -253,6 +253,7 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
         "29762-2" => "social-history",
         "29545-1" | "10210-3" | "71388-3" => "exam",
         "47420-5" | "10190-7" => "survey",
+        _ if shape::is_sign(of) => "vital-signs",
         _ => return None,
     };
     Some(json!([coded(CATEGORY, code)]))

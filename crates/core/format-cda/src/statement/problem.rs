@@ -12,10 +12,10 @@ use crate::{
     statement::{
         Made, PROBLEMS, common,
         concern::{self, About, Concern},
-        inside, link,
+        inside, link, shape,
     },
     value::{self, code, code::coded, list, quantity, time},
-    xml::{N, attr, child, children, related_by},
+    xml::{N, attr, child, children, related_as, related_by},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -87,13 +87,27 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
             && of.mood() == Mood::Event
             && !super::ALLERGIES.contains(&of.context.section);
     }
-    !of.context.is_inside
-        && PROBLEMS.contains(&of.context.section)
+    if shape::is_foreign(of.node) {
+        return match of.name() {
+            "act" => {
+                of.mood() == Mood::Event
+                    && of.related().any(|(_, inner)| {
+                        inner.has(OBSERVATION) && is_placed(of) || shape::is_problem(&inner)
+                    })
+            }
+            _ => shape::is_problem(of),
+        };
+    }
+    is_placed(of)
         && of.mood() == Mood::Event
         && match of.name() {
             "observation" => of.child("value").is_some(),
             _ => of.related().any(|(_, inner)| inner.has(OBSERVATION)),
         }
+}
+
+fn is_placed(of: &Statement<'_>) -> bool {
+    !of.context.is_inside && PROBLEMS.contains(&of.context.section)
 }
 
 /// A concern about problems, or a problem by itself.
@@ -106,7 +120,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .map(|(_, inner)| inner)
         .filter(|inner| {
             inner.name() == "observation"
-                && (inner.has(OBSERVATION) || inner.child("value").is_some())
+                && (inner.has(OBSERVATION)
+                    || inner.child("value").is_some() && !shape::is_foreign(of.node)
+                    || shape::is_problem(inner))
         })
         .filter(|inner| !inner.has(STATUS) && !inner.has(SEVERITY) && inner.mood() == Mood::Event)
         .collect();
@@ -147,14 +163,12 @@ fn one<'d>(
         CATEGORY
     };
     out.push(doc, "category", sort.map(|sort| coded(system, sort)));
-    out.push(
-        doc,
-        "category",
-        child(node, "code").and_then(|code| code::concept(doc, code)),
-    );
-
     // A second value is another statement, and no other code for the first.
-    let said = child(node, "value");
+    let said = child(node, "value").or_else(|| shape::problem(of));
+    let kind = child(node, "code").filter(|code| Some(*code) != said);
+    let kind = kind.and_then(|code| code::concept(doc, code));
+    out.push(doc, "category", kind);
+
     if out.is_denied() && said.and_then(|value| attr(value, "code")) == Some("55607006") {
         // "Not: a problem" is that none is known (C-CDA on FHIR, problems).
         let none = code::named(SCT, "160245001", "No current problems or disability");
@@ -179,7 +193,7 @@ fn one<'d>(
             None => out.put(doc, "code", Some(value::absent(said))),
         };
     }
-    if let Some(inner) = related_by(node, SEVERITY).next() {
+    if let Some(inner) = related_as(node, SEVERITY, shape::SEVERITY).next() {
         let severity = child(inner, "value").and_then(|value| code::concept(doc, value));
         if severity.is_some() {
             super::take_shell(doc, inner);
@@ -248,7 +262,7 @@ fn statuses<'d>(
     out: &mut Resource<'d>,
 ) {
     let node = of.node;
-    let stated = related_by(node, STATUS).find_map(|inner| {
+    let stated = related_as(node, STATUS, shape::STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
         let found = code::mapped(doc, value, status::problem).or_else(|| {
             let words = attr(value, "displayName")
