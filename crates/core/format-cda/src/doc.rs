@@ -23,6 +23,7 @@ pub(crate) struct Doc<'d> {
     /// Bytes of the narrative that values may still repeat.
     words_left: Cell<usize>,
     patient: OnceCell<String>,
+    stay: OnceCell<String>,
     /// Id of the composition, whose narrative values point to.
     composition: String,
     /// Numbers of statements that say more than which one they are.
@@ -44,6 +45,8 @@ struct State<'d> {
     pointers: Vec<(String, String, N<'d>)>,
     /// Places of what was made since the last [`Doc::made`].
     made: Vec<usize>,
+    /// What concerns are about, by the first of it.
+    concerned: HashMap<String, Vec<(String, N<'d>)>>,
     pressures: Vec<Value>,
     houses: Vec<String>,
     /// What is in the composition, which is made last.
@@ -68,6 +71,7 @@ impl<'d> Doc<'d> {
             words: RefCell::default(),
             words_left: Cell::new(2 * length + (64 << 10)),
             patient: OnceCell::new(),
+            stay: OnceCell::new(),
             told: root
                 .descendants()
                 .filter(|node| crate::xml::is_statement(*node))
@@ -256,6 +260,37 @@ impl<'d> Doc<'d> {
         if let Some(at) = state.urls.iter().rposition(|one| one == url) {
             state.known.entry(format!("{kind}|{key}")).or_insert(at);
         }
+    }
+
+    /// Whether a resource that was added says that it is not so, or was never said.
+    pub(crate) fn is_refuted(&self, url: &str) -> bool {
+        let state = self.state.borrow();
+        let at = state.urls.iter().rposition(|one| one == url);
+        at.and_then(|at| {
+            let status = &state.entries[at]["resource"]["verificationStatus"];
+            status["coding"][0]["code"].as_str()
+        })
+        .is_some_and(|code| ["refuted", "entered-in-error"].contains(&code))
+    }
+
+    /// Full URL of the visit that the header tells of.
+    pub(crate) fn stay(&self) -> Option<String> {
+        self.stay.get().cloned()
+    }
+
+    pub(crate) fn set_stay(&self, url: &str) {
+        let _ = self.stay.set(url.to_owned());
+    }
+
+    /// A concern is about all of these, of which the first stands for it.
+    pub(crate) fn concerns(&self, first: &str, all: Vec<(String, N<'d>)>) {
+        let mut state = self.state.borrow_mut();
+        state.concerned.insert(first.to_owned(), all);
+    }
+
+    /// All that a concern is about, by the first of them.
+    pub(crate) fn concerned(&self, first: &str) -> Option<Vec<(String, N<'d>)>> {
+        self.state.borrow().concerned.get(first).cloned()
     }
 
     /// A house or device that said something of the entry in work: its provenance names it.

@@ -4,6 +4,7 @@ pub(crate) mod allergy;
 pub(crate) mod careteam;
 pub(crate) mod concern;
 pub(crate) mod device;
+pub(crate) mod diagnosis;
 pub(crate) mod directive;
 pub(crate) mod dosage;
 pub(crate) mod encounter;
@@ -162,7 +163,13 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         }
         doc.account.let_go();
     }
-    Ok(inside.into_iter().next().map(|one| (one.kind, one.url)))
+    let Some(first) = inside.first() else {
+        return Ok(None);
+    };
+    let (kind, url) = (first.kind, first.url.clone());
+    let alike = inside.into_iter().filter(|one| one.kind == kind);
+    doc.concerns(&url, alike.map(|one| (one.url, one.node)).collect());
+    Ok(Some((kind, url)))
 }
 
 /// Code of the statement's status, taken.

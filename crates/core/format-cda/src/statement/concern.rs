@@ -88,14 +88,16 @@ pub(crate) fn convert<'d>(
     let (mut made, mut because) = (Vec::new(), about.nothing);
     for inner in all {
         match one(doc, Some(concern), inner) {
-            Ok(url) => made.push(url),
+            Ok(url) => made.push((url, inner.node)),
             Err(why) => {
                 because = why;
                 doc.account.because(inner.node, Fate::Lost(why));
             }
         }
     }
-    let first = made.first().cloned().ok_or(because)?;
+    let (first, _) = made.first().cloned().ok_or(because)?;
+    doc.concerns(&first, made.clone());
+    let made: Vec<String> = made.into_iter().map(|(url, _)| url).collect();
     if about.kind == "Condition" {
         treaters(doc, act, &made);
     }

@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, inside, link, place, reasons},
+    statement::{Made, diagnosis, inside, place, reasons},
     value::{self, absent, code, list, put, time},
     xml::{N, attr, child, children, path, sdtc},
 };
@@ -178,6 +178,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
     );
     let key = key_of(node);
     let url = finish(doc, out, key);
+    doc.set_stay(&url);
     composition.body.insert("encounter".into(), reference(&url));
 }
 
@@ -229,14 +230,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         gone.map(|gone| json!({"dischargeDisposition": gone})),
     );
     let url = finish(doc, out, key_of(node));
+    diagnosis::take_ranks(doc, of, &url);
     let inside = inside(doc, of, Some(&url));
-    link(
-        doc,
-        &url,
-        "diagnosis",
-        &inside,
-        |one| json!({"condition": one}),
-        |one| one.kind == "Condition",
-    );
+    diagnosis::of_visit(doc, &url, &inside);
     Ok(Some(("Encounter", url)))
 }

@@ -126,7 +126,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 }
 
 /// What an organizer of advance directives says is what sort of directives they are: a living will, say.
-fn directives<'d>(doc: &Doc<'d>, of: &Statement<'d>, members: &[super::Inside]) {
+fn directives<'d>(doc: &Doc<'d>, of: &Statement<'d>, members: &[super::Inside<'d>]) {
     let all = || members.iter().filter(|one| one.kind == "Consent");
     if all().next().is_none() {
         return;

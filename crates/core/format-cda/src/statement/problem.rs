@@ -12,7 +12,7 @@ use crate::{
     statement::{
         Made, PROBLEMS, common,
         concern::{self, About, Concern},
-        inside, link, shape,
+        diagnosis, inside, link, shape,
     },
     value::{self, code, code::coded, list, quantity, time},
     xml::{N, attr, child, children, related_as, related_by},
@@ -132,7 +132,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .into_iter()
         .filter(|inner| !named || inner.has(OBSERVATION))
         .collect();
-    concern::convert(doc, of, &ABOUT, &problems, one)
+    let made = concern::convert(doc, of, &ABOUT, &problems, one)?;
+    if let Some((_, first)) = &made {
+        diagnosis::of_stay(doc, of, first);
+    }
+    Ok(made)
 }
 
 fn one<'d>(

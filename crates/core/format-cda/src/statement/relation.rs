@@ -18,17 +18,23 @@ pub(crate) const HEALTH_CONCERN: &str = "health-concern";
 
 /// What stood inside a statement and became a resource of its own.
 #[derive(Debug)]
-pub(crate) struct Inside {
+pub(crate) struct Inside<'d> {
     /// `typeCode` of the relation.
     pub(crate) relation: String,
     pub(crate) kind: &'static str,
     pub(crate) url: String,
+    /// The statement itself, behind a concern about it.
+    pub(crate) node: N<'d>,
     /// Whether it stands elsewhere in the document and is only named here.
     is_named: bool,
 }
 
 /// Converts what stands inside a statement and no mapping took, and links it to the resource around it.
-pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>) -> Vec<Inside> {
+pub(crate) fn inside<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    around: Option<&str>,
+) -> Vec<Inside<'d>> {
     let mut all = Vec::new();
     for (link, inner) in of.related() {
         if matches!(
@@ -47,11 +53,19 @@ pub(crate) fn inside<'d>(doc: &Doc<'d>, of: &Statement<'d>, around: Option<&str>
         }
         match convert(doc, &inner) {
             Ok(Some((kind, url))) => {
-                if Some(url.as_str()) != around {
+                // A concern may be about several things.
+                let every = doc
+                    .concerned(&url)
+                    .unwrap_or_else(|| vec![(url, inner.node)]);
+                for (url, node) in every
+                    .into_iter()
+                    .filter(|(url, _)| Some(url.as_str()) != around)
+                {
                     let one = Inside {
                         relation: relation.to_owned(),
                         kind,
                         url,
+                        node,
                         is_named: false,
                     };
                     if let Some(around) = around {
@@ -112,6 +126,7 @@ pub(crate) fn pointers(doc: &Doc<'_>) {
                 relation,
                 kind,
                 url,
+                node,
                 is_named: true,
             };
             relate(doc, &around, &one);
@@ -161,7 +176,7 @@ const OF_VISITS: &[&str] = &[
 ];
 
 /// Links a resource with the one around it. What no element can say is not said: the order of the document tells it alone.
-fn relate(doc: &Doc<'_>, around: &str, one: &Inside) {
+fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     let outer = |kinds: &[&str]| doc.is_of(around, kinds);
     let is_reason = one.relation == "RSON";
     let inner = one.kind;
@@ -261,9 +276,9 @@ pub(crate) fn link<'d>(
     doc: &Doc<'d>,
     url: &str,
     element: &'static str,
-    inside: &[Inside],
+    inside: &[Inside<'d>],
     wrap: impl Fn(Value) -> Value,
-    which: impl Fn(&Inside) -> bool,
+    which: impl Fn(&Inside<'d>) -> bool,
 ) {
     let all: Vec<Value> = inside
         .iter()

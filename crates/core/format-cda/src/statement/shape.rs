@@ -17,7 +17,7 @@ const ROOTS: &[&str] = &[
 ];
 /// Codes that ask nothing: the value is what is said.
 const ASSERTION: &str = "ASSERTION";
-/// Problem, condition, diagnosis (interpretation, principal, on admission, at discharge): SNOMED CT and LOINC.
+/// Problem, condition, diagnosis (interpretation, principal, on admission, at discharge): SNOMED CT, LOINC, HL7 v3 `ActCode`.
 const DIAGNOSES: &[&str] = &[
     "55607006",
     "64572001",
@@ -32,6 +32,10 @@ const DIAGNOSES: &[&str] = &[
     "75323-6",
     "46241-6",
     "11535-2",
+    "DX",
+    "ADMDX",
+    "DISDX",
+    "INTDX",
 ];
 /// Severity, status, age at onset, general health: what is said of a problem.
 pub(crate) const SEVERITY: &[&str] = &["SEV", "246112005"];
