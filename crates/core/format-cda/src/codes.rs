@@ -57,6 +57,11 @@ const SYSTEMS: &[(&str, &str)] = &[
     ),
     ("2.16.840.1.113883.6.13", "http://www.ada.org/cdt"),
     ("2.16.840.1.113883.6.73", "http://www.whocc.no/atc"),
+    (
+        "1.2.840.10008.2.16.4",
+        "http://dicom.nema.org/resources/ontology/DCM",
+    ),
+    ("2.16.840.1.113883.6.256", "http://radlex.org"),
     ("1.2.276.0.76.5.409", "http://fhir.de/CodeSystem/ifa/pzn"),
     ("1.2.276.0.76.4.6", "http://fhir.de/CodeSystem/ifa/pzn"),
     ("1.0.3166.1.2.2", "urn:iso:std:iso:3166"),

@@ -10,6 +10,7 @@ pub(crate) mod dosage;
 pub(crate) mod encounter;
 pub(crate) mod family;
 pub(crate) mod goal;
+pub(crate) mod imaging;
 pub(crate) mod immunization;
 pub(crate) mod medication;
 pub(crate) mod note;
@@ -87,6 +88,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             allergy::caused(doc, of, &cause)
         }
         "act" | "observation" if problem::is_problem(of) => problem::convert(doc, of),
+        "act" if imaging::is_study(of) => imaging::convert(doc, of),
         "act" if note::is_note(of) => note::convert(doc, of),
         "act" if payer::is_coverage(of) => payer::convert(doc, of),
         "act" | "observation" if directive::is_directive(of) => directive::convert(doc, of),

@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, device, inside, link, own_author, shape},
+    statement::{Made, RESULTS, VITALS, common, device, imaging, inside, link, own_author, shape},
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
 };
@@ -135,7 +135,7 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         "status",
         Some(status::observation(super::status(doc, of))),
     );
-    out.put(doc, "category", category(of));
+    out.put(doc, "category", category(doc, of));
     let named = child(node, "code").and_then(|code| code::concept(doc, code));
     // Before release 4 the template has no code of its own (C-CDA on FHIR, social history).
     let is_pregnancy = of.has(PREGNANCY);
@@ -235,7 +235,7 @@ fn parts<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
     all
 }
 
-pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
+pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
     const SIGNS: &[&str] = &["2.16.840.1.113883.10.20.22.4.27"];
     const TESTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.2"];
     const SOCIAL: &[&str] = &[
@@ -245,7 +245,12 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
     ];
     let code = match of.context.section {
         _ if of.has(SIGNS) => "vital-signs",
-        section if (of.has(TESTS) || RESULTS.contains(&section)) && is_imaging(of) => "imaging",
+        section if imaging::SECTIONS.contains(&section) => "imaging",
+        section
+            if (of.has(TESTS) || RESULTS.contains(&section)) && imaging::is_of_picture(doc, of) =>
+        {
+            "imaging"
+        }
         _ if of.has(TESTS) => "laboratory",
         _ if of.has(SOCIAL) => "social-history",
         section if RESULTS.contains(&section) => "laboratory",
@@ -257,51 +262,6 @@ pub(crate) fn category(of: &Statement<'_>) -> Option<Value> {
         _ => return None,
     };
     Some(json!([coded(CATEGORY, code)]))
-}
-
-/// Whether a result is of a picture and of no laboratory: by a code of CPT's radiology, or by the name of the code. LOINC's classes
-/// are in no code.
-pub(crate) fn is_imaging(of: &Statement<'_>) -> bool {
-    const CPT: &str = "2.16.840.1.113883.6.12";
-    const WORDS: &[&str] = &[
-        "x-ray",
-        "xray",
-        "radiograph",
-        "radiology",
-        "radiologic",
-        "ultrasound",
-        "ultrasonography",
-        "tomography",
-        "mri",
-        "ct",
-        "xr",
-        "mammogram",
-        "mammography",
-        "echocardiography",
-        "fluoroscopy",
-        "scintigraphy",
-        "imaging",
-        "us.doppler",
-    ];
-    let Some(code) = of.child("code") else {
-        return false;
-    };
-    let is_radiology = |code: N<'_>| {
-        let number = attr(code, "code").and_then(|code| code.parse::<u32>().ok());
-        attr(code, "codeSystem") == Some(CPT)
-            && number.is_some_and(|code| (70010..80000).contains(&code))
-    };
-    let names = |code: N<'_>| {
-        attr(code, "displayName").is_some_and(|name| {
-            let name = name.to_lowercase();
-            let mut words =
-                name.split(|letter: char| !letter.is_alphanumeric() && !"-.".contains(letter));
-            words.any(|word| WORDS.contains(&word))
-        })
-    };
-    core::iter::once(code)
-        .chain(children(code, "translation"))
-        .any(|one| is_radiology(one) || names(one))
 }
 
 /// The value; further ones are components that say the same in words.

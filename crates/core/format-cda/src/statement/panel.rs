@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, inside, observation},
+    statement::{Made, RESULTS, VITALS, common, imaging, inside, observation},
     value::{code, list, time},
     xml::{attr, child, children},
 };
@@ -26,15 +26,20 @@ const SIGNS: &[&str] = &[
 const LOINC: &str = "http://loinc.org";
 
 /// Whether a report is of pictures: by its own code, or all that stands in it.
-fn is_imaging(of: &Statement<'_>) -> bool {
+fn is_imaging(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
     let mut inner = of.related().map(|(_, inner)| inner).peekable();
-    observation::is_imaging(of)
-        || inner.peek().is_some() && inner.all(|inner| observation::is_imaging(&inner))
+    imaging::SECTIONS.contains(&of.context.section)
+        || imaging::is_named(doc, of.node)
+        || inner.peek().is_some() && inner.all(|inner| imaging::is_of_picture(doc, &inner))
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let signs = of.has(SIGNS) || VITALS.contains(&of.context.section);
-    let results = !signs && (of.has(RESULT) || RESULTS.contains(&of.context.section));
+    let results = !signs
+        && (of.has(RESULT)
+            || [RESULTS, imaging::SECTIONS]
+                .iter()
+                .any(|all| all.contains(&of.context.section)));
     let is_report = results && of.mood() == crate::context::Mood::Event;
     if !is_report && of.related().next().is_none() {
         return Err("it is a group of nothing");
@@ -69,7 +74,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
                 "category",
                 Some(json!([code::coded(
                     "http://terminology.hl7.org/CodeSystem/v2-0074",
-                    if is_imaging(of) { "RAD" } else { "LAB" }
+                    if is_imaging(doc, of) { "RAD" } else { "LAB" }
                 )])),
             );
         }

@@ -51,6 +51,11 @@ pub(crate) fn inside<'d>(
             doc.account.because(inner.node, Fate::Lost(ELSEWHERE));
             continue;
         }
+        if let Some(around) = around
+            && super::imaging::derived(doc, &inner, around)
+        {
+            continue;
+        }
         match convert(doc, &inner) {
             Ok(Some((kind, url))) => {
                 // A concern may be about several things.
