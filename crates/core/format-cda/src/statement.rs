@@ -87,6 +87,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "observation" if let Some(cause) = allergy::manifested(doc, of) => {
             allergy::caused(doc, of, &cause)
         }
+        // In a history of the family, whose problem it is stands inside.
+        "act" if family::is_placed(of) && problem::is_problem(of) => shell(doc, of),
         "act" | "observation" if problem::is_problem(of) => problem::convert(doc, of),
         "act" if imaging::is_study(of) => imaging::convert(doc, of),
         "act" if note::is_note(of) => note::convert(doc, of),

@@ -9,7 +9,7 @@ use crate::{
     doc::Doc,
     json::json,
     resource::Resource,
-    statement::{Made, common, inside, problem::AGE, recorded},
+    statement::{Made, common, inside, problem::AGE, recorded, shape},
     value::{self, absent, code, name, put, quantity, time},
     xml::{N, attr, child, children, flag, related_by, sdtc},
 };
@@ -45,15 +45,26 @@ fn is_death(node: N<'_>) -> bool {
 pub(crate) fn is_family(of: &Statement<'_>) -> bool {
     let placed = of.has(ORGANIZER) || of.has(OBSERVATION);
     match of.subject() {
-        Subject::Relative(_) => placed || SECTIONS.contains(&of.context.section) || is_illness(of),
+        Subject::Relative(_) => {
+            placed || is_placed(of) && !shape::is_measured(of) || is_illness(of)
+        }
         // What stands in that section without saying of whom is of nobody in particular.
         _ => {
             placed
-                || SECTIONS.contains(&of.context.section)
+                || is_placed(of)
                     && of.child("subject").is_none()
-                    && (of.name() == "organizer" || super::shape::is_illness(of))
+                    && match of.name() {
+                        "organizer" => true,
+                        "observation" => !shape::is_of_family(of) && !shape::is_measured(of),
+                        _ => false,
+                    }
         }
     }
+}
+
+/// Whether it stands in a history of the family.
+pub(crate) fn is_placed(of: &Statement<'_>) -> bool {
+    SECTIONS.contains(&of.context.section)
 }
 
 /// A diagnosis, and no measurement.
@@ -74,11 +85,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     };
     let mut out = Resource::of("FamilyMemberHistory", of, doc)?;
     let node = of.node;
-    if out.is_denied() {
-        return Err(
-            "the source denies it, and a family history has no place for what relatives do not have",
-        );
-    }
     common(doc, of, &mut out);
     let state = match super::status(doc, of) {
         Some("nullified") => "entered-in-error",
@@ -95,22 +101,34 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     } else {
         of.related()
             .map(|(_, inner)| inner)
-            .filter(|inner| inner.name() == "observation")
+            .filter(|inner| inner.name() == "observation" && !shape::is_measured(inner))
             .collect()
     };
+    let mut denied = None;
     for inner in &illnesses {
-        if inner.is_denied() {
-            doc.account.because(inner.node, Fate::Lost("the source denies it, and a family history has no place for what relatives do not have"));
-            continue;
-        }
-        if is_death(inner.node) {
+        if let Some(words) = no_illness(doc, inner) {
+            super::take_shell(doc, inner.node);
+            if inner.is_denied() {
+                doc.account.take_denial(inner.node);
+                denied = Some(());
+            }
+            out.push(doc, "note", Some(json!({"text": words})));
+        } else if inner.is_denied() {
+            let why = "the source denies it, and does not say what in words";
+            doc.account.because(inner.node, Fate::Lost(why));
+        } else if is_death(inner.node) {
             doc.account.take(inner.node);
             take_all(doc, inner.node);
             died(doc, inner.node, &mut out);
-            continue;
+        } else {
+            let one = illness(doc, inner, &mut out);
+            out.push(doc, "condition", one);
         }
-        let one = illness(doc, inner, &mut out);
-        out.push(doc, "condition", one);
+    }
+    // That a group is denied is told of each that stands in it.
+    if out.is_denied() && denied.is_some() {
+        let notes = out.body.get("note").cloned();
+        out.denied(doc, "note", notes.unwrap_or_default());
     }
     let url = out.add(doc)?;
     if of.name() != "observation" {
@@ -122,6 +140,49 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         }
     }
     Ok(Some(("FamilyMemberHistory", url)))
+}
+
+/// What a relative does not have, in words: it is denied, or says itself that there is none.
+fn no_illness<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
+    let answer = shape::answer(of);
+    let value = of.child("value").filter(|_| answer.is_none());
+    let named = value.or_else(|| of.child("code"))?;
+    let words = code::words(doc, named).or_else(|| super::text::text_of(doc, of.node));
+    let says = value.and_then(|value| code::words(doc, value));
+    let says_none = says.is_some_and(|words| is_none(&words));
+    let is_no = of.is_denied() || answer == Some(false) || says_none;
+    if !is_no {
+        doc.account.let_go();
+        return None;
+    }
+    let words = words?;
+    Some(if of.is_denied() || !says_none {
+        format!("The source denies: {words}")
+    } else {
+        words
+    })
+}
+
+/// Whether words say that there is nothing, or that nothing is known.
+fn is_none(words: &str) -> bool {
+    const WHOLE: &[&str] = &[
+        "no",
+        "none",
+        "nil",
+        "negative",
+        "unknown",
+        "not known",
+        "denies",
+        "denied",
+        "n/a",
+    ];
+    let words = words.to_lowercase();
+    WHOLE.contains(&words.as_str())
+        || words.starts_with("no ")
+        || words.starts_with("negative for ")
+        || words.starts_with("fh: no ")
+        || words.contains("family history unknown")
+        || words.contains("family history not known")
 }
 
 /// Code, value and status of a statement that says one thing.
@@ -208,7 +269,7 @@ fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
 }
 
 fn age<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
-    related_by(node, AGE).find_map(|inner| {
+    related_by(node, AGE).filter(|inner| !crate::account::is_denied(*inner)).find_map(|inner| {
         let age = child(inner, "value").and_then(|value| {
             quantity::duration(doc, value).or_else(|| {
                 // An age is in years where nothing else is said (C-CDA: INT).
@@ -229,12 +290,14 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
             .find(|(link, _)| attr(*link, "typeCode") == Some("CAUS"))
             .map(|(_, inner)| inner)
     });
-    let killed = death.filter(|inner| is_death(*inner));
+    let killed = death.filter(|inner| is_death(*inner) && !crate::account::is_denied(*inner));
     let mut one = Map::new();
-    let values: Vec<N<'_>> = children(node, "value").collect();
-    // Some name the illness by the code alone.
-    let named = values.first().copied().or_else(|| child(node, "code"));
+    // Some name the illness by the code alone, or ask for it.
+    let value = child(node, "value").filter(|_| shape::answer(of).is_none());
+    let named = value.or_else(|| child(node, "code"));
     let shown = named.and_then(|named| code::concept(doc, named));
+    let said = || Some(json!({"text": super::text::words(doc, value?)?}));
+    let shown = shown.or_else(said);
     let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
     let age = age(doc, node);
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
@@ -243,10 +306,7 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
     for id in children(node, "id") {
         doc.account.take(id);
     }
-    one.insert(
-        "code".into(),
-        shown.unwrap_or_else(|| absent(values.first().copied())),
-    );
+    one.insert("code".into(), shown.unwrap_or_else(|| absent(value)));
     if killed.is_some() {
         one.insert("contributedToDeath".into(), true.into());
     }

@@ -213,17 +213,36 @@ pub(crate) fn problem<'d>(of: &Statement<'d>) -> Option<N<'d>> {
     }
 }
 
-/// Whether an observation names an illness, and does not say itself that it is one of the family.
-pub(crate) fn is_illness(of: &Statement<'_>) -> bool {
-    let is_family = |code: N<'_>| {
-        names(code).any(|name| {
-            name.contains("family") || name.contains("familien") || name.starts_with("fh")
-        })
-    };
-    let parts = ["code", "value"].map(|name| of.child(name));
-    of.name() == "observation"
-        && !parts.into_iter().flatten().any(is_family)
-        && (problem(of).is_some() || of.child("value").is_some_and(names_something))
+/// Whether an observation in a history of the family says by its own name that it is of the family. What does not, and names nobody,
+/// is of nobody in particular.
+pub(crate) fn is_of_family(of: &Statement<'_>) -> bool {
+    ["code", "value"]
+        .into_iter()
+        .filter_map(|name| of.child(name))
+        .flat_map(names)
+        .any(|name| name.contains("family") || name.contains("familien") || name.starts_with("fh"))
+}
+
+/// What an observation answers, if that is a yes or a no.
+pub(crate) fn answer(of: &Statement<'_>) -> Option<bool> {
+    let value = of.child("value")?;
+    if declared(value) == "BL" {
+        return crate::xml::flag(value, "value");
+    }
+    match known(value)? {
+        "373066001" | "Y" | "LA33-6" => Some(true),
+        "373067005" | "N" | "LA32-8" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether the value is a number, a time, or a range of them.
+pub(crate) fn is_measured(of: &Statement<'_>) -> bool {
+    const KINDS: &[&str] = &["PQ", "INT", "REAL", "TS", "MO", "RTO", "IVL", "PIVL"];
+    of.child("value").is_some_and(|value| {
+        let declared = declared(value);
+        KINDS.contains(&declared.split('_').next().unwrap_or_default())
+    })
 }
 
 /// Whether what was given is a vaccine, by a code of a system that has no others (CVX).

@@ -6,7 +6,7 @@ use crate::{
     codes,
     doc::Doc,
     json::json,
-    value::{absent, list, object, put, text::words},
+    value::{absent, list, object, put, text::words as spoken},
     xml::{N, attr, child, children, squeeze},
 };
 
@@ -98,7 +98,7 @@ fn translations<'d>(node: N<'d>) -> impl Iterator<Item = N<'d>> {
 
 /// The words that were said (`originalText`).
 pub(crate) fn said(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
-    child(node, "originalText").and_then(|original| words(doc, original))
+    child(node, "originalText").and_then(|original| spoken(doc, original))
 }
 
 /// All coded values of that name.
@@ -126,6 +126,20 @@ pub(crate) fn coded(system: &str, code: &str) -> Value {
 /// A code of a system with its name.
 pub(crate) fn named(system: &str, code: &str, name: &str) -> Value {
     json!({"coding": [{"system": system, "code": code, "display": name}]})
+}
+
+/// What a value is called: the words that were said, the name of its code, or the words that it is; taken.
+pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    let said = said(doc, node);
+    let name = || {
+        let name = attr(node, "displayName").map(squeeze)?;
+        doc.account.take(node);
+        Some(name)
+    };
+    said.or_else(name).or_else(|| {
+        let is_words = attr(node, "code").is_none() && child(node, "originalText").is_none();
+        is_words.then(|| spoken(doc, node))?
+    })
 }
 
 /// The code, taken.
