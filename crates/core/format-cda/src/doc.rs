@@ -45,6 +45,8 @@ struct State<'d> {
     pointers: Vec<(String, String, N<'d>)>,
     /// Places of what was made since the last [`Doc::made`].
     made: Vec<usize>,
+    /// What each resource was made of, by URL.
+    sources: HashMap<String, N<'d>>,
     /// What concerns are about, by the first of it.
     concerned: HashMap<String, Vec<(String, N<'d>)>>,
     pressures: Vec<Value>,
@@ -156,6 +158,9 @@ impl<'d> Doc<'d> {
         let at = state.entries.len();
         state.entries.push(resource(kind, &id, &url, body));
         state.urls.push(url.clone());
+        if let Some(source) = source {
+            state.sources.insert(url.clone(), source);
+        }
         state.made.push(at);
         drop(state);
         self.carried(at, taken);
@@ -271,6 +276,11 @@ impl<'d> Doc<'d> {
             status["coding"][0]["code"].as_str()
         })
         .is_some_and(|code| ["refuted", "entered-in-error"].contains(&code))
+    }
+
+    /// What a resource was made of.
+    pub(crate) fn source(&self, url: &str) -> Option<N<'d>> {
+        self.state.borrow().sources.get(url).copied()
     }
 
     /// Full URL of the visit that the header tells of.

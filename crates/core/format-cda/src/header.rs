@@ -208,7 +208,7 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
     }
     put(&mut one, "relationship", list(kin));
     if let Some(person) = child(role, "associatedPerson") {
-        let first = child(person, "name").and_then(|one| name::person_name(doc, one));
+        let first = name::only_name(doc, person);
         put(&mut one, "name", first);
     }
     put(&mut one, "telecom", name::telecoms(doc, role));

@@ -149,14 +149,67 @@ fn provenance<'d>(
     statement: &crate::context::Statement<'d>,
     whole: &Whole<'_>,
 ) {
-    let authors: Vec<String> = statement
-        .authors()
-        .filter_map(|author| people::author(doc, author))
+    // What has authors of its own around it is told by itself.
+    let mut groups: Vec<(Option<N<'d>>, Vec<Value>)> = Vec::new();
+    for target in targets {
+        let url = target["reference"].as_str().unwrap_or_default();
+        let holder = doc.source(url).and_then(|node| {
+            let mut around = node.ancestors().take_while(|one| *one != entry);
+            around.find(|one| is_statement(*one) && child(*one, "author").is_some())
+        });
+        let holder = holder.filter(|holder| *holder != statement.node);
+        match groups.iter_mut().find(|(known, _)| *known == holder) {
+            Some((_, all)) => all.push(target.clone()),
+            None => groups.push((holder, vec![target.clone()])),
+        }
+    }
+    // A concern is written by somebody, too, and its resources are those of what it is about.
+    let is_written = child(statement.node, "author").is_some();
+    if is_written && groups.iter().all(|(holder, _)| holder.is_some()) {
+        groups.push((None, targets.to_vec()));
+    }
+    // Who else took part is told once, with the whole.
+    let whole_at = groups.iter().position(|(holder, _)| holder.is_none());
+    let whole_at = whole_at.unwrap_or_default();
+    for (at, (holder, targets)) in groups.iter().enumerate() {
+        let others = if at == whole_at {
+            let told: Vec<N<'d>> = groups.iter().filter_map(|(holder, _)| *holder).collect();
+            others(doc, entry, statement, &told)
+        } else {
+            Vec::new()
+        };
+        let authors: Vec<N<'d>> = match holder {
+            Some(holder) => children(*holder, "author").collect(),
+            None => statement.authors().collect(),
+        };
+        written(
+            doc,
+            holder.unwrap_or(entry),
+            targets,
+            &authors,
+            others,
+            whole,
+        );
+    }
+}
+
+/// Who wrote what stands in an element, and who took part in it.
+fn written<'d>(
+    doc: &Doc<'d>,
+    node: N<'d>,
+    targets: &[Value],
+    by: &[N<'d>],
+    others: Vec<(Value, String)>,
+    whole: &Whole<'_>,
+) {
+    let authors: Vec<String> = by
+        .iter()
+        .filter_map(|author| people::author(doc, *author))
         .collect();
-    let is_nameless = authors.is_empty() && statement.authors().next().is_some();
-    let at = statement
-        .authors()
-        .find_map(|author| time::start(doc, child(author, "time")?));
+    let is_nameless = authors.is_empty() && !by.is_empty();
+    let at = by
+        .iter()
+        .find_map(|author| time::start(doc, child(*author, "time")?));
     let mut out = Resource::plain("Provenance", None);
     out.body.insert("target".into(), targets.to_vec().into());
     // FHIR demands an instant of recording; a day is when it was said.
@@ -193,14 +246,14 @@ fn provenance<'d>(
     if agents.is_empty() {
         agents.push(json!({"who": absent(None)}));
     }
-    for (sort, url) in others(doc, entry, statement) {
+    for (sort, url) in others {
         let one = json!({"type": sort, "who": reference(&url)});
         if !agents.contains(&one) {
             agents.push(one);
         }
     }
     out.put(doc, "agent", Some(agents));
-    let span = (whole.span)(entry);
+    let span = (whole.span)(node);
     let words = format!("bytes {}..{} of the original document", span.0, span.1);
     out.body.insert(
         "entity".into(),
@@ -215,6 +268,7 @@ fn others<'d>(
     doc: &Doc<'d>,
     entry: N<'d>,
     statement: &crate::context::Statement<'d>,
+    told: &[N<'d>],
 ) -> Vec<(Value, String)> {
     let agent = |sort: &str| code::coded(AGENTS, sort);
     let mut all: Vec<(Value, String)> = Vec::new();
@@ -229,7 +283,9 @@ fn others<'d>(
             "performer" if statement.context.section != "48768-6" && is_free() => {
                 people::entity(doc, part).map(|url| (agent("performer"), url))
             }
-            "author" if is_free() => people::author(doc, part).map(|url| (agent("author"), url)),
+            "author" if is_free() && !part.parent().is_some_and(|of| told.contains(&of)) => {
+                people::author(doc, part).map(|url| (agent("author"), url))
+            }
             "informant" if is_free() => {
                 people::informant(doc, part).map(|url| (agent("informant"), url))
             }

@@ -177,7 +177,7 @@ fn guardians<'d>(doc: &Doc<'d>, person: N<'d>) -> Option<Value> {
         kin.extend(child(node, "code").and_then(|code| code::concept(doc, code)));
         out.insert("relationship".into(), kin.into());
         if let Some(body) = child(node, "guardianPerson") {
-            let first = child(body, "name").and_then(|one| name::person_name(doc, one));
+            let first = name::only_name(doc, body);
             put(&mut out, "name", first);
         }
         put(&mut out, "telecom", name::telecoms(doc, node));

@@ -62,7 +62,18 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "dueDate",
         due.map(|at| time::day(&at.at).to_owned()),
     );
-    let said = super::text::text_of(doc, node).or(words);
+    // A row of a table says more than the goal: its number, its state, its date.
+    let is_row = child(node, "text").is_some_and(|text| super::text::is_row(doc, text));
+    let row = || {
+        measured
+            .is_none()
+            .then(|| super::text::text_of(doc, node))?
+    };
+    let said = if is_row {
+        words.or_else(row)
+    } else {
+        super::text::text_of(doc, node).or(words)
+    };
     let description = match (&measured, said) {
         // The words are the source's, and the code what it calls the goal.
         (Some(measured), Some(said))

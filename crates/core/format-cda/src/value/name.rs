@@ -9,6 +9,9 @@ use crate::{
     xml::{N, attr, child, children, elements, text},
 };
 
+/// What somebody is called beside the names that they bear, where there is a place for one name alone.
+const CALL_ME: &str = "https://medibloc.org/fhir/StructureDefinition/call-me";
+
 fn has(node: N<'_>, name: &str, code: &str) -> bool {
     attr(node, name).is_some_and(|codes| codes.split_whitespace().any(|one| one == code))
 }
@@ -102,6 +105,24 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     put(&mut out, "period", use_period(doc, node));
     object(out)
+}
+
+/// The only name that an element has a place for, with what somebody is called beside the names that they bear.
+pub(crate) fn only_name(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
+    let node = child(person, "name")?;
+    let mut name = person_name(doc, node)?;
+    let is_nick = |part: &N<'_>| has(*part, "qualifier", "CL");
+    let borne = children(node, "given").any(|part| !is_nick(&part));
+    let nicks = children(node, "given").filter(|part| borne && is_nick(part));
+    let nicks = nicks.filter_map(|nick| {
+        let words = text(nick)?;
+        doc.account.take(nick);
+        Some(json!({"url": CALL_ME, "valueString": words}))
+    });
+    if let (Some(all), Value::Object(name)) = (list(nicks.collect()), &mut name) {
+        name.insert("extension".into(), all);
+    }
+    Some(name)
 }
 
 /// All names of a person, and the name at birth that stands inside another.

@@ -5,13 +5,15 @@ use core::str::FromStr;
 use serde_json::{Map, Number, Value};
 
 use crate::{
+    account::Fate,
     codes::unit,
     doc::Doc,
     json::json,
-    value::put,
+    value::{list, put},
     xml::{N, attr, child, children, flag, own_text, squeeze},
 };
 
+const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
 const UCUM: &str = "http://unitsofmeasure.org";
 
 /// A decimal exactly as written.
@@ -62,13 +64,15 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         .clone()
         .or_else(|| attr(other?, "value").and_then(decimal))?;
     let mut out = Map::new();
+    let mut further = Vec::new();
     if own.is_some() {
         doc.account.take(node);
         for one in children(node, "translation").filter(|one| Some(*one) != other) {
-            doc.account.because(
-                one,
-                crate::account::Fate::Lost("the same amount in another unit"),
-            );
+            let why = "a translation without an amount of its own";
+            match translation(doc, one) {
+                Some(found) => further.push(found),
+                None => doc.account.because(one, Fate::Lost(why)),
+            }
         }
     }
     out.insert("value".into(), number);
@@ -76,44 +80,57 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         (Some(printed), other) if own.is_some() && (printed != "1" || other.is_none()) => {
             put_unit(&mut out, printed);
         }
-        (_, Some(other)) => {
-            let said = child(other, "originalText");
-            let words = said.and_then(own_text);
-            let printed = words
-                .clone()
-                .or_else(|| attr(other, "displayName").map(squeeze));
-            let code = attr(other, "code");
-            if words.is_some()
-                && let Some(said) = said
-            {
-                doc.account.take(said);
-            }
-            doc.account.take(other);
-            match (printed, code) {
-                (printed, Some(code)) => {
-                    out.insert(
-                        "unit".into(),
-                        printed.unwrap_or_else(|| code.to_owned()).into(),
-                    );
-                    let system = attr(other, "codeSystem").and_then(crate::codes::system);
-                    if let Some(system) =
-                        system.filter(|system| system != UCUM || unit::ucum(code).is_some())
-                    {
-                        out.insert("system".into(), system.into());
-                        out.insert("code".into(), code.into());
-                    }
-                }
-                (Some(printed), None) => put_unit(&mut out, &printed),
-                (None, None) => {
-                    if let Some(printed) = attr(other, "unit") {
-                        put_unit(&mut out, printed);
-                    }
-                }
-            }
-        }
+        (_, Some(other)) => put_unit_of(doc, other, &mut out),
         _ => {}
     }
+    put(&mut out, "extension", list(further));
     Some(Value::Object(out))
+}
+
+/// The unit of a translation: its words or name, or else its code.
+fn put_unit_of(doc: &Doc<'_>, other: N<'_>, out: &mut Map<String, Value>) {
+    let said = child(other, "originalText");
+    let words = said.and_then(own_text);
+    let printed = words
+        .clone()
+        .or_else(|| attr(other, "displayName").map(squeeze));
+    let code = attr(other, "code");
+    if words.is_some()
+        && let Some(said) = said
+    {
+        doc.account.take(said);
+    }
+    doc.account.take(other);
+    match (printed, code) {
+        (printed, Some(code)) => {
+            out.insert(
+                "unit".into(),
+                printed.unwrap_or_else(|| code.to_owned()).into(),
+            );
+            let system = attr(other, "codeSystem").and_then(crate::codes::system);
+            if let Some(system) =
+                system.filter(|system| system != UCUM || unit::ucum(code).is_some())
+            {
+                out.insert("system".into(), system.into());
+                out.insert("code".into(), code.into());
+            }
+        }
+        (Some(printed), None) => put_unit(out, &printed),
+        (None, None) => {
+            if let Some(printed) = attr(other, "unit") {
+                put_unit(out, printed);
+            }
+        }
+    }
+}
+
+/// The same amount in another unit, as FHIR R4's extension for it.
+fn translation(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let number = attr(node, "value").and_then(decimal)?;
+    let mut out = Map::new();
+    out.insert("value".into(), number);
+    put_unit_of(doc, node, &mut out);
+    Some(json!({"url": TRANSLATION, "valueQuantity": out}))
 }
 
 /// A quantity, or an interval of which one end is stated: that end with a comparator.

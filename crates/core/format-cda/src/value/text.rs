@@ -44,6 +44,18 @@ pub(crate) fn own_words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     words(doc, node)
 }
 
+/// Whether it points to a part of the narrative that has several cells or items.
+pub(crate) fn is_row(doc: &Doc<'_>, node: N<'_>) -> bool {
+    let target = child(node, "reference").and_then(|pointer| attr(pointer, "value"));
+    let Some(target) = target.and_then(|id| doc.anchor(id)) else {
+        return false;
+    };
+    let parts = target
+        .descendants()
+        .filter(|part| *part != target && ["td", "th", "item"].contains(&part.tag_name().name()));
+    parts.take(2).count() > 1
+}
+
 /// The words of a statement's own `text`.
 pub(crate) fn text_of(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     child(node, "text").and_then(|text| words(doc, text))

@@ -1,0 +1,234 @@
+//! Who said what and how it was called: authors of single results, leads of teams, names, words of goals, other units.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use medibloc_format_cda::Cda;
+use medibloc_record::{Draft, Format as _};
+use serde_json::{Value, json};
+
+const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
+
+fn document(header: &str, section: &str, text: &str, entry: &str) -> Draft {
+    let xml = format!(
+        r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc"><id root="1.2.3.4"/><effectiveTime value="20250101"/>{header}<component><structuredBody><component><section>
+        <code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text>{text}</text><entry>{entry}</entry>
+        </section></component></structuredBody></component></ClinicalDocument>"#
+    );
+    Cda.read(xml.as_bytes()).unwrap()
+}
+
+fn read(section: &str, entry: &str) -> Draft {
+    document("", section, "", entry)
+}
+
+fn all(draft: &Draft, kind: &str) -> Vec<Value> {
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let resources = entries.iter().map(|entry| entry["resource"].clone());
+    resources
+        .filter(|one| one["resourceType"] == kind)
+        .collect()
+}
+
+/// The resource that a reference points to.
+fn at(draft: &Draft, reference: &Value) -> Value {
+    let entries = draft.fhir["entry"].as_array().unwrap();
+    let mut found = entries
+        .iter()
+        .filter(|entry| entry["fullUrl"] == reference["reference"]);
+    found.next().unwrap()["resource"].clone()
+}
+
+fn author(name: &str) -> String {
+    format!(
+        r#"<author><time value="20250102"/><assignedAuthor><id root="1.2.9" extension="{name}"/><assignedPerson><name><family>{name}</family></name></assignedPerson></assignedAuthor></author>"#
+    )
+}
+
+/// Who wrote what: the family names of the agents, by the codes of the targets.
+fn written(draft: &Draft) -> Vec<(Vec<Value>, Vec<Value>)> {
+    let mut out = Vec::new();
+    for one in all(draft, "Provenance") {
+        let targets = one["target"].as_array().unwrap().iter();
+        let targets = targets
+            .map(|target| at(draft, target)["code"]["coding"][0]["code"].clone())
+            .collect();
+        let agents = one["agent"].as_array().unwrap().iter();
+        let agents = agents
+            .map(|agent| at(draft, &agent["who"])["name"][0]["family"].clone())
+            .collect();
+        out.push((targets, agents));
+    }
+    out
+}
+
+/// C-CDA on FHIR (results): who wrote a result is in its Provenance.
+#[test]
+fn each_result_has_its_own_author() {
+    let seen = |code: &str, author: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">x</value>{author}</observation></component>"#
+        )
+    };
+    let organizer = |own: &str, inner: &str| {
+        format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN"><code code="0" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{own}{inner}</organizer>"#
+        )
+    };
+    let inner = [
+        seen("1", &author("Ash")),
+        seen("2", &author("Elm")),
+        seen("3", ""),
+    ]
+    .concat();
+    let draft = read("30954-2", &organizer(&author("Oak"), &inner));
+    let codes = |all: &[&str]| all.iter().map(|one| json!(one)).collect::<Vec<_>>();
+    assert_eq!(
+        written(&draft),
+        [
+            (codes(&["1"]), codes(&["Ash"])),
+            (codes(&["2"]), codes(&["Elm"])),
+            (codes(&["3", "0"]), codes(&["Oak"])),
+        ]
+    );
+    // The bytes are those of the statement that its author wrote.
+    let spans: Vec<Value> = all(&draft, "Provenance")
+        .iter()
+        .map(|one| one["entity"][0]["what"]["display"].clone())
+        .collect();
+    assert!(spans[0] != spans[1] && spans[1] != spans[2]);
+    let one_of_all = organizer(&author("Oak"), &[seen("1", ""), seen("2", "")].concat());
+    assert_eq!(
+        written(&read("30954-2", &one_of_all)),
+        [(codes(&["1", "2", "0"]), codes(&["Oak"]))]
+    );
+}
+
+#[test]
+fn the_lead_of_a_team_is_one_member_with_both_roles() {
+    let member = |id: &str, function: &str| {
+        format!(
+            r#"<component><act classCode="PCPR" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500.1"/><id root="{id}"/><code code="85847-2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/><performer typeCode="PRF"><sdtc:functionCode code="{function}" codeSystem="2.16.840.1.113883.5.88"/><assignedEntity><id root="{id}"/><assignedPerson><name><family>F{id}</family></name></assignedPerson></assignedEntity></performer></act></component>"#
+        )
+    };
+    let team = |inner: &str| {
+        format!(
+            r#"<organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500"/><code code="86744-0" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/><participant typeCode="PPRF"><participantRole><id root="1.5"/></participantRole></participant>{inner}</organizer>"#
+        )
+    };
+    let draft = read(
+        "85847-2",
+        &team(
+            &[
+                member("1.5", "PCP"),
+                member("1.6", "ATTPHYS"),
+                member("1.5", "ADMPHYS"),
+            ]
+            .concat(),
+        ),
+    );
+    let found = all(&draft, "CareTeam").remove(0)["participant"].clone();
+    let found: Vec<(Value, Vec<Value>)> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let roles = one["role"].as_array().unwrap().iter();
+            let name = at(&draft, &one["member"])["name"][0]["family"].clone();
+            (
+                name,
+                roles
+                    .map(|role| role["coding"][0]["code"].clone())
+                    .collect(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (
+                json!("F1.5"),
+                vec![json!("PCP"), json!("ADMPHYS"), json!("PPRF")]
+            ),
+            (json!("F1.6"), vec![json!("ATTPHYS")]),
+        ]
+    );
+    // Who leads and is no member is not said to be one.
+    let draft = read("85847-2", &team(&member("1.6", "ATTPHYS")));
+    let found = all(&draft, "CareTeam").remove(0)["participant"].clone();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    assert_eq!(found[0]["role"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_contact_is_called_is_kept() {
+    let name = r#"<name><given>Robert</given><given qualifier="CL">Bob</given><family>Ash</family></name>"#;
+    let guardian = format!(
+        r#"<recordTarget><patientRole><id root="1.2"/><patient><name><family>Elm</family></name><guardian><guardianPerson>{name}</guardianPerson></guardian></patient></patientRole></recordTarget>"#
+    );
+    let support = format!(
+        r#"<participant typeCode="IND"><associatedEntity classCode="ECON"><associatedPerson>{name}</associatedPerson></associatedEntity></participant>"#
+    );
+    for header in [guardian, support] {
+        let draft = document(&header, "30954-2", "", "");
+        let found = all(&draft, "Patient").remove(0)["contact"][0]["name"].clone();
+        assert_eq!(found["given"], json!(["Robert"]), "{header}");
+        assert_eq!(
+            found["extension"],
+            json!([{"url": "https://medibloc.org/fhir/StructureDefinition/call-me", "valueString": "Bob"}]),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn a_goal_is_named_by_its_own_words_and_no_row_of_a_table() {
+    let goal = |text: &str, value: &str| {
+        let pointer = r##"<text><reference value="#g"/></text>"##;
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><code code="29463-7" codeSystem="2.16.840.1.113883.6.1" displayName="Body weight"/>{pointer}<statusCode code="active"/>{value}</observation>"#
+        );
+        let draft = document("", "61146-7", text, &entry);
+        all(&draft, "Goal").remove(0)["description"]["text"].clone()
+    };
+    let row = r#"<table><tbody><tr ID="g"><td>Weight</td><td>80 kg</td><td>Active</td><td>2025</td></tr></tbody></table>"#;
+    let cell =
+        r#"<table><tbody><tr><td ID="g">Lose ten kilos</td><td>Active</td></tr></tbody></table>"#;
+    let words = r#"<value xsi:type="ST">Eat less</value>"#;
+    let amount = r#"<value xsi:type="PQ" value="80" unit="kg"/>"#;
+    assert_eq!(goal(row, words), "Eat less");
+    assert_eq!(goal(row, amount), "Body weight");
+    assert_eq!(goal(cell, words), "Lose ten kilos");
+    assert_eq!(goal(cell, amount), "Lose ten kilos");
+    // A row with one cell says one thing.
+    let single = r#"<table><tbody><tr ID="g"><td>Lose ten kilos</td></tr></tbody></table>"#;
+    assert_eq!(goal(single, amount), "Lose ten kilos");
+}
+
+/// FHIR R4 has an extension for a `PQ.translation`.
+#[test]
+fn an_amount_in_another_unit_stands_beside_the_printed_one() {
+    let seen = |value: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{value}</observation>"#
+        );
+        all(&read("30954-2", &entry), "Observation").remove(0)["valueQuantity"].clone()
+    };
+    let both = seen(
+        r#"<value xsi:type="PQ" value="5.5" unit="mmol/L"><translation value="99" code="mg/dL" codeSystem="2.16.840.1.113883.6.8"/></value>"#,
+    );
+    assert_eq!(both["value"].to_string(), "5.5");
+    assert_eq!(both["code"], "mmol/L");
+    assert_eq!(
+        both["extension"],
+        json!([{"url": TRANSLATION, "valueQuantity": {"value": 99, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}}])
+    );
+    // A translation without an amount says nothing that the printed one does not.
+    let unit = seen(
+        r#"<value xsi:type="PQ" value="5" unit="mm"><translation code="mm" codeSystem="2.16.840.1.113883.6.8"/></value>"#,
+    );
+    assert!(unit.get("extension").is_none());
+    // An end with a comparator keeps it.
+    let entry = r#"<value xsi:type="IVL_PQ"><high value="5" unit="mmol/L"><translation value="90" unit="mg/dL"/></high></value>"#;
+    let end = seen(entry);
+    assert_eq!(end["comparator"], "<=");
+    assert_eq!(end["extension"][0]["valueQuantity"]["value"], 90);
+}
