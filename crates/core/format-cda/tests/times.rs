@@ -183,3 +183,78 @@ fn the_zone_of_the_document_is_not_lent_to_the_times_in_it() {
         ));
     }
 }
+
+/// What is written in another form is read where it can be read in one way alone, and else kept in its own words.
+#[test]
+fn a_time_in_another_form_is_read_in_one_way_or_not_at_all() {
+    let at = |raw: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime value="{raw}"/></observation>"#
+        );
+        let seen = one(&read("30954-2", "", &entry), "Observation");
+        let beside = &seen["_effectiveDateTime"]["extension"][0];
+        let kind = beside["url"].as_str().unwrap_or_default();
+        let kind = kind.rsplit('/').next().unwrap_or_default().to_owned();
+        (
+            seen["effectiveDateTime"].clone(),
+            kind,
+            beside["valueString"].clone(),
+        )
+    };
+    let exact = |at: &str| (json!(at), String::new(), Value::Null);
+    let local = |at: &str, time: &str| (json!(at), "local-time".to_owned(), json!(time));
+    let words = |words: &str| (Value::Null, "stated-time".to_owned(), json!(words));
+    for (raw, wanted) in [
+        ("2013-02-05", exact("2013-02-05")),
+        ("2013-02", exact("2013-02")),
+        ("2013-2-5", exact("2013-02-05")),
+        ("2013/02/05", exact("2013-02-05")),
+        ("2013.02.05", exact("2013-02-05")),
+        ("2013-02-05T10:20", local("2013-02-05", "10:20:00")),
+        ("2013-02-05 10:20:30", local("2013-02-05", "10:20:30")),
+        ("20130205T10:20", local("2013-02-05", "10:20:00")),
+        ("20130205 1020", local("2013-02-05", "10:20:00")),
+        ("20130205T9:05", local("2013-02-05", "09:05:00")),
+        ("20130205T102000Z", exact("2013-02-05T10:20:00Z")),
+        (
+            "2013-02-05T10:20:30.5+01:00",
+            exact("2013-02-05T10:20:30.5+01:00"),
+        ),
+        (
+            "2013-02-05T10:20:30 +0100",
+            exact("2013-02-05T10:20:30+01:00"),
+        ),
+        // Half a day is in its own words.
+        ("2013-02-05 10:20 PM", local("2013-02-05", "10:20 PM")),
+        ("20130205 10:20 Uhr", local("2013-02-05", "10:20 Uhr")),
+        ("20130205 10:20 EST", local("2013-02-05", "10:20 EST")),
+        ("20130205102000-9999", local("2013-02-05", "10:20:00-9999")),
+        ("201302052530", local("2013-02-05", "2530")),
+        // Which is the day and which the month, or how sure it is, is not certain.
+        ("02/05/2013", words("02/05/2013")),
+        ("20130205 approx.", words("20130205 approx.")),
+        ("before 2013", words("before 2013")),
+        ("2013020510200", words("2013020510200")),
+        ("2013-02-30", words("2013-02-30")),
+        ("2013-13", words("2013-13")),
+        ("spring", words("spring")),
+    ] {
+        assert_eq!(at(raw), wanted, "{raw}");
+    }
+}
+
+/// What cannot be read is told as that, wherever it stands.
+#[test]
+fn a_time_that_cannot_be_read_has_a_line_of_the_report() {
+    let entry = r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/><effectiveTime><low value="about 2013"/></effectiveTime><value xsi:type="CD" code="1" codeSystem="2.16.840.1.113883.6.96"/></observation>"#;
+    let draft = read("11450-4", "", entry);
+    assert!(one(&draft, "Condition").get("onsetDateTime").is_none());
+    let mut lines = draft.loss.entries.iter();
+    assert!(lines.any(|line| {
+        draft.loss.path(line).ends_with("low")
+            && line
+                .because
+                .as_deref()
+                .is_some_and(|why| why.contains("cannot be read"))
+    }));
+}

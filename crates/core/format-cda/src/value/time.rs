@@ -1,8 +1,13 @@
 //! `TS` and `IVL_TS`.
 
+mod parse;
+
 use serde_json::{Map, Value};
 
+pub(crate) use parse::stamp;
+
 use crate::{
+    account::Fate,
     doc::Doc,
     json::json,
     resource::Resource,
@@ -15,6 +20,10 @@ const LOCAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/local-ti
 /// A time that is less precise than the element must be that it is for.
 const PARTIAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/partial-time";
 
+/// A time in the words of the source, which can be read in no way or in several.
+const STATED_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/stated-time";
+const UNREADABLE: &str = "a time that cannot be read for certain";
+
 /// A time with the precision that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -24,126 +33,13 @@ pub(crate) struct Stamp {
     pub(crate) local: Option<String>,
 }
 
-fn days(year: u32, month: u32) -> u32 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
-        2 => 28,
-        _ => 31,
-    }
-}
-
-/// A zone of a v3 time (`-0500`) as FHIR has it (`-05:00`).
-fn zone(raw: &str) -> Option<String> {
-    let cut = raw.rfind(['+', '-'])?;
-    let digits = raw.get(cut + 1..)?;
-    let sound = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let hours = digits.get(..2).filter(|_| sound)?;
-    let minutes = digits.get(2..4).unwrap_or("00");
-    (hours < "14" || hours == "14" && minutes == "00").then_some(())?;
-    (minutes < "60").then(|| format!("{}{hours}:{minutes}", &raw[cut..=cut]))
-}
-
-/// A v3 time. One without a zone has none: that which the document states for its own time need not be its (docs/adr/0026).
-pub(crate) fn stamp(raw: &str) -> Option<Stamp> {
-    let raw = raw.trim();
-    // Some write dates as XML Schema has them.
-    let xml_date = raw.len() >= 10 && raw.as_bytes()[4] == b'-' && raw.as_bytes()[7] == b'-';
-    let plain: String;
-    let raw = if xml_date {
-        plain = from_xml_schema(raw)?;
-        plain.as_str()
-    } else {
-        raw
-    };
-    let cut = raw.find(['+', '-', 'Z']).unwrap_or(raw.len());
-    let (stamp, rest) = raw.split_at(cut);
-    let digits = stamp.split('.').next().unwrap_or(stamp);
-    let fraction = stamp.split_once('.').map_or("", |(_, fraction)| fraction);
-    // A digit too few or too many makes the whole doubtful.
-    if digits.len() < 4
-        || digits.len() % 2 == 1
-        || digits.len() > 14
-        || !digits.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        return None;
-    }
-    let number = |from: usize, to: usize| -> Option<u32> { digits.get(from..to)?.parse().ok() };
-    let year = number(0, 4).filter(|&year| year > 0)?;
-    let only = |at: String| Some(Stamp { at, local: None });
-    let mut at = format!("{year:04}");
-    let Some(month) = number(4, 6) else {
-        return only(at);
-    };
-    // A month or day of 00 is one that is not known; one that no calendar has makes the whole doubtful.
-    match month {
-        0 => return only(at),
-        1..=12 => at.push_str(&format!("-{month:02}")),
-        _ => return None,
-    }
-    let Some(day) = number(6, 8) else {
-        return only(at);
-    };
-    match day {
-        0 => return only(at),
-        day if day <= days(year, month) => at.push_str(&format!("-{day:02}")),
-        _ => return None,
-    }
-    let Some(hour) = number(8, 10) else {
-        return only(at);
-    };
-    let minute = number(10, 12);
-    let second = number(12, 14);
-    // Midnight at the end of a day, and hours without minutes, are not what FHIR can say.
-    if hour > 23
-        || minute.is_some_and(|minute| minute > 59)
-        || second.is_some_and(|second| second > 59)
-    {
-        return only(at);
-    }
-    let Some(minute) = minute else {
-        let local = Some(format!("{hour:02}"));
-        return Some(Stamp { at, local });
-    };
-    let zone = if rest == "Z" {
-        Some("Z".to_owned())
-    } else {
-        zone(rest)
-    };
-    let mut time = format!("{hour:02}:{minute:02}:{:02}", second.unwrap_or(0));
-    if !fraction.is_empty()
-        && fraction.bytes().all(|byte| byte.is_ascii_digit())
-        && fraction.bytes().any(|byte| byte != b'0')
-    {
-        time.push('.');
-        time.push_str(&fraction[..fraction.len().min(6)]);
-    }
-    match zone {
-        Some(zone) => only(format!("{at}T{time}{zone}")),
-        // A midnight without zone is how many write a day.
-        None if time == "00:00:00" => only(at),
-        None => Some(Stamp {
-            at,
-            local: Some(time),
-        }),
-    }
-}
-
-fn from_xml_schema(raw: &str) -> Option<String> {
-    let (date, time) = raw.split_once('T').unwrap_or((raw, ""));
-    let mut out: String = date.chars().filter(char::is_ascii_digit).collect();
-    let cut = time.find(['+', '-', 'Z']).unwrap_or(time.len());
-    let (time, zone) = time.split_at(cut);
-    out.extend(time.chars().filter(|letter| *letter != ':'));
-    out.extend(zone.chars().filter(|letter| *letter != ':'));
-    Some(out)
-}
-
 /// The time in an element's `value`.
 pub(crate) fn time(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
-    let found = stamp(attr(node, "value")?)?;
+    let raw = attr(node, "value")?;
+    let Some(found) = stamp(raw) else {
+        doc.account.because(node, Fate::Lost(UNREADABLE));
+        return None;
+    };
     doc.account.take(node);
     Some(found)
 }
@@ -327,6 +223,18 @@ pub(crate) fn put_time<'d>(
     let span_of = period(doc, node);
     if span_of.is_none() {
         doc.account.drop_to(mark);
+        if let Some(words) = attr(node, "value").filter(|raw| stamp(raw).is_none()) {
+            doc.account.take(node);
+            let stated = json!({"extension": [{"url": STATED_TIME, "valueString": words}]});
+            let beside = if date_time == "performedDateTime" {
+                "_performedDateTime"
+            } else if date_time == "occurrenceDateTime" {
+                "_occurrenceDateTime"
+            } else {
+                "_effectiveDateTime"
+            };
+            return out.put(doc, beside, Some(stated));
+        }
     }
     out.put(doc, span, span_of)
 }
