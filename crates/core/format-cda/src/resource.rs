@@ -7,6 +7,7 @@ use crate::{
     account::{Because, Taken},
     context::{Mood, Statement, Subject},
     doc::{Doc, reference},
+    statement::outside,
     xml::N,
 };
 
@@ -216,7 +217,12 @@ impl<'d> Resource<'d> {
     /// If the source denies what it says.
     pub(crate) fn add(self, doc: &Doc<'d>) -> Result<String, Because> {
         self.heeded()?;
-        Ok(doc.add(self.kind, self.source, self.body, self.taken))
+        let source = self.source;
+        let url = doc.add(self.kind, source, self.body, self.taken);
+        if let Some(node) = source {
+            doc.account.aside(|| outside::keep(doc, node, &url));
+        }
+        Ok(url)
     }
 }
 

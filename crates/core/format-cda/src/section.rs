@@ -11,7 +11,7 @@ use crate::{
     resource::Resource,
     statement,
     value::{absent, code, list, put, text, time},
-    xml::{N, attr, child, children, elements, is_statement},
+    xml::{N, SDTC, attr, child, children, elements, is_statement},
 };
 
 const AGENTS: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
@@ -32,31 +32,44 @@ pub(crate) fn all<'d>(doc: &Doc<'d>, whole: &Whole<'_>) -> Vec<Value> {
     let context = Context::of_document(doc.root);
     let mut out = Vec::new();
     for component in children(doc.root, "component") {
-        if let Some(body) = child(component, "structuredBody") {
-            out.extend(below(doc, body, context.of_body(body), whole));
-        }
-        if let Some(body) = child(component, "nonXMLBody") {
-            out.extend(unstructured(doc, body));
+        out.extend(below(doc, component, context, whole));
+    }
+    out
+}
+
+/// The sections below, in order, whatever stands between.
+fn below<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Vec<Value> {
+    let mut out = Vec::new();
+    for part in elements(node).filter(|part| part.tag_name().namespace() != Some(SDTC)) {
+        match part.tag_name().name() {
+            "section" => out.push(one(doc, part, context.of_section(part), whole)),
+            "component" => out.extend(below(doc, part, context, whole)),
+            "structuredBody" => out.extend(below(doc, part, context.of_body(part), whole)),
+            "nonXMLBody" => out.extend(unstructured(doc, part)),
+            _ => {}
         }
     }
     out
 }
 
-fn below<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Vec<Value> {
-    children(node, "component")
-        .filter_map(|component| child(component, "section"))
-        .map(|node| one(doc, node, context.of_section(node), whole))
-        .collect()
+/// The statements of a section, each with the entry that it alone stands in, or else with itself.
+fn stated<'d>(section: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
+    let inner = |entry: N<'d>| elements(entry).filter(|inner| is_statement(*inner));
+    elements(section).flat_map(move |part| {
+        let is_entry = part.tag_name().name() == "entry";
+        let is_alone = is_entry && inner(part).take(2).count() == 1;
+        let own = is_statement(part).then_some((part, part));
+        let all = inner(part).filter(move |_| is_entry);
+        let all = all.map(move |one| (if is_alone { part } else { one }, one));
+        own.into_iter().chain(all)
+    })
 }
 
 fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Value {
     let text = child(node, "text").and_then(|text| narrative::narrative(doc, text));
     let mut links: Vec<Value> = Vec::new();
     let _ = (doc.made(), doc.houses());
-    for entry in children(node, "entry") {
-        let Some(stated) = elements(entry).find(|inner| is_statement(*inner)) else {
-            continue;
-        };
+    for (entry, stated) in stated(node) {
         let statement = context.enter(stated);
         let stated_again = match statement::convert(doc, &statement) {
             Ok(known) => known.map(|(_, url)| reference(&url)),

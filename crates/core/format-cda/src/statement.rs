@@ -15,6 +15,7 @@ pub(crate) mod immunization;
 pub(crate) mod medication;
 pub(crate) mod note;
 pub(crate) mod observation;
+pub(crate) mod outside;
 pub(crate) mod panel;
 pub(crate) mod payer;
 pub(crate) mod problem;
@@ -111,6 +112,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "supply" => supply::convert(doc, of),
         "encounter" => encounter::convert(doc, of),
         "observationMedia" => note::media(doc, of),
+        "regionOfInterest" => outside::region(doc, of),
         _ => Err("this kind of statement has no form in FHIR"),
     }
 }

@@ -118,11 +118,6 @@ pub(crate) fn is_statement(node: N<'_>) -> bool {
     STATEMENTS.contains(&tag.name()) && tag.namespace() != Some(SDTC)
 }
 
-/// The statement in an `entry`, `entryRelationship` or `component`.
-pub(crate) fn statement_in<'d>(link: N<'d>) -> Option<N<'d>> {
-    elements(link).find(|node| is_statement(*node))
-}
-
 /// Relations of a statement with what they lead to.
 pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
     elements(node)
@@ -130,7 +125,10 @@ pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
             link.tag_name().namespace() != Some(SDTC)
                 && matches!(link.tag_name().name(), "entryRelationship" | "component")
         })
-        .filter_map(|link| Some((link, statement_in(link)?)))
+        .flat_map(|link| {
+            let all = elements(link).filter(|node| is_statement(*node));
+            all.map(move |inner| (link, inner))
+        })
 }
 
 /// The first related statement with one of these templates.

@@ -60,6 +60,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         for id in children(outside, "id") {
             doc.account.take(id);
         }
+        doc.account.take(outside);
         Some(content)
     });
     out.put(doc, "sourceAttachment", source);

@@ -245,6 +245,9 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
             // What is said of an allergy or of a problem.
             add(&one.url, "focus", around);
         }
+    } else if inner == "DocumentReference" && outer(&["Observation"]) && one.relation == "SPRT" {
+        // What was seen is supported by the picture of it.
+        add(around, "derivedFrom", &one.url);
     } else if inner == "Procedure" && outer(&["Procedure"]) && !one.is_named {
         add(&one.url, "partOf", around);
     } else if inner == "ServiceRequest" {

@@ -1,0 +1,119 @@
+//! What a statement refers to outside of the document, and regions of pictures.
+
+use serde_json::{Value, json};
+
+use crate::{
+    account::{Because, Facet, Fate},
+    context::Statement,
+    doc::{Doc, reference},
+    resource::Resource,
+    statement::{Made, inside, take_shell},
+    value::{self, absent, code, text},
+    xml::{N, attr, child, children, elements},
+};
+
+/// An act, observation or procedure that stands in no document that is at hand.
+const REFERS_TO: &str = "https://medibloc.org/fhir/StructureDefinition/refers-to";
+/// Part of a picture: its shape, and the numbers that draw it.
+const REGION: &str = "https://medibloc.org/fhir/StructureDefinition/region";
+
+/// Keeps what the statement of a resource refers to.
+pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+    for link in children(node, "reference") {
+        let Some(target) = elements(link).find(|one| one.tag_name().name().starts_with("external"))
+        else {
+            continue;
+        };
+        let is_kept = matches!(
+            doc.account.fate(target, Facet::Itself),
+            Some(Fate::Carried { .. })
+        );
+        if is_kept {
+            continue;
+        }
+        if target.tag_name().name() == "externalDocument" {
+            document(doc, target, url);
+        } else {
+            other(doc, link, target, url);
+        }
+    }
+}
+
+/// A document that is somewhere else: what it is to the statement is not said, only that it is related.
+fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+    let mut out = Resource::plain("DocumentReference", Some(node));
+    let mut ids = children(node, "id").filter_map(|id| value::identifier(doc, id));
+    let first = ids.next();
+    out.put(doc, "masterIdentifier", first);
+    // The number of all its versions.
+    let all = child(node, "setId").and_then(|id| value::identifier(doc, id));
+    out.push_all(doc, "identifier", ids.chain(all).collect());
+    out.body.insert("status".into(), "current".into());
+    let kind = child(node, "code").and_then(|code| code::concept(doc, code));
+    out.put(doc, "type", kind);
+    let content = child(node, "text").and_then(|text| text::attachment(doc, text));
+    let content = content.unwrap_or_else(|| absent(child(node, "text")));
+    doc.account.take(node);
+    out.put(doc, "content", Some(json!([{"attachment": content}])));
+    out.body.insert("subject".into(), reference(&doc.patient()));
+    out.body
+        .insert("context".into(), json!({"related": [reference(url)]}));
+    if !out.has("identifier") {
+        out.body.remove("identifier");
+    }
+    let _ = out.join(doc, None);
+}
+
+fn other<'d>(doc: &Doc<'d>, link: N<'d>, node: N<'d>, url: &str) {
+    let mut parts = Vec::new();
+    if let Some(relation) = attr(link, "typeCode") {
+        parts.push(json!({"url": "relation", "valueCode": relation}));
+    }
+    parts.push(json!({"url": "kind", "valueCode": node.tag_name().name()}));
+    let ids = children(node, "id").filter_map(|id| value::identifier(doc, id));
+    parts.extend(ids.map(|id| json!({"url": "identifier", "valueIdentifier": id})));
+    let named = child(node, "code").and_then(|code| code::concept(doc, code));
+    parts.extend(named.map(|named| json!({"url": "code", "valueCodeableConcept": named})));
+    let said = child(node, "text").and_then(|text| text::words(doc, text));
+    parts.extend(said.map(|said| json!({"url": "text", "valueString": said})));
+    doc.account.take(node);
+    push(doc, url, json!({"url": REFERS_TO, "extension": parts}));
+}
+
+/// Adds an extension to a resource.
+fn push(doc: &Doc<'_>, url: &str, extension: Value) {
+    doc.change(url, "extension", |resource| {
+        let list = resource.entry("extension").or_insert_with(|| json!([]));
+        if let Value::Array(list) = list {
+            list.push(extension);
+        }
+    });
+}
+
+/// A region of a picture: the picture, with where in it.
+pub(crate) fn region<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    let inside = inside(doc, of, None);
+    let picture = inside
+        .into_iter()
+        .find(|one| one.kind == "DocumentReference");
+    let picture = picture.ok_or("it is a region of a picture that the document does not have")?;
+    let mut parts = Vec::new();
+    let shape = of.child("code").and_then(|code| code::known(code));
+    parts.extend(shape.map(|shape| json!({"url": "shape", "valueCode": shape})));
+    let points: Vec<&str> = children(of.node, "value")
+        .filter_map(|point| {
+            doc.account.take(point);
+            attr(point, "value")
+        })
+        .collect();
+    if !points.is_empty() {
+        parts.push(json!({"url": "points", "valueString": points.join(" ")}));
+    }
+    take_shell(doc, of.node);
+    push(
+        doc,
+        &picture.url,
+        json!({"url": REGION, "extension": parts}),
+    );
+    Ok(Some((picture.kind, picture.url)))
+}
