@@ -79,6 +79,8 @@ pub(crate) struct Context<'d> {
     informants: Option<N<'d>>,
     /// Whether it stands inside another statement: then its section says nothing of what it is.
     pub(crate) is_inside: bool,
+    /// The nearest element around it that says of which language it is.
+    pub(crate) language: Option<N<'d>>,
     /// Its time, if the statement around it has one: what is in a panel has the panel's.
     when: Option<N<'d>>,
 }
@@ -104,6 +106,7 @@ impl<'d> Context<'d> {
             authors: child(root, "author").map(|_| root),
             informants: child(root, "informant").map(|_| root),
             is_inside: false,
+            language: None,
             when: None,
         }
     }
@@ -140,6 +143,7 @@ impl<'d> Context<'d> {
                 .map_or(self.subject, |subject| subject_of(node, subject)),
             authors: child(node, "author").map_or(self.authors, |_| Some(node)),
             informants: child(node, "informant").map_or(self.informants, |_| Some(node)),
+            language: child(node, "languageCode").map_or(self.language, |_| Some(node)),
             ..self
         }
     }

@@ -4,13 +4,12 @@ mod patient;
 
 use serde_json::{Map, Value};
 
-pub(crate) use patient::patient;
-use patient::tag;
+pub(crate) use patient::{patient, tag};
 
 use crate::{
     doc::{Doc, reference},
     json::json,
-    people,
+    language, people,
     resource::Resource,
     value::{self, absent, code, list, name, object, put, time},
     xml::{N, attr, child, children, path, text},
@@ -22,16 +21,9 @@ const CLASSES: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleClass";
 
 /// The document's language, if it is a simple BCP 47 tag.
 pub(crate) fn language(doc: &Doc<'_>) -> Option<String> {
-    let node = child(doc.root, "languageCode")?;
-    let code = tag(attr(node, "code")?);
-    let (tongue, region) = code.split_once('-').unwrap_or((&code, ""));
-    let lower = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase());
-    let upper = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    let sound = tongue.len() == 2 && lower(tongue) && (region.is_empty() || upper(region));
-    sound.then(|| {
-        doc.account.take(node);
-        code.clone()
-    })
+    let found = language::of(doc.root)?;
+    doc.account.take(child(doc.root, "languageCode")?);
+    Some(found)
 }
 
 /// Everyone who wrote the document, at least one: references with when.

@@ -18,6 +18,7 @@ mod doc;
 mod guard;
 mod header;
 mod json;
+mod language;
 mod narrative;
 mod people;
 mod reader;

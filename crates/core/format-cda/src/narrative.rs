@@ -4,13 +4,18 @@ use serde_json::Value;
 
 use crate::doc::Doc;
 use crate::json::json;
+use crate::language;
 use crate::xml::{N, attr};
 
 /// The narrative of a section's `text`, or none if it has no words.
 pub(crate) fn narrative(doc: &Doc<'_>, text: N<'_>) -> Option<Value> {
-    const OPEN: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">";
+    const OPEN: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\"";
     let mut div = String::with_capacity(OPEN.len() + text.range().len());
     div.push_str(OPEN);
+    if let Some(tongue) = language::of_text(doc, text) {
+        div.push_str(&format!(" lang=\"{tongue}\" xml:lang=\"{tongue}\""));
+    }
+    div.push('>');
     let start = div.len();
     for child in text.children() {
         write(doc, child, &mut div);

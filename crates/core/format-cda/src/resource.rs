@@ -7,6 +7,7 @@ use crate::{
     account::{Because, Taken},
     context::{Mood, Statement, Subject},
     doc::{Doc, reference},
+    language,
     statement::outside,
     xml::N,
 };
@@ -103,6 +104,7 @@ impl<'d> Resource<'d> {
             out.body
                 .insert(patient_in(kind).into(), reference(&doc.patient()));
         }
+        out.speak(doc, of);
         out.denied = of.is_denied().then_some(of.node);
         doc.account.take(of.node);
         out.settle(doc, "");
@@ -297,6 +299,17 @@ impl<'d> Resource<'d> {
 }
 
 impl<'d> Resource<'d> {
+    /// Says of which language it is, if that is not the document's.
+    fn speak(&mut self, doc: &Doc<'d>, of: &Statement<'d>) {
+        let Some(found) = of.context.language.and_then(language::of) else {
+            return;
+        };
+        self.says(doc, crate::xml::child(of.node, "languageCode"));
+        if Some(&found) != language::of(doc.root).as_ref() {
+            self.body.insert("language".into(), found.into());
+        }
+    }
+
     /// Says which words of the narrative are the statement's.
     fn point_to_words(&mut self, doc: &Doc<'d>, node: N<'d>) {
         let Some(text) = crate::xml::child(node, "text") else {

@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     doc::{Doc, reference},
     json::json,
-    narrative, people,
+    language, narrative, people,
     resource::Resource,
     statement,
     value::{absent, code, list, put, text, time},
@@ -114,6 +114,12 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
         "code",
         child(node, "code").and_then(|code| code::concept(doc, code)),
     );
+    // It is the language of the text and of what stands in it.
+    if language::of(node).is_some()
+        && let Some(code) = child(node, "languageCode")
+    {
+        doc.account.take(code);
+    }
     let authors = children(node, "author").filter_map(|author| people::author(doc, author));
     put(
         &mut out,

@@ -6,6 +6,7 @@ use crate::{
     codes,
     doc::Doc,
     json::json,
+    language,
     value::{absent, list, object, put, text::words as spoken},
     xml::{N, attr, child, children, squeeze},
 };
@@ -69,7 +70,10 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     put(&mut out, "extension", list(qualifiers(doc, node)));
     put(&mut out, "coding", list(codings));
+    let is_said = said.is_some();
     put(&mut out, "text", said);
+    let tongue = child(node, "originalText").filter(|_| is_said);
+    put(&mut out, "_text", tongue.and_then(language::of_words));
     object(out)
 }
 
