@@ -119,6 +119,7 @@ impl<'d> Context<'d> {
     /// That of a section.
     pub(crate) fn of_section(self, node: N<'d>) -> Self {
         let code = child(node, "code").and_then(|code| attr(code, "code"));
+        let code = code.or_else(|| of_template(node));
         Self {
             section: code.unwrap_or(self.section),
             when: None,
@@ -147,6 +148,30 @@ impl<'d> Context<'d> {
             ..self
         }
     }
+}
+
+/// The code of a section that has none, by its template: IHE PCC (which Swiss and other European documents use) and HL7 Germany.
+fn of_template(node: N<'_>) -> Option<&'static str> {
+    const KNOWN: &[(&str, &str)] = &[
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.13", "48765-2"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.6", "11450-4"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.8", "11348-0"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.19", "10160-0"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.23", "11369-6"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.14", "10157-6"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.15", "10157-6"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.16", "29762-2"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.25", "8716-3"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.27", "30954-2"),
+        ("1.3.6.1.4.1.19376.1.5.3.1.3.28", "30954-2"),
+        ("1.2.276.0.76.10.3027", "29548-5"),
+        ("1.2.276.0.76.10.3044", "8716-3"),
+        ("1.2.276.0.76.10.3051", "48765-2"),
+    ];
+    let found = KNOWN
+        .iter()
+        .find(|(template, _)| has_template(node, &[template]));
+    found.map(|(_, code)| *code)
 }
 
 fn subject_of<'d>(node: N<'d>, subject: N<'d>) -> Subject<'d> {

@@ -44,7 +44,7 @@ pub(crate) type Made = Option<(&'static str, String)>;
 
 pub(crate) const PROBLEMS: &[&str] = &[
     "11450-4", "11348-0", "46241-6", "11535-2", "10219-4", "10218-6", "75310-3", "29308-4",
-    "46240-8", "10153-2",
+    "46240-8", "10153-2", "29548-5",
 ];
 pub(crate) const ALLERGIES: &[&str] = &["48765-2", "10155-0"];
 pub(crate) const IMMUNIZATIONS: &[&str] = &["11369-6"];
@@ -59,6 +59,7 @@ pub(crate) const VITALS: &[&str] = &["8716-3"];
 const COMMENT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.64",
     "2.16.840.1.113883.10.20.1.40",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.2",
 ];
 const INDICATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.19"];
 const INSTRUCTION: &[&str] = &[

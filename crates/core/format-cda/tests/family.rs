@@ -101,7 +101,7 @@ fn what_a_relative_does_not_have_is_a_note() {
             "{denied}"
         );
         // Alone, by the observation or by the group around it.
-        let found = history(&read(&organizer("", &[denied.clone()])));
+        let found = history(&read(&organizer("", core::slice::from_ref(&denied))));
         assert_eq!(
             found,
             (vec![], vec![json!("The source denies: Asthma")]),

@@ -83,3 +83,71 @@ fn a_flag_that_there_are_no_allergies_is_no_allergy() {
     assert_eq!(seen[0]["valueBoolean"], false);
     assert_eq!(seen[1]["valueString"], "咳嗽三天");
 }
+
+/// Swiss documents name their own templates and those of IHE, and leave the code of a section out: the numbers say what it is.
+#[test]
+fn a_swiss_prescription_is_told_by_the_numbers_of_its_templates() {
+    let draft = read("ch");
+    let code = |of: &Value, element: &str| of[element]["coding"][0]["code"].clone();
+    let order = all(&draft, "MedicationRequest").remove(0);
+    assert_eq!(
+        order["medicationCodeableConcept"]["text"],
+        "Ramipril 2.5 mg"
+    );
+    assert_eq!(
+        (&order["intent"], &order["status"]),
+        (&json!("order"), &json!("active"))
+    );
+    let allergies = all(&draft, "AllergyIntolerance");
+    assert_eq!(allergies.len(), 1);
+    let allergy = &allergies[0];
+    assert_eq!(code(allergy, "code"), "294505008");
+    assert_eq!(allergy["category"], json!(["medication"]));
+    assert_eq!(code(allergy, "clinicalStatus"), "active");
+    assert_eq!(
+        allergy["reaction"][0]["manifestation"][0]["text"],
+        "Hautausschlag"
+    );
+    assert_eq!(allergy["reaction"][0]["severity"], "moderate");
+    let problems: Vec<_> = all(&draft, "Condition")
+        .iter()
+        .map(|one| {
+            ["code", "clinicalStatus", "verificationStatus"].map(|element| code(one, element))
+        })
+        .collect();
+    assert_eq!(
+        problems,
+        [
+            [json!("I10"), json!("active"), Value::Null],
+            [json!("E14"), Value::Null, json!("refuted")],
+        ]
+    );
+    let vaccine = all(&draft, "Immunization").remove(0);
+    assert_eq!(vaccine["vaccineCode"]["text"], "FSME-Impfstoff");
+    assert_eq!(
+        (&vaccine["status"], &vaccine["lotNumber"]),
+        (&json!("completed"), &json!("L77"))
+    );
+    assert!(all(&draft, "Observation").is_empty());
+}
+
+/// German letters name their sections by the numbers of HL7 Germany's templates.
+#[test]
+fn a_german_section_is_told_by_the_number_of_its_template() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/cda/realm");
+    let whole = std::fs::read_to_string(format!("{folder}/de.xml")).unwrap();
+    let code =
+        r#"<code code="29548-5" codeSystem="2.16.840.1.113883.6.1" displayName="Diagnosis"/>"#;
+    let own = r#"<templateId root="2.16.840.1.113883.10.20.22.4.4"/>"#;
+    let kind = r#"<code code="282291009" codeSystem="2.16.840.1.113883.6.96"/>"#;
+    assert!(whole.contains(code) && whole.contains(own) && whole.contains(kind));
+    for section in [code, r#"<templateId root="1.2.276.0.76.10.3027"/>"#] {
+        let bare = whole
+            .replace(code, section)
+            .replace(own, "")
+            .replace(kind, "");
+        let draft = Cda.read(bare.as_bytes()).unwrap();
+        assert_eq!(all(&draft, "Condition").len(), 4, "{section}");
+        assert!(all(&draft, "Observation").is_empty());
+    }
+}

@@ -434,3 +434,34 @@ fn words_beside_a_pointer_into_the_narrative_are_kept() {
     let notes = one(&draft, "Observation")["note"].clone();
     assert_eq!(notes[0]["text"], "Possible flu-like symptoms.");
 }
+
+/// How it will go is said of the problem.
+#[test]
+fn a_prognosis_is_about_its_problem() {
+    for (template, value, key) in [
+        (
+            r#"<templateId root="2.16.840.1.113883.10.20.22.4.113"/>"#,
+            r#"<value xsi:type="CD" code="67334001" codeSystem="2.16.840.1.113883.6.96" displayName="Guarded prognosis"/>"#,
+            "valueCodeableConcept",
+        ),
+        (
+            "",
+            r#"<value xsi:type="ST">Will recover</value>"#,
+            "valueString",
+        ),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="55607006" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><value xsi:type="CD" code="195967001" codeSystem="2.16.840.1.113883.6.96"/>
+            <entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN">{template}<code code="75328-5" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{value}</observation></entryRelationship></observation>"#
+        );
+        let draft = read("11450-4", &entry);
+        let url = format!(
+            "urn:uuid:{}",
+            all(&draft, "Condition")[0]["id"].as_str().unwrap()
+        );
+        let seen = all(&draft, "Observation").remove(0);
+        assert_eq!(seen["code"]["coding"][0]["code"], "75328-5");
+        assert!(seen.get(key).is_some());
+        assert_eq!(seen["focus"][0]["reference"], url.as_str());
+    }
+}

@@ -17,6 +17,7 @@ use crate::{
 pub(crate) const ORGANIZER: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.45",
     "2.16.840.1.113883.10.20.1.23",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.15",
 ];
 /// When an illness of a relative began, beside the age at which it did.
 const BEGAN: &str = "https://medibloc.org/fhir/StructureDefinition/onset-date";
@@ -24,6 +25,7 @@ const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.46",
     "2.16.840.1.113883.10.20.1.22",
     "2.16.840.1.113883.10.20.1.42",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.13.3",
 ];
 const DEATH: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.47",

@@ -236,7 +236,10 @@ fn parts<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
 }
 
 pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
-    const SIGNS: &[&str] = &["2.16.840.1.113883.10.20.22.4.27"];
+    const SIGNS: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.27",
+        "1.3.6.1.4.1.19376.1.5.3.1.4.13.2",
+    ];
     const TESTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.2"];
     const SOCIAL: &[&str] = &[
         "2.16.840.1.113883.10.20.22.4.38",

@@ -36,6 +36,7 @@ const ACT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.51",
     "2.16.840.1.113883.10.20.22.4.65",
     "2.16.840.1.113883.10.20.1.27",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.5.2",
 ];
 const VISIT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.80",
@@ -47,10 +48,12 @@ const VISIT: &[&str] = &[
 const STATUS: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.6",
     "2.16.840.1.113883.10.20.1.50",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.1.1",
 ];
 const SEVERITY: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.8",
     "2.16.840.1.113883.10.20.1.55",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.1",
 ];
 pub(crate) const AGE: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.31",
@@ -74,7 +77,10 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     if of.has(STATUS) || of.has(SEVERITY) {
         return false;
     }
-    if of.has(OBSERVATION) || of.has(FUNCTION) && of.is_denied() && of.child("value").is_some() {
+    if of.has(OBSERVATION)
+        || is_entry(of)
+        || of.has(FUNCTION) && of.is_denied() && of.child("value").is_some()
+    {
         return of.mood() == Mood::Event;
     }
     let holds = || {
@@ -106,6 +112,16 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
         }
 }
 
+/// IHE's problem entry: reactions and effects have that template, too.
+fn is_entry(of: &Statement<'_>) -> bool {
+    const ENTRY: &[&str] = &["1.3.6.1.4.1.19376.1.5.3.1.4.5"];
+    let link = of
+        .node
+        .parent_element()
+        .and_then(|link| attr(link, "typeCode"));
+    of.has(ENTRY) && of.name() == "observation" && !matches!(link, Some("MFST" | "CAUS" | "RSON"))
+}
+
 fn is_placed(of: &Statement<'_>) -> bool {
     !of.context.is_inside && PROBLEMS.contains(&of.context.section)
 }
@@ -121,6 +137,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .filter(|inner| {
             inner.name() == "observation"
                 && (inner.has(OBSERVATION)
+                    || is_entry(inner)
                     || inner.child("value").is_some() && !shape::is_foreign(of.node)
                     || shape::is_problem(inner))
         })
