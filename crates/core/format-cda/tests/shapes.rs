@@ -431,3 +431,28 @@ fn results_and_signs_are_told_by_section_or_code() {
         );
     }
 }
+
+/// What is of a newborn beside the patient stays an observation about the newborn.
+#[test]
+fn what_is_of_another_is_no_problem_of_the_patient() {
+    let newborn = r#"<subject><relatedSubject classCode="PRS"><code code="NBOR" codeSystem="2.16.840.1.113883.5.111"/></relatedSubject></subject>"#;
+    for (section, entry) in [
+        (
+            "11496-7",
+            condition(&[&code("code", "387712008", "Neonatal jaundice"), newborn]),
+        ),
+        (
+            "48765-2",
+            seen(&[&code("code", "91936005", "Allergy to penicillin"), newborn]),
+        ),
+    ] {
+        let draft = read(section, &[&entry]);
+        assert!(
+            all(&draft, "Condition").is_empty() && all(&draft, "AllergyIntolerance").is_empty()
+        );
+        assert!(
+            all(&draft, "Observation")[0]["focus"].is_array(),
+            "{section}"
+        );
+    }
+}

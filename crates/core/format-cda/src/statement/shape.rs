@@ -3,7 +3,7 @@
 
 use crate::{
     codes::status,
-    context::{Mood, Statement},
+    context::{Mood, Statement, Subject},
     statement::{ALLERGIES, IMMUNIZATIONS, PROBLEMS, RESULTS, VITALS, family},
     value::code::known,
     xml::{N, attr, child, children, declared, squeeze},
@@ -126,9 +126,16 @@ fn asks_nothing(of: &Statement<'_>) -> bool {
     })
 }
 
+/// Whether it was observed of the patient: what was of another is an observation about that one, and no allergy or problem here.
+fn is_own(of: &Statement<'_>) -> bool {
+    of.name() == "observation"
+        && of.mood() == Mood::Event
+        && matches!(of.subject(), Subject::Patient)
+}
+
 /// Whether an observation is an allergy. What it is against, and a code of a kind of allergy, say so anywhere.
 pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
-    if of.name() != "observation" || of.mood() != Mood::Event {
+    if !is_own(of) {
         return false;
     }
     let (value, code) = (of.child("value"), of.child("code"));
@@ -182,7 +189,7 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     let section = of.context.section;
     // What stands in a history of the family without saying of whom is nobody's.
     let is_nobodys = family::SECTIONS.contains(&section);
-    if of.name() != "observation" || of.mood() != Mood::Event || !is_foreign(node) || is_nobodys {
+    if !is_own(of) || !is_foreign(node) || is_nobodys {
         return false;
     }
     if attr(node, "classCode") == Some("COND") {
