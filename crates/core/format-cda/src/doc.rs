@@ -1,16 +1,19 @@
 //! The document on its way: anchors of the narrative, resources made so far with deterministic ids, and the account.
 
+mod identity;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+
+pub(crate) use identity::{is_name, key_of, reference};
+use identity::{join, resource, uuid};
 
 use crate::{
     account::{Account, Fate, Taken},
-    json::json,
-    xml::{N, attr, children},
+    xml::N,
 };
 
 pub(crate) struct Doc<'d> {
@@ -442,84 +445,4 @@ impl<'d> Doc<'d> {
         all.extend(state.entries);
         (all, names, self.account)
     }
-}
-
-/// Whether an element says all that another says.
-fn says(more: &Value, less: &Value) -> bool {
-    match (more, less) {
-        (Value::Object(more), Value::Object(less)) => {
-            less.iter().all(|(key, value)| more.get(key) == Some(value))
-        }
-        (more, less) => more == less,
-    }
-}
-
-/// Adds a value to a resource; whether it has the value now.
-fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
-    match (resource.get_mut(name), value) {
-        (Some(Value::Array(old)), Value::Array(new)) => {
-            for one in new {
-                // What says less than another is told with it.
-                if let Some(at) = old.iter().position(|old| says(&one, old)) {
-                    old[at] = one;
-                } else if !old.iter().any(|old| says(old, &one)) {
-                    old.push(one);
-                }
-            }
-            true
-        }
-        // What is known beats that nothing is.
-        (Some(old), value) if name == "status" && *old == "unknown" => {
-            *old = value;
-            true
-        }
-        (Some(old), value) => *old == value,
-        (None, value) => {
-            resource.insert(name.to_owned(), value);
-            true
-        }
-    }
-}
-
-/// What tells it apart: its first id.
-pub(crate) fn key_of(node: N<'_>) -> Option<String> {
-    children(node, "id").find_map(|id| {
-        let root = attr(id, "root")?;
-        Some([root, "|", attr(id, "extension").unwrap_or_default()].concat())
-    })
-}
-
-fn resource(kind: &str, id: &str, url: &str, mut resource: Map<String, Value>) -> Value {
-    resource.shift_insert(0, "id".into(), id.into());
-    resource.shift_insert(0, "resourceType".into(), kind.into());
-    json!({"fullUrl": url, "resource": resource})
-}
-
-/// A uuid (version 8) from a SHA-256 of these words with bars between them.
-fn uuid(words: &[&str]) -> String {
-    let mut hash: [u8; 32] = Sha256::digest(words.join("|").as_bytes()).into();
-    hash[6] = (hash[6] & 0x0f) | 0x80;
-    hash[8] = (hash[8] & 0x3f) | 0x80;
-    let hex = hex::encode(&hash[..16]);
-    [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-")
-}
-
-pub(crate) fn reference(url: &str) -> Value {
-    json!({ "reference": url })
-}
-
-/// Whether it can be an `id` of XHTML and the end of a URL.
-pub(crate) fn is_name(id: &str) -> bool {
-    id.len() <= 64
-        && id.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && id
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "_-.".contains(letter))
 }
