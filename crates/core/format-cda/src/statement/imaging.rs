@@ -103,12 +103,14 @@ pub(crate) fn is_named(doc: &Doc<'_>, node: N<'_>) -> bool {
         || words(doc, code).is_some_and(|words| is_picture(&words))
 }
 
-/// The words that were said for a code, here or in the narrative.
+/// The words that were said for a code, here or in the narrative. What is longer is no name, and many may point to it.
 fn words(doc: &Doc<'_>, code: N<'_>) -> Option<String> {
+    const NAME: usize = 200;
     let said = child(code, "originalText")?;
     crate::xml::own_text(said).or_else(|| {
         let pointer = attr(child(said, "reference")?, "value")?;
-        Some(doc.words_at(pointer)?.to_string())
+        let words = doc.words_at(pointer)?;
+        (words.len() <= NAME).then(|| words.to_string())
     })
 }
 
