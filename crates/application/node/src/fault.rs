@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::chain::Look;
 use crate::db::DbError;
 use crate::figures;
+use crate::refusing::{Refusing, repeated};
 
 /// Answers in which a block was not what was written.
 static DAMAGED: AtomicU64 = AtomicU64::new(0);
@@ -88,11 +89,6 @@ impl IntoResponse for Fault {
     }
 }
 
-/// Whether the embedded chain says that its disk takes no block.
-pub(crate) fn takes_none(error: &LedgerError) -> bool {
-    matches!(error, LedgerError::Corrupt { why, .. } if why.contains("takes no transactions"))
-}
-
 impl From<DbError> for Fault {
     fn from(error: DbError) -> Self {
         if error.is_full() {
@@ -135,9 +131,8 @@ impl From<Look> for Fault {
 
 impl From<LedgerError> for Fault {
     fn from(error: LedgerError) -> Self {
-        if takes_none(&error) {
-            let why = "the chain takes no transactions now: the chain's operator must free its disk; what is signed can be sent again then";
-            return Self::new(Code::Unavailable, why);
+        if let Some(refusing) = Refusing::of(&error) {
+            return Self::new(Code::Unavailable, refusing.to_caller());
         }
         let detail = error.to_string();
         match error {
@@ -155,6 +150,10 @@ impl From<LedgerError> for Fault {
                 Problem::new(Code::BadCall, detail).about(what).into()
             }
             LedgerError::SetBack { .. } => Self::new(Code::Unavailable, detail),
+            LedgerError::Corrupt { why, .. } => Self::new(
+                Code::Unavailable,
+                format!("the node's chain does not answer well: {}", repeated(&why)),
+            ),
             // The chain's URL is the operator's: the follower tells it to the log.
             _ => Self::new(Code::Unavailable, "the node's chain does not answer well"),
         }

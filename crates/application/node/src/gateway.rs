@@ -17,8 +17,7 @@ mod storage;
 mod taking;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
@@ -38,6 +37,7 @@ use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
 use crate::readiness::{Board, Degraded, Part, Readiness, of_both, public, told};
+use crate::refusing::Refusing;
 use crate::source::Proxies;
 use crate::upkeep::Upkeep;
 use crate::watch::watched;
@@ -95,8 +95,8 @@ CREATE TABLE IF NOT EXISTS erased (record BLOB PRIMARY KEY) WITHOUT ROWID;
 const LARGE: usize = 6;
 
 pub(crate) struct Parts {
-    /// The chain said last that its disk takes no block.
-    is_chain_full: AtomicBool,
+    /// What the chain said to the last call, if it takes none.
+    refusing: Mutex<Option<Refusing>>,
     guard: Guard,
     follower: Arc<Follower>,
     access: Arc<Access>,
@@ -168,7 +168,7 @@ pub fn gateway_with_upkeep(
         db,
         purse: Purse::new(on.relay.clone(), config.limits.reserve),
         board: Board::default(),
-        is_chain_full: AtomicBool::new(false),
+        refusing: Mutex::default(),
         relay: on.relay,
         flights: Flights::default(),
         clock: on.clock,
@@ -257,12 +257,11 @@ impl Parts {
                 ));
             }
         }
-        if self.is_chain_full.load(Ordering::Relaxed) {
+        let refusing = *self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(refusing) = refusing {
             found.push(Degraded {
                 part: Part::Chain,
-                why: "the chain takes no transactions since its disk refused a block; the chain's operator must free its disk, and \
-                      this ends with the next call that it takes"
-                    .into(),
+                why: refusing.to_operator().into(),
             });
         }
         let damaged = self.access.count_damaged();

@@ -19,6 +19,7 @@ mod listen;
 mod panics;
 mod private;
 mod readiness;
+mod refusing;
 mod room;
 mod source;
 mod starting;

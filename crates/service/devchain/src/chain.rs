@@ -35,8 +35,12 @@ use crate::{
 /// The last time that a block may have: contracts keep times in 40 bits.
 const LATEST: u64 = (1 << 40) - 1;
 
-/// Seconds that a block may be ahead of the clock where there are no test methods: a clock that is corrected.
+/// Seconds that the newest block may be ahead of the clock before somebody is told: a clock that is corrected.
 const AHEAD: u64 = 15;
+
+/// Seconds that it may be ahead where there are no test methods. Until the clock is there, blocks have the newest one's time: nothing
+/// moves on, and what takes back is not kept waiting for hours because a clock was wrong once.
+const MOST_AHEAD: u64 = 86_400;
 
 /// Where a chain is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +124,24 @@ impl fmt::Debug for Config {
             .field("mining", &self.mining)
             .finish_non_exhaustive()
     }
+}
+
+/// How a chain's time stands to the clock of its computer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pace {
+    /// As it should.
+    Even,
+    /// The newest block is ahead: those that come have its time until the clock is there.
+    Waits {
+        /// Seconds.
+        by: u64,
+    },
+    /// It is so far ahead that no block is made.
+    Stands {
+        /// Seconds.
+        by: u64,
+    },
 }
 
 /// A chain. Clones are the same chain.
@@ -263,6 +285,21 @@ impl Chain {
             });
         }
         recovered
+    }
+
+    /// How its time stands to the clock.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn pace(&self) -> Result<Pace, DiskError> {
+        let head = self.head(&*self.snapshot()?)?.header.timestamp;
+        let by = head.saturating_sub(self.0.clock.now());
+        Ok(match by {
+            _ if self.0.test_methods => Pace::Even,
+            0..=AHEAD => Pace::Even,
+            ..=MOST_AHEAD => Pace::Waits { by },
+            _ => Pace::Stands { by },
+        })
     }
 
     /// Bytes that may still be written on its disk; none if it has no folder.

@@ -37,7 +37,7 @@ mod state;
 mod test_accounts;
 mod trie;
 
-pub use chain::{Chain, Config, Mining, Place, Transactions};
+pub use chain::{Chain, Config, Mining, Pace, Place, Transactions};
 pub use clock::{Clock, SystemClock};
 pub use disk::DiskError;
 pub use error::{ChainError, OpenError};

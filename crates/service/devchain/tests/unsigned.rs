@@ -11,8 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy::primitives::{Address, Bytes};
-use medibloc_devchain::{Chain, ChainError, Config, OpenError, Place};
+use axum::body::Body;
+use axum::http::Request;
+use medibloc_devchain::{Chain, ChainError, Config, Limits, OpenError, Place};
 use serde_json::{Value, json};
+use tower::Service as _;
 
 use wallet::{Draft, account};
 
@@ -116,25 +119,60 @@ fn nothing_but_a_signed_transaction_changes_a_chain_that_is_not_for_tests() {
     );
 }
 
-#[test]
-fn a_block_is_never_far_ahead_of_the_clock() {
+fn time(chain: &Chain) -> String {
+    let state = state(chain);
+    state[0]["result"]["timestamp"].as_str().unwrap().to_owned()
+}
+
+/// What a monitor on the chain's machine reads.
+async fn ready(chain: &Chain) -> (u16, String) {
+    let (mut router, _) = medibloc_devchain::router(chain.clone(), Limits::default());
+    let request = Request::get("/readyz").header("host", "localhost");
+    let answer = router.call(request.body(Body::empty()).unwrap()).await;
+    let answer = answer.unwrap();
+    let status = answer.status().as_u16();
+    let body = axum::body::to_bytes(answer.into_body(), 4_096).await;
+    (status, String::from_utf8(body.unwrap().to_vec()).unwrap())
+}
+
+/// A clock that was wrong, or is: what was made stays, what takes back is not kept waiting, and no block is further ahead than that.
+#[tokio::test]
+async fn a_block_is_never_far_ahead_of_the_clock() {
+    const DAY: u64 = 86_400;
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(AtomicU64::new(BEGIN));
     let chain = open(dir(folder.path()), &clock, false).unwrap();
     chain.send_raw(&pay(0)).unwrap();
-    // A clock that was wrong, or is: what was made stays, and nothing is put upon it before its time has come.
-    clock.store(BEGIN - 16, Ordering::Relaxed);
-    let refused = chain.send_raw(&pay(1)).unwrap_err();
+    assert_eq!(ready(&chain).await, (200, "ok\n".into()));
+    let begin = format!("{BEGIN:#x}");
+    for (nonce, by, told) in [
+        (1, 15, "ok\n"),
+        (2, 16, "degraded: the newest block is 16 s ahead of this"),
+        (3, 7_170, "degraded: the newest block is 7170 s ahead"),
+        (4, DAY, "degraded: the newest block is 86400 s ahead"),
+    ] {
+        clock.store(BEGIN - by, Ordering::Relaxed);
+        chain.send_raw(&pay(nonce)).unwrap();
+        assert_eq!(time(&chain), begin, "its time waits for the clock");
+        let (status, text) = ready(&chain).await;
+        assert!(status == 200 && text.starts_with(told), "{status} {text}");
+    }
+    clock.store(BEGIN - DAY - 1, Ordering::Relaxed);
+    let refused = chain.send_raw(&pay(5)).unwrap_err();
     assert!(
-        matches!(refused, ChainError::AheadOfClock { by: 16, most: 15 }),
+        matches!(refused, ChainError::AheadOfClock { by: 86_401, most } if most == DAY),
         "{refused}"
     );
-    assert_eq!(chain.number().unwrap(), 1);
+    let (status, text) = ready(&chain).await;
+    assert_eq!(status, 503);
+    assert!(text.starts_with("not ready; no block is made"), "{text}");
+    assert_eq!(chain.number().unwrap(), 5);
     drop(chain);
     let chain = open(dir(folder.path()), &clock, false).unwrap();
-    clock.store(BEGIN - 15, Ordering::Relaxed);
-    chain.send_raw(&pay(1)).unwrap();
-    assert_eq!(chain.number().unwrap(), 2);
+    clock.store(BEGIN + 3, Ordering::Relaxed);
+    chain.send_raw(&pay(5)).unwrap();
+    assert_eq!(time(&chain), format!("{:#x}", BEGIN + 3));
+    assert_eq!(ready(&chain).await, (200, "ok\n".into()));
 }
 
 #[test]

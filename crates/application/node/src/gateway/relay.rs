@@ -1,8 +1,7 @@
 //! The relay: within limits, the call goes to the chain and the contract's own error comes back.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use axum::extract::{Request, State};
@@ -13,10 +12,11 @@ use medibloc_ledger::{LedgerError, Outcome, Refusal, SignedCall, Withdrawal};
 use medibloc_ledger_evm::Funds;
 use medibloc_record::{AccountId, Address, Digest};
 
-use crate::fault::{Fault, object, takes_none};
+use crate::fault::{Fault, object};
 use crate::gateway::Parts;
 use crate::guard::{Line, read};
 use crate::limits::Taken;
+use crate::refusing::Refusing;
 use crate::room::{For, Stay};
 use crate::source::Origin;
 
@@ -303,10 +303,12 @@ async fn carry(
 /// Sends a call, and remembers whether the chain takes any.
 async fn forward(on: &Parts, number: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
     let sent = on.relay.forward(number, call).await;
-    match &sent {
-        Ok(_) => on.is_chain_full.store(false, Ordering::Relaxed),
-        Err(error) if takes_none(error) => on.is_chain_full.store(true, Ordering::Relaxed),
-        Err(_) => {}
+    let found = match &sent {
+        Ok(_) => Some(None),
+        Err(error) => Refusing::of(error).map(Some),
+    };
+    if let Some(found) = found {
+        *on.refusing.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
     sent
 }

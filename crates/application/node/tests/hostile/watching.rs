@@ -1,11 +1,11 @@
 //! What an operator sees of a node and of a keeper.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_api::{Code, RelayCall, paths};
 use medibloc_dag::{Cid, cbor};
+use medibloc_devchain::ChainError;
 use medibloc_keys::SigningKey;
 use medibloc_ledger::{
     BlockEvents, Call, Events, Facts as _, LedgerError, Mark, Outcome, SignedCall,
@@ -270,8 +270,8 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
     );
 }
 
-/// A chain whose disk is full until it is told otherwise.
-struct FullChain(ByDigest, AtomicBool);
+/// A chain that says this to every call until it is told otherwise.
+struct FullChain(ByDigest, Mutex<Option<String>>);
 
 #[async_trait]
 impl Forward for FullChain {
@@ -280,11 +280,9 @@ impl Forward for FullChain {
     }
 
     async fn forward(&self, source: u64, call: &SignedCall) -> Result<Outcome, LedgerError> {
-        if self.1.load(Ordering::SeqCst) {
-            return Err(LedgerError::Corrupt {
-                from: "the chain".into(),
-                why: medibloc_devchain::DiskError::Resting.to_string(),
-            });
+        if let Some(why) = self.1.lock().unwrap().clone() {
+            let from = "https://rpc.example.org/v3/secret".into();
+            return Err(LedgerError::Corrupt { from, why });
         }
         self.0.forward(source, call).await
     }
@@ -293,10 +291,7 @@ impl Forward for FullChain {
 #[tokio::test]
 async fn a_chain_that_takes_no_transactions_is_told_to_callers_and_operator_until_it_does() {
     let ground = Ground::new();
-    let chain = Arc::new(FullChain(
-        ByDigest(ground.ledger.clone()),
-        AtomicBool::new(true),
-    ));
+    let chain = Arc::new(FullChain(ByDigest(ground.ledger.clone()), Mutex::default()));
     let relay = chain.clone();
     let most = DailyLimits {
         registration_work: 0,
@@ -323,17 +318,39 @@ async fn a_chain_that_takes_no_transactions_is_told_to_callers_and_operator_unti
     };
     let call = Draft::post(paths::RELAY, cbor::to_vec(&call));
     let part = "medibloc_degraded{part=\"chain\"}";
-    let told = call.send(&url, None).await.unwrap_err();
-    assert_eq!(told.code, Code::Unavailable);
-    let why = "operator must free its disk";
-    assert!(told.detail.contains(why), "{}", told.detail);
-    let told = reason(&url).await;
-    assert!(
-        told.starts_with("degraded: the chain takes no transactions"),
-        "{told}"
-    );
-    assert!(figure(&figures(&url).await, part) > 0.0);
-    chain.1.store(false, Ordering::SeqCst);
+    let full = medibloc_devchain::DiskError::Resting.to_string();
+    let ahead = ChainError::AheadOfClock {
+        by: 90_000,
+        most: 86_400,
+    };
+    for (said, to_caller, to_operator) in [
+        (
+            "rate limit of https://rpc.example.org/v3/secret\nreached".into(),
+            "the node's chain does not answer well: rate limit of … reached",
+            "ok",
+        ),
+        (
+            full,
+            "operator must free its disk",
+            "degraded: the chain takes no transactions",
+        ),
+        (
+            ahead.to_string(),
+            "operator must correct the clock",
+            "degraded: the chain makes no block",
+        ),
+    ] {
+        *chain.1.lock().unwrap() = Some(said);
+        let told = call.send(&url, None).await.unwrap_err();
+        assert_eq!(told.code, Code::Unavailable);
+        assert!(told.detail.contains(to_caller), "{}", told.detail);
+        assert!(!told.detail.contains("secret"), "{}", told.detail);
+        let told = reason(&url).await;
+        assert!(told.starts_with(to_operator), "{told}");
+        let is_degraded = figure(&figures(&url).await, part) > 0.0;
+        assert_eq!(is_degraded, to_operator != "ok");
+    }
+    *chain.1.lock().unwrap() = None;
     call.send(&url, None).await.unwrap();
     assert_eq!(reason(&url).await, "ok\n");
     assert!(figure(&figures(&url).await, part) < 1.0);

@@ -14,7 +14,7 @@ use alloy::{
     primitives::{Address, B256, U256, keccak256},
 };
 
-use super::{AHEAD, Chain, Mining, Writer, fees::base_fee_after};
+use super::{Chain, MOST_AHEAD, Mining, Writer, fees::base_fee_after};
 use crate::{
     disk::{Head, Included, NewBlock, Snapshot},
     error::{ChainError, OpenError},
@@ -250,8 +250,9 @@ impl Chain {
             ..
         } = block;
         let by = header.timestamp.saturating_sub(self.0.clock.now());
-        if by > AHEAD && !self.0.test_methods {
-            return Err(ChainError::AheadOfClock { by, most: AHEAD });
+        if by > MOST_AHEAD && !self.0.test_methods {
+            let most = MOST_AHEAD;
+            return Err(ChainError::AheadOfClock { by, most });
         }
         let mut changes = run.changes()?;
         let (root, nodes) = trie::advance(snapshot, state_root, &mut changes)?;

@@ -22,6 +22,9 @@ use crate::refusal::bad;
 use crate::rpc::Fault;
 use crate::wallet::{Payload, Sent, Wallet};
 
+/// Letters of what a node of the chain said that the log is told.
+const MOST_TOLD: usize = 200;
+
 /// Gas of transactions of this process that failed as a whole.
 static BURNT: AtomicU64 = AtomicU64::new(0);
 
@@ -225,6 +228,7 @@ impl Worker {
                 tracing::warn!(
                     requests = tickets.len(),
                     is_poor,
+                    why = why(&error),
                     "a batch could not be sent"
                 );
                 for ticket in tickets {
@@ -260,6 +264,16 @@ impl Worker {
 
 fn is_unpaid(fault: &Fault) -> bool {
     matches!(fault, Fault::Said { message, .. } if message.contains("insufficient funds"))
+}
+
+/// What the log is told, on one line: not which node of the chain, for its URL may hold a key.
+fn why(error: &LedgerError) -> String {
+    let why = match error {
+        LedgerError::Unreachable { why, .. } | LedgerError::Corrupt { why, .. } => why.clone(),
+        other => other.to_string(),
+    };
+    let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(MOST_TOLD).collect()
 }
 
 /// Why a batch did not leave.
