@@ -41,6 +41,14 @@ pub(crate) fn gauge(to: &mut String, name: &str, help: &str, value: impl Display
     );
 }
 
+/// Writes one counter.
+pub(crate) fn counter(to: &mut String, name: &str, help: &str, value: u64) {
+    let _ = write!(
+        to,
+        "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n"
+    );
+}
+
 /// A request was not let in; counted if it is for its signature.
 pub(crate) fn refused(code: Code) {
     let Some(at) = WHY.iter().position(|(it, _)| *it == code) else {

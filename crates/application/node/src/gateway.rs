@@ -17,6 +17,7 @@ mod storage;
 mod taking;
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -225,6 +226,13 @@ impl Parts {
         );
         self.guard.figures(to);
     }
+        let again = self.access.erased_again.load(Ordering::Relaxed);
+        figures::counter(
+            to,
+            "medibloc_erased_again_total",
+            "Erased blocks that an older copy had brought back, and that were deleted again.",
+            again + self.access.store.erased_again(),
+        );
 
     /// The chain answers, the read model is at its head, and the wallet pays for taking back at least; what is not well though it
     /// serves.

@@ -22,6 +22,8 @@ mod mailbox;
 mod notes;
 #[path = "hostile/ranks.rs"]
 mod ranks;
+#[path = "hostile/restored.rs"]
+mod restored;
 #[path = "hostile/rotated.rs"]
 mod rotated;
 #[path = "hostile/spending.rs"]

@@ -5,6 +5,7 @@
 //! packs gives the index again. It never opens a block, asks no chain and serves nobody: who may read is the node's
 //! business, and [`gateway`] only forms answers.
 
+mod back;
 mod check;
 mod compact;
 mod disk;

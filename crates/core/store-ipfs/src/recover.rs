@@ -37,6 +37,7 @@ pub(crate) fn open(
         tail: None,
         next: 1,
         pack_bytes,
+        erased_again: 0,
     };
     recover(&mut writer, &records, fresh)?;
     Ok(writer)
@@ -79,7 +80,7 @@ fn recover(writer: &mut Writer, records: &[(u64, Erasure)], fresh: bool) -> Resu
     };
     let erased = records.iter().filter(|(_, one)| !one.only_removed);
     let logged: HashSet<Cid> = erased.map(|(_, one)| one.cid).collect();
-    keep_log(writer, &logged, followed)?;
+    let only_indexed = keep_log(writer, &logged, followed)?;
     // Erasures first: what they destroy must not be found again.
     writer.pending = records
         .iter()
@@ -87,6 +88,7 @@ fn recover(writer: &mut Writer, records: &[(u64, Erasure)], fresh: bool) -> Resu
         .map(|(_, erasure)| *erasure)
         .collect();
     writer.settle()?;
+    writer.erase_again(records, &only_indexed)?;
     let dead: HashSet<_> = records
         .iter()
         .map(|(_, one)| (one.place.pack, one.place.offset))
@@ -117,18 +119,24 @@ fn recover(writer: &mut Writer, records: &[(u64, Erasure)], fresh: bool) -> Resu
     Ok(())
 }
 
-/// If the log of erasures lost records that the index still has, they are written again.
-fn keep_log(writer: &mut Writer, logged: &HashSet<Cid>, followed: u64) -> Result<(), Fault> {
-    let lost: Vec<_> = index::erased(&writer.index)?
-        .into_iter()
-        .filter(|cid| !logged.contains(cid))
+/// If the log of erasures lost records that the index still has, they are written again; gives whose.
+fn keep_log(
+    writer: &mut Writer,
+    logged: &HashSet<Cid>,
+    followed: u64,
+) -> Result<HashSet<Cid>, Fault> {
+    let mut only_indexed: HashSet<Cid> = index::erased(&writer.index)?.into_iter().collect();
+    only_indexed.retain(|cid| !logged.contains(cid));
+    let lost: Vec<_> = only_indexed
+        .iter()
+        .copied()
         .map(Erasure::of_nothing)
         .collect();
     if !lost.is_empty() || writer.log.length() < followed {
         writer.log.append(&lost).map_err(io_fault("erasures"))?;
         index::set_log_length(&writer.index, writer.log.length())?;
     }
-    Ok(())
+    Ok(only_indexed)
 }
 
 /// Takes into the index what it does not know of a pack, and cuts a torn end. Gives the pack as the one that may grow,
@@ -224,10 +232,6 @@ fn take(
         index::set_length(&transaction, pack, end)?;
     }
     transaction.commit()?;
-    if !again.is_empty() {
-        writer.log.append(&again).map_err(io_fault("erasures"))?;
-        writer.pending = again;
-        writer.settle()?;
-    }
+    writer.destroy_again(again)?;
     Ok(end)
 }

@@ -329,6 +329,10 @@ impl OwnStore for IpfsStore {
         let lengths = packs.map(|pack| Some(pack.ok()?.metadata().ok()?.len()));
         lengths.sum()
     }
+
+    fn erased_again(&self) -> u64 {
+        held(&self.0.writer).erased_again
+    }
 }
 
 #[cfg(test)]

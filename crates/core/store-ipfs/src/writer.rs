@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     /// The number of the next pack.
     pub(crate) next: PackId,
     pub(crate) pack_bytes: u64,
+    /// Copies of erased blocks that were back when it was opened.
+    pub(crate) erased_again: u64,
 }
 
 /// The pack that grows.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use medibloc_dag::car::Reader;
-use medibloc_store::{Store, StoreError};
+use medibloc_store::{OwnStore as _, Store, StoreError};
 use medibloc_store_ipfs::{IpfsStore, Options};
 use support::{SmallDisk, block, blocks, options};
 
@@ -322,6 +322,44 @@ async fn an_erasure_that_met_a_full_disk_is_finished_later_and_before_any_put() 
     assert!(store.erased(&cid).await.unwrap());
     all_there(&store, 1..3).await;
     assert!(store.check().await.unwrap().is_sound());
+}
+
+/// Somebody puts an older copy of a part of the folder back; what is newer there knows of the erasure.
+#[tokio::test]
+async fn what_an_older_copy_brings_back_is_erased_again() {
+    let all = ["index.db", "erasures"];
+    // A newer log alone is followed as after a crash.
+    for (newer, again) in [(&all[..], 3), (&all[..1], 3), (&all[1..], 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || IpfsStore::open(dir.path(), options(2000)).unwrap();
+        let store = open();
+        store.put(blocks(0..40)).await.unwrap();
+        drop(store);
+        let copy = |path: &Path| (path.to_owned(), fs::read(path).unwrap());
+        let mut before: Vec<_> = packs(dir.path()).iter().map(|it| copy(it)).collect();
+        before.extend(all.map(|name| copy(&dir.path().join(name))));
+        let store = open();
+        let dead: Vec<_> = [3, 4, 30].map(block).into();
+        let cids: Vec<_> = dead.iter().map(|it| *it.cid()).collect();
+        store.erase(&cids).await.unwrap();
+        assert_eq!(store.erased_again(), 0);
+        drop(store);
+        let is_newer = |path: &Path| newer.iter().any(|name| path.ends_with(name));
+        for (path, bytes) in before.iter().filter(|(path, _)| !is_newer(path)) {
+            fs::write(path, bytes).unwrap();
+        }
+        assert!(contains(dir.path(), dead[0].bytes()), "{newer:?}");
+        let store = open();
+        for block in &dead {
+            assert!(!contains(dir.path(), block.bytes()), "{newer:?}");
+            assert!(store.erased(block.cid()).await.unwrap(), "{newer:?}");
+        }
+        assert_eq!(store.erased_again(), again, "{newer:?}");
+        let report = store.check().await.unwrap();
+        assert_eq!((report.blocks, report.is_sound()), (37, true), "{newer:?}");
+        drop(store);
+        assert_eq!(open().erased_again(), 0, "once");
+    }
 }
 
 #[tokio::test]

@@ -38,4 +38,9 @@ pub trait OwnStore: Store {
     fn bytes_on_disk(&self) -> Option<u64> {
         None
     }
+    /// Copies of erased blocks that were back when it was opened, since somebody had put an older copy of its files there, and that
+    /// it destroyed again.
+    fn erased_again(&self) -> u64 {
+        0
+    }
 }

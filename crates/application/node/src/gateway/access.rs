@@ -3,6 +3,7 @@
 //! away, and which other record keeps it, is in `claim` (docs/adr/0014).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use medibloc_dag::{Cid, Codec};
@@ -87,9 +88,11 @@ pub(crate) struct Access {
     pub(super) ranking: tokio::sync::Mutex<()>,
     /// Locked after the queue.
     pub(super) erasures: Mutex<Erasures>,
+    /// Blocks of erased records that were back since this program began.
+    pub(super) erased_again: AtomicU64,
     /// Statements that look-ups executed.
     #[cfg(test)]
-    pub(super) statements: std::sync::atomic::AtomicU64,
+    pub(super) statements: AtomicU64,
 }
 
 impl Access {
@@ -121,8 +124,9 @@ impl Access {
             damaged: Mutex::default(),
             ranking: tokio::sync::Mutex::default(),
             erasures: Mutex::default(),
+            erased_again: AtomicU64::new(0),
             #[cfg(test)]
-            statements: std::sync::atomic::AtomicU64::new(0),
+            statements: AtomicU64::new(0),
         })
     }
 

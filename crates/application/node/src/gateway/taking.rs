@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use medibloc_api::{Code, Problem};
@@ -244,9 +245,7 @@ impl Access {
         if let Some(waits) = self.waits(record, &due) {
             return Ok(waits);
         }
-        if self.is_erased(record).await? {
-            return Ok(Erasing::Done);
-        }
+        let was_done = self.is_erased(record).await?;
         let Some(entry) = self.follower.read(|model| model.record(record)) else {
             return Ok(Erasing::Done);
         };
@@ -273,6 +272,11 @@ impl Access {
             .collect();
         cids.extend(own.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes())));
         cids.extend(self.follower.read(|model| model.capsules_of(record)));
+        // It was done before, and is looked at once after a start: an older copy of the store may have been put in its place.
+        if was_done && !self.is_any_here(&cids).await? {
+            return Ok(Erasing::Done);
+        }
+        let mut back = 0;
         for part in cids.chunks(256) {
             // From the look at who brought them until they are gone nobody brings one.
             let _alone = self.keeping.write().await;
@@ -296,6 +300,10 @@ impl Access {
                         told.push(*cid);
                     }
                 }
+            }
+            if was_done {
+                let here = self.store.has(&gone).await?;
+                back += here.iter().filter(|it| **it).count() as u64;
             }
             self.store.erase(&gone).await?;
             self.no_more_damaged(&gone);
@@ -321,8 +329,25 @@ impl Access {
                 transaction.commit()
             })
             .await?;
-        tracing::info!("an erased record's blocks are deleted");
+        if back > 0 {
+            self.erased_again.fetch_add(back, Ordering::Relaxed);
+            tracing::warn!(
+                blocks = back,
+                "an erased record's blocks were back, since an older copy of `blocks` was put in its place; they are deleted again"
+            );
+        } else if !was_done {
+            tracing::info!("an erased record's blocks are deleted");
+        }
         Ok(Erasing::Done)
+    }
+
+    async fn is_any_here(&self, cids: &[Cid]) -> Result<bool, Fault> {
+        for part in cids.chunks(256) {
+            if self.store.has(part).await?.contains(&true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A record's package came after its erasure: what it leads to is looked at, too.

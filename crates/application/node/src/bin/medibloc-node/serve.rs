@@ -125,6 +125,13 @@ fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn OwnSto
         }
     }
 }
+            let again = store.erased_again();
+            if again > 0 {
+                tracing::warn!(
+                    blocks = again,
+                    "erased blocks were back, since an older copy of a part of `blocks` was put in its place; they are destroyed again"
+                );
+            }
 
 pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Result<()> {
     let config = Config::load(&settings)?;
