@@ -2,6 +2,7 @@
 
 pub(crate) mod deliver;
 mod give;
+mod lost;
 mod object;
 pub(crate) mod plan;
 pub(crate) mod reason;
@@ -31,6 +32,7 @@ use crate::secret::Secret;
 use crate::{JourneyError, Left, Outputs, Party};
 
 pub use deliver::HeldBack;
+pub use lost::LostConsents;
 pub use plan::{AllGranted, Extent};
 
 /// What a person agreed to; sealed to the reader and to the owner (design 02, grant object).

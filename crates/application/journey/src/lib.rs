@@ -158,7 +158,7 @@ pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, ClosedRequest, EndOfGrant, Extent, GivenGrant, HeldBack, HeldGrant,
-    PendingRequest, WhyClosed, medical_only,
+    LostConsents, PendingRequest, WhyClosed, medical_only,
 };
 pub use handed::HandedOn;
 pub use left::{Left, Outputs};

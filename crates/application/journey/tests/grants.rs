@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use medibloc_consent::{ClassSet, Purpose};
+use medibloc_dag::Cid;
 use medibloc_journey::memory::World;
 use medibloc_journey::{
     Dates, Extent, JourneyError, Party, PendingRequest, Question, WriteOptions, medical_only,
@@ -13,6 +14,7 @@ use medibloc_record::{
     AccountId, Category, ClassId, Draft, LossReport, PartRole, RecordId, Role, Sensitivity,
     Timestamp,
 };
+use medibloc_store::OwnStore as _;
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -401,4 +403,28 @@ async fn a_request_for_some_categories_and_dates_is_answered_with_no_others() {
     for other in others {
         assert!(story.reads(other).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_consent_whose_object_the_node_lost_is_named_to_its_owner() {
+    let story = Story::new(41, 1).await;
+    let record = story.write(0, "first").await;
+    story.patient.sync().await.unwrap();
+    let request = story.request().await;
+    let until = story.until;
+    let approved = story.patient.approve(&request, record, until).await;
+    let id = approved.unwrap();
+    let found = story.patient.lost_consents(20).await.unwrap();
+    assert_eq!((found.asked, found.lost), (1, Vec::new()));
+    // An older copy of the node has none of it.
+    let (_, given) = story.patient.grants().unwrap().pop().unwrap();
+    let digest = given.artefact.grant.unwrap().terms.digest;
+    let object = Cid::from_dag_cbor_digest(digest.to_bytes());
+    story.world.store.remove(&[object]).await.unwrap();
+    let found = story.patient.lost_consents(20).await.unwrap();
+    assert_eq!((found.asked, found.lost), (1, vec![id]));
+    assert_eq!(story.patient.lost_consents(0).await.unwrap().asked, 0);
+    story.patient.revoke(id).await.unwrap();
+    let found = story.patient.lost_consents(20).await.unwrap();
+    assert_eq!(found.asked, 0, "it has ended");
 }

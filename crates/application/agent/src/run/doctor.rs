@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_journey::{Party, PortError, Shares, counted, counted_as};
+use medibloc_journey::{LostConsents, Party, PortError, Shares, counted, counted_as};
 use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
@@ -18,6 +18,9 @@ const QUIET: u64 = 2 * 86_400;
 
 /// Of how many records the keepers are asked for their shares.
 const ASKED: usize = 20;
+
+/// Of how many consents the node is asked for their objects.
+const CONSENTS: usize = 200;
 
 /// Free bytes under which the next document may not fit: room for one of the largest usual ones, its sealed copy and the vault's log.
 const LITTLE_ROOM: u64 = 256 << 20;
@@ -150,6 +153,14 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             }
         }
     }
+    match party.lost_consents(CONSENTS).await {
+        Ok(found) if found.asked == 0 => {}
+        Ok(found) => {
+            let (good, told) = consents(&found);
+            check("consents", good, told);
+        }
+        Err(error) => check("consents", false, format!("{NOT_CHECKED}{error}")),
+    }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
     }
@@ -193,6 +204,33 @@ fn erased(records: &[RecordId]) -> String {
          sync` takes what else is new",
         shown.join(", ")
     )
+}
+
+/// What the node has of consents, in words.
+fn consents(found: &LostConsents) -> (bool, String) {
+    if found.lost.is_empty() {
+        return (
+            true,
+            format!(
+                "the node has the objects of {} that stand",
+                counted(found.asked, "consent")
+            ),
+        );
+    }
+    let shown = found.lost.iter().take(SHOWN).map(ToString::to_string);
+    let shown: Vec<String> = shown.collect();
+    let more = match found.lost.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let told = format!(
+        "of {} that stand the node lost the objects of {}: {}{more}; who has not taken such a one yet cannot read with it: end it \
+         (`medibloc grant revoke ID`), and let the reader ask again",
+        counted(found.asked, "consent"),
+        found.lost.len(),
+        shown.join(", ")
+    );
+    (false, told)
 }
 
 /// What keepers that answer say of their shares, in words.
