@@ -21,6 +21,12 @@ pub enum DbError {
     /// Its file cannot be made or closed to others.
     #[error("the node's database file cannot be made private; check the disk's space and rights")]
     Io(#[from] std::io::Error),
+    /// What it holds is sealed to another key.
+    #[error(
+        "this data folder was made with another storage key than the key file has: start it with the key file that it was made with; a \
+         keeper that replaces another begins with an empty data folder"
+    )]
+    OtherKey,
     /// The thread that used it died.
     #[error("the node's database was interrupted; send the request again")]
     Interrupted,

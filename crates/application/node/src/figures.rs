@@ -167,6 +167,14 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
         to,
         "medibloc_chain_ahead_seconds",
         "Seconds that the last final block is ahead of this machine's clock.",
+    if let Some(ahead) = medibloc_ledger_evm::clock_ahead() {
+        gauge(
+            to,
+            "medibloc_clock_ahead_seconds",
+            "Seconds that this machine's clock is ahead of that of the chain's node, by its last answer; negative if it is behind.",
+            ahead,
+        );
+    }
         seen.since((**clock)()),
     );
 }

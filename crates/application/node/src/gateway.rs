@@ -37,7 +37,7 @@ use crate::fault::{Fault, object};
 use crate::figures;
 use crate::guard::Guard;
 use crate::limits::DailyLimits;
-use crate::readiness::{Board, Degraded, Part, Readiness, of_both, public, told};
+use crate::readiness::{Board, Degraded, Part, Readiness, of_both, public, told, url};
 use crate::refusing::Refusing;
 use crate::source::Proxies;
 use crate::upkeep::Upkeep;
@@ -52,6 +52,8 @@ pub use relay::{Caller, Forward, Weight};
 pub struct GatewayConfig {
     /// The URL that it is known by, without a slash at its end: its name in signed requests.
     pub url: String,
+    /// The URLs that the deployment names nodes by; nothing is compared if it names none.
+    pub known_as: Vec<String>,
     /// Where its databases are; in memory if none.
     pub folder: Option<PathBuf>,
     /// The deployment.
@@ -224,8 +226,6 @@ impl Parts {
             "Stored blocks that were found damaged and were not brought again since.",
             self.access.count_damaged(),
         );
-        self.guard.figures(to);
-    }
         let again = self.access.erased_again.load(Ordering::Relaxed);
         figures::counter(
             to,
@@ -233,6 +233,8 @@ impl Parts {
             "Erased blocks that an older copy had brought back, and that were deleted again.",
             again + self.access.store.erased_again(),
         );
+        self.guard.figures(to);
+    }
 
     /// The chain answers, the read model is at its head, and the wallet pays for taking back at least; what is not well though it
     /// serves.
@@ -252,6 +254,7 @@ impl Parts {
             self.config.folder.as_deref(),
             self.config.limits.little_room,
         );
+        found.extend(url(&self.config.url, &self.config.known_as));
         match soon(self.purse.level()).await?? {
             Level::Ample => {}
             Level::Low => found.push(Degraded {

@@ -119,6 +119,11 @@ impl Guard {
         })
     }
 
+    /// The URL that requests to it are signed for.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
     }

@@ -354,15 +354,16 @@ impl Shell {
         Ok(lines?)
     }
 
-    /// Whether the chain's committee has this keeper with these keys.
-    pub(crate) async fn is_in_committee(&self) -> Result<bool, Fault> {
+    /// The URL that the chain's committee has for this keeper with these keys; none if it does not have it.
+    pub(crate) async fn known_as(&self) -> Result<Option<String>, Fault> {
         let committee = self.follower.committee().await?;
         let own = self.core.identity();
-        Ok(committee.keepers.iter().any(|it| {
+        let found = committee.keepers.iter().find(|it| {
             it.index == own.index
                 && it.signer == own.address()
                 && own.wrap_keys.iter().any(|key| key.public() == it.wrap_key)
-        }))
+        });
+        Ok(found.map(|it| it.endpoint.clone()))
     }
 }
 

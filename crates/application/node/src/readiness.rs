@@ -25,16 +25,20 @@ pub(crate) enum Part {
     Wallet,
     Blocks,
     ChainTime,
+    Clock,
+    Url,
     Disk,
     Chain,
     Certificate,
 }
 
 impl Part {
-    const ALL: [(Self, &str); 6] = [
+    const ALL: [(Self, &str); 8] = [
         (Self::Wallet, "wallet"),
         (Self::Blocks, "blocks"),
         (Self::ChainTime, "chain-time"),
+        (Self::Clock, "clock"),
+        (Self::Url, "url"),
         (Self::Disk, "disk"),
         (Self::Chain, "chain"),
         (Self::Certificate, "certificate"),
@@ -99,12 +103,26 @@ pub(crate) fn of_both(
     let room = folder.and_then(figures::room);
     [
         chain_time(ahead),
+        medibloc_ledger_evm::clock_ahead().and_then(clocks),
         room.and_then(|it| disk(it, little_room)),
         figures::certificate_flaw().map(certificate),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Its own URL is not the one that others sign requests for, if they know any.
+pub(crate) fn url(own: &str, known: &[String]) -> Option<Degraded> {
+    let is_known = known.is_empty() || known.iter().any(|it| it.trim_end_matches('/') == own);
+    (!is_known).then(|| Degraded {
+        part: Part::Url,
+        why: format!(
+            "it is started as {own}, and others know it as {}: requests to it are signed for that, and all are refused; correct `url` \
+             (--url), or what names it",
+            known.join(", ")
+        ),
+    })
 }
 
 fn certificate(why: String) -> Degraded {
@@ -122,6 +140,18 @@ fn chain_time(ahead: u64) -> Option<Degraded> {
         why: format!(
             "the last final block is {ahead} s ahead of this machine's clock, by which consents end early; correct the clock, or tell \
              whoever makes the blocks"
+        ),
+    })
+}
+
+fn clocks(ahead: i64) -> Option<Degraded> {
+    let by = ahead.unsigned_abs();
+    let way = if ahead > 0 { "ahead of" } else { "behind" };
+    (by > AHEAD).then(|| Degraded {
+        part: Part::Clock,
+        why: format!(
+            "this machine's clock is {by} s {way} that of the chain's node; look which of them is wrong, and correct it: requests are \
+             refused as expired, consents end early or late"
         ),
     })
 }
@@ -217,5 +247,11 @@ mod tests {
             told.why
         );
         assert!(chain_time(AHEAD).is_none());
+        for (ahead, expected) in [(61, "61 s ahead of"), (-3_600, "3600 s behind")] {
+            let told = clocks(ahead).unwrap();
+            assert_eq!(told.part, Part::Clock);
+            assert!(told.why.contains(expected), "{}", told.why);
+        }
+        assert!(clocks(60).is_none() && clocks(-60).is_none());
     }
 }

@@ -1,10 +1,13 @@
 //! JSON-RPC over HTTP with bounded answers.
 
 use core::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::rpc::json_rpc::{RequestPacket, ResponsePacket};
 use alloy::transports::http::reqwest;
+use alloy::transports::http::reqwest::header::DATE;
 use alloy::transports::{TransportError, TransportErrorKind, TransportFut, TransportResult};
 use medibloc_ledger::LedgerError;
 use medibloc_transport::{BodyError, Outgoing, Waits, take};
@@ -79,6 +82,9 @@ impl Endpoint {
             .await
             .map_err(|error| silent(&error))?;
         let status = response.status();
+        if let Some(date) = response.headers().get(DATE) {
+            compare_clocks(date.to_str().unwrap_or_default());
+        }
         if status.is_redirection() {
             return Err(TransportErrorKind::custom(HttpFault::Redirects(
                 status.as_u16(),
@@ -103,6 +109,26 @@ impl Endpoint {
         }
         serde_json::from_slice(&body)
             .map_err(|error| TransportError::deser_err(error, String::new()))
+    }
+}
+
+/// Seconds by which this machine's clock is ahead of that of the chain's node which answered last; `i64::MIN` if none said its time.
+static AHEAD: AtomicI64 = AtomicI64::new(i64::MIN);
+
+/// Seconds by which this machine's clock is ahead of that of the chain's node which answered last, by the `Date` of its answer; none if
+/// none said it. On the way from there to here some pass.
+pub fn clock_ahead() -> Option<i64> {
+    Some(AHEAD.load(Ordering::Relaxed)).filter(|it| *it != i64::MIN)
+}
+
+fn compare_clocks(date: &str) {
+    let seconds = |time: SystemTime| {
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    };
+    let theirs = httpdate::parse_http_date(date).ok().and_then(seconds);
+    if let (Some(theirs), Some(ours)) = (theirs, seconds(SystemTime::now())) {
+        AHEAD.store(ours - theirs, Ordering::Relaxed);
     }
 }
 

@@ -130,3 +130,32 @@ async fn chain_nodes_inside_a_private_network_are_not_called_by_a_public_deploym
         .to_string();
     assert!(by_name.contains("loopback"), "{by_name}");
 }
+
+#[tokio::test]
+async fn a_clock_that_differs_from_the_chains_node_is_seen_in_both_directions() {
+    const HOUR: u64 = 3_600;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let now = std::time::SystemTime::now();
+    let hour = std::time::Duration::from_secs(HOUR);
+    for (theirs, expected) in [(now - hour, 3_600), (now + hour, -3_600)] {
+        let date = httpdate::fmt_http_date(theirs);
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let body = r#"{"jsonrpc":"2.0","id":0,"result":"0x2"}"#;
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await.unwrap();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let outgoing = Outgoing::new(Policy::LOCAL);
+        let (error, ()) = tokio::join!(ask(&url, &outgoing), serve);
+        assert!(error.to_string().contains("chain"), "{error}");
+        // A busy machine takes its time; no test's machine takes half an hour.
+        let ahead = medibloc_ledger_evm::clock_ahead().unwrap();
+        assert!((ahead - expected).abs() < 1_800, "{ahead}");
+    }
+}

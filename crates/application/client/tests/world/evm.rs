@@ -93,6 +93,7 @@ impl World {
         };
         let told = GatewayConfig {
             url: node.clone(),
+            known_as: Vec::new(),
             folder: Some(folder.path().to_owned()),
             domain: deployed.domain(),
             first_block: deployed.block,

@@ -138,6 +138,7 @@ impl World {
         });
         let config = GatewayConfig {
             url: world.node.clone(),
+            known_as: Vec::new(),
             folder: world.folder.as_ref().map(|it| it.path().to_owned()),
             domain: DOMAIN,
             first_block: 0,

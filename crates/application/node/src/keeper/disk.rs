@@ -73,6 +73,9 @@ impl Disk {
 
     /// Everything that was made durable.
     pub(super) fn load(&self, now: Timestamp) -> Result<State, DbError> {
+        if self.is_of_another_key()? {
+            return Err(DbError::OtherKey);
+        }
         let mut state = State::new();
         type Row = ([u8; 32], [u8; 32], u32, Vec<u8>);
         let rows: Vec<Row> = self.shares.now(|db| {
@@ -126,7 +129,27 @@ impl Disk {
         for (digest, expiry) in answered {
             state.restore_answered(digest, Timestamp(expiry.unsigned_abs()));
         }
+        if let Some(why) = self.gap(state.share_count())? {
+            tracing::error!(why, "the data folder is not whole");
+        }
         Ok(state)
+    }
+
+    /// What one of the two files lacks that the other has something of. A crash leaves a difference of one record.
+    fn gap(&self, opened: usize) -> Result<Option<&'static str>, DbError> {
+        let count = |db: &Db, table: &str| {
+            let query = format!("SELECT COUNT(*) FROM {table}");
+            db.now(|db| db.query_row(&query, [], |row| row.get::<_, u32>(0)))
+        };
+        let (shares, keys) = (count(&self.shares, "shares")?, count(&self.keys, "keys")?);
+        let gap = if opened == 0 && shares > 1 {
+            "keeper.sqlite has shares, and keys.sqlite none of their keys: put both of one copy there, with their files that end in -wal"
+        } else if shares == 0 && keys > 1 {
+            "keys.sqlite has keys of shares, and keeper.sqlite has no share: put both of one copy there, with their files that end in -wal"
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(gap))
     }
 
     /// Carries effects out, all durable when it returns.
@@ -222,6 +245,21 @@ impl Disk {
             }
             transaction.commit()
         })
+    }
+
+    /// Whether there are local keys, and the storage key opens none of them: a damaged one is another thing.
+    fn is_of_another_key(&self) -> Result<bool, DbError> {
+        let all: Vec<([u8; 32], Vec<u8>)> = self.keys.now(|db| {
+            db.prepare("SELECT record, key FROM keys")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        let opens = |(record, sealed): &([u8; 32], Vec<u8>)| {
+            let wrapped = cbor::from_slice::<Wrapped>(sealed);
+            let info = info("key", RecordId::new(*record));
+            wrapped.is_ok_and(|it| hpke_open(&self.storage, &info, &it).is_ok())
+        };
+        Ok(!all.is_empty() && !all.iter().any(opens))
     }
 
     fn local_key(&self, record: RecordId) -> Result<Option<SealingSecret>, DbError> {
@@ -325,7 +363,32 @@ mod tests {
         for name in ["keeper.sqlite", "keeper.sqlite-wal", "keys.sqlite"] {
             assert!(!contains(path, name, &[0xac; 32]), "{name}");
         }
-        assert!(open(path, 2).is_err(), "another keeper's keys open nothing");
+        let error = open(path, 2).err().unwrap().to_string();
+        assert!(error.contains("another storage key"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_of_which_one_file_is_another_copys_says_which() {
+        for (table, expected) in [("shares", "has no share"), ("keys", "none of their keys")] {
+            let (disk, _) = open(tempfile::tempdir().unwrap().path(), 1).unwrap();
+            for byte in [1, 2] {
+                let record = RecordId::new([byte; 32]);
+                let Effect::StoreShare { share, .. } = stored(byte) else {
+                    unreachable!("it is one");
+                };
+                let stored = Effect::StoreShare { record, share };
+                disk.keep(&[stored], None, NOW).unwrap();
+            }
+            assert_eq!(disk.gap(2).unwrap(), None);
+            let db = match table {
+                "shares" => &disk.shares,
+                _ => &disk.keys,
+            };
+            db.now(|db| db.execute(&format!("DELETE FROM {table}"), []))
+                .unwrap();
+            let told = disk.gap(0).unwrap().unwrap();
+            assert!(told.contains(expected), "{told}");
+        }
     }
 
     #[test]

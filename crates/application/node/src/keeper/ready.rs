@@ -5,7 +5,7 @@ use medibloc_api::Code;
 use super::Shell;
 use crate::chain::soon;
 use crate::fault::Fault;
-use crate::readiness::{Readiness, of_both, told};
+use crate::readiness::{Readiness, of_both, told, url};
 
 impl Shell {
     /// The chain answers, and its committee has this keeper with these keys; what is not well though it serves.
@@ -25,20 +25,19 @@ impl Shell {
             if !self.follower.has_just_looked() {
                 self.refresh().await?;
             }
-            self.is_in_committee().await
+            self.known_as().await
         };
-        if !soon(look).await?? {
+        let Some(known_as) = soon(look).await?? else {
             return Err(Fault::new(
                 Code::Unavailable,
                 "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
             ));
-        }
+        };
         let folder = self.folder.as_deref();
-        Ok(of_both(
-            &self.follower,
-            &self.clock,
-            folder,
-            self.little_room,
-        ))
+        let mut found = of_both(&self.follower, &self.clock, folder, self.little_room);
+        // A chain in memory has none.
+        let known_as = Some(known_as).filter(|it| !it.is_empty());
+        found.extend(url(self.guard.node(), known_as.as_slice()));
+        Ok(found)
     }
 }

@@ -74,13 +74,18 @@ pub(crate) async fn serve(router: impl FnOnce(&str) -> Router) -> String {
 
 impl Ground {
     pub(crate) fn new() -> Self {
+        Self::with_keeper_at("")
+    }
+
+    /// The chain has this URL for the keeper.
+    pub(crate) fn with_keeper_at(endpoint: &str) -> Self {
         let keys = KeeperKeys::generate(1, &mut SeededEntropy::new(1));
         let threshold = Threshold::new(1, 1).unwrap();
         let keepers = vec![KeeperFacts {
             index: 1,
             signer: keys.signer(),
             wrap_key: keys.wrap_key(),
-            endpoint: String::new(),
+            endpoint: endpoint.to_owned(),
         }];
         Self {
             ledger: Arc::new(MemoryLedger::new(threshold, keepers, NOW)),
@@ -138,15 +143,23 @@ impl Ground {
         proxies: Proxies,
     ) -> (Router, Upkeep) {
         let config = GatewayConfig {
+            proxies,
+            ..self.gateway_config(url, limits)
+        };
+        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
+        (router.nest("/operator", upkeep.operator()), upkeep)
+    }
+
+    pub(crate) fn gateway_config(&self, url: &str, limits: DailyLimits) -> GatewayConfig {
+        GatewayConfig {
             url: url.to_owned(),
+            known_as: Vec::new(),
             folder: Some(self.folder.path().to_owned()),
             domain: DOMAIN,
             first_block: 0,
             limits: on_any_disk(limits),
-            proxies,
-        };
-        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
-        (router.nest("/operator", upkeep.operator()), upkeep)
+            proxies: Proxies::default(),
+        }
     }
 
     pub(crate) fn keeper(&self, url: &str, folder: &Path) -> Router {

@@ -10,7 +10,9 @@ use medibloc_keys::SigningKey;
 use medibloc_ledger::{
     BlockEvents, Call, Events, Facts as _, LedgerError, Mark, Outcome, SignedCall,
 };
-use medibloc_node::{Caller, DailyLimits, Forward, Gateway, Proxies};
+use medibloc_node::{
+    Caller, DailyLimits, Forward, Gateway, GatewayConfig, Proxies, gateway_with_upkeep,
+};
 use medibloc_record::Role;
 
 use crate::http::{ByDigest, Draft, Ground, METRICS, NOW, REASONS, code, serve};
@@ -354,6 +356,32 @@ async fn a_chain_that_takes_no_transactions_is_told_to_callers_and_operator_unti
     call.send(&url, None).await.unwrap();
     assert_eq!(reason(&url).await, "ok\n");
     assert!(figure(&figures(&url).await, part) < 1.0);
+}
+
+#[tokio::test]
+async fn who_is_started_under_another_url_than_others_know_says_both() {
+    let wrong = "https://other.example.org/";
+    let ground = Ground::with_keeper_at(wrong);
+    ground.registered(1).await;
+    let gateway = async |known_as: &[&str]| {
+        serve(|url| {
+            let config = GatewayConfig {
+                known_as: known_as.iter().map(|it| (*it).to_owned()).collect(),
+                ..ground.gateway_config(url, DailyLimits::default())
+            };
+            let (router, upkeep) = gateway_with_upkeep(ground.parts(), config).unwrap();
+            router.nest("/operator", upkeep.operator())
+        })
+        .await
+    };
+    let keeper = serve(|url| ground.keeper(url, ground.folder.path())).await;
+    for url in [gateway(&[wrong]).await, keeper] {
+        let told = reason(&url).await;
+        let both = format!("degraded: it is started as {url}, and others know it as {wrong}");
+        assert!(told.starts_with(&both), "{told}");
+        assert!(figure(&figures(&url).await, "medibloc_degraded{part=\"url\"}") > 0.0);
+    }
+    assert_eq!(reason(&gateway(&[]).await).await, "ok\n");
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
         folder: Some(config.data_dir.clone()),
         domain: deployment.domain(),
         first_block: deployment.deployment_block,
+        known_as: deployment.node_urls.clone(),
         limits: config.limits.clone(),
         proxies: config.proxies()?,
     };
