@@ -105,7 +105,11 @@ pub(crate) fn certificate_is(flaw: Option<String>) {
 
 /// What was said of the certificate's files last.
 pub(crate) fn certificate_flaw() -> Option<String> {
-    FLAW.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    let flaw = FLAW.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let ends = CERTIFICATE.load(Ordering::Relaxed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let is_over = ends > 0 && now.is_ok_and(|now| now.as_secs() >= ends);
+    flaw.or_else(|| is_over.then(|| "the one that is shown has ended".into()))
 }
 
 /// What every part of the program has.
@@ -163,10 +167,6 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
         "Seconds since the last final block that was seen.",
         (**clock)().since(seen),
     );
-    gauge(
-        to,
-        "medibloc_chain_ahead_seconds",
-        "Seconds that the last final block is ahead of this machine's clock.",
     if let Some(ahead) = medibloc_ledger_evm::clock_ahead() {
         gauge(
             to,
@@ -175,6 +175,10 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
             ahead,
         );
     }
+    gauge(
+        to,
+        "medibloc_chain_ahead_seconds",
+        "Seconds that the last final block is ahead of this machine's clock.",
         seen.since((**clock)()),
     );
 }

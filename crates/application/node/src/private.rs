@@ -14,6 +14,18 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
+/// Tells the log if others on the machine may read or change a file of keys.
+pub(crate) fn tell_if_open(path: &Path) {
+    let mode = std::fs::metadata(path).map_or(0, |it| it.permissions().mode());
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            path = %path.display(),
+            mode = format!("{:o}", mode & 0o777),
+            "others on this machine may use the key file: chmod 600, and think of the keys as known to them"
+        );
+    }
+}
+
 /// Makes a database's file if it is not there, and closes it and its logs to others. SQLite gives new logs the rights
 /// of the file.
 pub(crate) fn private_database(path: &Path) -> io::Result<()> {

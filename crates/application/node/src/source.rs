@@ -2,9 +2,15 @@
 //! says of itself counts for nothing.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What proxies say of whom they speak for.
+const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+/// Told once: whoever likes sends such a header.
+static UNTRUSTED: Once = Once::new();
 
 /// Proxies in front of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +31,17 @@ impl Proxies {
     fn hop(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         match &self.header {
             Some(header) => nearest(peer, headers, header, &self.trusted),
-            None => peer.to_canonical(),
+            None => {
+                if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+                    UNTRUSTED.call_once(|| {
+                        tracing::warn!(
+                            "requests come with headers of a proxy, and none is named in trusted_proxies: all that it brings counts as of \
+                             one source; name it, or let it not pass them on from others"
+                        );
+                    });
+                }
+                peer.to_canonical()
+            }
         }
     }
 }

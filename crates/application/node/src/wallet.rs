@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::KeyFileError;
+use crate::private::tell_if_open;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +69,7 @@ pub fn make_wallet(path: &Path, entropy: &mut dyn Entropy) -> Result<SigningKey,
 /// If it cannot be read or is not a key file.
 pub fn read_wallet(path: &Path) -> Result<SigningKey, KeyFileError> {
     let name = || path.display().to_string();
+    tell_if_open(path);
     let text = std::fs::read_to_string(path).map_err(|source| KeyFileError::Io {
         path: name(),
         source,

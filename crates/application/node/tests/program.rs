@@ -198,3 +198,20 @@ async fn figures_are_the_operators_and_a_data_folder_knows_its_chain_again() {
     assert!(told.contains("the chain was set back: block"), "{told}");
     assert_eq!(done(at, &words)["taken"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_keepers_configuration_tells_no_path_of_the_deployer_and_its_folder_has_one_process() {
+    let world = Institution::new();
+    let at = world.folder.path();
+    let text = std::fs::read_to_string(at.join("keepers/keeper-1.toml")).unwrap();
+    assert!(!text.contains(at.to_str().unwrap()), "{text}");
+    let keeper = world.start_keeper();
+    ready(&world.keeper).await;
+    let again = ["keeper", "--config", "keepers/keeper-1.toml", "--listen"];
+    let told = refused(at, &[again.as_slice(), &["127.0.0.1:0"]].concat());
+    assert!(told.contains("another process holds"), "{told}");
+    let log = keeper.end();
+    let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    let url = format!("\"url\":\"{}\"", world.keeper);
+    assert!(log.contains(&version) && log.contains(&url), "{log}");
+}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::public::KeeperPublicKeys;
+use crate::private::tell_if_open;
 
 /// Why a key file is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +173,7 @@ impl KeeperKeys {
     /// If it cannot be read or is not a key file.
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let name = || path.display().to_string();
+        tell_if_open(path);
         let text = std::fs::read_to_string(path).map_err(|source| KeyFileError::Io {
             path: name(),
             source,

@@ -473,7 +473,7 @@ fn check_first(keepers: &[(KeeperPublicKeys, String)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// keeper-N.toml, with absolute paths but for the key file's.
+/// keeper-N.toml, with paths from its own folder: it is handed on, and says nothing of the deployer's machine.
 fn write_keeper(
     folder: &Path,
     deployment: &Path,
@@ -483,7 +483,7 @@ fn write_keeper(
 ) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)?;
     let quoted = |path: &Path| -> anyhow::Result<String> {
-        let path = std::path::absolute(path)?;
+        let path = from_folder(folder, path)?;
         Ok(toml::Value::String(path.display().to_string()).to_string())
     };
     let listen = url
@@ -492,8 +492,7 @@ fn write_keeper(
         .to_owned();
     let mut text = String::new();
     writeln!(text, "deployment = {}", quoted(deployment)?)?;
-    let data = folder.join(format!("keeper-{index}"));
-    writeln!(text, "data_dir = {}", quoted(&data)?)?;
+    writeln!(text, "data_dir = \"keeper-{index}\"")?;
     writeln!(text, "listen = {}", toml::Value::String(listen))?;
     writeln!(text, "url = {}", toml::Value::String(url.to_owned()))?;
     if let Some((certificate, key)) = tls.filter(|_| url.starts_with("https://")) {
@@ -503,6 +502,27 @@ fn write_keeper(
     // Whoever deploys has not the key file, and knows no path of it.
     writeln!(text, "\n[keeper]\nkeys = \"keeper-{index}.json\"")?;
     write_new(&keeper_config(folder, index), text.as_bytes())
+}
+
+/// The path of a file as it is from a folder.
+fn from_folder(folder: &Path, file: &Path) -> anyhow::Result<PathBuf> {
+    let file = std::path::absolute(file)?;
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        anyhow::bail!("{} is no file", file.display());
+    };
+    let folder = folder.canonicalize()?;
+    let parent = parent
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", parent.display()))?;
+    let shared = folder
+        .components()
+        .zip(parent.components())
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = folder.components().skip(shared).map(|_| "..".as_ref());
+    let down = parent.components().skip(shared).map(|it| it.as_os_str());
+    let path = up.chain(down).chain([name]);
+    Ok(path.collect())
 }
 
 fn keeper_config(folder: &Path, index: u8) -> PathBuf {

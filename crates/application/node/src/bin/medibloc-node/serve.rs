@@ -1,6 +1,9 @@
 //! Serving: connect, open, listen, and end in order.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +14,8 @@ use medibloc_ledger::LedgerError;
 use medibloc_ledger_evm::EvmLedger;
 use medibloc_node::{
     Front, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Listening, Starting, Tls,
-    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, named, read_wallet, serve,
-    system_clock,
+    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, named, private_folder,
+    read_wallet, serve, system_clock,
 };
 use medibloc_store::{MemoryStore, OwnStore};
 use medibloc_store_ipfs::{IpfsStore, Options};
@@ -63,10 +66,10 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
     let store = open_store(section.store, &config)?;
     let told = GatewayConfig {
         url: config.url.clone(),
+        known_as: deployment.node_urls.clone(),
         folder: Some(config.data_dir.clone()),
         domain: deployment.domain(),
         first_block: deployment.deployment_block,
-        known_as: deployment.node_urls.clone(),
         limits: config.limits.clone(),
         proxies: config.proxies()?,
     };
@@ -82,7 +85,7 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
         };
         Ok(gateway_with_upkeep(on, told)?)
     };
-    listen("gateway", listening, begin).await
+    listen(("gateway", &config.url), listening, begin).await
 }
 
 /// Connects as soon as the chain answers. One that answers wrongly is an error: waiting would not help.
@@ -122,10 +125,6 @@ fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn OwnSto
             let folder = config.data_dir.join("blocks");
             let store = IpfsStore::open(&folder, Options::default())
                 .with_context(|| format!("cannot open the store in {}", folder.display()))?;
-            Ok(Arc::new(store))
-        }
-    }
-}
             let again = store.erased_again();
             if again > 0 {
                 tracing::warn!(
@@ -133,6 +132,10 @@ fn open_store(kind: StoreKind, config: &Config) -> anyhow::Result<Arc<dyn OwnSto
                     "erased blocks were back, since an older copy of a part of `blocks` was put in its place; they are destroyed again"
                 );
             }
+            Ok(Arc::new(store))
+        }
+    }
+}
 
 pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Result<()> {
     let config = Config::load(&settings)?;
@@ -145,8 +148,10 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
     let keys = KeeperKeys::read(&section.keys)?;
     let reaching = reaching.with(&config);
     let listening = listening(&config, &reaching).await?;
+    let _alone = alone(&config.data_dir)?;
+    let url = config.url.clone();
     let told = KeeperConfig {
-        url: config.url.clone(),
+        url: config.url,
         folder: Some(config.data_dir.clone()),
         keys: Some(section.keys),
         domain: deployment.domain(),
@@ -164,7 +169,29 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
         };
         Ok(keeper_with_upkeep(on, told)?)
     };
-    listen("keeper", listening, begin).await
+    listen(("keeper", &url), listening, begin).await
+}
+
+/// Holds a keeper's data folder, for as long as the file is open.
+fn alone(folder: &Path) -> anyhow::Result<File> {
+    private_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join("lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            anyhow::bail!("another process holds {}; stop it first", path.display())
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
 }
 
 /// Opens the listener before anything else is done: a wrong address or certificate is told at once.
@@ -270,12 +297,18 @@ fn raise_open_files() {
 }
 
 async fn listen(
-    part: &'static str,
+    (part, url): (&'static str, &str),
     listeners: Listeners,
     begin: impl Future<Output = anyhow::Result<(Router, Upkeep)>>,
 ) -> anyhow::Result<()> {
     let (listener, how) = listeners.public;
-    tracing::info!(part, listen = %listener.local_addr()?, "serving");
+    tracing::info!(
+        part,
+        version = env!("CARGO_PKG_VERSION"),
+        url,
+        listen = %listener.local_addr()?,
+        "serving"
+    );
     if let Some(operator) = &listeners.operator {
         tracing::info!(part, listen = %operator.local_addr()?, "metrics");
     }
