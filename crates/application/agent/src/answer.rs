@@ -3,7 +3,7 @@
 use medibloc_consent::Reason;
 use medibloc_journey::{JourneyError, PortError};
 use medibloc_ledger::{LedgerError, Refusal};
-use medibloc_record::FormatError;
+use medibloc_record::{FormatError, on_its_lines, on_one_line};
 use medibloc_vault::VaultError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Answer {
         let text = if lines.is_empty() {
             empty.to_owned()
         } else {
-            lines.join("\n")
+            rows(lines)
         };
         Self {
             value,
@@ -62,6 +62,12 @@ impl Answer {
             output: None,
         }
     }
+}
+
+/// Lines of a report, each of them one: whatever others wrote into it makes none of its own.
+pub fn rows(lines: &[String]) -> String {
+    let row = |line: &String| on_its_lines(&line.replace(['\n', '\r'], " "));
+    lines.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// Bytes for standard output. They may be a person's: their `Debug` says only how many there are.
@@ -133,6 +139,7 @@ impl Problem {
             message: message.into(),
         }
     }
+
 
     /// Something of this name is not here.
     pub fn unknown(what: &str, name: &str, list: &str) -> Self {
@@ -236,5 +243,6 @@ fn chain(error: &dyn core::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    // A cause can be in another's words.
+    on_one_line(&text)
 }

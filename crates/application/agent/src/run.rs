@@ -30,7 +30,7 @@ use medibloc_journey::{Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
 use serde_json::json;
 
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Command, Problem, command, convert};
 
 /// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
@@ -230,7 +230,7 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
     });
     let open = report.later.len() + report.missed.len() + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };
-    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
 /// The same reason once, with how often: ids and numbers in it do not make it another.

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use medibloc_journey::{Party, counted, counted_as};
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, on_its_lines, on_one_line};
 use medibloc_vault::{VaultCall, VaultError, VaultLock};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -204,7 +204,7 @@ pub fn main() -> ExitCode {
             let text = if asked_json {
                 answer.value.to_string()
             } else {
-                plain(&answer.text)
+                on_its_lines(&answer.text)
             };
             if let Some(output) = &answer.output {
                 // The bytes alone, whole; the words go where they do not mix with them.
@@ -229,7 +229,11 @@ pub fn main() -> ExitCode {
                 let value = json!({"error": {"code": problem.code, "message": problem.message}});
                 let _ = writeln!(std::io::stderr(), "{value}");
             } else {
-                let _ = writeln!(std::io::stderr(), "medibloc: {}", plain(&problem.message));
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "medibloc: {}",
+                    on_its_lines(&problem.message)
+                );
             }
             ExitCode::from(problem.code)
         }
@@ -280,7 +284,7 @@ async fn dispatch(cli: Cli) -> Result<Answer, Problem> {
                 Alone::Answered(answer) => return Ok(answer),
             };
             let tell = |text: &str| {
-                let _ = writeln!(std::io::stderr(), "{text}");
+                let _ = writeln!(std::io::stderr(), "{}", on_one_line(text));
             };
             daemon::serve(
                 &home,
@@ -426,13 +430,6 @@ async fn with_spinner<T>(work: impl Future<Output = T>) -> T {
         busy.finish_and_clear();
     }
     done
-}
-
-/// Text of others may hold what moves a terminal's cursor, changes its colours, or turns the direction of a line.
-fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: &char| *c == '\n' || !(c.is_control() || turns(*c));
-    text.chars().filter(shown).collect()
 }
 
 fn spinner() -> Option<ProgressBar> {

@@ -4,10 +4,15 @@
 #[path = "support/two.rs"]
 mod two;
 
+use std::sync::Arc;
+
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
-use medibloc_record::{Draft, LossReport};
-use two::{Two, say, text, try_say};
+use medibloc_journey::{Invitation, Keepers, Mailbox, Network};
+use medibloc_keys::SigningKey;
+use medibloc_record::{Draft, LossReport, Role};
+use medibloc_store::Store;
+use two::{Two, say, text, try_say, with_ports};
 
 const FORGED: &str = "0123abcd Seoul Emergency Centre";
 
@@ -119,4 +124,68 @@ async fn titles_show_what_is_seen_and_cover_no_other_line() {
             assert!(!text.contains(hidden), "{words:?}: {text}");
         }
     }
+}
+
+const ALARM: &str = "ALARM: your phrase was used on another device";
+
+/// A party whose "own node" has any name.
+struct Named(Arc<dyn Network>, String);
+
+impl Network for Named {
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
+        self.0.store(actor)
+    }
+
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
+        self.0.mailbox(actor, url)
+    }
+
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        self.0.keepers(actor)
+    }
+
+    fn own_node(&self) -> String {
+        self.1.clone()
+    }
+
+    fn is_listed(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Whoever has an open invitation says at which node it is, and is told of for as long as its card waits.
+#[tokio::test]
+async fn the_name_of_a_node_makes_no_line() {
+    let world = World::new(262);
+    let two = Two::new(&world).await;
+    for (seed, node) in [
+        (66, format!("http://10.0.0.1/ is\n{ALARM}\nits node x")),
+        (67, "http://10.0.0.1/of-another-deployment".to_owned()),
+    ] {
+        let mut ports = world.ports();
+        ports.network = Arc::new(Named(ports.network.clone(), node.clone()));
+        let other = with_ports(ports, seed, Role::Person);
+        other.register_account().await.unwrap();
+
+        let invitation = text(
+            &say(&two.patient, &["contact", "invite"]).await,
+            "/invitation",
+        );
+        let parsed = Invitation::parse(&invitation).unwrap();
+        other.answer(&parsed, None).await.unwrap();
+        let is_url = !node.contains('\n');
+        for words in [["sync"].as_slice(), &["status"]] {
+            let said = try_say(&two.patient, words).await.unwrap().text;
+            // One that may be listed in a newer file waits for that, the other for nothing.
+            assert_eq!(said.contains(&node), is_url, "{said}");
+            assert!(!said.contains(ALARM), "{said}");
+        }
+
+        let theirs = other.invite().await.unwrap().to_text();
+        let accept = ["contact", "accept", &theirs];
+        let told = try_say(&two.clinic, &accept).await.unwrap_err().message;
+        assert!(!told.contains('\n') && !told.contains(ALARM), "{told}");
+        assert_eq!(told.contains(&node), is_url, "{told}");
+    }
+    println!("ATTACK seventh-1: 0 lines by names of nodes");
 }

@@ -1,6 +1,7 @@
 //! Problems (RFC 9457): a stable code, what happened, and what to do next.
 
 use medibloc_consent::{Reason, RefusalReason};
+use medibloc_record::Line;
 use serde::{Deserialize, Serialize};
 
 /// What kind of problem it is; programs decide on this, never on texts.
@@ -131,22 +132,22 @@ impl Code {
     }
 }
 
-/// The body of every answer that is not a success.
+/// The body of every answer that is not a success. Its words are another party's: each is one short line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// `urn:medibloc:problem:` and the code.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Line,
     /// The code in words.
-    pub title: String,
+    pub title: Line,
     /// The HTTP status.
     pub status: u16,
     /// What happened here.
-    pub detail: String,
+    pub detail: Line,
     /// What programs decide on.
     pub code: Code,
     /// What to do.
-    pub next: String,
+    pub next: Line,
     /// The rule of consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -155,7 +156,7 @@ pub struct Problem {
     pub refusal: Option<RefusalReason>,
     /// What it is about: a block, a contract's error, a thing that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub what: Option<String>,
+    pub what: Option<Line>,
     /// Seconds after which it may be tried again, as the header `Retry-After` (RFC 9110, section 10.2.3) says too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
@@ -163,18 +164,18 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with the code's own advice.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<Line>) -> Self {
         let name = serde_json::to_value(code)
             .ok()
             .and_then(|value| value.as_str().map(str::to_owned))
             .unwrap_or_default();
         Self {
-            kind: format!("urn:medibloc:problem:{name}"),
-            title: code.title().to_owned(),
+            kind: format!("urn:medibloc:problem:{name}").into(),
+            title: code.title().into(),
             status: code.status(),
             detail: detail.into(),
             code,
-            next: code.next().to_owned(),
+            next: code.next().into(),
             reason: None,
             refusal: None,
             what: None,
@@ -184,7 +185,7 @@ impl Problem {
 
     /// The problem with what it is about.
     #[must_use]
-    pub fn about(self, what: impl Into<String>) -> Self {
+    pub fn about(self, what: impl Into<Line>) -> Self {
         Self {
             what: Some(what.into()),
             ..self
@@ -211,7 +212,7 @@ impl Problem {
     /// A keeper refuses.
     pub fn keeper_refused(refusal: RefusalReason) -> Self {
         Self {
-            detail: refusal.to_string(),
+            detail: refusal.to_string().into(),
             refusal: Some(refusal),
             ..Self::new(Code::KeeperRefused, String::new())
         }

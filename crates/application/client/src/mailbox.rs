@@ -41,7 +41,7 @@ impl Mailbox for HttpMailbox {
                 .map_err(|failure| self.error(failure))?;
             if page.letters.len() > limits::LETTERS {
                 let why = format!("a page of {} letters", page.letters.len());
-                return Err(self.error(Failure::Corrupt(why)));
+                return Err(self.error(Failure::Corrupt(why.into())));
             }
             for letter in page.letters {
                 bytes = letter.wrapped.ciphertext.len().saturating_add(bytes);

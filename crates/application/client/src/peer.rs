@@ -7,10 +7,10 @@ use medibloc_api::{Authorization, CBOR, Code, Problem, RequestText, limits};
 use medibloc_dag::cbor;
 use medibloc_journey::{Clock, PortError};
 use medibloc_keys::SigningKey;
-use medibloc_record::{Digest, Nonce, Timestamp, TypedDomain};
+use medibloc_record::{Digest, Line, Nonce, Timestamp, TypedDomain};
 use medibloc_transport::{BodyError, NotReachable, Outgoing, Refused, TransportError, Waits, take};
-use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
@@ -118,18 +118,18 @@ pub(crate) enum Repeat {
     IfNotArrived,
 }
 
-/// Why a peer gave no good answer.
+/// Why a peer gave no good answer. It may be in the peer's words, so each is a line.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Unreachable(String),
+    Unreachable(Line),
     /// Its certificate does not hold: trying again at once does not help.
-    Untrusted(String),
+    Untrusted(Line),
     /// It takes no request that is signed with this machine's time.
-    Clock(String),
+    Clock(Line),
     /// It may not be called.
-    Barred(String),
+    Barred(Line),
     Problem(Box<Problem>),
-    Corrupt(String),
+    Corrupt(Line),
 }
 
 /// A node or keeper, seen by one address.
@@ -189,7 +189,7 @@ impl Peer {
         repeat: Repeat,
     ) -> Result<Vec<u8>, Failure> {
         if let Some(refused) = &self.refused {
-            return Err(Failure::Barred(refused.to_string()));
+            return Err(Failure::Barred(refused.to_string().into()));
         }
         let mut pause = self.wire.timing.pause;
         let mut tries = 0;
@@ -214,7 +214,7 @@ impl Peer {
     /// What the peer's clock says.
     pub(crate) async fn date(&self, target: &str) -> Result<Option<Timestamp>, Failure> {
         if let Some(refused) = &self.refused {
-            return Err(Failure::Barred(refused.to_string()));
+            return Err(Failure::Barred(refused.to_string().into()));
         }
         let asked = self.wire.http.get(format!("{}{target}", self.url));
         let response = asked.send().await.map_err(|error| self.failed(&error))?;
@@ -247,18 +247,17 @@ impl Peer {
             .map_err(|error| (self.failed(&error), !error.is_connect()))?;
         let status = response.status();
         let date = date_of(response.headers());
-        let most = if status.is_success() {
-            limits::ANSWER
-        } else {
-            limits::PROBLEM
+        let most = match status.is_success() {
+            true => limits::ANSWER,
+            false => limits::PROBLEM,
         };
         let bytes = take(response, most).await.map_err(|error| match error {
             BodyError::Broken(error) => (self.failed(&error), true),
-            other => (Failure::Corrupt(other.to_string()), true),
+            other => (Failure::Corrupt(other.to_string().into()), true),
         })?;
         if status.is_redirection() {
             let what = format!("it points elsewhere (HTTP {status}), which is not followed");
-            return Err((Failure::Corrupt(what), true));
+            return Err((Failure::Corrupt(what.into()), true));
         }
         if status.is_success() {
             return Ok(bytes);
@@ -268,19 +267,19 @@ impl Peer {
                 Failure::Unreachable(problem.detail)
             }
             Some(problem) if problem.code == Code::Expired => {
-                Failure::Clock(apart(self.wire.clock.now(), date, &problem))
+                Failure::Clock(apart(self.wire.clock.now(), date, &problem).into())
             }
             Some(problem) => Failure::Problem(Box::new(problem)),
             None if status.is_server_error() => {
-                Failure::Unreachable(format!("it answers with HTTP {status}"))
+                Failure::Unreachable(format!("it answers with HTTP {status}").into())
             }
-            None => Failure::Corrupt(format!("HTTP {status} without a problem")),
+            None => Failure::Corrupt(format!("HTTP {status} without a problem").into()),
         };
         Err((failure, true))
     }
 
     fn failed(&self, error: &reqwest::Error) -> Failure {
-        let words = self.wire.outgoing.words(&self.url, error);
+        let words = self.wire.outgoing.words(&self.url, error).into();
         match Outgoing::refusal(error) {
             Some(Refused::Address) => Failure::Barred(words),
             Some(_) => Failure::Untrusted(words),
@@ -320,11 +319,21 @@ impl Peer {
         match failure {
             // A certificate is renewed by others, later: what waits for it is kept.
             Failure::Unreachable(why) | Failure::Untrusted(why) => {
+                let why = why.into();
                 PortError::Unreachable { peer, why }
             }
-            Failure::Clock(why) => PortError::Clock { peer, why },
-            Failure::Barred(why) => PortError::Refused { peer, why },
-            Failure::Corrupt(why) => PortError::Corrupt { peer, why },
+            Failure::Clock(why) => {
+                let why = why.into();
+                PortError::Clock { peer, why }
+            }
+            Failure::Barred(why) => {
+                let why = why.into();
+                PortError::Refused { peer, why }
+            }
+            Failure::Corrupt(why) => {
+                let why = why.into();
+                PortError::Corrupt { peer, why }
+            }
             Failure::Problem(problem) => match problem.code {
                 Code::Limit => PortError::Limit {
                     peer,
@@ -332,11 +341,11 @@ impl Peer {
                 },
                 Code::Full | Code::Replayed => PortError::Unreachable {
                     peer,
-                    why: problem.detail,
+                    why: problem.detail.into(),
                 },
                 Code::KeeperRefused => PortError::Refused {
                     peer,
-                    why: problem.detail,
+                    why: problem.detail.into(),
                 },
                 _ => PortError::Refused {
                     peer,
@@ -364,7 +373,7 @@ fn apart(now: Timestamp, peer: Option<Timestamp>, problem: &Problem) -> String {
         None => (0, ""),
     };
     if far < LIFE / 2 {
-        return problem.detail.clone();
+        return problem.detail.to_string();
     }
     let far = match far {
         seconds if seconds < 600 => format!("{seconds} seconds"),
@@ -391,5 +400,5 @@ pub(crate) fn limit(problem: &Problem) -> String {
 }
 
 fn object<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Failure> {
-    cbor::from_slice(bytes).map_err(|error| Failure::Corrupt(error.to_string()))
+    cbor::from_slice(bytes).map_err(|error| Failure::Corrupt(error.to_string().into()))
 }

@@ -78,12 +78,19 @@ impl HttpRelay {
         let from = format!("the relay at {}", self.0.url());
         match failure {
             Failure::Unreachable(why) | Failure::Untrusted(why) => {
+                let why = why.into();
                 LedgerError::Unreachable { from, why }
             }
             // What the relay takes is signed with the chain's time; its requests carry no other.
-            Failure::Clock(why) => LedgerError::Unreachable { from, why },
-            Failure::Barred(what) => LedgerError::BadRequest { what },
-            Failure::Corrupt(why) => LedgerError::Corrupt { from, why },
+            Failure::Clock(why) => {
+                let why = why.into();
+                LedgerError::Unreachable { from, why }
+            }
+            Failure::Barred(what) => LedgerError::BadRequest { what: what.into() },
+            Failure::Corrupt(why) => {
+                let why = why.into();
+                LedgerError::Corrupt { from, why }
+            }
             Failure::Problem(problem) => of_problem(from, *problem),
         }
     }
@@ -97,6 +104,7 @@ fn of_problem(from: String, problem: Problem) -> LedgerError {
         what,
         ..
     } = problem;
+    let (detail, what) = (String::from(detail), what.map(String::from));
     match (code, reason, what) {
         (Code::Refused, Some(reason), _) => reason.into(),
         (Code::Exists, _, Some(what)) => Refusal::Exists { what }.into(),

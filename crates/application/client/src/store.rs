@@ -137,7 +137,7 @@ impl HttpStore {
             Failure::Clock(why) => StoreError::Clock {
                 why: format!("{node}: {why}"),
             },
-            Failure::Barred(why) => StoreError::Refused { why },
+            Failure::Barred(why) => StoreError::Refused { why: why.into() },
             Failure::Corrupt(why) => StoreError::Refused {
                 why: format!("{node} gave an answer that is not valid: {why}"),
             },
@@ -147,17 +147,17 @@ impl HttpStore {
                     Code::Erased => match cid() {
                         Some(cid) => StoreError::Erased { cid },
                         None => StoreError::Refused {
-                            why: problem.detail,
+                            why: problem.detail.into(),
                         },
                     },
                     Code::Limit => StoreError::Limit {
                         what: limit(&problem),
                     },
                     Code::Full => StoreError::Full {
-                        what: problem.detail,
+                        what: problem.detail.into(),
                     },
                     Code::Replayed => StoreError::Unreachable {
-                        why: problem.detail,
+                        why: problem.detail.into(),
                     },
                     _ => StoreError::Refused {
                         why: format!("{}; {}", problem.detail, problem.next),

@@ -271,3 +271,55 @@ async fn large_puts_leave_in_bounded_batches() {
     network(&url).store(&key()).put(blocks).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 3, "8 and 8 and 1");
 }
+
+/// The words of a peer are a line when they come: no error that is made of them can be more.
+#[tokio::test]
+async fn the_words_of_a_peer_are_one_short_line() {
+    fn told(code: Code) -> Response {
+        let hostile = format!("busy\nALARM: forged\u{1b}[2J\u{202e}{}", "x".repeat(20_000));
+        let mut problem = serde_json::to_value(Problem::new(code, "")).unwrap();
+        for field in ["detail", "next", "what"] {
+            problem[field] = hostile.clone().into();
+        }
+        let status = StatusCode::from_u16(code.status()).unwrap();
+        (status, problem.to_string()).into_response()
+    }
+    for answer in [
+        (|_| told(Code::Unavailable)) as Answer,
+        |_| told(Code::Limit),
+        |_| told(Code::Full),
+        |_| told(Code::NotYours),
+        |_| told(Code::Contract),
+        |_| told(Code::BadCall),
+        |_| told(Code::Internal),
+    ] {
+        let (url, _) = peer(answer).await;
+        let network = network(&url);
+        let call = SignedCall {
+            bytes: vec![1],
+            signature: Signature::new([0; 65]),
+        };
+        let outgoing = Outgoing::new(Policy::LOCAL);
+        let relay = HttpRelay::new(&url, outgoing, DOMAIN, Arc::new(SystemClock), timing());
+        for told in [
+            network
+                .keepers(&key())
+                .feed(1)
+                .await
+                .unwrap_err()
+                .to_string(),
+            network
+                .mailbox(&key(), &url)
+                .fetch()
+                .await
+                .unwrap_err()
+                .to_string(),
+            get(answer).await.0.unwrap_err().to_string(),
+            relay.unwrap().relay(&call).await.unwrap_err().to_string(),
+        ] {
+            assert!(told.contains("busy ALARM: forged [2Jxxx"), "{told}");
+            assert!(!told.contains(['\n', '\u{1b}', '\u{202e}']), "{told:?}");
+            assert!(told.chars().count() < 1_000, "{told}");
+        }
+    }
+}

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use medibloc_record::AccountId;
 
-use crate::text::{compared, on_one_line};
 use crate::{Contact, GivenGrant, JourneyError, Party};
+use medibloc_record::{compared, on_one_line};
 
 /// Names of contacts: what two of them share says nothing without the address that it was paired with.
 #[derive(Clone, Debug, Default)]

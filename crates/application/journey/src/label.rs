@@ -6,8 +6,8 @@ use medibloc_record::AccountId;
 use crate::notes::About;
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::text::on_one_line;
 use crate::{JourneyError, Party};
+use medibloc_record::on_one_line;
 
 /// Bytes of a label, at most.
 const MOST: usize = 256;

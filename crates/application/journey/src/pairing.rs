@@ -10,6 +10,7 @@ use medibloc_record::{AccountId, Address, Digest, SealingKey, Signature};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use crate::bounds;
 use crate::credential::Credential;
 use crate::doors::{Pairing, UsedInvitation};
 use crate::errand::errand_key;
@@ -250,6 +251,11 @@ impl Party {
         if self.ports.network.is_listed(url) {
             return Ok(());
         }
+        // It is shown, for as long as it waits.
+        if !is_url(url) {
+            let why = "its node is no URL".into();
+            return Err(JourneyError::Untrusted { what, why });
+        }
         Err(JourneyError::Outdated {
             what,
             lacks: Lacks::Node(url.to_owned()),
@@ -431,4 +437,10 @@ impl ContactCard {
             mac: [0; 32],
         }
     }
+}
+
+/// Whether a text has only what a URL is written with (RFC 3986, section 2), and a scheme.
+fn is_url(text: &str) -> bool {
+    let is_written = text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_written && text.len() <= bounds::MOST_URL && text.contains(':')
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::grant::Artefact;
-use crate::text::on_one_line;
 use crate::{JourneyError, Party};
+use medibloc_record::on_one_line;
 
 mod check;
 mod stood;

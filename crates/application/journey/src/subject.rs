@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::party::table;
-use crate::text::compared;
 use crate::write::WriteJob;
 use crate::{JourneyError, Party};
+use medibloc_record::compared;
 
 mod form;
 

@@ -11,12 +11,12 @@ use crate::errand::errand_key;
 use crate::looks::Look;
 use crate::outbox::Outgoing;
 use crate::party::table;
-use crate::text::on_one_line;
 use crate::write::WriteJob;
 use crate::{
     AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, NotTaken, Outputs, Party,
     Planned, Standing, counted, counted_as,
 };
+use medibloc_record::on_one_line;
 
 /// A contact of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use medibloc_record::{AccountId, Timestamp};
+use medibloc_record::{AccountId, Line, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{Message, Opened};
@@ -39,7 +39,8 @@ impl fmt::Display for Lacks {
             ),
             Self::Node(url) => write!(
                 f,
-                "its node {url} is not one of this deployment's, as this home's deployment.json has them"
+                "its node {} is not one of this deployment's, as this home's deployment.json has them",
+                Line::of(url)
             ),
         }
     }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use medibloc_api::{CBOR, Code, PROBLEM, Problem};
 use medibloc_dag::cbor;
 use medibloc_ledger::{LedgerError, Refusal};
+use medibloc_record::Line;
 use medibloc_store::StoreError;
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ pub(crate) fn damage_text(to: &mut String) {
 pub(crate) struct Fault(pub(crate) Box<Problem>);
 
 impl Fault {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<Line>) -> Self {
         Self(Box::new(Problem::new(code, detail)))
     }
 

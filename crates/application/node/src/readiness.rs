@@ -88,7 +88,7 @@ pub(crate) fn told(readiness: Readiness, follower: &Follower) -> Result<String, 
 fn why(fault: &Fault, follower: &Follower) -> String {
     match follower.trouble() {
         Some(trouble) => format!("{}: {trouble}", fault.0.detail),
-        None => fault.0.detail.clone(),
+        None => fault.0.detail.to_string(),
     }
 }
 

@@ -10,10 +10,12 @@ mod draft;
 mod format;
 mod ids;
 mod kind;
+mod line;
 mod manifest;
 mod merkle;
 mod record;
 mod sealed;
+mod text;
 mod time;
 
 pub use abi::{Abi, keccak256};
@@ -28,6 +30,7 @@ pub use ids::{
     Signature,
 };
 pub use kind::{Category, ClassId, Kind, Sensitivity};
+pub use line::Line;
 pub use manifest::{
     MOST_MEDIA_TYPE, MOST_TAG, MOST_TITLE, Manifest, ManifestPart, PartKey, PartRole, RecordTimes,
     Salt,
@@ -38,4 +41,5 @@ pub use sealed::{
     CAPSULE, Capsule, CapsuleVersion, FORMAT_VERSION, KeySet, MOST_MANIFEST, MOST_PARTS, Package,
     PackagePart, SUITE_1, Sealed, SealedError, Wrapped,
 };
+pub use text::{compared, on_its_lines, on_one_line};
 pub use time::Timestamp;

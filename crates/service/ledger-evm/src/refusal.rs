@@ -4,6 +4,7 @@ use alloy::primitives::{B256, Bytes, hex};
 use alloy::sol_types::{SolError, decode_revert_reason};
 use medibloc_consent::Reason;
 use medibloc_ledger::{LedgerError, Refusal};
+use medibloc_record::Line;
 
 use crate::bindings::accounts::Accounts::{self, AccountsErrors};
 use crate::bindings::authority::Authority::AuthorityErrors;
@@ -55,7 +56,9 @@ pub(crate) fn bad(what: &str) -> LedgerError {
     LedgerError::BadRequest { what: what.into() }
 }
 
+/// A reason in the contract's own words, or whatever a node says was one.
 fn named(name: String) -> LedgerError {
+    let name = Line::from(name).into();
     Refusal::Contract { name }.into()
 }
 

@@ -12,6 +12,7 @@ use alloy::rpc::types::{Header, TransactionRequest};
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use medibloc_ledger::LedgerError;
+use medibloc_record::Line;
 use medibloc_transport::Outgoing;
 
 use crate::http::{Endpoint, HttpFault};
@@ -44,7 +45,7 @@ pub(crate) enum Fault {
     /// A contract reverted, with this.
     Reverted(Bytes),
     /// The node refused the question.
-    Said { from: String, message: String },
+    Said { from: String, message: Line },
     /// No answer, or one that makes no sense.
     Ledger(LedgerError),
 }
@@ -53,7 +54,10 @@ impl From<Fault> for LedgerError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Reverted(data) => refusal::decode(&data),
-            Fault::Said { from, message } => Self::Corrupt { from, why: message },
+            Fault::Said { from, message } => {
+                let why = message.into();
+                Self::Corrupt { from, why }
+            }
             Fault::Ledger(error) => error,
         }
     }
@@ -140,19 +144,19 @@ impl Rpc {
                 }
                 None => Fault::Said {
                     from,
-                    message: payload.message.to_string(),
+                    message: Line::of(&payload.message),
                 },
             },
             RpcError::DeserError { err, .. } => Fault::Ledger(LedgerError::Corrupt {
                 from,
-                why: err.to_string(),
+                why: Line::from(err.to_string()).into(),
             }),
             RpcError::NullResp => Fault::Ledger(LedgerError::Corrupt {
                 from,
                 why: "null".into(),
             }),
             RpcError::Transport(TransportErrorKind::Custom(error)) => {
-                let why = error.to_string();
+                let why = Line::from(error.to_string()).into();
                 Fault::Ledger(match error.downcast_ref::<HttpFault>() {
                     Some(HttpFault::TooLarge(_) | HttpFault::Redirects(_)) => {
                         LedgerError::Corrupt { from, why }
@@ -168,7 +172,7 @@ impl Rpc {
             }
             other => Fault::Ledger(LedgerError::Unreachable {
                 from,
-                why: other.to_string(),
+                why: Line::from(other.to_string()).into(),
             }),
         }
     }
@@ -188,7 +192,7 @@ impl Rpc {
         C::abi_decode_returns(&answer).map_err(|error| {
             Fault::Ledger(LedgerError::Corrupt {
                 from: format!("the contract at {to}"),
-                why: error.to_string(),
+                why: Line::from(error.to_string()).into(),
             })
         })
     }

@@ -7,7 +7,7 @@ use medibloc_journey::counted_as;
 use serde_json::json;
 
 use super::{Target, pretty, source};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::command::is_standard_output;
 use crate::new_file::write_new;
 use crate::{Answer, Problem};
@@ -128,7 +128,7 @@ fn told(
         None => 0,
         Some(code) => code,
     };
-    Answer::new(value, lines.join("\n")).with_code(exit)
+    Answer::new(value, rows(&lines)).with_code(exit)
 }
 
 fn one(

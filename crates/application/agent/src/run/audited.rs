@@ -4,7 +4,7 @@ use medibloc_journey::{AsOf, KeptReceipt, Party, counted_as};
 use serde_json::json;
 
 use super::{find, said, who};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
 /// What this home took of reads of the own records. Alarms stay until the chain was asked.
@@ -61,7 +61,7 @@ pub(super) fn kept(party: &Party, as_of: &AsOf, only_known: &str) -> Result<Answ
         "ownReads": null, "reads": values, "silent": null, "refused": refused, "proofs": [], "alarms": alarms,
         "asOf": find::as_of_value(as_of),
     });
-    Ok(Answer::new(value, lines.join("\n")).with_code(code::UNREACHABLE))
+    Ok(Answer::new(value, rows(&lines)).with_code(code::UNREACHABLE))
 }
 
 fn line(read: &KeptReceipt, title: Option<&String>, mark: &str, released: usize) -> String {

@@ -4,7 +4,7 @@ use medibloc_journey::{Party, Says, Witness};
 use medibloc_ledger::Mark;
 use serde_json::{Value, json};
 
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Problem, command};
 
 pub(super) async fn run(party: &Party, command: &command::Chain) -> Result<Answer, Problem> {
@@ -52,7 +52,7 @@ async fn show(party: &Party) -> Result<Answer, Problem> {
         })).collect::<Vec<_>>(),
     });
     let code = if is_good { 0 } else { code::FAILED };
-    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
 async fn accept(party: &Party, anyway: bool) -> Result<Answer, Problem> {
@@ -76,7 +76,7 @@ async fn accept(party: &Party, anyway: bool) -> Result<Answer, Problem> {
                 format!(
                     "{same} keepers read this chain, {needed} are needed to tell it from an older copy; nothing was changed. Ask your \
                      node's operator; `--anyway` goes on with it all the same, if it is decided that it is the right one\n{}",
-                    seen.join("\n")
+                    rows(&seen)
                 ),
             ));
         }
@@ -95,7 +95,7 @@ async fn accept(party: &Party, anyway: bool) -> Result<Answer, Problem> {
     let value = json!({
         "shared": value(&accepted.shared), "left": value(&accepted.left), "lacking": accepted.lacking,
     });
-    Ok(Answer::new(value, lines.join("\n")))
+    Ok(Answer::new(value, rows(&lines)))
 }
 
 fn is_keeper(witness: &Witness, says: &Says) -> bool {

@@ -7,7 +7,7 @@ use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
 use super::{find, name};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
 /// What to do where an erasure would show that addresses belong together.
@@ -98,7 +98,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     } else {
         0
     };
-    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
 pub(super) fn shown(view: &ErasedView) -> Answer {
@@ -136,7 +136,7 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
         "readers": readers_value(view), "readersAsOfBlock": erasure.read_until, "statements": view.statements,
         "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
-    Answer::new(value, lines.join("\n"))
+    Answer::new(value, rows(&lines))
 }
 
 /// What no program can delete.

@@ -12,7 +12,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{find, name, retracted, revoke, said};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
 
@@ -367,7 +367,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let given: Vec<_> = given.iter().map(value).collect();
     let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
-    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
 /// Classes as people read them.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
 use super::{find, name};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
 /// One consent, whichever device of the phrase gave it.
@@ -57,7 +57,7 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
             "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
             "end": super::grant::end_value(&times, None), "others": values(&others),
         }),
-        lines.join("\n"),
+        rows(&lines),
     ))
 }
 
@@ -106,7 +106,7 @@ async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer,
             "revoked": id.to_string(), "name": given.artefact.name, "already": false, "endedWithIt": with,
             "still": values(&still), "end": super::grant::end_value(&times, None), "others": values(&others),
         }),
-        lines.join("\n"),
+        rows(&lines),
     ))
 }
 

@@ -12,7 +12,7 @@ use medibloc_record::{Timestamp, TypedDomain};
 use serde_json::json;
 
 use super::{find, name};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::command::Verify;
 use crate::{Answer, Problem};
 
@@ -204,9 +204,9 @@ fn told(
     if !report.holds() {
         return Err(Problem::new(
             code::FAILED,
-            format!("{what} does not verify\n{}", lines.join("\n")),
+            format!("{what} does not verify\n{}", rows(&lines)),
         ));
     }
     lines.extend(more);
-    Ok(Answer::new(value, lines.join("\n")))
+    Ok(Answer::new(value, rows(&lines)))
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
 use super::{acts, audited, contact, find, given, retracted, said};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::command::{Audit, is_standard_output};
 use crate::new_file::write_new;
 use crate::{Answer, Problem};
@@ -490,5 +490,5 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         (None, None) => 0,
         _ => code::UNREACHABLE,
     };
-    Ok(Answer::new(value, lines.join("\n")).with_code(code))
+    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }

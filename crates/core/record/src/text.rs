@@ -50,6 +50,27 @@ pub fn on_one_line(text: &str) -> String {
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Every line of a text that was put together here, each without what moves a cursor, turns its direction or is not seen; blanks
+/// that put words below each other stay.
+pub fn on_its_lines(text: &str) -> String {
+    let line = |line: &str| -> String {
+        let shown = line.chars().filter(|c| !c.is_control());
+        let shown: Vec<char> = shown.collect();
+        let around = |at: usize| (at.checked_sub(1).map(|at| shown[at]), shown.get(at + 1));
+        let needed = |(at, c): &(usize, &char)| {
+            let (before, after) = around(*at);
+            !is_invisible(**c) || is_needed(**c, before, after.copied())
+        };
+        shown
+            .iter()
+            .enumerate()
+            .filter(needed)
+            .map(|(_, c)| *c)
+            .collect()
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A text without what differs by the hand that wrote it: case (ß is ss, and the i of every language is one letter), how letters
 /// are composed (UAX 15, NFKC), and what is not seen. What only looks alike stays different.
 pub fn compared(text: &str) -> String {
