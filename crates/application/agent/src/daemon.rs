@@ -233,7 +233,9 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
                     tell(&format!("ALARM: {alarm}; `medibloc audit` shows it again"));
                 }
                 for (record, told) in &report.refused {
-                    tell(&format!("keepers refused {record} to {told}"));
+                    tell(&format!(
+                        "refused by keepers, as they say: {record} to {told}"
+                    ));
                 }
                 for told in &report.told {
                     tell(told);

@@ -154,7 +154,7 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
             .map(|(record, name)| format!("{name} was cleared to read {record}")),
     );
     tell(
-        "refused by keepers",
+        "refused by keepers, as they say",
         &mut report
             .refused
             .iter()

@@ -33,6 +33,11 @@ fn a_plain_sync_gives_way_to_an_erasure_of_another_process() {
 }
 
 #[test]
+fn an_audit_gives_way_to_an_erasure_of_another_process() {
+    gives_way(&["audit"]);
+}
+
+#[test]
 fn an_import_gives_way_to_an_erasure_of_another_process() {
     let document =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda/consultation_note.xml");

@@ -26,6 +26,8 @@ pub const DEPOSIT: usize = 64 << 10;
 pub const RELEASE: usize = 8 << 10;
 /// Bytes of any answer that a client takes.
 pub const ANSWER: usize = 24 << 20;
+/// Bytes of a keeper's feed for one owner: about 40,000 lines, four times what a keeper keeps of refusals.
+pub const FEED: usize = 8 << 20;
 /// Bytes of a problem.
 pub const PROBLEM: usize = 64 << 10;
 /// Bytes of a credential.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use medibloc_api::{Authorization, CBOR, Code, Problem, RequestText, limits};
+use medibloc_api::{Authorization, CBOR, Code, Problem, RequestText, limits, paths};
 use medibloc_dag::cbor;
 use medibloc_journey::{Clock, PortError};
 use medibloc_keys::SigningKey;
@@ -248,6 +248,7 @@ impl Peer {
         let status = response.status();
         let date = date_of(response.headers());
         let most = match status.is_success() {
+            true if target == paths::FEED => limits::FEED,
             true => limits::ANSWER,
             false => limits::PROBLEM,
         };

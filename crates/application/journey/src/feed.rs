@@ -12,12 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::party::{change, table};
+use crate::ports::Change;
 use crate::sync::SyncReport;
 use crate::together::{Asked, all};
 use crate::{JourneyError, OwnAddress, Party};
 
 /// Seconds between two pulls of `sync`.
 const EVERY: u64 = 300;
+/// New lines of a keeper for an owner that one pull looks at: each costs the recovery of a key. The next pull goes on.
+const MOST_NEW: usize = 1_000;
+/// Lines between two looks at whether somebody waits.
+const GLANCE: usize = 64;
 
 /// What one keeper tells an owner.
 #[derive(Clone, Debug)]
@@ -56,8 +61,33 @@ impl KeptLine {
 #[derive(Debug, Default)]
 struct Pulled {
     silent: BTreeMap<u8, String>,
-    /// Refusals that were not known, without repeats by other keepers.
-    refused: BTreeSet<(RecordId, String)>,
+    /// Keepers that told what they did not sign: they are asked nothing more.
+    forgers: BTreeSet<u8>,
+    /// Refusals that were not known, by record, reader and reason, with the keepers that say so. Any one of them may lie.
+    refused: BTreeMap<(RecordId, String, String), BTreeSet<u8>>,
+    changes: Vec<Change>,
+}
+
+impl Pulled {
+    /// Refusals in words, each with who says it.
+    fn told(&self) -> impl Iterator<Item = (RecordId, String)> {
+        self.refused
+            .iter()
+            .map(|((record, name, reason), keepers)| {
+                let all: Vec<String> = keepers.iter().map(ToString::to_string).collect();
+                let who = match all.as_slice() {
+                    [one] => format!("keeper {one} says"),
+                    all => format!("keepers {} say", all.join(", ")),
+                };
+                (*record, format!("{name}, {who}: {reason}"))
+            })
+    }
+}
+
+/// What was told before.
+struct Known {
+    lines: BTreeMap<Vec<u8>, KeptLine>,
+    count: BTreeMap<(u8, AccountId), usize>,
 }
 
 impl Party {
@@ -114,7 +144,7 @@ impl Party {
         if self.patience.is_called() {
             return Ok(());
         }
-        report.refused.extend(pulled.refused);
+        report.refused.extend(pulled.told());
         let silent = pulled.silent.into_iter();
         report
             .later
@@ -150,13 +180,14 @@ impl Party {
 
     async fn pull_feeds(&self, keepers: &[KeeperFacts]) -> Result<Pulled, JourneyError> {
         let mut pulled = Pulled::default();
-        let known = self.keyed_rows::<KeptLine>(table::FEEDS)?;
-        let known: BTreeMap<Vec<u8>, KeptLine> = known.into_iter().collect();
-        let mut kept_of: BTreeMap<(u8, AccountId), usize> = BTreeMap::new();
-        for line in known.values() {
-            *kept_of.entry((line.index, line.owner)).or_default() += 1;
+        let lines = self.keyed_rows::<KeptLine>(table::FEEDS)?;
+        let mut known = Known {
+            lines: lines.into_iter().collect(),
+            count: BTreeMap::new(),
+        };
+        for line in known.lines.values() {
+            *known.count.entry((line.index, line.owner)).or_default() += 1;
         }
-        let mut changes = Vec::new();
         for own in self.owners()? {
             if self.patience.is_called() {
                 break;
@@ -164,56 +195,93 @@ impl Party {
             let network = self.ports.network.keepers(&self.signer(&own));
             let mut open: Vec<Asked<'_, _>> = Vec::new();
             for keeper in keepers {
+                if pulled.forgers.contains(&keeper.index) {
+                    continue;
+                }
                 let network = network.clone();
                 open.push(Box::pin(async move {
                     (keeper, network.feed(keeper.index).await)
                 }));
             }
             for (keeper, answer) in all(open).await {
-                let lines = match answer {
-                    Ok(lines) => lines,
-                    Err(error) => {
-                        pulled.silent.insert(keeper.index, error.to_string());
-                        continue;
+                let trouble = match answer {
+                    Ok(lines) => {
+                        self.take_lines((keeper, own.id()), lines, &mut known, &mut pulled)
+                            .await?
                     }
+                    Err(error) => Some(error.to_string()),
                 };
-                for signed in lines {
-                    if !self.is_said_by(keeper, own.id(), &signed) {
-                        let why = "it did not sign what it tells".to_owned();
-                        pulled.silent.insert(keeper.index, why);
-                        continue;
-                    }
-                    let kept = KeptLine {
-                        index: keeper.index,
-                        owner: own.id(),
-                        signed,
-                    };
-                    let key = kept.key();
-                    let old = known.get(&key);
-                    let is_news =
-                        old.is_none_or(|old| old.signed.line.count < kept.signed.line.count);
-                    if !is_news {
-                        continue;
-                    }
-                    let lines = kept_of.entry((keeper.index, own.id())).or_default();
-                    if old.is_none() && *lines >= bounds::MOST_LINES {
-                        let why = "it tells more lines than can be, which are not kept".to_owned();
-                        pulled.silent.insert(keeper.index, why);
-                        continue;
-                    }
-                    *lines += usize::from(old.is_none());
-                    if let FeedFact::Refused { reader, reason } = &kept.signed.line.fact {
-                        let told = format!("{}: {reason}", self.name_of(*reader)?);
-                        pulled.refused.insert((kept.signed.line.record, told));
-                    }
-                    changes.push(change(table::FEEDS, &key, &kept));
-                }
+                pulled.silent.extend(trouble.map(|why| (keeper.index, why)));
             }
         }
+        let changes = core::mem::take(&mut pulled.changes);
         if !changes.is_empty() {
             self.ports.vault.apply(changes)?;
         }
         Ok(pulled)
+    }
+
+    /// Takes what is new of a keeper's lines, as far as it signed them, and says why not all. Whatever a keeper sends, others
+    /// have their turn meanwhile, and whoever takes something back does not wait for it.
+    async fn take_lines(
+        &self,
+        (keeper, owner): (&KeeperFacts, AccountId),
+        lines: Vec<SignedLine>,
+        known: &mut Known,
+        pulled: &mut Pulled,
+    ) -> Result<Option<String>, JourneyError> {
+        let index = keeper.index;
+        let mut new = 0;
+        for (number, signed) in lines.into_iter().enumerate() {
+            if number % GLANCE == GLANCE - 1 {
+                tokio::task::yield_now().await;
+                if self.patience.is_called() {
+                    return Ok(Some(
+                        "the rest of what it tells waits for the next look".into(),
+                    ));
+                }
+            }
+            let kept = KeptLine {
+                index,
+                owner,
+                signed,
+            };
+            let key = kept.key();
+            let old = known.lines.get(&key);
+            let line = &kept.signed.line;
+            if old.is_some_and(|old| line.count <= old.signed.line.count) {
+                continue;
+            }
+            let is_first = old.is_none();
+            if new == MOST_NEW {
+                return Ok(Some(format!(
+                    "it tells more than {MOST_NEW} new lines at once; the rest waits for the next look"
+                )));
+            }
+            new += 1;
+            if !self.is_said_by(keeper, owner, &kept.signed) {
+                pulled.forgers.insert(index);
+                self.patience.distrust(index);
+                return Ok(Some("it did not sign what it tells".into()));
+            }
+            let count = known.count.entry((index, owner)).or_default();
+            if is_first && *count >= bounds::MOST_LINES {
+                return Ok(Some(
+                    "it tells more lines than can be, which are not kept".into(),
+                ));
+            }
+            *count += usize::from(is_first);
+            // A count that rises is no news: a keeper can have it rise as it likes. `medibloc audit` has it.
+            if let FeedFact::Refused { reader, reason } = &line.fact
+                && is_first
+            {
+                let refused = (line.record, self.name_of(*reader)?, reason.to_string());
+                pulled.refused.entry(refused).or_default().insert(index);
+            }
+            pulled.changes.push(change(table::FEEDS, &key, &kept));
+            known.lines.insert(key, kept);
+        }
+        Ok(None)
     }
 
     fn is_said_by(&self, keeper: &KeeperFacts, owner: AccountId, signed: &SignedLine) -> bool {

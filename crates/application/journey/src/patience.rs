@@ -186,6 +186,12 @@ impl Patience {
         self.gives_way.load(Ordering::SeqCst) && *self.urgent.borrow() > 0
     }
 
+    /// A keeper that told what it did not sign is left alone as one that was silent.
+    pub(crate) fn distrust(&self, index: u8) {
+        let now = self.clock.now();
+        self.known(|known| known.silent(&Peer::Keeper(index), now));
+    }
+
     /// Says in a report that something was left for who takes something back.
     pub(crate) fn tell(&self, report: &mut SyncReport) {
         if self.is_called() {

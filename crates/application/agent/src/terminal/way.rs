@@ -16,11 +16,15 @@ const GLANCE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Whether a command loses nothing when it ends at any instant: it goes on where it was, or asked only. An import keeps its job
-/// before anything of it leaves, and a read the receipt that it signed; files are written whole after the last answer.
+/// before anything of it leaves, and a read the receipt that it signed; an audit only asks, and keeps what it heard; files are written whole after the last answer.
 pub(super) const fn can_end(command: &Command) -> bool {
     matches!(
         command,
-        Command::Sync | Command::Doctor | Command::Read(_) | Command::Record(Record::Import { .. })
+        Command::Sync
+            | Command::Audit(_)
+            | Command::Doctor
+            | Command::Read(_)
+            | Command::Record(Record::Import { .. })
     )
 }
 
