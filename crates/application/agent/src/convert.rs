@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use medibloc_format_fhir::to_xml;
-use medibloc_record::{Draft, EntryOutcome};
+use medibloc_record::{Draft, EntryOutcome, on_one_line};
 use serde_json::json;
 
 use crate::answer::code;
@@ -164,21 +164,21 @@ impl Inspect {
         });
         let mut text = format!(
             "{} · {} bytes\nfacts: {converted} converted, {kept} kept as narrative, {lost} lost",
-            draft.media_type,
+            on_one_line(&draft.media_type),
             draft.original.len()
         );
         for (code, row) in &sections {
             let [converted, kept, lost] = row.counts;
-            let name = if code.is_empty() {
-                "header".to_owned()
-            } else {
-                format!("section {code}")
+            // A document's own words, as all that is told here but the counts.
+            let name = match on_one_line(code) {
+                code if code.is_empty() => "header".to_owned(),
+                code => format!("section {code}"),
             };
             text.push_str(&format!(
                 "\n  {name}: {converted} converted, {kept} kept as narrative, {lost} lost"
             ));
             for (why, many) in &row.reasons {
-                text.push_str(&format!("\n    {many}: {why}"));
+                text.push_str(&format!("\n    {many}: {}", on_one_line(why)));
             }
         }
         Ok(Answer::new(value, text))

@@ -189,3 +189,27 @@ async fn the_name_of_a_node_makes_no_line() {
     }
     println!("ATTACK seventh-1: 0 lines by names of nodes");
 }
+
+/// The code of a section is a document's own word, as everything but the counts.
+#[test]
+fn a_document_makes_no_line_of_what_is_said_of_it() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
+    let document = std::fs::read_to_string(root.join("consultation_note.xml")).unwrap();
+    let hostile = "code=\"48765-2&#10;  0 lost&#13;&#x202e;\"";
+    let document = document.replace("code=\"48765-2\"", hostile);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("note.xml");
+    std::fs::write(&file, document).unwrap();
+    let mut inspect = std::process::Command::new(env!("CARGO_BIN_EXE_medibloc"));
+    let said = inspect.arg("inspect").arg(&file).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("section 48765-2 0 lost"), "{said}");
+    assert!(
+        !said
+            .lines()
+            .any(|line| line.trim_start().starts_with("0 lost")),
+        "{said}"
+    );
+    assert!(!said.contains(['\r', '\u{202e}']), "{said:?}");
+    println!("ATTACK seventh-4: 0 lines by the codes of sections");
+}
