@@ -10,7 +10,7 @@ use medibloc_keys::SigningKey;
 use medibloc_record::{Digest, Line, Nonce, Timestamp, TypedDomain};
 use medibloc_transport::{BodyError, NotReachable, Outgoing, Refused, TransportError, Waits, take};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Seconds for which a request is signed: enough for a slow line, with clocks two minutes apart.
@@ -274,7 +274,7 @@ impl Peer {
             None if status.is_server_error() => {
                 Failure::Unreachable(format!("it answers with HTTP {status}").into())
             }
-            None => Failure::Corrupt(format!("HTTP {status} without a problem").into()),
+            None => Failure::Corrupt(without_problem(status).into()),
         };
         Err((failure, true))
     }
@@ -354,6 +354,18 @@ impl Peer {
                 },
             },
         }
+    }
+}
+
+/// An error that the peer itself did not write, most likely of a proxy before it.
+fn without_problem(status: StatusCode) -> String {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => format!(
+            "something before it, most likely a proxy, refuses bodies of this size (HTTP {status}); its operator lets at least \
+             {} MiB pass there (nginx: client_max_body_size)",
+            limits::BODY.div_ceil(1 << 20)
+        ),
+        status => format!("HTTP {status} without a problem"),
     }
 }
 

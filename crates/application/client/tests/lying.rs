@@ -323,3 +323,16 @@ async fn the_words_of_a_peer_are_one_short_line() {
         }
     }
 }
+
+/// Whoever has a proxy before a node is told which of them refuses.
+#[tokio::test]
+async fn a_proxy_that_refuses_long_bodies_is_named() {
+    fn answer(_: u32) -> Response {
+        (StatusCode::PAYLOAD_TOO_LARGE, "<html>413</html>").into_response()
+    }
+    let told = get(answer).await.0.unwrap_err().to_string();
+    assert!(
+        told.contains("proxy") && told.contains("client_max_body_size"),
+        "{told}"
+    );
+}
