@@ -6,7 +6,7 @@ use medibloc_ledger::{LedgerError, Refusal};
 use medibloc_record::{FormatError, on_its_lines, on_one_line};
 use medibloc_vault::VaultError;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An answer in both forms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +129,9 @@ pub struct Problem {
     pub code: u8,
     /// What happened and what to do.
     pub message: String,
+    /// The same for programs, where it is more than a sentence: the checks of `doctor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Value>,
 }
 
 impl Problem {
@@ -137,9 +140,21 @@ impl Problem {
         Self {
             code,
             message: message.into(),
+            checks: None,
         }
     }
 
+    /// With what was checked, for programs.
+    #[must_use]
+    pub fn with_checks(self, checks: Value) -> Self {
+        let checks = Some(checks);
+        Self { checks, ..self }
+    }
+
+    /// What `--json` shows of it.
+    pub fn to_value(&self) -> Value {
+        json!({"error": self})
+    }
 
     /// Something of this name is not here.
     pub fn unknown(what: &str, name: &str, list: &str) -> Self {

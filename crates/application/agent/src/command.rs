@@ -283,7 +283,11 @@ pub enum Record {
     /// or a keeper that lost some of it.
     Store {
         /// The record.
-        record: String,
+        record: Option<String>,
+        /// All own records of which the node or a keeper that answers lacks something.
+        #[arg(long, conflicts_with = "record")]
+        #[serde(default)]
+        all: bool,
     },
     /// Writes a part of an own record to a file, after the chain was asked what its author said of it since; if the chain does
     /// not answer, that is told, and what this home heard counts.

@@ -22,6 +22,7 @@ mod request;
 mod retracted;
 mod revoke;
 mod said;
+mod store;
 pub(crate) mod verify;
 mod who;
 mod written;

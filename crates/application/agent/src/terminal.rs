@@ -226,8 +226,7 @@ pub fn main() -> ExitCode {
         }
         Err(problem) => {
             if asked_json {
-                let value = json!({"error": {"code": problem.code, "message": problem.message}});
-                let _ = writeln!(std::io::stderr(), "{value}");
+                let _ = writeln!(std::io::stderr(), "{}", problem.to_value());
             } else {
                 let _ = writeln!(
                     std::io::stderr(),

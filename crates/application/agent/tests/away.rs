@@ -529,3 +529,33 @@ async fn the_doctor_says_what_nobody_answers_for() {
     let (shares, _) = lines(&story.two.patient, code::FAILED).await;
     assert!(shares.contains("keeper 1 lacks"), "{shares}");
 }
+
+/// Three keepers of seven were down, which was "ok", and neither their names nor why were told.
+#[tokio::test]
+async fn the_doctor_names_each_keeper_that_does_not_answer() {
+    let story = Story::new(461).await;
+    for index in [2, 5, 6] {
+        story.world.set_down(index, true);
+    }
+    let told = try_say(&story.two.patient, &["doctor"]).await.unwrap_err();
+    assert_eq!(told.code, code::UNREACHABLE, "{told}");
+    for part in [
+        "FAIL keepers: 4 of 7 answer, 4 are needed; keeper 2 ",
+        "; keeper 5 ",
+        "; keeper 6 ",
+        "FAIL shares: not checked: what each of keepers 2, 5, 6 holds",
+    ] {
+        assert!(told.message.contains(part), "{part}: {told}");
+    }
+    let value = told.to_value();
+    let checks = value["error"]["checks"].as_array().unwrap();
+    let keepers = checks.iter().find(|check| check["check"] == "keepers");
+    assert_eq!(keepers.unwrap()["good"], false, "{value}");
+    story.world.set_down(2, false);
+    story.world.lose(2);
+    let told = try_say(&story.two.patient, &["doctor"]).await.unwrap_err();
+    let checks = told.checks.clone().unwrap();
+    let mut checks = checks.as_array().unwrap().iter();
+    let shares = checks.find(|check| check["check"] == "shares").unwrap();
+    assert!(!shares["records"].as_array().unwrap().is_empty(), "{told}");
+}

@@ -655,8 +655,14 @@ async fn a_keeper_that_lost_its_shares_is_told_and_gets_them_again() {
         (code::UNREACHABLE, &json!(6))
     );
     world.set_down(5, false);
-    let whole = say(&two.patient, &["record", "store", &two.record]).await;
-    assert_eq!(whole["acknowledged"], 7);
+    let whole = say(&two.patient, &["record", "store", "--all"]).await;
+    assert_eq!(whole["stored"][0]["acknowledged"], 7, "{whole}");
+    assert_eq!(text(&whole, "/stored/0/record"), two.record);
+    let whole = say(&two.patient, &["record", "store", "--all"]).await;
+    assert_eq!(
+        (&whole["stored"], &whole["failed"]),
+        (&json!([]), &json!([]))
+    );
     let (exit, told) = shares().await;
     assert_eq!(exit, 0, "{told}");
     say(&two.clinic, &["read", &two.record]).await;

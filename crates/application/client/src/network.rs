@@ -13,7 +13,7 @@ use medibloc_transport::{NotReachable, Outgoing};
 
 use crate::keepers::HttpKeepers;
 use crate::mailbox::HttpMailbox;
-use crate::peer::{ClientError, Failure, Timing, Wire};
+use crate::peer::{ClientError, Failure, Peer, Timing, Wire};
 use crate::store::HttpStore;
 
 /// Where everything is.
@@ -60,6 +60,23 @@ impl HttpNetwork {
 }
 
 impl HttpNetwork {
+    /// A keeper by its index, or the own node, with its name: as nobody in particular.
+    fn named(&self, keeper: Option<u8>) -> Result<(String, Peer), PortError> {
+        let Some(index) = keeper else {
+            let name = format!("the node {}", self.node);
+            return Ok((name, self.wire.peer(&self.node, None)));
+        };
+        let peer = format!("keeper {index}");
+        let mut keepers = self.keepers.iter();
+        match keepers.find(|(of, _)| *of == index) {
+            Some((_, url)) => Ok((peer, self.wire.peer(url, None))),
+            None => Err(PortError::Refused {
+                peer,
+                why: "there is no such keeper in the configuration".into(),
+            }),
+        }
+    }
+
     /// Whether mailboxes at this URL may be called: the node is the own one or listed by the deployment, character for
     /// character (the URL is a node's name in signed requests), and its address is allowed.
     ///
@@ -127,22 +144,14 @@ impl Network for HttpNetwork {
         }
     }
 
+    async fn ready(&self, keeper: u8) -> Result<(), PortError> {
+        let (name, peer) = self.named(Some(keeper))?;
+        let said = peer.get(paths::READYZ).await.map(drop);
+        said.map_err(|failure| peer.port_error(&name, failure))
+    }
+
     async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
-        let (name, url) = match keeper {
-            None => (format!("the node {}", self.node), Some(&self.node)),
-            Some(index) => {
-                let mut keepers = self.keepers.iter();
-                let url = keepers.find_map(|(of, url)| (*of == index).then_some(url));
-                (format!("keeper {index}"), url)
-            }
-        };
-        let Some(url) = url else {
-            return Err(PortError::Refused {
-                peer: name,
-                why: "there is no such keeper in the configuration".into(),
-            });
-        };
-        let peer = self.wire.peer(url, None);
+        let (name, peer) = self.named(keeper)?;
         match peer.get_object(paths::MARK).await {
             // One of an earlier version.
             Err(Failure::Problem(problem)) if problem.code == Code::NotFound => Ok(None),

@@ -334,6 +334,11 @@ impl Network for Patient<dyn Network> {
         self.asked.time().await
     }
 
+    async fn ready(&self, keeper: u8) -> Result<(), PortError> {
+        let asked = self.asked.ready(keeper);
+        self.patience.ask(Peer::Keeper(keeper), asked).await
+    }
+
     async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
         let peer = keeper.map_or_else(|| Peer::Node(self.own_node()), Peer::Keeper);
         self.patience.ask(peer, self.asked.mark(keeper)).await

@@ -248,6 +248,11 @@ pub trait Network: Send + Sync {
     async fn time(&self) -> Result<Option<Timestamp>, PortError> {
         Ok(None)
     }
+    /// Whether a keeper says that it can do its work.
+    async fn ready(&self, keeper: u8) -> Result<(), PortError> {
+        let _ = keeper;
+        Ok(())
+    }
     /// The last final block that a keeper took, by its index, or the own node; none if it took none yet. Not signed.
     async fn mark(&self, keeper: Option<u8>) -> Result<Option<Mark>, PortError> {
         let _ = keeper;

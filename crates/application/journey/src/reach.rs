@@ -19,6 +19,8 @@ pub struct Reach {
     pub of: usize,
     /// Keepers that a read needs.
     pub needed: usize,
+    /// Of each keeper that does not answer well, who it is and why.
+    pub silent: BTreeMap<u8, String>,
     /// What the own node's storage said, if it does not answer well.
     pub node: Result<(), String>,
     /// What the own node's clock says, if it tells.
@@ -34,8 +36,8 @@ pub struct Shares {
     pub of: usize,
     /// Records that the chain says are erased, which was not known here; nothing of them is left here now.
     pub erased: Vec<RecordId>,
-    /// Keepers that answered about none of them.
-    pub silent: BTreeSet<u8>,
+    /// Keepers that answered about none of them, and why.
+    pub silent: BTreeMap<u8, String>,
     /// Keepers that were asked.
     pub keepers: BTreeSet<u8>,
     /// Why the own node answered about none of them; none if it answered.
@@ -60,7 +62,7 @@ impl Party {
             erased,
             ..Shares::default()
         };
-        let mut answered = BTreeSet::new();
+        let (mut answered, mut why_silent) = (BTreeSet::new(), BTreeMap::new());
         let (mut has_answered, mut silent) = (false, None);
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
@@ -98,20 +100,22 @@ impl Party {
             }
             for (keeper, answer) in all(open).await {
                 shares.keepers.insert(keeper.index);
-                if answer.is_ok() {
-                    answered.insert(keeper.index);
-                }
                 let holds = match answer {
                     Ok(Some(reply)) => self.is_acknowledged_by(keeper.signer, &kept.anchor, &reply),
                     Ok(None) => false,
-                    Err(_) => continue,
+                    Err(error) => {
+                        why_silent.insert(keeper.index, error.to_string());
+                        continue;
+                    }
                 };
+                answered.insert(keeper.index);
                 if !holds {
                     shares.lost.entry(keeper.index).or_default().push(record);
                 }
             }
         }
-        shares.silent = &shares.keepers - &answered;
+        why_silent.retain(|index, _| !answered.contains(index));
+        shares.silent = why_silent;
         shares.node_silent = silent.filter(|_| !has_answered);
         Ok(shares)
     }
@@ -132,22 +136,30 @@ impl Party {
         let keepers = self.ports.network.keepers(&signer);
         let mut open: Vec<Asked<'_, _>> = Vec::new();
         for keeper in &committee.keepers {
-            open.push(Box::pin(keepers.feed(keeper.index)));
+            let (keepers, network) = (keepers.clone(), &self.ports.network);
+            open.push(Box::pin(async move {
+                let fed = keepers.feed(keeper.index).await.map(drop);
+                let fed = fed.or_else(|error| match error {
+                    PortError::Refused { .. } if is_stranger => Ok(()),
+                    error => Err(error),
+                });
+                // One that tells its feed can still give and take no share.
+                let able = match fed {
+                    Ok(()) => network.ready(keeper.index).await,
+                    error => error,
+                };
+                (keeper.index, able)
+            }));
         }
-        let mut up = 0;
-        for answer in all(open).await {
-            up += usize::from(match answer {
-                Ok(_) => true,
-                Err(PortError::Refused { .. }) => is_stranger,
-                // It is there; the clocks are told by themselves.
-                Err(PortError::Clock { .. }) => true,
-                Err(_) => false,
-            });
+        let mut silent = BTreeMap::new();
+        for (index, answer) in all(open).await {
+            silent.extend(answer.err().map(|error| (index, error.to_string())));
         }
         let nothing = Cid::of(Codec::Raw, b"medibloc doctor");
         let node = self.ports.network.store(&signer).has(&[nothing]).await;
         Ok(Reach {
-            keepers: up,
+            keepers: committee.keepers.len() - silent.len(),
+            silent,
             of: committee.keepers.len(),
             needed: usize::from(committee.committee.threshold.t()),
             node: match node {

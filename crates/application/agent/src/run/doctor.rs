@@ -7,7 +7,7 @@ use medibloc_record::{RecordId, Timestamp};
 use serde_json::json;
 
 use super::{acts, chain, contact};
-use crate::answer::code;
+use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
 /// Seconds that this machine's clock may be off.
@@ -35,6 +35,8 @@ struct Check {
     name: &'static str,
     good: bool,
     told: String,
+    /// Every record that it found something of, where the words name some.
+    records: Vec<String>,
 }
 
 impl Check {
@@ -47,7 +49,15 @@ impl Check {
 
 pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
     let mut checks = Vec::new();
-    let mut check = |name, good, told: String| checks.push(Check { name, good, told });
+    let mut check = |name, good, told: String| {
+        let records = Vec::new();
+        checks.push(Check {
+            name,
+            good,
+            told,
+            records,
+        });
+    };
     let ports = party.ports();
     match party.records() {
         Ok(records) => {
@@ -121,11 +131,15 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
     let mut node_time = None;
     match party.reach().await {
         Ok(reach) => {
-            let told = format!(
+            let mut told = format!(
                 "{} of {} answer, {} are needed",
                 reach.keepers, reach.of, reach.needed
             );
-            check("keepers", reach.keepers >= reach.needed, told);
+            // Whoever is silent is missed by the next read that another fails for.
+            for why in reach.silent.values() {
+                told.push_str(&format!("; {why}"));
+            }
+            check("keepers", reach.silent.is_empty(), told);
             let own = ports.network.own_node();
             node_time = reach.clock;
             match reach.node {
@@ -135,11 +149,14 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("keepers", false, error.to_string()),
     }
+    let (mut of_shares, mut of_copies) = (BTreeSet::new(), BTreeSet::new());
     match party.lost_shares(ASKED).await {
         Ok(held) => {
             if !held.erased.is_empty() {
                 check("records", true, erased(&held.erased));
             }
+            of_shares.extend(held.lost.values().flatten().map(ToString::to_string));
+            of_copies.extend(held.node.iter().map(ToString::to_string));
             if held.asked > 0 {
                 let (good, told) = shares(&held);
                 check("shares", good, told);
@@ -164,6 +181,13 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
     }
+    for check in &mut checks {
+        check.records = match check.name {
+            "shares" => of_shares.iter().cloned().collect(),
+            "copies" => of_copies.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+    }
     let lines: Vec<String> = checks
         .iter()
         .map(|check| {
@@ -175,6 +199,16 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             )
         })
         .collect();
+    let value = checks
+        .iter()
+        .map(|check| match check.records.as_slice() {
+            [] => json!({"check": check.name, "good": check.good, "told": check.told}),
+            records => json!({
+                "check": check.name, "good": check.good, "told": check.told, "records": records,
+            }),
+        })
+        .collect::<Vec<_>>();
+    let value = json!(value);
     let mut bad = checks.iter().filter(|check| !check.good).peekable();
     if bad.peek().is_some() {
         let code = if bad.all(Check::is_of_others) {
@@ -182,13 +216,9 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         } else {
             code::FAILED
         };
-        return Err(Problem::new(code, lines.join("\n")));
+        return Err(Problem::new(code, rows(&lines)).with_checks(value));
     }
-    let value = checks
-        .iter()
-        .map(|check| json!({"check": check.name, "good": check.good, "told": check.told}))
-        .collect::<Vec<_>>();
-    Ok(Answer::new(json!(value), lines.join("\n")))
+    Ok(Answer::new(value, rows(&lines)))
 }
 
 /// Records that were erased on another device, in words.
@@ -243,7 +273,7 @@ fn shares(held: &Shares) -> (bool, String) {
             counted(held.of, "record")
         ),
     };
-    if held.silent == held.keepers {
+    if held.silent.len() == held.keepers.len() {
         let of = held.keepers.len();
         let told = format!(
             "{NOT_CHECKED}none of the {of} keepers answers what it is asked of its shares; if `keepers` says that they answer, see \
@@ -251,16 +281,21 @@ fn shares(held: &Shares) -> (bool, String) {
         );
         return (false, told);
     }
+    if held.lost.is_empty() && held.silent.is_empty() {
+        return (true, format!("the keepers hold theirs {asked}"));
+    }
     if held.lost.is_empty() {
-        let silent = match held.silent.len() {
-            0 => String::new(),
-            silent => format!(
-                "; {} not answer and could not be asked",
-                counted_as(silent, "keeper does", "keepers do")
-            ),
-        };
-        let told = format!("the keepers that answer hold theirs {asked}{silent}");
-        return (true, told);
+        let names: Vec<String> = held.silent.keys().map(ToString::to_string).collect();
+        let told = format!(
+            "{NOT_CHECKED}what {} {} holds {asked}, for {} not answer; the others hold theirs",
+            match names.len() {
+                1 => "keeper",
+                _ => "each of keepers",
+            },
+            names.join(", "),
+            counted_as(names.len(), "keeper does", "keepers do"),
+        );
+        return (false, told);
     }
     let keepers: Vec<String> = held
         .lost
@@ -299,16 +334,12 @@ fn copies(held: &Shares) -> (bool, String) {
     (false, told)
 }
 
-/// The commands that give records again.
+/// The command that gives records again.
 fn store(records: &BTreeSet<&RecordId>) -> String {
-    let commands: Vec<String> = records
-        .iter()
-        .take(SHOWN)
-        .map(|record| format!("`medibloc record store {record}`"))
-        .collect();
-    match records.len().saturating_sub(SHOWN) {
-        0 => commands.join(", "),
-        more => format!("{} and {more} more", commands.join(", ")),
+    let mut all = records.iter();
+    match (all.next(), all.next()) {
+        (Some(record), None) => format!("`medibloc record store {record}`"),
+        _ => "`medibloc record store --all`".into(),
     }
 }
 

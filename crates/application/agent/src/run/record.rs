@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::name::{self, Known, Use};
-use super::{erased, find, read, readers, retracted, said, verify, written};
+use super::{erased, find, read, readers, retracted, said, store, verify, written};
 use crate::answer::code;
 use crate::command::{Part, Record, is_standard_output};
 use crate::{Answer, Problem, convert, new_file};
@@ -101,25 +101,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
         }
         Record::Confirm { record } => retracted::confirm(party, record).await,
         Record::Verify { record } => verify::record(party, record).await,
-        Record::Store { record } => {
-            let id = name::record(party, record, Use::Act)?;
-            let (held, of) = party.store_again(id).await?;
-            let (exit, more) = if held == of {
-                (0, "")
-            } else {
-                (
-                    code::UNREACHABLE,
-                    "; the others do not take it now: do it again later",
-                )
-            };
-            Ok(Answer::new(
-                json!({"record": id.to_string(), "stored": true, "keepers": of, "acknowledged": held}),
-                format!(
-                    "the node has all of {id}, {held} of {of} keepers hold a share{more}; `medibloc record verify` recomputes it"
-                ),
-            )
-            .with_code(exit))
-        }
+        Record::Store { record, all } => store::run(party, record.as_deref(), *all).await,
         Record::Export {
             record,
             part,
