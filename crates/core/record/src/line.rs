@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::on_one_line;
 
-/// Characters of what another party says; a sentence and its advice have less.
-const MOST: usize = 300;
+/// Characters of what another party says: the longest sentence of an own one, about a chain that was set back, has some 400.
+const MOST: usize = 500;
 
 /// A sentence of another party: one line, short, without what moves a cursor, turns a direction or is not seen. It is made where
 /// the sentence is read, so that nothing else of it can be shown.

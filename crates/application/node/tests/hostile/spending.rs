@@ -277,7 +277,7 @@ async fn what_the_wallet_keeps_pays_for_taking_back_alone() {
         assert_eq!(problem.code, Code::Limit);
         let why =
             "the relay keeps what it has for revocations and erasures; its operator must add coins";
-        assert_eq!(problem.detail, why);
+        assert_eq!(problem.detail.as_str(), why);
         assert_eq!(problem.retry_after, Some(600));
     }
     let held = *world.relay.coins.lock().unwrap();

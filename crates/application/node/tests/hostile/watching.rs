@@ -117,7 +117,7 @@ async fn a_node_and_a_keeper_that_are_behind_their_chain_say_by_how_much() {
 async fn reason(url: &str) -> String {
     match Draft::get(REASONS).send(url, None).await {
         Ok(text) => String::from_utf8(text).unwrap(),
-        Err(problem) => problem.detail,
+        Err(problem) => problem.detail.into(),
     }
 }
 
@@ -237,7 +237,7 @@ async fn on_a_chain_that_was_set_back_nothing_is_sent_or_released_until_it_is_th
         for url in [&gateway, &keeper] {
             let ready = Draft::get(paths::READYZ).send(url, None).await.unwrap_err();
             assert_eq!((ready.status, ready.code), (503, Code::Unavailable));
-            assert_eq!(ready.detail, "not ready; its operator is told why");
+            assert_eq!(ready.detail.as_str(), "not ready; its operator is told why");
             // By this others see that it read more than the chain has.
             assert_eq!(mark(url).await, taken);
             let told = reason(url).await;
