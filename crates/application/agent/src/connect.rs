@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use medibloc_api::Deployment;
 use medibloc_client::{HttpNetwork, HttpRelay, NetworkConfig, SystemClock, Timing};
-use medibloc_consent::Grant;
+use medibloc_consent::{AnchorFields, Grant};
 use medibloc_journey::{Authorities, Change, EarlierAuthority, Ports, VaultPort as _};
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
@@ -355,6 +355,10 @@ impl Facts for Ledger {
 
     async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
         self.chain().await?.record(id).await
+    }
+
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
+        self.chain().await?.is_anchored(anchor).await
     }
 
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {

@@ -76,6 +76,9 @@ impl Facts for Silent {
     ) -> Result<Option<medibloc_ledger::RecordFacts>, LedgerError> {
         silent()
     }
+    async fn is_anchored(&self, _: &medibloc_consent::AnchorFields) -> Result<bool, LedgerError> {
+        silent()
+    }
     async fn grant(
         &self,
         _: &medibloc_consent::Grant,

@@ -17,7 +17,9 @@ impl Party {
         if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
             return Ok(kept.anchor.amends);
         }
-        let held = self.held()?.into_iter().flat_map(|held| held.keys);
+        let mut held = self.held()?;
+        held.retain(|held| held.is_checked);
+        let held = held.into_iter().flat_map(|held| held.keys);
         let mut anchors = held.map(|key| key.anchor);
         let found = anchors.find(|anchor| anchor.record_id() == record);
         Ok(found.and_then(|anchor| anchor.amends))

@@ -108,6 +108,13 @@ pub(crate) struct SharedKey {
     pub(crate) owner_half: Secret,
 }
 
+impl SharedKey {
+    /// Whose key it is.
+    pub(crate) fn record(&self) -> RecordId {
+        self.anchor.record_id()
+    }
+}
+
 impl core::fmt::Debug for SharedKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "SharedKey({})", self.anchor.record_id())
@@ -163,6 +170,9 @@ pub struct HeldGrant {
     pub(crate) keys: Vec<SharedKey>,
     /// Why it opens nothing any more.
     pub ended: Option<EndOfGrant>,
+    /// Its records were held against the chain; not in rows of older versions, which took the owner's word for them.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub(crate) is_checked: bool,
 }
 
 /// Why a held grant has ended; what was read under it is purged.

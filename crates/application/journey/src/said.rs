@@ -260,17 +260,17 @@ impl Party {
     /// # Errors
     /// If the vault fails.
     pub fn all_corrections(&self) -> Result<Corrections, JourneyError> {
-        let mut here = BTreeMap::new();
+        // What this home wrote, or has of the chain's events. Of what is held the rows of those events say it, not its owner.
+        let mut anchors = BTreeMap::new();
         for kept in self.records()? {
             if kept.is_accepted() {
-                here.insert(kept.record(), kept.anchor);
+                anchors.insert(kept.record(), kept.anchor);
             }
         }
+        let mut here: BTreeSet<RecordId> = anchors.keys().copied().collect();
         for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
-            let keys = held.keys.iter();
-            here.extend(keys.map(|key| (key.anchor.record_id(), key.anchor)));
+            here.extend(held.records());
         }
-        let mut anchors = here.clone();
         for table in [table::WRITTEN, table::JOBS] {
             let jobs = self.rows::<WriteJob>(table)?.into_iter();
             anchors.extend(jobs.map(|job| (job.anchor.record_id(), job.anchor)));
@@ -291,7 +291,7 @@ impl Party {
                 author: anchor.author,
                 anchored: None,
                 taken_back: None,
-                is_here: here.contains_key(&record),
+                is_here: here.contains(&record),
                 index: 0,
             };
             all.insert(record, one);
@@ -306,7 +306,7 @@ impl Party {
                     at: row.at,
                 }),
                 taken_back: None,
-                is_here: here.contains_key(&row.record),
+                is_here: here.contains(&row.record),
                 index: row.index,
             };
             all.insert(row.record, one);
@@ -423,7 +423,9 @@ impl Party {
         }
         let mut keys = Vec::new();
         for held in self.held()? {
-            for record in held.artefact.records {
+            // Of older versions' rows nobody knows yet whose records these are.
+            let named = held.artefact.records.iter().filter(|_| held.is_checked);
+            for record in named.copied() {
                 concerns.parties.insert(record, (None, held.owner));
                 concerns.roots.insert(record, record);
             }

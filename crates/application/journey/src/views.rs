@@ -500,7 +500,7 @@ impl Party {
                 continue;
             };
             let revoked = held.ended == Some(EndOfGrant::Revoked);
-            let records: Vec<RecordId> = if held.ended.is_some() {
+            let mut known: Vec<RecordId> = if held.ended.is_some() {
                 held.artefact.records.clone()
             } else {
                 held.records().collect()
@@ -508,18 +508,18 @@ impl Party {
             let state = state_of(false, revoked, grant.terms.until, now);
             let state = self.or_erased(&grant, state)?;
             let is_over = held.ended.is_some() || state == GrantState::Erased;
-            let records = match grant.terms.scope {
-                // With its key goes what it was about, but not what was written out of it.
-                Scope::One(record) if records.is_empty() => vec![record],
-                _ => records,
-            };
-            let mut shown = records.clone();
+            let mut shown = known.clone();
+            if let (true, Scope::One(record)) = (known.is_empty(), grant.terms.scope) {
+                // With its key goes what it was about, but not what was written out of it, if it was ever here.
+                shown.push(record);
+                known.extend(held.artefact.records.iter().copied());
+            }
             self.without_erased(grant.terms.scope, &mut shown)?;
             let mut artefact = held.artefact;
             artefact.name = String::new();
             let mut given = GivenGrant::new(held.own, artefact);
             if is_over {
-                let left = self.left_here(grant.id, &records)?;
+                let left = self.left_here(grant.id, &known)?;
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);
             }

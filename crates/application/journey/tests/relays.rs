@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use medibloc_consent::{Grant, Purpose};
+use medibloc_consent::{AnchorFields, Grant, Purpose};
 use medibloc_evil::relay::{Crooked, Does};
 use medibloc_journey::memory::World;
 use medibloc_journey::{
@@ -475,6 +475,9 @@ impl Facts for Late {
     }
     async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
         self.inner.record(id).await
+    }
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
+        self.inner.is_anchored(anchor).await
     }
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
         self.inner.grant(grant).await

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use alloy::eips::BlockId;
-use alloy::primitives::{Address as ChainAddress, B256, U256};
+use alloy::primitives::{Address as ChainAddress, B256, U256, keccak256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Filter, Header, Log};
+use alloy::sol_types::SolValue as _;
 use async_trait::async_trait;
-use medibloc_consent::Grant;
+use medibloc_consent::{AnchorFields, Grant};
 use medibloc_ledger::{
     AccountFacts, BlockEvents, Call, CommitteeFacts, Event, Events, Facts, GrantFacts, Head,
     KeeperFacts, LedgerError, ReceiptProof, RecordFacts, Standing, Submit, UnsignedCall,
@@ -25,7 +26,7 @@ use crate::bindings::receipts::Receipts;
 use crate::bindings::records::Records;
 use crate::decode;
 use crate::deploy::is_contract;
-use crate::encode::{ForwardRequest, chain, consent_grant, target};
+use crate::encode::{ForwardRequest, chain, consent_grant, record_anchor, target};
 use crate::refusal::{as_error, bad};
 use crate::rotation::rotation_digest;
 use crate::rpc::{Fault, Rpc};
@@ -116,6 +117,14 @@ impl EvmLedger {
             return Ok(BlockId::latest());
         }
         Ok(BlockId::number(self.final_number().await?))
+    }
+
+    async fn state_of(&self, id: RecordId) -> Result<Records::stateReturn, LedgerError> {
+        let records = chain(self.deployed.contracts.records.to_bytes());
+        let question = Records::stateCall {
+            recordId: B256::new(id.to_bytes()),
+        };
+        Ok(self.rpc.call(records, &question, self.at().await?).await?)
     }
 
     pub(crate) async fn known_header(&self, at: BlockId) -> Result<Header, LedgerError> {
@@ -287,17 +296,20 @@ impl Facts for EvmLedger {
     }
 
     async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
-        let records = chain(self.deployed.contracts.records.to_bytes());
-        let question = Records::stateCall {
-            recordId: B256::new(id.to_bytes()),
-        };
-        let found = self.rpc.call(records, &question, self.at().await?).await?;
+        let found = self.state_of(id).await?;
         Ok((found.anchoredAt != 0).then_some(RecordFacts {
             anchored_at: Timestamp(found.anchoredAt),
             accepted: found.accepted,
             retracted: found.retracted,
             erased: found.erased,
         }))
+    }
+
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
+        let found = self.state_of(anchor.record_id()).await?;
+        let hash = keccak256(&record_anchor(anchor).abi_encode());
+        // The contract keeps as much of it as its slot has room for.
+        Ok(found.anchoredAt != 0 && found.commitment[..] == hash[..found.commitment.len()])
     }
 
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {

@@ -351,6 +351,12 @@ impl Facts for MemoryLedger {
         Ok(self.state().records.get(&id).map(|(_, facts)| *facts))
     }
 
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
+        let state = self.state();
+        let found = state.records.get(&anchor.record_id());
+        Ok(found.is_some_and(|(fields, _)| fields == anchor))
+    }
+
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
         Ok(self.state().state_of(grant))
     }

@@ -1,7 +1,7 @@
 //! The ports. Each is small; an adapter implements all four, a double too.
 
 use async_trait::async_trait;
-use medibloc_consent::Grant;
+use medibloc_consent::{AnchorFields, Grant};
 use medibloc_record::{AccountId, Address, ReceiptId, RecordId, Timestamp};
 
 use crate::{
@@ -66,6 +66,8 @@ pub trait Facts: Send + Sync {
     async fn standing(&self, id: AccountId, at: Timestamp) -> Result<Standing, LedgerError>;
     /// A record's state.
     async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError>;
+    /// Whether a record was anchored with exactly these fields. Its id binds its author and its owner alone.
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError>;
     /// The state of a grant with exactly these fields.
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError>;
     /// The committee in force.

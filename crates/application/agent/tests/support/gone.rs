@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use medibloc_consent::Grant;
+use medibloc_consent::{AnchorFields, Grant};
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::{
     Change, FileFate, Keepers, Mailbox, Network, PortError, Ports, Row, VaultPort,
@@ -94,6 +94,9 @@ impl Facts for Gone {
         self.gone()
     }
     async fn record(&self, _: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
+        self.gone()
+    }
+    async fn is_anchored(&self, _: &AnchorFields) -> Result<bool, LedgerError> {
         self.gone()
     }
     async fn grant(&self, _: &Grant) -> Result<GrantFacts, LedgerError> {

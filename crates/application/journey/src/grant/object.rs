@@ -1,5 +1,7 @@
 //! The stored objects of a grant and of its deliveries: the artefact wrapped twice, key lists to the reader alone.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::{Grant, WriteGrant};
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_keys::{hpke_open, hpke_seal, info};
@@ -175,6 +177,10 @@ impl Party {
         };
         bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
+        let keys = self.anchored_keys(&BTreeSet::new(), keys).await?;
+        // Of what comes without a key nothing says whose it is.
+        let records: BTreeSet<RecordId> = keys.iter().map(SharedKey::record).collect();
+        artefact.records.retain(|record| records.contains(record));
         Ok((artefact, keys, block))
     }
 
@@ -195,13 +201,13 @@ impl Party {
         Ok(artefact)
     }
 
-    /// A delivery as the reader opens it.
+    /// A delivery as the reader opens it, without keys of records that are known.
     pub(crate) async fn open_delivery(
         &self,
         own: &OwnAddress,
         grant: &Grant,
-        number: u32,
-        digest: Digest,
+        (number, digest): (u32, Digest),
+        known: &BTreeSet<RecordId>,
     ) -> Result<Vec<SharedKey>, JourneyError> {
         let bytes = self.stored_object(own, digest, "delivery").await?;
         let object: DeliveryObject = decode("delivery", &bytes)?;
@@ -216,7 +222,32 @@ impl Party {
         let mut keys: Vec<SharedKey> = decode("key list", &self.unwrap(own, &info, &object.keys)?)?;
         bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
-        Ok(keys)
+        self.anchored_keys(known, keys).await
+    }
+
+    /// Those of an owner's keys whose anchors the chain has word for word, one of a record: an id has neither in it what its
+    /// record corrects nor what it is made of. Whoever lists many that the chain does not have is not listened to further.
+    pub(crate) async fn anchored_keys(
+        &self,
+        known: &BTreeSet<RecordId>,
+        keys: Vec<SharedKey>,
+    ) -> Result<Vec<SharedKey>, JourneyError> {
+        let (mut anchored, mut seen, mut hollow) = (Vec::new(), known.clone(), 0);
+        for key in keys {
+            if seen.contains(&key.record()) {
+                continue;
+            }
+            if self.ports.facts.is_anchored(&key.anchor).await? {
+                seen.insert(key.record());
+                anchored.push(key);
+                continue;
+            }
+            hollow += 1;
+            if hollow == bounds::MOST_HOLLOW {
+                break;
+            }
+        }
+        Ok(anchored)
     }
 
     /// The owner's side of a delivery, after a restore.
@@ -261,5 +292,5 @@ fn is_known(what: &'static str, version: u8) -> Result<(), JourneyError> {
 }
 
 fn is_covered(grant: &Grant, key: &SharedKey) -> bool {
-    key.anchor.owner == grant.owner && grant.covers(key.anchor.record_id(), key.anchor.class)
+    key.anchor.owner == grant.owner && grant.covers(key.record(), key.anchor.class)
 }

@@ -1,7 +1,10 @@
 //! The reader's side of a grant: taken when its event names an own reader address, extended by deliveries.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use medibloc_consent::Grant;
-use medibloc_record::{Digest, GrantId};
+use medibloc_ledger::Event;
+use medibloc_record::{AccountId, Digest, GrantId, RecordId};
 
 use crate::grant::HeldGrant;
 use crate::pairing::Offered;
@@ -48,6 +51,7 @@ impl Party {
             artefact,
             keys,
             ended: None,
+            is_checked: true,
         };
         changes.push(change(table::SHARED_GRANTS, grant.id.as_bytes(), &held));
         self.ports.vault.apply(changes)?;
@@ -68,16 +72,63 @@ impl Party {
             return Ok(0);
         };
         let own = self.own_address(held.own)?;
-        let before = held.keys.len();
-        for key in self.open_delivery(&own, &grant, number, digest).await? {
-            if held.keys.iter().all(|known| known.anchor != key.anchor) {
-                held.keys.push(key);
-            }
-        }
-        let new = held.keys.len() - before;
+        let known: BTreeSet<RecordId> = held.records().collect();
+        let list = (number, digest);
+        let keys = self.open_delivery(&own, &grant, list, &known).await?;
+        let new = keys.len();
         if new > 0 {
+            held.keys.extend(keys);
             self.put(table::SHARED_GRANTS, id.as_bytes(), &held)?;
         }
         Ok(new)
+    }
+
+    /// Holds against the chain, once, what older versions took of owners' words: keys whose anchors it does not have, and names
+    /// of records that are another owner's, are dropped.
+    pub(crate) async fn check_held(&self) -> Result<(), JourneyError> {
+        let mut unchecked = self.held()?;
+        unchecked.retain(|held| !held.is_checked);
+        let mut bare = BTreeSet::new();
+        for held in &mut unchecked {
+            let mut keys = Vec::new();
+            for key in core::mem::take(&mut held.keys) {
+                if self.ports.facts.is_anchored(&key.anchor).await? {
+                    keys.push(key);
+                }
+            }
+            held.keys = keys;
+            bare.extend(held.artefact.records.iter().copied());
+        }
+        let owners = self.owners_of(&bare).await?;
+        let mut rows = Vec::new();
+        for mut held in unchecked {
+            let Some(id) = held.artefact.grant.as_ref().map(|grant| grant.id) else {
+                continue;
+            };
+            let (owner, records) = (held.owner, &mut held.artefact.records);
+            records.retain(|record| owners.get(record) == Some(&owner));
+            held.is_checked = true;
+            rows.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
+        }
+        Ok(self.ports.vault.apply(rows)?)
+    }
+
+    /// Who owns these records, as the chain says.
+    async fn owners_of(
+        &self,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<BTreeMap<RecordId, AccountId>, JourneyError> {
+        if records.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let from = self.anchored_from(records).await?;
+        let (events, _) = self.events_from(from).await?;
+        let anchors = events.into_iter().filter_map(|(_, event)| match event {
+            Event::Anchored(anchor) => Some((anchor.record_id(), anchor.owner)),
+            _ => None,
+        });
+        Ok(anchors
+            .filter(|(record, _)| records.contains(record))
+            .collect())
     }
 }

@@ -227,20 +227,23 @@ impl Party {
                 job.and_then(|job| job.title)
             }
         };
+        let parties = concerns.parties.get(&record);
+        let owner = parties.map(|(_, owner)| *owner);
+        // Whoever names somebody else's record is not its owner.
         let held = self.held()?.into_iter().find(|held| {
-            let keys = held.keys.iter().map(|key| key.anchor.record_id());
-            held.artefact.records.contains(&record) || keys.into_iter().any(|key| key == record)
+            let mut named = held.artefact.records.iter().filter(|_| held.is_checked);
+            let is_of = held.records().any(|of| of == record) || named.any(|of| *of == record);
+            owner == Some(held.owner) && is_of
         });
         let paired = held.map(|held| held.artefact.paired);
         let label = match paired {
             Some(paired) => self.label(paired)?,
             None => None,
         };
-        let parties = concerns.parties.get(&record);
         Ok(SaidOf {
             record,
             title,
-            owner: parties.map(|(_, owner)| *owner).ok_or_else(|| {
+            owner: owner.ok_or_else(|| {
                 let what = format!("the owner of record {record}");
                 let hint = "run `medibloc sync` again";
                 JourneyError::Unknown { what, hint }
@@ -271,7 +274,7 @@ impl Party {
     }
 
     /// A block before which none of these stands.
-    pub(super) async fn anchored_from(
+    pub(crate) async fn anchored_from(
         &self,
         records: &BTreeSet<RecordId>,
     ) -> Result<u64, JourneyError> {

@@ -55,6 +55,7 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         self.learn(&[])?;
         self.resume_missed(&own, report).await?;
+        self.check_held().await?;
         let read = self.read_from(start.next).await?;
         let events = &read.events;
         self.learn(events)?;

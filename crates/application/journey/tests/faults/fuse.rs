@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use medibloc_consent::{
-    DeletionStatement, Grant, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply,
-    SignedRequest,
+    AnchorFields, DeletionStatement, Grant, ShareDeposit, SignedAcknowledgement, SignedLine,
+    SignedReply, SignedRequest,
 };
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::{
@@ -242,6 +242,14 @@ impl Facts for Fused<dyn Facts> {
     }
     async fn record(&self, id: RecordId) -> Result<Option<RecordFacts>, LedgerError> {
         through!(self, "record", ledger(), self.0.record(id).await)
+    }
+    async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
+        through!(
+            self,
+            "is_anchored",
+            ledger(),
+            self.0.is_anchored(anchor).await
+        )
     }
     async fn grant(&self, grant: &Grant) -> Result<GrantFacts, LedgerError> {
         through!(self, "grant", ledger(), self.0.grant(grant).await)

@@ -1,7 +1,7 @@
 //! Records: who may anchor what, and what becomes of it.
 
 use medibloc_consent::{AnchorFields, Reason};
-use medibloc_record::{ClassId, Digest, Kind, RecordId};
+use medibloc_record::{ClassId, Digest, Kind, Nonce, RecordId};
 
 use super::{Because, Play, id};
 use crate::{Call, Event, LedgerError};
@@ -28,6 +28,25 @@ async fn anchored(play: &mut Play<'_>, anchor: AnchorFields) -> Result<(), Ledge
     let facts = facts.expect("it is anchored");
     assert!(!facts.accepted && !facts.retracted && !facts.erased);
     assert!(facts.anchored_at <= play.now().await?);
+    // Its id has neither what it amends nor what it is made of.
+    let others = [
+        AnchorFields {
+            amends: Some(RecordId::new([7; 32])),
+            ..anchor
+        },
+        AnchorFields {
+            package: Digest::new([7; 32]),
+            ..anchor
+        },
+        AnchorFields {
+            nonce: Nonce::new([7; 32]),
+            ..anchor
+        },
+    ];
+    assert!(play.stage.facts().is_anchored(&anchor).await?);
+    for other in &others {
+        assert!(!play.stage.facts().is_anchored(other).await?);
+    }
     Ok(())
 }
 
@@ -312,6 +331,7 @@ async fn lives(play: &mut Play<'_>) -> Result<(), LedgerError> {
     let facts = play.stage.facts().record(record).await?;
     let facts = facts.expect("what was erased stays known");
     assert!(facts.accepted && facts.retracted && facts.erased);
+    assert!(play.stage.facts().is_anchored(&anchor).await?);
     Ok(())
 }
 
