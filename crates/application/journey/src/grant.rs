@@ -147,6 +147,10 @@ pub struct GivenGrant {
     /// When this home took the revocation, which may have been later than the chain; none from older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// It stood on a chain that was left, and not on the one that this home went on with: it counts as revoked, and is taken back
+    /// at once if it comes to stand there.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub lost: bool,
 }
 
 #[allow(
@@ -567,6 +571,7 @@ impl GivenGrant {
             files_unknown: false,
             outputs: None,
             revoked_at: None,
+            lost: false,
         }
     }
 

@@ -485,4 +485,4 @@ fn answer_keys(letter: &Opened) -> Vec<[u8; 32]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

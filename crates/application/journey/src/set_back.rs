@@ -9,6 +9,7 @@ use crate::{JourneyError, Party};
 
 mod accept;
 mod known;
+mod lost;
 
 pub use accept::Accepted;
 pub(crate) use accept::NOT_ON_CHAIN;

@@ -83,6 +83,8 @@ pub enum GrantState {
     Expired,
     /// Taken back.
     Revoked,
+    /// It stood on a chain that was left, and is not on the one that this home went on with.
+    Lost,
     /// The record that it names was erased: nothing of it is left.
     Erased,
 }
@@ -338,7 +340,7 @@ impl Party {
             self.without_erased(grant.terms.scope, &mut records)?;
             let state = state_of(pending.is_some(), given.revoked, grant.terms.until, now);
             let state = or_ending(state, self.is_being_revoked(id, &given)?);
-            let state = self.or_erased(&grant, state)?;
+            let state = or_lost(self.or_erased(&grant, state)?, &given);
             let given = self.with_purge_of_erased(given, &grant)?;
             views.push(GrantView {
                 times: self.times_of(id)?,
@@ -391,6 +393,8 @@ impl Party {
             let pending = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
             let state = state_of(pending.is_some(), given.revoked, write.until, now);
             let state = or_ending(state, self.is_write_being_revoked(&given)?);
+            let state = or_lost(state, &given);
+            let is_revoked = given.revoked && !given.is_only_lost();
             views.push(GrantView {
                 id: id.to_string(),
                 name: given.artefact.name,
@@ -402,7 +406,7 @@ impl Party {
                 from: None,
                 until: write.until.0,
                 state,
-                revoked: given.revoked,
+                revoked: is_revoked,
                 revoked_at: given.revoked_at.map(|at| at.0),
                 times: self.times_of(id)?,
                 record_erased: None,
@@ -698,6 +702,13 @@ fn state_of(pending: bool, revoked: bool, until: Timestamp, now: Timestamp) -> G
     }
 }
 
+fn or_lost(state: GrantState, given: &GivenGrant) -> GrantState {
+    match state {
+        GrantState::Revoked if given.lost => GrantState::Lost,
+        state => state,
+    }
+}
+
 /// A consent that is being taken back is not over: the other side reads until the chain has it.
 const fn or_ending(state: GrantState, is_ending: bool) -> GrantState {
     match state {
@@ -723,7 +734,7 @@ fn view_of(
         from: from_of(&grant.terms),
         until: grant.terms.until.0,
         state,
-        revoked: given.revoked,
+        revoked: given.revoked && !given.is_only_lost(),
         revoked_at: given.revoked_at.map(|at| at.0),
         times: ConsentTimes::default(),
         record_erased: None,

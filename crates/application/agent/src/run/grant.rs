@@ -462,6 +462,10 @@ fn line(view: &GrantView, whom: &str, is_given: bool) -> String {
             counted(view.records.len(), "record")
         ),
     };
+    let given = match view.state {
+        GrantState::Lost => String::new(),
+        _ => given(&view.times),
+    };
     let state = match view.state {
         GrantState::Erased => {
             let at = view
@@ -475,13 +479,16 @@ fn line(view: &GrantView, whom: &str, is_given: bool) -> String {
         GrantState::Ending => {
             "being taken back (waits for the node, or for its time: `medibloc status`)".to_owned()
         }
+        GrantState::Lost => {
+            "on the lost chain; not on this one: nobody reads or writes by it".to_owned()
+        }
         state => format!("{state:?}").to_lowercase(),
     };
     format!(
         "{}  {whom}  {what}  {}  {}until {}  {state}{}{}",
         view.id.get(..12).unwrap_or(&view.id),
         view.purpose,
-        given(&view.times),
+        given,
         find::moment(Timestamp(view.until)),
         ended(view, is_given),
         match (view.purged, view.left()) {

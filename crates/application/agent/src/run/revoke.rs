@@ -29,6 +29,9 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
 async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
     let whom = party.names()?.given(given);
     let what = covered(party, given);
+    if given.is_only_lost() {
+        return lost(party, id, given, &format!("{whom} to read {what}"));
+    }
     if given.revoked {
         let times = party.times_of(id)?;
         return Ok(before(id, given, &times, &format!("{whom} to read {what}")));
@@ -64,6 +67,9 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
 /// The contracts end what an author may write for an address as a whole.
 async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
     let whom = party.names()?.given(given);
+    if given.is_only_lost() {
+        return lost(party, id, given, &format!("{whom} to write for you"));
+    }
     if given.revoked {
         let times = party.times_of(id)?;
         return Ok(before(
@@ -163,6 +169,18 @@ fn before(id: GrantId, given: &GivenGrant, times: &ConsentTimes, what: &str) -> 
             "the consent {id} for {what} was taken back already{when}{since}; nothing was done"
         ),
     )
+}
+
+/// It stood on a chain that was left: this one has nothing to end, and the order is kept.
+fn lost(party: &Party, id: GrantId, given: &GivenGrant, what: &str) -> Result<Answer, Problem> {
+    party.order_end_of_lost(id, party.ports().clock.now())?;
+    Ok(Answer::new(
+        json!({"revoked": id.to_string(), "name": given.artefact.name, "already": false, "lost": true}),
+        format!(
+            "kept: the consent {id} for {what} is on the lost chain and not on this one, so nobody reads or writes by it; if \
+             somebody sends it to this chain, the next sync says so and takes it back at once"
+        ),
+    ))
 }
 
 fn is_on_chain(party: &Party, id: GrantId) -> Result<bool, Problem> {

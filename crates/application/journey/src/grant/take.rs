@@ -132,3 +132,42 @@ impl Party {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use medibloc_consent::AnchorFields;
+    use medibloc_record::Nonce;
+
+    use super::*;
+    use crate::grant::SharedKey;
+    use crate::post::tests::story;
+
+    #[tokio::test]
+    async fn what_older_versions_took_is_held_against_the_chain() {
+        let clinic = story().await.clinic;
+        let right = clinic.held().unwrap().remove(0);
+        let mut older = right.clone();
+        older.is_checked = false;
+        let real = older.keys[0].clone();
+        let invented = AnchorFields {
+            nonce: Nonce::new([9; 32]),
+            amends: Some(real.record()),
+            ..real.anchor
+        };
+        let record = invented.record_id();
+        older.keys.push(SharedKey {
+            anchor: invented,
+            ..real.clone()
+        });
+        older.artefact.records.push(record);
+        let id = older.artefact.grant.as_ref().unwrap().id;
+        clinic
+            .put(table::SHARED_GRANTS, id.as_bytes(), &older)
+            .unwrap();
+        // Nothing of it is told before it is looked at.
+        assert_eq!(clinic.amends(record).unwrap(), None);
+        assert!(clinic.corrections(real.record()).unwrap().is_empty());
+        clinic.sync().await.unwrap();
+        assert_eq!(clinic.held().unwrap(), [right]);
+    }
+}

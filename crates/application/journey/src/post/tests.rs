@@ -9,14 +9,14 @@ use medibloc_record::{Draft, GrantId, LossReport, Role};
 
 use crate::Credential;
 
-struct Story {
+pub(crate) struct Story {
     world: std::sync::Arc<World>,
     patient: Party,
-    clinic: Party,
+    pub(crate) clinic: Party,
     grant: GrantId,
 }
 
-async fn story() -> Story {
+pub(crate) async fn story() -> Story {
     let world = World::new(1);
     let party = |seed, role| {
         let phrase = Phrase::generate(&mut SeededEntropy::new(seed), Language::English);

@@ -346,19 +346,29 @@ impl Party {
             };
             let (id, name) = (grant.id, called.given(&given));
             let facts = self.ports.facts.grant(&grant).await?;
-            if facts.granted && !facts.revoked && given.revoked {
+            if facts.granted && !facts.revoked && given.is_only_lost() {
+                lacking.push(format!(
+                    "that consent {id} of {name} was not on the chain: it stands on this one, and {name} may read"
+                ));
+                (given.revoked, given.lost) = (false, false);
+                changes.push(change(table::GRANTS, &key, &given));
+            } else if facts.granted && !facts.revoked && given.revoked {
                 lacking.push(format!(
                     "the revocation of consent {id} of {name}: it stands on this chain and {name} may read; sync, then \
                      `medibloc grant revoke {id}` again"
                 ));
-                given.revoked = false;
+                (given.revoked, given.lost) = (false, false);
                 given.revoked_at = None;
                 again.insert(given.own);
                 changes.push(change(table::GRANTS, &key, &given));
-            } else if !facts.granted && !given.revoked && !self.is_on_its_way(id)? {
-                lacking.push(format!(
-                    "consent {id} of {name}: {name} cannot read by it; give it again if it is wanted"
-                ));
+            } else if !facts.granted && !self.is_on_its_way(id)? {
+                if !given.revoked {
+                    lacking.push(format!(
+                        "consent {id} of {name}: {name} cannot read by it; give it again if it is wanted"
+                    ));
+                }
+                self.mark_lost(&mut given);
+                changes.push(change(table::GRANTS, &key, &given));
             }
         }
         let stand = self.write_grants_that_stand().await?;
@@ -369,23 +379,29 @@ impl Party {
             };
             let id = GrantId::derive(write.owner, write.author, write.nonce);
             let name = called.given(&given);
-            if given.revoked && stand.contains(&id) {
+            if given.is_only_lost() && stand.contains(&id) {
+                lacking.push(format!(
+                    "that the permission {id} of {name} to write was not on the chain: it stands on this one"
+                ));
+                (given.revoked, given.lost) = (false, false);
+                changes.push(change(table::WRITE_GRANTS, &key, &given));
+            } else if given.revoked && stand.contains(&id) {
                 lacking.push(format!(
                     "that {name} may not write any more: the permission {id} stands on this chain; sync, then \
                      `medibloc grant revoke {id}` again"
                 ));
-                given.revoked = false;
+                (given.revoked, given.lost) = (false, false);
                 given.revoked_at = None;
                 again.insert(given.own);
                 changes.push(change(table::WRITE_GRANTS, &key, &given));
-            } else if !given.revoked
-                && write.until > now
-                && !stand.contains(&id)
-                && !self.is_on_its_way(id)?
-            {
-                lacking.push(format!(
-                    "the permission {id} of {name} to write: give it again if it is wanted"
-                ));
+            } else if write.until > now && !stand.contains(&id) && !self.is_on_its_way(id)? {
+                if !given.revoked {
+                    lacking.push(format!(
+                        "the permission {id} of {name} to write: give it again if it is wanted"
+                    ));
+                }
+                self.mark_lost(&mut given);
+                changes.push(change(table::WRITE_GRANTS, &key, &given));
             }
         }
         Ok(again)

@@ -34,6 +34,7 @@ impl Party {
                         known.givers.insert(grant.owner);
                     });
                 }
+                self.end_what_came_back(event, report).await?;
                 self.take_own_consent(own, grant.owner, event).await
             }
             Event::Delivered {
@@ -99,6 +100,7 @@ impl Party {
                 if own.contains_key(&write.author) {
                     self.take_write_grant(write).await?;
                 }
+                self.end_what_came_back(event, report).await?;
                 self.take_own_consent(own, write.owner, event).await
             }
             Event::WriteRevoked { owner, author } => self.end_writing(own, *owner, Some(*author)),

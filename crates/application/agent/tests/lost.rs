@@ -1,0 +1,153 @@
+//! Consents that stood on a chain that was left for an older copy: they are told as that, and when somebody sends what was signed
+//! there to the chain as it stands, they are an alarm and end at once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "an attack tells its figure"
+)]
+
+#[path = "support/two.rs"]
+mod two;
+
+use std::sync::Arc;
+
+use medibloc_consent::{Grant, WriteGrant};
+use medibloc_evil::owner::call;
+use medibloc_journey::Party;
+use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
+use medibloc_ledger::{Call, Event, Events as _, Facts as _, Mark};
+use medibloc_record::GrantId;
+use two::{Two, say, try_say};
+
+struct Story {
+    world: Arc<World>,
+    patient: Party,
+    /// Who signed on the chain that was left.
+    key: SigningKey,
+    grant: Grant,
+    write: WriteGrant,
+}
+
+/// A patient who gave a consent to read and one to write on a chain that is set back, and who went on with the older copy.
+async fn set_back(seed: u64) -> Story {
+    let world = World::new(seed);
+    let two = Two::new(&world).await;
+    say(&two.patient, &["sync"]).await;
+    let older = world.ledger.copy();
+    let patient = two.patient;
+    let all = ["grant", "create", "--to", "clinic", "--all", "--yes"];
+    say(&patient, &all).await;
+    say(&patient, &["grant", "create", "--to", "clinic", "--write"]).await;
+    say(&patient, &["sync"]).await;
+    let given = patient.grants().unwrap().remove(0).1;
+    let write = patient.write_grants().unwrap().remove(0).1;
+    let mut own = patient.addresses().unwrap().into_iter();
+    let own = own.find(|own| own.id() == given.own).unwrap();
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+
+    world.ledger.replace_by(&older);
+    let head = world.ledger.head().await.unwrap();
+    let read = Mark {
+        number: head.number,
+        hash: head.hash,
+    };
+    for keeper in 1..=4 {
+        world.has_read(Some(keeper), read);
+    }
+    let accepted = try_say(&patient, &["chain", "accept"]).await.unwrap();
+    assert!(
+        accepted.text.contains("cannot read by it"),
+        "{}",
+        accepted.text
+    );
+    say(&patient, &["sync"]).await;
+    Story {
+        world,
+        patient,
+        key: phrase.seed().relationship_key(own.index.unwrap()),
+        grant: given.artefact.grant.unwrap(),
+        write: write.artefact.write.unwrap(),
+    }
+}
+
+impl Story {
+    fn writes(&self) -> String {
+        let write = &self.write;
+        GrantId::derive(write.owner, write.author, write.nonce).to_string()
+    }
+
+    /// What was signed on the chain that was left is sent to this one.
+    async fn send_again(&self, signed: Call) {
+        call(&self.world.ports(), &self.key, &signed).await.unwrap();
+    }
+
+    async fn has(&self, fits: impl Fn(&Event) -> bool) -> bool {
+        let blocks = self.world.ledger.events(0, 10_000).await.unwrap();
+        blocks.iter().flat_map(|block| &block.events).any(fits)
+    }
+}
+
+#[tokio::test]
+async fn what_stood_on_a_chain_that_was_left_is_told_as_that_and_its_end_is_kept() {
+    let story = set_back(750).await;
+    let (patient, id) = (&story.patient, story.grant.id.to_string());
+    for words in [["grant", "list"].as_slice(), &["status"]] {
+        let told = try_say(patient, words).await.unwrap().text;
+        assert!(!told.contains("not seen on the chain yet"), "{told}");
+        assert!(!told.contains("live"), "{told}");
+    }
+    let list = try_say(patient, &["grant", "list"]).await.unwrap().text;
+    for id in [&id, &story.writes()] {
+        let line = list.lines().find(|line| line.starts_with(&id[..12]));
+        assert!(
+            line.unwrap().contains("on the lost chain; not on this one"),
+            "{list}"
+        );
+        let said = try_say(patient, &["grant", "revoke", id]).await.unwrap();
+        assert!(said.text.starts_with("kept: "), "{}", said.text);
+        let again = say(patient, &["grant", "revoke", id]).await;
+        assert_eq!(again["already"], true);
+    }
+}
+
+#[tokio::test]
+async fn a_consent_that_comes_back_is_an_alarm_and_ends_at_once() {
+    let mut stand = 0;
+    for (seed, is_ordered) in [(751, false), (752, true)] {
+        let story = set_back(seed).await;
+        let (patient, id) = (&story.patient, story.grant.id.to_string());
+        if is_ordered {
+            say(patient, &["grant", "revoke", &id]).await;
+        }
+        let (grant, anchor) = (story.grant.clone(), None);
+        story.send_again(Call::Grant { grant, anchor }).await;
+        let facts = &story.world.ledger;
+        assert!(facts.grant(&story.grant).await.unwrap().granted);
+        let synced = try_say(patient, &["sync"]).await.unwrap().text;
+        assert!(synced.contains("ALARM: "), "{synced}");
+        assert!(synced.contains(&id), "{synced}");
+        stand += usize::from(!facts.grant(&story.grant).await.unwrap().revoked);
+        let alarms = patient.alarms().unwrap();
+        assert!(alarms.iter().any(|alarm| alarm.contains(&id)), "{alarms:?}");
+        say(patient, &["sync"]).await;
+        let list = try_say(patient, &["grant", "list"]).await.unwrap().text;
+        let line = list.lines().find(|line| line.starts_with(&id[..12]));
+        assert!(line.unwrap().contains("revoked"), "{list}");
+    }
+    println!("ATTACK seventh-4: {stand} of 2 consents that were sent again stand after a sync");
+    assert_eq!(stand, 0);
+}
+
+#[tokio::test]
+async fn a_permission_to_write_that_comes_back_ends_at_once_too() {
+    let story = set_back(753).await;
+    story.send_again(Call::GrantWrite(story.write)).await;
+    let synced = try_say(&story.patient, &["sync"]).await.unwrap().text;
+    assert!(
+        synced.contains(&format!("ALARM: consent {}", story.writes())),
+        "{synced}"
+    );
+    let ended = |event: &Event| matches!(event, Event::WriteRevoked { .. });
+    assert!(story.has(ended).await);
+}
