@@ -3,6 +3,7 @@
 
 use crate::{
     account::is_denied,
+    statement::shape,
     xml::{N, attr, child, children, has_template},
 };
 
@@ -59,7 +60,7 @@ impl Mood {
     pub(crate) fn intent(self) -> &'static str {
         match self {
             Self::Order | Self::AppointmentRequest => "order",
-            Self::Proposal | Self::Promise => "proposal",
+            Self::Proposal => "proposal",
             _ => "plan",
         }
     }
@@ -81,6 +82,10 @@ pub(crate) struct Context<'d> {
     pub(crate) is_inside: bool,
     /// The nearest element around it that says of which language it is.
     pub(crate) language: Option<N<'d>>,
+    /// Whether it, or a statement around it, says by its `nullFlavor` that nothing is known.
+    is_void: bool,
+    /// Whether a group around it was withdrawn, and so all that stands in it.
+    is_withdrawn: bool,
     /// Its time, if the statement around it has one: what is in a panel has the panel's.
     when: Option<N<'d>>,
 }
@@ -107,6 +112,8 @@ impl<'d> Context<'d> {
             informants: child(root, "informant").map(|_| root),
             is_inside: false,
             language: None,
+            is_void: false,
+            is_withdrawn: false,
             when: None,
         }
     }
@@ -129,10 +136,11 @@ impl<'d> Context<'d> {
 
     /// A statement, with all that it inherits and all that it says itself.
     pub(crate) fn enter(self, node: N<'d>) -> Statement<'d> {
-        let mood = attr(node, "moodCode").map_or(self.mood, Mood::of);
+        let mood = mood_of(node).unwrap_or(self.mood);
         let context = Self {
             mood,
             denied: self.denied || is_denied(node),
+            is_void: self.is_void || attr(node, "nullFlavor").is_some(),
             ..self.below(node)
         };
         Statement { node, context }
@@ -174,6 +182,18 @@ fn of_template(node: N<'_>) -> Option<&'static str> {
     found.map(|(_, code)| *code)
 }
 
+/// The mood that a statement has itself. What somebody means to do about a pregnancy has the mood of an intention and a value: it is
+/// asked and answered, and so observed (C-CDA on FHIR, social history).
+fn mood_of(node: N<'_>) -> Option<Mood> {
+    let is_answer = is_pregnancy_intention(node) && child(node, "value").is_some();
+    let said = attr(node, "moodCode").map(Mood::of);
+    said.map(|said| if is_answer { Mood::Event } else { said })
+}
+
+pub(crate) fn is_pregnancy_intention(node: N<'_>) -> bool {
+    has_template(node, &["2.16.840.1.113883.10.20.22.4.443"]) || shape::is_coded(node, &["86645-9"])
+}
+
 fn subject_of<'d>(node: N<'d>, subject: N<'d>) -> Subject<'d> {
     let related = child(subject, "relatedSubject");
     let class = related
@@ -201,6 +221,16 @@ impl<'d> Statement<'d> {
         self.context.denied
     }
 
+    /// Whether it says that nothing is known, and indeed nothing stands in it that would be.
+    pub(crate) fn is_void(&self) -> bool {
+        self.context.is_void && !shape::says_something(self.node)
+    }
+
+    /// Whether the group that it stands in was made in error (`nullified`).
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.context.is_withdrawn
+    }
+
     pub(crate) fn mood(&self) -> Mood {
         self.context.mood
     }
@@ -210,12 +240,15 @@ impl<'d> Statement<'d> {
         // What stands in a panel has the panel's time; no other time is inherited.
         let when = (self.name() == "organizer")
             .then(|| child(self.node, "effectiveTime").or(self.context.when));
-        let inner = attr(node, "moodCode").map_or(self.context.mood, Mood::of);
+        let inner = mood_of(node).unwrap_or(self.context.mood);
         // That something did not happen denies nothing of what is wanted beside it: who refused a vaccine is still to be taught.
         let is_beside = self.context.mood == Mood::Event && inner != Mood::Event;
+        let state = child(self.node, "statusCode").and_then(|state| attr(state, "code"));
+        let is_withdrawn = self.name() == "organizer" && state == Some("nullified");
         Context {
+            is_withdrawn: self.context.is_withdrawn || is_withdrawn,
             when: when.flatten(),
-            is_inside: self.context.is_inside || !crate::statement::shape::is_group(self),
+            is_inside: self.context.is_inside || !shape::is_group(self),
             denied: self.context.denied && !is_beside,
             ..self.context
         }

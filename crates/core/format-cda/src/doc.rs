@@ -390,6 +390,13 @@ impl<'d> Doc<'d> {
         at.is_some_and(|at| state.entries[at]["resource"].get(element).is_some())
     }
 
+    /// An element of a resource that was added.
+    pub(crate) fn element(&self, url: &str, element: &str) -> Option<Value> {
+        let state = self.state.borrow();
+        let at = state.urls.iter().rposition(|one| one == url)?;
+        state.entries[at]["resource"].get(element).cloned()
+    }
+
     /// Whether a visit that was added has yet to come.
     pub(crate) fn is_planned(&self, url: &str) -> bool {
         let state = self.state.borrow();

@@ -4,7 +4,7 @@ mod patient;
 
 use serde_json::{Map, Value};
 
-pub(crate) use patient::{patient, tag};
+pub(crate) use patient::{others, patient, tag};
 
 use crate::{
     doc::{Doc, reference},
@@ -142,7 +142,7 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         .contains(&class)
         {
             contacts.extend(contact(doc, node, role, class));
-        } else if let Some(url) = people::assigned(doc, role) {
+        } else if let Some(url) = taking_part(doc, node, role, class) {
             doc.account.take(node);
             more.push(part("Participant", &url));
         }
@@ -160,6 +160,21 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
     }
     events(doc, out);
     relations(doc, out);
+}
+
+/// Who takes part: whose insurance it is, or whom it covers, treats nobody (C-CDA on FHIR, participations).
+fn taking_part<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<String> {
+    const INSURED: &[&str] = &["POLHOLD", "COVPTY", "SUBSCR", "DEPEN", "INSBJ", "SPONSOR"];
+    let person = child(role, "associatedPerson");
+    let is_insured =
+        INSURED.contains(&class) || matches!(attr(node, "typeCode"), Some("HLD" | "COV"));
+    if !is_insured || person.is_none() {
+        people::assigned(doc, role)
+    } else if people::is_patient(doc, role) {
+        Some(doc.patient())
+    } else {
+        people::related_person(doc, role, person)
+    }
 }
 
 fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {

@@ -75,7 +75,7 @@ fn join<'d>(doc: &Doc<'d>, out: Resource<'d>, node: N<'d>, name: Option<String>)
 }
 
 /// Whether somebody in a role is the patient: said so, or with the patient's number and no other name.
-fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
+pub(crate) fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
     let is_device = child(role, "assignedAuthoringDevice").is_some();
     let Some(patient) = path(doc.root, &["recordTarget", "patientRole"]).filter(|_| !is_device)
     else {
@@ -85,7 +85,10 @@ fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
         return true;
     }
     let plain = |node: N<'_>| text(node).map(|name| name.to_lowercase());
-    let named = path(role, &["assignedPerson", "name"]).and_then(plain);
+    let named = ["assignedPerson", "associatedPerson"]
+        .iter()
+        .find_map(|person| path(role, &[person, "name"]));
+    let named = named.and_then(plain);
     let names = child(patient, "patient").into_iter();
     let mut names = names
         .flat_map(|one| children(one, "name"))

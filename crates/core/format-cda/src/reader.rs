@@ -19,6 +19,12 @@ use crate::{
     xml::{N, attr, child},
 };
 
+/// Somebody else of whose record the document is a part.
+const RECORD_TARGET: &str = "https://medibloc.org/fhir/StructureDefinition/record-target";
+
+/// The vocabulary of CDA R2. Some leave it out.
+const V3: &str = "urn:hl7-org:v3";
+
 /// Reads HL7 CDA R2 documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cda;
@@ -56,11 +62,15 @@ impl Format for Cda {
             )
         })?;
         let root = tree.root_element();
-        if root.tag_name().name() != "ClinicalDocument" {
+        let is_foreign = root
+            .tag_name()
+            .namespace()
+            .is_some_and(|space| !space.starts_with(V3));
+        if root.tag_name().name() != "ClinicalDocument" || is_foreign {
             return Err(guard::error(
                 FormatProblem::Foreign,
                 "the root element".to_owned(),
-                "a CDA document starts with ClinicalDocument; try another format",
+                "a CDA document starts with ClinicalDocument of urn:hl7-org:v3; try another format",
             ));
         }
         let span = |node: N<'_>| {
@@ -87,6 +97,10 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let mut composition = Resource::plain("Composition", None);
     header::patient(&doc);
     doc.account.let_go();
+    for other in header::others(&doc) {
+        let other = json!({"url": RECORD_TARGET, "valueReference": reference(&other)});
+        composition.push(&doc, "extension", Some(other));
+    }
     let authors = header::authors(&doc);
     composition.put(&doc, "author", list(authors.clone()));
     let language = header::language(&doc);

@@ -4,12 +4,12 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    account::{Because, Taken},
+    account::{Because, Fate, Taken, is_denied},
     context::{Mood, Statement, Subject},
     doc::{Doc, reference},
     language,
-    statement::outside,
-    xml::N,
+    statement::{VOID, outside},
+    xml::{N, relations},
 };
 
 /// Kinds of resource with what they need of a context.
@@ -54,8 +54,14 @@ fn tense(kind: &str) -> Tense {
 const OTHER_PERSON: Because =
     "it is about another person than the patient, and no resource of that kind can say so";
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
+const UNRELATED: Because =
+    "the source denies the relation, and says nothing of what is at its other end by itself";
 const PLANNED: Because =
     "it did not happen: it is planned, hoped for or possible, and FHIR has no form for that here";
+/// Statuses of what was not done.
+pub(crate) const NOT_DONE: &[&str] = &["not-done", "not-taken", "declined"];
+/// FHIR's word for a statement that should never have been made.
+const WITHDRAWN: &str = "entered-in-error";
 const HAPPENED: Because = "it happened, and no plan can say so";
 
 /// A resource under construction.
@@ -79,6 +85,9 @@ impl<'d> Resource<'d> {
         of: &Statement<'d>,
         doc: &Doc<'d>,
     ) -> Result<Self, Because> {
+        if of.is_void() {
+            return Err(VOID);
+        }
         match (tense(kind), of.mood()) {
             (Tense::Happened, Mood::Event) | (Tense::Either, _) => {}
             (Tense::Happened, _) | (Tense::Wanted, Mood::Other | Mood::Goal) => {
@@ -108,6 +117,9 @@ impl<'d> Resource<'d> {
         out.denied = of.is_denied().then_some(of.node);
         doc.account.take(of.node);
         out.settle(doc, "");
+        for (_, other) in relations(of.node).filter(|(link, _)| is_denied(*link)) {
+            doc.account.because(other, Fate::Lost(UNRELATED));
+        }
         out.point_to_words(doc, of.node);
         Ok(out)
     }
@@ -199,6 +211,23 @@ impl<'d> Resource<'d> {
 
     pub(crate) fn is_denied(&self) -> bool {
         self.denied.is_some()
+    }
+
+    /// Puts the status, or the one that heeds the denial. A statement that was withdrawn was so as a denial, too.
+    pub(crate) fn put_status(&mut self, doc: &Doc<'d>, state: &'static str, denied: &'static str) {
+        if !self.is_denied() {
+            self.put(doc, "status", Some(state));
+        } else if state == WITHDRAWN {
+            self.denied(doc, "status", state);
+        } else {
+            self.denied(doc, "status", denied);
+        }
+    }
+
+    /// Whether its status says that something was not done, which a statement that was withdrawn does not say.
+    pub(crate) fn is_not_done(&self) -> bool {
+        let status = self.body.get("status").and_then(Value::as_str);
+        status.is_some_and(|status| NOT_DONE.contains(&status))
     }
 
     /// Goes on only if no denial is left that nobody heeded, before anything is made that stands for itself.

@@ -67,12 +67,15 @@ const INSTRUCTION: &[&str] = &[
     "2.16.840.1.113883.10.20.1.49",
 ];
 
+/// It says only that nothing is known.
+pub(crate) const VOID: Because = "the source says only that it has no information";
+
 /// Converts one clinical statement and all that stands inside it.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let node = of.node;
     let section = of.context.section;
-    if attr(node, "nullFlavor").is_some() && !node.has_children() {
-        return Err("the source says only that it has no information");
+    if of.is_void() {
+        return Err(VOID);
     }
     if is_empty(node) {
         return Err("it says nothing but what kind of statement it is");
@@ -179,10 +182,16 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     Ok(Some((kind, url)))
 }
 
-/// Code of the statement's status, taken.
+/// Code of the statement's status, taken; that of the group around it, if that was withdrawn.
 pub(crate) fn status<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<&'d str> {
-    of.child("statusCode")
-        .and_then(|code| code::code(doc, code))
+    let own = of
+        .child("statusCode")
+        .and_then(|code| code::code(doc, code));
+    if of.is_withdrawn() {
+        Some("nullified")
+    } else {
+        own
+    }
 }
 
 /// Identifiers, and comments as notes.

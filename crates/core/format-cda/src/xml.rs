@@ -118,8 +118,13 @@ pub(crate) fn is_statement(node: N<'_>) -> bool {
     STATEMENTS.contains(&tag.name()) && tag.namespace() != Some(SDTC)
 }
 
-/// Relations of a statement with what they lead to.
+/// Relations of a statement with what they lead to. One that is denied is none.
 pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
+    relations(node).filter(|(link, _)| flag(*link, "negationInd") != Some(true))
+}
+
+/// Relations with what they lead to, also those that are denied.
+pub(crate) fn relations<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
     elements(node)
         .filter(|link| {
             link.tag_name().namespace() != Some(SDTC)

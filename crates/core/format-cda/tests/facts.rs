@@ -4,52 +4,13 @@
 #[path = "facts/whose.rs"]
 mod whose;
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{all, one, read, whole, why_lost, with_header};
 use medibloc_format_cda::Cda;
-use medibloc_record::{Draft, Format as _};
+use medibloc_record::Format as _;
 use serde_json::{Value, json};
-
-const HEAD: &str = r#"xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc""#;
-
-fn whole(header: &str, section: &str, text: &str, entries: &str) -> String {
-    format!(
-        r#"<ClinicalDocument {HEAD}><id root="1.2.3.4"/><effectiveTime value="20250101"/>{header}<component><structuredBody><component><section>
-        <code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text>{text}</text>{entries}
-        </section></component></structuredBody></component></ClinicalDocument>"#
-    )
-}
-
-fn read(section: &str, text: &str, entry: &str) -> Draft {
-    let xml = whole("", section, text, &format!("<entry>{entry}</entry>"));
-    Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
-}
-
-fn one(draft: &Draft, kind: &str) -> Value {
-    let mut all = all(draft, kind);
-    assert_eq!(all.len(), 1, "{kind}");
-    all.remove(0)
-}
-
-fn with_header(header: &str) -> Draft {
-    Cda.read(whole(header, "30954-2", "", "").as_bytes())
-        .unwrap()
-}
-
-/// Why what stands at a path that ends so is in no resource.
-fn why_lost(draft: &Draft, end: &str) -> Vec<String> {
-    let lines = draft.loss.entries.iter();
-    let lines = lines.filter(|line| draft.loss.path(line).ends_with(end));
-    lines
-        .filter_map(|line| Some(line.because.as_deref()?.to_owned()))
-        .collect()
-}
 
 /// FHIR's ranges are the normal ones (C-CDA on FHIR, results).
 #[test]

@@ -94,7 +94,8 @@ pub(crate) fn encounter(code: Option<&str>) -> &'static str {
         Some("completed" | "normal") => "finished",
         Some("active") => "in-progress",
         Some("aborted" | "cancelled") => "cancelled",
-        Some("suspended" | "held") => "onleave",
+        Some("suspended") => "onleave",
+        Some("held") => "planned",
         Some("nullified" | "obsolete") => "entered-in-error",
         _ => "unknown",
     }
@@ -140,7 +141,7 @@ pub(crate) fn allergy(code: &str) -> Option<&'static str> {
 pub(crate) fn concern(code: &str) -> Option<&'static str> {
     match code {
         "active" => Some("active"),
-        "completed" => Some("inactive"),
+        "completed" | "suspended" | "aborted" => Some("inactive"),
         _ => None,
     }
 }

@@ -49,7 +49,11 @@ pub(super) fn join(resource: &mut Map<String, Value>, name: &str, value: Value) 
 pub(crate) fn key_of(node: N<'_>) -> Option<String> {
     children(node, "id").find_map(|id| {
         let root = attr(id, "root")?;
-        Some([root, "|", attr(id, "extension").unwrap_or_default()].concat())
+        let extension = attr(id, "extension");
+        // Where the number itself is not known, its issuer tells nothing apart.
+        let is_known = extension.is_some()
+            || attr(id, "nullFlavor").is_none() && !crate::codes::is_register(root);
+        is_known.then(|| [root, "|", extension.unwrap_or_default()].concat())
     })
 }
 

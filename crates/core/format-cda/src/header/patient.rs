@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     codes,
-    doc::{Doc, reference},
+    doc::{Doc, key_of, reference},
     json::json,
     people,
     resource::Resource,
@@ -19,12 +19,50 @@ const ROLES: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
 /// The patient, always one, even if the source says nothing of her.
 pub(crate) fn patient<'d>(doc: &Doc<'d>) {
     let target = child(doc.root, "recordTarget");
-    let role = target.and_then(|target| child(target, "patientRole"));
-    let mut out = Resource::plain("Patient", role);
-    let Some(role) = role else {
-        doc.set_patient(out.join(doc, None));
-        return;
+    let url = match target.and_then(|target| child(target, "patientRole")) {
+        Some(role) => one(doc, role),
+        None => Resource::plain("Patient", None).join(doc, None),
     };
+    doc.set_patient(url);
+    settle(doc, target, &doc.patient());
+}
+
+/// The other persons of whose records the document is a part (CDA R2, section 4.2.2.11), beside the first.
+pub(crate) fn others<'d>(doc: &Doc<'d>) -> Vec<String> {
+    let mut targets = children(doc.root, "recordTarget");
+    let mut known = vec![
+        targets
+            .next()
+            .and_then(|first| child(first, "patientRole"))
+            .and_then(key_of),
+    ];
+    let mut all = Vec::new();
+    for target in targets {
+        let Some(role) = child(target, "patientRole") else {
+            continue;
+        };
+        let key = key_of(role);
+        // Somebody may stand twice.
+        if key.is_some() && known.contains(&key) {
+            continue;
+        }
+        known.push(key);
+        let url = one(doc, role);
+        settle(doc, Some(target), &url);
+        all.push(url);
+    }
+    all
+}
+
+fn settle<'d>(doc: &Doc<'d>, target: Option<N<'d>>, url: &str) {
+    if let Some(target) = target {
+        doc.account.take(target);
+    }
+    doc.change(url, "", |_| {});
+}
+
+fn one<'d>(doc: &Doc<'d>, role: N<'d>) -> String {
+    let mut out = Resource::plain("Patient", Some(role));
     let person = child(role, "patient");
     let mut more = Vec::new();
     if let Some(person) = person {
@@ -89,11 +127,7 @@ pub(crate) fn patient<'d>(doc: &Doc<'d>) {
         "managingOrganization",
         house.map(|url| reference(&url)),
     );
-    doc.set_patient(out.join(doc, None));
-    if let Some(target) = target {
-        doc.account.take(target);
-    }
-    doc.change(&doc.patient(), "", |_| {});
+    out.join(doc, None)
 }
 
 fn truth(doc: &Doc<'_>, node: N<'_>) -> Option<bool> {

@@ -264,8 +264,7 @@ fn statuses<'d>(
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
-    let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let ended = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
+    let ended = child(node, "effectiveTime").is_some_and(time::has_end);
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
             out.denied(
@@ -381,7 +380,9 @@ fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map<String, Value>) {
 fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     let mut out = Map::new();
     let mut shown: Vec<Value> = children(node, "value")
-        .filter_map(|value| code::concept(doc, value))
+        .filter_map(|value| {
+            code::concept(doc, value).or_else(|| Some(json!({"text": text::words(doc, value)?})))
+        })
         .collect();
     // A finding may be named by its code alone.
     if child(node, "value").is_none()

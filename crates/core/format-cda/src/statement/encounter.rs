@@ -70,11 +70,13 @@ fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
     let Some(when) = child(node, "effectiveTime") else {
         return false;
     };
-    let raw = attr(when, "value").or_else(|| attr(child(when, "high")?, "value"));
+    let at = |raw: &str| time::stamp(raw);
+    let ended = attr(when, "value").and_then(at);
+    let ended = ended.or_else(|| time::known_end(when));
     let written = child(doc.root, "effectiveTime").and_then(|at| attr(at, "value"));
-    let at = |raw: &str| time::stamp(raw).map(|at| at.at);
-    match (raw.and_then(at), written.and_then(at)) {
+    match (ended, written.and_then(at)) {
         (Some(ended), Some(written)) => {
+            let (ended, written) = (ended.at, written.at);
             let same = ended.len().min(written.len()).min(10);
             ended[..same] <= written[..same]
         }

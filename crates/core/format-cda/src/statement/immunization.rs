@@ -11,7 +11,7 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, link, medication, reasons, recorded,
+        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, medication, reasons, recorded,
     },
     value::{absent, code, list, quantity, time},
     xml::{child, related_by},
@@ -40,11 +40,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     common(doc, of, &mut out);
     out.says(doc, child(node, "code"));
     let state = super::status(doc, of);
-    if out.is_denied() {
-        out.denied(doc, "status", "not-done");
-    } else {
-        out.put(doc, "status", Some(status::immunization(state)));
-    }
+    out.put_status(doc, status::immunization(state), "not-done");
     let why = related_by(node, REFUSAL).find_map(|inner| {
         let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
         if let Some(state) = child(inner, "statusCode") {
@@ -142,14 +138,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             resource.insert("reaction".into(), events.into());
         });
     }
-    let inside = inside(doc, of, Some(&url));
-    link(
-        doc,
-        &url,
-        "reasonReference",
-        &inside,
-        |one| one,
-        |one| one.relation == "RSON" && matches!(one.kind, "Condition" | "Observation"),
-    );
+    let _ = inside(doc, of, Some(&url));
     Ok(Some(("Immunization", url)))
 }

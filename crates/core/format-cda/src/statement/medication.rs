@@ -192,19 +192,15 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let schedule = schedule::schedule(doc, node);
     let taken = doc.account.put();
     doc.account.take_again(status_taken);
-    if out.is_denied() {
-        out.denied(doc, "status", "not-taken");
+    let is_denied = out.is_denied();
+    let said = said_status(doc, node).filter(|_| !is_denied && state != Some("nullified"));
+    let said = said.unwrap_or(status::statement(state));
+    out.put_status(doc, said, "not-taken");
+    if is_denied && out.is_not_done() {
         out.put(
             doc,
             "statusReason",
             why_not(doc, of).map(|why| json!([why])),
-        );
-    } else {
-        let said = said_status(doc, node).filter(|_| state != Some("nullified"));
-        out.put(
-            doc,
-            "status",
-            Some(said.unwrap_or(status::statement(state))),
         );
     }
     doc.account.take_again(taken);
@@ -261,15 +257,14 @@ fn said_status<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
 
 fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
-    if out.is_denied() {
-        out.denied(doc, "status", "not-done");
+    let is_denied = out.is_denied();
+    out.put_status(doc, status::dispense(state), "not-done");
+    if is_denied && out.is_not_done() {
         out.put(
             doc,
             "statusReason",
             why_not(doc, of).map(|why| json!([why])),
         );
-    } else {
-        out.put(doc, "status", Some(status::dispense(state)));
     }
     // One moment or one span; the times of a plan that was followed stay in words.
     let first = child(node, "effectiveTime");
@@ -366,7 +361,7 @@ fn intent(of: &Statement<'_>) -> &'static str {
     match of.mood() {
         Mood::Order => "order",
         Mood::Intent if !is_plan => "order",
-        Mood::Proposal | Mood::Promise => "proposal",
+        Mood::Proposal => "proposal",
         _ => "plan",
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     account::{Because, Fate},
     codes::{self, status},
-    context::Statement,
+    context::{Statement, is_pregnancy_intention},
     doc::{Doc, reference},
     json::json,
     people,
@@ -23,6 +23,7 @@ const COMPONENTS: &[&str] = &[
     "2.16.840.1.113883.10.20.15.3.1",
     "2.16.840.1.113883.10.20.22.4.504",
 ];
+const FILE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value";
 const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -158,7 +159,8 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
             )
         }
     };
-    let alone = of.when().filter(|_| is_pregnancy);
+    let has_moment = is_pregnancy || is_pregnancy_intention(node);
+    let alone = of.when().filter(|_| has_moment);
     match alone.and_then(|when| time::start(doc, when).or_else(|| time::end(doc, when))) {
         Some(at) => time::put_at(&mut out, doc, "effectiveDateTime", Some(at)),
         None => time::put_time(
@@ -290,8 +292,22 @@ fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
             out.push(doc, "component", Some(json!({"code": code, key: value})));
         }
     }
-    if first && let Some(one) = given.first() {
-        let code = codes::absent(attr(*one, "nullFlavor"));
+    // A file, or what stands elsewhere: FHIR R4 has no such value, and R5's extension for it (C-CDA on FHIR, results).
+    let files = given.iter().filter(|one| declared(**one) == "ED");
+    let files: Vec<Value> = files
+        .filter_map(|one| text::attachment(doc, *one))
+        .map(|file| json!({"url": FILE, "valueAttachment": file}))
+        .collect();
+    if first && !files.is_empty() {
+        out.push_all(doc, "extension", files);
+    } else if first && let Some(one) = given.first() {
+        let flavor = attr(*one, "nullFlavor");
+        // What is there and cannot be read is not unknown: it is told in words alone.
+        let code = if flavor.is_none() && shape::is_said(*one) {
+            "as-text"
+        } else {
+            codes::absent(flavor)
+        };
         out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
     }
 }

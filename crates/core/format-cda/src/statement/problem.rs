@@ -55,6 +55,12 @@ const SEVERITY: &[&str] = &[
     "2.16.840.1.113883.10.20.1.55",
     "1.3.6.1.4.1.19376.1.5.3.1.4.1",
 ];
+/// How somebody is doing, which is no illness.
+const HEALTH: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.5",
+    "2.16.840.1.113883.10.20.1.51",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.1.2",
+];
 pub(crate) const AGE: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.31",
     "2.16.840.1.113883.10.20.1.38",
@@ -74,7 +80,7 @@ const SCT: &str = "http://snomed.info/sct";
 
 pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     // Some give the template of a problem to what is said of one, too.
-    if of.has(STATUS) || of.has(SEVERITY) {
+    if of.has(STATUS) || of.has(SEVERITY) || of.has(HEALTH) {
         return false;
     }
     if of.has(OBSERVATION)
@@ -310,8 +316,7 @@ fn statuses<'d>(
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
         .and_then(|code| code::code(doc, code));
-    let ended = child(node, "effectiveTime").and_then(|when| child(when, "high"));
-    let dated = ended.is_some_and(|high| attr(high, "value").and_then(time::stamp).is_some());
+    let dated = child(node, "effectiveTime").is_some_and(time::has_end);
     let ended = dated || stated.is_none() && is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {

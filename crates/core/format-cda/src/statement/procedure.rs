@@ -89,11 +89,10 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let node = of.node;
     common(doc, of, &mut out);
     let state = super::status(doc, of);
-    if out.is_denied() {
-        out.denied(doc, "status", "not-done");
+    let is_denied = out.is_denied();
+    out.put_status(doc, status::procedure(state), "not-done");
+    if is_denied && out.is_not_done() {
         out.put(doc, "statusReason", why_not(doc, of));
-    } else {
-        out.put(doc, "status", Some(status::procedure(state)));
     }
     out.put(doc, "code", Some(name(doc, of)));
     let span = of.child("effectiveTime").or_else(|| of.when());

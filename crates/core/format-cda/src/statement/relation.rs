@@ -7,6 +7,7 @@ use crate::{
     context::Statement,
     doc::{Doc, key_of, reference},
     json::json,
+    resource::NOT_DONE,
     statement::convert,
     xml::{N, attr, child, children},
 };
@@ -219,7 +220,9 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
             "MedicationStatement",
             "Immunization",
         ];
-        if outer(&doings) && ["Condition", "Observation"].contains(&inner) {
+        if is_not_done(doc, around) {
+            why_not(doc, around, &one.url);
+        } else if outer(&doings) && ["Condition", "Observation"].contains(&inner) {
             add(around, "reasonReference", &one.url);
         }
     } else if inner == "Observation" {
@@ -256,6 +259,30 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         add(&one.url, "supportingInformation", around);
     } else if inner == "Goal" && outer(&["Condition", "Observation", "ServiceRequest"]) {
         add(&one.url, "addresses", around);
+    }
+}
+
+/// Whether a resource says that something was not done, or shall not be.
+fn is_not_done(doc: &Doc<'_>, url: &str) -> bool {
+    let status = doc.element(url, "status");
+    let status = status.as_ref().and_then(Value::as_str);
+    status.is_some_and(|status| NOT_DONE.contains(&status)) || doc.has(url, "doNotPerform")
+}
+
+/// The reason of what was not done is none for which it was done: it is told by its code, if there is no other.
+fn why_not(doc: &Doc<'_>, around: &str, reason: &str) {
+    const LISTS: &[&str] = &["MedicationStatement", "MedicationAdministration"];
+    const SINGLE: &[&str] = &["Immunization", "Procedure", "MedicationRequest"];
+    let is_list = doc.is_of(around, LISTS);
+    let said = doc.element(reason, "valueCodeableConcept");
+    let Some(said) = said.or_else(|| doc.element(reason, "code")) else {
+        return;
+    };
+    if is_list || doc.is_of(around, SINGLE) {
+        doc.change(around, "statusReason", |resource| {
+            let said = if is_list { json!([said]) } else { said };
+            resource.entry("statusReason").or_insert(said);
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     context::{Mood, Statement, Subject},
     statement::{ALLERGIES, IMMUNIZATIONS, PROBLEMS, RESULTS, VITALS, family},
     value::code::known,
-    xml::{N, attr, child, children, declared, squeeze},
+    xml::{N, attr, child, children, declared, elements, own_text, squeeze},
 };
 
 /// Roots of the templates that say what a statement is: C-CDA, CCD and C32, and IHE PCC.
@@ -70,6 +70,36 @@ pub(crate) fn is_coded(node: N<'_>, codes: &[&str]) -> bool {
     })
 }
 
+/// Whether anything stands in a statement but of which kind it is, in which state, when and by whom: some of it is always filled in.
+pub(crate) fn says_something(node: N<'_>) -> bool {
+    const CIRCUMSTANCES: &[&str] = &[
+        "templateId",
+        "id",
+        "realmCode",
+        "typeId",
+        "statusCode",
+        "effectiveTime",
+        "author",
+        "informant",
+        "performer",
+    ];
+    const ASK_NOTHING: &[&str] = &[ASSERTION, "CONC", "48765-2", "419199007", "55607006"];
+    elements(node).any(|part| match part.tag_name().name() {
+        name if CIRCUMSTANCES.contains(&name) => false,
+        "text" => own_text(part).is_some(),
+        "code" if known(part).is_some_and(|code| ASK_NOTHING.contains(&code)) => false,
+        _ => is_said(part),
+    })
+}
+
+/// Whether an element has a value of its own, or words, or something stands in it that has.
+pub(crate) fn is_said(node: N<'_>) -> bool {
+    const VALUES: &[&str] = &["code", "value", "displayName"];
+    VALUES.iter().any(|name| attr(node, name).is_some())
+        || own_text(node).is_some()
+        || says_something(node)
+}
+
 /// Whether a value names something, and is no number, no yes and no no.
 fn names_something(value: N<'_>) -> bool {
     let is_coded = matches!(
@@ -84,7 +114,7 @@ fn names_something(value: N<'_>) -> bool {
 
 /// Names of a code and its translations, in small letters.
 fn names(code: N<'_>) -> impl Iterator<Item = String> {
-    let own = child(code, "originalText").and_then(crate::xml::own_text);
+    let own = child(code, "originalText").and_then(own_text);
     core::iter::once(code)
         .chain(children(code, "translation"))
         .filter_map(|one| attr(one, "displayName").map(squeeze))

@@ -146,11 +146,7 @@ fn medicine<'d>(
     common(doc, of, &mut out);
     let state = super::status(doc, of);
     if kind == "MedicationDispense" {
-        if out.is_denied() {
-            out.denied(doc, "status", "declined");
-        } else {
-            out.put(doc, "status", Some(status::dispense(state)));
-        }
+        out.put_status(doc, status::dispense(state), "declined");
         out.put(
             doc,
             "quantity",

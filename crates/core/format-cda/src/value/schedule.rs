@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
+    account::{Because, Fate},
     doc::Doc,
     json::json,
     value::{
@@ -28,8 +29,10 @@ pub(crate) struct Schedule {
     pub(crate) rest: bool,
 }
 
+const CUT: Because = "times of which others are excluded, for which FHIR has no form";
+
 /// Units of time in UCUM that `Timing` has.
-fn unit_of_time(unit: &str) -> Option<&'static str> {
+pub(crate) fn unit_of_time(unit: &str) -> Option<&'static str> {
     Some(match unit {
         "s" | "sec" => "s",
         "min" => "min",
@@ -45,10 +48,30 @@ fn unit_of_time(unit: &str) -> Option<&'static str> {
 /// Reads all `effectiveTime` of a medicine: an interval of its use, and how often (`PIVL_TS`, `EIVL_TS`, `SXPR_TS`).
 pub(crate) fn schedule<'d>(doc: &Doc<'d>, node: N<'d>) -> Schedule {
     let mut out = Schedule::default();
-    for one in children(node, "effectiveTime") {
-        add_time(doc, one, &mut out);
+    let all = || children(node, "effectiveTime");
+    let is_cut = all().flat_map(|one| one.descendants()).any(is_excluded);
+    for one in all() {
+        // What is left of a set without the times that are excluded is no schedule that anybody could follow.
+        if is_cut && (is_excluded(one) || is_set(one)) {
+            out.rest = true;
+            doc.account.because(one, Fate::Lost(CUT));
+        } else {
+            add_time(doc, one, &mut out);
+        }
     }
     out
+}
+
+/// Whether these are times that a set does not have (`SXCM`, V3 `SetOperator`).
+fn is_excluded(node: N<'_>) -> bool {
+    attr(node, "operator") == Some("E")
+}
+
+/// Whether these are times that come again, or several.
+fn is_set(node: N<'_>) -> bool {
+    ["period", "event", "comp"]
+        .iter()
+        .any(|part| child(node, part).is_some())
 }
 
 fn add_time<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {

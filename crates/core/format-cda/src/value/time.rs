@@ -1,5 +1,6 @@
 //! `TS` and `IVL_TS`.
 
+mod length;
 mod parse;
 
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use crate::{
     doc::Doc,
     json::json,
     resource::Resource,
+    value::absent,
     xml::{N, attr, child},
 };
 
@@ -22,6 +24,7 @@ const PARTIAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/partia
 
 /// A time in the words of the source, which can be read in no way or in several.
 const STATED_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/stated-time";
+const UNCOUNTED: &str = "a length of time that cannot be counted from the end that is stated";
 const UNREADABLE: &str = "a time that cannot be read for certain";
 
 /// A time with the precision that it has.
@@ -70,20 +73,51 @@ pub(crate) fn start(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
     if let Some(at) = time(doc, node) {
         return Some(at);
     }
-    child(node, "low")
-        .and_then(|low| time(doc, low))
-        .or_else(|| {
-            let high = child(node, "high").filter(|high| attr(*high, "value").is_some());
-            match high {
-                None => child(node, "center").and_then(|center| time(doc, center)),
-                Some(_) => None,
-            }
-        })
+    bound(doc, node, "low").or_else(|| {
+        let high = child(node, "high").filter(|high| attr(*high, "value").is_some());
+        match high {
+            None => child(node, "center").and_then(|center| time(doc, center)),
+            Some(_) => None,
+        }
+    })
 }
 
 /// When it ended.
 pub(crate) fn end(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
-    child(node, "high").and_then(|high| time(doc, high))
+    bound(doc, node, "high")
+}
+
+/// When an interval ends, if that is known.
+pub(crate) fn known_end(node: N<'_>) -> Option<Stamp> {
+    match child(node, "high").and_then(|high| attr(high, "value")) {
+        Some(high) => stamp(high),
+        None => length::counted(node, "high"),
+    }
+}
+
+/// Whether an interval has an end, known or not: one that has a beginning and a length has.
+pub(crate) fn has_end(node: N<'_>) -> bool {
+    known_end(node).is_some() || is_bounded(node)
+}
+
+fn is_bounded(node: N<'_>) -> bool {
+    let has = |name| child(node, name).is_some_and(|part| attr(part, "value").is_some());
+    has("low") && has("width") && !has("high")
+}
+
+/// One end of an interval, as it is stated or as the other end and the length have it.
+fn bound(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Stamp> {
+    if let Some(part) = child(node, name).filter(|part| attr(*part, "value").is_some()) {
+        return time(doc, part);
+    }
+    let width = child(node, "width")?;
+    let found = length::counted(node, name);
+    if found.is_some() {
+        doc.account.take(width);
+    } else {
+        doc.account.because(width, Fate::Lost(UNCOUNTED));
+    }
+    found
 }
 
 fn put_stamp(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
@@ -136,9 +170,9 @@ fn by_day(at: Stamp) -> Stamp {
     }
 }
 
-/// An `IVL_TS` as `Period`, if it has an end; a width that ends it is counted in whole units of the calendar.
+/// An `IVL_TS` as `Period`, if it has an end.
 pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let low = child(node, "low").and_then(|low| time(doc, low));
+    let low = bound(doc, node, "low");
     let high = end(doc, node);
     // An interval that ends before it begins is a slip of the pen: its ends are kept as they are read, apart.
     if let (Some(low), Some(high)) = (&low, &high)
@@ -156,8 +190,13 @@ pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         ends => ends,
     };
     let mut out = Map::new();
+    // A period without an end goes on, in FHIR.
+    let is_uncounted = low.is_some() && high.is_none() && is_bounded(node);
     put_stamp(&mut out, "start", low);
     put_stamp(&mut out, "end", high);
+    if is_uncounted {
+        out.insert("_end".into(), absent(None));
+    }
     if out.is_empty() {
         return None;
     }

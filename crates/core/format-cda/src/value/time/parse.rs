@@ -2,7 +2,7 @@
 
 use super::Stamp;
 
-fn days(year: u32, month: u32) -> u32 {
+pub(super) fn days(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
