@@ -139,7 +139,7 @@ impl<'d> Context<'d> {
         let mood = mood_of(node).unwrap_or(self.mood);
         let context = Self {
             mood,
-            denied: self.denied || is_denied(node),
+            denied: self.denied || denies(node),
             is_void: self.is_void || attr(node, "nullFlavor").is_some(),
             ..self.below(node)
         };
@@ -188,6 +188,35 @@ fn mood_of(node: N<'_>) -> Option<Mood> {
     let is_answer = is_pregnancy_intention(node) && child(node, "value").is_some();
     let said = attr(node, "moodCode").map(Mood::of);
     said.map(|said| if is_answer { Mood::Event } else { said })
+}
+
+/// Whether a statement says itself that it is not so: by its `negationInd`, or because what it names is qualified so.
+pub(crate) fn denies(node: N<'_>) -> bool {
+    is_denied(node) || finding_context(node) == Some("refuted")
+}
+
+/// What SNOMED CT says in the context of a finding (408729009), as `Condition.verificationStatus`.
+pub(crate) fn finding_context(node: N<'_>) -> Option<&'static str> {
+    Some(match attr(qualified(node, "408729009")?, "code")? {
+        "410516002" | "410594000" => "refuted",
+        "410590009" | "410592001" | "410593006" | "415684004" => "provisional",
+        "410605003" => "confirmed",
+        _ => return None,
+    })
+}
+
+/// Whether what a statement names is qualified as that of another person: SNOMED CT, subject relationship (408732007).
+pub(crate) fn is_of_another(node: N<'_>) -> bool {
+    const OF_THE_RECORD: &str = "410604004";
+    let whose = qualified(node, "408732007").and_then(|whose| attr(whose, "code"));
+    whose.is_some_and(|whose| whose != OF_THE_RECORD)
+}
+
+fn qualified<'d>(node: N<'d>, name: &str) -> Option<N<'d>> {
+    ["value", "code"].iter().find_map(|part| {
+        let code = child(node, part)?;
+        crate::value::code::qualifier(code, &[name])
+    })
 }
 
 pub(crate) fn is_pregnancy_intention(node: N<'_>) -> bool {
@@ -243,7 +272,7 @@ impl<'d> Statement<'d> {
         let inner = mood_of(node).unwrap_or(self.context.mood);
         // That something did not happen denies nothing of what is wanted beside it: who refused a vaccine is still to be taught.
         let is_beside = self.context.mood == Mood::Event && inner != Mood::Event;
-        let state = child(self.node, "statusCode").and_then(|state| attr(state, "code"));
+        let state = child(self.node, "statusCode").and_then(crate::value::code::state);
         let is_withdrawn = self.name() == "organizer" && state == Some("nullified");
         Context {
             is_withdrawn: self.context.is_withdrawn || is_withdrawn,

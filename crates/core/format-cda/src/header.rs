@@ -282,7 +282,10 @@ fn consents(doc: &Doc<'_>) -> Vec<Value> {
     for consent in children(doc.root, "authorization").filter_map(|node| child(node, "consent")) {
         let mut out = Resource::plain("Consent", Some(consent));
         out.put(doc, "identifier", value::identifiers(doc, consent));
-        let state = child(consent, "statusCode").and_then(|code| code::code(doc, code));
+        let state = child(consent, "statusCode").and_then(|code| {
+            doc.account.take(code);
+            code::state(code)
+        });
         let state = if state == Some("completed") {
             "active"
         } else {

@@ -46,6 +46,8 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
         return;
     }
     let tag = match node.tag_name().name() {
+        // A program of another vocabulary is no words.
+        "script" | "style" => return,
         // Between the rows of a table and the items of a list XHTML has no line breaks.
         "br" if matches!(
             parent(node),
@@ -82,6 +84,10 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     {
         out.push_str(&format!(" id=\"{id}\""));
     }
+    let style = style(node);
+    if !style.is_empty() {
+        out.push_str(&format!(" style=\"{}\"", style.join("; ")));
+    }
     if matches!(tag, "td" | "th") {
         for name in ["colspan", "rowspan"] {
             if let Some(span) = attr(node, name).filter(|t| t.bytes().all(|b| b.is_ascii_digit())) {
@@ -96,6 +102,28 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     out.push_str("</");
     out.push_str(tag);
     out.push('>');
+}
+
+/// How the author marked words (CDA R2, section 4.3.5.11, `styleCode`; `revised`). FHIR has no `del`.
+fn style(node: N<'_>) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    if attr(node, "revised") == Some("delete") {
+        all.push("text-decoration: line-through");
+    }
+    for code in attr(node, "styleCode")
+        .unwrap_or_default()
+        .split_whitespace()
+    {
+        match code {
+            "Bold" => all.push("font-weight: bold"),
+            "Italics" => all.push("font-style: italic"),
+            "Underline" if all.first() != Some(&"text-decoration: line-through") => {
+                all.push("text-decoration: underline");
+            }
+            _ => {}
+        }
+    }
+    all
 }
 
 fn parent<'a>(node: N<'a>) -> &'a str {

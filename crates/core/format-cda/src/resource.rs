@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     account::{Because, Fate, Taken, is_denied},
-    context::{Mood, Statement, Subject},
+    context::{Mood, Statement, Subject, is_of_another},
     doc::{Doc, reference},
     language,
     statement::{VOID, outside},
@@ -98,7 +98,7 @@ impl<'d> Resource<'d> {
         }
         let mut out = Self::plain(kind, Some(of.node));
         match of.subject() {
-            Subject::Patient => {}
+            Subject::Patient if !is_of_another(of.node) => {}
             Subject::Relative(_) if kind == "FamilyMemberHistory" => {}
             Subject::Relative(subject) | Subject::Other(subject) if kind == "Observation" => {
                 let focus = crate::people::other(subject, doc);

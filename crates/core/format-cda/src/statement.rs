@@ -184,9 +184,10 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
 
 /// Code of the statement's status, taken; that of the group around it, if that was withdrawn.
 pub(crate) fn status<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<&'d str> {
-    let own = of
-        .child("statusCode")
-        .and_then(|code| code::code(doc, code));
+    let own = of.child("statusCode").and_then(|code| {
+        doc.account.take(code);
+        code::state(code)
+    });
     if of.is_withdrawn() {
         Some("nullified")
     } else {
@@ -232,7 +233,7 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Op
     });
     for (_, node) in sources {
         let said = child(node, "value").and_then(|value| text::words(doc, value));
-        if let Some(words) = said.filter(|_| !crate::account::is_denied(node)) {
+        if let Some(words) = said.filter(|_| !crate::context::denies(node)) {
             take_shell(doc, node);
             all.push(json!({"text": format!("Information source: {words}")}));
         }
@@ -257,7 +258,7 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     });
     for (_, node) in found {
         // An indication that is denied is none.
-        if crate::account::is_denied(node) {
+        if crate::context::denies(node) {
             continue;
         }
         let value = children(node, "value").find_map(|value| code::concept(doc, value));

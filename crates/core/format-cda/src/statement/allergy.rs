@@ -260,10 +260,13 @@ fn statuses<'d>(
         Some(found)
     });
     out.says(doc, child(node, "statusCode"));
-    let own = child(node, "statusCode").and_then(|code| attr(code, "code"));
+    let own = child(node, "statusCode").and_then(code::state);
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
-        .and_then(|code| code::code(doc, code));
+        .and_then(|code| {
+            doc.account.take(code);
+            code::state(code)
+        });
     let ended = child(node, "effectiveTime").is_some_and(time::has_end);
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
@@ -345,7 +348,7 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     for (link, inner) in of.related() {
         let is_one = inner.has(REACTION)
             || attr(link, "typeCode") == Some("MFST") && inner.name() == "observation";
-        if is_one && !crate::account::is_denied(inner.node) {
+        if is_one && !crate::context::denies(inner.node) {
             all.extend(reaction(doc, inner.node));
         }
     }

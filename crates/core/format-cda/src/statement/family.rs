@@ -271,7 +271,7 @@ fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
 }
 
 fn age<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
-    related_by(node, AGE).filter(|inner| !crate::account::is_denied(*inner)).find_map(|inner| {
+    related_by(node, AGE).filter(|inner| !crate::context::denies(*inner)).find_map(|inner| {
         let age = child(inner, "value").and_then(|value| {
             quantity::duration(doc, value).or_else(|| {
                 // An age is in years where nothing else is said (C-CDA: INT).
@@ -292,7 +292,7 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
             .find(|(link, _)| attr(*link, "typeCode") == Some("CAUS"))
             .map(|(_, inner)| inner)
     });
-    let killed = death.filter(|inner| is_death(*inner) && !crate::account::is_denied(*inner));
+    let killed = death.filter(|inner| is_death(*inner) && !crate::context::denies(*inner));
     let mut one = Map::new();
     // Some name the illness by the code alone, or ask for it.
     let value = child(node, "value").filter(|_| shape::answer(of).is_none());

@@ -10,7 +10,7 @@ use crate::{
     resource::Resource,
     statement::{Made, common, inside, link, observation, own_writer},
     value::{code, put, time},
-    xml::{child, related_by},
+    xml::{attr, child, related_by},
 };
 
 const PRIORITY: &[&str] = &["2.16.840.1.113883.10.20.22.4.143"];
@@ -57,6 +57,19 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     let when = child(node, "effectiveTime");
     let due = when.and_then(|when| time::end(doc, when));
+    // The time of a goal is when it shall be so (HL7 v3, mood `GOL`); one that is over by now is when it was set.
+    let written = child(doc.root, "effectiveTime").and_then(|at| time::stamp(attr(at, "value")?));
+    let is_to_come = |at: &time::Stamp| {
+        written
+            .as_ref()
+            .is_some_and(|now| time::day(&at.at) > time::day(&now.at))
+    };
+    let moment = when
+        .filter(|when| attr(*when, "value").is_some())
+        .and_then(|when| time::moment(doc, when))
+        .filter(is_to_come);
+    let is_due_then = moment.is_some();
+    let due = due.or(moment);
     put(
         &mut target,
         "dueDate",
@@ -101,7 +114,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if !target.is_empty() {
         out.body.insert("target".into(), json!([target]));
     }
-    let began = when.and_then(|when| time::start(doc, when));
+    let began = when
+        .filter(|_| !is_due_then)
+        .and_then(|when| time::start(doc, when));
     out.put(
         doc,
         "startDate",

@@ -180,7 +180,7 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     time::put_instant(&mut out, doc, "issued", "_issued", at);
     // A finding that is named by its code alone and denied: FHIR answers it with no (R4, notes on Observation.value).
     let is_finding = child(node, "value").is_none() && child(node, "code").is_some();
-    if is_finding && crate::account::is_denied(node) {
+    if is_finding && crate::context::denies(node) {
         let no = code::named("http://terminology.hl7.org/CodeSystem/v2-0136", "N", "No");
         out.denied(doc, "valueCodeableConcept", no);
     } else {
@@ -223,7 +223,7 @@ fn is_assertion(node: N<'_>) -> bool {
 fn parts<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
     let mut all = Vec::new();
     for inner in related_by(node, COMPONENTS) {
-        if crate::account::is_denied(inner) {
+        if crate::context::denies(inner) {
             continue;
         }
         let named = child(inner, "code").and_then(|code| code::concept(doc, code));

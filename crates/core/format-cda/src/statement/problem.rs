@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     account::Because,
     codes::status::{self, Problem},
-    context::{Mood, Statement},
+    context::{Mood, Statement, finding_context},
     doc::{Doc, reference},
     json::json,
     resource::Resource,
@@ -264,6 +264,9 @@ fn one<'d>(
 /// How sure a German diagnosis is, which qualifies its code (`ICD-Diagnosesicherheit`, as in § 295 SGB V): one that is excluded or
 /// suspected is not a fact about the patient, and one that the patient is in the state after is no present one.
 fn certainty<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Problem> {
+    if let Some(sure) = finding_context(node) {
+        return Some(Problem::Verified(sure));
+    }
     const SYSTEM: &str = "1.2.276.0.76.3.1.1.5.1.21";
     let qualifiers = children(child(node, "value")?, "qualifier");
     let mut sure = qualifiers
@@ -312,10 +315,13 @@ fn statuses<'d>(
     };
     // That it was observed to the end is what a condition says by being one.
     out.says(doc, child(node, "statusCode"));
-    let own = child(node, "statusCode").and_then(|code| attr(code, "code"));
+    let own = child(node, "statusCode").and_then(code::state);
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
-        .and_then(|code| code::code(doc, code));
+        .and_then(|code| {
+            doc.account.take(code);
+            code::state(code)
+        });
     let dated = child(node, "effectiveTime").is_some_and(time::has_end);
     let ended = dated || stated.is_none() && is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {

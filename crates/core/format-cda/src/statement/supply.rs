@@ -73,7 +73,7 @@ pub(crate) fn is_of_order<'d>(
 ) -> bool {
     let is_one = kind == "MedicationRequest"
         && of.mood() != Mood::Event
-        && !crate::account::is_denied(of.node)
+        && !crate::context::denies(of.node)
         && !doc.has(url, "dispenseRequest");
     if !is_one {
         return false;

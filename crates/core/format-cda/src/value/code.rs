@@ -153,6 +153,25 @@ pub(crate) fn code<'d>(doc: &Doc<'_>, node: N<'d>) -> Option<&'d str> {
     Some(code)
 }
 
+/// The code of a status (HL7 v3 `ActStatus`); some write it in capitals.
+pub(crate) fn state<'d>(node: N<'d>) -> Option<&'d str> {
+    const STATES: &[&str] = &[
+        "normal",
+        "aborted",
+        "active",
+        "cancelled",
+        "completed",
+        "held",
+        "new",
+        "suspended",
+        "nullified",
+        "obsolete",
+    ];
+    let code = attr(node, "code")?;
+    let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(code));
+    Some(known.copied().unwrap_or(code))
+}
+
 /// A code that a table knows: of the element itself or of a translation of it.
 pub(crate) fn mapped<'d, T>(
     doc: &Doc<'_>,

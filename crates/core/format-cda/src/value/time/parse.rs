@@ -27,12 +27,23 @@ fn zone(raw: &str) -> Option<String> {
 /// A v3 time. One without a zone has none: that which the document states for its own time need not be its (docs/adr/0026).
 pub(crate) fn stamp(raw: &str) -> Option<Stamp> {
     let raw = raw.trim();
+    if let Some(plain) = without_colon(raw) {
+        return v3(&plain);
+    }
     let is_plain = raw.bytes().take_while(u8::is_ascii_digit).count() >= 4
         && raw
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"+-.Z".contains(&byte))
         && !is_dated(raw);
     if is_plain { v3(raw) } else { other(raw) }
+}
+
+/// A v3 time whose zone has a colon: the same without it.
+fn without_colon(raw: &str) -> Option<String> {
+    let (time, minutes) = raw.split_once(':')?;
+    let digits = time.bytes().take_while(u8::is_ascii_digit).count();
+    let is_zone = time.len() >= 3 && b"+-".contains(&time.as_bytes()[time.len() - 3]);
+    (digits >= 12 && is_zone && minutes.len() == 2).then(|| [time, minutes].concat())
 }
 
 /// A date with signs between its parts.
