@@ -13,6 +13,7 @@ use identity::{join, resource, uuid};
 
 use crate::{
     account::{Account, Fate, Taken},
+    local,
     xml::N,
 };
 
@@ -423,11 +424,16 @@ impl<'d> Doc<'d> {
     /// their making.
     pub(crate) fn finish(
         self,
-        composition: Map<String, Value>,
+        mut composition: Map<String, Value>,
         taken: Vec<(Taken, &'static str)>,
     ) -> (Vec<Value>, Vec<String>, Account) {
         let id = self.composition;
-        let state = self.state.into_inner();
+        let mut state = self.state.into_inner();
+        let whole = state.entries.iter_mut();
+        for one in whole.filter_map(|entry| entry["resource"].as_object_mut()) {
+            local::lift(one);
+        }
+        local::lift(&mut composition);
         let name = |entry: &Value| {
             let resource = &entry["resource"];
             let part = |name: &str| resource[name].as_str().unwrap_or_default();

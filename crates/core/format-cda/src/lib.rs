@@ -19,6 +19,7 @@ mod guard;
 mod header;
 mod json;
 mod language;
+mod local;
 mod narrative;
 mod people;
 mod reader;

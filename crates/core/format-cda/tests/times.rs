@@ -1,37 +1,24 @@
 //! Times: what is stated, as precise as it is stated.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{all, one, read, whole};
 use medibloc_format_cda::Cda;
-use medibloc_record::{Draft, Format as _};
+use medibloc_record::Format as _;
 use serde_json::{Value, json};
 
-const HEAD: &str = r#"xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:sdtc="urn:hl7-org:sdtc""#;
-
-fn whole(header: &str, section: &str, text: &str, entries: &str) -> String {
-    format!(
-        r#"<ClinicalDocument {HEAD}><id root="1.2.3.4"/><effectiveTime value="20250101"/>{header}<component><structuredBody><component><section>
-        <code code="{section}" codeSystem="2.16.840.1.113883.6.1"/><text>{text}</text>{entries}
-        </section></component></structuredBody></component></ClinicalDocument>"#
-    )
-}
-
-fn read(section: &str, text: &str, entry: &str) -> Draft {
-    let xml = whole("", section, text, &format!("<entry>{entry}</entry>"));
-    Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
-}
-
-fn one(draft: &Draft, kind: &str) -> Value {
-    let mut all = all(draft, kind);
-    assert_eq!(all.len(), 1, "{kind}");
-    all.remove(0)
+/// The time of day that a resource has for one of its elements.
+fn local(of: &Value, element: &str) -> Value {
+    let all = of["extension"].as_array().cloned().unwrap_or_default();
+    let found = all.iter().find(|one| {
+        one["url"].as_str().unwrap().ends_with("/local-time")
+            && one["extension"][0]["valueString"] == element
+    });
+    found.map_or(Value::Null, |one| {
+        one["extension"][1]["valueString"].clone()
+    })
 }
 
 #[test]
@@ -80,10 +67,8 @@ fn a_time_says_no_more_and_no_less_than_its_source() {
     // A time of day whose zone nobody states stands apart, in a document that states one for its own time, too.
     let seen = at(r#" value="202402290830"/>"#);
     assert_eq!(seen["effectiveDateTime"], "2024-02-29");
-    assert_eq!(
-        seen["_effectiveDateTime"]["extension"][0]["valueString"],
-        "08:30:00"
-    );
+    assert_eq!(local(&seen, "effectiveDateTime"), "08:30:00");
+    assert!(seen.get("_effectiveDateTime").is_none());
     // No calendar has it.
     assert!(
         at(r#" value="20230229"/>"#)
@@ -130,51 +115,48 @@ fn the_zone_of_the_document_is_not_lent_to_the_times_in_it() {
         r#"<effectiveTime value="20250104101500+0100"/>"#,
     );
     let draft = Cda.read(xml.as_bytes()).unwrap();
-    let local = |of: &Value| {
-        let found = of["extension"].as_array().and_then(|all| {
-            all.iter()
-                .find(|one| one["url"].as_str().unwrap().ends_with("/local-time"))
-        });
-        found.map_or(Value::Null, |one| one["valueString"].clone())
-    };
     let mixed = xml
         .replace("202407010830", "202407010830+0200")
         .replace("202407010930+0200", "202407010930");
-    let span = one(&Cda.read(mixed.as_bytes()).unwrap(), "Encounter")["period"].clone();
+    let visit = one(&Cda.read(mixed.as_bytes()).unwrap(), "Encounter");
     assert_eq!(
-        (&span["start"], &span["end"]),
-        (&"2024-07-01".into(), &"2024-07-01".into())
+        visit["period"],
+        json!({"start": "2024-07-01", "end": "2024-07-01"})
     );
-    assert_eq!(local(&span["_start"]), "08:30:00+02:00");
-    assert_eq!(local(&span["_end"]), "09:30:00");
+    assert_eq!(local(&visit, "period.start"), "08:30:00+02:00");
+    assert_eq!(local(&visit, "period.end"), "09:30:00");
     // What states a zone has it.
     let composition = one(&draft, "Composition");
     assert_eq!(composition["date"], "2025-01-04T10:15:00+01:00");
     assert_eq!(draft.fhir["timestamp"], "2025-01-04T10:15:00+01:00");
     let wrote = &composition["author"][0]["extension"][0];
     assert_eq!(wrote["valueDateTime"], "2025-01-04");
-    assert_eq!(local(&wrote["_valueDateTime"]), "10:15:00");
-    let span = one(&draft, "Encounter")["period"].clone();
+    let path = "author[0].extension[0].valueDateTime";
+    assert_eq!(local(&composition, path), "10:15:00");
+    let visit = one(&draft, "Encounter");
     // Both ends by their day: a moment and the day that it is in have no order.
-    assert_eq!(span["start"], "2024-07-01");
-    assert_eq!(local(&span["_start"]), "08:30:00");
-    assert_eq!(span["end"], "2024-07-01");
-    assert_eq!(local(&span["_end"]), "09:30:00+02:00");
+    assert_eq!(
+        visit["period"],
+        json!({"start": "2024-07-01", "end": "2024-07-01"})
+    );
+    assert_eq!(local(&visit, "period.start"), "08:30:00");
+    assert_eq!(local(&visit, "period.end"), "09:30:00+02:00");
     let seen = one(&draft, "Observation");
     assert_eq!(seen["effectiveDateTime"], "2024-07-01");
-    assert_eq!(local(&seen["_effectiveDateTime"]), "08:45:00");
+    assert_eq!(local(&seen, "effectiveDateTime"), "08:45:00");
     assert_eq!(seen["valueString"], "202407010800");
     // An instant is none without a zone.
     assert!(seen.get("issued").is_none());
     let day = &seen["_issued"]["extension"][0];
     assert_eq!(day["valueDateTime"], "2024-07-01");
-    assert_eq!(local(&day["_valueDateTime"]), "08:50:00");
+    let inner = &day["_valueDateTime"]["extension"][0];
+    assert_eq!(inner["valueString"], "08:50:00");
     let notes = all(&draft, "DocumentReference");
     assert!(notes[0].get("date").is_none());
-    assert_eq!(local(&notes[0]["context"]["period"]["_start"]), "09:00:00");
+    assert_eq!(local(&notes[0], "context.period.start"), "09:00:00");
     let patient = one(&draft, "Patient");
     assert_eq!(patient["birthDate"], "1947-05-01");
-    assert_eq!(local(&patient["_birthDate"]), "07:30:00");
+    assert_eq!(local(&patient, "birthDate"), "07:30:00");
     for one in all(&draft, "Provenance") {
         assert_eq!(one["recorded"], "2025-01-04T10:15:00+01:00");
         assert!(matches!(
@@ -192,17 +174,18 @@ fn a_time_in_another_form_is_read_in_one_way_or_not_at_all() {
             r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime value="{raw}"/></observation>"#
         );
         let seen = one(&read("30954-2", "", &entry), "Observation");
+        let day = seen["effectiveDateTime"].clone();
+        let time = local(&seen, "effectiveDateTime");
+        if !time.is_null() {
+            return (day, "local-time".to_owned(), time);
+        }
         let beside = &seen["_effectiveDateTime"]["extension"][0];
         let kind = beside["url"].as_str().unwrap_or_default();
         let kind = kind.rsplit('/').next().unwrap_or_default().to_owned();
-        (
-            seen["effectiveDateTime"].clone(),
-            kind,
-            beside["valueString"].clone(),
-        )
+        (day, kind, beside["valueString"].clone())
     };
     let exact = |at: &str| (json!(at), String::new(), Value::Null);
-    let local = |at: &str, time: &str| (json!(at), "local-time".to_owned(), json!(time));
+    let by_day = |at: &str, time: &str| (json!(at), "local-time".to_owned(), json!(time));
     let words = |words: &str| (Value::Null, "stated-time".to_owned(), json!(words));
     for (raw, wanted) in [
         ("2013-02-05", exact("2013-02-05")),
@@ -210,11 +193,11 @@ fn a_time_in_another_form_is_read_in_one_way_or_not_at_all() {
         ("2013-2-5", exact("2013-02-05")),
         ("2013/02/05", exact("2013-02-05")),
         ("2013.02.05", exact("2013-02-05")),
-        ("2013-02-05T10:20", local("2013-02-05", "10:20:00")),
-        ("2013-02-05 10:20:30", local("2013-02-05", "10:20:30")),
-        ("20130205T10:20", local("2013-02-05", "10:20:00")),
-        ("20130205 1020", local("2013-02-05", "10:20:00")),
-        ("20130205T9:05", local("2013-02-05", "09:05:00")),
+        ("2013-02-05T10:20", by_day("2013-02-05", "10:20:00")),
+        ("2013-02-05 10:20:30", by_day("2013-02-05", "10:20:30")),
+        ("20130205T10:20", by_day("2013-02-05", "10:20:00")),
+        ("20130205 1020", by_day("2013-02-05", "10:20:00")),
+        ("20130205T9:05", by_day("2013-02-05", "09:05:00")),
         ("20130205T102000Z", exact("2013-02-05T10:20:00Z")),
         (
             "2013-02-05T10:20:30.5+01:00",
@@ -225,11 +208,11 @@ fn a_time_in_another_form_is_read_in_one_way_or_not_at_all() {
             exact("2013-02-05T10:20:30+01:00"),
         ),
         // Half a day is in its own words.
-        ("2013-02-05 10:20 PM", local("2013-02-05", "10:20 PM")),
-        ("20130205 10:20 Uhr", local("2013-02-05", "10:20 Uhr")),
-        ("20130205 10:20 EST", local("2013-02-05", "10:20 EST")),
-        ("20130205102000-9999", local("2013-02-05", "10:20:00-9999")),
-        ("201302052530", local("2013-02-05", "2530")),
+        ("2013-02-05 10:20 PM", by_day("2013-02-05", "10:20 PM")),
+        ("20130205 10:20 Uhr", by_day("2013-02-05", "10:20 Uhr")),
+        ("20130205 10:20 EST", by_day("2013-02-05", "10:20 EST")),
+        ("20130205102000-9999", by_day("2013-02-05", "10:20:00-9999")),
+        ("201302052530", by_day("2013-02-05", "2530")),
         // Which is the day and which the month, or how sure it is, is not certain.
         ("02/05/2013", words("02/05/2013")),
         ("20130205 approx.", words("20130205 approx.")),
@@ -257,4 +240,24 @@ fn a_time_that_cannot_be_read_has_a_line_of_the_report() {
                 .as_deref()
                 .is_some_and(|why| why.contains("cannot be read"))
     }));
+}
+
+/// A list of times has each of its own, and a plain reader one value for each element that has one.
+#[test]
+fn a_date_is_one_plain_value_wherever_it_stands() {
+    let agent = r#"<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>"#;
+    let entry = format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="INT"><effectiveTime value="202503040800"/>{agent}</substanceAdministration>"#
+    );
+    let order = one(&read("10160-0", "", &entry), "MedicationRequest");
+    let timing = &order["dosageInstruction"][0]["timing"];
+    assert_eq!(timing, &json!({"event": ["2025-03-04"]}));
+    let path = "dosageInstruction[0].timing.event[0]";
+    assert_eq!(local(&order, path), "08:00:00");
+    // What the standard demands beside a date stays there.
+    let header = r#"<recordTarget><patientRole><patient><birthTime value="194705010730+0100"/></patient></patientRole></recordTarget>"#;
+    let xml = whole(header, "30954-2", "", "");
+    let patient = one(&Cda.read(xml.as_bytes()).unwrap(), "Patient");
+    let born = &patient["_birthDate"]["extension"][0];
+    assert_eq!(born["valueDateTime"], "1947-05-01T07:30:00+01:00");
 }

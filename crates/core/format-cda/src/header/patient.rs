@@ -6,7 +6,7 @@ use crate::{
     codes,
     doc::{Doc, key_of, reference},
     json::json,
-    people,
+    local, people,
     resource::Resource,
     value::{self, code, list, name, put, quantity, time},
     xml::{N, attr, child, children, flag, path, sdtc, sdtcs},
@@ -99,9 +99,8 @@ fn one<'d>(doc: &Doc<'d>, role: N<'d>) -> String {
                     json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at.as_str()}]}),
                 );
             }
-            if let Some(local) = &born.local {
-                out.body
-                    .insert("_birthDate".into(), time::local_time(local));
+            if let Some(time) = &born.local {
+                out.body.insert("_birthDate".into(), local::beside(time));
             }
             out.put(doc, "birthDate", Some(time::day(&born.at)));
         }

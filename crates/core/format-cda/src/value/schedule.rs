@@ -6,10 +6,11 @@ use crate::{
     account::{Because, Fate},
     doc::Doc,
     json::json,
+    local,
     value::{
         put,
         quantity::decimal,
-        time::{Stamp, from, local_time, moment, period, start, within},
+        time::{Stamp, from, moment, period, start, within},
     },
     xml::{N, attr, child, children, declared, elements},
 };
@@ -237,8 +238,8 @@ impl Schedule {
         if let Some(at) = self.at.take() {
             if self.repeat.is_empty() {
                 out.insert("event".into(), json!([at.at]));
-                if let Some(local) = &at.local {
-                    out.insert("_event".into(), json!([local_time(local)]));
+                if let Some(time) = &at.local {
+                    out.insert("_event".into(), json!([local::beside(time)]));
                 }
             } else {
                 let span = self.span(&at);

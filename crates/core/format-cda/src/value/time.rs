@@ -11,13 +11,11 @@ use crate::{
     account::Fate,
     doc::Doc,
     json::json,
+    local,
     resource::Resource,
     value::absent,
     xml::{N, attr, child},
 };
-
-/// Where a time of day stands whose zone nobody states.
-const LOCAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/local-time";
 
 /// A time that is less precise than the element must be that it is for.
 const PARTIAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/partial-time";
@@ -123,8 +121,8 @@ fn bound(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Stamp> {
 fn put_stamp(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
     let Some(at) = at else { return };
     map.insert(key.to_owned(), at.at.into());
-    if let Some(local) = at.local {
-        map.insert(format!("_{key}"), local_time(&local));
+    if let Some(time) = at.local {
+        map.insert(format!("_{key}"), local::beside(&time));
     }
 }
 
@@ -153,10 +151,6 @@ pub(crate) fn in_words(at: Stamp) -> String {
         Some(local) => format!("{} {local}", at.at),
         None => at.at,
     }
-}
-
-pub(crate) fn local_time(local: &str) -> Value {
-    json!({"extension": [{"url": LOCAL_TIME, "valueString": local}]})
 }
 
 /// A moment by its day, with the time of day and its zone beside it.
@@ -288,8 +282,8 @@ pub(crate) fn put_at<'d>(
     let Some(at) = at else {
         return out.put(doc, element, None::<Value>);
     };
-    if let Some(local) = &at.local {
-        out.body.insert(format!("_{element}"), local_time(local));
+    if let Some(time) = &at.local {
+        out.body.insert(format!("_{element}"), local::beside(time));
     }
     out.put(doc, element, Some(at.at))
 }
