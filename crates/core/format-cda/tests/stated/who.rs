@@ -49,9 +49,9 @@ fn a_policy_holder_is_no_practitioner() {
         let draft = with_header(&part(kind, class));
         assert_eq!(one(&draft, wanted)["name"][0]["family"], "Icy", "{class}");
         let told = one(&draft, "Composition");
-        let url = format!("http://hl7.org/fhir/us/ccda/StructureDefinition/ParticipantExtension");
+        let url = "http://hl7.org/fhir/us/ccda/StructureDefinition/ParticipantExtension";
         let told = told["extension"].as_array().unwrap();
-        assert!(told.iter().any(|one| one["url"] == url.as_str()), "{class}");
+        assert!(told.iter().any(|one| one["url"] == url), "{class}");
     }
 }
 
