@@ -90,7 +90,7 @@ pub(crate) fn confidentiality(doc: &Doc<'_>) -> Option<&'static str> {
 pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: impl Fn() -> String) -> Value {
     child(doc.root, "id")
         .and_then(|id| value::identifier(doc, id))
-        .filter(|id| id.get("system").is_some())
+        .filter(|id| id.get("system").is_some() && id.get("value").is_some())
         .unwrap_or_else(|| {
             let digest = digest();
             json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")})

@@ -57,12 +57,16 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             out.insert("system".into(), system.into());
             out.insert("value".into(), extension.into());
         }
-        // A register is nobody in it (C-CDA on FHIR, mapping guidance, "CDA id").
-        (Some(system), None) if codes::is_register(root) || !system.starts_with("urn:") => {
-            return None;
+        // A register is nobody in it, and an issuer no number that it gave: the number is not known (C-CDA on FHIR, mapping guidance,
+        // "CDA id").
+        (Some(system), None)
+            if codes::is_register(root)
+                || !system.starts_with("urn:")
+                || attr(node, "nullFlavor").is_some() =>
+        {
+            out.insert("system".into(), system.into());
+            out.insert("_value".into(), absent(Some(node)));
         }
-        // One that is not known is not that of its issuer.
-        (_, None) if attr(node, "nullFlavor").is_some() => return None,
         (Some(_), None) => {
             out.insert("system".into(), "urn:ietf:rfc:3986".into());
             out.insert("value".into(), codes::as_uri(root)?.into());

@@ -2,20 +2,24 @@
 
 use medibloc_format_cda::Cda;
 use medibloc_record::Format as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::document::{HEAD, all, one, whole, with_header};
 
 /// A register names nobody in it.
 #[test]
 fn a_register_is_no_number_of_somebody() {
+    let unknown = json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]});
     let header = |id: &str| {
         format!(
             r#"<recordTarget><patientRole><id root="2.16.840.1.113883.4.6" {id}/><patient><name>Ada</name></patient></patientRole></recordTarget>"#
         )
     };
     let patient = one(&with_header(&header(r#"nullFlavor="UNK""#)), "Patient");
-    assert!(patient.get("identifier").is_none());
+    assert_eq!(
+        patient["identifier"],
+        json!([{"system": "http://hl7.org/fhir/sid/us-npi", "_value": unknown}])
+    );
     let patient = one(
         &with_header(&header(r#"extension="1234567893""#)),
         "Patient",
@@ -26,7 +30,10 @@ fn a_register_is_no_number_of_somebody() {
     let draft = with_header(&[none, none].concat());
     let patients = all(&draft, "Patient");
     assert_eq!(patients.len(), 2);
-    assert!(patients.iter().all(|one| one.get("identifier").is_none()));
+    for one in patients {
+        let number = json!([{"system": "urn:oid:1.2.3.4.5.6", "_value": unknown}]);
+        assert_eq!(one["identifier"], number);
+    }
     // A number of its own kind is one.
     let own = r#"<recordTarget><patientRole><id root="1.2.3.4.5.6"/></patientRole></recordTarget>"#;
     let patient = one(&with_header(own), "Patient");
