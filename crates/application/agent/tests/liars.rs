@@ -187,7 +187,7 @@ async fn a_keeper_that_tells_what_it_did_not_sign_is_asked_no_more() {
     assert_eq!(of_liar(&patient), 1);
     let said = try_say(&patient, &["audit"]).await.unwrap().text;
     assert!(said.contains("left alone"), "{said}");
-    println!("ATTACK seventh-2: 0 lines looked at behind the first that was not signed");
+    println!("ATTACK seventh-4: 0 lines looked at behind the first that was not signed");
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn a_feed_without_an_end_is_taken_in_pieces_and_gives_way() {
         assert!(turns > 10, "others had {turns} turns beside it");
     }
     println!(
-        "ATTACK seventh-2: at most 1000 lines of one answer looked at, others have their turn every 64"
+        "ATTACK seventh-4: at most 1000 lines of one answer looked at, others have their turn every 64"
     );
 }
 
@@ -266,7 +266,7 @@ async fn what_a_keeper_says_of_refusals_is_said_once_and_by_its_name() {
             "{said}"
         );
     }
-    println!("ATTACK seventh-3: 2 forged refusals told once, by the name of their keeper");
+    println!("ATTACK seventh-6: 2 forged refusals told once, by the name of their keeper");
 }
 
 /// Whatever a peer gives as the reason of its failure, it is words on a line.
@@ -289,5 +289,5 @@ async fn the_words_of_a_peer_make_no_line_and_move_no_cursor() {
         assert!(!said.lines().any(|line| line.starts_with(FORGED)), "{said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}', '\r']), "{said:?}");
     }
-    println!("ATTACK seventh-1: 0 lines and 0 moves of a cursor by the words of a keeper");
+    println!("ATTACK seventh-3: 0 lines and 0 moves of a cursor by the words of a keeper");
 }

@@ -187,7 +187,7 @@ async fn the_name_of_a_node_makes_no_line() {
         assert!(!told.contains('\n') && !told.contains(ALARM), "{told}");
         assert_eq!(told.contains(&node), is_url, "{told}");
     }
-    println!("ATTACK seventh-1: 0 lines by names of nodes");
+    println!("ATTACK seventh-3: 0 lines by names of nodes");
 }
 
 /// The code of a section is a document's own word, as everything but the counts.
@@ -211,5 +211,5 @@ fn a_document_makes_no_line_of_what_is_said_of_it() {
         "{said}"
     );
     assert!(!said.contains(['\r', '\u{202e}']), "{said:?}");
-    println!("ATTACK seventh-4: 0 lines by the codes of sections");
+    println!("ATTACK seventh-7: 0 lines by the codes of sections");
 }

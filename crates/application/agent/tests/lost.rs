@@ -135,7 +135,7 @@ async fn a_consent_that_comes_back_is_an_alarm_and_ends_at_once() {
         let line = list.lines().find(|line| line.starts_with(&id[..12]));
         assert!(line.unwrap().contains("revoked"), "{list}");
     }
-    println!("ATTACK seventh-4: {stand} of 2 consents that were sent again stand after a sync");
+    println!("ATTACK seventh-8: {stand} of 2 consents that were sent again stand after a sync");
     assert_eq!(stand, 0);
 }
 

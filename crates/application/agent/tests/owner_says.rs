@@ -164,6 +164,6 @@ async fn an_owner_lists_keys_of_records_that_are_none() {
         let synced = say(&reader, &["sync"]).await;
         taken += synced["keys"].as_u64().unwrap();
     }
-    println!("ATTACK seventh-3: {taken} of 1,600 keys of records that are none taken");
+    println!("ATTACK seventh-5: {taken} of 1,600 keys of records that are none taken");
     assert_eq!(reader.held().unwrap(), before);
 }
