@@ -1,6 +1,7 @@
 //! Clinical statements: which resource each becomes, by template, section, class and mood; and what stands inside it.
 
 pub(crate) mod allergy;
+pub(crate) mod another;
 pub(crate) mod careteam;
 pub(crate) mod concern;
 pub(crate) mod device;
@@ -82,6 +83,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     if !matches!(of.subject(), Subject::Patient) && family::is_family(of) {
         return family::convert(doc, of);
+    }
+    if another::is_kept(of) {
+        return another::convert(doc, of);
     }
     match of.name() {
         "organizer" if family::is_family(of) => family::convert(doc, of),

@@ -1,11 +1,10 @@
 //! What somebody who treats the patient would read wrongly: facts that a document does not state must not come out of it.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-#[path = "facts/whose.rs"]
-mod whose;
-
 #[path = "shared/document.rs"]
 mod document;
+#[path = "facts/whose.rs"]
+mod whose;
 
 use document::{all, one, read, whole, why_lost, with_header};
 use medibloc_format_cda::Cda;

@@ -18,7 +18,7 @@ use crate::{
     xml::{N, attr, child, children, elements, path, related_as},
 };
 
-const OBSERVATION: &[&str] = &[
+pub(crate) const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.7",
     "2.16.840.1.113883.10.20.1.18",
     "2.16.840.1.113883.10.20.24.3.90",

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::{
     account::{Because, Fate},
-    context::Statement,
+    context::{Statement, Subject},
     doc::{Doc, reference},
     json::json,
     people,
     resource::Resource,
-    statement::{Made, inside, own_writer, recorded},
+    statement::{self, Made, inside, own_writer, recorded},
     value::{self, time, time::Stamp},
     xml::{child, children},
 };
@@ -86,7 +86,18 @@ pub(crate) fn convert<'d>(
         is_alone: all.len() == 1,
     };
     let (mut made, mut because) = (Vec::new(), about.nothing);
+    let mut of_another = None;
     for inner in all {
+        if !matches!(inner.subject(), Subject::Patient) {
+            match statement::convert(doc, inner) {
+                Ok(found) => of_another = of_another.or(found),
+                Err(why) => {
+                    because = why;
+                    doc.account.because(inner.node, Fate::Lost(why));
+                }
+            }
+            continue;
+        }
         match one(doc, Some(concern), inner) {
             Ok(url) => made.push((url, inner.node)),
             Err(why) => {
@@ -95,7 +106,9 @@ pub(crate) fn convert<'d>(
             }
         }
     }
-    let (first, _) = made.first().cloned().ok_or(because)?;
+    let Some((first, _)) = made.first().cloned() else {
+        return of_another.map_or(Err(because), |found| Ok(Some(found)));
+    };
     doc.concerns(&first, made.clone());
     let made: Vec<String> = made.into_iter().map(|(url, _)| url).collect();
     if about.kind == "Condition" {

@@ -9,7 +9,11 @@ use crate::{
     doc::Doc,
     json::json,
     resource::Resource,
-    statement::{Made, common, inside, problem::AGE, recorded, shape},
+    statement::{
+        Made, another, common, inside,
+        problem::{self, AGE},
+        recorded, shape,
+    },
     value::{self, absent, code, name, put, quantity, time},
     xml::{N, attr, child, children, flag, related_by, sdtc},
 };
@@ -69,14 +73,17 @@ pub(crate) fn is_placed(of: &Statement<'_>) -> bool {
     SECTIONS.contains(&of.context.section)
 }
 
-/// A diagnosis, and no measurement.
+/// A diagnosis, and no measurement, nor what is said of a diagnosis.
 fn is_illness(of: &Statement<'_>) -> bool {
-    let coded = |node: N<'_>| children(node, "value").any(|value| attr(value, "code").is_some());
+    let is_one = |of: &Statement<'_>| {
+        children(of.node, "value").any(|value| attr(value, "code").is_some())
+            && of.name() == "observation"
+            && !problem::is_beside(of)
+            && !another::is_allergy(of)
+    };
     match of.name() {
-        "observation" => coded(of.node),
-        "organizer" | "act" => of
-            .related()
-            .any(|(_, inner)| inner.name() == "observation" && coded(inner.node)),
+        "observation" => is_one(of),
+        "organizer" | "act" => of.related().any(|(_, inner)| is_one(&inner)),
         _ => false,
     }
 }

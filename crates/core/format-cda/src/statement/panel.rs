@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     account::{Because, Facet, Fate},
     codes::status,
-    context::Statement,
+    context::{Statement, Subject},
     doc::{Doc, reference},
     json::json,
     people,
@@ -41,7 +41,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             || [RESULTS, imaging::SECTIONS]
                 .iter()
                 .any(|all| all.contains(&of.context.section)));
-    let is_report = results && of.mood() == crate::context::Mood::Event;
+    // A report has no place for another than the patient whom it is about.
+    let is_report = results
+        && of.mood() == crate::context::Mood::Event
+        && matches!(of.subject(), Subject::Patient);
     if !is_report && of.related().next().is_none() {
         return Err("it is a group of nothing");
     }
@@ -60,7 +63,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         let state = status::observation(super::status(doc, of));
         out.put(doc, "status", Some(state));
         let sort = if signs { "vital-signs" } else { "laboratory" };
-        if signs {
+        if signs || results && !is_report {
             out.put(
                 doc,
                 "category",

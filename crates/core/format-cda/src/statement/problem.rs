@@ -80,7 +80,7 @@ const SCT: &str = "http://snomed.info/sct";
 
 pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
     // Some give the template of a problem to what is said of one, too.
-    if of.has(STATUS) || of.has(SEVERITY) || of.has(HEALTH) {
+    if is_beside(of) {
         return false;
     }
     if of.has(OBSERVATION)
@@ -118,6 +118,11 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
         }
 }
 
+/// Whether it says how severe a problem is, how it stands with it, or how well the patient is.
+pub(crate) fn is_beside(of: &Statement<'_>) -> bool {
+    of.has(STATUS) || of.has(SEVERITY) || of.has(HEALTH)
+}
+
 /// IHE's problem entry: reactions and effects have that template, too.
 fn is_entry(of: &Statement<'_>) -> bool {
     const ENTRY: &[&str] = &["1.3.6.1.4.1.19376.1.5.3.1.4.5"];
@@ -147,7 +152,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
                     || inner.child("value").is_some() && !shape::is_foreign(of.node)
                     || shape::is_problem(inner))
         })
-        .filter(|inner| !inner.has(STATUS) && !inner.has(SEVERITY) && inner.mood() == Mood::Event)
+        .filter(|inner| !is_beside(inner) && inner.mood() == Mood::Event)
         .collect();
     // Where some say by their template that they are problems, the others are something else.
     let named = problems.iter().any(|inner| inner.has(OBSERVATION));
@@ -156,7 +161,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .filter(|inner| !named || inner.has(OBSERVATION))
         .collect();
     let made = concern::convert(doc, of, &ABOUT, &problems, one)?;
-    if let Some((_, first)) = &made {
+    // What is of another is no Condition, and no diagnosis of the patient's stay.
+    if let Some(("Condition", first)) = &made {
         diagnosis::of_stay(doc, of, first);
     }
     Ok(made)

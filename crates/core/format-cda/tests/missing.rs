@@ -1,0 +1,7 @@
+//! What a document states must come out of it: as the resource that FHIR has for it, or with the reason why not.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "missing/another.rs"]
+mod another;
+#[path = "shared/document.rs"]
+mod document;
