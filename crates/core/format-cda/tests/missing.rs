@@ -5,3 +5,5 @@
 mod another;
 #[path = "shared/document.rs"]
 mod document;
+#[path = "missing/several.rs"]
+mod several;

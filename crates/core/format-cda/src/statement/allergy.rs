@@ -113,7 +113,7 @@ pub(crate) fn caused<'d>(
             doc.account.take(cause.node);
             url
         }
-        None => one(doc, None, cause)?,
+        None => each(doc, None, cause)?.swap_remove(0),
     };
     let shown = reaction(doc, of.node);
     doc.change(&url, "reaction", |allergy| {
@@ -128,26 +128,60 @@ pub(crate) fn caused<'d>(
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if of.name() == "observation" {
-        return one(doc, None, of).map(|url| Some(("AllergyIntolerance", url)));
+        return concern::several(doc, of, &ABOUT, each(doc, None, of)?);
     }
     let all = of.related().map(|(_, inner)| inner);
     let allergies: Vec<_> = all.filter(|inner| is_one(of, inner)).collect();
-    concern::convert(doc, of, &ABOUT, &allergies, one)
+    concern::convert(doc, of, &ABOUT, &allergies, each)
+}
+
+/// What it is against: the first that is named, and whatever else is consumed (`CSM`).
+fn agents<'d>(of: &Statement<'d>) -> Vec<Option<N<'d>>> {
+    let entity = |part: &N<'d>| path(*part, &["participantRole", "playingEntity"]);
+    let mut all: Vec<Option<N<'d>>> = Vec::new();
+    for part in children(of.node, "participant").filter(|part| entity(part).is_some()) {
+        let code = |part: N<'d>| child(entity(&part)?, "code").and_then(code::known);
+        let is_new =
+            || code(part).is_some() && all.iter().all(|one| one.and_then(code) != code(part));
+        if all.is_empty() || attr(part, "typeCode") == Some("CSM") && is_new() {
+            all.push(Some(part));
+        }
+    }
+    if all.is_empty() {
+        all.push(None);
+    }
+    all
+}
+
+/// An allergy for each thing that an observation is against.
+fn each<'d>(
+    doc: &Doc<'d>,
+    concern: Option<Concern<'d>>,
+    of: &Statement<'d>,
+) -> Result<Vec<String>, Because> {
+    let all = agents(of);
+    let mut urls = Vec::new();
+    for part in &all {
+        urls.push(one(doc, concern, of, *part)?.add(doc)?);
+    }
+    // What stands inside one that states several is of none of them alone.
+    let alone = urls.first().filter(|_| all.len() == 1);
+    let _ = inside(doc, of, alone.map(String::as_str));
+    Ok(urls)
 }
 
 fn one<'d>(
     doc: &Doc<'d>,
     concern: Option<Concern<'d>>,
     of: &Statement<'d>,
-) -> Result<String, Because> {
+    agent_part: Option<N<'d>>,
+) -> Result<Resource<'d>, Because> {
     let mut out = Resource::of("AllergyIntolerance", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
     if let Some(concern) = concern {
         concern.put(doc, &mut out);
     }
-    let agent_part = children(node, "participant")
-        .find(|part| path(*part, &["participantRole", "playingEntity"]).is_some());
     let agent = agent_part.and_then(|part| path(part, &["participantRole", "playingEntity"]));
     let value = child(node, "value");
     let known = |node: Option<N<'d>>| {
@@ -232,9 +266,7 @@ fn one<'d>(
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     reactions(doc, of, &mut out);
-    let url = out.add(doc)?;
-    let _ = inside(doc, of, Some(&url));
-    Ok(url)
+    Ok(out)
 }
 
 fn statuses<'d>(

@@ -73,13 +73,28 @@ pub(crate) fn writer<'d>(
     own_writer(doc, of.node).or_else(|| own_writer(doc, concern?.act.node))
 }
 
-/// Converts each of the statements that a concern is about.
+/// What one statement states, several things of one kind, by the first of them.
+pub(crate) fn several<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    about: &About,
+    urls: Vec<String>,
+) -> Result<Made, Because> {
+    let first = urls.first().cloned().ok_or(about.nothing)?;
+    if urls.len() > 1 {
+        let all = urls.into_iter().map(|url| (url, of.node));
+        doc.concerns(&first, all.collect());
+    }
+    Ok(Some((about.kind, first)))
+}
+
+/// Converts each of the statements that a concern is about; one may state several things.
 pub(crate) fn convert<'d>(
     doc: &Doc<'d>,
     act: &Statement<'d>,
     about: &About,
     all: &[Statement<'d>],
-    one: impl Fn(&Doc<'d>, Option<Concern<'d>>, &Statement<'d>) -> Result<String, Because>,
+    one: impl Fn(&Doc<'d>, Option<Concern<'d>>, &Statement<'d>) -> Result<Vec<String>, Because>,
 ) -> Result<Made, Because> {
     let concern = Concern {
         act: *act,
@@ -99,7 +114,7 @@ pub(crate) fn convert<'d>(
             continue;
         }
         match one(doc, Some(concern), inner) {
-            Ok(url) => made.push((url, inner.node)),
+            Ok(urls) => made.extend(urls.into_iter().map(|url| (url, inner.node))),
             Err(why) => {
                 because = why;
                 doc.account.because(inner.node, Fate::Lost(why));

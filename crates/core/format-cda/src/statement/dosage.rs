@@ -7,7 +7,7 @@ use crate::{
     doc::Doc,
     json::json,
     statement::instructions,
-    value::{code, put, quantity, schedule, text},
+    value::{code, list, put, quantity, schedule, text},
     xml::{N, attr, child, related_by},
 };
 
@@ -44,10 +44,12 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
             out.insert("asNeededBoolean".into(), true.into());
         }
     }
+    let mut sites = sites(doc, node);
+    put(&mut out, "site", sites.next());
     put(
         &mut out,
-        "site",
-        child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)),
+        "extension",
+        list(sites.map(further_site).collect()),
     );
     put(
         &mut out,
@@ -96,6 +98,21 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         }
     }
     (!out.is_empty()).then_some(Value::Object(out))
+}
+
+/// Where it was given or is to be given; FHIR has a place for one.
+pub(crate) fn sites<'d>(doc: &Doc<'d>, node: N<'d>) -> impl Iterator<Item = Value> {
+    let all = code::concepts(doc, node, "approachSiteCode");
+    let all = all.and_then(|all| all.as_array().cloned());
+    all.unwrap_or_default().into_iter()
+}
+
+/// One more place where it was given or is to be given.
+pub(crate) fn further_site(site: Value) -> Value {
+    json!({
+        "url": "https://medibloc.org/fhir/StructureDefinition/further-site",
+        "valueCodeableConcept": site,
+    })
 }
 
 /// Whether the dose is a number of what `administrationUnitCode` says.

@@ -130,8 +130,13 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             take_all(doc, inner.node);
             died(doc, inner.node, &mut out);
         } else {
-            let one = illness(doc, inner, &mut out);
-            out.push(doc, "condition", one);
+            let values = children(inner.node, "value").filter(|one| shape::names_something(*one));
+            let several: Vec<_> = values.map(Some).collect();
+            let first = vec![inner.child("value")];
+            for value in if several.len() > 1 { several } else { first } {
+                let one = illness(doc, inner, value, &mut out);
+                out.push(doc, "condition", one);
+            }
         }
     }
     // That a group is denied is told of each that stands in it.
@@ -292,7 +297,12 @@ fn age<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     })
 }
 
-fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Option<Value> {
+fn illness<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    value: Option<N<'d>>,
+    out: &mut Resource<'d>,
+) -> Option<Value> {
     let node = of.node;
     let death = related_by(node, DEATH).next().or_else(|| {
         crate::xml::related(node)
@@ -302,7 +312,7 @@ fn illness<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) -> Opt
     let killed = death.filter(|inner| is_death(*inner) && !crate::context::denies(*inner));
     let mut one = Map::new();
     // Some name the illness by the code alone, or ask for it.
-    let value = child(node, "value").filter(|_| shape::answer(of).is_none());
+    let value = value.filter(|_| shape::answer(of).is_none());
     let named = value.or_else(|| child(node, "code"));
     let shown = named.and_then(|named| code::concept(doc, named));
     let said = || Some(json!({"text": super::text::words(doc, value?)?}));

@@ -11,7 +11,8 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        IMMUNIZATIONS, Made, allergy::REACTION, common, inside, medication, reasons, recorded,
+        IMMUNIZATIONS, Made, allergy::REACTION, common, dosage, inside, medication, reasons,
+        recorded,
     },
     value::{absent, code, list, quantity, time},
     xml::{child, related_by},
@@ -76,11 +77,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             Some(words)
         });
     out.put(doc, "lotNumber", lot);
-    out.put(
-        doc,
-        "site",
-        child(node, "approachSiteCode").and_then(|site| code::concept(doc, site)),
-    );
+    let mut sites = dosage::sites(doc, node);
+    out.put(doc, "site", sites.next());
+    out.push_all(doc, "extension", sites.map(dosage::further_site).collect());
     out.put(
         doc,
         "route",

@@ -280,7 +280,7 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
         return;
     };
     let mut one = Map::new();
-    for key in ["text", "site", "route", "method"] {
+    for key in ["extension", "text", "site", "route", "method"] {
         if let Some(value) = how.remove(key) {
             one.insert(key.into(), value);
         }

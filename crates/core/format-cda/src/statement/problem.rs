@@ -15,7 +15,7 @@ use crate::{
         diagnosis, inside, link, shape,
     },
     value::{self, code, code::coded, list, quantity, time},
-    xml::{N, attr, child, children, related_as, related_by},
+    xml::{N, attr, child, children, declared, related_as, related_by},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -140,7 +140,7 @@ fn is_placed(of: &Statement<'_>) -> bool {
 /// A concern about problems, or a problem by itself.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if of.name() == "observation" {
-        return one(doc, None, of).map(|url| Some(("Condition", url)));
+        return concern::several(doc, of, &ABOUT, each(doc, None, of)?);
     }
     let problems: Vec<Statement<'d>> = of
         .related()
@@ -160,7 +160,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .into_iter()
         .filter(|inner| !named || inner.has(OBSERVATION))
         .collect();
-    let made = concern::convert(doc, of, &ABOUT, &problems, one)?;
+    let made = concern::convert(doc, of, &ABOUT, &problems, each)?;
     // What is of another is no Condition, and no diagnosis of the patient's stay.
     if let Some(("Condition", first)) = &made {
         diagnosis::of_stay(doc, of, first);
@@ -168,18 +168,61 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     Ok(made)
 }
 
+/// What names each problem: a second value is another statement, and no other code for the first.
+fn named<'d>(of: &Statement<'d>) -> Vec<Option<N<'d>>> {
+    let values = children(of.node, "value").filter(|value| shape::names_something(*value));
+    let several: Vec<_> = values.map(Some).collect();
+    if several.len() > 1 {
+        return several;
+    }
+    let by_code = || {
+        let code = of.child("code")?;
+        (of.has(OBSERVATION) && shape::names_problem(code)).then_some(code)
+    };
+    let one = of.child("value").or_else(|| shape::problem(of));
+    vec![one.or_else(by_code)]
+}
+
+/// A condition for each problem that an observation states.
+fn each<'d>(
+    doc: &Doc<'d>,
+    concern: Option<Concern<'d>>,
+    of: &Statement<'d>,
+) -> Result<Vec<String>, Because> {
+    let all = named(of);
+    let mut urls = Vec::new();
+    for said in &all {
+        urls.push(one(doc, concern, of, *said)?.add(doc)?);
+    }
+    // What stands inside one that states several is of none of them alone.
+    let alone = urls.first().filter(|_| all.len() == 1);
+    let inside = inside(doc, of, alone.map(String::as_str));
+    if let Some(url) = alone {
+        link(
+            doc,
+            url,
+            "evidence",
+            &inside,
+            |one| json!({"detail": [one]}),
+            |one| one.kind == "Observation" && one.relation == "SPRT",
+        );
+    }
+    Ok(urls)
+}
+
 fn one<'d>(
     doc: &Doc<'d>,
     concern: Option<Concern<'d>>,
     of: &Statement<'d>,
-) -> Result<String, Because> {
+    said: Option<N<'d>>,
+) -> Result<Resource<'d>, Because> {
     let mut out = Resource::of("Condition", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
     if let Some(concern) = concern {
         concern.put(doc, &mut out);
     }
-    statuses(doc, concern, of, &mut out);
+    statuses(doc, concern, of, said, &mut out);
 
     // A problem of a list, a diagnosis of a visit, or neither (C-CDA on FHIR, `CF-ProblemCategory`).
     let visit = concern.is_some_and(|concern| concern.act.has(VISIT));
@@ -196,8 +239,6 @@ fn one<'d>(
         CATEGORY
     };
     out.push(doc, "category", sort.map(|sort| coded(system, sort)));
-    // A second value is another statement, and no other code for the first.
-    let said = child(node, "value").or_else(|| shape::problem(of));
     let kind = child(node, "code").filter(|code| Some(*code) != said);
     let kind = kind.and_then(|code| code::concept(doc, code));
     out.push(doc, "category", kind);
@@ -217,6 +258,8 @@ fn one<'d>(
             severity.and_then(|code| code::concept(doc, code)),
         );
         let shown = said.and_then(|value| code::concept(doc, value));
+        let words = || said.filter(|said| ["ST", "SC", "ED"].contains(&declared(*said).as_str()));
+        let shown = shown.or_else(|| Some(json!({"text": super::text::words(doc, words()?)?})));
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
         match shown {
             Some(shown) => out.put(doc, "code", Some(shown)),
@@ -254,27 +297,17 @@ fn one<'d>(
     out.put(doc, "recorder", who.map(|url| reference(&url)));
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
-    let url = out.add(doc)?;
-    let inside = inside(doc, of, Some(&url));
-    link(
-        doc,
-        &url,
-        "evidence",
-        &inside,
-        |one| json!({"detail": [one]}),
-        |one| one.kind == "Observation" && one.relation == "SPRT",
-    );
-    Ok(url)
+    Ok(out)
 }
 
 /// How sure a German diagnosis is, which qualifies its code (`ICD-Diagnosesicherheit`, as in § 295 SGB V): one that is excluded or
 /// suspected is not a fact about the patient, and one that the patient is in the state after is no present one.
-fn certainty<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Problem> {
+fn certainty<'d>(doc: &Doc<'d>, node: N<'d>, said: Option<N<'d>>) -> Option<Problem> {
     if let Some(sure) = finding_context(node) {
         return Some(Problem::Verified(sure));
     }
     const SYSTEM: &str = "1.2.276.0.76.3.1.1.5.1.21";
-    let qualifiers = children(child(node, "value")?, "qualifier");
+    let qualifiers = children(said?, "qualifier");
     let mut sure = qualifiers
         .filter_map(|one| child(one, "value"))
         .filter(|value| attr(*value, "codeSystem") == Some(SYSTEM));
@@ -295,6 +328,7 @@ fn statuses<'d>(
     doc: &Doc<'d>,
     concern: Option<Concern<'d>>,
     of: &Statement<'d>,
+    said: Option<N<'d>>,
     out: &mut Resource<'d>,
 ) {
     let node = of.node;
@@ -352,14 +386,13 @@ fn statuses<'d>(
         Some(Problem::Verified(code)) => verified = Some(code),
         None => {}
     }
-    match certainty(doc, node) {
+    match certainty(doc, node, said) {
         Some(Problem::Clinical(code)) => clinical = clinical.or(Some(code)),
         Some(Problem::Verified(code)) => verified = verified.or(Some(code)),
         None => {}
     }
     if out.is_denied() {
-        let value = child(node, "value").and_then(|value| attr(value, "code"));
-        if value != Some("55607006") {
+        if said.and_then(|value| attr(value, "code")) != Some("55607006") {
             out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
         }
         return;

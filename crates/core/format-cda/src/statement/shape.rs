@@ -101,7 +101,7 @@ pub(crate) fn is_said(node: N<'_>) -> bool {
 }
 
 /// Whether a value names something, and is no number, no yes and no no.
-fn names_something(value: N<'_>) -> bool {
+pub(crate) fn names_something(value: N<'_>) -> bool {
     let is_coded = matches!(
         declared(value).as_str(),
         "" | "CD" | "CE" | "CV" | "CO" | "CS"
@@ -110,6 +110,29 @@ fn names_something(value: N<'_>) -> bool {
         || child(value, "originalText").is_some()
         || children(value, "translation").any(|one| known(one).is_some());
     is_coded && says && !known(value).is_some_and(|code| YES_OR_NO.contains(&code))
+}
+
+/// Whether a code is the name of an illness or finding, and not only of what sort of statement it is of: it is of SNOMED CT or of one
+/// of the ICDs, and none of the sorts of problem.
+pub(crate) fn names_problem(code: N<'_>) -> bool {
+    const NAMES: &[&str] = &[
+        "2.16.840.1.113883.6.96",
+        "2.16.840.1.113883.6.90",
+        "2.16.840.1.113883.6.3",
+        "2.16.840.1.113883.6.103",
+        "2.16.840.1.113883.6.42",
+    ];
+    // Finding, symptom, complaint, finding of function, of cognition, disorder (value set "problem type").
+    const SORTS: &[&str] = &[
+        "404684003",
+        "418799008",
+        "409586006",
+        "248536006",
+        "373930000",
+        "64572001",
+    ];
+    attr(code, "codeSystem").is_some_and(|system| NAMES.contains(&system))
+        && known(code).is_some_and(|code| !SORTS.contains(&code) && !DIAGNOSES.contains(&code))
 }
 
 /// Names of a code and its translations, in small letters.
