@@ -30,7 +30,7 @@ use serde_json::Value;
 use crate::{
     account::{Because, Fate},
     context::{Mood, Statement, Subject},
-    doc::{Doc, reference},
+    doc::{Doc, key_of, reference},
     json::json,
     people,
     resource::Resource,
@@ -81,6 +81,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if is_empty(node) {
         return Err("it says nothing but what kind of statement it is");
     }
+    if let Some(known) = told_before(doc, node) {
+        let again = "the same statement stands elsewhere in the document";
+        doc.account.because(node, Fate::Lost(again));
+        return Ok(Some(known));
+    }
     if !matches!(of.subject(), Subject::Patient) && family::is_family(of) {
         return family::convert(doc, of);
     }
@@ -129,6 +134,28 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 fn is_empty(node: N<'_>) -> bool {
     const FORM: &[&str] = &["templateId", "id", "realmCode", "typeId"];
     elements(node).all(|part| FORM.contains(&part.tag_name().name()))
+}
+
+/// What an entry became that stands in a section of the same kind, letter by letter and with the same number.
+fn told_before<'d>(doc: &Doc<'d>, node: N<'d>) -> Made {
+    let is_entry = |node: N<'d>| {
+        let around = node.parent_element();
+        around.is_some_and(|one| one.tag_name().name() == "entry")
+    };
+    let (kind, url) = doc.of_id(&key_of(node).filter(|_| is_entry(node))?)?;
+    let first = doc.source(&url).filter(|first| is_entry(*first))?;
+    // Whose it is and what it is depends on the section, too.
+    let section = |node: N<'d>| {
+        let section = node
+            .ancestors()
+            .find(|one| one.tag_name().name() == "section")?;
+        child(section, "subject").is_none().then_some(())?;
+        attr(child(section, "code")?, "code")
+    };
+    let source = node.document().input_text();
+    let is_same = source.get(first.range()) == source.get(node.range())
+        && section(first).is_some_and(|code| Some(code) == section(node));
+    is_same.then_some((kind, url))
 }
 
 /// An act that says nothing but what stands in it.
@@ -205,10 +232,17 @@ pub(crate) fn common<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'
     out.settle_relations(doc, of);
 }
 
+/// Whether it is a comment: by template, or by LOINC's code for one (C-CDA on FHIR).
+fn is_comment(node: N<'_>) -> bool {
+    has_template(node, COMMENT)
+        || node.tag_name().name() == "act" && shape::is_coded(node, &["48767-8"])
+}
+
 /// Comments, with who wrote them and when.
 pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Option<Value> {
     let mut all = Vec::new();
-    for node in related_by(of.node, COMMENT) {
+    let comments = crate::xml::related(of.node).map(|(_, node)| node);
+    for node in comments.filter(|node| is_comment(*node)) {
         let Some(words) = text::text_of(doc, node) else {
             continue;
         };

@@ -5,5 +5,7 @@
 mod another;
 #[path = "shared/document.rs"]
 mod document;
+#[path = "missing/inside.rs"]
+mod inside;
 #[path = "missing/several.rs"]
 mod several;

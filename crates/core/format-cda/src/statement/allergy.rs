@@ -166,7 +166,15 @@ fn each<'d>(
     }
     // What stands inside one that states several is of none of them alone.
     let alone = urls.first().filter(|_| all.len() == 1);
-    let _ = inside(doc, of, alone.map(String::as_str));
+    let alone = alone.map(String::as_str);
+    let _ = inside(doc, of, alone);
+    // A reaction is an element of the allergy; what was done against it, or seen then, is of its own.
+    for (_, shown) in of
+        .related()
+        .filter(|(link, inner)| is_reaction(*link, inner))
+    {
+        let _ = inside(doc, &shown, alone);
+    }
     Ok(urls)
 }
 
@@ -378,9 +386,7 @@ fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Severity> {
 fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let mut all: Vec<Value> = Vec::new();
     for (link, inner) in of.related() {
-        let is_one = inner.has(REACTION)
-            || attr(link, "typeCode") == Some("MFST") && inner.name() == "observation";
-        if is_one && !crate::context::denies(inner.node) {
+        if is_reaction(link, &inner) {
             all.extend(reaction(doc, inner.node));
         }
     }
@@ -398,6 +404,13 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         }
     }
     out.put(doc, "reaction", list(all));
+}
+
+/// Whether it tells a reaction to the allergy around it.
+fn is_reaction(link: N<'_>, of: &Statement<'_>) -> bool {
+    let is_one =
+        of.has(REACTION) || attr(link, "typeCode") == Some("MFST") && of.name() == "observation";
+    is_one && !crate::context::denies(of.node)
 }
 
 /// Whether a code is a finding itself, and does not only say that the value is one.

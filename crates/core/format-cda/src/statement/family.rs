@@ -56,16 +56,25 @@ pub(crate) fn is_family(of: &Statement<'_>) -> bool {
         }
         // What stands in that section without saying of whom is of nobody in particular.
         _ => {
-            placed
+            placed && !is_well(of)
                 || is_placed(of)
                     && of.child("subject").is_none()
                     && match of.name() {
                         "organizer" => true,
-                        "observation" => !shape::is_of_family(of) && !shape::is_measured(of),
+                        "observation" => !is_well(of) && !shape::is_measured(of),
                         _ => false,
                     }
         }
     }
+}
+
+/// Whether it says of nobody in particular, but of the family by its own name, what there is or is not: that is a finding of the
+/// patient's.
+fn is_well(of: &Statement<'_>) -> bool {
+    // SNOMED CT: no family history of clinical finding.
+    const NONE: &str = "160266009";
+    of.name() == "observation"
+        && (shape::is_of_family(of) || of.child("value").and_then(code::known) == Some(NONE))
 }
 
 /// Whether it stands in a history of the family.
