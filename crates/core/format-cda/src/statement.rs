@@ -23,6 +23,7 @@ pub(crate) mod problem;
 pub(crate) mod procedure;
 pub(crate) mod relation;
 pub(crate) mod shape;
+pub(crate) mod specimen;
 pub(crate) mod supply;
 
 use serde_json::Value;
@@ -117,6 +118,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "observation" => observation::convert(doc, of),
         "act" if procedure::is_act(of) => procedure::convert(doc, of),
         "act" => shell(doc, of),
+        "procedure" if specimen::is_collection(of) => specimen::collection(doc, of),
         "procedure" => procedure::convert(doc, of),
         "substanceAdministration" if immunization::is_immunization(of, section) => {
             immunization::convert(doc, of)

@@ -9,3 +9,5 @@ mod document;
 mod inside;
 #[path = "missing/several.rs"]
 mod several;
+#[path = "missing/specimen.rs"]
+mod specimen;

@@ -10,7 +10,9 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, device, imaging, inside, link, own_author, shape},
+    statement::{
+        Made, RESULTS, VITALS, common, device, imaging, inside, link, own_author, shape, specimen,
+    },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
 };
@@ -203,7 +205,7 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
     out.put(
         doc,
         "specimen",
-        specimen(doc, node).map(|url| reference(&url)),
+        specimen::of(doc, node).map(|url| reference(&url)),
     );
     let tool = children(node, "participant").find_map(|part| device::of_participant(doc, of, part));
     out.put(doc, "device", tool.map(|url| reference(&url)));
@@ -431,44 +433,4 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     value::put(&mut out, "appliesTo", list(groups).filter(|_| has_range));
     value::put(&mut out, "text", words);
     has_range.then_some(Value::Object(out))
-}
-
-pub(crate) fn specimen<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    children(node, "specimen").find_map(|part| {
-        let role = child(part, "specimenRole")?;
-        let url = doc.account.aside(|| {
-            let mut out = Resource::plain("Specimen", Some(role));
-            out.put(doc, "identifier", value::identifiers(doc, role));
-            let entity = child(role, "specimenPlayingEntity");
-            let kind = entity
-                .and_then(|entity| child(entity, "code"))
-                .and_then(|code| code::concept(doc, code));
-            let kind = kind.or_else(|| Some(json!({"text": value::name::words(doc, entity?)?})));
-            out.put(doc, "type", kind);
-            let notes = entity
-                .and_then(|entity| child(entity, "desc"))
-                .and_then(|desc| text::words(doc, desc));
-            out.put(doc, "note", notes.map(|words| json!([{"text": words}])));
-            let many = entity
-                .and_then(|entity| child(entity, "quantity"))
-                .and_then(|many| quantity::quantity(doc, many));
-            let how = many.map(|many| json!({"quantity": many}));
-            out.put(doc, "collection", how);
-            if out.body.is_empty() {
-                return None;
-            }
-            out.body.insert("subject".into(), reference(&doc.patient()));
-            let apart = format!(
-                "{:?}|{}",
-                crate::doc::key_of(role),
-                out.body
-                    .get("type")
-                    .map(Value::to_string)
-                    .unwrap_or_default()
-            );
-            Some(out.join(doc, Some(apart)))
-        })?;
-        doc.account.take(part);
-        Some(url)
-    })
 }

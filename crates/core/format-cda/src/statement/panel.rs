@@ -10,9 +10,9 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, imaging, inside, observation},
+    statement::{Made, RESULTS, VITALS, common, imaging, inside, observation, specimen},
     value::{code, list, time},
-    xml::{attr, child, children},
+    xml::{attr, child, children, has_template},
 };
 
 const RESULT: &[&str] = &[
@@ -34,6 +34,18 @@ fn is_imaging(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
         || inner.peek().is_some() && inner.all(|inner| imaging::is_of_picture(doc, &inner))
 }
 
+/// Whether the group around it is a report.
+fn is_in_report(of: &Statement<'_>) -> bool {
+    let around = of
+        .node
+        .parent_element()
+        .and_then(|link| link.parent_element());
+    around.is_some_and(|around| {
+        around.tag_name().name() == "organizer"
+            && (has_template(around, RESULT) || RESULTS.contains(&of.context.section))
+    })
+}
+
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let signs = of.has(SIGNS) || VITALS.contains(&of.context.section);
     let results = !signs
@@ -41,8 +53,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             || [RESULTS, imaging::SECTIONS]
                 .iter()
                 .any(|all| all.contains(&of.context.section)));
-    // A report has no place for another than the patient whom it is about.
+    // A report has no place for another than the patient whom it is about, nor for a report that is part of it.
     let is_report = results
+        && !is_in_report(of)
         && of.mood() == crate::context::Mood::Event
         && matches!(of.subject(), Subject::Patient);
     if !is_report && of.related().next().is_none() {
@@ -99,7 +112,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             .filter(|url| !is_report || *url != doc.patient())
             .collect::<Vec<_>>();
         out.put(doc, "performer", people::references(doers));
-        let specimen = observation::specimen(doc, of.node).map(|url| reference(&url));
+        let specimen = specimen::of(doc, of.node).map(|url| reference(&url));
         if is_report {
             out.put(doc, "specimen", specimen.map(|one| json!([one])));
         } else {
@@ -119,7 +132,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let seen = links(&["Observation"]);
     let pressures: Vec<Value> = doc.pressures();
     let seen: Vec<Value> = pressures.into_iter().chain(seen).collect();
+    let examined = links(&["Specimen"]);
     if is_report {
+        out.push_all(doc, "specimen", examined);
         out.put(doc, "result", list(seen));
         return Ok(Some(("DiagnosticReport", out.add(doc)?)));
     }
@@ -128,7 +143,18 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .is_some_and(|code| attr(code, "code").is_some() || child(code, "originalText").is_some());
     if seen.is_empty() || !is_named {
         directives(doc, of, &members);
+        // What stands in a nameless group stands in the one around it.
+        if let Some((kind, first)) = &first {
+            let alike = members.iter().filter(|one| one.kind == *kind);
+            doc.concerns(
+                first,
+                alike.map(|one| (one.url.clone(), one.node)).collect(),
+            );
+        }
         return Ok(first);
+    }
+    if !out.has("specimen") {
+        out.put(doc, "specimen", examined.into_iter().next());
     }
     out.put(doc, "hasMember", list(seen));
     Ok(Some(("Observation", out.add(doc)?)))

@@ -133,7 +133,7 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let url = out.add(doc)?;
     // A procedure has no place for what it took: R5 has it as `Specimen.collection.procedure`.
     doc.account.let_go();
-    if let Some(specimen) = super::observation::specimen(doc, node) {
+    if let Some(specimen) = super::specimen::of(doc, node) {
         let by = json!({"url": COLLECTED_BY, "valueReference": reference(&url)});
         doc.change(&specimen, "collection", |specimen| {
             let how = specimen.entry("collection").or_insert_with(|| json!({}));

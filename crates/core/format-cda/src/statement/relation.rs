@@ -248,6 +248,12 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
             // What is said of an allergy or of a problem.
             add(&one.url, "focus", around);
         }
+    } else if inner == "Specimen" && outer(&["Observation"]) {
+        doc.change(around, "specimen", |resource| {
+            resource
+                .entry("specimen")
+                .or_insert_with(|| reference(&one.url));
+        });
     } else if inner == "DocumentReference" && outer(&["Observation"]) && one.relation == "SPRT" {
         // What was seen is supported by the picture of it.
         add(around, "derivedFrom", &one.url);
