@@ -53,7 +53,7 @@ struct State<'d> {
     sources: HashMap<String, N<'d>>,
     /// What concerns are about, by the first of it.
     concerned: HashMap<String, Vec<(String, N<'d>)>>,
-    pressures: Vec<Value>,
+    joined: Vec<Value>,
     houses: Vec<String>,
     /// What is in the composition, which is made last.
     composition: Vec<(Taken, &'static str)>,
@@ -317,14 +317,14 @@ impl<'d> Doc<'d> {
         core::mem::take(&mut self.state.borrow_mut().houses)
     }
 
-    /// A blood pressure of the panel in work.
-    pub(crate) fn add_pressure(&self, url: &str) {
-        self.state.borrow_mut().pressures.push(reference(url));
+    /// What was joined of several observations of the panel in work: a blood pressure, say.
+    pub(crate) fn add_joined(&self, url: &str) {
+        self.state.borrow_mut().joined.push(reference(url));
     }
 
-    /// The blood pressures of the panel in work.
-    pub(crate) fn pressures(&self) -> Vec<Value> {
-        core::mem::take(&mut self.state.borrow_mut().pressures)
+    /// All that was joined of the panel in work.
+    pub(crate) fn joined(&self) -> Vec<Value> {
+        core::mem::take(&mut self.state.borrow_mut().joined)
     }
 
     /// What was taken is in the composition.

@@ -25,6 +25,7 @@ pub(crate) mod relation;
 pub(crate) mod shape;
 pub(crate) mod specimen;
 pub(crate) mod supply;
+pub(crate) mod vitals;
 
 use serde_json::Value;
 

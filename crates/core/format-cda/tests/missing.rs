@@ -11,3 +11,5 @@ mod inside;
 mod several;
 #[path = "missing/specimen.rs"]
 mod specimen;
+#[path = "missing/vitals.rs"]
+mod vitals;

@@ -12,6 +12,7 @@ use crate::{
     resource::Resource,
     statement::{
         Made, RESULTS, VITALS, common, device, imaging, inside, link, own_author, shape, specimen,
+        vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
@@ -149,7 +150,10 @@ pub(crate) fn build<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Resource<'d
         named => named,
     };
     match named {
-        Some(named) => out.put(doc, "code", Some(named)),
+        Some(mut named) => {
+            vitals::both_codes(of, &mut named);
+            out.put(doc, "code", Some(named))
+        }
         None => {
             let words = child(node, "text")
                 .and_then(|text| text::words(doc, text))

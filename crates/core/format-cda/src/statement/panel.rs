@@ -3,29 +3,27 @@
 use serde_json::Value;
 
 use crate::{
-    account::{Because, Facet, Fate},
+    account::Because,
     codes::status,
     context::{Statement, Subject},
     doc::{Doc, reference},
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, imaging, inside, observation, specimen},
+    statement::{Made, RESULTS, VITALS, common, imaging, inside, specimen, vitals},
     value::{code, list, time},
-    xml::{attr, child, children, has_template},
+    xml::{attr, child, has_template},
 };
 
 const RESULT: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.1",
     "2.16.840.1.113883.10.20.1.32",
 ];
-const SIGNS: &[&str] = &[
+pub(crate) const SIGNS: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.26",
     "2.16.840.1.113883.10.20.1.35",
     "1.3.6.1.4.1.19376.1.5.3.1.4.13.1",
 ];
-const LOINC: &str = "http://loinc.org";
-
 /// Whether a report is of pictures: by its own code, or all that stands in it.
 fn is_imaging(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
     let mut inner = of.related().map(|(_, inner)| inner).peekable();
@@ -62,7 +60,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         return Err("it is a group of nothing");
     }
     if signs {
-        pressure(doc, of);
+        vitals::join(doc, of);
     }
     let mut out = if is_report {
         Some(Resource::of("DiagnosticReport", of, doc)?)
@@ -98,7 +96,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         out.put(
             doc,
             "code",
-            Some(code::concept_or_absent(doc, child(of.node, "code"))),
+            Some(
+                vitals::named(doc, of)
+                    .unwrap_or_else(|| code::concept_or_absent(doc, child(of.node, "code"))),
+            ),
         );
         time::put_time(out, doc, "effectiveDateTime", "effectivePeriod", of.when());
         let doers = people::performers(doc, of.node)
@@ -130,8 +131,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             .collect()
     };
     let seen = links(&["Observation"]);
-    let pressures: Vec<Value> = doc.pressures();
-    let seen: Vec<Value> = pressures.into_iter().chain(seen).collect();
+    let joined: Vec<Value> = doc.joined();
+    let seen: Vec<Value> = joined.into_iter().chain(seen).collect();
     let examined = links(&["Specimen"]);
     if is_report {
         out.push_all(doc, "specimen", examined);
@@ -139,8 +140,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         return Ok(Some(("DiagnosticReport", out.add(doc)?)));
     }
     // A group of nothing that was seen, or without a code, is no panel.
-    let is_named = child(of.node, "code")
-        .is_some_and(|code| attr(code, "code").is_some() || child(code, "originalText").is_some());
+    let is_named = vitals::is_panel(of)
+        || child(of.node, "code").is_some_and(|code| {
+            attr(code, "code").is_some() || child(code, "originalText").is_some()
+        });
     if seen.is_empty() || !is_named {
         directives(doc, of, &members);
         // What stands in a nameless group stands in the one around it.
@@ -186,107 +189,4 @@ fn directives<'d>(doc: &Doc<'d>, of: &Statement<'d>, members: &[super::Inside<'d
             }
         });
     }
-}
-
-/// Systolic and diastolic pressure of one panel and one time are one observation with two components (FHIR R4, blood pressure
-/// profile).
-fn pressure<'d>(doc: &Doc<'d>, of: &Statement<'d>) {
-    let code_is = |one: &Statement<'d>, wanted: &str| {
-        one.name() == "observation"
-            && child(one.node, "code").is_some_and(|code| {
-                core::iter::once(code)
-                    .chain(children(code, "translation"))
-                    .any(|code| attr(code, "code") == Some(wanted))
-            })
-    };
-    let all: Vec<Statement<'d>> = of.related().map(|(_, inner)| inner).collect();
-    let of_code = |wanted: &str| {
-        all.iter()
-            .filter(|one| code_is(one, wanted))
-            .copied()
-            .collect::<Vec<_>>()
-    };
-    let (over, under) = (of_code("8480-6"), of_code("8462-4"));
-    for high in over {
-        let same = |low: &&Statement<'d>| {
-            let time = |one: &Statement<'d>| {
-                one.when().map(|when| {
-                    (
-                        attr(when, "value"),
-                        child(when, "low").and_then(|low| attr(low, "value")),
-                    )
-                })
-            };
-            let state =
-                |one: &Statement<'d>| one.child("statusCode").and_then(|code| attr(code, "code"));
-            let fresh = !matches!(
-                doc.account.fate(low.node, Facet::Itself),
-                Some(Fate::Carried { .. })
-            );
-            fresh
-                && time(low) == time(&high)
-                && state(low) == state(&high)
-                && !low.is_denied()
-                && !high.is_denied()
-        };
-        let Some(low) = under.iter().find(same) else {
-            continue;
-        };
-        let both = [high, *low];
-        let (Ok(high), Ok(low)) = (observation::build(doc, &high), observation::build(doc, low))
-        else {
-            continue;
-        };
-        let is_number = |one: &Resource<'d>| one.has("valueQuantity");
-        if !is_number(&high) || !is_number(&low) {
-            continue;
-        }
-        let url = join(doc, high, low);
-        for one in &both {
-            observation::members(doc, one, &url);
-        }
-        doc.add_pressure(&url);
-    }
-}
-
-fn join<'d>(doc: &Doc<'d>, high: Resource<'d>, low: Resource<'d>) -> String {
-    const OF_PART: &[&str] = &[
-        "code",
-        "valueQuantity",
-        "interpretation",
-        "referenceRange",
-        "dataAbsentReason",
-    ];
-    let mut whole = Resource::plain("Observation", high.source());
-    let mut parts = Vec::new();
-    for one in [high, low] {
-        let (body, taken) = one.parts();
-        let mut part = serde_json::Map::new();
-        for (key, value) in body {
-            if OF_PART.contains(&key.as_str()) {
-                part.insert(key, value);
-            } else {
-                whole.join_element(&key, value);
-            }
-        }
-        whole.take_over(taken.into_iter().map(|(one, element)| {
-            let element = if OF_PART.contains(&element) {
-                "component"
-            } else {
-                element
-            };
-            (one, element)
-        }));
-        parts.push(Value::Object(part));
-    }
-    whole.body.insert(
-        "code".into(),
-        code::named(
-            LOINC,
-            "85354-9",
-            "Blood pressure panel with all children optional",
-        ),
-    );
-    whole.body.insert("component".into(), parts.into());
-    whole.join(doc, None)
 }
