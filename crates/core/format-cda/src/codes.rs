@@ -50,6 +50,10 @@ const SYSTEMS: &[(&str, &str)] = &[
         "http://nucc.org/provider-taxonomy",
     ),
     ("2.16.840.1.113883.6.238", "urn:oid:2.16.840.1.113883.6.238"),
+    (
+        "2.16.840.1.113883.6.259",
+        "https://www.cdc.gov/nhsn/cdaportal/terminology/codesystem/hsloc.html",
+    ),
     ("2.16.840.1.113883.6.8", "http://unitsofmeasure.org"),
     (
         "2.16.840.1.113883.6.301.5",
@@ -229,11 +233,30 @@ pub(crate) fn as_uri(root: &str) -> Option<String> {
     is_uuid(root).then(|| format!("urn:uuid:{}", root.to_ascii_lowercase()))
 }
 
+/// The root whose numbers are URIs: FHIR's system and value in one (C-CDA on FHIR, identifiers).
+pub(crate) const URI: &str = "2.16.840.1.113883.4.873";
+
+/// System and value of such a number: a URL ends with its last `/`, a URN with its last `:`. A UUID and an OID are values as a
+/// whole, and so is what would be left with no path or no name.
+pub(crate) fn part_uri(uri: &str) -> Option<(&str, &str)> {
+    const WHOLE: &[&str] = &["urn:uuid:", "urn:oid:"];
+    let lower = uri.to_ascii_lowercase();
+    if WHOLE.iter().any(|start| lower.starts_with(start)) {
+        return None;
+    }
+    let parts = [("urn:", ':'), ("http://", '/'), ("https://", '/')];
+    let (start, sign) = parts.iter().find(|(start, _)| lower.starts_with(start))?;
+    let (name, value) = uri.get(start.len()..)?.rsplit_once(*sign)?;
+    let system = uri.get(..start.len() + name.len())?;
+    (!name.is_empty() && !value.is_empty()).then_some((system, value))
+}
+
 /// The FHIR URI of an identifier root.
 pub(crate) fn identifier_system(root: &str) -> Option<String> {
     match root {
         "2.16.840.1.113883.4.1" => Some("http://hl7.org/fhir/sid/us-ssn".to_owned()),
         "2.16.840.1.113883.4.6" => Some("http://hl7.org/fhir/sid/us-npi".to_owned()),
+        URI => Some("urn:ietf:rfc:3986".to_owned()),
         "2.16.840.1.113883.4.572" => Some("http://hl7.org/fhir/sid/us-medicare".to_owned()),
         _ => as_uri(root),
     }

@@ -68,6 +68,7 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
         "caption" if parent(node) == "list" => "li",
         tag @ ("table" | "thead" | "tbody" | "tfoot" | "tr" | "td" | "th" | "sub" | "sup") => tag,
         "paragraph" => "div",
+        "linkHtml" if leads(node).is_some() => "a",
         _ if node.children().any(|child| child.is_element()) => "div",
         _ => "span",
     };
@@ -87,6 +88,11 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     let style = style(node);
     if !style.is_empty() {
         out.push_str(&format!(" style=\"{}\"", style.join("; ")));
+    }
+    if let Some(href) = leads(node).filter(|_| tag == "a") {
+        let mut shown = String::new();
+        escape(href, &mut shown);
+        out.push_str(&format!(" href=\"{}\"", shown.replace('"', "&quot;")));
     }
     if matches!(tag, "td" | "th") {
         for name in ["colspan", "rowspan"] {
@@ -124,6 +130,14 @@ fn style(node: N<'_>) -> Vec<&'static str> {
         }
     }
     all
+}
+
+/// Where a link leads, if that is to the web: nothing else is opened from a record.
+fn leads<'a>(node: N<'a>) -> Option<&'a str> {
+    let href = attr(node, "href")?;
+    let lower = href.to_ascii_lowercase();
+    let is_web = lower.starts_with("https://") || lower.starts_with("http://");
+    (is_web && !href.contains(char::is_whitespace)).then_some(href)
 }
 
 fn parent<'a>(node: N<'a>) -> &'a str {

@@ -49,9 +49,23 @@ pub(crate) fn absent(node: Option<N<'_>>) -> Value {
 
 /// An `II`.
 pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let root = attr(node, "root")?;
-    let system = codes::identifier_system(root);
+    let root = attr(node, "root");
+    let number = attr(node, "extension");
+    // A number beside a null flavor is none, if nothing says of which register it is.
+    if root.is_none() && (number.is_none() || attr(node, "nullFlavor").is_some()) {
+        return None;
+    }
     let mut out = Map::new();
+    if root == Some(codes::URI)
+        && let Some((system, value)) = number.and_then(codes::part_uri)
+    {
+        out.insert("system".into(), system.into());
+        out.insert("value".into(), value.into());
+        doc.account.take(node);
+        return Some(Value::Object(out));
+    }
+    let system = root.and_then(codes::identifier_system);
+    let root = root.unwrap_or_default();
     match (system, attr(node, "extension")) {
         (Some(system), Some(extension)) => {
             out.insert("system".into(), system.into());

@@ -11,5 +11,7 @@ mod inside;
 mod several;
 #[path = "missing/specimen.rs"]
 mod specimen;
+#[path = "missing/values.rs"]
+mod values;
 #[path = "missing/vitals.rs"]
 mod vitals;

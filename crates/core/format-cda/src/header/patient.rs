@@ -252,7 +252,10 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
             let how = json!([{"url": format!("{CORE}/patient-proficiency"), "extension": parts}]);
             out.insert("extension".into(), how);
         }
-        out.insert("language".into(), spoken(&tag(code)));
+        out.insert(
+            "language".into(),
+            code::coded("urn:ietf:bcp:47", &tag(code)),
+        );
         let best = child(node, "preferenceInd").and_then(|one| truth(doc, one));
         put(&mut out, "preferred", best);
         let one = Value::Object(out);
@@ -261,20 +264,6 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
         }
     }
     list(all)
-}
-
-/// A language with its region where that is one that FHIR lists; else the language, and the whole in words.
-fn spoken(tag: &str) -> Value {
-    const LISTED: &[&str] = &[
-        "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IN", "en-NZ", "en-SG", "en-US",
-        "es-AR", "es-ES", "es-UY", "fr-BE", "fr-CH", "fr-FR", "fy-NL", "it-CH", "it-IT", "nl-BE",
-        "nl-NL", "no-NO", "pt-BR", "ru-RU", "sr-RS", "sv-SE", "zh-CN", "zh-HK", "zh-SG", "zh-TW",
-    ];
-    let short = tag.split('-').next().unwrap_or(tag);
-    if LISTED.contains(&tag) || short == tag {
-        return json!({"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]});
-    }
-    json!({"coding": [{"system": "urn:ietf:bcp:47", "code": short}], "text": tag})
 }
 
 /// A language as BCP 47 has it: `eng` is `en`, `EN-us` is `en-US`.

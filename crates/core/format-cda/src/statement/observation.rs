@@ -324,7 +324,8 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
     let raw = || {
         let raw = attr(node, "value")?;
         doc.account.take(node);
-        Some(("valueString", raw.into()))
+        let unit = attr(node, "unit").map(|unit| [raw, unit].join(" "));
+        Some(("valueString", unit.map_or(raw.into(), Value::String)))
     };
     let amount = || quantity::quantity(doc, node).map(|amount| ("valueQuantity", amount));
     match declared(node).as_str() {

@@ -6,7 +6,7 @@ use crate::{
     doc::Doc,
     json::json,
     value::{list, object, put, time},
-    xml::{N, attr, child, children, elements, text},
+    xml::{N, attr, child, children, elements, own_text, text},
 };
 
 /// What somebody is called beside the names that they bear, where there is a place for one name alone.
@@ -100,8 +100,16 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let whole = text(node)?;
         out.insert("text".into(), whole.into());
         doc.account.take(node);
-    } else if attr(node, "use").is_some() {
-        doc.account.take(node);
+    } else {
+        // Words between the parts are of the name, and nobody says of which part.
+        let spoken = own_text(node);
+        let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
+        if is_said {
+            put(&mut out, "text", text(node));
+        }
+        if is_said || attr(node, "use").is_some() {
+            doc.account.take(node);
+        }
     }
     put(&mut out, "period", use_period(doc, node));
     object(out)
@@ -228,8 +236,16 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let whole = text(node)?;
         out.insert("text".into(), whole.into());
         doc.account.take(node);
-    } else if attr(node, "use").is_some() {
-        doc.account.take(node);
+    } else {
+        // Words between the parts are of the name, and nobody says of which part.
+        let spoken = own_text(node);
+        let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
+        if is_said {
+            put(&mut out, "text", text(node));
+        }
+        if is_said || attr(node, "use").is_some() {
+            doc.account.take(node);
+        }
     }
     put(&mut out, "period", use_period(doc, node));
     object(out)

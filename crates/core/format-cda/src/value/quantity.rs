@@ -16,9 +16,16 @@ use crate::{
 const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
 const UCUM: &str = "http://unitsofmeasure.org";
 
-/// A decimal exactly as written.
+/// A decimal exactly as written, with the exponent that it may have.
 pub(crate) fn decimal(raw: &str) -> Option<Value> {
     let raw = raw.trim().trim_start_matches('+');
+    let (raw, power) = match raw.split_once(['e', 'E']) {
+        Some((raw, power)) => (
+            raw,
+            Some(power.parse::<i8>().ok().filter(|one| one.abs() <= 40)?),
+        ),
+        None => (raw, None),
+    };
     let raw = match (raw.strip_prefix('.'), raw.strip_prefix("-.")) {
         (Some(rest), _) => format!("0.{rest}"),
         (_, Some(rest)) => format!("-0.{rest}"),
@@ -40,6 +47,7 @@ pub(crate) fn decimal(raw: &str) -> Option<Value> {
         && plain
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b".-".contains(&byte));
+    let plain = power.map_or(plain.clone(), |power| format!("{plain}e{power}"));
     sound.then(|| Number::from_str(&plain).ok().map(Value::Number))?
 }
 
