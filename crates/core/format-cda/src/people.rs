@@ -430,10 +430,20 @@ pub(crate) fn references(urls: impl IntoIterator<Item = String>) -> Option<Value
     list(all)
 }
 
+/// Whether a role is that of somebody who cares for the patient at home or is next of kin: no practitioner.
+pub(crate) fn is_near(role: N<'_>) -> bool {
+    matches!(attr(role, "classCode"), Some("CAREGIVER" | "NOK" | "PRS"))
+}
+
 /// Somebody in a `participantRole`.
 pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String> {
+    let entity = child(role, "playingEntity");
+    if is_near(role) {
+        let url = related_person(doc, role, entity)?;
+        doc.account.take(part);
+        return Some(url);
+    }
     let url = doc.account.aside(|| {
-        let entity = child(role, "playingEntity");
         let named = entity
             .and_then(|entity| child(entity, "name"))
             .and_then(text);

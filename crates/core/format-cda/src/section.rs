@@ -326,10 +326,12 @@ fn participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<(Value, String)> {
         "RESP", "IRCP", "REFT", "REFB", "VRF", "AUTHEN", "LA", "CON", "ATND", "ADM", "DIS", "ENT",
         "PRCP", "NOT", "TRC", "INF", "WIT", "CALLBCK", "REF", "SPRF", "PPRF",
     ];
-    let sort = PEOPLE
-        .iter()
-        .find(|sort| attr(part, "typeCode") == Some(sort))?;
-    let url = people::role(doc, part, child(part, "participantRole")?)?;
+    let role = child(part, "participantRole")?;
+    let sort = attr(part, "typeCode").filter(|sort| {
+        // Whom it concerns beside the patient (`IND`) may be a thing, too.
+        PEOPLE.contains(sort) || *sort == "IND" && people::is_near(role)
+    })?;
+    let url = people::role(doc, part, role)?;
     Some((code::coded(PARTS, sort), url))
 }
 

@@ -5,6 +5,8 @@
 mod another;
 #[path = "shared/document.rs"]
 mod document;
+#[path = "missing/doses.rs"]
+mod doses;
 #[path = "missing/inside.rs"]
 mod inside;
 #[path = "missing/several.rs"]

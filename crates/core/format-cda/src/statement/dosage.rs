@@ -6,7 +6,7 @@ use crate::{
     context::Statement,
     doc::Doc,
     json::json,
-    statement::instructions,
+    statement::{INSTRUCTION, instructions},
     value::{code, list, put, quantity, schedule, text},
     xml::{N, attr, child, related_by},
 };
@@ -17,6 +17,7 @@ const FREE_TEXT: &[&str] = &["2.16.840.1.113883.10.20.22.4.147"];
 pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) -> Option<Value> {
     let node = of.node;
     let mut out = Map::new();
+    put(&mut out, "sequence", step(doc, node));
     let words = related_by(node, FREE_TEXT).find_map(|inner| {
         let words = text::text_of(doc, inner)?;
         doc.account.take(inner);
@@ -30,6 +31,10 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         child(node, "text").and_then(|own| text::own_words(doc, own))
     });
     put(&mut out, "text", words);
+    let coded = related_by(node, INSTRUCTION)
+        .filter_map(|inner| child(inner, "code").filter(|code| code::known(*code).is_some()));
+    let coded = coded.filter_map(|code| code::concept(doc, code)).collect();
+    put(&mut out, "additionalInstruction", list(coded));
     put(&mut out, "patientInstruction", instructions(doc, node));
     if with_times {
         put(&mut out, "timing", schedule::schedule(doc, node).timing());
@@ -100,6 +105,15 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     (!out.is_empty()).then_some(Value::Object(out))
 }
 
+/// Which step of the regimen around it this is.
+fn step(doc: &Doc<'_>, node: N<'_>) -> Option<u32> {
+    let link = node.parent_element()?;
+    let around = link.parent_element()?;
+    let is_step = attr(link, "typeCode") == Some("COMP")
+        && around.tag_name().name() == "substanceAdministration";
+    quantity::whole(doc, child(link, "sequenceNumber").filter(|_| is_step)?)
+}
+
 /// Where it was given or is to be given; FHIR has a place for one.
 pub(crate) fn sites<'d>(doc: &Doc<'d>, node: N<'d>) -> impl Iterator<Item = Value> {
     let all = code::concepts(doc, node, "approachSiteCode");
@@ -127,7 +141,8 @@ fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Ma
         put(out, range, quantity::range(doc, node));
     } else {
         // A dose has no comparator: one end alone is a range with one end.
-        match quantity::quantity(doc, node) {
+        let center = || quantity::quantity(doc, child(node, "center")?);
+        match quantity::quantity(doc, node).or_else(center) {
             Some(amount) => put(out, exact, Some(amount)),
             None => put(out, range, quantity::range(doc, node)),
         }

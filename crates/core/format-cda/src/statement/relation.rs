@@ -181,6 +181,9 @@ const OF_VISITS: &[&str] = &[
     "DeviceRequest",
 ];
 
+/// Kinds that tell how a medicine is taken, in steps that stand inside (C-CDA: components with a `sequenceNumber`).
+const REGIMENS: &[&str] = &["MedicationStatement", "MedicationRequest"];
+
 /// Links a resource with the one around it. What no element can say is not said: the order of the document tells it alone.
 fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     let outer = |kinds: &[&str]| doc.is_of(around, kinds);
@@ -211,6 +214,11 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
                     .or_insert_with(|| reference(around));
             });
         }
+    } else if one.is_named
+        && outer(&["Goal"])
+        && ["Condition", "Observation", "ServiceRequest"].contains(&inner)
+    {
+        add(around, "addresses", &one.url);
     } else if is_reason {
         // Why something was done.
         let doings = [
@@ -259,6 +267,17 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         add(around, "derivedFrom", &one.url);
     } else if inner == "Procedure" && outer(&["Procedure"]) && !one.is_named {
         add(&one.url, "partOf", around);
+    } else if one.relation == "COMP"
+        && REGIMENS.contains(&inner)
+        && outer(&[inner])
+        && !one.is_named
+    {
+        // A step of a regimen; an order has no other element for what it carries out in part.
+        let element = match inner {
+            "MedicationRequest" => "basedOn",
+            _ => "partOf",
+        };
+        add(&one.url, element, around);
     } else if inner == "ServiceRequest" {
         add(&one.url, "supportingInfo", around);
     } else if inner == "MedicationRequest" && !outer(&["MedicationRequest"]) {

@@ -9,7 +9,7 @@ use crate::{
     codes::unit,
     doc::Doc,
     json::json,
-    value::{list, put},
+    value::{absent, list, put},
     xml::{N, attr, child, children, flag, own_text, squeeze},
 };
 
@@ -209,10 +209,12 @@ pub(crate) fn is_range(node: N<'_>) -> bool {
     matches!(ends(node), (Some(_), Some(_)))
 }
 
-/// An `RTO`.
+/// An `RTO`; of what a denominator is that is not known, that it is not (`rat-1` wants one).
 pub(crate) fn ratio(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let top = child(node, "numerator").and_then(|one| bounded(doc, one))?;
-    let bottom = child(node, "denominator").and_then(|one| bounded(doc, one))?;
+    let below = child(node, "denominator")?;
+    let is_unknown = attr(below, "nullFlavor").is_some();
+    let bottom = bounded(doc, below).or_else(|| is_unknown.then(|| absent(Some(below))))?;
     Some(json!({"numerator": top, "denominator": bottom}))
 }
 

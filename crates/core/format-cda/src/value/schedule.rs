@@ -144,6 +144,10 @@ fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
             }
             _ => None,
         },
+        (Some(low), None) => read(low).map(|(number, unit)| {
+            doc.account.take(low);
+            (number, None, unit)
+        }),
         _ => read(period).map(|(number, unit)| {
             doc.account.take(period);
             (number, None, unit)
