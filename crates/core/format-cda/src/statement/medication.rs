@@ -96,6 +96,8 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
     let ids = value::identifiers(doc, made);
     // The form, where it is not what a number without unit counts (C-CDA on FHIR, medications).
     let form = child(node, "administrationUnitCode").filter(|_| !dosage::counts_units(node));
+    // Some say it of the product itself (IHE's pharmacy documents).
+    let form = form.or_else(|| child(thing?, "formCode"));
     let form = form.and_then(|form| code::concept(doc, form));
     let vehicles = list(vehicles(doc, node));
     if lot.is_none() && maker.is_none() && form.is_none() && vehicles.is_none() {

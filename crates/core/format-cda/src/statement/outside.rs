@@ -9,7 +9,7 @@ use crate::{
     resource::Resource,
     statement::{Made, inside, take_shell},
     value::{self, absent, code, text},
-    xml::{N, attr, child, children, elements},
+    xml::{N, attr, child, children, elements, sdtc, sdtcs},
 };
 
 /// An act, observation or procedure that stands in no document that is at hand.
@@ -17,8 +17,35 @@ const REFERS_TO: &str = "https://medibloc.org/fhir/StructureDefinition/refers-to
 /// Part of a picture: its shape, and the numbers that draw it.
 const REGION: &str = "https://medibloc.org/fhir/StructureDefinition/region";
 
+/// What names the order that it carries out.
+const CARRIES_OUT: &[&str] = &[
+    "DiagnosticReport",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Observation",
+    "Procedure",
+    "ServiceRequest",
+];
+
+/// The orders that a statement carries out, by their numbers (`sdtc:inFulfillmentOf1`).
+fn orders<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+    let all = sdtcs(node, "inFulfillmentOf1").filter_map(|link| sdtc(link, "actReference"));
+    for order in all.filter(|_| doc.is_of(url, CARRIES_OUT)) {
+        let number = sdtcs(order, "id").find_map(|id| value::identifier(doc, id));
+        let Some(number) = number else { continue };
+        doc.account.take(order);
+        doc.change(url, "basedOn", |resource| {
+            let list = resource.entry("basedOn").or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(json!({"identifier": number}));
+            }
+        });
+    }
+}
+
 /// Keeps what the statement of a resource refers to.
 pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+    orders(doc, node, url);
     for link in children(node, "reference") {
         let Some(target) = elements(link).find(|one| one.tag_name().name().starts_with("external"))
         else {

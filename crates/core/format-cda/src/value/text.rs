@@ -35,7 +35,26 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
         return None;
     }
     doc.account.take(node);
-    Some(words)
+    // The words of a code are its name; where it stands in the narrative more may be said there.
+    // A row of a table is more than what is said here.
+    let is_text = spoken && node.tag_name().name() == "text" && !is_row(doc, node);
+    let told = target.filter(|_| is_text).and_then(|id| doc.words_at(id));
+    Some(match told {
+        Some(told) => beside(doc, words, pointer, &told),
+        None => words,
+    })
+}
+
+/// Words with those of the narrative that they point to, unless one says all that the other does.
+fn beside(doc: &Doc<'_>, words: String, pointer: Option<N<'_>>, told: &str) -> String {
+    let (own, other) = (words.to_lowercase(), told.to_lowercase());
+    if own.contains(&other) || other.contains(&own) || !doc.may_repeat(told.len()) {
+        return words;
+    }
+    if let Some(pointer) = pointer {
+        doc.account.take(pointer);
+    }
+    format!("{words} {told}")
 }
 
 /// Words that stand in an element itself, and not only in the narrative that it may point to.

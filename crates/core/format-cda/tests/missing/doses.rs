@@ -126,3 +126,34 @@ fn a_carer_without_a_name_is_one() {
     let agents = all(&draft, "Provenance");
     assert!(agents[0]["agent"].to_string().contains(&url));
 }
+
+/// IHE's pharmacy documents say the form of the product beside its name.
+#[test]
+fn the_form_of_a_product_is_kept() {
+    let entry = medicine("EVN", "m", "").replace(
+        "</manufacturedMaterial>",
+        r#"<pharm:formCode xmlns:pharm="urn:ihe:pharm" code="10219000" codeSystem="0.4.0.127.0.16.1.1.2.1"/></manufacturedMaterial>"#,
+    );
+    let product = one(&read("10160-0", "", &entry), "Medication");
+    assert_eq!(product["form"]["coding"][0]["code"], "10219000");
+    assert_eq!(product["code"]["coding"][0]["code"], "8");
+}
+
+/// What a statement carries out is named by its number, where the resource has an element for it.
+#[test]
+fn the_order_that_is_carried_out_is_named() {
+    let order = r#"<sdtc:inFulfillmentOf1 typeCode="FLFS"><sdtc:actReference classCode="ACT" moodCode="RQO"><sdtc:id root="1.7" extension="ORD-88"/></sdtc:actReference></sdtc:inFulfillmentOf1>"#;
+    for (name, mood, kind, is_named) in [
+        ("procedure", "INT", "ServiceRequest", true),
+        ("procedure", "EVN", "Procedure", true),
+        ("observation", "EVN", "Observation", true),
+        ("encounter", "EVN", "Encounter", false),
+    ] {
+        let entry = format!(
+            r#"<{name} classCode="PROC" moodCode="{mood}"><code code="1" {SCT}/><statusCode code="active"/><effectiveTime value="2025"/>{order}</{name}>"#
+        );
+        let made = one(&read("18776-5", "", &entry), kind);
+        let number = made["basedOn"][0]["identifier"]["value"].as_str();
+        assert_eq!(number, is_named.then_some("ORD-88"), "{kind}");
+    }
+}

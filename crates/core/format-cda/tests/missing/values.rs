@@ -135,3 +135,30 @@ fn a_system_that_fhir_knows_has_its_name() {
     let wanted = "https://www.cdc.gov/nhsn/cdaportal/terminology/codesystem/hsloc.html";
     assert_eq!(seen["code"]["coding"][0]["system"], wanted);
 }
+
+/// Words beside a pointer into the text are not all that is said, unless one says all that the other does.
+#[test]
+fn words_and_what_they_point_to_are_told_together() {
+    for (text, wanted) in [
+        (r##"see <reference value="#a"/>"##, "see the adult range"),
+        (r##"the adult <reference value="#a"/>"##, "the adult"),
+        (
+            r##"The adult range, as ever <reference value="#a"/>"##,
+            "The adult range, as ever",
+        ),
+        (r##"<reference value="#a"/>"##, "the adult range"),
+        (r##"see <reference value="#none"/>"##, "see"),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="PQ" value="5" unit="mg"/><referenceRange><observationRange><text>{text}</text></observationRange></referenceRange></observation>"#
+        );
+        let narrative = r#"<content ID="a">the adult range</content>"#;
+        let seen = one(&read("30954-2", narrative, &entry), "Observation");
+        assert_eq!(seen["referenceRange"][0]["text"], wanted, "{text}");
+    }
+    // The name of a code is no more than that.
+    let entry = r##"<observation classCode="OBS" moodCode="EVN"><code nullFlavor="OTH"><originalText>Odd<reference value="#a"/></originalText></code><value xsi:type="ST">x</value></observation>"##;
+    let narrative = r#"<content ID="a">seen in May</content>"#;
+    let seen = one(&read("30954-2", narrative, entry), "Observation");
+    assert_eq!(seen["code"]["text"], "Odd");
+}
