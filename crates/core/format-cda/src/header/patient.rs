@@ -252,10 +252,7 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
             let how = json!([{"url": format!("{CORE}/patient-proficiency"), "extension": parts}]);
             out.insert("extension".into(), how);
         }
-        out.insert(
-            "language".into(),
-            code::coded("urn:ietf:bcp:47", &tag(code)),
-        );
+        out.insert("language".into(), spoken(&tag(code)));
         let best = child(node, "preferenceInd").and_then(|one| truth(doc, one));
         put(&mut out, "preferred", best);
         let one = Value::Object(out);
