@@ -8,8 +8,23 @@ use crate::{
     xml::{N, attr, child, own_text, squeeze, text},
 };
 
-/// The words of an element, or of the narrative that it points to; none if they are too many to repeat.
+/// The words of an element, and of the narrative that it points to; none if they are too many to repeat.
 pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    let own = own_or_told(doc, node)?;
+    // The words of a code are its name, and a row of a table is more than what is said here.
+    let pointer = child(node, "reference").filter(|_| own_text(node).is_some());
+    let is_text = node.tag_name().name() == "text" && !is_row(doc, node);
+    let told = pointer
+        .filter(|_| is_text)
+        .and_then(|pointer| attr(pointer, "value"));
+    Some(match told.and_then(|id| doc.words_at(id)) {
+        Some(told) => beside(doc, own, pointer, &told),
+        None => own,
+    })
+}
+
+/// The words of an element, or else of the narrative that it points to.
+fn own_or_told(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     let pointer = child(node, "reference");
     let target = pointer.and_then(|reference| attr(reference, "value"));
     let spoken = pointer.is_some() && own_text(node).is_some();
@@ -35,14 +50,7 @@ pub(crate) fn words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
         return None;
     }
     doc.account.take(node);
-    // The words of a code are its name; where it stands in the narrative more may be said there.
-    // A row of a table is more than what is said here.
-    let is_text = spoken && node.tag_name().name() == "text" && !is_row(doc, node);
-    let told = target.filter(|_| is_text).and_then(|id| doc.words_at(id));
-    Some(match told {
-        Some(told) => beside(doc, words, pointer, &told),
-        None => words,
-    })
+    Some(words)
 }
 
 /// Words with those of the narrative that they point to, unless one says all that the other does.
@@ -60,7 +68,7 @@ fn beside(doc: &Doc<'_>, words: String, pointer: Option<N<'_>>, told: &str) -> S
 /// Words that stand in an element itself, and not only in the narrative that it may point to.
 pub(crate) fn own_words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     (child(node, "reference").is_none() || own_text(node).is_some()).then_some(())?;
-    words(doc, node)
+    own_or_told(doc, node)
 }
 
 /// Whether it points to a part of the narrative that has several cells or items.
