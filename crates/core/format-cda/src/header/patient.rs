@@ -252,7 +252,10 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
             let how = json!([{"url": format!("{CORE}/patient-proficiency"), "extension": parts}]);
             out.insert("extension".into(), how);
         }
-        out.insert("language".into(), spoken(&tag(code)));
+        out.insert(
+            "language".into(),
+            code::coded("urn:ietf:bcp:47", &tag(code)),
+        );
         let best = child(node, "preferenceInd").and_then(|one| truth(doc, one));
         put(&mut out, "preferred", best);
         let one = Value::Object(out);
@@ -261,23 +264,6 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
         }
     }
     list(all)
-}
-
-/// A language with its whole tag, and without its region where that is none that FHIR lists: who knows these alone knows it then.
-fn spoken(tag: &str) -> Value {
-    const LISTED: &[&str] = &[
-        "de-AT", "de-CH", "de-DE", "en-AU", "en-CA", "en-GB", "en-IN", "en-NZ", "en-SG", "en-US",
-        "es-AR", "es-ES", "es-UY", "fr-BE", "fr-CH", "fr-FR", "fy-NL", "it-CH", "it-IT", "nl-BE",
-        "nl-NL", "no-NO", "pt-BR", "ru-RU", "sr-RS", "sv-SE", "zh-CN", "zh-HK", "zh-SG", "zh-TW",
-    ];
-    let mut spoken = code::coded("urn:ietf:bcp:47", tag);
-    let short = tag.split('-').next().filter(|short| *short != tag);
-    if let (Some(short), Value::Array(all)) = (short, &mut spoken["coding"])
-        && !LISTED.contains(&tag)
-    {
-        all.push(json!({"system": "urn:ietf:bcp:47", "code": short}));
-    }
-    spoken
 }
 
 /// A language as BCP 47 has it: `eng` is `en`, `EN-us` is `en-US`.
