@@ -212,6 +212,11 @@ pub(crate) fn is_of_another(node: N<'_>) -> bool {
     whose.is_some_and(|whose| whose != OF_THE_RECORD)
 }
 
+/// Whether a value says itself whether it is there, or whose it is: a statement takes that for its own.
+pub(crate) fn has_context(value: N<'_>) -> bool {
+    crate::value::code::qualifier(value, &["408729009", "408732007"]).is_some()
+}
+
 fn qualified<'d>(node: N<'d>, name: &str) -> Option<N<'d>> {
     ["value", "code"].iter().find_map(|part| {
         let code = child(node, part)?;

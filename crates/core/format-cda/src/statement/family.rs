@@ -139,10 +139,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             take_all(doc, inner.node);
             died(doc, inner.node, &mut out);
         } else {
-            let values = children(inner.node, "value").filter(|one| shape::names_something(*one));
-            let several: Vec<_> = values.map(Some).collect();
+            let several: Vec<_> = shape::several(inner).into_iter().map(Some).collect();
             let first = vec![inner.child("value")];
-            for value in if several.len() > 1 { several } else { first } {
+            for value in if several.is_empty() { first } else { several } {
                 let one = illness(doc, inner, value, &mut out);
                 out.push(doc, "condition", one);
             }

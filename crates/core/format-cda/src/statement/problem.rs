@@ -170,10 +170,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 
 /// What names each problem: a second value is another statement, and no other code for the first.
 fn named<'d>(of: &Statement<'d>) -> Vec<Option<N<'d>>> {
-    let values = children(of.node, "value").filter(|value| shape::names_something(*value));
-    let several: Vec<_> = values.map(Some).collect();
-    if several.len() > 1 {
-        return several;
+    let several = shape::several(of);
+    if !several.is_empty() {
+        return several.into_iter().map(Some).collect();
     }
     let by_code = || {
         let code = of.child("code")?;

@@ -3,7 +3,7 @@
 
 use crate::{
     codes::status,
-    context::{Mood, Statement, Subject},
+    context::{Mood, Statement, Subject, has_context},
     statement::{ALLERGIES, IMMUNIZATIONS, PROBLEMS, RESULTS, VITALS, family},
     value::code::known,
     xml::{N, attr, child, children, declared, elements, own_text, squeeze},
@@ -101,7 +101,7 @@ pub(crate) fn is_said(node: N<'_>) -> bool {
 }
 
 /// Whether a value names something, and is no number, no yes and no no.
-pub(crate) fn names_something(value: N<'_>) -> bool {
+fn names_something(value: N<'_>) -> bool {
     let is_coded = matches!(
         declared(value).as_str(),
         "" | "CD" | "CE" | "CV" | "CO" | "CS"
@@ -110,6 +110,15 @@ pub(crate) fn names_something(value: N<'_>) -> bool {
         || child(value, "originalText").is_some()
         || children(value, "translation").any(|one| known(one).is_some());
     is_coded && says && !known(value).is_some_and(|code| YES_OR_NO.contains(&code))
+}
+
+/// The values of a statement that states several things; none where one of them has a context of its own, which is not that of the
+/// others.
+pub(crate) fn several<'d>(of: &Statement<'d>) -> Vec<N<'d>> {
+    let values = children(of.node, "value").filter(|value| names_something(*value));
+    let all: Vec<_> = values.collect();
+    let is_one = all.len() < 2 || all.iter().any(|value| has_context(*value));
+    if is_one { Vec::new() } else { all }
 }
 
 /// Whether a code is the name of an illness or finding, and not only of what sort of statement it is of: it is of SNOMED CT or of one

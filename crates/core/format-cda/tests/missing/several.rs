@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::document::{all, one, read};
+use super::document::{all, one, read, why_lost};
 
 const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
 
@@ -50,6 +50,43 @@ fn each_value_is_a_problem_and_each_substance_an_allergy() {
         );
         let found = all(&read("48765-2", "", &entry), "AllergyIntolerance");
         assert_eq!(codes(&found), wanted);
+    }
+}
+
+/// What is said of one value alone, that it is known to be absent or another's, is not said of the values beside it.
+#[test]
+fn what_is_said_of_one_value_is_said_of_no_other() {
+    let kind = format!(r#"<code code="55607006" {SCT}/>"#);
+    let plain = |code: &str| format!(r#"<value xsi:type="CD" code="{code}" {SCT}/>"#);
+    let about = |code: &str, name: &str, what: &str| {
+        format!(
+            r#"<value xsi:type="CD" code="{code}" {SCT}><qualifier><name code="{name}" {SCT}/><value code="{what}" {SCT}/></qualifier></value>"#
+        )
+    };
+    for (values, sound) in [
+        ([plain("1"), about("2", "408729009", "410516002")], "1"),
+        ([about("2", "408729009", "410516002"), plain("1")], "2"),
+        ([plain("1"), about("2", "408729009", "415684004")], "1"),
+        ([plain("1"), about("2", "408732007", "444148008")], "1"),
+    ] {
+        let entry = concern(&problem(&kind, &values.concat()));
+        let draft = read("11450-4", "", &entry);
+        let found = all(&draft, "Condition");
+        assert_eq!(codes(&found), [sound], "{entry}");
+        let state = found[0].get("verificationStatus");
+        let is_refuted = state.is_some_and(|state| state["coding"][0]["code"] == "refuted");
+        assert_eq!(is_refuted, sound == "2", "{entry}");
+        let why = why_lost(&draft, "observation/value");
+        assert!(why.iter().any(|why| why.contains("no mapping")), "{entry}");
+
+        let kin = r#"<subject><relatedSubject classCode="PRS"><code code="MTH" codeSystem="2.16.840.1.113883.5.111"/></relatedSubject></subject>"#;
+        let entry = problem(&kind, &[values.concat(), kin.to_owned()].concat());
+        let draft = read("10157-6", "", &entry);
+        let history = all(&draft, "FamilyMemberHistory");
+        let ill = history.iter().filter_map(|one| one["condition"].as_array());
+        let ill: Vec<Value> = ill.flatten().cloned().collect();
+        let wanted = if sound == "1" { vec!["1"] } else { vec![] };
+        assert_eq!(codes(&ill), wanted, "{entry}");
     }
 }
 
