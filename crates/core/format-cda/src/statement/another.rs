@@ -6,7 +6,7 @@ use crate::{
     context::{Statement, Subject},
     doc::Doc,
     resource::Resource,
-    statement::{Made, allergy, immunization, medication, observation, problem, procedure},
+    statement::{self, Made, allergy, immunization, medication, observation, problem, procedure},
     value::{self, code, time},
     xml::{N, attr, child, children, path},
 };
@@ -86,10 +86,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.heeded()?;
     let node = of.node;
     out.put(doc, "identifier", value::identifiers(doc, node));
-    let state = of
-        .child("statusCode")
-        .and_then(|state| code::code(doc, state));
-    let state = match state {
+    let state = match statement::status(doc, of) {
         Some("completed") => "final",
         Some("nullified" | "obsolete") => "entered-in-error",
         Some("cancelled" | "aborted") => "cancelled",

@@ -9,7 +9,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, inside, shape, take_shell},
+    statement::{Made, inside, shape, status, take_shell},
     value::{self, code, name, put, quantity, text, time},
     xml::{N, attr, child, children},
 };
@@ -104,8 +104,7 @@ pub(crate) fn collection<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, 
     doc.account.take_again(held);
     doc.account.take(part);
     take_shell(doc, node);
-    let is_void =
-        child(node, "statusCode").and_then(|state| attr(state, "code")) == Some("nullified");
+    let is_void = status(doc, of) == Some("nullified");
     doc.change(&url, "collection", |specimen| {
         let known = specimen.entry("collection").or_insert_with(|| json!({}));
         if let Value::Object(known) = known {

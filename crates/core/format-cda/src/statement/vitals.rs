@@ -100,7 +100,7 @@ fn is_with<'d>(doc: &Doc<'d>, one: &Statement<'d>, other: &Statement<'d>) -> boo
             (attr(when, "value"), low.and_then(|low| attr(low, "value")))
         })
     };
-    let state = |one: &Statement<'d>| one.child("statusCode").and_then(|code| attr(code, "code"));
+    let state = |one: &Statement<'d>| one.child("statusCode").and_then(code::state);
     let is_told = matches!(
         doc.account.fate(other.node, Facet::Itself),
         Some(Fate::Carried { .. })

@@ -127,6 +127,12 @@ fn what_was_done_or_given_to_another_is_an_observation_about_that_one() {
             assert_eq!(seen["effectiveDateTime"], "2024-10-01");
             assert_eq!(seen["status"], "final");
 
+            for (state, wanted) in [("COMPLETED", "final"), ("NULLIFIED", "entered-in-error")] {
+                let entry = entry.replace("FLAGS", "").replace("completed", state);
+                let seen = one(&read(section, "", &entry), "Observation");
+                assert_eq!(seen["status"], wanted, "{kind} of {kin}");
+            }
+
             let denied = entry.replace("FLAGS", r#"negationInd="true""#);
             let draft = read(section, "", &denied);
             for kind in [kind, "Observation", "FamilyMemberHistory"] {

@@ -23,14 +23,15 @@ const REPORT: &str = r#"<templateId root="2.16.840.1.113883.10.20.22.4.1"/>"#;
 /// C-CDA on FHIR, results: the procedure that took a specimen is what is known of the specimen.
 #[test]
 fn a_collection_is_the_specimen_of_its_report() {
-    let taken = |flags: &str, named: &str| {
+    let with = |flags: &str, named: &str, state: &str| {
         let inner = format!(
-            r#"{}<component><procedure classCode="PROC" moodCode="EVN" {flags}>{named}<statusCode code="completed"/><effectiveTime value="202503010800-0500"/><targetSiteCode code="14975008" {SCT}/><participant typeCode="PRD"><participantRole classCode="SPEC"><id root="1.9" extension="S"/><playingEntity><code code="122555007" {SCT}/></playingEntity></participantRole></participant></procedure></component>"#,
+            r#"{}<component><procedure classCode="PROC" moodCode="EVN" {flags}>{named}<statusCode code="{state}"/><effectiveTime value="202503010800-0500"/><targetSiteCode code="14975008" {SCT}/><participant typeCode="PRD"><participantRole classCode="SPEC"><id root="1.9" extension="S"/><playingEntity><code code="122555007" {SCT}/></playingEntity></participantRole></participant></procedure></component>"#,
             seen("1-8")
         );
         let code = r#"<code code="600-7" codeSystem="2.16.840.1.113883.6.1"/>"#;
         read("30954-2", "", &organizer(REPORT, code, &inner))
     };
+    let taken = |flags: &str, named: &str| with(flags, named, "completed");
     let code = format!(r#"<code code="17636008" {SCT}/>"#);
     let template = format!(r#"<templateId root="2.16.840.1.113883.10.20.22.4.415"/>{code}"#);
     for named in [code.as_str(), template.as_str()] {
@@ -45,6 +46,10 @@ fn a_collection_is_the_specimen_of_its_report() {
         let report = one(&draft, "DiagnosticReport");
         assert_eq!(report["specimen"], json!([{"reference": url}]));
         assert!(all(&draft, "Procedure").is_empty());
+    }
+    for state in ["nullified", "NULLIFIED"] {
+        let void = one(&with("", &code, state), "Specimen");
+        assert_eq!(void["status"], "entered-in-error");
     }
     let denied = taken(r#"negationInd="true""#, &code);
     assert!(all(&denied, "Specimen").is_empty());

@@ -70,6 +70,16 @@ fn oxygen_is_told_with_the_saturation_that_was_measured_then() {
         let group = found.iter().find(|one| one.get("hasMember").is_some());
         assert_eq!(group.unwrap()["hasMember"].as_array().unwrap().len(), 3);
     }
+    // A state in capitals is the same state.
+    let percent = sign("59408-5", "20250301", &amount("98", "%"));
+    let flow = sign("3151-8", "20250301", &amount("6", "L/min"));
+    let flow = flow.replace("\"completed\"", "\"COMPLETED\"");
+    let found = panel(PANEL, &[percent, flow]);
+    assert!(
+        found
+            .iter()
+            .any(|one| one["component"][0]["valueQuantity"]["value"] == 6)
+    );
     let alone = panel(PANEL, &[sign("3151-8", "20250301", &amount("6", "L/min"))]);
     assert!(alone.iter().any(|one| one["valueQuantity"]["value"] == 6));
     // In the laboratory's blood nobody measured by pulse.
