@@ -101,15 +101,7 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         out.insert("text".into(), whole.into());
         doc.account.take(node);
     } else {
-        // Words between the parts are of the name, and nobody says of which part.
-        let spoken = own_text(node);
-        let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
-        if is_said {
-            put(&mut out, "text", text(node));
-        }
-        if is_said || attr(node, "use").is_some() {
-            doc.account.take(node);
-        }
+        between(doc, node, &mut out);
     }
     put(&mut out, "period", use_period(doc, node));
     object(out)
@@ -164,6 +156,18 @@ pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         }
     }
     list(all)
+}
+
+/// Words between the parts of a name or an address: they belong to it, and nobody says to which part.
+fn between(doc: &Doc<'_>, node: N<'_>, out: &mut Map<String, Value>) {
+    let spoken = own_text(node);
+    let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
+    if is_said {
+        put(out, "text", text(node));
+    }
+    if is_said || attr(node, "use").is_some() {
+        doc.account.take(node);
+    }
 }
 
 /// The name of an organization or place.
@@ -237,15 +241,7 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         out.insert("text".into(), whole.into());
         doc.account.take(node);
     } else {
-        // Words between the parts are of the name, and nobody says of which part.
-        let spoken = own_text(node);
-        let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
-        if is_said {
-            put(&mut out, "text", text(node));
-        }
-        if is_said || attr(node, "use").is_some() {
-            doc.account.take(node);
-        }
+        between(doc, node, &mut out);
     }
     put(&mut out, "period", use_period(doc, node));
     object(out)
