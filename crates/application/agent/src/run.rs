@@ -60,11 +60,12 @@ async fn run_now(
         Command::Account(command) => account::run(party, command).await,
         Command::Contact(command) => contact::run(party, command).await,
         Command::Request(command) => request::run(party, command).await,
-        Command::Record(command) => record::run(party, command).await,
-        Command::Grant(command) => grant::run(party, command).await,
+        // The longest of all: its state lies elsewhere than its caller's.
+        Command::Record(command) => Box::pin(record::run(party, command)).await,
+        Command::Grant(command) => Box::pin(grant::run(party, command)).await,
         Command::Read(command) => read::run(party, command).await,
         Command::Sync => {
-            let mut answer = told(party, &party.sync().await?)?;
+            let mut answer = told(party, &Box::pin(party.sync()).await?)?;
             let ask = retracted::is_this_you(party)?;
             answer.value["isThisYou"] = json!(ask);
             if let Some(ask) = ask {

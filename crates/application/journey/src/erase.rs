@@ -274,13 +274,6 @@ impl Party {
         let changes = self.forget(record, at, false)?;
         let is_done = changes.is_empty();
         self.ports.vault.apply(changes)?;
-        // What comes before it on the chain was taken before it.
-        if let Some(mut erasure) = self.erasure(record)?
-            && erasure.read_until.is_none()
-        {
-            erasure.read_until = Some(block);
-            self.put(table::ERASED, record.as_bytes(), &erasure)?;
-        }
         if is_done {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! What stays of an erased record: its tombstone, and what readers and keepers said since.
 
-use medibloc_ledger::Event;
+use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use crate::erase::{Erasure, Purge, ReadBy};
@@ -92,11 +92,22 @@ impl Party {
     /// Takes in who was cleared to read an erased record up to the block of its erasure: a receipt may be younger than the
     /// last sync.
     pub(crate) async fn note_reads(&self, record: RecordId) -> Result<(), JourneyError> {
+        let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
+        let (events, _) = self.events_from(start.next).await?;
+        self.note_reads_in(record, &events)
+    }
+
+    /// The same by the events that no sync took.
+    pub(crate) fn note_reads_in(
+        &self,
+        record: RecordId,
+        events: &[(EventRef, Event)],
+    ) -> Result<(), JourneyError> {
         let Some(mut erasure) = self.erasure(record)? else {
             return Ok(());
         };
-        let start: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
-        let (events, _) = self.events_from(start.next).await?;
+        // Of others' records the receipts are theirs.
+        let is_own = self.own(erasure.owner)?.is_some();
         let mut changes = Vec::new();
         for (at, event) in events {
             match event {
@@ -106,22 +117,35 @@ impl Party {
                     grant,
                     receipt,
                     ..
-                } if of == record => {
+                } if *of == record && is_own => {
                     let read = ReadBy {
                         record,
-                        reader,
-                        grant,
-                        receipt,
+                        reader: *reader,
+                        grant: *grant,
+                        receipt: *receipt,
                         block: Some(at.block),
                     };
                     changes.push(read.row());
                 }
-                Event::Erased { record: of } if of == record => erasure.read_until = Some(at.block),
+                Event::Erased { record: of } if *of == record => {
+                    erasure.read_until = Some(at.block);
+                }
                 _ => {}
             }
         }
         changes.push(change(table::ERASED, record.as_bytes(), &erasure));
         Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// A sync took everything of the chain up to the erasure.
+    pub(crate) fn note_read_until(&self, record: RecordId, block: u64) -> Result<(), JourneyError> {
+        match self.erasure(record)? {
+            Some(mut erasure) if erasure.read_until.is_none() => {
+                erasure.read_until = Some(block);
+                self.put(table::ERASED, record.as_bytes(), &erasure)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn has_given(&self, id: GrantId, given: &GivenGrant, record: RecordId) -> bool {

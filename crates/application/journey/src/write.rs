@@ -431,13 +431,9 @@ impl Party {
             job.capsule.clone(),
         )?;
         let record = job.anchor.record_id();
-        let facts = self.ports.facts.record(record).await?;
-        if facts.is_some_and(|facts| facts.erased) {
+        if Box::pin(self.is_erased_by_now(record)).await? {
             // Its owner erased it: nothing of it is stored again, no keeper takes a share, nothing is kept.
             let keepers = usize::from(sealed.key_set().committee.threshold.n());
-            let changes = self.forget(record, self.chain_now().await?, false)?;
-            self.ports.vault.apply(changes)?;
-            self.resume_wipes(&mut Vec::new(), &mut Vec::new()).await?;
             return Ok(Written {
                 record,
                 owner: job.anchor.owner,

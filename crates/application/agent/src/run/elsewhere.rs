@@ -17,7 +17,7 @@ pub(super) struct Elsewhere {
 
 impl Elsewhere {
     pub(super) async fn of(party: &Party) -> Result<Self, Problem> {
-        let (as_of, not_taken) = party.consents_as_of().await?;
+        let (as_of, not_taken) = Box::pin(party.consents_as_of()).await?;
         Ok(Self {
             only_known: find::only_known(&as_of),
             not_taken,

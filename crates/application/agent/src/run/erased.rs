@@ -90,7 +90,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
         "record": id.to_string(), "statements": done.statements, "needed": needed, "filesRemoved": done.files_removed, "filesLeft": done.files_left,
-        "readers": view.as_ref().map(readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
+        "readers": view.as_ref().map_or(Value::Null, readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
     });
     let code = if done.statements < needed {
         lines.push("`medibloc sync` asks the other keepers".into());
@@ -113,6 +113,9 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
         erasure.record.to_string(),
         format!("erased {at} {by}; nothing of it is left here"),
         match view.erasure.signed.and_then(|signed| signed.needed) {
+            None if !is_signed_known(view) => {
+                "how many keepers signed that the share is destroyed is not known yet: `medibloc sync` asks them".to_owned()
+            }
             Some(needed) if view.statements < needed => format!(
                 "{} signed that the share is destroyed, {needed} make it final: it is not final yet, `medibloc sync` asks the others",
                 counted(view.statements, "keeper")
@@ -133,7 +136,8 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
         "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
-        "readers": readers_value(view), "readersAsOfBlock": erasure.read_until, "statements": view.statements,
+        "readers": readers_value(view), "readersAsOfBlock": erasure.read_until,
+        "statements": is_signed_known(view).then_some(view.statements),
         "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
     Answer::new(value, rows(&lines))
@@ -157,6 +161,11 @@ fn readers(view: &ErasedView) -> Vec<String> {
                 .into()
         }
     };
+    if !are_readers_known(view) {
+        let told =
+            "who was cleared to read it before is not known yet: `medibloc sync` asks the chain";
+        return vec![told.into()];
+    }
     if view.readers.is_empty() {
         return vec![format!("nobody was cleared to read it before ({known})")];
     }
@@ -181,7 +190,21 @@ fn readers(view: &ErasedView) -> Vec<String> {
     lines
 }
 
+/// Whether anybody looked at its receipts: nobody is nobody only then.
+const fn are_readers_known(view: &ErasedView) -> bool {
+    view.erasure.read_until.is_some() || !view.readers.is_empty()
+}
+
+/// Whether anybody asked its keepers.
+const fn is_signed_known(view: &ErasedView) -> bool {
+    view.erasure.signed.is_some() || view.statements > 0
+}
+
+/// Null if they are not known.
 fn readers_value(view: &ErasedView) -> Value {
+    if !are_readers_known(view) {
+        return Value::Null;
+    }
     let reader = |reader: &FormerReader| {
         json!({
             "name": reader.name, "reads": reader.reads, "hasPurged": reader.has_purged, "purged": reader.purged.map(find::moment),

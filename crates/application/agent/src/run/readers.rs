@@ -22,8 +22,11 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) async fn of(party: &Party, record: RecordId) -> Result<Self, Problem> {
-        let elsewhere = Elsewhere::of(party).await?;
+    pub(super) async fn of(
+        party: &Party,
+        record: RecordId,
+        elsewhere: Elsewhere,
+    ) -> Result<Self, Problem> {
         let now = find::known_now(party).await?;
         let mut given = Vec::new();
         for (id, one) in party.given_with(record, now)? {

@@ -7,6 +7,7 @@ use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, R
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::elsewhere::Elsewhere;
 use super::name::{self, Known, Use};
 use super::{erased, find, read, readers, retracted, said, store, verify, written};
 use crate::answer::code;
@@ -50,8 +51,10 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             import(party, draft, owner, &options).await
         }
         Record::List { written: true } => written::list(party).await,
-        Record::List { written: false } => list(party),
+        Record::List { written: false } => list(party).await,
         Record::Show { record } => {
+            // Another device of the phrase, or its owner, may have erased it.
+            let elsewhere = Elsewhere::of(party).await?;
             let id = match name::known(party, record, Use::Look)? {
                 Known::Own(id) => id,
                 Known::Sent(sent) => {
@@ -69,7 +72,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let others = party.of_another_person()?;
             let now = said::Now::of(party, id).await?;
             kept.retracted |= now.taken_back.is_some();
-            let readers = readers::Readers::of(party, id).await?;
+            let readers = readers::Readers::of(party, id, elsewhere).await?;
             let mut value = value(party, &kept, &others)?;
             let mut text = shown(party, &kept, &others, &now, &readers)?;
             readers.note(&mut value);
@@ -141,7 +144,9 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
     }
 }
 
-fn list(party: &Party) -> Result<Answer, Problem> {
+async fn list(party: &Party) -> Result<Answer, Problem> {
+    // Another device of the phrase may have erased some.
+    let elsewhere = Elsewhere::of(party).await?;
     let (mut values, mut lines) = (Vec::new(), Vec::new());
     let (others, corrections) = (party.of_another_person()?, party.all_corrections()?);
     for kept in party.records()? {
@@ -160,6 +165,7 @@ fn list(party: &Party) -> Result<Answer, Problem> {
         ));
     }
     let written = party.written_views()?.len();
+    lines.extend(elsewhere.only_known.filter(|_| !lines.is_empty()));
     if written > 0 {
         let own = if lines.is_empty() {
             "no own records; "

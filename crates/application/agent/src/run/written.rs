@@ -5,10 +5,13 @@ use medibloc_journey::{Corrections, ErasedWritten, OnChain, Party, WrittenView, 
 use medibloc_ledger::{LedgerError, RecordFacts};
 use serde_json::{Value, json};
 
+use super::elsewhere::Elsewhere;
 use super::{find, said};
 use crate::{Answer, Problem};
 
 pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
+    // What owners erased is told as that, whenever the next sync is.
+    Elsewhere::of(party).await?;
     let (mut values, mut lines) = (Vec::new(), Vec::new());
     let corrections = party.all_corrections()?;
     // Who does not answer once is not asked for every record.

@@ -1,7 +1,9 @@
 //! An erasure that is seen on the chain before a sync takes its event: another device of the phrase erased the record, or
 //! this home is an older copy.
 
-use medibloc_ledger::Event;
+use std::collections::BTreeSet;
+
+use medibloc_ledger::{Event, EventRef};
 use medibloc_record::RecordId;
 
 use crate::party::table;
@@ -18,6 +20,19 @@ impl Party {
         }
         let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let (events, _) = self.events_from(since.next).await?;
+        // Deep below many steps: its state lies elsewhere than theirs.
+        Box::pin(self.take_erased_now(record, &events, &mut BTreeSet::new())).await?;
+        Ok(true)
+    }
+
+    /// An erasure before a sync comes to it, by the events that no sync took: with who was cleared to read the record before, and
+    /// what its keepers signed, as far as they answer and are not `away`. What stays open the tombstone says, and a sync asks for.
+    pub(crate) async fn take_erased_now(
+        &self,
+        record: RecordId,
+        events: &[(EventRef, Event)],
+        away: &mut BTreeSet<u8>,
+    ) -> Result<(), JourneyError> {
         let is_it = |event: &Event| matches!(event, Event::Erased { record: of } if *of == record);
         let at = events.iter().find(|(_, event)| is_it(event));
         let block = match at {
@@ -26,7 +41,11 @@ impl Party {
         };
         let mut report = SyncReport::default();
         self.take_erased(record, block, &mut report).await?;
-        Ok(true)
+        self.note_reads_in(record, events)?;
+        if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
+            let _ = self.collect_statements(&kept, away).await;
+        }
+        Ok(())
     }
 
     /// An own record that is erased neither here nor on the chain, and of which no erasure was begun.

@@ -228,6 +228,11 @@ impl Party {
         if self.known(|known| known.is_changed || known.erased.contains(&record)) {
             return Ok(true);
         }
+        self.has_rows_of(record)
+    }
+
+    /// The same but for keys of held consents.
+    pub(super) fn has_rows_of(&self, record: RecordId) -> Result<bool, JourneyError> {
         for table in [
             table::RECORDS,
             table::LOOKS,

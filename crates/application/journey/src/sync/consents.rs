@@ -1,10 +1,10 @@
-//! What own accounts gave and took back since the last sync: another device of the phrase may have done it. Lists say how
+//! What own accounts gave, took back and erased since the last sync: another device of the phrase may have done it. Lists say how
 //! things stand as of the chain's last final block, and what takes back takes back all of it; neither may wait for a sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Scope;
-use medibloc_ledger::{Event, Head};
+use medibloc_ledger::{Event, EventRef, Head};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use super::Cursor;
@@ -77,8 +77,8 @@ impl NotTaken {
 }
 
 impl Party {
-    /// Takes what own accounts gave and took back up to the chain's last final block, whichever device of the phrase did it, and
-    /// nothing else: the next sync meets the same events again. Gives that block, and the consents that stand and could not be taken.
+    /// Takes what own accounts gave and took back up to the chain's last final block, whichever device of the phrase did it, and what
+    /// was erased of what is here, and nothing else: the next sync meets the same events again. Gives that block, and the consents that stand and could not be taken.
     ///
     /// # Errors
     /// If the chain does not answer or is not the right one, or if the vault fails.
@@ -93,17 +93,25 @@ impl Party {
         self.take_addresses(&mut own, &new)?;
         let ids: BTreeSet<AccountId> = own.keys().copied().collect();
         let mut not_taken: Vec<NotTaken> = Vec::new();
-        for (at, event) in missed.into_iter().chain(new) {
-            if !self.concerns(&ids, &event)? {
+        let events: Vec<(EventRef, Event)> = missed.into_iter().chain(new).collect();
+        // Who does not answer is not asked for the next one.
+        let mut away = BTreeSet::new();
+        for (at, event) in &events {
+            if let Event::Erased { record } = event
+                && self.is_erasure_open(*record)?
+            {
+                Box::pin(self.take_erased_now(*record, &events, &mut away)).await?;
+            }
+            if !self.concerns(&ids, event)? {
                 continue;
             }
-            not_taken.retain(|one| !one.is_ended_by(&event));
-            self.note_end(&own, (at.block, from == 0), &event)?;
-            match caught("consent", self.take_own_change(&own, &event)).await {
-                Ok(()) => self.note_given(at.block, &event)?,
+            not_taken.retain(|one| !one.is_ended_by(event));
+            self.note_end(&own, (at.block, from == 0), event)?;
+            match caught("consent", self.take_own_change(&own, event)).await {
+                Ok(()) => self.note_given(at.block, event)?,
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                 Err(error) => {
-                    let found = NotTaken::of(&event, error.to_string());
+                    let found = NotTaken::of(event, error.to_string());
                     let is_new = |found: &NotTaken| not_taken.iter().all(|one| one.id != found.id);
                     let found = found.filter(is_new);
                     not_taken.extend(found);
@@ -113,6 +121,14 @@ impl Party {
         let now = head.time.min(self.ports.clock.now());
         not_taken.retain(|one| one.until > now);
         Ok((head, not_taken))
+    }
+
+    /// Whether something of an erased record is here, or its tombstone does not say all that the chain does.
+    fn is_erasure_open(&self, record: RecordId) -> Result<bool, JourneyError> {
+        match self.erasure(record)? {
+            Some(erasure) => Ok(erasure.read_until.is_none()),
+            None => self.has_rows_of(record),
+        }
     }
 
     /// What an event says of own consents.

@@ -170,7 +170,8 @@ impl Party {
                 Ok(())
             }
             Event::Erased { record } if self.has_of(*record)? => {
-                self.take_erased(*record, block, report).await
+                self.take_erased(*record, block, report).await?;
+                self.note_read_until(*record, block)
             }
             _ => Ok(()),
         }
