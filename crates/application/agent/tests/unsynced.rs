@@ -251,3 +251,63 @@ async fn what_was_erased_counts_for_no_consent() {
         );
     }
 }
+
+/// An author that has not synced was told the smallest id, and its own correction after it had taken it back.
+#[tokio::test]
+async fn an_author_is_told_the_newest_of_its_corrections_before_it_syncs() {
+    let (world, two) = writing(338).await;
+    let record = two.written(&[]).await;
+    let mut corrections = Vec::new();
+    for _ in 0..4 {
+        world.pass(60);
+        corrections.push(import(&two, &two.document(), &["--amends", &record]).await);
+        newest_is(&two.clinic, &record, corrections.last().unwrap()).await;
+    }
+    // By itself, too: it knows when it wrote them.
+    let alone = gone::without_chain(two.clinic.ports().clone());
+    let alone = with_ports(alone, 2, Role::Provider);
+    let list = say(&alone, &["record", "list", "--written"]).await;
+    let row = row_of(&list, &record);
+    assert_eq!(row["amendedBy"][0], *corrections[3], "{row}");
+    let last = corrections.pop().unwrap();
+    say(&two.clinic, &["record", "retract", &last, "--yes"]).await;
+    newest_is(&two.clinic, &record, corrections.last().unwrap()).await;
+    let shown = say(&two.clinic, &["record", "show", &record]).await;
+    let gone = shown["corrections"].as_array().unwrap();
+    let gone = gone.iter().find(|one| one["record"] == *last).unwrap();
+    assert_eq!(gone["retracted"], true, "{shown}");
+}
+
+/// The same of own documents in their owner's list.
+#[tokio::test]
+async fn an_owner_is_told_the_newest_of_the_corrections_of_an_own_record() {
+    let (world, two) = writing(339).await;
+    let record = two.accepted().await;
+    for _ in 0..4 {
+        world.pass(60);
+        let file = two.document();
+        let import = ["record", "import", &file, "--amends", &record];
+        let newest = text(&say(&two.patient, &import).await, "/record");
+        let list = say(&two.patient, &["record", "list"]).await;
+        assert_eq!(row_of(&list, &record)["correctedBy"], *newest, "{list}");
+    }
+}
+
+fn row_of(list: &Value, record: &str) -> Value {
+    let mut rows = list.as_array().unwrap().iter();
+    rows.find(|row| row["record"] == *record).unwrap().clone()
+}
+
+async fn newest_is(clinic: &medibloc_journey::Party, record: &str, newest: &str) {
+    let shown = try_say(clinic, &["record", "show", record]).await.unwrap();
+    let told = format!("read record {newest}");
+    assert!(shown.text.contains(&told), "{}", shown.text);
+    let list = try_say(clinic, &["record", "list", "--written"]).await;
+    let list = list.unwrap();
+    assert_eq!(
+        row_of(&list.value, record)["amendedBy"][0],
+        *newest,
+        "{}",
+        list.text
+    );
+}

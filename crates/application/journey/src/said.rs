@@ -67,6 +67,8 @@ pub struct Correction {
     pub is_here: bool,
     /// Its place among the events of its block.
     index: u32,
+    /// When it was signed, if it was written in this home.
+    authored: Option<Timestamp>,
 }
 
 /// Every correction that a home knows.
@@ -90,11 +92,11 @@ impl Corrections {
         }
         let mut found: Vec<Correction> = found.into_values().collect();
         found.retain(|one| !self.gone.contains(&one.record));
-        // One that no sync has taken is newer than those that one has.
+        // One whose place is not known is newer than those whose place is; of own ones the last that was written.
         found.sort_by_key(|one| {
             let block = one.anchored.map_or(u64::MAX, |place| place.block);
-            let is_over = one.taken_back.is_some();
-            (is_over, core::cmp::Reverse((block, one.index)), one.record)
+            let place = core::cmp::Reverse((block, one.index, one.authored));
+            (one.taken_back.is_some(), place, one.record)
         });
         found
     }
@@ -271,9 +273,13 @@ impl Party {
         for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
             here.extend(held.records());
         }
+        let mut authored = BTreeMap::new();
         for table in [table::WRITTEN, table::JOBS] {
-            let jobs = self.rows::<WriteJob>(table)?.into_iter();
-            anchors.extend(jobs.map(|job| (job.anchor.record_id(), job.anchor)));
+            for job in self.rows::<WriteJob>(table)? {
+                let record = job.anchor.record_id();
+                authored.extend(job.authored_at().map(|at| (record, at)));
+                anchors.insert(record, job.anchor);
+            }
         }
         let concerns = self.concerning()?;
         let mut all: BTreeMap<RecordId, Correction> = BTreeMap::new();
@@ -293,6 +299,7 @@ impl Party {
                 taken_back: None,
                 is_here: here.contains(&record),
                 index: 0,
+                authored: authored.get(&record).copied(),
             };
             all.insert(record, one);
         }
@@ -308,6 +315,7 @@ impl Party {
                 taken_back: None,
                 is_here: here.contains(&row.record),
                 index: row.index,
+                authored: None,
             };
             all.insert(row.record, one);
         }

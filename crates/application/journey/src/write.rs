@@ -7,7 +7,7 @@ use medibloc_keys::{DealerSeed, recover};
 use medibloc_ledger::{Anchored, Call, LedgerError, SignedCall};
 use medibloc_record::{
     AccountId, Address, ClassId, Digest, Draft, Kind, Nonce, PartRole, Record, RecordId, Sealed,
-    SealingKey, SignedAttestation,
+    SealingKey, SignedAttestation, Timestamp,
 };
 use medibloc_seal::{Parties, RecordParties, seal, wrap_share};
 use medibloc_store::{Stored, put_sealed};
@@ -56,6 +56,14 @@ pub(crate) struct WriteJob {
     pub(crate) names_another: bool,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
+}
+
+impl WriteJob {
+    /// When its author signed it.
+    pub(crate) fn authored_at(&self) -> Option<Timestamp> {
+        let signed = SignedAttestation::parse(&self.attestation).ok()?;
+        Some(signed.attestation.authored_at)
+    }
 }
 
 impl core::fmt::Debug for WriteJob {

@@ -148,7 +148,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     // Another device of the phrase may have erased some.
     let elsewhere = Elsewhere::of(party).await?;
     let (mut values, mut lines) = (Vec::new(), Vec::new());
-    let (others, corrections) = (party.of_another_person()?, party.all_corrections()?);
+    let (others, corrections) = (party.of_another_person()?, said::all(party).await?);
     for kept in party.records()? {
         let mut value = value(party, &kept, &others)?;
         said::note(party, &corrections, kept.record(), &mut value)?;

@@ -29,6 +29,14 @@ pub(super) fn corrections(amends: Option<RecordId>, by: &[Correction]) -> String
     told_of(amends, by, "; you hold no consent for it: ask the owner")
 }
 
+/// Every correction that the chain says now or, if it does not answer, that this home heard of.
+pub(super) async fn all(party: &Party) -> Result<Corrections, Problem> {
+    match Box::pin(party.all_corrections_now()).await {
+        Err(JourneyError::Ledger(_)) => Ok(party.all_corrections()?),
+        asked => Ok(asked?),
+    }
+}
+
 /// What is said of a record now: by the chain, or, if that does not answer, as far as this home heard.
 pub(super) struct Now {
     pub(super) corrections: Corrections,

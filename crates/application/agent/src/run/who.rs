@@ -40,7 +40,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .into_iter()
         .map(|(id, given)| (id, given.artefact))
         .collect();
-    let corrections = party.all_corrections()?;
+    let corrections = said::all(party).await?;
     let mut marks: BTreeMap<RecordId, String> = BTreeMap::new();
     let own_reads = party.own_reads().await?;
     let read = own_reads.iter().map(|read| read.line.record);

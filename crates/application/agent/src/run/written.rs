@@ -13,7 +13,7 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
     // What owners erased is told as that, whenever the next sync is.
     Elsewhere::of(party).await?;
     let (mut values, mut lines) = (Vec::new(), Vec::new());
-    let corrections = party.all_corrections()?;
+    let corrections = said::all(party).await?;
     // Who does not answer once is not asked for every record.
     let mut silent = None;
     for view in party.written_views()? {
@@ -129,7 +129,7 @@ pub(super) async fn show(party: &Party, view: &WrittenView) -> Result<Answer, Pr
     }
     lines.extend(when.map(|when| format!("you took it back{}", said::place(Some(when)))));
     lines.extend(view.problem.clone());
-    let corrections = party.all_corrections()?;
+    let corrections = said::all(party).await?;
     let mut text = lines.join("\n");
     text.push_str(&said::written(view.amends, &corrections.of(view.record)));
     let value = value(view, (facts, when), None, &corrections);

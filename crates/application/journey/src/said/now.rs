@@ -47,6 +47,7 @@ impl Party {
                         taken_back: None,
                         is_here: concerns.open.contains(&record),
                         index: at.index,
+                        authored: None,
                     });
                 }
                 Event::Retracted { record } => all.learn_end(*record, when),
@@ -65,7 +66,10 @@ impl Corrections {
         let of = self.of.entry(one.amends).or_default();
         match of.iter_mut().find(|known| known.record == one.record) {
             // Its place is known now; the rest is as it was.
-            Some(known) => known.anchored = known.anchored.or(one.anchored),
+            Some(known) if known.anchored.is_none() => {
+                (known.anchored, known.index) = (one.anchored, one.index);
+            }
+            Some(_) => {}
             None => of.push(one),
         }
     }

@@ -326,6 +326,7 @@ fn take_correction(
             taken_back: None,
             is_here: concerns.open.contains(&record),
             index,
+            authored: None,
         };
         told.corrected.entry(root).or_default().push(by);
     }
