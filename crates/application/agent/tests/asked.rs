@@ -118,3 +118,27 @@ async fn a_request_whose_end_is_over_is_answered_with_days() {
     assert!(why.contains("is over already"), "{why}");
     assert!(why.contains("--days"), "{why}");
 }
+
+/// It said "asked", and nobody was asked: the chain had made no block since, so it was the request of before.
+#[tokio::test]
+async fn a_request_that_was_sent_before_is_said_to_be_the_same() {
+    let world = World::new(235);
+    let two = Two::new(&world).await;
+    let create = ["request", "create", &two.owner];
+    let first = try_say(&two.clinic, &create).await.unwrap();
+    assert_eq!(first.value["already"], false, "{}", first.text);
+    assert!(first.text.contains("the person decides"), "{}", first.text);
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["request", "deny", "clinic"]).await;
+    let again = try_say(&two.clinic, &create).await.unwrap();
+    assert_eq!(again.value["already"], true, "{}", again.text);
+    assert!(again.text.contains("sent already"), "{}", again.text);
+    assert!(!again.text.contains("the person decides"), "{}", again.text);
+    // What it advises asks.
+    let other = [create.as_slice(), &["--reason", "once more"]].concat();
+    let other = say(&two.clinic, &other).await;
+    assert_eq!(other["already"], false, "{other}");
+    say(&two.patient, &["sync"]).await;
+    let waiting = say(&two.patient, &["request", "list"]).await;
+    assert_eq!(waiting.as_array().unwrap().len(), 1, "{waiting}");
+}

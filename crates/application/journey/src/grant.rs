@@ -355,11 +355,16 @@ impl Party {
             dates: None,
             until,
         };
-        self.ask_for(owner, question).await
+        self.ask_for(owner, question).await.map(drop)
     }
 
-    /// As [`Party::ask`], for records of some categories and dates: what is granted by class or all covers no others.
-    pub async fn ask_for(&self, owner: AccountId, question: Question) -> Result<(), JourneyError> {
+    /// As [`Party::ask`], for records of some categories and dates: what is granted by class or all covers no others. Gives when
+    /// this very request was sent before; none if it is a new one.
+    pub async fn ask_for(
+        &self,
+        owner: AccountId,
+        question: Question,
+    ) -> Result<Option<Timestamp>, JourneyError> {
         let Question {
             purpose,
             reason,
@@ -387,7 +392,9 @@ impl Party {
             ],
         );
         if let Some(letter) = self.outgoing(&key)? {
-            return self.post(letter).await;
+            let before = letter.sent;
+            self.post(letter).await?;
+            return Ok(before);
         }
         let credential = self.newest_credential().await?;
         let (readers, mut changes) = self.bound_readers(READERS, owner).await?;
@@ -411,7 +418,8 @@ impl Party {
         )?;
         changes.push(letter_row(&letter));
         self.ports.vault.apply(changes)?;
-        self.post(letter).await
+        self.post(letter).await?;
+        Ok(None)
     }
 
     /// Requests that wait for the person.

@@ -50,10 +50,17 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
                 dates: Some(dates).filter(|dates| *dates != Dates::default()),
                 until: find::in_days(party, *days).await?,
             };
-            party.ask_for(owner, question).await?;
+            let before = party.ask_for(owner, question).await?;
+            let text = match before {
+                None => "asked; the person decides".to_owned(),
+                Some(at) => format!(
+                    "this very request was sent already, {}: it is no other one, and if it was dropped nobody is asked again. Ask with                      another `--reason` or other `--days`",
+                    find::moment(at)
+                ),
+            };
             Ok(Answer::new(
-                json!({"owner": owner.to_string()}),
-                "asked; the person decides",
+                json!({"owner": owner.to_string(), "already": before.is_some(), "sent": before.map(find::moment)}),
+                text,
             ))
         }
         Request::List => {
