@@ -75,3 +75,36 @@ async fn a_correction_is_told_at_the_moment_of_giving() {
         written.value
     );
 }
+
+/// It said "may read", and the list "live", of whom the authority lets read nothing.
+#[tokio::test]
+async fn giving_to_whom_the_authority_suspended_is_told_to_open_nothing() {
+    let world = World::new(288);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let _reader = two.reader(&world, 3).await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let clinic = two.clinic.account().id();
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    let read = ["grant", "create", "--to", "clinic", "--record", &record];
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    world.ledger.suspend(clinic);
+    for words in [approve.as_slice(), &read, &write] {
+        let given = try_say(&two.patient, words).await.unwrap();
+        assert_eq!(given.value["standing"], "suspended", "{}", given.text);
+        for part in ["SUSPENDED by its authority", "opens nothing"] {
+            assert!(given.text.contains(part), "{}", given.text);
+        }
+    }
+    let other = ["grant", "create", "--to", "reader", "--record", &record];
+    let other = try_say(&two.patient, &other).await.unwrap();
+    assert!(!other.text.contains("SUSPENDED"), "{}", other.text);
+    let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
+    for view in list.value["given"].as_array().unwrap() {
+        assert_eq!(view["suspended"], view["name"] == "Clinic", "{view}");
+    }
+    let marked = list.text.matches("SUSPENDED by its authority").count();
+    let given = list.value["given"].as_array().unwrap().len();
+    assert_eq!(marked, given - 1, "{}", list.text);
+}

@@ -1,6 +1,6 @@
 //! `medibloc grant …`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
@@ -11,7 +11,7 @@ use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{find, name, retracted, revoke, said};
+use super::{contact, find, name, retracted, revoke, said};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -88,14 +88,15 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         let until = ends.max().unwrap_or(until);
         let given = given.iter().map(|(id, _)| *id).collect();
         let when = hasten(party, given, create.haste).await?;
-        return Ok(Answer::new(
+        let answer = Answer::new(
             json!({"write": true, "to": contact.name, "until": find::moment(until)}),
             format!(
                 "{} may write medical records for you until {}{when}",
                 party.names()?.contact(&contact),
                 find::moment(until)
             ),
-        ));
+        );
+        return with_standing(party, contact.own, answer).await;
     };
     if contact.unused.is_empty() {
         return Err(Problem::new(
@@ -134,6 +135,40 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
 
 /// Gives what a request asks for, or what is offered.
 pub(super) async fn approve(
+    party: &Party,
+    request: &PendingRequest,
+    scope: &Scope,
+    until: Timestamp,
+    haste: Haste,
+) -> Result<Answer, Problem> {
+    let answer = Box::pin(approve_as(party, request, scope, until, haste)).await?;
+    with_standing(party, request.own, answer).await
+}
+
+/// What was given, with how the authority lets its receiver act on it now.
+async fn with_standing(
+    party: &Party,
+    own: AccountId,
+    mut answer: Answer,
+) -> Result<Answer, Problem> {
+    let mut contacts = party.contacts()?.into_iter();
+    let receiver = contacts.find(|contact| contact.own == own);
+    let account = receiver.and_then(|contact| contact.card.account);
+    let standing = match account {
+        Some(account) => contact::standing(party, account).await,
+        None => None,
+    };
+    answer.value["standing"] = json!(standing);
+    if standing == Some("suspended") {
+        answer.text.push_str(
+            "\nWARNING: it is SUSPENDED by its authority: what you gave opens nothing until it is reinstated, and stands then \
+             (`medibloc grant revoke --contact` takes it back)",
+        );
+    }
+    Ok(answer)
+}
+
+async fn approve_as(
     party: &Party,
     request: &PendingRequest,
     scope: &Scope,
@@ -312,6 +347,19 @@ fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, P
     Ok(find::moment(ends.into_iter().max().unwrap_or(asked)))
 }
 
+/// Own addresses whose contacts the authority has suspended now, as far as the chain answers.
+async fn suspended(party: &Party) -> Result<BTreeSet<AccountId>, Problem> {
+    let mut found = BTreeSet::new();
+    for one in party.contacts()? {
+        if let Some(account) = one.card.account
+            && contact::standing(party, account).await == Some("suspended")
+        {
+            found.insert(one.own);
+        }
+    }
+    Ok(found)
+}
+
 async fn list(party: &Party) -> Result<Answer, Problem> {
     let (as_of, given) = party.given_as_of().await?;
     let held = party.held_views().await?;
@@ -321,17 +369,23 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let paired: BTreeMap<String, AccountId> = consents
         .map(|(id, given)| (id.to_string(), given.artefact.paired))
         .collect();
+    let suspended = match only_known {
+        None => suspended(party).await?,
+        Some(_) => BTreeSet::new(),
+    };
+    let is_suspended = |view: &GrantView| {
+        let to = paired.get(&view.id);
+        view.state == GrantState::Live && to.is_some_and(|to| suspended.contains(to))
+    };
     let given_lines = given.iter().map(|view| {
-        line(
-            view,
-            &format!(
-                "to {}",
-                called.told(&view.name, paired.get(&view.id).copied())
-            ),
-            true,
-        )
+        let name = called.told(&view.name, paired.get(&view.id).copied());
+        let more = match is_suspended(view) {
+            true => ", SUSPENDED by its authority: it opens nothing until it is reinstated",
+            false => "",
+        };
+        line(view, &format!("to {name}{more}"), true)
     });
-    let corrections = party.all_corrections()?;
+    let corrections = said::all(party).await?;
     let mut held_lines = Vec::new();
     let from = party.held()?;
     for (view, grant) in held.iter().zip(&from) {
@@ -364,7 +418,12 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
             "consent": value(view), "records": view.records,
         }));
     }
-    let given: Vec<_> = given.iter().map(value).collect();
+    let given = given.iter().map(|view| {
+        let mut value = value(view);
+        value["suspended"] = json!(is_suspended(view));
+        value
+    });
+    let given: Vec<_> = given.collect();
     let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     Ok(Answer::new(value, rows(&lines)).with_code(code))
