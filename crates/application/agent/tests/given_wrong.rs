@@ -108,3 +108,21 @@ async fn giving_to_whom_the_authority_suspended_is_told_to_open_nothing() {
     let given = list.value["given"].as_array().unwrap().len();
     assert_eq!(marked, given - 1, "{}", list.text);
 }
+
+/// A reader of what is erased reads nothing, whatever corrected it.
+#[tokio::test]
+async fn nobody_is_said_to_read_an_erased_record_and_not_its_correction() {
+    let world = World::new(289);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let _reader = two.reader(&world, 3).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    two.written(&["--amends", &record]).await;
+    let lacking = |list: &serde_json::Value| list["withoutCorrection"].as_array().unwrap().len();
+    assert_eq!(lacking(&say(&two.patient, &["grant", "list"]).await), 1);
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    let list = say(&two.patient, &["grant", "list"]).await;
+    assert_eq!(lacking(&list), 0, "{list}");
+}

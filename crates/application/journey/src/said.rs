@@ -362,8 +362,8 @@ impl Party {
                 let Some(newest) = corrections.newest(*record).filter(|one| one.is_here) else {
                     continue;
                 };
-                // What is on its way out is given to nobody.
-                if self.erasure_is_begun(newest.record)? {
+                // What is on its way out is given to nobody, and what is gone is read by nobody.
+                if self.erasure_is_begun(newest.record)? || self.erasure_is_begun(*record)? {
                     continue;
                 }
                 let mut of_party = given.iter().filter(|(of, ..)| of == party);
