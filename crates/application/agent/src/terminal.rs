@@ -670,12 +670,14 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         false => std::mem::take(&mut report.sync.alarms).len(),
     };
     let told = run::told(&party, &report.sync)?;
+    let (contacts, owners) = run::noted::known_of(&party)?;
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
         "noCredential": report.no_credential,
         "role": role,
         "noted": run::noted::value(&report.noted),
         "unknownReads": report.unknown_reads,
+        "contacts": contacts, "owners": owners,
     });
     let mut text = format!(
         "{}, {}, role {}\n{}",
@@ -684,7 +686,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         role.word(),
         told.text
     );
-    for line in run::noted::lines(&report) {
+    let known = run::noted::known(&contacts, &owners);
+    for line in run::noted::lines(&report).into_iter().chain([known]) {
         text.push('\n');
         text.push_str(&line);
     }

@@ -1,9 +1,12 @@
 //! What of a lost home came back from the notes that it left, and what did not.
 
-use medibloc_journey::{Noted, RestoreReport, counted};
+use std::collections::BTreeSet;
+
+use medibloc_journey::{Noted, Party, RestoreReport, counted};
 use serde_json::{Value, json};
 
 use super::find;
+use crate::Problem;
 
 /// For programs.
 pub(crate) fn value(noted: &Noted) -> Value {
@@ -41,11 +44,59 @@ pub(crate) fn lines(report: &RestoreReport) -> Vec<String> {
     lines
 }
 
+/// Whom a restored home knows, for people: a pairing without a consent stands on no chain and in no note.
+pub(crate) fn known(contacts: &[String], owners: &[String]) -> String {
+    let known: Vec<&str> = contacts.iter().chain(owners).map(String::as_str).collect();
+    let known = match known.is_empty() {
+        true => "nobody".to_owned(),
+        false => known.join(", "),
+    };
+    format!(
+        "known here by consents that were given or held: {known}; whoever else was paired is not known here any more: pair anew \
+         (`medibloc contact invite`)"
+    )
+}
+
+/// The names of contacts, and owners, that a home knows.
+pub(crate) fn known_of(party: &Party) -> Result<(Vec<String>, Vec<String>), Problem> {
+    let called = party.names()?;
+    let contacts = party.contacts()?;
+    let contacts: BTreeSet<String> = contacts.iter().map(|it| called.contact(it)).collect();
+    let mut owners = BTreeSet::new();
+    for patron in party.patrons()? {
+        owners.insert(find::owner(party, patron.owner)?);
+    }
+    let owners = owners.iter().map(|owner| format!("owner {owner}"));
+    Ok((contacts.into_iter().collect(), owners.collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use medibloc_record::Timestamp;
 
     use super::*;
+
+    #[test]
+    fn a_restored_home_says_whom_it_knows() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        for (contacts, owners, told) in [
+            (names(&[]), names(&[]), "held: nobody; whoever else"),
+            (
+                names(&["A", "B"]),
+                names(&["owner C"]),
+                "held: A, B, owner C; whoever else",
+            ),
+        ] {
+            let line = known(&contacts, &owners);
+            assert!(line.contains(told), "{line}");
+            assert!(line.contains("`medibloc contact invite`"), "{line}");
+        }
+    }
 
     #[test]
     fn what_came_back_is_told_and_so_is_what_did_not() {
