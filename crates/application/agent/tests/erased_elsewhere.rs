@@ -159,3 +159,26 @@ async fn an_author_is_told_of_the_erasure_at_once_and_of_no_shares() {
         "{synced}"
     );
 }
+
+/// It was corrected all the same, for nobody.
+#[tokio::test]
+async fn what_is_erased_is_corrected_by_nobody() {
+    let world = World::new(949);
+    let two = Two::new(&world).await;
+    say(
+        &two.patient,
+        &["grant", "create", "--to", "clinic", "--write"],
+    )
+    .await;
+    let (before, after) = (two.written(&[]).await, two.written(&[]).await);
+    say(&two.patient, &["record", "erase", &before, "--yes"]).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.patient, &["record", "erase", &after, "--yes"]).await;
+    for record in [&before, &after] {
+        let file = two.document();
+        let import = [
+            "record", "import", &file, "--for", &two.owner, "--yes", "--amends", record,
+        ];
+        refused(&two.clinic, &import, code::ERASED).await;
+    }
+}

@@ -508,6 +508,14 @@ impl Party {
     /// [`JourneyError::Erased`]; that it is not here, or the vault fails.
     pub async fn must_not_be_erased_now(&self, record: RecordId) -> Result<(), JourneyError> {
         self.must_not_be_erased(record)?;
+        self.must_not_be_gone_now(record).await
+    }
+
+    /// The same of any record that something is here of, own or not.
+    ///
+    /// # Errors
+    /// [`JourneyError::Erased`]; that the vault fails.
+    pub async fn must_not_be_gone_now(&self, record: RecordId) -> Result<(), JourneyError> {
         if self.known_facts(record).await?.is_some_and(|it| it.erased)
             && self.is_erased_by_now(record).await?
         {

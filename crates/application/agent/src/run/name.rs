@@ -315,8 +315,16 @@ pub(super) fn not_mine(known: &Known) -> Problem {
 }
 
 /// A record that was written here, or is owned: what is corrected.
-pub(super) fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
-    match known(party, name, Use::Act)? {
+pub(super) async fn written(party: &Party, name: &str) -> Result<RecordId, Problem> {
+    let found = known(party, name, Use::Act)?;
+    if let Known::Own(id)
+    | Known::Sent(SentRecord { record: id, .. })
+    | Known::Written(WrittenView { record: id, .. }) = &found
+    {
+        // Its owner, or another device of the phrase, may have erased it.
+        party.must_not_be_gone_now(*id).await?;
+    }
+    match found {
         Known::Own(id) => {
             party.must_not_be_erased(id)?;
             let kept = party.record(id)?;

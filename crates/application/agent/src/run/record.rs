@@ -32,7 +32,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 must_be_new(party, owner, &draft).await?;
             }
             let amended = match amends {
-                Some(amended) => Some(name::written(party, amended)?),
+                Some(amended) => Some(name::written(party, amended).await?),
                 None => None,
             };
             if let Some(owner) = owner.filter(|_| !other_person) {
