@@ -403,7 +403,7 @@ pub struct CreateGrant {
     #[arg(long)]
     pub to: String,
     /// Lets it write medical records.
-    #[arg(long, conflicts_with = "scope", required_unless_present_any = ["record", "classes", "all"])]
+    #[arg(long, conflicts_with = "scope")]
     pub write: bool,
     /// What may be read.
     #[command(flatten)]

@@ -126,3 +126,16 @@ async fn nobody_is_said_to_read_an_erased_record_and_not_its_correction() {
     let list = say(&two.patient, &["grant", "list"]).await;
     assert_eq!(lacking(&list), 0, "{list}");
 }
+
+#[tokio::test]
+async fn giving_without_saying_what_names_what_may_be_read_first() {
+    let two = Two::new(&World::new(290)).await;
+    let told = refused(
+        &two.patient,
+        &["grant", "create", "--to", "clinic"],
+        code::USAGE,
+    )
+    .await;
+    let at = |part: &str| told.find(part).unwrap();
+    assert!(at("--record") < at("--write"), "{told}");
+}

@@ -62,6 +62,12 @@ async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<Str
 }
 
 async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
+    if create.scope.is_none() && !create.write {
+        return Err(Problem::new(
+            code::USAGE,
+            "say what may be read: --record ID, --class NUMBER or --all; or --write, to let it write for you. Nothing was given",
+        ));
+    }
     let contact = name::contact(party, &create.to)?;
     find::clock_must_be_right(party).await?;
     let until = find::in_days(party, create.days).await?;
