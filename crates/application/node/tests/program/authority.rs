@@ -53,6 +53,29 @@ async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and
         done(at, &[words.as_slice(), rest].concat())
     };
     assert_eq!(list(&[])["acts"], serde_json::json!([]));
+    // Patients confirm a provider by its name: it is what they see.
+    for name in ["", " ", "Hana ", "Ha\u{200b}na", "Ha\nna", "\u{202e}anaH"] {
+        let words = [
+            "authority",
+            "accredit",
+            "--deployment",
+            "deployment.json",
+            "--key",
+            "authority.json",
+            "--account",
+            &accounts[0],
+            "--name",
+            name,
+            "--profession",
+            "hospital",
+            "--jurisdiction",
+            "KR",
+            "--out",
+            "no.jwt",
+        ];
+        let told = refused(at, &words);
+        assert!(told.contains("nothing was sent"), "{name:?}: {told}");
+    }
     for (number, account) in accounts.iter().enumerate() {
         let out = format!("{number}.jwt");
         let rest = [
@@ -70,6 +93,11 @@ async fn accreditations_suspensions_and_reinstatements_are_listed_with_block_and
         act("accredit", account, &rest);
     }
     let suspended = act("suspend", &accounts[0], &[]);
+    let other = act("reinstate", &accounts[1], &[]);
+    assert_eq!(other["done"], "nothing", "{other}");
+    let again = act("suspend", &accounts[0], &[]);
+    assert_eq!(again["done"], "nothing", "{again}");
+    assert!(again["because"].as_str().unwrap().contains("already"));
     act("reinstate", &accounts[0], &[]);
     let listed = list(&[]);
     let done_to = |listed: &Value| -> Vec<(String, String)> {

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use medibloc_api::Deployment;
-use medibloc_ledger::{Event, Events as _, Outcome};
+use medibloc_ledger::{Event, Events as _, Facts as _, Outcome};
 use medibloc_ledger_evm::{Accreditation, AuthorityWallet, ChainRole, EvmLedger};
 use medibloc_node::{
     ProviderCredential, forget_credential, keep_credential, read_wallet, system_clock,
 };
-use medibloc_record::{AccountId, Address, Digest, Timestamp, keccak256};
+use medibloc_record::{AccountId, Address, Digest, Timestamp, keccak256, on_one_line};
 
 use crate::config::deployment;
 use crate::out::{new_file, write_new};
@@ -93,10 +93,24 @@ pub(crate) async fn run(command: Command, reaching: Reaching) -> anyhow::Result<
         Command::Role(command) => crate::role::run(command, &reaching).await,
         Command::Suspend(one) => {
             let (wallet, _) = wallet(&one, &reaching).await?;
+            if is_suspended(&one, &reaching).await? {
+                nothing(
+                    one.account,
+                    "it is suspended already; `authority list` says since when",
+                );
+                return Ok(());
+            }
             told("suspended", one.account, wallet.suspend(one.account).await?);
             Ok(())
         }
         Command::Reinstate(one) => {
+            if !is_suspended(&one, &reaching).await? {
+                nothing(
+                    one.account,
+                    "it is not suspended; `authority list` says what was done",
+                );
+                return Ok(());
+            }
             let (wallet, _) = wallet(&one, &reaching).await?;
             told(
                 "reinstated",
@@ -115,6 +129,13 @@ async fn wallet(one: &One, reaching: &Reaching) -> anyhow::Result<(AuthorityWall
     Ok((AuthorityWallet::new(&ledger, &key), deployment.chain_id))
 }
 
+/// Whether it needs no suspension any more, by the chain's newest block.
+async fn is_suspended(one: &One, reaching: &Reaching) -> anyhow::Result<bool> {
+    let ledger = reaching.connect(&deployment(&one.deployment)?).await??;
+    let now = ledger.head().await?.time;
+    Ok(ledger.standing(one.account, now).await?.suspended)
+}
+
 async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result<()> {
     let jurisdiction: [u8; 2] = accredit
         .jurisdiction
@@ -123,6 +144,12 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
         .ok()
         .filter(|code: &[u8; 2]| code.iter().all(u8::is_ascii_uppercase))
         .context("--jurisdiction is not two capital letters (ISO 3166-1 alpha-2)")?;
+    for (flag, text) in [
+        ("--name", &accredit.name),
+        ("--profession", &accredit.profession),
+    ] {
+        must_be_seen(flag, text)?;
+    }
     let deployment = deployment(&accredit.one.deployment)?;
     let ledger = reaching.connect(&deployment).await??;
     let key = read_wallet(&accredit.one.key)?;
@@ -181,6 +208,16 @@ async fn run_accredit(accredit: Accredit, reaching: &Reaching) -> anyhow::Result
         "done": "accredited", "account": credential.account.to_string(), "block": outcome.block,
         "replaced": replaced,
     }));
+    Ok(())
+}
+
+/// Refuses what people would not see as it is written: patients confirm a provider by its name.
+fn must_be_seen(flag: &str, text: &str) -> anyhow::Result<()> {
+    ensure!(
+        !text.is_empty() && on_one_line(text) == text,
+        "{flag} is empty, or has blanks around it or twice, controls, or characters that are not seen; nothing was sent: write it as \
+         people read it"
+    );
     Ok(())
 }
 
@@ -285,6 +322,12 @@ fn act(event: &Event) -> Option<(AccountId, serde_json::Value)> {
         Event::Reinstated { account } => (*account, serde_json::json!({"done": "reinstated"})),
         _ => return None,
     })
+}
+
+fn nothing(account: AccountId, because: &str) {
+    say(
+        &serde_json::json!({"done": "nothing", "account": account.to_string(), "because": because}),
+    );
 }
 
 fn told(what: &str, account: AccountId, outcome: Outcome) {
