@@ -125,7 +125,7 @@ fn strangers(number: u64) -> FeedLine {
 }
 
 /// The patient, who has one record, in a home for which the liar says this.
-async fn patient(two: &Two, says: Says) -> Party {
+fn patient(two: &Two, says: Says) -> Party {
     let mut ports = two.patient.ports().clone();
     ports.network = Arc::new(Lying {
         network: ports.network.clone(),
@@ -180,7 +180,7 @@ async fn a_keeper_that_tells_what_it_did_not_sign_is_asked_no_more() {
         let later = signed(strangers(3), &key, owner, &domain);
         Ok(vec![good, nobodys, later])
     };
-    let patient = patient(&two, Arc::new(says)).await;
+    let patient = patient(&two, Arc::new(says));
     let said = try_say(&patient, &["audit"]).await.unwrap().text;
     assert!(said.contains("it did not sign what it tells"), "{said}");
     // What stood before it was signed; nothing after it is looked at.
@@ -204,7 +204,7 @@ async fn a_feed_without_an_end_is_taken_in_pieces_and_gives_way() {
         }
         Ok(made.clone())
     };
-    let patient = patient(&two, Arc::new(says)).await;
+    let patient = patient(&two, Arc::new(says));
     // Whoever takes something back waits for less than a hundred of them.
     let urgent = patient.urgency().wait();
     patient.sync().await.unwrap();
@@ -250,7 +250,7 @@ async fn what_a_keeper_says_of_refusals_is_said_once_and_by_its_name() {
             refused(RefusalReason::Consent(Reason::WrongPurpose)),
         ])
     };
-    let patient = patient(&two, Arc::new(says)).await;
+    let patient = patient(&two, Arc::new(says));
     for told in [2, 0, 0] {
         world.pass(301);
         let said = try_say(&patient, &["sync"]).await.unwrap().text;
@@ -281,7 +281,7 @@ async fn the_words_of_a_peer_make_no_line_and_move_no_cursor() {
             why: format!("busy\r\n{FORGED}\u{1b}[2J\u{202e}\n{FORGED}"),
         })
     };
-    let patient = patient(&two, Arc::new(says)).await;
+    let patient = patient(&two, Arc::new(says));
     for words in ["audit", "sync"] {
         world.pass(301);
         let said = try_say(&patient, &[words]).await.unwrap().text;

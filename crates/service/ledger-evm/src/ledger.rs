@@ -307,7 +307,7 @@ impl Facts for EvmLedger {
 
     async fn is_anchored(&self, anchor: &AnchorFields) -> Result<bool, LedgerError> {
         let found = self.state_of(anchor.record_id()).await?;
-        let hash = keccak256(&record_anchor(anchor).abi_encode());
+        let hash = keccak256(record_anchor(anchor).abi_encode());
         // The contract keeps as much of it as its slot has room for.
         Ok(found.anchoredAt != 0 && found.commitment[..] == hash[..found.commitment.len()])
     }
