@@ -194,6 +194,8 @@ fn plain_http_beyond_this_machine_needs_to_be_asked_for() {
         "deploy",
         "--rpc",
         "http://chain.example.org",
+        "--out",
+        "another.json",
         "--deployer",
         "deployer.json",
         "--authority",
