@@ -1,6 +1,10 @@
 //! Histories of the family: what relatives do not have, and what is said of nobody in particular, is nobody's illness.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -16,14 +20,6 @@ fn read(entry: &str) -> Draft {
         </section></component></structuredBody></component></ClinicalDocument>"#
     );
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 /// Illnesses and notes of the only history.

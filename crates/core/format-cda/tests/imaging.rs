@@ -1,6 +1,10 @@
 //! Pictures: what a section, a code or a reference says is imaging, and the studies that a DICOM object catalogue lists.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -18,14 +22,6 @@ fn read(sections: &[(&str, &str)]) -> Draft {
         r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><id root="1.2.3.4"/><effectiveTime value="20250101"/><component><structuredBody>{sections}</structuredBody></component></ClinicalDocument>"#
     );
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 fn sort(draft: &Draft, kind: &str) -> Value {

@@ -1,6 +1,10 @@
 //! Faults by kind that real documents showed: each must stay away.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -18,14 +22,6 @@ fn whole(header: &str, section: &str, text: &str, entries: &str) -> String {
 fn read(section: &str, text: &str, entry: &str) -> Draft {
     let xml = whole("", section, text, &format!("<entry>{entry}</entry>"));
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 fn one(draft: &Draft, kind: &str) -> Value {

@@ -1,6 +1,10 @@
 //! Documents of other countries, small and about nobody: what they say, and nothing that they do not.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -9,14 +13,6 @@ fn read(name: &str) -> Draft {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../testdata/cda/realm");
     let bytes = std::fs::read(format!("{folder}/{name}.xml")).unwrap();
     Cda.read(&bytes).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 /// How sure a diagnosis is qualifies its code: confirmed, suspected, excluded, or a state after it.

@@ -2,6 +2,10 @@
 //! says.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::Value;
@@ -19,14 +23,6 @@ fn document(header: &str, section: &str, text: &str, entries: &str) -> Draft {
 
 fn read(section: &str, entry: &str) -> Draft {
     document("", section, "", &format!("<entry>{entry}</entry>"))
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 fn one(draft: &Draft, kind: &str) -> Value {

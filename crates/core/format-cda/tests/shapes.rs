@@ -2,6 +2,10 @@
 //! observation.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -19,14 +23,6 @@ fn read(section: &str, entries: &[&str]) -> Draft {
         </section></component></structuredBody></component></ClinicalDocument>"#
     );
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 fn name(of: &Value) -> Value {

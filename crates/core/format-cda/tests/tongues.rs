@@ -1,6 +1,10 @@
 //! Languages: that of the document, and that of a part of it where it is another.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -22,14 +26,6 @@ fn read(document: &str, section: &str, statement: &str, words: &str) -> Draft {
         code(statement)
     );
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 /// A language code is inherited (CDA R2, section 4.4): each resource whose language is not that of the document says which it is.

@@ -1,6 +1,10 @@
 //! Diagnoses of visits: each of them, in which role, and in which order.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -14,14 +18,6 @@ fn read(header: &str, section: &str, entry: &str) -> Draft {
         </section></component></structuredBody></component></ClinicalDocument>"#
     );
     Cda.read(xml.as_bytes()).unwrap()
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 /// Each diagnosis of the only visit: what it is, its use and its rank.

@@ -1,6 +1,10 @@
 //! Who said what and how it was called: authors of single results, leads of teams, names, words of goals, other units.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "shared/document.rs"]
+mod document;
+
+use document::all;
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -18,14 +22,6 @@ fn document(header: &str, section: &str, text: &str, entry: &str) -> Draft {
 
 fn read(section: &str, entry: &str) -> Draft {
     document("", section, "", entry)
-}
-
-fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
-    let resources = entries.iter().map(|entry| entry["resource"].clone());
-    resources
-        .filter(|one| one["resourceType"] == kind)
-        .collect()
 }
 
 /// The resource that a reference points to.
