@@ -78,7 +78,8 @@ impl NotTaken {
 
 impl Party {
     /// Takes what own accounts gave and took back up to the chain's last final block, whichever device of the phrase did it, and what
-    /// was erased of what is here, and nothing else: the next sync meets the same events again. Gives that block, and the consents that stand and could not be taken.
+    /// was erased of what is here, and nothing else: the next sync meets the same events again. Gives that block, and the consents
+    /// that stand and could not be taken.
     ///
     /// # Errors
     /// If the chain does not answer or is not the right one, or if the vault fails.
