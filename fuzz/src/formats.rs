@@ -32,7 +32,7 @@ pub fn cda(data: &[u8]) {
 pub fn fhir(data: &[u8]) {
     read(&FhirJson, data);
     if let Ok(draft) = FhirJson.read(data) {
-        let _xml = to_xml(&draft.fhir);
+        let _xml = to_xml(&(&draft.fhir).into());
     }
 }
 
@@ -45,7 +45,7 @@ pub fn fhir_xml(data: &[u8]) {
     if draft.loss.count(EntryOutcome::Lost) > 0 {
         return;
     }
-    let xml = to_xml(&draft.fhir).expect("what came from XML has a form in XML");
+    let xml = to_xml(&(&draft.fhir).into()).expect("what came from XML has a form in XML");
     // Each element has its tags and a line of at most 33 letters of space.
     assert!(xml.len() <= 64 * data.len() + 1024);
     let again = FhirXml

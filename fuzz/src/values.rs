@@ -183,7 +183,7 @@ pub fn cda_value(data: &[u8]) {
         .collect();
     assert!(lost.is_empty(), "{lost:?} of {bundle}");
     // Letters that no XML holds cannot come from one.
-    let xml = to_xml(&draft.fhir).expect("what came from XML has a form in XML");
+    let xml = to_xml(&(&draft.fhir).into()).expect("what came from XML has a form in XML");
     let back = FhirXml
         .read(xml.as_bytes())
         .expect("what was written is read");

@@ -51,7 +51,7 @@ impl Target {
     fn text(self, draft: &Draft) -> Result<String, Problem> {
         match self {
             Self::Fhir => Ok(pretty(&draft.fhir)),
-            Self::FhirXml => to_xml(&draft.fhir)
+            Self::FhirXml => to_xml(&(&draft.fhir).into())
                 .map(|xml| xml.trim_end().to_owned())
                 .map_err(|error| Problem::new(code::INPUT, error.to_string())),
         }
@@ -99,7 +99,7 @@ impl Convert {
             write_new(report, pretty(&draft.loss.to_whole_outcome()).as_bytes())?;
         }
         let value = match self.to {
-            Target::Fhir => draft.fhir,
+            Target::Fhir => draft.fhir.into(),
             Target::FhirXml => json!({"fhirXml": text}),
         };
         Ok(Answer::new(value, text))
@@ -185,6 +185,6 @@ impl Inspect {
     }
 }
 
-fn pretty(value: &serde_json::Value) -> String {
+fn pretty(value: &impl core::fmt::Display) -> String {
     format!("{value:#}")
 }

@@ -50,7 +50,7 @@ async fn main() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../testdata/cda");
     let original = std::fs::read(folder.join("consultation_note.xml")).unwrap();
     let bundle = std::fs::read(folder.join("consultation_note.bundle.json")).unwrap();
-    let bundle = serde_json::from_slice(&bundle).unwrap();
+    let bundle: serde_json::Value = serde_json::from_slice(&bundle).unwrap();
     let size = original.len();
     let draft = Draft::new(
         "application/cda+xml",

@@ -2,9 +2,8 @@
 //! check of the protocol.
 
 use medibloc_ledger::RecordFacts;
-use medibloc_record::RecordId;
+use medibloc_record::{RecordId, json::Value};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::party::table;
 use crate::write::WriteJob;
@@ -308,14 +307,15 @@ impl Party {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use unicode_normalization::UnicodeNormalization as _;
 
     fn subject(patient: Value) -> Option<Subject> {
         let mut resource = patient;
         resource["resourceType"] = "Patient".into();
         Subject::of(
-            &json!({"entry": [{"resource": {"resourceType": "Composition"}}, {"resource": resource}]}),
+            &json!({"entry": [{"resource": {"resourceType": "Composition"}}, {"resource": resource}]})
+                .into(),
         )
     }
 
@@ -353,7 +353,7 @@ mod tests {
         ] {
             assert_eq!(subject(nobody.clone()), None, "{nobody}");
         }
-        assert_eq!(Subject::of(&json!(["x"])), None);
+        assert_eq!(Subject::of(&json!(["x"]).into()), None);
         assert!(!format!("{one:?}").contains("Jones"));
     }
 
@@ -400,7 +400,7 @@ mod tests {
             let entry = resources
                 .into_iter()
                 .map(|resource| json!({"resource": resource}));
-            Subject::of(&json!({"entry": entry.collect::<Vec<_>>()}))
+            Subject::of(&json!({"entry": entry.collect::<Vec<_>>()}).into())
         };
         let eve = subject(named("Eve Betterhalf")).unwrap();
         let nobody = json!({"resourceType": "Patient", "identifier": [{"value": "1"}]});

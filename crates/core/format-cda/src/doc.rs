@@ -6,7 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 pub(crate) use identity::{is_name, key_of, reference};
 use identity::{join, resource, uuid};
@@ -150,7 +150,7 @@ impl<'d> Doc<'d> {
         &self,
         kind: &'static str,
         source: Option<N<'d>>,
-        body: Map<String, Value>,
+        body: Map,
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
         let id = self.uuid(kind, source);
@@ -160,7 +160,7 @@ impl<'d> Doc<'d> {
             state.ids.entry(key).or_insert((kind, url.clone()));
         }
         let at = state.entries.len();
-        state.entries.push(resource(kind, &id, &url, body));
+        state.entries.push(resource(kind, id, url.clone(), body));
         state.urls.push(url.clone());
         if let Some(source) = source {
             state.sources.insert(url.clone(), source);
@@ -186,7 +186,7 @@ impl<'d> Doc<'d> {
         kind: &'static str,
         key: Option<String>,
         source: Option<N<'d>>,
-        body: Map<String, Value>,
+        body: Map,
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
         let key = key.map(|key| [kind, "|", &key].concat());
@@ -206,7 +206,7 @@ impl<'d> Doc<'d> {
                     let known = name
                         .strip_prefix('_')
                         .is_some_and(|known| resource.contains_key(known));
-                    if known || !join(resource, &name, value) {
+                    if known || !join(resource, name.clone(), value) {
                         refused.insert(name);
                     }
                 }
@@ -337,12 +337,7 @@ impl<'d> Doc<'d> {
     }
 
     /// Changes a resource that was added.
-    pub(crate) fn change(
-        &self,
-        url: &str,
-        element: &'static str,
-        change: impl FnOnce(&mut Map<String, Value>),
-    ) {
+    pub(crate) fn change(&self, url: &str, element: &'static str, change: impl FnOnce(&mut Map)) {
         let taken = self.account.put();
         let mut state = self.state.borrow_mut();
         let Some(at) = state.urls.iter().rposition(|one| one == url) else {
@@ -424,7 +419,7 @@ impl<'d> Doc<'d> {
     /// their making.
     pub(crate) fn finish(
         self,
-        mut composition: Map<String, Value>,
+        mut composition: Map,
         taken: Vec<(Taken, &'static str)>,
     ) -> (Vec<Value>, Vec<String>, Account) {
         let id = self.composition;
@@ -454,7 +449,7 @@ impl<'d> Doc<'d> {
         names.push(format!("Composition/{id}"));
         let url = ["urn:uuid:", &id].concat();
         let mut all = Vec::with_capacity(1 + state.entries.len());
-        all.push(resource("Composition", &id, &url, composition));
+        all.push(resource("Composition", id, url, composition));
         all.extend(state.entries);
         (all, names, self.account)
     }

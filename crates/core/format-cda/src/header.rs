@@ -2,7 +2,7 @@
 
 mod patient;
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 pub(crate) use patient::{others, patient, tag};
 
@@ -211,7 +211,7 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
         .into_iter()
         .collect();
     if class != "PRS" {
-        kin.push(json!({"coding": [{"system": CLASSES, "code": class}]}));
+        kin.push(json!({"coding": [{"system": CLASSES, "code": class.to_owned()}]}));
     }
     put(&mut one, "relationship", list(kin));
     if let Some(person) = child(role, "associatedPerson") {

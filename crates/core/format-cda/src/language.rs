@@ -1,6 +1,7 @@
 //! Languages: that of the document, and that of a part of it where it is another.
 
-use serde_json::{Value, json};
+use crate::json::json;
+use medibloc_record::json::Value;
 
 use crate::{
     doc::Doc,

@@ -1,7 +1,7 @@
 //! Where the times of day stand whose zone nobody states: in an extension of the resource that names their element, so that the
 //! element itself is one plain value for every reader (docs/adr/0027).
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Text, Value};
 
 use crate::json::json;
 
@@ -9,11 +9,11 @@ const LOCAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/local-ti
 
 /// The mark of a time of day beside its date, until the resource is whole.
 pub(crate) fn beside(time: &str) -> Value {
-    json!({"extension": [{"url": LOCAL_TIME, "valueString": time}]})
+    json!({"extension": [{"url": LOCAL_TIME, "valueString": time.to_owned()}]})
 }
 
 /// Moves the times of day that stand beside dates to the resource around them.
-pub(crate) fn lift(resource: &mut Map<String, Value>) {
+pub(crate) fn lift(resource: &mut Map) {
     if !holds_mark(resource) {
         return;
     }
@@ -26,7 +26,7 @@ pub(crate) fn lift(resource: &mut Map<String, Value>) {
 }
 
 /// Whether a mark stands anywhere in it.
-fn holds_mark(map: &Map<String, Value>) -> bool {
+fn holds_mark(map: &Map) -> bool {
     let mut inner = map.iter().filter(|(key, _)| !key.starts_with('_'));
     has_mark(map) || inner.any(|(_, value)| is_marked(value))
 }
@@ -40,7 +40,7 @@ fn is_marked(value: &Value) -> bool {
 }
 
 /// Whether a mark stands beside one of its elements.
-fn has_mark(map: &Map<String, Value>) -> bool {
+fn has_mark(map: &Map) -> bool {
     let mut beside = map.iter().filter(|(key, _)| is_beside(map, key));
     beside.any(|(_, value)| match value {
         Value::Array(all) => all.iter().any(is_mark),
@@ -54,17 +54,17 @@ fn is_mark(value: &Value) -> bool {
 }
 
 /// Whether a key is that of what stands beside an element that has a value.
-fn is_beside(map: &Map<String, Value>, key: &str) -> bool {
+fn is_beside(map: &Map, key: &str) -> bool {
     key.strip_prefix('_')
         .is_some_and(|name| map.contains_key(name))
 }
 
-fn below(map: &mut Map<String, Value>, path: &str, found: &mut Vec<Value>) {
+fn below(map: &mut Map, path: &str, found: &mut Vec<Value>) {
     let named = |name: &str| match path {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),
     };
-    let beside: Vec<String> = map
+    let beside: Vec<Text> = map
         .keys()
         .filter(|key| is_beside(map, key))
         .cloned()
@@ -113,7 +113,7 @@ fn take(beside: &mut Value, path: &str, found: &mut Vec<Value>) {
                 let is_one = one["url"] == LOCAL_TIME;
                 if is_one {
                     let parts = json!([
-                        {"url": "element", "valueString": path},
+                        {"url": "element", "valueString": path.to_owned()},
                         {"url": "time", "valueString": one["valueString"].clone()},
                     ]);
                     found.push(json!({"url": LOCAL_TIME, "extension": parts}));

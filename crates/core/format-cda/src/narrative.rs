@@ -1,6 +1,6 @@
 //! A section's text as the XHTML subset that FHIR allows (R4, section 2.4.1).
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::doc::Doc;
 use crate::json::json;

@@ -1,6 +1,6 @@
 //! Who wrote, told, did and took part: people, organizations, devices and places, each once.
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     doc::{Doc, key_of, reference},

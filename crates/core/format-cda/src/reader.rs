@@ -122,7 +122,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         doc.account.take(one);
         Some(json!({
             "url": "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber",
-            "valueString": number,
+            "valueString": number.to_owned(),
         }))
     });
     composition.push(&doc, "extension", version);

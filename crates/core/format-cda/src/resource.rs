@@ -1,7 +1,7 @@
 //! A resource under construction. It cannot be finished against its context: whose fact it is, whether it is denied and whether it
 //! happened must have been heeded.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Text, Value};
 
 use crate::{
     account::{Because, Fate, Taken, is_denied},
@@ -68,7 +68,7 @@ const HAPPENED: Because = "it happened, and no plan can say so";
 #[derive(Debug)]
 pub(crate) struct Resource<'d> {
     kind: &'static str,
-    pub(crate) body: Map<String, Value>,
+    pub(crate) body: Map,
     taken: Vec<(Taken, &'static str)>,
     /// The statement that is denied, until somebody heeded it.
     denied: Option<N<'d>>,
@@ -266,7 +266,7 @@ impl<'d> Resource<'d> {
 
 impl Resource<'_> {
     /// Its elements, and what was taken for them.
-    pub(crate) fn parts(self) -> (Map<String, Value>, Vec<(Taken, &'static str)>) {
+    pub(crate) fn parts(self) -> (Map, Vec<(Taken, &'static str)>) {
         (self.body, self.taken)
     }
 }
@@ -306,8 +306,8 @@ impl<'d> Resource<'d> {
     }
 
     /// An element of a resource that this one takes over.
-    pub(crate) fn join_element(&mut self, key: &str, value: Value) {
-        match (self.body.get_mut(key), value) {
+    pub(crate) fn join_element(&mut self, key: Text, value: Value) {
+        match (self.body.get_mut(&key), value) {
             (Some(Value::Array(old)), Value::Array(new)) => {
                 for one in new {
                     if !old.contains(&one) {
@@ -317,7 +317,7 @@ impl<'d> Resource<'d> {
             }
             (Some(_), _) => {}
             (None, value) => {
-                self.body.insert(key.to_owned(), value);
+                self.body.insert(key, value);
             }
         }
     }
@@ -355,7 +355,7 @@ impl<'d> Resource<'d> {
         };
         doc.account.take(text);
         doc.account.take(pointer);
-        let link = serde_json::json!({
+        let link = crate::json::json!({
             "url": "http://hl7.org/fhir/StructureDefinition/narrativeLink",
             "valueUrl": doc.narrative_url(id),
         });

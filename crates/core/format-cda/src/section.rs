@@ -1,6 +1,6 @@
 //! Sections: narrative, coded entries, who wrote them, and from which bytes each came.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Facet, Fate},
@@ -289,7 +289,7 @@ fn others<'d>(
     statement: &crate::context::Statement<'d>,
     told: &[N<'d>],
 ) -> Vec<(Value, String)> {
-    let agent = |sort: &str| code::coded(AGENTS, sort);
+    let agent = |sort: &'static str| code::coded(AGENTS, sort);
     let mut all: Vec<(Value, String)> = Vec::new();
     for part in entry.descendants().filter(N::is_element) {
         let is_free = || {
@@ -332,7 +332,7 @@ fn participant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<(Value, String)> {
         PEOPLE.contains(sort) || *sort == "IND" && people::is_near(role)
     })?;
     let url = people::role(doc, part, role)?;
-    Some((code::coded(PARTS, sort), url))
+    Some((code::coded(PARTS, sort.to_owned()), url))
 }
 
 /// The section of a body that is not XML.

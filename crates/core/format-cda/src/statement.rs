@@ -27,7 +27,7 @@ pub(crate) mod specimen;
 pub(crate) mod supply;
 pub(crate) mod vitals;
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::{Because, Fate},
@@ -256,7 +256,7 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Op
         if let Some(code) = child(node, "statusCode") {
             doc.account.take(code);
         }
-        let mut note = serde_json::Map::new();
+        let mut note = medibloc_record::json::Map::new();
         let writer = child(node, "author");
         let at = writer.and_then(|author| time::start(doc, child(author, "time")?));
         let mark = doc.account.put();

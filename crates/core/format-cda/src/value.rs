@@ -8,7 +8,7 @@ pub(crate) mod schedule;
 pub(crate) mod text;
 pub(crate) mod time;
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     codes,
@@ -21,9 +21,9 @@ use crate::{
 const SAID: &str = "http://hl7.org/fhir/StructureDefinition/originalText";
 const DAR: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
-pub(crate) fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+pub(crate) fn put(map: &mut Map, key: &'static str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
-        map.insert(key.to_owned(), value.into());
+        map.insert(key.into(), value.into());
     }
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn list(values: Vec<Value>) -> Option<Value> {
     (!values.is_empty()).then_some(Value::Array(values))
 }
 
-pub(crate) fn object(map: Map<String, Value>) -> Option<Value> {
+pub(crate) fn object(map: Map) -> Option<Value> {
     (!map.is_empty()).then_some(Value::Object(map))
 }
 
@@ -59,8 +59,8 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     if root == Some(codes::URI)
         && let Some((system, value)) = number.and_then(codes::part_uri)
     {
-        out.insert("system".into(), system.into());
-        out.insert("value".into(), value.into());
+        out.insert("system".into(), system.to_owned().into());
+        out.insert("value".into(), value.to_owned().into());
         doc.account.take(node);
         return Some(Value::Object(out));
     }
@@ -69,7 +69,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     match (system, attr(node, "extension")) {
         (Some(system), Some(extension)) => {
             out.insert("system".into(), system.into());
-            out.insert("value".into(), extension.into());
+            out.insert("value".into(), extension.to_owned().into());
         }
         // A register is nobody in it, and an issuer no number that it gave: the number is not known (C-CDA on FHIR, mapping guidance,
         // "CDA id").
@@ -87,7 +87,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         }
         // A root that is no OID and no UUID is no system; the number is one all the same.
         (None, Some(extension)) => {
-            out.insert("value".into(), extension.into());
+            out.insert("value".into(), extension.to_owned().into());
         }
         (None, None) => return None,
     }
@@ -95,7 +95,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     put(
         &mut out,
         "assigner",
-        authority.map(|name| json!({"display": name})),
+        authority.map(|name| json!({"display": name.to_owned()})),
     );
     doc.account.take(node);
     Some(Value::Object(out))

@@ -135,7 +135,7 @@ fn run(corpus: &Path) -> Outcome {
         let source = fs::read_to_string(corpus.join(source)).unwrap();
         let wanted = recommended(&fs::read_to_string(corpus.join(wanted)).unwrap());
         let draft = Cda.read(document(&source, section).as_bytes()).unwrap();
-        let found = compare(&wanted, &draft.fhir);
+        let found = compare(&wanted, &draft.fhir.into());
         for path in found.agreed {
             *out.agreed
                 .entry((found.kind.clone(), top(&path)))

@@ -179,7 +179,8 @@ fn insurance_is_coverage_and_no_plan_of_treatment() {
     assert_eq!(coverage["subscriberId"], "M-12");
     assert_eq!(coverage["relationship"]["coding"][0]["code"], "self");
     let payer = coverage["payor"][0]["reference"].as_str().unwrap();
-    let entries = draft.fhir["entry"].as_array().unwrap();
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap();
     let payer = entries
         .iter()
         .find(|entry| entry["fullUrl"] == payer)

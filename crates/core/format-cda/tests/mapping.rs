@@ -121,14 +121,12 @@ fn statement(what: &str, denied: bool, mood: &str, status: &str) -> Draft {
 }
 
 /// Resources that say something clinical.
-fn said(draft: &Draft) -> Vec<&Value> {
+fn said(draft: &Draft) -> Vec<Value> {
     let frame = ["Composition", "Patient", "Organization", "Provenance"];
-    let all = draft.fhir["entry"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| &entry["resource"]);
+    let entries = draft.fhir["entry"].as_array().unwrap().iter();
+    let all = entries.map(|entry| &entry["resource"]);
     all.filter(|one| !frame.contains(&one["resourceType"].as_str().unwrap()))
+        .map(|one| one.clone().into())
         .collect()
 }
 

@@ -33,7 +33,8 @@ fn one(draft: &Draft, kind: &str) -> Value {
 
 /// The resource that a reference points to.
 fn at(draft: &Draft, reference: &Value) -> Value {
-    let entries = draft.fhir["entry"].as_array().unwrap();
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap();
     let found = entries
         .iter()
         .find(|entry| entry["fullUrl"] == reference["reference"]);

@@ -24,7 +24,8 @@ fn read(header: &str, section: &str, entry: &str) -> Draft {
 fn diagnoses(draft: &Draft) -> Vec<(Value, Value, Value)> {
     let visits = all(draft, "Encounter");
     assert_eq!(visits.len(), 1);
-    let entries = draft.fhir["entry"].as_array().unwrap();
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap();
     let found = visits[0]["diagnosis"].as_array().cloned();
     found
         .unwrap_or_default()

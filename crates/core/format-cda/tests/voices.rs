@@ -26,7 +26,8 @@ fn read(section: &str, entry: &str) -> Draft {
 
 /// The resource that a reference points to.
 fn at(draft: &Draft, reference: &Value) -> Value {
-    let entries = draft.fhir["entry"].as_array().unwrap();
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap();
     let mut found = entries
         .iter()
         .filter(|entry| entry["fullUrl"] == reference["reference"]);

@@ -9,7 +9,7 @@
 //! use medibloc_record::Format;
 //! let draft = medibloc_format_fhir::FhirJson.read(br#"{"resourceType":"Bundle","entry":[]}"#).expect("FHIR");
 //! assert_eq!(draft.fhir["resourceType"], "Bundle");
-//! let xml = medibloc_format_fhir::to_xml(&draft.fhir).expect("XML");
+//! let xml = medibloc_format_fhir::to_xml(&(&draft.fhir).into()).expect("XML");
 //! assert!(xml.contains("<Bundle xmlns=\"http://hl7.org/fhir\""));
 //! ```
 

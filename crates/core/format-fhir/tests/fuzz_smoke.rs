@@ -42,13 +42,13 @@ const PIECES: [&str; 18] = [
 
 fn check(data: &[u8]) {
     if let Ok(draft) = FhirJson.read(data) {
-        let _xml = to_xml(&draft.fhir);
+        let _xml = to_xml(&(&draft.fhir).into());
     }
     let Ok(draft) = FhirXml.read(data) else {
         return;
     };
     if draft.loss.count(EntryOutcome::Lost) == 0 {
-        let xml = to_xml(&draft.fhir).unwrap();
+        let xml = to_xml(&(&draft.fhir).into()).unwrap();
         let again = FhirXml.read(xml.as_bytes()).unwrap();
         assert_eq!(again.fhir, draft.fhir);
     }

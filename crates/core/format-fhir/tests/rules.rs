@@ -24,7 +24,8 @@ fn resource(draft: &Draft) -> (Value, Vec<String>) {
             _ => format!("{name}: {}", line.because.as_deref().unwrap()),
         }
     });
-    (draft.fhir["entry"][0]["resource"].clone(), told.collect())
+    let resource = draft.fhir["entry"][0]["resource"].clone();
+    (resource.into(), told.collect())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Category, Sensitivity};
+use crate::{Category, Sensitivity, json};
 
 /// What became of one fact of the source document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -204,7 +204,7 @@ pub struct Draft {
     /// The original, byte for byte.
     pub original: Vec<u8>,
     /// The FHIR R4 document bundle.
-    pub fhir: Value,
+    pub fhir: json::Value,
     /// What became of every entry.
     pub loss: LossReport,
     /// Title for people, or none if the source has none.
@@ -221,11 +221,16 @@ pub struct Draft {
 
 impl Draft {
     /// A draft with what every importer has; set the rest by field.
-    pub fn new(media_type: &str, original: Vec<u8>, fhir: Value, loss: LossReport) -> Self {
+    pub fn new(
+        media_type: &str,
+        original: Vec<u8>,
+        fhir: impl Into<json::Value>,
+        loss: LossReport,
+    ) -> Self {
         Self {
             media_type: media_type.to_owned(),
             original,
-            fhir,
+            fhir: fhir.into(),
             loss,
             title: None,
             language: None,

@@ -9,6 +9,7 @@ mod committee;
 mod draft;
 mod format;
 mod ids;
+pub mod json;
 mod kind;
 mod line;
 mod manifest;

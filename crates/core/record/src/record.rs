@@ -168,7 +168,7 @@ impl Record {
 }
 
 /// A tree as JSON. Straight into bytes: `Display` of a tree costs a third more.
-fn bytes_of(tree: &serde_json::Value) -> Vec<u8> {
+fn bytes_of(tree: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(tree).expect("keys of a tree are strings, and writing to memory cannot fail")
 }
 

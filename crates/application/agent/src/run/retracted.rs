@@ -179,7 +179,7 @@ pub(super) async fn must_be_known(
 }
 
 /// Identifiers of a bundle's first patient, as they are written.
-fn identifiers(bundle: &Value) -> Vec<String> {
+fn identifiers(bundle: &medibloc_record::json::Value) -> Vec<String> {
     let entries = bundle["entry"].as_array().into_iter().flatten();
     let mut resources = entries.map(|entry| &entry["resource"]);
     let patient = resources.find(|resource| resource["resourceType"] == "Patient");

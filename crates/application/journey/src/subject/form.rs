@@ -4,8 +4,8 @@
 use core::fmt;
 use std::cell::Cell;
 
+use medibloc_record::json::{Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
 
 use super::Subject;
 
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Kept<'_> {
             return Ok(Value::Null);
         }
         let end = text.floor_char_boundary(MOST_TEXT);
-        Ok(text.get(..end).unwrap_or_default().into())
+        Ok(text.get(..end).unwrap_or_default().to_owned().into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
@@ -177,9 +177,9 @@ impl<'de> Visitor<'de> for Kept<'_> {
         while let Some(name) = object.next_key::<String>()? {
             let field = fields.iter().find(|(field, _)| *field == name);
             match field {
-                Some((_, shape)) => {
+                Some((name, shape)) => {
                     let value = object.next_value_seed(self.of(shape))?;
-                    kept.insert(name, value);
+                    kept.insert((*name).into(), value);
                 }
                 None => {
                     object.next_value::<IgnoredAny>()?;

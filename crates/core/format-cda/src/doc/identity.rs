@@ -1,6 +1,6 @@
 //! What tells resources apart, and how one is joined to another.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Text, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -19,8 +19,8 @@ fn says(more: &Value, less: &Value) -> bool {
 }
 
 /// Adds a value to a resource; whether it has the value now.
-pub(super) fn join(resource: &mut Map<String, Value>, name: &str, value: Value) -> bool {
-    match (resource.get_mut(name), value) {
+pub(super) fn join(resource: &mut Map, name: Text, value: Value) -> bool {
+    match (resource.get_mut(&name), value) {
         (Some(Value::Array(old)), Value::Array(new)) => {
             for one in new {
                 // What says less than another is told with it.
@@ -39,7 +39,7 @@ pub(super) fn join(resource: &mut Map<String, Value>, name: &str, value: Value) 
         }
         (Some(old), value) => *old == value,
         (None, value) => {
-            resource.insert(name.to_owned(), value);
+            resource.insert(name, value);
             true
         }
     }
@@ -57,9 +57,9 @@ pub(crate) fn key_of(node: N<'_>) -> Option<String> {
     })
 }
 
-pub(super) fn resource(kind: &str, id: &str, url: &str, mut resource: Map<String, Value>) -> Value {
-    resource.shift_insert(0, "id".into(), id.into());
-    resource.shift_insert(0, "resourceType".into(), kind.into());
+pub(super) fn resource(kind: &'static str, id: String, url: String, mut resource: Map) -> Value {
+    resource.insert_first("id".into(), id.into());
+    resource.insert_first("resourceType".into(), kind.into());
     json!({"fullUrl": url, "resource": resource})
 }
 
@@ -80,7 +80,7 @@ pub(super) fn uuid(words: &[&str]) -> String {
 }
 
 pub(crate) fn reference(url: &str) -> Value {
-    json!({ "reference": url })
+    json!({ "reference": url.to_owned() })
 }
 
 /// Whether it can be an `id` of XHTML and the end of a URL.

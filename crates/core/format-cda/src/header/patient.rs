@@ -1,6 +1,6 @@
 //! The patient of the record: `Patient` with US Core's race and ethnicity.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     codes,
@@ -96,13 +96,13 @@ fn one<'d>(doc: &Doc<'d>, role: N<'d>) -> String {
             if born.at.contains('T') {
                 out.body.insert(
                     "_birthDate".into(),
-                    json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at.as_str()}]}),
+                    json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at.clone()}]}),
                 );
             }
             if let Some(time) = &born.local {
                 out.body.insert("_birthDate".into(), local::beside(time));
             }
-            out.put(doc, "birthDate", Some(time::day(&born.at)));
+            out.put(doc, "birthDate", Some(time::day(&born.at).to_owned()));
         }
         dead(doc, person, &mut out);
     }
@@ -173,7 +173,7 @@ fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> 
         } else if unknown && what == "race" && parts.is_empty() {
             let flavor = attr(node, "nullFlavor").unwrap_or_default();
             parts.push(json!({"url": "ombCategory", "valueCoding": {
-                "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": flavor}}));
+                "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": flavor.to_owned()}}));
             said.push(
                 if flavor == "UNK" {
                     "unknown"
@@ -252,10 +252,7 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
             let how = json!([{"url": format!("{CORE}/patient-proficiency"), "extension": parts}]);
             out.insert("extension".into(), how);
         }
-        out.insert(
-            "language".into(),
-            code::coded("urn:ietf:bcp:47", &tag(code)),
-        );
+        out.insert("language".into(), code::coded("urn:ietf:bcp:47", tag(code)));
         let best = child(node, "preferenceInd").and_then(|one| truth(doc, one));
         put(&mut out, "preferred", best);
         let one = Value::Object(out);

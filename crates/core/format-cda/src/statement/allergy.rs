@@ -1,6 +1,6 @@
 //! Allergies and intolerances: `AllergyIntolerance`. Traps: denial ("no known"), status, reactions and severity stand inside.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -338,7 +338,7 @@ fn statuses<'d>(
         },
     );
     if stated.is_none() && !refuted {
-        clinical["extension"] = absent(None)["extension"].take();
+        clinical["extension"] = absent(None)["extension"].clone();
     }
     out.put(doc, "clinicalStatus", Some(clinical));
     if refuted {
@@ -346,14 +346,14 @@ fn statuses<'d>(
     }
 }
 
-fn push_extension(out: &mut Map<String, Value>, extension: Value) {
+fn push_extension(out: &mut Map, extension: Value) {
     if let Value::Array(all) = out.entry("extension").or_insert_with(|| json!([])) {
         all.push(extension);
     }
 }
 
 /// Puts how severe a reaction was, and beside it what FHIR's three words do not tell.
-fn put_severity(out: &mut Map<String, Value>, severity: Option<Severity>) {
+fn put_severity(out: &mut Map, severity: Option<Severity>) {
     let Some((word, stated)) = severity else {
         return;
     };
@@ -418,7 +418,7 @@ fn names_finding(code: N<'_>) -> bool {
     attr(code, "codeSystem") == Some("2.16.840.1.113883.6.96") && code::known(code).is_some()
 }
 
-fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map<String, Value>) {
+fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map) {
     let end = child(node, "effectiveTime").and_then(|when| time::end(doc, when));
     if let Some(at) = end {
         push_extension(out, time::extension(ENDED, at));

@@ -1,6 +1,6 @@
 //! Who cares for the patient: `CareTeam`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},

@@ -1,6 +1,6 @@
 //! Concern acts: what stands in them becomes resources, and what they say themselves has hardly a place in FHIR.
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::{Because, Fate},

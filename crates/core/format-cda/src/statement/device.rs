@@ -1,6 +1,6 @@
 //! Devices and implants with their UDI: `Device`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -135,7 +135,7 @@ fn udi_parts(carrier: &str) -> Value {
             "http://hl7.org/fhir/NamingSystem/gs1-di".into(),
         );
     }
-    out.insert("carrierHRF".into(), carrier.into());
+    out.insert("carrierHRF".into(), carrier.to_owned().into());
     Value::Object(out)
 }
 

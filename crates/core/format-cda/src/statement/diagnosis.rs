@@ -1,6 +1,6 @@
 //! Diagnoses of a visit: in which role each was made, and which comes first (`Encounter.diagnosis`).
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     context::{Mood, Statement},
@@ -93,13 +93,14 @@ fn add<'d>(doc: &Doc<'d>, visit: &str, all: impl Iterator<Item = (String, N<'d>)
         let around = act_around(node);
         let role = around.and_then(role).or_else(|| role(node));
         let mut one = Map::new();
-        one.insert("condition".into(), reference(&url));
+        let about = reference(&url);
+        one.insert("condition".into(), about.clone());
         put(&mut one, "use", role.map(|role| code::coded(ROLES, role)));
         put(&mut one, "rank", rank(doc, node));
         doc.change(visit, "diagnosis", |visit| {
             let list = visit.entry("diagnosis").or_insert_with(|| json!([]));
             if let Value::Array(list) = list
-                && !list.iter().any(|old| old["condition"] == one["condition"])
+                && !list.iter().any(|old| old["condition"] == about)
             {
                 list.push(Value::Object(one));
             }

@@ -1,6 +1,6 @@
 //! Advance directives: `Consent` of the scope `adr`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::Because,
@@ -99,7 +99,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         let kind = kind.unwrap_or_else(|| {
             code::coded(
                 "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                code,
+                code.to_owned(),
             )
         });
         actors.push(json!({"role": kind, "reference": reference(&url)}));

@@ -1,6 +1,6 @@
 //! How a medicine is taken: `Dosage`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     context::Statement,
@@ -76,13 +76,13 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
             && let Some(name) = attr(form, "displayName")
         {
             doc.account.take(form);
-            dose.insert("unit".into(), name.into());
+            dose.insert("unit".into(), name.to_owned().into());
             if let (Some(code), Some(system)) = (
                 attr(form, "code"),
                 attr(form, "codeSystem").and_then(crate::codes::system),
             ) {
                 dose.insert("system".into(), system.into());
-                dose.insert("code".into(), code.into());
+                dose.insert("code".into(), code.to_owned().into());
             }
         }
     }
@@ -136,7 +136,7 @@ pub(crate) fn counts_units(node: N<'_>) -> bool {
     })
 }
 
-fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Map<String, Value>) {
+fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &'static str, range: &'static str, out: &mut Map) {
     if quantity::is_range(node) {
         put(out, range, quantity::range(doc, node));
     } else {
@@ -150,7 +150,7 @@ fn put_amount(doc: &Doc<'_>, node: N<'_>, exact: &str, range: &str, out: &mut Ma
 }
 
 /// "As needed", and for what.
-fn as_needed(doc: &Doc<'_>, node: N<'_>, out: &mut Map<String, Value>) {
+fn as_needed(doc: &Doc<'_>, node: N<'_>, out: &mut Map) {
     let Some(need) = child(node, "criterion") else {
         return;
     };

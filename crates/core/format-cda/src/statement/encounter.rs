@@ -1,6 +1,6 @@
 //! Visits and stays: `Encounter`, and the one that the header says that the document belongs to.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::Because,
@@ -142,7 +142,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
         let kind = attr(part, "typeCode").map(|code| {
             json!([code::coded(
                 "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                code
+                code.to_owned()
             )])
         });
         put(&mut one, "type", kind);

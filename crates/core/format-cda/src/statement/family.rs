@@ -1,6 +1,6 @@
 //! Illnesses of relatives: `FamilyMemberHistory`. They are never the patient's.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -262,7 +262,7 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
         if let Some(ind) = ind.filter(|ind| flag(*ind, "value") == Some(true)) {
             doc.account.take(ind);
         }
-        out.put(doc, "deceasedDate", Some(time::day(&at.at)));
+        out.put(doc, "deceasedDate", Some(time::day(&at.at).to_owned()));
     } else {
         let dead = ind.and_then(|ind| {
             let dead = flag(ind, "value")?;

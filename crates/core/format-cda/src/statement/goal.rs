@@ -1,6 +1,6 @@
 //! What is to be reached: `Goal`.
 
-use serde_json::Map;
+use medibloc_record::json::Map;
 
 use crate::{
     account::Because,

@@ -1,6 +1,6 @@
 //! Pictures: what is imaging and no laboratory, and the studies that a document of imaging refers to (`ImagingStudy`).
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -175,7 +175,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 
 fn series<'d>(doc: &Doc<'d>, node: N<'d>, pictures: &mut Vec<String>) -> Option<Value> {
     let mut out = Map::new();
-    out.insert("uid".into(), uid(doc, node)?.into());
+    out.insert("uid".into(), uid(doc, node)?.to_owned().into());
     let named = child(node, "code")?;
     let modality = code::qualifier(named, MODALITY);
     let modality = modality.and_then(|modality| code::coding(doc, modality));
@@ -197,7 +197,7 @@ fn instance<'d>(doc: &Doc<'d>, node: N<'d>, pictures: &mut Vec<String>) -> Optio
     let named = child(node, "code")?;
     let class = code::known(named)?;
     let mut out = Map::new();
-    out.insert("uid".into(), uid(doc, node)?.into());
+    out.insert("uid".into(), uid(doc, node)?.to_owned().into());
     let class = json!({"system": "urn:ietf:rfc:3986", "code": format!("urn:oid:{class}")});
     out.insert("sopClass".into(), class);
     let text = child(node, "text");
@@ -210,7 +210,7 @@ fn instance<'d>(doc: &Doc<'d>, node: N<'d>, pictures: &mut Vec<String>) -> Optio
         put(
             &mut out,
             "extension",
-            Some(json!([{"url": LOCATION, "valueUrl": url}])),
+            Some(json!([{"url": LOCATION, "valueUrl": url.to_owned()}])),
         );
     }
     let made = child(node, "effectiveTime").and_then(|when| time::moment(doc, when));

@@ -1,6 +1,6 @@
 //! Vaccines given or refused (`Immunization`), and wanted (`MedicationRequest`).
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::Because,
@@ -125,7 +125,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         let at = child(inner.node, "effectiveTime").and_then(|when| time::start(doc, when));
         let held = doc.account.put();
         if let Ok(seen) = super::observation::one(doc, &inner) {
-            let mut one = serde_json::Map::new();
+            let mut one = medibloc_record::json::Map::new();
             time::put_in(&mut one, "date", at);
             one.insert("detail".into(), reference(&seen));
             events.push(Value::Object(one));

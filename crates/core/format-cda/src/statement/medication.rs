@@ -1,6 +1,6 @@
 //! Medicines: taken or given (`MedicationStatement`, `MedicationAdministration`) and ordered (`MedicationRequest`), by the mood.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::Because,
@@ -289,7 +289,7 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
     }
     let amount = how
         .get("doseAndRate")
-        .and_then(|all| all.get(0))
+        .and_then(|all| all.as_array()?.first())
         .cloned()
         .unwrap_or_default();
     put(&mut one, "dose", amount.get("doseQuantity").cloned());

@@ -1,6 +1,6 @@
 //! Results, vital signs, and everything else that was seen or asked: `Observation`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -325,7 +325,7 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
         let raw = attr(node, "value")?;
         doc.account.take(node);
         let unit = attr(node, "unit").map(|unit| [raw, unit].join(" "));
-        Some(("valueString", unit.map_or(raw.into(), Value::String)))
+        Some(("valueString", unit.unwrap_or_else(|| raw.to_owned()).into()))
     };
     let amount = || quantity::quantity(doc, node).map(|amount| ("valueQuantity", amount));
     match declared(node).as_str() {
@@ -367,13 +367,13 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
         "ST" | "SC" | "EN" | "PN" | "ON" | "AD" | "TEL" | "URL" | "BIN" => words().or_else(|| {
             let said = attr(node, "displayName").or_else(|| attr(node, "code"))?;
             doc.account.take(node);
-            Some(("valueString", said.into()))
+            Some(("valueString", said.to_owned().into()))
         }),
         "ED" => words().or_else(|| None),
         "II" => {
             let number = attr(node, "extension").or_else(|| attr(node, "root"))?;
             doc.account.take(node);
-            Some(("valueString", number.into()))
+            Some(("valueString", number.to_owned().into()))
         }
         _ => code::concept(doc, node)
             .map(|concept| ("valueCodeableConcept", concept))

@@ -1,6 +1,7 @@
 //! What a statement refers to outside of the document, and regions of pictures.
 
-use serde_json::{Value, json};
+use crate::json::json;
+use medibloc_record::json::Value;
 
 use crate::{
     account::{Because, Facet, Fate},
@@ -94,9 +95,9 @@ fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
 fn other<'d>(doc: &Doc<'d>, link: N<'d>, node: N<'d>, url: &str) {
     let mut parts = Vec::new();
     if let Some(relation) = attr(link, "typeCode") {
-        parts.push(json!({"url": "relation", "valueCode": relation}));
+        parts.push(json!({"url": "relation", "valueCode": relation.to_owned()}));
     }
-    parts.push(json!({"url": "kind", "valueCode": node.tag_name().name()}));
+    parts.push(json!({"url": "kind", "valueCode": node.tag_name().name().to_owned()}));
     let ids = children(node, "id").filter_map(|id| value::identifier(doc, id));
     parts.extend(ids.map(|id| json!({"url": "identifier", "valueIdentifier": id})));
     let named = child(node, "code").and_then(|code| code::concept(doc, code));
@@ -126,7 +127,7 @@ pub(crate) fn region<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Beca
     let picture = picture.ok_or("it is a region of a picture that the document does not have")?;
     let mut parts = Vec::new();
     let shape = of.child("code").and_then(|code| code::known(code));
-    parts.extend(shape.map(|shape| json!({"url": "shape", "valueCode": shape})));
+    parts.extend(shape.map(|shape| json!({"url": "shape", "valueCode": shape.to_owned()})));
     let points: Vec<&str> = children(of.node, "value")
         .filter_map(|point| {
             doc.account.take(point);

@@ -1,6 +1,6 @@
 //! Organizers: reports of results, panels of vital signs, and groups of anything else.
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::Because,

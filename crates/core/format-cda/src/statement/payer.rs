@@ -1,6 +1,6 @@
 //! Who pays: `Coverage`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::Because,
@@ -118,7 +118,7 @@ fn one<'d>(
         children(role, "id").find_map(|id| {
             let number = attr(id, "extension")?;
             doc.account.take(id);
-            Some(number)
+            Some(number.to_owned())
         })
     });
     if number.is_some()
@@ -350,10 +350,10 @@ fn plans<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
         let number = children(inner, "id").find_map(|id| {
             let number = attr(id, "extension").or_else(|| attr(id, "root"))?;
             doc.account.take(id);
-            Some(number)
+            Some(number.to_owned())
         });
         let words = super::text::text_of(doc, inner);
-        let Some(shown) = number.map(str::to_owned).or_else(|| words.clone()) else {
+        let Some(shown) = number.or_else(|| words.clone()) else {
             continue;
         };
         one.insert(

@@ -1,6 +1,6 @@
 //! Problems and diagnoses: `Condition`.
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::Because,

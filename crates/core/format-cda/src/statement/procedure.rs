@@ -1,6 +1,6 @@
 //! What was done (`Procedure`) and what is to be done (`ServiceRequest`), in any of the three classes that C-CDA has for it.
 
-use serde_json::Value;
+use medibloc_record::json::Value;
 
 use crate::{
     account::Because,

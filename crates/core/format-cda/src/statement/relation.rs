@@ -1,6 +1,6 @@
 //! What stands inside a statement: resources of their own, linked to that of the statement by the element that FHIR has for it.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Facet, Fate},
@@ -321,7 +321,7 @@ fn visit_of_note(doc: &Doc<'_>, note: &str, visit: &str) {
     });
 }
 
-fn push(resource: &mut Map<String, Value>, element: &str, target: &str) {
+fn push(resource: &mut Map, element: &'static str, target: &str) {
     let list = resource.entry(element).or_insert_with(|| json!([]));
     let target = reference(target);
     if let Value::Array(list) = list

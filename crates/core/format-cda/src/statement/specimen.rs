@@ -1,6 +1,6 @@
 //! What was examined: `Specimen`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::Because,

@@ -1,6 +1,6 @@
 //! What was handed out (`MedicationDispense`, `SupplyDelivery`), what shall be (`MedicationRequest`, `SupplyRequest`), and devices.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -109,7 +109,7 @@ pub(crate) fn is_of_order<'d>(
     let words = instructions(doc, of.node);
     let put = |name: &'static str, value: Option<Value>| match value {
         Some(value) if !doc.has(url, name) => doc.change(url, name, |order| {
-            order.insert(name.to_owned(), value);
+            order.insert(name.into(), value);
         }),
         _ => doc.account.let_go(),
     };
@@ -205,7 +205,7 @@ fn medicine<'d>(
 }
 
 /// What an order says of how it shall be supplied, and the person who shall do it.
-fn request<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> (Map<String, Value>, Option<String>) {
+fn request<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> (Map, Option<String>) {
     let node = of.node;
     let mut ask = Map::new();
     let span = child(node, "effectiveTime");

@@ -1,6 +1,6 @@
 //! Vital signs that FHIR's profiles have as one observation: a blood pressure, and a saturation with the oxygen that was given.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Facet, Fate},
@@ -49,7 +49,7 @@ pub(crate) fn named<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     Some(named)
 }
 
-fn add(named: &mut Value, code: &str, name: &str, at: usize) {
+fn add(named: &mut Value, code: &'static str, name: &'static str, at: usize) {
     let codings = named["coding"].as_array().cloned();
     let mut codings = codings.unwrap_or_default();
     if codings.iter().all(|one| one["code"] != code) {
@@ -174,10 +174,10 @@ fn part_of<'d>(whole: &mut Resource<'d>, one: Resource<'d>) -> Value {
     let (body, taken) = one.parts();
     let mut part = Map::new();
     for (key, value) in body {
-        if OF_PART.contains(&key.as_str()) {
+        if OF_PART.contains(&key.as_ref()) {
             part.insert(key, value);
         } else {
-            whole.join_element(&key, value);
+            whole.join_element(key, value);
         }
     }
     whole.take_over(taken.into_iter().map(|(one, element)| {

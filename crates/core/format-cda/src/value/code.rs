@@ -1,6 +1,6 @@
 //! `CD`, `CE`, `CV`, `CS`: codes, translations, and the words that were said.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     codes,
@@ -23,7 +23,11 @@ pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         "system",
         attr(node, "codeSystem").and_then(|oid| codes::system_of(oid, &code)),
     );
-    put(&mut out, "version", attr(node, "codeSystemVersion"));
+    put(
+        &mut out,
+        "version",
+        attr(node, "codeSystemVersion").map(str::to_owned),
+    );
     out.insert("code".into(), code.into());
     put(&mut out, "display", attr(node, "displayName").map(squeeze));
     doc.account.take(node);
@@ -123,12 +127,12 @@ pub(crate) fn concept_or_absent(doc: &Doc<'_>, node: Option<N<'_>>) -> Value {
 }
 
 /// A code of a system, by itself.
-pub(crate) fn coded(system: &str, code: &str) -> Value {
-    json!({"coding": [{"system": system, "code": code}]})
+pub(crate) fn coded(system: &'static str, code: impl Into<Value>) -> Value {
+    json!({"coding": [{"system": system, "code": code.into()}]})
 }
 
 /// A code of a system with its name.
-pub(crate) fn named(system: &str, code: &str, name: &str) -> Value {
+pub(crate) fn named(system: &'static str, code: &'static str, name: &'static str) -> Value {
     json!({"coding": [{"system": system, "code": code, "display": name}]})
 }
 

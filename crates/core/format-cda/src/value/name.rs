@@ -1,6 +1,6 @@
 //! `EN`, `PN`, `ON`, `AD` and `TEL`: how people and places are called and reached.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     doc::Doc,
@@ -90,7 +90,7 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         put(
             &mut out,
             name,
-            list(words(name).into_iter().map(Value::String).collect()),
+            list(words(name).into_iter().map(Value::from).collect()),
         );
     }
     let named = ["family", "given", "prefix", "suffix"]
@@ -159,7 +159,7 @@ pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 }
 
 /// Words between the parts of a name or an address: they belong to it, and nobody says to which part.
-fn between(doc: &Doc<'_>, node: N<'_>, out: &mut Map<String, Value>) {
+fn between(doc: &Doc<'_>, node: N<'_>, out: &mut Map) {
     let spoken = own_text(node);
     let is_said = spoken.is_some_and(|words| words.contains(char::is_alphanumeric));
     if is_said {
@@ -209,7 +209,7 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let one = |name| child(node, name).and_then(take);
     let mut lines: Vec<Value> = children(node, "streetAddressLine")
         .filter_map(take)
-        .map(Value::String)
+        .map(Value::from)
         .collect();
     // German and Swiss documents name the street and the number apart.
     let street = [
@@ -223,7 +223,7 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         lines.push(street.join(" ").into());
     }
     for name in ["postBox", "deliveryAddressLine", "careOf"] {
-        lines.extend(children(node, name).filter_map(take).map(Value::String));
+        lines.extend(children(node, name).filter_map(take).map(Value::from));
     }
     put(&mut out, "line", list(lines));
     for (key, source) in [
@@ -307,7 +307,7 @@ fn telecom(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let usage = usage.into_iter().find(|(code, _)| has(node, "use", code));
     let mut out = Map::new();
     out.insert("system".into(), system.into());
-    out.insert("value".into(), value.into());
+    out.insert("value".into(), value.to_owned().into());
     put(&mut out, "use", usage.map(|(_, usage)| usage));
     put(&mut out, "period", use_period(doc, node));
     doc.account.take(node);

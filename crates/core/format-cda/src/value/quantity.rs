@@ -2,7 +2,7 @@
 
 use core::str::FromStr;
 
-use serde_json::{Map, Number, Value};
+use medibloc_record::json::{Map, Number, Value};
 
 use crate::{
     account::Fate,
@@ -52,8 +52,8 @@ pub(crate) fn decimal(raw: &str) -> Option<Value> {
 }
 
 /// The unit of a quantity: as printed, and its code where that is certain.
-fn put_unit(out: &mut Map<String, Value>, printed: &str) {
-    out.insert("unit".into(), printed.into());
+fn put_unit(out: &mut Map, printed: &str) {
+    out.insert("unit".into(), printed.to_owned().into());
     if let Some(code) = unit::ucum(printed) {
         out.insert("system".into(), UCUM.into());
         out.insert("code".into(), code.into());
@@ -96,7 +96,7 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 }
 
 /// The unit of a translation: its words or name, or else its code.
-fn put_unit_of(doc: &Doc<'_>, other: N<'_>, out: &mut Map<String, Value>) {
+fn put_unit_of(doc: &Doc<'_>, other: N<'_>, out: &mut Map) {
     let said = child(other, "originalText");
     let words = said.and_then(own_text);
     let printed = words
@@ -120,7 +120,7 @@ fn put_unit_of(doc: &Doc<'_>, other: N<'_>, out: &mut Map<String, Value>) {
                 system.filter(|system| system != UCUM || unit::ucum(code).is_some())
             {
                 out.insert("system".into(), system.into());
-                out.insert("code".into(), code.into());
+                out.insert("code".into(), code.to_owned().into());
             }
         }
         (Some(printed), None) => put_unit(out, &printed),
@@ -196,7 +196,7 @@ fn ends<'d>(node: N<'d>) -> (Option<N<'d>>, Option<N<'d>>) {
 
 /// An `IVL_PQ` with both ends as `Range`; with one end, that end. Comparators have no place in a range: an end that is not part of
 /// it is not told here.
-pub(crate) fn range(doc: &Doc<'_>, node: N<'_>) -> Option<Map<String, Value>> {
+pub(crate) fn range(doc: &Doc<'_>, node: N<'_>) -> Option<Map> {
     let (low, high) = ends(node);
     let mut out = Map::new();
     put(&mut out, "low", low.and_then(|low| quantity(doc, low)));

@@ -1,6 +1,6 @@
 //! Sets of times: `PIVL_TS`, `EIVL_TS`, `SXPR_TS`.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
@@ -25,7 +25,7 @@ pub(crate) struct Schedule {
     /// Whether the moment is both the first and the last of the times.
     pub(crate) ends: bool,
     /// `Timing.repeat`.
-    pub(crate) repeat: Map<String, Value>,
+    pub(crate) repeat: Map,
     /// What no `Timing` can say.
     pub(crate) rest: bool,
 }

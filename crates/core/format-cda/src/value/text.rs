@@ -1,6 +1,6 @@
 //! `ST` and `ED`: words here, or words of the narrative that are pointed to.
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 use crate::{
     doc::Doc,
@@ -132,23 +132,34 @@ pub(crate) fn attachment(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             Some(_) => Some("application/octet-stream"),
             None => kind,
         };
-        put(&mut out, "contentType", kind);
-        put(&mut out, "language", attr(node, "language"));
+        put(&mut out, "contentType", kind.map(str::to_owned));
+        put(
+            &mut out,
+            "language",
+            attr(node, "language").map(str::to_owned),
+        );
         out.insert("data".into(), data.into());
         doc.account.take(node);
         return Some(Value::Object(out));
     }
     if let Some(words) = words(doc, node) {
-        out.insert("contentType".into(), kind.unwrap_or("text/plain").into());
-        put(&mut out, "language", attr(node, "language"));
+        out.insert(
+            "contentType".into(),
+            kind.unwrap_or("text/plain").to_owned().into(),
+        );
+        put(
+            &mut out,
+            "language",
+            attr(node, "language").map(str::to_owned),
+        );
         out.insert("data".into(), base64(words.as_bytes()).into());
         return Some(Value::Object(out));
     }
     let pointer = child(node, "reference")?;
     let url = attr(pointer, "value")
         .filter(|url| !url.starts_with('#') && !url.contains(char::is_whitespace))?;
-    put(&mut out, "contentType", kind);
-    out.insert("url".into(), url.into());
+    put(&mut out, "contentType", kind.map(str::to_owned));
+    out.insert("url".into(), url.to_owned().into());
     doc.account.take(pointer);
     doc.account.take(node);
     Some(Value::Object(out))

@@ -3,7 +3,7 @@
 mod length;
 mod parse;
 
-use serde_json::{Map, Value};
+use medibloc_record::json::{Map, Value};
 
 pub(crate) use parse::stamp;
 
@@ -118,11 +118,11 @@ fn bound(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Stamp> {
     found
 }
 
-fn put_stamp(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
+fn put_stamp(map: &mut Map, key: &'static str, at: Option<Stamp>) {
     let Some(at) = at else { return };
-    map.insert(key.to_owned(), at.at.into());
+    map.insert(key.into(), at.at.into());
     if let Some(time) = at.local {
-        map.insert(format!("_{key}"), local::beside(&time));
+        map.insert(format!("_{key}").into(), local::beside(&time));
     }
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn within(at: Stamp) -> Value {
 }
 
 /// An extension with a time.
-pub(crate) fn extension(url: &str, at: Stamp) -> Value {
+pub(crate) fn extension(url: &'static str, at: Stamp) -> Value {
     let mut out = Map::new();
     out.insert("url".into(), url.into());
     put_stamp(&mut out, "valueDateTime", Some(at));
@@ -258,7 +258,8 @@ pub(crate) fn put_time<'d>(
         doc.account.drop_to(mark);
         if let Some(words) = attr(node, "value").filter(|raw| stamp(raw).is_none()) {
             doc.account.take(node);
-            let stated = json!({"extension": [{"url": STATED_TIME, "valueString": words}]});
+            let stated =
+                json!({"extension": [{"url": STATED_TIME, "valueString": words.to_owned()}]});
             let beside = if date_time == "performedDateTime" {
                 "_performedDateTime"
             } else if date_time == "occurrenceDateTime" {
@@ -283,12 +284,13 @@ pub(crate) fn put_at<'d>(
         return out.put(doc, element, None::<Value>);
     };
     if let Some(time) = &at.local {
-        out.body.insert(format!("_{element}"), local::beside(time));
+        out.body
+            .insert(format!("_{element}").into(), local::beside(time));
     }
     out.put(doc, element, Some(at.at))
 }
 
 /// A moment and an interval in a map that is no resource yet.
-pub(crate) fn put_in(map: &mut Map<String, Value>, key: &str, at: Option<Stamp>) {
+pub(crate) fn put_in(map: &mut Map, key: &'static str, at: Option<Stamp>) {
     put_stamp(map, key, at);
 }

@@ -30,7 +30,8 @@ pub(crate) fn with_header(header: &str) -> Draft {
 
 /// All resources of a kind.
 pub(crate) fn all(draft: &Draft, kind: &str) -> Vec<Value> {
-    let entries = draft.fhir["entry"].as_array().unwrap();
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap();
     let resources = entries.iter().map(|entry| entry["resource"].clone());
     resources
         .filter(|one| one["resourceType"] == kind)
