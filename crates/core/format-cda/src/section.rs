@@ -1,5 +1,7 @@
 //! Sections: narrative, coded entries, who wrote them, and from which bytes each came.
 
+use std::collections::HashSet;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
@@ -67,12 +69,17 @@ fn stated<'d>(section: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
 
 fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) -> Value {
     let text = child(node, "text").and_then(|text| narrative::narrative(doc, text));
-    let mut links: Vec<Value> = Vec::new();
+    let (mut links, mut linked) = (Vec::new(), HashSet::new());
+    let mut link = |url: &str| {
+        if linked.insert(url.to_owned()) {
+            links.push(reference(url));
+        }
+    };
     let _ = (doc.made(), doc.houses());
     for (entry, stated) in stated(node) {
         let statement = context.enter(stated);
         let stated_again = match statement::convert(doc, &statement) {
-            Ok(known) => known.map(|(_, url)| reference(&url)),
+            Ok(known) => known.map(|(_, url)| url),
             Err(because) => {
                 doc.account.because(stated, Fate::Lost(because));
                 None
@@ -85,22 +92,16 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
                 "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "RelatedPerson"
             )
         };
-        let own: Vec<Value> = made
-            .iter()
-            .filter(|(kind, _)| stated_here(kind))
-            .map(|(_, url)| reference(url))
-            .collect();
+        let own = made.iter().filter(|(kind, _)| stated_here(kind));
+        let own: Vec<&str> = own.map(|(_, url)| url.as_str()).collect();
         if own.is_empty() {
             // It was told before.
-            links.extend(stated_again.filter(|one| !links.contains(one)));
+            stated_again.as_deref().into_iter().for_each(&mut link);
             continue;
         }
-        provenance(doc, entry, &own, &statement, whole);
-        for one in own {
-            if !links.contains(&one) {
-                links.push(one);
-            }
-        }
+        let targets: Vec<Value> = own.iter().map(|url| reference(url)).collect();
+        provenance(doc, entry, &targets, &statement, whole);
+        own.into_iter().for_each(&mut link);
     }
     let mut out = Map::new();
     let title = child(node, "title").and_then(|title| {
