@@ -2,6 +2,7 @@
 //! is lost by construction and said so.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use medibloc_record::{EntryOutcome, LossEntry, LossReport};
 
@@ -41,7 +42,9 @@ pub(crate) enum Fate {
 /// The account of one document.
 #[derive(Debug)]
 pub(crate) struct Account {
-    fates: RefCell<Vec<[Option<Fate>; 2]>>,
+    fates: RefCell<Vec<Option<Fate>>>,
+    /// Those of denials, which few statements are.
+    denials: RefCell<HashMap<u32, Option<Fate>>>,
     /// Taken by a conversion, and not yet put anywhere.
     hand: RefCell<Vec<Taken>>,
 }
@@ -54,7 +57,8 @@ impl Account {
     /// An empty account of a document with that many nodes.
     pub(crate) fn new(nodes: usize) -> Self {
         Self {
-            fates: RefCell::new(vec![[None; 2]; nodes]),
+            fates: RefCell::new(vec![None; nodes]),
+            denials: RefCell::default(),
             hand: RefCell::default(),
         }
     }
@@ -111,10 +115,13 @@ impl Account {
     /// Says what became of nodes; the first word counts, but that something is carried counts most.
     pub(crate) fn settle(&self, taken: impl IntoIterator<Item = (Taken, Fate)>) {
         let mut fates = self.fates.borrow_mut();
+        let mut denials = self.denials.borrow_mut();
         for ((node, facet), fate) in taken {
-            if let Some(cell) = fates
-                .get_mut(node as usize)
-                .map(|both| &mut both[facet as usize])
+            let cell = match facet {
+                Facet::Itself => fates.get_mut(node as usize),
+                Facet::Denial => Some(denials.entry(node).or_default()),
+            };
+            if let Some(cell) = cell
                 && (cell.is_none()
                     || matches!(fate, Fate::Carried { .. })
                         && !matches!(cell, Some(Fate::Carried { .. })))
@@ -127,17 +134,18 @@ impl Account {
     /// Says why nothing below a node that nobody took is in a resource.
     pub(crate) fn because(&self, node: N<'_>, fate: Fate) {
         let below = node.descendants().filter(N::is_element);
-        let both = below.flat_map(|node| {
-            [Facet::Itself, Facet::Denial].map(|facet| ((index(node), facet), fate))
-        });
-        self.settle(both);
+        self.settle(below.flat_map(|node| {
+            let denial = is_denied(node).then_some(Facet::Denial);
+            let facets = [Facet::Itself].into_iter().chain(denial);
+            facets.map(move |facet| ((index(node), facet), fate))
+        }));
     }
 
     pub(crate) fn fate(&self, node: N<'_>, facet: Facet) -> Option<Fate> {
-        let fates = self.fates.borrow();
-        fates
-            .get(index(node) as usize)
-            .and_then(|both| both[facet as usize])
+        match facet {
+            Facet::Itself => self.fates.borrow().get(index(node) as usize).copied()?,
+            Facet::Denial => self.denials.borrow().get(&index(node)).copied()?,
+        }
     }
 }
 
@@ -250,7 +258,7 @@ pub(crate) struct Lines<'s> {
     pub(crate) resources: Vec<String>,
     pub(crate) report: LossReport,
     /// Places of names in the report.
-    pub(crate) names: std::collections::HashMap<&'s str, u32>,
+    pub(crate) names: HashMap<&'s str, u32>,
 }
 
 /// Why a fact that no mapping took is in no resource, by what it is.

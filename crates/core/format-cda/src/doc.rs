@@ -150,9 +150,10 @@ impl<'d> Doc<'d> {
         &self,
         kind: &'static str,
         source: Option<N<'d>>,
-        body: Map,
+        mut body: Map,
         taken: Vec<(Taken, &'static str)>,
     ) -> String {
+        body.shrink();
         let id = self.uuid(kind, source);
         let url = ["urn:uuid:", &id].concat();
         let mut state = self.state.borrow_mut();

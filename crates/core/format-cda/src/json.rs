@@ -5,26 +5,21 @@ macro_rules! json {
     ({}) => {
         medibloc_record::json::Value::Object(medibloc_record::json::Map::new())
     };
-    ({ $($fields:tt)+ }) => {{
-        let mut map = medibloc_record::json::Map::new();
-        $crate::json::json!(@fields map $($fields)+);
-        medibloc_record::json::Value::Object(map)
-    }};
+    ({ $($fields:tt)+ }) => {
+        medibloc_record::json::Value::Object(medibloc_record::json::Map::of($crate::json::json!(@fields [] $($fields)+)))
+    };
     ([ $($items:tt)* ]) => {
         medibloc_record::json::Value::Array($crate::json::json!(@items [] $($items)*))
     };
-    (@fields $map:ident) => {};
-    (@fields $map:ident $key:tt : { $($inner:tt)* } $(, $($rest:tt)*)?) => {
-        $map.insert($key.into(), $crate::json::json!({ $($inner)* }));
-        $crate::json::json!(@fields $map $($($rest)*)?);
+    (@fields [ $($done:expr,)* ]) => { vec![ $($done),* ] };
+    (@fields [ $($done:expr,)* ] $key:tt : { $($inner:tt)* } $(, $($rest:tt)*)?) => {
+        $crate::json::json!(@fields [ $($done,)* ($key.into(), $crate::json::json!({ $($inner)* })), ] $($($rest)*)?)
     };
-    (@fields $map:ident $key:tt : [ $($inner:tt)* ] $(, $($rest:tt)*)?) => {
-        $map.insert($key.into(), $crate::json::json!([ $($inner)* ]));
-        $crate::json::json!(@fields $map $($($rest)*)?);
+    (@fields [ $($done:expr,)* ] $key:tt : [ $($inner:tt)* ] $(, $($rest:tt)*)?) => {
+        $crate::json::json!(@fields [ $($done,)* ($key.into(), $crate::json::json!([ $($inner)* ])), ] $($($rest)*)?)
     };
-    (@fields $map:ident $key:tt : $value:expr $(, $($rest:tt)*)?) => {
-        $map.insert($key.into(), medibloc_record::json::Value::from($value));
-        $crate::json::json!(@fields $map $($($rest)*)?);
+    (@fields [ $($done:expr,)* ] $key:tt : $value:expr $(, $($rest:tt)*)?) => {
+        $crate::json::json!(@fields [ $($done,)* ($key.into(), medibloc_record::json::Value::from($value)), ] $($($rest)*)?)
     };
     (@items [ $($done:expr,)* ]) => { vec![ $($done),* ] };
     (@items [ $($done:expr,)* ] { $($inner:tt)* } $(, $($rest:tt)*)?) => {

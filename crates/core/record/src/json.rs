@@ -101,6 +101,18 @@ impl Value {
         }
     }
 
+    /// Gives back what was kept free for more, here and below.
+    pub fn shrink(&mut self) {
+        match self {
+            Self::Array(list) => {
+                list.shrink_to_fit();
+                list.iter_mut().for_each(Self::shrink);
+            }
+            Self::Object(map) => map.shrink(),
+            _ => {}
+        }
+    }
+
     /// Whether this is `null`.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -13,11 +13,12 @@ impl From<serde_json::Value> for Value {
                 Self::Array(list.into_iter().map(Self::from).collect())
             }
             serde_json::Value::Object(from) => {
-                let mut map = Map::with_capacity(from.len());
-                for (name, value) in from {
-                    map.push_new(name.into(), value.into());
-                }
-                Self::Object(map)
+                let members = from.into_iter();
+                Self::Object(Map::of(
+                    members
+                        .map(|(name, value)| (name.into(), value.into()))
+                        .collect(),
+                ))
             }
         }
     }

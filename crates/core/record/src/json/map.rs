@@ -27,11 +27,9 @@ impl Map {
         }
     }
 
-    /// None, with room for so many.
-    pub fn with_capacity(many: usize) -> Self {
-        Self {
-            members: Vec::with_capacity(many),
-        }
+    /// These, of which each has another name.
+    pub const fn of(members: Vec<(Text, Value)>) -> Self {
+        Self { members }
     }
 
     /// How many there are.
@@ -120,9 +118,12 @@ impl Map {
         self.members.iter().map(|(name, _)| name)
     }
 
-    /// Adds what no member of the same name is known of, behind all: for what has each name once already.
-    pub(super) fn push_new(&mut self, name: Text, value: Value) {
-        self.members.push((name, value));
+    /// Gives back what was kept free for more, here and below.
+    pub fn shrink(&mut self) {
+        self.members.shrink_to_fit();
+        for (_, value) in &mut self.members {
+            value.shrink();
+        }
     }
 }
 
