@@ -17,12 +17,10 @@ impl Party {
         if let Some(kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
             return Ok(kept.anchor.amends);
         }
-        let mut held = self.held()?;
-        held.retain(|held| held.is_checked);
-        let held = held.into_iter().flat_map(|held| held.keys);
-        let mut anchors = held.map(|key| key.anchor);
-        let found = anchors.find(|anchor| anchor.record_id() == record);
-        Ok(found.and_then(|anchor| anchor.amends))
+        let mut openers = self.openers(record)?;
+        openers.retain(|(held, _)| held.is_checked);
+        let found = openers.into_iter().next();
+        Ok(found.and_then(|(_, key)| key.anchor.amends))
     }
 
     /// The anchor of a record that this party wrote, to be named by its correction.

@@ -2,12 +2,14 @@
 
 use medibloc_consent::{AnchorFields, DeletionStatement, WriteGrant};
 use medibloc_dag::{DagError, cbor};
+use medibloc_record::RecordId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::acts::{OwnAct, UnknownAct};
 use crate::errand::Errand;
 use crate::feed::KeptLine;
 use crate::grant::deliver::Delivery;
+use crate::grant::kept::RecordKeys;
 use crate::grant::plan::Plan;
 use crate::notes::NoteRow;
 use crate::outbox::Outgoing;
@@ -85,6 +87,8 @@ impl Party {
         self.rows::<GivenGrant>(table::GRANTS)?;
         self.rows::<GivenGrant>(table::WRITE_GRANTS)?;
         self.rows::<HeldGrant>(table::SHARED_GRANTS)?;
+        self.rows::<RecordKeys>(table::HELD_KEYS)?;
+        self.rows::<Vec<RecordId>>(table::HELD_PAGES)?;
         self.rows::<WriteGrant>(table::MAY_WRITE)?;
         self.rows::<WriteJob>(table::WRITTEN)?;
         self.rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)?;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use medibloc_record::{AccountId, GrantId, RecordId};
 
+use crate::bounds;
 use crate::errand::errand_key;
 use crate::exports::ExportedFile;
-use crate::grant::{EndOfGrant, GivenGrant, HeldGrant};
+use crate::grant::{EndOfGrant, GivenGrant, HeldGrant, SharedKey};
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::wipe::{Tell, Wipe, objects_of};
@@ -130,21 +131,27 @@ impl Party {
         mut held: HeldGrant,
         end: EndOfGrant,
     ) -> Result<Vec<RecordId>, JourneyError> {
-        let others: BTreeSet<RecordId> = self
+        // What older versions kept in the rows of other grants.
+        let older: BTreeSet<RecordId> = self
             .held()?
             .iter()
             .filter(|other| other.ended.is_none() && other.artefact.grant != held.artefact.grant)
-            .flat_map(|other| other.records().collect::<Vec<_>>())
+            .flat_map(|other| other.keys.iter().map(SharedKey::record))
             .collect();
-        let (mut changes, mut purged) = (Vec::new(), Vec::new());
+        let (keys, mut changes) = self.without_keys(&mut held)?;
+        let mut purged = Vec::new();
+        let mut named: BTreeSet<RecordId> = held.artefact.records.iter().copied().collect();
         let (mut records, mut roots) = (BTreeSet::new(), Vec::new());
         let mut files: Vec<ExportedFile> = Vec::new();
-        for key in core::mem::take(&mut held.keys) {
+        for key in keys {
             let record = key.anchor.record_id();
-            if !held.artefact.records.contains(&record) {
+            // What was read under it is named by it afterwards, and of the rest as much as a consent may name itself.
+            if (named.len() < bounds::MOST_KEYS || self.was_read(record)?) && named.insert(record) {
                 held.artefact.records.push(record);
             }
-            if others.contains(&record) || self.is_own_copy(record)? {
+            let row = self.keys_of_record(record)?;
+            let is_open = row.is_some_and(|row| row.openers.iter().any(|it| it.grant != id));
+            if is_open || older.contains(&record) || self.is_own_copy(record)? {
                 continue;
             }
             roots.extend(objects_of(&key.anchor));
@@ -189,6 +196,14 @@ impl Party {
         changes.push(wipe.row());
         self.ports.vault.apply(changes)?;
         Ok(purged)
+    }
+
+    /// Whether a record was read here, or another home of the phrase did so.
+    pub(crate) fn was_read(&self, record: RecordId) -> Result<bool, JourneyError> {
+        Ok(self.read_before(record)?.is_some()
+            || !self.exports_of(record)?.is_empty()
+            || self.outputs_of(record)?.is_some()
+            || !self.read_elsewhere(None, |of| of == record)?.is_empty())
     }
 
     /// Whether this vault has the record for another reason than a grant.

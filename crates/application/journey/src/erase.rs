@@ -11,8 +11,10 @@ use medibloc_ledger::{Call, Outcome, RecordFacts};
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds;
 use crate::errand::{Luggage, errand_key, gone};
 use crate::grant::deliver::{Delivery, delivery_key};
+use crate::grant::kept::RecordKeys;
 use crate::grant::{GivenGrant, HeldGrant};
 use crate::looks::Look;
 use crate::party::{change, table};
@@ -358,13 +360,19 @@ impl Party {
         if self.ports.vault.get(table::RECEIPTS, id)?.is_some() {
             changes.push(delete(table::RECEIPTS));
         }
+        let keys = self.keys_of_record(record)?;
         for held in self.held()? {
-            if let Some((of, rows, letter)) = self.without_key(held, record, &mut roots) {
+            if let Some((of, rows, letter)) =
+                self.without_key(held, (record, keys.as_ref()), &mut roots)?
+            {
                 is_here = true;
                 owner = Some(of);
-                changes.push(rows);
+                changes.extend(rows);
                 tell.push(letter);
             }
+        }
+        if keys.is_some() {
+            changes.push(delete(table::HELD_KEYS));
         }
         let (objects, rows) = self.undo_giving(record)?;
         is_here |= !rows.is_empty();
@@ -429,18 +437,20 @@ impl Party {
     fn without_key(
         &self,
         mut held: HeldGrant,
-        record: RecordId,
+        (record, keys): (RecordId, Option<&RecordKeys>),
         roots: &mut Vec<Cid>,
-    ) -> Option<(AccountId, Change, Tell)> {
-        let grant = held.artefact.grant.as_ref()?.id;
-        let key = held
-            .keys
-            .iter()
-            .find(|key| key.anchor.record_id() == record)?;
-        roots.extend(objects_of(&key.anchor));
-        held.keys.retain(|key| key.anchor.record_id() != record);
-        if !held.artefact.records.contains(&record) {
-            held.artefact.records.push(record);
+    ) -> Result<Option<(AccountId, Vec<Change>, Tell)>, JourneyError> {
+        let Some(grant) = held.id() else {
+            return Ok(None);
+        };
+        let Some((anchor, mut rows)) = self.without_key_of(&mut held, (record, keys))? else {
+            return Ok(None);
+        };
+        roots.extend(objects_of(&anchor));
+        let named = &mut held.artefact.records;
+        let has_room = named.len() < bounds::MOST_KEYS || self.was_read(record)?;
+        if has_room && !named.contains(&record) {
+            named.push(record);
         }
         let tell = Tell {
             letter: errand_key("purged-erased", &[record.as_bytes(), grant.as_bytes()]),
@@ -451,8 +461,8 @@ impl Party {
             grants: Vec::new(),
             records: vec![record],
         };
-        let row = change(table::SHARED_GRANTS, grant.as_bytes(), &held);
-        Some((held.owner, row, tell))
+        rows.push(change(table::SHARED_GRANTS, grant.as_bytes(), &held));
+        Ok(Some((held.owner, rows, tell)))
     }
 
     /// An own record that is not erased: what every step that gives anything of a record begins with.

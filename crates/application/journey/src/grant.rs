@@ -2,6 +2,7 @@
 
 pub(crate) mod deliver;
 mod give;
+pub(crate) mod kept;
 mod lost;
 mod object;
 pub(crate) mod plan;
@@ -170,8 +171,18 @@ pub struct HeldGrant {
     pub owner: AccountId,
     /// What was agreed.
     pub artefact: Artefact,
-    /// What it can open.
+    /// What it can open, in rows of older versions; the others' are in rows of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) keys: Vec<SharedKey>,
+    /// Pages of records that it opens.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) pages: u32,
+    /// How many records are on them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) kept: u32,
+    /// More came with it than is kept of one owner.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub(crate) has_more: bool,
     /// Why it opens nothing any more.
     pub ended: Option<EndOfGrant>,
     /// Its records were held against the chain; not in rows of older versions, which took the owner's word for them.
@@ -190,9 +201,10 @@ pub enum EndOfGrant {
 }
 
 impl HeldGrant {
-    /// The records it names.
-    pub fn records(&self) -> impl Iterator<Item = RecordId> + '_ {
-        self.keys.iter().map(|key| key.anchor.record_id())
+    /// Whether keys came with it that are not kept here: its owner gave more than a home keeps of one. A read of such a record
+    /// fetches its key.
+    pub const fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Whether records may still be delivered under it.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use medibloc_consent::Scope;
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+use medibloc_record::{AccountId, GrantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::{is_missing, is_temporary};
@@ -41,10 +41,6 @@ const EXPIRY: (u64, u32) = (30 * 86_400, 2);
 pub(crate) struct Known {
     /// Owners of held grants that have not ended.
     pub(crate) givers: BTreeSet<AccountId>,
-    /// A grant or a key was taken since this was read.
-    pub(crate) is_changed: bool,
-    /// Erased records of this sync's events whose keys are held.
-    pub(crate) erased: BTreeSet<RecordId>,
     /// Missed grants, with who gave them, and whether a pairing explains them.
     grants: BTreeMap<GrantId, (AccountId, Explained)>,
     /// Rows of each giver that no pairing explains.
@@ -55,8 +51,6 @@ impl Known {
     pub(crate) const fn new() -> Self {
         Self {
             givers: BTreeSet::new(),
-            is_changed: false,
-            erased: BTreeSet::new(),
             grants: BTreeMap::new(),
             unexplained: BTreeMap::new(),
         }

@@ -45,6 +45,8 @@ pub(crate) mod table {
     pub(crate) const CORRECTED: &str = "corrected";
     /// Held records of which it was looked at what was said before they came.
     pub(crate) const LOOKED_BACK: &str = "looked-back";
+    /// Those of which it was not yet.
+    pub(crate) const NOT_LOOKED_BACK: &str = "not-looked-back";
     pub(crate) const ANCHORED: &str = "anchored-at";
     pub(crate) const SET_ASIDE: &str = "set-aside";
     pub(crate) const REQUESTS: &str = "requests";
@@ -57,6 +59,10 @@ pub(crate) mod table {
     /// What own accounts anchored for others from another home of this phrase, before a restore, say.
     pub(crate) const WRITTEN_ELSEWHERE: &str = "written-elsewhere";
     pub(crate) const SHARED_GRANTS: &str = "held-grants";
+    /// Keys of held grants, by record.
+    pub(crate) const HELD_KEYS: &str = "held-keys";
+    /// The records of held grants, in pages.
+    pub(crate) const HELD_PAGES: &str = "held-pages";
     pub(crate) const JOBS: &str = "jobs";
     pub(crate) const READS: &str = "reads";
     pub(crate) const CURSOR: &str = "cursor";

@@ -96,7 +96,7 @@ impl Party {
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_none() {
             // Without a consent it is not asked for, and what is missing is told first.
-            if let Err(error) = self.held_key(record) {
+            if let Err(error) = self.key_now(record).await {
                 return Err(self.unless_erased(record, error).await);
             }
             self.must_not_be_taken_back(record).await?;
@@ -114,7 +114,7 @@ impl Party {
         }
         // A receipt that is kept asks for shares without another signature of a call.
         self.check_chain().await?;
-        let (held, key) = match self.held_key(record) {
+        let (held, key) = match self.key_now(record).await {
             Ok(found) => found,
             Err(error) => return Err(self.unless_erased(record, error).await),
         };
@@ -198,11 +198,8 @@ impl Party {
             Ok(copy) => copy,
             Err(error) => return Err(self.unless_erased(record, error).await),
         };
-        let held: Vec<HeldGrant> = self
-            .held()?
-            .into_iter()
-            .filter(|held| held.ended.is_none() && held.records().any(|of| of == record))
-            .collect();
+        let openers = self.openers(record)?;
+        let held: Vec<HeldGrant> = openers.into_iter().map(|(held, _)| held).collect();
         let now = self.ports.clock.now();
         if !held.is_empty() && held.iter().all(|held| held.artefact.erase_by <= now) {
             return Err(JourneyError::Refused(Reason::Expired));
@@ -259,23 +256,23 @@ impl Party {
         self.read_with(&own, &held, &key, receipt).await
     }
 
+    /// The same, with a look for a key that there was no room for.
+    async fn key_now(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
+        match self.held_key(record) {
+            Err(JourneyError::Unknown { .. }) if self.fetch_key(record).await? => {
+                self.held_key(record)
+            }
+            found => found,
+        }
+    }
+
     /// The grant that lasts longest, of those that open a record.
     fn held_key(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
-        let all = self.held()?;
-        let found = all
-            .iter()
-            .filter(|held| held.ended.is_none())
-            .filter_map(|held| {
-                let key = held
-                    .keys
-                    .iter()
-                    .find(|key| key.anchor.record_id() == record)?;
-                Some((held.clone(), key.clone()))
-            })
-            .max_by_key(|(held, _)| held.artefact.erase_by);
-        if let Some(found) = found {
+        let openers = self.openers(record)?.into_iter();
+        if let Some(found) = openers.max_by_key(|(held, _)| held.artefact.erase_by) {
             return Ok(found);
         }
+        let all = self.held()?;
         let named = |held: &&HeldGrant| held.artefact.records.contains(&record);
         if let Some(end) = all.iter().filter(named).find_map(|held| held.ended) {
             return Err(JourneyError::Refused(match end {

@@ -270,9 +270,8 @@ impl Party {
             }
         }
         let mut here: BTreeSet<RecordId> = anchors.keys().copied().collect();
-        for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
-            here.extend(held.records());
-        }
+        let held = self.held_anchors()?;
+        here.extend(held.iter().map(AnchorFields::record_id));
         let mut authored = BTreeMap::new();
         for table in [table::WRITTEN, table::JOBS] {
             for job in self.rows::<WriteJob>(table)? {
@@ -281,7 +280,7 @@ impl Party {
                 anchors.insert(record, job.anchor);
             }
         }
-        let concerns = self.concerning()?;
+        let concerns = self.concerning(None)?;
         let mut all: BTreeMap<RecordId, Correction> = BTreeMap::new();
         for (record, anchor) in anchors {
             let Some(amends) = anchor.amends else {
@@ -396,7 +395,8 @@ impl Party {
             .collect())
     }
 
-    fn concerning(&self) -> Result<Concerns, JourneyError> {
+    /// Of held records those that are asked about, or all: a sync does not read what it does not need.
+    fn concerning(&self, asked: Option<&BTreeSet<RecordId>>) -> Result<Concerns, JourneyError> {
         let mut concerns = Concerns::default();
         let mut anchors: Vec<AnchorFields> = Vec::new();
         for table in [table::WRITTEN, table::JOBS] {
@@ -429,19 +429,21 @@ impl Party {
                 concerns.roots.insert(record, record);
             }
         }
-        let mut keys = Vec::new();
+        let mut rows: Vec<Amendment> = self.rows(table::CORRECTED)?;
+        let keys = match asked {
+            Some(asked) => {
+                let corrected = rows.iter().map(|row| row.amends);
+                self.held_anchors_of(&asked.iter().copied().chain(corrected).collect())?
+            }
+            None => self.held_anchors()?,
+        };
+        concerns.open = keys.iter().map(AnchorFields::record_id).collect();
         for held in self.held()? {
             // Of older versions' rows nobody knows yet whose records these are.
             let named = held.artefact.records.iter().filter(|_| held.is_checked);
             for record in named.copied() {
                 concerns.parties.insert(record, (None, held.owner));
                 concerns.roots.insert(record, record);
-            }
-            for key in &held.keys {
-                keys.push(key.anchor);
-                if held.ended.is_none() {
-                    concerns.open.insert(key.anchor.record_id());
-                }
             }
         }
         for anchor in anchors.iter().chain(&own).chain(&keys) {
@@ -452,7 +454,6 @@ impl Party {
             let record = anchor.record_id();
             concerns.roots.insert(record, record);
         }
-        let mut rows: Vec<Amendment> = self.rows(table::CORRECTED)?;
         rows.sort_by_key(|row| (row.block, row.index));
         for row in rows {
             let parties = (Some(row.author), row.owner);

@@ -507,7 +507,7 @@ impl Party {
             let mut known: Vec<RecordId> = if held.ended.is_some() {
                 held.artefact.records.clone()
             } else {
-                held.records().collect()
+                self.records_of(&held)?
             };
             let state = state_of(false, revoked, grant.terms.until, now);
             let state = self.or_erased(&grant, state)?;

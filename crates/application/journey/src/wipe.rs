@@ -202,11 +202,9 @@ impl Party {
                 others.push(cid_of(kept.capsule));
             }
         }
-        for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
-            for key in &held.keys {
-                if !records.contains(&key.anchor.record_id()) {
-                    others.extend(objects_of(&key.anchor));
-                }
+        for anchor in self.held_anchors()? {
+            if !records.contains(&anchor.record_id()) {
+                others.extend(objects_of(&anchor));
             }
         }
         for (key, bytes) in self.ports.vault.list(table::READS)? {

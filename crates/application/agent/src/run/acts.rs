@@ -1,6 +1,6 @@
 //! `medibloc account acts`: what own accounts did and this device did not.
 
-use medibloc_journey::{Act, HeldGrant, Party, UnknownAct, counted};
+use medibloc_journey::{Act, Party, UnknownAct, counted};
 use serde_json::{Value, json};
 
 use super::find::{self, moment};
@@ -72,13 +72,13 @@ fn whom(party: &Party, act: &Act) -> Result<Option<String>, Problem> {
         | Act::LetWrite { author: who, .. }
         | Act::RevokedAuthor { author: who } => Ok(party.called(*who)?),
         Act::Read { record, .. } => {
-            let mut held = party.held()?.into_iter();
-            let has = |held: &HeldGrant| {
-                held.records().any(|held| held == *record) || held.artefact.records.contains(record)
-            };
-            let owner = held.find(has);
-            let owner = owner.map(|held| find::owner(party, held.artefact.paired));
-            Ok(owner.transpose()?.map(|owner| format!("owner {owner}")))
+            for held in party.held()? {
+                if held.artefact.records.contains(record) || party.opens(&held, *record)? {
+                    let owner = find::owner(party, held.artefact.paired)?;
+                    return Ok(Some(format!("owner {owner}")));
+                }
+            }
+            Ok(None)
         }
         Act::Wrote { record } | Act::TookBack { record } => {
             let mut written = party.written_views()?.into_iter();

@@ -397,6 +397,12 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     for (view, grant) in held.iter().zip(&from) {
         let owner = find::owner(party, grant.artefact.paired)?;
         held_lines.push(line(view, &format!("held of {owner}"), false));
+        if grant.has_more() {
+            held_lines.push(
+                "    it is of more records than a home keeps of one owner: `medibloc read` with a record's whole id fetches its key"
+                    .to_owned(),
+            );
+        }
         for record in &view.records {
             let mark = match record.parse() {
                 Ok(record) => said::mark(party, &corrections, record)?,

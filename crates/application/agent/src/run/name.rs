@@ -240,7 +240,11 @@ fn records(party: &Party) -> Result<Vec<Listed<Known>>, Problem> {
         all.insert(id, ("erased", Known::Erased(id)));
     }
     for held in party.held()? {
-        for id in held.records().chain(held.artefact.records.iter().copied()) {
+        for id in party
+            .records_of(&held)?
+            .into_iter()
+            .chain(held.artefact.records)
+        {
             // A consent outlives what was erased of it.
             all.entry(id).or_insert(("held", Known::Held(id)));
         }

@@ -92,11 +92,14 @@ async fn called_otherwise(
     record: RecordId,
     patient: Option<&Subject>,
 ) -> Result<Option<String>, Problem> {
-    let held = party.held()?;
-    let mut of = held
-        .iter()
-        .filter(|held| held.records().any(|of| of == record));
-    let (Some(held), Some(patient)) = (of.next(), patient) else {
+    let mut of = None;
+    for held in party.held()? {
+        if party.opens(&held, record)? {
+            of = Some(held);
+            break;
+        }
+    }
+    let (Some(held), Some(patient)) = (of, patient) else {
         return Ok(None);
     };
     let paired = held.artefact.paired;

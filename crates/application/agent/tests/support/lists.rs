@@ -103,6 +103,17 @@ impl Liar {
         call(&ports, &self.key, &deliver).await.unwrap();
     }
 
+    /// Puts records of its own on the chain.
+    pub(crate) async fn anchor(&self, world: &Arc<World>, anchors: &[AnchorFields]) {
+        for batch in anchors.chunks(50) {
+            let batch = Call::AnchorBatch {
+                batch: batch.to_vec(),
+                amended: Vec::new(),
+            };
+            call(&world.ports(), &self.key, &batch).await.unwrap();
+        }
+    }
+
     /// Another consent to the same reader that names these records, without any key; lists go by its id, which begins with zeros.
     pub(crate) async fn name(&self, world: &Arc<World>, records: &[RecordId]) -> Grant {
         let (old, ports) = (&self.grant, world.ports());

@@ -34,6 +34,15 @@ struct DeliveryObject {
     to_owner: Wrapped,
 }
 
+/// A grant that its reader opened and held against the chain.
+pub(crate) struct OpenedGrant {
+    pub(crate) artefact: Artefact,
+    pub(crate) keys: Vec<SharedKey>,
+    /// There is no room here for all that it gives.
+    pub(crate) has_more: bool,
+    pub(crate) block: Block,
+}
+
 /// A grant object that is to be stored, with the digest for the chain.
 pub(crate) struct Made {
     pub(crate) digest: Digest,
@@ -159,6 +168,26 @@ impl Party {
         &self,
         own: &OwnAddress,
         grant: &Grant,
+    ) -> Result<OpenedGrant, JourneyError> {
+        let (mut artefact, keys, block) = self.granted_keys(own, grant).await?;
+        let room = self.room_for(grant.owner)?;
+        let (keys, has_more) = self.anchored_keys(grant.id, keys, room).await?;
+        // Of what comes without a key nothing says whose it is.
+        let records: BTreeSet<RecordId> = keys.iter().map(SharedKey::record).collect();
+        artefact.records.retain(|record| records.contains(record));
+        Ok(OpenedGrant {
+            artefact,
+            keys,
+            has_more,
+            block,
+        })
+    }
+
+    /// What a grant says and gives, by its owner's word.
+    pub(crate) async fn granted_keys(
+        &self,
+        own: &OwnAddress,
+        grant: &Grant,
     ) -> Result<(Artefact, Vec<SharedKey>, Block), JourneyError> {
         let block = self.passing_object(own, grant.terms.digest).await?;
         let object: GrantObject = decode("grant object", block.bytes())?;
@@ -177,10 +206,6 @@ impl Party {
         };
         bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
-        let keys = self.anchored_keys(&BTreeSet::new(), keys).await?;
-        // Of what comes without a key nothing says whose it is.
-        let records: BTreeSet<RecordId> = keys.iter().map(SharedKey::record).collect();
-        artefact.records.retain(|record| records.contains(record));
         Ok((artefact, keys, block))
     }
 
@@ -201,13 +226,12 @@ impl Party {
         Ok(artefact)
     }
 
-    /// A delivery as the reader opens it, without keys of records that are known.
-    pub(crate) async fn open_delivery(
+    /// The keys of a delivery as the reader opens it, as its owner says them.
+    pub(crate) async fn delivered_keys(
         &self,
         own: &OwnAddress,
         grant: &Grant,
         (number, digest): (u32, Digest),
-        known: &BTreeSet<RecordId>,
     ) -> Result<Vec<SharedKey>, JourneyError> {
         let bytes = self.stored_object(own, digest, "delivery").await?;
         let object: DeliveryObject = decode("delivery", &bytes)?;
@@ -222,20 +246,26 @@ impl Party {
         let mut keys: Vec<SharedKey> = decode("key list", &self.unwrap(own, &info, &object.keys)?)?;
         bounds::keys(&keys)?;
         keys.retain(|key| is_covered(grant, key));
-        self.anchored_keys(known, keys).await
+        Ok(keys)
     }
 
     /// Those of an owner's keys whose anchors the chain has word for word, one of a record: an id has neither in it what its
-    /// record corrects nor what it is made of. Whoever lists many that the chain does not have is not listened to further.
+    /// record corrects nor what it is made of. Whoever lists many that the chain does not have is not listened to further. Those
+    /// that the grant has already are left out, and the chain is not asked of more than there is room for; also tells whether
+    /// there are more.
     pub(crate) async fn anchored_keys(
         &self,
-        known: &BTreeSet<RecordId>,
+        grant: GrantId,
         keys: Vec<SharedKey>,
-    ) -> Result<Vec<SharedKey>, JourneyError> {
-        let (mut anchored, mut seen, mut hollow) = (Vec::new(), known.clone(), 0);
+        room: usize,
+    ) -> Result<(Vec<SharedKey>, bool), JourneyError> {
+        let (mut anchored, mut seen, mut hollow) = (Vec::new(), BTreeSet::new(), 0);
         for key in keys {
-            if seen.contains(&key.record()) {
+            if seen.contains(&key.record()) || self.is_opened_by(grant, key.record())? {
                 continue;
+            }
+            if anchored.len() >= room {
+                return Ok((anchored, true));
             }
             if self.ports.facts.is_anchored(&key.anchor).await? {
                 seen.insert(key.record());
@@ -247,7 +277,7 @@ impl Party {
                 break;
             }
         }
-        Ok(anchored)
+        Ok((anchored, false))
     }
 
     /// The owner's side of a delivery, after a restore.

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Grant;
 use medibloc_ledger::Event;
-use medibloc_record::{AccountId, Digest, GrantId, RecordId};
+use medibloc_record::{AccountId, Digest, GrantId, Line, RecordId};
 
+use crate::bounds;
 use crate::grant::HeldGrant;
 use crate::pairing::Offered;
-use crate::party::{OwnAddress, change, table};
+use crate::party::{OwnAddress, table};
 use crate::ports::Change;
 use crate::post::stranger;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, SyncReport};
 
 impl Party {
     /// A grant that names an own reader address: fetched, opened and kept (row 11, the reader's side).
@@ -19,6 +20,7 @@ impl Party {
         &self,
         own: &OwnAddress,
         grant: &Grant,
+        report: &mut SyncReport,
     ) -> Result<bool, JourneyError> {
         let known = self
             .ports
@@ -38,23 +40,29 @@ impl Party {
         if offered.is_none() {
             self.may_fetch()?;
         }
-        let (artefact, keys, object) = self.open_grant(own, grant).await?;
-        if offered.is_some_and(|offered| offered.owner != artefact.paired) {
+        let opened = self.open_grant(own, grant).await?;
+        if offered.is_some_and(|offered| offered.owner != opened.artefact.paired) {
             return Err(stranger("the grant"));
         }
-        let mut changes: Vec<Change> = self.proven(&artefact).await?.into_iter().collect();
-        self.ports.vault.put_blob(&object)?;
-        changes.extend(self.held_note(own.id(), grant.owner, &artefact)?);
-        let held = HeldGrant {
+        let mut changes: Vec<Change> = self.proven(&opened.artefact).await?.into_iter().collect();
+        self.ports.vault.put_blob(&opened.block)?;
+        changes.extend(self.held_note(own.id(), grant.owner, &opened.artefact)?);
+        let mut held = HeldGrant {
             own: own.id(),
             owner: grant.owner,
-            artefact,
-            keys,
+            artefact: opened.artefact,
+            keys: Vec::new(),
+            pages: 0,
+            kept: 0,
+            has_more: opened.has_more,
             ended: None,
             is_checked: true,
         };
-        changes.push(change(table::SHARED_GRANTS, grant.id.as_bytes(), &held));
+        changes.extend(self.with_keys(&mut held, opened.keys)?);
         self.ports.vault.apply(changes)?;
+        if held.has_more {
+            self.tell_more(&held, report)?;
+        }
         Ok(true)
     }
 
@@ -62,8 +70,8 @@ impl Party {
     pub(crate) async fn take_delivery(
         &self,
         id: GrantId,
-        number: u32,
-        digest: Digest,
+        (number, digest): (u32, Digest),
+        report: &mut SyncReport,
     ) -> Result<usize, JourneyError> {
         let Some(mut held) = self.row::<HeldGrant>(table::SHARED_GRANTS, id.as_bytes())? else {
             return Ok(0);
@@ -71,46 +79,136 @@ impl Party {
         let Some(grant) = held.artefact.grant.clone().filter(|_| held.ended.is_none()) else {
             return Ok(0);
         };
-        let own = self.own_address(held.own)?;
-        let known: BTreeSet<RecordId> = held.records().collect();
-        let list = (number, digest);
-        let keys = self.open_delivery(&own, &grant, list, &known).await?;
-        let new = keys.len();
-        if new > 0 {
-            held.keys.extend(keys);
-            self.put(table::SHARED_GRANTS, id.as_bytes(), &held)?;
+        let room = self.room_for(held.owner)?;
+        // Nothing is fetched that nothing could be kept of.
+        let (keys, has_more) = match room {
+            0 => (Vec::new(), true),
+            _ => {
+                let own = self.own_address(held.own)?;
+                let keys = self.delivered_keys(&own, &grant, (number, digest)).await?;
+                self.anchored_keys(id, keys, room).await?
+            }
+        };
+        let (new, is_told) = (keys.len(), held.has_more);
+        held.has_more |= has_more;
+        if new > 0 || held.has_more != is_told {
+            let rows = self.with_keys(&mut held, keys)?;
+            self.ports.vault.apply(rows)?;
+        }
+        if held.has_more && !is_told {
+            self.tell_more(&held, report)?;
         }
         Ok(new)
     }
 
-    /// Holds against the chain, once, what older versions took of owners' words: keys whose anchors it does not have, and names
-    /// of records that are another owner's, are dropped.
-    pub(crate) async fn check_held(&self) -> Result<(), JourneyError> {
-        let mut unchecked = self.held()?;
-        unchecked.retain(|held| !held.is_checked);
-        let mut bare = BTreeSet::new();
-        for held in &mut unchecked {
-            let mut keys = Vec::new();
-            for key in core::mem::take(&mut held.keys) {
-                if self.ports.facts.is_anchored(&key.anchor).await? {
-                    keys.push(key);
-                }
-            }
-            held.keys = keys;
-            bare.extend(held.artefact.records.iter().copied());
+    /// An owner's keys have no more room here: said once for each of its consents.
+    fn tell_more(&self, held: &HeldGrant, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let paired = held.artefact.paired;
+        let label = self.label(paired)?;
+        let owner = label.map_or_else(
+            || paired.to_string(),
+            |label| format!("\u{ab}{}\u{bb}", Line::of(&label)),
+        );
+        report.told.push(format!(
+            "owner {owner} gave keys of more than {} records, which is what a home keeps of one owner: those beyond are not listed \
+             here; `medibloc read` with the whole id of such a record fetches its key",
+            bounds::MOST_HELD
+        ));
+        Ok(())
+    }
+
+    /// Looks for the key of a record that is not kept here because its owner gave more than a home keeps of one. True if it was
+    /// found: it is kept from then on, because somebody here asked for it.
+    pub(crate) async fn fetch_key(&self, record: RecordId) -> Result<bool, JourneyError> {
+        let mut full = self.held()?;
+        full.retain(|held| held.has_more && held.ended.is_none());
+        if full.is_empty() {
+            return Ok(false);
         }
-        let owners = self.owners_of(&bare).await?;
-        let mut rows = Vec::new();
-        for mut held in unchecked {
-            let Some(id) = held.artefact.grant.as_ref().map(|grant| grant.id) else {
+        // Nobody's lists are searched for the record of somebody else.
+        let Some(anchor) = self.anchor_on_chain(record).await? else {
+            return Ok(false);
+        };
+        full.retain(|held| held.owner == anchor.owner);
+        if full.is_empty() {
+            return Ok(false);
+        }
+        let from = self.anchored_from(&BTreeSet::from([record])).await?;
+        let (events, _) = self.events_from(from).await?;
+        let mut failed = None;
+        for mut held in full {
+            let Some(grant) = held.artefact.grant.clone() else {
                 continue;
             };
-            let (owner, records) = (held.owner, &mut held.artefact.records);
-            records.retain(|record| owners.get(record) == Some(&owner));
-            held.is_checked = true;
-            rows.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
+            let own = self.own_address(held.own)?;
+            let lists = events.iter().filter_map(|(_, event)| match event {
+                Event::Delivered {
+                    grant: id,
+                    number,
+                    digest,
+                } if *id == grant.id => Some(Some((*number, *digest))),
+                _ => None,
+            });
+            for list in core::iter::once(None).chain(lists) {
+                let keys = match list {
+                    None => self
+                        .granted_keys(&own, &grant)
+                        .await
+                        .map(|(_, keys, _)| keys),
+                    Some(list) => self.delivered_keys(&own, &grant, list).await,
+                };
+                let keys = match keys {
+                    Ok(keys) => keys,
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                };
+                let Some(key) = keys.into_iter().find(|key| key.anchor == anchor) else {
+                    continue;
+                };
+                let rows = self.with_keys(&mut held, vec![key])?;
+                self.ports.vault.apply(rows)?;
+                return Ok(true);
+            }
         }
-        Ok(self.ports.vault.apply(rows)?)
+        // It may have been in what nobody gave.
+        failed.map_or(Ok(false), Err)
+    }
+
+    /// Holds against the chain, once, what older versions took of owners' words: keys whose anchors it does not have, and names
+    /// of records that are another owner's, are dropped. Keys that are in the row of their grant get rows of their own.
+    pub(crate) async fn check_held(&self) -> Result<(), JourneyError> {
+        let mut older = self.held()?;
+        older.retain(|held| !held.is_checked || !held.keys.is_empty());
+        let mut bare = BTreeSet::new();
+        let mut all = Vec::new();
+        for mut held in older {
+            let mut keys = core::mem::take(&mut held.keys);
+            if !held.is_checked {
+                let mut anchored = Vec::new();
+                for key in keys {
+                    if self.ports.facts.is_anchored(&key.anchor).await? {
+                        anchored.push(key);
+                    }
+                }
+                keys = anchored;
+                bare.extend(held.artefact.records.iter().copied());
+            }
+            all.push((held, keys));
+        }
+        let owners = self.owners_of(&bare).await?;
+        for (mut held, keys) in all {
+            let owner = held.owner;
+            if !held.is_checked {
+                let records = &mut held.artefact.records;
+                records.retain(|record| owners.get(record) == Some(&owner));
+                held.is_checked = true;
+            }
+            let rows = self.with_keys(&mut held, keys)?;
+            self.ports.vault.apply(rows)?;
+        }
+        Ok(())
     }
 
     /// Who owns these records, as the chain says.
@@ -148,6 +246,10 @@ mod tests {
         let right = clinic.held().unwrap().remove(0);
         let mut older = right.clone();
         older.is_checked = false;
+        older.keys = clinic.keys_of(&right).unwrap();
+        let (_, gone) = clinic.without_keys(&mut right.clone()).unwrap();
+        clinic.ports.vault.apply(gone).unwrap();
+        (older.pages, older.kept) = (0, 0);
         let real = older.keys[0].clone();
         let invented = AnchorFields {
             nonce: Nonce::new([9; 32]),

@@ -8,7 +8,7 @@ use crate::grant::READERS;
 use crate::pace::ahead::register_key;
 use crate::pace::plan::{Sooner, is_wanted};
 use crate::party::{AddressUse, OwnAddress, table};
-use crate::{HeldGrant, JourneyError, Party};
+use crate::{JourneyError, Party};
 
 /// What haste shows; nothing is an empty list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,15 +79,10 @@ impl Party {
         if self.ports.pace.is_now() {
             return Ok(Vec::new());
         }
-        let held = self.held()?;
-        let opens = |held: &&HeldGrant| {
-            held.ended.is_none()
-                && held
-                    .keys
-                    .iter()
-                    .any(|key| records.contains(&key.anchor.record_id()))
-        };
-        let own: BTreeSet<AccountId> = held.iter().filter(opens).map(|held| held.own).collect();
+        let mut own: BTreeSet<AccountId> = BTreeSet::new();
+        for record in records {
+            own.extend(self.openers(*record)?.iter().map(|(held, _)| held.own));
+        }
         let mut shown = together(own.len());
         if !own.is_empty() {
             shown.push(Haste::Hour {

@@ -267,10 +267,8 @@ impl Party {
 
     /// The own address that would read a record.
     fn reader_of(&self, record: RecordId) -> Result<Option<AccountId>, JourneyError> {
-        let held = self.held()?;
-        let has =
-            |held: &&crate::HeldGrant| held.keys.iter().any(|key| key.anchor.record_id() == record);
-        Ok(held.iter().find(has).map(|held| held.own))
+        let openers = self.openers(record)?;
+        Ok(openers.first().map(|(held, _)| held.own))
     }
 
     /// A grant of one record comes after its acceptance, a delivery after its grant, and any consent after the end of what

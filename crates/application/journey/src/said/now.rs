@@ -15,7 +15,7 @@ impl Party {
     /// # Errors
     /// If the chain does not answer, or the vault fails.
     pub async fn all_corrections_now(&self) -> Result<Corrections, JourneyError> {
-        let (mut all, mut concerns) = (self.all_corrections()?, self.concerning()?);
+        let (mut all, mut concerns) = (self.all_corrections()?, self.concerning(None)?);
         let synced: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
         let mut from = synced.next;
         let new = self.not_looked_back()?;

@@ -9,6 +9,7 @@ use medibloc_record::{RecordId, Timestamp};
 
 use super::{Amendment, Concerns, Corrected, Correction, OnChain, SaidOf, TakenBack};
 use crate::accept::KeptRecord;
+use crate::grant::SharedKey;
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::read::KeptCopy;
@@ -45,6 +46,7 @@ impl Party {
         read: &FromChain,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
+        let waiting = self.ports.vault.list(table::NOT_LOOKED_BACK)?;
         let new = self.not_looked_back()?;
         let mut earlier = FromChain::default();
         if !new.is_empty() && since > 0 {
@@ -60,7 +62,12 @@ impl Party {
             }
         }
         if !said.is_empty() {
-            let mut concerns = self.concerning()?;
+            let asked = said.values().flat_map(|event| match event {
+                Event::Anchored(anchor) => [Some(anchor.record_id()), anchor.amends],
+                Event::Retracted { record } => [Some(*record), None],
+                _ => [None, None],
+            });
+            let mut concerns = self.concerning(Some(&asked.flatten().collect()))?;
             // The chain is asked before any row is kept: what is kept is told.
             self.learn_authors(&mut concerns, &said).await?;
             let (mut rows, mut told) = (Vec::new(), Told::default());
@@ -89,12 +96,16 @@ impl Party {
             self.ports.vault.apply(rows)?;
             self.tell(&concerns, told, report)?;
         }
-        if new.is_empty() {
+        if waiting.is_empty() {
             return Ok(());
         }
         let looked = new.iter();
         let looked = looked.map(|record| change(table::LOOKED_BACK, record.as_bytes(), &true));
-        Ok(self.ports.vault.apply(looked.collect())?)
+        let waited = waiting.into_iter().map(|(key, _)| Change::Delete {
+            table: table::NOT_LOOKED_BACK,
+            key,
+        });
+        Ok(self.ports.vault.apply(looked.chain(waited).collect())?)
     }
 
     /// Who wrote those whose key is gone with its consent: the chain knows.
@@ -230,9 +241,10 @@ impl Party {
         let parties = concerns.parties.get(&record);
         let owner = parties.map(|(_, owner)| *owner);
         // Whoever names somebody else's record is not its owner.
+        let row = self.keys_of_record(record)?;
         let held = self.held()?.into_iter().find(|held| {
             let mut named = held.artefact.records.iter().filter(|_| held.is_checked);
-            let is_of = held.records().any(|of| of == record) || named.any(|of| *of == record);
+            let is_of = held.opens_in(row.as_ref(), record) || named.any(|of| *of == record);
             owner == Some(held.owner) && is_of
         });
         let paired = held.map(|held| held.artefact.paired);
@@ -259,13 +271,20 @@ impl Party {
     /// Held records of which nobody looked yet at what was said before they came.
     pub(super) fn not_looked_back(&self) -> Result<BTreeSet<RecordId>, JourneyError> {
         let mut new = BTreeSet::new();
+        for (key, _) in self.ports.vault.list(table::NOT_LOOKED_BACK)? {
+            let Ok(key) = key.try_into() else {
+                continue;
+            };
+            let record = RecordId::new(key);
+            if self.keys_of_record(record)?.is_some() {
+                new.insert(record);
+            }
+        }
+        // Of older versions' rows, until a sync moved them.
         for held in self.held()?.iter().filter(|held| held.ended.is_none()) {
-            for record in held.records() {
-                let row = self
-                    .ports
-                    .vault
-                    .get(table::LOOKED_BACK, record.as_bytes())?;
-                if row.is_none() {
+            for record in held.keys.iter().map(SharedKey::record) {
+                let vault = &self.ports.vault;
+                if vault.get(table::LOOKED_BACK, record.as_bytes())?.is_none() {
                     new.insert(record);
                 }
             }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{SyncReport, or_later};
 use crate::caught::caught;
-use crate::grant::HeldGrant;
 use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
@@ -53,12 +52,12 @@ impl Party {
         };
         // Before anything is taken: what is missed spends it too.
         self.unexplained.store(unexplained, Ordering::Relaxed);
-        self.learn(&[])?;
-        self.resume_missed(&own, report).await?;
+        self.learn(true)?;
         self.check_held().await?;
+        self.resume_missed(&own, report).await?;
         let read = self.read_from(start.next).await?;
         let events = &read.events;
-        self.learn(events)?;
+        self.learn(false)?;
         let capsules = newest_capsules(events);
         self.take_addresses(&mut own, events)?;
         self.queue(&own, events, &capsules)?;
@@ -193,26 +192,14 @@ impl Party {
     }
 
     /// Learns by heart what strangers' events are held against.
-    fn learn(&self, events: &[(EventRef, Event)]) -> Result<(), JourneyError> {
+    fn learn(&self, is_first: bool) -> Result<(), JourneyError> {
         let held = self.held()?;
-        let erased = |(_, event): &(EventRef, Event)| match event {
-            Event::Erased { record } => Some(*record),
-            _ => None,
-        };
-        let mut erased: BTreeSet<RecordId> = events.iter().filter_map(erased).collect();
-        if !erased.is_empty() {
-            let of = held.iter().flat_map(HeldGrant::records);
-            let shared: BTreeSet<RecordId> = of.filter(|record| erased.contains(record)).collect();
-            erased = shared;
-        }
         let standing = held.iter().filter(|held| held.ended.is_none());
         let givers = standing.map(|held| held.owner).collect();
         self.known(|known| {
             // What is missed stays known.
             known.givers = givers;
-            known.erased = erased;
-            known.is_changed = false;
-            if events.is_empty() {
+            if is_first {
                 known.forget_missed();
             }
         });
@@ -225,10 +212,7 @@ impl Party {
 
     /// Whether anything of a record is here.
     pub(super) fn has_of(&self, record: RecordId) -> Result<bool, JourneyError> {
-        if self.known(|known| known.is_changed || known.erased.contains(&record)) {
-            return Ok(true);
-        }
-        self.has_rows_of(record)
+        Ok(self.keys_of_record(record)?.is_some() || self.has_rows_of(record)?)
     }
 
     /// The same but for keys of held consents.

@@ -26,13 +26,10 @@ impl Party {
         match event {
             Event::Granted(grant) => {
                 if let Some(address) = own.get(&grant.reader)
-                    && self.take_grant(address, grant).await?
+                    && self.take_grant(address, grant, report).await?
                 {
                     report.grants += 1;
-                    self.known(|known| {
-                        known.is_changed = true;
-                        known.givers.insert(grant.owner);
-                    });
+                    self.known(|known| known.givers.insert(grant.owner));
                 }
                 self.end_what_came_back(event, report).await?;
                 self.take_own_consent(own, grant.owner, event).await
@@ -48,8 +45,7 @@ impl Party {
                         hint: "its object is missing; it is tried again",
                     });
                 }
-                let keys = self.take_delivery(*grant, *number, *digest).await?;
-                self.known(|known| known.is_changed |= keys > 0);
+                let keys = self.take_delivery(*grant, (*number, *digest), report).await?;
                 report.keys += keys;
                 self.take_own_delivery(event, *grant, *number).await
             }

@@ -389,12 +389,13 @@ impl Walk {
             })
             .collect();
         grants.sort();
-        let mut held: Vec<_> = self
-            .party(CLINIC)
+        let clinic = self.party(CLINIC);
+        let count = |held| clinic.records_of(held).unwrap().len();
+        let mut held: Vec<_> = clinic
             .held()
             .unwrap()
             .iter()
-            .map(|held| (held.records().count(), format!("{:?}", held.ended)))
+            .map(|held| (count(held), format!("{:?}", held.ended)))
             .collect();
         held.sort();
         let mut chain = BTreeMap::new();

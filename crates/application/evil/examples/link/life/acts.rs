@@ -284,7 +284,7 @@ impl Living {
             if held.ended.is_some() {
                 continue;
             }
-            for record in held.records() {
+            for record in b.party.records_of(&held)? {
                 if !b.planned.insert(record) {
                     continue;
                 }
