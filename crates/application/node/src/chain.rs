@@ -252,6 +252,11 @@ impl Follower {
         looked
     }
 
+    /// Seconds by which this machine's clock is ahead of that of the chain's node; none if it did not say its time.
+    pub(crate) fn clock_ahead(&self) -> Option<i64> {
+        self.events.clock_ahead()
+    }
+
     /// What is wrong with the chain's node: its host, and why.
     pub(crate) fn trouble(&self) -> Option<String> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);

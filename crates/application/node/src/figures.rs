@@ -167,7 +167,7 @@ pub(crate) fn of_chain(to: &mut String, follower: &Follower, clock: &Clock) {
         "Seconds since the last final block that was seen.",
         (**clock)().since(seen),
     );
-    if let Some(ahead) = medibloc_ledger_evm::clock_ahead() {
+    if let Some(ahead) = follower.clock_ahead() {
         gauge(
             to,
             "medibloc_clock_ahead_seconds",

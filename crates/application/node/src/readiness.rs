@@ -103,7 +103,7 @@ pub(crate) fn of_both(
     let room = folder.and_then(figures::room);
     [
         chain_time(ahead),
-        medibloc_ledger_evm::clock_ahead().and_then(clocks),
+        follower.clock_ahead().and_then(clocks),
         room.and_then(|it| disk(it, little_room)),
         figures::certificate_flaw().map(certificate),
     ]

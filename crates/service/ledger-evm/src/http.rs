@@ -1,6 +1,7 @@
 //! JSON-RPC over HTTP with bounded answers.
 
 use core::time::Duration;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,11 +44,16 @@ pub(crate) struct Endpoint {
     client: reqwest::Client,
     outgoing: Outgoing,
     url: String,
+    ahead: Ahead,
 }
 
 impl Endpoint {
-    /// The nodes at these URLs.
-    pub(crate) fn all(urls: &[String], outgoing: &Outgoing) -> Result<Vec<Self>, LedgerError> {
+    /// The nodes at these URLs, which tell their clock there.
+    pub(crate) fn all(
+        urls: &[String],
+        outgoing: &Outgoing,
+        ahead: &Ahead,
+    ) -> Result<Vec<Self>, LedgerError> {
         let bad = |what: String| LedgerError::BadRequest { what };
         let client = outgoing
             .client(WAITS)
@@ -60,6 +66,7 @@ impl Endpoint {
                 client: client.clone(),
                 outgoing: outgoing.clone(),
                 url: url.as_str().to_owned(),
+                ahead: ahead.clone(),
             })
         };
         urls.iter().map(endpoint).collect()
@@ -83,7 +90,7 @@ impl Endpoint {
             .map_err(|error| silent(&error))?;
         let status = response.status();
         if let Some(date) = response.headers().get(DATE) {
-            compare_clocks(date.to_str().unwrap_or_default());
+            self.ahead.compare(date.to_str().unwrap_or_default());
         }
         if status.is_redirection() {
             return Err(TransportErrorKind::custom(HttpFault::Redirects(
@@ -112,23 +119,31 @@ impl Endpoint {
     }
 }
 
-/// Seconds by which this machine's clock is ahead of that of the chain's node which answered last; `i64::MIN` if none said its time.
-static AHEAD: AtomicI64 = AtomicI64::new(i64::MIN);
+/// Seconds by which this machine's clock is ahead of that of the node of one chain which answered last; `i64::MIN` if none said its
+/// time.
+#[derive(Clone, Debug)]
+pub(crate) struct Ahead(Arc<AtomicI64>);
 
-/// Seconds by which this machine's clock is ahead of that of the chain's node which answered last, by the `Date` of its answer; none if
-/// none said it. On the way from there to here some pass.
-pub fn clock_ahead() -> Option<i64> {
-    Some(AHEAD.load(Ordering::Relaxed)).filter(|it| *it != i64::MIN)
+impl Default for Ahead {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(i64::MIN)))
+    }
 }
 
-fn compare_clocks(date: &str) {
-    let seconds = |time: SystemTime| {
-        let since = time.duration_since(UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_secs()).ok()
-    };
-    let theirs = httpdate::parse_http_date(date).ok().and_then(seconds);
-    if let (Some(theirs), Some(ours)) = (theirs, seconds(SystemTime::now())) {
-        AHEAD.store(ours - theirs, Ordering::Relaxed);
+impl Ahead {
+    pub(crate) fn seconds(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|it| *it != i64::MIN)
+    }
+
+    fn compare(&self, date: &str) {
+        let seconds = |time: SystemTime| {
+            let since = time.duration_since(UNIX_EPOCH).ok()?;
+            i64::try_from(since.as_secs()).ok()
+        };
+        let theirs = httpdate::parse_http_date(date).ok().and_then(seconds);
+        if let (Some(theirs), Some(ours)) = (theirs, seconds(SystemTime::now())) {
+            self.0.store(ours - theirs, Ordering::Relaxed);
+        }
     }
 }
 

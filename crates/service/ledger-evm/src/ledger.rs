@@ -422,6 +422,10 @@ fn corrupt(why: &str) -> LedgerError {
 
 #[async_trait]
 impl Events for EvmLedger {
+    fn clock_ahead(&self) -> Option<i64> {
+        self.rpc.clock_ahead()
+    }
+
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError> {
         let newest = self.final_number().await?;
         if from > newest || limit == 0 {

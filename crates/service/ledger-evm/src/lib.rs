@@ -53,7 +53,6 @@ pub use authority::{Accreditation, AuthorityWallet};
 pub use contracts::{Contracts, Deployed};
 pub use decode::passed_over;
 pub use deploy::{DeployPlan, KeeperPlan, deploy, fund};
-pub use http::clock_ahead;
 pub use ledger::EvmLedger;
 pub use proof::{ProofError, Proven, verify_receipt};
 pub use relay::{RelayOptions, RelayWallet, Source, burnt};

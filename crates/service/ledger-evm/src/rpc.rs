@@ -15,7 +15,7 @@ use medibloc_ledger::LedgerError;
 use medibloc_record::Line;
 use medibloc_transport::Outgoing;
 
-use crate::http::{Endpoint, HttpFault};
+use crate::http::{Ahead, Endpoint, HttpFault};
 use crate::refusal;
 
 /// How often each node is asked before it counts as silent: every question may be asked twice.
@@ -31,6 +31,7 @@ pub struct Rpc {
     nodes: Arc<Vec<Node>>,
     current: Arc<AtomicUsize>,
     poll: Duration,
+    ahead: Ahead,
 }
 
 #[derive(Debug)]
@@ -69,12 +70,20 @@ impl Rpc {
     /// # Errors
     /// If there is none, or one may not be called.
     pub fn http(urls: &[String], outgoing: &Outgoing) -> Result<Self, LedgerError> {
-        let nodes = Endpoint::all(urls, outgoing)?.into_iter();
-        Self::over(
+        let ahead = Ahead::default();
+        let nodes = Endpoint::all(urls, outgoing, &ahead)?.into_iter();
+        let rpc = Self::over(
             nodes
                 .map(|node| (node.url().to_owned(), RpcClient::new(node, false)))
                 .collect(),
-        )
+        )?;
+        Ok(Self { ahead, ..rpc })
+    }
+
+    /// Seconds by which this machine's clock is ahead of that of the node which answered last, by the `Date` of its answer; none if
+    /// none said it, as in process. On the way from there to here some pass.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.ahead.seconds()
     }
 
     /// Nodes behind these clients, each with a name for messages: an in-process chain, for one.
@@ -95,6 +104,7 @@ impl Rpc {
             nodes: Arc::new(nodes.collect()),
             current: Arc::new(AtomicUsize::new(0)),
             poll: Duration::from_millis(250),
+            ahead: Ahead::default(),
         })
     }
 

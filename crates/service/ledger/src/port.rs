@@ -83,6 +83,11 @@ pub trait Events: Send + Sync {
     /// was looked at, so that the next question starts after it. Empty if `from` is not final yet.
     async fn events(&self, from: u64, limit: u32) -> Result<Vec<BlockEvents>, LedgerError>;
 
+    /// Seconds by which this machine's clock is ahead of that of the chain's node which answered last; none if none said its time.
+    fn clock_ahead(&self) -> Option<i64> {
+        None
+    }
+
     /// The hash of the block with this number, final or not; none if the chain has no such block.
     ///
     /// # Errors
