@@ -167,11 +167,15 @@ impl Party {
         Ok(anchors)
     }
 
-    /// The same of these records alone.
+    /// The same of these records alone. A flood of them costs no more rows than are held.
     pub(crate) fn held_anchors_of(
         &self,
         records: &BTreeSet<RecordId>,
     ) -> Result<Vec<AnchorFields>, JourneyError> {
+        let kept = self.held()?.iter().map(|held| held.kept as usize).sum();
+        if records.len() > kept {
+            return self.held_anchors();
+        }
         let mut anchors = Vec::new();
         for record in records {
             anchors.extend(self.keys_of_record(*record)?.map(|row| row.anchor));
