@@ -130,8 +130,20 @@ async fn notes_that_a_node_makes_moves_or_changes_are_each_their_own_fault() {
     read_and_ended(&two).await;
     let account = two.clinic.account().id();
     let good = world.notes();
-    let (place, sealed) = good[&account].first_key_value().unwrap();
-    let other = (place + 1) % 16;
+    // The account has the label and, elsewhere most often, the credential of its consents.
+    let mut with_label = None;
+    for (place, sealed) in &good[&account] {
+        let mut notes = good.clone();
+        notes.get_mut(&account).unwrap().remove(place);
+        world.set_notes(notes);
+        let (_, report) = restored(&world, 2, Role::Provider).await;
+        if report.noted.labels == 0 {
+            with_label = Some((place, sealed));
+        }
+    }
+    let (place, sealed) = with_label.unwrap();
+    let is_free = |place: &u8| !good[&account].contains_key(place);
+    let other = (0..16).find(is_free).unwrap();
     let reader = good.keys().find(|id| **id != account).copied().unwrap();
     let mut changed = sealed.clone();
     changed[100] ^= 1;

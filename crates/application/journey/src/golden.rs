@@ -327,6 +327,7 @@ fn notes_open_for_ever_with_their_phrase() {
     let held = HeldNote {
         owner: account(1),
         artefact: artefact(),
+        credential: None,
     };
     let said = |about, at, says| Entry {
         about,
@@ -351,7 +352,7 @@ fn notes_open_for_ever_with_their_phrase() {
     ];
     let entries = abouts.into_iter().zip(says).zip(1..);
     let entries = entries.map(|((about, says), at)| said(about, at, says));
-    let (note, left) = Note::of(7, entries.collect());
+    let (note, left) = Note::of(7, entries.collect(), notes::OF_PROVIDER);
     assert_eq!(left, 0);
     check("note", &note);
     let key = Seed::new([7; 64]).note_key(Slot::Relationship(1));

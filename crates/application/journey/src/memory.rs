@@ -457,6 +457,8 @@ impl World {
 
 /// The first node.
 const NODE: &str = "memory:node";
+/// Bytes of notes that it keeps of one account.
+const NOTES: usize = 1 << 20;
 
 #[derive(Debug)]
 struct MemoryNetwork {
@@ -582,6 +584,14 @@ impl Mailbox for Acting {
         }
         if there.map(|there| Digest::of(there)) != follows {
             return Ok(false);
+        }
+        let others = notes.iter().filter(|(at, _)| **at != place);
+        let others: usize = others.map(|(_, sealed)| sealed.len()).sum();
+        if others + sealed.len() > NOTES {
+            return Err(PortError::Limit {
+                peer: self.node.clone(),
+                why: "1 MiB of notes of one account".into(),
+            });
         }
         notes.insert(place, sealed);
         Ok(true)

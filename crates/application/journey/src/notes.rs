@@ -8,32 +8,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use medibloc_dag::cbor;
-use medibloc_record::{AccountId, Digest, GrantId, RecordId, Timestamp};
+use medibloc_record::{AccountId, Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::grant::Artefact;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Mailbox, PortError};
 use crate::sync::or_later;
 use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 
 mod form;
+mod terms;
 
 pub use form::Note;
+#[cfg(test)]
+pub(crate) use form::OF_PROVIDER;
 pub(crate) use form::{About, Entry, bound};
+pub(crate) use terms::HeldNote;
 
 /// Stands once everything was noted that a home knew before there were notes.
 const SINCE: &[u8] = b"noted";
-
-/// A consent to read that was held.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct HeldNote {
-    /// Whose records it opened.
-    pub(crate) owner: AccountId,
-    /// What was agreed.
-    pub(crate) artefact: Artefact,
-}
 
 /// An entry as this home keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,52 +102,6 @@ impl Party {
     pub(crate) fn is_noted_as_confirmed(&self, record: RecordId) -> Result<bool, JourneyError> {
         let row: Option<NoteRow> = self.row(table::NOTES, &About::Confirmed(record).key())?;
         Ok(row.is_some_and(|row| row.entry.says.is_some()))
-    }
-
-    /// The terms of a consent that was given, as they were noted.
-    pub(crate) fn noted_given(&self, grant: GrantId) -> Result<Option<Artefact>, JourneyError> {
-        let row: Option<NoteRow> = self.row(table::NOTES, &About::Given(grant).key())?;
-        row.map_or(Ok(None), |row| row.entry.says())
-    }
-
-    /// The terms of every consent that was ever held, as far as they were noted.
-    pub(crate) fn noted_held(&self) -> Result<BTreeMap<GrantId, Artefact>, JourneyError> {
-        let mut held = BTreeMap::new();
-        for row in self.rows::<NoteRow>(table::NOTES)? {
-            if let About::Held(grant) = row.entry.about
-                && let Some(note) = row.entry.says::<HeldNote>()?
-            {
-                held.insert(grant, note.artefact);
-            }
-        }
-        Ok(held)
-    }
-
-    /// The row of a consent that is held.
-    pub(crate) fn held_note(
-        &self,
-        own: AccountId,
-        owner: AccountId,
-        artefact: &Artefact,
-    ) -> Result<Option<Change>, JourneyError> {
-        let note = HeldNote {
-            owner,
-            artefact: artefact.clone(),
-        };
-        let id = artefact.grant.as_ref().map(|grant| grant.id);
-        id.map(|id| self.note_row(Some(own), About::Held(id), Some(&note)))
-            .transpose()
-    }
-
-    /// The row of a consent that is given.
-    pub(crate) fn given_note(
-        &self,
-        own: AccountId,
-        artefact: &Artefact,
-    ) -> Result<Option<Change>, JourneyError> {
-        let id = artefact.grant.as_ref().map(|grant| grant.id);
-        id.map(|id| self.note_row(Some(own), About::Given(id), Some(artefact)))
-            .transpose()
     }
 
     /// What a home of before knew and did not note.
@@ -233,6 +181,7 @@ impl Party {
     /// Reads what is unread, and gives the node what is owed to it.
     pub(crate) async fn sync_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         self.note_what_stood()?;
+        self.note_credentials_once()?;
         let mut noted = Noted::default();
         let done = self.read_notes(&mut noted, &mut report.later).await;
         report.told.append(&mut noted.faults);
@@ -305,10 +254,11 @@ impl Party {
             let turn = self.turn(id, place)?.max(before.map_or(0, |it| it.turn));
             let turn = turn.saturating_add(1);
             let entries = rows.iter().map(|row| row.entry.clone()).collect();
-            let (note, left) = Note::of(turn, entries);
+            let (note, left) = Note::of(turn, entries, self.longest_note(&own));
             if left > 0 {
                 report.told.push(format!(
-                    "{left} of the oldest notes of {id} do not fit: a restore will not bring them back"
+                    "{left} of the oldest notes of {id} do not fit: a restore will not bring them back; `medibloc audit --proofs` \
+                     writes what they prove to files"
                 ));
             }
             let about = bound(&self.ports.domain, own.address, place);
@@ -473,13 +423,17 @@ impl Party {
                 }
                 noted.confirmed += usize::from(says);
             }
-            About::Held(_) => {
-                let note = entry.says::<HeldNote>()?;
-                noted.consents += usize::from(note.is_some());
-            }
-            About::Given(_) => {
-                let note = entry.says::<Artefact>()?;
-                noted.consents += usize::from(note.is_some());
+            About::Held(_) => noted.consents += usize::from(entry.says::<HeldNote>()?.is_some()),
+            About::Given(_) => noted.consents += usize::from(terms::given(entry)?.is_some()),
+            About::Credential(digest) => {
+                let text = entry.says::<String>()?;
+                if text.is_some_and(|text| Digest::of(text.as_bytes()) != digest) {
+                    return Err(JourneyError::Untrusted {
+                        what: "note",
+                        why: "its credential has another digest than it names".into(),
+                    });
+                }
+                of = None;
             }
         }
         noted.last = noted.last.max(Some(entry.at));

@@ -147,7 +147,16 @@ pub(super) async fn approve(
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let answer = Box::pin(approve_as(party, request, scope, until, haste)).await?;
+    let mut answer = Box::pin(approve_as(party, request, scope, until, haste)).await?;
+    let left = party.notes_without_room(request.own)?;
+    answer.value["notesWithoutRoom"] = json!(left);
+    if left > 0 {
+        let notes = counted(left, "note");
+        answer.text.push_str(&format!(
+            "\nthis address has no room at your node for {notes}, the oldest: a restore will not bring those consents' terms back; \
+             `medibloc audit --proofs FOLDER` writes what they prove to files"
+        ));
+    }
     with_standing(party, request.own, answer).await
 }
 

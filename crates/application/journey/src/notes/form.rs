@@ -2,7 +2,7 @@
 
 use medibloc_dag::cbor;
 use medibloc_keys::NoteKey;
-use medibloc_record::{AccountId, Address, GrantId, RecordId, Timestamp, TypedDomain};
+use medibloc_record::{AccountId, Address, Digest, GrantId, RecordId, Timestamp, TypedDomain};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -11,6 +11,10 @@ use crate::party::decode;
 
 /// Sizes of a sealed note.
 const SIZES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
+/// The longest note of an address whose room at the node is 1 MiB: sixteen of them fill it and none is refused.
+pub(crate) const OF_ADDRESS: usize = SIZES[2];
+/// The longest note of an account that is, or may be, accredited.
+pub(crate) const OF_PROVIDER: usize = SIZES[3];
 /// The length of the text before it.
 const LENGTH: usize = 4;
 /// What is not entries: version, turn, and their names.
@@ -31,6 +35,8 @@ pub(crate) enum About {
     Held(GrantId),
     /// A consent to read that was given.
     Given(GrantId),
+    /// A credential that consents name by its SHA-256, once for all of them.
+    Credential(Digest),
 }
 
 impl About {
@@ -84,11 +90,14 @@ pub struct Note {
 }
 
 impl Note {
-    /// As many entries as fit into one note, the newest first, and how many do not.
-    pub(crate) fn of(turn: u64, mut entries: Vec<Entry>) -> (Self, usize) {
+    /// As many entries as fit into one note of at most so many bytes, the newest first and credentials last, and how many do not.
+    pub(crate) fn of(turn: u64, mut entries: Vec<Entry>, most: usize) -> (Self, usize) {
         let all = entries.len();
-        entries.sort_by_key(|entry| (core::cmp::Reverse(entry.at), entry.about));
-        let mut room = SIZES[SIZES.len() - 1] - NoteKey::ADDED - LENGTH - FRAME;
+        entries.sort_by_key(|entry| {
+            let is_credential = matches!(entry.about, About::Credential(_));
+            (is_credential, core::cmp::Reverse(entry.at), entry.about)
+        });
+        let mut room = most - NoteKey::ADDED - LENGTH - FRAME;
         let fits = entries.iter().take_while(|entry| {
             let left = room.checked_sub(cbor::to_vec(*entry).len());
             room = left.unwrap_or_default();
@@ -184,7 +193,7 @@ mod tests {
             (60_000, 64 << 10),
             (250_000, 256 << 10),
         ] {
-            let (note, left) = Note::of(3, vec![entry(1, bytes)]);
+            let (note, left) = Note::of(3, vec![entry(1, bytes)], OF_PROVIDER);
             let sealed = key.seal(b"here", &note.to_plain(), &mut SeededEntropy::new(1));
             assert_eq!((sealed.len(), left), (size, 0), "{bytes}");
             let plain = key.open(b"here", &sealed).expect("its own");
@@ -195,7 +204,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted_and_the_newest_stays() {
         let entries: Vec<Entry> = (1..=3).map(|number| entry(number, 100_000)).collect();
-        let (note, left) = Note::of(1, entries);
+        let (note, left) = Note::of(1, entries, OF_PROVIDER);
         assert_eq!(left, 1);
         let numbers: Vec<u64> = note.entries.iter().map(|entry| entry.at.0).collect();
         assert_eq!(numbers, [3, 2]);
@@ -204,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_no_note_says_why() {
-        let good = Note::of(1, vec![entry(1, 8)]).0.to_plain();
+        let good = Note::of(1, vec![entry(1, 8)], OF_PROVIDER).0.to_plain();
         let mut padded = good.clone();
         *padded.last_mut().expect("it is padded") = 1;
         let later = Note {

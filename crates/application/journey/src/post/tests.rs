@@ -10,8 +10,8 @@ use medibloc_record::{Draft, GrantId, LossReport, Role};
 use crate::Credential;
 
 pub(crate) struct Story {
-    world: std::sync::Arc<World>,
-    patient: Party,
+    pub(crate) world: std::sync::Arc<World>,
+    pub(crate) patient: Party,
     pub(crate) clinic: Party,
     grant: GrantId,
 }
