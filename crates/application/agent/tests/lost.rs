@@ -23,6 +23,8 @@ use two::{Two, say, try_say};
 struct Story {
     world: Arc<World>,
     patient: Party,
+    /// The patient while nobody carries calls.
+    cut_off: Party,
     /// Who signed on the chain that was left.
     key: SigningKey,
     grant: Grant,
@@ -31,6 +33,13 @@ struct Story {
 
 /// A patient who gave a consent to read and one to write on a chain that is set back, and who went on with the older copy.
 async fn set_back(seed: u64) -> Story {
+    let story = set_back_by(seed, true).await;
+    say(&story.patient, &["sync"]).await;
+    story
+}
+
+/// The same before any sync, with a relay that is there, or gone, when the patient goes on.
+async fn set_back_by(seed: u64, carries: bool) -> Story {
     let world = World::new(seed);
     let two = Two::new(&world).await;
     say(&two.patient, &["sync"]).await;
@@ -55,16 +64,23 @@ async fn set_back(seed: u64) -> Story {
     for keeper in 1..=4 {
         world.has_read(Some(keeper), read);
     }
-    let accepted = try_say(&patient, &["chain", "accept"]).await.unwrap();
+    let home = if carries { &patient } else { &two.cut_off };
+    let accepted = try_say(home, &["chain", "accept"]).await.unwrap();
+    assert_eq!(
+        accepted.text.contains("goes on, and ends it"),
+        !carries,
+        "{}",
+        accepted.text
+    );
     assert!(
         accepted.text.contains("cannot read by it"),
         "{}",
         accepted.text
     );
-    say(&patient, &["sync"]).await;
     Story {
         world,
         patient,
+        cut_off: two.cut_off,
         key: phrase.seed().relationship_key(own.index.unwrap()),
         grant: given.artefact.grant.unwrap(),
         write: write.artefact.write.unwrap(),
@@ -75,6 +91,12 @@ impl Story {
     fn writes(&self) -> String {
         let write = &self.write;
         GrantId::derive(write.owner, write.author, write.nonce).to_string()
+    }
+
+    /// The consent to read, as it was signed for the chain that was left, comes to this one.
+    fn consent(&self) -> Call {
+        let (grant, anchor) = (self.grant.clone(), None);
+        Call::Grant { grant, anchor }
     }
 
     /// What was signed on the chain that was left is sent to this one.
@@ -115,13 +137,13 @@ async fn what_stood_on_a_chain_that_was_left_is_told_as_that_and_its_end_is_kept
 async fn a_consent_that_comes_back_is_an_alarm_and_ends_at_once() {
     let mut stand = 0;
     for (seed, is_ordered) in [(751, false), (752, true)] {
-        let story = set_back(seed).await;
+        // Nobody carried what makes it worthless.
+        let story = set_back_by(seed, false).await;
         let (patient, id) = (&story.patient, story.grant.id.to_string());
         if is_ordered {
-            say(patient, &["grant", "revoke", &id]).await;
+            say(&story.cut_off, &["grant", "revoke", &id]).await;
         }
-        let (grant, anchor) = (story.grant.clone(), None);
-        story.send_again(Call::Grant { grant, anchor }).await;
+        story.send_again(story.consent()).await;
         let facts = &story.world.ledger;
         assert!(facts.grant(&story.grant).await.unwrap().granted);
         let synced = try_say(patient, &["sync"]).await.unwrap().text;
@@ -137,6 +159,39 @@ async fn a_consent_that_comes_back_is_an_alarm_and_ends_at_once() {
     }
     println!("ATTACK seventh-8: {stand} of 2 consents that were sent again stand after a sync");
     assert_eq!(stand, 0);
+}
+
+#[tokio::test]
+async fn what_was_signed_for_the_chain_that_was_left_is_worthless_at_once() {
+    let story = set_back_by(754, true).await;
+    let (patient, id) = (&story.patient, story.grant.id.to_string());
+    let sent = call(&story.world.ports(), &story.key, &story.consent()).await;
+    let facts = story.world.ledger.grant(&story.grant).await.unwrap();
+    println!(
+        "ATTACK seventh-8: {} of 1 consents that were sent again before a sync stand",
+        usize::from(facts.granted)
+    );
+    assert!(sent.unwrap_err().to_string().contains("the grant"));
+    assert!(!facts.granted);
+    // What used up its id covers nothing and has ended, and is no alarm to anybody.
+    let nothing =
+        |event: &Event| matches!(event, Event::Granted(grant) if grant.id == story.grant.id);
+    let ended =
+        |event: &Event| matches!(event, Event::Revoked { grant } if *grant == story.grant.id);
+    assert!(story.has(nothing).await && story.has(ended).await);
+    let synced = try_say(patient, &["sync"]).await.unwrap().text;
+    assert!(!synced.contains("ALARM"), "{synced}");
+    let list = try_say(patient, &["grant", "list"]).await.unwrap().text;
+    let line = list
+        .lines()
+        .find(|line| line.starts_with(&id[..12]))
+        .unwrap();
+    assert!(
+        line.contains("on the lost chain; not on this one"),
+        "{line}"
+    );
+    let acts = say(patient, &["account", "acts"]).await;
+    assert!(!acts.to_string().contains(&id), "{acts}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use crate::grant::deliver::delivery_key;
 use crate::party::{ACCOUNT_KEY, change, table};
 use crate::ports::Change;
 use crate::read::KeptReceipt;
+use crate::set_back::is_worthless;
 use crate::times::End;
 use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing};
 
@@ -24,7 +25,7 @@ impl Party {
             None => Vec::new(),
         };
         let given = match &errand.call {
-            Call::Grant { grant, .. } => Some(grant.id),
+            Call::Grant { grant, .. } if !is_worthless(grant) => Some(grant.id),
             Call::GrantWrite(write) => {
                 Some(GrantId::derive(write.owner, write.author, write.nonce))
             }
@@ -109,6 +110,8 @@ impl Party {
     /// Rows that are taken back because the contracts refused.
     pub(crate) fn undo(&self, errand: &Errand) -> Result<Vec<Change>, JourneyError> {
         let (table, key) = match &errand.call {
+            // The row is of the consent whose id was to be used up.
+            Call::Grant { grant, .. } if is_worthless(grant) => return Ok(Vec::new()),
             Call::Grant { grant, .. } => (table::GRANTS, grant.id.as_bytes().to_vec()),
             Call::GrantWrite(write) => {
                 let id = GrantId::derive(write.owner, write.author, write.nonce);

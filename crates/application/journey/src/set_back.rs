@@ -15,6 +15,7 @@ pub use accept::Accepted;
 pub(crate) use accept::NOT_ON_CHAIN;
 pub use known::AsOf;
 pub(crate) use known::taken_row;
+pub(crate) use lost::is_worthless;
 
 /// The last final block that a sync took.
 const LAST: &[u8] = b"last-block";

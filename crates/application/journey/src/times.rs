@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::moment::Moment;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
+use crate::set_back::is_worthless;
 use crate::{JourneyError, Party};
 
 /// A block that the chain took something in.
@@ -127,8 +128,10 @@ impl End {
     }
 
     /// What a call of this own account ends.
-    pub(crate) const fn of_call(own: AccountId, call: &Call) -> Option<Self> {
+    pub(crate) fn of_call(own: AccountId, call: &Call) -> Option<Self> {
         Some(match call {
+            // Nobody ordered that: the consent whose id it used up stands on another chain.
+            Call::Revoke(grant) if is_worthless(grant) => return None,
             Call::Revoke(grant) => Self::One(grant.id),
             Call::RevokeReader { reader } => Self::Reader(own, *reader),
             Call::RevokeWrite { author } => Self::Writing(own, *author),
@@ -292,7 +295,7 @@ impl Party {
     /// After an event was taken: the consent that it gave, if it is here.
     pub(crate) fn note_given(&self, block: u64, event: &Event) -> Result<(), JourneyError> {
         let id = match event {
-            Event::Granted(grant) => grant.id,
+            Event::Granted(grant) if !is_worthless(grant) => grant.id,
             Event::WriteGranted(write) => GrantId::derive(write.owner, write.author, write.nonce),
             _ => return Ok(()),
         };

@@ -179,7 +179,12 @@ async fn a_consent_of_the_right_chain_is_not_told_as_revoked_after_an_older_copy
     story.patient.sync().await.unwrap();
     chain.replace_by(&newest);
     println!("alarm: {:?}", story.patient.chain_alarm().await.unwrap());
+    // What it did on the older copy, so that nobody sends the consent there, is not on the right chain.
+    let accepted = story.patient.accept_chain().await.unwrap();
+    println!("lacking: {:?}", accepted.lacking);
     story.patient.sync().await.unwrap();
+    let (id, _) = story.patient.grants().unwrap().pop().unwrap();
+    assert_eq!(story.patient.times_of(id).unwrap().ordered, None);
     live_is_told(&story, record, "R3b").await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_consent::{AnchorFields, WriteGrant};
+use medibloc_consent::{AnchorFields, Grant, WriteGrant};
 use medibloc_ledger::{Event, EventRef, LedgerError, Mark};
 use medibloc_record::{AccountId, GrantId, RecordId};
 
@@ -75,7 +75,7 @@ impl Party {
         let mut again = self.lacking_erasures(&mut changes, &mut lacking).await?;
         self.lacking_records(&mut changes, &mut again, &mut lacking)
             .await?;
-        let stand = self.lacking_consents(&mut changes, &mut lacking).await?;
+        let (stand, lost) = self.lacking_consents(&mut changes, &mut lacking).await?;
         self.lacking_keys(&mut changes, &mut lacking).await?;
         self.forget_after(shared.number, &mut changes)?;
         changes.extend(again);
@@ -83,6 +83,15 @@ impl Party {
         self.ports.vault.apply(changes)?;
         // Who said «everything» while the right chain was away meant these, too.
         self.order_again(&stand).await?;
+        for grant in lost {
+            if let Err(error) = self.use_up(&grant).await {
+                lacking.push(format!(
+                    "that consent {} cannot be sent to this chain by whoever has what was signed for it: {error}; `medibloc sync` goes \
+                     on, and ends it if it comes",
+                    grant.id
+                ));
+            }
+        }
         Ok(Accepted {
             shared,
             left,
@@ -332,13 +341,15 @@ impl Party {
         Ok(())
     }
 
-    /// Consents that the chain does not have as this home says; gives the own addresses of those that stand and were taken back here.
+    /// Consents that the chain does not have as this home says; gives the own addresses of those that stand and were taken back here,
+    /// and consents to read that somebody may still send to this chain.
     async fn lacking_consents(
         &self,
         changes: &mut Vec<Change>,
         lacking: &mut Vec<String>,
-    ) -> Result<BTreeSet<AccountId>, JourneyError> {
-        let mut again = BTreeSet::new();
+    ) -> Result<(BTreeSet<AccountId>, Vec<Grant>), JourneyError> {
+        let (mut again, mut lost) = (BTreeSet::new(), Vec::new());
+        let now = self.chain_now().await?.min(self.ports.clock.now());
         let called = self.names()?;
         for (key, mut given) in self.keyed_rows::<GivenGrant>(table::GRANTS)? {
             let Some(grant) = given.artefact.grant.clone() else {
@@ -369,6 +380,9 @@ impl Party {
                 }
                 self.mark_lost(&mut given);
                 changes.push(change(table::GRANTS, &key, &given));
+                if self.may_be_sent(&grant, now)? {
+                    lost.push(grant);
+                }
             }
         }
         let stand = self.write_grants_that_stand().await?;
@@ -404,7 +418,7 @@ impl Party {
                 changes.push(change(table::WRITE_GRANTS, &key, &given));
             }
         }
-        Ok(again)
+        Ok((again, lost))
     }
 
     /// Permissions to write that the chain as it stands has and that were not taken back on it.
