@@ -360,6 +360,9 @@ impl Party {
         if self.ports.vault.get(table::RECEIPTS, id)?.is_some() {
             changes.push(delete(table::RECEIPTS));
         }
+        let (objects, rows) = self.objects_of_alone(record)?;
+        roots.extend(objects);
+        changes.extend(rows);
         let keys = self.keys_of_record(record)?;
         for held in self.held()? {
             if let Some((of, rows, letter)) =

@@ -7,6 +7,7 @@ use medibloc_ledger::{Call, Event, LedgerError, Outcome, Refusal, SignedCall};
 use medibloc_record::{AccountId, RecordId, Timestamp, keccak256};
 use serde::{Deserialize, Serialize};
 
+use crate::grant::{consent_of, given_object_row};
 use crate::outbox::Outgoing;
 use crate::pace::is_revocation;
 use crate::party::{change, table};
@@ -184,13 +185,13 @@ impl Party {
                     changes.push(change(table::LETTERS, &letter.key, letter));
                 }
                 changes.push(gone(&errand.key));
+                if let Some(consent) = consent_of(&errand.call) {
+                    let kept = |cid| given_object_row(cid, errand.own, consent);
+                    changes.extend(errand.objects.iter().map(kept));
+                }
                 self.ports.vault.apply(changes)?;
                 // That block was seen: an older copy of the chain that lacks it is known for one.
                 let _ = self.check_chain().await;
-                if errand.is_a_consent() {
-                    // Storage has it: what is sealed to others is not kept here beside the consent itself.
-                    self.ports.vault.drop_blobs(&errand.objects)?;
-                }
                 Ok(outcome)
             }
             Err(error) if !is_refused(&error) => {

@@ -33,7 +33,8 @@ use crate::secret::Secret;
 use crate::{JourneyError, Left, Outputs, Party};
 
 pub use deliver::HeldBack;
-pub use lost::LostConsents;
+pub use lost::{GivenAgain, LostConsents};
+pub(crate) use lost::{consent_of, given_object_row};
 pub use plan::{AllGranted, Extent};
 
 /// What a person agreed to; sealed to the reader and to the owner (design 02, grant object).

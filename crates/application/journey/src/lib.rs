@@ -156,14 +156,15 @@ pub use error::JourneyError;
 pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
-    AllGranted, Artefact, ClosedRequest, EndOfGrant, Extent, GivenGrant, HeldBack, HeldGrant,
-    LostConsents, PendingRequest, WhyClosed, medical_only,
+    AllGranted, Artefact, ClosedRequest, EndOfGrant, Extent, GivenAgain, GivenGrant, HeldBack,
+    HeldGrant, LostConsents, PendingRequest, WhyClosed, medical_only,
 };
 pub use handed::HandedOn;
 pub use left::{Left, Outputs};
 pub use mail::{AccessRequest, Message, Question, WhyDeclined};
 pub use medibloc_record::{compared, on_one_line};
-pub use notes::{Note, Noted};
+pub use notes::{Note, Noted, NotesAgain};
+pub use outbox::LettersAgain;
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};
 pub use party::{AddressUse, OwnAddress, Party, Watcher};

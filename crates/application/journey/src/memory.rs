@@ -360,6 +360,12 @@ impl World {
         *lock(&self.notes) = notes;
     }
 
+    /// Has the node lose the letters that wait, and gives how many they were.
+    pub fn lose_letters(&self) -> usize {
+        let lost = core::mem::take(&mut *lock(&self.mail));
+        lost.values().map(Vec::len).sum()
+    }
+
     /// Everything that the node, the keepers' feeds and the mailboxes hold, for a scan.
     pub fn letters(&self) -> Vec<Letter> {
         lock(&self.mail).values().flatten().cloned().collect()

@@ -17,9 +17,11 @@ use crate::ports::{Change, Mailbox, PortError};
 use crate::sync::or_later;
 use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 
+mod again;
 mod form;
 mod terms;
 
+pub use again::NotesAgain;
 pub use form::Note;
 #[cfg(test)]
 pub(crate) use form::OF_PROVIDER;
@@ -178,14 +180,27 @@ impl Party {
         Ok(())
     }
 
-    /// Reads what is unread, and gives the node what is owed to it.
-    pub(crate) async fn sync_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+    /// Reads what is unread, and gives the node what is owed to it. Whether it has what it was given is asked once a day, and of a
+    /// node that lost something else.
+    pub(crate) async fn sync_notes(
+        &self,
+        has_lost: bool,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
         self.note_what_stood()?;
         self.note_credentials_once()?;
         let mut noted = Noted::default();
         let done = self.read_notes(&mut noted, &mut report.later).await;
         report.told.append(&mut noted.faults);
         done?;
+        if has_lost || self.is_day_of_notes()? {
+            self.look_at_notes(report).await?;
+        }
+        self.give_notes(report).await
+    }
+
+    /// Gives the node what is owed to it.
+    async fn give_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let mut owed: BTreeSet<AccountId> = BTreeSet::new();
         let rows = self.rows::<NoteRow>(table::NOTES)?;
         if !rows.iter().any(|row| row.owed) {
@@ -233,7 +248,7 @@ impl Party {
         let (node, key) = (self.notes_at(&own), self.seed.note_key(own.slot()));
         let mut noted = Noted::default();
         let there = self.notes_of(&own, &*node, &mut noted).await;
-        report.told.append(&mut noted.faults);
+        tell_once(noted, report);
         let there = there?;
         let mut places: BTreeMap<u8, Vec<NoteRow>> = BTreeMap::new();
         for row in self.rows::<NoteRow>(table::NOTES)? {
@@ -338,12 +353,12 @@ impl Party {
         Ok(there)
     }
 
-    fn tell_older(
+    /// Places of an own address at which the node has an older note than this home left there, or none.
+    fn older_places(
         &self,
         own: &OwnAddress,
         there: &BTreeMap<u8, There>,
-        noted: &mut Noted,
-    ) -> Result<(), JourneyError> {
+    ) -> Result<BTreeSet<u8>, JourneyError> {
         let mut older = BTreeSet::new();
         for (key, turn) in self.keyed_rows::<u64>(table::NOTE_TURNS)? {
             if let Some((place, of)) = key.split_last()
@@ -353,6 +368,16 @@ impl Party {
                 older.insert(*place);
             }
         }
+        Ok(older)
+    }
+
+    fn tell_older(
+        &self,
+        own: &OwnAddress,
+        there: &BTreeMap<u8, There>,
+        noted: &mut Noted,
+    ) -> Result<(), JourneyError> {
+        let older = self.older_places(own, there)?;
         if older.is_empty() {
             return Ok(());
         }
@@ -444,6 +469,15 @@ impl Party {
         };
         changes.push(change(table::NOTES, &key, &row));
         Ok(changes)
+    }
+}
+
+/// A note may be read twice by one sync: to see whether it is there, and to write over it.
+fn tell_once(noted: Noted, report: &mut SyncReport) {
+    for fault in noted.faults {
+        if !report.told.contains(&fault) {
+            report.told.push(fault);
+        }
     }
 }
 

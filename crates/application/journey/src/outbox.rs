@@ -131,7 +131,59 @@ impl Party {
     }
 }
 
+/// How far back letters that were sent go out once more: as long as a copy of a node may be old.
+const SENT_AGAIN: u64 = 7 * 86_400;
+/// Letters that go out once more at a time, the newest.
+const MOST_SENT_AGAIN: usize = 400;
+
+/// What became of letters that were sent once more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LettersAgain {
+    /// How many a node took.
+    pub sent: usize,
+    /// How many of the last seven days are more than go out at a time.
+    pub left: usize,
+    /// What could not be sent, with the reason; it waits for the next sync.
+    pub failed: Vec<String>,
+}
+
 impl Party {
+    /// Sends the letters of the last seven days once more: whether a node still has one that waits there nobody can ask but its
+    /// recipient, who takes it once however often it comes.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub async fn send_letters_again(&self) -> Result<LettersAgain, JourneyError> {
+        let now = self.ports.clock.now();
+        let mut letters: Vec<Outgoing> = self.rows(table::LETTERS)?;
+        letters.retain(|it| it.sent.is_some_and(|sent| now.since(sent) <= SENT_AGAIN));
+        letters.sort_by_key(|letter| core::cmp::Reverse(letter.sent));
+        let mut again = LettersAgain {
+            left: letters.len().saturating_sub(MOST_SENT_AGAIN),
+            ..LettersAgain::default()
+        };
+        letters.truncate(MOST_SENT_AGAIN);
+        let tried = letters.len();
+        let mut of: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
+        for letter in letters {
+            // One that is not taken now waits for the next sync.
+            let letter = Outgoing {
+                sent: None,
+                ..letter
+            };
+            of.entry(letter.node.clone()).or_default().push(letter);
+        }
+        let mut open: Vec<Asked<'_, _>> = Vec::new();
+        for letters in of.into_values() {
+            open.push(Box::pin(self.send_to_one(letters)));
+        }
+        for told in all(open).await {
+            again.failed.extend(told?);
+        }
+        again.sent = tried - again.failed.len();
+        Ok(again)
+    }
+
     /// Tells readers that have not said that they purged once more, a day after the last time; letters may be lost.
     pub(crate) fn remind_readers(&self) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();

@@ -75,6 +75,8 @@ pub(crate) mod table {
     pub(crate) const RESERVED: &str = "reserved-addresses";
     pub(crate) const OFFERED: &str = "offered-readers";
     pub(crate) const DELIVERIES: &str = "deliveries";
+    /// Objects of consents that this home keeps as the node was given them, by identifier.
+    pub(crate) const GIVEN_OBJECTS: &str = "given-objects";
     pub(crate) const PLANS: &str = "plans";
     pub(crate) const MAY_WRITE: &str = "may-write";
     pub(crate) const RECEIPTS: &str = "receipts";

@@ -16,6 +16,7 @@ use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
 use crate::unopened::opened;
+use crate::wipe::cid_of;
 use crate::{JourneyError, Noted, Party, Ports, SyncReport};
 
 /// Stands while consents are missing.
@@ -406,7 +407,10 @@ impl Party {
                     records,
                 };
                 let key = delivery_key(*grant, *number);
-                vec![change(table::DELIVERIES, &key, &delivery)]
+                vec![
+                    change(table::DELIVERIES, &key, &delivery),
+                    Self::delivered_object_row(&cid_of(*digest), given.own, *grant),
+                ]
             }
             _ => Vec::new(),
         };

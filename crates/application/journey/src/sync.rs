@@ -155,7 +155,10 @@ impl Party {
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;
-        let done = caught("notes", self.sync_notes(&mut report)).await;
+        let done = caught("objects of consents", self.sync_objects(&mut report)).await;
+        let has_lost = done.as_ref().is_ok_and(|has_lost| *has_lost);
+        or_later(done.map(drop), &mut report)?;
+        let done = caught("notes", self.sync_notes(has_lost, &mut report)).await;
         or_later(done, &mut report)?;
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;

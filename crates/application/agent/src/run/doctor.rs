@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use medibloc_journey::{LostConsents, Party, PortError, Shares, counted, counted_as};
-use medibloc_record::{RecordId, Timestamp};
+use medibloc_record::{GrantId, RecordId, Timestamp};
 use serde_json::json;
 
 use super::{acts, chain, contact};
@@ -21,6 +21,9 @@ const ASKED: usize = 20;
 
 /// Of how many consents the node is asked for their objects.
 const CONSENTS: usize = 200;
+
+/// Of how many own addresses the node is asked for its notes: at most 4 MiB each.
+const NOTES: usize = 20;
 
 /// Free bytes under which the next document may not fit: room for one of the largest usual ones, its sealed copy and the vault's log.
 const LITTLE_ROOM: u64 = 256 << 20;
@@ -178,6 +181,14 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("consents", false, format!("{NOT_CHECKED}{error}")),
     }
+    match party.older_notes(NOTES).await {
+        Ok((0, _)) => {}
+        Ok(found) => {
+            let (good, told) = notes(found);
+            check("notes", good, told);
+        }
+        Err(error) => check("notes", false, format!("{NOT_CHECKED}{error}")),
+    }
     if let Some((good, told)) = clock(ports.clock.now(), head_time, node_time) {
         check("clock", good, told);
     }
@@ -247,20 +258,45 @@ fn consents(found: &LostConsents) -> (bool, String) {
             ),
         );
     }
-    let shown = found.lost.iter().take(SHOWN).map(ToString::to_string);
-    let shown: Vec<String> = shown.collect();
-    let more = match found.lost.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
+    let listed = |ids: &[GrantId]| {
+        let shown = ids.iter().take(SHOWN).map(ToString::to_string);
+        let shown: Vec<String> = shown.collect();
+        match ids.len().saturating_sub(SHOWN) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
     };
-    let told = format!(
-        "of {} that stand the node lost the objects of {}: {}{more}; who has not taken such a one yet cannot read with it: end it \
-         (`medibloc grant revoke ID`), and let the reader ask again",
+    let mut told = format!(
+        "of {} that stand the node lost the objects of {}: {}; who has not taken such a one yet cannot read with it",
         counted(found.asked, "consent"),
         found.lost.len(),
-        shown.join(", ")
+        listed(&found.lost)
     );
+    if found.gone.len() < found.lost.len() {
+        told.push_str(": `medibloc sync` and `medibloc record store --all` give again what this home has of them");
+    }
+    if !found.gone.is_empty() {
+        told.push_str(&format!(
+            "; nobody has that of {}: end it (`medibloc grant revoke ID`), and let the reader ask again",
+            listed(&found.gone)
+        ));
+    }
     (false, told)
+}
+
+/// What the node has of notes, in words.
+fn notes((asked, older): (usize, usize)) -> (bool, String) {
+    let asked = counted_as(asked, "own address", "own addresses");
+    match older {
+        0 => (true, format!("the node has the notes of {asked}")),
+        older => (
+            false,
+            format!(
+                "the node has older notes of {older} of {asked}, or none: `medibloc sync` and `medibloc record store --all` give them \
+                 again; tell its operator"
+            ),
+        ),
+    }
 }
 
 /// What keepers that answer say of their shares, in words.

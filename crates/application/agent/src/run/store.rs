@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_journey::{Party, counted};
+use medibloc_journey::{Party, counted, counted_as};
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
@@ -80,6 +80,93 @@ async fn every(party: &Party) -> Result<Answer, Problem> {
             failed.len()
         ),
     );
-    let value = json!({"asked": found.asked, "stored": stored, "failed": failed, "silent": silent});
+    let more = everything_else(party).await;
+    lines.extend(more.lines);
+    if !more.is_whole {
+        exit = code::UNREACHABLE;
+    }
+    let value = json!({
+        "asked": found.asked, "stored": stored, "failed": failed, "silent": silent,
+        "consents": more.consents, "notes": more.notes, "letters": more.letters,
+    });
     Ok(Answer::new(value, rows(&lines)).with_code(exit))
+}
+
+/// What was given again beside records.
+struct Again {
+    lines: Vec<String>,
+    consents: Value,
+    notes: Value,
+    letters: Value,
+    is_whole: bool,
+}
+
+/// Objects of consents, notes and letters: one kind that fails keeps none of the others back.
+async fn everything_else(party: &Party) -> Again {
+    let mut again = Again {
+        lines: Vec::new(),
+        consents: Value::Null,
+        notes: Value::Null,
+        letters: Value::Null,
+        is_whole: true,
+    };
+    match party.give_consents_again().await {
+        Ok(found) => {
+            again.lines.push(format!(
+                "{} asked about, {} given again, {} not to be had",
+                counted_as(found.asked, "object of a consent", "objects of consents"),
+                found.given,
+                found.gone.len()
+            ));
+            again.lines.extend(found.gone.iter().map(|id| {
+                format!(
+                    "neither the node nor this home has the object of {id}: end it (`medibloc grant revoke {id}`), and let the \
+                     reader ask again"
+                )
+            }));
+            let gone: Vec<String> = found.gone.iter().map(ToString::to_string).collect();
+            again.consents = json!({"asked": found.asked, "given": found.given, "gone": gone});
+        }
+        Err(error) => again.fails("objects of consents", &error.to_string()),
+    }
+    match party.give_notes_again().await {
+        Ok(found) => {
+            let of = counted_as(found.asked, "address", "addresses");
+            let line = format!(
+                "notes of {of} asked about, those of {} given again",
+                found.older
+            );
+            again.lines.push(line);
+            again.lines.extend(found.failed.iter().cloned());
+            again.is_whole &= found.failed.is_empty();
+            again.notes =
+                json!({"asked": found.asked, "given": found.older, "failed": found.failed});
+        }
+        Err(error) => again.fails("notes", &error.to_string()),
+    }
+    match party.send_letters_again().await {
+        Ok(found) => {
+            let left = match found.left {
+                0 => String::new(),
+                left => format!("; {left} older ones were not"),
+            };
+            again.lines.push(format!(
+                "{} of the last seven days sent again, each is taken once{left}; a letter that was collected is no loss",
+                counted(found.sent, "letter")
+            ));
+            again.lines.extend(found.failed.iter().cloned());
+            again.is_whole &= found.failed.is_empty();
+            again.letters = json!({"sent": found.sent, "left": found.left, "failed": found.failed});
+        }
+        Err(error) => again.fails("letters", &error.to_string()),
+    }
+    again
+}
+
+impl Again {
+    fn fails(&mut self, what: &str, why: &str) {
+        self.is_whole = false;
+        self.lines
+            .push(format!("{what}: not given again: {why}; do it again later"));
+    }
 }
