@@ -144,7 +144,7 @@ async fn notes_that_a_node_makes_moves_or_changes_are_each_their_own_fault() {
     let (place, sealed) = with_label.unwrap();
     let is_free = |place: &u8| !good[&account].contains_key(place);
     let other = (0..16).find(is_free).unwrap();
-    let reader = good.keys().find(|id| **id != account).copied().unwrap();
+    let reader = two.clinic.held().unwrap()[0].own;
     let mut changed = sealed.clone();
     changed[100] ^= 1;
     for (what, of, at, bytes) in [
@@ -163,8 +163,11 @@ async fn notes_that_a_node_makes_moves_or_changes_are_each_their_own_fault() {
         let told = &report.noted.faults[0];
         assert!(told.contains("nothing was taken of note"), "{what}: {told}");
         assert_eq!(report.noted.consents, 1, "{what}: the others are good");
-        let labels = usize::from(what != "changed");
-        assert_eq!(report.noted.labels, labels, "{what}");
+        match what {
+            // The label, or the pairing, whichever stood there.
+            "changed" => assert_eq!(report.noted.labels + report.noted.pairings, 1),
+            _ => assert_eq!(report.noted.labels, 1, "{what}"),
+        }
         // What is nobody's is written over when something is noted there.
         let synced = say(&home, &["sync"]).await;
         assert_eq!(synced["later"], serde_json::json!([]), "{what}");
@@ -181,7 +184,10 @@ async fn a_person_who_restores_is_who_she_said_and_has_what_she_confirmed() {
     say(&two.patient, &person).await;
     say(&two.patient, &["record", "confirm", &record]).await;
     // Nothing waits for it: it is said at once, and noted by the next sync.
-    assert!(world.notes().is_empty());
+    let before = world.notes();
+    let (_, report) = restored(&world, 1, Role::Person).await;
+    assert!(!report.noted.person);
+    world.set_notes(before);
     say(&two.patient, &["sync"]).await;
     let (home, report) = restored(&world, 1, Role::Person).await;
     assert_eq!((report.noted.person, report.noted.confirmed), (true, 1));
@@ -285,4 +291,63 @@ async fn what_a_node_keeps_says_little() {
             }
         }
     }
+}
+
+/// A pairing without a consent was gone with the home, and the other side had to be asked for a new one.
+#[tokio::test]
+async fn whoever_was_paired_is_known_after_a_restore_of_either_side() {
+    for (seed, lost) in [(409, Role::Person), (410, Role::Provider)] {
+        let world = World::new(seed);
+        let mut two = Two::new(&world).await;
+        say(&two.patient, &["sync"]).await;
+        say(&two.clinic, &["sync"]).await;
+        let number = if lost == Role::Person { 1 } else { 2 };
+        let (home, report) = restored(&world, number, lost).await;
+        assert_eq!(report.noted.pairings, 1, "{report:?}");
+        match lost {
+            Role::Person => two.patient = home,
+            _ => two.clinic = home,
+        }
+        if lost != Role::Person {
+            let path = two.folder.path().join("credential");
+            let words = ["account", "credential", path.to_str().unwrap()];
+            say(&two.clinic, &words).await;
+        }
+        // Neither side does anything for it: a permission to write, a record, a request and a consent.
+        say(
+            &two.patient,
+            &["grant", "create", "--to", "clinic", "--write"],
+        )
+        .await;
+        say(&two.clinic, &["sync"]).await;
+        let record = two.written(&[]).await;
+        let ask = ["request", "create", &two.owner, "--reason", "opinion"];
+        say(&two.clinic, &ask).await;
+        say(&two.patient, &["sync"]).await;
+        let approve = ["request", "approve", "clinic", "--record", &record];
+        say(&two.patient, &approve).await;
+        say(&two.clinic, &["sync"]).await;
+        say(&two.clinic, &["read", &record]).await;
+    }
+}
+
+/// Two devices note what they know of one contact, and come to say the same.
+#[tokio::test]
+async fn two_devices_agree_on_a_contact() {
+    let world = World::new(411);
+    let two = Two::new(&world).await;
+    say(&two.patient, &["sync"]).await;
+    let (phone, _) = restored(&world, 1, Role::Person).await;
+    for _ in 0..3 {
+        say(&phone, &["sync"]).await;
+        say(&two.patient, &["sync"]).await;
+    }
+    let before = world.notes();
+    say(&phone, &["sync"]).await;
+    say(&two.patient, &["sync"]).await;
+    assert_eq!(world.notes(), before, "nothing is written any more");
+    let contact = |party: &Party| party.contacts().unwrap()[0].clone();
+    let (one, other) = (contact(&phone), contact(&two.patient));
+    assert_eq!((one.confirmed, one.name), (other.confirmed, other.name));
+    assert_eq!(one.unused, other.unused);
 }

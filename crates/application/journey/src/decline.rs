@@ -108,6 +108,7 @@ impl Party {
             },
             change(table::DECLINED, owner.as_bytes(), &why),
         ];
+        changes.extend(self.patron_noted_no_more(owner)?);
         for (key, offered) in self.keyed_rows::<Offered>(table::OFFERED)? {
             if offered.owner == owner {
                 let table = table::OFFERED;

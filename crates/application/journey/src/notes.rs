@@ -19,6 +19,7 @@ use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 
 mod again;
 mod form;
+mod pairings;
 mod terms;
 
 pub use again::NotesAgain;
@@ -52,6 +53,8 @@ pub struct Noted {
     pub confirmed: usize,
     /// Terms of consents, held ones and given ones.
     pub consents: usize,
+    /// Pairings, of either side.
+    pub pairings: usize,
     /// When the last of it was noted: what was said after that and not noted is not in it.
     pub last: Option<Timestamp>,
     /// Notes of which nothing was taken, with the reason.
@@ -90,6 +93,21 @@ impl Party {
             owed: true,
         };
         Ok(change(table::NOTES, &key, &row))
+    }
+
+    /// The row of what stands, if it is noted otherwise or not at all.
+    fn note_if_new<T: Serialize>(
+        &self,
+        own: Option<AccountId>,
+        about: About,
+        says: &T,
+    ) -> Result<Option<Change>, JourneyError> {
+        let before: Option<NoteRow> = self.row(table::NOTES, &about.key())?;
+        let now = Some(ByteBuf::from(cbor::to_vec(says)));
+        if before.is_some_and(|before| before.entry.says == now) {
+            return Ok(None);
+        }
+        self.note_row(own, about, Some(says)).map(Some)
     }
 
     /// That nothing is said about an erased record any more; none if nothing was.
@@ -193,6 +211,7 @@ impl Party {
         let done = self.read_notes(&mut noted, &mut report.later).await;
         report.told.append(&mut noted.faults);
         done?;
+        self.note_pairings()?;
         if has_lost || self.is_day_of_notes()? {
             self.look_at_notes(report).await?;
         }
@@ -458,6 +477,11 @@ impl Party {
                         why: "its credential has another digest than it names".into(),
                     });
                 }
+                of = None;
+            }
+            About::Contact(_) => changes.extend(self.take_contact(own, entry, noted)?),
+            About::Patron(owner) => {
+                changes.extend(self.take_patron(owner, entry, noted)?);
                 of = None;
             }
         }

@@ -33,6 +33,9 @@ const OTHER_DEVICES: u32 = 20;
 /// Reader addresses asked of a contact at pairing.
 const READERS_WANTED: u8 = 4;
 
+/// Addresses of one contact that are kept for grants to come; it can send more when these are used.
+pub(crate) const MOST_UNUSED: usize = 64;
+
 /// The answer to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactCard {

@@ -14,7 +14,7 @@ use crate::errand::errand_key;
 use crate::grant::{Artefact, PendingRequest, WhyClosed};
 use crate::mail::{AccessRequest, Message, Opened};
 use crate::outbox::letter_row;
-use crate::pairing::{Contact, Patron};
+use crate::pairing::{Contact, MOST_UNUSED, Patron};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter, PortError};
 use crate::sync::or_later;
@@ -28,9 +28,6 @@ const REQUESTS_SO_FAR: &[u8] = b"requests";
 
 /// Requests of one contact that wait for the person.
 const MOST_REQUESTS: usize = 16;
-
-/// Addresses of one contact that are kept for grants to come; it can send more when these are used.
-const MOST_UNUSED: usize = 64;
 
 /// What became of a letter.
 #[derive(Clone, Copy, PartialEq, Eq)]

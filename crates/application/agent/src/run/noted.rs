@@ -12,7 +12,7 @@ use crate::Problem;
 pub(crate) fn value(noted: &Noted) -> Value {
     json!({
         "labels": noted.labels, "person": noted.person, "confirmed": noted.confirmed, "consents": noted.consents,
-        "last": noted.last.map(find::moment), "faults": noted.faults,
+        "pairings": noted.pairings, "last": noted.last.map(find::moment), "faults": noted.faults,
     })
 }
 
@@ -26,8 +26,9 @@ pub(crate) fn lines(report: &RestoreReport) -> Vec<String> {
             false => "",
         };
         lines.push(format!(
-            "came back from notes: {person}{}, {}, the terms of {}; the newest of them is of {}, and what was said after \
+            "came back from notes: {person}{}, {}, {}, the terms of {}; the newest of them is of {}, and what was said after \
              that was not noted, or is withheld",
+            counted(noted.pairings, "pairing"),
             counted(noted.labels, "label"),
             counted(noted.confirmed, "confirmed record"),
             counted(noted.consents, "consent"),
@@ -44,7 +45,7 @@ pub(crate) fn lines(report: &RestoreReport) -> Vec<String> {
     lines
 }
 
-/// Whom a restored home knows, for people: a pairing without a consent stands on no chain and in no note.
+/// Whom a restored home knows, for people: a pairing of after the last sync, without a consent, stands on no chain and in no note.
 pub(crate) fn known(contacts: &[String], owners: &[String]) -> String {
     let known: Vec<&str> = contacts.iter().chain(owners).map(String::as_str).collect();
     let known = match known.is_empty() {
@@ -52,8 +53,8 @@ pub(crate) fn known(contacts: &[String], owners: &[String]) -> String {
         false => known.join(", "),
     };
     format!(
-        "known here by consents that were given or held: {known}; whoever else was paired is not known here any more: pair anew \
-         (`medibloc contact invite`)"
+        "known here by notes, and by consents that were given or held: {known}; whoever was paired after the last sync of the home \
+         before is not known here any more: pair anew (`medibloc contact invite`)"
     )
 }
 
@@ -85,11 +86,11 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         for (contacts, owners, told) in [
-            (names(&[]), names(&[]), "held: nobody; whoever else"),
+            (names(&[]), names(&[]), "held: nobody; whoever was"),
             (
                 names(&["A", "B"]),
                 names(&["owner C"]),
-                "held: A, B, owner C; whoever else",
+                "held: A, B, owner C; whoever was",
             ),
         ] {
             let line = known(&contacts, &owners);

@@ -37,6 +37,10 @@ pub(crate) enum About {
     Given(GrantId),
     /// A credential that consents name by its SHA-256, once for all of them.
     Credential(Digest),
+    /// Who answered the invitation of an own address.
+    Contact(AccountId),
+    /// An owner whose invitation was answered.
+    Patron(AccountId),
 }
 
 impl About {
