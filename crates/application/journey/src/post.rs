@@ -96,6 +96,10 @@ impl Party {
             report.strangers += strangers;
             let mut opened = Vec::new();
             for letter in good {
+                // A contact may send as many as fit, and each asks the chain: what is not opened now stays in the mailbox.
+                if self.patience.is_called() {
+                    break;
+                }
                 if !looked_at.insert((letter.sender, letter.id)) {
                     continue;
                 }
@@ -111,6 +115,9 @@ impl Party {
             // A card first: what else its sender says is understood only after it.
             opened.sort_by_key(|(open, _)| !matches!(open.message, Message::Card(_)));
             for letter in opened {
+                if self.patience.is_called() {
+                    break;
+                }
                 let id = letter.0.id;
                 match self.take_letter(own, (&letter.0, &letter.1), report).await {
                     Ok(Took::Done | Took::Waits) => done.push(id),
@@ -122,7 +129,7 @@ impl Party {
             if !done.is_empty() {
                 mailbox.done_all(&done).await?;
             }
-            if strangers == 0 {
+            if strangers == 0 || self.patience.is_called() {
                 break;
             }
         }
