@@ -182,3 +182,32 @@ async fn what_is_erased_is_corrected_by_nobody() {
         refused(&two.clinic, &import, code::ERASED).await;
     }
 }
+
+/// The command said that this home had erased what another one had.
+#[tokio::test]
+async fn an_erasure_of_another_device_is_not_told_as_this_ones() {
+    for (seed, synced) in [(948, false), (949, true)] {
+        let story = Story::new(seed).await;
+        if synced {
+            say(&story.phone, &["sync"]).await;
+        }
+        let erase = ["record", "erase", &story.record, "--yes"];
+        for _ in 0..2 {
+            let erased = try_say(&story.phone, &erase).await.unwrap();
+            let by = "it was erased before, by another device of yours, in block";
+            assert!(erased.text.contains(by), "{}", erased.text);
+            assert_eq!(erased.value["here"], false, "{}", erased.text);
+            assert!(erased.value["readersAsOfBlock"].is_u64());
+        }
+        let shown = story.show().await;
+        assert!(
+            shown.1.contains("by another device of yours, in block"),
+            "{}",
+            shown.1
+        );
+        assert_eq!(shown.0["here"], false);
+        is_whole(&shown);
+        let laptop = say(&story.two.patient, &["record", "show", &story.record]).await;
+        assert_eq!(laptop["here"], true, "{laptop}");
+    }
+}

@@ -340,7 +340,8 @@ async fn another_device_that_sees_an_erasure_says_so_purges_and_blames_nobody() 
         assert_eq!(problem.code, code::ERASED, "{words:?}: {}", problem.message);
         assert!(!Path::new(&out).exists(), "{words:?}");
         let shown = say(&tablet, &["record", "show", record]).await;
-        assert!(shown.text.contains("on another device"), "{}", shown.text);
+        let by = "by another device of yours, in block";
+        assert!(shown.text.contains(by), "{}", shown.text);
         say(&tablet, &["sync"]).await;
         let healthy = say(&tablet, &["account", "acts", "--mine"]).await;
         assert_eq!(healthy.code, 0);

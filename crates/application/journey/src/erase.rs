@@ -157,9 +157,17 @@ impl Party {
         self.ports.vault.free_reserve();
         let kept = self.record(record)?;
         let key = errand_key("erase", &[record.as_bytes()]);
+        let mut is_mine = true;
         if self.errand(&key)?.is_some() {
             self.finish(&key).await?;
-        } else if !self.known_facts(record).await?.is_some_and(|it| it.erased) {
+        } else if self.known_facts(record).await?.is_some_and(|it| it.erased) {
+            // Unless this home did it, another device of the phrase was before it.
+            is_mine = self.erasure(record)?.is_some_and(|erasure| erasure.here);
+            if self.erasure(record)?.is_none() {
+                self.put(table::ERASING, record.as_bytes(), &exports)?;
+                self.is_erased_by_now(record).await?;
+            }
+        } else {
             let what = format!("erasure of record {record}");
             let call = Call::Erase(kept.anchor);
             // What waits to give it does not go any more, whether the erasure goes now or later.
@@ -174,7 +182,7 @@ impl Party {
             self.ports.vault.drop_blobs(&over)?;
             self.go_on(errand).await?;
         }
-        let changes = self.forget(record, self.chain_now().await?, true)?;
+        let changes = self.forget(record, self.chain_now().await?, is_mine)?;
         self.ports.vault.apply(changes)?;
         let (mut left, mut later) = (Vec::new(), Vec::new());
         self.resume_wipes(&mut left, &mut later).await?;

@@ -85,11 +85,18 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
             .map(|file| format!("exported file stays: {file}")),
     );
     let view = party.erased_view(id)?;
+    if let Some(view) = view.as_ref().filter(|view| !view.erasure.here) {
+        let by = by_whom(party, view)?;
+        lines.insert(
+            0,
+            format!("it was erased before, {by}; nothing of it is left here"),
+        );
+    }
     lines.extend(view.iter().filter_map(|view| view.outputs).map(output));
     lines.extend(view.iter().flat_map(readers));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
-        "record": id.to_string(), "statements": done.statements, "needed": needed, "filesRemoved": done.files_removed, "filesLeft": done.files_left,
+        "record": id.to_string(), "here": view.as_ref().is_none_or(|view| view.erasure.here), "statements": done.statements, "needed": needed, "filesRemoved": done.files_removed, "filesLeft": done.files_left,
         "readers": view.as_ref().map_or(Value::Null, readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
     });
     let code = if done.statements < needed {
@@ -101,14 +108,25 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
-pub(super) fn shown(view: &ErasedView) -> Answer {
+/// Who erased it, and where the chain says so, as far as that is known here.
+fn by_whom(party: &Party, view: &ErasedView) -> Result<String, Problem> {
+    let erasure = &view.erasure;
+    if erasure.here {
+        return Ok("by you, here".into());
+    }
+    let block = erasure.read_until;
+    let block = block.map_or_else(String::new, |block| format!(", in block {block}"));
+    let own = party.addresses()?;
+    Ok(match own.iter().any(|own| own.id() == erasure.owner) {
+        true => format!("by another device of yours{block}"),
+        false => format!("by its owner{block}"),
+    })
+}
+
+pub(super) fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem> {
     let erasure = &view.erasure;
     let at = find::moment(erasure.at);
-    let by = if erasure.here {
-        "by you, here"
-    } else {
-        "by its owner, on another device"
-    };
+    let by = by_whom(party, view)?;
     let mut lines = vec![
         erasure.record.to_string(),
         format!("erased {at} {by}; nothing of it is left here"),
@@ -140,7 +158,7 @@ pub(super) fn shown(view: &ErasedView) -> Answer {
         "statements": is_signed_known(view).then_some(view.statements),
         "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
-    Answer::new(value, rows(&lines))
+    Ok(Answer::new(value, rows(&lines)))
 }
 
 /// What no program can delete.

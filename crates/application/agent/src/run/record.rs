@@ -67,7 +67,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             };
             let mut kept = party.record(id)?;
             if let Some(erased) = party.erased_view(kept.record())? {
-                return Ok(erased::shown(&erased));
+                return erased::shown(party, &erased);
             }
             let others = party.of_another_person()?;
             let now = said::Now::of(party, id).await?;
