@@ -17,7 +17,7 @@ use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::{Call, Event, Events as _, Facts as _, Mark};
-use medibloc_record::GrantId;
+use medibloc_record::{GrantId, Role};
 use two::{Two, say, try_say};
 
 struct Story {
@@ -205,4 +205,40 @@ async fn a_permission_to_write_that_comes_back_ends_at_once_too() {
     );
     let ended = |event: &Event| matches!(event, Event::WriteRevoked { .. });
     assert!(story.has(ended).await);
+}
+
+/// A read that both chains have was told by the sync that took it, and again by the one after `chain accept`.
+#[tokio::test]
+async fn a_read_that_was_told_is_not_told_again_by_the_chain_that_is_followed_then() {
+    let world = World::new(760);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let give = ["grant", "create", "--to", "clinic", "--record", &record];
+    say(&two.patient, &give).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.patient, &["sync"]).await;
+    say(&two.clinic, &["read", &record]).await;
+    let older = world.ledger.copy();
+    // The patient reads the chain at a block that the copy does not have.
+    let other = two::party(&world, 9, Role::Provider);
+    say(&other, &["account", "register"]).await;
+    let synced = say(&two.patient, &["sync"]).await;
+    assert_eq!(synced["reads"].as_array().unwrap().len(), 1, "{synced}");
+    world.ledger.replace_by(&older);
+    let head = world.ledger.head().await.unwrap();
+    let (number, hash) = (head.number, head.hash);
+    for keeper in 1..=4 {
+        world.has_read(Some(keeper), Mark { number, hash });
+    }
+    say(&two.patient, &["chain", "accept"]).await;
+    let synced = say(&two.patient, &["sync"]).await;
+    assert_eq!(synced["reads"], serde_json::json!([]), "{synced}");
+    // One that is new on it is.
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &["read", &record]).await;
+    let audit = say(&two.patient, &["audit"]).await;
+    let reads = audit["reads"].as_array().unwrap().len();
+    let synced = say(&two.patient, &["sync"]).await;
+    let told = synced["reads"].as_array().unwrap().len();
+    assert_eq!(told, reads - 1, "{synced}");
 }

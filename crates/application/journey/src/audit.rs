@@ -8,6 +8,7 @@ use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use crate::erase::ReadBy;
 use crate::grant::Artefact;
 use crate::party::table;
+use crate::ports::Change;
 use crate::sync::Cursor;
 use crate::{GivenGrant, JourneyError, Party};
 
@@ -79,6 +80,30 @@ impl Party {
         }
         kept.sort_by_key(|read| (read.block, read.receipt));
         Ok(kept)
+    }
+
+    /// Rows of reads in these blocks, which syncs took and told: the chain that is followed from now on may say them once more.
+    pub(crate) fn told_reads(
+        &self,
+        blocks: core::ops::Range<u64>,
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut reads = self.rows::<ReadBy>(table::READ_BY)?;
+        reads.retain(|read| read.block.is_some_and(|block| blocks.contains(&block)));
+        let told = reads.into_iter().map(|read| {
+            let is_told = true;
+            ReadBy { is_told, ..read }.row()
+        });
+        Ok(told.collect())
+    }
+
+    /// Whether a read was told before another chain was followed.
+    pub(crate) fn is_told(
+        &self,
+        record: RecordId,
+        receipt: ReceiptId,
+    ) -> Result<bool, JourneyError> {
+        let read: Option<ReadBy> = self.row(table::READ_BY, &ReadBy::key(record, receipt))?;
+        Ok(read.is_some_and(|read| read.is_told))
     }
 
     /// The last block whose events this home took; none if it took none.

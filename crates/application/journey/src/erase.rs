@@ -105,12 +105,18 @@ pub(crate) struct ReadBy {
     /// Where the receipt stands; none in rows of before that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) block: Option<u64>,
+    /// A sync told it from the chain that was left: the one that is followed now says it once more.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub(crate) is_told: bool,
 }
 
 impl ReadBy {
+    pub(crate) fn key(record: RecordId, receipt: ReceiptId) -> Vec<u8> {
+        [record.as_bytes().as_slice(), receipt.as_bytes()].concat()
+    }
+
     pub(crate) fn row(&self) -> Change {
-        let key = [self.record.as_bytes().as_slice(), self.receipt.as_bytes()].concat();
-        change(table::READ_BY, &key, self)
+        change(table::READ_BY, &Self::key(self.record, self.receipt), self)
     }
 }
 

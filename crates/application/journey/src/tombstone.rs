@@ -124,6 +124,7 @@ impl Party {
                         grant: *grant,
                         receipt: *receipt,
                         block: Some(at.block),
+                        is_told: self.is_told(record, *receipt)?,
                     };
                     changes.push(read.row());
                 }

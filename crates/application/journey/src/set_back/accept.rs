@@ -78,6 +78,7 @@ impl Party {
         let (stand, lost) = self.lacking_consents(&mut changes, &mut lacking).await?;
         self.lacking_keys(&mut changes, &mut lacking).await?;
         self.forget_after(shared.number, &mut changes)?;
+        changes.extend(self.told_reads(next..start.next)?);
         changes.extend(again);
         changes.push(change(table::CURSOR, b"chain", &Cursor { next }));
         self.ports.vault.apply(changes)?;

@@ -133,9 +133,11 @@ impl Party {
                     grant: *grant,
                     receipt: *receipt,
                     block: Some(block),
+                    is_told: self.is_told(*record, *receipt)?,
                 };
                 self.ports.vault.apply(vec![read.row()])?;
                 match self.reader_name(*grant, *reader)? {
+                    Some(_) if read.is_told => {}
                     Some(name) => report.reads.push((*record, name)),
                     // Where a consent is missing, that is said, and taken back when it comes or has ended.
                     None if self.is_restoring()? || self.is_missed_grant(*grant) => {
