@@ -532,6 +532,18 @@ pub struct Audit {
     /// Writes a proof file for every line into this folder.
     #[arg(long)]
     pub proofs: Option<PathBuf>,
+    /// Only reads by this contact, or of this owner's records: name, label or address.
+    #[arg(long, value_name = "CONTACT")]
+    #[serde(default)]
+    pub of: Option<String>,
+    /// Only reads on this day (UTC) or later, like 2026-01-31.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    #[serde(default)]
+    pub from: Option<Day>,
+    /// Only reads before this day.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    #[serde(default)]
+    pub until: Option<Day>,
 }
 
 impl Command {

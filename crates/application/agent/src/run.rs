@@ -5,6 +5,7 @@ pub(crate) mod acts;
 mod answered;
 mod audited;
 mod chain;
+mod chosen;
 mod contact;
 mod doctor;
 mod elsewhere;

@@ -10,6 +10,7 @@ use medibloc_ledger::AuditLine;
 use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde_json::{Value, json};
 
+use super::chosen::Chosen;
 use super::elsewhere::Elsewhere;
 use super::{acts, audited, contact, find, given, retracted, said};
 use crate::answer::{code, rows};
@@ -18,22 +19,26 @@ use crate::new_file::write_new;
 use crate::{Answer, Problem};
 
 pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Problem> {
+    let chosen = Chosen::of(party, command)?;
     let as_of = party.as_of().await?;
     if let Some(only_known) = find::only_known(&as_of) {
-        return match command.proofs {
-            None => audited::kept(party, &as_of, &only_known),
-            Some(_) => Err(Problem::new(
-                code::UNREACHABLE,
-                format!(
-                    "{only_known}, and a proof is made of what the chain says; nothing was written: run it again when it answers, \
-                     or without `--proofs`"
-                ),
-            )),
+        let why = match (&command.proofs, &chosen) {
+            (None, None) => return audited::kept(party, &as_of, &only_known),
+            (Some(_), _) => {
+                "a proof is made of what the chain says; nothing was written: run it again when it answers, or without `--proofs`"
+            }
+            (None, Some(_)) => {
+                "when a read was is what the chain says: run it again when it answers, or without `--of`, `--from` and `--until`"
+            }
         };
+        return Err(Problem::new(
+            code::UNREACHABLE,
+            format!("{only_known}, and {why}"),
+        ));
     }
     // Whose reads these are: another device of the phrase may have given the consent.
     let elsewhere = Elsewhere::of(party).await?;
-    let trail = party.audit().await?;
+    let mut trail = party.audit().await?;
     let feeds = party.feeds().await?;
     let given: BTreeMap<GrantId, Artefact> = party
         .grants()?
@@ -42,7 +47,14 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .collect();
     let corrections = said::all(party).await?;
     let mut marks: BTreeMap<RecordId, String> = BTreeMap::new();
-    let own_reads = party.own_reads().await?;
+    let mut own_reads = party.own_reads().await?;
+    // What a keeper gave a share for is judged by all receipts, shown or not.
+    let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();
+    if let Some(chosen) = &chosen {
+        let by = |grant: &GrantId| given.get(grant).map(|artefact: &Artefact| artefact.paired);
+        trail.retain(|it| chosen.is_then(it.line.at) && chosen.is_of(by(&it.line.grant)));
+        own_reads.retain(|read| chosen.is_then(read.line.at) && chosen.is_of(Some(paired(read))));
+    }
     let read = own_reads.iter().map(|read| read.line.record);
     for record in trail.iter().map(|line| line.line.record).chain(read) {
         marks.insert(record, said::mark(party, &corrections, record)?);
@@ -86,9 +98,11 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )
         })
         .collect();
-    let names = readers(&called, given.values());
-    // A record lies under the address that its author got; this home knows the owner by the one that it got itself.
-    let paired = |read: &OwnRead| read.basis.as_ref().map_or(read.owner, |basis| basis.paired);
+    let is_chosen = |artefact: &&Artefact| {
+        let chosen = chosen.as_ref();
+        chosen.is_none_or(|chosen| chosen.is_of(Some(artefact.paired)))
+    };
+    let names = readers(&called, given.values().filter(is_chosen));
     let mut owners = BTreeMap::new();
     for read in &own_reads {
         let paired = paired(read);
@@ -117,7 +131,6 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
     lines.extend(elsewhere.unknown());
     let mut alarms = party.alarms()?;
     let mut refused = Vec::new();
-    let known: BTreeSet<ReceiptId> = trail.iter().map(|line| line.line.receipt).collect();
     for feed in &feeds {
         if let Some(why) = &feed.silent {
             lines.push(format!(
@@ -134,6 +147,11 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
                         feed.index, line.record
                     ));
                 }
+                continue;
+            }
+            if let Some(chosen) = &chosen
+                && !(chosen.is_then(line.last) && (chosen.is_all() || is_refused_to(line, &names)))
+            {
                 continue;
             }
             let (told, value) = refusal(feed.index, line, &names);
@@ -160,7 +178,15 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             )
         })?;
         let own = party.own_read_proofs().await?;
+        let receipts = trail.iter().map(|line| line.line.receipt);
+        let shown: BTreeSet<String> = receipts
+            .chain(own_reads.iter().map(|read| read.line.receipt))
+            .map(|receipt| receipt.to_string())
+            .collect();
         for proof in party.audit_proofs().await?.into_iter().chain(own) {
+            if chosen.is_some() && !shown.contains(&proof.receipt.id) {
+                continue;
+            }
             let file = folder.join(format!("{}.json", proof.receipt.id));
             // The same proof was written before.
             if !file.exists() {
@@ -212,13 +238,31 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         "ownReads": read_here, "reads": reads,
         "silent": feeds.iter().filter(|feed| feed.silent.is_some()).map(|feed| feed.index).collect::<Vec<_>>(),
         "refused": refused, "proofs": files, "alarms": alarms, "asOf": find::as_of_value(&as_of),
+        "chosen": chosen.as_ref().map(Chosen::value),
     });
     party.forget_alarms()?;
     Ok(Answer::list(
         value,
         &lines,
-        "nobody was cleared to read any of your records, and this home read none of others",
+        match chosen {
+            None => {
+                "nobody was cleared to read any of your records, and this home read none of others"
+            }
+            Some(_) => {
+                "none of the reads on the chain is what was asked for; without --of, --from and --until all are shown"
+            }
+        },
     ))
+}
+
+/// A record lies under the address that its author got; this home knows the owner by the one that it got itself.
+fn paired(read: &OwnRead) -> AccountId {
+    read.basis.as_ref().map_or(read.owner, |basis| basis.paired)
+}
+
+/// Whether a keeper refused one of these.
+fn is_refused_to(line: &FeedLine, names: &BTreeMap<AccountId, String>) -> bool {
+    matches!(&line.fact, FeedFact::Refused { reader, .. } if names.contains_key(reader))
 }
 
 /// What each reader address of a consent is called.
