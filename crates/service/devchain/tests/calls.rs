@@ -164,7 +164,9 @@ fn nothing_but_calls_waits_behind_calls_and_blocks_are_made() {
     for mining in [Mining::Instant, Mining::EveryMillis(1)] {
         runtime.block_on(not_behind_calls(mining, places));
     }
-    println!("ATTACK fourth-5: balances, logs, transactions and blocks wait behind none of them");
+    println!(
+        "ATTACK fourth-5: small calls, balances, logs, transactions and blocks wait behind none of them"
+    );
 }
 
 async fn not_behind_calls(mining: Mining, places: usize) {
@@ -193,6 +195,9 @@ async fn not_behind_calls(mining: Mining, places: usize) {
         comes.recv().await.unwrap();
     }
     let from = account(0).address();
+    // What a node asks before a revocation is small, and says so.
+    let small = json!([{"data": "0x00", "gas": "0x1e8480"}, "latest"]);
+    assert_eq!(peer.get("eth_call", small).await, "0x");
     assert_eq!(peer.get("eth_blockNumber", json!([])).await, "0x0");
     peer.get("eth_getBalance", json!([from, "latest"])).await;
     assert_eq!(peer.get("eth_getLogs", json!([{}])).await, json!([]));

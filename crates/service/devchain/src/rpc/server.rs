@@ -59,6 +59,9 @@ const READ_WITHIN: Duration = Duration::from_secs(60);
 /// Gas of a call beyond what it asks for: reading it, and opening the state.
 const BEGIN: u64 = 50_000;
 
+/// Gas up to which a call is small: what a node asks before it sends what takes something back. It says so itself, by its `gas`.
+const SMALL: u64 = 2_500_000;
+
 /// How much one request may ask.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -157,6 +160,8 @@ struct Service {
     chain: Chain,
     limits: Limits,
     calls: Arc<Turns>,
+    /// Calls that are small: none waits for one that runs as long as it may.
+    small: Arc<Turns>,
     looks: Arc<Turns>,
     /// What is looked up and is not light.
     scans: Arc<Turns>,
@@ -168,7 +173,7 @@ struct Service {
 
 impl Service {
     fn new(chain: Chain, limits: Limits) -> Self {
-        // Neither calls nor heavy questions have more than half of the processor: blocks and light questions go on.
+        // Neither calls of either size nor heavy questions have more than half of the processor: blocks and light questions go on.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self::with(chain, limits, cores / 2)
     }
@@ -180,6 +185,7 @@ impl Service {
             limits,
             bodies,
             calls: Turns::new(heavy),
+            small: Turns::new(heavy),
             scans: Turns::new(heavy),
             long: Turns::new(LONG),
             looks: Turns::new(LOOKS),
@@ -292,7 +298,10 @@ impl Asker<'_> {
                 let most = service.chain.call_gas();
                 let gas = question.gas().map_or(most, |gas| gas.min(most));
                 let cost = gas.saturating_mul(times).saturating_add(BEGIN);
-                (&service.calls, cost)
+                match cost <= SMALL {
+                    true => (&service.small, cost),
+                    false => (&service.calls, cost),
+                }
             }
             Work::Look { cost } => return self.look(question, cost + size).await,
             Work::Change => (&service.changes, 1),
