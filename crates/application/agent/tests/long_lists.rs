@@ -86,7 +86,8 @@ async fn an_owner_gives_keys_of_more_records_than_a_home_keeps() {
     let quiet = counted.reset();
 
     // Six full lists stand on the chain before the key of a record that the clinic wrote.
-    let liar = Liar::new(&world, &two.patient, "Reader").await;
+    let owner = two.owner.parse().unwrap();
+    let liar = Liar::new(&world, &two.patient, owner, "Reader").await;
     let records: Vec<AnchorFields> = (0..MOST + LIST)
         .map(|n| anchor(liar.grant.owner, n))
         .collect();

@@ -38,7 +38,8 @@ async fn an_owner_says_that_a_record_corrects_another_one() {
     say(&two.patient, &["sync"]).await;
     say(&reader, &["sync"]).await;
 
-    let liar = Liar::new(&world, &two.patient, "Reader").await;
+    let owner = two.owner.parse().unwrap();
+    let liar = Liar::new(&world, &two.patient, owner, "Reader").await;
     let id: RecordId = newer.parse().unwrap();
     let (real, _) = world.ledger.anchor(older.parse().unwrap()).unwrap();
     let changed = AnchorFields {
@@ -106,7 +107,8 @@ async fn an_owner_names_the_record_of_another_owner() {
     let read = ["read", &record, "--out", out.to_str().unwrap()];
     try_say(&reader, &read).await.unwrap();
 
-    let liar = Liar::new(&world, &two.patient, "Reader").await;
+    let owner = two.owner.parse().unwrap();
+    let liar = Liar::new(&world, &two.patient, owner, "Reader").await;
     let named = liar.name(&world, &[record.parse().unwrap()]).await;
     say(&reader, &["sync"]).await;
     let retract = ["record", "retract", &record, "--yes"];
@@ -148,7 +150,8 @@ async fn an_owner_lists_keys_of_records_that_are_none() {
     say(&reader, &["sync"]).await;
     let before = reader.held().unwrap();
 
-    let liar = Liar::new(&world, &two.patient, "Reader").await;
+    let owner = two.owner.parse().unwrap();
+    let liar = Liar::new(&world, &two.patient, owner, "Reader").await;
     let (real, _) = world.ledger.anchor(record.parse().unwrap()).unwrap();
     let mut taken = 0;
     for number in 1_001_u32..1_005 {

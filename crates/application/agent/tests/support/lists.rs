@@ -50,10 +50,17 @@ pub(crate) struct Liar {
 }
 
 impl Liar {
-    /// By the name that the home calls the reader.
-    pub(crate) async fn new(world: &Arc<World>, home: &Party, name: &str) -> Self {
+    /// By the own address that gave, and the name that the home calls the reader.
+    pub(crate) async fn new(
+        world: &Arc<World>,
+        home: &Party,
+        owner: AccountId,
+        name: &str,
+    ) -> Self {
         let mut given = home.grants().unwrap().into_iter().map(|(_, given)| given);
-        let given = given.find(|given| given.artefact.name == name).unwrap();
+        let given = given
+            .find(|given| given.own == owner && given.artefact.name == name)
+            .unwrap();
         let grant = given.artefact.grant.clone().unwrap();
         let mut own = home.addresses().unwrap().into_iter();
         let own = own.find(|own| own.id() == given.own).unwrap();
