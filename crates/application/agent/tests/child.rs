@@ -54,7 +54,7 @@ async fn a_parent_who_keeps_a_child_s_records_is_told_once_and_what_to_say() {
             .held()
             .unwrap()
             .iter()
-            .all(|held| reader.records_of(held).unwrap().len() == 0)
+            .all(|held| reader.records_of(held).unwrap().is_empty())
     );
 
     let child = ["account", "person", "--name", "EVE Better\u{ad}half"];

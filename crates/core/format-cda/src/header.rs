@@ -236,7 +236,7 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
         child(node, "time").and_then(|at| time::period(doc, at)),
     );
     let details = ["name", "telecom", "address", "organization"];
-    if !details.iter().any(|part| one.contains_key(*part)) {
+    if !details.iter().any(|part| one.contains_key(part)) {
         doc.account.let_go();
         return None;
     }

@@ -156,7 +156,7 @@ async fn a_clock_that_differs_from_the_chains_node_is_seen_in_both_directions() 
             stream.write_all(answer.as_bytes()).await.unwrap();
         };
         let outgoing = Outgoing::new(Policy::LOCAL);
-        let rpc = Rpc::http(&[url.clone()], &outgoing).unwrap();
+        let rpc = Rpc::http(std::slice::from_ref(&url), &outgoing).unwrap();
         assert_eq!(rpc.clock_ahead(), None);
         let (error, ()) = tokio::join!(ask_by(rpc.clone()), serve);
         assert!(error.to_string().contains("chain"), "{error}");

@@ -78,7 +78,10 @@ async fn what_an_older_copy_lacks_of_a_consent_and_of_notes_is_taken_again() {
     };
     let grant = Grant::new(id(&owner), id(&reader), Nonce::new([1; 32]), terms);
     let anchor = None;
-    put(&[object.clone()]).by(&url, &owner).await.unwrap();
+    put(std::slice::from_ref(&object))
+        .by(&url, &owner)
+        .await
+        .unwrap();
     ground.call(&owner, &Call::Grant { grant, anchor }).await;
     assert!(upkeep.once().await);
     get(object.cid()).by(&url, &reader).await.unwrap();
@@ -93,7 +96,10 @@ async fn what_an_older_copy_lacks_of_a_consent_and_of_notes_is_taken_again() {
     assert_eq!(code(answer), Some(Code::NotFound));
     let asked = ids(paths::HAS, &[*object.cid()]);
     assert_eq!(flags(&asked.by(&url, &owner).await.unwrap()), [false]);
-    put(&[object.clone()]).by(&url, &owner).await.unwrap();
+    put(std::slice::from_ref(&object))
+        .by(&url, &owner)
+        .await
+        .unwrap();
     assert_eq!(
         get(object.cid()).by(&url, &reader).await.unwrap(),
         object.bytes()

@@ -369,7 +369,7 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
             doc.account.take(node);
             Some(("valueString", said.to_owned().into()))
         }),
-        "ED" => words().or_else(|| None),
+        "ED" => words(),
         "II" => {
             let number = attr(node, "extension").or_else(|| attr(node, "root"))?;
             doc.account.take(node);

@@ -95,7 +95,7 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     let named = ["family", "given", "prefix", "suffix"]
         .iter()
-        .any(|part| out.contains_key(*part));
+        .any(|part| out.contains_key(part));
     if !named {
         let whole = text(node)?;
         out.insert("text".into(), whole.into());
@@ -236,7 +236,7 @@ pub(crate) fn address(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         put(&mut out, key, one(source));
     }
     let parts = ["line", "city", "district", "state", "postalCode", "country"];
-    if !parts.iter().any(|part| out.contains_key(*part)) {
+    if !parts.iter().any(|part| out.contains_key(part)) {
         let whole = text(node)?;
         out.insert("text".into(), whole.into());
         doc.account.take(node);
