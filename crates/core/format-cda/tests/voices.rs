@@ -229,3 +229,41 @@ fn an_amount_in_another_unit_stands_beside_the_printed_one() {
     assert_eq!(end["comparator"], "<=");
     assert_eq!(end["extension"][0]["valueQuantity"]["value"], 90);
 }
+
+/// Who wrote something down is not said to have told it, which an informant (`INF`) did, nor to have agreed to it.
+#[test]
+fn an_author_is_no_informant() {
+    let told = r#"<informant><assignedEntity><id root="1.2.9" extension="Fir"/><assignedPerson><name><family>Fir</family></name></assignedPerson></assignedEntity></informant>"#;
+    let code = r#"<code code="304251008" codeSystem="2.16.840.1.113883.6.96"/>"#;
+    let medicine = |parts: &str| {
+        format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/>{parts}<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#
+        )
+    };
+    let statement = |parts: &str| {
+        let draft = read("10160-0", &medicine(parts));
+        let made = all(&draft, "MedicationStatement").remove(0);
+        let source = made.get("informationSource");
+        let name = source.map(|who| at(&draft, who)["name"][0]["family"].clone());
+        (
+            name,
+            made["dateAsserted"].clone(),
+            written(&draft).remove(0).1,
+        )
+    };
+    let wrote = author("Oak");
+    let day = json!("2025-01-02");
+    assert_eq!(statement(&wrote), (None, day.clone(), vec![json!("Oak")]));
+    let (source, at_day, agents) = statement(&[&wrote, told].concat());
+    assert_eq!((source, at_day), (Some(json!("Fir")), day));
+    assert_eq!(agents[0], "Oak");
+    // Nor has who wrote a directive down agreed to it.
+    let directive = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.48"/>{code}<statusCode code="completed"/>{wrote}</observation>"#
+    );
+    let draft = read("42348-3", &directive);
+    let made = all(&draft, "Consent").remove(0);
+    assert!(made.get("performer").is_none());
+    assert_eq!(made["dateTime"], "2025-01-02");
+    assert_eq!(written(&draft).remove(0).1, [json!("Oak")]);
+}

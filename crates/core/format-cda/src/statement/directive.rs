@@ -9,7 +9,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, inside, own_author, recorded},
+    statement::{Made, inside, recorded},
     value::{self, absent, code, list, put, time},
     xml::{attr, child, children},
 };
@@ -52,8 +52,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let at = recorded(doc, node)
         .or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
     time::put_at(&mut out, doc, "dateTime", at);
-    let who = own_author(doc, node);
-    out.put(doc, "performer", who.map(|url| json!([reference(&url)])));
     let source = children(node, "reference").find_map(|one| {
         let outside = child(one, "externalDocument")?;
         let content = child(outside, "text").and_then(|text| value::text::attachment(doc, text))?;

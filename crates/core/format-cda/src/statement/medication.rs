@@ -221,8 +221,8 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let times_taken = doc.account.put();
     let told = recorded(doc, node);
     time::put_at(out, doc, "dateAsserted", told);
+    // Whoever wrote it down need not be who told it: the author is in its provenance (C-CDA on FHIR, medications).
     let teller = children(node, "informant").find_map(|one| people::informant(doc, one));
-    let teller = teller.or_else(|| own_author(doc, node));
     out.put(doc, "informationSource", teller.map(|url| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));
     let how = dosage::dosage(doc, of, false);
