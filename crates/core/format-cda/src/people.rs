@@ -309,11 +309,7 @@ fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Optio
             .and_then(|code| code::mapped(doc, code, crate::codes::gender));
         out.put(doc, "gender", sex);
         let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-        out.put(
-            doc,
-            "birthDate",
-            born.map(|at| time::day(&at.at).to_owned()),
-        );
+        time::put_day(&mut out, doc, "birthDate", born);
     }
     out.put(doc, "telecom", name::telecoms(doc, role));
     out.put(doc, "address", name::addresses(doc, role));
@@ -354,11 +350,7 @@ fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
                 .and_then(|code| code::mapped(doc, code, crate::codes::gender));
             out.put(doc, "gender", sex);
             let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-            out.put(
-                doc,
-                "birthDate",
-                born.map(|at| time::day(&at.at).to_owned()),
-            );
+            time::put_day(&mut out, doc, "birthDate", born);
             out.put(
                 doc,
                 "identifier",

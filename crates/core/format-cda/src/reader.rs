@@ -144,7 +144,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let written = child(root, "effectiveTime").and_then(|at| time::time(&doc, at));
     let partial = written.clone().filter(|at| !at.at.contains('T'));
     let dated = time::put_at(&mut composition, &doc, "date", written.clone());
-    let written = written.map(|at| at.at);
+    let written = written.filter(time::Stamp::is_read).map(|at| at.at);
     if !dated {
         composition
             .body

@@ -157,6 +157,18 @@ impl<'d> Resource<'d> {
         true
     }
 
+    /// Puts what is said of an element that has no value.
+    pub(crate) fn put_beside(
+        &mut self,
+        doc: &Doc<'d>,
+        element: &'static str,
+        value: Value,
+    ) -> bool {
+        self.settle(doc, element);
+        self.body.insert(format!("_{element}").into(), value);
+        true
+    }
+
     /// Adds to a list.
     pub(crate) fn push(
         &mut self,

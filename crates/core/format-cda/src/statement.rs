@@ -365,7 +365,9 @@ pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
         };
         // That somebody wrote it then is told by the time, whoever it was.
         doc.account.take(author);
-        let earlier = |best: &time::Stamp| (&at.at, &at.local) < (&best.at, &best.local);
+        // One that can be read is earlier than one that cannot.
+        let place = |one: &time::Stamp| (!one.is_read(), one.at.clone(), one.local.clone());
+        let earlier = |best: &time::Stamp| place(&at) < place(best);
         if best.as_ref().is_none_or(earlier) {
             best = Some(at);
         }

@@ -6,7 +6,7 @@ mod document;
 
 use document::{all, one, read, whole};
 use medibloc_format_cda::Cda;
-use medibloc_record::Format as _;
+use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
 
 /// The time of day that a resource has for one of its elements.
@@ -226,20 +226,146 @@ fn a_time_in_another_form_is_read_in_one_way_or_not_at_all() {
     }
 }
 
-/// What cannot be read is told as that, wherever it stands.
-#[test]
-fn a_time_that_cannot_be_read_has_a_line_of_the_report() {
-    let entry = r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/><effectiveTime><low value="about 2013"/></effectiveTime><value xsi:type="CD" code="1" codeSystem="2.16.840.1.113883.6.96"/></observation>"#;
-    let draft = read("11450-4", "", entry);
-    assert!(one(&draft, "Condition").get("onsetDateTime").is_none());
+/// What becomes of the only element of that name, by the report: an element of a resource, or why it is in none.
+fn fate(draft: &Draft, end: &str) -> String {
     let mut lines = draft.loss.entries.iter();
-    assert!(lines.any(|line| {
-        draft.loss.path(line).ends_with("low")
-            && line
-                .because
-                .as_deref()
-                .is_some_and(|why| why.contains("cannot be read"))
-    }));
+    let line = lines
+        .find(|line| draft.loss.path(line).ends_with(end))
+        .unwrap();
+    let because = line.because.as_deref().unwrap_or_default();
+    format!("{}{because}", line.element)
+}
+
+/// A time that no calendar has is kept in the words of the source, wherever it stands, and no period is open for want of its end.
+#[test]
+fn a_time_that_cannot_be_read_stands_in_its_own_words() {
+    let words = |words: &str| json!({"extension": [{"url": "https://medibloc.org/fhir/StructureDefinition/stated-time", "valueString": words}]});
+    let span = r#"<effectiveTime><low value="201102019"/><high value="20100431"/></effectiveTime>"#;
+    let (low, high) = (words("201102019"), words("20100431"));
+    let sct = r#"codeSystem="2.16.840.1.113883.6.96""#;
+    let code = format!(r#"<code code="1" {sct}/>"#);
+    let product = format!(
+        r#"<consumable><manufacturedProduct><manufacturedMaterial>{code}</manufacturedMaterial></manufacturedProduct></consumable>"#
+    );
+    let period = |made: &Value, element: &str| {
+        assert!(made[element].get("start").is_none());
+        assert!(made[element].get("end").is_none());
+        assert_eq!(
+            (&made[element]["_start"], &made[element]["_end"]),
+            (&low, &high),
+            "{element}"
+        );
+    };
+    // A problem that has an end is over, whenever that was.
+    let entry = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><code code="1"/>{span}<value xsi:type="CD" code="1" {sct}/></observation>"#
+    );
+    let draft = read("11450-4", "", &entry);
+    let made = one(&draft, "Condition");
+    assert_eq!(
+        (&made["_onsetDateTime"], &made["_abatementDateTime"]),
+        (&low, &high)
+    );
+    assert_eq!(made["clinicalStatus"]["coding"][0]["code"], "resolved");
+    assert!(fate(&draft, "high").contains("abatementDateTime"));
+    // Words that name no year end nothing.
+    let entry = entry.replace("20100431", "ongoing");
+    let made = one(&read("11450-4", "", &entry), "Condition");
+    assert!(made.get("_abatementDateTime").is_none() && made.get("clinicalStatus").is_none());
+    assert_eq!(made["extension"][0], words("ongoing")["extension"][0]);
+    // Other intervals.
+    for (section, entry, kind, element) in [
+        (
+            "10160-0",
+            format!(
+                r#"<substanceAdministration classCode="SBADM" moodCode="EVN">{span}{product}</substanceAdministration>"#
+            ),
+            "MedicationStatement",
+            "effectivePeriod",
+        ),
+        (
+            "47519-4",
+            format!(r#"<procedure classCode="PROC" moodCode="EVN">{code}{span}</procedure>"#),
+            "Procedure",
+            "performedPeriod",
+        ),
+        (
+            "46240-8",
+            format!(r#"<encounter classCode="ENC" moodCode="EVN">{code}{span}</encounter>"#),
+            "Encounter",
+            "period",
+        ),
+        (
+            "30954-2",
+            format!(r#"<observation classCode="OBS" moodCode="EVN">{code}{span}</observation>"#),
+            "Observation",
+            "effectivePeriod",
+        ),
+        (
+            "48768-6",
+            format!(
+                r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.61"/>{code}{span}</act>"#
+            ),
+            "Coverage",
+            "period",
+        ),
+    ] {
+        let draft = read(section, "", &entry);
+        period(&one(&draft, kind), element);
+        assert!(fate(&draft, "low").contains(element.split('.').next().unwrap()));
+    }
+    // Moments.
+    let bad = words("20100431");
+    let at = r#"<effectiveTime value="20100431"/>"#;
+    let entry = format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="INT">{at}{product}</substanceAdministration>"#
+    );
+    let order = one(&read("10160-0", "", &entry), "MedicationRequest");
+    assert_eq!(
+        order["dosageInstruction"][0]["timing"],
+        json!({"event": [null], "_event": [bad]})
+    );
+    let entry = format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.52"/>{at}{product}</substanceAdministration>"#
+    );
+    let made = one(&read("11369-6", "", &entry), "Immunization");
+    assert_eq!(made["_occurrenceDateTime"], bad);
+    // Who verified a directive when, when an author wrote, and when somebody was born.
+    let entry = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.48"/>{code}<author><time value="20100431"/><assignedAuthor><id root="1.2.3"/></assignedAuthor></author><participant typeCode="VRF"><time value="20100431"/><participantRole><id root="1.2.3.4"/></participantRole></participant></observation>"#
+    );
+    let draft = read("42348-3", "", &entry);
+    let made = one(&draft, "Consent");
+    assert_eq!(
+        (
+            &made["_dateTime"],
+            &made["verification"][0]["_verificationDate"]
+        ),
+        (&bad, &bad)
+    );
+    assert_eq!(one(&draft, "Provenance")["_occurredDateTime"], bad);
+    let header = r#"<recordTarget><patientRole><patient><birthTime value="20100431"/><sdtc:deceasedTime value="20100431"/></patient></patientRole></recordTarget>"#;
+    let xml = whole(header, "30954-2", "", "").replace("20250101", "20250431");
+    let draft = Cda.read(xml.as_bytes()).unwrap();
+    let patient = one(&draft, "Patient");
+    assert_eq!(
+        (&patient["_birthDate"], &patient["_deceasedDateTime"]),
+        (&bad, &bad)
+    );
+    assert_eq!(one(&draft, "Composition")["_date"], words("20250431"));
+    // The earliest author is one whose time can be read.
+    let author = |at: &str| {
+        format!(
+            r#"<author><time value="{at}"/><assignedAuthor><id root="1.2.3"/></assignedAuthor></author>"#
+        )
+    };
+    let entry = format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN">{product}{}{}</substanceAdministration>"#,
+        author("20100431"),
+        author("20100501")
+    );
+    let made = one(&read("10160-0", "", &entry), "MedicationStatement");
+    assert_eq!(made["dateAsserted"], "2010-05-01");
 }
 
 /// A list of times has each of its own, and a plain reader one value for each element that has one.

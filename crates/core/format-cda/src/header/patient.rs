@@ -102,7 +102,7 @@ fn one<'d>(doc: &Doc<'d>, role: N<'d>) -> String {
             if let Some(time) = &born.local {
                 out.body.insert("_birthDate".into(), local::beside(time));
             }
-            out.put(doc, "birthDate", Some(time::day(&born.at).to_owned()));
+            time::put_day(&mut out, doc, "birthDate", Some(born));
         }
         dead(doc, person, &mut out);
     }

@@ -255,14 +255,14 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     });
     out.put(doc, "sex", sex);
     let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-    out.put(doc, "bornDate", born.map(|at| time::day(&at.at).to_owned()));
+    time::put_day(out, doc, "bornDate", born);
     let at = sdtc(person, "deceasedTime").and_then(|at| time::time(doc, at));
     let ind = sdtc(person, "deceasedInd");
     if let Some(at) = at {
         if let Some(ind) = ind.filter(|ind| flag(*ind, "value") == Some(true)) {
             doc.account.take(ind);
         }
-        out.put(doc, "deceasedDate", Some(time::day(&at.at).to_owned()));
+        time::put_day(out, doc, "deceasedDate", Some(at));
     } else {
         let dead = ind.and_then(|ind| {
             let dead = flag(ind, "value")?;
@@ -279,15 +279,20 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
 fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     let age = age(doc, node);
     if let Some(age) = age
-        && !out.has("deceasedDate")
+        && !is_dated(out)
     {
         out.body.remove("deceasedBoolean");
         out.put(doc, "deceasedAge", Some(age));
-    } else if !out.has("deceasedDate") && !out.has("deceasedAge") {
+    } else if !is_dated(out) && !out.has("deceasedAge") {
         out.put(doc, "deceasedBoolean", Some(true));
     } else {
         doc.account.let_go();
     }
+}
+
+/// Whether it is said when the relative died, be it in words.
+fn is_dated(out: &Resource<'_>) -> bool {
+    out.has("deceasedDate") || out.has("_deceasedDate")
 }
 
 fn age<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
@@ -350,7 +355,7 @@ fn illness<'d>(
     if let Some(inner) = killed {
         doc.account.take(inner);
         take_all(doc, inner);
-        if !out.has("deceasedBoolean") && !out.has("deceasedAge") && !out.has("deceasedDate") {
+        if !out.has("deceasedBoolean") && !out.has("deceasedAge") && !is_dated(out) {
             out.body.insert("deceasedBoolean".into(), true.into());
         }
     }

@@ -70,11 +70,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .filter(is_to_come);
     let is_due_then = moment.is_some();
     let due = due.or(moment);
-    put(
-        &mut target,
-        "dueDate",
-        due.map(|at| time::day(&at.at).to_owned()),
-    );
+    let details = target.len();
+    time::put_day_in(&mut target, "dueDate", due);
     // A row of a table says more than the goal: its number, its state, its date.
     let is_row = child(node, "text").is_some_and(|text| super::text::is_row(doc, text));
     let row = || {
@@ -89,9 +86,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     };
     let description = match (&measured, said) {
         // The words are the source's, and the code what it calls the goal.
-        (Some(measured), Some(said))
-            if target.len() == usize::from(target.contains_key("dueDate")) =>
-        {
+        (Some(measured), Some(said)) if details == 0 => {
             let mut whole = measured.clone();
             whole["text"] = said.into();
             Some(whole)
@@ -103,13 +98,13 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let Some(description) = description else {
         return Err("it does not say what is to be reached");
     };
-    if target.len() > usize::from(target.contains_key("dueDate")) {
+    if details > 0 {
         put(&mut target, "measure", measured);
     }
     out.put(doc, "description", Some(description));
     // `gol-1`: a detail needs a measure.
     if !target.contains_key("measure") {
-        target.retain(|key, _| key == "dueDate");
+        target.retain(|key, _| key == "dueDate" || key == "_dueDate");
     }
     if !target.is_empty() {
         out.body.insert("target".into(), json!([target]));
@@ -117,11 +112,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let began = when
         .filter(|_| !is_due_then)
         .and_then(|when| time::start(doc, when));
-    out.put(
-        doc,
-        "startDate",
-        began.map(|at| time::day(&at.at).to_owned()),
-    );
+    time::put_day(&mut out, doc, "startDate", began);
     out.put(
         doc,
         "expressedBy",

@@ -458,6 +458,12 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         .is_some_and(|status| status["coding"][0]["code"] == "refuted");
     if !refuted {
         let ended = span.and_then(|when| time::end(doc, when));
+        // `con-4`: what has an end is over; words that name no year need not be an end.
+        let is_end = span.is_some_and(time::has_end);
+        if let Some(words) = ended.as_ref().filter(|_| !is_end).and_then(time::unsure) {
+            out.push(doc, "extension", Some(words));
+        }
+        let ended = ended.filter(|_| is_end);
         let is_dated = time::put_at(out, doc, "abatementDateTime", ended);
         let is_resolved = out
             .body

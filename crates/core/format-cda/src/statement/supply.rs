@@ -120,8 +120,12 @@ pub(crate) fn is_of_order<'d>(
         "requester",
         own_author(doc, of.node).map(|url| reference(&url)),
     );
-    let at = recorded(doc, of.node).filter(|at| at.local.is_none());
-    put("authoredOn", at.map(|at| at.at.into()));
+    match recorded(doc, of.node) {
+        Some(at) if !doc.has(url, "authoredOn") => doc.change(url, "authoredOn", |order| {
+            time::put_in(order, "authoredOn", Some(at));
+        }),
+        _ => doc.account.let_go(),
+    }
     doc.account.take_again(mark);
     let _ = inside(doc, of, Some(url));
     true

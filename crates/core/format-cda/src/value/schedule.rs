@@ -10,7 +10,7 @@ use crate::{
     value::{
         put,
         quantity::decimal,
-        time::{Stamp, from, moment, period, start, within},
+        time::{Stamp, as_stated, from, moment, period, start, within},
     },
     xml::{N, attr, child, children, declared, elements},
 };
@@ -241,7 +241,12 @@ impl Schedule {
         put(&mut self.repeat, "boundsPeriod", self.bounds.take());
         if let Some(at) = self.at.take() {
             if self.repeat.is_empty() {
-                out.insert("event".into(), json!([at.at]));
+                if let Some(words) = at.stated.clone() {
+                    out.insert("event".into(), json!([Value::Null]));
+                    out.insert("_event".into(), json!([as_stated(words)]));
+                } else {
+                    out.insert("event".into(), json!([at.at]));
+                }
                 if let Some(time) = &at.local {
                     out.insert("_event".into(), json!([local::beside(time)]));
                 }

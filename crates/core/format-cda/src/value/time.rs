@@ -32,14 +32,33 @@ pub(crate) struct Stamp {
     pub(crate) at: String,
     /// The time of day, if no zone is stated for it: FHIR has no place for it, and a zone would be invented.
     pub(crate) local: Option<String>,
+    /// The words of the source, if they cannot be read for certain: then nothing else is known of it.
+    pub(crate) stated: Option<String>,
 }
 
-/// The time in an element's `value`.
+impl Stamp {
+    fn stated(words: &str) -> Self {
+        Self {
+            at: String::new(),
+            local: None,
+            stated: Some(words.to_owned()),
+        }
+    }
+
+    /// Whether it was read: what was not is kept in the words of the source.
+    pub(crate) fn is_read(&self) -> bool {
+        self.stated.is_none()
+    }
+}
+
+/// The time in an element's `value`; one that cannot be read, in its own words.
 pub(crate) fn time(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
     let raw = attr(node, "value")?;
     let Some(found) = stamp(raw) else {
+        // For whoever has no place for it.
         doc.account.because(node, Fate::Lost(UNREADABLE));
-        return None;
+        doc.account.take(node);
+        return Some(Stamp::stated(raw));
     };
     doc.account.take(node);
     Some(found)
@@ -93,9 +112,12 @@ pub(crate) fn known_end(node: N<'_>) -> Option<Stamp> {
     }
 }
 
-/// Whether an interval has an end, known or not: one that has a beginning and a length has.
+/// Whether an interval has an end, known or not: one that has a beginning and a length has, and one that says a year, whatever day
+/// that is.
 pub(crate) fn has_end(node: N<'_>) -> bool {
-    known_end(node).is_some() || is_bounded(node)
+    let says_year = |raw: &str| raw.bytes().take_while(u8::is_ascii_digit).count() >= 4;
+    let high = child(node, "high").and_then(|high| attr(high, "value"));
+    known_end(node).is_some() || is_bounded(node) || high.is_some_and(says_year)
 }
 
 fn is_bounded(node: N<'_>) -> bool {
@@ -120,10 +142,29 @@ fn bound(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Stamp> {
 
 fn put_stamp(map: &mut Map, key: &'static str, at: Option<Stamp>) {
     let Some(at) = at else { return };
+    if let Some(words) = at.stated {
+        map.insert(format!("_{key}").into(), as_stated(words));
+        return;
+    }
     map.insert(key.into(), at.at.into());
     if let Some(time) = at.local {
         map.insert(format!("_{key}").into(), local::beside(&time));
     }
+}
+
+/// What stands beside an element whose time cannot be read.
+pub(crate) fn as_stated(words: String) -> Value {
+    json!({ "extension": [in_own_words(words)] })
+}
+
+/// The words of a time as an extension.
+fn in_own_words(words: String) -> Value {
+    json!({"url": STATED_TIME, "valueString": words})
+}
+
+/// The words of an end that need not be one (`ongoing`), for a resource that must not say that it ended.
+pub(crate) fn unsure(at: &Stamp) -> Option<Value> {
+    at.stated.clone().map(in_own_words)
 }
 
 /// Puts an instant; what is less stands beside it, for an instant cannot be a day.
@@ -142,14 +183,18 @@ pub(crate) fn put_instant<'d>(
 
 /// A time beside an element that can hold instants alone.
 pub(crate) fn beside(at: &Stamp) -> Value {
+    if let Some(words) = &at.stated {
+        return as_stated(words.clone());
+    }
     json!({ "extension": [extension(PARTIAL_TIME, at.clone())] })
 }
 
 /// The words of a time that has no element of its own.
 pub(crate) fn in_words(at: Stamp) -> String {
-    match at.local {
-        Some(local) => format!("{} {local}", at.at),
-        None => at.at,
+    match (at.stated, at.local) {
+        (Some(words), _) => words,
+        (None, Some(local)) => format!("{} {local}", at.at),
+        (None, None) => at.at,
     }
 }
 
@@ -159,6 +204,7 @@ fn by_day(at: Stamp) -> Stamp {
         Some((day, time)) => Stamp {
             at: day.to_owned(),
             local: Some(time.to_owned()),
+            stated: None,
         },
         None => at,
     }
@@ -170,6 +216,8 @@ pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let high = end(doc, node);
     // An interval that ends before it begins is a slip of the pen: its ends are kept as they are read, apart.
     if let (Some(low), Some(high)) = (&low, &high)
+        && low.is_read()
+        && high.is_read()
         && day(&high.at) < day(&low.at).get(..day(&high.at).len()).unwrap_or_default()
     {
         return None;
@@ -256,19 +304,6 @@ pub(crate) fn put_time<'d>(
     let span_of = period(doc, node);
     if span_of.is_none() {
         doc.account.drop_to(mark);
-        if let Some(words) = attr(node, "value").filter(|raw| stamp(raw).is_none()) {
-            doc.account.take(node);
-            let stated =
-                json!({"extension": [{"url": STATED_TIME, "valueString": words.to_owned()}]});
-            let beside = if date_time == "performedDateTime" {
-                "_performedDateTime"
-            } else if date_time == "occurrenceDateTime" {
-                "_occurrenceDateTime"
-            } else {
-                "_effectiveDateTime"
-            };
-            return out.put(doc, beside, Some(stated));
-        }
     }
     out.put(doc, span, span_of)
 }
@@ -283,11 +318,37 @@ pub(crate) fn put_at<'d>(
     let Some(at) = at else {
         return out.put(doc, element, None::<Value>);
     };
+    if let Some(words) = at.stated {
+        return out.put_beside(doc, element, as_stated(words));
+    }
     if let Some(time) = &at.local {
         out.body
             .insert(format!("_{element}").into(), local::beside(time));
     }
     out.put(doc, element, Some(at.at))
+}
+
+/// Puts the day of a time under an element that holds days alone.
+pub(crate) fn put_day<'d>(
+    out: &mut Resource<'d>,
+    doc: &Doc<'d>,
+    element: &'static str,
+    at: Option<Stamp>,
+) -> bool {
+    put_at(out, doc, element, at.map(of_day))
+}
+
+/// The same in a map that is no resource yet.
+pub(crate) fn put_day_in(map: &mut Map, key: &'static str, at: Option<Stamp>) {
+    put_stamp(map, key, at.map(of_day));
+}
+
+fn of_day(at: Stamp) -> Stamp {
+    Stamp {
+        at: day(&at.at).to_owned(),
+        local: None,
+        stated: at.stated,
+    }
 }
 
 /// A moment and an interval in a map that is no resource yet.

@@ -77,7 +77,11 @@ fn shift(from: &Stamp, number: i64, unit: &str) -> Option<Stamp> {
         }
     };
     let local = from.local.clone();
-    Some(Stamp { at, local })
+    Some(Stamp {
+        at,
+        local,
+        stated: None,
+    })
 }
 
 /// The number of a day, counted from 1 March of the year 0.

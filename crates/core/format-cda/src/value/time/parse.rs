@@ -146,6 +146,14 @@ fn clock(raw: &str) -> Option<String> {
     Some(out)
 }
 
+fn read(at: String, local: Option<String>) -> Stamp {
+    Stamp {
+        at,
+        local,
+        stated: None,
+    }
+}
+
 /// A time in the form of v3.
 fn v3(raw: &str) -> Option<Stamp> {
     let cut = raw.find(['+', '-', 'Z']).unwrap_or(raw.len());
@@ -162,7 +170,7 @@ fn v3(raw: &str) -> Option<Stamp> {
     }
     let number = |from: usize, to: usize| -> Option<u32> { digits.get(from..to)?.parse().ok() };
     let year = number(0, 4).filter(|&year| year > 0)?;
-    let only = |at: String| Some(Stamp { at, local: None });
+    let only = |at: String| Some(read(at, None));
     let mut at = format!("{year:04}");
     let Some(month) = number(4, 6) else {
         return only(at);
@@ -193,11 +201,11 @@ fn v3(raw: &str) -> Option<Stamp> {
     {
         // The zone of a time that no clock shows is that of no time.
         let local = Some(raw[8..].to_owned()).filter(|time| !is_midnight(time));
-        return Some(Stamp { at, local });
+        return Some(read(at, local));
     }
     let Some(minute) = minute else {
         let local = Some(format!("{hour:02}{rest}"));
-        return Some(Stamp { at, local });
+        return Some(read(at, local));
     };
     let zone = if rest == "Z" {
         Some("Z".to_owned())
@@ -217,10 +225,7 @@ fn v3(raw: &str) -> Option<Stamp> {
         // A midnight without zone is how many write a day.
         None if time == "00:00:00" && rest.is_empty() => only(at),
         // A zone that is none is told as it is printed.
-        None => Some(Stamp {
-            at,
-            local: Some([time.as_str(), rest].concat()),
-        }),
+        None => Some(read(at, Some([time.as_str(), rest].concat()))),
     }
 }
 
