@@ -169,47 +169,89 @@ fn provenance<'d>(
     statement: &crate::context::Statement<'d>,
     whole: &Whole<'_>,
 ) {
-    // What has authors of its own around it is told by itself.
-    let mut groups: Vec<(Option<N<'d>>, Vec<Value>)> = Vec::new();
+    // What has authors of its own around it is told by itself, and so is what has informants: each overrides its own kind alone (CDA
+    // R2, section 4.4).
+    let mut all: Vec<(Tellers<'d>, &Value)> = Vec::new();
+    let mut is_itself = false;
     for target in targets {
-        let url = target["reference"].as_str().unwrap_or_default();
-        let holder = doc.source(url).and_then(|node| {
-            let mut around = node.ancestors().take_while(|one| *one != entry);
-            around.find(|one| is_statement(*one) && child(*one, "author").is_some())
-        });
-        let holder = holder.filter(|holder| *holder != statement.node);
-        match groups.iter_mut().find(|(known, _)| *known == holder) {
-            Some((_, all)) => all.push(target.clone()),
-            None => groups.push((holder, vec![target.clone()])),
-        }
+        let node = doc.source(target["reference"].as_str().unwrap_or_default());
+        is_itself |= node == Some(statement.node);
+        all.push((Tellers::around(node, entry, statement), target));
     }
     // A concern is written by somebody, too, and its resources are those of what it is about.
-    let is_written = child(statement.node, "author").is_some();
-    if is_written && groups.iter().all(|(holder, _)| holder.is_some()) {
-        groups.push((None, targets.to_vec()));
+    if child(statement.node, "author").is_some() && !is_itself {
+        let written = all.iter().filter(|(tellers, _)| tellers.authors.is_some());
+        let around = written.map(|(tellers, target)| (tellers.without_authors(), *target));
+        all.extend(around.collect::<Vec<_>>());
+    }
+    let mut groups: Vec<(Tellers<'d>, Vec<Value>)> = Vec::new();
+    for (tellers, target) in all {
+        match groups.iter_mut().find(|(known, _)| *known == tellers) {
+            Some((_, all)) => all.push(target.clone()),
+            None => groups.push((tellers, vec![target.clone()])),
+        }
     }
     // Who else took part is told once, with the whole.
-    let whole_at = groups.iter().position(|(holder, _)| holder.is_none());
+    let whole_at = groups
+        .iter()
+        .position(|(tellers, _)| tellers.authors.is_none());
     let whole_at = whole_at.unwrap_or_default();
-    for (at, (holder, targets)) in groups.iter().enumerate() {
-        let others = if at == whole_at {
-            let told: Vec<N<'d>> = groups.iter().filter_map(|(holder, _)| *holder).collect();
-            others(doc, entry, statement, &told)
-        } else {
-            Vec::new()
+    let told: Vec<N<'d>> = groups
+        .iter()
+        .flat_map(|(tellers, _)| [tellers.authors, tellers.informants])
+        .flatten()
+        .collect();
+    for (at, (tellers, targets)) in groups.iter().enumerate() {
+        let mut agents = Vec::new();
+        if at == whole_at {
+            agents = others(doc, entry, statement, &told);
+        }
+        let informants: Vec<N<'d>> = match tellers.informants {
+            Some(holder) => children(holder, "informant").collect(),
+            None => statement.informants().collect(),
         };
-        let authors: Vec<N<'d>> = match holder {
-            Some(holder) => children(*holder, "author").collect(),
+        let sort = || code::coded(AGENTS, "informant");
+        let informants = informants.into_iter();
+        agents.extend(informants.filter_map(|one| Some((sort(), people::informant(doc, one)?))));
+        let authors: Vec<N<'d>> = match tellers.authors {
+            Some(holder) => children(holder, "author").collect(),
             None => statement.authors().collect(),
         };
-        written(
-            doc,
-            holder.unwrap_or(entry),
-            targets,
-            &authors,
-            others,
-            whole,
-        );
+        let from = tellers.authors.or(tellers.informants).unwrap_or(entry);
+        written(doc, from, targets, &authors, agents, whole);
+    }
+}
+
+/// The nearest statements inside an entry that name the authors of something, and who told it; none if it has those of the entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tellers<'d> {
+    authors: Option<N<'d>>,
+    informants: Option<N<'d>>,
+}
+
+impl<'d> Tellers<'d> {
+    fn around(
+        node: Option<N<'d>>,
+        entry: N<'d>,
+        statement: &crate::context::Statement<'d>,
+    ) -> Self {
+        let holder = |name| {
+            let mut around = node?.ancestors().take_while(|one| *one != entry);
+            let holder = around.find(|one| is_statement(*one) && child(*one, name).is_some());
+            holder.filter(|holder| *holder != statement.node)
+        };
+        Self {
+            authors: holder("author"),
+            informants: holder("informant"),
+        }
+    }
+
+    /// Those of the same informants whom the entry names as authors.
+    fn without_authors(&self) -> Self {
+        Self {
+            authors: None,
+            informants: self.informants,
+        }
     }
 }
 
@@ -283,7 +325,7 @@ fn written<'d>(
     let _ = doc.made();
 }
 
-/// Those who told it, and whoever took part in a statement whose resource has no place for them.
+/// Whoever took part in a statement whose resource has no place for them.
 fn others<'d>(
     doc: &Doc<'d>,
     entry: N<'d>,
@@ -303,9 +345,8 @@ fn others<'d>(
             "performer" if statement.context.section != "48768-6" && is_free() => {
                 people::entity(doc, part).map(|url| (agent("performer"), url))
             }
-            "author" if is_free() && !part.parent().is_some_and(|of| told.contains(&of)) => {
-                people::author(doc, part).map(|url| (agent("author"), url))
-            }
+            "author" | "informant" if part.parent().is_some_and(|of| told.contains(&of)) => None,
+            "author" if is_free() => people::author(doc, part).map(|url| (agent("author"), url)),
             "informant" if is_free() => {
                 people::informant(doc, part).map(|url| (agent("informant"), url))
             }
@@ -316,8 +357,6 @@ fn others<'d>(
         };
         all.extend(found);
     }
-    let told = statement.informants();
-    all.extend(told.filter_map(|part| Some((agent("informant"), people::informant(doc, part)?))));
     all
 }
 

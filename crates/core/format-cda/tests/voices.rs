@@ -267,3 +267,63 @@ fn an_author_is_no_informant() {
     assert_eq!(made["dateTime"], "2025-01-02");
     assert_eq!(written(&draft).remove(0).1, [json!("Oak")]);
 }
+
+fn informant(name: &str) -> String {
+    format!(
+        r#"<informant><assignedEntity><id root="1.2.9" extension="{name}"/><assignedPerson><name><family>{name}</family></name></assignedPerson></assignedEntity></informant>"#
+    )
+}
+
+/// CDA R2, section 4.4: an author overrides those around it, and an informant the informants. Each resource has all that it inherits.
+#[test]
+fn an_author_overrides_no_informant() {
+    let seen = |code: &str, parts: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">x</value>{parts}</observation></component>"#
+        )
+    };
+    let organizer = |inner: &str| {
+        format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN"><code code="0" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{inner}</organizer>"#
+        )
+    };
+    let inner = [
+        seen("1", &author("Ash")),
+        seen("2", &informant("Fir")),
+        seen("3", ""),
+        seen("4", &[author("Ash"), informant("Fir")].concat()),
+    ]
+    .concat();
+    let header = [author("Oak"), informant("Yew")].concat();
+    let draft = document(&header, "30954-2", "", &organizer(&inner));
+    let codes = |all: &[&str]| all.iter().map(|one| json!(one)).collect::<Vec<_>>();
+    assert_eq!(
+        written(&draft),
+        [
+            (codes(&["1"]), codes(&["Ash", "Yew"])),
+            (codes(&["2"]), codes(&["Oak", "Fir"])),
+            (codes(&["3", "0"]), codes(&["Oak", "Yew"])),
+            (codes(&["4"]), codes(&["Ash", "Fir"])),
+        ]
+    );
+    // What a concern is about has its author beside its own.
+    let problem = |code: &str, parts: &str| {
+        format!(
+            r#"<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="55607006"/><value xsi:type="CD" code="{code}" codeSystem="2.16.840.1.113883.6.96"/>{parts}</observation></entryRelationship>"#
+        )
+    };
+    let concern = format!(
+        r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.3"/><code code="CONC"/>{}{}{}</act>"#,
+        author("Elm"),
+        problem("1", &author("Ash")),
+        problem("2", "")
+    );
+    let draft = document(&informant("Yew"), "11450-4", "", &concern);
+    assert_eq!(
+        written(&draft),
+        [
+            (codes(&["1"]), codes(&["Ash", "Yew"])),
+            (codes(&["2", "1"]), codes(&["Elm", "Yew"])),
+        ]
+    );
+}
