@@ -40,7 +40,7 @@ use crate::{
     xml::{N, attr, child, children, elements, has_template, related_by},
 };
 
-pub(crate) use relation::{Inside, inside, link};
+pub(crate) use relation::{Inside, focus, inside, link};
 
 /// What a statement became: kind and full URL of its main resource.
 pub(crate) type Made = Option<(&'static str, String)>;

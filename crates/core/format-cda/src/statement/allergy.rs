@@ -12,7 +12,7 @@ use crate::{
     statement::{
         ALLERGIES, Made, common,
         concern::{self, About, Concern},
-        inside, medication, shape,
+        focus, inside, medication, shape,
     },
     value::{absent, code, code::coded, list, put, text, time},
     xml::{N, attr, child, children, elements, path, related_as},
@@ -167,7 +167,12 @@ fn each<'d>(
     // What stands inside one that states several is of none of them alone.
     let alone = urls.first().filter(|_| all.len() == 1);
     let alone = alone.map(String::as_str);
-    let _ = inside(doc, of, alone);
+    for one in inside(doc, of, alone) {
+        // How severe it is, is said of each of them.
+        if alone.is_none() && is_severity(one.node) {
+            focus(doc, &one.url, &urls);
+        }
+    }
     // A reaction is an element of the allergy; what was done against it, or seen then, is of its own.
     for (_, shown) in of
         .related()
@@ -364,6 +369,10 @@ fn put_severity(out: &mut Map, severity: Option<Severity>) {
     }
 }
 
+fn is_severity(node: N<'_>) -> bool {
+    crate::xml::has_template(node, SEVERITY) || shape::is_coded(node, shape::SEVERITY)
+}
+
 fn severity<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Severity> {
     related_as(node, SEVERITY, shape::SEVERITY).find_map(|inner| {
         let value = child(inner, "value")?;
@@ -390,8 +399,10 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
             all.extend(reaction(doc, inner.node));
         }
     }
-    // Severity of the whole: of each reaction that has none of its own.
-    if let Some(whole) = severity(doc, of.node) {
+    // Severity of the whole: of each reaction that has none of its own. Where each has one, it is something else that is said of the
+    // allergy, and stands for itself.
+    let is_wanted = all.is_empty() || all.iter().any(|one| one.get("severity").is_none());
+    if let Some(whole) = is_wanted.then(|| severity(doc, of.node)).flatten() {
         if all.is_empty() {
             all.push(json!({"manifestation": [absent(None)]}));
         }

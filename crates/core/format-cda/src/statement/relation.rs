@@ -321,6 +321,15 @@ fn visit_of_note(doc: &Doc<'_>, note: &str, visit: &str) {
     });
 }
 
+/// Says whom or what an observation is about.
+pub(crate) fn focus(doc: &Doc<'_>, observation: &str, of: &[String]) {
+    doc.change(observation, "focus", |resource| {
+        for url in of {
+            push(resource, "focus", url);
+        }
+    });
+}
+
 fn push(resource: &mut Map, element: &'static str, target: &str) {
     let list = resource.entry(element).or_insert_with(|| json!([]));
     let target = reference(target);
