@@ -28,6 +28,8 @@ const AUTHORIZATION: &[&str] = &["2.16.840.1.113883.10.20.1.19"];
 /// A promise of the insurer to pay for a service.
 const PROMISE: &str = "https://medibloc.org/fhir/StructureDefinition/authorization";
 const SECTION: &str = "48768-6";
+const OTHER_NAME: Because =
+    "the covered party has another name than the patient, whom the coverage is of";
 
 pub(crate) fn is_coverage(of: &Statement<'_>) -> bool {
     let is_named = |code: N<'_>| attr(code, "code") == Some(SECTION);
@@ -114,19 +116,19 @@ fn one<'d>(
     let covered = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("COV"));
     let holder = children(node, "participant").find(|part| attr(*part, "typeCode") == Some("HLD"));
     let role = |part: Option<N<'d>>| part.and_then(|part| child(part, "participantRole"));
-    let number = role(covered).or_else(|| role(holder)).and_then(|role| {
-        children(role, "id").find_map(|id| {
-            let number = attr(id, "extension")?;
-            doc.account.take(id);
-            Some(number.to_owned())
-        })
-    });
+    let number = role(covered)
+        .or_else(|| role(holder))
+        .and_then(|role| member_number(doc, role));
     if number.is_some()
         && let Some(part) = covered
     {
         doc.account.take(part);
     }
     out.put(doc, "subscriberId", number);
+    // Another name than the patient's contradicts that it is the patient herself: no side is taken.
+    let doubtful = [covered, holder]
+        .into_iter()
+        .any(|part| role(part).is_some_and(|role| is_another(doc, role)));
     let kin = role(covered).and_then(|role| child(role, "code")).and_then(|kin| {
         let known = code::mapped(doc, kin, |code| match code {
             "SELF" => Some("self"),
@@ -136,7 +138,7 @@ fn one<'d>(
             _ => None,
         });
         let mut shown = code::concept(doc, kin)?;
-        if let Some(known) = known
+        if let Some(known) = known.filter(|known| *known != "self" || !doubtful)
             && let Some(list) = shown.get_mut("coding").and_then(Value::as_array_mut)
         {
             list.insert(0, json!({"system": "http://terminology.hl7.org/CodeSystem/subscriber-relationship", "code": known}));
@@ -154,22 +156,13 @@ fn one<'d>(
     out.put(doc, "period", span);
     // Name and address of the insured as the insurer has them: the patient's, under her number there.
     if let Some(role) = role(covered) {
-        for part in role
-            .descendants()
-            .filter(|part| part.is_element() && crate::account::is_fact(*part))
-        {
-            if own
-                && part
-                    .ancestors()
-                    .any(|one| one.tag_name().name() == "playingEntity")
-            {
-                doc.account.because(
-                    part,
-                    crate::account::Fate::Lost(
-                        "the insurer's copy of the patient's name, address and birth date",
-                    ),
-                );
-            }
+        let why = if own {
+            Some("the insurer's copy of the patient's name, address and birth date")
+        } else {
+            is_another(doc, role).then_some(OTHER_NAME)
+        };
+        if let Some((entity, why)) = child(role, "playingEntity").zip(why) {
+            doc.account.because(entity, crate::account::Fate::Lost(why));
         }
     }
     let subscriber = match role(holder) {
@@ -224,6 +217,46 @@ fn one<'d>(
     let url = out.add(doc)?;
     guarantors(doc, node, &url);
     Ok(Some(("Coverage", url)))
+}
+
+/// The number of a member: one without an extension is its root (C-CDA, "Covered Party Participant").
+fn member_number<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    let known = || children(role, "id").filter(|id| attr(*id, "nullFlavor").is_none());
+    let of = |name: &str| known().find_map(|id| Some((id, attr(id, name)?)));
+    let (id, number) = of("extension").or_else(|| of("root"))?;
+    doc.account.take(id);
+    Some(number.to_owned())
+}
+
+/// Whether a role is of somebody who bears another name than the patient.
+fn is_another(doc: &Doc<'_>, role: N<'_>) -> bool {
+    let names = |of: N<'_>| -> Vec<Vec<String>> {
+        let all = children(of, "name").map(|name| {
+            let borne = ["given", "family"];
+            let parts = crate::xml::elements(name)
+                .filter(|part| borne.contains(&part.tag_name().name()))
+                .filter_map(crate::xml::text)
+                .collect::<Vec<_>>()
+                .join(" ");
+            let whole = crate::xml::text(name).filter(|_| parts.is_empty());
+            let words = whole.unwrap_or(parts).to_lowercase();
+            words.split_whitespace().map(str::to_owned).collect()
+        });
+        all.filter(|words: &Vec<String>| !words.is_empty())
+            .collect()
+    };
+    let patient = crate::xml::path(doc.root, &["recordTarget", "patientRole", "patient"]);
+    let theirs = patient.map(names).unwrap_or_default();
+    let said = child(role, "playingEntity").map(names).unwrap_or_default();
+    // One with fewer names is the same.
+    let is_same = |a: &Vec<String>, b: &Vec<String>| {
+        a.iter().all(|word| b.contains(word)) || b.iter().all(|word| a.contains(word))
+    };
+    !theirs.is_empty()
+        && !said.is_empty()
+        && !said
+            .iter()
+            .any(|one| theirs.iter().any(|other| is_same(one, other)))
 }
 
 /// Services that the insurer promised to pay, with the number of the promise: no plan of treatment.
