@@ -361,6 +361,12 @@ impl<'d> Doc<'d> {
         self.state.borrow().ids.get(key).cloned()
     }
 
+    /// A statement with this id stands around that of a resource, and is about it alone.
+    pub(crate) fn is_about(&self, key: String, kind: &'static str, url: &str) {
+        let mut state = self.state.borrow_mut();
+        state.ids.entry(key).or_insert((kind, url.to_owned()));
+    }
+
     /// A statement inside that of a resource names another one.
     pub(crate) fn point(&self, around: &str, relation: &str, node: N<'d>) {
         let pointer = (around.to_owned(), relation.to_owned(), node);

@@ -70,6 +70,9 @@ pub(crate) const INSTRUCTION: &[&str] = &[
     "2.16.840.1.113883.10.20.1.49",
 ];
 
+/// A concern about somebody's health.
+pub(crate) const HEALTH_CONCERN: &[&str] = &["2.16.840.1.113883.10.20.22.4.132"];
+
 /// It says only that nothing is known.
 pub(crate) const VOID: Because = "the source says only that it has no information";
 
@@ -163,9 +166,8 @@ fn told_before<'d>(doc: &Doc<'d>, node: N<'d>) -> Made {
 
 /// An act that says nothing but what stands in it.
 fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
-    const CONCERN: &[&str] = &["2.16.840.1.113883.10.20.22.4.132"];
     // What a concern about somebody's health names elsewhere is a health concern, and no more is said of it here.
-    let around = of.has(CONCERN).then_some(relation::HEALTH_CONCERN);
+    let around = of.has(HEALTH_CONCERN).then_some(relation::HEALTH_CONCERN);
     let inside = inside(doc, of, around);
     if inside.is_empty() {
         return if procedure::is_named_as_one(of) {

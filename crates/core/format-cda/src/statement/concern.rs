@@ -5,7 +5,7 @@ use medibloc_record::json::Value;
 use crate::{
     account::{Because, Fate},
     context::{Statement, Subject},
-    doc::{Doc, reference},
+    doc::{Doc, key_of, reference},
     json::json,
     people,
     resource::Resource,
@@ -131,6 +131,9 @@ pub(crate) fn convert<'d>(
     }
     // What else stands in a concern about one thing is about that thing.
     let alone = made.first().filter(|_| made.len() == 1);
+    if let Some((alone, key)) = alone.zip(key_of(act.node)) {
+        doc.is_about(key, about.kind, alone);
+    }
     let _ = inside(doc, act, alone.map(String::as_str));
     for (name, why) in [
         ("performer", about.who_treats),

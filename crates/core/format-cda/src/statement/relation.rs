@@ -49,6 +49,10 @@ pub(crate) fn inside<'d>(
             if let Some(around) = around {
                 doc.point(around, relation, inner.node);
             }
+            // A concern that is about something itself is one about what it names, too.
+            if of.has(super::HEALTH_CONCERN) && around != Some(HEALTH_CONCERN) {
+                doc.point(HEALTH_CONCERN, relation, inner.node);
+            }
             doc.account.because(inner.node, Fate::Lost(ELSEWHERE));
             continue;
         }
@@ -184,6 +188,16 @@ const OF_VISITS: &[&str] = &[
 /// Kinds that tell how a medicine is taken, in steps that stand inside (C-CDA: components with a `sequenceNumber`).
 const REGIMENS: &[&str] = &["MedicationStatement", "MedicationRequest"];
 
+/// Kinds that have no element of their own for what somebody would rather have.
+const PREFERRED: &[&str] = &["Goal", "DeviceRequest", "Coverage"];
+
+const TAKEN: &[&str] = &["MedicationStatement", "MedicationAdministration"];
+
+/// FHIR R4's extensions for what comes after what, and for conditions that belong together.
+const SEQUEL: &str = "http://hl7.org/fhir/StructureDefinition/observation-sequelTo";
+const FOLLOWS: &str = "http://hl7.org/fhir/StructureDefinition/condition-occurredFollowing";
+const RELATED: &str = "http://hl7.org/fhir/StructureDefinition/condition-related";
+
 /// Links a resource with the one around it. What no element can say is not said: the order of the document tells it alone.
 fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     let outer = |kinds: &[&str]| doc.is_of(around, kinds);
@@ -194,7 +208,17 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     };
     // Nothing was said or done during a visit that has yet to come.
     let is_to_come = |url: &str| doc.is_planned(url);
-    if inner == "Encounter" {
+    if one.is_named && follows(doc, around, one) {
+        return;
+    }
+    if inner == "Observation"
+        && !one.is_named
+        && (outer(&["Consent"])
+            || is_preference(one.node) && (outer(PREFERRED) || is_to_come(around)))
+    {
+        // What is said of a directive, or what somebody would rather have.
+        add(&one.url, "focus", around);
+    } else if inner == "Encounter" {
         if outer(OF_VISITS) && !is_to_come(&one.url) {
             doc.change(around, "encounter", |resource| {
                 resource
@@ -278,6 +302,25 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
             _ => "partOf",
         };
         add(&one.url, element, around);
+    } else if inner == "Coverage"
+        && outer(&["ServiceRequest", "MedicationRequest", "DeviceRequest"])
+    {
+        add(around, "insurance", &one.url);
+    } else if inner == "MedicationDispense" && outer(&["MedicationRequest"]) {
+        add(&one.url, "authorizingPrescription", around);
+    } else if inner == "MedicationRequest" && outer(&["MedicationDispense"]) {
+        // The order that was carried out by handing it out.
+        add(around, "authorizingPrescription", &one.url);
+    } else if inner == "MedicationDispense" && outer(TAKEN) {
+        add(&one.url, "supportingInformation", around);
+    } else if inner == "DeviceUseStatement"
+        && outer(&["Observation", "Procedure", "ServiceRequest"])
+    {
+        add(&one.url, "derivedFrom", around);
+    } else if inner == "DeviceRequest" && !outer(&["DeviceRequest"]) {
+        add(&one.url, "supportingInfo", around);
+    } else if inner == "Condition" && outer(&["Condition"]) && one.is_named {
+        extend(doc, around, RELATED, &one.url);
     } else if inner == "ServiceRequest" {
         add(&one.url, "supportingInfo", around);
     } else if inner == "MedicationRequest" && !outer(&["MedicationRequest"]) {
@@ -285,6 +328,42 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     } else if inner == "Goal" && outer(&["Condition", "Observation", "ServiceRequest"]) {
         add(&one.url, "addresses", around);
     }
+}
+
+/// Says that something came after what it names (`SAS`): another observation, or a problem.
+fn follows(doc: &Doc<'_>, around: &str, one: &Inside<'_>) -> bool {
+    if one.relation != "SAS" {
+        return false;
+    }
+    if one.kind == "Observation" && doc.is_of(around, &["Observation"]) {
+        extend(doc, around, SEQUEL, &one.url);
+        return true;
+    }
+    // An observation of which episode it is says so of the problem that it is about.
+    let focus = doc.element(around, "focus");
+    let focus = focus.as_ref().and_then(|all| all[0]["reference"].as_str());
+    let about = focus.unwrap_or(around);
+    let is_problem = one.kind == "Condition" && doc.is_of(about, &["Condition"]);
+    if is_problem {
+        extend(doc, about, FOLLOWS, &one.url);
+    }
+    is_problem
+}
+
+fn extend(doc: &Doc<'_>, url: &str, extension: &'static str, target: &str) {
+    let link = json!({"url": extension, "valueReference": reference(target)});
+    doc.change(url, "extension", |resource| {
+        if let Value::Array(all) = resource.entry("extension").or_insert_with(|| json!([]))
+            && !all.contains(&link)
+        {
+            all.push(link);
+        }
+    });
+}
+
+/// Whether it says how much somebody wants something (C-CDA, "priority preference").
+fn is_preference(node: N<'_>) -> bool {
+    crate::xml::has_template(node, &["2.16.840.1.113883.10.20.22.4.143"])
 }
 
 /// Whether a resource says that something was not done, or shall not be.

@@ -163,10 +163,15 @@ fn medicine<'d>(
             .into_iter()
             .map(|(url, _)| json!({"actor": reference(&url)}));
         out.put(doc, "performer", list(doers.collect()));
-        if let Some(("MedicationRequest", url)) = from {
-            out.body
-                .insert("authorizingPrescription".into(), json!([reference(url)]));
-        }
+        match from {
+            Some(("MedicationRequest", url)) => out
+                .body
+                .insert("authorizingPrescription".into(), json!([reference(url)])),
+            Some((_, url)) => out
+                .body
+                .insert("supportingInformation".into(), json!([reference(url)])),
+            None => None,
+        };
         let url = out.add(doc)?;
         let _ = inside(doc, of, Some(&url));
         if let Some(which) = child(node, "repeatNumber") {
@@ -200,9 +205,16 @@ fn medicine<'d>(
     );
     let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
     out.put(doc, "dosageInstruction", how);
-    if let Some(("MedicationRequest", url)) = from {
-        out.body.insert("basedOn".into(), json!([reference(url)]));
-    }
+    match from {
+        Some(("MedicationRequest", url)) => {
+            out.body.insert("basedOn".into(), json!([reference(url)]))
+        }
+        // What is taken says what it was ordered for, and not that it was taken by that order.
+        Some((_, url)) => out
+            .body
+            .insert("supportingInformation".into(), json!([reference(url)])),
+        None => None,
+    };
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some((kind, url)))
