@@ -303,3 +303,27 @@ fn an_episode_says_which_one_it_follows() {
     let first = seen.iter().find(|one| one["valueString"] == "1").unwrap();
     assert_eq!(after, Some(to(&draft, first)));
 }
+
+/// The status of a functional problem (CCD R1) is the problem's.
+#[test]
+fn a_functional_problem_has_its_status() {
+    for (code, wanted) in [("55561003", "active"), ("413322009", "resolved")] {
+        let status = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.44"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CE" code="{code}" {SCT}/></observation>"#
+        );
+        let entry = format!(
+            r#"<act classCode="ACT" moodCode="EVN"><code nullFlavor="NA"/>{}</act>"#,
+            within(
+                "SUBJ",
+                &format!(
+                    r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.28"/><code code="ASSERTION"/><value xsi:type="CD" code="105504002" {SCT}/>{}</observation>"#,
+                    within("REFR", &status)
+                )
+            )
+        );
+        let draft = read("47420-5", "", &entry);
+        let made = one(&draft, "Condition");
+        assert_eq!(made["clinicalStatus"]["coding"][0]["code"], wanted);
+        assert!(all(&draft, "Observation").is_empty());
+    }
+}
