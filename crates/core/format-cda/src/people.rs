@@ -54,13 +54,32 @@ fn number(node: N<'_>) -> Option<String> {
     Some(format!("{}|{extension}", attr(id, "root")?))
 }
 
+/// What tells two people of one name apart who have no number: where they are reached, and their house. Of whom nothing but a name
+/// is known is nobody else.
+fn whereabouts(out: &Resource<'_>, node: N<'_>) -> String {
+    let house = behind(node);
+    let house = house.and_then(|house| key(house, words_of(Some(house))));
+    let reached = ["telecom", "address"].map(|part| out.body.get(part));
+    if house.is_none() && reached.iter().all(Option::is_none) {
+        return node.id().get().to_string();
+    }
+    let [telecom, address] = reached;
+    format!("{house:?}|{telecom:?}|{address:?}")
+}
+
 /// Adds somebody, or what is new of them to the one of that number and name. A number alone is whoever had it first, and a name is
 /// that of the nameless one who has the number.
 fn join<'d>(doc: &Doc<'d>, out: Resource<'d>, node: N<'d>, name: Option<String>) -> String {
     let kind = out.kind();
     let name = name.map(|name| name.to_lowercase());
     let (id, name) = match (number(node), name) {
-        (None, name) => return out.join(doc, name.map(|name| format!("|{name}"))),
+        (None, name) => {
+            let key = name.map(|name| match kind {
+                "Practitioner" => format!("|{name}|{}", whereabouts(&out, node)),
+                _ => format!("|{name}"),
+            });
+            return out.join(doc, key);
+        }
         (Some(id), None) => return out.join(doc, Some(format!("{id}|"))),
         (Some(id), Some(name)) => (id, name),
     };
