@@ -134,7 +134,8 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
         "text",
         text.or_else(|| bare.then(narrative::empty)),
     );
-    if bare {
+    // `cmp-2`: what has no entries may say why, also in words.
+    if links.is_empty() && inner.is_empty() {
         put(
             &mut out,
             "emptyReason",
