@@ -83,6 +83,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if of.is_void() {
         return Err(VOID);
     }
+    if immunization::is_unknown_dose(node) {
+        return Err(VOID);
+    }
     if is_empty(node) {
         return Err("it says nothing but what kind of statement it is");
     }
@@ -346,7 +349,9 @@ pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
 pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     let mut all = Vec::new();
     for inner in related_by(node, INSTRUCTION) {
-        let words = text::text_of(doc, inner).or_else(|| {
+        // Its own words alone: what they point to may be what the instruction is about.
+        let own = child(inner, "text").and_then(|text| text::own_words(doc, text));
+        let words = own.or_else(|| text::text_of(doc, inner)).or_else(|| {
             let code = child(inner, "code")?;
             attr(code, "displayName").map(str::to_owned)
         });

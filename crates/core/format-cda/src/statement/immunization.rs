@@ -15,7 +15,7 @@ use crate::{
         recorded,
     },
     value::{absent, code, list, quantity, time},
-    xml::{child, related_by},
+    xml::{N, child, related_by},
 };
 
 const TEMPLATES: &[&str] = &[
@@ -24,12 +24,41 @@ const TEMPLATES: &[&str] = &[
     "1.3.6.1.4.1.19376.1.5.3.1.4.12",
 ];
 const SERIES: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
+/// The number of a dose (CCD R1, "medication series number").
+const DOSE: &[&str] = &["2.16.840.1.113883.10.20.1.46"];
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
     of.has(TEMPLATES)
         || !of.context.is_inside && IMMUNIZATIONS.contains(&section)
         || super::shape::is_vaccine(of)
+}
+
+fn is_dose(node: N<'_>) -> bool {
+    node.tag_name().name() == "observation"
+        && (crate::xml::has_template(node, DOSE) || super::shape::is_coded(node, &["30973-2"]))
+}
+
+/// Whether it asks which dose it is, and the answer is not known.
+pub(crate) fn is_unknown_dose(node: N<'_>) -> bool {
+    let is_unknown = child(node, "value").is_some_and(|value| !super::shape::is_said(value));
+    is_dose(node) && is_unknown && child(node, "text").is_none()
+}
+
+/// Which dose it is, as the source says it: a number, or words (a booster).
+fn dose_number<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<(&'static str, Value)> {
+    let mut all = crate::xml::related(node).map(|(_, inner)| inner);
+    all.find_map(|inner| {
+        let value = child(inner, "value").filter(|_| is_dose(inner))?;
+        let number = quantity::whole(doc, value).filter(|number| *number > 0);
+        let number = number.map(|number| ("doseNumberPositiveInt", Value::from(number)));
+        let found = number.or_else(|| {
+            let words = super::text::words(doc, value)?;
+            Some(("doseNumberString", words.into()))
+        })?;
+        super::take_shell(doc, inner);
+        Some(found)
+    })
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -114,10 +143,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             Some(which)
         })
     });
+    let which = which.map(|which| ("doseNumberPositiveInt", Value::from(which)));
+    let which = which.or_else(|| dose_number(doc, node));
     out.put(
         doc,
         "protocolApplied",
-        which.map(|which| json!([{"doseNumberPositiveInt": which}])),
+        which.map(|(kind, which)| json!([{kind: which}])),
     );
     let url = out.add(doc)?;
     let mut events = Vec::new();

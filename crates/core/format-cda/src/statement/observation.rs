@@ -11,8 +11,8 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        Made, RESULTS, VITALS, common, device, imaging, inside, link, own_author, shape, specimen,
-        vitals,
+        Made, RESULTS, VITALS, allergy::REACTION, common, device, imaging, inside, link,
+        own_author, shape, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
@@ -314,8 +314,21 @@ fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
         } else {
             codes::absent(flavor)
         };
-        out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
+        // A reaction that is named needs no value: what happened is its name.
+        let is_named = out
+            .body
+            .get("code")
+            .is_some_and(|code| code.get("text").is_some() || code.get("coding").is_some());
+        let is_finding =
+            is_named && !is_assertion_code(node) && crate::xml::has_template(node, REACTION);
+        if !is_finding || code == "as-text" {
+            out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
+        }
     }
+}
+
+fn is_assertion_code(node: N<'_>) -> bool {
+    child(node, "code").is_some_and(|code| attr(code, "code") == Some("ASSERTION"))
 }
 
 /// `value[x]` by the type that the source declares.
