@@ -241,8 +241,13 @@ fn one<'d>(
     };
     out.push(doc, "category", sort.map(|sort| coded(system, sort)));
     let kind = child(node, "code").filter(|code| Some(*code) != said);
-    let kind = kind.and_then(|code| code::concept(doc, code));
-    out.push(doc, "category", kind);
+    if kind.is_some_and(|code| attr(code, "code") == Some("ASSERTION")) {
+        // That it is asserted, a condition says by being one; it is no sort of problem.
+        out.says(doc, kind);
+    } else {
+        let kind = kind.and_then(|code| code::concept(doc, code));
+        out.push(doc, "category", kind);
+    }
 
     if out.is_denied() && said.and_then(|value| attr(value, "code")) == Some("55607006") {
         // "Not: a problem" is that none is known (C-CDA on FHIR, problems).
@@ -259,6 +264,7 @@ fn one<'d>(
             severity.and_then(|code| code::concept(doc, code)),
         );
         let shown = said.and_then(|value| code::concept(doc, value));
+        let shown = shown.map(|shown| code::in_words(doc, node, shown));
         let words = || said.filter(|said| ["ST", "SC", "ED"].contains(&declared(*said).as_str()));
         let shown = shown.or_else(|| Some(json!({"text": super::text::words(doc, words()?)?})));
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));

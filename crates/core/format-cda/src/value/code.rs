@@ -126,6 +126,23 @@ pub(crate) fn concept_or_absent(doc: &Doc<'_>, node: Option<N<'_>>) -> Value {
         .unwrap_or_else(|| absent(node))
 }
 
+/// A code that nobody has a name for, with the words of the statement; what points to a row of a table says more than its name.
+pub(crate) fn in_words(doc: &Doc<'_>, node: N<'_>, mut code: Value) -> Value {
+    let is_named = |one: &Value| one.get("display").is_some();
+    let codings = code.get("coding").and_then(Value::as_array);
+    let is_bare =
+        code.get("text").is_none() && !codings.is_some_and(|all| all.iter().any(is_named));
+    let is_row = child(node, "text").is_some_and(|text| crate::value::text::is_row(doc, text));
+    if is_bare
+        && !is_row
+        && let Some(words) = crate::value::text::text_of(doc, node)
+        && let Some(code) = code.as_object_mut()
+    {
+        code.insert("text".into(), words.into());
+    }
+    code
+}
+
 /// A code of a system, by itself.
 pub(crate) fn coded(system: &'static str, code: impl Into<Value>) -> Value {
     json!({"coding": [{"system": system, "code": code.into()}]})

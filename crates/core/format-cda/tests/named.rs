@@ -1,0 +1,195 @@
+//! What something is called: by the words of the statement, and by those that are its own.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{all, one, read, whole, with_header};
+use medibloc_format_cda::Cda;
+use medibloc_record::Format as _;
+use serde_json::json;
+
+const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+
+fn within(kind: &str, inner: &str) -> String {
+    format!(r#"<entryRelationship typeCode="{kind}">{inner}</entryRelationship>"#)
+}
+
+fn problem(code: &str, value: &str) -> String {
+    format!(
+        r##"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/>{code}<text><reference value="#p"/></text><statusCode code="completed"/>{value}</observation>"##
+    )
+}
+
+/// A code without a name has the words that the statement points to, if they are no row of a table.
+#[test]
+fn a_problem_without_a_name_has_the_words_of_its_statement() {
+    let bare = r#"<value xsi:type="CD"><translation code="250.80" codeSystem="2.16.840.1.113883.6.103"/></value>"#;
+    let named = r#"<value xsi:type="CD"><translation code="250.80" codeSystem="2.16.840.1.113883.6.103" displayName="Diabetes"/></value>"#;
+    let cell =
+        r#"<table><tbody><tr><td ID="p">Foot ulcer</td><td>Active</td></tr></tbody></table>"#;
+    let row = r#"<table><tbody><tr ID="p"><td>Foot ulcer</td><td>Active</td></tr></tbody></table>"#;
+    for (text, value, wanted) in [
+        (cell, bare, json!("Foot ulcer")),
+        (row, bare, json!(null)),
+        (cell, named, json!(null)),
+    ] {
+        let made = one(&read("11450-4", text, &problem("", value)), "Condition");
+        assert_eq!(made["code"]["text"], wanted, "{text} {value}");
+        assert_eq!(made["code"]["coding"][0]["code"], "250.80");
+    }
+}
+
+/// That something is asserted is no sort of problem.
+#[test]
+fn an_assertion_is_no_category() {
+    let value = format!(r#"<value xsi:type="CD" code="1" {SCT}/>"#);
+    let sorts = |code: &str| {
+        one(&read("11450-4", "", &problem(code, &value)), "Condition")["category"].clone()
+    };
+    let asserted = sorts(r#"<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>"#);
+    assert_eq!(asserted.as_array().unwrap().len(), 1);
+    assert_eq!(asserted[0]["coding"][0]["code"], "problem-list-item");
+    let named = sorts(&format!(r#"<code code="404684003" {SCT}/>"#));
+    assert_eq!(named[1]["coding"][0]["code"], "404684003");
+}
+
+fn vaccine(inner: &str) -> String {
+    format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.52"/><effectiveTime value="2020"/><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>{inner}</substanceAdministration>"#
+    )
+}
+
+/// Which dose it was is told of the vaccine, and that it is not known is told by nothing.
+#[test]
+fn a_dose_is_a_dose_of_the_vaccine() {
+    for (value, wanted) in [
+        (
+            r#"<value xsi:type="INT" value="2"/>"#,
+            json!([{"doseNumberPositiveInt": 2}]),
+        ),
+        (
+            r#"<value xsi:type="ST">Booster</value>"#,
+            json!([{"doseNumberString": "Booster"}]),
+        ),
+        (r#"<value xsi:type="INT" nullFlavor="UNK"/>"#, json!(null)),
+    ] {
+        let dose = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.46"/><code code="30973-2" codeSystem="2.16.840.1.113883.6.1" displayName="Dose Number"/><statusCode code="completed"/>{value}</observation>"#
+        );
+        let draft = read("11369-6", "", &vaccine(&within("SUBJ", &dose)));
+        assert_eq!(one(&draft, "Immunization")["protocolApplied"], wanted);
+        assert!(all(&draft, "Observation").is_empty(), "{value}");
+    }
+}
+
+/// A reaction that is told by its name alone happened, and is not unknown.
+#[test]
+fn a_reaction_by_its_name_is_a_finding() {
+    let reaction = |template: &str, text: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="{template}"/><code nullFlavor="UNK"/>{text}<statusCode code="completed"/><value xsi:type="CD" nullFlavor="UNK"/></observation>"#
+        )
+    };
+    let pointer = r##"<text><reference value="#r"/></text>"##;
+    let cell = r#"<content ID="r">FEVER</content>"#;
+    let draft = read(
+        "11369-6",
+        cell,
+        &vaccine(&within(
+            "CAUS",
+            &reaction("2.16.840.1.113883.10.20.1.54", pointer),
+        )),
+    );
+    let seen = one(&draft, "Observation");
+    assert_eq!(seen["code"]["text"], "FEVER");
+    assert!(seen.get("dataAbsentReason").is_none());
+    assert!(one(&draft, "Immunization")["reaction"][0]["detail"].is_object());
+    // What was asked and is not known is unknown.
+    let draft = read(
+        "30954-2",
+        cell,
+        &reaction("2.16.840.1.113883.10.20.22.4.2", pointer),
+    );
+    assert!(one(&draft, "Observation")["dataAbsentReason"].is_object());
+}
+
+/// A name alone makes nobody the same; a name and a house, or a telephone, does.
+#[test]
+fn a_name_alone_joins_nobody() {
+    let author = |more: &str| {
+        format!(
+            r#"<author><time value="2020"/><assignedAuthor>{more}<assignedPerson><name><family>Ash</family></name></assignedPerson></assignedAuthor></author>"#
+        )
+    };
+    let people = |parts: &[&str]| {
+        let header: String = parts.iter().map(|part| author(part)).collect();
+        all(&with_header(&header), "Practitioner").len()
+    };
+    let (phone, other) = (r#"<telecom value="tel:1"/>"#, r#"<telecom value="tel:2"/>"#);
+    let number = r#"<id root="1.2.9" extension="a"/>"#;
+    assert_eq!(people(&["", ""]), 2);
+    assert_eq!(people(&[phone, phone]), 1);
+    assert_eq!(people(&[phone, other]), 2);
+    assert_eq!(people(&[phone, ""]), 2);
+    assert_eq!(people(&[number, number]), 1);
+    let house = |name: &str| {
+        let author = author("");
+        let role = format!(
+            "<representedOrganization><name>{name}</name></representedOrganization></assignedAuthor>"
+        );
+        author.replace("</assignedAuthor>", &role)
+    };
+    let at = |one: &str, other: &str| {
+        let draft = with_header(&[house(one), house(other)].concat());
+        all(&draft, "Practitioner").len()
+    };
+    assert_eq!((at("Elm", "Elm"), at("Elm", "Fir")), (1, 2));
+    // One who stands once is one, however many statements are hers.
+    let seen = r#"<entry><observation classCode="OBS" moodCode="EVN"><code code="1"/><value xsi:type="ST">x</value></observation></entry>"#;
+    let xml = whole(&author(""), "30954-2", "", &[seen, seen].concat());
+    assert_eq!(
+        all(&Cda.read(xml.as_bytes()).unwrap(), "Practitioner").len(),
+        1
+    );
+}
+
+/// An instruction is told in its own words, and not with those of the medicine that it points to.
+#[test]
+fn an_instruction_has_its_own_words() {
+    let order = |text: &str| {
+        let act = format!(
+            r#"<act classCode="ACT" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.20"/><code code="1"/><text>{text}</text><statusCode code="completed"/></act>"#
+        );
+        let entry = vaccine(&within("SUBJ", &act)).replace("22.4.52", "22.4.16");
+        let made = one(
+            &read("10160-0", r#"<content ID="m">Aspirin</content>"#, &entry),
+            "MedicationStatement",
+        );
+        made["dosage"][0]["patientInstruction"].clone()
+    };
+    let pointer = r##"<reference value="#m"/>"##;
+    assert_eq!(
+        order(&format!("{pointer}Take it with water")),
+        "Take it with water"
+    );
+    assert_eq!(order(pointer), "Aspirin");
+}
+
+/// A section that says by its null flavor that it has nothing says why, beside its words.
+#[test]
+fn an_empty_section_says_why() {
+    let reason = |flavor: &str, entries: &str| {
+        let xml = whole("", "11450-4", "None known", entries);
+        let xml = xml.replace("<section>", &format!("<section {flavor}>"));
+        let draft = Cda.read(xml.as_bytes()).unwrap();
+        one(&draft, "Composition")["section"][0]["emptyReason"]["coding"][0]["code"].clone()
+    };
+    let entry = format!(
+        "<entry>{}</entry>",
+        problem("", &format!(r#"<value xsi:type="CD" code="1" {SCT}/>"#))
+    );
+    assert_eq!(reason(r#"nullFlavor="NI""#, ""), "unavailable");
+    assert!(reason("", "").is_null());
+    assert!(reason(r#"nullFlavor="NI""#, &entry).is_null());
+}
