@@ -52,16 +52,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let at = recorded(doc, node)
         .or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
     time::put_at(&mut out, doc, "dateTime", at);
-    let source = children(node, "reference").find_map(|one| {
-        let outside = child(one, "externalDocument")?;
-        let content = child(outside, "text").and_then(|text| value::text::attachment(doc, text))?;
-        for id in children(outside, "id") {
-            doc.account.take(id);
-        }
-        doc.account.take(outside);
-        Some(content)
-    });
-    out.put(doc, "sourceAttachment", source);
     out.body.insert("policyRule".into(), absent(None));
     let mut checks = Vec::new();
     for part in children(node, "participant").filter(|part| attr(*part, "typeCode") == Some("VRF"))

@@ -60,7 +60,14 @@ pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
             continue;
         }
         if target.tag_name().name() == "externalDocument" {
-            document(doc, target, url);
+            let paper = document(doc, target, url);
+            // The document of a directive is what it stands on.
+            if doc.is_of(url, &["Consent"]) {
+                doc.change(url, "sourceReference", |consent| {
+                    let source = consent.entry("sourceReference");
+                    source.or_insert_with(|| reference(&paper));
+                });
+            }
         } else {
             other(doc, link, target, url);
         }
@@ -68,7 +75,7 @@ pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
 }
 
 /// A document that is somewhere else: what it is to the statement is not said, only that it is related.
-fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) -> String {
     let mut out = Resource::plain("DocumentReference", Some(node));
     let mut ids = children(node, "id").filter_map(|id| value::identifier(doc, id));
     let first = ids.next();
@@ -89,7 +96,7 @@ fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
     if !out.has("identifier") {
         out.body.remove("identifier");
     }
-    let _ = out.join(doc, None);
+    out.join(doc, None)
 }
 
 fn other<'d>(doc: &Doc<'d>, link: N<'d>, node: N<'d>, url: &str) {
