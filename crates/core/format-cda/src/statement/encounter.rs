@@ -102,6 +102,11 @@ fn span(doc: &Doc<'_>, when: N<'_>) -> Option<Value> {
     time::period(doc, when)
 }
 
+/// When somebody took part.
+fn taken_part(doc: &Doc<'_>, part: N<'_>) -> Option<Value> {
+    child(part, "time").and_then(|at| time::period_within(doc, at))
+}
+
 fn finish<'d>(doc: &Doc<'d>, mut out: Resource<'d>, key: Option<String>) -> String {
     let known = key
         .as_ref()
@@ -146,11 +151,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
             )])
         });
         put(&mut one, "type", kind);
-        put(
-            &mut one,
-            "period",
-            child(part, "time").and_then(|at| time::period(doc, at)),
-        );
+        put(&mut one, "period", taken_part(doc, part));
         one.insert("individual".into(), reference(&url));
         parts.push(Value::Object(one));
     }
@@ -206,10 +207,15 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "type", code.and_then(|code| sort(doc, code)));
     let haste = child(node, "priorityCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "priority", haste);
-    let doers = people::performers(doc, node).into_iter();
-    let doers = doers.map(|(url, function)| match function {
-        Some(function) => json!({"type": [function], "individual": reference(&url)}),
-        None => json!({"individual": reference(&url)}),
+    let doers = children(node, "performer").filter_map(|part| {
+        let url = people::entity(doc, part)?;
+        let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
+        let function = function.and_then(|code| code::concept(doc, code));
+        let mut one = Map::new();
+        put(&mut one, "type", function.map(|function| json!([function])));
+        put(&mut one, "period", taken_part(doc, part));
+        one.insert("individual".into(), reference(&url));
+        Some(Value::Object(one))
     });
     out.put(doc, "participant", list(doers.collect()));
     out.put(

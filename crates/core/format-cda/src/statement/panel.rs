@@ -146,6 +146,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         });
     if seen.is_empty() || !is_named {
         directives(doc, of, &members);
+        devices(doc, of, &members);
         // What stands in a nameless group stands in the one around it.
         if let Some((kind, first)) = &first {
             let alike = members.iter().filter(|one| one.kind == *kind);
@@ -161,6 +162,40 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     out.put(doc, "hasMember", list(seen));
     Ok(Some(("Observation", out.add(doc)?)))
+}
+
+/// What an organizer of devices says of them, and since when, is a note of each: no element is for a group of them.
+fn devices<'d>(doc: &Doc<'d>, of: &Statement<'d>, members: &[super::Inside<'d>]) {
+    const GROUP: &[&str] = &["2.16.840.1.113883.10.20.22.4.135"];
+    const NOTED: &[&str] = &["DeviceUseStatement", "DeviceRequest", "Procedure"];
+    let all = || members.iter().filter(|one| NOTED.contains(&one.kind));
+    if !of.has(GROUP) || all().next().is_none() {
+        return;
+    }
+    doc.account.let_go();
+    let named = child(of.node, "code").and_then(|code| code::words(doc, code));
+    let span = child(of.node, "effectiveTime");
+    let end =
+        |name: &str, at: Option<time::Stamp>| at.map(|at| [name, &time::in_words(at)].join(" "));
+    let began = end("from", span.and_then(|when| time::start(doc, when)));
+    let ended = end("until", span.and_then(|when| time::end(doc, when)));
+    let words: Vec<String> = [named, began, ended].into_iter().flatten().collect();
+    if words.is_empty() {
+        return;
+    }
+    doc.account.take(of.node);
+    if let Some(state) = child(of.node, "statusCode") {
+        doc.account.take(state);
+    }
+    let taken = doc.account.put();
+    for one in all() {
+        doc.account.take_again(taken.clone());
+        doc.change(&one.url, "note", |device| {
+            if let Value::Array(list) = device.entry("note").or_insert_with(|| json!([])) {
+                list.push(json!({"text": words.join(", ")}));
+            }
+        });
+    }
 }
 
 /// What an organizer of advance directives says is what sort of directives they are: a living will, say.
