@@ -292,7 +292,6 @@ pub(crate) fn is_register(root: &str) -> bool {
 pub(crate) fn is_oid(text: &str) -> bool {
     let first = text.split_once('.').map_or("", |(first, _)| first);
     ["0", "1", "2"].contains(&first)
-        && text.len() > 5
         && text.split('.').all(|arc| {
             !arc.is_empty()
                 && arc.bytes().all(|byte| byte.is_ascii_digit())

@@ -64,7 +64,11 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         doc.account.take(node);
         return Some(Value::Object(out));
     }
-    let system = root.and_then(codes::identifier_system);
+    // What is a URI already is one.
+    let system = root.and_then(|root| {
+        let is_uri = root.contains(':') && !root.contains(char::is_whitespace);
+        codes::identifier_system(root).or_else(|| is_uri.then(|| root.to_owned()))
+    });
     let root = root.unwrap_or_default();
     match (system, attr(node, "extension")) {
         (Some(system), Some(extension)) => {
@@ -75,7 +79,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         // "CDA id").
         (Some(system), None)
             if codes::is_register(root)
-                || !system.starts_with("urn:")
+                || !system.starts_with("urn:") && !root.contains(':')
                 || attr(node, "nullFlavor").is_some() =>
         {
             out.insert("system".into(), system.into());
@@ -83,11 +87,16 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         }
         (Some(_), None) => {
             out.insert("system".into(), "urn:ietf:rfc:3986".into());
-            out.insert("value".into(), codes::as_uri(root)?.into());
+            let uri = codes::as_uri(root).unwrap_or_else(|| root.to_owned());
+            out.insert("value".into(), uri.into());
         }
         // A root that is no OID and no UUID is no system; the number is one all the same.
         (None, Some(extension)) => {
             out.insert("value".into(), extension.to_owned().into());
+        }
+        // It is what the source has as a number.
+        (None, None) if attr(node, "nullFlavor").is_none() => {
+            out.insert("value".into(), root.to_owned().into());
         }
         (None, None) => return None,
     }

@@ -193,3 +193,67 @@ fn an_empty_section_says_why() {
     assert!(reason("", "").is_null());
     assert!(reason(r#"nullFlavor="NI""#, &entry).is_null());
 }
+
+/// A root that is an OID of few arcs is a system; one that is none stays what the source has as a number.
+#[test]
+fn no_number_is_lost_by_its_root() {
+    let numbers = |id: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN">{id}<code code="1"/><value xsi:type="ST">x</value></observation>"#
+        );
+        one(&read("30954-2", "", &entry), "Observation")["identifier"].clone()
+    };
+    let uri = "urn:ietf:rfc:3986";
+    for (id, wanted) in [
+        (
+            r#"<id root="1.2.4" extension="a"/>"#,
+            json!([{"system": "urn:oid:1.2.4", "value": "a"}]),
+        ),
+        (
+            r#"<id root="2.999"/>"#,
+            json!([{"system": uri, "value": "urn:oid:2.999"}]),
+        ),
+        (
+            r#"<id root="our lab" extension="a"/>"#,
+            json!([{"value": "a"}]),
+        ),
+        (r#"<id root="MyId"/>"#, json!([{"value": "MyId"}])),
+        (
+            r#"<id root="http://x.example/a" extension="b"/>"#,
+            json!([{"system": "http://x.example/a", "value": "b"}]),
+        ),
+        (
+            r#"<id root="urn:x:y"/>"#,
+            json!([{"system": uri, "value": "urn:x:y"}]),
+        ),
+        (r#"<id root="MyId" nullFlavor="UNK"/>"#, json!(null)),
+    ] {
+        assert_eq!(numbers(id), wanted, "{id}");
+    }
+}
+
+/// What a group of devices is called, and since when there are some, is told of each.
+#[test]
+fn a_group_of_devices_is_named() {
+    let supply = format!(
+        r#"<supply classCode="SPLY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.50"/><participant typeCode="PRD"><participantRole classCode="MANU"><templateId root="2.16.840.1.113883.10.20.22.4.37"/><playingDevice><code code="1" {SCT}/></playingDevice></participantRole></participant></supply>"#
+    );
+    let entry = format!(
+        r#"<organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.135"/><code code="40388003" {SCT} displayName="Implant"/><statusCode code="completed"/><effectiveTime><low value="20070103"/></effectiveTime><component>{supply}</component></organizer>"#
+    );
+    let draft = read("46264-8", "", &entry);
+    let made = one(&draft, "DeviceUseStatement");
+    assert_eq!(made["note"], json!([{"text": "Implant, from 2007-01-03"}]));
+}
+
+/// Who took part in a visit, and when.
+#[test]
+fn a_performer_of_a_visit_has_a_time() {
+    let entry = r#"<encounter classCode="ENC" moodCode="EVN"><code code="1"/><performer><time value="20200102"/><assignedEntity><id root="1.2.9" extension="a"/></assignedEntity></performer></encounter>"#;
+    let made = one(&read("46240-8", "", entry), "Encounter");
+    let day = "2020-01-02";
+    assert_eq!(
+        made["participant"][0]["period"],
+        json!({"start": day, "end": day})
+    );
+}
