@@ -11,8 +11,8 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        Made, common, device, inside, instructions, link, own_author, place, reasons, recorded,
-        why_not,
+        INSTRUCTION, Made, common, device, inside, instructions, link, own_author, place, reasons,
+        recorded, why_not,
     },
     value::{code, list, time},
     xml::{attr, child, children},
@@ -239,8 +239,16 @@ fn wanted<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let all: Vec<Value> = for_what.into_iter().flatten().chain(why).collect();
     out.put(doc, "reasonCode", list(all));
     out.put(doc, "bodySite", sites(doc, of));
-    out.put(doc, "patientInstruction", instructions(doc, node));
+    let words = instructions(doc, node).or_else(|| instruction(doc, of));
+    out.put(doc, "patientInstruction", words);
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some(("ServiceRequest", url)))
+}
+
+/// The words that an instruction points to: its own are a note.
+fn instruction<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
+    let text = of.child("text").filter(|_| of.has(INSTRUCTION))?;
+    let is_pointer = crate::xml::own_text(text).is_none() && !super::text::is_row(doc, text);
+    is_pointer.then(|| super::text::words(doc, text))?
 }
