@@ -257,3 +257,35 @@ fn a_performer_of_a_visit_has_a_time() {
         json!({"start": day, "end": day})
     );
 }
+
+/// What a medicine is sold as is kept beside what it is.
+#[test]
+fn a_brand_is_kept_beside_a_code() {
+    let brand = |name: &str| {
+        let entry = vaccine("").replace("22.4.52", "22.4.16").replace(
+            r#"<code code="1" codeSystem="2.16.840.1.113883.12.292"/>"#,
+            &format!(r#"<code code="1" codeSystem="2.16.840.1.113883.6.88" displayName="Albuterol"/>{name}"#),
+        );
+        let made = one(&read("10160-0", "", &entry), "MedicationStatement");
+        let code = &made["medicationCodeableConcept"];
+        assert_eq!(code["text"], "Albuterol");
+        code.get("extension").cloned()
+    };
+    let url = "https://medibloc.org/fhir/StructureDefinition/product-name";
+    let named = json!([{"url": url, "valueString": "Proventil"}]);
+    assert_eq!(brand("<name>Proventil</name>"), Some(named));
+    assert_eq!(brand("<name>albuterol</name>"), None);
+    assert_eq!(brand(""), None);
+}
+
+/// An instruction that stands by itself is told in the words that it points to.
+#[test]
+fn an_instruction_that_points_to_its_words_has_them() {
+    let act = r##"<act classCode="ACT" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.20"/><code code="171044003" codeSystem="2.16.840.1.113883.6.96"/><text><reference value="#i"/></text><statusCode code="completed"/></act>"##;
+    let text = r#"<content ID="i">You may have a fever.</content>"#;
+    let draft = read("11369-6", text, &vaccine(&within("SUBJ", act)));
+    assert_eq!(
+        one(&draft, "ServiceRequest")["patientInstruction"],
+        "You may have a fever."
+    );
+}

@@ -30,6 +30,9 @@ pub(crate) struct Product {
 /// Numbers of a product of which nothing else is known than what it is.
 const PRODUCT_ID: &str = "https://medibloc.org/fhir/StructureDefinition/product-identifier";
 
+/// What a product is called beside its code.
+const PRODUCT_NAME: &str = "https://medibloc.org/fhir/StructureDefinition/product-name";
+
 impl Product {
     /// One of which the source says at most what it is.
     pub(crate) fn named(concept: Value) -> Self {
@@ -140,11 +143,32 @@ pub(crate) fn concept(doc: &Doc<'_>, thing: N<'_>) -> Option<Value> {
         (Some(Value::Object(mut code)), words) => {
             if !code.contains_key("text") || is_unknown && words.is_some() {
                 put(&mut code, "text", words);
+            } else if let Some(words) = words.filter(|words| !is_name_of(&code, words)) {
+                // What it is sold as, beside what it is.
+                let named = json!({"url": PRODUCT_NAME, "valueString": words});
+                push_extension(&mut code, named);
             }
             Some(Value::Object(code))
         }
         (_, Some(words)) => Some(json!({"text": words})),
         _ => None,
+    }
+}
+
+/// Whether a code has this name already.
+fn is_name_of(code: &Map, words: &str) -> bool {
+    let is_it = |name: Option<&Value>| {
+        let name = name.and_then(Value::as_str).map(str::to_lowercase);
+        name.is_some_and(|name| name == words.to_lowercase())
+    };
+    let codings = code.get("coding").and_then(Value::as_array);
+    let mut codings = codings.into_iter().flatten();
+    is_it(code.get("text")) || codings.any(|one| is_it(one.get("display")))
+}
+
+fn push_extension(code: &mut Map, extension: Value) {
+    if let Value::Array(all) = code.entry("extension").or_insert_with(|| json!([])) {
+        all.push(extension);
     }
 }
 
