@@ -288,10 +288,11 @@ pub(crate) fn is_register(root: &str) -> bool {
     root.starts_with("2.16.840.1.113883.4.")
 }
 
-/// Whether it is an OID as FHIR wants it (first arc 0, 1 or 2).
+/// Whether it is an OID as FHIR wants it: its first arc is 0, 1 or 2, and the reference validator takes none of fewer letters.
 pub(crate) fn is_oid(text: &str) -> bool {
     let first = text.split_once('.').map_or("", |(first, _)| first);
     ["0", "1", "2"].contains(&first)
+        && text.len() > 5
         && text.split('.').all(|arc| {
             !arc.is_empty()
                 && arc.bytes().all(|byte| byte.is_ascii_digit())

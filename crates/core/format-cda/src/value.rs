@@ -90,7 +90,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             let uri = codes::as_uri(root).unwrap_or_else(|| root.to_owned());
             out.insert("value".into(), uri.into());
         }
-        // A root that is no OID and no UUID is no system; the number is one all the same.
+        // A root that is no OID and no UUID is no system; the number is one all the same, and the root is whose it is.
         (None, Some(extension)) => {
             out.insert("value".into(), extension.to_owned().into());
         }
@@ -100,12 +100,13 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         }
         (None, None) => return None,
     }
+    let mut assigner = Map::new();
+    if !root.is_empty() && !out.contains_key("system") && number.is_some() {
+        assigner.insert("identifier".into(), json!({"value": root.to_owned()}));
+    }
     let authority = attr(node, "assigningAuthorityName");
-    put(
-        &mut out,
-        "assigner",
-        authority.map(|name| json!({"display": name.to_owned()})),
-    );
+    put(&mut assigner, "display", authority.map(str::to_owned));
+    put(&mut out, "assigner", object(assigner));
     doc.account.take(node);
     Some(Value::Object(out))
 }
