@@ -163,13 +163,13 @@ fn a_region_of_a_picture_keeps_the_picture() {
 #[test]
 fn a_directive_is_told_with_its_document_once() {
     let draft = document(
-        r#"<component><structuredBody><component><section><code code="42348-3" codeSystem="2.16.840.1.113883.6.1"/><text/><entry><observation classCode="OBS" moodCode="EVN"><code code="304251008" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><reference typeCode="REFR"><externalDocument><id root="1.2.8"/><code code="64298-3" codeSystem="2.16.840.1.113883.6.1"/><text mediaType="application/pdf"><reference value="will.pdf"/></text></externalDocument></reference></observation></entry></section></component></structuredBody></component>"#,
+        r#"<component><structuredBody><component><section><code code="42348-3" codeSystem="2.16.840.1.113883.6.1"/><text/><entry><observation classCode="OBS" moodCode="EVN"><code code="304251008" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><reference typeCode="REFR"><externalDocument><id root="1.2.8.1"/><code code="64298-3" codeSystem="2.16.840.1.113883.6.1"/><text mediaType="application/pdf"><reference value="will.pdf"/></text></externalDocument></reference></observation></entry></section></component></structuredBody></component>"#,
     );
     let papers = all(&draft, "DocumentReference");
     assert_eq!(papers.len(), 1);
     let paper = &papers[0];
     assert_eq!(paper["content"][0]["attachment"]["url"], "will.pdf");
-    assert_eq!(paper["masterIdentifier"]["value"], "urn:oid:1.2.8");
+    assert_eq!(paper["masterIdentifier"]["value"], "urn:oid:1.2.8.1");
     assert_eq!(paper["type"]["coding"][0]["code"], "64298-3");
     let url = format!("urn:uuid:{}", paper["id"].as_str().unwrap());
     let consent = all(&draft, "Consent").remove(0);
