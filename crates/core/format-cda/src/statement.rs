@@ -83,9 +83,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if of.is_void() {
         return Err(VOID);
     }
-    if immunization::is_unknown_dose(node) {
-        return Err(VOID);
-    }
     if is_empty(node) {
         return Err("it says nothing but what kind of statement it is");
     }

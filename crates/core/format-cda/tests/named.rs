@@ -60,9 +60,10 @@ fn vaccine(inner: &str) -> String {
     )
 }
 
-/// Which dose it was is told of the vaccine, and that it is not known is told by nothing.
+/// Which dose it was is told of the vaccine, also that it is not known, and nothing was observed.
 #[test]
 fn a_dose_is_a_dose_of_the_vaccine() {
+    let unknown = json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]});
     for (value, wanted) in [
         (
             r#"<value xsi:type="INT" value="2"/>"#,
@@ -72,7 +73,10 @@ fn a_dose_is_a_dose_of_the_vaccine() {
             r#"<value xsi:type="ST">Booster</value>"#,
             json!([{"doseNumberString": "Booster"}]),
         ),
-        (r#"<value xsi:type="INT" nullFlavor="UNK"/>"#, json!(null)),
+        (
+            r#"<value xsi:type="INT" nullFlavor="UNK"/>"#,
+            json!([{"_doseNumberPositiveInt": unknown}]),
+        ),
     ] {
         let dose = format!(
             r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.46"/><code code="30973-2" codeSystem="2.16.840.1.113883.6.1" displayName="Dose Number"/><statusCode code="completed"/>{value}</observation>"#

@@ -39,13 +39,7 @@ fn is_dose(node: N<'_>) -> bool {
         && (crate::xml::has_template(node, DOSE) || super::shape::is_coded(node, &["30973-2"]))
 }
 
-/// Whether it asks which dose it is, and the answer is not known.
-pub(crate) fn is_unknown_dose(node: N<'_>) -> bool {
-    let is_unknown = child(node, "value").is_some_and(|value| !super::shape::is_said(value));
-    is_dose(node) && is_unknown && child(node, "text").is_none()
-}
-
-/// Which dose it is, as the source says it: a number, or words (a booster).
+/// Which dose it is, as the source says it: a number, words (a booster), or that it is not known.
 fn dose_number<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<(&'static str, Value)> {
     let mut all = crate::xml::related(node).map(|(_, inner)| inner);
     all.find_map(|inner| {
@@ -55,7 +49,10 @@ fn dose_number<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<(&'static str, Value)> 
         let found = number.or_else(|| {
             let words = super::text::words(doc, value)?;
             Some(("doseNumberString", words.into()))
-        })?;
+        });
+        let is_unknown = !super::shape::is_said(value);
+        let unknown = || is_unknown.then(|| ("_doseNumberPositiveInt", absent(Some(value))));
+        let found = found.or_else(unknown)?;
         super::take_shell(doc, inner);
         Some(found)
     })
