@@ -57,8 +57,7 @@ fn number(node: N<'_>) -> Option<String> {
 /// What tells two people of one name apart who have no number: where they are reached, and their house. Of whom nothing but a name
 /// is known is nobody else.
 fn whereabouts(out: &Resource<'_>, node: N<'_>) -> String {
-    let house = behind(node);
-    let house = house.and_then(|house| key(house, words_of(Some(house))));
+    let house = behind(node).and_then(|house| key(house, words_of(Some(house))));
     let reached = ["telecom", "address"].map(|part| out.body.get(part));
     if house.is_none() && reached.iter().all(Option::is_none) {
         return node.id().get().to_string();
@@ -318,8 +317,9 @@ pub(crate) fn related_person<'d>(
 fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Option<String> {
     let mut out = Resource::plain("RelatedPerson", Some(role));
     out.put(doc, "identifier", value::identifiers(doc, role));
+    let code = child(role, "code");
     // That somebody answers for the bill is no kinship: the account says it.
-    let kin = child(role, "code").filter(|code| attr(*code, "code") != Some("GUAR"));
+    let kin = code.filter(|code| attr(*code, "code") != Some("GUAR"));
     let kin = kin.and_then(|code| code::concept(doc, code));
     out.put(doc, "relationship", kin.map(|kin| json!([kin])));
     if let Some(person) = person {
@@ -336,11 +336,12 @@ fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Optio
         return None;
     }
     out.body.insert("patient".into(), reference(&doc.patient()));
-    let key = key(
-        role,
-        words_of(person).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned)),
-    );
-    Some(out.join(doc, key))
+    // Father and son of one name are two.
+    let name = match (words_of(person), code.and_then(|code| attr(code, "code"))) {
+        (Some(name), Some(kin)) if key_of(role).is_none() => Some([&name, kin].join("|")),
+        (name, kin) => name.or(kin.map(str::to_owned)),
+    };
+    Some(out.join(doc, key(role, name)))
 }
 
 /// Somebody or something else than the patient, whom a finding is about.

@@ -290,3 +290,18 @@ fn an_instruction_that_points_to_its_words_has_them() {
         "You may have a fever."
     );
 }
+
+/// A name makes two relatives the same only if they are the patient's in the same way.
+#[test]
+fn a_father_is_no_son() {
+    let told = |kin: &str| {
+        format!(
+            r#"<informant><relatedEntity classCode="PRS"><code code="{kin}" codeSystem="2.16.840.1.113883.5.111"/><relatedPerson><name><family>Ash</family></name></relatedPerson></relatedEntity></informant>"#
+        )
+    };
+    let people = |one: &str, other: &str| {
+        let header = [told(one), told(other)].concat();
+        all(&with_header(&header), "RelatedPerson").len()
+    };
+    assert_eq!((people("FTH", "SON"), people("FTH", "FTH")), (2, 1));
+}
