@@ -166,8 +166,10 @@ pub enum RefusalReason {
     /// Ends too late.
     #[error("the request may be valid for ten minutes at most; sign one that ends sooner")]
     ExpiryTooFar,
-    /// No room to remember it.
-    #[error("this keeper remembers as many answered requests as it may; ask again in ten minutes")]
+    /// The receipt, or its reader, was answered as often as it may be.
+    #[error(
+        "this keeper answered this receipt or this reader as often as it may; ask again in ten minutes"
+    )]
     Busy,
     /// Used before.
     #[error("the request was answered before; sign a new one with a new one-time key")]

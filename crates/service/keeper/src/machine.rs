@@ -40,6 +40,15 @@ impl State {
         Self::default()
     }
 
+    /// A new keeper that remembers at most so many answered requests, and as many refused ones.
+    pub fn remembering(most: usize) -> Self {
+        Self {
+            answered: Answered::of_at_most(most),
+            refused: Answered::of_at_most(most),
+            ..Self::default()
+        }
+    }
+
     /// Puts back a share that was stored.
     pub fn restore_share(&mut self, record: RecordId, share: KeptShare) {
         self.shares.insert(record, share);

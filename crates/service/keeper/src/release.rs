@@ -7,6 +7,7 @@ use medibloc_consent::{
 use medibloc_keys::{Entropy, hpke_seal, info, recover};
 use medibloc_record::{AccountId, SealingKey, Timestamp, keccak256};
 
+use crate::answered::Whose;
 use crate::machine::{Effect, Reply, State};
 use crate::{Facts, KeeperIdentity};
 
@@ -30,16 +31,16 @@ pub(crate) fn release(
     let now = now.max(facts.head);
     state.answered.forget(now);
     state.refused.forget(now);
-    let answer = check(state, keeper, signed, &digest, facts, now).and_then(|owner| {
-        seal_share(state, keeper, signed, facts, entropy).map(|release| (owner, release))
+    let answer = check(state, keeper, signed, &digest, facts, now).and_then(|whose| {
+        seal_share(state, keeper, signed, facts, entropy).map(|release| (whose, release))
     });
     let mut effects = Vec::new();
     let (fact, reply) = match answer {
-        Ok((reader, release)) => {
-            let (expiry, of) = (signed.request.expiry, Some(reader));
-            state.answered.insert(digest, expiry, of);
+        Ok((whose, release)) => {
+            let expiry = signed.request.expiry;
+            state.answered.insert(digest, expiry, Some(whose));
             let fact = FeedFact::Released {
-                reader,
+                reader: whose.reader,
                 grant: signed.request.grant,
                 receipt: signed.request.receipt,
             };
@@ -93,9 +94,16 @@ fn fact_of(
         return None;
     }
     // Without room it may be told again, which is better than not at all.
-    if state.refused.has_room(reader) {
+    if let Some(view) = &facts.record
+        && state.refused.has_room(reader)
+    {
+        let whose = Whose {
+            owner: view.anchor.owner,
+            reader,
+            receipt: None,
+        };
         let expiry = signed.request.expiry;
-        state.refused.insert(once, expiry, Some(reader));
+        state.refused.insert(once, expiry, Some(whose));
     }
     Some(FeedFact::Refused {
         reader,
@@ -110,7 +118,7 @@ fn check(
     digest: &[u8; 32],
     facts: &Facts,
     now: Timestamp,
-) -> Result<AccountId, RefusalReason> {
+) -> Result<Whose, RefusalReason> {
     let request = &signed.request;
     if request.version != 1 || request.keeper != keeper.address() {
         return Err(RefusalReason::WrongKeeper);
@@ -147,6 +155,9 @@ fn check(
                 && receipt.reader == reader
         })
         .ok_or(RefusalReason::NoReceipt)?;
+    if !state.answered.has_room_on(request.receipt) {
+        return Err(RefusalReason::Busy);
+    }
     if now.since(receipt.at) > RECEIPT_LIFE + keeper.finality_lag {
         return Err(RefusalReason::ReceiptTooOld);
     }
@@ -169,7 +180,11 @@ fn check(
         return Err(RefusalReason::Consent(Reason::NotCovered));
     }
     check_binding(keeper, signed, grant.terms.binding, reader, facts)?;
-    Ok(reader)
+    Ok(Whose {
+        owner: grant.owner,
+        reader,
+        receipt: Some(request.receipt),
+    })
 }
 
 fn check_binding(

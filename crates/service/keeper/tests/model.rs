@@ -70,6 +70,8 @@ struct Model {
     receipts: Vec<OneReceipt>,
     past: Vec<SignedRequest>,
     answered: BTreeMap<[u8; 32], Timestamp>,
+    /// When the requests end that were answered on a receipt since the last start.
+    on_receipts: BTreeMap<ReceiptId, Vec<Timestamp>>,
     /// Of which requests, by which reader, an owner was told since the last start.
     told: BTreeMap<([u8; 32], AccountId), Timestamp>,
     released: u64,
@@ -118,6 +120,7 @@ impl Model {
             receipts: Vec::new(),
             past: Vec::new(),
             answered: BTreeMap::new(),
+            on_receipts: BTreeMap::new(),
             told: BTreeMap::new(),
             released: 0,
             refused: 0,
@@ -180,7 +183,19 @@ impl Model {
 
     /// The process dies and another reads the disk.
     fn reload(&mut self) {
-        let mut state = State::new();
+        let mut state = self.state_again(State::new());
+        for (digest, expiry) in self.answered.iter().filter(|(_, at)| **at >= self.now) {
+            state.restore_answered(*digest, *expiry);
+        }
+        assert_eq!(state.share_count(), self.state.share_count());
+        self.state = state;
+        self.told.clear();
+        self.on_receipts.clear();
+        self.reloads += 1;
+    }
+
+    /// What is on the disk, in a new state.
+    fn state_again(&self, mut state: State) -> State {
         for effect in &self.disk {
             match effect.clone() {
                 Effect::StoreShare { record, share } => state.restore_share(record, share),
@@ -189,13 +204,23 @@ impl Model {
                 _ => {}
             }
         }
-        for (digest, expiry) in self.answered.iter().filter(|(_, at)| **at >= self.now) {
-            state.restore_answered(*digest, *expiry);
+        state
+    }
+
+    /// A walk until records of two owners have their shares here, and nothing that was asked lasts; these records.
+    fn shared_by_two_owners(&mut self) -> [usize; 2] {
+        loop {
+            self.one_step();
+            let mut open = (0..self.records.len())
+                .filter(|at| self.records[*at].deposited && !self.records[*at].erased);
+            let Some(first) = open.next() else { continue };
+            let owner = self.records[first].anchor.owner;
+            if let Some(other) = open.find(|at| self.records[*at].anchor.owner != owner) {
+                self.now = self.now.plus(10_000);
+                self.head = self.now;
+                return [first, other];
+            }
         }
-        assert_eq!(state.share_count(), self.state.share_count());
-        self.state = state;
-        self.told.clear();
-        self.reloads += 1;
     }
 
     /// Another key signs for the accredited account from now on.
@@ -486,6 +511,11 @@ impl Model {
             .iter()
             .position(|one| one.id == signed.request.record);
         let facts = self.facts(at, Some(&signed));
+        // What has expired once is forgotten, though the model's chain may lie behind its clock again.
+        let time = self.now.max(self.head);
+        for ends in self.on_receipts.values_mut() {
+            ends.retain(|end| *end >= time);
+        }
         let expected = self.oracle(at, &signed, &facts);
         let before = at.map_or(0, |at| self.refusals(at));
         let event = Event::Release(Box::new(signed.clone()));
@@ -496,8 +526,10 @@ impl Model {
         match &reply.reply {
             KeeperReply::Released(_) => {
                 assert!(expected, "released against the rules");
-                self.answered
-                    .insert(signed.request.digest(&DOMAIN), signed.request.expiry);
+                let (digest, expiry) = (signed.request.digest(&DOMAIN), signed.request.expiry);
+                self.answered.insert(digest, expiry);
+                let on = self.on_receipts.entry(signed.request.receipt);
+                on.or_default().push(expiry);
                 self.released += 1;
             }
             KeeperReply::Refused(reason) => {
@@ -587,15 +619,21 @@ impl Model {
         SignedRequest { request, signature }
     }
 
-    /// A request that all rules allow, of the same reader each time.
+    /// A request that all rules allow, on a receipt of its own.
     fn flood(&mut self) -> Result<(), RefusalReason> {
         let at = self
             .records
             .iter()
             .position(|one| one.deposited && !one.erased);
-        let at = at.unwrap();
+        let receipt = ReceiptId::new(self.bytes());
+        let signed = self.good_request(at.unwrap(), 0, receipt);
+        self.ask(at.unwrap(), signed)
+    }
+
+    /// A request for a record, that all rules allow.
+    fn good_request(&mut self, at: usize, reader: usize, receipt: ReceiptId) -> SignedRequest {
         let anchor = self.records[at].anchor;
-        let reader = AccountId::from_first_address(self.readers[0].address());
+        let reader_id = AccountId::from_first_address(self.readers[reader].address());
         let terms = Terms {
             scope: Scope::All,
             purpose_tag: Purpose::Treatment.tag([1; 32]),
@@ -605,13 +643,12 @@ impl Model {
             binding: medibloc_consent::BindingTag::default(),
             digest: Digest::new([0; 32]),
         };
-        let grant = Grant::new(anchor.owner, reader, Nonce::new(self.bytes()), terms);
-        let receipt = ReceiptId::new(self.bytes());
+        let grant = Grant::new(anchor.owner, reader_id, Nonce::new(self.bytes()), terms);
         self.receipts = vec![OneReceipt {
             id: receipt,
             view: ReceiptView {
                 record: anchor.record_id(),
-                reader,
+                reader: reader_id,
                 grant: grant.id,
                 at: self.head,
             },
@@ -630,12 +667,15 @@ impl Model {
         };
         self.grants = vec![OneGrant {
             grant,
-            reader: 0,
+            reader,
             binding: None,
             revoked: false,
         }];
-        let signature = self.readers[0].sign_digest(&request.digest(&DOMAIN));
-        let signed = SignedRequest { request, signature };
+        let signature = self.readers[reader].sign_digest(&request.digest(&DOMAIN));
+        SignedRequest { request, signature }
+    }
+
+    fn ask(&mut self, at: usize, signed: SignedRequest) -> Result<(), RefusalReason> {
         let facts = self.facts(Some(at), Some(&signed));
         let effects = self.act(&Event::Release(Box::new(signed)), &facts);
         match effects.into_iter().next_back() {
@@ -669,6 +709,7 @@ impl Model {
             medibloc_keys::recover(&signed, &binding.signature).ok()
                 == self.accounts.last().map(SigningKey::address)
         };
+        let on = self.on_receipts.get(&request.receipt);
         let bound = terms.binding.is_none()
             || (request.binding == grant.binding
                 && grant.binding.as_ref().is_some_and(is_current)
@@ -684,6 +725,7 @@ impl Model {
             self.now.since(self.head) <= 300,
             request.expiry >= time && request.expiry.0 - time.0 <= 600,
             !self.answered.contains_key(&request.digest(&DOMAIN)),
+            on.is_none_or(|ends| ends.len() < 16),
             record.deposited && !record.erased,
             receipt.record == request.record
                 && receipt.grant == request.grant
@@ -730,6 +772,61 @@ fn the_memory_of_requests_is_bounded_by_time_by_reader_and_in_all() {
     );
     assert!(most <= 512, "{most} remembered");
     println!("ATTACK security-17: 6,000 requests of one reader, {most} remembered");
+}
+
+/// A receipt costs gas: what is asked on one has a bound of its own.
+#[test]
+fn one_receipt_is_answered_so_often_and_another_opens_again() {
+    let mut model = Model::new(14);
+    let at = model.shared_by_two_owners()[0];
+    for receipt in [1, 2] {
+        let mut answered = 0;
+        for _ in 0..40 {
+            let signed = model.good_request(at, 0, ReceiptId::new([receipt; 32]));
+            match model.ask(at, signed) {
+                Ok(()) => answered += 1,
+                Err(reason) => assert_eq!(reason, RefusalReason::Busy),
+            }
+        }
+        assert_eq!(answered, 16);
+    }
+}
+
+/// Addresses are free, receipts and shares of junk records cost little: whoever fills a keeper's memory with them pushes out its
+/// own, and a reader of another owner's record is answered, and remembered.
+#[test]
+fn whoever_fills_the_memory_of_requests_keeps_nobody_from_reading() {
+    const MOST: usize = 64;
+    let mut model = Model::new(15);
+    let [junk, good] = model.shared_by_two_owners();
+    model.state = model.state_again(State::remembering(MOST));
+    let honest = model.good_request(good, 0, ReceiptId::new([1; 32]));
+    model.ask(good, honest.clone()).unwrap();
+    let mut refused = 0;
+    for _ in 0..10 * MOST {
+        // Another free address each time.
+        let key = SigningKey::from_bytes(&model.bytes()).unwrap();
+        model.readers[1] = key;
+        let receipt = ReceiptId::new(model.bytes());
+        let signed = model.good_request(junk, 1, receipt);
+        model.ask(junk, signed).unwrap();
+        let receipt = ReceiptId::new(model.bytes());
+        let of_another = model.good_request(good, 2, receipt);
+        // The honest one asks now and then.
+        if refused == 0 && model.roll(MOST) == 0 && model.ask(good, of_another).is_err() {
+            refused += 1;
+        }
+        assert!(model.state.answered_count() <= MOST);
+    }
+    assert_eq!(refused, 0);
+    // What it asked first is still known: not it was the greediest.
+    let receipt = honest.request.receipt;
+    model.good_request(good, 0, receipt);
+    assert_eq!(model.ask(good, honest), Err(RefusalReason::Replayed));
+    println!(
+        "ATTACK eighth-2: {} free addresses fill the memory of {MOST} requests, {refused} of another owner's readers refused",
+        10 * MOST
+    );
 }
 
 #[test]
