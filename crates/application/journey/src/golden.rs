@@ -241,6 +241,12 @@ fn letters_open_for_ever() {
     check("message-more-readers", &more(None));
     let vouched = more(Some("e30.e30.c2ln"));
     check("message-more-readers-credential", &vouched);
+    let by_both = binding().sign_as_reader(Signature::new([0x53; 65]));
+    let by_both = Message::MoreReaders {
+        readers: vec![(Address::new([3; 20]), by_both)],
+        credential: None,
+    };
+    check("message-more-readers-both", &by_both);
     check("message-want-readers", &Message::WantReaders { count: 4 });
     let grants = vec![GrantId::new([6; 32])];
     let ended = Message::Ended {

@@ -357,8 +357,12 @@ impl Party {
         for (reader, binding) in readers {
             self.check_binding(contact.party, *reader, binding).await?;
             let room = contact.unused.len() < MOST_UNUSED;
-            if room && contact.unused.iter().all(|(known, _)| known != reader) {
-                contact.unused.push((*reader, binding.clone()));
+            let mut known = contact.unused.iter_mut();
+            match known.find(|(known, _)| known == reader) {
+                // One of before, which only the contact signed for, is signed for by its own key now.
+                Some((_, kept)) => *kept = binding.clone(),
+                None if room => contact.unused.push((*reader, binding.clone())),
+                None => {}
             }
         }
         Ok(vec![change(

@@ -240,7 +240,9 @@ async fn a_contact_goes_on_with_its_next_key() {
     Owner::register(&ports, reader.clone(), 50).await.unwrap();
     let reader_id = AccountId::from_first_address(reader.address());
     let unsigned = Binding::unsigned([9; 32], account, reader_id);
-    let signature = next.sign_digest(&unsigned.digest(&ports.domain));
+    let digest = unsigned.digest(&ports.domain);
+    let binding = unsigned.sign(next.sign_digest(&digest));
+    let binding = binding.sign_as_reader(reader.sign_digest(&digest));
     let request = |reason: &str| {
         Message::Access(AccessRequest {
             purpose: Purpose::Treatment,
@@ -248,7 +250,7 @@ async fn a_contact_goes_on_with_its_next_key() {
             categories: Vec::new(),
             dates: None,
             until: story.until,
-            readers: vec![(reader.address(), unsigned.clone().sign(signature))],
+            readers: vec![(reader.address(), binding.clone())],
             credential: None,
         })
     };

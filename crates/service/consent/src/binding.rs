@@ -27,6 +27,10 @@ pub struct Binding {
     pub reader: AccountId,
     /// The account's signature over [`Binding::digest`].
     pub signature: Signature,
+    /// The pseudonym's signature over the same: the account alone can say so of anybody's. None in bindings of before, and in
+    /// what keepers are sent, since the pseudonym signs those requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader_signature: Option<Signature>,
 }
 
 impl Binding {
@@ -37,13 +41,27 @@ impl Binding {
             account,
             reader,
             signature: Signature::new([0; 65]),
+            reader_signature: None,
         }
     }
 
-    /// The binding with its signature.
+    /// The binding with the account's signature alone.
     #[must_use]
     pub fn sign(self, signature: Signature) -> Self {
-        Self { signature, ..self }
+        Self {
+            signature,
+            reader_signature: None,
+            ..self
+        }
+    }
+
+    /// The binding with the pseudonym's signature, too.
+    #[must_use]
+    pub fn sign_as_reader(self, signature: Signature) -> Self {
+        Self {
+            reader_signature: Some(signature),
+            ..self
+        }
     }
 
     /// What stands in the grant.
@@ -57,7 +75,7 @@ impl Binding {
         )
     }
 
-    /// The EIP-712 digest that the account signs.
+    /// The EIP-712 digest that the account signs, and its pseudonym.
     pub fn digest(&self, domain: &TypedDomain) -> [u8; 32] {
         let hash = Abi::new()
             .word(keccak256(

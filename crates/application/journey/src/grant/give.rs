@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::{Binding, Grant, Scope, Terms};
 use medibloc_ledger::{Call, RecordFacts};
-use medibloc_record::{AccountId, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
+use medibloc_record::{
+    AccountId, Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp,
+};
 use serde_bytes::ByteArray;
 
 use crate::accept::KeptRecord;
@@ -80,12 +82,13 @@ impl Party {
             return Ok(id);
         }
         let contact = self.confirmed(request.own)?;
-        let reader =
-            self.reader_for(&own, &contact, request)?
-                .ok_or_else(|| JourneyError::Unknown {
-                    what: "an unused reader address of this contact".into(),
-                    hint: "ask the contact to send a new request",
-                })?;
+        let Some(reader) = self.reader_for(&own, &contact, request)? else {
+            self.want_readers(request, 1, 0).await?;
+            return Err(JourneyError::Unknown {
+                what: "an unused reader address of this contact".into(),
+                hint: "the contact was asked for more: approve again once it has answered and `medibloc sync` has run",
+            });
+        };
         self.give(&own, &contact, reader, &offer, &[kept]).await
     }
 
@@ -294,24 +297,35 @@ impl Party {
         Ok(keys)
     }
 
-    /// A reader address of the contact that no other own address has used; none if more must be asked for.
+    /// A reader address of the contact that no other own address has used in this pairing; none if more must be asked for.
+    ///
+    /// The chain shows which one it is, and the contact chooses which ones there are, in any order: what was granted in another
+    /// pairing must not count, or whoever offers an address that was granted to there sees that both are one person's.
     pub(crate) fn reader_for(
         &self,
         own: &OwnAddress,
         contact: &Contact,
         request: &PendingRequest,
     ) -> Result<Option<Binding>, JourneyError> {
-        let given = self.grants()?;
+        let mut given = self.grants()?;
+        given.retain(|(_, given)| given.artefact.paired == contact.own);
         let granted_from = |reader: AccountId| {
             given.iter().find_map(|(_, given)| {
                 let grant = given.artefact.grant.as_ref()?;
                 (grant.reader == reader).then_some(given.own)
             })
         };
-        let readers = || request.request.readers.iter().chain(&contact.unused);
+        let asked = request.request.readers.iter();
+        let readers = || asked.clone().chain(&contact.unused).filter(is_of_both);
         Ok(readers()
             .find(|(_, binding)| granted_from(binding.reader) == Some(own.id()))
             .or_else(|| readers().find(|(_, binding)| granted_from(binding.reader).is_none()))
             .map(|(_, binding)| binding.clone()))
     }
+}
+
+/// Whether a reader address can be granted to: one that a home of before took, by the contact's signature alone, may be
+/// anybody's, and the contact is asked for others.
+pub(crate) fn is_of_both((_, binding): &&(Address, Binding)) -> bool {
+    binding.reader_signature.is_some()
 }

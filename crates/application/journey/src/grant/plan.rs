@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
 use crate::errand::errand_key;
-use crate::grant::give::{KEYS_IN_A_LIST, Offer};
+use crate::grant::give::{KEYS_IN_A_LIST, Offer, is_of_both};
 use crate::grant::{GivenGrant, PendingRequest};
 use crate::mail::Message;
 use crate::outbox::letter_row;
@@ -126,7 +126,8 @@ impl Party {
             }
         }
         // Each needs a reader address of its own, and those for which none is left wait.
-        let readers = request.request.readers.len() + contact.unused.len();
+        let readers = request.request.readers.iter().chain(&contact.unused);
+        let readers = readers.filter(is_of_both).count();
         Ok(together(acting + fresh.min(readers)))
     }
 
@@ -231,7 +232,8 @@ impl Party {
             done.begun.push((id, own.id()));
         }
         if !done.waiting.is_empty() {
-            self.want_readers(plan, done.waiting.len(), settled).await?;
+            let count = done.waiting.len();
+            self.want_readers(&plan.request, count, settled).await?;
         }
         Ok(done)
     }
@@ -297,18 +299,19 @@ impl Party {
 
     /// Asks the contact for more reader addresses: one letter a shortage, sent again until the answer is there. The contact
     /// has only so many open at a time, so it is asked anew when grants became final.
-    async fn want_readers(
+    pub(crate) async fn want_readers(
         &self,
-        plan: &Plan,
+        request: &PendingRequest,
         count: usize,
         settled: usize,
     ) -> Result<(), JourneyError> {
-        let contact = self.contact(plan.request.own)?;
-        let own = self.own_address(plan.request.own)?;
-        let known = contact.unused.len().to_be_bytes();
+        let contact = self.contact(request.own)?;
+        let own = self.own_address(request.own)?;
+        let known = contact.unused.iter().filter(is_of_both).count();
+        let known = known.to_be_bytes();
         let key = errand_key(
             "want-readers",
-            &[&plan.request.id, &known, &settled.to_be_bytes()],
+            &[&request.id, &known, &settled.to_be_bytes()],
         );
         let letter = match self.outgoing(&key)? {
             Some(letter) => letter,

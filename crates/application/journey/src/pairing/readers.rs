@@ -53,9 +53,14 @@ impl Party {
         let granted: BTreeSet<AccountId> = self.held()?.iter().map(|held| held.own).collect();
         let mut offered: Vec<Offered> = self.rows(table::OFFERED)?;
         offered.retain(|it| it.owner == owner && !granted.contains(&it.binding.reader));
-        let each = offered.into_iter();
-        let each = each.map(|it| (it.reader, self.signed_now(it.binding)));
-        Ok(each.collect())
+        let mut readers = Vec::with_capacity(offered.len());
+        for it in offered {
+            // One whose key this home does not have is nobody's to offer.
+            if let Some(own) = self.row(table::ADDRESSES, it.reader.as_bytes())? {
+                readers.push((it.reader, self.signed_by_both(it.binding, &own)));
+            }
+        }
+        Ok(readers)
     }
 
     /// What an owner gets that asks for more: those that are open, and fresh ones as far as it may cause registrations.
@@ -106,6 +111,7 @@ impl Party {
     }
 
     /// A binding of the account as its key of today signs it: an older one counts for nothing once the account was handed on.
+    /// Keepers are sent this; contacts get it [with the pseudonym's signature](Self::signed_by_both).
     pub(crate) fn signed_now(&self, binding: Binding) -> Binding {
         let account = self.account();
         if account.id() != binding.account {
@@ -115,36 +121,50 @@ impl Party {
         binding.sign(self.signer(&account).sign_digest(&digest))
     }
 
-    fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
-        let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
-        let signature = self
-            .signer(account)
-            .sign_digest(&unsigned.digest(&self.ports.domain));
-        unsigned.sign(signature)
+    /// The same, signed by the pseudonym's key, too.
+    fn signed_by_both(&self, binding: Binding, reader: &OwnAddress) -> Binding {
+        let digest = binding.digest(&self.ports.domain);
+        let signature = self.signer(reader).sign_digest(&digest);
+        self.signed_now(binding).sign_as_reader(signature)
     }
 
-    /// A reader address belongs to the account that the contact signs with.
+    fn bind(&self, account: &OwnAddress, reader: &OwnAddress) -> Binding {
+        let unsigned = Binding::unsigned(self.ports.random(), account.id(), reader.id());
+        self.signed_by_both(unsigned, reader)
+    }
+
+    /// A reader address belongs to the account that the contact signs with: both say so. What the account alone says, of an
+    /// address that another has, would have a person grant to that other.
     pub(crate) async fn check_binding(
         &self,
         party: AccountId,
         reader: Address,
         binding: &Binding,
     ) -> Result<(), JourneyError> {
-        let signer = recover(&binding.digest(&self.ports.domain), &binding.signature)?;
+        let bad = |why: &str| JourneyError::Untrusted {
+            what: "reader address",
+            why: format!("{reader} {why}"),
+        };
+        let Some(by_reader) = &binding.reader_signature else {
+            return Err(bad(
+                "is not signed for by its own key; the contact's program is older, ask it for a newer one's request",
+            ));
+        };
+        let digest = binding.digest(&self.ports.domain);
+        let (signer, own) = (
+            recover(&digest, &binding.signature)?,
+            recover(&digest, by_reader)?,
+        );
         let facts = &self.ports.facts;
         let good = binding.account == party
             && facts.account_of(signer).await? == Some(party)
-            // It may be handed on by now: the account stays the reader.
             && AccountId::from_first_address(reader) == binding.reader
-            && facts.account(binding.reader).await?.is_some();
+            && facts.account_of(own).await? == Some(binding.reader);
         if good {
             return Ok(());
         }
-        Err(JourneyError::Untrusted {
-            what: "reader address",
-            why: format!(
-                "{reader} is not registered, or not bound to the contact's account by the key of today"
-            ),
-        })
+        Err(bad(
+            "is not registered, or not bound to the contact's account by its own key and the account's of today",
+        ))
     }
 }

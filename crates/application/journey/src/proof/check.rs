@@ -465,7 +465,7 @@ fn check_reader(
         lines,
         READER,
         bound,
-        format!("the pseudonym is the account {account}'s own"),
+        format!("the account {account} signed that the pseudonym is its own"),
     );
     let Some(jwt) = &reader.credential else {
         let told = "not in the file, so the name in it is not proven and not shown: ask the authority who the account is, or for a file \

@@ -1,0 +1,229 @@
+//! Whose the addresses are that a contact says it reads under, and what the choice among them shows.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::sync::Arc;
+
+use medibloc_consent::{Binding, Purpose};
+use medibloc_dag::cbor;
+use medibloc_evil::paired::press;
+use medibloc_journey::memory::World;
+use medibloc_journey::{AccessRequest, Change, Message, Party, medical_only};
+use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
+use medibloc_ledger::Event;
+use medibloc_record::{AccountId, Address, Draft, LossReport, RecordId, Role, Timestamp};
+
+fn phrase(seed: u64) -> Phrase {
+    Phrase::generate(&mut SeededEntropy::new(seed), Language::English)
+}
+
+fn draft(text: &str) -> Draft {
+    let bundle = serde_json::json!({"resourceType": "Bundle", "type": "document"});
+    let bytes = text.as_bytes().to_vec();
+    Draft::new("application/cda+xml", bytes, bundle, LossReport::default())
+}
+
+fn person(world: &Arc<World>, seed: u64) -> Party {
+    Party::new(phrase(seed).seed(), Role::Person, world.ports())
+}
+
+async fn provider(world: &Arc<World>, seed: u64, name: &str) -> (Party, String) {
+    let party = Party::new(phrase(seed).seed(), Role::Provider, world.ports());
+    party.register_account().await.unwrap();
+    let jwt = world.accredit(party.account().id(), name);
+    (party, jwt)
+}
+
+/// Pairs a person with a provider under a fresh pseudonym; gives the pseudonym.
+async fn pair(person: &Party, provider: &Party, jwt: &str) -> AccountId {
+    let invitation = person.invite().await.unwrap();
+    let owner = provider.answer(&invitation, Some(jwt)).await.unwrap().owner;
+    person.sync().await.unwrap();
+    person.confirm(owner).unwrap();
+    owner
+}
+
+/// A reader address that a provider really offered at a pairing, with its binding.
+fn offered(person: &Party, own: AccountId, at: usize) -> (Address, Binding) {
+    let mut contacts = person.contacts().unwrap().into_iter();
+    contacts.find(|it| it.own == own).unwrap().unused[at].clone()
+}
+
+/// A request under a provider's own key, with whatever reader addresses.
+async fn ask_with(
+    world: &Arc<World>,
+    (provider, key): (&Party, &SigningKey),
+    owner: AccountId,
+    (reason, until): (&str, Timestamp),
+    readers: Vec<(Address, Binding)>,
+) {
+    let mut patrons = provider.patrons().unwrap().into_iter();
+    let pairing = patrons
+        .find(|it| it.owner == owner)
+        .unwrap()
+        .pairing
+        .unwrap();
+    let request = Message::Access(AccessRequest {
+        purpose: Purpose::Treatment,
+        reason: reason.into(),
+        categories: Vec::new(),
+        dates: None,
+        until,
+        readers,
+        credential: None,
+    });
+    let (ports, to) = (world.ports(), owner.first_address());
+    // A letter's number is its id: each is another.
+    let number = reason.bytes().map(u64::from).sum();
+    let sent = press(&ports, key, to, &pairing, &request, number);
+    sent.await.unwrap();
+}
+
+/// The person answers a request with one record; gives who reads it, as anybody sees on the chain.
+async fn answer(
+    world: &Arc<World>,
+    person: &Party,
+    (owner, reason): (AccountId, &str),
+    record: RecordId,
+    until: Timestamp,
+) -> AccountId {
+    person.sync().await.unwrap();
+    let mut requests = person.requests().unwrap();
+    requests.retain(|it| it.own == owner && it.request.reason == reason);
+    let request = requests.remove(0);
+    person.approve(&request, record, until).await.unwrap();
+    let mut last = None;
+    for block in world.ports().events.events(0, 10_000).await.unwrap() {
+        for event in block.events {
+            if let Event::Granted(grant) = event {
+                last = Some(grant.reader);
+            }
+        }
+    }
+    last.unwrap()
+}
+
+/// What a contact signs alone says nothing of an address that another has.
+#[tokio::test]
+async fn no_reader_address_is_taken_that_its_own_key_does_not_bind() {
+    let world = World::new(8);
+    let until = world.ports().clock.now().plus(7 * 86_400);
+    let (evil, jwt) = provider(&world, 600, "Dentist").await;
+    let evil_key = phrase(600).seed().account_key();
+    let (doctor, doctor_jwt) = provider(&world, 601, "Family Doctor").await;
+    let person = person(&world, 1);
+    let at_doctor = pair(&person, &doctor, &doctor_jwt).await;
+    let at_dentist = pair(&person, &evil, &jwt).await;
+    let (theirs, doctors) = offered(&person, at_doctor, 0);
+    let (own, dentists) = offered(&person, at_dentist, 0);
+    let claimed = Binding::unsigned([7; 32], evil.account().id(), doctors.reader);
+    let signature = evil_key.sign_digest(&claimed.digest(&world.ports().domain));
+    let claimed = claimed.sign(signature);
+    let mut taken = Vec::new();
+    for (reason, readers) in [
+        (
+            "claimed",
+            vec![(theirs, claimed.clone()), (own, dentists.clone())],
+        ),
+        (
+            "by itself",
+            vec![(theirs, claimed.sign_as_reader(signature))],
+        ),
+        ("passed on", vec![(theirs, doctors)]),
+        ("own", vec![(own, dentists)]),
+    ] {
+        let asked = (reason, until);
+        ask_with(&world, (&evil, &evil_key), at_dentist, asked, readers).await;
+        let report = person.sync().await.unwrap();
+        let requests = person.requests().unwrap();
+        if requests.iter().any(|it| it.request.reason == reason) {
+            taken.push(reason);
+        } else {
+            let told = format!("{report:?}");
+            assert!(told.contains("reader address"), "{reason}: {told}");
+        }
+    }
+    assert_eq!(taken, ["own"]);
+    println!("ATTACK eighth-1: 0 of 3 reader addresses of another taken");
+}
+
+/// A hospital that a person comes to twice, the second time as somebody else, sees nothing of the first pairing in what it is
+/// given under the second.
+#[tokio::test]
+async fn which_reader_address_is_granted_to_tells_nothing_of_other_pairings() {
+    let world = World::new(9);
+    let until = world.ports().clock.now().plus(7 * 86_400);
+    let (evil, jwt) = provider(&world, 700, "Hospital").await;
+    let evil_key = phrase(700).seed().account_key();
+    let mut named = Vec::new();
+    for seed in [31, 32] {
+        let person = person(&world, seed);
+        let own = pair(&person, &evil, &jwt).await;
+        let first = offered(&person, own, 0);
+        let asked = ("by name", until);
+        ask_with(&world, (&evil, &evil_key), own, asked, vec![first.clone()]).await;
+        let may = person.grant_write(own, medical_only(), until);
+        may.await.unwrap();
+        evil.sync().await.unwrap();
+        let written = evil.write_for(own, draft("letter")).await.unwrap().record;
+        let given = answer(&world, &person, (own, "by name"), written, until).await;
+        assert_eq!(given, first.1.reader);
+        named.push((person, first));
+    }
+    // One of them comes again without a name. Which of the two is not to be seen.
+    let suspected = named[0].1.clone();
+    let mut chosen = Vec::new();
+    for (n, (person, _)) in named.iter().enumerate() {
+        let anonymous = pair(person, &evil, &jwt).await;
+        let readers = vec![suspected.clone(), offered(person, anonymous, 0)];
+        let reason = format!("without a name {n}");
+        let asked = (reason.as_str(), until);
+        ask_with(&world, (&evil, &evil_key), anonymous, asked, readers).await;
+        let written = person.write_own(draft("vaccines")).await.unwrap().record;
+        let given = answer(&world, person, (anonymous, &reason), written, until).await;
+        chosen.push(given == suspected.1.reader);
+    }
+    assert_eq!(chosen[0], chosen[1], "the chain says which of them it is");
+    println!("ATTACK eighth-1: 0 of 2 persons told apart by which reader address they granted to");
+}
+
+/// A home of before took addresses by the contact's signature alone: nothing is granted to them now, and the contact is asked
+/// for its own signature of each.
+#[tokio::test]
+async fn addresses_of_before_are_asked_for_anew() {
+    let world = World::new(10);
+    let until = world.ports().clock.now().plus(7 * 86_400);
+    let (clinic, jwt) = provider(&world, 800, "Bit Clinic").await;
+    let key = phrase(800).seed().account_key();
+    let person = person(&world, 1);
+    let own = pair(&person, &clinic, &jwt).await;
+    let mut contact = person.contacts().unwrap().remove(0);
+    for (_, binding) in &mut contact.unused {
+        binding.reader_signature = None;
+    }
+    let kept = Change::Put {
+        table: "contacts",
+        key: own.as_bytes().to_vec(),
+        value: cbor::to_vec(&contact),
+    };
+    person.ports().vault.apply(vec![kept]).unwrap();
+    ask_with(&world, (&clinic, &key), own, ("please", until), Vec::new()).await;
+    let record = person.write_own(draft("diary")).await.unwrap().record;
+    person.sync().await.unwrap();
+    let request = person.requests().unwrap().remove(0);
+    let refused = person.approve(&request, record, until).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("unused reader address"),
+        "{refused}"
+    );
+    assert!(person.grants().unwrap().is_empty());
+    clinic.sync().await.unwrap();
+    person.sync().await.unwrap();
+    person.approve(&request, record, until).await.unwrap();
+    let (_, given) = person.grants().unwrap().remove(0);
+    let binding = given.artefact.binding.unwrap();
+    assert!(binding.reader_signature.is_some());
+    // It reads, what was granted to an address of before, too: keepers have the reader's own signature of each request.
+    clinic.sync().await.unwrap();
+    assert_eq!(clinic.held().unwrap().len(), 1);
+    clinic.read(record).await.unwrap();
+}
