@@ -30,7 +30,7 @@ pub(crate) use readers::Offered;
 const INVITATION_LIFE: u64 = 7 * 86_400;
 /// Derivations beyond the own ones that another device of the phrase may have used.
 const OTHER_DEVICES: u32 = 20;
-/// Reader addresses asked of a contact at pairing.
+/// Reader addresses asked of a contact at pairing, and given to whoever asks for more.
 const READERS_WANTED: u8 = 4;
 
 /// Addresses of one contact that are kept for grants to come; it can send more when these are used.
@@ -176,7 +176,8 @@ impl Party {
             .pairing_token(domain, invitation.owner, &key_of_both);
         let pairing = Pairing::new(&key_of_both, token);
         let (readers, mut changes) = self
-            .bound_readers(invitation.readers_wanted.min(16), owner)
+            // Whoever invites says how many; each costs a registration of the day. More are asked for by letter, bounded.
+            .bound_readers(invitation.readers_wanted.min(READERS_WANTED), owner)
             .await?;
         let mut card = ContactCard {
             version: 1,

@@ -3,14 +3,19 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use medibloc_consent::{Binding, Purpose};
 use medibloc_dag::cbor;
 use medibloc_evil::paired::press;
 use medibloc_journey::memory::World;
-use medibloc_journey::{AccessRequest, Change, Message, Party, medical_only};
+use medibloc_journey::{AccessRequest, Change, Invitation, Message, Party, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::Event;
-use medibloc_record::{AccountId, Address, Draft, LossReport, RecordId, Role, Timestamp};
+use medibloc_record::{
+    AccountId, Address, Digest, Draft, LossReport, RecordId, Role, SealingKey, Signature,
+    Timestamp, keccak256,
+};
+use serde::{Deserialize, Serialize};
 
 fn phrase(seed: u64) -> Phrase {
     Phrase::generate(&mut SeededEntropy::new(seed), Language::English)
@@ -184,6 +189,52 @@ async fn which_reader_address_is_granted_to_tells_nothing_of_other_pairings() {
     }
     assert_eq!(chosen[0], chosen[1], "the chain says which of them it is");
     println!("ATTACK eighth-1: 0 of 2 persons told apart by which reader address they granted to");
+}
+
+/// An invitation on the wire, as whoever invites may write it.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u8,
+    chain: u64,
+    records: Address,
+    owner: Address,
+    sealing_key: SealingKey,
+    node: String,
+    readers_wanted: u8,
+    expiry: Timestamp,
+    secret: Digest,
+    signature: Signature,
+}
+
+/// Whoever invites a hospital makes it register no more addresses than an honest invitation does.
+#[tokio::test]
+async fn an_invitation_that_wants_many_readers_gets_as_many_as_any() {
+    let world = World::new(11);
+    let (clinic, jwt) = provider(&world, 900, "Bit Clinic").await;
+    let evil = person(&world, 1);
+    let mut registered = Vec::new();
+    for wanted in [4, 16, u8::MAX] {
+        let invitation = evil.invite().await.unwrap();
+        let mut written: Written = cbor::from_slice(&cbor::to_vec(&invitation)).unwrap();
+        written.readers_wanted = wanted;
+        written.signature = Signature::new([0; 65]);
+        let label = b"medibloc/v2/invitation".as_slice();
+        let digest = keccak256(&[label, &cbor::to_vec(&written)].concat());
+        let keys = phrase(1).seed();
+        let mut own = (0..30).map(|n| keys.relationship_key(n));
+        let key = own.find(|key| key.address() == written.owner).unwrap();
+        written.signature = key.sign_digest(&digest);
+        let text = URL_SAFE_NO_PAD.encode(cbor::to_vec(&written));
+        let invitation = Invitation::parse(&format!("medibloc:invite:2:{text}")).unwrap();
+        let before = clinic.addresses().unwrap().len();
+        clinic.answer(&invitation, Some(&jwt)).await.unwrap();
+        registered.push(clinic.addresses().unwrap().len() - before);
+    }
+    assert_eq!(registered, [4; 3]);
+    println!(
+        "ATTACK eighth-3: {} addresses registered for an invitation that wants 255",
+        registered[2]
+    );
 }
 
 /// A home of before took addresses by the contact's signature alone: nothing is granted to them now, and the contact is asked
