@@ -109,6 +109,15 @@ impl Network for HttpNetwork {
         Arc::new(HttpStore(self.wire.peer(&self.node, Some(actor))))
     }
 
+    fn others(&self, actor: &SigningKey) -> Vec<(String, Arc<dyn Store>)> {
+        let others = self.nodes.iter().filter(|url| **url != self.node);
+        let store = |url: &String| -> Arc<dyn Store> {
+            let refused = self.listed(url).err();
+            Arc::new(HttpStore(self.wire.peer_unless(refused, url, Some(actor))))
+        };
+        others.map(|url| (url.clone(), store(url))).collect()
+    }
+
     fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
         let refused = self.listed(url).err();
         Arc::new(HttpMailbox(self.wire.peer_unless(

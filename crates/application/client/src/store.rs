@@ -1,4 +1,4 @@
-//! Storage at the own node.
+//! Storage at a node.
 
 use async_trait::async_trait;
 use medibloc_api::{Code, GotBlocks, PutBlock, PutBlocks, block_ids, limits, paths};

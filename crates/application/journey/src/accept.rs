@@ -229,7 +229,7 @@ impl Party {
         kept: &KeptRecord,
     ) -> Result<OpenedByOwner, JourneyError> {
         let anchor = &kept.anchor;
-        let store = self.ports.network.store(&self.signer(own));
+        let store = self.store_of(own);
         let sealed = Sealed::parse(
             self.object(store.as_ref(), anchor.package, "package")
                 .await?,

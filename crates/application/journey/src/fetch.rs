@@ -10,6 +10,7 @@ use medibloc_store::Store;
 
 use crate::blocks::WINDOW;
 use crate::looks::Look;
+use crate::nodes::block_of;
 use crate::ports::PortError;
 use crate::together::{Asked, all};
 use crate::wipe::{cid_of, objects_of};
@@ -212,11 +213,9 @@ pub(crate) fn untrusted(what: &'static str, error: &DagError) -> JourneyError {
 }
 
 async fn fetched(store: &dyn Store, cid: &Cid, what: &'static str) -> Result<Block, JourneyError> {
-    let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
-        what: format!("the {what} {cid}"),
-        hint: "no node has it for this address; sync again later, or ask the author to store it again",
-    })?;
-    Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
+    let hint =
+        "no node has it for this address; sync again later, or ask the author to store it again";
+    block_of(store, cid, what, hint).await
 }
 
 /// Blocks of the vault, for opening. That the vault fails is no fault of the record: see [`Party::with_vault`].

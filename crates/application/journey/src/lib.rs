@@ -105,6 +105,7 @@ mod missed;
 mod moment;
 #[cfg(test)]
 mod mutated;
+mod nodes;
 mod notes;
 mod outbox;
 mod pace;

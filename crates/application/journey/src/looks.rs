@@ -225,7 +225,7 @@ impl Party {
             let Some(address) = own.get(&owner) else {
                 continue;
             };
-            let store = self.ports.network.store(&self.signer(address));
+            let store = self.store_of(address);
             let done = self.fetch_ahead_of(store.as_ref(), &looks);
             match caught("objects", done).await {
                 // A full disk may have room for one record yet.

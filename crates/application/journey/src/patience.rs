@@ -2,7 +2,7 @@
 //! again later, so nobody waits for it long: whoever was silent, or took too much time for whatever it said, is left alone for a
 //! while, and whoever takes something back does not wait for any of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, pending};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use medibloc_consent::{
     DeletionStatement, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest,
 };
+use medibloc_dag::Cid;
 use medibloc_keys::SigningKey;
 use medibloc_ledger::Mark;
-use medibloc_record::{Digest, RecordId, Timestamp};
-use medibloc_store::Store;
+use medibloc_record::{Address, Digest, RecordId, Timestamp};
+use medibloc_store::{Store, StoreError};
 use tokio::sync::watch;
 
 use crate::SyncReport;
@@ -31,6 +32,8 @@ const LONGEST: u32 = 3;
 
 /// What a letter may take without being slow; letters to one node leave one after the other.
 const LETTER: Duration = Duration::from_secs(1);
+/// Things that no node has, as many as are remembered of one pass.
+const NOWHERE: usize = 100_000;
 /// An answer that took no longer than this says that a peer is back.
 const PROMPT: Duration = Duration::from_secs(1);
 
@@ -88,6 +91,10 @@ impl Spent {
 struct Known {
     silences: BTreeMap<Peer, Silence>,
     spent: BTreeMap<Peer, Spent>,
+    /// The other node that had something last.
+    gave: Option<String>,
+    /// What no node gave to an own address in this pass.
+    nowhere: BTreeSet<(Address, Cid)>,
 }
 
 impl Known {
@@ -176,7 +183,10 @@ impl Patience {
     /// What runs until this is dropped gives way to who takes something back. It is a pass of its own: what peers took of the one
     /// before is not held against them.
     pub(crate) fn give_way(&self) -> GivesWay<'_> {
-        self.known(|known| known.spent.clear());
+        self.known(|known| {
+            known.spent.clear();
+            known.nowhere.clear();
+        });
         self.gives_way.store(true, Ordering::SeqCst);
         GivesWay(&self.gives_way)
     }
@@ -215,6 +225,53 @@ impl Patience {
 
     fn known<T>(&self, ask: impl FnOnce(&mut Known) -> T) -> T {
         ask(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks another node's storage, as [`Self::ask`]. Why it did not answer is in words.
+    pub(crate) async fn ask_node<T>(
+        &self,
+        url: &str,
+        question: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, String> {
+        let peer = format!("the node {url}");
+        let asked = async move {
+            question.await.map_err(|error| match error {
+                StoreError::Unreachable { why } => PortError::Unreachable { peer, why },
+                error => PortError::Refused {
+                    peer,
+                    why: error.to_string(),
+                },
+            })
+        };
+        let answer = self.ask(Peer::Node(url.to_owned()), asked).await;
+        answer.map_err(|error| error.to_string())
+    }
+
+    /// The other node that had something last: the next thing is most likely there, too.
+    pub(crate) fn gave(&self) -> Option<String> {
+        self.known(|known| known.gave.clone())
+    }
+
+    /// Another node had something.
+    pub(crate) fn has_given(&self, url: &str) {
+        self.known(|known| known.gave = Some(url.to_owned()));
+    }
+
+    /// No node gave this to an own address: in this pass, which looks for many things twice, the others are not asked again.
+    pub(crate) fn is_nowhere(&self, actor: Address, cid: Cid) {
+        if self.gives_way.load(Ordering::SeqCst) {
+            self.known(|known| {
+                if known.nowhere.len() < NOWHERE {
+                    known.nowhere.insert((actor, cid));
+                }
+            });
+        }
+    }
+
+    /// Whether no node gave it in this pass.
+    pub(crate) fn was_nowhere(&self, actor: Address, cid: Cid) -> bool {
+        self.gives_way.load(Ordering::SeqCst)
+            && self.known(|known| known.nowhere.contains(&(actor, cid)))
     }
 
     /// Asks a peer, unless it was silent or slow just now, and waits for what is left of its time in this pass.
@@ -309,6 +366,10 @@ struct Patient<T: ?Sized> {
 impl Network for Patient<dyn Network> {
     fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
         self.asked.store(actor)
+    }
+
+    fn others(&self, actor: &SigningKey) -> Vec<(String, Arc<dyn Store>)> {
+        self.asked.others(actor)
     }
 
     fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {

@@ -233,13 +233,18 @@ pub trait Keepers: Send + Sync {
 /// Storage, mailbox and keepers as one address sees them: every request is signed by it.
 #[async_trait]
 pub trait Network: Send + Sync {
-    /// Storage.
+    /// Storage at the own node.
     fn store(&self, actor: &SigningKey) -> Arc<dyn Store>;
     /// The mailboxes of the node at `url`.
     fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox>;
     /// The keepers.
     fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers>;
     /// The credential that the own node keeps for this address's account, not checked; none if it has none.
+    /// Storage at the other nodes that the deployment lists, by URL.
+    fn others(&self, actor: &SigningKey) -> Vec<(String, Arc<dyn Store>)> {
+        let _ = actor;
+        Vec::new()
+    }
     async fn credential(&self, actor: &SigningKey) -> Result<Option<String>, PortError> {
         let _ = actor;
         Ok(None)

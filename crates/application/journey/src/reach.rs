@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{RecordId, Timestamp};
-use medibloc_store::StoreError;
+use medibloc_store::{Store, StoreError};
 
 use crate::together::{Asked, all};
 use crate::wipe::{cid_of, objects_of};
@@ -27,7 +27,7 @@ pub struct Reach {
     pub clock: Option<Timestamp>,
 }
 
-/// Which keepers have lost shares of own records, and of which the own node has lost objects.
+/// Which keepers have lost shares of own records, and of which no node gives all objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Accepted records that were asked about, the newest.
@@ -40,16 +40,16 @@ pub struct Shares {
     pub silent: BTreeMap<u8, String>,
     /// Keepers that were asked.
     pub keepers: BTreeSet<u8>,
-    /// Why the own node answered about none of them; none if it answered.
+    /// Why the nodes answered about none of them; none if they did.
     pub node_silent: Option<String>,
-    /// Records of which the own node does not give every object, or gives one that is not what was stored.
+    /// Records of which no node gives every object, or the own one gives one that is not what was stored.
     pub node: Vec<RecordId>,
     /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
     pub lost: BTreeMap<u8, Vec<RecordId>>,
 }
 
 impl Party {
-    /// Asks the keepers whether they hold their shares, and the own node whether it gives the objects, of the newest accepted
+    /// Asks the keepers whether they hold their shares, and the nodes whether one gives the objects, of the newest accepted
     /// records, `most` of them at most.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Party {
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
             let own = self.own_address(kept.anchor.owner)?;
-            let store = self.ports.network.store(&self.signer(&own));
+            let store = self.store_of(&own);
             // Another capsule may have taken the place of the first.
             let objects = objects_of(&kept.anchor).map(|cid| {
                 if cid == cid_of(kept.anchor.capsule) {
@@ -77,7 +77,11 @@ impl Party {
                 }
             });
             let is_whole = match store.get_many(&objects).await {
-                Ok(found) => Some(found.iter().all(Option::is_some)),
+                Ok(found) => is_whole(store.as_ref(), &objects, &found).await,
+                Err(error) => Err(error),
+            };
+            let is_whole = match is_whole {
+                Ok(is_whole) => Some(is_whole),
                 Err(StoreError::Corrupt { .. }) => Some(false),
                 Err(error) => {
                     silent = Some(error.to_string());
@@ -170,4 +174,18 @@ impl Party {
             clock: self.ports.network.time().await.unwrap_or_default(),
         })
     }
+}
+
+/// Whether everything was given; what was not is asked for alone, so that who is away is not said to have lost it.
+async fn is_whole(
+    store: &dyn Store,
+    objects: &[Cid],
+    found: &[Option<Vec<u8>>],
+) -> Result<bool, StoreError> {
+    for (cid, found) in objects.iter().zip(found) {
+        if found.is_none() && store.get(cid).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

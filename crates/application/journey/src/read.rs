@@ -347,7 +347,7 @@ impl Party {
         key: &SharedKey,
         receipt: Receipt,
     ) -> Result<ReadRecord, JourneyError> {
-        let store = self.ports.network.store(&self.signer(own));
+        let store = self.store_of(own);
         let objects = ReaderObjects {
             package: Package::parse(
                 &self

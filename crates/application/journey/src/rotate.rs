@@ -67,7 +67,7 @@ impl Party {
             self.finish(&key).await?;
             return Ok(true);
         }
-        let store = self.ports.network.store(&self.signer(own));
+        let store = self.store_of(own);
         let bytes = self.object(store.as_ref(), kept.capsule, "capsule").await?;
         let capsule: Capsule = crate::party::decode("capsule", &bytes)?;
         let sealed_to = capsule.wrapped.key_version;

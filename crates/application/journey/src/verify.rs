@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::fetch::untrusted;
 use crate::moment::Moment;
+use crate::nodes::block_of;
 use crate::views::{RecordView, record_view};
 use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
@@ -144,7 +145,7 @@ impl Party {
         let same = found.anchor == kept.anchor && found.anchor.record_id() == record;
         report.line("anchor", same, place);
         self.check_state(&found, &mut report).await?;
-        let store = self.ports.network.store(&self.signer(&own));
+        let store = self.store_of(&own);
         match self.check_content(&own, store.as_ref(), &found).await {
             Ok(told) => {
                 report.line("content", true, told);
@@ -197,6 +198,17 @@ impl Party {
             _ => format!("it still gives {served} of its objects; tell its operator"),
         };
         report.line("node", served == 0, found);
+        for (url, given) in self.given_at_others(&own, &objects).await {
+            match given {
+                Ok(0) => {}
+                Ok(given) => {
+                    let found =
+                        format!("{url} still gives {given} of its objects; tell its operator");
+                    report.line("node", false, found);
+                }
+                Err(why) => report.unchecked("node", why),
+            }
+        }
         let mut here = 0;
         for cid in &objects {
             here += usize::from(self.ports.vault.blob(cid)?.is_some());
@@ -298,7 +310,7 @@ impl Party {
     ) -> Result<String, JourneyError> {
         let anchor = &found.anchor;
         let fetch = async |digest: Digest, what| {
-            from_node(store, &cid_of(digest), what)
+            self.from_node(store, &cid_of(digest), what)
                 .await
                 .map(Block::into_bytes)
         };
@@ -345,7 +357,7 @@ impl Party {
     /// Every block of a file is at the node, unchanged; one that the vault lost is kept again.
     async fn check_dag(&self, store: &dyn Store, mut walk: Walk) -> Result<(), JourneyError> {
         while let Some(wanted) = walk.next_block() {
-            let block = from_node(store, wanted.cid(), "part").await?;
+            let block = self.from_node(store, wanted.cid(), "part").await?;
             walk.take(&wanted, block.bytes())
                 .map_err(|error| untrusted("part", &error))?;
             if self.ports.vault.blob(wanted.cid())?.is_none() {
@@ -371,6 +383,24 @@ impl Party {
             threshold.t()
         );
         report.line("shares", signed >= u32::from(threshold.t()), told);
+    /// A block as a node gives it, checked against its identifier. Whether a node ever had it is not known here.
+    async fn from_node(
+        &self,
+        store: &dyn Store,
+        cid: &Cid,
+        what: &'static str,
+    ) -> Result<Block, JourneyError> {
+        let hint = match self.ports.vault.blob(cid)? {
+            Some(_) => {
+                "no node gives it; this home has it, and `medibloc record store` gives it to your node again"
+            }
+            None => {
+                "no node gives it, and it is not in this home; ask the author to store it again"
+            }
+        };
+        block_of(store, cid, what, hint).await
+    }
+
         Ok(())
     }
 
@@ -495,18 +525,6 @@ fn file_name(record: RecordId, role: PartRole, media_type: &str) -> String {
     format!("{short}-{role}.{ending}")
 }
 
-/// A block as the node gives it, checked against its identifier.
-async fn from_node(
-    store: &dyn Store,
-    cid: &Cid,
-    what: &'static str,
-) -> Result<Block, JourneyError> {
-    let bytes = store.get(cid).await?.ok_or_else(|| JourneyError::Unknown {
-        what: format!("the {what} {cid} at the node"),
-        hint: "the vault still has it; tell the operator of your node that it lost a block",
-    })?;
-    Block::new(*cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
-}
 /// Every final block with events, in order.
 pub(crate) async fn each_block(
     events: &dyn Events,

@@ -20,6 +20,16 @@ pub enum StoreError {
         /// Which.
         cid: Cid,
     },
+    /// Whoever answered does not have it, and somebody who may have it did not answer.
+    #[error(
+        "block {cid} is at none of the nodes that answer; {away}; it can be had when they are back"
+    )]
+    Away {
+        /// Which.
+        cid: Cid,
+        /// Who did not answer, and why.
+        away: String,
+    },
     /// The block was erased and is not taken again.
     #[error("block {cid} was erased by its owner; it is not stored again")]
     Erased {

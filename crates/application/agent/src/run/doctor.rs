@@ -347,7 +347,7 @@ fn shares(held: &Shares) -> (bool, String) {
     (false, told)
 }
 
-/// What the own node gives of the same records, in words.
+/// What the nodes give of the same records, in words.
 fn copies(held: &Shares) -> (bool, String) {
     let asked = held.asked;
     if let Some(why) = &held.node_silent {
@@ -355,14 +355,13 @@ fn copies(held: &Shares) -> (bool, String) {
     }
     if held.node.is_empty() {
         let told = format!(
-            "the node gives the objects of the newest {}",
+            "the objects of the newest {} are at a node",
             counted(asked, "record")
         );
         return (true, told);
     }
     let told = format!(
-        "of {} of the newest {} the node lost objects, or has them damaged: tell its operator, and give them again \
-         with {}",
+        "of {} of the newest {} no node gives every object, or one has them damaged: give them to your node again with {}",
         held.node.len(),
         counted(asked, "record"),
         store(&held.node.iter().collect())

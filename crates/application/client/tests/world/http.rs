@@ -238,10 +238,46 @@ impl World {
     }
 
     pub(crate) fn ports_with(&self, vault: Arc<dyn VaultPort>) -> Ports {
+        self.ports_at(&self.node, vec![self.node.clone()], vault)
+    }
+
+    /// Another node of the same chain, with storage, mailboxes and notes of its own; until its task is aborted.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
+    pub(crate) async fn another_node(&self) -> (String, JoinHandle<()>) {
+        let (listener, url) = bind().await;
+        let config = GatewayConfig {
+            url: url.clone(),
+            known_as: Vec::new(),
+            folder: None,
+            domain: DOMAIN,
+            first_block: 0,
+            limits: DailyLimits::default(),
+            proxies: medibloc_node::Proxies::default(),
+        };
+        let clock = self.clock.clone();
+        let on = Gateway {
+            store: Arc::new(MemoryStore::new()),
+            facts: self.ledger.clone(),
+            events: self.ledger.clone(),
+            relay: Arc::new(ByDigest(self.ledger.clone())),
+            clock: Arc::new(move || clock.now()),
+        };
+        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
+        self.upkeeps.lock().unwrap().push(upkeep);
+        (url, serve(listener, router))
+    }
+
+    /// The ports of a home at this node, in a deployment that lists these.
+    pub(crate) fn ports_at(
+        &self,
+        node: &str,
+        nodes: Vec<String>,
+        vault: Arc<dyn VaultPort>,
+    ) -> Ports {
         let timing = Timing::default();
         let config = NetworkConfig {
-            node: self.node.clone(),
-            nodes: vec![self.node.clone()],
+            node: node.to_owned(),
+            nodes,
             keepers: self.keepers.clone(),
             outgoing: Outgoing::new(Policy::LOCAL),
             domain: DOMAIN,
@@ -249,7 +285,7 @@ impl World {
         };
         let clock: Arc<dyn Clock> = self.clock.clone();
         let relay = HttpRelay::new(
-            &self.node,
+            node,
             Outgoing::new(Policy::LOCAL),
             DOMAIN,
             clock.clone(),

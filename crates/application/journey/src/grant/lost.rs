@@ -8,6 +8,7 @@ use medibloc_consent::Scope;
 use medibloc_dag::{Block, Cid};
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
+use medibloc_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::errand::errand_key;
@@ -184,15 +185,24 @@ impl Party {
         let mut objects = self.given_objects()?;
         objects.retain(|_, object| asked.contains(&object.consent));
         let (mut lost, mut gone) = (BTreeSet::new(), BTreeSet::new());
-        for (_, objects) in by_own(objects) {
-            for (_, object, is_there) in self.at_node(&objects).await? {
+        for (own, objects) in by_own(objects) {
+            let mut nowhere_here = Vec::new();
+            for (cid, object, is_there) in self.at_node(&objects).await? {
                 if !is_there {
                     lost.insert(object.consent);
                 }
                 if !is_there && !object.is_here {
-                    gone.insert(object.consent);
+                    nowhere_here.push((cid, object.consent));
                 }
             }
+            let cids: Vec<Cid> = nowhere_here.iter().map(|(cid, _)| *cid).collect();
+            if cids.is_empty() {
+                continue;
+            }
+            let own = self.own_address(own)?;
+            let elsewhere = self.store_of(&own).has(&cids).await?;
+            let missed = nowhere_here.iter().zip(elsewhere);
+            gone.extend(missed.filter(|(_, has)| !has).map(|((_, id), _)| *id));
         }
         Ok(LostConsents {
             asked: asked.len(),
@@ -277,9 +287,8 @@ impl Party {
             again.asked += 1;
             match (is_there, object.is_here) {
                 (true, true) => {}
-                (true, false) => keep.push((cid, object)),
                 (false, true) => give.push(cid),
-                (false, false) => again.gone.push(object.consent),
+                (_, false) => keep.push((cid, object, is_there)),
             }
         }
         let Some((_, first)) = objects.first() else {
@@ -294,19 +303,34 @@ impl Party {
             again.given += cids.len();
         }
         for objects in keep.chunks(AT_ONCE) {
-            let cids: Vec<Cid> = objects.iter().map(|(cid, _)| *cid).collect();
-            let found = store.get_many(&cids).await?;
-            let mut rows = Vec::new();
-            for ((cid, object), bytes) in objects.iter().zip(found) {
-                // It has it and does not give it: the next sync asks again.
-                let Some(bytes) = bytes else { continue };
+            let cids: Vec<Cid> = objects.iter().map(|(cid, ..)| *cid).collect();
+            let anywhere = self.store_of(&own);
+            let found = anywhere.get_many(&cids).await?;
+            let (mut rows, mut lacked) = (Vec::new(), Vec::new());
+            for ((cid, object, is_there), bytes) in objects.iter().zip(found) {
+                let Some(bytes) = bytes else {
+                    // A node that has it and does not give it, or that is away, is asked again by the next sync.
+                    match anywhere.has(&[*cid]).await {
+                        Ok(has) if !is_there && has == [false] => again.gone.push(object.consent),
+                        Ok(_) | Err(StoreError::Away { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    continue;
+                };
                 let what = "object of a consent";
                 let block = Block::new(*cid, bytes)
                     .map_err(|source| JourneyError::Malformed { what, source })?;
                 self.ports.vault.put_blob(&block)?;
                 rows.push(given_object_row(cid, object.own, object.consent));
+                if !is_there {
+                    lacked.push(block);
+                }
             }
             self.ports.vault.apply(rows)?;
+            if !lacked.is_empty() {
+                again.given += lacked.len();
+                store.put(lacked).await?;
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::bounds;
 use crate::grant::{Artefact, SharedKey};
+use crate::nodes::block_of;
 use crate::party::{OwnAddress, decode};
 use crate::wipe::cid_of;
 use crate::{JourneyError, Party};
@@ -138,7 +139,7 @@ impl Party {
         digest: Digest,
         what: &'static str,
     ) -> Result<Vec<u8>, JourneyError> {
-        let store = self.ports.network.store(&self.signer(own));
+        let store = self.store_of(own);
         self.object_once(store.as_ref(), digest, what).await
     }
 
@@ -152,12 +153,9 @@ impl Party {
         let bytes = match self.ports.vault.blob(&cid)? {
             Some(bytes) => bytes,
             None => {
-                let store = self.ports.network.store(&self.signer(own));
-                let found = store.get(&cid).await?;
-                found.ok_or_else(|| JourneyError::Unknown {
-                    what: format!("the {what} {cid}"),
-                    hint: "no node has it for this address; ask its owner to give it again",
-                })?
+                let store = self.store_of(own);
+                let hint = "no node has it for this address; ask its owner to give it again";
+                return block_of(store.as_ref(), &cid, what, hint).await;
             }
         };
         Block::new(cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
