@@ -170,16 +170,15 @@ fn authorities(deployment: &Deployment) -> Authorities {
     }
 }
 
-/// The ports of a home, and the contracts that it trusts.
+/// URLs of the nodes that a home's deployment lists.
 ///
 /// # Errors
-/// If the deployment file or a URL in it is not valid. Nobody has to answer.
-pub async fn ports(
-    home: &Home,
-    config: &Config,
-    vault: Arc<Vault>,
-    reaching: &Reaching,
-) -> Result<(Ports, Contracts), Problem> {
+/// If the deployment file is not there or not valid.
+pub(crate) fn nodes(home: &Home) -> Result<Vec<String>, Problem> {
+    Ok(listed(home)?.node_urls)
+}
+
+fn listed(home: &Home) -> Result<Deployment, Problem> {
     let path = home.deployment();
     let bytes = std::fs::read(&path).map_err(|error| {
         Problem::new(
@@ -190,7 +189,20 @@ pub async fn ports(
             ),
         )
     })?;
-    let deployment = parse(&bytes)?;
+    parse(&bytes)
+}
+
+/// The ports of a home, and the contracts that it trusts.
+///
+/// # Errors
+/// If the deployment file or a URL in it is not valid. Nobody has to answer.
+pub async fn ports(
+    home: &Home,
+    config: &Config,
+    vault: Arc<Vault>,
+    reaching: &Reaching,
+) -> Result<(Ports, Contracts), Problem> {
+    let deployment = listed(home)?;
     let outgoing = reaching.outgoing(&deployment, Some((home, config)))?;
     let node = config
         .node

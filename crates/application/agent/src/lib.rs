@@ -12,6 +12,7 @@ pub mod daemon;
 mod exported;
 pub mod home;
 mod new_file;
+mod own_node;
 pub mod ports;
 mod reserve;
 pub mod role;

@@ -49,7 +49,41 @@ pub async fn run(
     let done = run_now(party, contracts, command).await;
     // What took something back may have used the room that is kept aside: whoever runs no other command has it again, too.
     party.ports().vault.keep_reserve();
+    let done = done.and_then(|answer| match is_list(command) {
+        true => not_all(party, answer),
+        false => Ok(answer),
+    });
     done.map_err(|problem| kept::told(party, command, &before, problem))
+}
+
+/// Whether a command shows what is here, so that what is not shown seems not to be.
+const fn is_list(command: &Command) -> bool {
+    use command::{Contact, Grant, Record, Request};
+    matches!(
+        command,
+        Command::Status
+            | Command::Audit(_)
+            | Command::Record(Record::List { .. })
+            | Command::Grant(Grant::List { .. })
+            | Command::Contact(Contact::List)
+            | Command::Request(Request::List { .. })
+    )
+}
+
+/// A list of a home whose restore was broken off is not all.
+fn not_all(party: &Party, mut answer: Answer) -> Result<Answer, Problem> {
+    let Some(told) = party.broken_restore()? else {
+        return Ok(answer);
+    };
+    answer.text.push('\n');
+    answer.text.push_str(told);
+    if let Some(value) = answer.value.as_object_mut() {
+        value.insert("restoreUnfinished".into(), json!(told));
+    }
+    if answer.code == 0 {
+        answer.code = code::PARTIAL;
+    }
+    Ok(answer)
 }
 
 async fn run_now(

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::answer::code;
 use crate::home::{Config, Home, HomePace, HomeRole, OpenHome};
 use crate::ports::SystemEntropy;
-use crate::{Answer, Command, Problem, connect, convert, daemon, role, run};
+use crate::{Answer, Command, Problem, connect, convert, daemon, own_node, role, run};
 
 mod way;
 
@@ -99,7 +99,7 @@ struct Restore {
     /// Who owns this home; without it, what the chain says of the account, and a person if it says nothing.
     #[arg(long, value_enum)]
     role: Option<HomeRole>,
-    /// The own node; the deployment's first if it is not given.
+    /// The own node; if it is not given, the one of the deployment that keeps notes of this phrase, or its first.
     #[arg(long)]
     node: Option<String>,
     /// When acts go that nobody waits for: at random times, or at once for demonstrations.
@@ -609,7 +609,8 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let OpenHome {
         mut config, vault, ..
     } = home.open_or_renew(seed)?;
-    let (mut ports, _) = connect::ports(home, &config, vault, &input.reaching).await?;
+    let (mut ports, _) = connect::ports(home, &config, vault.clone(), &input.reaching).await?;
+    Party::restore_begins(ports.vault.as_ref())?;
     let account = AccountId::from_first_address(phrase.seed().account_key().address());
     match role::of_account(&ports, account, restore.role).await {
         Ok(Some(role)) if role != config.role => {
@@ -635,6 +636,14 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         }
     }
     let role = config.role;
+    let found = own_node::find(home, &config, &vault, &input.reaching, phrase.seed()).await?;
+    if let Some(node) = found.node {
+        config.node = Some(node);
+        home.settle(&config)?;
+        ports = connect::ports(home, &config, vault, &input.reaching)
+            .await?
+            .0;
+    }
     let busy = spinner();
     let mut party = Party::new(phrase.seed(), config.role.into(), ports);
     if let Some(busy) = busy.clone() {
@@ -674,6 +683,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let value = json!({
         "addresses": report.addresses, "consents": report.consents, "missing": report.missing, "sync": told.value,
         "noCredential": report.no_credential,
+        "node": party.ports().network.own_node(), "nodeTold": found.told,
         "role": role,
         "noted": run::noted::value(&report.noted),
         "unknownReads": report.unknown_reads,
@@ -695,6 +705,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         .into_iter()
         .chain(report.no_credential.clone())
         .chain(report.advice())
+        .chain(found.told.clone())
     {
         text.push('\n');
         text.push_str(&missing);

@@ -175,3 +175,34 @@ async fn a_node_that_is_away_is_named_and_holds_nobody_else_up() {
     assert_eq!(other.sync().await.unwrap().accepted, [written]);
     assert!(other.export_record(written).is_ok());
 }
+
+/// A paper with the phrase does not say which node was the own one: the one that has its notes does.
+#[tokio::test]
+async fn the_node_that_has_a_phrases_notes_says_so() {
+    let story = Story::new(803).await;
+    let label = story.clinic_owner;
+    story.clinic.set_label(label, "Mrs Kim").unwrap();
+    let record = story.written().await;
+    story.patient.sync().await.unwrap();
+    story.ask().await;
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    let until = story.world.ports().clock.now().plus(WEEK);
+    let approved = story.patient.approve(&request, record, until).await;
+    approved.unwrap();
+    for party in [&story.patient, &story.clinic] {
+        party.sync().await.unwrap();
+    }
+    let first = story.world.node.as_str();
+    let second = story.second.as_str();
+    for (seed, role, node, is_own) in [
+        (1, Role::Person, second, true),
+        (1, Role::Person, first, false),
+        (3, Role::Provider, first, true),
+        (3, Role::Provider, second, false),
+    ] {
+        let home = Party::new(phrase(seed).seed(), role, story.ports_at(node));
+        let found = home.is_known_at_node().await.unwrap();
+        assert_eq!(found, is_own, "{seed} at {node}");
+    }
+}

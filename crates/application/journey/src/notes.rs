@@ -162,7 +162,7 @@ impl Party {
         Ok(self.ports.vault.apply(rows.collect())?)
     }
 
-    async fn registered_account(&self) -> Result<Option<OwnAddress>, JourneyError> {
+    pub(crate) async fn registered_account(&self) -> Result<Option<OwnAddress>, JourneyError> {
         let account = self.account();
         let facts = self.ports.facts.account(account.id()).await?;
         Ok(facts.map(|_| account))
@@ -251,7 +251,7 @@ impl Party {
         Ok(first.map(|own| own.id()))
     }
 
-    fn notes_at(&self, own: &OwnAddress) -> Arc<dyn Mailbox> {
+    pub(crate) fn notes_at(&self, own: &OwnAddress) -> Arc<dyn Mailbox> {
         let network = &self.ports.network;
         network.mailbox(&self.signer(own), &network.own_node())
     }

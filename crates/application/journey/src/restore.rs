@@ -13,7 +13,7 @@ use crate::grant::GivenGrant;
 use crate::grant::deliver::{Delivery, delivery_key};
 use crate::pairing::{Contact, ContactCard};
 use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
-use crate::ports::Change;
+use crate::ports::{Change, VaultPort};
 use crate::sync::Cursor;
 use crate::unopened::opened;
 use crate::wipe::cid_of;
@@ -22,8 +22,14 @@ use crate::{JourneyError, Noted, Party, Ports, SyncReport};
 /// Stands while consents are missing.
 const UNFINISHED: &[u8] = b"restore-unfinished";
 
+/// Stands from the first step of a restore until a sync went to its end; whether the addresses were found.
+const BEGUN: &[u8] = b"restore-begun";
+
 /// Derivations looked at beyond the last registered one.
 const GAP: u32 = 20;
+
+/// Own addresses whose notes a node is asked for, to find the own node.
+const ASKED_FOR: usize = 4;
 
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +97,7 @@ impl Party {
     /// If the chain does not answer or the vault fails. What cannot be fetched now is in the report.
     pub async fn restored(self) -> Result<(Self, RestoreReport), JourneyError> {
         let party = self;
+        Self::restore_begins(party.ports.vault.as_ref())?;
         let mut report = RestoreReport {
             registered: party
                 .ports
@@ -104,6 +111,7 @@ impl Party {
         // From the first block on: a home that synced before may lack what an address that it did not know was sent.
         party.ports.vault.apply(vec![
             change(table::CURSOR, UNFINISHED, &true),
+            change(table::CURSOR, BEGUN, &true),
             change(table::CURSOR, b"chain", &Cursor::default()),
         ])?;
         party.notes_are_unread().await?;
@@ -123,6 +131,42 @@ impl Party {
         };
         report.no_credential = credential.err().map(|error| error.to_string());
         Ok((party, report))
+    }
+
+    /// Remembers in a home that it is to be restored: from now on until that is done, its lists say that they are not all.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn restore_begins(vault: &dyn VaultPort) -> Result<(), JourneyError> {
+        Ok(vault.apply(vec![change(table::CURSOR, BEGUN, &false)])?)
+    }
+
+    /// Whether the own node keeps notes or the credential of an account of this phrase: whoever restores without knowing which
+    /// node was its own asks each. What others wrote to its mailboxes is there, too.
+    ///
+    /// # Errors
+    /// If the chain or the node does not answer, or the vault fails.
+    pub async fn is_known_at_node(&self) -> Result<bool, JourneyError> {
+        self.find_addresses().await?;
+        let mut all = self.addresses()?;
+        if let Some(account) = self.registered_account().await? {
+            if self.credential_at_node(&account).await? {
+                return Ok(true);
+            }
+            all.insert(0, account);
+        }
+        // What belongs to no address is at the first; the rest is asked for where that has none.
+        for own in all.iter().take(ASKED_FOR) {
+            if !self.notes_at(own).notes().await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn credential_at_node(&self, account: &OwnAddress) -> Result<bool, JourneyError> {
+        let found = self.ports.network.credential(&self.signer(account)).await?;
+        Ok(found.is_some())
     }
 
     async fn find_addresses(&self) -> Result<usize, JourneyError> {
@@ -239,6 +283,33 @@ impl Party {
         });
         let changes: Vec<Change> = explained.collect();
         Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// What to do if a restore of this home was broken off, so that what is not listed may be yours all the same; none if none
+    /// was.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn broken_restore(&self) -> Result<Option<&'static str>, JourneyError> {
+        let begun: Option<bool> = self.row(table::CURSOR, BEGUN)?;
+        Ok(begun.map(|has_addresses| match has_addresses {
+            true => "the restore of this home was not finished, so this is not all: `medibloc sync` goes on with it",
+            false => {
+                "the restore of this home was broken off, so this is not all: give the same `medibloc restore` command again, it \
+                 goes on"
+            }
+        }))
+    }
+
+    /// A sync went to its end: what it could not fetch it told, and asks for again.
+    pub(crate) fn end_restore(&self) -> Result<(), JourneyError> {
+        if self.row(table::CURSOR, BEGUN)? == Some(true) {
+            self.ports.vault.apply(vec![Change::Delete {
+                table: table::CURSOR,
+                key: BEGUN.to_vec(),
+            }])?;
+        }
+        Ok(())
     }
 
     /// Goes on with a restore that could not fetch every consent.

@@ -162,6 +162,9 @@ impl Party {
         or_later(done, &mut report)?;
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
+        if !report.gave_way {
+            self.end_restore()?;
+        }
         Ok(report)
     }
 
