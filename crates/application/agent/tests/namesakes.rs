@@ -129,3 +129,31 @@ async fn every_line_that_names_a_contact_tells_namesakes_apart() {
         assert_eq!(names, marks, "{line}");
     }
 }
+
+/// Newcomer: `Ann Lee` was no name any more beside `Ann Lee 1990`, and two owners had one label without a word.
+#[tokio::test]
+async fn a_whole_label_is_no_begin_of_a_longer_one_and_two_of_one_label_are_told() {
+    let world = World::new(239);
+    let two = Two::new(&world).await;
+    let invited = say(&two.patient, &["contact", "invite"]).await;
+    let accept = ["contact", "accept", &text(&invited, "/invitation")];
+    let other = text(&say(&two.clinic, &accept).await, "/owner");
+    let label = async |owner: &str, label: &str| {
+        let words = ["contact", "label", owner, label];
+        try_say(&two.clinic, &words).await.unwrap()
+    };
+    for (owner, name) in [(&two.owner, "Ann Lee 1990"), (&other, "Ann Lee")] {
+        let told = label(owner, name).await.text;
+        assert!(!told.contains("WARNING"), "{told}");
+    }
+    let ask = ["request", "create", "ann lee"];
+    assert_eq!(say(&two.clinic, &ask).await["owner"], other.as_str());
+    let told = label(&two.owner, "ANN LEE").await;
+    assert!(
+        told.text.contains(&format!("WARNING: so is {other}")),
+        "{}",
+        told.text
+    );
+    let told = refused(&two.clinic, &ask, code::UNKNOWN).await;
+    assert!(told.contains("fits 2 of them"), "{told}");
+}

@@ -244,6 +244,19 @@ impl Party {
         }))
     }
 
+    /// Whether the credential that a contact showed is the one whose digest the chain names for its account now; true of who
+    /// showed none.
+    ///
+    /// # Errors
+    /// If the chain does not answer.
+    pub async fn shows_newest(&self, contact: &crate::Contact) -> Result<bool, JourneyError> {
+        let (Some(account), Some(jwt)) = (contact.card.account, &contact.card.credential) else {
+            return Ok(true);
+        };
+        let named = self.named_on_chain(account).await?;
+        Ok(named == Some(Digest::of(jwt.as_bytes())))
+    }
+
     /// The account's own credential from the own node: signed by the authority, for this account, and the one whose
     /// digest the chain names.
     ///

@@ -1,6 +1,6 @@
 //! `medibloc contact …`
 
-use medibloc_journey::{Invitation, Party};
+use medibloc_journey::{Invitation, Party, compared};
 use medibloc_record::AccountId;
 use qrcode::QrCode;
 use qrcode::render::unicode;
@@ -75,18 +75,34 @@ pub(super) async fn run(party: &Party, command: &Contact) -> Result<Answer, Prob
         Contact::Label { owner, text } => {
             let owner = name::owner(party, owner)?;
             party.set_label(owner, text)?;
+            let alike = alike(party, owner)?;
             let told = match party.label(owner)? {
-                Some(label) => format!("{owner} is «{}» in this home", find::told(&label)),
+                Some(label) => format!(
+                    "{owner} is «{}» in this home{}",
+                    find::told(&label),
+                    told_alike(&alike)
+                ),
                 None => format!("{owner} has no label in this home"),
             };
             let label = party.label(owner)?;
             Ok(Answer::new(
-                json!({"owner": owner.to_string(), "label": label}),
+                json!({"owner": owner.to_string(), "label": label, "alsoLabelled": alike}),
                 told,
             ))
         }
         Contact::Confirm { contact } => {
             let contact = name::contact(party, contact)?;
+            // The name is what the person reads and believes.
+            if !party.shows_newest(&contact).await? {
+                return Err(Problem::new(
+                    code::REFUSED,
+                    format!(
+                        "the credential that {} showed was replaced since: its authority names another for this account, which may \
+                         have another name. Nothing was confirmed; `medibloc contact invite` lets it show the newest",
+                        find::told(&contact.name)
+                    ),
+                ));
+            }
             let confirmed = party.confirm(contact.own)?;
             party.correct_names().await?;
             Ok(Answer::new(
@@ -117,6 +133,19 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
                  (`medibloc grant revoke --contact` takes it back)",
             );
         }
+        let also = other_names(&contacts, contact);
+        // Which of its names its authority gives it now; not known while the chain does not answer.
+        let is_newest = match also.is_empty() {
+            true => None,
+            false => party.shows_newest(contact).await.ok(),
+        };
+        if !also.is_empty() {
+            let also = told_names(&also);
+            state.push_str(&match is_newest {
+                Some(false) => format!("; REPLACED: its authority calls this account otherwise now; it is here as {also}, too"),
+                _ => format!("; the same account is here as {also}, too"),
+            });
+        }
         let account = contact.card.account;
         let account = account.map_or_else(String::new, |account| format!("  account {account}"));
         lines.push(format!(
@@ -127,6 +156,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         values.push(json!({
             "name": contact.name, "own": contact.own.to_string(), "confirmed": contact.confirmed,
             "account": contact.card.account.map(|account| account.to_string()), "standing": standing,
+            "alsoNamed": also, "replaced": is_newest.map(|is_newest| !is_newest),
         }));
     }
     let mut owners = Vec::new();
@@ -147,6 +177,53 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         &lines,
         "no contacts yet; `medibloc contact invite` makes an invitation",
     ))
+}
+
+/// Other owners that have an owner's label.
+fn alike(party: &Party, owner: AccountId) -> Result<Vec<String>, Problem> {
+    let label = party.label(owner)?.map(|label| compared(&label));
+    let mut found = Vec::new();
+    for patron in party.patrons()? {
+        let other = party.label(patron.owner)?.map(|label| compared(&label));
+        if patron.owner != owner && label.is_some() && other == label {
+            found.push(patron.owner.to_string());
+        }
+    }
+    Ok(found)
+}
+
+fn told_alike(owners: &[String]) -> String {
+    match owners {
+        [] => String::new(),
+        owners => format!(
+            "; WARNING: so is {}: give one of them another label, with the year of birth, say",
+            owners.join(", ")
+        ),
+    }
+}
+
+/// Other names that contacts of one account have.
+pub(super) fn other_names(
+    all: &[medibloc_journey::Contact],
+    of: &medibloc_journey::Contact,
+) -> Vec<String> {
+    let mut names: Vec<String> = all
+        .iter()
+        .filter(|other| other.party == of.party && compared(&other.name) != compared(&of.name))
+        .map(|other| other.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Names in a line.
+pub(super) fn told_names(names: &[String]) -> String {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("«{}»", find::told(name)))
+        .collect();
+    names.join(", ")
 }
 
 /// What a suspended account's own home says of it.

@@ -175,6 +175,13 @@ impl Sort {
         if let Some(at) = found.iter().position(|(fit, _)| fit.whole) {
             return Ok(found.swap_remove(at).1.it);
         }
+        // A whole name is no begin of a longer one, if one alone has it.
+        let text = compared(typed.text);
+        let is_it = |of: &Listed<T>| of.name.as_ref().is_some_and(|name| compared(name) == text);
+        let mut named = found.iter().enumerate().filter(|(_, (_, of))| is_it(of));
+        if let (Some((at, _)), None) = (named.next(), named.next()) {
+            return Ok(found.swap_remove(at).1.it);
+        }
         let Some((fit, one)) = found.pop() else {
             return Err(Problem::unknown(self.what, name, self.list));
         };

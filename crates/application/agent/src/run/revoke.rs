@@ -264,7 +264,13 @@ async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, P
         .filter(|given| given.artefact.party == contact.party && !given.revoked)
         .count();
     party.revoke_contact(contact.own).await?;
-    let whom = party.names()?.contact(&contact);
+    let mut whom = party.names()?.contact(&contact);
+    // What ends is the account's, whatever it was called when it was paired.
+    let also = super::contact::other_names(&party.contacts()?, &contact);
+    if !also.is_empty() {
+        let also = super::contact::told_names(&also);
+        whom.push_str(&format!(" (the same account as {also})"));
+    }
     let mut text = format!(
         "everything that {whom} was given{} is taken back: {}",
         if all {
@@ -287,7 +293,7 @@ async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, P
     let clock = find::clock_warning(party).await;
     text.extend(clock.map(|told| format!("\n{told}")));
     Ok(Answer::new(
-        json!({"revoked": contact.name, "consents": ended, "requestsDropped": dropped}),
+        json!({"revoked": contact.name, "alsoNamed": also, "consents": ended, "requestsDropped": dropped}),
         text,
     ))
 }
