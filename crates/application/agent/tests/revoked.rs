@@ -358,3 +358,23 @@ async fn the_audit_tells_the_reason_of_the_consent_that_was_read_on() {
         say(&two.clinic, &["sync"]).await;
     }
 }
+
+/// Newcomer: `as of block N … live` of a consent that had ended in block N.
+#[tokio::test]
+async fn a_reader_that_did_not_sync_is_told_that_its_consent_ended() {
+    let world = World::new(219);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--record", &record];
+    let given = text(&say(&two.patient, &approve).await, "/grant");
+    say(&two.clinic, &["sync"]).await;
+    let state = async || {
+        let list = say(&two.clinic, &["grant", "list"]).await;
+        text(&list, "/held/0/consent/state")
+    };
+    assert_eq!(state().await, "live");
+    say(&two.patient, &["grant", "revoke", &given]).await;
+    assert_eq!(state().await, "revoked");
+}

@@ -1,7 +1,9 @@
 //! What a person sees of the own vault: plain values for lists and status, no key among them.
 
+use std::collections::BTreeMap;
+
 use medibloc_consent::{Grant, Scope, Terms};
-use medibloc_record::{AccountId, Kind, RecordId, Timestamp};
+use medibloc_record::{AccountId, GrantId, Kind, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::KeptRecord;
@@ -13,10 +15,13 @@ use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::write::WriteJob;
 use crate::{
-    AsOf, ConsentTimes, EndOfGrant, GivenGrant, JourneyError, Left, NotTaken, Outputs, Party,
-    Planned, Standing, counted, counted_as,
+    AsOf, ConsentTimes, EndOfGrant, GivenGrant, HeldGrant, JourneyError, Left, NotTaken, Outputs,
+    Party, Planned, Standing, counted, counted_as,
 };
 use medibloc_record::on_one_line;
+
+/// Held consents that the chain is asked about for one list.
+const HELD_ASKED: usize = 64;
 
 /// A contact of an owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +133,8 @@ pub struct GrantView {
     pub files_unknown: bool,
     /// What it wrote to standard output, as it says.
     pub outputs: Option<Outputs>,
+    /// The chain was not asked how it stands: that is of the last sync.
+    pub is_of_last_sync: bool,
 }
 
 impl GrantView {
@@ -384,6 +391,7 @@ impl Party {
                 files_kept: 0,
                 files_unknown: false,
                 outputs: None,
+                is_of_last_sync: false,
             });
         }
         for (id, given) in self.write_grants()? {
@@ -414,6 +422,7 @@ impl Party {
                 files_kept: 0,
                 files_unknown: false,
                 outputs: None,
+                is_of_last_sync: false,
             });
         }
         for one in not_taken {
@@ -443,6 +452,7 @@ impl Party {
             files_kept: 0,
             files_unknown: false,
             outputs: None,
+            is_of_last_sync: false,
         })
     }
 
@@ -495,15 +505,17 @@ impl Party {
         })
     }
 
-    /// Grants that are held, as of the block that [`Party::as_of`] says.
+    /// Grants that are held. Of the newest that were live at the last sync the chain is asked whether they were taken back since.
     pub async fn held_views(&self) -> Result<Vec<GrantView>, JourneyError> {
         let now = self.known_now().await?;
         let mut views = Vec::new();
+        let taken_back = self.held_taken_back(now).await?;
         for held in self.held()? {
             let Some(grant) = held.artefact.grant.clone() else {
                 continue;
             };
-            let revoked = held.ended == Some(EndOfGrant::Revoked);
+            let since = taken_back.get(&grant.id).copied();
+            let revoked = held.ended == Some(EndOfGrant::Revoked) || since == Some(true);
             let mut known: Vec<RecordId> = if held.ended.is_some() {
                 held.artefact.records.clone()
             } else {
@@ -530,11 +542,33 @@ impl Party {
             let mut view = view_of(&given, &grant, &shown, state);
             view.purged = is_over;
             view.revoked = revoked;
+            view.is_of_last_sync = state == GrantState::Live && since.is_none();
             view.times = self.times_of(grant.id)?;
             view.record_erased = self.erased_of(grant.terms.scope)?;
             views.push(view);
         }
         Ok(views)
+    }
+
+    /// Which held consents the chain says were taken back since the last sync, of those that it was asked about: live ones, the
+    /// last to end first.
+    async fn held_taken_back(
+        &self,
+        now: Timestamp,
+    ) -> Result<BTreeMap<GrantId, bool>, JourneyError> {
+        let live = |held: &HeldGrant| held.ended.is_none();
+        let held = self.held()?.into_iter().filter(live);
+        let mut grants: Vec<Grant> = held.filter_map(|held| held.artefact.grant).collect();
+        grants.retain(|grant| grant.terms.until > now);
+        grants.sort_by_key(|grant| core::cmp::Reverse(grant.terms.until));
+        let mut said = BTreeMap::new();
+        for grant in grants.iter().take(HELD_ASKED) {
+            let Ok(facts) = self.ports.facts.grant(grant).await else {
+                break;
+            };
+            said.insert(grant.id, facts.revoked);
+        }
+        Ok(said)
     }
 
     /// Records of the own vault, oldest first.
@@ -742,6 +776,7 @@ fn view_of(
         files_kept: given.files_kept,
         files_unknown: given.files_unknown,
         outputs: given.outputs,
+        is_of_last_sync: false,
     }
 }
 

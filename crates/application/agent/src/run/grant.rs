@@ -464,7 +464,7 @@ fn value(view: &GrantView) -> serde_json::Value {
         "state": view.state, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
         "ordered": view.times.ordered_by_clock().map(find::moment), "orderedAfter": ordered_after(&view.times), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
         "purged": view.purged, "files_kept": find::files_kept(view.purged, view.files_kept, view.files_unknown),
-        "files_unknown": view.files_unknown, "outputs": find::outputs_value(view.outputs),
+        "files_unknown": view.files_unknown, "ofLastSync": view.is_of_last_sync, "outputs": find::outputs_value(view.outputs),
     })
 }
 
@@ -562,6 +562,7 @@ fn line(view: &GrantView, whom: &str, is_given: bool) -> String {
         GrantState::Lost => {
             "on the lost chain; not on this one: nobody reads or writes by it".to_owned()
         }
+        GrantState::Live if view.is_of_last_sync => "live as of the last sync".to_owned(),
         state => format!("{state:?}").to_lowercase(),
     };
     format!(
