@@ -311,3 +311,24 @@ async fn newest_is(clinic: &medibloc_journey::Party, record: &str, newest: &str)
         list.text
     );
 }
+
+/// Newcomer: the owner of the record, and of its correction, was sent to ask herself for a consent.
+#[tokio::test]
+async fn an_owner_is_not_asked_for_a_consent_to_her_own_correction() {
+    let (_world, two) = writing(339).await;
+    let old = two.written(&[]).await;
+    let newest = import(&two, &two.document(), &["--amends", &old]).await;
+    let show = ["record", "show", &old];
+    let told = try_say(&two.patient, &show).await.unwrap().text;
+    assert!(
+        told.contains(&format!("read record {newest}, which is yours")),
+        "{told}"
+    );
+    assert!(!told.contains("you hold no consent"), "{told}");
+    say(&two.patient, &["sync"]).await;
+    let told = try_say(&two.patient, &show).await.unwrap().text;
+    assert!(
+        told.contains(&format!("read record {newest}")) && !told.contains("which is yours"),
+        "{told}"
+    );
+}

@@ -84,7 +84,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             now.note(id, &mut value);
             let by = now.corrections.of(id);
             said::note_corrections(&by, &mut value);
-            text.push_str(&said::corrections(kept.anchor.amends, &by));
+            text.push_str(&said::own(kept.anchor.amends, &by));
             let mut lacking = party.without_correction(find::known_now(party).await?)?;
             lacking.retain(|one| one.record == id);
             value["withoutCorrection"] = said::without_values(&lacking).into();

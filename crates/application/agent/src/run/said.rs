@@ -29,6 +29,12 @@ pub(super) fn corrections(amends: Option<RecordId>, by: &[Correction]) -> String
     told_of(amends, by, "; you hold no consent for it: ask the owner")
 }
 
+/// The same of an own record, whose owner needs nobody's consent.
+pub(super) fn own(amends: Option<RecordId>, by: &[Correction]) -> String {
+    let without = ", which is yours and not accepted here yet: run `medibloc sync`, `medibloc record list` says more";
+    told_of(amends, by, without)
+}
+
 /// Every correction that the chain says now or, if it does not answer, that this home heard of.
 pub(super) async fn all(party: &Party) -> Result<Corrections, Problem> {
     match Box::pin(party.all_corrections_now()).await {
