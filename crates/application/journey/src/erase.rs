@@ -402,6 +402,9 @@ impl Party {
                 changes.push(gone(&errand.key));
             }
         }
+        let wished: Option<Exports> = self.row(table::ERASING, id)?;
+        // It was ordered here, though the order was broken off and a sync meets the event.
+        let here = here || wished.is_some();
         let before: Option<Erasure> = self.row(table::ERASED, id)?;
         let Some(owner) = owner.or(before.as_ref().map(|before| before.owner)) else {
             return Ok(Vec::new());
@@ -413,7 +416,6 @@ impl Party {
             return Ok(Vec::new());
         }
         let files = self.exports_of(record)?;
-        let wished: Option<Exports> = self.row(table::ERASING, id)?;
         changes.push(delete(table::ERASING));
         let mut erasure = before.unwrap_or(Erasure {
             record,

@@ -213,11 +213,27 @@ impl Party {
         for cid in &objects {
             here += usize::from(self.ports.vault.blob(cid)?.is_some());
         }
-        let found = match here {
+        let owed = self.files_to_delete(record)?;
+        let mut found = match here {
             0 => "nothing of it is kept".to_owned(),
             _ => format!("{here} of its objects are still here; run `medibloc sync`"),
         };
-        report.line("this home", here == 0, found);
+        if !owed.is_empty() {
+            let files = owed.join(", ");
+            found.push_str(&format!(
+                ", but files that were written out are not deleted yet: {files}; run `medibloc sync`"
+            ));
+        }
+        report.line("this home", here == 0 && owed.is_empty(), found);
+        for file in self.exports_of(record)? {
+            if !owed.contains(&file.path) {
+                let found = format!(
+                    "{} was written out and stays: delete it yourself",
+                    file.path
+                );
+                report.unchecked("exported file", found);
+            }
+        }
         Ok(report)
     }
 
@@ -367,22 +383,6 @@ impl Party {
         Ok(())
     }
 
-    async fn check_shares(
-        &self,
-        own: &crate::OwnAddress,
-        found: &Found,
-        report: &mut VerifyReport,
-    ) -> Result<(), JourneyError> {
-        let committee = self.committee_at(found.block).await?;
-        let signed = self.acknowledged(own, &found.anchor, &committee).await;
-        let signed = signed.count_ones();
-        let threshold = committee.committee.threshold;
-        let told = format!(
-            "{signed} of {} keepers sign that they hold a share, {} are needed",
-            committee.keepers.len(),
-            threshold.t()
-        );
-        report.line("shares", signed >= u32::from(threshold.t()), told);
     /// A block as a node gives it, checked against its identifier. Whether a node ever had it is not known here.
     async fn from_node(
         &self,
@@ -401,6 +401,22 @@ impl Party {
         block_of(store, cid, what, hint).await
     }
 
+    async fn check_shares(
+        &self,
+        own: &crate::OwnAddress,
+        found: &Found,
+        report: &mut VerifyReport,
+    ) -> Result<(), JourneyError> {
+        let committee = self.committee_at(found.block).await?;
+        let signed = self.acknowledged(own, &found.anchor, &committee).await;
+        let signed = signed.count_ones();
+        let threshold = committee.committee.threshold;
+        let told = format!(
+            "{signed} of {} keepers sign that they hold a share, {} are needed",
+            committee.keepers.len(),
+            threshold.t()
+        );
+        report.line("shares", signed >= u32::from(threshold.t()), told);
         Ok(())
     }
 

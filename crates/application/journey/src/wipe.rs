@@ -94,6 +94,24 @@ impl Party {
         Ok(())
     }
 
+    /// Files of a record that an erasure which was broken off still has to delete.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn files_to_delete(&self, record: RecordId) -> Result<Vec<String>, JourneyError> {
+        let wipes = self.rows::<Wipe>(table::WIPES)?.into_iter();
+        let files = wipes
+            .filter(|wipe| !wipe.keep_files)
+            .flat_map(|wipe| wipe.files);
+        let files = files.filter(|file| file.record == record && !file.keep);
+        let here = self.exports_of(record)?;
+        // What was deleted, and told to nobody yet, has no row.
+        Ok(files
+            .filter(|file| here.contains(file))
+            .map(|file| file.path)
+            .collect())
+    }
+
     async fn wipe(
         &self,
         mut wipe: Wipe,

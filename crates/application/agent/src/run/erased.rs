@@ -127,9 +127,15 @@ pub(super) fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem>
     let erasure = &view.erasure;
     let at = find::moment(erasure.at);
     let by = by_whom(party, view)?;
+    let owed = party.files_to_delete(erasure.record)?;
+    let left = match (owed.is_empty(), view.files.is_empty()) {
+        (false, _) => "files that were written out of it are not deleted yet: run `medibloc sync`",
+        (true, false) => "of it files are left that were written out",
+        (true, true) => "nothing of it is left here",
+    };
     let mut lines = vec![
         erasure.record.to_string(),
-        format!("erased {at} {by}; nothing of it is left here"),
+        format!("erased {at} {by}; {left}"),
         match view.erasure.signed.and_then(|signed| signed.needed) {
             None if !is_signed_known(view) => {
                 "how many keepers signed that the share is destroyed is not known yet: `medibloc sync` asks them".to_owned()
@@ -145,11 +151,10 @@ pub(super) fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem>
         },
     ];
     lines.extend(readers(view));
-    lines.extend(
-        view.files
-            .iter()
-            .map(|file| format!("exported file stays: {file}")),
-    );
+    lines.extend(view.files.iter().map(|file| match owed.contains(file) {
+        true => format!("exported file to be deleted: {file}"),
+        false => format!("exported file stays: {file}"),
+    }));
     lines.extend(view.outputs.map(output));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
