@@ -85,6 +85,11 @@ impl VaultPort for VaultAdapter {
         }
     }
 
+    fn lend_reserve(&self) -> bool {
+        let home = self.0.path().parent();
+        home.is_some_and(|home| reserve::lend(home, self.room()))
+    }
+
     fn keep_reserve(&self) {
         if let Some(home) = self.0.path().parent() {
             reserve::keep(home, self.room());

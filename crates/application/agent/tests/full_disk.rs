@@ -81,6 +81,7 @@ fn what_takes_back_works_on_a_full_disk() {
         for (seed, what) in (60..).zip(["one", "contact", "everything", "erase"]) {
             runtime.block_on(take_back(&folder.path().join(what), seed, what));
         }
+        runtime.block_on(give_out(&folder.path().join("out")));
     });
     assert!(run(&["umount", "-l"]));
     if let Err(panic) = tried {
@@ -113,13 +114,31 @@ async fn the_command_that_used_the_room_keeps_it_aside_again() {
     }
 }
 
-async fn take_back(home: &Path, seed: u64, what: &str) {
+/// Fills the disk of a home to its last byte.
+fn fill(home: &Path) -> PathBuf {
+    let filler = home.join("filler");
+    let mut full = std::fs::File::create(&filler).unwrap();
+    let fill = [1; 512];
+    while std::io::Write::write_all(&mut full, &fill).is_ok() {}
+    filler
+}
+
+/// A patient, whose record a clinic was given, with the consent and the document.
+struct Story {
+    world: Arc<World>,
+    patient: Party,
+    clinic: Party,
+    record: String,
+    given: String,
+    file: PathBuf,
+}
+
+async fn story(seed: u64, home: &Path, elsewhere: &Path) -> Story {
     let world = World::new(seed);
-    let elsewhere = tempfile::tempdir().unwrap();
     let patient = party(&world, 1, Role::Person, home);
-    let clinic = party(&world, 2, Role::Provider, elsewhere.path());
+    let clinic = party(&world, 2, Role::Provider, elsewhere);
     say(&clinic, &["account", "register"]).await;
-    let credential = elsewhere.path().join("credential");
+    let credential = elsewhere.join("credential");
     std::fs::write(&credential, world.accredit(clinic.account().id(), "Clinic")).unwrap();
     let words = ["account", "credential", credential.to_str().unwrap()];
     say(&clinic, &words).await;
@@ -137,16 +156,67 @@ async fn take_back(home: &Path, seed: u64, what: &str) {
     let words = ["request", "approve", "Clinic", "--record", &record];
     say(&patient, &words).await;
     let given = text(&say(&patient, &["grant", "list"]).await, "/given/0/id");
+    Story {
+        world,
+        patient,
+        clinic,
+        record,
+        given,
+        file,
+    }
+}
+
+/// Newcomer: `no space left for the vault`, though nothing new was to be kept but where the file is.
+async fn give_out(folder: &Path) {
+    let (home, reader) = (folder.join("owner"), folder.join("reader"));
+    let told = story(69, &home, &reader).await;
+    say(&told.clinic, &["sync"]).await;
+    say(&told.clinic, &["read", &told.record]).await;
+    let world = told.world.clone();
+    drop((told.patient, told.clinic));
+    let patient = party(&world, 1, Role::Person, &home);
+    let clinic = party(&world, 2, Role::Provider, &reader);
+    let filler = fill(folder);
+    let other = tempfile::tempdir().unwrap();
+    let out = |name: &str| other.path().join(name).display().to_string();
+    let (a, b) = (out("a"), out("b"));
+    for (of, words) in [
+        (&patient, ["record", "export", &told.record, "--out", &a]),
+        (&patient, ["record", "export", &told.record, "--out", "-"]),
+        (&clinic, ["read", &told.record, "--kept", "--out", &b]),
+    ] {
+        let done = try_say(of, &words).await;
+        done.unwrap_or_else(|problem| panic!("{words:?}: {problem}"));
+    }
+    let text = std::fs::read(&told.file).unwrap();
+    for file in [&a, &b] {
+        assert_eq!(std::fs::read(file).unwrap(), text, "{file}");
+    }
+    // They were remembered, and there is room yet to take the record back.
+    let erased = try_say(&patient, &["record", "erase", &told.record, "--yes"]).await;
+    erased.unwrap_or_else(|problem| panic!("erase: {problem}"));
+    assert!(!Path::new(&a).exists());
+    std::fs::remove_file(&filler).unwrap();
+    say(&clinic, &["sync"]).await;
+    assert!(!Path::new(&b).exists());
+}
+
+async fn take_back(home: &Path, seed: u64, what: &str) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let Story {
+        world,
+        patient,
+        clinic: _,
+        record,
+        given,
+        file,
+    } = story(seed, home, elsewhere.path()).await;
     // Opened anew, so that what it keeps for itself is not in its log.
     drop(patient);
     let patient = party(&world, 1, Role::Person, home);
-    let filler = home.join("filler");
-    let mut full = std::fs::File::create(&filler).unwrap();
-    let fill = [1; 512];
-    while std::io::Write::write_all(&mut full, &fill).is_ok() {}
-    drop(full);
-    // What is new does not fit.
+    let filler = fill(home);
     let bytes = file.to_str().unwrap();
+    // What is new does not fit.
     let told = try_say(&patient, &["record", "import", bytes, "--again"]).await;
     let told = told.unwrap_err();
     assert!(told.message.contains("no space left"), "{what}: {told}");

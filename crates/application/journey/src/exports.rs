@@ -7,7 +7,7 @@ use medibloc_record::{Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::party::{change, table};
-use crate::ports::Change;
+use crate::ports::{Change, PortError};
 use crate::{EndOfGrant, JourneyError, Party};
 
 /// A file that holds a part of a record in the clear, or sealed to somebody else.
@@ -94,7 +94,16 @@ impl Party {
     /// # Errors
     /// If the vault fails: then do not write the file.
     pub fn note_export(&self, file: &ExportedFile) -> Result<(), JourneyError> {
-        Ok(self.ports.vault.apply(vec![file.row()])?)
+        self.note_on_full_disk(file.row())
+    }
+
+    /// Keeps one row though the disk is full: of what is given out, which a purge must not forget.
+    pub(crate) fn note_on_full_disk(&self, row: Change) -> Result<(), JourneyError> {
+        let vault = &self.ports.vault;
+        match vault.apply(vec![row.clone()]) {
+            Err(PortError::Vault { .. }) if vault.lend_reserve() => Ok(vault.apply(vec![row])?),
+            done => Ok(done?),
+        }
     }
 
     /// Forgets a file that was noted and then could not be written.

@@ -138,7 +138,7 @@ impl Party {
             last: self.ports.clock.now(),
         };
         let output = Output { record, outputs };
-        self.put(table::OUTPUTS, record.as_bytes(), &output)
+        self.note_on_full_disk(change(table::OUTPUTS, record.as_bytes(), &output))
     }
 
     /// How often a record went to standard output; none if it never did.

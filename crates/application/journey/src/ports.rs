@@ -150,6 +150,11 @@ pub trait VaultPort: Send + Sync {
     }
     /// Frees the room that is kept aside for what takes something back: it works on a full disk, too.
     fn free_reserve(&self) {}
+    /// Gives a little of that room for one row more, if a full disk is what keeps it out and much of the room is left: what is
+    /// kept can be given out then, and taking back has its room still. False if it does not.
+    fn lend_reserve(&self) -> bool {
+        false
+    }
     /// Keeps that room aside again, if there is enough.
     fn keep_reserve(&self) {}
     /// Deletes a file that was written out of the vault, unless it holds something else by now.
@@ -235,16 +240,16 @@ pub trait Keepers: Send + Sync {
 pub trait Network: Send + Sync {
     /// Storage at the own node.
     fn store(&self, actor: &SigningKey) -> Arc<dyn Store>;
-    /// The mailboxes of the node at `url`.
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox>;
-    /// The keepers.
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers>;
-    /// The credential that the own node keeps for this address's account, not checked; none if it has none.
     /// Storage at the other nodes that the deployment lists, by URL.
     fn others(&self, actor: &SigningKey) -> Vec<(String, Arc<dyn Store>)> {
         let _ = actor;
         Vec::new()
     }
+    /// The mailboxes of the node at `url`.
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox>;
+    /// The keepers.
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers>;
+    /// The credential that the own node keeps for this address's account, not checked; none if it has none.
     async fn credential(&self, actor: &SigningKey) -> Result<Option<String>, PortError> {
         let _ = actor;
         Ok(None)
