@@ -196,7 +196,8 @@ async fn an_order_that_takes_time_says_when_and_who_read_meanwhile() {
     world.pass(100);
 
     let told = try_say(&two.patient, &["sync"]).await.unwrap().text;
-    let done = format!("revocation of a grant to Clinic, {words}, in force since block ");
+    let id = text(&list.value, "/given/0/id");
+    let done = format!("revocation of a grant to Clinic ({id}), {words}, in force since block ");
     assert!(told.contains(&done), "{told}");
     let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
     let end = &list.value["given"][0]["revoked"];

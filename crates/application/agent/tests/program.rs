@@ -635,6 +635,11 @@ fn other_kinds_of_files_are_named_alike_by_every_command() {
         ("blank", b"\xef\xbb\xbf \n", "it is empty"),
         ("image.dcm", &dicom, "a DICOM image"),
         ("lab.hl7", b"MSH|^~\\&|LAB|\rPID|\xb5", "an HL7 v2 message"),
+        (
+            "a.vcf",
+            b"##fileformat=VCFv4.2\n#CHROM\tPOS\n",
+            "it is neither XML nor JSON",
+        ),
         ("a.pdf", b"%PDF-1.7\xb5", "a PDF"),
         ("a.docx", b"PK\x03\x04\xff", "a ZIP archive"),
         ("a.jpg", b"\xff\xd8\xff\xe0", "a picture"),

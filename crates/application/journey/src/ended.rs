@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use medibloc_record::{AccountId, GrantId, RecordId};
 
 use crate::bounds;
+use crate::erase::ReadBy;
 use crate::errand::errand_key;
 use crate::exports::ExportedFile;
 use crate::grant::{EndOfGrant, GivenGrant, HeldGrant, SharedKey};
@@ -115,9 +116,13 @@ impl Party {
                 (given.files_kept, given.files_unknown, given.outputs) =
                     (left.files, left.unknown, left.outputs);
                 let name = self.names()?.given(&given);
-                report
-                    .told
-                    .push(format!("{name} purged what it had read under {id}{left}"));
+                let reads = self.rows::<ReadBy>(table::READ_BY)?;
+                report.told.push(match reads.iter().any(|read| read.grant == id) {
+                    true => format!("{name} purged what it had read under {id}{left}"),
+                    false => format!(
+                        "{name} has ended its side of {id}, under which no read is known here{left}"
+                    ),
+                });
                 changes.push(change(table::GRANTS, id.as_bytes(), &given));
             }
         }

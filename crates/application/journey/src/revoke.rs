@@ -70,7 +70,10 @@ impl Party {
             rows: plan.into_iter().chain(over).collect(),
             ..Luggage::default()
         };
-        let what = format!("revocation of a grant to {}", self.names()?.given(&given));
+        let what = format!(
+            "revocation of a grant to {} ({id})",
+            self.names()?.given(&given)
+        );
         self.begin_end(finished, key, what, given.own, Call::Revoke(grant), luggage)
             .await
     }

@@ -78,12 +78,18 @@ fn draft(name: &str, bytes: &[u8]) -> Result<Draft, Problem> {
         ));
     }
     // Whatever is broken of it, JSON is no XML: its own reader says what.
-    let format: &dyn Format = match first_of(bytes) {
-        Some(b'{' | b'[') => &FhirJson,
-        _ => FORMATS
-            .into_iter()
-            .find(|format| format.sniff(bytes))
-            .unwrap_or(&Cda),
+    let sniffed = FORMATS.into_iter().find(|format| format.sniff(bytes));
+    let format: &dyn Format = match (first_of(bytes), sniffed) {
+        (Some(b'{' | b'['), _) => &FhirJson,
+        (_, Some(format)) => format,
+        (Some(b'<') | None, None) => &Cda,
+        (Some(_), None) => {
+            return Err(unreadable(
+                "it is neither XML nor JSON; C-CDA (XML) and FHIR (JSON or XML) are read: get the document in one of them from \
+                 its source"
+                    .into(),
+            ));
+        }
     };
     format
         .read(bytes)

@@ -274,8 +274,8 @@ async fn import(
 fn on_its_way(sent: &SentRecord) -> (&'static str, String) {
     match sent.anchored {
         false => (
-            "sealed, not sent yet",
-            "`medibloc sync` goes on with it".to_owned(),
+            "sealed, not seen on the chain yet",
+            "`medibloc sync` looks there and goes on with it".to_owned(),
         ),
         true => (
             "sent, not accepted yet",

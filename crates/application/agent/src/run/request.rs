@@ -54,7 +54,8 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             let text = match before {
                 None => "asked; the person decides".to_owned(),
                 Some(at) => format!(
-                    "this very request was sent already, {}: it is no other one, and if it was dropped nobody is asked again. Ask with                      another `--reason` or other `--days`",
+                    "this very request was sent already, {}: it is no other one, and if it was dropped nobody is asked again. Ask with \
+                     another `--reason` or other `--days`",
                     find::moment(at)
                 ),
             };

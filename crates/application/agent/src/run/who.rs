@@ -458,8 +458,8 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             status.not_accepted
         ),
         format!(
-            "{}, {} for you; {} in force; {} for you",
-            counted(contacts.len() - unconfirmed, "contact"),
+            "{}, of which {} to be confirmed; {} in force; {} for you",
+            counted(contacts.len(), "contact"),
             counted_as(unconfirmed, "waits", "wait"),
             counted(status.live_grants, "consent"),
             counted_as(status.requests, "request waits", "requests wait")

@@ -171,7 +171,7 @@ const fn state(
         None if when.is_some() => "taken back by you",
         None if silent.is_some() => "unknown",
         None if view.anchored => "sent, not final yet",
-        None => "sealed, not sent yet",
+        None => "sealed, not seen on the chain yet",
     }
 }
 
