@@ -138,6 +138,11 @@ impl Party {
     /// # Errors
     /// If the vault fails.
     pub fn restore_begins(vault: &dyn VaultPort) -> Result<(), JourneyError> {
+        let stands = |key: &[u8]| Ok::<_, JourneyError>(vault.get(table::CURSOR, key)?.is_some());
+        // A home that synced before has all that it had.
+        if stands(b"chain")? && !stands(BEGUN)? {
+            return Ok(());
+        }
         Ok(vault.apply(vec![change(table::CURSOR, BEGUN, &false)])?)
     }
 
