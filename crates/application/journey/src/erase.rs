@@ -404,7 +404,8 @@ impl Party {
         }
         let wished: Option<Exports> = self.row(table::ERASING, id)?;
         // It was ordered here, though the order was broken off and a sync meets the event.
-        let here = here || wished.is_some();
+        let ordered = self.errand(&errand_key("erase", &[id]))?.is_some();
+        let here = here || ordered;
         let before: Option<Erasure> = self.row(table::ERASED, id)?;
         let Some(owner) = owner.or(before.as_ref().map(|before| before.owner)) else {
             return Ok(Vec::new());
