@@ -13,6 +13,7 @@ mod erased;
 mod find;
 mod given;
 mod grant;
+mod import;
 mod kept;
 mod name;
 pub(crate) mod noted;

@@ -4,9 +4,13 @@
 #[path = "support/two.rs"]
 mod two;
 
+use medibloc_agent::answer::code;
+use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_record::Role;
 use serde_json::json;
-use two::{Two, say, text, try_say};
+use two::{Two, refused, say, text, try_say};
 
 /// A clinic that may write.
 async fn writing(seed: u64) -> Two {
@@ -65,4 +69,103 @@ async fn an_author_that_met_the_erasure_before_its_sync_is_told_all_the_same() {
     let _ = try_say(&two.clinic, &["doctor"]).await;
     let synced = say(&two.clinic, &["sync"]).await;
     assert_eq!(text(&synced, "/erasedWritten/0/record"), record);
+}
+
+/// How a document was written before it is imported once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// A keeper was away: its author's home goes on with it.
+    OnItsWay,
+    Whole,
+}
+
+/// A clinic that wrote a document of this file.
+async fn wrote(seed: u64, before: Before) -> (Two, String, String) {
+    let world = World::new(seed);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let file = two.document();
+    world.set_down(7, before == Before::OnItsWay);
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+    let imported = try_say(&two.clinic, &import).await.unwrap();
+    let is_partial = imported.code == code::PARTIAL;
+    assert_eq!(is_partial, before == Before::OnItsWay, "{}", imported.text);
+    world.set_down(7, false);
+    let record = text(&imported.value, "/record");
+    say(&two.patient, &["sync"]).await;
+    (two, file, record)
+}
+
+/// It heard "sealed, stored and anchored; 0 of 7 keepers hold a share", and nothing was written.
+#[tokio::test]
+async fn a_document_whose_record_was_erased_is_not_said_to_be_stored() {
+    for (seed, before) in [(923, Before::OnItsWay), (924, Before::Whole)] {
+        let (two, file, record) = wrote(seed, before).await;
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+        let told = refused(&two.clinic, &import, code::ERASED).await;
+        let erased = format!("record {record}, which its owner erased at ");
+        for part in [&erased, "(block ", "nothing was written", "`--again`"] {
+            assert!(told.contains(part), "{before:?}: {told}");
+        }
+        let synced = try_say(&two.clinic, &["sync"]).await.unwrap();
+        assert_eq!(text(&synced.value, "/erasedWritten/0/record"), record);
+        assert_eq!(synced.code, 0, "{}", synced.text);
+    }
+}
+
+#[tokio::test]
+async fn a_document_whose_record_was_erased_is_written_anew_if_it_is_meant() {
+    for (seed, before) in [(925, Before::OnItsWay), (926, Before::Whole)] {
+        let (two, file, record) = wrote(seed, before).await;
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+        let import = [
+            "record", "import", &file, "--for", &two.owner, "--yes", "--again",
+        ];
+        let anew = try_say(&two.clinic, &import).await.unwrap();
+        assert_ne!(text(&anew.value, "/record"), record);
+        assert_eq!((anew.code, &anew.value["acknowledged"]), (0, &json!(7)));
+        assert_eq!(text(&anew.value, "/erasedBefore/0/record"), record);
+        assert!(anew.value["erasedBefore"][0]["block"].is_u64());
+        let told = format!("the same document was record {record}, which its owner erased at ");
+        assert!(anew.text.contains(&told), "{}", anew.text);
+    }
+}
+
+/// What its author took back while a keeper was away was said to be stored, and could not be written once more.
+#[tokio::test]
+async fn a_document_whose_record_was_taken_back_is_no_work_to_go_on_with() {
+    for (seed, before) in [(927, Before::OnItsWay), (928, Before::Whole)] {
+        let (two, file, record) = wrote(seed, before).await;
+        say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+        let told = refused(&two.clinic, &import, code::ALREADY).await;
+        assert!(told.contains("and you took it back"), "{before:?}: {told}");
+        let again = [import.as_slice(), &["--again"]].concat();
+        let anew = try_say(&two.clinic, &again).await.unwrap();
+        assert_ne!(text(&anew.value, "/record"), record);
+        assert_eq!((anew.code, &anew.value["acknowledged"]), (0, &json!(7)));
+        // The one that stands is what a third import goes by.
+        let told = refused(&two.clinic, &import, code::ALREADY).await;
+        assert!(told.contains("nothing was written"), "{before:?}: {told}");
+    }
+}
+
+/// Another device of the phrase erased it, and this one said that it is there already.
+#[tokio::test]
+async fn an_own_document_that_another_device_erased_is_told_as_erased() {
+    let world = World::new(929);
+    let two = Two::new(&world).await;
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let file = two.document();
+    let import = ["record", "import", &file];
+    let record = text(&say(&two.patient, &import).await, "/record");
+    say(&two.patient, &["sync"]).await;
+    let restored = Party::restore(&phrase, Role::Person, world.ports()).await;
+    let phone = restored.unwrap().0;
+    say(&phone, &["record", "erase", &record, "--yes"]).await;
+    let told = refused(&two.patient, &import, code::ERASED).await;
+    let by = format!("record {record}, which another device of yours erased at ");
+    assert!(told.contains(&by), "{told}");
 }

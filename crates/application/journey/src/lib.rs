@@ -194,4 +194,4 @@ pub use views::{
     StatusView,
 };
 pub use waiting::Lacks;
-pub use write::{SentRecord, WriteOptions, Written};
+pub use write::{Before, SentRecord, WriteOptions, Written};

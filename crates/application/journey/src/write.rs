@@ -18,7 +18,7 @@ use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
 use crate::secret::Secret;
 use crate::together::{Asked, all};
-use crate::{JourneyError, KeptRecord, Party, Standing, Subject};
+use crate::{JourneyError, Party, Standing, Subject};
 
 /// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
 /// all keepers have acknowledged.
@@ -132,6 +132,15 @@ pub struct Written {
     pub keepers: usize,
 }
 
+/// A record that was made of a document before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Which.
+    pub record: RecordId,
+    /// It is in a job that `sync` goes on with, and so does writing it again.
+    pub is_on_its_way: bool,
+}
+
 /// An own record that was sealed here, and that no sync has taken yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentRecord {
@@ -221,7 +230,10 @@ impl Party {
     ) -> Result<Written, JourneyError> {
         let original = Digest::of(&draft.original);
         for job in self.rows::<WriteJob>(table::JOBS)? {
-            if job.original == original && (job.author, job.anchor.owner) == (author.id(), owner) {
+            if job.original == original
+                && (job.author, job.anchor.owner) == (author.id(), owner)
+                && !self.is_ended_write(&job).await?
+            {
                 return self.resume_write(job).await;
             }
         }
@@ -240,6 +252,16 @@ impl Party {
         };
         let sealed = self.seal(author, owner, owner_key, record, aside);
         self.resume_write(sealed.await?).await
+    }
+
+    /// Whether the chain says that the record of a job was erased, which ends the job, or taken back: writing the document again
+    /// makes another record.
+    async fn is_ended_write(&self, job: &WriteJob) -> Result<bool, JourneyError> {
+        let record = job.anchor.record_id();
+        Ok(match self.known_facts(record).await? {
+            Some(facts) if facts.erased => Box::pin(self.is_erased_by_now(record)).await?,
+            facts => facts.is_some_and(|facts| facts.retracted),
+        })
     }
 
     /// Seals into the vault; when this returns, a crash loses nothing any more.
@@ -350,37 +372,49 @@ impl Party {
         Ok(done.into_iter().map(of).collect())
     }
 
-    /// The record that this vault has of the very document: for that owner, or an own one, sealed here or on another device.
-    /// None while it is on its way, for then writing it again goes on with it, and none if it was erased or not accepted.
+    /// Records that this vault has of the very document: for that owner, or own ones, sealed here or on another device. None that
+    /// was erased or not accepted, as far as this vault knows.
     pub fn written_before(
         &self,
         owner: Option<AccountId>,
         original: &Digest,
-    ) -> Result<Option<RecordId>, JourneyError> {
+    ) -> Result<Vec<Before>, JourneyError> {
         let is_own = |anchor: &AnchorFields| anchor.author == anchor.owner;
         let fits = |anchor: &AnchorFields| match owner {
             Some(owner) => anchor.owner == owner && !is_own(anchor),
             None => is_own(anchor),
         };
+        let mut before = Vec::new();
+        for (jobs, is_on_its_way) in [(table::JOBS, true), (table::WRITTEN, false)] {
+            for job in self.rows::<WriteJob>(jobs)? {
+                let record = job.anchor.record_id();
+                let kept = self.ports.vault.get(table::RECORDS, record.as_bytes())?;
+                let is_told_by_it = !is_on_its_way && kept.is_some();
+                if !is_told_by_it && fits(&job.anchor) && job.original == *original {
+                    before.push(Before {
+                        record,
+                        is_on_its_way,
+                    });
+                }
+            }
+        }
         for kept in self.records()? {
+            let record = kept.record();
             let parts = kept.manifest.iter().flat_map(|manifest| &manifest.parts);
             let mut originals = parts.filter(|part| part.role == PartRole::Original);
             let is_refused = matches!(kept.standing, Standing::NotAccepted { .. });
             if fits(&kept.anchor)
                 && !is_refused
                 && originals.any(|part| part.plaintext == *original)
+                && before.iter().all(|it| it.record != record)
             {
-                return Ok(Some(kept.record()));
+                before.push(Before {
+                    record,
+                    is_on_its_way: false,
+                });
             }
         }
-        for job in self.rows::<WriteJob>(table::WRITTEN)? {
-            let record = job.anchor.record_id();
-            let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
-            if kept.is_none() && fits(&job.anchor) && job.original == *original {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
+        Ok(before)
     }
 
     /// Whether this document is sealed and on its way, in a job that `sync` goes on with.

@@ -1,16 +1,14 @@
 //! `medibloc record …`
 
 use medibloc_journey::{
-    Corrections, KeptRecord, Party, SentRecord, Standing, Subject, WriteOptions, counted_as,
+    Corrections, KeptRecord, Party, SentRecord, Standing, WriteOptions, counted_as,
 };
-use medibloc_record::{AccountId, ClassId, Draft, EntryOutcome, Kind, PartRole, RecordId};
+use medibloc_record::{ClassId, PartRole, RecordId};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::elsewhere::Elsewhere;
 use super::name::{self, Known, Use};
-use super::{erased, find, read, readers, retracted, said, store, verify, written};
-use crate::answer::code;
+use super::{erased, find, import, read, readers, retracted, said, store, verify, written};
 use crate::command::{Part, Record, is_standard_output};
 use crate::{Answer, Problem, convert, new_file};
 
@@ -28,9 +26,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             let draft = convert::read(file)?;
             let owner = owner.as_deref().map(|owner| name::owner(party, owner));
             let owner = owner.transpose()?;
-            if !again {
-                must_be_new(party, owner, &draft).await?;
-            }
+            let erased = import::former(party, owner, &draft, *again).await?;
             let amended = match amends {
                 Some(amended) => Some(name::written(party, amended).await?),
                 None => None,
@@ -48,7 +44,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             if let Some(amended) = amended {
                 options = options.amending(party.amendable(amended)?);
             }
-            import(party, draft, owner, &options).await
+            import::run(party, draft, owner, &options, &erased).await
         }
         Record::List { written: true } => written::list(party).await,
         Record::List { written: false } => list(party).await,
@@ -182,92 +178,6 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         &lines,
         "no records yet; `medibloc record import FILE` makes one",
     ))
-}
-
-/// A record stands on chain for ever: the same document twice is most likely a mistake.
-async fn must_be_new(
-    party: &Party,
-    owner: Option<AccountId>,
-    draft: &Draft,
-) -> Result<(), Problem> {
-    let original = medibloc_record::Digest::of(&draft.original);
-    if party.is_being_written(&original)? {
-        return Ok(());
-    }
-    match party.written_before(owner, &original)? {
-        None => Ok(()),
-        Some(record) => {
-            // What was taken back is no reason to leave it at that, and none to write it once more by mistake.
-            let back = match retracted::by_oneself(party, record).await? {
-                Some(when) => format!(", and you took it back{}", said::place(when)),
-                None => String::new(),
-            };
-            Err(Problem::new(
-                code::ALREADY,
-                format!(
-                    "this very document is record {record} of that owner already{back}; nothing was written. `--again` writes it \
-                     as another record"
-                ),
-            ))
-        }
-    }
-}
-
-async fn import(
-    party: &Party,
-    draft: Draft,
-    owner: Option<AccountId>,
-    options: &WriteOptions,
-) -> Result<Answer, Problem> {
-    let count = |outcome| draft.loss.count(outcome);
-    let (converted, narrative, lost) = (
-        count(EntryOutcome::Converted),
-        count(EntryOutcome::KeptAsNarrative),
-        count(EntryOutcome::Lost),
-    );
-    let hash = hex::encode(Sha256::digest(&draft.original));
-    let document = Subject::of(&draft.fhir);
-    let about = document.clone().filter(|_| owner.is_some());
-    let written = match owner {
-        Some(owner) => party.write_as(owner, draft, options).await?,
-        None => party.write_own_as(Kind::Own, draft, options).await?,
-    };
-    let value = json!({
-        "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
-        "keepers": written.keepers, "acknowledged": written.acknowledged,
-        "facts": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
-        "patient": about.as_ref().map(retracted::subject_value),
-    });
-    let code = if written.acknowledged < written.keepers {
-        code::PARTIAL
-    } else {
-        0
-    };
-    let mut text = format!(
-        "{}\nsealed, stored and anchored; {} of {} a share\n{} converted, {narrative} kept as narrative, {lost} only in the original",
-        written.record,
-        written.acknowledged,
-        counted_as(written.keepers, "keeper holds", "keepers hold"),
-        counted_as(converted, "fact", "facts")
-    );
-    if let Some(about) = &about {
-        text.push_str(&format!(
-            "\nthe document names {}: if that is not the patient of {}, `medibloc record retract {}` takes it back",
-            retracted::subject(about),
-            find::owner(party, written.owner)?,
-            &written.record.to_string()[..12]
-        ));
-    }
-    if let Some(about) = document.filter(|_| owner.is_none())
-        && !party.is_owner_known()?
-    {
-        text.push_str(&format!(
-            "\nthe document names {}: is this you? `medibloc record confirm` says so once it is accepted, or say who you are: \
-             `medibloc account person --name NAME --born DAY`",
-            retracted::subject(&about)
-        ));
-    }
-    Ok(Answer::new(value, text).with_code(code))
 }
 
 /// How far an own record is that no sync has taken yet, and what to do.

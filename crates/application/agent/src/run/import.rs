@@ -1,0 +1,147 @@
+//! `medibloc record import`: whether the document was written before, and what came of it.
+
+use medibloc_journey::{Erasure, JourneyError, Party, Subject, WriteOptions, counted_as};
+use medibloc_record::{AccountId, Digest, Draft, EntryOutcome, Kind, RecordId};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{find, retracted, said};
+use crate::answer::code;
+use crate::{Answer, Problem};
+
+/// Refuses a document that was written before, unless it is to be written `again`: a record stands on chain for ever, and the same
+/// document twice is most likely a mistake. Gives the records of it that their owner erased meanwhile, of which nothing is left here.
+pub(super) async fn former(
+    party: &Party,
+    owner: Option<AccountId>,
+    draft: &Draft,
+    again: bool,
+) -> Result<Vec<RecordId>, Problem> {
+    let mut erased = Vec::new();
+    for before in party.written_before(owner, &Digest::of(&draft.original))? {
+        let record = before.record;
+        match party.must_not_be_gone_now(record).await {
+            Ok(()) => {}
+            Err(JourneyError::Erased { .. }) => {
+                erased.push(record);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        // What was taken back is no reason to leave it at that, and none to write it once more by mistake.
+        let back = retracted::by_oneself(party, record).await?;
+        if again || (before.is_on_its_way && back.is_none()) {
+            continue;
+        }
+        let back = back.map(|when| format!(", and you took it back{}", said::place(when)));
+        return Err(Problem::new(
+            code::ALREADY,
+            format!(
+                "this very document is record {record} of that owner already{}; nothing was written. `--again` writes it \
+                 as another record",
+                back.unwrap_or_default()
+            ),
+        ));
+    }
+    match erased.first() {
+        Some(record) if !again => Err(Problem::new(
+            code::ERASED,
+            format!(
+                "this very document was record {}; nothing was written, and nothing of that record is left here. If it is meant \
+                 all the same, `--again` writes it as another record",
+                told(party, *record)?
+            ),
+        )),
+        _ => Ok(erased),
+    }
+}
+
+/// That a record was erased, when and where.
+fn told(party: &Party, record: RecordId) -> Result<String, Problem> {
+    let (erasure, own) = (party.erasure(record)?, party.addresses()?);
+    let is_own = |it: &Erasure| own.iter().any(|own| own.id() == it.owner);
+    let by = match erasure.as_ref().is_some_and(is_own) {
+        true => "another device of yours",
+        false => "its owner",
+    };
+    let place = erasure.as_ref().map_or_else(String::new, |it| {
+        let block = it.read_until;
+        let block = block.map_or_else(String::new, |block| format!(" (block {block})"));
+        format!(" at {}{block}", find::moment(it.at))
+    });
+    Ok(format!("{record}, which {by} erased{place}"))
+}
+
+/// The same for programs.
+fn erased_value(party: &Party, record: RecordId) -> Result<Value, Problem> {
+    let erasure = party.erasure(record)?;
+    Ok(json!({
+        "record": record.to_string(), "at": erasure.as_ref().map(|it| find::moment(it.at)),
+        "block": erasure.and_then(|it| it.read_until),
+    }))
+}
+
+/// Writes it. `erased` are records of the same document that their owner erased.
+pub(super) async fn run(
+    party: &Party,
+    draft: Draft,
+    owner: Option<AccountId>,
+    options: &WriteOptions,
+    erased: &[RecordId],
+) -> Result<Answer, Problem> {
+    let count = |outcome| draft.loss.count(outcome);
+    let (converted, narrative, lost) = (
+        count(EntryOutcome::Converted),
+        count(EntryOutcome::KeptAsNarrative),
+        count(EntryOutcome::Lost),
+    );
+    let hash = hex::encode(Sha256::digest(&draft.original));
+    let document = Subject::of(&draft.fhir);
+    let about = document.clone().filter(|_| owner.is_some());
+    let written = match owner {
+        Some(owner) => party.write_as(owner, draft, options).await?,
+        None => party.write_own_as(Kind::Own, draft, options).await?,
+    };
+    let former = erased.iter().map(|record| erased_value(party, *record));
+    let value = json!({
+        "erasedBefore": former.collect::<Result<Vec<_>, _>>()?,
+        "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
+        "keepers": written.keepers, "acknowledged": written.acknowledged,
+        "facts": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
+        "patient": about.as_ref().map(retracted::subject_value),
+    });
+    let code = if written.acknowledged < written.keepers {
+        code::PARTIAL
+    } else {
+        0
+    };
+    let mut text = format!(
+        "{}\nsealed, stored and anchored; {} of {} a share\n{} converted, {narrative} kept as narrative, {lost} only in the original",
+        written.record,
+        written.acknowledged,
+        counted_as(written.keepers, "keeper holds", "keepers hold"),
+        counted_as(converted, "fact", "facts")
+    );
+    for record in erased {
+        let former = told(party, *record)?;
+        text.push_str(&format!("\nthe same document was record {former}"));
+    }
+    if let Some(about) = &about {
+        text.push_str(&format!(
+            "\nthe document names {}: if that is not the patient of {}, `medibloc record retract {}` takes it back",
+            retracted::subject(about),
+            find::owner(party, written.owner)?,
+            &written.record.to_string()[..12]
+        ));
+    }
+    if let Some(about) = document.filter(|_| owner.is_none())
+        && !party.is_owner_known()?
+    {
+        text.push_str(&format!(
+            "\nthe document names {}: is this you? `medibloc record confirm` says so once it is accepted, or say who you are: \
+             `medibloc account person --name NAME --born DAY`",
+            retracted::subject(&about)
+        ));
+    }
+    Ok(Answer::new(value, text).with_code(code))
+}
