@@ -104,13 +104,29 @@ impl Party {
             due => due,
         };
         let since = self.begins_at(&call).await?;
+        let of = (key, self.next_number()?);
+        let (errand, rows) = self.prepare(of, (since, due), what, own, call, luggage)?;
+        self.ports.vault.apply(rows)?;
+        Ok(errand)
+    }
+
+    /// An errand and all its rows, which are not kept yet.
+    pub(crate) fn prepare(
+        &self,
+        (key, number): ([u8; 32], u64),
+        (since, due): (Option<u64>, Option<Timestamp>),
+        what: String,
+        own: AccountId,
+        call: Call,
+        luggage: Luggage,
+    ) -> Result<(Errand, Vec<Change>), JourneyError> {
         let mut rows = luggage.rows;
         if let Some(end) = End::of_call(own, &call) {
             rows.extend(self.ordered_rows(end, since)?);
         }
         let errand = Errand {
             key,
-            number: self.next_number()?,
+            number,
             what,
             own,
             since,
@@ -124,8 +140,7 @@ impl Party {
             problem: None,
         };
         rows.push(errand.row());
-        self.ports.vault.apply(rows)?;
-        Ok(errand)
+        Ok((errand, rows))
     }
 
     /// The number of the next errand.

@@ -5,14 +5,14 @@ use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
-use crate::grant::WhyClosed;
-use crate::grant::plan::{Plan, forget_plan};
+use crate::grant::plan::forget_plan;
 use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::ports::Change;
 use crate::{GivenGrant, JourneyError, Party};
 
+mod contact;
 mod everything;
 
 pub use everything::StillGiven;
@@ -140,43 +140,6 @@ impl Party {
         };
         self.begin_end(finished, key, what, given.own, call, Luggage::default())
             .await
-    }
-
-    /// Ends everything that was given to the contact of an own address, under whichever address it was given.
-    pub async fn revoke_contact(&self, own: AccountId) -> Result<(), JourneyError> {
-        self.ports.vault.free_reserve();
-        let party = self.contact(own)?.party;
-        // First what would grant again.
-        let mut over = Vec::new();
-        for plan in self.rows::<Plan>(table::PLANS)? {
-            if self
-                .contact(plan.request.own)
-                .is_ok_and(|contact| contact.party == party)
-            {
-                over.push(forget_plan(&plan.request.id));
-            }
-        }
-        for request in self.requests()? {
-            let contact = self.contact(request.own);
-            if contact.is_ok_and(|contact| contact.party == party) {
-                over.extend(request.close(WhyClosed::Denied));
-            }
-        }
-        over.extend(self.drop_waiting_of(party)?);
-        self.ports.vault.apply(over)?;
-        // What fails is kept; it keeps none of the others from being kept, too.
-        let mut ended = Ok(());
-        for (id, given) in self.grants()? {
-            if given.artefact.party == party && !given.revoked {
-                ended = ended.and(self.revoke(id).await);
-            }
-        }
-        for (id, given) in self.write_grants()? {
-            if given.artefact.party == party && !given.revoked {
-                ended = ended.and(self.revoke_write(id).await);
-            }
-        }
-        ended
     }
 
     /// Whether everything that an own address gave is about to be taken back, in an errand that has not ended.
