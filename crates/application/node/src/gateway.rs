@@ -200,7 +200,7 @@ pub fn gateway_with_upkeep(
     let asked = parts.clone();
     let ready = move || {
         let on = asked.clone();
-        async move { told(on.readiness().await, &on.follower) }
+        async move { told(&on.readiness().await, &on.follower) }
     };
     let (router, operator) = watched(router, figures, ready);
     Ok((router, Upkeep::of_gateway(parts, operator)))
@@ -236,8 +236,8 @@ impl Parts {
         self.guard.figures(to);
     }
 
-    /// The chain answers, the read model is at its head, and the wallet pays for taking back at least; what is not well though it
-    /// serves.
+    /// The chain answers, the read model is at its head, and the wallet pays for taking back at least; what is not well,
+    /// whether it serves or not.
     async fn readiness(&self) -> Readiness {
         let found = self.look().await;
         self.board.note(&found, &self.follower);
@@ -245,32 +245,40 @@ impl Parts {
     }
 
     async fn look(&self) -> Readiness {
-        if !self.follower.has_just_looked() {
-            soon(self.follower.refresh()).await??;
-        }
-        let mut found = of_both(
-            &self.follower,
-            &self.clock,
-            self.config.folder.as_deref(),
-            self.config.limits.little_room,
-        );
-        found.extend(url(&self.config.url, &self.config.known_as));
-        match soon(self.purse.level()).await?? {
-            Level::Ample => {}
-            Level::Low => found.push(Degraded {
+        let looked = self.look_at_chain().await;
+        let mut found = Readiness {
+            degraded: of_both(
+                &self.follower,
+                &self.clock,
+                self.config.folder.as_deref(),
+                self.config.limits.little_room,
+            ),
+            ..Readiness::default()
+        };
+        let url = url(&self.config.url, &self.config.known_as);
+        found.degraded.extend(url);
+        match looked {
+            Ok(Level::Ample) => {}
+            Ok(Level::Low) => found.degraded.push(Degraded {
                 part: Part::Wallet,
                 why: "the relay's wallet pays for revocations and erasures alone; add coins".into(),
             }),
-            Level::Empty => {
-                return Err(Fault::new(
-                    Code::Unavailable,
-                    "the relay's wallet cannot pay for a revocation any more; its operator must add coins",
-                ));
+            Ok(Level::Empty) => {
+                let why = "the relay's wallet cannot pay for a revocation any more; its operator must add coins";
+                found.faults.push(Fault::new(Code::Unavailable, why));
+                found.degraded.push(Degraded {
+                    part: Part::Wallet,
+                    why: "the relay's wallet is empty".into(),
+                });
+            }
+            Err(fault) => {
+                found.unseen.push(Part::Wallet);
+                found.faults.push(fault);
             }
         }
         let refusing = *self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(refusing) = refusing {
-            found.push(Degraded {
+            found.degraded.push(Degraded {
                 part: Part::Chain,
                 why: refusing.to_operator().into(),
             });
@@ -281,12 +289,20 @@ impl Parts {
                 "stored blocks are damaged ({damaged}); look at the disk, and let their owners give them again with \
                  `medibloc record store`"
             );
-            found.push(Degraded {
+            found.degraded.push(Degraded {
                 part: Part::Blocks,
                 why,
             });
         }
-        Ok(found)
+        found
+    }
+
+    /// What the wallet pays for, by a chain that the read model is at the head of.
+    async fn look_at_chain(&self) -> Result<Level, Fault> {
+        if !self.follower.has_just_looked() {
+            soon(self.follower.refresh()).await??;
+        }
+        Ok(soon(self.purse.level()).await??)
     }
 
     /// Follows the chain, deletes what was erased and collects what nothing names.
@@ -320,5 +336,5 @@ async fn mark(State(on): State<Arc<Parts>>) -> Response {
 
 /// Whether it can do its work; unsigned.
 async fn ready(State(on): State<Arc<Parts>>) -> Result<&'static str, Fault> {
-    public(on.readiness().await)
+    public(&on.readiness().await)
 }

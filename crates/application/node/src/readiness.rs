@@ -1,4 +1,4 @@
-//! Whether a part can do its work, and what is not well though it does. Strangers are told the first alone; the operator is told why,
+//! Whether a part can do its work, and what is not well whether it does or not. Strangers are told the first alone; the operator is told why,
 //! on an address of its own and in the log.
 
 use core::fmt::Write as _;
@@ -43,6 +43,11 @@ impl Part {
         (Self::Chain, "chain"),
         (Self::Certificate, "certificate"),
     ];
+
+    fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(part, _)| *part == self);
+        found.map_or("", |(_, name)| name)
+    }
 }
 
 /// What is not well, and what to do.
@@ -52,30 +57,47 @@ pub(crate) struct Degraded {
     pub(crate) why: String,
 }
 
-/// What is not well though it serves; or why it does not.
-pub(crate) type Readiness = Result<Vec<Degraded>, Fault>;
-
-/// What strangers are told.
-pub(crate) fn public(readiness: Readiness) -> Result<&'static str, Fault> {
-    match readiness {
-        Ok(_) => Ok("ok\n"),
-        Err(_) => Err(Fault::new(
-            Code::Unavailable,
-            "not ready; its operator is told why",
-        )),
-    }
+/// What was found: each part is judged by itself, whether the others let it serve or not.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness {
+    /// Why it does not serve.
+    pub(crate) faults: Vec<Fault>,
+    /// What is not well, whether it serves or not.
+    pub(crate) degraded: Vec<Degraded>,
+    /// What could not be looked at now: it counts as it was found last.
+    pub(crate) unseen: Vec<Part>,
 }
 
-/// What the operator is told: one line for each thing.
-pub(crate) fn told(readiness: Readiness, follower: &Follower) -> Result<String, Fault> {
-    let degraded = readiness.map_err(|fault| {
-        let mut told = Fault::new(Code::Unavailable, why(&fault, follower));
+/// What strangers are told.
+pub(crate) fn public(readiness: &Readiness) -> Result<&'static str, Fault> {
+    if readiness.faults.is_empty() {
+        return Ok("ok\n");
+    }
+    Err(Fault::new(
+        Code::Unavailable,
+        "not ready; its operator is told why",
+    ))
+}
+
+/// What the operator is told: one line for each thing. The one line of a problem names all of it before it says more, for it is cut
+/// where it is long.
+pub(crate) fn told(readiness: &Readiness, follower: &Follower) -> Result<String, Fault> {
+    let (faults, degraded) = (&readiness.faults, &readiness.degraded);
+    if !faults.is_empty() {
+        let mut all: Vec<String> = faults.iter().map(|fault| why(fault, follower)).collect();
+        if !degraded.is_empty() {
+            let names: Vec<&str> = degraded.iter().map(|one| one.part.name()).collect();
+            all.push(format!("degraded, too: {}", names.join(", ")));
+            all.extend(degraded.iter().map(|one| one.why.clone()));
+        }
+        let mut told = Fault::new(Code::Unavailable, all.join("; "));
         // Whoever reads this is who mends it.
-        told.0.next = "mend what the detail says; the log tells when it is ready again".into();
-        told
-    })?;
+        told.0.next =
+            "mend what the detail and the log say; the log tells when it is ready again".into();
+        return Err(told);
+    }
     let mut text = String::new();
-    for one in &degraded {
+    for one in degraded {
         let _ = writeln!(text, "degraded: {}", one.why);
     }
     if text.is_empty() {
@@ -183,23 +205,27 @@ impl Board {
     /// Takes in what was found; what is new of it goes to the log.
     pub(crate) fn note(&self, readiness: &Readiness, follower: &Follower) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let degraded = match readiness {
-            Err(fault) => {
-                found.is_ready = false;
-                let why = why(fault, follower);
-                if found.told.len() < MOST_TOLD && found.told.insert(why.clone()) {
-                    tracing::warn!(why, "not ready");
-                }
-                return;
+        let is_ready = readiness.faults.is_empty();
+        for fault in &readiness.faults {
+            let why = why(fault, follower);
+            if found.told.len() < MOST_TOLD && found.told.insert(why.clone()) {
+                tracing::warn!(why, "not ready");
             }
-            Ok(degraded) => degraded,
-        };
-        if !core::mem::replace(&mut found.is_ready, true) && !found.told.is_empty() {
-            tracing::info!("ready again");
         }
-        found.told.clear();
-        let now: BTreeSet<Part> = degraded.iter().map(|one| one.part).collect();
-        for one in degraded {
+        if is_ready {
+            if !found.is_ready && !found.told.is_empty() {
+                tracing::info!("ready again");
+            }
+            found.told.clear();
+        }
+        found.is_ready = is_ready;
+        let unseen = readiness.unseen.iter();
+        let mut now: BTreeSet<Part> = unseen
+            .filter(|part| found.degraded.contains(part))
+            .copied()
+            .collect();
+        now.extend(readiness.degraded.iter().map(|one| one.part));
+        for one in &readiness.degraded {
             if !found.degraded.contains(&one.part) {
                 tracing::warn!(why = one.why, "degraded");
             }
@@ -219,7 +245,7 @@ impl Board {
             "1 if it can do its work, as it was found last.",
             u8::from(found.is_ready),
         );
-        to.push_str("# HELP medibloc_degraded 1 if this is not well though it serves.\n# TYPE medibloc_degraded gauge\n");
+        to.push_str("# HELP medibloc_degraded 1 if this is not well, whether it serves or not.\n# TYPE medibloc_degraded gauge\n");
         for (part, name) in Part::ALL {
             let is = u8::from(found.degraded.contains(&part));
             let _ = writeln!(to, "medibloc_degraded{{part=\"{name}\"}} {is}");

@@ -5,7 +5,7 @@ use medibloc_api::Code;
 use super::Shell;
 use crate::chain::soon;
 use crate::fault::Fault;
-use crate::readiness::{Readiness, of_both, told, url};
+use crate::readiness::{Part, Readiness, of_both, told, url};
 
 impl Shell {
     /// The chain answers, and its committee has this keeper with these keys; what is not well though it serves.
@@ -17,7 +17,7 @@ impl Shell {
 
     /// The same in words, for the operator.
     pub(crate) async fn told_ready(&self) -> Result<String, Fault> {
-        told(self.readiness().await, &self.follower)
+        told(&self.readiness().await, &self.follower)
     }
 
     async fn look(&self) -> Readiness {
@@ -27,17 +27,31 @@ impl Shell {
             }
             self.known_as().await
         };
-        let Some(known_as) = soon(look).await?? else {
-            return Err(Fault::new(
-                Code::Unavailable,
-                "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
-            ));
-        };
+        let looked = soon(look).await.and_then(|looked| looked);
         let folder = self.folder.as_deref();
-        let mut found = of_both(&self.follower, &self.clock, folder, self.little_room);
-        // A chain in memory has none.
-        let known_as = Some(known_as).filter(|it| !it.is_empty());
-        found.extend(url(self.guard.node(), known_as.as_slice()));
-        Ok(found)
+        let mut found = Readiness {
+            degraded: of_both(&self.follower, &self.clock, folder, self.little_room),
+            ..Readiness::default()
+        };
+        match looked {
+            Ok(Some(known_as)) => {
+                // A chain in memory has none.
+                let known_as = Some(known_as).filter(|it| !it.is_empty());
+                let url = url(self.guard.node(), known_as.as_slice());
+                found.degraded.extend(url);
+            }
+            Ok(None) => {
+                found.unseen.push(Part::Url);
+                found.faults.push(Fault::new(
+                    Code::Unavailable,
+                    "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
+                ));
+            }
+            Err(fault) => {
+                found.unseen.push(Part::Url);
+                found.faults.push(fault);
+            }
+        }
+        found
     }
 }

@@ -130,5 +130,5 @@ async fn mark(State(on): State<Arc<Shell>>) -> Response {
 
 /// Whether it can do its work; unsigned.
 async fn ready(State(on): State<Arc<Shell>>) -> Result<&'static str, Fault> {
-    public(on.readiness().await)
+    public(&on.readiness().await)
 }
