@@ -206,7 +206,9 @@ impl Shell {
 
     /// What a keeper does while nobody asks: [`Shell::refresh`], and a look at its own keys.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
-        let (core, now) = (self.core.clone(), (self.clock)());
+        // What is destroyed never comes back: neither a wrong clock nor a wrong chain is enough for that.
+        let seen = self.follower.read(|model| model.time());
+        let (core, now) = (self.core.clone(), (self.clock)().min(seen));
         let looked = tokio::task::spawn_blocking(move || core.mind_keys(now)).await;
         match looked {
             Ok(Ok(())) => {}

@@ -32,6 +32,8 @@ mod spending;
 mod twins;
 #[path = "hostile/watching.rs"]
 mod watching;
+#[path = "hostile/wrap_keys.rs"]
+mod wrap_keys;
 
 use http::{Draft, Ground, METRICS, NOW, code, letter, node, serve, wrapped};
 use medibloc_api::{Code, LettersDone, PutBlock, PutBlocks, block_ids, limits, paths};

@@ -96,7 +96,7 @@ impl Ground {
         }
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let now = self.now.clone();
         Arc::new(move || Timestamp(now.load(Ordering::SeqCst)))
     }

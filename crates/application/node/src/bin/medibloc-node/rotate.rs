@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use medibloc_ledger::Facts as _;
 use medibloc_ledger_evm::AuthorityWallet;
 use medibloc_node::{KeeperKeys, OsEntropy, system_clock};
+use medibloc_record::Timestamp;
 
 use crate::config::Config;
 use crate::reaching::Reaching;
@@ -58,7 +59,9 @@ pub(crate) async fn run(settings: &Settings, reaching: &Reaching) -> anyhow::Res
     let outcome = wallet.rotate_wrap_key(index, next.key).await.context(
         "the chain did not take the new key, which the key file has; run this again, it goes on",
     )?;
-    KeeperKeys::change(&file, |keys| keys.retire(system_clock()()))?;
+    // A clock that is behind must not end the key before early.
+    let seen = ledger.head().await.map_or(Timestamp(0), |head| head.time);
+    KeeperKeys::change(&file, |keys| keys.retire(system_clock()().max(seen)))?;
     say(&serde_json::json!({
         "keeper": index, "version": next.version, "key": hex::encode(next.key), "block": outcome.block,
     }));
