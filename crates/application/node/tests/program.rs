@@ -8,6 +8,8 @@ mod attacks;
 mod authority;
 #[path = "program/coins.rs"]
 mod coins;
+#[path = "program/folders.rs"]
+mod folders;
 #[path = "program/heavy.rs"]
 mod heavy;
 #[path = "program/keepers.rs"]

@@ -48,6 +48,7 @@ mod roles;
 mod rotation;
 mod wallet;
 mod weight;
+mod who;
 
 pub use authority::{Accreditation, AuthorityWallet};
 pub use contracts::{Contracts, Deployed};

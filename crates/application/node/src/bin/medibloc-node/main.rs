@@ -3,6 +3,7 @@
 mod authority;
 mod chain;
 mod config;
+mod folder;
 mod keepers;
 mod out;
 mod reaching;

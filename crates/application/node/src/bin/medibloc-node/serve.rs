@@ -1,9 +1,6 @@
 //! Serving: connect, open, listen, and end in order.
 
-use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +11,8 @@ use medibloc_ledger::LedgerError;
 use medibloc_ledger_evm::EvmLedger;
 use medibloc_node::{
     Front, Gateway, GatewayConfig, Keeper, KeeperConfig, KeeperKeys, Listening, Starting, Tls,
-    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, named, private_folder,
-    read_wallet, serve, system_clock,
+    Upkeep, WalletRelay, gateway_with_upkeep, keeper_with_upkeep, named, read_wallet, serve,
+    system_clock,
 };
 use medibloc_store::{MemoryStore, OwnStore};
 use medibloc_store_ipfs::{IpfsStore, Options};
@@ -24,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Settings;
 use crate::config::{Config, StoreKind};
+use crate::folder::{Role, hold};
 use crate::reaching::Reaching;
 
 /// Between two looks at the chain while nobody asks.
@@ -61,6 +59,7 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
         .context("the configuration has no section [gateway]")?;
     let deployment = config.deployment()?;
     let reaching = reaching.with(&config);
+    let held = hold(&config.data_dir, Role::Gateway, &deployment)?;
     let listening = listening(&config, &reaching).await?;
     let wallet = read_wallet(&section.relay_key)?;
     let store = open_store(section.store, &config)?;
@@ -73,8 +72,10 @@ pub(crate) async fn gateway(settings: Settings, reaching: Reaching) -> anyhow::R
         limits: config.limits.clone(),
         proxies: config.proxies()?,
     };
+    let marked = &held;
     let begin = async move {
         let ledger = connect_patiently(&deployment, &reaching).await?;
+        marked.mark()?;
         let ports: Arc<EvmLedger> = Arc::new(ledger.clone());
         let on = Gateway {
             store,
@@ -96,7 +97,11 @@ async fn connect_patiently(
     let mut pause = Duration::from_millis(500);
     let mut told = None;
     loop {
-        match reaching.connect(deployment).await? {
+        let connected = match reaching.connect(deployment).await? {
+            Ok(ledger) => ledger.check_contracts().await.map(|()| ledger),
+            error => error,
+        };
+        match connected {
             Ok(ledger) => return Ok(ledger),
             Err(LedgerError::Unreachable { from, why }) => {
                 let why = named(&from, &why);
@@ -147,8 +152,8 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
     let deployment = config.deployment()?;
     let keys = KeeperKeys::read(&section.keys)?;
     let reaching = reaching.with(&config);
+    let held = hold(&config.data_dir, Role::Keeper, &deployment)?;
     let listening = listening(&config, &reaching).await?;
-    let _alone = alone(&config.data_dir)?;
     let url = config.url.clone();
     let told = KeeperConfig {
         url: config.url,
@@ -159,8 +164,10 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
         finality_lag: section.finality_lag,
         limits: config.limits,
     };
+    let marked = &held;
     let begin = async move {
         let ledger = Arc::new(connect_patiently(&deployment, &reaching).await?);
+        marked.mark()?;
         let on = Keeper {
             keys,
             facts: ledger.clone(),
@@ -170,28 +177,6 @@ pub(crate) async fn keeper(settings: Settings, reaching: Reaching) -> anyhow::Re
         Ok(keeper_with_upkeep(on, told)?)
     };
     listen(("keeper", &url), listening, begin).await
-}
-
-/// Holds a keeper's data folder, for as long as the file is open.
-fn alone(folder: &Path) -> anyhow::Result<File> {
-    private_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join("lock");
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            anyhow::bail!("another process holds {}; stop it first", path.display())
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
-    }
 }
 
 /// Opens the listener before anything else is done: a wrong address or certificate is told at once.
