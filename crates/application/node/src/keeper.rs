@@ -2,6 +2,7 @@
 
 mod disk;
 mod keys;
+mod missing;
 mod public;
 mod ready;
 mod routes;
@@ -234,6 +235,7 @@ impl Shell {
                 (self.clock)().since(since),
             );
         }
+        self.missing(to);
         figures::of_disk(to, self.folder.as_deref());
         self.guard.figures(to);
     }

@@ -80,6 +80,11 @@ impl State {
         self.answered.len()
     }
 
+    /// Whether the share of a record is held.
+    pub fn has_share(&self, record: &RecordId) -> bool {
+        self.shares.contains_key(record)
+    }
+
     /// How many shares are held.
     pub fn share_count(&self) -> usize {
         self.shares.len()

@@ -17,7 +17,7 @@ use medibloc_record::{
     Timestamp,
 };
 
-use crate::http::{DOMAIN, Draft, Ground, NOW, code, serve};
+use crate::http::{DOMAIN, Draft, Ground, METRICS, NOW, code, serve};
 
 fn id(key: &SigningKey) -> AccountId {
     AccountId::from_first_address(key.address())
@@ -221,4 +221,37 @@ async fn a_rotated_away_key_gives_and_reads_nothing_at_a_keeper() {
     feed.by(&story.url, &next).await.unwrap();
     share.by(&story.url, &next).await.unwrap();
     println!("ATTACK security-s2: a rotated-away key reads 0 feeds and gives 0 shares");
+}
+
+/// A keeper that began anew, or from an older copy, lacked shares, and its operator saw nothing of it.
+#[tokio::test]
+async fn an_operator_sees_how_many_shares_a_keeper_lacks() {
+    let story = Story::new().await;
+    let (record, owner) = (story.anchor.record_id(), &story.owner);
+    let told = async |url: &str| {
+        // Whoever asks makes it read the chain.
+        let _ = Draft::get(paths::share(record)).by(url, owner).await;
+        let text = Draft::get(METRICS).send(url, None).await.unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let of = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|value| value.trim().parse::<u64>().unwrap())
+        };
+        (of("medibloc_shares "), of("medibloc_shares_missing "))
+    };
+    assert_eq!(told(&story.url).await, (Some(1), Some(0)));
+    let empty = tempfile::tempdir().unwrap();
+    let anew = serve(|url| story.ground.keeper(url, empty.path())).await;
+    assert_eq!(told(&anew).await, (Some(0), Some(1)));
+    // What nobody accepted has no share yet, and what is erased needs none.
+    let waits = AnchorFields {
+        nonce: Nonce::new([2; 32]),
+        ..story.anchor
+    };
+    story.ground.call(owner, &Call::Anchor(waits)).await;
+    assert_eq!(told(&anew).await, (Some(0), Some(1)));
+    let erase = Call::Erase(story.anchor);
+    story.ground.call(owner, &erase).await;
+    assert_eq!(told(&anew).await, (Some(0), Some(0)));
+    assert_eq!(told(&story.url).await, (Some(0), Some(0)));
 }
