@@ -20,6 +20,8 @@ mod keeper_requests;
 mod mailbox;
 #[path = "hostile/notes.rs"]
 mod notes;
+#[path = "hostile/parts.rs"]
+mod parts;
 #[path = "hostile/ranks.rs"]
 mod ranks;
 #[path = "hostile/restored.rs"]

@@ -11,6 +11,8 @@ use medibloc_record::{
     AccountId, Address, Committee, Digest, GrantId, ReceiptId, RecordId, Timestamp,
 };
 
+mod standing;
+
 /// Seconds that receipts are remembered: keepers take them for ten minutes.
 const RECEIPTS: u64 = 3_600;
 
@@ -99,19 +101,6 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn record(&self, id: RecordId) -> Option<RecordEntry> {
         self.records.get(&id).copied()
-    }
-
-    /// Records that their owners accepted and that are not erased, of committees that have this place.
-    pub(crate) fn standing_of(&self, index: u8) -> Vec<RecordId> {
-        let stands = |entry: &RecordEntry| {
-            let committee = self.committee_at(entry.block);
-            let has_place = committee.is_some_and(|of| index <= of.threshold.n());
-            entry.accepted && !entry.erased && has_place
-        };
-        let all = self.records.iter();
-        all.filter(|(_, entry)| stands(entry))
-            .map(|(id, _)| *id)
-            .collect()
     }
 
     pub(crate) fn grant(&self, id: GrantId) -> Option<&GrantEntry> {

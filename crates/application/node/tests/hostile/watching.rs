@@ -32,35 +32,18 @@ impl Events for Behind {
     }
 }
 
-/// A chain whose node does not answer.
-struct Silent;
-
-#[async_trait]
-impl Events for Silent {
-    async fn events(&self, _from: u64, _most: u32) -> Result<Vec<BlockEvents>, LedgerError> {
-        Err(LedgerError::Unreachable {
-            from: "the chain".into(),
-            why: "no answer".into(),
-        })
-    }
-
-    async fn hash_of(&self, _number: u64) -> Result<Option<[u8; 32]>, LedgerError> {
-        Ok(None)
-    }
-}
-
 /// Number and hash of the last final block that a gateway or keeper says that it took.
 async fn mark(url: &str) -> Option<Mark> {
     let bytes = Draft::get(paths::MARK).send(url, None).await.unwrap();
     cbor::from_slice(&bytes).unwrap()
 }
 
-async fn figures(url: &str) -> String {
+pub(crate) async fn figures(url: &str) -> String {
     let text = Draft::get(METRICS).send(url, None).await.unwrap();
     String::from_utf8(text).unwrap()
 }
 
-fn figure(text: &str, name: &str) -> f64 {
+pub(crate) fn figure(text: &str, name: &str) -> f64 {
     let prefix = format!("{name} ");
     let value = text.lines().find_map(|line| line.strip_prefix(&prefix));
     let value = value.unwrap_or_else(|| panic!("{name} is not told: {text}"));
@@ -131,7 +114,7 @@ async fn a_node_and_a_keeper_that_are_behind_their_chain_say_by_how_much() {
     }
 }
 
-async fn reason(url: &str) -> String {
+pub(crate) async fn reason(url: &str) -> String {
     match Draft::get(REASONS).send(url, None).await {
         Ok(text) => String::from_utf8(text).unwrap(),
         Err(problem) => problem.detail.into(),
@@ -399,56 +382,6 @@ async fn who_is_started_under_another_url_than_others_know_says_both() {
         assert!(figure(&figures(&url).await, "medibloc_degraded{part=\"url\"}") > 0.0);
     }
     assert_eq!(reason(&gateway(&[]).await).await, "ok\n");
-}
-
-/// While it was not ready, all that was not well beside it read as well, and alerts went quiet.
-#[tokio::test]
-async fn what_is_not_well_is_told_while_it_is_not_ready_too() {
-    let wrong = "https://other.example.org/";
-    let ground = Ground::with_keeper_at(wrong);
-    ground.registered(1).await;
-    let full = || DailyLimits {
-        little_room: u64::MAX,
-        ..DailyLimits::default()
-    };
-    let gateway = serve(|url| {
-        let config = GatewayConfig {
-            known_as: vec![wrong.to_owned()],
-            ..ground.gateway_config(url, full())
-        };
-        let on = Gateway {
-            events: Arc::new(Silent),
-            ..ground.parts()
-        };
-        let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
-        router.nest("/operator", upkeep.operator())
-    })
-    .await;
-    let keeper = serve(|url| {
-        let events = Arc::new(Silent);
-        ground.keeper_with(url, ground.folder.path(), events, full())
-    })
-    .await;
-    let part = |name: &str| format!("medibloc_degraded{{part=\"{name}\"}}");
-    // The chain tells a keeper's URL.
-    for (url, parts) in [(&gateway, &["url", "disk"][..]), (&keeper, &["disk"][..])] {
-        let told = reason(url).await;
-        let text = figures(url).await;
-        assert!(figure(&text, "medibloc_ready") < 1.0, "{told}");
-        for name in parts {
-            assert!(figure(&text, &part(name)) > 0.0, "{name}: {text}");
-        }
-        assert!(figure(&text, &part("wallet")) < 1.0, "{text}");
-        assert!(!told.starts_with("degraded"), "{told}");
-        let names: Vec<&str> = told.split("; degraded, too: ").collect();
-        for name in parts {
-            assert!(names[1].contains(name), "{told}");
-        }
-        assert!(told.contains(" MiB are free on the disk"), "{told}");
-    }
-    let ready = Draft::get(paths::READYZ).send(&gateway, None).await;
-    let ready = ready.unwrap_err();
-    assert!(!ready.detail.contains("degraded"), "{}", ready.detail);
 }
 
 #[tokio::test]
