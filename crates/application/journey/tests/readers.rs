@@ -8,12 +8,12 @@ use medibloc_consent::{Binding, Purpose};
 use medibloc_dag::cbor;
 use medibloc_evil::paired::press;
 use medibloc_journey::memory::World;
-use medibloc_journey::{AccessRequest, Change, Invitation, Message, Party, medical_only};
+use medibloc_journey::{AccessRequest, Change, Extent, Invitation, Message, Party, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::Event;
 use medibloc_record::{
-    AccountId, Address, Digest, Draft, LossReport, RecordId, Role, SealingKey, Signature,
-    Timestamp, keccak256,
+    AccountId, Address, Digest, Draft, LossReport, RecordId, Role, SealingKey, Sensitivity,
+    Signature, Timestamp, keccak256,
 };
 use serde::{Deserialize, Serialize};
 
@@ -277,4 +277,94 @@ async fn addresses_of_before_are_asked_for_anew() {
     clinic.sync().await.unwrap();
     assert_eq!(clinic.held().unwrap().len(), 1);
     clinic.read(record).await.unwrap();
+}
+
+/// The keys of a person's pseudonyms.
+fn key_of(seed: u64, own: AccountId) -> SigningKey {
+    let seed = phrase(seed).seed();
+    let mut keys = (0..99).map(|n| seed.relationship_key(n));
+    keys.find(|key| AccountId::from_first_address(key.address()) == own)
+        .unwrap()
+}
+
+/// Letters of one pseudonym that want as many reader addresses as a letter may; gives how many were registered for them.
+async fn registered_for(
+    world: &Arc<World>,
+    clinic: &Party,
+    (person, seed): (&Party, u64),
+    own: AccountId,
+    letters: u64,
+) -> usize {
+    let mut contacts = person.contacts().unwrap().into_iter();
+    let pairing = contacts.find(|it| it.own == own).unwrap().pairing.unwrap();
+    let (ports, to) = (world.ports(), clinic.account().address);
+    let before = clinic.addresses().unwrap().len();
+    let message = Message::WantReaders { count: 16 };
+    press(&ports, &key_of(seed, own), to, &pairing, &message, letters)
+        .await
+        .unwrap();
+    clinic.sync().await.unwrap();
+    clinic.addresses().unwrap().len() - before
+}
+
+/// A person with thirty pairings makes a hospital register no address by letters that it did not give a consent for, also if each
+/// pairing gave a permission to write, which costs it nothing; an honest one beside it gets what it needs the same day.
+#[tokio::test]
+async fn many_pairings_of_one_person_leave_a_hospital_its_registrations() {
+    let world = World::new(12);
+    let until = world.ports().clock.now().plus(7 * 86_400);
+    let (clinic, jwt) = provider(&world, 910, "Bit Clinic").await;
+    let evil = person(&world, 1);
+    let mut pseudonyms = Vec::new();
+    for number in 0..30 {
+        let own = pair(&evil, &clinic, &jwt).await;
+        if number % 2 == 0 {
+            let may = evil.grant_write(own, medical_only(), until);
+            may.await.unwrap();
+        }
+        pseudonyms.push(own);
+    }
+    clinic.sync().await.unwrap();
+    let mut registered = 0;
+    for own in &pseudonyms {
+        registered += registered_for(&world, &clinic, (&evil, 1), *own, 3).await;
+    }
+    println!(
+        "ATTACK eighth-5: {registered} addresses registered for 90 letters of 30 pairings of one person"
+    );
+    assert_eq!(registered, 0);
+    // Five consents to five addresses of one pairing: as many may be open now.
+    let own = pseudonyms[0];
+    let record = evil.write_own(draft("diary")).await.unwrap().record;
+    evil.sync().await.unwrap();
+    for number in 0..5 {
+        let reason = format!("visit {number}");
+        let ask = clinic.ask(own, Purpose::Treatment, &reason, until);
+        ask.await.unwrap();
+        answer(&world, &evil, (own, &reason), record, until).await;
+        clinic.sync().await.unwrap();
+    }
+    let more = registered_for(&world, &clinic, (&evil, 1), own, 6).await;
+    assert_eq!(more, 1, "five open, of which four were there");
+
+    // Six own addresses of an honest person, and a consent from each.
+    let honest = person(&world, 2);
+    for seed in 920..925 {
+        let (other, jwt) = provider(&world, seed, "Other").await;
+        pair(&honest, &other, &jwt).await;
+    }
+    let own = pair(&honest, &clinic, &jwt).await;
+    let ask = clinic.ask(own, Purpose::Treatment, "all", until);
+    ask.await.unwrap();
+    honest.sync().await.unwrap();
+    let request = honest.requests().unwrap().remove(0);
+    let all = honest.approve_all(&request, Extent::All, Sensitivity::Normal, until);
+    assert_eq!(all.await.unwrap().waiting.len(), 2);
+    let held = clinic.held().unwrap().len();
+    for _ in 0..2 {
+        clinic.sync().await.unwrap();
+        honest.sync().await.unwrap();
+    }
+    clinic.sync().await.unwrap();
+    assert_eq!(clinic.held().unwrap().len() - held, 6);
 }

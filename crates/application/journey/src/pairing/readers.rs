@@ -7,6 +7,7 @@ use medibloc_keys::recover;
 use medibloc_record::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::READERS_WANTED;
 use crate::party::{AddressUse, OwnAddress, change, table, used};
 use crate::ports::Change;
 use crate::{JourneyError, Party};
@@ -22,7 +23,8 @@ pub(crate) struct Offered {
     at: Option<Timestamp>,
 }
 
-/// Addresses that one owner was offered and does not grant to yet: a letter has room for as many.
+/// Addresses that one owner was offered and does not grant to yet: a letter has room for as many. An owner has no more open than
+/// an invitation brings, or than consents it gave: who gave nothing needs no more than those.
 const MOST_OPEN: usize = 16;
 /// Addresses that one owner's letters make this party register in a day.
 const MOST_A_DAY: usize = 48;
@@ -63,8 +65,8 @@ impl Party {
         Ok(readers)
     }
 
-    /// What an owner gets that asks for more: those that are open, and fresh ones as far as it may cause registrations.
-    /// Others need the source's registrations of the day too.
+    /// What an owner gets that asks for more: those that are open, and fresh ones as far as it may cause registrations: each has
+    /// cost the owner a consent. Others need the source's registrations of the day too, and one person may have many pairings.
     pub(crate) async fn more_readers(
         &self,
         count: usize,
@@ -76,10 +78,13 @@ impl Party {
             offered.owner == owner && offered.at.is_some_and(|at| now.since(at) < 86_400)
         };
         let today = offered.iter().filter(is_of_today).count();
+        let held = self.held()?;
+        let consents = held.iter().filter(|it| it.artefact.paired == owner).count();
+        let open = consents.clamp(READERS_WANTED.into(), MOST_OPEN);
         let mut readers = self.offered_to(owner)?;
         readers.truncate(MOST_OPEN);
         let fresh = count
-            .min(MOST_OPEN - readers.len())
+            .min(open.saturating_sub(readers.len()))
             .min(MOST_A_DAY.saturating_sub(today));
         let (more, changes) = self.new_readers(fresh, owner).await?;
         readers.extend(more);
