@@ -1,7 +1,9 @@
 //! Letters that may be good and that this home cannot judge: of an authority, or over a node, that its `deployment.json` does
 //! not have. They wait in the vault, so many of each sender and of each address, until the file has what they need.
 
+use core::cmp::Reverse;
 use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_record::{AccountId, Line, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,8 @@ use crate::{Credential, JourneyError, Party, SyncReport};
 
 /// Letters of one sender that wait beside its card; the oldest gives way.
 const MOST_OF_SENDER: usize = 4;
-/// Letters to one own address that wait, whoever knows its invitation; and in all. What comes then is not kept.
+/// Letters to one own address that wait, whoever knows its invitation; and in all. What then gives way is the newest of whom is no
+/// contact, of the address that has the most: who holds many open invitations takes the room of nobody else.
 const MOST_OF_ADDRESS: usize = 16;
 const MOST: usize = 128;
 /// For how many seconds one waits.
@@ -134,16 +137,41 @@ impl Party {
         if rows.iter().filter(like).count() >= most {
             changes.extend(rows.iter().find(like).map(Waiting::gone));
         } else if of_address >= MOST_OF_ADDRESS || rows.len() >= MOST {
+            rows.retain(|other| other.own == row.own || of_address < MOST_OF_ADDRESS);
+            let over = self.gives_way(&rows, &row)?;
             report.told.push(format!(
                 "{} was not kept, for too many wait: {}; {GET_THE_NEWEST}, and ask for it again",
-                self.whom(&row)?,
-                row.lacks
+                self.whom(over)?,
+                over.lacks
             ));
-            return Ok(());
+            if over.letter.id == row.letter.id {
+                return Ok(());
+            }
+            changes.push(over.gone());
         }
         report.waiting.push(self.told_waiting(&row)?);
         changes.push(change(table::WAITING, &letter.id, &row));
         Ok(self.ports.vault.apply(changes)?)
+    }
+
+    /// Which of those that wait, or the one that comes, has no room.
+    fn gives_way<'a>(
+        &self,
+        rows: &'a [Waiting],
+        comes: &'a Waiting,
+    ) -> Result<&'a Waiting, JourneyError> {
+        let contacts = self.contacts()?.into_iter().filter(|it| it.confirmed);
+        let contacts: BTreeSet<_> = contacts.map(|it| (it.own, it.party)).collect();
+        let mut of: BTreeMap<AccountId, usize> = BTreeMap::new();
+        for row in rows.iter().chain([comes]) {
+            *of.entry(row.own).or_default() += 1;
+        }
+        let rank = |row: &&Waiting| {
+            let is_contact = contacts.contains(&(row.own, row.from));
+            (Reverse(is_contact), of.get(&row.own).copied(), row.since)
+        };
+        // Of several that rank alike it is the one that comes.
+        Ok(rows.iter().chain([comes]).max_by_key(rank).unwrap_or(comes))
     }
 
     /// Takes what waited and what the deployment file has everything for now. The others cost a look at the file.

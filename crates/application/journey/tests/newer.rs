@@ -286,6 +286,63 @@ async fn cards_over_a_node_that_the_file_does_not_have_wait_within_bounds_and_ar
     assert_eq!(patient.contacts().unwrap().len(), 2);
 }
 
+/// Before: eight open invitations of one person, sixteen cards for each, and no letter of anybody else was kept.
+#[tokio::test]
+async fn who_holds_many_open_invitations_takes_the_room_of_nobody_else() {
+    let story = Story::new(308);
+    let patient = story.patient(&story.before());
+    // A contact that was paired over a node that the file has.
+    let clinic = story.party(3, Role::Person, FIRST).await;
+    let invitation = patient.invite().await.unwrap();
+    let owner = clinic.answer(&invitation, None).await.unwrap().owner;
+    patient.sync().await.unwrap();
+    patient.confirm(owner).unwrap();
+    let mut evil = Vec::new();
+    for seed in 0..16 {
+        evil.push(story.party(100 + seed, Role::Person, SECOND).await);
+    }
+    let mut leaked = Vec::new();
+    for _ in 0..8 {
+        let invitation = patient.invite().await.unwrap();
+        for party in &evil {
+            party.answer(&invitation, None).await.unwrap();
+        }
+        leaked.push(invitation);
+    }
+    let report = patient.sync().await.unwrap();
+    assert_eq!((report.waiting.len(), report.told.len()), (128, 0));
+    // The card of a friend, for an invitation of its own, waits; one of the many gives way, and another one gives way to nobody.
+    let friend = story.party(4, Role::Person, SECOND).await;
+    let invitation = patient.invite().await.unwrap();
+    let friends = friend.answer(&invitation, None).await.unwrap().owner;
+    let report = patient.sync().await.unwrap();
+    let waits = |party: &Party, told: &[String]| {
+        let id = party.account().id().to_string();
+        told.iter().filter(|told| told.contains(&id)).count()
+    };
+    assert_eq!(waits(&friend, &report.waiting), 1, "{:?}", report.told);
+    assert_eq!((waits(&friend, &report.told), report.told.len()), (0, 1));
+    let late = story.party(99, Role::Person, SECOND).await;
+    late.answer(&leaked[0], None).await.unwrap();
+    let report = patient.sync().await.unwrap();
+    println!(
+        "ATTACK eighth-4: {} of 1 card of another kept beside 128 for eight open invitations",
+        waits(&friend, &report.waiting)
+    );
+    assert_eq!(
+        (
+            waits(&late, &report.waiting),
+            waits(&friend, &report.waiting)
+        ),
+        (0, 1)
+    );
+    assert_eq!(patient.waiting_letters().unwrap().len(), 128);
+    // It is taken when the file has its node.
+    story.listed.lock().unwrap().push(SECOND);
+    patient.sync().await.unwrap();
+    assert!(patient.confirm(friends).is_ok());
+}
+
 #[tokio::test]
 async fn what_waits_for_thirty_days_is_dropped_and_told() {
     let story = Story::new(305);
