@@ -189,6 +189,9 @@ pub struct HeldGrant {
     /// Its records were held against the chain; not in rows of older versions, which took the owner's word for them.
     #[serde(default, skip_serializing_if = "crate::left::is_false")]
     pub(crate) is_checked: bool,
+    /// Some of its keys were not looked at yet, for somebody who took something back.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub(crate) gave_way: bool,
 }
 
 /// Why a held grant has ended; what was read under it is purged.

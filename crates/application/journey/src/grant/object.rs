@@ -38,10 +38,18 @@ struct DeliveryObject {
 /// A grant that its reader opened and held against the chain.
 pub(crate) struct OpenedGrant {
     pub(crate) artefact: Artefact,
+    pub(crate) anchored: Anchored,
+    pub(crate) block: Block,
+}
+
+/// Keys of an owner's list that the chain has the anchors of.
+#[derive(Default)]
+pub(crate) struct Anchored {
     pub(crate) keys: Vec<SharedKey>,
     /// There is no room here for all that it gives.
     pub(crate) has_more: bool,
-    pub(crate) block: Block,
+    /// The chain was not asked of those behind them: somebody waits who takes something back.
+    pub(crate) gave_way: bool,
 }
 
 /// A grant object that is to be stored, with the digest for the chain.
@@ -169,14 +177,18 @@ impl Party {
     ) -> Result<OpenedGrant, JourneyError> {
         let (mut artefact, keys, block) = self.granted_keys(own, grant).await?;
         let room = self.room_for(grant.owner)?;
-        let (keys, has_more) = self.anchored_keys(grant.id, keys, room).await?;
+        let anchored = self.anchored_keys(grant.id, keys, room).await?;
         // Of what comes without a key nothing says whose it is.
-        let records: BTreeSet<RecordId> = keys.iter().map(SharedKey::record).collect();
+        let mut records: BTreeSet<RecordId> = anchored.keys.iter().map(SharedKey::record).collect();
+        for record in &artefact.records {
+            if self.is_opened_by(grant.id, *record)? {
+                records.insert(*record);
+            }
+        }
         artefact.records.retain(|record| records.contains(record));
         Ok(OpenedGrant {
             artefact,
-            keys,
-            has_more,
+            anchored,
             block,
         })
     }
@@ -249,25 +261,27 @@ impl Party {
 
     /// Those of an owner's keys whose anchors the chain has word for word, one of a record: an id has neither in it what its
     /// record corrects nor what it is made of. Whoever lists many that the chain does not have is not listened to further. Those
-    /// that the grant has already are left out, and the chain is not asked of more than there is room for; also tells whether
-    /// there are more.
+    /// that the grant has already are left out, and the chain is not asked of more than there is room for, nor of any while somebody
+    /// waits who takes something back.
     pub(crate) async fn anchored_keys(
         &self,
         grant: GrantId,
         keys: Vec<SharedKey>,
         room: usize,
-    ) -> Result<(Vec<SharedKey>, bool), JourneyError> {
-        let (mut anchored, mut seen, mut hollow) = (Vec::new(), BTreeSet::new(), 0);
+    ) -> Result<Anchored, JourneyError> {
+        let (mut anchored, mut seen, mut hollow) = (Anchored::default(), BTreeSet::new(), 0);
         for key in keys {
             if seen.contains(&key.record()) || self.is_opened_by(grant, key.record())? {
                 continue;
             }
-            if anchored.len() >= room {
-                return Ok((anchored, true));
+            anchored.has_more = anchored.keys.len() >= room;
+            anchored.gave_way = self.patience.is_called();
+            if anchored.has_more || anchored.gave_way {
+                break;
             }
             if self.ports.facts.is_anchored(&key.anchor).await? {
                 seen.insert(key.record());
-                anchored.push(key);
+                anchored.keys.push(key);
                 continue;
             }
             hollow += 1;
@@ -275,7 +289,7 @@ impl Party {
                 break;
             }
         }
-        Ok((anchored, false))
+        Ok(anchored)
     }
 
     /// The owner's side of a delivery, after a restore.

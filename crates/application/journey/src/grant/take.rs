@@ -8,9 +8,10 @@ use medibloc_record::{AccountId, Digest, GrantId, Line, RecordId};
 
 use crate::bounds;
 use crate::grant::HeldGrant;
+use crate::grant::object::Anchored;
 use crate::pairing::Offered;
 use crate::party::{OwnAddress, table};
-use crate::ports::Change;
+use crate::ports::{Change, PortError};
 use crate::post::stranger;
 use crate::{JourneyError, Party, SyncReport};
 
@@ -22,11 +23,8 @@ impl Party {
         grant: &Grant,
         report: &mut SyncReport,
     ) -> Result<bool, JourneyError> {
-        let known = self
-            .ports
-            .vault
-            .get(table::SHARED_GRANTS, grant.id.as_bytes())?;
-        if known.is_some() {
+        let known: Option<HeldGrant> = self.row(table::SHARED_GRANTS, grant.id.as_bytes())?;
+        if known.as_ref().is_some_and(HeldGrant::is_whole) {
             return Ok(false);
         }
         let offered: Option<Offered> = self.row(table::OFFERED, own.address.as_bytes())?;
@@ -47,19 +45,27 @@ impl Party {
         let mut changes: Vec<Change> = self.proven(&opened.artefact).await?.into_iter().collect();
         self.ports.vault.put_blob(&opened.block)?;
         changes.extend(self.held_note(own.id(), grant.owner, &opened.artefact)?);
+        let anchored = opened.anchored;
+        let (pages, kept) = known.map_or((0, 0), |known| (known.pages, known.kept));
         let mut held = HeldGrant {
             own: own.id(),
             owner: grant.owner,
             artefact: opened.artefact,
             keys: Vec::new(),
-            pages: 0,
-            kept: 0,
-            has_more: opened.has_more,
+            pages,
+            kept,
+            has_more: anchored.has_more,
             ended: None,
             is_checked: true,
+            gave_way: anchored.gave_way,
         };
-        changes.extend(self.with_keys(&mut held, opened.keys)?);
+        changes.extend(self.with_keys(&mut held, anchored.keys)?);
         self.ports.vault.apply(changes)?;
+        if held.gave_way {
+            // It is held from here on: an end of it is one of its owner's.
+            self.known(|known| known.givers.insert(grant.owner));
+            return Err(later());
+        }
         if held.has_more {
             self.tell_more(&held, report)?;
         }
@@ -81,19 +87,26 @@ impl Party {
         };
         let room = self.room_for(held.owner)?;
         // Nothing is fetched that nothing could be kept of.
-        let (keys, has_more) = match room {
-            0 => (Vec::new(), true),
+        let anchored = match room {
+            0 => Anchored {
+                has_more: true,
+                ..Anchored::default()
+            },
             _ => {
                 let own = self.own_address(held.own)?;
                 let keys = self.delivered_keys(&own, &grant, (number, digest)).await?;
                 self.anchored_keys(id, keys, room).await?
             }
         };
-        let (new, is_told) = (keys.len(), held.has_more);
-        held.has_more |= has_more;
+        let (new, is_told) = (anchored.keys.len(), held.has_more);
+        held.has_more |= anchored.has_more;
         if new > 0 || held.has_more != is_told {
-            let rows = self.with_keys(&mut held, keys)?;
+            let rows = self.with_keys(&mut held, anchored.keys)?;
             self.ports.vault.apply(rows)?;
+        }
+        if anchored.gave_way {
+            report.keys += new;
+            return Err(later());
         }
         if held.has_more && !is_told {
             self.tell_more(&held, report)?;
@@ -229,6 +242,20 @@ impl Party {
             .filter(|(record, _)| records.contains(record))
             .collect())
     }
+}
+
+impl HeldGrant {
+    /// Whether nothing of its object is left to take.
+    const fn is_whole(&self) -> bool {
+        !self.gave_way || self.ended.is_some()
+    }
+}
+
+/// The rest of a list is looked at by the next sync.
+fn later() -> JourneyError {
+    let why = "a command that takes something back did not wait for it".into();
+    let peer = "the chain".into();
+    JourneyError::Port(PortError::Unreachable { peer, why })
 }
 
 #[cfg(test)]
