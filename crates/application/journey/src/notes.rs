@@ -195,7 +195,7 @@ impl Party {
             };
             self.ports.vault.apply(vec![read])?;
         }
-        Ok(())
+        self.give_contacts_their_credentials()
     }
 
     /// Reads what is unread, and gives the node what is owed to it. Whether it has what it was given is asked once a day, and of a

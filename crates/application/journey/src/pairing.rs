@@ -347,14 +347,19 @@ impl Party {
         jwt: &str,
     ) -> Result<Credential, JourneyError> {
         let credential = self.vouched(account, jwt).await?;
-        let now = self.chain_now().await?;
-        if !self.ports.facts.standing(account, now).await?.is_good() {
-            return Err(JourneyError::Untrusted {
-                what: "credential",
-                why: "the authority does not accredit this account now".into(),
-            });
-        }
+        self.stands_today(account).await?;
         Ok(credential)
+    }
+
+    pub(crate) async fn stands_today(&self, account: AccountId) -> Result<(), JourneyError> {
+        let now = self.chain_now().await?;
+        if self.ports.facts.standing(account, now).await?.is_good() {
+            return Ok(());
+        }
+        Err(JourneyError::Untrusted {
+            what: "credential",
+            why: "the authority does not accredit this account now".into(),
+        })
     }
 
     /// Invitations that nobody has answered yet.

@@ -293,10 +293,13 @@ impl Party {
         // Good when it was paired says nothing of today.
         let newest = request.credential.as_ref();
         let jwt = newest.or(contact.card.credential.as_ref()).cloned();
-        if let Some(jwt) = jwt
-            && self.take_credential(&mut contact, &jwt).await?
-        {
-            changes.push(change(table::CONTACTS, own.address.as_bytes(), &contact));
+        match (&jwt, contact.card.account) {
+            (Some(jwt), _) if self.take_credential(&mut contact, jwt).await? => {
+                changes.push(change(table::CONTACTS, own.address.as_bytes(), &contact));
+            }
+            // It came back from notes before its credential did.
+            (None, Some(account)) => self.stands_today(account).await?,
+            _ => {}
         }
         for (reader, binding) in &request.readers {
             self.check_binding(contact.party, *reader, binding).await?;

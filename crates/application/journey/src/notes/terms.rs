@@ -81,10 +81,15 @@ impl Party {
         credential: Option<Digest>,
     ) -> Result<Artefact, JourneyError> {
         if let Some(digest) = credential {
-            let row: Option<NoteRow> = self.row(table::NOTES, &About::Credential(digest).key())?;
-            artefact.credential = row.map_or(Ok(None), |row| row.entry.says())?;
+            artefact.credential = self.credential_of(digest)?;
         }
         Ok(artefact)
+    }
+
+    /// The credential with this SHA-256, if it came back.
+    pub(super) fn credential_of(&self, digest: Digest) -> Result<Option<String>, JourneyError> {
+        let row: Option<NoteRow> = self.row(table::NOTES, &About::Credential(digest).key())?;
+        row.map_or(Ok(None), |row| row.entry.says())
     }
 
     /// Terms without their credential, its digest, and the row that has it.
