@@ -37,6 +37,8 @@ pub(crate) const MOST_LINES: usize = 100_000;
 pub(crate) const MOST_KEYS: usize = 1_000;
 /// Keys that are kept of one owner's consents: five full lists. What is beyond is fetched when it is read.
 pub(crate) const MOST_HELD: usize = 5_000;
+/// Consents to read of one pairing that stand here at a time: lists and syncs read every one.
+pub(crate) const MOST_CONSENTS: usize = 1_000;
 /// Keys in one list of records that the chain does not have, after which the rest of it is not looked at: an honest list has one
 /// only where the chain was set back.
 pub(crate) const MOST_HOLLOW: usize = 16;

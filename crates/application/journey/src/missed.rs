@@ -41,6 +41,8 @@ const EXPIRY: (u64, u32) = (30 * 86_400, 2);
 pub(crate) struct Known {
     /// Owners of held grants that have not ended.
     pub(crate) givers: BTreeSet<AccountId>,
+    /// How many of them each pairing gave.
+    pub(crate) consents: BTreeMap<AccountId, usize>,
     /// Missed grants, with who gave them, and whether a pairing explains them.
     grants: BTreeMap<GrantId, (AccountId, Explained)>,
     /// Rows of each giver that no pairing explains.
@@ -51,6 +53,7 @@ impl Known {
     pub(crate) const fn new() -> Self {
         Self {
             givers: BTreeSet::new(),
+            consents: BTreeMap::new(),
             grants: BTreeMap::new(),
             unexplained: BTreeMap::new(),
         }

@@ -343,6 +343,41 @@ async fn who_holds_many_open_invitations_takes_the_room_of_nobody_else() {
     assert!(patient.confirm(friends).is_ok());
 }
 
+/// Before: whoever was quicker with an invitation had its room, and what its contact wrote later was not kept.
+#[tokio::test]
+async fn a_letter_of_a_contact_comes_before_cards_for_its_invitation() {
+    let story = Story::new(309);
+    let patient = story.patient(&story.before());
+    let invitation = patient.invite().await.unwrap();
+    for seed in 0..16 {
+        let evil = story.party(100 + seed, Role::Person, SECOND).await;
+        evil.answer(&invitation, None).await.unwrap();
+    }
+    assert_eq!(patient.sync().await.unwrap().waiting.len(), 16);
+    let clinic = Party::new(phrase(2).seed(), Role::Provider, story.world.ports());
+    clinic.register_account().await.unwrap();
+    let jwt = story.world.accredit(clinic.account().id(), "Bit Clinic");
+    let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
+    patient.sync().await.unwrap();
+    patient.confirm(owner).unwrap();
+    story.world.pass(1);
+    let ports = Ports {
+        authority: story.after(),
+        ..clinic.ports().clone()
+    };
+    let clinic = Party::new(phrase(2).seed(), Role::Provider, ports);
+    let jwt = story.credential(&clinic, &story.next, true);
+    clinic.keep_credential(&jwt).await.unwrap();
+    let until = story.now().plus(DAY);
+    let ask = clinic.ask(owner, Purpose::Treatment, "care", until);
+    ask.await.unwrap();
+    let report = patient.sync().await.unwrap();
+    let of_clinic = |told: &&String| told.contains("a letter of Bit Clinic");
+    assert_eq!(report.waiting.iter().filter(of_clinic).count(), 1);
+    assert_eq!((report.waiting.len(), report.told.len()), (17, 1));
+    assert_eq!(patient.waiting_letters().unwrap().len(), 16);
+}
+
 #[tokio::test]
 async fn what_waits_for_thirty_days_is_dropped_and_told() {
     let story = Story::new(305);

@@ -15,6 +15,9 @@ use crate::ports::{Change, PortError};
 use crate::post::stranger;
 use crate::{JourneyError, Party, SyncReport};
 
+/// That a pairing gave more consents than are kept was said.
+const FULL: &[u8] = b"consents-full:";
+
 impl Party {
     /// A grant that names an own reader address: fetched, opened and kept (row 11, the reader's side).
     pub(crate) async fn take_grant(
@@ -35,6 +38,13 @@ impl Party {
             // Who was offered this address knows its binding; nothing is fetched for anybody else.
             return Err(stranger("the grant"));
         }
+        if let Some(offered) = &offered
+            && known.is_none()
+            && self.is_full(offered.owner, report)?
+        {
+            // Nothing is fetched that is not kept.
+            return Ok(false);
+        }
         if offered.is_none() {
             self.may_fetch()?;
         }
@@ -43,6 +53,13 @@ impl Party {
             return Err(stranger("the grant"));
         }
         let mut changes: Vec<Change> = self.proven(&opened.artefact).await?.into_iter().collect();
+        let paired = opened.artefact.paired;
+        if known.is_none() {
+            if self.is_full(paired, report)? {
+                return Ok(false);
+            }
+            self.known(|known| *known.consents.entry(paired).or_default() += 1);
+        }
         self.ports.vault.put_blob(&opened.block)?;
         changes.extend(self.held_note(own.id(), grant.owner, &opened.artefact)?);
         let anchored = opened.anchored;
@@ -114,14 +131,37 @@ impl Party {
         Ok(new)
     }
 
-    /// An owner's keys have no more room here: said once for each of its consents.
-    fn tell_more(&self, held: &HeldGrant, report: &mut SyncReport) -> Result<(), JourneyError> {
-        let paired = held.artefact.paired;
+    /// Whether a pairing has as many consents here as stand at a time; said once.
+    fn is_full(&self, paired: AccountId, report: &mut SyncReport) -> Result<bool, JourneyError> {
+        let standing = self.known(|known| known.consents.get(&paired).copied());
+        if standing.unwrap_or_default() < bounds::MOST_CONSENTS {
+            return Ok(false);
+        }
+        let said = [FULL, paired.as_bytes()].concat();
+        if self.row::<bool>(table::CURSOR, &said)?.is_none() {
+            report.told.push(format!(
+                "owner {} gave more than {} consents that stand, which is what a home keeps of one pairing: those beyond are not \
+                 taken; ask the owner for one consent to a class or to all records",
+                self.called_by(paired)?,
+                bounds::MOST_CONSENTS
+            ));
+            self.put(table::CURSOR, &said, &true)?;
+        }
+        Ok(true)
+    }
+
+    /// An owner as this home calls it.
+    fn called_by(&self, paired: AccountId) -> Result<String, JourneyError> {
         let label = self.label(paired)?;
-        let owner = label.map_or_else(
+        Ok(label.map_or_else(
             || paired.to_string(),
             |label| format!("\u{ab}{}\u{bb}", Line::of(&label)),
-        );
+        ))
+    }
+
+    /// An owner's keys have no more room here: said once for each of its consents.
+    fn tell_more(&self, held: &HeldGrant, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let owner = self.called_by(held.artefact.paired)?;
         report.told.push(format!(
             "owner {owner} gave keys of more than {} records, which is what a home keeps of one owner: those beyond are not listed \
              here; `medibloc read` with the whole id of such a record fetches its key",
@@ -259,12 +299,14 @@ fn later() -> JourneyError {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "an attack tells its figure")]
 mod tests {
-    use medibloc_consent::AnchorFields;
+    use medibloc_consent::{AnchorFields, Purpose};
     use medibloc_record::Nonce;
 
     use super::*;
     use crate::grant::SharedKey;
+    use crate::party::change;
     use crate::post::tests::story;
 
     #[tokio::test]
@@ -298,5 +340,58 @@ mod tests {
         assert!(clinic.corrections(real.record()).unwrap().is_empty());
         clinic.sync().await.unwrap();
         assert_eq!(clinic.held().unwrap(), [right]);
+    }
+
+    #[tokio::test]
+    async fn one_owner_gives_so_many_consents_and_others_are_taken_in_the_same_sync() {
+        let story = story().await;
+        let clinic = &story.clinic;
+        let held = clinic.held().unwrap().remove(0);
+        let mut rows = Vec::new();
+        for number in 1..u32::try_from(bounds::MOST_CONSENTS).unwrap() {
+            let mut other = held.clone();
+            let mut grant = other.artefact.grant.clone().unwrap();
+            let nonce = Nonce::new(medibloc_record::keccak256(&number.to_be_bytes()));
+            grant.id = GrantId::derive(grant.owner, grant.reader, nonce);
+            (other.pages, other.kept) = (0, 0);
+            let id = grant.id;
+            other.artefact.grant = Some(grant);
+            rows.push(change(table::SHARED_GRANTS, id.as_bytes(), &other));
+        }
+        clinic.ports.vault.apply(rows).unwrap();
+        let until = held.artefact.grant.as_ref().unwrap().terms.until;
+        let record = clinic.records_of(&held).unwrap()[0];
+        let give = async |reason: &str| {
+            let ask = clinic.ask(held.artefact.paired, Purpose::Treatment, reason, until);
+            ask.await.unwrap();
+            story.patient.sync().await.unwrap();
+            let mut requests = story.patient.requests().unwrap();
+            requests.retain(|it| it.request.reason == reason);
+            let request = requests.remove(0);
+            let given = story.patient.approve(&request, record, until);
+            given.await.unwrap()
+        };
+        give("one too many").await;
+        let last = give("and one more").await;
+        let second = story.another().await;
+        let report = clinic.sync().await.unwrap();
+        assert_eq!((report.grants, report.missed.len()), (1, 0), "{report:?}");
+        let told = report
+            .told
+            .iter()
+            .filter(|told| told.contains("consents that stand"));
+        assert_eq!(told.count(), 1, "{:?}", report.told);
+        clinic.read(second).await.unwrap();
+        println!(
+            "ATTACK eighth-6: {} of 1002 consents of one owner kept, another owner's taken in the same sync",
+            clinic.held().unwrap().len() - 1
+        );
+        assert_eq!(clinic.held().unwrap().len(), bounds::MOST_CONSENTS + 1);
+        // When one of its consents has ended there is room again.
+        story.patient.revoke(held.id().unwrap()).await.unwrap();
+        story.patient.revoke(last).await.unwrap();
+        clinic.sync().await.unwrap();
+        give("there is room").await;
+        assert_eq!(clinic.sync().await.unwrap().grants, 1);
     }
 }

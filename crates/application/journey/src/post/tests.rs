@@ -49,6 +49,30 @@ pub(crate) async fn story() -> Story {
     }
 }
 
+impl Story {
+    /// Another person gives the clinic a consent to a record.
+    pub(crate) async fn another(&self) -> medibloc_record::RecordId {
+        let phrase = Phrase::generate(&mut SeededEntropy::new(31), Language::English);
+        let person = Party::new(phrase.seed(), Role::Person, self.world.ports());
+        let invitation = person.invite().await.unwrap();
+        let credential = self.patient.contacts().unwrap().remove(0).card.credential;
+        let answered = self.clinic.answer(&invitation, credential.as_deref()).await;
+        let owner = answered.unwrap().owner;
+        person.sync().await.unwrap();
+        person.confirm(owner).unwrap();
+        let bundle = serde_json::json!({"resourceType": "Bundle"});
+        let draft = Draft::new("text/xml", b"y".to_vec(), bundle, LossReport::default());
+        let record = person.write_own(draft).await.unwrap().record;
+        let until = self.world.ports().clock.now().plus(86_400);
+        let ask = self.clinic.ask(owner, Purpose::Treatment, "care", until);
+        ask.await.unwrap();
+        person.sync().await.unwrap();
+        let request = person.requests().unwrap().remove(0);
+        person.approve(&request, record, until).await.unwrap();
+        record
+    }
+}
+
 /// Signed well, by somebody who has no say, but knows the key of the pairing.
 async fn forge(story: &Story, to: Address, message: &Message) {
     let pairing = story.clinic.patrons().unwrap().remove(0).pairing;

@@ -194,11 +194,14 @@ impl Party {
     /// Learns by heart what strangers' events are held against.
     fn learn(&self, is_first: bool) -> Result<(), JourneyError> {
         let held = self.held()?;
-        let standing = held.iter().filter(|held| held.ended.is_none());
-        let givers = standing.map(|held| held.owner).collect();
+        let (mut givers, mut consents) = (BTreeSet::new(), BTreeMap::new());
+        for held in held.iter().filter(|held| held.ended.is_none()) {
+            givers.insert(held.owner);
+            *consents.entry(held.artefact.paired).or_default() += 1;
+        }
         self.known(|known| {
             // What is missed stays known.
-            known.givers = givers;
+            (known.givers, known.consents) = (givers, consents);
             if is_first {
                 known.forget_missed();
             }
