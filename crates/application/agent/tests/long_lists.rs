@@ -151,6 +151,21 @@ async fn an_owner_gives_keys_of_more_records_than_a_home_keeps() {
     try_say(&reader, &["read", &real]).await.unwrap();
     assert_eq!(counted.reset().asked, 0);
 
+    // The end of the other one's consent looks at none of them.
+    let (id, _) = other.grants().unwrap().remove(0);
+    other.revoke(id).await.unwrap();
+    counted.reset();
+    let synced = say(&reader, &["sync"]).await;
+    let ended = counted.reset();
+    assert_eq!(
+        synced["ended"].as_array().map(Vec::len),
+        Some(1),
+        "{synced}"
+    );
+    assert!(ended.rows <= quiet.rows + 500, "{ended:?} {quiet:?}");
+    say(&other, &one).await;
+    say(&reader, &["sync"]).await;
+
     // The end of the consent takes all of it, and nothing of the other owner's.
     let real: RecordId = real.parse().unwrap();
     liar.end(&world, liar.grant.clone()).await;
