@@ -207,6 +207,47 @@ async fn a_permission_to_write_that_comes_back_ends_at_once_too() {
     assert!(story.has(ended).await);
 }
 
+/// What may be sent to the chain that was gone on with is what was signed with the next number of its signer, and not longer than it
+/// lives: whatever else the same address does first, a fresh permission, too, ends it.
+#[tokio::test]
+async fn what_was_signed_to_let_somebody_write_ends_by_its_deadline_or_the_owners_next_act() {
+    const LIFE: u64 = 80 * 60;
+    let mut stand = Vec::new();
+    for (seed, passes, gives) in [
+        (755, LIFE - 60, false),
+        (756, LIFE + 1, false),
+        (757, 0, true),
+    ] {
+        let story = set_back_by(seed, true).await;
+        let ports = story.world.ports();
+        let address = story.key.address();
+        let deadline = ports.clock.now().plus(LIFE);
+        let write = Call::GrantWrite(story.write);
+        let unsigned = ports.submit.prepare(address, &write, deadline).await;
+        let unsigned = unsigned.unwrap();
+        let signature = story.key.sign_digest(&unsigned.digest);
+        let signed = unsigned.sign(signature);
+        if gives {
+            let give = ["grant", "create", "--to", "clinic", "--write"];
+            say(&story.patient, &give).await;
+        }
+        story.world.pass(passes);
+        let sent = ports.relay.relay(&signed).await;
+        let is_it =
+            |event: &Event| matches!(event, Event::WriteGranted(write) if *write == story.write);
+        let stands = story.has(is_it).await;
+        assert_eq!(sent.is_ok(), stands, "{sent:?}");
+        let synced = try_say(&story.patient, &["sync"]).await.unwrap().text;
+        let alarm = format!(
+            "ALARM: consent {} of Clinic stood on the chain that was left, and somebody sent it to this one: it is taken back",
+            story.writes()
+        );
+        assert_eq!(synced.contains(&alarm), stands, "{synced}");
+        stand.push(stands);
+    }
+    assert_eq!(stand, [true, false, false]);
+}
+
 /// A read that both chains have was told by the sync that took it, and again by the one after `chain accept`.
 #[tokio::test]
 async fn a_read_that_was_told_is_not_told_again_by_the_chain_that_is_followed_then() {
