@@ -185,18 +185,18 @@ async fn a_pairing_under_an_authority_that_the_file_does_not_have_waits_for_the_
     assert!(patient.waiting_letters().unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_request_under_the_next_authority_waits_too_the_newest_of_each_contact() {
-    let story = Story::new(302);
-    let patient = story.patient(&story.before());
+/// A contact whose authority has handed its role on, and that the next one accredited again.
+async fn accredited_again(
+    story: &Story,
+    patient: &Party,
+    invitation: &Invitation,
+) -> (Party, AccountId) {
     let clinic = Party::new(phrase(2).seed(), Role::Provider, story.world.ports());
     clinic.register_account().await.unwrap();
     let jwt = story.world.accredit(clinic.account().id(), "Bit Clinic");
-    let invitation = patient.invite().await.unwrap();
-    let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
+    let owner = clinic.answer(invitation, Some(&jwt)).await.unwrap().owner;
     patient.sync().await.unwrap();
     patient.confirm(owner).unwrap();
-    // The role is handed on, and the clinic is accredited again.
     story.world.pass(1);
     let ports = Ports {
         authority: story.after(),
@@ -205,6 +205,15 @@ async fn a_request_under_the_next_authority_waits_too_the_newest_of_each_contact
     let clinic = Party::new(phrase(2).seed(), Role::Provider, ports);
     let jwt = story.credential(&clinic, &story.next, true);
     clinic.keep_credential(&jwt).await.unwrap();
+    (clinic, owner)
+}
+
+#[tokio::test]
+async fn a_request_under_the_next_authority_waits_too_the_newest_of_each_contact() {
+    let story = Story::new(302);
+    let patient = story.patient(&story.before());
+    let invitation = patient.invite().await.unwrap();
+    let (clinic, owner) = accredited_again(&story, &patient, &invitation).await;
     for day in 1..=6 {
         let until = story.now().plus(day * DAY);
         let reason = format!("reason {day}");
@@ -354,20 +363,7 @@ async fn a_letter_of_a_contact_comes_before_cards_for_its_invitation() {
         evil.answer(&invitation, None).await.unwrap();
     }
     assert_eq!(patient.sync().await.unwrap().waiting.len(), 16);
-    let clinic = Party::new(phrase(2).seed(), Role::Provider, story.world.ports());
-    clinic.register_account().await.unwrap();
-    let jwt = story.world.accredit(clinic.account().id(), "Bit Clinic");
-    let owner = clinic.answer(&invitation, Some(&jwt)).await.unwrap().owner;
-    patient.sync().await.unwrap();
-    patient.confirm(owner).unwrap();
-    story.world.pass(1);
-    let ports = Ports {
-        authority: story.after(),
-        ..clinic.ports().clone()
-    };
-    let clinic = Party::new(phrase(2).seed(), Role::Provider, ports);
-    let jwt = story.credential(&clinic, &story.next, true);
-    clinic.keep_credential(&jwt).await.unwrap();
+    let (clinic, owner) = accredited_again(&story, &patient, &invitation).await;
     let until = story.now().plus(DAY);
     let ask = clinic.ask(owner, Purpose::Treatment, "care", until);
     ask.await.unwrap();
