@@ -66,6 +66,15 @@ impl Mood {
     }
 }
 
+/// What an act around a statement, or its own code, says of it beside that it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// The patient may come to have it, or is looked at for it: that is no illness of anybody.
+    Risk,
+    /// Somebody suspects it.
+    Suspicion,
+}
+
 /// What is known of a place in the document before it is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'d> {
@@ -86,6 +95,7 @@ pub(crate) struct Context<'d> {
     is_void: bool,
     /// Whether a group around it was withdrawn, and so all that stands in it.
     is_withdrawn: bool,
+    doubt: Option<Doubt>,
     /// Its time, if the statement around it has one: what is in a panel has the panel's.
     when: Option<N<'d>>,
 }
@@ -114,6 +124,7 @@ impl<'d> Context<'d> {
             language: None,
             is_void: false,
             is_withdrawn: false,
+            doubt: None,
             when: None,
         }
     }
@@ -140,6 +151,11 @@ impl<'d> Context<'d> {
         let context = Self {
             mood,
             denied: self.denied || denies(node),
+            // What is a risk stays one, whatever is suspected of it.
+            doubt: match (self.doubt, doubt_of(node)) {
+                (Some(Doubt::Risk), _) => Some(Doubt::Risk),
+                (around, own) => own.or(around),
+            },
             is_void: self.is_void || attr(node, "nullFlavor").is_some(),
             ..self.below(node)
         };
@@ -188,6 +204,36 @@ fn mood_of(node: N<'_>) -> Option<Mood> {
     let is_answer = is_pregnancy_intention(node) && child(node, "value").is_some();
     let said = attr(node, "moodCode").map(Mood::of);
     said.map(|said| if is_answer { Mood::Event } else { said })
+}
+
+/// A risk concern (C-CDA), and the context of a finding that is one of risk (SNOMED CT).
+const RISK_CONCERN: &[&str] = &["2.16.840.1.113883.10.20.22.4.136"];
+const AT_RISK: &[&str] = &["281694009", "410519009"];
+const SUSPECTED: &[&str] = &["415684004"];
+
+/// What a statement says itself of whether it is so, by its template, its code or that code's name.
+fn doubt_of(node: N<'_>) -> Option<Doubt> {
+    const SUSPICIONS: &[&str] = &["suspected", "suspicion of", "rule out"];
+    let context = qualified(node, "408729009").and_then(|context| attr(context, "code"));
+    let is_qualified = context.is_some_and(|code| AT_RISK.contains(&code));
+    // A deed may be named so, too: what was found by a screening was found.
+    let code = child(node, "code").filter(|code| match node.tag_name().name() {
+        "act" => !shape::begins(*code, &["screening"]),
+        name => name == "observation",
+    });
+    let is_suspected =
+        |code: N<'_>| shape::is_any(code, SUSPECTED) || shape::begins(code, SUSPICIONS);
+    if has_template(node, RISK_CONCERN) || is_qualified || code.is_some_and(names_risk) {
+        Some(Doubt::Risk)
+    } else {
+        code.is_some_and(is_suspected).then_some(Doubt::Suspicion)
+    }
+}
+
+/// Whether a code says that somebody may come to have something, or is looked at for it.
+pub(crate) fn names_risk(code: N<'_>) -> bool {
+    const RISKS: &[&str] = &["at risk", "risk for", "risk of", "screening for"];
+    shape::is_any(code, AT_RISK) || shape::begins(code, RISKS)
 }
 
 /// Whether a statement says itself that it is not so: by its `negationInd`, or because what it names is qualified so.
@@ -267,6 +313,16 @@ impl<'d> Statement<'d> {
 
     pub(crate) fn mood(&self) -> Mood {
         self.context.mood
+    }
+
+    /// Whether the patient is at risk of it, and need not have it.
+    pub(crate) fn is_risk(&self) -> bool {
+        self.context.doubt == Some(Doubt::Risk)
+    }
+
+    /// Whether it, or what stands around it, says that it is suspected.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.context.doubt == Some(Doubt::Suspicion)
     }
 
     /// A statement inside.

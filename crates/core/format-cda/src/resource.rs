@@ -53,6 +53,9 @@ fn tense(kind: &str) -> Tense {
 
 const OTHER_PERSON: Because =
     "it is about another person than the patient, and no resource of that kind can say so";
+const RISK: Because = "the patient is at risk of it, and no resource of that kind can say so";
+/// Kinds that say that the patient has something.
+const FACTS_OF_ILLNESS: &[&str] = &["Condition", "AllergyIntolerance"];
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
 const UNRELATED: Because =
     "the source denies the relation, and says nothing of what is at its other end by itself";
@@ -95,6 +98,9 @@ impl<'d> Resource<'d> {
             }
             (Tense::Wanted, Mood::Event) => return Err(HAPPENED),
             (Tense::Wanted, _) => {}
+        }
+        if of.is_risk() && FACTS_OF_ILLNESS.contains(&kind) {
+            return Err(RISK);
         }
         let mut out = Self::plain(kind, Some(of.node));
         match of.subject() {

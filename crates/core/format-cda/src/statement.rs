@@ -22,6 +22,7 @@ pub(crate) mod payer;
 pub(crate) mod problem;
 pub(crate) mod procedure;
 pub(crate) mod relation;
+pub(crate) mod risk;
 pub(crate) mod shape;
 pub(crate) mod specimen;
 pub(crate) mod supply;
@@ -97,6 +98,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if another::is_kept(of) {
         return another::convert(doc, of);
     }
+    if risk::is_one(of) {
+        return risk::convert(doc, of);
+    }
     match of.name() {
         "organizer" if family::is_family(of) => family::convert(doc, of),
         "act" | "observation" if family::is_family(of) => {
@@ -167,7 +171,7 @@ fn told_before<'d>(doc: &Doc<'d>, node: N<'d>) -> Made {
 /// An act that says nothing but what stands in it.
 fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     // What a concern about somebody's health names elsewhere is a health concern, and no more is said of it here.
-    let around = of.has(HEALTH_CONCERN).then_some(relation::HEALTH_CONCERN);
+    let around = (of.has(HEALTH_CONCERN) && !of.is_risk()).then_some(relation::HEALTH_CONCERN);
     let inside = inside(doc, of, around);
     if inside.is_empty() {
         return if procedure::is_named_as_one(of) {

@@ -348,6 +348,9 @@ fn statuses<'d>(
     out.put(doc, "clinicalStatus", Some(clinical));
     if refuted {
         out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
+    } else if of.is_suspected() {
+        let unsure = coded(VERIFICATION, "unconfirmed");
+        out.put(doc, "verificationStatus", Some(unsure));
     }
 }
 

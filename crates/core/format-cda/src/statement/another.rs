@@ -26,7 +26,8 @@ pub(crate) fn is_allergy(of: &Statement<'_>) -> bool {
     of.name() == "observation" && (of.has(allergy::OBSERVATION) || substance(of).is_some())
 }
 
-fn substance<'d>(of: &Statement<'d>) -> Option<N<'d>> {
+/// What it is against.
+pub(crate) fn substance<'d>(of: &Statement<'d>) -> Option<N<'d>> {
     children(of.node, "participant")
         .filter(|part| attr(*part, "typeCode") == Some("CSM"))
         .find_map(|part| path(part, &["participantRole", "playingEntity"]))

@@ -103,7 +103,7 @@ pub(crate) fn convert<'d>(
     let (mut made, mut because) = (Vec::new(), about.nothing);
     let mut of_another = None;
     for inner in all {
-        if !matches!(inner.subject(), Subject::Patient) {
+        if inner.is_risk() || !matches!(inner.subject(), Subject::Patient) {
             match statement::convert(doc, inner) {
                 Ok(found) => of_another = of_another.or(found),
                 Err(why) => {

@@ -309,9 +309,12 @@ fn one<'d>(
 
 /// How sure a German diagnosis is, which qualifies its code (`ICD-Diagnosesicherheit`, as in § 295 SGB V): one that is excluded or
 /// suspected is not a fact about the patient, and one that the patient is in the state after is no present one.
-fn certainty<'d>(doc: &Doc<'d>, node: N<'d>, said: Option<N<'d>>) -> Option<Problem> {
-    if let Some(sure) = finding_context(node) {
+fn certainty<'d>(doc: &Doc<'d>, of: &Statement<'d>, said: Option<N<'d>>) -> Option<Problem> {
+    if let Some(sure) = finding_context(of.node) {
         return Some(Problem::Verified(sure));
+    }
+    if of.is_suspected() {
+        return Some(Problem::Verified("provisional"));
     }
     const SYSTEM: &str = "1.2.276.0.76.3.1.1.5.1.21";
     let qualifiers = children(said?, "qualifier");
@@ -393,7 +396,7 @@ fn statuses<'d>(
         Some(Problem::Verified(code)) => verified = Some(code),
         None => {}
     }
-    match certainty(doc, node, said) {
+    match certainty(doc, of, said) {
         Some(Problem::Clinical(code)) => clinical = clinical.or(Some(code)),
         Some(Problem::Verified(code)) => verified = verified.or(Some(code)),
         None => {}

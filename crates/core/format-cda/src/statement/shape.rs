@@ -18,7 +18,7 @@ const ROOTS: &[&str] = &[
 /// Codes that ask nothing: the value is what is said.
 const ASSERTION: &str = "ASSERTION";
 /// Problem, condition, diagnosis (interpretation, principal, on admission, at discharge): SNOMED CT, LOINC, HL7 v3 `ActCode`.
-const DIAGNOSES: &[&str] = &[
+pub(crate) const DIAGNOSES: &[&str] = &[
     "55607006",
     "64572001",
     "439401001",
@@ -63,11 +63,14 @@ pub(crate) fn is_group(of: &Statement<'_>) -> bool {
 
 /// Whether the code of a statement, or a translation of it, is one of these.
 pub(crate) fn is_coded(node: N<'_>, codes: &[&str]) -> bool {
-    child(node, "code").is_some_and(|code| {
-        core::iter::once(code)
-            .chain(children(code, "translation"))
-            .any(|one| known(one).is_some_and(|code| codes.contains(&code)))
-    })
+    child(node, "code").is_some_and(|code| is_any(code, codes))
+}
+
+/// Whether a code, or a translation of it, is one of these.
+pub(crate) fn is_any(code: N<'_>, codes: &[&str]) -> bool {
+    core::iter::once(code)
+        .chain(children(code, "translation"))
+        .any(|one| known(one).is_some_and(|code| codes.contains(&code)))
 }
 
 /// Whether anything stands in a statement but of which kind it is, in which state, when and by whom: some of it is always filled in.
@@ -101,7 +104,7 @@ pub(crate) fn is_said(node: N<'_>) -> bool {
 }
 
 /// Whether a value names something, and is no number, no yes and no no.
-fn names_something(value: N<'_>) -> bool {
+pub(crate) fn names_something(value: N<'_>) -> bool {
     let is_coded = matches!(
         declared(value).as_str(),
         "" | "CD" | "CE" | "CV" | "CO" | "CS"
@@ -154,6 +157,11 @@ fn names(code: N<'_>) -> impl Iterator<Item = String> {
         .map(|name| name.to_lowercase())
 }
 
+/// Whether a name of a code begins so, in small letters.
+pub(crate) fn begins(code: N<'_>, words: &[&str]) -> bool {
+    names(code).any(|name| words.iter().any(|words| name.starts_with(words)))
+}
+
 /// Whether a code names an allergy, or that there is none: by the kind that it is, or by its name.
 fn names_allergy(code: N<'_>) -> bool {
     const BEGINS: &[&str] = &[
@@ -179,7 +187,7 @@ fn names_allergy(code: N<'_>) -> bool {
 }
 
 /// Whether the code of a statement leaves it to the value to say what is so.
-fn asks_nothing(of: &Statement<'_>) -> bool {
+pub(crate) fn asks_nothing(of: &Statement<'_>) -> bool {
     of.child("code").is_none_or(|code| match known(code) {
         None => names(code).next().is_none(),
         Some(ASSERTION) => true,

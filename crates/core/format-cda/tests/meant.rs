@@ -1,0 +1,97 @@
+//! What a document means and its parts do not say by themselves: risks, words that were struck out, denials of one thing alone.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{all, one, read, with_header};
+use medibloc_record::Draft;
+use serde_json::{Value, json};
+
+const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+
+/// A problem with this code.
+fn problem(inside: &str) -> String {
+    format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.4"/>{inside}<statusCode code="completed"/>
+        <value xsi:type="CD" code="363346000" {SCT} displayName="Malignant neoplastic disease"/></observation>"#
+    )
+}
+
+fn within(act: &str, inner: &str) -> String {
+    format!(
+        r#"<act classCode="ACT" moodCode="EVN">{act}<statusCode code="active"/><entryRelationship typeCode="REFR">{inner}</entryRelationship></act>"#
+    )
+}
+
+fn kinds(draft: &Draft) -> Vec<Value> {
+    let bundle = Value::from(draft.fhir.clone());
+    let entries = bundle["entry"].as_array().unwrap().clone();
+    let kinds = entries
+        .iter()
+        .map(|one| one["resource"]["resourceType"].clone());
+    kinds.collect()
+}
+
+/// What somebody is at risk of is no illness that they have, however deep it stands inside.
+#[test]
+fn a_risk_is_no_illness() {
+    let template = r#"<templateId root="2.16.840.1.113883.10.20.22.4.136"/>"#;
+    let named = format!(r#"<code code="281694009" {SCT} displayName="At risk for"/>"#);
+    let concern = r#"<templateId root="2.16.840.1.113883.10.20.22.4.3"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/>"#;
+    let diagnosis = r#"<code code="75326-9" codeSystem="2.16.840.1.113883.6.1"/>"#;
+    let asserted = r#"<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>"#;
+    let plain =
+        problem(asserted).replace(r#"<templateId root="2.16.840.1.113883.10.20.22.4.4"/>"#, "");
+    let looked_for = format!(r#"<code code="1" {SCT} displayName="Screening for cancer"/>"#);
+    let qualified = problem(diagnosis).replace(
+        "displayName=\"Malignant neoplastic disease\"/>",
+        &format!(r#"><qualifier><name code="408729009" {SCT}/><value code="410519009" {SCT}/></qualifier></value>"#),
+    );
+    for entry in [
+        within(&[template, &named].concat(), &problem(diagnosis)),
+        within(template, &problem(diagnosis)),
+        within(&named, &problem(diagnosis)),
+        within(template, &within(concern, &problem(diagnosis))),
+        within(template, &within("", &within(concern, &problem(diagnosis)))),
+        within(template, &plain),
+        problem(&named),
+        within(concern, &problem(&named)),
+        problem(&looked_for),
+        qualified,
+    ] {
+        for section in ["75310-3", "11450-4"] {
+            let draft = read(section, "", &entry);
+            assert!(!kinds(&draft).contains(&json!("Condition")), "{entry}");
+            assert_eq!(all(&draft, "Observation").len(), 1, "{section} {entry}");
+            let told = one(&draft, "Observation");
+            let is_plain = entry.contains("Screening");
+            let code = if is_plain { "1" } else { "281694009" };
+            assert_eq!(told["code"]["coding"][0]["code"], code, "{entry}");
+            let of = &told["valueCodeableConcept"]["coding"][0]["code"];
+            assert_eq!(*of, "363346000", "{entry}");
+        }
+    }
+    // What supports it was seen; and that somebody is not at risk is not that they are.
+    let smokes = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.78"/><code code="72166-2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CD" code="449868002" {SCT}/></observation>"#
+    );
+    let draft = read("75310-3", "", &within(template, &smokes));
+    let told = one(&draft, "Observation");
+    assert_eq!(told["code"]["coding"][0]["code"], "72166-2");
+    let denied = problem(&named).replace("<observation ", r#"<observation negationInd="true" "#);
+    let draft = read("75310-3", "no risk", &denied);
+    assert_eq!(
+        all(&draft, "Observation").len() + all(&draft, "Condition").len(),
+        0
+    );
+}
+
+/// What somebody suspects is not there for certain.
+#[test]
+fn a_suspicion_is_no_certainty() {
+    let suspected = format!(r#"<code code="415684004" {SCT} displayName="Suspected"/>"#);
+    let draft = read("11450-4", "", &within(&suspected, &problem("")));
+    let sure = &one(&draft, "Condition")["verificationStatus"];
+    assert_eq!(sure["coding"][0]["code"], "provisional");
+}
