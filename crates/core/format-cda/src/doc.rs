@@ -93,13 +93,14 @@ impl<'d> Doc<'d> {
         self.anchors.get(id.trim().trim_start_matches('#')).copied()
     }
 
-    /// The words of the element of the narrative with this id; none if it has none.
+    /// The words of the element of the narrative with this id; none if it has none, or none that were not struck out.
     pub(crate) fn words_at(&self, id: &str) -> Option<Rc<str>> {
         let node = self.anchor(id)?;
         let mut known = self.words.borrow_mut();
-        let words = known
-            .entry(node.id().get())
-            .or_insert_with(|| crate::xml::text(node).map(Into::into));
+        let words = known.entry(node.id().get()).or_insert_with(|| {
+            let is_said = !crate::xml::is_within_struck(node);
+            is_said.then(|| crate::xml::text(node))?.map(Into::into)
+        });
         words.clone()
     }
 

@@ -65,10 +65,27 @@ pub(crate) fn squeeze(raw: &str) -> String {
     out
 }
 
-/// All text below, in one line; none if empty.
+/// Whether the author struck an element out (CDA R2, narrative block, `revised`).
+fn is_struck(node: N<'_>) -> bool {
+    node.is_element() && attr(node, "revised") == Some("delete")
+}
+
+/// Whether it stands in words that were struck out: nobody says them any more.
+pub(crate) fn is_within_struck(node: N<'_>) -> bool {
+    node.ancestors().any(is_struck)
+}
+
+/// All text below but what was struck out, in one line; none if empty.
 pub(crate) fn text(node: N<'_>) -> Option<String> {
     let mut out = String::new();
-    for part in node.descendants().filter(Node::is_text) {
+    let mut struck_until = 0;
+    for part in node.descendants() {
+        if is_struck(part) {
+            struck_until = part.range().end.max(struck_until);
+        }
+        if !part.is_text() || part.range().start < struck_until {
+            continue;
+        }
         for word in part.text().unwrap_or_default().split_whitespace() {
             if !out.is_empty() {
                 out.push(' ');

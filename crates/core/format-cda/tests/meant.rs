@@ -95,3 +95,36 @@ fn a_suspicion_is_no_certainty() {
     let sure = &one(&draft, "Condition")["verificationStatus"];
     assert_eq!(sure["coding"][0]["code"], "provisional");
 }
+
+/// Words that the author struck out are nobody's any more; those that were put in their place are.
+#[test]
+fn what_was_struck_out_is_not_said() {
+    let text = r##"<content ID="a" revised="delete">Liver biopsy</content>
+        <content ID="b">Left <content revised="delete">Right <content>old</content></content> knee <content revised="insert">scope</content></content>
+        <paragraph revised="delete"><content ID="c">Spleen</content></paragraph>"##;
+    for (id, wanted) in [("a", None), ("b", Some("Left knee scope")), ("c", None)] {
+        let said = |what: &str| {
+            let entry = format!(
+                r##"<procedure classCode="PROC" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.14"/>{what}<statusCode code="completed"/></procedure>"##
+            );
+            let told = read("47519-4", text, &entry);
+            let code = one(&told, "Procedure")["code"].clone();
+            assert_eq!(code["text"].as_str(), wanted, "{id} {what}");
+            if wanted.is_none() {
+                assert!(code["extension"][0]["valueCode"].is_string(), "{id}");
+            }
+            // It is still there for whoever reads the section.
+            let div = one(&told, "Composition")["section"][0]["text"]["div"].clone();
+            assert!(div.as_str().unwrap().contains("line-through"));
+        };
+        said(&format!(
+            r##"<code nullFlavor="UNK"><originalText><reference value="#{id}"/></originalText></code>"##
+        ));
+        said(&format!(r##"<text><reference value="#{id}"/></text>"##));
+    }
+    let sig = r##"<content ID="sig">take <content revised="delete">two</content> <content revised="insert">one</content> daily</content>"##;
+    let entry = r##"<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/><text><reference value="#sig"/></text><statusCode code="active"/><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>
+        <entryRelationship typeCode="COMP"><substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.147"/><code code="76662-6" codeSystem="2.16.840.1.113883.6.1"/><text><reference value="#sig"/></text></substanceAdministration></entryRelationship></substanceAdministration>"##;
+    let told = one(&read("10160-0", sig, entry), "MedicationStatement");
+    assert_eq!(told["dosage"][0]["text"], "take one daily");
+}
