@@ -49,7 +49,7 @@ pub(crate) struct Account {
     hand: RefCell<Vec<Taken>>,
 }
 
-fn index(node: N<'_>) -> u32 {
+pub(crate) fn index(node: N<'_>) -> u32 {
     node.id().get() - 1
 }
 

@@ -4,12 +4,12 @@
 use medibloc_record::json::{Map, Text, Value};
 
 use crate::{
-    account::{Because, Fate, Taken, is_denied},
+    account::{Because, Facet, Fate, Taken, index, is_denied},
     context::{Mood, Statement, Subject, is_of_another},
     doc::{Doc, reference},
     language,
-    statement::{VOID, outside},
-    xml::{N, relations},
+    statement::{VOID, outside, shape},
+    xml::{N, attr, elements, relations},
 };
 
 /// Kinds of resource with what they need of a context.
@@ -57,6 +57,8 @@ const RISK: Because = "the patient is at risk of it, and no resource of that kin
 /// Kinds that say that the patient has something.
 const FACTS_OF_ILLNESS: &[&str] = &["Condition", "AllergyIntolerance"];
 const DENIED: Because = "the source denies it, and FHIR has no form for that here";
+const NARROWED: Because =
+    "the source denies it of one thing, site, way or dose, and the resource would deny it of all";
 const UNRELATED: Because =
     "the source denies the relation, and says nothing of what is at its other end by itself";
 const PLANNED: Because =
@@ -75,6 +77,8 @@ pub(crate) struct Resource<'d> {
     taken: Vec<(Taken, &'static str)>,
     /// The statement that is denied, until somebody heeded it.
     denied: Option<N<'d>>,
+    /// Whether what it says is that something is not so.
+    is_denial: bool,
     source: Option<N<'d>>,
 }
 
@@ -137,6 +141,7 @@ impl<'d> Resource<'d> {
             body: Map::new(),
             taken: Vec::new(),
             denied: None,
+            is_denial: false,
             source,
         }
     }
@@ -222,6 +227,7 @@ impl<'d> Resource<'d> {
     /// Heeds the denial by what the resource says now: refuted, not done, not taken.
     pub(crate) fn denied(&mut self, doc: &Doc<'d>, element: &'static str, value: impl Into<Value>) {
         if let Some(node) = self.denied.take() {
+            self.is_denial = true;
             doc.account.take_denial(node);
         }
         self.put(doc, element, Some(value));
@@ -260,12 +266,55 @@ impl<'d> Resource<'d> {
         }
     }
 
+    /// Whether the source denies it of a device, a product, a site, a way or a dose that the resource does not name: then the
+    /// resource would deny more than the source does.
+    fn denies_more(&self) -> bool {
+        const NARROWING: &[&str] = &[
+            "targetSiteCode",
+            "approachSiteCode",
+            "methodCode",
+            "specimen",
+            "consumable",
+            "product",
+            "doseQuantity",
+            "rateQuantity",
+            "routeCode",
+        ];
+        const THINGS: &[&str] = &["DEV", "PRD", "DIR", "NRD", "RDV"];
+        let is_withdrawn = self.body.get("status").and_then(Value::as_str) == Some(WITHDRAWN);
+        let Some(node) = self.source.filter(|_| !is_withdrawn) else {
+            return false;
+        };
+        let is_numbered = |part: N<'d>| {
+            let mut ids = part
+                .descendants()
+                .filter(|one| one.tag_name().name() == "id");
+            ids.any(|id| attr(id, "extension").is_some())
+        };
+        let is_told = |part: N<'d>| part.descendants().any(|one| self.names(one));
+        elements(node)
+            .filter(|part| match part.tag_name().name() {
+                "participant" => attr(*part, "typeCode").is_some_and(|kind| THINGS.contains(&kind)),
+                name => NARROWING.contains(&name),
+            })
+            .any(|part| (shape::is_said(part) || is_numbered(part)) && !is_told(part))
+    }
+
+    /// Whether something of a node is in one of its elements.
+    fn names(&self, node: N<'_>) -> bool {
+        let own = (index(node), Facet::Itself);
+        self.taken.iter().any(|(one, _)| *one == own)
+    }
+
     /// Adds it to the bundle and gives its full URL.
     ///
     /// # Errors
-    /// If the source denies what it says.
+    /// If the source denies what it says, or denies less than it would say.
     pub(crate) fn add(self, doc: &Doc<'d>) -> Result<String, Because> {
         self.heeded()?;
+        if self.is_denial && self.denies_more() {
+            return Err(NARROWED);
+        }
         let source = self.source;
         let url = doc.add(self.kind, source, self.body, self.taken);
         if let Some(node) = source {
@@ -365,7 +414,7 @@ impl<'d> Resource<'d> {
         let Some(pointer) = crate::xml::child(text, "reference") else {
             return;
         };
-        let id = crate::xml::attr(pointer, "value").map(|id| id.trim_start_matches('#'));
+        let id = attr(pointer, "value").map(|id| id.trim_start_matches('#'));
         let Some(id) = id.filter(|id| {
             doc.anchor(id).is_some_and(crate::narrative::is_written) && crate::doc::is_name(id)
         }) else {

@@ -4,7 +4,7 @@
 #[path = "shared/document.rs"]
 mod document;
 
-use document::{all, one, read, with_header};
+use document::{all, one, read};
 use medibloc_record::Draft;
 use serde_json::{Value, json};
 
@@ -127,4 +127,53 @@ fn what_was_struck_out_is_not_said() {
         <entryRelationship typeCode="COMP"><substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.147"/><code code="76662-6" codeSystem="2.16.840.1.113883.6.1"/><text><reference value="#sig"/></text></substanceAdministration></entryRelationship></substanceAdministration>"##;
     let told = one(&read("10160-0", sig, entry), "MedicationStatement");
     assert_eq!(told["dosage"][0]["text"], "take one daily");
+}
+
+/// What is denied of one device, site or way is not denied of all.
+#[test]
+fn a_denial_is_as_narrow_as_the_source_has_it() {
+    let tool = |inside: &str| {
+        format!(
+            r#"<participant typeCode="DEV"><participantRole classCode="MANU"><templateId root="2.16.840.1.113883.10.20.22.4.37"/><id nullFlavor="NA"/>{inside}</participantRole></participant>"#
+        )
+    };
+    let implant = tool(&format!(
+        r#"<playingDevice><code code="40388003" {SCT} displayName="Implant"/></playingDevice>"#
+    ));
+    let numbered = tool(r#"<id root="1.2.3" extension="dev1"/>"#);
+    let said = |kind: &str, inside: &str| {
+        let entry = format!(
+            r#"<{kind} classCode="X" moodCode="EVN" negationInd="true"><templateId root="2.16.840.1.113883.10.20.22.4.14"/><code code="71388002" {SCT} displayName="Procedure"/><statusCode code="completed"/>{inside}</{kind}>"#
+        );
+        read("46264-8", "none", &entry)
+    };
+    let site = format!(r#"<targetSiteCode code="80891009" {SCT} displayName="Heart"/>"#);
+    let told = said("procedure", &[&site, &implant].map(|one| &**one).concat());
+    let done = one(&told, "Procedure");
+    assert_eq!(done["status"], "not-done");
+    assert_eq!(done["usedCode"][0]["coding"][0]["code"], "40388003");
+    assert_eq!(done["bodySite"][0]["coding"][0]["code"], "80891009");
+    assert_eq!(all(&told, "Device").len(), 0);
+    // What no element can name is not left out: it is kept as text.
+    let specimen =
+        r#"<specimen><specimenRole><id root="1.2.3" extension="s"/></specimenRole></specimen>"#;
+    let way = format!(r#"<methodCode code="1" {SCT}/>"#);
+    for (kind, inside, made) in [
+        ("procedure", &*numbered, false),
+        ("procedure", specimen, false),
+        ("procedure", &way, true),
+        ("observation", &implant, false),
+        ("observation", &way, true),
+        ("procedure", "", true),
+        ("observation", "", true),
+    ] {
+        let told = said(kind, inside);
+        let many = all(&told, "Procedure").len() + all(&told, "Observation").len();
+        assert_eq!(many, usize::from(made), "{kind} {inside}");
+        assert_eq!(
+            all(&told, "Specimen").len() + all(&told, "Device").len(),
+            0,
+            "{kind} {inside}"
+        );
+    }
 }

@@ -22,14 +22,7 @@ const FDA: &str = "2.16.840.1.113883.3.3719";
 
 /// The device of a participation in a statement, if it is one. What is denied makes none, and what is planned none of the patient's.
 pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>) -> Option<String> {
-    let role = child(part, "participantRole")?;
-    let is_one = has_template(role, PRODUCT)
-        || child(role, "playingDevice").is_some()
-        || attr(role, "classCode") == Some("MANU")
-            && matches!(attr(part, "typeCode"), Some("DEV" | "PRD"));
-    if !is_one {
-        return None;
-    }
+    let role = role_in(part)?;
     if of.is_denied() {
         doc.account.because(part, Fate::Lost(DENIED));
         return None;
@@ -38,6 +31,31 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>)
     let url = doc.account.aside(|| device(doc, role, is_own))?;
     doc.account.take(part);
     Some(url)
+}
+
+/// The role of a device in a participation, if it is one.
+fn role_in<'d>(part: N<'d>) -> Option<N<'d>> {
+    let role = child(part, "participantRole")?;
+    let is_one = has_template(role, PRODUCT)
+        || child(role, "playingDevice").is_some()
+        || attr(role, "classCode") == Some("MANU")
+            && matches!(attr(part, "typeCode"), Some("DEV" | "PRD"));
+    is_one.then_some(role)
+}
+
+/// What sort of device a participation is of, where there is no device: one that was not put in, say.
+pub(crate) fn sort_of<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<Value> {
+    let tool = child(role_in(part)?, "playingDevice")?;
+    let code = child(tool, "code").and_then(|code| code::concept(doc, code));
+    let model = || {
+        let model = child(tool, "manufacturerModelName")?;
+        let words = crate::xml::text(model)?;
+        doc.account.take(model);
+        Some(json!({"text": words}))
+    };
+    let sort = code.or_else(model)?;
+    doc.account.take(part);
+    Some(sort)
 }
 
 fn device<'d>(doc: &Doc<'d>, role: N<'d>, is_own: bool) -> Option<String> {

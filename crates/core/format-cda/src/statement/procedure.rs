@@ -128,6 +128,13 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         .map(|url| json!({"manipulated": reference(&url)}))
         .collect();
     out.put(doc, "focalDevice", list(tools));
+    if is_denied {
+        let parts = children(node, "participant");
+        let sorts = parts
+            .filter_map(|part| device::sort_of(doc, part))
+            .collect();
+        out.put(doc, "usedCode", list(sorts));
+    }
     let after = instructions(doc, node).map(|words| json!([{"text": words}]));
     out.put(doc, "followUp", after);
     let url = out.add(doc)?;

@@ -38,7 +38,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         return statement::shell(doc, of);
     }
     let mut out = Resource::of("Observation", of, doc)?;
-    let node = of.node;
     // That somebody is not at risk has no form here.
     out.heeded()?;
     common(doc, of, &mut out);
