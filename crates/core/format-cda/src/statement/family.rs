@@ -110,8 +110,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         _ => "completed",
     };
     out.put(doc, "status", Some(state));
-    let at = recorded(doc, node)
-        .or_else(|| child(node, "effectiveTime").and_then(|when| time::start(doc, when)));
+    // When it was written down, which is not when an illness began.
+    let at = recorded(doc, node);
     time::put_at(&mut out, doc, "date", at);
     relative(doc, subject, &mut out);
     let illnesses: Vec<Statement<'d>> = if of.name() == "observation" {
