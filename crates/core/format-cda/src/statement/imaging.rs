@@ -29,18 +29,17 @@ const CREATED: &str = "https://medibloc.org/fhir/StructureDefinition/instance-cr
 /// Which picture of a study something is derived from.
 const PICTURE: &str = "https://medibloc.org/fhir/StructureDefinition/derived-from-picture";
 
-/// Whether an observation is of a picture: by what it is called, by the report that it stands in, or by what it refers to.
+/// Whether an observation is of a picture: by what it is called, by the report or the finding that it stands in, or by what it refers to.
 pub(crate) fn is_of_picture(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
-    let outer = of
-        .node
-        .parent_element()
-        .and_then(|link| link.parent_element());
-    let outer = outer.filter(|outer| outer.tag_name().name() == "organizer");
     let refers = children(of.node, "reference").any(|link| {
         child(link, "externalObservation")
             .is_some_and(|one| attr(one, "classCode") == Some("DGIMG"))
     });
-    is_named(doc, of.node) || outer.is_some_and(|outer| is_named(doc, outer)) || refers
+    let mut around = of
+        .node
+        .ancestors()
+        .filter(|one| crate::xml::is_statement(*one));
+    refers || around.any(|one| is_named(doc, one))
 }
 
 /// Whether a code names a picture: a code of a system or chapter that has no others (DICOM, RadLex, CPT's radiology, section B of
