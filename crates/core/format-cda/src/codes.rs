@@ -288,6 +288,22 @@ pub(crate) fn is_register(root: &str) -> bool {
     root.starts_with("2.16.840.1.113883.4.")
 }
 
+/// Whether a number is one that is filled in where there is none (all zeros, all nines), or one that is masked: it tells nobody apart.
+pub(crate) fn is_dummy(id: crate::xml::N<'_>) -> bool {
+    const SHORTEST: usize = 6;
+    let Some(number) = crate::xml::attr(id, "extension") else {
+        return false;
+    };
+    let digits = || number.bytes().filter(|byte| *byte != b'-');
+    let is_of = |sign: u8| digits().all(|byte| byte == sign) && digits().count() >= SHORTEST;
+    is_masked(id) || is_of(b'0') || is_of(b'9')
+}
+
+/// Whether a number is there and not shown.
+pub(crate) fn is_masked(id: crate::xml::N<'_>) -> bool {
+    crate::xml::attr(id, "nullFlavor") == Some("MSK")
+}
+
 /// Whether it is an OID as FHIR wants it: its first arc is 0, 1 or 2, and the reference validator takes none of fewer letters.
 pub(crate) fn is_oid(text: &str) -> bool {
     let first = text.split_once('.').map_or("", |(first, _)| first);

@@ -117,7 +117,7 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         more.extend(people::informant(doc, node).map(|url| part("Informant", &url)));
     }
     for node in children(root, "informationRecipient") {
-        let url = child(node, "intendedRecipient").and_then(|role| people::assigned(doc, role));
+        let url = child(node, "intendedRecipient").and_then(|role| people::anybody(doc, role));
         more.extend(url.map(|url| {
             doc.account.take(node);
             part("InformationRecipient", &url)
@@ -169,7 +169,7 @@ fn taking_part<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Opti
     let is_insured =
         INSURED.contains(&class) || matches!(attr(node, "typeCode"), Some("HLD" | "COV"));
     if !is_insured || person.is_none() {
-        people::assigned(doc, role)
+        people::anybody(doc, role)
     } else if people::is_patient(doc, role) {
         Some(doc.patient())
     } else {
@@ -191,6 +191,9 @@ fn attesters<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
                 continue;
             }
             let mut one = Map::new();
+            // Who signs of their own record does so as a person.
+            let is_own = party.as_ref() == Some(&doc.patient());
+            let mode = if is_own { "personal" } else { mode };
             one.insert("mode".into(), mode.into());
             time::put_in(
                 &mut one,
@@ -329,7 +332,7 @@ fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
             let is_own = child(node, "functionCode")
                 .and_then(|code| attr(code, "code"))
                 .is_some_and(|code| code == "PCP" || code == "PP");
-            if is_own {
+            if is_own && url != doc.patient() {
                 first.push(reference(&url));
             }
             put(&mut one, "role", function.map(|function| json!([function])));

@@ -1,6 +1,11 @@
 //! Who wrote, told, did and took part: people, organizations, devices and places, each once.
 
+mod same;
+
 use medibloc_record::json::Value;
+
+pub(crate) use same::is_patient;
+use same::{join, reached_at};
 
 use crate::{
     doc::{Doc, key_of, reference},
@@ -41,87 +46,13 @@ fn once<'d>(
     })
 }
 
-/// The number that tells somebody apart: none if it is not known, or if it names a register and nobody in it.
-fn number(node: N<'_>) -> Option<String> {
-    let is_one = |id: &N<'_>| {
-        attr(*id, "nullFlavor").is_none()
-            && attr(*id, "root").is_some_and(|root| {
-                attr(*id, "extension").is_some() || !crate::codes::is_register(root)
-            })
-    };
-    let id = children(node, "id").find(is_one)?;
-    let extension = attr(id, "extension").unwrap_or_default();
-    Some(format!("{}|{extension}", attr(id, "root")?))
-}
-
-/// What tells two people of one name apart who have no number: where they are reached, and their house. Of whom nothing but a name
-/// is known is nobody else.
-fn whereabouts(out: &Resource<'_>, node: N<'_>) -> String {
-    let house = behind(node).and_then(|house| key(house, words_of(Some(house))));
-    let reached = ["telecom", "address"].map(|part| out.body.get(part));
-    if house.is_none() && reached.iter().all(Option::is_none) {
-        return node.id().get().to_string();
+/// Somebody in a role, who may be the patient.
+pub(crate) fn anybody<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    if is_patient(doc, role) {
+        Some(doc.patient())
+    } else {
+        assigned(doc, role)
     }
-    let [telecom, address] = reached;
-    format!("{house:?}|{telecom:?}|{address:?}")
-}
-
-/// Adds somebody, or what is new of them to the one of that number and name. A number alone is whoever had it first, and a name is
-/// that of the nameless one who has the number.
-fn join<'d>(doc: &Doc<'d>, out: Resource<'d>, node: N<'d>, name: Option<String>) -> String {
-    let kind = out.kind();
-    let name = name.map(|name| name.to_lowercase());
-    let (id, name) = match (number(node), name) {
-        (None, name) => {
-            let key = name.map(|name| match kind {
-                "Practitioner" => format!("|{name}|{}", whereabouts(&out, node)),
-                _ => format!("|{name}"),
-            });
-            return out.join(doc, key);
-        }
-        (Some(id), None) => return out.join(doc, Some(format!("{id}|"))),
-        (Some(id), Some(name)) => (id, name),
-    };
-    let (bare, named) = (format!("{id}|"), format!("{id}|{name}"));
-    let any = format!("{id}|any name");
-    let nameless = doc.is_known(kind, &bare) && !doc.is_known(kind, &any);
-    let url = out.join(doc, Some(if nameless { &bare } else { &named }.clone()));
-    for key in [bare, named, any] {
-        doc.also_known(kind, &key, &url);
-    }
-    url
-}
-
-/// Whether somebody in a role is the patient: said so, or with the patient's number and no other name.
-pub(crate) fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
-    let is_device = child(role, "assignedAuthoringDevice").is_some();
-    let Some(patient) = path(doc.root, &["recordTarget", "patientRole"]).filter(|_| !is_device)
-    else {
-        return false;
-    };
-    if child(role, "code").is_some_and(|code| attr(code, "code") == Some("ONESELF")) {
-        return true;
-    }
-    let plain = |node: N<'_>| text(node).map(|name| name.to_lowercase());
-    let named = ["assignedPerson", "associatedPerson"]
-        .iter()
-        .find_map(|person| path(role, &[person, "name"]));
-    let named = named.and_then(plain);
-    let names = child(patient, "patient").into_iter();
-    let mut names = names
-        .flat_map(|one| children(one, "name"))
-        .filter_map(plain);
-    let same_name = named.is_some() && names.any(|name| Some(name) == named);
-    let theirs = children(patient, "id").filter(|id| attr(*id, "nullFlavor").is_none());
-    let same_number = theirs.into_iter().any(|id| {
-        children(role, "id").any(|own| {
-            attr(own, "root").is_some()
-                && attr(own, "root") == attr(id, "root")
-                && attr(own, "extension") == attr(id, "extension")
-                && (attr(own, "extension").is_some() || same_name)
-        })
-    });
-    same_number && (named.is_none() || same_name)
 }
 
 fn words_of(node: Option<N<'_>>) -> Option<String> {
@@ -258,37 +189,41 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
         place
     });
     out.put(doc, "location", place.map(|url| reference(&url)));
-    let key = key(role, Some(label));
+    let key = match key(role, Some(label)) {
+        // A program of one name runs in many houses.
+        Some(key) if key_of(role).is_none() => {
+            let house = out.body.get("owner").map(Value::to_string);
+            Some([key, house.unwrap_or_default(), reached_at(&out)].join("|"))
+        }
+        key => key,
+    };
     out.join(doc, key)
 }
 
 /// Who wrote it.
 pub(crate) fn author<'d>(doc: &Doc<'d>, author: N<'d>) -> Option<String> {
-    let role = child(author, "assignedAuthor")?;
-    let url = if is_patient(doc, role) {
-        doc.patient()
-    } else {
-        assigned(doc, role)?
-    };
+    let url = anybody(doc, child(author, "assignedAuthor")?)?;
     doc.account.take(author);
     Some(url)
 }
 
 /// Who did it (`performer`), confirmed it, entered it or answers for it.
 pub(crate) fn entity<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
-    let url = assigned(doc, child(part, "assignedEntity")?)?;
+    let url = anybody(doc, child(part, "assignedEntity")?)?;
     doc.account.take(part);
     Some(url)
+}
+
+/// Who did it, where FHIR has no place for the patient: that they did it themselves is in no resource.
+pub(crate) fn other_entity<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
+    let role = child(part, "assignedEntity")?;
+    (!is_patient(doc, role)).then(|| entity(doc, part))?
 }
 
 /// Who told it: the patient, a relative, or somebody of a house.
 pub(crate) fn informant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
     if let Some(one) = child(part, "assignedEntity") {
-        let url = if is_patient(doc, one) {
-            doc.patient()
-        } else {
-            assigned(doc, one)?
-        };
+        let url = anybody(doc, one)?;
         doc.account.take(part);
         return Some(url);
     }
@@ -413,7 +348,10 @@ fn place_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return None;
     }
     let name = words_of(entity).or_else(|| attr(child(role, "code")?, "code").map(str::to_owned));
-    let key = key(role, name);
+    let key = match key(role, name) {
+        Some(key) if key_of(role).is_none() => Some([key, reached_at(&out)].join("|")),
+        key => key,
+    };
     Some(out.join(doc, key))
 }
 
@@ -450,6 +388,10 @@ pub(crate) fn is_near(role: N<'_>) -> bool {
 /// Somebody in a `participantRole`.
 pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String> {
     let entity = child(role, "playingEntity");
+    if is_patient(doc, role) {
+        doc.account.take(part);
+        return Some(doc.patient());
+    }
     if is_near(role) {
         let url = related_person(doc, role, entity)?;
         doc.account.take(part);

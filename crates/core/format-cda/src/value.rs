@@ -19,6 +19,8 @@ use crate::{
 
 /// Words of the source for what FHIR has a code for (FHIR R4, `originalText`).
 const SAID: &str = "http://hl7.org/fhir/StructureDefinition/originalText";
+/// What is shown of a value (FHIR R4, `rendered-value`).
+const RENDERED: &str = "http://hl7.org/fhir/StructureDefinition/rendered-value";
 const DAR: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 pub(crate) fn put(map: &mut Map, key: &'static str, value: Option<impl Into<Value>>) {
@@ -57,6 +59,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     }
     let mut out = Map::new();
     if root == Some(codes::URI)
+        && !codes::is_masked(node)
         && let Some((system, value)) = number.and_then(codes::part_uri)
     {
         out.insert("system".into(), system.to_owned().into());
@@ -71,6 +74,15 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     });
     let root = root.unwrap_or_default();
     match (system, attr(node, "extension")) {
+        // What stands in the place of a number that is not shown is no number.
+        (system, Some(shown)) if codes::is_masked(node) => {
+            put(&mut out, "system", system);
+            let mut why = absent(Some(node));
+            if let Some(Value::Array(all)) = why.get_mut("extension") {
+                all.push(json!({"url": RENDERED, "valueString": shown.to_owned()}));
+            }
+            out.insert("_value".into(), why);
+        }
         (Some(system), Some(extension)) => {
             out.insert("system".into(), system.into());
             out.insert("value".into(), extension.to_owned().into());

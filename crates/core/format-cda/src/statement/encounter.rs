@@ -140,7 +140,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
     out.body.insert("subject".into(), reference(&doc.patient()));
     let mut parts = Vec::new();
     for part in children(node, "encounterParticipant") {
-        let Some(url) = people::entity(doc, part) else {
+        let Some(url) = people::other_entity(doc, part) else {
             continue;
         };
         let mut one = Map::new();
@@ -156,7 +156,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
         parts.push(Value::Object(one));
     }
     for part in children(node, "responsibleParty") {
-        if let Some(url) = people::entity(doc, part) {
+        if let Some(url) = people::other_entity(doc, part) {
             let kind = code::coded(
                 "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
                 "RESP",
@@ -208,7 +208,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let haste = child(node, "priorityCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "priority", haste);
     let doers = children(node, "performer").filter_map(|part| {
-        let url = people::entity(doc, part)?;
+        let url = people::other_entity(doc, part)?;
         let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
         let function = function.and_then(|code| code::concept(doc, code));
         let mut one = Map::new();

@@ -116,6 +116,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     // Whoever wrote it down is in the provenance, and did not give it.
     let doers: Vec<Value> = people::performers(doc, node)
         .into_iter()
+        // FHIR has no place for who gave it to themselves.
+        .filter(|(url, _)| *url != doc.patient())
         .map(|(url, function)| {
             let function = function.unwrap_or_else(|| {
                 code::coded("http://terminology.hl7.org/CodeSystem/v2-0443", "AP")

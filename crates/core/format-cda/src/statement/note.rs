@@ -64,7 +64,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "context", span.map(|span| json!({"period": span})));
     let signer = children(node, "participant").find_map(|part| {
         let role = child(part, "participantRole")?;
-        people::role(doc, part, role)
+        // FHIR has no place for a patient who signs a note.
+        people::role(doc, part, role).filter(|url| *url != doc.patient())
     });
     out.put(doc, "authenticator", signer.map(|url| reference(&url)));
     let url = out.add(doc)?;

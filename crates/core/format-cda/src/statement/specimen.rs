@@ -99,7 +99,8 @@ pub(crate) fn collection<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, 
         ways.find_map(|way| code::concept(doc, way)),
     );
     let held = doc.account.put();
-    let doer = people::performers(doc, node).into_iter().next();
+    let mut doers = people::performers(doc, node).into_iter();
+    let doer = doers.find(|(url, _)| *url != doc.patient());
     put(&mut how, "collector", doer.map(|(url, _)| reference(&url)));
     doc.account.take_again(held);
     doc.account.take(part);
