@@ -119,7 +119,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return Some(authoring_device(doc, role, device));
     }
     let named = words_of(person);
-    let has_id = key_of(role).is_some();
+    let has_id = key_of(role).is_some() || children(role, "id").any(crate::codes::is_dummy);
     if named.is_none() && !has_id {
         // Nobody in particular: the house is all that is known.
         return house.and_then(|house| organization(doc, house));

@@ -171,11 +171,18 @@ fn a_number_of_nobody_joins_nobody() {
         let draft = Cda
             .read(whole(&header, "47519-4", "", &entry).as_bytes())
             .unwrap();
-        one(&draft, "Procedure")["performer"].is_array()
+        assert_eq!(
+            one(&draft, "Procedure")["performer"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+        all(&draft, "Practitioner").len()
     };
-    assert!(deed(r#"extension="1234567893""#));
-    assert!(!deed(r#"extension="0000000000""#));
-    assert!(!deed(r#"nullFlavor="MSK" extension="***-4321""#));
+    assert_eq!(deed(r#"extension="1234567893""#), 1);
+    assert_eq!(deed(r#"extension="0000000000""#), 2);
+    assert_eq!(deed(r#"nullFlavor="MSK" extension="***-4321""#), 2);
 }
 
 /// What stands in the place of a number that is masked is shown, and is no number.

@@ -51,6 +51,8 @@ pub(super) fn join<'d>(
     let kind = out.kind();
     let name = name.map(|name| name.to_lowercase());
     let (id, name) = match (number(node), name) {
+        // Somebody of whom nothing is known but a number that tells nobody apart.
+        (None, None) => return out.join(doc, Some(format!("node|{}", node.id().get()))),
         (None, name) => {
             let key = name.map(|name| match kind {
                 "Practitioner" => format!("|{name}|{}", whereabouts(&out, node)),

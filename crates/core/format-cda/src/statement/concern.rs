@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// How long somebody was concerned about it, which is not how long it lasted.
-const CONCERN_PERIOD: &str = "https://medibloc.org/fhir/StructureDefinition/concern-period";
+pub(crate) const CONCERN_PERIOD: &str =
+    "https://medibloc.org/fhir/StructureDefinition/concern-period";
 
 /// What somebody is concerned about.
 #[derive(Clone, Copy, Debug)]
