@@ -185,28 +185,37 @@ fn provenance<'d>(
         let around = written.map(|(tellers, target)| (tellers.without_authors(), *target));
         all.extend(around.collect::<Vec<_>>());
     }
-    let mut groups: Vec<(Tellers<'d>, Vec<Value>)> = Vec::new();
-    for (tellers, target) in all {
-        match groups.iter_mut().find(|(known, _)| *known == tellers) {
-            Some((_, all)) => all.push(target.clone()),
-            None => groups.push((tellers, vec![target.clone()])),
-        }
-    }
-    // Who else took part is told once, with the whole.
-    let whole_at = groups
-        .iter()
-        .position(|(tellers, _)| tellers.authors.is_none());
-    let whole_at = whole_at.unwrap_or_default();
-    let told: Vec<N<'d>> = groups
+    let told: Vec<N<'d>> = all
         .iter()
         .flat_map(|(tellers, _)| [tellers.authors, tellers.informants])
         .flatten()
         .collect();
-    for (at, (tellers, targets)) in groups.iter().enumerate() {
-        let mut agents = Vec::new();
-        if at == whole_at {
-            agents = others(doc, entry, statement, &told);
+    // Who else took part in a statement is told of what that became, and of nothing around or beside it.
+    let parts = others(doc, entry, statement, &told);
+    let sources: Vec<Option<N<'d>>> = targets
+        .iter()
+        .map(|target| doc.source(target["reference"].as_str().unwrap_or_default()))
+        .collect();
+    let mut groups: Vec<(Tellers<'d>, Vec<usize>, Vec<Value>)> = Vec::new();
+    for (tellers, target) in all {
+        let source = doc.source(target["reference"].as_str().unwrap_or_default());
+        let took_part = |(at, part): (usize, &Part<'d>)| {
+            // What somebody wrote around it is not all that took part in it.
+            let is_own = tellers.authors.is_none() || part.of != statement.node;
+            (is_own && part.is_in(source, &sources)).then_some(at)
+        };
+        let own: Vec<usize> = parts.iter().enumerate().filter_map(took_part).collect();
+        match groups
+            .iter_mut()
+            .find(|(known, others, _)| *known == tellers && *others == own)
+        {
+            Some((_, _, all)) => all.push(target.clone()),
+            None => groups.push((tellers, own, vec![target.clone()])),
         }
+    }
+    for (tellers, own, targets) in &groups {
+        let own = own.iter().filter_map(|at| parts.get(*at));
+        let mut agents: Vec<_> = own.map(|part| part.agent.clone()).collect();
         let informants: Vec<N<'d>> = match tellers.informants {
             Some(holder) => children(holder, "informant").collect(),
             None => statement.informants().collect(),
@@ -256,8 +265,57 @@ impl<'d> Tellers<'d> {
     }
 }
 
-/// Who wrote what stands in an element, and who took part in it.
+/// Somebody who took part in a statement of an entry.
+struct Part<'d> {
+    of: N<'d>,
+    agent: (Value, String),
+}
+
+impl<'d> Part<'d> {
+    /// Whether they took part in what became of a statement: it is the one that names them, or one that stands in that, if nothing
+    /// came of it but what it holds.
+    fn is_in(&self, source: Option<N<'d>>, all: &[Option<N<'d>>]) -> bool {
+        if all.contains(&Some(self.of)) {
+            return source == Some(self.of);
+        }
+        source.is_some_and(|source| source.ancestors().any(|one| one == self.of))
+    }
+}
+
+/// Who wrote what stands in an element, and who took part in it. Who wrote at another time did so for themselves.
 fn written<'d>(
+    doc: &Doc<'d>,
+    node: N<'d>,
+    targets: &[Value],
+    by: &[N<'d>],
+    others: Vec<(Value, String)>,
+    whole: &Whole<'_>,
+) {
+    let time = |author: &N<'d>| child(*author, "time").and_then(|at| attr(at, "value"));
+    let mut times: Vec<(Option<&str>, Vec<N<'d>>)> = Vec::new();
+    for author in by {
+        let at = time(author);
+        match times.iter_mut().find(|(known, _)| *known == at) {
+            Some((_, all)) => all.push(*author),
+            None => times.push((at, vec![*author])),
+        }
+    }
+    let mut rest = times.into_iter().map(|(_, by)| by);
+    written_at(
+        doc,
+        node,
+        targets,
+        &rest.next().unwrap_or_default(),
+        others,
+        whole,
+    );
+    for by in rest {
+        written_at(doc, node, targets, &by, Vec::new(), whole);
+    }
+}
+
+/// Who wrote what stands in an element at one time.
+fn written_at<'d>(
     doc: &Doc<'d>,
     node: N<'d>,
     targets: &[Value],
@@ -332,9 +390,9 @@ fn others<'d>(
     entry: N<'d>,
     statement: &crate::context::Statement<'d>,
     told: &[N<'d>],
-) -> Vec<(Value, String)> {
+) -> Vec<Part<'d>> {
     let agent = |sort: &'static str| code::coded(AGENTS, sort);
-    let mut all: Vec<(Value, String)> = Vec::new();
+    let mut all: Vec<Part<'d>> = Vec::new();
     for part in entry.descendants().filter(N::is_element) {
         let is_free = || {
             let fate = doc.account.fate(part, Facet::Itself);
@@ -356,7 +414,8 @@ fn others<'d>(
             }
             _ => None,
         };
-        all.extend(found);
+        let of = part.parent_element().unwrap_or(part);
+        all.extend(found.map(|agent| Part { of, agent }));
     }
     all
 }

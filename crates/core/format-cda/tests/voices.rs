@@ -327,3 +327,53 @@ fn an_author_overrides_no_informant() {
         ]
     );
 }
+
+/// Who took part in something that stands inside took part in nothing around or beside it; and who wrote at another time wrote by
+/// themselves.
+#[test]
+fn who_took_part_is_told_of_that_alone() {
+    let act = |code: &str, inside: &str| {
+        format!(
+            r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.12"/><code code="{code}" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/>{inside}</act>"#
+        )
+    };
+    let to = |name: &str| {
+        format!(
+            r#"<participant typeCode="IRCP"><participantRole><id root="1.2.9" extension="{name}"/><playingEntity><name><family>{name}</family></name></playingEntity></participantRole></participant>"#
+        )
+    };
+    let link =
+        |inner: &str| format!(r#"<entryRelationship typeCode="COMP">{inner}</entryRelationship>"#);
+    let inner = [link(&act("1", "")), link(&act("2", &to("Rita")))].concat();
+    let entry = act("9", &[&inner, &*to("Otto")].concat());
+    let draft = read("62387-6", &entry);
+    let named = |draft: &Draft, name: &str| -> Vec<Value> {
+        let all = written(draft).into_iter();
+        let all = all.filter(|(_, who)| who.contains(&json!(name)));
+        all.flat_map(|(what, _)| what).collect()
+    };
+    assert_eq!(named(&draft, "Rita"), ["2"]);
+    assert_eq!(named(&draft, "Otto"), ["9"]);
+    // One that becomes a part of another resource is none: who told it told nothing else.
+    let wish = format!(
+        r#"<observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><code code="7" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/>{}<entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.143"/><code code="225773000" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="CD" code="394849002" codeSystem="2.16.840.1.113883.6.96"/>{}</observation></entryRelationship></observation>"#,
+        author("Ada"),
+        author("Wim")
+    );
+    let goal = read("61146-7", &wish);
+    assert!(named(&goal, "Wim").is_empty());
+    assert_eq!(named(&goal, "Ada").len(), 1);
+    let later = author("Bo").replace("20250102", "20250309");
+    let both = read("62387-6", &act("1", &[author("Ada"), later].concat()));
+    let mut days: Vec<(Value, usize)> = all(&both, "Provenance")
+        .iter()
+        .map(|one| {
+            (
+                one["occurredDateTime"].clone(),
+                one["agent"].as_array().unwrap().len(),
+            )
+        })
+        .collect();
+    days.sort_by_key(|(day, _)| day.to_string());
+    assert_eq!(days, [(json!("2025-01-02"), 1), (json!("2025-03-09"), 1)]);
+}
