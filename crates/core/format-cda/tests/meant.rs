@@ -4,7 +4,7 @@
 #[path = "shared/document.rs"]
 mod document;
 
-use document::{all, one, read};
+use document::{all, one, read, why_lost};
 use medibloc_record::Draft;
 use serde_json::{Value, json};
 
@@ -175,5 +175,87 @@ fn a_denial_is_as_narrow_as_the_source_has_it() {
             0,
             "{kind} {inside}"
         );
+    }
+}
+
+/// What came of a goal is its outcome, and how much somebody wants it is nothing that it addresses.
+#[test]
+fn the_outcome_of_a_goal_is_nothing_that_it_addresses() {
+    let goal = |inside: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><id root="1.9" extension="G"/><code code="44616-1" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/>{inside}</observation>"#
+        )
+    };
+    let outcome = |inside: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.144"/><id root="1.9" extension="O"/><code code="44616-1" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="PQ" value="95" unit="%"/>{inside}</observation>"#
+        )
+    };
+    let link =
+        |inner: &str| format!(r#"<entryRelationship typeCode="GEVL">{inner}</entryRelationship>"#);
+    let pointer = |id: &str| {
+        format!(
+            r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.122"/><id root="1.9" extension="{id}"/><code nullFlavor="NP"/><statusCode code="completed"/></act>"#
+        )
+    };
+    let wish = r#"<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.143"/><code code="225773000" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="CD" code="394849002" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship>"#;
+    for entry in [
+        format!(
+            "{}</entry><entry>{}",
+            goal(""),
+            outcome(&link(&pointer("G")))
+        ),
+        outcome(&link(&goal(""))),
+        goal(&link(&outcome(""))),
+        format!(
+            "{}</entry><entry>{}",
+            goal(&link(&pointer("O"))),
+            outcome("")
+        ),
+    ] {
+        let draft = read("61146-7", "", &entry);
+        let told = one(&draft, "Goal");
+        let found = one(&draft, "Observation");
+        let url = format!("urn:uuid:{}", found["id"].as_str().unwrap());
+        assert_eq!(
+            told["outcomeReference"],
+            json!([{"reference": url}]),
+            "{entry}"
+        );
+        assert_eq!(told.get("addresses"), None, "{entry}");
+    }
+    let draft = read("61146-7", "", &goal(&wish.repeat(2)));
+    assert_eq!(one(&draft, "Goal").get("addresses"), None);
+}
+
+/// An interval that ends before it begins is kept in the words of its ends.
+#[test]
+fn an_interval_that_ends_before_it_begins_is_kept_in_words() {
+    let entry = format!(
+        r#"<procedure classCode="PROC" moodCode="EVN"><code code="1" {SCT}/><statusCode code="completed"/><effectiveTime><low value="20200502"/><high value="20200501"/></effectiveTime></procedure>"#
+    );
+    let span = one(&read("47519-4", "", &entry), "Procedure")["performedPeriod"].clone();
+    assert_eq!(span.get("start"), None);
+    assert_eq!(span["_start"]["extension"][0]["valueString"], "20200502");
+    assert_eq!(span["_end"]["extension"][0]["valueString"], "20200501");
+}
+
+/// What a joined observation has no place for is not said to be in it.
+#[test]
+fn the_second_part_of_a_pressure_does_not_lose_its_time_unsaid() {
+    let sign = |code: &str, day: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.27"/><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime value="20250101"/><value xsi:type="PQ" value="90" unit="mm[Hg]"/><author><time value="{day}1000+0000"/><assignedAuthor><id root="1.9" extension="A"/></assignedAuthor></author></observation></component>"#
+        )
+    };
+    for (second, lost) in [("20250101", false), ("20250102", true)] {
+        let entry = format!(
+            r#"<organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.26"/><code code="46680005" {SCT}/><statusCode code="completed"/>{}{}</organizer>"#,
+            sign("8480-6", "20250101"),
+            sign("8462-4", second)
+        );
+        let draft = read("8716-3", "", &entry);
+        let why = why_lost(&draft, "observation/time");
+        assert_eq!(!why.is_empty(), lost, "{second}");
     }
 }

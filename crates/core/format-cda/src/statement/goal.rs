@@ -8,7 +8,7 @@ use crate::{
     doc::{Doc, reference},
     json::json,
     resource::Resource,
-    statement::{Made, common, inside, link, observation, own_writer},
+    statement::{Made, common, inside, link, observation, own_writer, relation},
     value::{code, put, time},
     xml::{attr, child, related_by},
 };
@@ -126,7 +126,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "addresses",
         &inside,
         |one| one,
-        |one| matches!(one.kind, "Condition" | "Observation" | "ServiceRequest"),
+        // What came of it, and how much somebody wants it, is nothing that it addresses.
+        |one| {
+            matches!(one.kind, "Condition" | "Observation" | "ServiceRequest")
+                && one.relation != "GEVL"
+                && !relation::is_preference(one.node)
+        },
     );
     Ok(Some(("Goal", url)))
 }

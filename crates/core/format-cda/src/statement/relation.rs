@@ -211,6 +211,15 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     if one.is_named && follows(doc, around, one) {
         return;
     }
+    // What came of a goal (HL7 v3, `GEVL`: the source evaluates the target), whichever of both names the other.
+    if one.relation == "GEVL" && (inner == "Goal" || outer(&["Goal"])) {
+        let (goal, found) = match inner {
+            "Goal" => (&*one.url, around),
+            _ => (around, &*one.url),
+        };
+        add(goal, "outcomeReference", found);
+        return;
+    }
     if inner == "Observation"
         && !one.is_named
         && (outer(&["Consent"])
@@ -362,7 +371,7 @@ fn extend(doc: &Doc<'_>, url: &str, extension: &'static str, target: &str) {
 }
 
 /// Whether it says how much somebody wants something (C-CDA, "priority preference").
-fn is_preference(node: N<'_>) -> bool {
+pub(crate) fn is_preference(node: N<'_>) -> bool {
     crate::xml::has_template(node, &["2.16.840.1.113883.10.20.22.4.143"])
 }
 
