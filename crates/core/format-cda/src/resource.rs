@@ -372,8 +372,8 @@ impl<'d> Resource<'d> {
         self.source
     }
 
-    /// An element of a resource that this one takes over.
-    pub(crate) fn join_element(&mut self, key: Text, value: Value) {
+    /// An element of a resource that this one takes over; whether it is told then.
+    pub(crate) fn join_element(&mut self, key: Text, value: Value) -> bool {
         match (self.body.get_mut(&key), value) {
             (Some(Value::Array(old)), Value::Array(new)) => {
                 for one in new {
@@ -381,10 +381,12 @@ impl<'d> Resource<'d> {
                         old.push(one);
                     }
                 }
+                true
             }
-            (Some(_), _) => {}
+            (Some(old), value) => *old == value,
             (None, value) => {
                 self.body.insert(key, value);
+                true
             }
         }
     }

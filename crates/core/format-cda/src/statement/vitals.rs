@@ -173,14 +173,18 @@ fn saturations<'d>(doc: &Doc<'d>, all: &[Statement<'d>], oxygen: &[Statement<'d>
 fn part_of<'d>(whole: &mut Resource<'d>, one: Resource<'d>) -> Value {
     let (body, taken) = one.parts();
     let mut part = Map::new();
+    let mut untold = Vec::new();
     for (key, value) in body {
         if OF_PART.contains(&key.as_ref()) {
             part.insert(key, value);
-        } else {
-            whole.join_element(key, value);
+        } else if !whole.join_element(key.clone(), value) {
+            untold.push(key);
         }
     }
-    whole.take_over(taken.into_iter().map(|(one, element)| {
+    // What the whole says otherwise is not told of this part.
+    let told = taken.into_iter();
+    let told = told.filter(|(_, element)| !untold.iter().any(|key| **key == **element));
+    whole.take_over(told.map(|(one, element)| {
         let element = if OF_PART.contains(&element) {
             "component"
         } else {

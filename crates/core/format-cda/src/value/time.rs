@@ -214,13 +214,20 @@ fn by_day(at: Stamp) -> Stamp {
 pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let low = bound(doc, node, "low");
     let high = end(doc, node);
-    // An interval that ends before it begins is a slip of the pen: its ends are kept as they are read, apart.
+    // An interval that ends before it begins is a slip of the pen: nobody knows which end is wrong, and both are kept in words.
     if let (Some(low), Some(high)) = (&low, &high)
         && low.is_read()
         && high.is_read()
         && day(&high.at) < day(&low.at).get(..day(&high.at).len()).unwrap_or_default()
     {
-        return None;
+        let mut out = Map::new();
+        for (key, name) in [("_start", "low"), ("_end", "high")] {
+            let words = child(node, name).and_then(|part| attr(part, "value"));
+            if let Some(words) = words {
+                out.insert(key.into(), as_stated(words.to_owned()));
+            }
+        }
+        return Some(Value::Object(out));
     }
     // A moment and the whole day that it is in have no order (`per-1`): then both are told by their day.
     let (low, high) = match (low, high) {
