@@ -259,3 +259,54 @@ fn the_second_part_of_a_pressure_does_not_lose_its_time_unsaid() {
         assert_eq!(!why.is_empty(), lost, "{second}");
     }
 }
+
+/// What the source says of a denial, a reaction or a schedule beside the rest is kept.
+#[test]
+fn what_is_said_beside_is_kept() {
+    let denied =
+        problem(r#"<effectiveTime><low value="2007"/><high value="2008"/></effectiveTime>"#)
+            .replace("<observation ", r#"<observation negationInd="true" "#);
+    let told = one(&read("11450-4", "", &denied), "Condition");
+    assert_eq!(told["note"][0]["text"], "The source denies it until: 2008");
+    assert_eq!(told.get("abatementDateTime"), None);
+
+    let comment = r#"<entryRelationship typeCode="SUBJ"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.64"/><code code="48767-8" codeSystem="2.16.840.1.113883.6.1"/><text>after two days</text></act></entryRelationship>"#;
+    let allergy = format!(
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><value xsi:type="CD" code="416098002" {SCT}/><participant typeCode="CSM"><participantRole><playingEntity><code code="7980" codeSystem="2.16.840.1.113883.6.88"/></playingEntity></participantRole></participant>
+        <entryRelationship typeCode="MFST" inversionInd="true"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.9"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><value xsi:type="CD" code="247472004" {SCT}/>{comment}</observation></entryRelationship></observation>"#
+    );
+    let told = one(&read("48765-2", "", &allergy), "AllergyIntolerance");
+    assert_eq!(told["reaction"][0]["note"][0]["text"], "after two days");
+
+    for (flag, period, wanted) in [
+        ("true", r#"value="8" unit="h""#, Some("TID")),
+        ("true", r#"value="1" unit="d""#, Some("QD")),
+        ("true", r#"value="5" unit="h""#, None),
+        ("false", r#"value="8" unit="h""#, None),
+    ] {
+        let entry = format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><statusCode code="active"/><effectiveTime xsi:type="IVL_TS"><low value="2020"/></effectiveTime><effectiveTime xsi:type="PIVL_TS" institutionSpecified="{flag}" operator="A"><period {period}/></effectiveTime><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#
+        );
+        for mood in ["EVN", "INT"] {
+            let entry = entry.replace("EVN", mood);
+            let kind = if mood == "EVN" {
+                "MedicationStatement"
+            } else {
+                "MedicationRequest"
+            };
+            let told = one(&read("10160-0", "", &entry), kind);
+            let how = if mood == "EVN" {
+                &told["dosage"]
+            } else {
+                &told["dosageInstruction"]
+            };
+            let timing = &how[0]["timing"];
+            assert_eq!(
+                timing["code"]["coding"][0]["code"].as_str(),
+                wanted,
+                "{flag} {period}"
+            );
+            assert_eq!(timing["repeat"]["frequency"], 1);
+        }
+    }
+}

@@ -115,7 +115,7 @@ pub(crate) fn caused<'d>(
         }
         None => each(doc, None, cause)?.swap_remove(0),
     };
-    let shown = reaction(doc, of.node);
+    let shown = reaction(doc, of);
     doc.change(&url, "reaction", |allergy| {
         let all = allergy.entry("reaction").or_insert_with(|| json!([]));
         if let (Value::Array(all), Some(shown)) = (all, shown) {
@@ -399,7 +399,7 @@ fn reactions<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
     let mut all: Vec<Value> = Vec::new();
     for (link, inner) in of.related() {
         if is_reaction(link, &inner) {
-            all.extend(reaction(doc, inner.node));
+            all.extend(reaction(doc, &inner));
         }
     }
     // Severity of the whole: of each reaction that has none of its own. Where each has one, it is something else that is said of the
@@ -439,7 +439,8 @@ fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map) {
     }
 }
 
-fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+fn reaction<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
+    let node = of.node;
     let mut out = Map::new();
     let mut shown: Vec<Value> = children(node, "value")
         .filter_map(|value| {
@@ -466,6 +467,7 @@ fn reaction<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     time::put_in(&mut out, "onset", began);
     put_severity(&mut out, severity(doc, node));
     ended(doc, node, &mut out);
+    put(&mut out, "note", super::notes(doc, of, false));
     super::take_shell(doc, node);
     Some(Value::Object(out))
 }

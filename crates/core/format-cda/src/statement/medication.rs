@@ -258,6 +258,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
         at: None,
         ends: false,
         repeat: schedule.repeat,
+        code: schedule.code,
         rest: false,
     };
     put(&mut how, "timing", times.timing());

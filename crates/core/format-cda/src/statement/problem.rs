@@ -467,7 +467,12 @@ fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
         .body
         .get("verificationStatus")
         .is_some_and(|status| status["coding"][0]["code"] == "refuted");
-    if !refuted {
+    if refuted {
+        // `con-4`: what is not there cannot be over, so its end is told in words.
+        let ended = span.and_then(|when| time::end(doc, when));
+        let words = ended.map(|at| format!("The source denies it until: {}", time::in_words(at)));
+        out.push(doc, "note", words.map(|words| json!({"text": words})));
+    } else {
         let ended = span.and_then(|when| time::end(doc, when));
         // `con-4`: what has an end is over; words that name no year need not be an end.
         let is_end = span.is_some_and(time::has_end);

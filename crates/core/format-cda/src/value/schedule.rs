@@ -8,6 +8,7 @@ use crate::{
     json::json,
     local,
     value::{
+        code::coded,
         put,
         quantity::decimal,
         time::{Stamp, as_stated, from, moment, period, start, within},
@@ -26,10 +27,13 @@ pub(crate) struct Schedule {
     pub(crate) ends: bool,
     /// `Timing.repeat`.
     pub(crate) repeat: Map,
+    /// How many times a day, at hours of the house's own (`institutionSpecified`), as a code that says all that `repeat` does.
+    pub(crate) code: Option<&'static str>,
     /// What no `Timing` can say.
     pub(crate) rest: bool,
 }
 
+const TIMES: &str = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation";
 const CUT: Because = "times of which others are excluded, for which FHIR has no form";
 
 /// Units of time in UCUM that `Timing` has.
@@ -166,6 +170,10 @@ fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
     }
     out.repeat
         .insert("frequency".into(), times.map_or(1, |(_, many)| many).into());
+    let is_plain = times.is_none() && most.is_none() && child(node, "phase").is_none();
+    if is_plain && crate::xml::flag(node, "institutionSpecified") == Some(true) {
+        out.code = a_day(&number.to_string(), unit);
+    }
     out.repeat.insert("period".into(), number);
     put(&mut out.repeat, "periodMax", most);
     out.repeat.insert("periodUnit".into(), unit.into());
@@ -181,6 +189,17 @@ fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
             }
         }
     }
+}
+
+/// How often a day a time comes again (HL7 v3, `GTSAbbreviation`).
+fn a_day(number: &str, unit: &str) -> Option<&'static str> {
+    Some(match (number, unit) {
+        ("24", "h") | ("1", "d") => "QD",
+        ("12", "h") => "BID",
+        ("8", "h") => "TID",
+        ("6", "h") => "QID",
+        _ => return None,
+    })
 }
 
 fn at_event<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
@@ -255,6 +274,11 @@ impl Schedule {
                 self.repeat.insert("boundsPeriod".into(), span);
             }
         }
+        // A code stands for the whole but its bounds (FHIR R4, `Timing.code`).
+        const TOLD: &[&str] = &["frequency", "period", "periodUnit", "boundsPeriod"];
+        let is_whole = self.repeat.keys().all(|key| TOLD.contains(&key.as_ref()));
+        let code = self.code.filter(|_| is_whole);
+        put(&mut out, "code", code.map(|code| coded(TIMES, code)));
         if !self.repeat.is_empty() {
             out.insert("repeat".into(), Value::Object(self.repeat));
         }
