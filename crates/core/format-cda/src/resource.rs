@@ -8,8 +8,8 @@ use crate::{
     context::{Mood, Statement, Subject, is_of_another},
     doc::{Doc, reference},
     language,
-    statement::{VOID, outside, shape},
-    xml::{N, attr, elements, relations},
+    statement::{VOID, device, outside, shape},
+    xml::{N, attr, children, elements, relations},
 };
 
 /// Kinds of resource with what they need of a context.
@@ -53,6 +53,35 @@ fn tense(kind: &str) -> Tense {
 
 const OTHER_PERSON: Because =
     "it is about another person than the patient, and no resource of that kind can say so";
+/// Participations of things (HL7 v3 `ParticipationType`).
+const THINGS: &[&str] = &["DEV", "PRD", "DIR", "NRD", "RDV"];
+
+/// Whether a statement is narrowed by something that no resource of that kind can name.
+fn never_named(kind: &str, node: N<'_>) -> bool {
+    let is_thing =
+        |part: &N<'_>| attr(*part, "typeCode").is_some_and(|kind| THINGS.contains(&kind));
+    let has = |name| children(node, name).any(|part| is_narrowing(part));
+    let mut things = children(node, "participant").filter(is_thing);
+    let state = crate::xml::child(node, "statusCode").and_then(crate::value::code::state);
+    state != Some("nullified")
+        && match kind {
+            "Procedure" => {
+                has("specimen") || things.any(|part| is_narrowing(part) && !device::has_sort(part))
+            }
+            "ServiceRequest" => has("specimen") || has("methodCode") || things.any(is_narrowing),
+            "Observation" => things.any(is_narrowing),
+            _ => false,
+        }
+}
+
+/// Whether something is said of a part of a statement, if only a number.
+fn is_narrowing(part: N<'_>) -> bool {
+    let mut ids = part
+        .descendants()
+        .filter(|one| one.tag_name().name() == "id");
+    shape::is_said(part) || ids.any(|id| attr(id, "extension").is_some())
+}
+
 const RISK: Because = "the patient is at risk of it, and no resource of that kind can say so";
 /// Kinds that say that the patient has something.
 const FACTS_OF_ILLNESS: &[&str] = &["Condition", "AllergyIntolerance"];
@@ -105,6 +134,10 @@ impl<'d> Resource<'d> {
         }
         if of.is_risk() && FACTS_OF_ILLNESS.contains(&kind) {
             return Err(RISK);
+        }
+        // Before anybody is made who took part in it.
+        if of.is_denied() && never_named(kind, of.node) {
+            return Err(NARROWED);
         }
         let mut out = Self::plain(kind, Some(of.node));
         match of.subject() {
@@ -280,16 +313,9 @@ impl<'d> Resource<'d> {
             "rateQuantity",
             "routeCode",
         ];
-        const THINGS: &[&str] = &["DEV", "PRD", "DIR", "NRD", "RDV"];
         let is_withdrawn = self.body.get("status").and_then(Value::as_str) == Some(WITHDRAWN);
         let Some(node) = self.source.filter(|_| !is_withdrawn) else {
             return false;
-        };
-        let is_numbered = |part: N<'d>| {
-            let mut ids = part
-                .descendants()
-                .filter(|one| one.tag_name().name() == "id");
-            ids.any(|id| attr(id, "extension").is_some())
         };
         let is_told = |part: N<'d>| part.descendants().any(|one| self.names(one));
         elements(node)
@@ -297,7 +323,7 @@ impl<'d> Resource<'d> {
                 "participant" => attr(*part, "typeCode").is_some_and(|kind| THINGS.contains(&kind)),
                 name => NARROWING.contains(&name),
             })
-            .any(|part| (shape::is_said(part) || is_numbered(part)) && !is_told(part))
+            .any(|part| is_narrowing(part) && !is_told(part))
     }
 
     /// Whether something of a node is in one of its elements.

@@ -191,11 +191,11 @@ fn provenance<'d>(
         .flatten()
         .collect();
     // Who else took part in a statement is told of what that became, and of nothing around or beside it.
-    let parts = others(doc, entry, statement, &told);
     let sources: Vec<Option<N<'d>>> = targets
         .iter()
         .map(|target| doc.source(target["reference"].as_str().unwrap_or_default()))
         .collect();
+    let parts = others(doc, entry, statement, &told, &sources);
     let mut groups: Vec<(Tellers<'d>, Vec<usize>, Vec<Value>)> = Vec::new();
     for (tellers, target) in all {
         let source = doc.source(target["reference"].as_str().unwrap_or_default());
@@ -390,14 +390,22 @@ fn others<'d>(
     entry: N<'d>,
     statement: &crate::context::Statement<'d>,
     told: &[N<'d>],
+    sources: &[Option<N<'d>>],
 ) -> Vec<Part<'d>> {
+    // Who took part in what became a part of something else is nobody's agent, and is not made.
+    let came_of_it = |of: N<'d>| {
+        let mut sources = sources.iter().flatten();
+        sources.any(|source| source.ancestors().any(|one| one == of))
+    };
     let agent = |sort: &'static str| code::coded(AGENTS, sort);
     let mut all: Vec<Part<'d>> = Vec::new();
     for part in entry.descendants().filter(N::is_element) {
         let is_free = || {
             let fate = doc.account.fate(part, Facet::Itself);
             !matches!(fate, Some(Fate::Carried { .. }))
-                && part.parent_element().is_some_and(is_statement)
+                && part
+                    .parent_element()
+                    .is_some_and(|of| is_statement(of) && came_of_it(of))
         };
         let found = match part.tag_name().name() {
             // Who pays performs nothing of it.

@@ -43,6 +43,17 @@ fn role_in<'d>(part: N<'d>) -> Option<N<'d>> {
     is_one.then_some(role)
 }
 
+/// Whether a participation says what sort of device it is of.
+pub(crate) fn has_sort(part: N<'_>) -> bool {
+    let tool = role_in(part).and_then(|role| child(role, "playingDevice"));
+    tool.is_some_and(|tool| {
+        child(tool, "code").is_some_and(|code| code::known(code).is_some())
+            || child(tool, "manufacturerModelName")
+                .and_then(crate::xml::text)
+                .is_some()
+    })
+}
+
 /// What sort of device a participation is of, where there is no device: one that was not put in, say.
 pub(crate) fn sort_of<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<Value> {
     let tool = child(role_in(part)?, "playingDevice")?;
