@@ -133,6 +133,35 @@ async fn what_stood_on_a_chain_that_was_left_is_told_as_that_and_its_end_is_kept
     }
 }
 
+/// A standing decision whose consents were left with their chain, and are taken back on this one.
+#[tokio::test]
+async fn no_consent_follows_one_that_was_lost_and_is_not_wanted() {
+    let story = set_back(757).await;
+    let (world, patient) = (&story.world, &story.patient);
+    let id = story.grant.id.to_string();
+    say(patient, &["grant", "revoke", &id]).await;
+    let lives =
+        |event: &Event| matches!(event, Event::Granted(grant) if grant.id != story.grant.id);
+    assert!(!story.has(lives).await);
+    // Another pairing is another own address that records may come to.
+    let other = two::party(world, 71, Role::Provider);
+    say(&other, &["account", "register"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credential");
+    std::fs::write(&path, world.accredit(other.account().id(), "Other")).unwrap();
+    let path = path.to_str().unwrap();
+    say(&other, &["account", "credential", path]).await;
+    let invitation = two::text(&say(patient, &["contact", "invite"]).await, "/invitation");
+    say(&other, &["contact", "accept", &invitation]).await;
+    for _ in 0..2 {
+        say(patient, &["sync"]).await;
+    }
+    assert!(!story.has(lives).await);
+    println!(
+        "ATTACK ninth-1: 0 consents follow those of a chain that was left and were taken back"
+    );
+}
+
 #[tokio::test]
 async fn a_consent_that_comes_back_is_an_alarm_and_ends_at_once() {
     let mut stand = 0;

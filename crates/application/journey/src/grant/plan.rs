@@ -15,6 +15,7 @@ use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::pace::together;
 use crate::party::{AddressUse, OwnAddress, table};
+use crate::ports::PortError;
 use crate::{Haste, JourneyError, Party, SyncReport, counted_as};
 
 /// How much of a person's records.
@@ -141,6 +142,18 @@ impl Party {
                     .apply(vec![forget_plan(&plan.request.id)])?;
                 continue;
             }
+            match self.is_taken_back(&plan).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.end_taken_back(&plan, report)?;
+                    continue;
+                }
+                Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                Err(error) => {
+                    report.later.push(error.to_string());
+                    continue;
+                }
+            }
             let done = match self.carry_out(&plan).await {
                 Ok(done) => done,
                 Err(error) => {
@@ -167,6 +180,58 @@ impl Party {
                     .push(self.told_of_itself(&plan, grant, own)?);
             }
         }
+        Ok(())
+    }
+
+    /// Whether one of a decision's consents was taken back, on whichever device of the phrase: no other one follows it then. The
+    /// chain is asked as soon as one would, which is a question for each own address at most.
+    async fn is_taken_back(&self, plan: &Plan) -> Result<bool, JourneyError> {
+        let given = self.all_given_under(plan)?;
+        // That the chain which has it was left takes nothing back.
+        if given
+            .iter()
+            .any(|(_, given)| given.revoked && !given.is_only_lost())
+        {
+            return Ok(true);
+        }
+        let contact = self.confirmed(plan.request.own)?;
+        let mut follows = false;
+        for own in self.owning_addresses()? {
+            let is_given = given.iter().any(|(_, given)| given.own == own.id());
+            follows |= !is_given && self.reader_for(&own, &contact, &plan.request)?.is_some();
+        }
+        if !follows {
+            return Ok(false);
+        }
+        for (id, given) in &given {
+            if let Some(grant) = &given.artefact.grant
+                && !given.revoked
+                && !self.is_to_be_given(*id)?
+                && self.ports.facts.grant(grant).await?.revoked
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends a decision that was taken back elsewhere, and what was to be given by it and did not leave.
+    fn end_taken_back(&self, plan: &Plan, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let mut over = vec![forget_plan(&plan.request.id)];
+        for (id, _) in self.all_given_under(plan)? {
+            if self.is_to_be_given(id)? {
+                let begun = errand_key("grant", &[id.as_bytes()]);
+                over.extend(self.drop_planned(|errand| errand.key == begun)?);
+            }
+        }
+        self.ports.vault.apply(over)?;
+        let name = self
+            .names()?
+            .told(&plan.request.name, Some(plan.request.own));
+        report.told.push(format!(
+            "{name} is given no more of your records by itself: what it was given so was taken back; `medibloc grant create` gives \
+             it anew"
+        ));
         Ok(())
     }
 
@@ -238,6 +303,13 @@ impl Party {
         Ok(done)
     }
 
+    /// Every consent of a decision, revoked or not.
+    fn all_given_under(&self, plan: &Plan) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+        let mut given = self.grants()?;
+        given.retain(|(_, given)| is_under(given, &plan.request.id, plan.extent.scope()));
+        Ok(given)
+    }
+
     /// The plan's grant from this own address, revoked or not: what was revoked is not given again.
     fn given_under(
         &self,
@@ -245,12 +317,10 @@ impl Party {
         own: &OwnAddress,
         scope: Scope,
     ) -> Result<Option<(GrantId, GivenGrant)>, JourneyError> {
-        Ok(self.grants()?.into_iter().find(|(_, given)| {
-            let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
-            given.own == own.id()
-                && given.answers(request)
-                && terms.is_some_and(|terms| terms.scope == scope)
-        }))
+        Ok(self
+            .grants()?
+            .into_iter()
+            .find(|(_, given)| given.own == own.id() && is_under(given, request, scope)))
     }
 
     /// Records that name another person and that the person said are meant under a standing consent, too.
@@ -341,6 +411,12 @@ pub(crate) fn forget_plan(request: &[u8; 32]) -> crate::ports::Change {
         table: table::PLANS,
         key: request.to_vec(),
     }
+}
+
+/// Whether a consent answers this request with this scope.
+fn is_under(given: &GivenGrant, request: &[u8; 32], scope: Scope) -> bool {
+    let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
+    given.answers(request) && terms.is_some_and(|terms| terms.scope == scope)
 }
 
 pub(crate) fn is_in(scope: Scope, kept: &KeptRecord) -> bool {

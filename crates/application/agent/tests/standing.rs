@@ -1,0 +1,142 @@
+//! A standing decision ends with what is taken back of it, on whichever device of the phrase: no consent follows by itself then.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, an attack tells its figure"
+)]
+
+#[path = "support/two.rs"]
+mod two;
+
+use std::sync::Arc;
+
+use medibloc_journey::Party;
+use medibloc_journey::memory::World;
+use medibloc_keys::{Language, Phrase, SeededEntropy};
+use medibloc_ledger::{Event, Events as _};
+use medibloc_record::Role;
+use two::{Two, say, text, try_say};
+
+/// A laptop whose reader may read all, and a phone of its phrase; one own address waits for another reader address.
+struct Story {
+    world: Arc<World>,
+    two: Two,
+    phone: Party,
+}
+
+impl Story {
+    async fn new(seed: u64) -> Self {
+        let world = World::new(seed);
+        let two = Two::new(&world).await;
+        let reader = two.reader(&world, 3).await;
+        two.accepted().await;
+        for (seed, name) in [(70, "Third"), (71, "Fourth")] {
+            meet(&world, &two, seed, name).await;
+        }
+        let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+        let restored = Party::restore(&phrase, Role::Person, world.ports()).await;
+        let all = ["grant", "create", "--to", "reader", "--all", "--yes"];
+        say(&two.patient, &all).await;
+        let phone = restored.unwrap().0;
+        say(&phone, &["sync"]).await;
+        // Its home sends more addresses, as any does; the laptop takes the letter when it syncs.
+        say(&reader, &["sync"]).await;
+        Self { world, two, phone }
+    }
+
+    /// How many consents follow when the laptop syncs.
+    async fn that_follow(&self) -> usize {
+        let before = self.given().await;
+        for _ in 0..2 {
+            say(&self.two.patient, &["sync"]).await;
+        }
+        self.given().await - before
+    }
+
+    async fn given(&self) -> usize {
+        let blocks = self.world.ledger.events(0, 10_000).await.unwrap();
+        let events = blocks.iter().flat_map(|block| &block.events);
+        let given = events.filter(|event| matches!(event, Event::Granted(_)));
+        given.count()
+    }
+
+    /// Ids of the reader's consents.
+    async fn ids(&self) -> Vec<String> {
+        let list = say(&self.two.patient, &["grant", "list"]).await;
+        let given = list["given"].as_array().unwrap().iter();
+        given.map(|view| text(view, "/id")).collect()
+    }
+}
+
+/// A provider and the patient get to know each other.
+async fn meet(world: &Arc<World>, two: &Two, seed: u64, name: &str) {
+    let other = two::party(world, seed, Role::Provider);
+    say(&other, &["account", "register"]).await;
+    let path = two.folder.path().join(name);
+    std::fs::write(&path, world.accredit(other.account().id(), name)).unwrap();
+    let path = path.to_str().unwrap();
+    say(&other, &["account", "credential", path]).await;
+    let invitation = say(&two.patient, &["contact", "invite"]).await;
+    let invitation = text(&invitation, "/invitation");
+    say(&other, &["contact", "accept", &invitation]).await;
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["contact", "confirm", name]).await;
+}
+
+#[tokio::test]
+async fn a_decision_that_stands_is_followed_by_consents() {
+    let story = Story::new(9100).await;
+    assert!(story.that_follow().await > 0);
+}
+
+#[tokio::test]
+async fn what_the_phone_took_back_is_not_given_again_by_the_laptop() {
+    let mut followed = 0;
+    for (seed, words) in [
+        (9101, ["grant", "revoke", "--contact", "reader"].as_slice()),
+        (9102, &["grant", "revoke", "--everything"]),
+    ] {
+        let story = Story::new(seed).await;
+        say(&story.phone, words).await;
+        let follow = story.that_follow().await;
+        assert_eq!(follow, 0, "{words:?}");
+        followed += follow;
+    }
+    println!(
+        "ATTACK ninth-1: {followed} consents given by the laptop after the phone took back everything"
+    );
+}
+
+#[tokio::test]
+async fn one_that_the_phone_took_back_ends_what_follows_and_says_so_once() {
+    let story = Story::new(9103).await;
+    let ids = story.ids().await;
+    say(&story.phone, &["grant", "revoke", &ids[0]]).await;
+    let before = story.given().await;
+    let told = try_say(&story.two.patient, &["sync"]).await.unwrap().text;
+    assert!(
+        told.contains("is given no more of your records by itself"),
+        "{told}"
+    );
+    let told = try_say(&story.two.patient, &["sync"]).await.unwrap().text;
+    assert!(!told.contains("by itself"), "{told}");
+    assert_eq!(story.given().await, before);
+    // The others that were given stand.
+    assert_eq!(story.ids().await.len(), ids.len());
+}
+
+#[tokio::test]
+async fn what_both_devices_took_back_is_not_followed() {
+    let story = Story::new(9104).await;
+    let ids = story.ids().await;
+    for id in &ids {
+        say(&story.phone, &["grant", "revoke", id]).await;
+    }
+    for id in &ids {
+        let again = say(&story.two.patient, &["grant", "revoke", id]).await;
+        assert_eq!(again["already"], true);
+    }
+    let followed = story.that_follow().await;
+    assert_eq!(followed, 0);
+    println!("ATTACK ninth-1: {followed} consents given after each was taken back on both devices");
+}
