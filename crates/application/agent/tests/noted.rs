@@ -1,5 +1,9 @@
 //! What a home knew and nobody else did comes back with the phrase: its own notes, which its node keeps and cannot read.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, an attack tells its figure"
+)]
 
 #[path = "support/two.rs"]
 mod two;
@@ -249,6 +253,55 @@ async fn two_devices_keep_each_others_notes() {
     let (home, report) = restored(&world, 2, Role::Provider).await;
     assert_eq!(report.noted.labels, 39);
     assert_eq!(home.label(owners[0].parse().unwrap()).unwrap(), None);
+}
+
+/// What belongs to no address is noted under the first that is registered; another one became that, and what was written to the
+/// former left it out.
+#[tokio::test]
+async fn what_belongs_to_no_address_is_noted_anew_where_its_notes_move_to() {
+    let world = World::new(411);
+    let two = Two::new(&world).await;
+    let mother = two::party(&world, 50, Role::Person);
+    let invitation = text(&say(&mother, &["contact", "invite"]).await, "/invitation");
+    let accepted = say(&two.patient, &["contact", "accept", &invitation]).await;
+    let owner = text(&accepted, "/owner");
+    say(&two.patient, &["contact", "label", &owner, "Mother"]).await;
+    say(
+        &two.patient,
+        &["account", "person", "--name", "Eve Betterhalf"],
+    )
+    .await;
+    say(&two.patient, &["sync"]).await;
+    let noted = |report: &RestoreReport| {
+        let noted = &report.noted;
+        (noted.labels, noted.person, noted.pairings)
+    };
+    let before = restored(&world, 1, Role::Person).await.1;
+    assert_eq!(noted(&before), (1, true, 2));
+    // Another device that restored before is not behind it.
+    let (phone, _) = restored(&world, 1, Role::Person).await;
+    // The address of the first own record is before all others.
+    two.accepted().await;
+    say(&two.patient, &["sync"]).await;
+    // Consents are noted where the notes of no address were before.
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &write).await;
+    let record = two.written(&["--again"]).await;
+    say(&two.patient, &["record", "confirm", &record]).await;
+    let consent = ["grant", "create", "--to", "clinic", "--record", &record];
+    for days in 1..=40 {
+        let days = days.to_string();
+        let terms = ["--days", &days, "--yes"];
+        say(&two.patient, &[&consent[..], &terms].concat()).await;
+    }
+    say(&two.patient, &["sync"]).await;
+    say(&phone, &["sync"]).await;
+    let after = restored(&world, 1, Role::Person).await.1;
+    assert_eq!(noted(&after), noted(&before));
+    println!(
+        "ATTACK ninth-4: {} of 1 label, person {}, {} of 2 pairings come back after the notes moved",
+        after.noted.labels, after.noted.person, after.noted.pairings
+    );
 }
 
 /// A home that was there before there were notes notes what it knows with its next sync.

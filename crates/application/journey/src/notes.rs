@@ -19,6 +19,7 @@ use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 
 mod again;
 mod form;
+mod home;
 mod pairings;
 mod terms;
 
@@ -40,6 +41,10 @@ pub(crate) struct NoteRow {
     entry: Entry,
     /// The node does not have it yet.
     owed: bool,
+    /// Under which address the node has what belongs to no address: where that is to be moves when another address becomes the
+    /// first. None if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<AccountId>,
 }
 
 /// What came back from notes.
@@ -84,13 +89,16 @@ impl Party {
             return Ok(change(table::NOTES, &key, before));
         }
         // It counts over the one before though the clock was set back.
-        let least = before.map_or(0, |before| before.entry.at.0.saturating_add(1));
+        let least = before
+            .as_ref()
+            .map_or(0, |before| before.entry.at.0.saturating_add(1));
         let at = Timestamp(self.ports.clock.now().0.max(least));
         let entry = Entry { about, at, says };
         let row = NoteRow {
             own,
             entry,
             owed: true,
+            at: before.and_then(|before| before.at),
         };
         Ok(change(table::NOTES, &key, &row))
     }
@@ -220,16 +228,17 @@ impl Party {
 
     /// Gives the node what is owed to it.
     async fn give_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
-        let mut owed: BTreeSet<AccountId> = BTreeSet::new();
         let rows = self.rows::<NoteRow>(table::NOTES)?;
+        // While nothing is written, what belongs to no address stays where it is.
         if !rows.iter().any(|row| row.owed) {
             return Ok(());
         }
         let home = self.notes_home().await?;
-        for row in rows.iter().filter(|row| row.owed) {
-            owed.extend(row.own.or(home));
-        }
-        for id in owed {
+        let owed = rows.iter().filter(|row| row.is_owed(home));
+        let owed: BTreeSet<AccountId> = owed.filter_map(|row| row.own.or(home)).collect();
+        // What moves there is there before it is left out elsewhere.
+        let (first, others): (Vec<_>, Vec<_>) = owed.into_iter().partition(|id| Some(*id) == home);
+        for id in first.into_iter().chain(others) {
             if self.patience.is_called() {
                 return Ok(());
             }
@@ -237,18 +246,6 @@ impl Party {
             or_later(done, report)?;
         }
         Ok(())
-    }
-
-    /// The address whose notes have what belongs to none: the public account, or else the first that is registered.
-    async fn notes_home(&self) -> Result<Option<AccountId>, JourneyError> {
-        if let Some(account) = self.registered_account().await? {
-            return Ok(Some(account.id()));
-        }
-        let reserved: Vec<OwnAddress> = self.rows(table::RESERVED)?;
-        let mut own = self.addresses()?;
-        own.retain(|own| reserved.iter().all(|other| other.address != own.address));
-        let first = own.into_iter().min_by_key(|own| own.index);
-        Ok(first.map(|own| own.id()))
     }
 
     pub(crate) fn notes_at(&self, own: &OwnAddress) -> Arc<dyn Mailbox> {
@@ -271,12 +268,13 @@ impl Party {
         let there = there?;
         let mut places: BTreeMap<u8, Vec<NoteRow>> = BTreeMap::new();
         for row in self.rows::<NoteRow>(table::NOTES)? {
-            if row.own.or(home) == Some(id) {
+            if row.is_in(id, home) {
                 let place = row.entry.about.place(&key);
                 places.entry(place).or_default().push(row);
             }
         }
-        places.retain(|_, rows| rows.iter().any(|row| row.owed));
+        let is_owed_here = |row: &NoteRow| row.own.or(home) == Some(id) && row.is_owed(home);
+        places.retain(|_, rows| rows.iter().any(is_owed_here));
         for (place, rows) in places {
             let before = there.get(&place);
             if before.is_some_and(|before| before.is_later) {
@@ -308,8 +306,14 @@ impl Party {
                 ));
                 continue;
             }
-            let sent = rows.into_iter().map(|row| {
-                let row = NoteRow { owed: false, ..row };
+            let belong = rows.into_iter().filter(|row| row.own.or(home) == Some(id));
+            let sent = belong.map(|row| {
+                let at = row.own.is_none().then_some(id);
+                let row = NoteRow {
+                    owed: false,
+                    at,
+                    ..row
+                };
                 change(table::NOTES, &row.entry.about.key(), &row)
             });
             let turn = change(table::NOTE_TURNS, &turn_key(id, place), &turn);
@@ -488,6 +492,7 @@ impl Party {
         noted.last = noted.last.max(Some(entry.at));
         let row = NoteRow {
             own: of,
+            at: of.is_none().then(|| own.id()),
             entry: entry.clone(),
             owed: false,
         };

@@ -64,7 +64,7 @@ impl Party {
         Ok(asked.is_none_or(|asked| now.since(asked) >= DAY || asked > now))
     }
 
-    /// What the node has older notes of is told, and owed again.
+    /// What the node has older notes of is told, and owed again; so is what is not where it is to be.
     pub(super) async fn look_at_notes(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let noted = self.noted_addresses()?;
         if noted.is_empty() {
@@ -81,6 +81,7 @@ impl Party {
             tell_once(noted, report);
             there?;
         }
+        self.owe_what_moves().await?;
         self.put(table::CURSOR, ASKED, &self.ports.clock.now())
     }
 
