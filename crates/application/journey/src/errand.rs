@@ -243,6 +243,9 @@ impl Party {
                 Some(signed) => signed.clone(),
                 None => {
                     self.ask_what_waits(errand).await?;
+                    if let (Call::Grant { grant, .. }, Some(_)) = (&errand.call, errand.due) {
+                        self.must_be_apart(grant).await?;
+                    }
                     let signed = self.sign(&own, &errand.call).await?;
                     errand.signed = Some(signed.clone());
                     errand.left = Some(self.ports.clock.now());

@@ -6,6 +6,7 @@ pub(crate) mod kept;
 mod lost;
 mod object;
 pub(crate) mod plan;
+mod reader;
 pub(crate) mod reason;
 mod take;
 

@@ -101,6 +101,8 @@ pub(crate) mod table {
     pub(crate) const MISSED: &str = "missed";
     /// Own consents of which nobody has the object now: what the chain says of them.
     pub(crate) const ON_CHAIN: &str = "own-consents-on-chain";
+    /// Reader addresses of own consents that stand on the chain and not here.
+    pub(crate) const READERS_ON_CHAIN: &str = "readers-on-chain";
     /// Blocks that were fetched for records that are not decided yet.
     pub(crate) const STAGED: &str = "staged";
     pub(crate) const ELSEWHERE: &str = "elsewhere";

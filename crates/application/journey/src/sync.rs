@@ -17,6 +17,7 @@ use crate::{Party, Written};
 mod chain;
 mod consents;
 mod event;
+mod readers;
 
 pub(crate) use chain::{Cursor, FromChain, PAGE};
 pub use consents::NotTaken;

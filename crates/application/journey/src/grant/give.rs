@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::{Binding, Grant, Scope, Terms};
 use medibloc_ledger::{Call, RecordFacts};
-use medibloc_record::{
-    AccountId, Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp,
-};
+use medibloc_record::{Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
 use serde_bytes::ByteArray;
 
 use crate::accept::KeptRecord;
 use crate::errand::{Luggage, errand_key};
+use crate::grant::reader::NO_READER;
 use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey, reason};
 use crate::pace::accept_key;
 use crate::pairing::Contact;
@@ -85,7 +84,7 @@ impl Party {
         let Some(reader) = self.reader_for(&own, &contact, request)? else {
             self.want_readers(request, 1, 0).await?;
             return Err(JourneyError::Unknown {
-                what: "an unused reader address of this contact".into(),
+                what: NO_READER.into(),
                 hint: "the contact was asked for more: approve again once it has answered and `medibloc sync` has run",
             });
         };
@@ -189,6 +188,9 @@ impl Party {
         offer: &Offer<'_>,
         records: &[KeptRecord],
     ) -> Result<GrantId, JourneyError> {
+        let binding = self
+            .untaken_reader(own, contact, binding, offer.request)
+            .await?;
         let reader_id = binding.reader;
         // A private reader has no account that keepers could check.
         let binding = contact.card.account.is_some().then_some(binding);
@@ -295,32 +297,6 @@ impl Party {
             });
         }
         Ok(keys)
-    }
-
-    /// A reader address of the contact that no other own address has used in this pairing; none if more must be asked for.
-    ///
-    /// The chain shows which one it is, and the contact chooses which ones there are, in any order: what was granted in another
-    /// pairing must not count, or whoever offers an address that was granted to there sees that both are one person's.
-    pub(crate) fn reader_for(
-        &self,
-        own: &OwnAddress,
-        contact: &Contact,
-        request: &PendingRequest,
-    ) -> Result<Option<Binding>, JourneyError> {
-        let mut given = self.grants()?;
-        given.retain(|(_, given)| given.artefact.paired == contact.own);
-        let granted_from = |reader: AccountId| {
-            given.iter().find_map(|(_, given)| {
-                let grant = given.artefact.grant.as_ref()?;
-                (grant.reader == reader).then_some(given.own)
-            })
-        };
-        let asked = request.request.readers.iter();
-        let readers = || asked.clone().chain(&contact.unused).filter(is_of_both);
-        Ok(readers()
-            .find(|(_, binding)| granted_from(binding.reader) == Some(own.id()))
-            .or_else(|| readers().find(|(_, binding)| granted_from(binding.reader).is_none()))
-            .map(|(_, binding)| binding.clone()))
     }
 }
 

@@ -61,6 +61,19 @@ impl Party {
             .transpose()
     }
 
+    /// The terms of every consent that was given, as far as they were noted, without their credentials.
+    pub(crate) fn noted_gifts(&self) -> Result<BTreeMap<GrantId, Artefact>, JourneyError> {
+        let mut gifts = BTreeMap::new();
+        for row in self.rows::<NoteRow>(table::NOTES)? {
+            if let About::Given(grant) = row.entry.about
+                && let Some(note) = given(&row.entry)?
+            {
+                gifts.insert(grant, note.artefact);
+            }
+        }
+        Ok(gifts)
+    }
+
     /// The terms of every consent that was ever held, as far as they were noted.
     pub(crate) fn noted_held(&self) -> Result<BTreeMap<GrantId, Artefact>, JourneyError> {
         let mut held = BTreeMap::new();

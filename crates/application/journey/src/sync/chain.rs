@@ -60,6 +60,7 @@ impl Party {
         self.learn(false)?;
         let capsules = newest_capsules(events);
         self.take_addresses(&mut own, events)?;
+        self.note_readers(&own, events)?;
         self.queue(&own, events, &capsules)?;
         let alarms = self.judge_acts(&own, events).await?;
         report.alarms.extend(alarms);
