@@ -31,7 +31,8 @@ pub(crate) struct Missed {
     lacks: Option<Lacks>,
 }
 
-/// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else.
+/// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else. As many may
+/// name one reader address that an owner was offered: what the owner itself gives to that is explained.
 const MOST_UNEXPLAINED: usize = 256;
 /// How long such a grant may wait for its object, and tries that it has at least.
 const EXPIRY: (u64, u32) = (30 * 86_400, 2);
@@ -45,7 +46,7 @@ pub(crate) struct Known {
     pub(crate) consents: BTreeMap<AccountId, usize>,
     /// Missed grants, with who gave them, and whether a pairing explains them.
     grants: BTreeMap<GrantId, (AccountId, Explained)>,
-    /// Rows of each giver that no pairing explains.
+    /// Rows of each giver, and to each offered reader address, that no pairing explains.
     unexplained: BTreeMap<AccountId, usize>,
 }
 
@@ -162,26 +163,16 @@ impl Party {
         own: &BTreeMap<AccountId, OwnAddress>,
         event: &Event,
     ) -> Result<Explained, JourneyError> {
-        let (giver, reader) = match event {
-            Event::Granted(grant) => (grant.owner, Some(grant.reader)),
-            Event::WriteGranted(write) => (write.owner, None),
+        let (giver, is_promised) = match event {
+            Event::Granted(grant) => (grant.owner, self.is_promised(grant)?),
+            Event::WriteGranted(write) => (write.owner, false),
             Event::Delivered { grant, .. } => {
                 let missed = self.known(|known| known.grants.get(grant).map(|(_, how)| *how));
                 return Ok(missed.unwrap_or(Explained::Yes));
             }
             _ => return Ok(Explained::Yes),
         };
-        let is_offered = match reader {
-            Some(reader) => {
-                let key = reader.first_address();
-                self.ports
-                    .vault
-                    .get(table::OFFERED, key.as_bytes())?
-                    .is_some()
-            }
-            None => false,
-        };
-        let is_paired = is_offered || own.contains_key(&giver) || self.patron(giver).is_ok();
+        let is_paired = is_promised || own.contains_key(&giver) || self.patron(giver).is_ok();
         Ok(if is_paired {
             Explained::Yes
         } else {
@@ -201,12 +192,9 @@ impl Party {
         }
         Ok(match event {
             Event::Granted(grant) if own.contains_key(&grant.reader) => {
-                let key = grant.reader.first_address();
                 let vault = &self.ports.vault;
-                vault.get(table::OFFERED, key.as_bytes())?.is_none()
-                    && vault
-                        .get(table::SHARED_GRANTS, grant.id.as_bytes())?
-                        .is_none()
+                let held = vault.get(table::SHARED_GRANTS, grant.id.as_bytes())?;
+                held.is_none() && !self.is_promised(grant)?
             }
             Event::WriteGranted(write) if own.contains_key(&write.author) => {
                 self.patron(write.owner).is_err()
@@ -222,32 +210,51 @@ impl Party {
         missed: &Missed,
     ) -> Result<Kept, JourneyError> {
         let explained = self.explained(own, &missed.event)?;
-        let giver = self.cause(&missed.event);
+        let counted = self.counted_to(&missed.event)?;
         let is_full = self.known(|known| {
-            let rows = known.unexplained.get(&giver).copied().unwrap_or_default();
-            explained == Explained::NotYet && rows >= MOST_UNEXPLAINED
+            let rows = |of: &AccountId| known.unexplained.get(of).copied().unwrap_or_default();
+            let mut counted = counted.iter();
+            explained == Explained::NotYet && counted.any(|of| rows(of) >= MOST_UNEXPLAINED)
         });
         if is_full {
             return Ok(Kept::No);
         }
         self.ports.vault.apply(vec![missed.row()])?;
-        self.note_missed(&missed.event, explained);
+        self.note_missed(&missed.event, explained)?;
         Ok(match explained {
             Explained::Yes => Kept::Yes,
             Explained::NotYet => Kept::Unexplained,
         })
     }
 
-    fn note_missed(&self, event: &Event, explained: Explained) {
-        let giver = self.cause(event);
+    /// Whose rows an event that no pairing explains is one of: its giver's, and the reader address's that it names.
+    fn counted_to(&self, event: &Event) -> Result<Vec<AccountId>, JourneyError> {
+        let mut counted = vec![self.cause(event)];
+        if let Event::Granted(grant) = event {
+            let key = grant.reader.first_address();
+            // Consents to a private reader have no tag, so that its owners' are among these.
+            let has_tag = !grant.terms.binding.is_none() || self.credential()?.is_some();
+            let offered = self.ports.vault.get(table::OFFERED, key.as_bytes())?;
+            if has_tag && offered.is_some() {
+                counted.push(grant.reader);
+            }
+        }
+        Ok(counted)
+    }
+
+    fn note_missed(&self, event: &Event, explained: Explained) -> Result<(), JourneyError> {
+        let counted = self.counted_to(event)?;
         self.known(|known| {
             if let Event::Granted(grant) = event {
                 known.grants.insert(grant.id, (grant.owner, explained));
             }
             if explained == Explained::NotYet {
-                *known.unexplained.entry(giver).or_default() += 1;
+                for of in counted {
+                    *known.unexplained.entry(of).or_default() += 1;
+                }
             }
         });
+        Ok(())
     }
 
     /// The row of an event that could not be taken for a reason that may pass; none if it never will be.
@@ -295,7 +302,7 @@ impl Party {
         let mut failures: BTreeMap<AccountId, u32> = BTreeMap::new();
         let rows: Vec<Missed> = self.rows(table::MISSED)?;
         for missed in &rows {
-            self.note_missed(&missed.event, self.explained(own, &missed.event)?);
+            self.note_missed(&missed.event, self.explained(own, &missed.event)?)?;
         }
         for mut missed in in_turn(rows, |missed| self.cause(&missed.event)) {
             let explained = self.explained(own, &missed.event)?;

@@ -45,7 +45,7 @@ impl Party {
             // Nothing is fetched that is not kept.
             return Ok(false);
         }
-        if offered.is_none() {
+        if !self.is_promised(grant)? {
             self.may_fetch()?;
         }
         let opened = self.open_grant(own, grant).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::Binding;
+use medibloc_consent::{Binding, Grant};
 use medibloc_keys::recover;
 use medibloc_record::{AccountId, Address, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub(crate) struct Offered {
     /// When it was registered for this owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
+    /// The owner's address that granted to it first: no other one of the owner's does. None until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    giver: Option<AccountId>,
 }
 
 /// Addresses that one owner was offered and does not grant to yet: a letter has room for as many. An owner has no more open than
@@ -107,12 +110,36 @@ impl Party {
                 reader: own.address,
                 binding: binding.clone(),
                 at: Some(self.ports.clock.now()),
+                giver: None,
             };
             changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
             changes.push(used(own.address));
             readers.push((own.address, binding));
         }
         Ok((readers, changes))
+    }
+
+    /// Whether a grant is what an address was offered for. The tag of its binding is known to the owner alone until a grant has it:
+    /// whoever grants with it first is the owner, and whoever comes with it later copied it from the chain. No tag is anybody's.
+    pub(crate) fn is_promised(&self, grant: &Grant) -> Result<bool, JourneyError> {
+        let key = grant.reader.first_address();
+        let Some(mut offered) = self.row::<Offered>(table::OFFERED, key.as_bytes())? else {
+            return Ok(false);
+        };
+        let tag = grant.terms.binding;
+        if tag.is_none() || tag != offered.binding.tag() {
+            return Ok(false);
+        }
+        if let Some(giver) = offered.giver {
+            return Ok(giver == grant.owner);
+        }
+        // Homes of before held grants without it.
+        let mut held = self.held()?.into_iter();
+        let before = held.find(|held| held.own == grant.reader);
+        let giver = before.map_or(grant.owner, |held| held.owner);
+        offered.giver = Some(giver);
+        self.put(table::OFFERED, key.as_bytes(), &offered)?;
+        Ok(giver == grant.owner)
     }
 
     /// A binding of the account as its key of today signs it: an older one counts for nothing once the account was handed on.
