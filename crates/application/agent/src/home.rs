@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use medibloc_journey::Pace;
+use medibloc_journey::{Pace, Party};
 use medibloc_keys::{KeyFile, KeyFileCost, KeyFileError, Phrase, Seed};
 use medibloc_record::Role;
 use medibloc_vault::{Vault, VaultError, VaultLock};
@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Problem;
 use crate::answer::code;
-use crate::ports::SystemEntropy;
+use crate::connect;
+use crate::ports::{SystemEntropy, VaultAdapter};
 
 /// Stands while a home is made.
 const UNFINISHED: &str = "unfinished";
@@ -172,6 +173,46 @@ impl Home {
         config: &Config,
         deployment: &[u8],
     ) -> Result<(), Problem> {
+        self.make(phrase, passphrase, config, deployment, |_| Ok(()))
+    }
+
+    /// The same for a home that a restore is to fill: from its first moment on its lists say that they are not all.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_to_restore(
+        &self,
+        phrase: &Phrase,
+        passphrase: &str,
+        config: &Config,
+        deployment: &[u8],
+    ) -> Result<(), Problem> {
+        self.make(phrase, passphrase, config, deployment, |vault| {
+            self.restore_begins(config, vault)
+        })
+    }
+
+    /// Marks a vault as one that a restore is to fill, and its own node as not decided where any of several may be it.
+    ///
+    /// # Errors
+    /// If the deployment file is not valid, or the vault fails.
+    pub(crate) fn restore_begins(&self, config: &Config, vault: Arc<Vault>) -> Result<(), Problem> {
+        let vault = VaultAdapter(vault);
+        let nodes = connect::nodes(self)?;
+        if Party::restore_begins(&vault)? && config.node.is_none() && nodes.len() > 1 {
+            Party::own_node_waits_for(&vault, &nodes)?;
+        }
+        Ok(())
+    }
+
+    fn make(
+        &self,
+        phrase: &Phrase,
+        passphrase: &str,
+        config: &Config,
+        deployment: &[u8],
+        begin: impl FnOnce(Arc<Vault>) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let path = &self.path;
         std::fs::create_dir_all(path).map_err(|error| self.failed(&error))?;
         // Nobody else makes a home here, or uses this one, until it is whole.
@@ -205,11 +246,13 @@ impl Home {
             self.write(UNFINISHED, b"")?;
             Vault::create_locked(lock, path, &key)
         };
-        let _vault = made.map_err(|error| match error {
+        let vault = made.map_err(|error| match error {
             VaultError::WrongKey { path } => VaultError::Exists { path },
             other => other,
         })?;
         self.renew(config, deployment)?;
+        // Before the key file: without that nobody takes this for a home.
+        begin(Arc::new(vault))?;
         self.write("key", &sealed)?;
         self.finish()
     }

@@ -591,7 +591,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         insecure_http: input.reaching.insecure_http,
     };
     if is_new {
-        home.create(&phrase, &passphrase, &config, &deployment)?;
+        home.create_to_restore(&phrase, &passphrase, &config, &deployment)?;
         input.reaching.keep(home)?;
     }
     // A restore that was broken off goes on in the same home.
@@ -609,8 +609,12 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     let OpenHome {
         mut config, vault, ..
     } = home.open_or_renew(seed)?;
+    if restore.node.is_some() && config.node != restore.node {
+        config.node.clone_from(&restore.node);
+        home.settle(&config)?;
+    }
+    home.restore_begins(&config, vault.clone())?;
     let (mut ports, _) = connect::ports(home, &config, vault.clone(), &input.reaching).await?;
-    Party::restore_begins(ports.vault.as_ref())?;
     let account = AccountId::from_first_address(phrase.seed().account_key().address());
     match role::of_account(&ports, account, restore.role).await {
         Ok(Some(role)) if role != config.role => {
@@ -637,6 +641,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
     }
     let role = config.role;
     let found = own_node::find(home, &config, &vault, &input.reaching, phrase.seed()).await?;
+    Party::own_node_waits_for(ports.vault.as_ref(), &found.away)?;
     if let Some(node) = found.node {
         config.node = Some(node);
         home.settle(&config)?;
@@ -717,7 +722,7 @@ async fn rebuild(home: &Home, input: &Input, restore: &Restore) -> Result<Answer
         ));
     }
     let code = match report.open() {
-        0 => 0,
+        0 if found.away.is_empty() => 0,
         _ => code::PARTIAL,
     };
     Ok(Answer::new(value, text).with_code(code))

@@ -202,7 +202,96 @@ async fn the_node_that_has_a_phrases_notes_says_so() {
         (3, Role::Provider, second, false),
     ] {
         let home = Party::new(phrase(seed).seed(), role, story.ports_at(node));
-        let found = home.is_known_at_node().await.unwrap();
-        assert_eq!(found, is_own, "{seed} at {node}");
+        let kept = home.kept_at_node().await.unwrap();
+        assert_eq!(kept.newest.is_some(), is_own, "{seed} at {node}");
+        assert_eq!(kept.entries > 0, is_own, "{seed} at {node}");
     }
+}
+
+/// The clinic's label of the patient is at the first node.
+async fn labelled(story: &Story) {
+    let owner = story.clinic_owner;
+    story.clinic.set_label(owner, "Mrs Kim").unwrap();
+    story.clinic.sync().await.unwrap();
+}
+
+/// Before: it had the notes of the first node that kept any, and those of the other came back with no restore.
+#[tokio::test]
+async fn a_restore_takes_the_notes_of_every_node_and_gives_them_to_its_own() {
+    let story = Story::new(804).await;
+    labelled(&story).await;
+    let ports = story.ports_at(&story.second);
+    let (home, report) = Party::restore(&phrase(3), Role::Provider, ports)
+        .await
+        .unwrap();
+    assert_eq!(report.noted.labels, 1, "{report:?}");
+    assert_eq!(report.missing, Vec::<String>::new());
+    // Of a node that never had anything nobody is told that it lost it.
+    let told = format!("{report:?}");
+    assert!(!told.contains("lost it"), "{told}");
+    assert!(!told.contains("older notes"), "{told}");
+    let kept = home.kept_at_node().await.unwrap();
+    assert!(kept.newest.is_some(), "its own node has them now");
+    assert!(home.sync().await.unwrap().later.is_empty());
+}
+
+/// Before: the first node was given notes of its own, and was the own one from then on.
+#[tokio::test]
+async fn a_home_whose_own_node_is_not_decided_gives_no_node_notes() {
+    let story = Story::new(805).await;
+    labelled(&story).await;
+    let ports = story.ports_at(&story.second);
+    let vault = ports.vault.clone();
+    let away = [story.world.node.clone()];
+    Party::own_node_waits_for(vault.as_ref(), &away).unwrap();
+    let (home, report) = Party::restore(&phrase(3), Role::Provider, ports)
+        .await
+        .unwrap();
+    assert_eq!(report.noted.labels, 1, "{report:?}");
+    assert!(report.open() > 0, "{report:?}");
+    let synced = home.sync().await.unwrap();
+    let told = synced.later.join("; ");
+    assert!(told.contains(&format!("{} did not say", away[0])), "{told}");
+    let again = home.give_notes_again().await.unwrap();
+    assert!(
+        again.failed.join("; ").contains("is not decided"),
+        "{again:?}"
+    );
+    let kept = home.kept_at_node().await.unwrap();
+    assert_eq!((kept.newest, kept.entries), (None, 0));
+    // Decided, it has all that was taken meanwhile.
+    Party::own_node_waits_for(vault.as_ref(), &[]).unwrap();
+    assert!(home.sync().await.unwrap().later.is_empty());
+    assert!(home.kept_at_node().await.unwrap().newest.is_some());
+}
+
+/// Before: "which had lost it … tell its operator", of a node that the home had not been at.
+#[tokio::test]
+async fn a_home_that_moves_to_another_node_gives_it_everything_and_says_so() {
+    let story = Story::new(806).await;
+    let record = story.written().await;
+    story.patient.sync().await.unwrap();
+    let until = story.world.ports().clock.now().plus(WEEK);
+    story.ask().await;
+    story.patient.sync().await.unwrap();
+    let request = story.patient.requests().unwrap().pop().unwrap();
+    story
+        .patient
+        .approve(&request, record, until)
+        .await
+        .unwrap();
+    story.patient.sync().await.unwrap();
+    let both = vec![story.world.node.clone(), story.second.clone()];
+    let vault = story.patient.ports().vault.clone();
+    let ports = story.world.ports_at(&story.world.node, both, vault);
+    let moved = Party::new(phrase(1).seed(), Role::Person, ports);
+    let report = moved.sync().await.unwrap();
+    let told = format!("{report:?}");
+    assert!(
+        told.contains("given to the node, which did not have it"),
+        "{told}"
+    );
+    assert!(!told.contains("lost it"), "{told}");
+    assert!(!told.contains("older notes"), "{told}");
+    assert!(moved.kept_at_node().await.unwrap().newest.is_some());
 }

@@ -164,7 +164,7 @@ pub use handed::HandedOn;
 pub use left::{Left, Outputs};
 pub use mail::{AccessRequest, Message, Question, WhyDeclined};
 pub use medibloc_record::{compared, on_one_line};
-pub use notes::{Note, Noted, NotesAgain};
+pub use notes::{KeptAtNode, Note, Noted, NotesAgain};
 pub use outbox::LettersAgain;
 pub use pace::{Haste, Pace, Planned, Sooner};
 pub use pairing::{Contact, ContactCard, Invitation, Patron};

@@ -18,12 +18,14 @@ use crate::sync::or_later;
 use crate::{JourneyError, KeptRecord, Party, Subject, SyncReport};
 
 mod again;
+mod elsewhere;
 mod form;
 mod home;
 mod pairings;
 mod terms;
 
 pub use again::NotesAgain;
+pub use elsewhere::KeptAtNode;
 pub use form::Note;
 #[cfg(test)]
 pub(crate) use form::OF_PROVIDER;
@@ -164,10 +166,12 @@ impl Party {
     pub(crate) async fn notes_are_unread(&self) -> Result<(), JourneyError> {
         let mut own = self.addresses()?;
         own.extend(self.registered_account().await?);
-        let rows = own
-            .iter()
-            .map(|own| change(table::NOTES_UNREAD, own.address.as_bytes(), &own.id()));
-        Ok(self.ports.vault.apply(rows.collect())?)
+        let mut rows = self.unread_elsewhere(&own);
+        rows.extend(
+            own.iter()
+                .map(|own| change(table::NOTES_UNREAD, own.address.as_bytes(), &own.id())),
+        );
+        Ok(self.ports.vault.apply(rows)?)
     }
 
     pub(crate) async fn registered_account(&self) -> Result<Option<OwnAddress>, JourneyError> {
@@ -176,13 +180,17 @@ impl Party {
         Ok(facts.map(|_| account))
     }
 
-    /// Reads the notes of those addresses, as far as the node answers; what stays is read by the next sync.
+    /// Reads the notes of those addresses at the own node, as far as it answers; what stays is read by the next sync.
     pub(crate) async fn read_notes(
         &self,
         noted: &mut Noted,
         later: &mut Vec<String>,
     ) -> Result<(), JourneyError> {
         for (key, id) in self.keyed_rows::<AccountId>(table::NOTES_UNREAD)? {
+            if key.len() > id.as_bytes().len() {
+                // At another node.
+                continue;
+            }
             if self.patience.is_called() {
                 later.push("notes of this phrase were not all read yet: it gave way to a command that takes something back".into());
                 return Ok(());
@@ -216,10 +224,18 @@ impl Party {
         self.note_what_stood()?;
         self.note_credentials_once()?;
         let mut noted = Noted::default();
-        let done = self.read_notes(&mut noted, &mut report.later).await;
+        let mut done = self.read_notes(&mut noted, &mut report.later).await;
+        if done.is_ok() {
+            done = self
+                .read_notes_elsewhere(&mut noted, &mut report.later)
+                .await;
+        }
         report.told.append(&mut noted.faults);
         done?;
         self.note_pairings()?;
+        if !self.meets_node(report)? {
+            return Ok(());
+        }
         if has_lost || self.is_day_of_notes()? {
             self.look_at_notes(report).await?;
         }
@@ -335,8 +351,21 @@ impl Party {
         node: &dyn Mailbox,
         noted: &mut Noted,
     ) -> Result<BTreeMap<u8, There>, JourneyError> {
+        let there = self
+            .take_notes(own, node, self.undecided_node()?.is_some(), noted)
+            .await?;
+        self.tell_older(own, &there, noted)?;
+        Ok(there)
+    }
+
+    /// The notes of one own address that a node has, by place, and what is in each or why it cannot be read.
+    async fn opened_notes(
+        &self,
+        own: &OwnAddress,
+        node: &dyn Mailbox,
+    ) -> Result<Vec<(u8, There, Result<Note, String>)>, JourneyError> {
         let key = self.seed.note_key(own.slot());
-        let (mut there, mut changes) = (BTreeMap::new(), Vec::new());
+        let mut all = Vec::new();
         for (place, sealed) in node.notes().await? {
             let mut found = There {
                 digest: Digest::of(&sealed),
@@ -344,35 +373,52 @@ impl Party {
                 is_later: false,
             };
             let about = bound(&self.ports.domain, own.address, place);
+            let opened = match key.open(&about, &sealed) {
+                Err(error) => Err(error.to_string()),
+                Ok(plain) => Note::parse(&plain).map_err(|error| {
+                    found.is_later = true;
+                    error.to_string()
+                }),
+            };
+            if let Ok(note) = &opened {
+                found.turn = note.turn;
+            }
+            all.push((place, found, opened));
+        }
+        Ok(all)
+    }
+
+    /// Takes what is newer in the notes that a node has than here; owed if the own node is to have it from this home.
+    async fn take_notes(
+        &self,
+        own: &OwnAddress,
+        node: &dyn Mailbox,
+        owed: bool,
+        noted: &mut Noted,
+    ) -> Result<BTreeMap<u8, There>, JourneyError> {
+        let (mut there, mut changes) = (BTreeMap::new(), Vec::new());
+        for (place, found, opened) in self.opened_notes(own, node).await? {
             let fault = |error: &dyn core::fmt::Display| {
                 format!(
                     "nothing was taken of note {place} of {} that the node gave: {error}",
                     own.id()
                 )
             };
-            match key.open(&about, &sealed) {
+            match opened {
                 Err(error) => noted.faults.push(fault(&error)),
-                Ok(plain) => match Note::parse(&plain) {
-                    Err(error) => {
-                        found.is_later = true;
-                        noted.faults.push(fault(&error));
-                    }
-                    Ok(note) => {
-                        found.turn = note.turn;
-                        for entry in &note.entries {
-                            match self.take_entry(own, entry, noted) {
-                                Ok(taken) => changes.extend(taken),
-                                Err(error @ JourneyError::Port(_)) => return Err(error),
-                                Err(error) => noted.faults.push(fault(&error)),
-                            }
+                Ok(note) => {
+                    for entry in &note.entries {
+                        match self.take_entry(own, entry, owed, noted) {
+                            Ok(taken) => changes.extend(taken),
+                            Err(error @ JourneyError::Port(_)) => return Err(error),
+                            Err(error) => noted.faults.push(fault(&error)),
                         }
                     }
-                },
+                }
             }
             there.insert(place, found);
         }
         self.ports.vault.apply(changes)?;
-        self.tell_older(own, &there, noted)?;
         Ok(there)
     }
 
@@ -426,6 +472,7 @@ impl Party {
         &self,
         own: &OwnAddress,
         entry: &Entry,
+        owed: bool,
         noted: &mut Noted,
     ) -> Result<Vec<Change>, JourneyError> {
         let key = entry.about.key();
@@ -494,7 +541,7 @@ impl Party {
             own: of,
             at: of.is_none().then(|| own.id()),
             entry: entry.clone(),
-            owed: false,
+            owed,
         };
         changes.push(change(table::NOTES, &key, &row));
         Ok(changes)

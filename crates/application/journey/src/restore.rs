@@ -28,9 +28,6 @@ const BEGUN: &[u8] = b"restore-begun";
 /// Derivations looked at beyond the last registered one.
 const GAP: u32 = 20;
 
-/// Own addresses whose notes a node is asked for, to find the own node.
-const ASKED_FOR: usize = 4;
-
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreReport {
@@ -118,10 +115,15 @@ impl Party {
         let way = party.patience.give_way();
         let noted = &mut report.noted;
         let done = party.read_notes(noted, &mut report.missing).await;
+        // Another node that is away holds no consent up.
+        let mut away = Vec::new();
+        let elsewhere = party.read_notes_elsewhere(noted, &mut away).await;
         report.consents = party.find_consents(&mut report.missing).await?;
         drop(way);
-        done?;
+        done.and(elsewhere)?;
         report.sync = party.sync().await?;
+        report.sync.later.retain(|told| !away.contains(told));
+        report.missing.append(&mut away);
         let reads = party.own_reads().await?;
         let is_unknown = |read: &&crate::OwnRead| read.basis.is_none();
         report.unknown_reads = reads.iter().filter(is_unknown).count();
@@ -133,48 +135,29 @@ impl Party {
         Ok((party, report))
     }
 
-    /// Remembers in a home that it is to be restored: from now on until that is done, its lists say that they are not all.
+    /// Remembers in a home that it is to be restored: from now on until that is done, its lists say that they are not all. Says
+    /// whether it is; one that synced before has all that it had.
     ///
     /// # Errors
     /// If the vault fails.
-    pub fn restore_begins(vault: &dyn VaultPort) -> Result<(), JourneyError> {
+    pub fn restore_begins(vault: &dyn VaultPort) -> Result<bool, JourneyError> {
         let stands = |key: &[u8]| Ok::<_, JourneyError>(vault.get(table::CURSOR, key)?.is_some());
-        // A home that synced before has all that it had.
         if stands(b"chain")? && !stands(BEGUN)? {
-            return Ok(());
+            return Ok(false);
         }
-        Ok(vault.apply(vec![change(table::CURSOR, BEGUN, &false)])?)
+        vault.apply(vec![change(table::CURSOR, BEGUN, &false)])?;
+        Ok(true)
     }
 
-    /// Whether the own node keeps notes or the credential of an account of this phrase: whoever restores without knowing which
-    /// node was its own asks each. What others wrote to its mailboxes is there, too.
-    ///
-    /// # Errors
-    /// If the chain or the node does not answer, or the vault fails.
-    pub async fn is_known_at_node(&self) -> Result<bool, JourneyError> {
-        self.find_addresses().await?;
-        let mut all = self.addresses()?;
-        if let Some(account) = self.registered_account().await? {
-            if self.credential_at_node(&account).await? {
-                return Ok(true);
-            }
-            all.insert(0, account);
-        }
-        // What belongs to no address is at the first; the rest is asked for where that has none.
-        for own in all.iter().take(ASKED_FOR) {
-            if !self.notes_at(own).notes().await?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn credential_at_node(&self, account: &OwnAddress) -> Result<bool, JourneyError> {
+    pub(crate) async fn credential_at_node(
+        &self,
+        account: &OwnAddress,
+    ) -> Result<bool, JourneyError> {
         let found = self.ports.network.credential(&self.signer(account)).await?;
         Ok(found.is_some())
     }
 
-    async fn find_addresses(&self) -> Result<usize, JourneyError> {
+    pub(crate) async fn find_addresses(&self) -> Result<usize, JourneyError> {
         let account = self.account().id();
         if let Some(facts) = self.ports.facts.account(account).await? {
             self.put(table::CURSOR, ACCOUNT_KEY, &facts.sealing_key.version)?;
@@ -322,6 +305,9 @@ impl Party {
         if self.is_restoring()? {
             let mut noted = Noted::default();
             self.read_notes(&mut noted, later).await?;
+            // The rest of this sync tells of a node that is away.
+            self.read_notes_elsewhere(&mut noted, &mut Vec::new())
+                .await?;
             later.append(&mut noted.faults);
             self.find_consents(later).await?;
         }

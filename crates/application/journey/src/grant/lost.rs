@@ -42,6 +42,8 @@ pub struct GivenAgain {
     pub asked: usize,
     /// How many it lacked and has again.
     pub given: usize,
+    /// How many of those this home gave to the same node before.
+    pub lost: usize,
     /// Consents of which neither the node nor this home has an object.
     pub gone: Vec<GrantId>,
 }
@@ -225,6 +227,9 @@ impl Party {
 
     /// The same for as many as one sync asks of. Says whether the node lacked any.
     pub(crate) async fn sync_objects(&self, report: &mut SyncReport) -> Result<bool, JourneyError> {
+        if self.undecided_node()?.is_some() {
+            return Ok(false);
+        }
         let objects = self.given_objects()?;
         let last: Option<Vec<u8>> = self.row(table::CURSOR, ASKED_LAST)?;
         let is_later = |cid: &Cid| last.as_ref().is_none_or(|last| cid.to_bytes() > *last);
@@ -246,16 +251,14 @@ impl Party {
             }
             let done = self.give_objects(&objects, &mut again).await;
             if again.given > 0 && done.is_err() {
-                report.done.push(given_told(again.given));
+                report.done.extend(given_told(&again));
             }
             done?;
         }
         if !is_all {
             self.put(table::CURSOR, ASKED_LAST, &next.to_bytes())?;
         }
-        if again.given > 0 {
-            report.done.push(given_told(again.given));
-        }
+        report.done.extend(given_told(&again));
         Ok(again.given > 0 || !again.gone.is_empty())
     }
 
@@ -301,6 +304,9 @@ impl Party {
                 cids.iter().map(|cid| self.vault_block(cid)).collect();
             store.put(blocks?).await?;
             again.given += cids.len();
+            if self.is_node_of_before()? {
+                again.lost += cids.len();
+            }
         }
         for objects in keep.chunks(AT_ONCE) {
             let cids: Vec<Cid> = objects.iter().map(|(cid, ..)| *cid).collect();
@@ -336,11 +342,21 @@ impl Party {
     }
 }
 
-fn given_told(given: usize) -> String {
-    format!(
+/// Only a node that had it lost it: one that this home did not give it to before may never have had it.
+fn given_told(again: &GivenAgain) -> impl Iterator<Item = String> {
+    let lost = format!(
         "given to the node again, which had lost it: {}; tell its operator, unless an older copy was put back on purpose",
-        counted_as(given, "object of a consent", "objects of consents")
-    )
+        counted_as(again.lost, "object of a consent", "objects of consents")
+    );
+    let new = again.given - again.lost;
+    let first = format!(
+        "given to the node, which did not have it: {}",
+        counted_as(new, "object of a consent", "objects of consents")
+    );
+    let told = [(again.lost, lost), (new, first)];
+    told.into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(_, told)| told)
 }
 
 fn by_own(objects: BTreeMap<Cid, GivenObject>) -> BTreeMap<AccountId, Vec<(Cid, GivenObject)>> {

@@ -50,7 +50,9 @@ impl Party {
     pub async fn give_notes_again(&self) -> Result<NotesAgain, JourneyError> {
         let (asked, older) = self.older_notes(usize::MAX).await?;
         let mut report = SyncReport::default();
-        self.give_notes(&mut report).await?;
+        if self.meets_node(&mut report)? {
+            self.give_notes(&mut report).await?;
+        }
         Ok(NotesAgain {
             asked,
             older,
