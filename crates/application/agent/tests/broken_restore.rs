@@ -57,6 +57,15 @@ async fn the_lists_of_a_home_whose_restore_was_broken_off_say_so() {
     // Before it knows its addresses.
     assert!(home(without_chain(ports())).restored().await.is_err());
     lists(&home(ports()), Some("`medibloc restore`")).await;
+    // A sync does not find them, and says so.
+    let synced = try_say(&home(ports()), &["sync"]).await.unwrap();
+    assert!(
+        synced.text.contains("the same `medibloc restore`"),
+        "{}",
+        synced.text
+    );
+    assert_eq!(synced.code, code::PARTIAL);
+    lists(&home(ports()), Some("`medibloc restore`")).await;
     // After that, before the chain was read to its end.
     let cut = Ports {
         events: without_chain(ports()).events,

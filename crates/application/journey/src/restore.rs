@@ -289,6 +289,16 @@ impl Party {
         }))
     }
 
+    /// What a sync says of a restore that was broken off before it knew its addresses: no sync makes up for that one.
+    pub(crate) fn never_began(&self) -> Result<Option<String>, JourneyError> {
+        let begun: Option<bool> = self.row(table::CURSOR, BEGUN)?;
+        Ok((begun == Some(false)).then(|| {
+            "the restore of this home was broken off: give the same `medibloc restore` command again. What the chain does not \
+             know, such as pairings that are known from notes alone, comes with it, and with no `medibloc sync`"
+                .into()
+        }))
+    }
+
     /// A sync went to its end: what it could not fetch it told, and asks for again.
     pub(crate) fn end_restore(&self) -> Result<(), JourneyError> {
         if self.row(table::CURSOR, BEGUN)? == Some(true) {

@@ -122,6 +122,7 @@ impl Party {
         self.compare_with_node(&mut report).await;
         self.keep_ahead().await?;
         self.resume_restore(&mut report.later).await?;
+        report.later.extend(self.never_began()?);
         // What takes something back is among these: it waits for no keeper.
         self.resume_errands(&mut report).await?;
         let (written, first) = self.go_on_with_writes().await?;
