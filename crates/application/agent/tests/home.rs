@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use medibloc_agent::answer::code;
-use medibloc_agent::home::HomeRole;
+use medibloc_agent::home::{Config, Home, HomePace, HomeRole};
 use medibloc_agent::{Answer, Command, Problem, role, run};
 use medibloc_dag::{Block, Cid};
 use medibloc_journey::memory::{MemoryVault, World};
@@ -200,6 +200,47 @@ async fn the_chain_says_whose_a_restored_home_is() {
                 assert!(problem.message.contains(told), "{problem}");
             }
             (found, said) => panic!("{seed} {given:?}: {found:?}, {said:?}"),
+        }
+    }
+}
+
+/// Killed right after the home was made, before the chain was asked for anything: `no records yet`, and exit code 0.
+#[tokio::test]
+async fn a_home_that_is_made_to_restore_says_so_from_its_first_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = |last: u8| format!("0x{last:040x}");
+    let nodes = ["http://127.0.0.1:9", "http://127.0.0.1:10"];
+    let deployment = serde_json::json!({
+        "version": 1, "chain_id": 31337, "rpc_urls": ["http://127.0.0.1:9"], "node_urls": nodes,
+        "contracts": {
+            "authority": address(1), "forwarder": address(2), "accounts": address(3), "records": address(4),
+            "consent": address(5), "receipts": address(6), "keepers": address(7),
+        },
+        "deployment_block": 1, "finality_depth": 0, "authority": address(8), "local": true,
+    });
+    let deployment = deployment.to_string();
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let world = World::new(830);
+    for (name, node, is_undecided) in [("any", None, true), ("told", Some(nodes[1]), false)] {
+        let home = Home::at(folder.path().join(name));
+        let config = Config {
+            version: 1,
+            role: HomeRole::Person,
+            node: node.map(str::to_owned),
+            pace: HomePace::Now,
+            insecure_http: false,
+        };
+        let made = home.create_to_restore(&phrase, "passphrase", &config, deployment.as_bytes());
+        made.unwrap();
+        let vault = home.open(phrase.seed()).unwrap().vault;
+        let vault = Arc::new(medibloc_agent::ports::VaultAdapter(vault));
+        let party = Party::new(phrase.seed(), Role::Person, world.ports_with(vault));
+        let undecided = party.undecided_node().unwrap();
+        assert_eq!(undecided.is_some(), is_undecided, "{undecided:?}");
+        for list in ["record", "contact", "request"] {
+            let answer = try_say(&party, &[list, "list"]).await.unwrap();
+            assert_eq!(answer.code, code::PARTIAL, "{name} {list}");
+            assert!(answer.text.contains("`medibloc restore`"), "{answer:?}");
         }
     }
 }
