@@ -116,7 +116,7 @@ struct Row<'r> {
 /// Looks at one document.
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The document.
+    /// The document, or `-` for standard input.
     input: PathBuf,
 }
 
@@ -126,7 +126,7 @@ impl Inspect {
     /// # Errors
     /// If the document cannot be read.
     pub fn run(&self) -> Result<Answer, Problem> {
-        let draft = read(&self.input)?;
+        let draft = source::read_or_input(&self.input)?;
         let count = |outcome| draft.loss.count(outcome);
         let (converted, kept, lost) = (
             count(EntryOutcome::Converted),

@@ -583,6 +583,16 @@ fn many_documents_are_converted_into_a_folder() {
     assert!(output.status.success());
     let back: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(back, file("in/out/a.json.fhir.json"));
+    // `inspect` reads it as well.
+    let inspect = |name: &str| {
+        let input = std::fs::File::open(place.path("in/a.json")).unwrap();
+        let mut inspect = place.command("nowhere");
+        inspect.args(["--json", "inspect", name]).stdin(input);
+        inspect.output().unwrap()
+    };
+    let (input, named) = (inspect("-"), inspect("in/a.json"));
+    assert!(input.status.success(), "{input:?}");
+    assert_eq!(input.stdout, named.stdout);
     // Two of one name, and many without a folder.
     let (code, told) = run(&[
         "convert",
