@@ -4,6 +4,8 @@
 #[path = "support/two.rs"]
 mod two;
 
+use std::sync::Arc;
+
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
@@ -81,6 +83,12 @@ enum Before {
 
 /// A clinic that wrote a document of this file.
 async fn wrote(seed: u64, before: Before) -> (Two, String, String) {
+    let (two, _, file, record) = wrote_in(seed, before).await;
+    (two, file, record)
+}
+
+/// The same with the world that it is in.
+async fn wrote_in(seed: u64, before: Before) -> (Two, Arc<World>, String, String) {
     let world = World::new(seed);
     let two = Two::new(&world).await;
     let permit = ["grant", "create", "--to", "clinic", "--write"];
@@ -94,7 +102,7 @@ async fn wrote(seed: u64, before: Before) -> (Two, String, String) {
     world.set_down(7, false);
     let record = text(&imported.value, "/record");
     say(&two.patient, &["sync"]).await;
-    (two, file, record)
+    (two, world, file, record)
 }
 
 /// It heard "sealed, stored and anchored; 0 of 7 keepers hold a share", and nothing was written.
@@ -133,6 +141,66 @@ async fn a_document_whose_record_was_erased_is_written_anew_if_it_is_meant() {
     }
 }
 
+/// A hospital's interface sends the same file again and again: after the first refusal it was written anew, and after a sync at once.
+#[tokio::test]
+async fn a_document_whose_record_was_erased_is_refused_each_time_it_comes() {
+    for (seed, before) in [(930, Before::OnItsWay), (931, Before::Whole)] {
+        let (two, file, record) = wrote(seed, before).await;
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+        if before == Before::Whole {
+            say(&two.clinic, &["sync"]).await;
+        }
+        let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+        for _ in 0..3 {
+            let told = refused(&two.clinic, &import, code::ERASED).await;
+            let erased = format!("record {record}, which its owner erased at ");
+            for part in [&erased, "(block ", "nothing was written", "`--again`"] {
+                assert!(told.contains(part), "{before:?}: {told}");
+            }
+        }
+        say(&two.patient, &["sync"]).await;
+        let listed = say(&two.patient, &["record", "list"]).await.to_string();
+        assert_eq!(listed.matches("\"record\"").count(), 1, "{listed}");
+
+        // Another document, and the same one for another owner, are none of it.
+        let other = two.document();
+        say(
+            &two.clinic,
+            &["record", "import", &other, "--for", &two.owner, "--yes"],
+        )
+        .await;
+        let again = [import.as_slice(), &["--again"]].concat();
+        let anew = try_say(&two.clinic, &again).await.unwrap();
+        assert_eq!(text(&anew.value, "/erasedBefore/0/record"), record);
+        // What stands is what the next one goes by.
+        refused(&two.clinic, &import, code::ALREADY).await;
+        // Once that is erased, too, it is the one that is told.
+        let second = text(&anew.value, "/record");
+        say(&two.patient, &["sync"]).await;
+        say(&two.patient, &["record", "erase", &second, "--yes"]).await;
+        for _ in 0..2 {
+            refused(&two.clinic, &import, code::ERASED).await;
+        }
+    }
+}
+
+/// What was meant with `--again` and is on its way is gone on with, whatever was erased before.
+#[tokio::test]
+async fn a_document_that_is_written_anew_goes_on_although_its_first_record_was_erased() {
+    let (two, world, file, record) = wrote_in(932, Before::Whole).await;
+    say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    say(&two.clinic, &["sync"]).await;
+    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
+    let again = [import.as_slice(), &["--again"]].concat();
+    world.set_down(7, true);
+    let anew = try_say(&two.clinic, &again).await.unwrap();
+    assert_eq!(anew.code, code::PARTIAL, "{}", anew.text);
+    world.set_down(7, false);
+    let whole = try_say(&two.clinic, &import).await.unwrap();
+    assert_eq!(whole.value["record"], anew.value["record"]);
+    assert_eq!((whole.code, &whole.value["acknowledged"]), (0, &json!(7)));
+}
+
 /// What its author took back while a keeper was away was said to be stored, and could not be written once more.
 #[tokio::test]
 async fn a_document_whose_record_was_taken_back_is_no_work_to_go_on_with() {
@@ -168,4 +236,6 @@ async fn an_own_document_that_another_device_erased_is_told_as_erased() {
     let told = refused(&two.patient, &import, code::ERASED).await;
     let by = format!("record {record}, which another device of yours erased at ");
     assert!(told.contains(&by), "{told}");
+    let told = refused(&two.patient, &import, code::ERASED).await;
+    assert!(told.contains(&by), "it is told each time: {told}");
 }

@@ -25,9 +25,11 @@ use crate::wipe::{Tell, Wipe, cid_of, objects_of};
 use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Left, Outputs, Party, Standing, SyncReport};
 
+mod document;
 mod seen;
 mod written;
 
+use document::ErasedDocument;
 pub use written::ErasedWritten;
 
 /// A reader that says that it purged an erased record.
@@ -81,6 +83,9 @@ pub struct Erasure {
     /// Whether its author was told, who has this home; none if it was not written here for somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author_told: Option<bool>,
+    /// Of which document it was made here, by a key of the phrase; none if it was not, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<ErasedDocument>,
 }
 
 /// How many of all keepers signed something.
@@ -318,7 +323,7 @@ impl Party {
             table,
             key: id.to_vec(),
         };
-        let (mut is_here, mut is_written) = (false, false);
+        let (mut is_here, mut is_written, mut original) = (false, false, None);
         let kept = self.row::<KeptRecord>(table::RECORDS, id)?;
         if let Some(look) = self.row::<Look>(table::LOOKS, id)? {
             is_here = true;
@@ -334,6 +339,9 @@ impl Party {
             owner = Some(kept.anchor.owner);
             roots.extend(objects_of(&kept.anchor));
             roots.push(cid_of(kept.capsule));
+            if kept.anchor.author == kept.anchor.owner {
+                original = document::original_of(&kept);
+            }
             if let Some(manifest) = &kept.manifest {
                 roots.extend(manifest.parts.iter().map(|part| part.cid));
             }
@@ -349,6 +357,7 @@ impl Party {
                 is_here = true;
                 is_written |= job.anchor.author != job.anchor.owner;
                 owner = Some(job.anchor.owner);
+                original = Some(job.original);
                 roots.extend(objects_of(&job.anchor));
                 roots.extend(job.blocks.iter().copied());
                 changes.push(delete(jobs));
@@ -427,9 +436,13 @@ impl Party {
             read_until: None,
             signed: None,
             author_told: None,
+            document: None,
         });
         erasure.here |= here;
         erasure.author_told = erasure.author_told.or(is_written.then_some(false));
+        erasure.document = erasure
+            .document
+            .or(original.map(|original| self.erased_document(owner, &original)));
         changes.push(change(table::ERASED, id, &erasure));
         let key = errand_key("erased", &[id]);
         if self.ports.vault.get(table::WIPES, &key)?.is_none() {

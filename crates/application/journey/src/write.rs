@@ -45,7 +45,7 @@ pub(crate) struct WriteJob {
     /// Keepers that acknowledged, one bit each from index 1.
     pub(crate) acknowledged: u64,
     /// SHA-256 of the original: the same document written again goes on with this job.
-    original: Digest,
+    pub(crate) original: Digest,
     /// For people.
     pub(crate) title: Option<String>,
     /// Whom it names.

@@ -10,27 +10,28 @@ use crate::answer::code;
 use crate::{Answer, Problem};
 
 /// Refuses a document that was written before, unless it is to be written `again`: a record stands on chain for ever, and the same
-/// document twice is most likely a mistake. Gives the records of it that their owner erased meanwhile, of which nothing is left here.
+/// document twice is most likely a mistake. Gives the records of it that their owner erased, of which nothing is left here but their
+/// tombstones: an interface that sends a document again and again must not bring back what was erased.
 pub(super) async fn former(
     party: &Party,
     owner: Option<AccountId>,
     draft: &Draft,
     again: bool,
 ) -> Result<Vec<RecordId>, Problem> {
-    let mut erased = Vec::new();
-    for before in party.written_before(owner, &Digest::of(&draft.original))? {
+    let original = Digest::of(&draft.original);
+    let mut goes_on = false;
+    for before in party.written_before(owner, &original)? {
         let record = before.record;
         match party.must_not_be_gone_now(record).await {
             Ok(()) => {}
-            Err(JourneyError::Erased { .. }) => {
-                erased.push(record);
-                continue;
-            }
+            // Its tombstone is here from now on.
+            Err(JourneyError::Erased { .. }) => continue,
             Err(error) => return Err(error.into()),
         }
         // What was taken back is no reason to leave it at that, and none to write it once more by mistake.
         let back = retracted::by_oneself(party, record).await?;
         if again || (before.is_on_its_way && back.is_none()) {
+            goes_on |= before.is_on_its_way && back.is_none();
             continue;
         }
         let back = back.map(|when| format!(", and you took it back{}", said::place(when)));
@@ -43,8 +44,10 @@ pub(super) async fn former(
             ),
         ));
     }
+    let erased = party.erased_before(owner, &original)?;
+    let erased: Vec<RecordId> = erased.iter().map(|erasure| erasure.record).collect();
     match erased.first() {
-        Some(record) if !again => Err(Problem::new(
+        Some(record) if !again && !goes_on => Err(Problem::new(
             code::ERASED,
             format!(
                 "this very document was record {}; nothing was written, and nothing of that record is left here. If it is meant \
