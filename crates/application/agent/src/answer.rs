@@ -175,6 +175,7 @@ impl From<JourneyError> for Problem {
             JourneyError::Ledger(LedgerError::Refused(_))
             | JourneyError::Refused(_)
             | JourneyError::Untrusted { .. }
+            | JourneyError::HandedAway { .. }
             | JourneyError::Waits { .. }
             | JourneyError::Retracted { .. }
             | JourneyError::TakenBack { .. }

@@ -4,7 +4,7 @@ use medibloc_consent::Reason;
 use medibloc_dag::DagError;
 use medibloc_keys::KeysError;
 use medibloc_ledger::LedgerError;
-use medibloc_record::{NormaliseError, RecordId, SealedError, Timestamp};
+use medibloc_record::{AccountId, Address, NormaliseError, RecordId, SealedError, Timestamp};
 use medibloc_seal::SealError;
 use medibloc_store::StoreError;
 
@@ -102,6 +102,16 @@ pub enum JourneyError {
         what: &'static str,
         /// What the file does not have.
         lacks: Lacks,
+    },
+    /// Somebody else's key signs for an own account.
+    #[error(
+        "{account} was handed on to {to}, which is no key of this phrase: this home cannot sign for it any more, and nothing was written. Restore the phrase that has that key if it is yours; if it is not, somebody had the account's signing key: tell the authority and your contacts, and begin anew with a new account"
+    )]
+    HandedAway {
+        /// Which.
+        account: AccountId,
+        /// Who signs for it.
+        to: Address,
     },
     /// Its author took it back.
     #[error(

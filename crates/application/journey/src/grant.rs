@@ -1,5 +1,6 @@
 //! Ask and grant (design 11, rows 5, 10, 11): the grant object goes to storage first, its digest on chain.
 
+mod asked;
 pub(crate) mod deliver;
 mod give;
 pub(crate) mod kept;
@@ -25,8 +26,7 @@ use crate::bounds;
 use crate::dates::Dates;
 use crate::doors::Pairing;
 use crate::errand::{Luggage, errand_key};
-use crate::mail::{AccessRequest, Message, Opened, Question};
-use crate::outbox::letter_row;
+use crate::mail::{AccessRequest, Opened, Question};
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
@@ -382,59 +382,39 @@ impl Party {
         owner: AccountId,
         question: Question,
     ) -> Result<Option<Timestamp>, JourneyError> {
-        let Question {
-            purpose,
-            reason,
-            categories,
-            dates,
-            until,
-        } = question;
         // The other side would not take it, and nobody would be told.
-        if reason.len() > bounds::MOST_REASON {
+        if question.reason.len() > bounds::MOST_REASON {
             return Err(JourneyError::TooLong {
                 what: "reason",
-                bytes: reason.len(),
+                bytes: question.reason.len(),
                 most: bounds::MOST_REASON,
             });
         }
-        let patron = self.patron(owner)?;
+        self.patron(owner)?;
+        // Another device may have handed the account on. A chain that is away is asked when the letter leaves.
+        if let Err(error @ JourneyError::HandedAway { .. }) =
+            self.signed_for_now(self.account().id()).await
+        {
+            return Err(error);
+        }
         let key = errand_key(
             "ask",
             &[
                 owner.as_bytes(),
-                purpose.code().as_bytes(),
-                reason.as_bytes(),
-                &until.0.to_be_bytes(),
-                &cbor::to_vec(&(&categories, &dates)),
+                question.purpose.code().as_bytes(),
+                question.reason.as_bytes(),
+                &question.until.0.to_be_bytes(),
+                &cbor::to_vec(&(&question.categories, &question.dates)),
             ],
         );
-        if let Some(letter) = self.outgoing(&key)? {
+        if let Some(letter) = self.outgoing(&key)?
+            && !self.is_signed_before(&letter)?
+        {
             let before = letter.sent;
             self.post(letter).await?;
             return Ok(before);
         }
-        let credential = self.newest_credential().await?;
-        let (readers, mut changes) = self.bound_readers(READERS, owner).await?;
-        let request = AccessRequest {
-            purpose,
-            reason,
-            categories,
-            dates,
-            until,
-            readers,
-            credential,
-        };
-        let (to, to_key) = self.reached(owner).await?;
-        let letter = self.compose(
-            key,
-            patron.pairing.as_ref(),
-            &self.account(),
-            (to, &to_key),
-            &patron.node,
-            &Message::Access(request),
-        )?;
-        changes.push(letter_row(&letter));
-        self.ports.vault.apply(changes)?;
+        let letter = self.keep_request(key, owner, question).await?;
         self.post(letter).await?;
         Ok(None)
     }

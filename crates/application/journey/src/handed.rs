@@ -71,7 +71,7 @@ impl Party {
         let waiting: Vec<Outgoing> = self.rows(table::LETTERS)?;
         let waiting = waiting
             .iter()
-            .filter(|it| it.from == own.id() && it.sent.is_none());
+            .filter(|it| it.from == own.id() && it.sent.is_none() && it.question.is_none());
         let errands = self.errands()?;
         let errands = errands.iter().filter(|errand| errand.own == own.id());
         Ok(waiting.count() + errands.map(Errand::letters).sum::<usize>())
@@ -107,7 +107,8 @@ impl Party {
             }
         }
         for (key, letter) in self.keyed_rows::<Outgoing>(table::LETTERS)? {
-            if letter.from == id && letter.letter.sender != to {
+            // A request that waits is asked anew.
+            if letter.from == id && letter.letter.sender != to && letter.question.is_none() {
                 rows.push(Change::Delete {
                     table: table::LETTERS,
                     key,
@@ -130,6 +131,27 @@ impl Party {
         let is_moved = !rows.is_empty();
         self.ports.vault.apply(rows)?;
         Ok(is_moved)
+    }
+
+    /// An own address with the key that signs for it now, whichever device of the phrase handed it on: what is signed with a
+    /// key of before is worth nothing to others.
+    ///
+    /// # Errors
+    /// [`JourneyError::HandedAway`] if no key of this phrase signs for it any more; if the chain does not answer.
+    pub(crate) async fn signed_for_now(&self, id: AccountId) -> Result<OwnAddress, JourneyError> {
+        let own = self.own_address(id)?;
+        // One that is not registered is signed for by its first key.
+        let Some(facts) = self.ports.facts.account(id).await? else {
+            return Ok(own);
+        };
+        if self.version_of(&own, facts.signer).is_none() {
+            return Err(JourneyError::HandedAway {
+                account: id,
+                to: facts.signer,
+            });
+        }
+        self.ports.vault.apply(self.handed_on(id, facts.signer)?)?;
+        self.own_address(id)
     }
 
     /// Takes in that another of the phrase's keys signs for an own address.

@@ -99,7 +99,7 @@ pub struct AccessRequest {
 }
 
 /// What a reader asks for, in the words of [`Party::ask_for`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// What for.
     pub purpose: Purpose,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_record::{Address, SealingKey, Timestamp};
+use medibloc_record::{AccountId, Address, SealingKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::doors::{self, Pairing};
@@ -12,7 +12,7 @@ use crate::mail::Message;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, Letter};
 use crate::together::{Asked, all};
-use crate::{JourneyError, Party};
+use crate::{JourneyError, Party, Question};
 
 /// How long a letter that was sent is kept, to be sent once more if it is asked for.
 const KEEP_SENT: u64 = 90 * 86_400;
@@ -27,7 +27,7 @@ pub(crate) struct Outgoing {
     #[serde(with = "serde_bytes")]
     pub(crate) key: [u8; 32],
     /// Which own address sends.
-    pub(crate) from: medibloc_record::AccountId,
+    pub(crate) from: AccountId,
     /// The recipient's node.
     pub(crate) node: String,
     /// The letter.
@@ -36,6 +36,10 @@ pub(crate) struct Outgoing {
     pub(crate) sent: Option<Timestamp>,
     /// Why it could not be sent.
     pub(crate) problem: Option<String>,
+    /// The request in it and whom it asks: it is asked anew if the key that signed it ends before it leaves. None of other letters,
+    /// which the chain tells, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) question: Option<(AccountId, Question)>,
 }
 
 impl Party {
@@ -59,6 +63,7 @@ impl Party {
             letter,
             sent: None,
             problem: None,
+            question: None,
         })
     }
 
@@ -76,12 +81,14 @@ impl Party {
         mailbox.send(&outgoing.letter).await?;
         outgoing.sent = Some(self.ports.clock.now());
         outgoing.problem = None;
+        outgoing.question = None;
         self.put(table::LETTERS, &outgoing.key, &outgoing)
     }
 
     /// Sends every letter that has not left; tells what could not be done now.
     pub(crate) async fn resume_letters(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();
+        self.ask_anew(later).await?;
         let mut waiting: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
         for outgoing in self.rows::<Outgoing>(table::LETTERS)? {
             if let Some(sent) = outgoing.sent {
@@ -91,6 +98,10 @@ impl Party {
                         key: outgoing.key.to_vec(),
                     }])?;
                 }
+                continue;
+            }
+            // Nobody takes it, and it would be kept as sent.
+            if outgoing.question.is_some() && self.is_signed_before(&outgoing)? {
                 continue;
             }
             let node = outgoing.node.clone();

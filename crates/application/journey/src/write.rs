@@ -20,6 +20,8 @@ use crate::secret::Secret;
 use crate::together::{Asked, all};
 use crate::{JourneyError, Party, Standing, Subject};
 
+mod anew;
+
 /// A record on its way: everything needed to go on after a crash. The dealer seed is wiped from the vault when
 /// all keepers have acknowledged.
 #[derive(Clone, Serialize, Deserialize)]
@@ -228,6 +230,8 @@ impl Party {
         draft: Draft,
         options: &WriteOptions,
     ) -> Result<Written, JourneyError> {
+        // Sealed for an account that this home cannot sign for it would be kept for ever.
+        let author = &self.signed_for_now(author.id()).await?;
         let original = Digest::of(&draft.original);
         for job in self.rows::<WriteJob>(table::JOBS)? {
             if job.original == original
@@ -463,7 +467,7 @@ impl Party {
     }
 
     async fn go_on_writing(&self, mut job: WriteJob) -> Result<Written, JourneyError> {
-        let author = self.own(job.author)?.ok_or_else(|| JourneyError::Unknown {
+        let mut author = self.own(job.author)?.ok_or_else(|| JourneyError::Unknown {
             what: format!("the author {}", job.author),
             hint: "restore this account first",
         })?;
@@ -482,6 +486,10 @@ impl Party {
                 acknowledged: 0,
                 keepers,
             });
+        }
+        if !job.anchored {
+            author = self.signed_for_now(job.author).await?;
+            self.sign_anew(&author, &mut job).await?;
         }
         if !job.anchored {
             let stored = self.store(&author, &job, &sealed).await?;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
-use medibloc_journey::{JourneyError, Party, medical_only};
+use medibloc_journey::{JourneyError, Keepers, Mailbox, Network, Party, Ports, medical_only};
 use medibloc_keys::{Entropy as _, Language, Phrase, SeededEntropy, SigningKey};
-use medibloc_ledger::{Call, LedgerError, Refusal, Relay as _, Submit as _};
-use medibloc_record::{AccountId, Draft, LossReport, RecordId, Role, Timestamp};
+use medibloc_ledger::{Call, LedgerError, Outcome, Refusal, Relay, SignedCall, Submit as _};
+use medibloc_record::{AccountId, Digest, Draft, LossReport, RecordId, Role, Timestamp};
+use medibloc_store::Store;
 
 const WEEK: u64 = 7 * 86_400;
 
@@ -32,6 +33,8 @@ struct Story {
     /// The patient's addresses for author and reader.
     owners: [AccountId; 2],
     until: Timestamp,
+    /// What the author's home is made of.
+    ports: Ports,
 }
 
 impl Story {
@@ -39,8 +42,11 @@ impl Story {
         let world = World::new(seed);
         let patient = Party::new(phrase(1).seed(), Role::Person, world.ports());
         let until = world.ports().clock.now().plus(WEEK);
-        let (author, for_author) = pair(&world, &patient, 2, "Hana Hospital").await;
-        let (reader, for_reader) = pair(&world, &patient, 3, "Bit Clinic").await;
+        let ports = world.ports();
+        let author = Party::new(phrase(2).seed(), Role::Provider, ports.clone());
+        let for_author = pair(&world, &patient, &author, "Hana Hospital").await;
+        let reader = Party::new(phrase(3).seed(), Role::Provider, world.ports());
+        let for_reader = pair(&world, &patient, &reader, "Bit Clinic").await;
         let write = patient.grant_write(for_author, medical_only(), until);
         write.await.unwrap();
         Self {
@@ -50,7 +56,22 @@ impl Story {
             reader,
             owners: [for_author, for_reader],
             until,
+            ports,
         }
+    }
+
+    /// The author's home while its node's relay is gone.
+    fn cut_off(&self) -> Party {
+        let mut ports = self.ports.clone();
+        ports.relay = Arc::new(Down);
+        Party::new(phrase(2).seed(), Role::Provider, ports)
+    }
+
+    /// Another device of the author.
+    async fn device(&self) -> Party {
+        let ports = self.world.ports();
+        let restored = Party::restore(&phrase(2), Role::Provider, ports).await;
+        restored.unwrap().0
     }
 
     async fn write(&self, text: &str) -> RecordId {
@@ -89,12 +110,55 @@ impl Story {
     }
 }
 
-async fn pair(world: &Arc<World>, patient: &Party, seed: u64, name: &str) -> (Party, AccountId) {
-    let party = Party::new(phrase(seed).seed(), Role::Provider, world.ports());
+/// A relay that is gone.
+struct Down;
+
+#[async_trait::async_trait]
+impl Relay for Down {
+    async fn relay(&self, _call: &SignedCall) -> Result<Outcome, LedgerError> {
+        Err(LedgerError::Unreachable {
+            from: "the node".into(),
+            why: "no answer".into(),
+        })
+    }
+}
+
+/// A relay that does what it is asked, and whose answer never comes.
+struct Deaf(Arc<World>);
+
+#[async_trait::async_trait]
+impl Relay for Deaf {
+    async fn relay(&self, call: &SignedCall) -> Result<Outcome, LedgerError> {
+        self.0.ledger.relay(call).await?;
+        Down.relay(call).await
+    }
+}
+
+/// A network whose letters find no node.
+struct NoMail(Arc<dyn Network>);
+
+impl Network for NoMail {
+    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
+        self.0.store(actor)
+    }
+    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
+        self.0.mailbox(actor, url)
+    }
+    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
+        self.0.keepers(actor)
+    }
+    fn own_node(&self) -> String {
+        self.0.own_node()
+    }
+    fn is_listed(&self, _url: &str) -> bool {
+        false
+    }
+}
+
+async fn pair(world: &Arc<World>, patient: &Party, party: &Party, name: &str) -> AccountId {
     party.register_account().await.unwrap();
     let jwt = world.accredit(party.account().id(), name);
-    let owner = answer(patient, &party, &jwt).await;
-    (party, owner)
+    answer(patient, party, &jwt).await
 }
 
 async fn answer(patient: &Party, party: &Party, jwt: &str) -> AccountId {
@@ -266,4 +330,121 @@ async fn a_thief_who_was_first_is_told_and_the_owner_gets_no_false_word() {
     }
     assert_eq!(story.author.account().signing_version, 1);
     assert_eq!(story.author.alarms().unwrap(), report.alarms);
+}
+
+/// Who hands the account on while a document waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Itself,
+    AnotherDevice,
+}
+
+/// Its owner refused it for good, and its author was told that it is stored and anchored.
+#[tokio::test]
+async fn a_document_sealed_before_its_account_was_handed_on_is_accepted() {
+    for (seed, by) in [(6, By::Itself), (7, By::AnotherDevice)] {
+        let story = Story::new(seed).await;
+        let cut_off = story.cut_off();
+        let kept = cut_off.write_for(story.owners[0], draft("kept"));
+        let kept = kept.await.unwrap_err();
+        assert!(kept.to_string().contains("no answer"), "{kept}");
+        let device = story.device().await;
+        let handing = match by {
+            By::Itself => &story.author,
+            By::AnotherDevice => &device,
+        };
+        let id = story.author.account().id();
+        handing.rotate_signing_key(id).await.unwrap();
+        // By whichever command it goes on.
+        let record = match by {
+            By::Itself => story.author.resume_writes().await.unwrap()[0].record,
+            By::AnotherDevice => {
+                let again = story.author.write_for(story.owners[0], draft("kept"));
+                again.await.unwrap().record
+            }
+        };
+        let report = story.patient.sync().await.unwrap();
+        assert_eq!(report.not_accepted, [], "{by:?}");
+        assert_eq!(report.accepted, [record], "{by:?}: {report:?}");
+    }
+}
+
+/// It was told to register its address, or that the document is stored and anchored.
+#[tokio::test]
+async fn a_device_that_does_not_know_of_the_next_key_writes_under_it() {
+    let story = Story::new(8).await;
+    let id = story.author.account().id();
+    let device = story.device().await;
+    device.rotate_signing_key(id).await.unwrap();
+    story.write("by the first device").await;
+    assert_eq!(story.author.account().signing_version, 2);
+}
+
+/// Its answer was lost, and the key ended before the home went on: the anchor stands, and is not signed anew.
+#[tokio::test]
+async fn a_document_that_the_chain_has_from_the_key_before_is_left_as_it_is() {
+    let story = Story::new(10).await;
+    let mut ports = story.ports.clone();
+    ports.relay = Arc::new(Deaf(story.world.clone()));
+    let deaf = Party::new(phrase(2).seed(), Role::Provider, ports);
+    let kept = deaf.write_for(story.owners[0], draft("kept")).await;
+    kept.unwrap_err();
+    let id = story.author.account().id();
+    story.device().await.rotate_signing_key(id).await.unwrap();
+    let written = story.author.resume_writes().await.unwrap();
+    assert_eq!((written.len(), written[0].acknowledged), (1, 7));
+    let report = story.patient.sync().await.unwrap();
+    assert_eq!(report.accepted, [written[0].record], "{report:?}");
+}
+
+#[tokio::test]
+async fn a_home_whose_account_was_taken_says_so_before_it_seals_anything() {
+    let story = Story::new(9).await;
+    let mut bytes = [0; 32];
+    SeededEntropy::new(99).fill(&mut bytes);
+    let thief = SigningKey::from_bytes(&bytes).unwrap();
+    let account = story.author.account().id();
+    let ledger = &story.world.ledger;
+    ledger.rotate_address(account, thief.address()).unwrap();
+    let import = story.author.write_for(story.owners[0], draft("late")).await;
+    let told = import.unwrap_err();
+    for word in [
+        thief.address().to_string(),
+        "no key of this phrase".into(),
+        "nothing was written".into(),
+    ] {
+        assert!(told.to_string().contains(&word), "{told}");
+    }
+    assert!(!story.author.is_being_written(&Digest::of(b"late")).unwrap());
+}
+
+/// The request was dropped at the one, and sent for nobody to take at the other.
+#[tokio::test]
+async fn a_request_that_waits_while_its_account_is_handed_on_is_asked_under_the_next_key() {
+    for (seed, by) in [(11, By::Itself), (12, By::AnotherDevice)] {
+        let story = Story::new(seed).await;
+        let mut ports = story.ports.clone();
+        ports.network = Arc::new(NoMail(ports.network));
+        let no_mail = Party::new(phrase(2).seed(), Role::Provider, ports);
+        let ask = no_mail.ask(story.owners[0], Purpose::Treatment, "care", story.until);
+        ask.await.unwrap_err();
+        let device = story.device().await;
+        let handing = match by {
+            By::Itself => &no_mail,
+            By::AnotherDevice => &device,
+        };
+        let id = story.author.account().id();
+        let handed = handing.rotate_signing_key(id).await.unwrap();
+        assert_eq!(handed.letters_lost, 0, "{by:?}");
+        let report = story.author.sync().await.unwrap();
+        assert_eq!(report.later, Vec::<String>::new(), "{by:?}");
+        story.patient.sync().await.unwrap();
+        let requests = story.patient.requests().unwrap();
+        let reasons: Vec<&str> = requests
+            .iter()
+            .map(|it| it.request.reason.as_str())
+            .collect();
+        assert_eq!(reasons, ["care"], "{by:?}");
+        assert_eq!(requests[0].request.readers.len(), 4, "{by:?}");
+    }
 }
