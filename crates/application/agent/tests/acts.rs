@@ -109,6 +109,39 @@ async fn acts_that_this_device_did_not_make_are_told_everywhere_until_they_are_s
     assert_eq!(count(&say(&person, &["sync"]).await), 1);
 }
 
+/// They said that this device made every act, and knew of those alone that a sync had taken.
+#[tokio::test]
+async fn who_vouches_for_this_device_asks_the_chain_first() {
+    for (seed, first) in [(905, "account acts"), (906, "doctor")] {
+        let (person, other, record) = two_devices(&World::new(seed)).await;
+        let vouched = say(&person, &["account", "acts"]).await;
+        assert!(vouched.text.contains("every act"), "{}", vouched.text);
+        let block = vouched.value["asOf"]["block"].as_u64().unwrap();
+        let as_of = format!(", as of block {block} (");
+        assert!(vouched.text.contains(&as_of), "{}", vouched.text);
+        let well = say(&person, &["doctor"]).await.text;
+        assert!(well.contains(&as_of), "{well}");
+
+        say(&other, &["record", "erase", &record, "--yes"]).await;
+        if first == "doctor" {
+            let sick = try_say(&person, &["doctor"]).await.unwrap_err();
+            let told = "FAIL acts: 1 act of your account";
+            assert!(sick.message.contains(told), "{sick}");
+        }
+        let acts = say(&person, &["account", "acts"]).await;
+        assert_eq!(count(&acts), 1, "{}", acts.text);
+        // The sync that takes the event tells it as well, and once.
+        let synced = say(&person, &["sync"]).await;
+        assert_eq!(count(&synced), 1, "{}", synced.text);
+        // What this device did itself is none of it.
+        say(&person, &["contact", "invite"]).await;
+        for _ in 0..2 {
+            assert_eq!(count(&say(&person, &["account", "acts"]).await), 1);
+            say(&person, &["sync"]).await;
+        }
+    }
+}
+
 /// The program's own rotation was an alarm at the next sync of the device that had made it.
 #[tokio::test]
 async fn an_own_rotation_of_the_signing_key_is_no_alarm_here_and_none_after_a_restore() {

@@ -22,6 +22,7 @@ use crate::write::WriteJob;
 use crate::{JourneyError, Party};
 
 mod act;
+mod asked;
 
 pub use act::Act;
 

@@ -58,7 +58,7 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             let born = born.map(|day| day.to_string());
             retracted::person(party, name.as_deref(), born.as_deref())
         }
-        Account::Acts { mine } => super::acts::run(party, *mine),
+        Account::Acts { mine } => super::acts::run(party, *mine).await,
         Account::Credential { file } => {
             let jwt = match file {
                 Some(file) => find::text(file)?,

@@ -1,9 +1,10 @@
 //! `medibloc account acts`: what own accounts did and this device did not.
 
-use medibloc_journey::{Act, Party, UnknownAct, counted};
+use medibloc_journey::{Act, AsOf, Party, UnknownAct, counted};
 use serde_json::{Value, json};
 
 use super::find::{self, moment};
+use crate::answer::code;
 use crate::{Answer, Problem};
 
 /// How many acts are listed where they stand among other things.
@@ -15,9 +16,10 @@ say so: `medibloc account acts --mine`. If you have no other device, your phrase
 given (`medibloc grant revoke --everything`), export your records, and begin anew with a new phrase in a new home; a \
 provider has its authority suspend the account at once";
 
-pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
-    let acts = party.unknown_acts()?;
+pub(super) async fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
     if mine {
+        // What was shown, and nothing that came since.
+        let acts = party.unknown_acts()?;
         let count = party.acts_are_mine(&acts)?;
         return Ok(Answer::new(
             json!({"acts": values(&acts), "mine": count}),
@@ -27,6 +29,7 @@ pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
             },
         ));
     }
+    let (as_of, acts) = party.unknown_acts_as_of().await?;
     let mut lines = Vec::with_capacity(acts.len());
     for act in &acts {
         lines.push(line(party, act)?);
@@ -34,11 +37,32 @@ pub(super) fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
     if !lines.is_empty() {
         lines.push(WHAT_TO_DO.to_owned());
     }
-    Ok(Answer::list(
-        json!({"acts": values(&acts), "mine": 0}),
-        &lines,
-        "this device made every act of your accounts since its home was made or restored, or you said that it was you",
-    ))
+    if lines.is_empty() {
+        lines.push(format!(
+            "this device made every act of your accounts since its home was made or restored, or you said that it was you{}",
+            up_to(&as_of)
+        ));
+    }
+    let value = json!({"acts": values(&acts), "mine": 0, "asOf": find::as_of_value(&as_of)});
+    let answer = Answer::new(value, lines.join("\n"));
+    Ok(match find::only_known(&as_of) {
+        Some(known) => {
+            let text = format!(
+                "{known}; what was done since is not among it\n{}",
+                answer.text
+            );
+            Answer { text, ..answer }.with_code(code::UNREACHABLE)
+        }
+        None => answer,
+    })
+}
+
+/// As of which block something of the acts is said, after a comma.
+pub(super) fn up_to(as_of: &AsOf) -> String {
+    find::as_of(as_of).map_or_else(
+        || ", and no block of the chain was looked at yet".to_owned(),
+        |known| format!(", {known}"),
+    )
 }
 
 /// For people, where other things are told, too: none if there is nothing to look at.

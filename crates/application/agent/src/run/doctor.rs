@@ -83,15 +83,13 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("rows", false, error.to_string()),
     }
-    match party.unknown_acts() {
-        Ok(unknown) if unknown.is_empty() => {
-            check(
-                "acts",
-                true,
-                "every one of your accounts is this device's".into(),
-            );
+    match party.unknown_acts_as_of().await {
+        Ok((as_of, unknown)) if unknown.is_empty() => {
+            let known = acts::up_to(&as_of);
+            let told = format!("every one of your accounts is this device's{known}");
+            check("acts", true, told);
         }
-        Ok(unknown) => check(
+        Ok((_, unknown)) => check(
             "acts",
             false,
             match acts::told(party, &unknown) {

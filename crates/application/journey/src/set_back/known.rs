@@ -51,7 +51,7 @@ impl Party {
         }
     }
 
-    fn as_of_taken(&self, silent: String) -> Result<AsOf, JourneyError> {
+    pub(crate) fn as_of_taken(&self, silent: String) -> Result<AsOf, JourneyError> {
         let taken: Option<Known> = self.row(table::CURSOR, TAKEN)?;
         let last = self.last_taken()?;
         Ok(

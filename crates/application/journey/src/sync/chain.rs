@@ -125,14 +125,14 @@ impl Party {
     }
 
     /// The account and every own address.
-    pub(super) fn own_accounts(&self) -> Result<BTreeMap<AccountId, OwnAddress>, JourneyError> {
+    pub(crate) fn own_accounts(&self) -> Result<BTreeMap<AccountId, OwnAddress>, JourneyError> {
         let own = self.addresses()?.into_iter().chain([self.account()]);
         Ok(own.map(|own| (own.id(), own)).collect())
     }
 
     /// Addresses that another device of the phrase registered become own before what follows on the chain, and own ones have the
     /// keys that they were given.
-    pub(super) fn take_addresses(
+    pub(crate) fn take_addresses(
         &self,
         own: &mut BTreeMap<AccountId, OwnAddress>,
         events: &[(EventRef, Event)],
