@@ -65,9 +65,9 @@ const fn is_list(command: &Command) -> bool {
         Command::Status
             | Command::Audit(_)
             | Command::Record(Record::List { .. })
-            | Command::Grant(Grant::List { .. })
+            | Command::Grant(Grant::List)
             | Command::Contact(Contact::List)
-            | Command::Request(Request::List { .. })
+            | Command::Request(Request::List)
     )
 }
 

@@ -526,7 +526,7 @@ async fn the_doctor_says_what_nobody_answers_for() {
     );
     story.world.set_down(1, false);
     story.world.lose(1);
-    let (shares, _) = lines(&story.two.patient, code::FAILED).await;
+    let (shares, _) = lines(&story.two.patient, code::UNREACHABLE).await;
     assert!(shares.contains("keeper 1 lacks"), "{shares}");
 }
 

@@ -1,6 +1,10 @@
 //! What strangers grant to a reader address that an owner was offered: it is known from the chain, and so is what the owner's own
 //! consents to it look like.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "an attack tells its figure"
+)]
 
 #[path = "support/two.rs"]
 mod two;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use medibloc_journey::memory::World;
 use medibloc_journey::{Change, Party, RestoreReport};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_record::Role;
+use medibloc_record::{AccountId, Role};
 use serde_json::Value;
 use two::{Two, say, text, try_say};
 
@@ -146,14 +146,17 @@ async fn notes_that_a_node_makes_moves_or_changes_are_each_their_own_fault() {
         }
     }
     let (place, sealed) = with_label.unwrap();
-    let is_free = |place: &u8| !good[&account].contains_key(place);
-    let other = (0..16).find(is_free).unwrap();
+    let free = |of: &AccountId| {
+        let is_free = |place: &u8| good.get(of).is_none_or(|of| !of.contains_key(place));
+        (0..16).find(is_free).unwrap()
+    };
+    let other = free(&account);
     let reader = two.clinic.held().unwrap()[0].own;
     let mut changed = sealed.clone();
     changed[100] ^= 1;
     for (what, of, at, bytes) in [
         ("moved to another place", account, other, sealed.clone()),
-        ("of another account", reader, 15, sealed.clone()),
+        ("of another account", reader, free(&reader), sealed.clone()),
         ("changed", account, *place, changed),
         ("nothing at all", account, other, vec![0; 4096]),
         ("cut", account, other, vec![7]),

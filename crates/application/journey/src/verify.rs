@@ -326,7 +326,7 @@ impl Party {
     ) -> Result<String, JourneyError> {
         let anchor = &found.anchor;
         let fetch = async |digest: Digest, what| {
-            self.from_node(store, &cid_of(digest), what)
+            self.block_at_node(store, &cid_of(digest), what)
                 .await
                 .map(Block::into_bytes)
         };
@@ -373,7 +373,7 @@ impl Party {
     /// Every block of a file is at the node, unchanged; one that the vault lost is kept again.
     async fn check_dag(&self, store: &dyn Store, mut walk: Walk) -> Result<(), JourneyError> {
         while let Some(wanted) = walk.next_block() {
-            let block = self.from_node(store, wanted.cid(), "part").await?;
+            let block = self.block_at_node(store, wanted.cid(), "part").await?;
             walk.take(&wanted, block.bytes())
                 .map_err(|error| untrusted("part", &error))?;
             if self.ports.vault.blob(wanted.cid())?.is_none() {
@@ -384,7 +384,7 @@ impl Party {
     }
 
     /// A block as a node gives it, checked against its identifier. Whether a node ever had it is not known here.
-    async fn from_node(
+    async fn block_at_node(
         &self,
         store: &dyn Store,
         cid: &Cid,

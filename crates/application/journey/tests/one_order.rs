@@ -1,6 +1,7 @@
 //! Taking back everything of a contact is one order: cut off at any call of any port, all of it is kept or nothing.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[allow(dead_code, reason = "each test file uses what it needs")]
 #[path = "faults/fuse.rs"]
 mod fuse;
 

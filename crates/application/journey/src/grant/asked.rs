@@ -1,11 +1,12 @@
 //! The letter of a request: a key that ends before it leaves takes nothing of it along.
 
+use medibloc_record::AccountId;
+
 use super::READERS;
 use crate::mail::{AccessRequest, Message};
 use crate::outbox::{Outgoing, letter_row};
 use crate::party::table;
 use crate::{JourneyError, Party, Question};
-use medibloc_record::AccountId;
 
 impl Party {
     /// Makes the letter of a request and keeps it, before it leaves.

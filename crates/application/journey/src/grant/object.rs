@@ -158,13 +158,10 @@ impl Party {
         digest: Digest,
     ) -> Result<Block, JourneyError> {
         let (what, cid) = ("grant object", cid_of(digest));
-        let bytes = match self.ports.vault.blob(&cid)? {
-            Some(bytes) => bytes,
-            None => {
-                let store = self.store_of(own);
-                let hint = "no node has it for this address; ask its owner to give it again";
-                return block_of(store.as_ref(), &cid, what, hint).await;
-            }
+        let Some(bytes) = self.ports.vault.blob(&cid)? else {
+            let store = self.store_of(own);
+            let hint = "no node has it for this address; ask its owner to give it again";
+            return block_of(store.as_ref(), &cid, what, hint).await;
         };
         Block::new(cid, bytes).map_err(|source| JourneyError::Malformed { what, source })
     }

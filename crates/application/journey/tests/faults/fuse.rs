@@ -1,5 +1,4 @@
 //! Ports that fail: each call of one party passes a fuse, which blows at the n-th.
-#![allow(dead_code, reason = "each test takes of it what it needs")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
