@@ -334,8 +334,9 @@ impl Party {
             }
             self.ports.vault.apply(rows)?;
             if !lacked.is_empty() {
-                again.given += lacked.len();
+                let count = lacked.len();
                 store.put(lacked).await?;
+                again.given += count;
             }
         }
         Ok(())
