@@ -2,7 +2,7 @@
 
 use crate::ledger::Ledger;
 use crate::run::{Run, cargo};
-use crate::{demo, fuzz, peers, tidy};
+use crate::{demo, fuzz, peers, preflight, tidy};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -106,7 +106,7 @@ fn faults() -> Result<()> {
 /// Licences, sources and banned crates of the whole dependency tree.
 fn licences(run: &Run, ledger: &mut Ledger) -> Result<()> {
     let kept = peers::cache()?.join("deny-tool/bin/cargo-deny");
-    let found = crate::preflight::find("cargo-deny");
+    let found = preflight::find("cargo-deny");
     let Some(tool) = found.or_else(|| kept.is_file().then_some(kept)) else {
         let reason = "not installed; cargo install cargo-deny";
         println!("SKIPPED cargo-deny: {reason}");
@@ -125,6 +125,7 @@ fn stages(mut run: Run, names: &[String], mut ledger: Ledger) -> Result<()> {
         );
     }
     corpus(env::var_os("MEDIBLOC_CORPUS").map(PathBuf::from).as_deref())?;
+    preflight::room(&run.target()?)?;
     let mut times = Vec::new();
     for (name, advice, stage) in STAGES {
         if !names.is_empty() && !names.iter().any(|chosen| chosen == name) {

@@ -125,6 +125,36 @@ async fn one_that_the_phone_took_back_ends_what_follows_and_says_so_once() {
     assert_eq!(story.ids().await.len(), ids.len());
 }
 
+/// A decision by which nothing was given yet, as no reader address was there.
+#[tokio::test]
+async fn a_decision_that_is_on_no_chain_ends_when_the_phone_takes_back_everything() {
+    for (seed, words, follow) in [
+        (9105, None, true),
+        (
+            9106,
+            Some(["grant", "revoke", "--contact", "reader"].as_slice()),
+            false,
+        ),
+        (9107, Some(&["grant", "revoke", "--everything"]), false),
+    ] {
+        let story = Story::new(seed).await;
+        let all = ["grant", "create", "--to", "reader", "--class", "1", "--yes"];
+        say(&story.two.patient, &all).await;
+        if let Some(words) = words {
+            say(&story.phone, words).await;
+            say(&story.phone, &["sync"]).await;
+        }
+        assert_eq!(story.that_follow().await > 0, follow, "{words:?}");
+        if !follow {
+            // What is decided after that stands.
+            let before = story.given().await;
+            say(&story.two.patient, &all).await;
+            story.that_follow().await;
+            assert!(story.given().await > before, "{words:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_both_devices_took_back_is_not_followed() {
     let story = Story::new(9104).await;

@@ -22,6 +22,7 @@ mod elsewhere;
 mod form;
 mod home;
 mod pairings;
+mod taken;
 mod terms;
 
 pub use again::NotesAgain;
@@ -528,6 +529,13 @@ impl Party {
                         why: "its credential has another digest than it names".into(),
                     });
                 }
+                of = None;
+            }
+            About::TakenBack(_) => {
+                entry.says::<Timestamp>()?;
+            }
+            About::AllTakenBack => {
+                entry.says::<Timestamp>()?;
                 of = None;
             }
             About::Contact(_) => changes.extend(self.take_contact(own, entry, noted)?),

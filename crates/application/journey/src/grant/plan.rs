@@ -59,6 +59,9 @@ pub(crate) struct Plan {
     /// Records that name another person and that the person said are meant, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<RecordId>,
+    /// When it was decided, later than all that was taken back before; the beginning of time for those of older versions.
+    #[serde(default)]
+    decided: Timestamp,
 }
 
 impl Party {
@@ -97,6 +100,7 @@ impl Party {
             sensitivity,
             until,
             also: also.to_vec(),
+            decided: self.after_taken_back(Some(request.own))?,
         };
         self.put(table::PLANS, &request.id, &plan)?;
         let done = self.carry_out(&plan).await;
@@ -203,16 +207,23 @@ impl Party {
         if !follows {
             return Ok(false);
         }
+        let mut is_on_chain = false;
         for (id, given) in &given {
             if let Some(grant) = &given.artefact.grant
                 && !given.revoked
                 && !self.is_to_be_given(*id)?
-                && self.ports.facts.grant(grant).await?.revoked
             {
-                return Ok(true);
+                if self.ports.facts.grant(grant).await?.revoked {
+                    return Ok(true);
+                }
+                is_on_chain = true;
             }
         }
-        Ok(false)
+        // What took back everything would have ended one that is on chain.
+        Ok(!is_on_chain
+            && self
+                .was_taken_back_since(plan.request.own, plan.decided)
+                .await?)
     }
 
     /// Ends a decision that was taken back elsewhere, and what was to be given by it and did not leave.

@@ -41,6 +41,10 @@ pub(crate) enum About {
     Contact(AccountId),
     /// An owner whose invitation was answered.
     Patron(AccountId),
+    /// When everything of the contact of an own address was taken back last.
+    TakenBack(AccountId),
+    /// When everything was taken back last.
+    AllTakenBack,
 }
 
 impl About {

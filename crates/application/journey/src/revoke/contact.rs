@@ -62,7 +62,7 @@ impl Party {
         ended
     }
 
-    /// The end of what would give it something again.
+    /// The end of what would give it something again, here and on the other devices of the phrase.
     fn nothing_more_for(&self, party: AccountId) -> Result<Vec<Change>, JourneyError> {
         let is_of_it = |own| self.contact(own).is_ok_and(|it| it.party == party);
         let mut over = Vec::new();
@@ -74,6 +74,11 @@ impl Party {
         for request in self.requests()? {
             if is_of_it(request.own) {
                 over.extend(request.close(WhyClosed::Denied));
+            }
+        }
+        for contact in self.contacts()? {
+            if contact.party == party {
+                over.push(self.taken_back_row(Some(contact.own))?);
             }
         }
         over.extend(self.drop_waiting_of(party)?);

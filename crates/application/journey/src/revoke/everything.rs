@@ -134,6 +134,7 @@ impl Party {
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
         let mut rows: Vec<Change> = over.collect();
+        rows.push(self.taken_back_row(None)?);
         rows.extend(self.drop_planned(|_| true)?);
         let mut giving = self.giving().await?;
         let ended = match self.given_elsewhere().await {
