@@ -10,12 +10,12 @@ mod two;
 
 use std::sync::Arc;
 
-use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_journey::{Pace, Party};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Event, Events as _};
 use medibloc_record::Role;
-use two::{Two, say, text, try_say};
+use two::{Two, say, text, try_say, with_ports};
 
 /// A laptop whose reader may read all, and a phone of its phrase; one own address waits for another reader address.
 struct Story {
@@ -142,7 +142,6 @@ async fn a_decision_that_is_on_no_chain_ends_when_the_phone_takes_back_everythin
         say(&story.two.patient, &all).await;
         if let Some(words) = words {
             say(&story.phone, words).await;
-            say(&story.phone, &["sync"]).await;
         }
         assert_eq!(story.that_follow().await > 0, follow, "{words:?}");
         if !follow {
@@ -152,6 +151,47 @@ async fn a_decision_that_is_on_no_chain_ends_when_the_phone_takes_back_everythin
             story.that_follow().await;
             assert!(story.given().await > before, "{words:?}");
         }
+    }
+}
+
+/// A consent that the laptop put off is on no chain either.
+#[tokio::test]
+async fn a_consent_that_is_put_off_ends_when_the_phone_takes_back_everything() {
+    for (seed, words, follow) in [
+        (9108, None, 1),
+        (
+            9109,
+            Some(["grant", "revoke", "--contact", "third"].as_slice()),
+            0,
+        ),
+        (9110, Some(&["grant", "revoke", "--everything"]), 0),
+        (9111, Some(&["grant", "revoke", "--contact", "fourth"]), 1),
+    ] {
+        let story = Story::new(seed).await;
+        let record = story.two.accepted().await;
+        say(&story.phone, &["sync"]).await;
+        let mut ports = story.two.patient.ports().clone();
+        ports.pace = Pace::PERSON;
+        let calm = with_ports(ports, 1, Role::Person);
+        let before = story.given().await;
+        say(
+            &calm,
+            &["grant", "create", "--to", "third", "--record", &record],
+        )
+        .await;
+        assert_eq!(story.given().await, before, "it is put off");
+        if let Some(words) = words {
+            say(&story.phone, words).await;
+        }
+        story.world.pass(2 * 86_400);
+        let mut told = String::new();
+        for _ in 0..4 {
+            told += &say(&calm, &["sync"]).await.to_string();
+            story.world.pass(86_400);
+        }
+        assert_eq!(story.given().await, before + follow, "{words:?}: {told}");
+        let says = told.contains("another device of this phrase took back everything");
+        assert_eq!(says, follow == 0, "{words:?}: {told}");
     }
 }
 

@@ -191,6 +191,7 @@ impl Party {
 
     /// Objects first, then the call, then what follows from it.
     pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
+        self.is_not_taken_back(&errand).await?;
         self.end_all_first(&errand).await?;
         let done = self.execute(&mut errand).await;
         match done {

@@ -65,6 +65,8 @@ pub struct Noted {
     pub pairings: usize,
     /// When the last of it was noted: what was said after that and not noted is not in it.
     pub last: Option<Timestamp>,
+    /// What was decided here and is on no chain yet, and that another device took back: it is not given.
+    pub taken_back: Vec<String>,
     /// Notes of which nothing was taken, with the reason.
     pub faults: Vec<String>,
 }
@@ -231,7 +233,7 @@ impl Party {
                 .read_notes_elsewhere(&mut noted, &mut report.later)
                 .await;
         }
-        report.told.append(&mut noted.faults);
+        tell_once(noted, report);
         done?;
         self.note_pairings()?;
         if !self.meets_node(report)? {
@@ -531,11 +533,9 @@ impl Party {
                 }
                 of = None;
             }
-            About::TakenBack(_) => {
-                entry.says::<Timestamp>()?;
-            }
+            About::TakenBack(of) => changes.extend(self.take_taken_back(Some(of), entry, noted)?),
             About::AllTakenBack => {
-                entry.says::<Timestamp>()?;
+                changes.extend(self.take_taken_back(None, entry, noted)?);
                 of = None;
             }
             About::Contact(_) => changes.extend(self.take_contact(own, entry, noted)?),
@@ -558,9 +558,9 @@ impl Party {
 
 /// A note may be read twice by one sync: to see whether it is there, and to write over it.
 fn tell_once(noted: Noted, report: &mut SyncReport) {
-    for fault in noted.faults {
-        if !report.told.contains(&fault) {
-            report.told.push(fault);
+    for told in noted.taken_back.into_iter().chain(noted.faults) {
+        if !report.told.contains(&told) {
+            report.told.push(told);
         }
     }
 }

@@ -59,9 +59,6 @@ pub(crate) struct Plan {
     /// Records that name another person and that the person said are meant, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<RecordId>,
-    /// When it was decided, later than all that was taken back before; the beginning of time for those of older versions.
-    #[serde(default)]
-    decided: Timestamp,
 }
 
 impl Party {
@@ -94,13 +91,13 @@ impl Party {
         also: &[RecordId],
     ) -> Result<AllGranted, JourneyError> {
         self.confirmed(request.own)?;
+        self.hear_before_it_is_decided(request.own).await?;
         let plan = Plan {
             request: request.clone(),
             extent,
             sensitivity,
             until,
             also: also.to_vec(),
-            decided: self.after_taken_back(Some(request.own))?,
         };
         self.put(table::PLANS, &request.id, &plan)?;
         let done = self.carry_out(&plan).await;
@@ -146,7 +143,7 @@ impl Party {
                     .apply(vec![forget_plan(&plan.request.id)])?;
                 continue;
             }
-            match self.is_taken_back(&plan).await {
+            match self.is_taken_back(&plan, report).await {
                 Ok(false) => {}
                 Ok(true) => {
                     self.end_taken_back(&plan, report)?;
@@ -157,6 +154,10 @@ impl Party {
                     report.later.push(error.to_string());
                     continue;
                 }
+            }
+            if self.row::<Plan>(table::PLANS, &plan.request.id)?.is_none() {
+                // Another device ended it, as was heard now.
+                continue;
             }
             let done = match self.carry_out(&plan).await {
                 Ok(done) => done,
@@ -189,7 +190,11 @@ impl Party {
 
     /// Whether one of a decision's consents was taken back, on whichever device of the phrase: no other one follows it then. The
     /// chain is asked as soon as one would, which is a question for each own address at most.
-    async fn is_taken_back(&self, plan: &Plan) -> Result<bool, JourneyError> {
+    async fn is_taken_back(
+        &self,
+        plan: &Plan,
+        report: &mut SyncReport,
+    ) -> Result<bool, JourneyError> {
         let given = self.all_given_under(plan)?;
         // That the chain which has it was left takes nothing back.
         if given
@@ -207,23 +212,18 @@ impl Party {
         if !follows {
             return Ok(false);
         }
-        let mut is_on_chain = false;
         for (id, given) in &given {
             if let Some(grant) = &given.artefact.grant
                 && !given.revoked
                 && !self.is_to_be_given(*id)?
+                && self.ports.facts.grant(grant).await?.revoked
             {
-                if self.ports.facts.grant(grant).await?.revoked {
-                    return Ok(true);
-                }
-                is_on_chain = true;
+                return Ok(true);
             }
         }
-        // What took back everything would have ended one that is on chain.
-        Ok(!is_on_chain
-            && self
-                .was_taken_back_since(plan.request.own, plan.decided)
-                .await?)
+        // By which nothing is on the chain yet, or nothing that was known where all was taken back.
+        self.hear_taken_back(plan.request.own, report).await?;
+        Ok(false)
     }
 
     /// Ends a decision that was taken back elsewhere, and what was to be given by it and did not leave.

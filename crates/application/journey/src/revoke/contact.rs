@@ -59,7 +59,8 @@ impl Party {
         for id in writes {
             ended = ended.and(self.revoke_write(id).await);
         }
-        ended
+        ended?;
+        self.tell_taken_back().await
     }
 
     /// The end of what would give it something again, here and on the other devices of the phrase.

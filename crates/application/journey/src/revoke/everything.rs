@@ -70,7 +70,8 @@ impl Party {
         for order in orders {
             ended = ended.and(self.go_on(order).await.map(drop));
         }
-        ended
+        ended?;
+        self.tell_taken_back().await
     }
 
     /// The same one address at a time, so that they are not seen to belong together: one now, the others at random times
@@ -86,7 +87,8 @@ impl Party {
                 ended = ended.and(self.go_on(order).await.map(drop));
             }
         }
-        ended
+        ended?;
+        self.tell_taken_back().await
     }
 
     /// Who may still read or write until an order of [`Party::revoke_everything_later`] goes, each contact once, whatever it was
