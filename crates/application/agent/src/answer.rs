@@ -177,6 +177,7 @@ impl From<JourneyError> for Problem {
             | JourneyError::Untrusted { .. }
             | JourneyError::HandedAway { .. }
             | JourneyError::Waits { .. }
+            | JourneyError::InVain { .. }
             | JourneyError::Retracted { .. }
             | JourneyError::TakenBack { .. }
             | JourneyError::Outdated { .. }

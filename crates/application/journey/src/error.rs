@@ -158,6 +158,14 @@ pub enum JourneyError {
         /// The record.
         record: RecordId,
     },
+    /// A record that was anchored after another committee of keepers had followed the one that it was sealed for.
+    #[error(
+        "record {record} came to the chain for a committee of keepers that another one had followed by then: its owner cannot take it; import the document again, which makes another record"
+    )]
+    InVain {
+        /// The record.
+        record: RecordId,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"

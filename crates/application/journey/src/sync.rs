@@ -125,8 +125,13 @@ impl Party {
         report.later.extend(self.never_began()?);
         // What takes something back is among these: it waits for no keeper.
         self.resume_errands(&mut report).await?;
-        let (written, first) = self.go_on_with_writes().await?;
-        report.later.extend(first.map(|error| error.to_string()));
+        let (written, errors) = self.go_on_with_writes().await?;
+        for error in errors {
+            match error {
+                JourneyError::InVain { .. } => report.given_up.push(error.to_string()),
+                error => report.later.push(error.to_string()),
+            }
+        }
         let lacking = written
             .iter()
             .filter(|written| written.acknowledged < written.keepers && written.acknowledged > 0);

@@ -61,6 +61,21 @@ pub(crate) struct WriteJob {
 }
 
 impl WriteJob {
+    /// What leaves.
+    fn sealed(&self) -> Result<Sealed, JourneyError> {
+        let Self {
+            package,
+            key_set,
+            capsule,
+            ..
+        } = self;
+        Ok(Sealed::parse(
+            package.clone(),
+            key_set.clone(),
+            capsule.clone(),
+        )?)
+    }
+
     /// When its author signed it.
     pub(crate) fn authored_at(&self) -> Option<Timestamp> {
         let signed = SignedAttestation::parse(&self.attestation).ok()?;
@@ -233,13 +248,18 @@ impl Party {
         // Sealed for an account that this home cannot sign for it would be kept for ever.
         let author = &self.signed_for_now(author.id()).await?;
         let original = Digest::of(&draft.original);
+        let mut in_vain = Vec::new();
         for job in self.rows::<WriteJob>(table::JOBS)? {
-            if job.original == original
-                && (job.author, job.anchor.owner) == (author.id(), owner)
-                && !self.is_ended_write(&job).await?
+            if job.original != original
+                || (job.author, job.anchor.owner) != (author.id(), owner)
+                || self.is_ended_write(&job).await?
             {
+                continue;
+            }
+            if job.acknowledged > 0 || !self.is_anchored_in_vain(&job).await? {
                 return self.resume_write(job).await;
             }
+            in_vain.push(job);
         }
         let (title, subject) = (draft.title.clone(), Subject::of(&draft.fhir));
         let mut record =
@@ -254,8 +274,23 @@ impl Party {
             amended: options.amends,
             names_another: options.names_another,
         };
-        let sealed = self.seal(author, owner, owner_key, record, aside);
-        self.resume_write(sealed.await?).await
+        let sealed = self.seal(author, owner, owner_key, record, aside).await?;
+        for job in in_vain {
+            self.forget_job(&job, Vec::new())?;
+        }
+        self.resume_write(sealed).await
+    }
+
+    /// A job goes with other rows, its sealed blocks first.
+    fn forget_job(&self, job: &WriteJob, mut rows: Vec<Change>) -> Result<(), JourneyError> {
+        for cid in &job.blocks {
+            self.ports.vault.drop_blob(cid)?;
+        }
+        rows.push(Change::Delete {
+            table: table::JOBS,
+            key: job.anchor.record_id().as_bytes().to_vec(),
+        });
+        Ok(self.ports.vault.apply(rows)?)
     }
 
     /// Whether the chain says that the record of a job was erased, which ends the job, or taken back: writing the document again
@@ -343,25 +378,32 @@ impl Party {
 
     /// Goes on with every unfinished record; `sync` and the next start call it.
     pub async fn resume_writes(&self) -> Result<Vec<Written>, JourneyError> {
-        let (written, first) = self.go_on_with_writes().await?;
-        first.map_or(Ok(written), Err)
+        let (written, errors) = self.go_on_with_writes().await?;
+        errors.into_iter().next().map_or(Ok(written), Err)
     }
 
-    /// The same, with what was done although something else could not be.
+    /// The same, with what was done although something else could not be: each record that was anchored in vain, and the first
+    /// other reason.
     pub(crate) async fn go_on_with_writes(
         &self,
-    ) -> Result<(Vec<Written>, Option<JourneyError>), JourneyError> {
-        let (mut written, mut first) = (Vec::new(), None);
+    ) -> Result<(Vec<Written>, Vec<JourneyError>), JourneyError> {
+        let (mut written, mut errors) = (Vec::new(), Vec::new());
+        let mut has_other = false;
         for job in self.rows::<WriteJob>(table::JOBS)? {
             if self.patience.is_called() {
                 break;
             }
             match self.resume_write(job).await {
                 Ok(done) => written.push(done),
-                Err(error) => first = first.or(Some(error)),
+                Err(error @ JourneyError::InVain { .. }) => errors.push(error),
+                Err(error) if !has_other => {
+                    has_other = true;
+                    errors.push(error);
+                }
+                Err(_) => {}
             }
         }
-        Ok((written, first))
+        Ok((written, errors))
     }
 
     /// Records that this account wrote and that are with all keepers.
@@ -455,15 +497,8 @@ impl Party {
         if self.ports.facts.record(record).await?.is_some() {
             return Ok(());
         }
-        for cid in &job.blocks {
-            self.ports.vault.drop_blob(cid)?;
-        }
-        let mut changes = self.refused_act(job.author, &Call::Anchor(job.anchor))?;
-        changes.push(Change::Delete {
-            table: table::JOBS,
-            key: record.as_bytes().to_vec(),
-        });
-        Ok(self.ports.vault.apply(changes)?)
+        let acts = self.refused_act(job.author, &Call::Anchor(job.anchor))?;
+        self.forget_job(&job, acts)
     }
 
     async fn go_on_writing(&self, mut job: WriteJob) -> Result<Written, JourneyError> {
@@ -471,11 +506,7 @@ impl Party {
             what: format!("the author {}", job.author),
             hint: "restore this account first",
         })?;
-        let sealed = Sealed::parse(
-            job.package.clone(),
-            job.key_set.clone(),
-            job.capsule.clone(),
-        )?;
+        let mut sealed = job.sealed()?;
         let record = job.anchor.record_id();
         if Box::pin(self.is_erased_by_now(record)).await? {
             // Its owner erased it: nothing of it is stored again, no keeper takes a share, nothing is kept.
@@ -492,8 +523,15 @@ impl Party {
             self.sign_anew(&author, &mut job).await?;
         }
         if !job.anchored {
+            self.deal_anew(&mut job).await?;
+            sealed = job.sealed()?;
+        }
+        if !job.anchored {
             let stored = self.store(&author, &job, &sealed).await?;
             self.anchor(&author, &mut job, &stored).await?;
+        }
+        if job.acknowledged == 0 && self.is_anchored_in_vain(&job).await? {
+            return Err(JourneyError::InVain { record });
         }
         let keepers = self.deal(&author, &mut job, &sealed).await?;
         Ok(Written {
@@ -614,13 +652,7 @@ impl Party {
                 why: "its anchor is on its way to the chain; run `medibloc sync` first".into(),
             });
         }
-        for cid in &job.blocks {
-            self.ports.vault.drop_blob(cid)?;
-        }
-        Ok(self.ports.vault.apply(vec![Change::Delete {
-            table: table::JOBS,
-            key: record.as_bytes().to_vec(),
-        }])?)
+        self.forget_job(&job, Vec::new())
     }
 
     /// Gives every keeper that has not acknowledged its share, wrapped to its newest key.

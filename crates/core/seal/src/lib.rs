@@ -32,4 +32,4 @@ pub use master::{
     wrap_share,
 };
 pub use open::{open_part, open_range, walk_manifest, walk_part};
-pub use seal::{BlockSink, Outbound, Parties, SinkError, seal};
+pub use seal::{BlockSink, Outbound, Parties, SinkError, deal_anew, seal};

@@ -95,17 +95,8 @@ pub fn seal(
     let master = MasterKey::from_halves(id, &content.owner_half, &dealing.keeper_half());
     let manifest = describe(id, parties, &details, described);
     let package = package(&manifest, &master, entropy, sink)?;
-    let key_set = KeySet {
-        version: FORMAT_VERSION,
-        suite: SUITE_1,
-        committee,
-        commitments: dealing
-            .commitments()
-            .into_iter()
-            .map(serde_bytes::ByteArray::new)
-            .collect(),
-        owner_half: KeySet::owner_half_hash(id, content.owner_half.expose()),
-    };
+    let owner_half = KeySet::owner_half_hash(id, content.owner_half.expose());
+    let key_set = key_set(&dealing, committee, owner_half);
     let capsule = seal_capsule(&content, &parties.owner_key, &between, domain, entropy)?;
     let sealed = Sealed::parse(
         cbor::to_vec(&package),
@@ -127,6 +118,36 @@ pub fn seal(
         dealer_seed: content.dealer_seed,
         attestation,
     })
+}
+
+fn key_set(dealing: &Dealing, committee: Committee, owner_half: [u8; 32]) -> KeySet {
+    let commitments = dealing.commitments().into_iter();
+    KeySet {
+        version: FORMAT_VERSION,
+        suite: SUITE_1,
+        committee,
+        commitments: commitments.map(serde_bytes::ByteArray::new).collect(),
+        owner_half,
+    }
+}
+
+/// A sealed record for another committee. Both halves of its key stay, so package, capsule and attestation do, too; the key set and
+/// its digest are others. Only while no keeper has a share: whoever has shares of both would need fewer of either.
+///
+/// # Errors
+/// None that a record that was sealed here can have.
+pub fn deal_anew(
+    sealed: &Sealed,
+    seed: &DealerSeed,
+    committee: Committee,
+) -> Result<Sealed, SealError> {
+    let dealing = Dealing::from_seed(seed, sealed.record(), committee.threshold);
+    let key_set = key_set(&dealing, committee, sealed.key_set().owner_half);
+    Ok(Sealed::parse(
+        sealed.package_bytes().to_vec(),
+        cbor::to_vec(&key_set),
+        sealed.capsule_bytes().to_vec(),
+    )?)
 }
 
 fn random(entropy: &mut dyn Entropy) -> [u8; 32] {

@@ -4,7 +4,7 @@
 use medibloc_dag::{Cid, cbor};
 use medibloc_keys::DealerSeed;
 use medibloc_record::{AccountId, Address, ClassId, Committee, Kind, RecordId, Threshold};
-use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, open_capsule};
+use medibloc_seal::{Expectations, OwnerHalf, check_for_owner, deal_anew, open_capsule};
 
 #[path = "support/made.rs"]
 mod made;
@@ -85,6 +85,38 @@ fn objects_that_are_foreign_oversize_in_each_others_place_or_against_a_rule_say_
     let mut key_set = sealed.key_set().clone();
     key_set.commitments.pop();
     assert!(refusal(&made, 1, cbor::to_vec(&key_set)).contains("exactly t commitments"));
+}
+
+#[test]
+fn what_is_dealt_anew_is_good_for_that_committee_alone_and_only_its_key_set_is_another() {
+    let made = make(b"a document");
+    let before = &made.out.sealed;
+    let held = open_capsule(before.capsule(), &owner_secret(), &made.parties, &DOMAIN).unwrap();
+    for (n, t) in [(5, 3), (7, 4), (9, 7), (1, 1)] {
+        let another = Committee {
+            id: 2,
+            threshold: Threshold::new(n, t).unwrap(),
+        };
+        let anew = deal_anew(before, &made.out.dealer_seed, another).unwrap();
+        let check = |sealed, committee| {
+            let expected = expectations(&made);
+            check_for_owner(sealed, &made.signed, &held, committee, &expected, &DOMAIN)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&anew, another), Ok(()), "{n}, {t}");
+        let is_refused =
+            |checked: Result<(), String>, why: &str| checked.unwrap_err().ends_with(why);
+        let why = "the key set names another committee than the chain";
+        assert!(is_refused(check(&anew, committee()), why), "{n}, {t}");
+        assert!(is_refused(check(before, another), why), "{n}, {t}");
+        assert_eq!(anew.package_bytes(), before.package_bytes());
+        assert_eq!(anew.capsule_bytes(), before.capsule_bytes());
+        // The seed of another record fits nothing.
+        let foreign = deal_anew(before, &DealerSeed::new([3; 32]), another).unwrap();
+        let why = "the commitments do not follow from the capsule's seed";
+        assert!(is_refused(check(&foreign, another), why), "{n}, {t}");
+    }
 }
 
 /// Everything of the manifest that must be the anchor's, and whose failing has its own words.
