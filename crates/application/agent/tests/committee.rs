@@ -1,6 +1,10 @@
 //! A committee that is formed while a record is on its way: what was sealed for the one before is dealt anew, and what came to the
 //! chain in its former form all the same is told.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, an attack tells its figure"
+)]
 
 #[path = "support/two.rs"]
 mod two;
@@ -116,7 +120,9 @@ async fn what_waits_for_its_anchor_is_dealt_to_the_committee_that_is_formed_mean
     let story = Story::new(10_011).await;
     form(&story.world);
     let told = story.told().await;
-    assert_eq!(story.accepted().await, 3, "{told}");
+    let accepted = story.accepted().await;
+    println!("ATTACK tenth-8: {accepted} of 3 records accepted");
+    assert_eq!(accepted, 3, "{told}");
     let list = say(&story.two.patient, &["record", "list"]).await;
     for record in list.as_array().unwrap() {
         let id = record["record"].as_str().unwrap();
@@ -146,5 +152,9 @@ async fn what_came_to_the_chain_too_late_is_told_and_written_again() {
     }
     let told = story.told().await;
     assert!(!told.contains(says), "{told}");
-    assert_eq!(story.accepted().await, 3, "{told}");
+    let accepted = story.accepted().await;
+    println!(
+        "ATTACK tenth-8: both are told, {accepted} of 3 records accepted once they are written again"
+    );
+    assert_eq!(accepted, 3, "{told}");
 }
