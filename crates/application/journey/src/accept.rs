@@ -20,6 +20,7 @@ use crate::errand::Luggage;
 use crate::pace::accept_key;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
+use crate::set_back::NOT_ON_CHAIN;
 use crate::together::{Asked, all};
 use crate::write::parties_of;
 use crate::{JourneyError, Party, Subject};
@@ -85,6 +86,11 @@ impl KeptRecord {
                 .as_deref()
                 .unwrap_or("it was not looked at yet")
         })
+    }
+
+    /// It was accepted on a chain that was left, and the one that this home went on with does not have it.
+    pub fn is_off_chain(&self) -> bool {
+        self.warning.as_deref() == Some(NOT_ON_CHAIN)
     }
 
     /// Its description.

@@ -12,7 +12,8 @@ use medibloc_record::{AccountId, GrantId, ReceiptId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
-use crate::errand::{Luggage, errand_key, gone};
+use crate::deadline::REQUEST_LIFE;
+use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::deliver::{Delivery, delivery_key};
 use crate::grant::kept::RecordKeys;
 use crate::grant::{GivenGrant, HeldGrant};
@@ -140,6 +141,8 @@ pub enum Exports {
 pub struct ErasedNow {
     /// Keepers that signed a deletion; n − t + 1 of them are final.
     pub statements: usize,
+    /// The chain that this home went on with does not have it: nobody else was asked.
+    pub off_chain: bool,
     /// Exported files that were deleted, with the reason.
     pub files_removed: Vec<String>,
     /// Exported files that stay, with the reason.
@@ -169,6 +172,9 @@ impl Party {
         let kept = self.record(record)?;
         let key = errand_key("erase", &[record.as_bytes()]);
         let mut is_mine = true;
+        if kept.is_off_chain() && self.known_facts(record).await?.is_none() {
+            return self.erase_off_chain(&kept, exports).await;
+        }
         if self.errand(&key)?.is_some() {
             self.finish(&key).await?;
         } else if self.known_facts(record).await?.is_some_and(|it| it.erased) {
@@ -200,6 +206,7 @@ impl Party {
         self.note_reads(record).await?;
         let left = left.into_iter().filter(|(of, _)| *of == record);
         Ok(ErasedNow {
+            off_chain: false,
             statements: self
                 .collect_statements(&kept, &mut BTreeSet::new())
                 .await?
@@ -211,6 +218,66 @@ impl Party {
                 .collect(),
             files_left: left.map(|(_, file)| file).collect(),
         })
+    }
+
+    /// A record that the chain does not have is erased here alone. The order is kept as long as what its author signed for the chain
+    /// that was left could still come to this one.
+    async fn erase_off_chain(
+        &self,
+        kept: &KeptRecord,
+        exports: Exports,
+    ) -> Result<ErasedNow, JourneyError> {
+        let (record, owner) = (kept.record(), kept.anchor.owner);
+        let what = format!("erasure of record {record}");
+        let (over, mut rows) = self.undo_giving(record)?;
+        rows.push(change(table::ERASING, record.as_bytes(), &exports));
+        rows.extend(self.forget(record, self.chain_now().await?, true)?);
+        let luggage = Luggage {
+            rows,
+            ..Luggage::default()
+        };
+        let (key, call) = (
+            errand_key("erase", &[record.as_bytes()]),
+            Call::Erase(kept.anchor),
+        );
+        self.keep_errand(None, key, what, owner, call, luggage)
+            .await?;
+        self.ports.vault.drop_blobs(&over)?;
+        let (mut left, mut later) = (Vec::new(), Vec::new());
+        self.resume_wipes(&mut left, &mut later).await?;
+        let left = left.into_iter().filter(|(of, _)| *of == record);
+        Ok(ErasedNow {
+            statements: 0,
+            off_chain: true,
+            files_removed: self
+                .take_removed(|of| of == record)?
+                .into_values()
+                .flatten()
+                .collect(),
+            files_left: left.map(|(_, file)| file).collect(),
+        })
+    }
+
+    /// Whether an errand is to erase what this chain does not have; it ends when nothing that was signed before can bring that to the
+    /// chain any more.
+    pub(crate) async fn erases_nothing(&self, errand: &Errand) -> Result<bool, JourneyError> {
+        let Call::Erase(anchor) = &errand.call else {
+            return Ok(false);
+        };
+        let record = anchor.record_id();
+        let erasure = self.erasure(record)?;
+        let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
+        let is_over = kept.is_some_and(|kept| kept.is_off_chain());
+        let Some(erasure) = erasure.filter(|_| is_over) else {
+            return Ok(false);
+        };
+        if self.known_facts(record).await?.is_some() {
+            return Ok(false);
+        }
+        if erasure.at.plus(REQUEST_LIFE) < self.chain_now().await? {
+            self.ports.vault.apply(vec![gone(&errand.key)])?;
+        }
+        Ok(true)
     }
 
     /// The end of what waits to give a record: consents to it alone, and what is to give it among others, which is made anew

@@ -33,6 +33,12 @@ impl Party {
         if facts.is_some_and(|facts| facts.retracted) {
             return Ok(());
         }
+        if facts.is_none() && self.is_left_with_its_chain(record).await? {
+            return Err(JourneyError::Unknown {
+                what: format!("record {record} on the chain as it stands"),
+                hint: "nobody can be given it, so there is nothing to take back; import the document again if it is wanted",
+            });
+        }
         let what = format!("taking back record {record}");
         let (own, call) = (anchor.author, Call::Retract(anchor));
         let done = self.begin(key, what, own, call, Luggage::default());

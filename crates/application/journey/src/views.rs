@@ -783,6 +783,9 @@ fn view_of(
 pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> RecordView {
     let manifest = kept.manifest.as_ref();
     let (standing, because) = match &kept.standing {
+        Standing::Checked | Standing::Accepted if kept.is_off_chain() => {
+            ("not on this chain", kept.warning.clone())
+        }
         Standing::Checked => ("checked", None),
         Standing::Accepted => ("accepted", kept.unopened().map(str::to_owned)),
         Standing::NotAccepted { because } => ("not accepted", Some(because.clone())),

@@ -463,6 +463,18 @@ impl Party {
         Ok(before)
     }
 
+    /// Whether a record was anchored on a chain that was left, and the one that answers does not have it: its document is written
+    /// again like a new one.
+    ///
+    /// # Errors
+    /// If the chain does not answer, or the vault fails.
+    pub async fn is_left_with_its_chain(&self, record: RecordId) -> Result<bool, JourneyError> {
+        let kept: Option<crate::KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
+        let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
+        let was_there = job.is_some() || kept.is_some_and(|kept| kept.is_off_chain());
+        Ok(was_there && self.known_facts(record).await?.is_none())
+    }
+
     /// Whether this document is sealed and on its way, in a job that `sync` goes on with.
     pub fn is_being_written(&self, original: &Digest) -> Result<bool, JourneyError> {
         let jobs = self.rows::<WriteJob>(table::JOBS)?;

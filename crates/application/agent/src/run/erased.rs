@@ -1,7 +1,7 @@
 //! `medibloc record erase`, and what `record show` says afterwards.
 
 use medibloc_journey::{
-    CANNOT_BE_UNDONE, ErasedView, Exports, FormerReader, Outputs, Party, counted,
+    CANNOT_BE_UNDONE, ErasedNow, ErasedView, Exports, FormerReader, Outputs, Party, counted,
 };
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
@@ -19,6 +19,23 @@ pub(super) struct Said {
     pub(super) yes: bool,
     pub(super) now: bool,
     pub(super) keep_exports: bool,
+}
+
+/// What is said of a record that the chain does not have.
+fn off_chain(id: RecordId, what: &str, done: &ErasedNow) -> Answer {
+    let mut lines = vec![format!(
+        "erased {what}: nothing of it is left here. The chain as it stands does not have it, so nobody else was asked; should what \
+         was signed for the chain that was left still come to this one, `medibloc sync` erases it there"
+    )];
+    let removed = done.files_removed.iter();
+    lines.extend(removed.map(|file| format!("exported file removed: {file}")));
+    let left = done.files_left.iter();
+    lines.extend(left.map(|file| format!("exported file stays: {file}")));
+    let value = json!({
+        "record": id.to_string(), "here": true, "onChain": false, "statements": 0, "filesRemoved": done.files_removed,
+        "filesLeft": done.files_left,
+    });
+    Answer::new(value, rows(&lines))
 }
 
 pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Answer, Problem> {
@@ -71,6 +88,9 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
         false => Exports::Delete,
     };
     let done = party.erase_with(id, exports).await?;
+    if done.off_chain {
+        return Ok(off_chain(id, &what, &done));
+    }
     let threshold = party.ports().facts.committee().await?.committee.threshold;
     let needed = usize::from(threshold.n() - threshold.t() + 1);
     let mut lines = vec![format!(

@@ -22,6 +22,9 @@ pub(super) async fn former(
     let mut goes_on = false;
     for before in party.written_before(owner, &original)? {
         let record = before.record;
+        if party.is_left_with_its_chain(record).await? {
+            continue;
+        }
         match party.must_not_be_gone_now(record).await {
             Ok(()) => {}
             // Its tombstone is here from now on.

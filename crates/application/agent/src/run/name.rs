@@ -273,8 +273,9 @@ fn records(party: &Party) -> Result<Vec<Listed<Known>>, Problem> {
         .collect())
 }
 
-const fn standing(kept: &KeptRecord) -> &'static str {
+fn standing(kept: &KeptRecord) -> &'static str {
     match kept.standing {
+        Standing::Checked | Standing::Accepted if kept.is_off_chain() => "not on this chain",
         Standing::Checked => "checked",
         Standing::Accepted => "accepted",
         Standing::NotAccepted { .. } => "not accepted",

@@ -212,6 +212,9 @@ fn standing<'a>(
             "being erased",
             Some("that was begun and waits for the node; `medibloc sync` goes on with it"),
         ),
+        Standing::Checked | Standing::Accepted if kept.is_off_chain() => {
+            ("not on this chain", kept.warning.as_deref())
+        }
         Standing::Checked => ("checked", None),
         Standing::Accepted => ("accepted", kept.unopened()),
         Standing::NotAccepted { because } => ("not accepted", Some(because)),

@@ -70,7 +70,7 @@ impl Party {
         most: usize,
     ) -> Result<(Vec<KeptRecord>, Vec<RecordId>), JourneyError> {
         let mut records = self.records()?;
-        records.retain(|kept| kept.standing == Standing::Accepted);
+        records.retain(|kept| kept.is_accepted() && !kept.is_off_chain());
         let (mut erased, mut looked) = (Vec::new(), 0);
         for kept in records.iter().rev() {
             if looked == most {

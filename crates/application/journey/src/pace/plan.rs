@@ -189,6 +189,9 @@ impl Party {
                 self.settle_read(errand, record, report).await?;
                 continue;
             }
+            if self.erases_nothing(&errand).await? {
+                continue;
+            }
             let what = errand.what.clone();
             let accepted = match &errand.call {
                 Call::Accept(anchor) => Some(anchor.record_id()),

@@ -386,7 +386,7 @@ impl Party {
                 }
             }
         }
-        let stand = self.write_grants_that_stand().await?;
+        let (granted, stand) = self.write_grants_on_chain().await?;
         let now = self.chain_now().await?;
         for (key, mut given) in self.keyed_rows::<GivenGrant>(table::WRITE_GRANTS)? {
             let Some(write) = given.artefact.write else {
@@ -409,7 +409,7 @@ impl Party {
                 given.revoked_at = None;
                 again.insert(given.own);
                 changes.push(change(table::WRITE_GRANTS, &key, &given));
-            } else if write.until > now && !stand.contains(&id) && !self.is_on_its_way(id)? {
+            } else if write.until > now && !granted.contains(&id) && !self.is_on_its_way(id)? {
                 if !given.revoked {
                     lacking.push(format!(
                         "the permission {id} of {name} to write: give it again if it is wanted"
@@ -422,20 +422,24 @@ impl Party {
         Ok((again, lost))
     }
 
-    /// Permissions to write that the chain as it stands has and that were not taken back on it.
-    async fn write_grants_that_stand(&self) -> Result<BTreeSet<GrantId>, JourneyError> {
+    /// Permissions to write that the chain as it stands has, and those of them that were not taken back on it.
+    async fn write_grants_on_chain(
+        &self,
+    ) -> Result<(BTreeSet<GrantId>, BTreeSet<GrantId>), JourneyError> {
+        let mut granted = BTreeSet::new();
         let mut stand: BTreeMap<GrantId, WriteGrant> = BTreeMap::new();
         let mut next = 0;
         loop {
             let blocks = self.ports.events.events(next, PAGE).await?;
             let Some(last) = blocks.last() else {
-                return Ok(stand.into_keys().collect());
+                return Ok((granted, stand.into_keys().collect()));
             };
             next = last.number + 1;
             for event in blocks.iter().flat_map(|block| &block.events) {
                 match event {
                     Event::WriteGranted(write) => {
                         let id = GrantId::derive(write.owner, write.author, write.nonce);
+                        granted.insert(id);
                         stand.insert(id, *write);
                     }
                     Event::WriteRevoked { owner, author } => {

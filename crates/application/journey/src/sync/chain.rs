@@ -14,7 +14,7 @@ use crate::looks::Look;
 use crate::missed::Kept;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
-use crate::set_back::{NOT_ON_CHAIN, taken_row};
+use crate::set_back::taken_row;
 use crate::{JourneyError, KeptRecord, Party};
 
 /// Objects that one sync fetches for grants that no known pairing explains.
@@ -175,7 +175,7 @@ impl Party {
             }
             if let Some(mut kept) = self.row::<KeptRecord>(table::RECORDS, record.as_bytes())? {
                 // Seen before, on a chain that was left: here it stands elsewhere.
-                let was_lacking = kept.warning.as_deref() == Some(NOT_ON_CHAIN);
+                let was_lacking = kept.is_off_chain();
                 if kept.block != at.block || was_lacking {
                     kept.block = at.block;
                     if was_lacking {
