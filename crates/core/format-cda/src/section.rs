@@ -179,9 +179,11 @@ fn provenance<'d>(
         is_itself |= node == Some(statement.node);
         all.push((Tellers::around(node, entry, statement), target));
     }
-    // A concern is written by somebody, too, and its resources are those of what it is about.
+    // A concern is written by somebody, too, and its resources are those of what it is about, not of what is said of that.
     if child(statement.node, "author").is_some() && !is_itself {
-        let written = all.iter().filter(|(tellers, _)| tellers.authors.is_some());
+        let written = all.iter().filter(|(tellers, target)| {
+            tellers.authors.is_some() && is_of_concern(doc, statement, target)
+        });
         let around = written.map(|(tellers, target)| (tellers.without_authors(), *target));
         all.extend(around.collect::<Vec<_>>());
     }
@@ -232,6 +234,17 @@ fn provenance<'d>(
     }
 }
 
+/// Whether a resource tells what a concern is about, and the concern with it.
+fn is_of_concern(doc: &Doc<'_>, concern: &crate::context::Statement<'_>, target: &Value) -> bool {
+    let url = target["reference"].as_str().unwrap_or_default();
+    let act = doc
+        .source(url)
+        .and_then(|source| source.parent_element()?.parent_element());
+    act == Some(concern.node)
+        && (doc.is_of(url, &["Condition", "AllergyIntolerance"])
+            || concern.is_risk() && doc.is_of(url, &["Observation"]))
+}
+
 /// The nearest statements inside an entry that name the authors of something, and who told it; none if it has those of the entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tellers<'d> {
@@ -268,17 +281,27 @@ impl<'d> Tellers<'d> {
 /// Somebody who took part in a statement of an entry.
 struct Part<'d> {
     of: N<'d>,
+    /// What the source calls such a part in it.
+    name: &'d str,
     agent: (Value, String),
 }
 
 impl<'d> Part<'d> {
-    /// Whether they took part in what became of a statement: it is the one that names them, or one that stands in that, if nothing
-    /// came of it but what it holds.
+    /// Whether they took part in what became of a statement: it is the one that names them, or one that stands in that and names
+    /// nobody itself, if nothing came of it but what it holds.
     fn is_in(&self, source: Option<N<'d>>, all: &[Option<N<'d>>]) -> bool {
         if all.contains(&Some(self.of)) {
             return source == Some(self.of);
         }
-        source.is_some_and(|source| source.ancestors().any(|one| one == self.of))
+        // Those who took part otherwise are not told by another who did.
+        let is_nearer = |one: &N<'d>| {
+            *one == self.of
+                || self.name != "participant"
+                    && is_statement(*one)
+                    && elements(*one).any(|part| part.tag_name().name() == self.name)
+        };
+        let nearest = source.and_then(|source| source.ancestors().find(is_nearer));
+        nearest == Some(self.of)
     }
 }
 
@@ -423,7 +446,8 @@ fn others<'d>(
             _ => None,
         };
         let of = part.parent_element().unwrap_or(part);
-        all.extend(found.map(|agent| Part { of, agent }));
+        let name = part.tag_name().name();
+        all.extend(found.map(|agent| Part { of, name, agent }));
     }
     all
 }

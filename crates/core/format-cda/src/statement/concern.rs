@@ -11,7 +11,7 @@ use crate::{
     resource::Resource,
     statement::{self, Made, inside, own_writer, recorded},
     value::{self, time, time::Stamp},
-    xml::{child, children},
+    xml::{N, child, children},
 };
 
 /// How long somebody was concerned about it, which is not how long it lasted.
@@ -56,13 +56,21 @@ impl<'d> Concern<'d> {
     }
 }
 
+/// What names the authors of a statement: itself, or else the concern around it (CDA R2, section 4.4).
+fn authored<'d>(of: &Statement<'d>, concern: Option<Concern<'d>>) -> N<'d> {
+    match (child(of.node, "author"), concern) {
+        (None, Some(concern)) => concern.act.node,
+        _ => of.node,
+    }
+}
+
 /// When a statement was written down, or else the concern around it.
 pub(crate) fn written<'d>(
     doc: &Doc<'d>,
     of: &Statement<'d>,
     concern: Option<Concern<'d>>,
 ) -> Option<Stamp> {
-    recorded(doc, of.node).or_else(|| recorded(doc, concern?.act.node))
+    recorded(doc, authored(of, concern))
 }
 
 /// Who wrote a statement, or else the concern around it.
@@ -71,7 +79,7 @@ pub(crate) fn writer<'d>(
     of: &Statement<'d>,
     concern: Option<Concern<'d>>,
 ) -> Option<String> {
-    own_writer(doc, of.node).or_else(|| own_writer(doc, concern?.act.node))
+    own_writer(doc, authored(of, concern))
 }
 
 /// What one statement states, several things of one kind, by the first of them.

@@ -1,0 +1,7 @@
+//! What comes out says what the source says, of whom it says it, and no more.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+#[path = "exact/nearest.rs"]
+mod nearest;
