@@ -3,5 +3,7 @@
 
 #[path = "shared/document.rs"]
 mod document;
+#[path = "exact/moments.rs"]
+mod moments;
 #[path = "exact/nearest.rs"]
 mod nearest;

@@ -1,5 +1,7 @@
 //! Problems and diagnoses: `Condition`.
 
+mod when;
+
 use medibloc_record::json::Value;
 
 use crate::{
@@ -14,8 +16,8 @@ use crate::{
         concern::{self, About, Concern},
         diagnosis, inside, link, shape,
     },
-    value::{self, code, code::coded, list, quantity, time},
-    xml::{N, attr, child, children, declared, related_as, related_by},
+    value::{self, code, code::coded, list, time},
+    xml::{N, attr, child, children, declared, related_as},
 };
 
 const OBSERVATION: &[&str] = &[
@@ -67,14 +69,12 @@ pub(crate) const AGE: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.31",
     "2.16.840.1.113883.10.20.1.38",
 ];
-const DIAGNOSED: &[&str] = &["2.16.840.1.113883.10.20.22.4.502"];
 const ABOUT: About = About {
     kind: "Condition",
     nothing: "the concern holds no problem",
     who_treats: "a condition has no place for who treats it",
     how_long: "a condition has no place for how long somebody was concerned about it",
 };
-const ASSERTED: &str = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
@@ -296,7 +296,7 @@ fn one<'d>(
     let found = said.and_then(|value| code::qualifier(value, &["363698007"]));
     sites.extend(found.and_then(|code| code::concept(doc, code)));
     out.put(doc, "bodySite", list(sites));
-    when(doc, of, &mut out);
+    when::put(doc, of, &mut out);
 
     let at = concern::written(doc, of, concern);
     time::put_at(&mut out, doc, "recordedDate", at);
@@ -373,7 +373,7 @@ fn statuses<'d>(
             code::state(code)
         });
     let dated = child(node, "effectiveTime").is_some_and(time::has_end);
-    let ended = dated || stated.is_none() && is_over_since_unknown(of);
+    let ended = dated || stated.is_none() && when::is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {
         if out.is_denied() {
             out.denied(
@@ -437,64 +437,4 @@ fn statuses<'d>(
             }
         }),
     );
-}
-
-/// Whether it ended at a time that nobody knows: C-CDA 2.1 has that as an end of unknown time. Older formats have such an end in each problem.
-fn is_over_since_unknown(of: &Statement<'_>) -> bool {
-    const WITH_ENDS: &[&str] = &["2.16.840.1.113883.10.20.22.4.4"];
-    let high = of
-        .child("effectiveTime")
-        .and_then(|when| child(when, "high"));
-    of.has(WITH_ENDS) && high.is_some_and(|high| attr(high, "nullFlavor") == Some("UNK"))
-}
-
-fn when<'d>(doc: &Doc<'d>, of: &Statement<'d>, out: &mut Resource<'d>) {
-    let node = of.node;
-    let span = child(node, "effectiveTime");
-    let began = span.and_then(|when| time::start(doc, when));
-    let known = time::put_at(out, doc, "onsetDateTime", began);
-    let age = related_by(node, AGE).find_map(|inner| {
-        let age = child(inner, "value").and_then(|value| quantity::duration(doc, value))?;
-        super::take_shell(doc, inner);
-        Some(age)
-    });
-    if known {
-        doc.account.let_go();
-    } else {
-        out.put(doc, "onsetAge", age);
-    }
-    let refuted = out
-        .body
-        .get("verificationStatus")
-        .is_some_and(|status| status["coding"][0]["code"] == "refuted");
-    if refuted {
-        // `con-4`: what is not there cannot be over, so its end is told in words.
-        let ended = span.and_then(|when| time::end(doc, when));
-        let words = ended.map(|at| format!("The source denies it until: {}", time::in_words(at)));
-        out.push(doc, "note", words.map(|words| json!({"text": words})));
-    } else {
-        let ended = span.and_then(|when| time::end(doc, when));
-        // `con-4`: what has an end is over; words that name no year need not be an end.
-        let is_end = span.is_some_and(time::has_end);
-        if let Some(words) = ended.as_ref().filter(|_| !is_end).and_then(time::unsure) {
-            out.push(doc, "extension", Some(words));
-        }
-        let ended = ended.filter(|_| is_end);
-        let is_dated = time::put_at(out, doc, "abatementDateTime", ended);
-        let is_resolved = out
-            .body
-            .get("clinicalStatus")
-            .is_some_and(|status| status["coding"][0]["code"] == "resolved");
-        if !is_dated && is_resolved && is_over_since_unknown(of) {
-            let high = span.and_then(|when| child(when, "high"));
-            out.body
-                .insert("_abatementDateTime".into(), value::absent(high));
-        }
-    }
-    let diagnosed = related_by(node, DIAGNOSED).find_map(|inner| {
-        let at = child(inner, "effectiveTime").and_then(|when| time::start(doc, when))?;
-        super::take_shell(doc, inner);
-        Some(time::extension(ASSERTED, at))
-    });
-    out.push(doc, "extension", diagnosed);
 }
