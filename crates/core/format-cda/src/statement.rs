@@ -119,6 +119,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "act" | "observation" if directive::is_directive(of) => directive::convert(doc, of),
         "observation" | "act" if of.mood() == Mood::Goal => goal::convert(doc, of),
         "organizer" if careteam::is_team(of) => careteam::convert(doc, of),
+        "act" if careteam::is_no_member(of) => {
+            Err("somebody is not in the team, or the source took it back that they are")
+        }
         "organizer" => panel::convert(doc, of),
         "observation" if procedure::is_procedure(of) || of.mood() != Mood::Event => {
             procedure::convert(doc, of)

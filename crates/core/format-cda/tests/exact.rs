@@ -7,3 +7,5 @@ mod document;
 mod moments;
 #[path = "exact/nearest.rs"]
 mod nearest;
+#[path = "exact/team.rs"]
+mod team;

@@ -4,14 +4,14 @@ use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
-    context::Statement,
+    context::{Mood, Statement},
     doc::{Doc, reference},
     json::json,
     people,
     resource::Resource,
     statement::{Made, common, inside},
-    value::{code, list, put, time},
-    xml::{N, attr, child, children, sdtc},
+    value::{absent, code, list, put, time},
+    xml::{N, attr, child, children, path, sdtc},
 };
 
 const TEAM: &[&str] = &["2.16.840.1.113883.10.20.22.4.500"];
@@ -22,15 +22,24 @@ pub(crate) fn is_team(of: &Statement<'_>) -> bool {
     of.has(TEAM)
 }
 
+/// Whether it says that somebody is not a member of a team, or was withdrawn.
+pub(crate) fn is_no_member(of: &Statement<'_>) -> bool {
+    let state = of.child("statusCode").and_then(code::state);
+    of.has(MEMBER)
+        && (of.is_denied()
+            || of.mood() != Mood::Event
+            || matches!(state, Some("nullified" | "obsolete")))
+}
+
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let mut out = Resource::of("CareTeam", of, doc)?;
     let node = of.node;
     common(doc, of, &mut out);
     let state = match super::status(doc, of) {
-        Some("active") => Some("active"),
-        Some("completed") => Some("inactive"),
+        Some("active" | "normal") => Some("active"),
+        Some("completed" | "aborted" | "cancelled") => Some("inactive"),
         Some("suspended" | "held") => Some("suspended"),
-        Some("nullified") => Some("entered-in-error"),
+        Some("nullified" | "obsolete") => Some("entered-in-error"),
         Some("new") => Some("proposed"),
         _ => None,
     };
@@ -47,9 +56,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         child(node, "effectiveTime").and_then(|when| time::period(doc, when)),
     );
     let mut all: Vec<Member> = Vec::new();
-    for (_, inner) in of.related().filter(|(_, inner)| inner.has(MEMBER)) {
+    let members = of.related().map(|(_, inner)| inner);
+    let members = members.filter(|inner| inner.has(MEMBER) && !is_no_member(inner));
+    let (now, other): (Vec<_>, Vec<_>) = members.partition(is_member);
+    for inner in now {
         for part in children(inner.node, "performer") {
-            member(doc, inner.node, part, &mut all);
+            member(doc, &inner, part, &mut all);
         }
     }
     for part in children(node, "participant") {
@@ -64,6 +76,12 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     });
     let all = all.collect();
     out.put(doc, "participant", list(all));
+    for inner in other {
+        for part in children(inner.node, "performer") {
+            let told = in_words(doc, &inner, part);
+            out.push(doc, "note", told.map(|words| json!({"text": words})));
+        }
+    }
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     for part in children(node, "participant") {
@@ -83,18 +101,58 @@ struct Member {
     ids: Vec<String>,
 }
 
-fn member<'d>(doc: &Doc<'d>, act: N<'d>, part: N<'d>, all: &mut Vec<Member>) {
+/// Codes of a membership that is, or was.
+const ENDED: &[&str] = &["completed", "aborted"];
+
+fn is_member(act: &Statement<'_>) -> bool {
+    let state = act.child("statusCode").and_then(code::state);
+    state.is_none_or(|state| ["active", "normal"].contains(&state) || ENDED.contains(&state))
+}
+
+/// A member who is none yet, or not at present: FHIR has no status of one, so it is told in words.
+fn in_words<'d>(doc: &Doc<'d>, act: &Statement<'d>, part: N<'d>) -> Option<String> {
+    let status = act.child("statusCode")?;
+    let entity = child(part, "assignedEntity")?;
+    let who = ["assignedPerson", "representedOrganization"];
+    let name = who.iter().find_map(|who| path(entity, &[who, "name"]))?;
+    let mut words = crate::xml::text(name)?;
+    let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
+    if let Some(role) = function.and_then(|code| code::words(doc, code)) {
+        words = format!("{words}, {role}");
+    }
+    for one in [act.node, part, status, name] {
+        doc.account.take(one);
+    }
+    name.children().for_each(|one| doc.account.take(one));
+    let state = code::state(status)?;
+    Some(format!("Not a member at present ({state}): {words}"))
+}
+
+fn member<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>, all: &mut Vec<Member>) {
+    let act = of.node;
     let Some(url) = people::entity(doc, part) else {
         return;
     };
     let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
     let role = function.and_then(|code| code::concept(doc, code));
     let period = child(act, "effectiveTime").and_then(|when| time::period(doc, when));
-    doc.account.take(act);
-    for name in ["statusCode", "code"] {
-        if let Some(part) = child(act, name) {
-            doc.account.take(part);
+    // That somebody is a member at present is what a period without an end says; the status itself is in no element.
+    let ended = child(act, "statusCode")
+        .filter(|code| code::state(*code).is_some_and(|state| ENDED.contains(&state)));
+    let period = match ended {
+        Some(code) => {
+            doc.account.take(code);
+            let mut period = period.unwrap_or_else(|| json!({}));
+            if period.get("end").is_none() && period.get("_end").is_none() {
+                period["_end"] = absent(None);
+            }
+            Some(period)
         }
+        None => period,
+    };
+    doc.account.take(act);
+    if let Some(code) = child(act, "code") {
+        doc.account.take(code);
     }
     let entity = child(part, "assignedEntity");
     let ids = [Some(act), entity].into_iter().flatten().flat_map(numbers);
