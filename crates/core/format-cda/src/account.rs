@@ -1,12 +1,17 @@
 //! What became of every node of the source that can carry a fact (design 07): a mapping takes what it uses, and what nobody took
 //! is lost by construction and said so.
 
+mod kept;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use medibloc_record::{EntryOutcome, LossEntry, LossReport};
 
+use crate::doc::Anchors;
 use crate::xml::{N, SDTC, attr, is_statement};
+use kept::Kept;
 
 /// Why something is in no resource. Never a value from the document.
 pub(crate) type Because = &'static str;
@@ -33,9 +38,7 @@ pub(crate) enum Fate {
         /// Which of its elements.
         element: &'static str,
     },
-    /// Its words stand in the section's narrative, its codes in the original alone.
-    Narrative(Because),
-    /// It is in the original alone.
+    /// It is in no resource: its words stand in the section's narrative, or it is in the original alone.
     Lost(Because),
 }
 
@@ -251,14 +254,26 @@ pub(crate) fn is_denied(node: N<'_>) -> bool {
 
 /// The account as a report, one line for every fact, in order of the source.
 pub(crate) struct Lines<'s> {
-    pub(crate) account: &'s Account,
+    account: &'s Account,
     /// Bytes of the original that a node has.
-    pub(crate) span: &'s dyn Fn(N<'_>) -> (u64, u64),
+    span: &'s dyn Fn(N<'_>) -> (u64, u64),
     /// `Type/id` of the resources in order of their making.
-    pub(crate) resources: Vec<String>,
-    pub(crate) report: LossReport,
+    resources: Vec<String>,
+    report: LossReport,
     /// Places of names in the report.
-    pub(crate) names: HashMap<&'s str, u32>,
+    names: HashMap<&'s str, u32>,
+    anchors: Rc<Anchors<'s>>,
+    /// The narratives of the sections so far.
+    kept: Vec<Kept<'s>>,
+}
+
+/// Where a fact stands: its section, the line of the statement around it, and what that section's narrative keeps.
+#[derive(Clone, Copy)]
+struct Place {
+    section: u32,
+    within: Option<u32>,
+    /// Which of [`Lines::kept`].
+    kept: u32,
 }
 
 /// Why a fact that no mapping took is in no resource, by what it is.
@@ -295,6 +310,23 @@ fn nobody(account: &Account, node: N<'_>) -> Fate {
 }
 
 impl<'s> Lines<'s> {
+    pub(crate) fn new(
+        account: &'s Account,
+        span: &'s dyn Fn(N<'_>) -> (u64, u64),
+        resources: Vec<String>,
+        anchors: Rc<Anchors<'s>>,
+    ) -> Self {
+        Self {
+            account,
+            span,
+            resources,
+            report: LossReport::default(),
+            names: HashMap::new(),
+            anchors,
+            kept: Vec::new(),
+        }
+    }
+
     /// All facts of a document.
     pub(crate) fn of(mut self, root: N<'s>) -> LossReport {
         self.report.resources = core::mem::take(&mut self.resources);
@@ -303,38 +335,46 @@ impl<'s> Lines<'s> {
     }
 
     fn walk(&mut self, root: N<'s>) {
-        // Section, and the line of the statement that a node stands in.
-        let mut stack: Vec<(N<'s>, u32, Option<u32>, bool)> =
-            vec![(root, self.section(""), None, false)];
-        while let Some((node, section, within, has_words)) = stack.pop() {
-            let (mut section, mut within, mut has_words) = (section, within, has_words);
-            if node.tag_name().name() == "section" {
+        let outside = Place {
+            section: self.section(""),
+            within: None,
+            kept: self.keep(Kept::default()),
+        };
+        let mut stack: Vec<(N<'s>, Place)> = vec![(root, outside)];
+        while let Some((node, mut place)) = stack.pop() {
+            let is_section = node.tag_name().name() == "section";
+            if is_section {
                 let code = crate::xml::child(node, "code").and_then(|code| attr(code, "code"));
-                section = self.section(code.unwrap_or_default());
-                has_words = crate::xml::child(node, "text").is_some_and(|text| {
-                    text.descendants().any(|one| {
-                        one.is_text() && !one.text().unwrap_or_default().trim().is_empty()
-                    })
-                });
+                place.section = self.section(code.unwrap_or_default());
+                place.kept = self.keep(Kept::of(node));
             }
             if node != root && is_fact(node) {
-                let line = self.line(node, Facet::Itself, section, within, has_words);
+                let line = self.line(node, Facet::Itself, place);
                 if is_statement(node) {
-                    within = Some(line);
+                    place.within = Some(line);
                     if is_denied(node) {
-                        self.line(node, Facet::Denial, section, within, has_words);
+                        self.line(node, Facet::Denial, place);
                     }
                 }
             }
-            let narrative = node.tag_name().name() == "section";
             for inner in node.children().rev().filter(N::is_element) {
                 // The narrative itself is kept whole.
-                if narrative && inner.tag_name().name() == "text" {
+                if is_section && inner.tag_name().name() == "text" {
                     continue;
                 }
-                stack.push((inner, section, within, has_words));
+                stack.push((inner, place));
             }
         }
+    }
+
+    fn keep(&mut self, kept: Kept<'s>) -> u32 {
+        self.kept.push(kept);
+        u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn is_kept(&self, node: N<'s>, place: Place) -> bool {
+        let kept = self.kept.get(place.kept as usize);
+        kept.is_some_and(|kept| kept.has(node, &self.anchors))
     }
 
     fn section(&mut self, code: &str) -> u32 {
@@ -346,14 +386,7 @@ impl<'s> Lines<'s> {
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    fn line(
-        &mut self,
-        node: N<'s>,
-        facet: Facet,
-        section: u32,
-        within: Option<u32>,
-        has_words: bool,
-    ) -> u32 {
+    fn line(&mut self, node: N<'s>, facet: Facet, place: Place) -> u32 {
         let fate = self
             .account
             .fate(node, facet)
@@ -362,8 +395,10 @@ impl<'s> Lines<'s> {
             Fate::Carried { resource, element } => {
                 (EntryOutcome::Converted, Some(resource), element, None)
             }
-            Fate::Narrative(why) => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
-            Fate::Lost(why) if has_words => (EntryOutcome::KeptAsNarrative, None, "", Some(why)),
+            // That something is denied is no word of its own.
+            Fate::Lost(why) if facet == Facet::Itself && self.is_kept(node, place) => {
+                (EntryOutcome::KeptAsNarrative, None, "", Some(why))
+            }
             Fate::Lost(why) => (EntryOutcome::Lost, None, "", Some(why)),
         };
         let name = match facet {
@@ -381,9 +416,9 @@ impl<'s> Lines<'s> {
         let at = self.report.entries.len();
         self.report.entries.push(LossEntry {
             outcome,
-            section,
+            section: place.section,
             name,
-            within,
+            within: place.within,
             span: (self.span)(node),
             resource,
             element: element.into(),

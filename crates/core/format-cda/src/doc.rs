@@ -17,11 +17,14 @@ use crate::{
     xml::N,
 };
 
+/// Elements by their ids.
+pub(crate) type Anchors<'d> = HashMap<&'d str, N<'d>>;
+
 pub(crate) struct Doc<'d> {
     pub(crate) root: N<'d>,
     pub(crate) account: Account,
     seed: String,
-    anchors: HashMap<&'d str, N<'d>>,
+    pub(crate) anchors: Rc<Anchors<'d>>,
     /// Words of anchors that were asked for.
     words: RefCell<HashMap<u32, Option<Rc<str>>>>,
     /// Bytes of the narrative that values may still repeat.
@@ -63,7 +66,7 @@ struct State<'d> {
 
 impl<'d> Doc<'d> {
     pub(crate) fn new(root: N<'d>, nodes: usize, length: usize, seed: String) -> Self {
-        let anchors = root
+        let anchors: Anchors<'d> = root
             .descendants()
             .filter_map(|node| Some((node.attribute("ID")?.trim(), node)))
             .collect();
@@ -73,7 +76,7 @@ impl<'d> Doc<'d> {
             composition,
             account: Account::new(nodes),
             seed,
-            anchors,
+            anchors: Rc::new(anchors),
             words: RefCell::default(),
             words_left: Cell::new(2 * length + (64 << 10)),
             patient: OnceCell::new(),

@@ -1,8 +1,6 @@
 //! The port: bytes to a draft.
 
-use medibloc_record::{
-    Category, Draft, Format, FormatError, FormatProblem, LossReport, Sensitivity,
-};
+use medibloc_record::{Category, Draft, Format, FormatError, FormatProblem, Sensitivity};
 use roxmltree::{Document, ParsingOptions};
 
 use sha2::{Digest, Sha256};
@@ -176,6 +174,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
 
     let (body, taken) = composition.parts();
     let category = category(root);
+    let anchors = doc.anchors.clone();
     let (entries, resources, account) = doc.finish(body, taken);
     let mut bundle = json!({
         "resourceType": "Bundle",
@@ -187,13 +186,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     if let Some(partial) = partial {
         bundle["_timestamp"] = time::beside(&partial);
     }
-    let lines = Lines {
-        account: &account,
-        span,
-        resources,
-        report: LossReport::default(),
-        names: std::collections::HashMap::new(),
-    };
+    let lines = Lines::new(&account, span, resources, anchors);
     let mut draft = Draft::new(
         "application/cda+xml",
         bytes.to_vec(),

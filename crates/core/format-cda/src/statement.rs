@@ -344,7 +344,7 @@ pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
     {
         doc.account.because(
             own,
-            Fate::Narrative("its words are those of the narrative that it points to"),
+            Fate::Lost("its words are those of the narrative that it points to"),
         );
     }
 }

@@ -1,6 +1,8 @@
 //! What comes out says what the source says, of whom it says it, and no more.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "exact/account.rs"]
+mod account;
 #[path = "shared/document.rs"]
 mod document;
 #[path = "exact/moments.rs"]
