@@ -427,11 +427,12 @@ impl<'d> Doc<'d> {
     }
 
     /// Bundle entries: the composition first, then everything else in order of the source; and `Type/id` of all, in order of
-    /// their making.
+    /// their making, with the bundle itself as the last.
     pub(crate) fn finish(
         self,
         mut composition: Map,
         taken: Vec<(Taken, &'static str)>,
+        of_bundle: Vec<Taken>,
     ) -> (Vec<Value>, Vec<String>, Account) {
         let id = self.composition;
         let mut state = self.state.into_inner();
@@ -448,16 +449,13 @@ impl<'d> Doc<'d> {
         let mut names: Vec<String> = state.entries.iter().map(name).collect();
         let at = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let taken = taken.into_iter().chain(state.composition.iter().copied());
-        self.account.settle(taken.map(|(one, element)| {
-            (
-                one,
-                Fate::Carried {
-                    resource: at,
-                    element,
-                },
-            )
-        }));
+        let carried = |resource, element| Fate::Carried { resource, element };
+        self.account
+            .settle(taken.map(|(one, element)| (one, carried(at, element))));
+        let identifies = |one| (one, carried(at.saturating_add(1), "identifier"));
+        self.account.settle(of_bundle.into_iter().map(identifies));
         names.push(format!("Composition/{id}"));
+        names.push("Bundle".to_owned());
         let url = ["urn:uuid:", &id].concat();
         let mut all = Vec::with_capacity(1 + state.entries.len());
         all.push(resource("Composition", id, url, composition));

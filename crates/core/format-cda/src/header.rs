@@ -92,6 +92,7 @@ pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: impl Fn() -> String) -> V
         .and_then(|id| value::identifier(doc, id))
         .filter(|id| id.get("system").is_some() && id.get("value").is_some())
         .unwrap_or_else(|| {
+            doc.account.let_go();
             let digest = digest();
             json!({"system": "urn:ietf:rfc:3986", "value": format!("ni:///sha-256;{digest}")})
         })
@@ -107,23 +108,24 @@ fn part(what: &str, url: &str) -> Value {
 
 /// Everyone else of the header, and what the document belongs to, put into the composition.
 pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
-    let mut more: Vec<Value> = Vec::new();
     let root = doc.root;
     attesters(doc, out);
     for node in children(root, "dataEnterer") {
-        more.extend(people::entity(doc, node).map(|url| part("DataEnterer", &url)));
+        let url = people::entity(doc, node);
+        out.push(doc, "extension", url.map(|url| part("DataEnterer", &url)));
     }
     for node in children(root, "informant") {
-        more.extend(people::informant(doc, node).map(|url| part("Informant", &url)));
+        let url = people::informant(doc, node);
+        out.push(doc, "extension", url.map(|url| part("Informant", &url)));
     }
     for node in children(root, "informationRecipient") {
         let url = child(node, "intendedRecipient").and_then(|role| people::anybody(doc, role));
-        more.extend(url.map(|url| {
+        let taken = url.map(|url| {
             doc.account.take(node);
             part("InformationRecipient", &url)
-        }));
+        });
+        out.push(doc, "extension", taken);
     }
-    let mut contacts = Vec::new();
     for node in children(root, "participant") {
         let Some(role) = child(node, "associatedEntity") else {
             continue;
@@ -141,23 +143,22 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         ]
         .contains(&class)
         {
-            contacts.extend(contact(doc, node, role, class));
+            let Some(one) = contact(doc, node, role, class) else {
+                continue;
+            };
+            doc.change(&doc.patient(), "contact", |patient| {
+                let list = patient.entry("contact").or_insert_with(|| json!([]));
+                if let Value::Array(list) = list {
+                    list.push(one);
+                }
+            });
         } else if let Some(url) = taking_part(doc, node, role, class) {
             doc.account.take(node);
-            more.push(part("Participant", &url));
+            out.push(doc, "extension", Some(part("Participant", &url)));
         }
     }
-    more.extend(orders(doc));
-    more.extend(consents(doc));
-    out.push_all(doc, "extension", more);
-    if !contacts.is_empty() {
-        doc.change(&doc.patient(), "contact", |patient| {
-            let list = patient.entry("contact").or_insert_with(|| json!([]));
-            if let Value::Array(list) = list {
-                list.extend(contacts);
-            }
-        });
-    }
+    out.push_all(doc, "extension", orders(doc));
+    out.push_all(doc, "extension", consents(doc));
     events(doc, out);
     relations(doc, out);
 }

@@ -104,12 +104,9 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let language = header::language(&doc);
     composition.put(&doc, "language", language.clone());
     let identifier = header::bundle_identifier(&doc, digest);
-    doc.account.let_go();
+    let of_bundle = doc.account.put();
     let set = child(root, "setId").and_then(|id| value::identifier(&doc, id));
     // What stays the same over all versions is the composition's; the version's own is the bundle's.
-    if let Some(id) = child(root, "id") {
-        doc.account.take(id);
-    }
     composition.put(
         &doc,
         "identifier",
@@ -175,7 +172,7 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     let (body, taken) = composition.parts();
     let category = category(root);
     let anchors = doc.anchors.clone();
-    let (entries, resources, account) = doc.finish(body, taken);
+    let (entries, resources, account) = doc.finish(body, taken, of_bundle);
     let mut bundle = json!({
         "resourceType": "Bundle",
         "identifier": identifier,

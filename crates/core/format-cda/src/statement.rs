@@ -144,7 +144,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 }
 
 /// Whether nothing stands in a statement but of which template it is and which one.
-fn is_empty(node: N<'_>) -> bool {
+pub(crate) fn is_empty(node: N<'_>) -> bool {
     const FORM: &[&str] = &["templateId", "id", "realmCode", "typeId"];
     elements(node).all(|part| FORM.contains(&part.tag_name().name()))
 }

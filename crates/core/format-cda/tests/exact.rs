@@ -3,6 +3,8 @@
 
 #[path = "exact/account.rs"]
 mod account;
+#[path = "exact/carried.rs"]
+mod carried;
 #[path = "shared/document.rs"]
 mod document;
 #[path = "exact/moments.rs"]

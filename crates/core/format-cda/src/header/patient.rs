@@ -6,7 +6,7 @@ use crate::{
     codes,
     doc::{Doc, key_of, reference},
     json::json,
-    local, people,
+    people,
     resource::Resource,
     value::{self, code, list, name, put, quantity, time},
     xml::{N, attr, child, children, flag, path, sdtc, sdtcs},
@@ -92,16 +92,15 @@ fn one<'d>(doc: &Doc<'d>, role: N<'d>) -> String {
     out.put(doc, "_gender", value::said_beside(doc, unknown));
     if let Some(person) = person {
         let born = child(person, "birthTime").and_then(|born| time::time(doc, born));
-        if let Some(born) = born {
+        if let Some(mut born) = born {
             if born.at.contains('T') {
                 out.body.insert(
                     "_birthDate".into(),
                     json!({"extension": [{"url": format!("{CORE}/patient-birthTime"), "valueDateTime": born.at.clone()}]}),
                 );
             }
-            if let Some(time) = &born.local {
-                out.body.insert("_birthDate".into(), local::beside(time));
-            }
+            // Where the whole moment is known, it stands beside the day.
+            born.at = time::day(&born.at).to_owned();
             time::put_day(&mut out, doc, "birthDate", Some(born));
         }
         dead(doc, person, &mut out);

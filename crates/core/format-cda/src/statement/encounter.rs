@@ -135,8 +135,8 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
         .into(),
     );
     let code = child(node, "code");
-    out.put(doc, "class", code.and_then(|code| class(doc, code)));
     out.put(doc, "type", code.and_then(|code| sort(doc, code)));
+    out.put(doc, "class", code.and_then(|code| class(doc, code)));
     out.body.insert("subject".into(), reference(&doc.patient()));
     let mut parts = Vec::new();
     for part in children(node, "encounterParticipant") {
@@ -203,8 +203,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     out.put(doc, "status", Some(state));
     let code = child(node, "code");
-    out.put(doc, "class", code.and_then(|code| class(doc, code)));
     out.put(doc, "type", code.and_then(|code| sort(doc, code)));
+    out.put(doc, "class", code.and_then(|code| class(doc, code)));
     let haste = child(node, "priorityCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "priority", haste);
     let doers = children(node, "performer").filter_map(|part| {

@@ -135,8 +135,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             let why = "the source denies it, and does not say what in words";
             doc.account.because(inner.node, Fate::Lost(why));
         } else if is_death(inner.node) {
-            doc.account.take(inner.node);
-            take_all(doc, inner.node);
             died(doc, inner.node, &mut out);
         } else {
             let several: Vec<_> = shape::several(inner).into_iter().map(Some).collect();
@@ -275,18 +273,27 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
     out.push(doc, "identifier", ids);
 }
 
-/// That the relative is dead, and at what age.
+/// That the relative is dead, and at what age or when.
 fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
-    let age = age(doc, node);
-    if let Some(age) = age
-        && !is_dated(out)
-    {
+    doc.account.take(node);
+    take_all(doc, node);
+    if is_dated(out) || out.has("deceasedAge") {
+        // That they are dead is told, and when.
+        out.says(doc, Some(node));
+        return;
+    }
+    if let Some(age) = age(doc, node) {
         out.body.remove("deceasedBoolean");
         out.put(doc, "deceasedAge", Some(age));
-    } else if !is_dated(out) && !out.has("deceasedAge") {
-        out.put(doc, "deceasedBoolean", Some(true));
+        return;
+    }
+    let when = child(node, "effectiveTime");
+    let at = when.and_then(|when| time::moment(doc, when).or_else(|| time::start(doc, when)));
+    if at.is_some() {
+        out.body.remove("deceasedBoolean");
+        time::put_day(out, doc, "deceasedDate", at);
     } else {
-        doc.account.let_go();
+        out.put(doc, "deceasedBoolean", Some(true));
     }
 }
 
@@ -353,11 +360,9 @@ fn illness<'d>(
         _ => {}
     }
     if let Some(inner) = killed {
-        doc.account.take(inner);
-        take_all(doc, inner);
-        if !out.has("deceasedBoolean") && !out.has("deceasedAge") && !is_dated(out) {
-            out.body.insert("deceasedBoolean".into(), true.into());
-        }
+        let held = doc.account.put();
+        died(doc, inner, out);
+        doc.account.take_again(held);
     }
     Some(Value::Object(one))
 }

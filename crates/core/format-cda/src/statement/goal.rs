@@ -32,11 +32,15 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "lifecycleStatus", Some(state));
     let haste = related_by(node, PRIORITY).find_map(|inner| {
         let value = child(inner, "value").and_then(|value| code::concept(doc, value))?;
-        doc.account.take(inner);
+        // One that says when stands for itself, too: a mere code has no time.
+        if child(inner, "effectiveTime").is_none() {
+            doc.account.take(inner);
+        }
         Some(value)
     });
     out.put(doc, "priority", haste);
     let measured = child(node, "code").and_then(|code| code::concept(doc, code));
+    let named = doc.account.put();
     let value = child(node, "value");
     let mut target = Map::new();
     let mut words = None;
@@ -55,6 +59,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         }
         _ => {}
     }
+    let valued = doc.account.put();
     let when = child(node, "effectiveTime");
     let due = when.and_then(|when| time::end(doc, when));
     // The time of a goal is when it shall be so (HL7 v3, mood `GOL`); one that is over by now is when it was set.
@@ -64,14 +69,16 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             .as_ref()
             .is_some_and(|now| time::day(&at.at) > time::day(&now.at))
     };
-    let moment = when
-        .filter(|when| attr(*when, "value").is_some())
-        .and_then(|when| time::moment(doc, when))
-        .filter(is_to_come);
+    let lone = when.filter(|when| {
+        let at = attr(*when, "value").and_then(time::stamp);
+        at.as_ref().is_some_and(is_to_come)
+    });
+    let moment = lone.and_then(|when| time::moment(doc, when));
     let is_due_then = moment.is_some();
     let due = due.or(moment);
     let details = target.len();
     time::put_day_in(&mut target, "dueDate", due);
+    let aimed = doc.account.put();
     // A row of a table says more than the goal: its number, its state, its date.
     let is_row = child(node, "text").is_some_and(|text| super::text::is_row(doc, text));
     let row = || {
@@ -101,14 +108,21 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if details > 0 {
         put(&mut target, "measure", measured);
     }
+    let is_measured = target.contains_key("measure");
+    // What stands in both is told of the target, which says what it is.
+    let (in_words, in_target) = if is_measured {
+        (Vec::new(), [named, valued].concat())
+    } else {
+        ([named, valued].concat(), Vec::new())
+    };
+    doc.account.take_again(in_words);
     out.put(doc, "description", Some(description));
     // `gol-1`: a detail needs a measure.
-    if !target.contains_key("measure") {
+    if !is_measured {
         target.retain(|key, _| key == "dueDate" || key == "_dueDate");
     }
-    if !target.is_empty() {
-        out.body.insert("target".into(), json!([target]));
-    }
+    doc.account.take_again([in_target, aimed].concat());
+    out.put(doc, "target", (!target.is_empty()).then(|| json!([target])));
     let began = when
         .filter(|_| !is_due_then)
         .and_then(|when| time::start(doc, when));

@@ -87,6 +87,7 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
         // Some say what it is by a code of the whole statement or in words alone.
         None => json!({"text": super::text::text_of(doc, made)?}),
     };
+    let named = doc.account.put();
     let lot = thing
         .and_then(|thing| child(thing, "lotNumberText"))
         .and_then(|lot| {
@@ -94,30 +95,38 @@ pub(crate) fn product<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Product> {
             doc.account.take(lot);
             Some(words)
         });
+    let of_lot = doc.account.put();
     let maker =
         child(made, "manufacturerOrganization").and_then(|maker| people::organization(doc, maker));
     let ids = value::identifiers(doc, made);
+    let numbered = doc.account.put();
     // The form, where it is not what a number without unit counts (C-CDA on FHIR, medications).
     let form = child(node, "administrationUnitCode").filter(|_| !dosage::counts_units(node));
     // Some say it of the product itself (IHE's pharmacy documents).
     let form = form.or_else(|| child(thing?, "formCode"));
     let form = form.and_then(|form| code::concept(doc, form));
+    let formed = doc.account.put();
     let vehicles = list(vehicles(doc, node));
     if lot.is_none() && maker.is_none() && form.is_none() && vehicles.is_none() {
+        doc.account.take_again([named, numbered].concat());
         return Some(Product {
             concept,
             url: None,
             ids,
         });
     }
-    let taken = doc.account.put();
+    let in_it = doc.account.put();
     let mut out = Resource::plain("Medication", Some(made));
-    doc.account.take_again(taken);
+    doc.account.take_again(numbered);
     out.put(doc, "identifier", ids);
-    out.body.insert("code".into(), concept.clone());
+    doc.account.take_again(named);
+    out.put(doc, "code", Some(concept.clone()));
     out.put(doc, "manufacturer", maker.map(|url| reference(&url)));
+    doc.account.take_again(formed);
     out.put(doc, "form", form);
+    doc.account.take_again(in_it);
     out.put(doc, "ingredient", vehicles);
+    doc.account.take_again(of_lot);
     out.put(doc, "batch", lot.map(|lot| json!({"lotNumber": lot})));
     let [batch, form, vehicle] = ["batch", "form", "ingredient"].map(|key| out.body.get(key));
     let key = format!(

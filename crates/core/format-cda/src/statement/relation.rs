@@ -4,7 +4,7 @@ use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Facet, Fate},
-    context::Statement,
+    context::{Mood, Statement},
     doc::{Doc, key_of, reference},
     json::json,
     resource::NOT_DONE,
@@ -58,6 +58,11 @@ pub(crate) fn inside<'d>(
         }
         if let Some(around) = around
             && super::imaging::derived(doc, &inner, around)
+        {
+            continue;
+        }
+        if let Some(around) = around
+            && doc.account.aside(|| visit_by_number(doc, around, &inner))
         {
             continue;
         }
@@ -407,6 +412,33 @@ fn visit_of_note(doc: &Doc<'_>, note: &str, visit: &str) {
             push(context, "encounter", visit);
         }
     });
+}
+
+/// A visit of which nothing is told but its number, here and elsewhere in the document: a reference can have that.
+fn visit_by_number(doc: &Doc<'_>, around: &str, of: &Statement<'_>) -> bool {
+    let is_note = doc.is_of(around, &["DocumentReference"]);
+    let is_one = of.name() == "encounter"
+        && super::is_empty(of.node)
+        && of.mood() == Mood::Event
+        && !of.is_denied();
+    if !is_one || !is_note && !doc.is_of(around, OF_VISITS) && !doc.is_of(around, &["Condition"]) {
+        return false;
+    }
+    let number = child(of.node, "id").and_then(|id| crate::value::identifier(doc, id));
+    let Some(visit) = number.map(|id| json!({"identifier": id})) else {
+        return false;
+    };
+    doc.account.take(of.node);
+    if is_note {
+        doc.change(around, "context", |note| {
+            note.entry("context").or_insert_with(|| json!({}))["encounter"] = json!([visit]);
+        });
+    } else {
+        doc.change(around, "encounter", |resource| {
+            resource.entry("encounter").or_insert(visit);
+        });
+    }
+    true
 }
 
 /// Says whom or what an observation is about.

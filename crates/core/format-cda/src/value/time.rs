@@ -335,27 +335,19 @@ pub(crate) fn put_at<'d>(
     out.put(doc, element, Some(at.at))
 }
 
-/// Puts the day of a time under an element that holds days alone.
+/// Puts the day of a time under an element that holds days alone, and the time of day beside it.
 pub(crate) fn put_day<'d>(
     out: &mut Resource<'d>,
     doc: &Doc<'d>,
     element: &'static str,
     at: Option<Stamp>,
 ) -> bool {
-    put_at(out, doc, element, at.map(of_day))
+    put_at(out, doc, element, at.map(by_day))
 }
 
 /// The same in a map that is no resource yet.
 pub(crate) fn put_day_in(map: &mut Map, key: &'static str, at: Option<Stamp>) {
-    put_stamp(map, key, at.map(of_day));
-}
-
-fn of_day(at: Stamp) -> Stamp {
-    Stamp {
-        at: day(&at.at).to_owned(),
-        local: None,
-        stated: at.stated,
-    }
+    put_stamp(map, key, at.map(by_day));
 }
 
 /// A moment and an interval in a map that is no resource yet.

@@ -88,3 +88,113 @@ fn what_is_kept_as_narrative_has_its_words_there() {
         assert_eq!(fates(&draft, &format!("/{name}")), [fate], "{part} {text}");
     }
 }
+
+/// What a fact of the source must be found as in the element that it is said to be in.
+fn sought(node: roxmltree::Node<'_, '_>) -> Option<String> {
+    match node.tag_name().name() {
+        "id" | "setId" => node.attribute("extension").map(str::to_owned),
+        "effectiveTime" | "low" | "high" | "center" | "time" => {
+            let value = node.attribute("value")?;
+            let is_time = value.len() >= 4 && value.bytes().take(4).all(|one| one.is_ascii_digit());
+            (is_time && node.attribute("unit").is_none()).then(|| value[..4].to_owned())
+        }
+        "family" | "given" | "city" | "streetAddressLine" => {
+            let words: Vec<&str> = node.text()?.split_whitespace().collect();
+            Some(words.join(" ")).filter(|words| !words.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// Numbers, times and names of the whole corpus, where `MEDIBLOC_CORPUS` points to it.
+#[test]
+fn what_is_converted_is_in_the_element_that_is_named() {
+    let Some(corpus) = std::env::var_os("MEDIBLOC_CORPUS") else {
+        println!("SKIPPED corpus/cda: MEDIBLOC_CORPUS names no folder");
+        return;
+    };
+    let mut folders = vec![std::path::PathBuf::from(corpus).join("ccda")];
+    let (mut seen, mut wrong) = (0_usize, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
+            let Ok(draft) =
+                medibloc_record::Format::read(&medibloc_format_cda::Cda, text.as_bytes())
+            else {
+                continue;
+            };
+            let tree = roxmltree::Document::parse(text.trim_start_matches('\u{feff}')).unwrap();
+            let shift = text.len() - text.trim_start_matches('\u{feff}').len();
+            let nodes = tree.descendants().filter(roxmltree::Node::is_element);
+            let by_start: std::collections::HashMap<_, _> = nodes
+                .map(|node| ((node.range().start + shift) as u64, node))
+                .collect();
+            let bundle = serde_json::Value::from(draft.fhir.clone());
+            let mut resources: std::collections::HashMap<String, &serde_json::Value> =
+                bundle["entry"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|entry| &entry["resource"])
+                    .map(|one| {
+                        let part = |name: &str| one[name].as_str().unwrap();
+                        (format!("{}/{}", part("resourceType"), part("id")), one)
+                    })
+                    .collect();
+            resources.insert("Bundle".to_owned(), &bundle);
+            for line in &draft.loss.entries {
+                let Some(name) = draft.loss.resource(line) else {
+                    continue;
+                };
+                let Some(sought) = by_start.get(&line.span.0).copied().and_then(sought) else {
+                    continue;
+                };
+                let whole = resources[name];
+                let element = &*line.element;
+                let found = if element.is_empty() {
+                    whole.to_string()
+                } else {
+                    let plain = element.trim_start_matches('_');
+                    format!("{} {}", whole[plain], whole[format!("_{plain}")])
+                };
+                seen += 1;
+                // What a statement names by its number is a reference to what has that number.
+                let named = |one: &&str| one.len() == 36;
+                let named = found
+                    .split(['"', ':'])
+                    .filter(named)
+                    .find_map(|id| resources.iter().find(|(name, _)| name.ends_with(id)));
+                let found = format!(
+                    "{found} {}",
+                    named.map_or(&serde_json::Value::Null, |(_, one)| *one)
+                );
+                let plain = |words: &str| {
+                    words
+                        .to_lowercase()
+                        .replace(|one: char| !one.is_alphanumeric(), "")
+                };
+                if !plain(&found).contains(&plain(&sought)) {
+                    wrong.push(format!(
+                        "{}: {} {sought} is not in {name} {element}",
+                        path.file_name().unwrap().to_string_lossy(),
+                        draft.loss.path(line)
+                    ));
+                }
+            }
+        }
+    }
+    assert!(seen > 1_000, "{seen}");
+    assert!(
+        wrong.is_empty(),
+        "{} of {seen}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
