@@ -1,9 +1,12 @@
 //! The header: the patient, everyone who takes part in the document, and what it belongs to.
 
+mod event;
+mod part;
 mod patient;
 
 use medibloc_record::json::{Map, Value};
 
+use part::{how, part, plays};
 pub(crate) use patient::{others, patient, tag};
 
 use crate::{
@@ -11,7 +14,7 @@ use crate::{
     json::json,
     language, people,
     resource::Resource,
-    value::{self, absent, code, list, name, object, put, time},
+    value::{self, absent, code, list, name, put, time},
     xml::{N, attr, child, children, path, text},
 };
 
@@ -98,17 +101,10 @@ pub(crate) fn bundle_identifier(doc: &Doc<'_>, digest: impl Fn() -> String) -> V
         })
 }
 
-/// What C-CDA on FHIR calls the participants that a composition has no element for.
-fn part(what: &str, url: &str) -> Value {
-    json!({
-        "url": format!("http://hl7.org/fhir/us/ccda/StructureDefinition/{what}Extension"),
-        "valueReference": reference(url),
-    })
-}
-
 /// Everyone else of the header, and what the document belongs to, put into the composition.
 pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
     let root = doc.root;
+    let mut referrers: Vec<String> = Vec::new();
     attesters(doc, out);
     for node in children(root, "dataEnterer") {
         let url = people::entity(doc, node);
@@ -122,7 +118,7 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         let url = child(node, "intendedRecipient").and_then(|role| people::anybody(doc, role));
         let taken = url.map(|url| {
             doc.account.take(node);
-            part("InformationRecipient", &url)
+            plays(doc, "InformationRecipient", &url, node, "PRCP")
         });
         out.push(doc, "extension", taken);
     }
@@ -154,12 +150,25 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
             });
         } else if let Some(url) = taking_part(doc, node, role, class) {
             doc.account.take(node);
-            out.push(doc, "extension", Some(part("Participant", &url)));
+            let one = plays(doc, "Participant", &url, node, "");
+            out.push(doc, "extension", Some(one));
+            if matches!(attr(node, "typeCode"), Some("REF" | "REFB")) && !referrers.contains(&url) {
+                referrers.push(url.clone());
+            }
+            event::general(doc, node, &url);
         }
     }
-    out.push_all(doc, "extension", orders(doc));
+    let ordered = orders(doc);
+    // Who referred the patient asked for the one thing that was ordered.
+    if let ([(_, order)], [by]) = (&*ordered, &*referrers) {
+        doc.change(order, "requester", |order| {
+            order.insert("requester".into(), reference(by));
+        });
+    }
+    let ordered = ordered.into_iter().map(|(part, _)| part);
+    out.push_all(doc, "extension", ordered.collect());
     out.push_all(doc, "extension", consents(doc));
-    events(doc, out);
+    event::all(doc, out);
     relations(doc, out);
 }
 
@@ -244,12 +253,15 @@ fn contact<'d>(doc: &Doc<'d>, node: N<'d>, role: N<'d>, class: &str) -> Option<V
         doc.account.let_go();
         return None;
     }
+    if let Some(how) = how(doc, node, "IND") {
+        one.insert("extension".into(), json!([how]));
+    }
     doc.account.take(node);
     Some(Value::Object(one))
 }
 
-/// Orders that the document fulfils.
-fn orders(doc: &Doc<'_>) -> Vec<Value> {
+/// Orders that the document fulfils, each with its full URL.
+fn orders(doc: &Doc<'_>) -> Vec<(Value, String)> {
     let mut all = Vec::new();
     for order in children(doc.root, "inFulfillmentOf").filter_map(|node| child(node, "order")) {
         let mut out = Resource::plain("ServiceRequest", Some(order));
@@ -275,7 +287,8 @@ fn orders(doc: &Doc<'_>) -> Vec<Value> {
             continue;
         }
         out.body.insert("subject".into(), reference(&doc.patient()));
-        all.push(part("Order", &out.join(doc, None)));
+        let url = out.join(doc, None);
+        all.push((part("Order", &url), url));
     }
     all
 }
@@ -314,70 +327,6 @@ fn consents(doc: &Doc<'_>) -> Vec<Value> {
         all.push(part("Authorization", &out.join(doc, None)));
     }
     all
-}
-
-/// What was done of which the document tells, and who did it.
-fn events<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
-    for event in
-        children(doc.root, "documentationOf").filter_map(|node| child(node, "serviceEvent"))
-    {
-        let mut members = Vec::new();
-        let mut first = Vec::new();
-        let mark = doc.account.put();
-        for node in children(event, "performer") {
-            let Some(url) = people::entity(doc, node) else {
-                continue;
-            };
-            let mut one = Map::new();
-            let function = child(node, "functionCode").and_then(|code| code::concept(doc, code));
-            let is_own = child(node, "functionCode")
-                .and_then(|code| attr(code, "code"))
-                .is_some_and(|code| code == "PCP" || code == "PP");
-            if is_own && url != doc.patient() {
-                first.push(reference(&url));
-            }
-            put(&mut one, "role", function.map(|function| json!([function])));
-            one.insert("member".into(), reference(&url));
-            put(
-                &mut one,
-                "period",
-                child(node, "time").and_then(|at| time::period(doc, at)),
-            );
-            members.push(Value::Object(one));
-        }
-        let team = (!members.is_empty()).then(|| {
-            let mut team = Resource::plain("CareTeam", None);
-            team.body
-                .insert("subject".into(), reference(&doc.patient()));
-            team.put(doc, "participant", list(members));
-            team.join(doc, None)
-        });
-        if !first.is_empty() {
-            doc.change(&doc.patient(), "generalPractitioner", |patient| {
-                let list = patient
-                    .entry("generalPractitioner")
-                    .or_insert_with(|| json!([]));
-                if let Value::Array(list) = list {
-                    for one in first {
-                        if !list.contains(&one) {
-                            list.push(one);
-                        }
-                    }
-                }
-            });
-        }
-        doc.account.take_again(mark);
-        let mut one = Map::new();
-        let kind = child(event, "code").and_then(|code| code::concept(doc, code));
-        put(&mut one, "code", kind.map(|kind| json!([kind])));
-        put(
-            &mut one,
-            "period",
-            child(event, "effectiveTime").and_then(|at| time::period_within(doc, at)),
-        );
-        put(&mut one, "detail", team.map(|url| json!([reference(&url)])));
-        out.push(doc, "event", object(one));
-    }
 }
 
 /// Documents that this one replaces, adds to or was made of.

@@ -7,6 +7,8 @@ mod account;
 mod carried;
 #[path = "shared/document.rs"]
 mod document;
+#[path = "exact/header.rs"]
+mod header;
 #[path = "exact/moments.rs"]
 mod moments;
 #[path = "exact/nearest.rs"]
