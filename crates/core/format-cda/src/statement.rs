@@ -134,6 +134,16 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "substanceAdministration" if immunization::is_immunization(of, section) => {
             immunization::convert(doc, of)
         }
+        "substanceAdministration" if dosage::is_sig(node) => {
+            // Words that stand nowhere else are kept as they were said.
+            let is_own =
+                child(node, "text").is_some_and(|text| crate::xml::own_text(text).is_some());
+            if is_own && of.mood() == Mood::Event {
+                observation::remark(doc, of)
+            } else {
+                Err("it says how a medicine is taken, and not which")
+            }
+        }
         "substanceAdministration" => medication::convert(doc, of),
         "supply" => supply::convert(doc, of),
         "encounter" => encounter::convert(doc, of),

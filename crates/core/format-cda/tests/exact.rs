@@ -13,5 +13,7 @@ mod header;
 mod moments;
 #[path = "exact/nearest.rs"]
 mod nearest;
+#[path = "exact/sig.rs"]
+mod sig;
 #[path = "exact/team.rs"]
 mod team;

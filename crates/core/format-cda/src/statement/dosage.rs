@@ -6,19 +6,29 @@ use crate::{
     context::Statement,
     doc::Doc,
     json::json,
-    statement::{INSTRUCTION, instructions},
+    statement::{INSTRUCTION, instructions, shape},
     value::{code, list, put, quantity, schedule, text},
-    xml::{N, attr, child, related_by},
+    xml::{N, attr, child, has_template, related_by},
 };
 
 const FREE_TEXT: &[&str] = &["2.16.840.1.113883.10.20.22.4.147"];
+/// LOINC: instructions for a medicine.
+const DIRECTIONS: &[&str] = &["76662-6"];
+
+/// Whether it says in words how a medicine is taken, and names none itself: it is no medicine.
+pub(crate) fn is_sig(node: N<'_>) -> bool {
+    node.tag_name().name() == "substanceAdministration"
+        && (has_template(node, FREE_TEXT) || shape::is_coded(node, DIRECTIONS))
+        && !child(node, "consumable").is_some_and(shape::is_said)
+}
 
 /// One `Dosage`, or none if the source says nothing of how it is taken. Whether the times are told by it is the second.
 pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) -> Option<Value> {
     let node = of.node;
     let mut out = Map::new();
     put(&mut out, "sequence", step(doc, node));
-    let words = related_by(node, FREE_TEXT).find_map(|inner| {
+    let sigs = crate::xml::related(node).map(|(_, inner)| inner);
+    let words = sigs.filter(|inner| is_sig(*inner)).find_map(|inner| {
         let words = text::text_of(doc, inner)?;
         doc.account.take(inner);
         if let Some(code) = child(inner, "code") {

@@ -1,0 +1,54 @@
+//! Directions in words are no medicine.
+
+use medibloc_record::EntryOutcome;
+
+use super::document::{all, one, read, why_lost};
+
+const TEMPLATE: &str = r#"<templateId root="2.16.840.1.113883.10.20.22.4.147"/>"#;
+const CODE: &str = r#"<code code="76662-6" codeSystem="2.16.840.1.113883.6.1" displayName="Medication Instructions"/>"#;
+const NONE: &str = r#"<consumable><manufacturedProduct><manufacturedLabeledDrug nullFlavor="NA"/></manufacturedProduct></consumable>"#;
+const MEDICINE: &str = r#"<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>"#;
+
+fn given(parts: &str) -> String {
+    format!(
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN">{parts}</substanceAdministration>"#
+    )
+}
+
+#[test]
+fn directions_that_stand_alone_are_no_medicine() {
+    let pointer = r##"<text><reference value="#s"/></text>"##;
+    let text = r#"<content ID="s">Take two at night</content>"#;
+    for kind in [TEMPLATE, CODE, &[TEMPLATE, CODE].concat()] {
+        for product in ["", NONE] {
+            let draft = read("10160-0", text, &given(&[kind, pointer, product].concat()));
+            assert!(all(&draft, "MedicationStatement").is_empty(), "{kind}");
+            assert!(all(&draft, "Observation").is_empty());
+            assert_eq!(why_lost(&draft, "substanceAdministration").len(), 1);
+            // The words are in the text of the section, and the code is in no element.
+            let fate = |name: &str| {
+                let mut lines = draft.loss.entries.iter();
+                let line = lines.find(|line| draft.loss.path(line).ends_with(name));
+                line.map(|line| line.outcome)
+            };
+            assert_eq!(fate("/reference"), Some(EntryOutcome::KeptAsNarrative));
+            assert_ne!(fate("/code"), Some(EntryOutcome::Converted));
+            let own = "<text>Take two at night</text>";
+            let draft = read("10160-0", "", &given(&[kind, own, product].concat()));
+            assert!(all(&draft, "MedicationStatement").is_empty(), "{kind}");
+            assert_eq!(
+                one(&draft, "Observation")["valueString"],
+                "Take two at night"
+            );
+        }
+        // One that names a medicine is one.
+        let draft = read("10160-0", text, &given(&[kind, pointer, MEDICINE].concat()));
+        one(&draft, "MedicationStatement");
+        // Inside of one they are its directions.
+        let inner = given(&[kind, pointer, NONE].concat());
+        let inner = format!(r#"<entryRelationship typeCode="COMP">{inner}</entryRelationship>"#);
+        let draft = read("10160-0", text, &given(&[MEDICINE, &inner].concat()));
+        let made = one(&draft, "MedicationStatement");
+        assert_eq!(made["dosage"][0]["text"], "Take two at night", "{kind}");
+    }
+}
