@@ -15,20 +15,25 @@ pub(crate) fn narrative(doc: &Doc<'_>, text: N<'_>) -> Option<Value> {
     if let Some(tongue) = language::of_text(doc, text) {
         div.push_str(&format!(" lang=\"{tongue}\" xml:lang=\"{tongue}\""));
     }
+    // Values may point to the whole of it.
+    if let Some(id) = written_id(doc, text) {
+        div.push_str(&format!(" id=\"{id}\""));
+    }
     div.push('>');
     let start = div.len();
     for child in text.children() {
         write(doc, child, &mut div);
     }
-    let words = text
-        .descendants()
-        .filter_map(|node| node.text())
-        .any(|t| !t.trim().is_empty());
+    let says = |node: N<'_>| {
+        node.text().is_some_and(|words| !words.trim().is_empty()) || pictures(node).is_some()
+    };
+    let words = text.descendants().any(says);
     if !words || div.len() == start {
         return None;
     }
     div.push_str("</div>");
-    Some(json!({"status": "generated", "div": div}))
+    // It is the source's own, and may say more than what is coded (FHIR R4, `narrative-status`).
+    Some(json!({"status": "additional", "div": div}))
 }
 
 /// A narrative that says that the source has none.
@@ -79,10 +84,7 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
     };
     out.push('<');
     out.push_str(tag);
-    // Values point here; of two with one name the last counts.
-    if let Some(id) =
-        attr(node, "ID").filter(|id| crate::doc::is_name(id) && doc.anchor(id) == Some(node))
-    {
+    if let Some(id) = written_id(doc, node) {
         out.push_str(&format!(" id=\"{id}\""));
     }
     let style = style(node);
@@ -102,12 +104,27 @@ fn write(doc: &Doc<'_>, node: N<'_>, out: &mut String) {
         }
     }
     out.push('>');
+    // The picture itself is an entry of the section: FHIR shows none from outside of the text.
+    if let Some(pictures) = pictures(node) {
+        escape(&format!("[picture {pictures}] "), out);
+    }
     for child in node.children() {
         write(doc, child, out);
     }
     out.push_str("</");
     out.push_str(tag);
     out.push('>');
+}
+
+/// The id that values point to; of two with one name the last counts.
+fn written_id<'a>(doc: &Doc<'_>, node: N<'a>) -> Option<&'a str> {
+    attr(node, "ID").filter(|id| crate::doc::is_name(id) && doc.anchor(id) == Some(node))
+}
+
+/// Which pictures are to be shown in this place (CDA R2, `renderMultiMedia`).
+fn pictures<'a>(node: N<'a>) -> Option<&'a str> {
+    let is_one = node.is_element() && node.tag_name().name() == "renderMultiMedia";
+    attr(node, "referencedObject").filter(|_| is_one)
 }
 
 /// How the author marked words (CDA R2, section 4.3.5.11, `styleCode`; `revised`). FHIR has no `del`.
@@ -160,10 +177,7 @@ fn escape(text: &str, out: &mut String) {
 
 /// Whether an element stands in a section's narrative as it is written here.
 pub(crate) fn is_written(node: N<'_>) -> bool {
-    let inside = node
-        .ancestors()
-        .skip(1)
-        .find(|one| one.tag_name().name() == "text");
+    let inside = node.ancestors().find(|one| one.tag_name().name() == "text");
     inside.is_some_and(|text| {
         parent(text) == "section"
             && text

@@ -182,6 +182,9 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     });
     if let Some(partial) = partial {
         bundle["_timestamp"] = time::beside(&partial);
+    } else if written.is_none() {
+        // `bdl-10` wants an instant even so: it is marked as one that nobody states.
+        bundle["_timestamp"] = absent(child(root, "effectiveTime"));
     }
     let lines = Lines::new(&account, span, resources, anchors);
     let mut draft = Draft::new(

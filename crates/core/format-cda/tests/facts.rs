@@ -129,16 +129,16 @@ fn a_device_is_the_patients_only_if_it_was_used() {
         );
         read("46264-8", "", &entry)
     };
-    for when in [
-        r#"<high value="20130731"/>"#,
-        r#"<low value="20130731"/>"#,
-        r#"<center value="20130731"/>"#,
+    for (when, end) in [
+        (r#"<high value="20130731"/>"#, "end"),
+        (r#"<low value="20130731"/>"#, "start"),
+        (r#"<center value="20130731"/>"#, "start"),
     ] {
         let used = one(&supplied(r#"moodCode="EVN""#, when), "DeviceUseStatement");
         assert_eq!(used["status"], "active", "{when}");
         assert_eq!(
             used["timingPeriod"],
-            json!({"start": "2013-07-31"}),
+            json!({end: "2013-07-31"}),
             "{when}"
         );
         assert_eq!(used["extension"][0]["valueQuantity"]["value"], 2);

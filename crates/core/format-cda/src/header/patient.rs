@@ -169,7 +169,7 @@ fn category(doc: &Doc<'_>, person: N<'_>, element: &'static str, what: &str) -> 
             }
         } else if let Some(words) = code::said(doc, node) {
             said.push(words);
-        } else if unknown && what == "race" && parts.is_empty() {
+        } else if unknown && parts.is_empty() {
             let flavor = attr(node, "nullFlavor").unwrap_or_default();
             parts.push(json!({"url": "ombCategory", "valueCoding": {
                 "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": flavor.to_owned()}}));

@@ -291,12 +291,12 @@ fn thing<'d>(
                 _ => "active",
             };
             out.put(doc, "status", Some(state));
-            // When it was supplied: the patient has it since then. An end alone is the end of the supply.
+            // When it was supplied: the patient has it since then. Of an end alone nobody knows when that was.
             let since = span.and_then(|when| {
                 let start = time::start(doc, when).or_else(|| time::moment(doc, when));
-                start.or_else(|| time::end(doc, when))
+                start.map(time::from).or_else(|| time::period(doc, when))
             });
-            out.put(doc, "timingPeriod", since.map(time::from));
+            out.put(doc, "timingPeriod", since);
             let many = child(node, "quantity").and_then(|many| quantity::quantity(doc, many));
             let many = many.map(|many| json!({"url": QUANTITY, "valueQuantity": many}));
             out.push(doc, "extension", many);
