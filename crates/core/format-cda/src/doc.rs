@@ -13,7 +13,7 @@ use identity::{join, resource, uuid};
 
 use crate::{
     account::{Account, Fate, Taken},
-    local,
+    local, people,
     xml::N,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Doc<'d> {
     composition: String,
     /// Numbers of statements that say more than which one they are.
     told: HashSet<String>,
+    /// Who is described under which number.
+    described: OnceCell<people::Described<'d>>,
     state: RefCell<State<'d>>,
 }
 
@@ -87,8 +89,14 @@ impl<'d> Doc<'d> {
                 .filter(|node| !crate::statement::relation::is_bare(*node))
                 .filter_map(key_of)
                 .collect(),
+            described: OnceCell::new(),
             state: RefCell::default(),
         }
+    }
+
+    /// Who is described under which number, read when somebody asks for it.
+    pub(crate) fn described(&self) -> &people::Described<'d> {
+        self.described.get_or_init(|| people::described(self.root))
     }
 
     /// The element of the narrative with this id.

@@ -1,9 +1,11 @@
 //! Who wrote, told, did and took part: people, organizations, devices and places, each once.
 
+mod described;
 mod same;
 
 use medibloc_record::json::Value;
 
+pub(crate) use described::{Described, all as described};
 pub(crate) use same::is_patient;
 use same::{join, reached_at};
 
@@ -119,6 +121,14 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return Some(authoring_device(doc, role, device));
     }
     let named = words_of(person);
+    if named.is_none()
+        && let Some(other) = described::elsewhere(doc, role)
+        && let Some(url) = assigned(doc, other)
+    {
+        let ids = value::identifiers(doc, role);
+        doc.change(&url, "identifier", |_| {});
+        return ids.map(|_| url);
+    }
     let has_id = key_of(role).is_some() || children(role, "id").any(crate::codes::is_dummy);
     if named.is_none() && !has_id {
         // Nobody in particular: the house is all that is known.

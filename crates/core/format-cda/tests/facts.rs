@@ -136,11 +136,7 @@ fn a_device_is_the_patients_only_if_it_was_used() {
     ] {
         let used = one(&supplied(r#"moodCode="EVN""#, when), "DeviceUseStatement");
         assert_eq!(used["status"], "active", "{when}");
-        assert_eq!(
-            used["timingPeriod"],
-            json!({end: "2013-07-31"}),
-            "{when}"
-        );
+        assert_eq!(used["timingPeriod"], json!({end: "2013-07-31"}), "{when}");
         assert_eq!(used["extension"][0]["valueQuantity"]["value"], 2);
     }
     let denied = supplied(r#"moodCode="EVN" negationInd="true""#, "");

@@ -21,6 +21,11 @@ fn number(node: N<'_>) -> Option<String> {
     Some(format!("{}|{extension}", attr(id, "root")?))
 }
 
+/// Whether somebody has a number that tells them apart.
+pub(super) fn is_numbered(node: N<'_>) -> bool {
+    number(node).is_some()
+}
+
 /// What tells two houses or places of one name apart that have no number. One of which no address is told need not be the one of
 /// which it is.
 pub(super) fn reached_at(out: &Resource<'_>) -> String {

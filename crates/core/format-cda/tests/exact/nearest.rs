@@ -133,3 +133,51 @@ fn what_is_recorded_of_a_problem_is_not_taken_from_the_concern_over_its_own_auth
     );
     assert_eq!(recorded(""), (Some(json!("2025-01-02")), true));
 }
+
+/// An author who has a number and no name is the one person whom the document describes under that number (C-CDA, author
+/// participation), also where the number is one that is filled in for many: of two nobody knows which.
+#[test]
+fn an_author_by_number_alone_is_the_one_who_is_described_under_it() {
+    let id =
+        |extension: &str| format!(r#"<id root="2.16.840.1.113883.4.6" extension="{extension}"/>"#);
+    let named = |extension: &str, name: &str| {
+        author(name, "20250102").replace(
+            &format!(r#"<id root="1.2.9" extension="{name}"/>"#),
+            &id(extension),
+        )
+    };
+    let bare = |extension: &str| {
+        format!(
+            r#"<author><time value="20250103"/><assignedAuthor>{}</assignedAuthor></author>"#,
+            id(extension)
+        )
+    };
+    let wrote = |authors: &[String], by: String| {
+        let described = authors.iter().enumerate().map(|(at, one)| {
+            format!(
+                r#"<component>{}</component>"#,
+                seen(&format!("{}", at + 2), one)
+            )
+        });
+        let described: String = described.collect();
+        let entry = format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN"><code code="0" {SCT}/><statusCode code="completed"/><component>{}</component>{described}</organizer>"#,
+            seen("1", &by)
+        );
+        agents(&read("30954-2", "", &entry), "Observation", "1")
+    };
+    for number in ["99999999", "999-99-9999", "1234567893"] {
+        let ash = named(number, "Ash");
+        assert_eq!(wrote(&[ash.clone()], bare(number)), ["Ash"], "{number}");
+        assert_eq!(
+            wrote(&[ash.clone(), ash], bare(number)),
+            ["Ash"],
+            "{number}"
+        );
+    }
+    let both = [named("99999999", "Ash"), named("99999999", "Elm")];
+    assert!(wrote(&both, bare("99999999")).is_empty());
+    assert!(wrote(&[named("999999999", "Ash")], bare("99999999")).is_empty());
+    // One of zeros is filled in where there is none.
+    assert!(wrote(&[named("00000000", "Ash")], bare("00000000")).is_empty());
+}

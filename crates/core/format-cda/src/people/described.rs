@@ -1,0 +1,70 @@
+//! Somebody who is named by a number alone, and described elsewhere in the document (C-CDA, author participation: an id without a
+//! person refers to the one who is described under it).
+
+use std::collections::HashMap;
+
+use crate::{
+    doc::Doc,
+    xml::{N, attr, child, children, elements, text},
+};
+
+/// The roles with a name by the numbers that they have; none where several names have one number.
+pub(crate) type Described<'d> = HashMap<(&'d str, &'d str), Option<N<'d>>>;
+
+/// Elements that hold whoever plays a role.
+const PERSONS: &[&str] = &[
+    "assignedPerson",
+    "informationRecipient",
+    "relatedPerson",
+    "associatedPerson",
+    "playingEntity",
+];
+
+/// The name of whoever plays a role.
+fn name(role: N<'_>) -> Option<String> {
+    let person = elements(role).find(|part| PERSONS.contains(&part.tag_name().name()))?;
+    child(person, "name")
+        .and_then(text)
+        .map(|name| name.to_lowercase())
+}
+
+/// Numbers that are known, be they filled in where there is none.
+fn numbers<'d>(role: N<'d>) -> impl Iterator<Item = (&'d str, &'d str)> {
+    let known = children(role, "id").filter(|id| attr(*id, "nullFlavor").is_none());
+    known.filter_map(|id| Some((attr(id, "root")?, attr(id, "extension")?)))
+}
+
+/// Everybody of a document who has a name and a number.
+pub(crate) fn all<'d>(root: N<'d>) -> Described<'d> {
+    let mut all: Described<'d> = HashMap::new();
+    for role in root
+        .descendants()
+        .filter(|role| children(*role, "id").next().is_some())
+    {
+        let Some(own) = name(role) else { continue };
+        for number in numbers(role) {
+            all.entry(number)
+                .and_modify(|known| {
+                    let is_same = known.is_some_and(|known| name(known).as_ref() == Some(&own));
+                    if !is_same {
+                        *known = None;
+                    }
+                })
+                .or_insert(Some(role));
+        }
+    }
+    all
+}
+
+/// The role of the one person who is described under the number of an author without a name, where that is one of nines alone, as
+/// examples have it: such a number joins nobody else.
+pub(super) fn elsewhere<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<N<'d>> {
+    if role.tag_name().name() != "assignedAuthor" || super::same::is_numbered(role) {
+        return None;
+    }
+    let is_nines = |number: &str| number.bytes().all(|sign| sign == b'9' || sign == b'-');
+    let known = doc.described();
+    numbers(role)
+        .filter(|(_, number)| is_nines(number))
+        .find_map(|number| known.get(&number).copied().flatten())
+}
