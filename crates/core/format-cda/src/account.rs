@@ -11,7 +11,7 @@ use medibloc_record::{EntryOutcome, LossEntry, LossReport};
 
 use crate::doc::Anchors;
 use crate::xml::{N, SDTC, attr, is_statement};
-use kept::Kept;
+use kept::{Kept, Told};
 
 /// Why something is in no resource. Never a value from the document.
 pub(crate) type Because = &'static str;
@@ -262,7 +262,7 @@ pub(crate) struct Lines<'s> {
     report: LossReport,
     /// Places of names in the report.
     names: HashMap<&'s str, u32>,
-    anchors: Rc<Anchors<'s>>,
+    told: Told<'s>,
     /// The narratives of the sections so far.
     kept: Vec<Kept<'s>>,
 }
@@ -322,7 +322,7 @@ impl<'s> Lines<'s> {
             resources,
             report: LossReport::default(),
             names: HashMap::new(),
-            anchors,
+            told: Told::new(anchors),
             kept: Vec::new(),
         }
     }
@@ -374,7 +374,7 @@ impl<'s> Lines<'s> {
 
     fn is_kept(&self, node: N<'s>, place: Place) -> bool {
         let kept = self.kept.get(place.kept as usize);
-        kept.is_some_and(|kept| kept.has(node, &self.anchors))
+        kept.is_some_and(|kept| kept.has(node, &self.told))
     }
 
     fn section(&mut self, code: &str) -> u32 {

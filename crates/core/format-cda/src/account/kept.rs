@@ -1,7 +1,8 @@
 //! Whether the words of a fact stand in the narrative of its section, which is kept whole: only then is it kept there.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::{
     doc::Anchors,
@@ -37,12 +38,12 @@ impl<'d> Kept<'d> {
     }
 
     /// Whether the words of a fact, or the words that it points to, are kept.
-    pub(super) fn has(&self, node: N<'_>, anchors: &Anchors<'_>) -> bool {
+    pub(super) fn has(&self, node: N<'_>, told: &Told<'_>) -> bool {
         let Some(section) = self.section else {
             return false;
         };
         let words = || self.words.get_or_init(|| Words::of(section));
-        said(node).iter().any(|said| words().say(said)) || pointed(node, anchors)
+        said(node).iter().any(|said| words().say(said)) || told.by(node)
     }
 }
 
@@ -117,19 +118,40 @@ fn said(node: N<'_>) -> Vec<String> {
     }
 }
 
-/// Whether a fact, or its own `text` or `originalText`, points to words of a narrative that is kept.
-fn pointed(node: N<'_>, anchors: &Anchors<'_>) -> bool {
-    let own = (node.tag_name().name() == "reference").then_some(node);
-    let inner = ["text", "originalText"];
-    let inner = inner.iter().filter_map(|name| child(node, name));
-    let below = inner
-        .chain([node])
-        .filter_map(|one| child(one, "reference"));
-    own.into_iter().chain(below).any(|pointer| {
-        let id = attr(pointer, "value").map(|id| id.trim_start_matches('#'));
-        let target = id.and_then(|id| anchors.get(id)).copied();
-        target.is_some_and(|target| {
+/// The elements that facts point to, and whether their words are kept in the narrative: each is looked at once.
+#[derive(Debug)]
+pub(super) struct Told<'d> {
+    anchors: Rc<Anchors<'d>>,
+    known: RefCell<HashMap<u32, bool>>,
+}
+
+impl<'d> Told<'d> {
+    pub(super) fn new(anchors: Rc<Anchors<'d>>) -> Self {
+        Self {
+            anchors,
+            known: RefCell::default(),
+        }
+    }
+
+    /// Whether a fact, or its own `text` or `originalText`, points to words that are kept.
+    fn by(&self, node: N<'_>) -> bool {
+        let own = (node.tag_name().name() == "reference").then_some(node);
+        let inner = ["text", "originalText"];
+        let inner = inner.iter().filter_map(|name| child(node, name));
+        let below = inner
+            .chain([node])
+            .filter_map(|one| child(one, "reference"));
+        own.into_iter().chain(below).any(|pointer| {
+            let id = attr(pointer, "value").map(|id| id.trim_start_matches('#'));
+            let target = id.and_then(|id| self.anchors.get(id));
+            target.is_some_and(|target| self.has_words(*target))
+        })
+    }
+
+    fn has_words(&self, target: N<'d>) -> bool {
+        let mut known = self.known.borrow_mut();
+        *known.entry(target.id().get()).or_insert_with(|| {
             narrative::is_written(target) && !is_within_struck(target) && text(target).is_some()
         })
-    })
+    }
 }
