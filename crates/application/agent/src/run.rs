@@ -25,6 +25,7 @@ mod retracted;
 mod revoke;
 mod said;
 mod store;
+mod unread;
 pub(crate) mod verify;
 mod who;
 mod written;

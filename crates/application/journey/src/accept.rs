@@ -12,7 +12,6 @@ use medibloc_seal::{
     open_manifest, sealed_with_manifest,
 };
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::caught::caught;
 use crate::dates::Dates;
@@ -21,12 +20,10 @@ use crate::pace::accept_key;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
 use crate::set_back::NOT_ON_CHAIN;
+use crate::subject::Reading;
 use crate::together::{Asked, all};
 use crate::write::parties_of;
-use crate::{JourneyError, Party, Subject};
-
-/// The largest FHIR form in which a name is looked for, in bytes.
-const MOST_FHIR: u64 = 32 << 20;
+use crate::{JourneyError, Named, Party};
 
 /// How a record stands with its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,9 +61,9 @@ pub struct KeptRecord {
     /// A check that fails on a record that the chain says is accepted: it opens all the same, and this is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// Whom its FHIR form names; none if nobody, or if it was kept by a program that did not look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Subject>,
+    /// Whom its FHIR form names; nobody, too, if it was kept by a program that did not look.
+    #[serde(default, rename = "subject", skip_serializing_if = "Named::is_nobody")]
+    pub named: Named,
     /// Its owner said that it is about the owner, whomever it names.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub confirmed: bool,
@@ -76,6 +73,11 @@ impl KeptRecord {
     /// Its id.
     pub fn record(&self) -> RecordId {
         self.anchor.record_id()
+    }
+
+    /// Whether it is not known whom it names, and its owner did not say that it is about the owner, or its author took it back since.
+    pub fn may_name_anybody(&self) -> bool {
+        self.named.unread().is_some() && (self.retracted || !self.confirmed)
     }
 
     /// What is missing of a record that the chain says is accepted and that does not open here.
@@ -190,7 +192,7 @@ impl Party {
             incomplete: false,
             retracted: facts.is_some_and(|facts| facts.retracted),
             warning: None,
-            subject: None,
+            named: Named::Nobody,
             confirmed: self.is_noted_as_confirmed(id)?,
         };
         let accepted = facts.is_some_and(|facts| facts.accepted);
@@ -201,7 +203,7 @@ impl Party {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     kept.warning.clone_from(&opened.warning);
-                    kept.subject = self.subject_of(&opened.manifest);
+                    kept.named = self.whom_names(&opened.manifest);
                     if accepted || self.accept(own, anchor, &opened).await? {
                         kept.standing = Standing::Accepted;
                     }
@@ -288,16 +290,14 @@ impl Party {
         })
     }
 
-    /// Whom the FHIR form names. A form that is none says nothing: that is no reason to refuse a record.
-    pub(crate) fn subject_of(&self, manifest: &Manifest) -> Option<Subject> {
-        let part = manifest.part(PartRole::Fhir)?;
-        if part.length > MOST_FHIR {
-            return None;
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        self.with_vault(|source| medibloc_seal::open_part(part, source, &mut *bytes))
-            .ok()?;
-        Subject::read(&bytes)
+    /// Whom the FHIR form names, however large it is. That this cannot be read is no reason to refuse a record.
+    pub(crate) fn whom_names(&self, manifest: &Manifest) -> Named {
+        let Some(part) = manifest.part(PartRole::Fhir) else {
+            return Named::Nobody;
+        };
+        let mut reading = Reading::new();
+        let opened = self.with_vault(|source| medibloc_seal::open_part(part, source, &mut reading));
+        reading.named(opened.is_ok())
     }
 
     /// Every check of design 02, against the chain as it was in the anchor's block.

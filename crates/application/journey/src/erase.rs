@@ -414,7 +414,7 @@ impl Party {
             }
             kept.standing = Standing::Erased;
             kept.manifest = None;
-            kept.subject = None;
+            kept.named = crate::Named::Nobody;
             kept.incomplete = false;
             changes.push(change(table::RECORDS, id, &kept));
         }

@@ -184,7 +184,7 @@ pub use revoke::StillGiven;
 pub use said::{Corrected, Correction, Corrections, OnChain, SaidOf, TakenBack, WithoutCorrection};
 pub use set_back::{Accepted, AsOf, Says, Witness};
 pub use still::StillStanding;
-pub use subject::Subject;
+pub use subject::{Named, Subject, Unread};
 pub use sync::{NotTaken, SyncReport};
 pub use times::{Came, ConsentTimes, InBlock};
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};

@@ -71,7 +71,7 @@ impl Look {
             incomplete: false,
             retracted: false,
             warning: None,
-            subject: None,
+            named: crate::Named::Nobody,
             confirmed: false,
         }
     }

@@ -19,7 +19,7 @@ use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::together::{Asked, first};
-use crate::{JourneyError, Party, Subject, SyncReport};
+use crate::{JourneyError, Named, Party, SyncReport};
 
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
@@ -576,9 +576,9 @@ impl Party {
         Ok(share)
     }
 
-    /// Whom a record that was read names; none if nobody.
-    pub fn named_in(&self, read: &ReadRecord) -> Option<Subject> {
-        self.subject_of(&read.manifest)
+    /// Whom a record that was read names.
+    pub fn named_in(&self, read: &ReadRecord) -> Named {
+        self.whom_names(&read.manifest)
     }
 
     /// Writes the plaintext of a part of a record that was read.

@@ -11,15 +11,17 @@ use crate::{JourneyError, Party};
 use medibloc_record::compared;
 
 mod form;
+mod named;
+mod short;
+
+pub use named::{Named, Unread};
+pub(crate) use short::Reading;
 
 /// Letters of a name that are kept.
 const MOST: usize = 256;
 
-/// Patients and identifiers of a document that are kept.
+/// Identifiers of a patient that are kept.
 const MOST_OF_ONE: usize = 8;
-
-/// Resources of a document that are looked at for patients.
-const MOST_RESOURCES: usize = 20_000;
 
 /// The patient that a document names.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +71,6 @@ impl Subject {
     /// says a name or a day of birth.
     pub fn of(bundle: &Value) -> Option<Self> {
         let entries = bundle["entry"].as_array().into_iter().flatten();
-        let entries = entries.take(MOST_RESOURCES);
         let (mut patients, mut about) = (Vec::new(), None);
         for entry in entries {
             let resource = &entry["resource"];
@@ -77,9 +78,10 @@ impl Subject {
             if resource["resourceType"] == "Composition" && about.is_none() {
                 about = resource["subject"]["reference"].as_str();
             }
-            patients.push((url, resource));
             let contained = resource["contained"].as_array().into_iter().flatten();
-            patients.extend(contained.take(MOST_OF_ONE).map(|resource| ("", resource)));
+            let all = contained.map(|resource| ("", resource));
+            let all = [(url, resource)].into_iter().chain(all);
+            patients.extend(all.filter(|(_, resource)| resource["resourceType"] == "Patient"));
         }
         let is_meant = |url: &str, resource: &Value| {
             about.is_some_and(|about| {
@@ -87,9 +89,6 @@ impl Subject {
                 about == url || id.is_some_and(|id| resource["id"] == id)
             })
         };
-        let patients = patients
-            .into_iter()
-            .filter(|(_, resource)| resource["resourceType"] == "Patient");
         let (mut meant, mut named) = (None, Vec::new());
         for (url, resource) in patients {
             let Some(subject) = Self::of_patient(resource) else {

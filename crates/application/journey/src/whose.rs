@@ -74,19 +74,19 @@ impl Party {
         let standing = || named.iter().filter(|kept| !kept.retracted);
         let known: Vec<&Subject> = standing()
             .filter(|kept| kept.confirmed)
-            .filter_map(|kept| kept.subject.as_ref())
+            .filter_map(|kept| kept.named.person())
             .chain(&said)
             .collect();
         let asked = named
             .iter()
             .filter(|kept| kept.retracted || !kept.confirmed)
-            .filter_map(|kept| Some((kept, kept.subject.as_ref()?)));
+            .filter_map(|kept| Some((kept, kept.named.person()?)));
         if !known.is_empty() {
             let others = asked.filter(|(_, subject)| !subject.can_be_one_of(&known));
             return Ok(others.map(|(kept, _)| kept.record()).collect());
         }
         let (mut persons, mut all): (Vec<Vec<&Subject>>, usize) = (Vec::new(), 0);
-        for subject in standing().filter_map(|kept| kept.subject.as_ref()) {
+        for subject in standing().filter_map(|kept| kept.named.person()) {
             all += 1;
             if subject.names_several {
                 continue;
@@ -111,31 +111,46 @@ impl Party {
         Ok(alone.map(|(kept, _)| kept.record()).collect())
     }
 
-    /// Own records that no standing consent passes on by itself: what names another person, and as long as the owner neither
+    /// Own records of which it is not known whom they name, as long as their owner did not confirm them: they may be another
+    /// person's.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn not_known_whose(&self) -> Result<Vec<RecordId>, JourneyError> {
+        let mut unread = self.records()?;
+        unread.retain(|kept| kept.is_accepted() && kept.may_name_anybody());
+        Ok(unread.iter().map(KeptRecord::record).collect())
+    }
+
+    /// Own records that no standing consent passes on by itself: what names another person or may, and as long as the owner neither
     /// said who the owner is nor confirmed a record, all that names anybody.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn not_passed_on(&self) -> Result<Vec<RecordId>, JourneyError> {
-        if self.is_owner_known()? {
-            return self.of_another_person();
-        }
-        let named = self.naming()?;
-        Ok(named.iter().map(KeptRecord::record).collect())
+        let mut records = match self.is_owner_known()? {
+            true => self.of_another_person()?,
+            false => self.naming()?.iter().map(KeptRecord::record).collect(),
+        };
+        records.extend(self.not_known_whose()?);
+        Ok(records)
     }
 
-    /// Own records that are given to nobody unless the owner says that it is meant: what names another person. As long as the owner
+    /// Own records that are given to nobody unless the owner says that it is meant: what names another person or may. As long as the owner
     /// did not say who the owner is and the first record is not of whom most name, that is all that names anybody: how many
     /// documents of a person there are makes nobody the owner.
     ///
     /// # Errors
     /// If the vault fails.
     pub fn not_given_alone(&self) -> Result<Vec<RecordId>, JourneyError> {
-        let (others, named) = (self.of_another_person()?, self.naming()?);
+        let (mut others, named) = (self.of_another_person()?, self.naming()?);
         let first = named.iter().find(|kept| !kept.retracted);
         match first.is_some_and(|first| others.contains(&first.record())) {
             true => self.not_passed_on(),
-            false => Ok(others),
+            false => {
+                others.extend(self.not_known_whose()?);
+                Ok(others)
+            }
         }
     }
 
@@ -152,7 +167,7 @@ impl Party {
     /// Accepted own records that name somebody, the first on the chain first.
     fn naming(&self) -> Result<Vec<KeptRecord>, JourneyError> {
         let mut named = self.records()?;
-        named.retain(|kept| kept.is_accepted() && kept.subject.is_some());
+        named.retain(|kept| kept.is_accepted() && kept.named.person().is_some());
         named.sort_by_key(|kept| (kept.block, kept.record()));
         Ok(named)
     }

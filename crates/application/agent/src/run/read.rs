@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{find, name, retracted, said};
+use super::{find, name, retracted, said, unread};
 use crate::answer::code;
 use crate::command::{Read, is_standard_output};
 use crate::new_file::{must_be_new, write_new};
@@ -19,13 +19,15 @@ use crate::{Answer, Problem};
 pub(super) async fn warned(party: &Party, id: RecordId, yes: bool) -> Result<Warned, Problem> {
     let now = said::Now::of(party, id).await?;
     let mut lines = now.warnings(id);
+    let kept = party.record(id)?;
     if party.of_another_person()?.contains(&id) {
-        let whom = party.record(id)?.subject;
         lines.push(format!(
-            "it names {}, another person than your other records",
-            whom.as_ref()
-                .map_or_else(|| "nobody".to_owned(), retracted::subject)
+            "{}, another person than your other records",
+            unread::names(&kept.named)
         ));
+    }
+    if let Some(why) = kept.named.unread().filter(|_| kept.may_name_anybody()) {
+        lines.push(unread::told(why));
     }
     if !lines.is_empty() && !yes {
         return Err(Problem::new(
@@ -71,7 +73,7 @@ pub(super) fn export(
     }
     let hash = hex::encode(Sha256::digest(&bytes));
     let mut value = json!({
-        "file": out, "bytes": bytes.len(), "sha256": hash, "otherPerson": party.of_another_person()?.contains(&id),
+        "file": out, "bytes": bytes.len(), "sha256": hash, "otherPerson": unread::other_person(&party.record(id)?, &party.of_another_person()?),
     });
     warned.now.note(id, &mut value);
     let told = warned.lines.iter().map(|line| format!("\n{line}"));
@@ -161,13 +163,14 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
         None if piped => party.note_output(id)?,
         None => {}
     }
-    let patient = party.named_in(&read);
+    let named = party.named_in(&read);
+    let patient = named.person();
     let (amends, by) = (party.amends(id)?, now.corrections.of(id));
-    let called = called_otherwise(party, id, patient.as_ref()).await?;
+    let called = called_otherwise(party, id, patient).await?;
     let mut value = json!({
         "calledOtherwise": called,
         "amends": amends.map(|of| of.to_string()),
-        "patient": patient.as_ref().map(retracted::subject_value),
+        "patient": patient.map(retracted::subject_value), "patientUnread": unread::value(&named),
         "retracted": taken_back, "retractedAt": said::place_value(when),
         "record": id.to_string(), "title": read.manifest.title, "receipt": read.receipt.id.to_string(),
         "block": read.receipt.outcome.block, "bytes": bytes.len(), "sha256": hash, "file": command.out,
@@ -175,7 +178,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     });
     said::note_corrections(&by, &mut value);
     let text = format!(
-        "{}{}\nit names {}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}{}",
+        "{}{}\n{}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}{}",
         match taken_back {
             Some(true) => format!(
                 "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
@@ -184,9 +187,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
             _ => String::new(),
         },
         find::told(read.manifest.title.as_deref().unwrap_or("untitled")),
-        patient
-            .as_ref()
-            .map_or_else(|| "nobody".to_owned(), retracted::subject),
+        unread::names(&named),
         called.as_ref().map_or_else(String::new, |label| format!(
             "; WARNING: this home calls its owner «{}»",
             find::told(label)

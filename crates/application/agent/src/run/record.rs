@@ -1,14 +1,14 @@
 //! `medibloc record …`
 
 use medibloc_journey::{
-    Corrections, KeptRecord, Party, SentRecord, Standing, WriteOptions, counted_as,
+    Corrections, KeptRecord, Named, Party, SentRecord, Standing, WriteOptions, counted_as,
 };
 use medibloc_record::{ClassId, PartRole, RecordId};
 use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
 use super::name::{self, Known, Use};
-use super::{erased, find, import, read, readers, retracted, said, store, verify, written};
+use super::{erased, find, import, read, readers, retracted, said, store, unread, verify, written};
 use crate::command::{Part, Record, is_standard_output};
 use crate::{Answer, Problem, convert, new_file};
 
@@ -227,8 +227,8 @@ fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value,
     Ok(json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "title": manifest.and_then(|manifest| manifest.title.clone()),
-        "patient": kept.subject.as_ref().map(retracted::subject_value),
-        "otherPerson": others.contains(&kept.record()), "confirmed": kept.confirmed,
+        "patient": kept.named.person().map(retracted::subject_value), "patientUnread": unread::value(&kept.named),
+        "otherPerson": unread::other_person(kept, others), "confirmed": kept.confirmed,
         "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
         "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
@@ -259,9 +259,10 @@ fn line(
         true => format!("{state}, taken back by its author{mark}"),
         false => format!("{state}{mark}"),
     };
-    let other = match others.contains(&kept.record()) {
-        true => ", names another person than your other records",
-        false => "",
+    let other = match (others.contains(&kept.record()), kept.named.unread()) {
+        (true, _) => ", names another person than your other records".to_owned(),
+        (false, Some(why)) => format!(", {}", unread::told(why)),
+        (false, None) => String::new(),
     };
     Ok(format!(
         "{}  {}  {}  {state}{other}",
@@ -320,7 +321,7 @@ fn shown(
             "its author took it back{when}: do not rely on it; it stays yours, and `medibloc record erase` erases it"
         ));
     }
-    if let Some(subject) = &kept.subject {
+    if !matches!(kept.named, Named::Nobody) {
         let said = match (kept.confirmed, kept.retracted) {
             (true, false) => ", and you said that it is about you",
             (true, true) => {
@@ -328,8 +329,9 @@ fn shown(
             }
             _ => "",
         };
-        lines.push(format!("it names {}{said}", retracted::subject(subject)));
+        lines.push(format!("{}{said}", unread::names(&kept.named)));
     }
+    lines.extend(unread::todo(kept));
     if others.contains(&kept.record()) {
         let passed_on = match readers.have_it() {
             true => {

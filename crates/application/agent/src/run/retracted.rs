@@ -1,12 +1,12 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{HeldBack, KeptRecord, OnChain, Party, Subject, counted, counted_as};
+use medibloc_journey::{HeldBack, KeptRecord, Named, OnChain, Party, Subject, counted, counted_as};
 use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
 use super::name::{self, Known, Use};
-use super::{contact, find, said, written};
+use super::{contact, find, said, unread, written};
 use crate::answer::code;
 use crate::{Answer, Problem, command};
 
@@ -200,7 +200,7 @@ pub(super) fn must_name_its_owner(
     said: &command::Scope,
 ) -> Result<(), Problem> {
     let others = party.not_given_alone()?;
-    let mut told = Vec::new();
+    let (mut told, mut unread) = (Vec::new(), Vec::new());
     for kept in party.records()? {
         let is_given = match scope {
             Scope::One(one) => one == kept.record(),
@@ -209,24 +209,34 @@ pub(super) fn must_name_its_owner(
         };
         let is_given = is_given && (said.retracted || !kept.retracted);
         if is_given && others.contains(&kept.record()) {
-            let whom = kept.subject.as_ref().map_or_else(String::new, in_full);
-            told.push(format!("record {} names {whom}", kept.record()));
+            match &kept.named {
+                Named::Person(whom) => {
+                    told.push(format!("record {} names {}", kept.record(), in_full(whom)));
+                }
+                Named::Unread(why) => {
+                    unread.push(format!("record {}: {}", kept.record(), unread::told(*why)));
+                }
+                Named::Nobody => {}
+            }
         }
     }
+    let other = match party.is_owner_known()? {
+        true => "another person than you",
+        false => {
+            "another person than your other records name, and you have not said who you are (`medibloc account person`)"
+        }
+    };
+    let told = (!told.is_empty()).then(|| format!("{}: {other}", told.join("; ")));
+    let told: Vec<String> = told.into_iter().chain(unread).collect();
     if told.is_empty() {
         return Ok(());
     }
     Err(Problem::new(
         code::REFUSED,
         format!(
-            "{}: {}. Nothing was given. If it is not yours, tell its author, who can take it \
-             back, and erase it; if it is, `medibloc record confirm ID` says so, and `--other-person` gives it this once",
-            told.join("; "),
-            match party.is_owner_known()? {
-                true => "another person than you",
-                false =>
-                    "another person than your other records name, and you have not said who you are (`medibloc account person`)",
-            }
+            "{}. Nothing was given. If it is not yours, tell its author, who can take it back, and erase it; if it is, `medibloc record \
+             confirm ID` says so, and `--other-person` gives it this once",
+            told.join("; ")
         ),
     ))
 }
@@ -279,8 +289,10 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
     let held = party.held_back(now)?;
     let held = held.into_iter().find(|held| held.record == id);
     let kept = party.confirm_record(id)?;
-    let whom = kept.subject.as_ref().map(subject);
-    let names = whom.map_or_else(|| "names nobody".to_owned(), |whom| format!("names {whom}"));
+    let is_named = match kept.named {
+        Named::Person(_) => "that name is yours in this home from now on",
+        _ => "it says no name, so whom others name is not judged by it",
+    };
     let readers = held.map(|held| held.readers).unwrap_or_default();
     let next = match readers.as_slice() {
         [] => String::new(),
@@ -292,10 +304,11 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
     Ok(Answer::new(
         json!({
             "record": id.to_string(), "confirmed": true, "wasOtherPerson": others.contains(&id),
-            "patient": kept.subject.as_ref().map(subject_value), "readers": readers,
+            "patient": kept.named.person().map(subject_value), "patientUnread": unread::value(&kept.named), "readers": readers,
         }),
         format!(
-            "{what} {names}, and you say that it is about you: that name is yours in this home from now on{next}"
+            "{what}: {}, and you say that it is about you: {is_named}{next}",
+            unread::names(&kept.named)
         ),
     ))
 }
@@ -304,13 +317,19 @@ pub(super) async fn confirm(party: &Party, typed: &str) -> Result<Answer, Proble
 pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
     let told = held.iter().map(|held| {
         format!(
-            "{} («{}»), from {} ({}): it names another person than your other records, or you have not said who you are \
-             (`medibloc account person`); `medibloc record confirm {}` says that it is about you, and if it is not, tell its author \
+            "{} («{}»), from {} ({}): {}; `medibloc record confirm {}` says that it is about you, and if it is not, tell its author \
              and erase it",
             held.record,
             find::told(held.title.as_deref().unwrap_or("untitled")),
             counted(held.readers.len(), "reader"),
             find::told(&held.readers.join(", ")),
+            held.unread.map_or_else(
+                || {
+                    "it names another person than your other records, or you have not said who you are (`medibloc account person`)"
+                        .to_owned()
+                },
+                unread::told
+            ),
             &held.record.to_string()[..12],
         )
     });
@@ -318,7 +337,12 @@ pub(super) fn held_back(held: &[HeldBack]) -> Vec<String> {
 }
 
 pub(super) fn held_back_values(held: &[HeldBack]) -> Vec<Value> {
-    let value = |held: &HeldBack| json!({"record": held.record.to_string(), "title": held.title, "readers": held.readers});
+    let value = |held: &HeldBack| {
+        json!({
+            "record": held.record.to_string(), "title": held.title, "readers": held.readers,
+            "patientUnread": held.unread.map(|why| why.to_string()),
+        })
+    };
     held.iter().map(value).collect()
 }
 
@@ -330,18 +354,16 @@ pub(super) fn is_this_you(party: &Party) -> Result<Option<String>, Problem> {
     let mut records = party.records()?;
     records.sort_by_key(|kept| (kept.block, kept.record()));
     let first = records.into_iter().find_map(|kept| {
-        let whom = kept
-            .subject
-            .clone()
-            .filter(|_| kept.is_accepted() && !kept.retracted)?;
-        Some((kept.record(), whom))
+        let stands = kept.is_accepted() && !kept.retracted;
+        let asks = !matches!(kept.named, Named::Nobody) && !kept.confirmed;
+        (stands && asks).then(|| (kept.record(), kept.named))
     });
-    Ok(first.map(|(record, whom)| {
+    Ok(first.map(|(record, named)| {
         format!(
-            "record {} names {}: is this you? `medibloc record confirm {}` says so, or say who you are: `medibloc account \
+            "record {}: {}: is this you? `medibloc record confirm {}` says so, or say who you are: `medibloc account \
              person --name NAME --born DAY`. Until then no consent to a class or to all passes on what names anybody",
             &record.to_string()[..12],
-            subject(&whom),
+            unread::names(&named),
             &record.to_string()[..12],
         )
     }))
@@ -352,13 +374,13 @@ pub(super) fn is_this_you(party: &Party) -> Result<Option<String>, Problem> {
 fn all_of_another(party: &Party) -> Result<Option<String>, Problem> {
     let others = party.of_another_person()?;
     let mut named = party.records()?;
-    named.retain(|kept| kept.is_accepted() && !kept.retracted && kept.subject.is_some());
+    named.retain(|kept| kept.is_accepted() && !kept.retracted && kept.named.person().is_some());
     named.sort_by_key(|kept| (kept.block, kept.record()));
     let are_all = named.iter().all(|kept| others.contains(&kept.record()));
     let Some(first) = named.first().filter(|_| are_all) else {
         return Ok(None);
     };
-    let whom = first.subject.as_ref().map_or_else(String::new, subject);
+    let whom = first.named.person().map_or_else(String::new, subject);
     let said = party.owner_said()?;
     let said = said.as_ref().map_or_else(String::new, subject);
     let id = &first.record().to_string()[..12];

@@ -14,7 +14,7 @@ use crate::grant::GivenGrant;
 use crate::grant::give::KEYS_IN_A_LIST;
 use crate::grant::plan::is_in;
 use crate::party::{change, table};
-use crate::{JourneyError, Party, SyncReport, counted};
+use crate::{JourneyError, Party, SyncReport, Unread, counted};
 
 /// One key list that was given to a reader, as the owner keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct HeldBack {
     pub record: RecordId,
     /// Its title, if it has one.
     pub title: Option<String>,
+    /// Why it is not known whom it names; none if it is.
+    pub unread: Option<Unread>,
     /// Names of the contacts that would get it.
     pub readers: Vec<String>,
 }
@@ -121,6 +123,7 @@ impl Party {
         found.retain(|(_, readers)| !readers.is_empty());
         let told = found.into_iter().map(|(kept, readers)| HeldBack {
             record: kept.record(),
+            unread: kept.named.unread(),
             title: kept.manifest.and_then(|manifest| manifest.title),
             readers: readers.into_iter().collect(),
         });

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use medibloc_record::json::{Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Subject;
+use super::{Named, Subject, Unread};
 
 /// Values that are kept of one form: 100,000 of them take 50 MB.
 const MOST_VALUES: usize = 100_000;
@@ -68,27 +68,29 @@ const BUNDLE: &Shape = &Shape::Object(&[(
     }),
 )]);
 
-impl Subject {
-    /// The same of a bundle in JSON, of anybody's making: it takes 60 MB of memory beside the bytes, whatever they are. One that
-    /// names more than there is room for names several persons.
-    pub fn read(json: &[u8]) -> Option<Self> {
+impl Named {
+    /// The same as [`Subject::of`] of a bundle in JSON, of anybody's making: it takes 60 MB of memory beside the bytes, whatever they
+    /// are. One that names more than there is room for names several persons.
+    pub(super) fn of_form(json: &[u8]) -> Self {
         let left = Cell::new(MOST_VALUES);
         let mut from = serde_json::Deserializer::from_slice(json);
         let seed = Kept {
             shape: BUNDLE,
             left: &left,
         };
-        let kept = seed.deserialize(&mut from).ok()?;
-        from.end().ok()?;
+        let kept = seed.deserialize(&mut from);
+        let Ok(kept) = kept.and_then(|kept| from.end().map(|()| kept)) else {
+            return Self::Unread(Unread::Unreadable);
+        };
         if left.get() == 0 {
-            return Some(Self {
+            return Self::Person(Subject {
                 name: None,
                 born: None,
                 ids: Vec::new(),
                 names_several: true,
             });
         }
-        Self::of(&kept)
+        Subject::of(&kept).into()
     }
 }
 
