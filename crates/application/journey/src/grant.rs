@@ -11,7 +11,7 @@ mod reader;
 pub(crate) mod reason;
 mod take;
 
-use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, Scope, WriteGrant};
+use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, WriteGrant};
 use medibloc_dag::cbor;
 use medibloc_keys::PairingKey;
 use medibloc_ledger::Call;
@@ -210,12 +210,6 @@ impl HeldGrant {
     /// fetches its key.
     pub const fn has_more(&self) -> bool {
         self.has_more
-    }
-
-    /// Whether records may still be delivered under it.
-    pub fn is_standing(&self) -> bool {
-        let scope = self.artefact.grant.as_ref().map(|grant| grant.terms.scope);
-        self.ended.is_none() && matches!(scope, Some(Scope::All | Scope::Classes(_)))
     }
 }
 

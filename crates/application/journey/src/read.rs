@@ -21,6 +21,8 @@ use crate::ports::{Change, PortError};
 use crate::together::{Asked, first};
 use crate::{JourneyError, Named, Party, SyncReport};
 
+mod no_key;
+
 /// How long a keeper may take a request.
 const REQUEST_LIFE: u64 = 5 * 60;
 
@@ -262,6 +264,7 @@ impl Party {
             Err(JourneyError::Unknown { .. }) if self.fetch_key(record).await? => {
                 self.held_key(record)
             }
+            Err(JourneyError::Unknown { .. }) => Err(self.why_no_key(record).await?),
             found => found,
         }
     }
@@ -280,16 +283,9 @@ impl Party {
                 EndOfGrant::Expired => Reason::Expired,
             }));
         }
-        if all.iter().any(HeldGrant::is_standing) {
-            return Err(JourneyError::Unknown {
-                what: format!("the key of record {record}"),
-                hint: "granted, key not delivered yet: the owner's agent delivers it when it is online; then run \
-                       `medibloc sync`",
-            });
-        }
         Err(JourneyError::Unknown {
             what: format!("a grant for record {record}"),
-            hint: "ask the owner: `medibloc request create`, then `medibloc sync`",
+            hint: no_key::ASK,
         })
     }
 
