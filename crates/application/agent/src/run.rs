@@ -15,6 +15,7 @@ mod given;
 mod grant;
 mod import;
 mod kept;
+mod limits;
 mod name;
 pub(crate) mod noted;
 mod read;

@@ -313,7 +313,13 @@ async fn a_consent_to_classes_names_their_numbers() {
         "grant", "create", "--to", "clinic", "--class", "7", "--class", "9",
     ];
     let given = try_say(&two.patient, &create).await.unwrap();
-    assert!(given.text.contains("of class 7, 9 until"), "{}", given.text);
+    assert!(
+        given
+            .text
+            .contains("of class 7, 9, no restricted ones, until"),
+        "{}",
+        given.text
+    );
     let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
     assert!(
         list.text.contains("class 7, 9: 1 record now"),

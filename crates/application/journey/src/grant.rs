@@ -4,6 +4,7 @@ mod asked;
 pub(crate) mod deliver;
 mod give;
 pub(crate) mod kept;
+pub(crate) mod left_out;
 mod lost;
 mod object;
 pub(crate) mod plan;

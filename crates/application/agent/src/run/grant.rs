@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
-    AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Party,
+    AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Limits, Party,
     PendingRequest, Sooner, counted, counted_as, medical_only,
 };
 use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{contact, find, name, retracted, revoke, said};
+use super::{contact, find, limits, name, retracted, revoke, said};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -218,6 +218,9 @@ async fn approve_as(
         .await?;
     let at = ends(party, &grants, until)?;
     let when = hasten(party, grants.clone(), haste).await?;
+    let asked_for = &request.request;
+    let only = Limits::new(scope.up_to.into(), &asked_for.categories, asked_for.dates);
+    let left_out = party.left_out(asked, &only)?;
     let held = party.held_back(find::known_now(party).await?)?;
     let held = retracted::held_back(&held);
     let held = held.iter().map(|held| format!("\nheld back: {held}"));
@@ -231,16 +234,18 @@ async fn approve_as(
             )
         }
     };
+    let mut value = json!({
+        "grants": grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
+    });
+    limits::note(&only, &left_out, &mut value);
     Ok(Answer::new(
-        json!({
-            "grants": grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
-        }),
+        value,
         format!(
-            "{name} may read {} until {at}, those that come later too; {}{more}{when}{}\n\
+            "{name} may read {}{} until {at}, those that come later too; {}{more}{when}{}\n\
              each address that you get for a new contact until then gives {name} such a consent, too, by itself: {name} learns that \
              the address is yours, and the ends of these consents match, which whoever watches the chain can see. `medibloc sync` \
-             says each one; taking back any of them ends that others follow{held}",
+             says each one; taking back any of them ends that others follow{}{held}",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {
@@ -248,8 +253,13 @@ async fn approve_as(
                     format!("your records of class {}", numbers(&classes))
                 }
             },
+            match limits::told(&only) {
+                only if only.is_empty() => only,
+                only => format!("{only},"),
+            },
             counted(grants.len(), "consent"),
             ids(&grants),
+            limits::line(&left_out).map_or_else(String::new, |line| format!("\n{line}")),
         ),
     ))
 }
@@ -384,6 +394,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let paired: BTreeMap<String, AccountId> = consents
         .map(|(id, given)| (id.to_string(), given.artefact.paired))
         .collect();
+    let limited = limits::given(party)?;
     let suspended = match only_known {
         None => suspended(party).await?,
         Some(_) => BTreeSet::new(),
@@ -398,14 +409,18 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
             true => ", SUSPENDED by its authority: it opens nothing until it is reinstated",
             false => "",
         };
-        line(view, &format!("to {name}{more}"), true)
+        let only = limited.get(&view.id).filter(|_| is_standing(view));
+        let only = only.map_or_else(String::new, limits::Given::told);
+        line(view, &format!("to {name}{more}"), &only, true)
     });
     let corrections = said::all(party).await?;
     let mut held_lines = Vec::new();
     let from = party.held()?;
     for (view, grant) in held.iter().zip(&from) {
         let owner = find::owner(party, grant.artefact.paired)?;
-        held_lines.push(line(view, &format!("held of {owner}"), false));
+        let only = limits::of(&grant.artefact).filter(|_| is_standing(view));
+        let only = only.map_or_else(String::new, |(_, only)| limits::told(&only));
+        held_lines.push(line(view, &format!("held of {owner}"), &only, false));
         if grant.has_more() {
             held_lines.push(
                 "    it is of more records than a home keeps of one owner: `medibloc read` with a record's whole id fetches its key"
@@ -434,14 +449,21 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let mut held_values = Vec::new();
     for (grant, view) in from.iter().zip(&held) {
         let paired = grant.artefact.paired;
+        let mut consent = value(view);
+        if let Some((_, only)) = limits::of(&grant.artefact) {
+            limits::note_of_reader(&only, &mut consent);
+        }
         held_values.push(json!({
             "owner": grant.owner.to_string(), "paired": paired.to_string(), "label": party.label(paired)?,
-            "consent": value(view), "records": view.records,
+            "consent": consent, "records": view.records,
         }));
     }
     let given = given.iter().map(|view| {
         let mut value = value(view);
         value["suspended"] = json!(is_suspended(view));
+        if let Some(of) = limited.get(&view.id) {
+            of.note(&mut value);
+        }
         value
     });
     let given: Vec<_> = given.collect();
@@ -527,18 +549,24 @@ fn ended(view: &GrantView, is_given: bool) -> String {
     }
 }
 
-fn line(view: &GrantView, whom: &str, is_given: bool) -> String {
+/// Whether it is in force, or about to be: what it leaves out matters then.
+const fn is_standing(view: &GrantView) -> bool {
+    matches!(view.state, GrantState::Live | GrantState::Pending)
+}
+
+/// One consent; `only` says which records it gives.
+fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
     let what = match view.scope.as_str() {
         "write" => "may write".to_owned(),
         "one" if view.records.is_empty() => "opens nothing any more".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
         "classes" => format!(
-            "may read class {}: {} now",
+            "may read class {}: {} now{only}",
             numbers(&view.classes),
             counted(view.records.len(), "record")
         ),
         scope => format!(
-            "may read {scope}: {} now",
+            "may read {scope}: {} now{only}",
             counted(view.records.len(), "record")
         ),
     };

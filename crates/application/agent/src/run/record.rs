@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
 use super::name::{self, Known, Use};
-use super::{erased, find, import, read, readers, retracted, said, store, unread, verify, written};
+use super::{
+    erased, find, import, limits, read, readers, retracted, said, store, unread, verify, written,
+};
 use crate::command::{Part, Record, is_standard_output};
 use crate::{Answer, Problem, convert, new_file};
 
@@ -78,6 +80,11 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 text.push_str(told);
             }
             now.note(id, &mut value);
+            let without = party.consents_without(&kept, find::known_now(party).await?)?;
+            let ids = without.iter().map(|(id, _)| id.to_string());
+            value["leftOutOf"] = ids.collect::<Vec<_>>().into();
+            let restricted = limits::shown(party, &kept, &without)?;
+            text.extend(restricted.map(|line| format!("\n{line}")));
             let by = now.corrections.of(id);
             said::note_corrections(&by, &mut value);
             text.push_str(&said::own(kept.anchor.amends, &by));
@@ -230,7 +237,7 @@ fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value,
         "patient": kept.named.person().map(retracted::subject_value), "patientUnread": unread::value(&kept.named),
         "otherPerson": unread::other_person(kept, others), "confirmed": kept.confirmed,
         "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
-        "category": manifest.map(|manifest| manifest.category),
+        "category": manifest.map(|manifest| manifest.category), "sensitivity": manifest.map(|manifest| manifest.sensitivity),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
         "authoredAt": manifest.map(|manifest| find::moment(manifest.times.authored_at)),
         "parts": manifest.map(|manifest| manifest.parts.iter().map(|part| json!({
@@ -265,7 +272,7 @@ fn line(
         (false, None) => String::new(),
     };
     Ok(format!(
-        "{}  {}  {}  {state}{other}",
+        "{}  {}  {}  {state}{other}{}",
         &kept.record().to_string()[..12],
         find::told(
             manifest
@@ -277,6 +284,7 @@ fn line(
                 .and_then(|manifest| manifest.title.as_deref())
                 .unwrap_or("untitled")
         ),
+        limits::mark(kept),
     ))
 }
 

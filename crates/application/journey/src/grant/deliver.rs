@@ -74,7 +74,7 @@ impl Party {
     }
 
     /// Whether what is accepted from now on follows under a consent by itself.
-    fn goes_on(&self, given: &GivenGrant, now: Timestamp) -> Result<bool, JourneyError> {
+    pub(super) fn goes_on(&self, given: &GivenGrant, now: Timestamp) -> Result<bool, JourneyError> {
         let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
         let standing = terms.is_some_and(|terms| {
             !matches!(terms.scope, Scope::One(_)) && terms.until > now && !given.revoked

@@ -1,0 +1,185 @@
+//! What a consent to several records leaves out, in words and for programs.
+
+use std::collections::BTreeMap;
+
+use medibloc_consent::Scope;
+use medibloc_journey::{Artefact, Dates, GivenGrant, KeptRecord, Limits, Party};
+use medibloc_record::{Category, GrantId, Sensitivity};
+use serde_json::{Value, json};
+
+use super::find;
+use crate::Problem;
+
+/// Categories by their names in the glossary.
+pub(super) fn categories(categories: &[Category]) -> String {
+    let names = categories.iter().filter_map(|category| {
+        let name = serde_json::to_value(category).ok()?;
+        name.as_str().map(str::to_owned)
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn days(dates: &Dates) -> String {
+    let since = dates.since().map(|day| format!(" since {day}"));
+    let before = dates.before().map(|day| format!(" before {day}"));
+    since.into_iter().chain(before).collect()
+}
+
+/// Those that are left out because they are more sensitive, and the words that give them.
+const fn above(up_to: Sensitivity) -> Option<(&'static str, &'static str)> {
+    match up_to {
+        Sensitivity::Normal => Some(("restricted", "--up-to restricted")),
+        Sensitivity::Restricted => Some(("very restricted", "--up-to very-restricted")),
+        Sensitivity::VeryRestricted => None,
+    }
+}
+
+/// Behind what may be read: which of it, each behind a comma.
+pub(super) fn told(limits: &Limits) -> String {
+    let days = limits.dates.as_ref().map(days).unwrap_or_default();
+    let only = match (limits.categories.as_slice(), days.as_str()) {
+        ([], "") => String::new(),
+        ([], days) => format!(", only{days}"),
+        (only, days) => format!(", only {}{days}", categories(only)),
+    };
+    let none = above(limits.up_to).map(|(which, _)| format!(", no {which} ones"));
+    only + &none.unwrap_or_default()
+}
+
+/// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none.
+pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
+    let most = left_out.iter().filter_map(sensitivity).max()?;
+    let gives = match most {
+        Sensitivity::VeryRestricted => "very-restricted",
+        _ => "restricted",
+    };
+    let each = left_out.iter().map(|kept| {
+        let title = kept.manifest.as_ref().and_then(|it| it.title.as_deref());
+        let id = kept.record().to_string();
+        format!(
+            "{} («{}»)",
+            id.get(..12).unwrap_or(&id),
+            find::told(title.unwrap_or("untitled"))
+        )
+    });
+    Some(format!(
+        "left out, for they are restricted: {}; `--up-to {gives}` gives them, too, and `--record` one of them",
+        each.collect::<Vec<_>>().join(", ")
+    ))
+}
+
+fn sensitivity(kept: &KeptRecord) -> Option<Sensitivity> {
+    kept.manifest.as_ref().map(|manifest| manifest.sensitivity)
+}
+
+/// Behind a record in a list.
+pub(super) fn mark(kept: &KeptRecord) -> String {
+    word(sensitivity(kept)).map_or_else(String::new, |word| format!(", {word}"))
+}
+
+/// What a record is called that is more sensitive than usual.
+const fn word(sensitivity: Option<Sensitivity>) -> Option<&'static str> {
+    match sensitivity {
+        Some(Sensitivity::Restricted) => Some("restricted"),
+        Some(Sensitivity::VeryRestricted) => Some("very restricted"),
+        Some(Sensitivity::Normal) | None => None,
+    }
+}
+
+/// Own records that are left out, for programs.
+fn left_out_values(left_out: &[KeptRecord]) -> Value {
+    let value = |kept: &KeptRecord| {
+        json!({
+            "record": kept.record().to_string(), "sensitivity": sensitivity(kept),
+            "title": kept.manifest.as_ref().and_then(|manifest| manifest.title.clone()),
+        })
+    };
+    left_out.iter().map(value).collect()
+}
+
+/// Adds the limits to the value of a consent that is held.
+pub(super) fn note_of_reader(limits: &Limits, value: &mut Value) {
+    value["upTo"] = json!(limits.up_to);
+    value["categories"] = json!(limits.categories);
+    value["dates"] = json!(limits.dates);
+}
+
+/// The same of a consent that was given, with what it leaves out.
+pub(super) fn note(limits: &Limits, left_out: &[KeptRecord], value: &mut Value) {
+    note_of_reader(limits, value);
+    value["leftOut"] = left_out_values(left_out);
+}
+
+/// The limits of a consent to several records; none of one.
+pub(super) fn of(artefact: &Artefact) -> Option<(Scope, Limits)> {
+    let scope = artefact.grant.as_ref()?.terms.scope;
+    (!matches!(scope, Scope::One(_))).then(|| (scope, Limits::of(artefact)))
+}
+
+/// What a consent that was given leaves out.
+pub(super) struct Given {
+    limits: Limits,
+    left_out: Vec<KeptRecord>,
+}
+
+impl Given {
+    /// Behind what may be read.
+    pub(super) fn told(&self) -> String {
+        let count = match self.left_out.len() {
+            0 => String::new(),
+            count => format!(" ({count} left out)"),
+        };
+        told(&self.limits) + &count
+    }
+
+    pub(super) fn note(&self, value: &mut Value) {
+        note(&self.limits, &self.left_out, value);
+    }
+}
+
+/// Of each consent to several records that was given, by its id.
+pub(super) fn given(party: &Party) -> Result<BTreeMap<String, Given>, Problem> {
+    // Most records are as usual, and there may be many consents.
+    let mut records = party.records()?;
+    records.retain(|kept| word(sensitivity(kept)).is_some());
+    let mut all = BTreeMap::new();
+    for (id, given) in party.grants()? {
+        if let Some((scope, limits)) = of(&given.artefact) {
+            let is_left_out = |kept: &&KeptRecord| {
+                kept.anchor.owner == given.own && limits.leaves_out(scope, kept)
+            };
+            let left_out = records.iter().filter(is_left_out).cloned().collect();
+            all.insert(id.to_string(), Given { limits, left_out });
+        }
+    }
+    Ok(all)
+}
+
+/// What `record show` says of a record that is more sensitive than usual.
+pub(super) fn shown(
+    party: &Party,
+    kept: &KeptRecord,
+    without: &[(GrantId, GivenGrant)],
+) -> Result<Option<String>, Problem> {
+    let Some(word) = word(sensitivity(kept)) else {
+        return Ok(None);
+    };
+    let called = party.names()?;
+    let mut readers: Vec<String> = without
+        .iter()
+        .map(|(_, given)| called.given(given))
+        .collect();
+    readers.sort();
+    readers.dedup();
+    let left_out = match readers.as_slice() {
+        [] => String::new(),
+        readers => format!(
+            "; left out of what was given to {}",
+            find::told(&readers.join(", "))
+        ),
+    };
+    Ok(Some(format!(
+        "it is {word}: a consent to a class or to all gives it only with `--up-to {}`{left_out}",
+        word.replace(' ', "-")
+    )))
+}

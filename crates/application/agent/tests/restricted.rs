@@ -1,0 +1,129 @@
+//! A consent to all or to a class says what it leaves out: restricted records, and what its request did not ask for.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/two.rs"]
+mod two;
+
+use medibloc_journey::memory::World;
+use two::{Two, document, say, text, try_say};
+
+/// An own restricted record, accepted.
+async fn restricted(two: &Two, more: &[&str]) -> String {
+    let path = two.folder.path().join("restricted.xml");
+    let normal = r#"<confidentialityCode code="N""#;
+    let text = document().replace(normal, &normal.replace('N', "R"));
+    assert_ne!(text, document());
+    std::fs::write(&path, text).unwrap();
+    let import = ["record", "import", path.to_str().unwrap()];
+    let record = two::text(
+        &say(&two.patient, &[import.as_slice(), more].concat()).await,
+        "/record",
+    );
+    say(&two.patient, &["sync"]).await;
+    say(&two.patient, &["record", "confirm", &record]).await;
+    record
+}
+
+#[tokio::test]
+async fn what_a_consent_to_all_leaves_out_is_said() {
+    let world = World::new(1020);
+    let two = Two::new(&world).await;
+    two.reader(&world, 3).await;
+    two.accepted().await;
+    let record = restricted(&two, &["--class", "5"]).await;
+    let short = &record[..12];
+
+    for (words, to) in [
+        (
+            ["grant", "create", "--to", "reader", "--all"].as_slice(),
+            "all your records",
+        ),
+        (
+            &["grant", "create", "--to", "clinic", "--class", "5"],
+            "your records of class 5",
+        ),
+    ] {
+        let given = try_say(&two.patient, words).await.unwrap();
+        let head = format!("may read {to}, no restricted ones, until");
+        for part in [&head, short, "--up-to restricted"] {
+            assert!(given.text.contains(part), "{part}: {}", given.text);
+        }
+        assert_eq!(given.value["upTo"], "normal");
+        assert_eq!(text(&given.value, "/leftOut/0/record"), record);
+        assert_eq!(text(&given.value, "/leftOut/0/sensitivity"), "restricted");
+    }
+    let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
+    for part in [
+        "may read all: 1 record now, no restricted ones (1 left out)",
+        "may read class 5: 0 records now, no restricted ones (1 left out)",
+    ] {
+        assert!(list.text.contains(part), "{part}: {}", list.text);
+    }
+    let all = list.value["given"].as_array().unwrap().iter();
+    let mut all =
+        all.filter(|given| given["scope"] == "all" && given["leftOut"][0]["record"] == *record);
+    assert_eq!(all.next().unwrap()["upTo"], "normal");
+
+    let shown = try_say(&two.patient, &["record", "show", &record])
+        .await
+        .unwrap();
+    assert_eq!(shown.value["sensitivity"], "restricted");
+    assert_eq!(shown.value["leftOutOf"].as_array().unwrap().len(), 2);
+    for part in ["it is restricted", "--up-to restricted", "Reader", "Clinic"] {
+        assert!(shown.text.contains(part), "{part}: {}", shown.text);
+    }
+    let listed = try_say(&two.patient, &["record", "list"]).await.unwrap();
+    assert!(listed.text.contains(", restricted"), "{}", listed.text);
+
+    let words = [
+        "grant",
+        "create",
+        "--to",
+        "reader",
+        "--all",
+        "--up-to",
+        "restricted",
+        "--days",
+        "9",
+    ];
+    let given = try_say(&two.patient, &words).await.unwrap();
+    let head = "may read all your records, no very restricted ones, until";
+    assert!(given.text.contains(head), "{}", given.text);
+    assert_eq!(given.value["leftOut"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn what_a_request_did_not_ask_for_is_said_of_the_consent() {
+    let world = World::new(1021);
+    let two = Two::new(&world).await;
+    let record = restricted(&two, &[]).await;
+    let ask = [
+        "request",
+        "create",
+        &two.owner,
+        "--category",
+        "laboratory",
+        "--since",
+        "2020-01-01",
+    ];
+    say(&two.clinic, &ask).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--all"];
+    let given = try_say(&two.patient, &approve).await.unwrap();
+    let limits = "only laboratory since 2020-01-01, no restricted ones";
+    let head = format!("may read all your records, {limits}, until");
+    assert!(given.text.contains(&head), "{}", given.text);
+    // It is none that was asked for.
+    assert!(!given.text.contains(&record[..12]), "{}", given.text);
+    say(&two.clinic, &["sync"]).await;
+    for home in [&two.patient, &two.clinic] {
+        let list = try_say(home, &["grant", "list"]).await.unwrap();
+        let told = format!("may read all: 0 records now, {limits}");
+        assert!(list.text.contains(&told), "{}", list.text);
+    }
+    let list = say(&two.patient, &["grant", "list"]).await;
+    let all = list["given"].as_array().unwrap().iter();
+    let all: Vec<_> = all.filter(|given| given["scope"] == "all").collect();
+    assert_eq!(all[0]["categories"], serde_json::json!(["laboratory"]));
+    assert_eq!(all[0]["dates"]["since"], "2020-01-01");
+}

@@ -1,0 +1,78 @@
+//! What a consent to several records leaves out because it is more sensitive than the consent says: told, never left out silently.
+
+use medibloc_consent::Scope;
+use medibloc_record::{Category, GrantId, Sensitivity, Timestamp};
+
+use crate::accept::KeptRecord;
+use crate::dates::Dates;
+use crate::grant::plan::is_in;
+use crate::grant::{Artefact, GivenGrant};
+use crate::{JourneyError, Party};
+
+/// Which records a consent to several gives, of those that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The most sensitive.
+    pub up_to: Sensitivity,
+    /// The only categories; empty for any.
+    pub categories: Vec<Category>,
+    /// The only dates; none for any.
+    pub dates: Option<Dates>,
+}
+
+impl Limits {
+    /// Of this sensitivity at most, of these categories and dates.
+    pub fn new(up_to: Sensitivity, categories: &[Category], dates: Option<Dates>) -> Self {
+        Self {
+            up_to,
+            categories: categories.to_vec(),
+            dates,
+        }
+    }
+
+    /// Those of a consent.
+    pub fn of(artefact: &Artefact) -> Self {
+        Self::new(artefact.sensitivity, &artefact.categories, artefact.dates)
+    }
+
+    /// Whether a consent of this scope is about an own record that stands, and leaves it out for its sensitivity alone.
+    pub fn leaves_out(&self, scope: Scope, kept: &KeptRecord) -> bool {
+        let fits = |up_to| kept.fits(up_to, &self.categories, self.dates.as_ref());
+        let stands = kept.is_accepted() && !kept.retracted;
+        stands && is_in(scope, kept) && fits(Sensitivity::VeryRestricted) && !fits(self.up_to)
+    }
+}
+
+impl Party {
+    /// Own records that a consent to several is about and leaves out because they are more sensitive, under whichever address.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn left_out(&self, scope: Scope, limits: &Limits) -> Result<Vec<KeptRecord>, JourneyError> {
+        let mut records = self.records()?;
+        records.retain(|kept| limits.leaves_out(scope, kept));
+        self.not_being_erased(records)
+    }
+
+    /// Consents that stand, are about an own record and leave it out because it is more sensitive.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn consents_without(
+        &self,
+        kept: &KeptRecord,
+        now: Timestamp,
+    ) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+        let mut found = Vec::new();
+        for (id, given) in self.grants()? {
+            let scope = given.artefact.grant.as_ref().map(|grant| grant.terms.scope);
+            let limits = Limits::of(&given.artefact);
+            let is_without = scope.is_some_and(|scope| limits.leaves_out(scope, kept));
+            if is_without && kept.anchor.owner == given.own && self.goes_on(&given, now)? {
+                found.push((id, given));
+            }
+        }
+        Ok(found)
+    }
+}
