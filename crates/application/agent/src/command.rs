@@ -75,8 +75,13 @@ pub enum Chain {
 pub enum Account {
     /// Shows the public account and the addresses in use.
     Show,
-    /// Registers the public account on the chain (providers and researchers; a person needs none).
-    Register,
+    /// Registers the public account on the chain (providers and researchers; a person needs none for own records).
+    Register {
+        /// As a person: says that it may be seen for ever; without it, the agent says what is.
+        #[arg(long)]
+        #[serde(default)]
+        yes: bool,
+    },
     /// Gives an address its next sealing key and seals what is kept under it anew.
     Rotate {
         /// The address (its begin is enough); the account if it is not given.

@@ -149,7 +149,7 @@ async fn an_own_rotation_of_the_signing_key_is_no_alarm_here_and_none_after_a_re
     let (person, _, record) = two_devices(&world).await;
     let shown = say(&person, &["record", "show", &record]).await;
     let address = shown.value["owner"].as_str().unwrap().to_owned();
-    say(&person, &["account", "register"]).await;
+    say(&person, &["account", "register", "--yes"]).await;
     say(&person, &["sync"]).await;
     for words in [
         ["account", "rotate", "--signing"].as_slice(),

@@ -50,7 +50,7 @@ async fn who_was_never_accredited_pairs_as_a_private_person() {
     let world = World::new(242);
     let two = Two::new(&world).await;
     let person = party(&world, 6, Role::Person);
-    say(&person, &["account", "register"]).await;
+    say(&person, &["account", "register", "--yes"]).await;
     let words = ["contact", "accept", &invitation(&two.patient).await];
     say(&person, &words).await;
     say(&two.patient, &["sync"]).await;

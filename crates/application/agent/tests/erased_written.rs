@@ -239,3 +239,31 @@ async fn an_own_document_that_another_device_erased_is_told_as_erased() {
     let told = refused(&two.patient, &import, code::ERASED).await;
     assert!(told.contains(&by), "it is told each time: {told}");
 }
+
+/// The device that erased it wrote it anew without a word.
+#[tokio::test]
+async fn an_own_document_that_was_erased_here_is_told_as_erased_each_time() {
+    for seed in [936, 937] {
+        let world = World::new(seed);
+        let two = Two::new(&world).await;
+        let file = two.document();
+        let import = ["record", "import", &file];
+        let record = text(&say(&two.patient, &import).await, "/record");
+        say(&two.patient, &["sync"]).await;
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+        if seed == 937 {
+            say(&two.patient, &["sync"]).await;
+        }
+        for _ in 0..2 {
+            let told = refused(&two.patient, &import, code::ERASED).await;
+            let by = format!("record {record}, which you erased at ");
+            for part in [&by, "(block ", "nothing was written", "`--again`"] {
+                assert!(told.contains(part), "{part}: {told}");
+            }
+        }
+        let again = [import.as_slice(), &["--again"]].concat();
+        let anew = try_say(&two.patient, &again).await.unwrap();
+        assert_ne!(text(&anew.value, "/record"), record);
+        assert_eq!(text(&anew.value, "/erasedBefore/0/record"), record);
+    }
+}

@@ -415,7 +415,10 @@ async fn kept_and_not_kept_have_codes_of_their_own() {
         assert_eq!(told.code, code::PARTIAL, "{words:?}: {told}");
         assert!(told.message.contains("`medibloc sync` goes on"), "{told}");
     }
-    for words in [["contact", "invite"].as_slice(), &["account", "register"]] {
+    for words in [
+        ["contact", "invite"].as_slice(),
+        &["account", "register", "--yes"],
+    ] {
         let told = try_say(&two.cut_off, words).await.unwrap_err();
         assert_eq!(told.code, code::UNREACHABLE, "{words:?}: {told}");
         assert!(!told.message.contains("is kept"), "{told}");

@@ -147,7 +147,7 @@ async fn a_rotation_without_an_address_says_where_the_records_are() {
     for part in [owner.as_str(), "holds 1 record;", "account rotate ADDRESS"] {
         assert!(told.contains(part), "{told}");
     }
-    say(&two.patient, &["account", "register"]).await;
+    say(&two.patient, &["account", "register", "--yes"]).await;
     let told = try_say(&two.patient, &["account", "rotate"]).await.unwrap();
     assert_eq!(told.value["replaced"], 0);
     for part in [owner.as_str(), "holds 1 record;", "account rotate ADDRESS"] {

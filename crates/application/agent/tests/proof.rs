@@ -79,7 +79,7 @@ async fn story(seed: u64) -> Story {
     say(&two.clinic, &["account", "rotate", "--signing", "--now"]).await;
     say(&two.clinic, &["sync"]).await;
     let friend = party(&world, 3, Role::Person);
-    say(&friend, &["account", "register"]).await;
+    say(&friend, &["account", "register", "--yes"]).await;
     let invitation = say(&two.patient, &["contact", "invite"]).await;
     let invitation = text(&invitation, "/invitation");
     say(&friend, &["contact", "accept", &invitation]).await;

@@ -1,7 +1,7 @@
 //! `medibloc account …`
 
 use medibloc_journey::{Credential, Party, counted, counted_as};
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, Role};
 use serde_json::json;
 
 use super::find::{self, moment};
@@ -13,7 +13,8 @@ use crate::{Answer, Problem};
 pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Problem> {
     match command {
         Account::Show => show(party).await,
-        Account::Register => {
+        Account::Register { yes } => {
+            must_be_seen(party, *yes).await?;
             let account = party.register_account().await?;
             let id = account.id().to_string();
             Ok(Answer::new(
@@ -75,6 +76,23 @@ pub(super) async fn run(party: &Party, command: &Account) -> Result<Answer, Prob
             Ok(Answer::new(json!({"name": credential.name}), text))
         }
     }
+}
+
+/// Refuses to register a person's account unless that is meant: what it shows stays for ever.
+async fn must_be_seen(party: &Party, yes: bool) -> Result<(), Problem> {
+    let id = party.account().id();
+    if yes || party.role() != Role::Person || party.ports().facts.account(id).await?.is_some() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        code::USAGE,
+        format!(
+            "a person needs no public account for own records, which are under addresses of their own. Account {id} would stand \
+             on the chain for ever, with the hour and its keys; whoever you answer as a reader (`medibloc contact accept`) is told it, \
+             and all of them know you by the one account. Nothing was registered; say `--yes` if it is meant, to read what others give \
+             you"
+        ),
+    ))
 }
 
 /// The next signing key of an address.

@@ -108,7 +108,8 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         return Err(Problem::new(
             code::FAILED,
             format!(
-                "{} has no unused reader address left; ask it to send a request",
+                "{} has no unused reader address left that this home knows; nothing was given. Run `medibloc sync` first, which fetches \
+                 those that it sent; if there is none then, ask it to send a request",
                 party.names()?.contact(&contact)
             ),
         ));

@@ -66,9 +66,10 @@ pub(super) async fn former(
 fn told(party: &Party, record: RecordId) -> Result<String, Problem> {
     let (erasure, own) = (party.erasure(record)?, party.addresses()?);
     let is_own = |it: &Erasure| own.iter().any(|own| own.id() == it.owner);
-    let by = match erasure.as_ref().is_some_and(is_own) {
-        true => "another device of yours",
-        false => "its owner",
+    let by = match &erasure {
+        Some(erasure) if is_own(erasure) && erasure.here => "you",
+        Some(erasure) if is_own(erasure) => "another device of yours",
+        _ => "its owner",
     };
     let place = erasure.as_ref().map_or_else(String::new, |it| {
         let block = it.read_until;

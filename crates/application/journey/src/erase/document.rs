@@ -23,8 +23,8 @@ impl Party {
         ))
     }
 
-    /// Tombstones of the records that this home had made of the very document for that owner, or as own ones, the newest first.
-    /// None that an own command erased here: who gave it knows.
+    /// Tombstones of the records that this home had made of the very document for that owner, or as own ones, the newest first,
+    /// whoever erased them.
     pub fn erased_before(
         &self,
         owner: Option<AccountId>,
@@ -36,10 +36,7 @@ impl Party {
                 Some(owner) => erasure.owner == owner,
                 None => self.own(erasure.owner)?.is_some(),
             };
-            if fits
-                && !erasure.here
-                && erasure.document == Some(self.erased_document(erasure.owner, original))
-            {
+            if fits && erasure.document == Some(self.erased_document(erasure.owner, original)) {
                 erased.push(erasure);
             }
         }
