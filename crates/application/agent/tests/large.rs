@@ -10,6 +10,8 @@ mod two;
 
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
+use medibloc_journey::{Change, Named, Party};
+use medibloc_record::RecordId;
 use two::{Two, refused, say, text, try_say};
 
 /// More than the largest FHIR form that is read whole.
@@ -37,12 +39,29 @@ fn bundle(two: &Two, patient: &str, more: &str) -> String {
 }
 
 /// What a standing consent to everything has of the reader's.
-async fn passed_on(reader: &medibloc_journey::Party) -> serde_json::Value {
+async fn passed_on(reader: &Party) -> serde_json::Value {
     say(reader, &["sync"]).await;
     let held = say(reader, &["grant", "list"]).await;
     let held = held["held"].as_array().unwrap().clone();
     let all = |held: &&serde_json::Value| held["consent"]["scope"] == "all";
     held.iter().find(all).unwrap()["records"].clone()
+}
+
+/// An older program did not read whom it names, and knew nothing of what is done once.
+fn kept_by_an_older_program(patient: &Party, record: &str) {
+    let id: RecordId = record.parse().unwrap();
+    let mut kept = patient.record(id).unwrap();
+    kept.named = Named::Nobody;
+    let row = Change::Put {
+        table: "records",
+        key: id.as_bytes().to_vec(),
+        value: medibloc_dag::cbor::to_vec(&kept),
+    };
+    let done = Change::Delete {
+        table: "cursor",
+        key: b"large-forms-read".to_vec(),
+    };
+    patient.ports().vault.apply(vec![row, done]).unwrap();
 }
 
 #[tokio::test]
@@ -69,6 +88,13 @@ async fn a_large_document_of_another_person_is_marked_and_held_back() {
     let give = ["grant", "create", "--to", "reader", "--record", &record];
     let told = refused(&two.patient, &give, code::REFUSED).await;
     assert!(told.contains("Otherhalf"), "{told}");
+    kept_by_an_older_program(&two.patient, &record);
+    let shown = say(&two.patient, &["record", "show", &record]).await;
+    assert_eq!(shown["otherPerson"], false, "{shown}");
+    say(&two.patient, &["sync"]).await;
+    let shown = say(&two.patient, &["record", "show", &record]).await;
+    assert_eq!(shown["otherPerson"], true, "{shown}");
+    assert_eq!(passed_on(&reader).await, serde_json::json!([]));
     let meant = [give.as_slice(), &["--other-person"]].concat();
     say(&two.patient, &meant).await;
     say(&reader, &["sync"]).await;

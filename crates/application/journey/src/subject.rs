@@ -10,6 +10,7 @@ use crate::write::WriteJob;
 use crate::{JourneyError, Party};
 use medibloc_record::compared;
 
+mod anew;
 mod form;
 mod named;
 mod short;
