@@ -25,11 +25,11 @@ fn days(dates: &Dates) -> String {
     since.into_iter().chain(before).collect()
 }
 
-/// Those that are left out because they are more sensitive, and the words that give them.
-const fn above(up_to: Sensitivity) -> Option<(&'static str, &'static str)> {
+/// Those that are left out because they are more sensitive.
+const fn above(up_to: Sensitivity) -> Option<&'static str> {
     match up_to {
-        Sensitivity::Normal => Some(("restricted", "--up-to restricted")),
-        Sensitivity::Restricted => Some(("very restricted", "--up-to very-restricted")),
+        Sensitivity::Normal => Some("restricted"),
+        Sensitivity::Restricted => Some("very restricted"),
         Sensitivity::VeryRestricted => None,
     }
 }
@@ -42,7 +42,7 @@ pub(super) fn told(limits: &Limits) -> String {
         ([], days) => format!(", only{days}"),
         (only, days) => format!(", only {}{days}", categories(only)),
     };
-    let none = above(limits.up_to).map(|(which, _)| format!(", no {which} ones"));
+    let none = above(limits.up_to).map(|which| format!(", no {which} ones"));
     only + &none.unwrap_or_default()
 }
 

@@ -2,11 +2,11 @@
 
 use medibloc_consent::Purpose;
 use medibloc_journey::{AccessRequest, Dates, Party, PendingRequest, Question};
-use medibloc_record::{Category, Timestamp};
+use medibloc_record::Timestamp;
 use serde_json::json;
 
 use super::name::{self, Asked};
-use super::{answered, find, grant};
+use super::{answered, find, grant, limits};
 use crate::answer::code;
 use crate::command::{self, Haste, Request, Scope};
 use crate::{Answer, Problem};
@@ -192,8 +192,8 @@ fn more_than_asked(
     if !asked.categories.is_empty() && !asked.categories.contains(&manifest.category) {
         more.push(format!(
             "record {short} is of {}, asked for only {}",
-            words(&[manifest.category]),
-            words(&asked.categories)
+            limits::categories(&[manifest.category]),
+            limits::categories(&asked.categories)
         ));
     }
     let written = manifest.times.written.as_deref();
@@ -212,15 +212,6 @@ fn more_than_asked(
     Ok(more)
 }
 
-/// Categories by their names in the glossary.
-fn words(categories: &[Category]) -> String {
-    let names = categories.iter().filter_map(|category| {
-        let name = serde_json::to_value(category).ok()?;
-        name.as_str().map(str::to_owned)
-    });
-    names.collect::<Vec<_>>().join(", ")
-}
-
 fn days(dates: &Dates) -> String {
     let since = dates.since().map(|day| format!("  since {day}"));
     let before = dates.before().map(|day| format!("  before {day}"));
@@ -231,7 +222,7 @@ fn days(dates: &Dates) -> String {
 fn asked(request: &AccessRequest) -> String {
     let only = match request.categories.as_slice() {
         [] => String::new(),
-        categories => format!("  only {}", words(categories)),
+        categories => format!("  only {}", limits::categories(categories)),
     };
     only + &request.dates.as_ref().map(days).unwrap_or_default()
 }
