@@ -543,6 +543,8 @@ async fn the_same_document_is_written_twice_only_if_that_is_said() {
         let id = listed["record"].as_str().unwrap();
         say(patient, &["record", "erase", id, "--yes"]).await;
     }
-    // What was erased may be written anew.
-    say(patient, &import).await;
+    // What was erased is written anew if that is said.
+    let problem = try_say(patient, &import).await.unwrap_err();
+    assert_eq!(problem.code, code::ERASED);
+    say(patient, &again).await;
 }
