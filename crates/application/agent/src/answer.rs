@@ -190,6 +190,7 @@ impl From<JourneyError> for Problem {
                 | LedgerError::SetBack { .. },
             )
             | JourneyError::TooFewKeepers { .. }
+            | JourneyError::Away { .. }
             | JourneyError::Port(PortError::Unreachable { .. } | PortError::Clock { .. }) => {
                 code::UNREACHABLE
             }

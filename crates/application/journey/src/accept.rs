@@ -490,6 +490,7 @@ pub(crate) fn is_missing(error: &JourneyError) -> bool {
     matches!(
         error,
         JourneyError::Unknown { .. }
+            | JourneyError::Away { .. }
             | JourneyError::Store(medibloc_store::StoreError::Corrupt { .. })
     )
 }

@@ -442,7 +442,7 @@ impl Party {
             roots.extend(copy.manifest.parts.iter().map(|part| part.cid));
             changes.push(delete(table::READS));
         }
-        for said in [table::TAKEN_BACK, table::LOOKED_BACK] {
+        for said in [table::TAKEN_BACK, table::LOOKED_BACK, table::COPIES] {
             if self.ports.vault.get(said, id)?.is_some() {
                 changes.push(delete(said));
             }

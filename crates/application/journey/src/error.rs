@@ -66,6 +66,14 @@ pub enum JourneyError {
         /// What to do.
         hint: &'static str,
     },
+    /// Something that is needed may be at a node that does not answer.
+    #[error(
+        "{what} is not known here; the nodes that answer do not have it; run `medibloc sync` again when the other is back"
+    )]
+    Away {
+        /// What, and who does not answer.
+        what: String,
+    },
     /// This program failed on something from outside.
     #[error(
         "the program failed on the {what}: a fault of ours and not of your data; the {what} is set aside and everything else goes on. Report it, with the version that `medibloc --version` says"

@@ -77,6 +77,7 @@ mod bounds;
 mod called;
 mod caught;
 pub mod contract;
+mod copies;
 mod counted;
 mod credential;
 mod dates;

@@ -73,10 +73,8 @@ pub(crate) async fn block_of(
             return Err(JourneyError::Unknown { what, hint });
         }
         Err(StoreError::Away { away, .. }) => {
-            return Err(JourneyError::Unknown {
-                what: format!("the {what} {cid} ({away})"),
-                hint: "the nodes that answer do not have it; run `medibloc sync` again when the other is back",
-            });
+            let what = format!("the {what} {cid} ({away})");
+            return Err(JourneyError::Away { what });
         }
         Err(error) => return Err(error.into()),
     };

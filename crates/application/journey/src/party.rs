@@ -53,6 +53,8 @@ pub(crate) mod table {
     /// Requests that wait no more, though nothing was given.
     pub(crate) const CLOSED_REQUESTS: &str = "closed-requests";
     pub(crate) const RECORDS: &str = "records";
+    /// Accepted records that a node has, with its URL.
+    pub(crate) const COPIES: &str = "copies-at-node";
     pub(crate) const GRANTS: &str = "grants";
     pub(crate) const WRITE_GRANTS: &str = "write-grants";
     pub(crate) const WRITTEN: &str = "written";

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_dag::{Cid, Codec};
 use medibloc_record::{RecordId, Timestamp};
-use medibloc_store::{Store, StoreError};
 
 use crate::together::{Asked, all};
-use crate::wipe::{cid_of, objects_of};
 use crate::{JourneyError, Party, PortError};
 
 /// Who answers now.
@@ -27,7 +25,7 @@ pub struct Reach {
     pub clock: Option<Timestamp>,
 }
 
-/// Which keepers have lost shares of own records, and of which no node gives all objects.
+/// Which keepers have lost shares of own records, and of which the own node does not give all objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Accepted records that were asked about, the newest.
@@ -40,17 +38,23 @@ pub struct Shares {
     pub silent: BTreeMap<u8, String>,
     /// Keepers that were asked.
     pub keepers: BTreeSet<u8>,
-    /// Why the nodes answered about none of them; none if they did.
+    /// Why the own node did not answer about one of them at least; none if it did about all.
     pub node_silent: Option<String>,
-    /// Records of which no node gives every object, or the own one gives one that is not what was stored.
+    /// Records of which the own node does not give every object, or gives one that is not what was stored.
     pub node: Vec<RecordId>,
+    /// Those among them of which another node that answers gives every object.
+    pub elsewhere: BTreeSet<RecordId>,
+    /// Those among them whose content is not in this home either.
+    pub not_here: BTreeSet<RecordId>,
+    /// Other nodes that were asked about those and did not answer, and why.
+    pub others_silent: BTreeSet<String>,
     /// Records whose share a keeper says it does not hold, by the keeper's index. Whoever does not answer says nothing.
     pub lost: BTreeMap<u8, Vec<RecordId>>,
 }
 
 impl Party {
-    /// Asks the keepers whether they hold their shares, and the nodes whether one gives the objects, of the newest accepted
-    /// records, `most` of them at most.
+    /// Asks the keepers whether they hold their shares, and the own node whether it gives the objects, of the newest accepted
+    /// records, `most` of them at most; of what it does not give the other nodes are asked.
     ///
     /// # Errors
     /// If the chain does not answer or the vault fails.
@@ -63,35 +67,10 @@ impl Party {
             ..Shares::default()
         };
         let (mut answered, mut why_silent) = (BTreeSet::new(), BTreeMap::new());
-        let (mut has_answered, mut silent) = (false, None);
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
             let own = self.own_address(kept.anchor.owner)?;
-            let store = self.store_of(&own);
-            // Another capsule may have taken the place of the first.
-            let objects = objects_of(&kept.anchor).map(|cid| {
-                if cid == cid_of(kept.anchor.capsule) {
-                    cid_of(kept.capsule)
-                } else {
-                    cid
-                }
-            });
-            let is_whole = match store.get_many(&objects).await {
-                Ok(found) => is_whole(store.as_ref(), &objects, &found).await,
-                Err(error) => Err(error),
-            };
-            let is_whole = match is_whole {
-                Ok(is_whole) => Some(is_whole),
-                Err(StoreError::Corrupt { .. }) => Some(false),
-                Err(error) => {
-                    silent = Some(error.to_string());
-                    None
-                }
-            };
-            has_answered |= is_whole.is_some();
-            if is_whole == Some(false) {
-                shares.node.push(kept.record());
-            }
+            self.look_for_copy(kept, &mut shares).await?;
             let committee = self.committee_at(kept.block).await?;
             let keepers = self.ports.network.keepers(&self.signer(&own));
             let record = kept.record();
@@ -120,7 +99,6 @@ impl Party {
         }
         why_silent.retain(|index, _| !answered.contains(index));
         shares.silent = why_silent;
-        shares.node_silent = silent.filter(|_| !has_answered);
         Ok(shares)
     }
 
@@ -174,18 +152,4 @@ impl Party {
             clock: self.ports.network.time().await.unwrap_or_default(),
         })
     }
-}
-
-/// Whether everything was given; what was not is asked for alone, so that who is away is not said to have lost it.
-async fn is_whole(
-    store: &dyn Store,
-    objects: &[Cid],
-    found: &[Option<Vec<u8>>],
-) -> Result<bool, StoreError> {
-    for (cid, found) in objects.iter().zip(found) {
-        if found.is_none() && store.get(cid).await?.is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

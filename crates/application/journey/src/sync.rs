@@ -159,6 +159,8 @@ impl Party {
         or_later(done, &mut report)?;
         let done = caught("feeds", self.sync_feeds(&mut report)).await;
         or_later(done, &mut report)?;
+        let done = caught("copies", self.sync_copies(&mut report)).await;
+        or_later(done, &mut report)?;
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
         or_later(done, &mut report)?;

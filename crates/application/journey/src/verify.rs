@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_dag::{Block, Budget, Cid, Walk};
+use medibloc_dag::{Block, Cid, Walk};
 use medibloc_ledger::{BlockEvents, Event, Events};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
 use medibloc_seal::crypt4gh::Recipient;
 use medibloc_seal::{open_capsule, sealed_with_manifest, walk_manifest, walk_part};
-use medibloc_store::{Store, StoreError, put_sealed};
+use medibloc_store::Store;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::copies::Look;
 use crate::fetch::untrusted;
 use crate::moment::Moment;
 use crate::nodes::block_of;
@@ -55,6 +56,11 @@ impl VerifyReport {
     /// Whether every line holds.
     pub fn holds(&self) -> bool {
         !self.lines.is_empty() && self.lines.iter().all(|line| line.holds)
+    }
+
+    /// Whether every line was checked: somebody who could be asked did not answer otherwise.
+    pub fn is_checked(&self) -> bool {
+        self.lines.iter().all(|line| line.checked)
     }
 
     /// What is told as it is said, by nobody who could be checked.
@@ -149,6 +155,9 @@ impl Party {
         match self.check_content(&own, store.as_ref(), &found).await {
             Ok(told) => {
                 report.line("content", true, told);
+            }
+            Err(error @ JourneyError::Away { .. }) => {
+                report.unchecked("content", error.to_string());
             }
             Err(error) if crate::accept::is_temporary(&error) => return Err(error),
             Err(error) => {
@@ -430,25 +439,8 @@ impl Party {
         let own = self.own_address(kept.anchor.owner)?;
         let store = self.ports.network.store(&self.signer(&own));
         let opened = self.open_own(&own, &kept).await?;
-        let attestation = cid_of(kept.anchor.attestation);
-        let attestation = SignedAttestation::parse(self.vault_block(&attestation)?.bytes())?;
-        let mut budget = Budget::of_record();
-        for walk in opened.sealed.walks(&mut budget) {
-            let mut walk = walk.map_err(|error| untrusted("block of the vault", &error))?;
-            while let Some(wanted) = walk.next_block() {
-                let cid = *wanted.cid();
-                let block = self.vault_block(&cid)?;
-                walk.take(&wanted, block.bytes())
-                    .map_err(|error| untrusted("block of the vault", &error))?;
-                // A node that says that it has a block may have it damaged.
-                match store.get(&cid).await {
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(StoreError::Corrupt { .. }) => store.put(vec![block]).await?,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        put_sealed(store.as_ref(), &opened.sealed, &attestation).await?;
+        self.give_objects_of(store.as_ref(), &kept, &opened, Look::Given)
+            .await?;
         let committee = self.committee_of(opened.sealed.key_set()).await?;
         let held = self.acknowledged(&own, &kept.anchor, &committee).await;
         let (held, of) = self

@@ -348,25 +348,51 @@ fn shares(held: &Shares) -> (bool, String) {
     (false, told)
 }
 
-/// What the nodes give of the same records, in words.
+/// What the own node gives of the same records, in words.
 fn copies(held: &Shares) -> (bool, String) {
-    let asked = held.asked;
-    if let Some(why) = &held.node_silent {
-        return (false, format!("{NOT_CHECKED}{why}"));
-    }
+    let asked = counted(held.asked, "record");
     if held.node.is_empty() {
-        let told = format!(
-            "the objects of the newest {} are at a node",
-            counted(asked, "record")
-        );
-        return (true, told);
+        return match &held.node_silent {
+            Some(why) => (false, format!("{NOT_CHECKED}{why}")),
+            None => (
+                true,
+                format!("the objects of the newest {asked} are at your node"),
+            ),
+        };
     }
-    let told = format!(
-        "of {} of the newest {} no node gives every object, or one has them damaged: give them to your node again with {}",
+    // Nothing else is wrong where only who is silent can say that it is there.
+    let is_open = held.node.iter().all(|record| {
+        held.not_here.contains(record)
+            && !held.elsewhere.contains(record)
+            && !held.others_silent.is_empty()
+    });
+    let mut told = format!(
+        "{}of {} of the newest {asked} your node does not give every object, or has them damaged",
+        if is_open { NOT_CHECKED } else { "" },
         held.node.len(),
-        counted(asked, "record"),
-        store(&held.node.iter().collect())
     );
+    if !held.elsewhere.is_empty() {
+        let there = held.elsewhere.len();
+        told.push_str(&format!("; another node gives those of {there}"));
+    }
+    for why in &held.others_silent {
+        told.push_str(&format!("; {why}"));
+    }
+    if let Some(why) = &held.node_silent {
+        told.push_str(&format!("; of others it did not say: {why}"));
+    }
+    let lost = held.not_here.difference(&held.elsewhere).count();
+    if lost > 0 {
+        told.push_str(&format!(
+            "; {lost} of them {} in this home neither, nor at a node that answers: `medibloc sync` takes what it can when a node that \
+             has it is back",
+            if lost == 1 { "is" } else { "are" }
+        ));
+    }
+    if lost < held.node.len() {
+        let give = store(&held.node.iter().collect());
+        told.push_str(&format!("; give them to your node with {give}"));
+    }
     (false, told)
 }
 

@@ -77,9 +77,18 @@ pub(super) async fn record(party: &Party, typed: &str) -> Result<Answer, Problem
         };
         return Ok(told(&report, value, &format!("the erasure of {id}"), more)?.with_code(exit));
     }
-    let value =
-        json!({"record": id.to_string(), "verified": report.holds(), "checks": report.lines});
-    told(&report, value, &format!("record {id}"), Vec::new())
+    // A node that is away says nothing against a record, and nothing for it.
+    let is_checked = report.is_checked();
+    let verified = report.holds() && is_checked;
+    let value = json!({"record": id.to_string(), "verified": verified, "checks": report.lines});
+    let (exit, more) = match is_checked {
+        true => (0, Vec::new()),
+        false => {
+            let more = "not verified: what has a ? could not be checked now; do it again when who did not answer is back";
+            (code::UNREACHABLE, vec![more.to_owned()])
+        }
+    };
+    Ok(told(&report, value, &format!("record {id}"), more)?.with_code(exit))
 }
 
 /// A proof file: it is meant for others than who made it.

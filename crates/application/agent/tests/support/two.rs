@@ -91,8 +91,12 @@ pub(crate) struct Two {
 
 impl Two {
     pub(crate) async fn new(world: &Arc<World>) -> Self {
+        Self::at(world, world.ports()).await
+    }
+
+    /// The same with a patient whose home has these ports.
+    pub(crate) async fn at(world: &Arc<World>, ports: Ports) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = world.ports();
         let mut cut_off = ports.clone();
         cut_off.relay = Arc::new(Down);
         let patient = with_ports(ports, 1, Role::Person);
