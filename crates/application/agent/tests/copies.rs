@@ -203,3 +203,40 @@ async fn what_no_node_has_does_not_verify() {
     let (_, told) = doctor(&home, "copies").await;
     assert!(told.contains("nor at a node that answers"), "{told}");
 }
+
+/// Before: the second run said "sent again" and nothing of the letters that the first could not give.
+#[tokio::test]
+async fn each_run_says_which_letters_are_owed() {
+    let story = Story::new(4_305).await;
+    let patient = &story.two.patient;
+    let give = [
+        "grant",
+        "create",
+        "--to",
+        "clinic",
+        "--record",
+        &story.record,
+    ];
+    say(patient, &give).await;
+    say(patient, &["grant", "revoke", "--contact", "clinic"]).await;
+    say(patient, &["sync"]).await;
+    let all = ["record", "store", "--all"];
+    let whole = try_say(patient, &all).await.unwrap();
+    let sent = whole.value["letters"]["sent"].as_u64().unwrap();
+    assert_eq!(whole.code, 0, "{}", whole.text);
+    assert!(sent > 0, "{}", whole.text);
+    story.own.set_away(true);
+    for run in 1..=3 {
+        let owed = try_say(patient, &all).await.unwrap();
+        assert_eq!(owed.code, code::UNREACHABLE, "run {run}: {}", owed.text);
+        let failed = owed.value["letters"]["failed"].as_array().unwrap();
+        assert_eq!(failed.len() as u64, sent, "run {run}: {}", owed.text);
+        assert!(owed.text.contains(OTHER), "run {run}: {}", owed.text);
+    }
+    story.own.set_away(false);
+    let again = try_say(patient, &all).await.unwrap();
+    assert_eq!(
+        (again.code, &again.value["letters"]["sent"]),
+        (0, &sent.into())
+    );
+}

@@ -118,6 +118,20 @@ impl Party {
         Ok(())
     }
 
+    /// Those that somebody takes: a question that a key of before signed would be kept as sent, and is asked anew.
+    fn without_void(&self, letters: Vec<Outgoing>) -> Result<Vec<Outgoing>, JourneyError> {
+        let mut left = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let is_void = letter.sent.is_none()
+                && letter.question.is_some()
+                && self.is_signed_before(&letter)?;
+            if !is_void {
+                left.push(letter);
+            }
+        }
+        Ok(left)
+    }
+
     /// Sends letters to one node; tells what could not be done now.
     async fn send_to_one(&self, letters: Vec<Outgoing>) -> Result<Vec<String>, JourneyError> {
         let mut later = Vec::new();
@@ -159,7 +173,7 @@ pub struct LettersAgain {
 }
 
 impl Party {
-    /// Sends the letters of the last seven days once more: whether a node still has one that waits there nobody can ask but its
+    /// Sends the letters of the last seven days once more, and those that no node took yet: whether a node still has one that waits there nobody can ask but its
     /// recipient, who takes it once however often it comes.
     ///
     /// # Errors
@@ -167,8 +181,10 @@ impl Party {
     pub async fn send_letters_again(&self) -> Result<LettersAgain, JourneyError> {
         let now = self.ports.clock.now();
         let mut letters: Vec<Outgoing> = self.rows(table::LETTERS)?;
-        letters.retain(|it| it.sent.is_some_and(|sent| now.since(sent) <= SENT_AGAIN));
-        letters.sort_by_key(|letter| core::cmp::Reverse(letter.sent));
+        // What no node took yet, the last time either, is owed as long as it is not taken.
+        letters.retain(|it| it.sent.is_none_or(|sent| now.since(sent) <= SENT_AGAIN));
+        let mut letters = self.without_void(letters)?;
+        letters.sort_by_key(|it| (it.sent.is_some(), core::cmp::Reverse(it.sent)));
         let mut again = LettersAgain {
             left: letters.len().saturating_sub(MOST_SENT_AGAIN),
             ..LettersAgain::default()
