@@ -4,10 +4,11 @@
 #[path = "support/two.rs"]
 mod two;
 
+use clap::error::ErrorKind;
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
 use serde_json::{Value, json};
-use two::{Two, refused, say, text, try_say};
+use two::{Two, refused, say, text, try_say, why_not};
 
 fn count(audit: &Value, list: &str) -> usize {
     audit[list].as_array().unwrap().len()
@@ -38,7 +39,17 @@ async fn reads_of_one_contact_and_of_some_days_are_shown_alone() {
     let (one, two_on, three, four) = (day(0), day(1), day(2), day(3));
     let all = say(&two.patient, &["audit"]).await;
     assert_eq!((count(&all, "reads"), &all["chosen"]), (2, &Value::Null));
-    let rows: [(&[&str], &[&str]); 9] = [
+    let rows: [(&[&str], &[&str]); 15] = [
+        // The first and the last day that can be written.
+        (&["--until", "9999-12-31"], &["Clinic", "Reader"]),
+        (&["--from", "9999-12-31"], &[]),
+        (&["--from", "0001-01-01"], &["Clinic", "Reader"]),
+        (&["--until", "0001-01-01"], &[]),
+        (&["--from", "1969-12-31"], &["Clinic", "Reader"]),
+        (
+            &["--from", "0001-01-01", "--until", "9999-12-31"],
+            &["Clinic", "Reader"],
+        ),
         (&["--of", "clinic"], &["Clinic"]),
         (&["--of", "reader"], &["Reader"]),
         (&["--from", &one, "--until", &two_on], &["Clinic"]),
@@ -99,6 +110,17 @@ async fn reads_of_one_contact_and_of_some_days_are_shown_alone() {
     let nobody = ["audit", "--of", "nobody"];
     let told = refused(&two.patient, &nobody, code::UNKNOWN).await;
     assert!(told.contains("nobody"), "{told}");
+    for day in [
+        "10000-01-01",
+        "0000-12-31",
+        "99999999999-01-01",
+        "2026-2-30",
+    ] {
+        for option in ["--from", "--until"] {
+            let wrong = why_not(&["audit", option, day]);
+            assert_eq!(wrong, ErrorKind::ValueValidation, "{option} {day}");
+        }
+    }
     let none = ["audit", "--from", &one, "--until", &one];
     refused(&two.patient, &none, code::USAGE).await;
 }

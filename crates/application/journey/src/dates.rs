@@ -4,7 +4,10 @@
 use core::fmt;
 use core::str::FromStr;
 
+use medibloc_record::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::moment::days_to;
 
 /// A day of the calendar, written like 2026-01-31 and in no other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -13,6 +16,18 @@ pub struct Day {
     year: u16,
     month: u8,
     day: u8,
+}
+
+impl Day {
+    /// The first second of the day in UTC; of a day before 1970, with which time begins here, that of 1970.
+    pub fn begins(self) -> Timestamp {
+        let (year, month, day) = (
+            u64::from(self.year),
+            u64::from(self.month),
+            u64::from(self.day),
+        );
+        Timestamp(days_to(year, month, day).saturating_mul(86_400))
+    }
 }
 
 /// Why a text is no day, or two days are no time between them. It never says the text, which somebody else may have written.
@@ -178,6 +193,32 @@ mod tests {
     use medibloc_dag::cbor;
     use std::collections::BTreeMap;
 
+    /// Every first, second and last day of a month, from the first year to the last that can be written.
+    #[test]
+    fn a_day_begins_where_its_time_is_told_as_that_day() {
+        let mut last = None;
+        for year in 1..=9_999 {
+            for month in 1..=12 {
+                for day in [1, 2, 28, 29, 30, 31] {
+                    let text = format!("{year:04}-{month:02}-{day:02}");
+                    let Ok(day) = text.parse::<Day>() else {
+                        continue;
+                    };
+                    let begins = day.begins();
+                    if year < 1970 {
+                        assert_eq!(begins, Timestamp(0), "{text}");
+                        continue;
+                    }
+                    let told = crate::moment::Moment(begins).to_string();
+                    assert_eq!(told, format!("{text}T00:00:00Z"));
+                    assert!(last < Some(begins), "{text}");
+                    last = Some(begins);
+                }
+            }
+        }
+        assert_eq!(last, Some(Timestamp(253_402_214_400)));
+    }
+
     #[test]
     fn a_day_is_written_in_one_way_and_is_in_the_calendar() {
         for day in ["2026-01-31", "2024-02-29", "2000-02-29", "0001-01-01"] {
@@ -196,6 +237,9 @@ mod tests {
             "2026-00-10",
             "2026-10-00",
             "0000-01-01",
+            "10000-01-01",
+            "-001-01-01",
+            "+999-12-31",
             "2026-01-01T00:00:00Z",
             "2026",
             "2026-01",

@@ -40,6 +40,19 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// Days from 1970-01-01 to a Gregorian date; none to one before.
+pub(crate) const fn days_to(year: u64, month: u64, day: u64) -> u64 {
+    // As above: a leap day is the last of its year.
+    let year = if month <= 2 {
+        year.saturating_sub(1)
+    } else {
+        year
+    };
+    let from_march = (month + 9) % 12;
+    let of_year = (153 * from_march + 2) / 5 + day;
+    (year * 365 + year / 4 + year / 400 + of_year).saturating_sub(719_469 + year / 100)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,8 +41,8 @@ impl Chosen {
         let day = |day: &Option<Day>| day.map(|day| day.to_string());
         Ok(Some(Self {
             paired,
-            from: from.as_ref().map(begin),
-            until: until.as_ref().map(begin),
+            from: from.map(Day::begins),
+            until: until.map(Day::begins),
             value: json!({"of": of, "from": day(from), "until": day(until)}),
         }))
     }
@@ -87,15 +87,4 @@ fn paired(party: &Party, of: &str) -> Result<BTreeSet<AccountId>, Problem> {
         }),
         _ => Ok(found),
     }
-}
-
-/// The first second of a day, of the time that all lines are told in.
-fn begin(day: &Day) -> Timestamp {
-    let told = format!("{day}T00:00:00Z");
-    let second = told
-        .parse::<jiff::Timestamp>()
-        .map(jiff::Timestamp::as_second);
-    let second = second.ok().and_then(|second| u64::try_from(second).ok());
-    // Nothing of before 1970 is on any chain.
-    Timestamp(second.unwrap_or_default())
 }
