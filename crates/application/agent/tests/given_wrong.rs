@@ -78,7 +78,7 @@ async fn a_correction_is_told_at_the_moment_of_giving() {
 
 /// It said "may read", and the list "live", of whom the authority lets read nothing.
 #[tokio::test]
-async fn giving_to_whom_the_authority_suspended_is_told_to_open_nothing() {
+async fn giving_to_whom_the_authority_suspended_is_told_to_give_nothing() {
     let world = World::new(288);
     let two = Two::new(&world).await;
     let record = two.accepted().await;
@@ -93,7 +93,7 @@ async fn giving_to_whom_the_authority_suspended_is_told_to_open_nothing() {
     for words in [approve.as_slice(), &read, &write] {
         let given = try_say(&two.patient, words).await.unwrap();
         assert_eq!(given.value["standing"], "suspended", "{}", given.text);
-        for part in ["SUSPENDED by its authority", "opens nothing"] {
+        for part in ["SUSPENDED by its authority", "give it nothing"] {
             assert!(given.text.contains(part), "{}", given.text);
         }
     }

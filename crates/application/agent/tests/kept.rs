@@ -156,3 +156,30 @@ async fn what_another_device_erased_is_exported_by_none() {
     refused(&phone, &export, code::ERASED).await;
     assert!(!out.exists());
 }
+
+/// A copy was opened and written out while the account was suspended, though `status` says that it reads nothing.
+#[tokio::test]
+async fn a_kept_copy_stays_closed_while_its_reader_is_suspended() {
+    let world = World::new(274);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.accepted().await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
+    let out = two.folder.path().join("suspended.xml");
+    let kept = ["read", &record, "--kept", "--out", out.to_str().unwrap()];
+    world.ledger.suspend(reader.account().id());
+    for _ in 0..2 {
+        let told = refused(&reader, &kept, code::REFUSED).await;
+        assert!(told.contains("suspended"), "{told}");
+        assert!(!out.exists());
+        say(&reader, &["sync"]).await;
+    }
+    let list = two::try_say(&two.patient, &["grant", "list"]).await;
+    let list = list.unwrap().text;
+    assert!(list.contains("it is given nothing until"), "{list}");
+    world.ledger.try_reinstate(reader.account().id()).unwrap();
+    say(&reader, &kept).await;
+    assert!(out.exists());
+}

@@ -170,10 +170,14 @@ impl Party {
                 .await?;
             return Ok(refused_by(Reason::Revoked, error));
         }
-        let account = self.account().id();
         match facts.head().await {
             Ok(head) if grant.terms.until <= head.time => Ok(refused_by(Reason::Expired, error)),
-            Ok(head) if (facts.standing(account, head.time).await).is_ok_and(|it| it.suspended) => {
+            Ok(_)
+                if self
+                    .is_suspended(self.account().id())
+                    .await
+                    .unwrap_or_default() =>
+            {
                 Ok(refused_by(Reason::Suspended, error))
             }
             _ => Ok(error),
@@ -193,13 +197,12 @@ impl Party {
     /// the same act, whenever the next sync is. Nothing is signed, so nobody sees it.
     ///
     /// # Errors
-    /// That the record was erased or the consent has ended, by the own clock, too; that no copy of it is kept in this home; or that
-    /// the chain does not answer: then nobody knows whether it may still be shown.
+    /// That the record was erased or the consent has ended, by the own clock, too; that the authority has suspended this account; that
+    /// no copy of it is kept in this home; or that the chain does not answer: then nobody knows whether it may still be shown.
     pub async fn kept_copy_now(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
-        let copy = match self.kept_copy(record) {
-            Ok(copy) => copy,
-            Err(error) => return Err(self.unless_erased(record, error).await),
-        };
+        if let Err(error) = self.kept_copy(record) {
+            return Err(self.unless_erased(record, error).await);
+        }
         let openers = self.openers(record)?;
         let held: Vec<HeldGrant> = openers.into_iter().map(|(held, _)| held).collect();
         let now = self.ports.clock.now();
@@ -216,14 +219,18 @@ impl Party {
                 revoked.insert(grant.id);
             }
         }
-        if revoked.is_empty() {
-            return Ok(copy);
+        if !revoked.is_empty() {
+            let fits = |id: GrantId, _: &HeldGrant| revoked.contains(&id);
+            let mut report = SyncReport::default();
+            self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
+                .await?;
         }
-        let fits = |id: GrantId, _: &HeldGrant| revoked.contains(&id);
-        let mut report = SyncReport::default();
-        self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
-            .await?;
-        self.kept_copy(record)
+        let copy = self.kept_copy(record)?;
+        // It stays: what its account was given stands when it is reinstated.
+        match self.is_suspended(self.account().id()).await? {
+            true => Err(JourneyError::Refused(Reason::Suspended)),
+            false => Ok(copy),
+        }
     }
 
     /// The copy that is kept of an earlier read; nothing is signed, so nobody sees it.

@@ -129,7 +129,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         };
         if standing == Some("suspended") {
             state.push_str(
-                "; SUSPENDED by its authority: it reads and writes nothing until it is reinstated, and what it was given stands \
+                "; SUSPENDED by its authority: it is given nothing and writes nothing until it is reinstated, and what you gave stands \
                  (`medibloc grant revoke --contact` takes it back)",
             );
         }

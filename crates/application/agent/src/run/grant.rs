@@ -177,7 +177,7 @@ async fn with_standing(
     answer.value["standing"] = json!(standing);
     if standing == Some("suspended") {
         answer.text.push_str(
-            "\nWARNING: it is SUSPENDED by its authority: what you gave opens nothing until it is reinstated, and stands then \
+            "\nWARNING: it is SUSPENDED by its authority: keepers give it nothing until it is reinstated, and what you gave stands then \
              (`medibloc grant revoke --contact` takes it back)",
         );
     }
@@ -407,7 +407,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let given_lines = given.iter().map(|view| {
         let name = called.told(&view.name, paired.get(&view.id).copied());
         let more = match is_suspended(view) {
-            true => ", SUSPENDED by its authority: it opens nothing until it is reinstated",
+            true => ", SUSPENDED by its authority: it is given nothing until it is reinstated",
             false => "",
         };
         let only = limited.get(&view.id).filter(|_| is_standing(view));

@@ -103,7 +103,7 @@ impl Party {
             Event::Suspended { account } => self.tell_standing(
                 *account,
                 report,
-                "was suspended by the authority; while suspended it reads and writes nothing, and what it was given stands",
+                "was suspended by the authority; while suspended it is given nothing and writes nothing, and what you gave stands",
             ),
             Event::Reinstated { account } => self.tell_standing(
                 *account,
