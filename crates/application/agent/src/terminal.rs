@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use medibloc_journey::{Party, counted, counted_as};
 use medibloc_keys::{Language, Phrase};
 use medibloc_ledger_evm::Contracts;
-use medibloc_record::{AccountId, on_its_lines, on_one_line};
+use medibloc_record::{AccountId, Line, on_its_lines, on_one_line};
 use medibloc_vault::{VaultCall, VaultError, VaultLock};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -184,7 +185,7 @@ impl Input {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&on_a_line(error)),
     };
     let asked_json = cli.json;
     let done = match &cli.command {
@@ -249,16 +250,37 @@ fn exact(command: &convert::Convert, answer: Answer, asked_json: bool) -> Answer
     Answer { text, ..answer }.with_output(bytes)
 }
 
+/// A wrong command line repeats words of it, which somebody else may have written: each is one line, cut short, without what turns
+/// its direction.
+fn on_a_line(mut error: clap::Error) -> clap::Error {
+    let line = |text: &String| Line::of(text).to_string();
+    let said = error.context().filter_map(|(kind, said)| match said {
+        ContextValue::String(text) => Some((kind, ContextValue::String(line(text)))),
+        ContextValue::Strings(all) => {
+            let all = all.iter().map(line).collect();
+            Some((kind, ContextValue::Strings(all)))
+        }
+        _ => None,
+    });
+    let said: Vec<(ContextKind, ContextValue)> = said.collect();
+    for (kind, said) in said {
+        error.insert(kind, said);
+    }
+    error
+}
+
 /// What clap says, as JSON if that was asked for. Help and version are answers and no errors.
 fn usage(error: &clap::Error) -> ExitCode {
     let asked_json = std::env::args_os()
         .skip(1)
         .take_while(|word| word != "--")
         .any(|word| word == "--json");
-    if !asked_json || !error.use_stderr() {
+    if !error.use_stderr() {
         let _ = error.print();
+    } else if !asked_json {
+        let _ = write!(std::io::stderr(), "{}", on_its_lines(&error.to_string()));
     } else {
-        let message = error.to_string();
+        let message = on_its_lines(&error.to_string());
         let value = json!({"error": {"code": code::USAGE, "message": message.trim_end()}});
         let _ = writeln!(std::io::stderr(), "{value}");
     }

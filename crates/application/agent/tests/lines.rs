@@ -213,3 +213,38 @@ fn a_document_makes_no_line_of_what_is_said_of_it() {
     assert!(!said.contains(['\r', '\u{202e}']), "{said:?}");
     println!("ATTACK seventh-7: 0 lines by the codes of sections");
 }
+
+/// What clap says of a wrong command line repeats words of it.
+#[test]
+fn a_wrong_command_line_is_repeated_without_what_turns_it() {
+    let home = tempfile::tempdir().unwrap();
+    let turned = "\u{202e}txt.exe";
+    let forged = "a\nmedibloc: done\u{1b}[2K";
+    for words in [
+        ["--json", turned].as_slice(),
+        &[turned],
+        &[forged],
+        &["record", "show", "x", &format!("--{turned}")],
+        &["record", "show", "x", forged],
+        &["audit", "--from", turned],
+        &["audit", "--from", forged],
+        &["grant", "create", "--to", "x", "--days", forged],
+        &["init", "--deployment", "x", "--role", turned],
+    ] {
+        let mut wrong = std::process::Command::new(env!("CARGO_BIN_EXE_medibloc"));
+        let said = wrong.env("MEDIBLOC_HOME", home.path()).args(words);
+        let said = said.output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{words:?}");
+        let told = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+        assert!(!told.contains(['\u{202e}', '\u{1b}']), "{told:?}");
+        assert!(
+            !told.lines().any(|line| line.starts_with("medibloc: done")),
+            "{told:?}"
+        );
+        // It is said all the same.
+        assert!(
+            told.contains("txt.exe") || told.contains("medibloc: done"),
+            "{told:?}"
+        );
+    }
+}
