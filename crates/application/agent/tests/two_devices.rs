@@ -208,3 +208,22 @@ async fn a_consent_whose_object_is_withheld_is_shown_and_everything_is_not_said(
     let list = say(&story.two.patient, &["grant", "list"]).await;
     assert_eq!(states(&list, &ids), ["revoked", "revoked"], "{list}");
 }
+
+/// Before: "take it back" stayed for what this device had taken back already.
+#[tokio::test]
+async fn an_act_that_was_taken_back_is_not_to_be_taken_back_again() {
+    let story = Story::new(905).await;
+    let ids = story.give().await;
+    let acts = ["account", "acts"];
+    let told = try_say(&story.phone, &acts).await.unwrap().text;
+    for (at, id) in ids.iter().enumerate() {
+        let undo = format!("take it back: `medibloc grant revoke {id}`");
+        assert!(told.contains(&undo), "{told}");
+        say(&story.phone, &["grant", "revoke", id]).await;
+        let told = try_say(&story.phone, &acts).await.unwrap().text;
+        assert!(told.contains(&format!("(consent {id})")), "{told}");
+        assert!(!told.contains(&undo), "{told}");
+        let since = told.matches("it was taken back since").count();
+        assert_eq!(since, at + 1, "{told}");
+    }
+}

@@ -107,6 +107,25 @@ impl Party {
         Ok(acts)
     }
 
+    /// Whether the consent that an act gave was taken back since, or this home ordered that.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn is_over_by_now(&self, act: &UnknownAct) -> Result<bool, JourneyError> {
+        let Some(grant) = act.act.gives() else {
+            return Ok(false);
+        };
+        for kept in [table::GRANTS, table::WRITE_GRANTS] {
+            let given: Option<GivenGrant> = self.row(kept, grant.as_bytes())?;
+            if given.is_some_and(|given| given.revoked) {
+                return Ok(true);
+            }
+        }
+        // Of one whose object is withheld nothing is here but what this home signed.
+        let revoked = Act::Revoked { grant }.key(act.account);
+        Ok(self.row::<OwnAct>(table::OWN_ACTS, &revoked)?.is_some())
+    }
+
     /// The person says that the own devices made these acts: they are told no more. Acts that were found since the list was
     /// shown are not among them. Gives how many.
     ///

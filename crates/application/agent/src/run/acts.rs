@@ -118,9 +118,11 @@ fn whom(party: &Party, act: &Act) -> Result<Option<String>, Problem> {
 fn line(party: &Party, act: &UnknownAct) -> Result<String, Problem> {
     let whom = whom(party, &act.act)?;
     let whom = whom.map_or_else(String::new, |whom| format!(": {whom}"));
-    let undo = act.act.gives().map_or_else(String::new, |grant| {
-        format!("; take it back: `medibloc grant revoke {grant}`")
-    });
+    let undo = match act.act.gives() {
+        None => String::new(),
+        Some(_) if party.is_over_by_now(act)? => "; it was taken back since".to_owned(),
+        Some(grant) => format!("; take it back: `medibloc grant revoke {grant}`"),
+    };
     Ok(format!("{act}{whom}, seen {}{undo}", moment(act.seen)))
 }
 
