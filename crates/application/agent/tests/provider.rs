@@ -356,3 +356,38 @@ async fn a_home_that_was_restored_lists_and_takes_back_what_it_wrote_before() {
     let gone = list.filter(|row| row["state"] == "erased");
     assert_eq!(gone.count(), 2);
 }
+
+/// Before: "was cleared to read it", of a receipt that every keeper refused.
+#[tokio::test]
+async fn a_receipt_that_keepers_refused_is_told_as_that() {
+    let world = World::new(256);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let give = ["grant", "create", "--to", "clinic", "--record", &record];
+    say(&two.patient, &give).await;
+    say(&two.clinic, &["sync"]).await;
+    let shown = async || {
+        say(&two.patient, &["sync"]).await;
+        let show = ["record", "show", &record];
+        try_say(&two.patient, &show).await.unwrap()
+    };
+    world.ledger.suspend(two.clinic.account().id());
+    two::refused(&two.clinic, &["read", &record], code::REFUSED).await;
+    world.pass(3_600);
+    let told = shown().await;
+    assert!(told.text.contains("was cleared to read it"), "{told:?}");
+    assert!(told.text.contains(": a receipt, and no keeper"), "{told:?}");
+    assert!(told.text.contains("suspended"), "{told:?}");
+    assert_eq!(told.value["reads"][0]["refusedBy"], 7, "{told:?}");
+    world
+        .ledger
+        .try_reinstate(two.clinic.account().id())
+        .unwrap();
+    say(&two.clinic, &["read", &record]).await;
+    world.pass(3_600);
+    // The read that was let is another receipt.
+    let told = shown().await;
+    let refused = told.text.matches(": a receipt, and no keeper").count();
+    assert_eq!(refused, 1, "{told:?}");
+    assert_eq!(told.value["reads"][1]["refusedBy"], 0, "{told:?}");
+}

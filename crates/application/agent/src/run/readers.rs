@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_journey::{GivenGrant, JourneyError, NamedLine, Party};
+use medibloc_consent::FeedFact;
+use medibloc_journey::{GivenGrant, JourneyError, KeeperFeed, NamedLine, Party, counted};
 use medibloc_record::{GrantId, RecordId};
 use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
-use super::find;
+use super::{find, who};
 use crate::Problem;
 
 /// Consents that stand and have the record's key, and receipts for it.
@@ -19,6 +20,8 @@ pub(super) struct Readers {
     reads: Result<Vec<NamedLine>, String>,
     /// What each consent's reader is called, of all consents that were given.
     names: BTreeMap<GrantId, String>,
+    /// What keepers told this home of releases and refusals.
+    feeds: Vec<KeeperFeed>,
 }
 
 impl Readers {
@@ -47,6 +50,7 @@ impl Readers {
             elsewhere,
             reads,
             names,
+            feeds: party.feeds_kept()?,
         })
     }
 
@@ -58,6 +62,31 @@ impl Readers {
     /// What is to be said before, if the chain did not say which consents stand.
     pub(super) fn only_known(&self) -> Option<String> {
         self.elsewhere.only_known.clone()
+    }
+
+    /// How many keepers say that they refused who read, since then, and why, where none says that it gave its share. What no keeper
+    /// told this home yet is not known.
+    fn refused(&self, read: &NamedLine) -> Option<(usize, String)> {
+        if who::released(&self.feeds, read.line.receipt) > 0 {
+            return None;
+        }
+        let (mut keepers, mut why) = (0, None);
+        for feed in &self.feeds {
+            let mut lines = feed.lines.iter().rev();
+            let refused = lines.find_map(|line| match &line.fact {
+                FeedFact::Refused { reader, reason }
+                    if *reader == read.line.reader
+                        && line.record == read.line.record
+                        && line.last >= read.line.at =>
+                {
+                    Some(reason.to_string())
+                }
+                _ => None,
+            });
+            keepers += usize::from(refused.is_some());
+            why = why.or(refused);
+        }
+        Some((keepers, why?))
     }
 
     fn called(&self, grant: GrantId, name: &str) -> String {
@@ -85,8 +114,15 @@ impl Readers {
         lines.extend(self.elsewhere.unknown());
         match &self.reads {
             Ok(reads) => lines.extend(reads.iter().map(|read| {
+                let refused = match self.refused(read) {
+                    None => String::new(),
+                    Some((keepers, why)) => format!(
+                        ": a receipt, and no keeper said that it gave its share; refused by {}: {why}",
+                        counted(keepers, "keeper")
+                    ),
+                };
                 format!(
-                    "{} was cleared to read it {} (block {})",
+                    "{} was cleared to read it {} (block {}){refused}",
                     self.called(read.line.grant, &read.name),
                     find::moment(read.line.at),
                     read.line.block
@@ -113,6 +149,7 @@ impl Readers {
                 json!({
                     "name": read.name, "at": find::moment(read.line.at), "block": read.line.block,
                     "receipt": read.line.receipt.to_string(), "grant": read.line.grant.to_string(),
+                    "refusedBy": self.refused(read).map_or(0, |(keepers, _)| keepers),
                 })
             });
             reads.collect::<Vec<_>>()
