@@ -96,6 +96,10 @@ impl VaultPort for VaultAdapter {
         }
     }
 
+    fn has_reserve(&self) -> Option<bool> {
+        self.0.path().parent().map(reserve::is_whole)
+    }
+
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
         exported::delete(Path::new(path), sha256)
     }

@@ -43,11 +43,15 @@ pub(crate) fn lend(home: &Path, free: Option<u64>) -> bool {
     shorter().unwrap_or(false)
 }
 
+/// Whether all of the room is kept aside.
+pub(crate) fn is_whole(home: &Path) -> bool {
+    std::fs::metadata(file(home)).is_ok_and(|there| there.len() == BYTES as u64)
+}
+
 /// Keeps the room aside, unless it is, or so little is free. Nothing that fails here is worth stopping for.
 pub(crate) fn keep(home: &Path, free: Option<u64>) {
     let path = file(home);
-    let whole = |there: std::fs::Metadata| there.len() == BYTES as u64;
-    if std::fs::metadata(&path).is_ok_and(whole) || free.is_none_or(|free| free < ROOM) {
+    if is_whole(home) || free.is_none_or(|free| free < ROOM) {
         return;
     }
     if write(&path).is_err() {
@@ -106,8 +110,10 @@ mod tests {
         std::fs::write(file(home.path()), b"cut").unwrap();
         keep(home.path(), Some(ROOM));
         assert_eq!(length(), Some(BYTES as u64));
+        assert!(is_whole(home.path()));
         free(home.path());
         assert_eq!(length(), None);
+        assert!(!is_whole(home.path()));
         free(home.path());
     }
 }

@@ -62,6 +62,9 @@ impl VaultPort for OnDisk {
     fn settle(&self) -> Result<(), PortError> {
         self.0.settle()
     }
+    fn has_reserve(&self) -> Option<bool> {
+        Some(false)
+    }
     fn room(&self) -> Option<u64> {
         Some(self.1)
     }
@@ -83,6 +86,8 @@ async fn the_doctor_tells_of_a_disk_that_is_nearly_full() {
                 problem.message
             }
         };
+        let missing = "(`reserve`) are not kept aside";
+        assert_eq!(told.contains(missing), is_full, "{told}");
         let full = "FAIL disk: 5 MiB are free where the home is, fewer than 256";
         assert_eq!(told.contains(full), is_full, "{told}");
         assert_eq!(
@@ -91,6 +96,19 @@ async fn the_doctor_tells_of_a_disk_that_is_nearly_full() {
             "{told}"
         );
     }
+}
+
+/// A disk that was always small has none, and nobody said so.
+#[test]
+fn a_home_says_whether_room_is_kept_aside() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = medibloc_vault::Vault::create(home.path(), &[7; 32]).unwrap();
+    let vault = medibloc_agent::ports::VaultAdapter(Arc::new(vault));
+    assert_eq!(vault.has_reserve(), Some(false));
+    std::fs::write(home.path().join("reserve"), vec![1; 4 << 20]).unwrap();
+    assert_eq!(vault.has_reserve(), Some(true));
+    std::fs::write(home.path().join("reserve"), b"cut").unwrap();
+    assert_eq!(vault.has_reserve(), Some(false));
 }
 
 /// The vault on disk knows its file system.

@@ -157,6 +157,10 @@ pub trait VaultPort: Send + Sync {
     }
     /// Keeps that room aside again, if there is enough.
     fn keep_reserve(&self) {}
+    /// Whether that room is kept aside now; none if none ever is.
+    fn has_reserve(&self) -> Option<bool> {
+        None
+    }
     /// Deletes a file that was written out of the vault, unless it holds something else by now.
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate;
 }

@@ -72,7 +72,11 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
         }
         Err(error) => check("vault", false, error.to_string()),
     }
-    if let Some((good, told)) = ports.vault.room().map(room) {
+    if let Some((good, told)) = ports
+        .vault
+        .room()
+        .map(|free| room(free, ports.vault.has_reserve()))
+    {
         check("disk", good, told);
     }
     match party.look_through() {
@@ -428,13 +432,21 @@ fn vault(checked: Result<Vec<String>, PortError>, records: usize) -> (bool, Stri
 }
 
 /// Free room of the home's disk, in words.
-fn room(free: u64) -> (bool, String) {
+fn room(free: u64, reserve: Option<bool>) -> (bool, String) {
     let mib = free >> 20;
     if free >= LITTLE_ROOM {
         return (true, format!("{mib} MiB are free where the home is"));
     }
+    // On a disk that was always small it could never be made.
+    let reserve = match reserve {
+        Some(false) => {
+            "; the 4 MiB for what takes something back (`reserve`) are not kept aside, so that a full disk may stop that, too: the next \
+             `medibloc sync` makes them where 16 MiB are free"
+        }
+        _ => "",
+    };
     let told = format!(
-        "{mib} MiB are free where the home is, fewer than {}: what is new may not be kept. Free space there, or move the home to another disk and name it with --home; nothing is lost, and reading goes on",
+        "{mib} MiB are free where the home is, fewer than {}: what is new may not be kept. Free space there, or move the home to another disk and name it with --home; nothing is lost, and reading goes on{reserve}",
         LITTLE_ROOM >> 20
     );
     (false, told)
@@ -569,9 +581,13 @@ mod tests {
             (LITTLE_ROOM, true, "256 MiB are free"),
             (u64::MAX, true, "are free where the home is"),
         ] {
-            let (holds, said) = room(free);
-            assert!(said.contains(told), "{said} / {told}");
-            assert_eq!(holds, good, "{said}");
+            for reserve in [None, Some(true), Some(false)] {
+                let (holds, said) = room(free, reserve);
+                assert!(said.contains(told), "{said} / {told}");
+                assert_eq!(holds, good, "{said}");
+                let is_told = said.contains("`reserve`");
+                assert_eq!(is_told, !good && reserve == Some(false), "{said}");
+            }
         }
     }
 
