@@ -703,7 +703,8 @@ impl Party {
         later: &mut Vec<String>,
     ) -> Result<(), JourneyError> {
         let mut erased = self.records()?;
-        erased.retain(|kept| kept.standing == Standing::Erased);
+        // For what this chain does not have no keeper signs; nothing of it can be read either.
+        erased.retain(|kept| kept.standing == Standing::Erased && !kept.is_off_chain());
         // Who does not answer is not asked for the next one.
         let mut away = BTreeSet::new();
         for kept in erased {
