@@ -167,8 +167,7 @@ impl Party {
 
     /// Every own address that may have notes of a home before this one.
     pub(crate) async fn notes_are_unread(&self) -> Result<(), JourneyError> {
-        let mut own = self.addresses()?;
-        own.extend(self.registered_account().await?);
+        let own = self.registered_addresses().await?;
         let mut rows = self.unread_elsewhere(&own);
         rows.extend(
             own.iter()
@@ -179,8 +178,26 @@ impl Party {
 
     pub(crate) async fn registered_account(&self) -> Result<Option<OwnAddress>, JourneyError> {
         let account = self.account();
-        let facts = self.ports.facts.account(account.id()).await?;
-        Ok(facts.map(|_| account))
+        let is_registered = self.is_registered(account.id()).await?;
+        Ok(is_registered.then_some(account))
+    }
+
+    /// Own addresses, the account among them, of which a node can keep anything: it refuses one that is planned only, and that
+    /// would pass for not saying what it keeps.
+    async fn registered_addresses(&self) -> Result<Vec<OwnAddress>, JourneyError> {
+        let mut registered = Vec::new();
+        for own in self.addresses()? {
+            if self.is_registered(own.id()).await? {
+                registered.push(own);
+            }
+        }
+        registered.extend(self.registered_account().await?);
+        Ok(registered)
+    }
+
+    /// What the chain says, whatever a node does.
+    async fn is_registered(&self, id: AccountId) -> Result<bool, JourneyError> {
+        Ok(self.ports.facts.account(id).await?.is_some())
     }
 
     /// Reads the notes of those addresses at the own node, as far as it answers; what stays is read by the next sync.
@@ -198,7 +215,9 @@ impl Party {
                 later.push("notes of this phrase were not all read yet: it gave way to a command that takes something back".into());
                 return Ok(());
             }
-            if let Some(own) = self.own(id)? {
+            if let Some(own) = self.own(id)?
+                && self.is_registered(id).await?
+            {
                 match self.notes_of(&own, &*self.notes_at(&own), noted).await {
                     Ok(_) => {}
                     Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),

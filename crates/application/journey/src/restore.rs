@@ -173,13 +173,16 @@ impl Party {
             };
             let own = self.derive(index, purpose);
             if let Some(facts) = self.ports.facts.account(own.id()).await? {
+                let known: Option<OwnAddress> =
+                    self.row(table::ADDRESSES, own.address.as_bytes())?;
+                let is_new = known.is_none();
                 let own = OwnAddress {
                     key_version: facts.sealing_key.version,
-                    ..own
+                    ..known.unwrap_or(own)
                 };
                 let key = own.address.as_bytes();
                 let mut rows = vec![change(table::ADDRESSES, key, &own)];
-                if index > 0 && self.ports.vault.get(table::ADDRESSES, key)?.is_none() {
+                if index > 0 && is_new {
                     // The device that made it may live: what was not paired yet is its business.
                     rows.push(change(table::ELSEWHERE, key, &true));
                 }

@@ -244,7 +244,21 @@ impl World {
     /// Another node of the same chain, with storage, mailboxes and notes of its own; until its task is aborted.
     #[allow(dead_code, reason = "each test file uses what it needs")]
     pub(crate) async fn another_node(&self) -> (String, JoinHandle<()>) {
+        let (url, router) = self.stopped_node().await;
+        let task = Self::start_node(&url, router).await;
+        (url, task)
+    }
+
+    /// Starts a node that [`Self::stopped_node`] made: what it kept before is there again.
+    pub(crate) async fn start_node(url: &str, router: Router) -> JoinHandle<()> {
+        let address = url.strip_prefix("http://").unwrap();
+        serve(TcpListener::bind(address).await.unwrap(), router)
+    }
+
+    /// Another node that nobody reaches yet.
+    pub(crate) async fn stopped_node(&self) -> (String, Router) {
         let (listener, url) = bind().await;
+        drop(listener);
         let config = GatewayConfig {
             url: url.clone(),
             known_as: Vec::new(),
@@ -264,7 +278,7 @@ impl World {
         };
         let (router, upkeep) = gateway_with_upkeep(on, config).unwrap();
         self.upkeeps.lock().unwrap().push(upkeep);
-        (url, serve(listener, router))
+        (url, router)
     }
 
     /// The ports of a home at this node, in a deployment that lists these.

@@ -36,12 +36,10 @@ impl Party {
     pub async fn kept_at_node(&self) -> Result<KeptAtNode, JourneyError> {
         self.find_addresses().await?;
         let mut kept = KeptAtNode::default();
-        let mut all = self.addresses()?;
         if let Some(account) = self.registered_account().await? {
             kept.credential = self.credential_at_node(&account).await?;
-            all.push(account);
         }
-        for own in &all {
+        for own in &self.registered_addresses().await? {
             for (_, _, opened) in self.opened_notes(own, &*self.notes_at(own)).await? {
                 let Ok(note) = opened else {
                     kept.entries += 1;
@@ -121,6 +119,7 @@ impl Party {
                 return Ok(());
             }
             if let Some(own) = self.own(id)?
+                && self.is_registered(id).await?
                 && self.nodes_beside(&own).iter().any(|other| other == url)
             {
                 let node = self.ports.network.mailbox(&self.signer(&own), url);
