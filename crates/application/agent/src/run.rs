@@ -33,6 +33,7 @@ mod written;
 
 use medibloc_journey::{Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
+use medibloc_record::on_its_lines;
 use serde_json::json;
 
 use crate::answer::{code, rows};
@@ -61,10 +62,17 @@ pub async fn run(
 
 /// Whether a command shows what is here, so that what is not shown seems not to be.
 const fn is_list(command: &Command) -> bool {
-    use command::{Contact, Grant, Record, Request};
+    use command::{Account, Contact, Grant, Record, Request};
     matches!(
         command,
         Command::Status
+            | Command::Account(
+                Account::Show
+                    | Account::Person {
+                        name: None,
+                        born: None
+                    }
+            )
             | Command::Audit(_)
             | Command::Record(Record::List { .. })
             | Command::Grant(Grant::List)
@@ -73,13 +81,13 @@ const fn is_list(command: &Command) -> bool {
     )
 }
 
-/// A list of a home whose restore was broken off is not all.
+/// A list of a home whose restore did not bring back everything is not all.
 fn not_all(party: &Party, mut answer: Answer) -> Result<Answer, Problem> {
     let Some(told) = party.broken_restore()? else {
         return Ok(answer);
     };
     answer.text.push('\n');
-    answer.text.push_str(told);
+    answer.text.push_str(&on_its_lines(&told));
     if let Some(value) = answer.value.as_object_mut() {
         value.insert("restoreUnfinished".into(), json!(told));
     }

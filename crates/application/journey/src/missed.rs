@@ -180,6 +180,15 @@ impl Party {
         })
     }
 
+    /// The same for what only says that it is so.
+    pub(crate) fn is_explained(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        event: &Event,
+    ) -> Result<bool, JourneyError> {
+        Ok(self.explained(own, event)? == Explained::Yes)
+    }
+
     /// Whether an event waits for the next sync, which has a budget for objects that no pairing explains again. Nothing is
     /// asked or given up for it.
     pub(crate) fn is_put_off(

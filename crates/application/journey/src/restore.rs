@@ -19,10 +19,12 @@ use crate::unopened::opened;
 use crate::wipe::cid_of;
 use crate::{JourneyError, Noted, Party, Ports, SyncReport};
 
+mod unfinished;
+
 /// Stands while consents are missing.
 const UNFINISHED: &[u8] = b"restore-unfinished";
 
-/// Stands from the first step of a restore until a sync went to its end; whether the addresses were found.
+/// Stands from the first step of a restore until a sync went to its end and nothing was left; whether the addresses were found.
 const BEGUN: &[u8] = b"restore-begun";
 
 /// Derivations looked at beyond the last registered one.
@@ -276,53 +278,18 @@ impl Party {
         Ok(self.ports.vault.apply(changes)?)
     }
 
-    /// What to do if a restore of this home was broken off, so that what is not listed may be yours all the same; none if none
-    /// was.
-    ///
-    /// # Errors
-    /// If the vault fails.
-    pub fn broken_restore(&self) -> Result<Option<&'static str>, JourneyError> {
-        let begun: Option<bool> = self.row(table::CURSOR, BEGUN)?;
-        Ok(begun.map(|has_addresses| match has_addresses {
-            true => "the restore of this home was not finished, so this is not all: `medibloc sync` goes on with it",
-            false => {
-                "the restore of this home was broken off, so this is not all: give the same `medibloc restore` command again, it \
-                 goes on"
-            }
-        }))
-    }
-
-    /// What a sync says of a restore that was broken off before it knew its addresses: no sync makes up for that one.
-    pub(crate) fn never_began(&self) -> Result<Option<String>, JourneyError> {
-        let begun: Option<bool> = self.row(table::CURSOR, BEGUN)?;
-        Ok((begun == Some(false)).then(|| {
-            "the restore of this home was broken off: give the same `medibloc restore` command again. What the chain does not \
-             know, such as pairings that are known from notes alone, comes with it, and with no `medibloc sync`"
-                .into()
-        }))
-    }
-
-    /// A sync went to its end: what it could not fetch it told, and asks for again.
-    pub(crate) fn end_restore(&self) -> Result<(), JourneyError> {
-        if self.row(table::CURSOR, BEGUN)? == Some(true) {
-            self.ports.vault.apply(vec![Change::Delete {
-                table: table::CURSOR,
-                key: BEGUN.to_vec(),
-            }])?;
-        }
-        Ok(())
-    }
-
     /// Goes on with a restore that could not fetch every consent.
     pub(crate) async fn resume_restore(&self, later: &mut Vec<String>) -> Result<(), JourneyError> {
         if self.is_restoring()? {
-            let mut noted = Noted::default();
-            self.read_notes(&mut noted, later).await?;
+            // What else is left to the next sync says nothing of consents.
+            let (mut noted, mut missing) = (Noted::default(), Vec::new());
+            self.read_notes(&mut noted, &mut missing).await?;
             // The rest of this sync tells of a node that is away.
             self.read_notes_elsewhere(&mut noted, &mut Vec::new())
                 .await?;
+            self.find_consents(&mut missing).await?;
             later.append(&mut noted.faults);
-            self.find_consents(later).await?;
+            later.append(&mut missing);
         }
         Ok(())
     }

@@ -443,7 +443,13 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .chain(held_lines)
         .chain(said::without(&called, &lacking))
         .collect();
-    if lines.is_empty() {
+    let noted = party.noted_terms()?;
+    if lines.is_empty() && noted > 0 {
+        lines.push(format!(
+            "no consents now; the terms of {} of before are in notes of this phrase, and `medibloc audit` tells what was read by them",
+            counted(noted, "consent")
+        ));
+    } else if lines.is_empty() {
         lines.push("no consents yet; `medibloc request list` shows who asks".to_owned());
     }
     lines.splice(0..0, only_known.clone().or_else(|| find::as_of(&as_of)));
@@ -468,7 +474,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         value
     });
     let given: Vec<_> = given.collect();
-    let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of)});
+    let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of), "termsInNotes": noted});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     Ok(Answer::new(value, rows(&lines)).with_code(code))
 }

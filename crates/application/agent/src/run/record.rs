@@ -233,6 +233,7 @@ fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value,
     let manifest = kept.manifest.as_ref();
     Ok(json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
+        "contentIsHere": kept.manifest.is_some(),
         "title": manifest.and_then(|manifest| manifest.title.clone()),
         "patient": kept.named.person().map(retracted::subject_value), "patientUnread": unread::value(&kept.named),
         "otherPerson": unread::other_person(kept, others), "confirmed": kept.confirmed,
@@ -271,8 +272,13 @@ fn line(
         (false, Some(why)) => format!(", {}", unread::told(why)),
         (false, None) => String::new(),
     };
+    // Why not, `record show` says.
+    let lacks = match kept.unopened() {
+        Some(_) => ", its content is not here",
+        None => "",
+    };
     Ok(format!(
-        "{}  {}  {}  {state}{other}{}",
+        "{}  {}  {}  {state}{lacks}{other}{}",
         &kept.record().to_string()[..12],
         find::told(
             manifest

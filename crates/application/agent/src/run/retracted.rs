@@ -442,10 +442,15 @@ pub(super) fn person(
         ),
     };
     let all = all_of_another(party)?.map_or_else(String::new, |told| format!("\n{told}"));
+    let back = match party.undecided_node()? {
+        None => "it comes back with the phrase".to_owned(),
+        // No node has it yet.
+        Some(told) => format!("it comes back with the phrase once that is decided: {told}"),
+    };
     Ok(Answer::new(
         json!({"patient": subject_value(&said)}),
         format!(
-            "you are {} in this home, and nobody else is told: it comes back with the phrase, say it on your other devices, too{others}{all}",
+            "you are {} in this home, and nobody else is told: {back}; say it on your other devices, too{others}{all}",
             subject(&said)
         ),
     ))

@@ -53,6 +53,18 @@ pub(super) fn given(entry: &Entry) -> Result<Option<GivenNote>, JourneyError> {
 }
 
 impl Party {
+    /// Of how many consents, given and held ones, notes have the terms.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn noted_terms(&self) -> Result<usize, JourneyError> {
+        let rows = self.rows::<NoteRow>(table::NOTES)?;
+        let entries = rows.iter().map(|row| &row.entry);
+        let of_consents =
+            entries.filter(|entry| matches!(entry.about, About::Held(_) | About::Given(_)));
+        Ok(of_consents.filter(|entry| entry.says.is_some()).count())
+    }
+
     /// The terms of a consent that was given, as they were noted.
     pub(crate) fn noted_given(&self, grant: GrantId) -> Result<Option<Artefact>, JourneyError> {
         let row: Option<NoteRow> = self.row(table::NOTES, &About::Given(grant).key())?;
