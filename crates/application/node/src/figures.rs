@@ -75,22 +75,120 @@ static LIMITS: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
 /// A limit was reached, whoever reached it.
 pub(crate) fn limit_reached(name: &str) {
+    if is_news(name) {
+        tracing::warn!(
+            limit = name,
+            "a limit is reached, and what goes beyond it is refused"
+        );
+    }
+}
+
+/// Whether the log was told nothing of a limit for a while; from now on it was.
+fn is_news(name: &str) -> bool {
     let mut told = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
     if told
         .get(name)
         .is_some_and(|at| now.duration_since(*at) < QUIET_LIMIT)
     {
-        return;
+        return false;
     }
     if told.len() >= MOST_LIMITS {
         told.clear();
     }
     told.insert(name.to_owned(), now);
-    tracing::warn!(
-        limit = name,
-        "a limit is reached, and what goes beyond it is refused"
+    true
+}
+
+/// Why a connection was ended for another's sake, or a newcomer had no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// Somebody came to a full listener.
+    Full,
+    /// Its source had as many as one may have, and another of it came.
+    OfSource,
+    /// Another's body or answer needed the memory.
+    Memory,
+    /// A newcomer, for nobody had to go.
+    RefusedFull,
+    /// A newcomer of a source that has as many as one may have.
+    RefusedOfSource,
+}
+
+const EVICTED: [(Gone, &str); 3] = [
+    (Gone::Full, "full"),
+    (Gone::OfSource, "source"),
+    (Gone::Memory, "memory"),
+];
+const TURNED_AWAY: [(Gone, &str); 2] = [
+    (Gone::RefusedFull, "full"),
+    (Gone::RefusedOfSource, "source"),
+];
+
+static OPEN: AtomicU64 = AtomicU64::new(0);
+static GONE: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+
+/// A listener has one connection more.
+pub(crate) fn connection_opened() {
+    OPEN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A listener has one connection less.
+pub(crate) fn connection_closed() {
+    OPEN.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// A connection was ended for another's sake, or a newcomer had no place. The log hears of it once in a while: strangers do not
+/// fill it.
+pub(crate) fn connection_gone(why: Gone) {
+    GONE[why as usize].fetch_add(1, Ordering::Relaxed);
+    let (name, told) = match why {
+        Gone::Full | Gone::RefusedFull => (
+            "connections",
+            "the listener is full: who keeps it waiting longest, of the source with most connections, goes for who comes; how many \
+             are in medibloc_connections_evicted_total, who had no place in medibloc_connections_refused_total",
+        ),
+        Gone::OfSource | Gone::RefusedOfSource => (
+            "connections.a_source",
+            "a source has as many connections as one may have; if it is many people behind one router or proxy, raise \
+             connections.a_source or name the proxy in trusted_proxies",
+        ),
+        Gone::Memory => (
+            "memory",
+            "bodies and answers on their way hold all memory that they may have: who holds most goes for others",
+        ),
+    };
+    if is_news(name) {
+        tracing::warn!(limit = name, "{told}");
+    }
+}
+
+fn of_connections(to: &mut String) {
+    gauge(
+        to,
+        "medibloc_connections_open",
+        "Connections of this program's listeners.",
+        OPEN.load(Ordering::Relaxed),
     );
+    let rows: [(&str, &str, &[(Gone, &str)]); 2] = [
+        (
+            "medibloc_connections_evicted_total",
+            "Connections that were ended for another's sake.",
+            &EVICTED,
+        ),
+        (
+            "medibloc_connections_refused_total",
+            "Newcomers that had no place.",
+            &TURNED_AWAY,
+        ),
+    ];
+    for (name, help, labels) in rows {
+        let _ = write!(to, "# HELP {name} {help}\n# TYPE {name} counter\n");
+        for (why, label) in labels {
+            let count = GONE[*why as usize].load(Ordering::Relaxed);
+            let _ = writeln!(to, "{name}{{why=\"{label}\"}} {count}");
+        }
+    }
 }
 
 /// The certificate that is shown from now on ends then, in seconds since 1970.
@@ -125,6 +223,7 @@ pub(crate) fn of_process(to: &mut String) {
             "medibloc_refused_signatures_total{{why=\"{why}\"}} {count}"
         );
     }
+    of_connections(to);
     let ends = CERTIFICATE.load(Ordering::Relaxed);
     if ends > 0 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -89,7 +89,11 @@ async fn accept(
         let is_proxy = front
             .as_ref()
             .is_some_and(|front| front.is_proxy(peer.ip()));
-        let Some(place) = places.take(Source::of(peer.ip()), is_proxy) else {
+        let place = match is_proxy {
+            true => places.take_for_proxy(),
+            false => places.take(Source::of(peer.ip())),
+        };
+        let Some(place) = place else {
             continue;
         };
         // Without it answers only come later.

@@ -22,6 +22,8 @@ mod mailbox;
 mod notes;
 #[path = "hostile/parts.rs"]
 mod parts;
+#[path = "hostile/proxied.rs"]
+mod proxied;
 #[path = "hostile/ranks.rs"]
 mod ranks;
 #[path = "hostile/restored.rs"]

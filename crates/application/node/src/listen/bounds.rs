@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::nearest;
 
+/// Lines beyond all places, at least.
+const RESERVE: usize = 16;
+
 /// How a listener bounds its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +23,8 @@ pub struct Bounds {
     /// Nobody is sent away who has kept the listener waiting for less, unless for a source with hardly any connection: who is cut
     /// off comes again, and each time costs more than waiting.
     pub patience: Duration,
+    /// An idle connection of a proxy gives its line to another after so long; a head that is on its way is there by then.
+    pub brief: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For a request's head, and for an idle connection.
@@ -44,6 +49,7 @@ impl Default for Bounds {
             connections: 1_024,
             a_source: 64,
             patience: Duration::from_secs(10),
+            brief: Duration::from_secs(1),
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(20),
             span: Duration::from_secs(10),
@@ -53,6 +59,14 @@ impl Default for Bounds {
             memory_a_source: 40 << 20,
             farewell: Duration::from_secs(10),
         }
+    }
+}
+
+impl Bounds {
+    /// Lines beyond all places, for connections of proxies that do not say yet whom they speak for, or are idle.
+    pub(super) const fn reserve(&self) -> usize {
+        let quarter = self.connections / 4;
+        if quarter < RESERVE { RESERVE } else { quarter }
     }
 }
 

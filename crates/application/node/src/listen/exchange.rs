@@ -17,7 +17,7 @@ use tower::Service as _;
 
 use super::bounds::{Front, Source};
 use super::paced::Pace;
-use super::places::{FREE, Place};
+use super::places::{FREE, Named, NoPlace, Place};
 use crate::fault::Fault;
 
 /// A body grows by so much at a time.
@@ -40,6 +40,8 @@ enum Unread {
     Slow,
     /// There is no memory for it now.
     Full,
+    /// There is no place for whom a proxy speaks for.
+    NoPlace(NoPlace),
 }
 
 impl Exchange {
@@ -54,11 +56,17 @@ impl Exchange {
         };
         head.extensions.insert(ConnectInfo(self.peer));
         head.extensions.insert(Source(source));
-        let is_fronted = source != self.peer.ip().to_canonical();
-        let visit = is_fronted.then(|| self.place.places().visit(Source::of(source)));
-        let read = match visit {
-            Some(None) => Err(Unread::Full),
-            _ => self.read(body).await,
+        let named = self.front.as_ref().and_then(|front| {
+            let of = Source::of(source);
+            let is_proxy = front.is_proxy(self.peer.ip());
+            is_proxy.then(|| match front.is_proxy(source) {
+                true => Named::Proxy(of),
+                false => Named::Other(of),
+            })
+        });
+        let read = match named.map(|named| self.place.speaks_for(named)) {
+            Some(Err(why)) => Err(Unread::NoPlace(why)),
+            Some(Ok(())) | None => self.read(body).await,
         };
         let response = match read {
             Ok(bytes) => {
@@ -144,6 +152,14 @@ fn refused(unread: &Unread) -> Response {
         Unread::Full => Fault::new(
             Code::Unavailable,
             "too many large bodies and answers of this source are on their way",
+        ),
+        Unread::NoPlace(NoPlace::OfSource) => Fault::new(
+            Code::Unavailable,
+            "this source has as many requests on their way as one may have",
+        ),
+        Unread::NoPlace(NoPlace::Full) => Fault::new(
+            Code::Unavailable,
+            "as many requests are on their way as this listener bears",
         ),
     };
     let mut response = fault.into_response();

@@ -115,7 +115,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
                 if seat.is_answered() {
                     seat.set_answered(false);
                     this.place.release();
-                    seat.peers_turn();
+                    this.place.rests();
                 }
                 Poll::Ready(flushed)
             }

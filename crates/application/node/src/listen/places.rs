@@ -1,20 +1,23 @@
 //! Who is connected, and who has to go when somebody else comes: never a peer whose request is being worked on, never one of
-//! a source with fewer connections, always the one that has kept the listener waiting longest.
+//! a source with fewer connections, always the one that has kept the listener waiting longest. What a trusted proxy brings is
+//! counted by whom it speaks for, from a request's head until its answer has left; between, the connection is the proxy's.
+
+mod held;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::bounds::{Bounds, Source};
+use crate::figures::{self, Gone};
+
+pub(super) use held::FREE;
 
 /// Connections that a source has for sure, as long as others have more.
 const FEW: usize = 4;
-
-/// What a body or answer holds without being counted.
-pub(super) const FREE: usize = 16 << 10;
 
 /// All connections of a listener.
 #[derive(Debug)]
@@ -23,15 +26,16 @@ pub(super) struct Places {
     start: Instant,
     held: AtomicUsize,
     table: Mutex<Table>,
-    /// Requests at once of those whom proxies speak for.
-    visits: Mutex<BTreeMap<Source, usize>>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
+    /// Connections of sources.
     count: usize,
     sources: BTreeMap<Source, Crowd>,
+    /// Connections of proxies that speak for nobody now.
+    proxies: Crowd,
 }
 
 /// The connections of a source.
@@ -51,9 +55,27 @@ pub(super) struct Seat {
     /// The answer's body has been taken over by the connection.
     answered: AtomicBool,
     held: AtomicUsize,
-    held_by_source: Arc<AtomicUsize>,
+    whose: Mutex<Whose>,
     away: Notify,
     start: Instant,
+}
+
+/// Whom a connection counts for.
+#[derive(Clone, Debug)]
+struct Whose {
+    /// None if it is a proxy's that speaks for nobody now.
+    source: Option<Source>,
+    /// What all of that source hold.
+    held: Arc<AtomicUsize>,
+}
+
+/// Why somebody has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    /// The source has as many connections as one may have, and none of them waits for long.
+    OfSource,
+    /// Nobody has to go for it.
+    Full,
 }
 
 impl Places {
@@ -63,144 +85,182 @@ impl Places {
             start: Instant::now(),
             held: AtomicUsize::new(0),
             table: Mutex::default(),
-            visits: Mutex::default(),
         })
     }
 
-    /// A request of somebody whom a proxy speaks for; none if there are as many as one source may have connections.
-    pub(super) fn visit(self: &Arc<Self>, source: Source) -> Option<Visit> {
-        let mut visits = self.visits.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = visits.entry(source).or_default();
-        if *count >= self.bounds.a_source {
-            return None;
-        }
-        *count += 1;
-        let places = self.clone();
-        Some(Visit { places, source })
+    /// A place for a peer's connection, perhaps another's; none if it has to go itself.
+    pub(super) fn take(self: &Arc<Self>, source: Source) -> Option<Place> {
+        let mut table = self.table();
+        let room = self.make_place(&mut table, source, self.bounds.a_source);
+        let room = room.and_then(|()| self.make_line(&mut table));
+        self.told(room).ok()?;
+        table.count += 1;
+        Some(self.sit(&mut table, Some(source)))
     }
 
-    /// A place for a connection, perhaps another's; none if it has to go itself. Proxies are bounded in all alone.
-    pub(super) fn take(self: &Arc<Self>, source: Source, is_proxy: bool) -> Option<Place> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = table
-            .sources
-            .get(&source)
-            .map_or(0, |crowd| crowd.seats.len());
-        if own >= self.bounds.a_source && !is_proxy {
-            self.send_away(&mut table, source, self.bounds.patience)?;
-        } else if table.count >= self.bounds.connections {
-            let largest = table
-                .sources
-                .iter()
-                .max_by_key(|(_, crowd)| crowd.seats.len())
-                .filter(|(_, crowd)| crowd.seats.len() > own)
-                .map_or(source, |(source, _)| *source);
-            let grace = if own < FEW {
-                Duration::ZERO
-            } else {
-                self.bounds.patience
-            };
-            self.send_away(&mut table, largest, grace)?;
-        }
+    /// A place for a proxy's connection, whoever it speaks for: its request's head says that.
+    pub(super) fn take_for_proxy(self: &Arc<Self>) -> Option<Place> {
+        let mut table = self.table();
+        let room = self.make_line(&mut table);
+        self.told(room).ok()?;
+        Some(self.sit(&mut table, None))
+    }
+
+    fn sit(self: &Arc<Self>, table: &mut Table, source: Option<Source>) -> Place {
         let id = table.next;
         table.next += 1;
-        table.count += 1;
-        let crowd = table.sources.entry(source).or_default();
+        let crowd = table.crowd(source);
+        let held = crowd.held.clone();
         let seat = Arc::new(Seat {
             since: AtomicU64::new(self.millis()),
             busy: AtomicBool::new(false),
             answered: AtomicBool::new(false),
             held: AtomicUsize::new(0),
-            held_by_source: crowd.held.clone(),
+            whose: Mutex::new(Whose { source, held }),
             away: Notify::new(),
             start: self.start,
         });
         crowd.seats.insert(id, seat.clone());
-        Some(Place {
+        figures::connection_opened();
+        Place {
             places: self.clone(),
-            source,
+            is_proxys: source.is_none(),
             id,
             seat,
+        }
+    }
+
+    /// Sees to it that a source may have one connection more.
+    fn make_place(&self, table: &mut Table, source: Source, most: usize) -> Result<(), NoPlace> {
+        let own = table.sources.get(&source).map_or(0, Crowd::len);
+        if own >= most {
+            let longest = table.sources.get(&source).and_then(|crowd| {
+                let (_, id) = crowd.longest(self.millis(), self.bounds.patience)?;
+                Some((source, id))
+            });
+            return self.send_away(table, longest, Gone::OfSource);
+        }
+        if table.count < self.bounds.connections {
+            return Ok(());
+        }
+        let grace = if own < FEW {
+            Duration::ZERO
+        } else {
+            self.bounds.patience
+        };
+        let now = self.millis();
+        // Of those with as many, the one that has waited longest: an address is no reason to go.
+        let crowds = table.sources.iter();
+        let largest = crowds
+            .filter(|(it, crowd)| crowd.len() > own || **it == source)
+            .filter_map(|(it, crowd)| {
+                let (waited, id) = crowd.longest(now, grace)?;
+                Some((crowd.len(), waited, *it, id))
+            })
+            .max()
+            .map(|(_, _, it, id)| (it, id));
+        self.send_away(table, largest, Gone::Full)
+    }
+
+    /// Sees to it that there is a line for one connection more. Those of proxies that speak for nobody have lines beyond all
+    /// places, or nobody behind a proxy could say that it comes to a full listener; the idle ones of them go first.
+    fn make_line(&self, table: &mut Table) -> Result<(), NoPlace> {
+        let lines = self.bounds.connections + self.bounds.reserve();
+        if table.count + table.proxies.len() < lines {
+            return Ok(());
+        }
+        let idle = table.proxies.longest(self.millis(), self.bounds.brief);
+        let (_, id) = idle.ok_or(NoPlace::Full)?;
+        self.remove(table, None, id);
+        Ok(())
+    }
+
+    fn send_away(
+        &self,
+        table: &mut Table,
+        who: Option<(Source, u64)>,
+        why: Gone,
+    ) -> Result<(), NoPlace> {
+        let (source, id) = who.ok_or(match why {
+            Gone::OfSource => NoPlace::OfSource,
+            _ => NoPlace::Full,
+        })?;
+        self.remove(table, Some(source), id);
+        figures::connection_gone(why);
+        Ok(())
+    }
+
+    /// Whoever has no place is counted.
+    fn told(&self, room: Result<(), NoPlace>) -> Result<(), NoPlace> {
+        room.inspect_err(|why| {
+            figures::connection_gone(match why {
+                NoPlace::OfSource => Gone::RefusedOfSource,
+                NoPlace::Full => Gone::RefusedFull,
+            });
         })
     }
 
-    /// Sends away who has kept the listener waiting longest of a source; none if nobody has for so long.
-    fn send_away(&self, table: &mut Table, source: Source, grace: Duration) -> Option<()> {
-        let crowd = table.sources.get(&source)?;
-        let now = self.millis();
-        let (id, _) = crowd
-            .seats
-            .iter()
-            .filter(|(_, seat)| !seat.busy.load(Relaxed))
-            .map(|(id, seat)| (*id, seat.since.load(Relaxed)))
-            .min_by_key(|(_, since)| *since)
-            .filter(|(_, since)| u128::from(now.saturating_sub(*since)) >= grace.as_millis())?;
-        self.remove(table, source, id);
-        Some(())
-    }
-
-    fn remove(&self, table: &mut Table, source: Source, id: u64) {
-        let Some(crowd) = table.sources.get_mut(&source) else {
-            return;
-        };
-        if let Some(seat) = crowd.seats.remove(&id) {
-            table.count -= 1;
+    /// Takes a connection out of its crowd and tells it to go, if it is there.
+    fn remove(&self, table: &mut Table, source: Option<Source>, id: u64) {
+        if let Some(seat) = table.take(source, id) {
             seat.away.notify_one();
-        }
-        if crowd.seats.is_empty() && crowd.held.load(Relaxed) == 0 {
-            table.sources.remove(&source);
+            figures::connection_closed();
         }
     }
 
-    /// Sends away whoever holds most of the source that holds most, if that is not the one who asks.
-    fn make_room(&self, asks: &Arc<Seat>) -> bool {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let crowds = table.sources.iter();
-        let largest = crowds.max_by_key(|(_, crowd)| crowd.held.load(Relaxed));
-        let Some((source, crowd)) = largest else {
-            return false;
-        };
-        let of_source = crowd.held.load(Relaxed);
-        if Arc::ptr_eq(&crowd.held, &asks.held_by_source)
-            || of_source <= asks.held_by_source.load(Relaxed)
-        {
-            return false;
-        }
-        let now = self.millis();
-        let seat = crowd
-            .seats
-            .iter()
-            .filter(|(_, seat)| !seat.busy.load(Relaxed))
-            .filter(|(_, seat)| {
-                u128::from(now - now.min(seat.since.load(Relaxed)))
-                    >= self.bounds.patience.as_millis()
-            })
-            .max_by_key(|(_, seat)| seat.held.load(Relaxed));
-        let Some((id, seat)) = seat.map(|(id, seat)| (*id, seat.clone())) else {
-            return false;
-        };
-        let source = *source;
-        self.remove(&mut table, source, id);
-        drop(table);
-        self.release(&seat);
-        true
-    }
-
-    fn release(&self, seat: &Seat) {
-        self.let_go(seat, usize::MAX);
-    }
-
-    /// Up to this many bytes; what was given back before is not given back again.
-    fn let_go(&self, seat: &Seat, most: usize) {
-        let less = |held: usize| Some(held.saturating_sub(most));
-        let before = seat.held.fetch_update(Relaxed, Relaxed, less).unwrap_or(0);
-        let held = before.min(most);
-        self.held.fetch_sub(held, Relaxed);
-        seat.held_by_source.fetch_sub(held, Relaxed);
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn millis(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Table {
+    fn crowd(&mut self, source: Option<Source>) -> &mut Crowd {
+        match source {
+            Some(source) => self.sources.entry(source).or_default(),
+            None => &mut self.proxies,
+        }
+    }
+
+    /// Takes a connection out; none if it is not there any more.
+    fn take(&mut self, source: Option<Source>, id: u64) -> Option<Arc<Seat>> {
+        let Some(source) = source else {
+            return self.proxies.seats.remove(&id);
+        };
+        let seat = self.sources.get_mut(&source)?.seats.remove(&id);
+        self.forget_if_empty(Some(source));
+        self.count -= usize::from(seat.is_some());
+        seat
+    }
+
+    fn forget_if_empty(&mut self, source: Option<Source>) {
+        let Some(source) = source else {
+            return;
+        };
+        let crowd = self.sources.get(&source);
+        if crowd.is_some_and(|it| it.seats.is_empty() && it.held.load(Relaxed) == 0) {
+            self.sources.remove(&source);
+        }
+    }
+}
+
+impl Crowd {
+    fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Who has kept the listener waiting longest, and for so long at least.
+    fn longest(&self, now: u64, grace: Duration) -> Option<(u64, u64)> {
+        self.seats
+            .iter()
+            .filter(|(_, seat)| !seat.busy.load(Relaxed))
+            .map(|(id, seat)| (now.saturating_sub(seat.since.load(Relaxed)), *id))
+            .filter(|(waited, _)| u128::from(*waited) >= grace.as_millis())
+            // Of those that came within a millisecond, the first.
+            .max_by_key(|(waited, id)| (*waited, core::cmp::Reverse(*id)))
     }
 }
 
@@ -229,25 +289,9 @@ impl Seat {
     pub(super) async fn sent_away(&self) {
         self.away.notified().await;
     }
-}
 
-/// A request behind a proxy, until it is answered.
-#[derive(Debug)]
-pub(super) struct Visit {
-    places: Arc<Places>,
-    source: Source,
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        let visits = self.places.visits.lock();
-        let mut visits = visits.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = visits.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                visits.remove(&self.source);
-            }
-        }
+    fn whose(&self) -> MutexGuard<'_, Whose> {
+        self.whose.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -255,7 +299,7 @@ impl Drop for Visit {
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    source: Source,
+    is_proxys: bool,
     id: u64,
     seat: Arc<Seat>,
 }
@@ -265,166 +309,72 @@ impl Place {
         &self.seat
     }
 
-    pub(super) const fn places(&self) -> &Arc<Places> {
-        &self.places
-    }
-
     pub(super) fn bounds(&self) -> &Bounds {
         &self.places.bounds
     }
 
-    /// Whether this many bytes more may be held for this connection.
-    pub(super) fn hold(&self, bytes: usize) -> bool {
-        let (places, seat) = (&self.places, &self.seat);
-        let add = |to: &AtomicUsize, most: usize| {
-            to.fetch_update(Relaxed, Relaxed, |held| {
-                held.checked_add(bytes).filter(|sum| *sum <= most)
-            })
-            .is_ok()
+    /// A proxy's connection speaks for this source from now on, perhaps in another's place.
+    pub(super) fn speaks_for(&self, named: Named) -> Result<(), NoPlace> {
+        let mut table = self.places.table();
+        let before = self.seat.whose().source;
+        let (source, most) = match named {
+            Named::Other(source) => (source, self.places.bounds.a_source),
+            Named::Proxy(source) => (source, usize::MAX),
         };
-        if !add(&seat.held_by_source, places.bounds.memory_a_source) {
-            return false;
-        }
-        while !add(&places.held, places.bounds.memory) {
-            if !places.make_room(seat) {
-                seat.held_by_source.fetch_sub(bytes, Relaxed);
-                return false;
-            }
-        }
-        seat.held.fetch_add(bytes, Relaxed);
-        true
+        // Whoever was sent away meanwhile has no place to move from.
+        let seat = table.take(before, self.id).ok_or(NoPlace::Full)?;
+        let room = self.places.make_place(&mut table, source, most);
+        let told = self.places.told(room);
+        let source = told.is_ok().then_some(source);
+        table.count += usize::from(source.is_some());
+        seat.peers_turn();
+        self.move_to(&mut table, source, seat);
+        told
     }
 
-    /// So many bytes are held no more.
-    pub(super) fn let_go(&self, bytes: usize) {
-        self.places.let_go(&self.seat, bytes);
+    /// The answer has left: a proxy's connection speaks for nobody until the next request.
+    pub(super) fn rests(&self) {
+        self.seat.peers_turn();
+        if !self.is_proxys {
+            return;
+        }
+        let mut table = self.places.table();
+        let before = self.seat.whose().source;
+        if let Some(seat) = table.take(before, self.id) {
+            self.move_to(&mut table, None, seat);
+        }
     }
 
-    /// Nothing is held any more.
-    pub(super) fn release(&self) {
-        self.places.release(&self.seat);
+    fn move_to(&self, table: &mut Table, source: Option<Source>, seat: Arc<Seat>) {
+        let crowd = table.crowd(source);
+        let held = crowd.held.clone();
+        crowd.seats.insert(self.id, seat);
+        let mut whose = self.seat.whose();
+        let moved = self.seat.held.load(Relaxed);
+        whose.held.fetch_sub(moved, Relaxed);
+        held.fetch_add(moved, Relaxed);
+        let before = core::mem::replace(&mut *whose, Whose { source, held });
+        table.forget_if_empty(before.source);
     }
+}
+
+/// Whom a proxy speaks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Named {
+    /// Somebody else.
+    Other(Source),
+    /// Itself, or somebody whom it does not name: bounded in all alone.
+    Proxy(Source),
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.release();
-        let mut table = self
-            .places
-            .table
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.places.remove(&mut table, self.source, self.id);
+        let mut table = self.places.table();
+        let source = self.seat.whose().source;
+        self.places.remove(&mut table, source, self.id);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(last: u8) -> Source {
-        Source::of([192, 0, 2, last].into())
-    }
-
-    fn places(connections: usize, a_source: usize) -> Arc<Places> {
-        Places::new(Bounds {
-            connections,
-            a_source,
-            memory: 100,
-            memory_a_source: 60,
-            ..Bounds::default()
-        })
-    }
-
-    /// As if its peer's turn had begun long ago: at the begin of a listener that is made [`later`].
-    fn waits(place: &Place) {
-        place.seat.since.store(0, Relaxed);
-    }
-
-    /// As if the listener had begun a minute ago.
-    fn later(places: &mut Arc<Places>) {
-        let inner = Arc::get_mut(places).expect("no connection yet");
-        inner.start -= Duration::from_secs(60);
-    }
-
-    fn is_away(place: &Place) -> bool {
-        let table = place.places.table.lock().unwrap();
-        !table
-            .sources
-            .get(&place.source)
-            .is_some_and(|crowd| crowd.seats.contains_key(&place.id))
-    }
-
-    #[test]
-    fn a_source_at_its_cap_gives_up_its_own_slowest_and_shuts_nobody_else_out() {
-        let mut places = places(10, 2);
-        later(&mut places);
-        let one = places.take(source(1), false).unwrap();
-        let two = places.take(source(1), false).unwrap();
-        assert!(
-            places.take(source(1), false).is_none(),
-            "nobody waits for long"
-        );
-        let other = places.take(source(2), false).unwrap();
-        waits(&two);
-        let three = places.take(source(1), false).unwrap();
-        assert!(is_away(&two) && !is_away(&one) && !is_away(&other) && !is_away(&three));
-        waits(&one);
-        one.seat.own_turn();
-        assert!(
-            places.take(source(1), false).is_none(),
-            "it is being worked on"
-        );
-        drop(one);
-        assert!(places.take(source(1), false).is_some());
-    }
-
-    #[test]
-    fn a_full_listener_takes_the_place_from_the_largest_source() {
-        let mut places = places(4, 3);
-        later(&mut places);
-        let crowd: Vec<Place> = (0..3)
-            .map(|_| places.take(source(1), false).unwrap())
-            .collect();
-        let other = places.take(source(2), false).unwrap();
-        waits(&other);
-        waits(&crowd[1]);
-        let new = places.take(source(3), false).unwrap();
-        assert!(is_away(&crowd[1]) && !is_away(&other) && !is_away(&new));
-        let fifth = places.take(source(9), true).unwrap();
-        assert!(
-            !is_away(&other) && !is_away(&new) && !is_away(&fifth),
-            "of the largest again"
-        );
-    }
-
-    #[test]
-    fn who_comes_through_a_proxy_is_counted_by_requests() {
-        let places = places(10, 2);
-        let (one, two) = (places.visit(source(1)), places.visit(source(1)));
-        assert!(one.is_some() && two.is_some() && places.visit(source(1)).is_none());
-        assert!(places.visit(source(2)).is_some());
-        drop((one, two));
-        assert!(places.visit(source(1)).is_some());
-    }
-
-    #[test]
-    fn what_is_held_is_bounded_and_the_largest_holder_goes_first() {
-        let mut places = places(10, 10);
-        later(&mut places);
-        let one = places.take(source(1), false).unwrap();
-        assert!(one.hold(50) && !one.hold(20), "60 of one source");
-        let two = places.take(source(2), false).unwrap();
-        assert!(two.hold(40));
-        let three = places.take(source(3), false).unwrap();
-        assert!(!three.hold(30), "nobody waits for long");
-        waits(&one);
-        assert!(three.hold(30) && is_away(&one) && !is_away(&two));
-        drop(one);
-        assert_eq!(places.held.load(Relaxed), 70, "given back once");
-        two.release();
-        drop((two, three));
-        assert_eq!(places.held.load(Relaxed), 0);
-        assert!(places.table.lock().unwrap().sources.is_empty());
-    }
-}
+mod tests;
