@@ -194,6 +194,7 @@ impl Shell {
             bound_signer: None,
             bound_account_is_good: false,
         };
+        let any = !erased.is_empty();
         for record in erased {
             let view = View {
                 record: self.record(record),
@@ -201,6 +202,13 @@ impl Shell {
             };
             self.step(Event::Erased { record }, view, None).await?;
             self.follower.change(|model| model.to_erase.remove(&record));
+        }
+        if any {
+            let core = self.core.clone();
+            let again = tokio::task::spawn_blocking(move || core.disk.destroy_again());
+            again
+                .await
+                .map_err(|_| Fault::from(DbError::Interrupted))??;
         }
         Ok(nothing)
     }
@@ -236,6 +244,12 @@ impl Shell {
             );
         }
         self.missing(to);
+        figures::counter(
+            to,
+            "medibloc_erased_again_total",
+            "Keys of erased records' shares that an older copy had brought back, and that were destroyed again.",
+            self.core.disk.erased_again(),
+        );
         figures::of_disk(to, self.folder.as_deref());
         self.guard.figures(to);
     }

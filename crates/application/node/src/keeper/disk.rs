@@ -2,6 +2,7 @@
 //! overwrites what is deleted. Destroying the local key destroys the share, also in backups of the share's file.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use medibloc_consent::SignedLine;
 use medibloc_dag::cbor;
@@ -33,6 +34,8 @@ pub(super) struct Disk {
     shares: Db,
     keys: Db,
     storage: SealingSecret,
+    /// Keys of erased records that were back, and were destroyed again.
+    erased_again: AtomicU64,
 }
 
 fn info(what: &str, record: RecordId) -> Vec<u8> {
@@ -60,6 +63,7 @@ impl Disk {
             )?,
             keys: Db::open(path("keys.sqlite").as_deref(), Durability::Shredding, KEYS)?,
             storage,
+            erased_again: AtomicU64::new(0),
         })
     }
 
@@ -76,6 +80,7 @@ impl Disk {
         if self.is_of_another_key()? {
             return Err(DbError::OtherKey);
         }
+        self.destroy_again()?;
         let mut state = State::new();
         type Row = ([u8; 32], [u8; 32], u32, Vec<u8>);
         let rows: Vec<Row> = self.shares.now(|db| {
@@ -133,6 +138,52 @@ impl Disk {
             tracing::error!(why, "the data folder is not whole");
         }
         Ok(state)
+    }
+
+    /// Destroys keys of records that are erased: an older `keys.sqlite` brings them back, and with one of them any older copy of
+    /// the other file gives the share.
+    pub(super) fn destroy_again(&self) -> Result<(), DbError> {
+        let here: Vec<[u8; 32]> = self.keys.now(|db| {
+            db.prepare_cached("SELECT record FROM keys")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        let back: Vec<[u8; 32]> = self.shares.now(|db| {
+            let mut is_erased = db.prepare_cached("SELECT 1 FROM erased WHERE record = ?1")?;
+            let mut back = Vec::new();
+            for record in here {
+                if is_erased.exists([record])? {
+                    back.push(record);
+                }
+            }
+            Ok(back)
+        })?;
+        if back.is_empty() {
+            return Ok(());
+        }
+        self.keys.now(|db| {
+            let transaction = db.transaction()?;
+            for record in &back {
+                transaction
+                    .prepare_cached("DELETE FROM keys WHERE record = ?1")?
+                    .execute([record])?;
+            }
+            transaction.commit()
+        })?;
+        self.keys.shred()?;
+        let keys = back.len();
+        self.erased_again.fetch_add(keys as u64, Ordering::Relaxed);
+        tracing::warn!(
+            keys,
+            "keys of erased records' shares were back, since an older keys.sqlite was put in its place; they are destroyed again: \
+             destroy that copy"
+        );
+        Ok(())
+    }
+
+    /// How many keys that were.
+    pub(super) fn erased_again(&self) -> u64 {
+        self.erased_again.load(Ordering::Relaxed)
     }
 
     /// What one of the two files lacks that the other has something of. A crash leaves a difference of one record.

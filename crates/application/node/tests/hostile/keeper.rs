@@ -1,5 +1,6 @@
 //! Requests with valid keys that must not open a share any more: over real HTTP, from real grants and receipts.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use medibloc_api::{Code, paths};
@@ -18,6 +19,7 @@ use medibloc_record::{
 };
 
 use crate::http::{DOMAIN, Draft, Ground, METRICS, NOW, code, serve};
+use crate::watching::figure;
 
 fn id(key: &SigningKey) -> AccountId {
     AccountId::from_first_address(key.address())
@@ -254,4 +256,45 @@ async fn an_operator_sees_how_many_shares_a_keeper_lacks() {
     story.ground.call(owner, &erase).await;
     assert_eq!(told(&anew).await, (Some(0), Some(0)));
     assert_eq!(told(&story.url).await, (Some(0), Some(0)));
+}
+
+/// `keys.sqlite` alone of an older copy brought the key of an erased record's share back, silently and for good.
+#[tokio::test]
+async fn an_older_half_of_a_keepers_folder_brings_no_key_of_an_erased_record_back() {
+    let story = Story::new().await;
+    let folder = story.ground.folder.path();
+    let copy = |from: &Path, to: &Path, names: &[&str]| {
+        for name in names {
+            for end in ["", "-wal"] {
+                let name = format!("{name}{end}");
+                if from.join(&name).exists() {
+                    std::fs::copy(from.join(&name), to.join(&name)).unwrap();
+                }
+            }
+        }
+    };
+    let keys = |folder: &Path| {
+        let db = rusqlite::Connection::open(folder.join("keys.sqlite")).unwrap();
+        let count = db.query_row("SELECT COUNT(*) FROM keys", [], |row| row.get::<_, u32>(0));
+        count.unwrap()
+    };
+    let older = tempfile::tempdir().unwrap();
+    copy(folder, older.path(), &["keys.sqlite", "keeper.sqlite"]);
+    let erase = Call::Erase(story.anchor);
+    story.ground.call(&story.owner, &erase).await;
+    let deletion = Draft::get(paths::deletion(story.anchor.record_id()));
+    deletion.by(&story.url, &story.owner).await.unwrap();
+    let restored = tempfile::tempdir().unwrap();
+    copy(folder, restored.path(), &["keeper.sqlite", "chain.sqlite"]);
+    copy(older.path(), restored.path(), &["keys.sqlite"]);
+    assert_eq!(keys(restored.path()), 1, "the positive control");
+    let told = async |folder: &Path| {
+        let url = serve(|url| story.ground.keeper(url, folder)).await;
+        let figures = Draft::get(METRICS).send(&url, None).await.unwrap();
+        let figures = String::from_utf8(figures).unwrap();
+        figure(&figures, "medibloc_erased_again_total")
+    };
+    assert!(told(restored.path()).await > 0.0, "it is told");
+    assert_eq!(keys(restored.path()), 0, "it is destroyed");
+    assert!(told(restored.path()).await < 1.0, "once");
 }
