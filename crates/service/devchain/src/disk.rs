@@ -124,11 +124,13 @@ impl Disk {
                 .open(&path)?;
             Ok(Box::new(backends::FileBackend::new(file)?))
         };
-        Self::with(
+        let disk = Self::with(
             Box::new(opener),
             Durability::Immediate,
             Some(folder.to_owned()),
-        )
+        )?;
+        disk.rest_if_full();
+        Ok(disk)
     }
 
     /// The chain on what a test says is a disk.

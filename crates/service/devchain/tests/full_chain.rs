@@ -90,6 +90,10 @@ fn fill(disk: &Path) {
         let head = chain.number().unwrap();
         assert!(head == kept || head == kept + 1, "{head} of {kept}");
     }
+    // Started again on the same disk it says so before anybody is refused.
+    drop(chain);
+    let chain = open();
+    assert!(!chain.takes_blocks());
     std::fs::remove_file(&filler).unwrap();
     chain.recover().unwrap();
     assert!(chain.takes_blocks());

@@ -30,6 +30,13 @@ impl Disk {
         Err(DiskError::Resting)
     }
 
+    /// Takes in that there is no room from the start: nobody has to be refused first.
+    pub(super) fn rest_if_full(&self) {
+        if self.free().is_some_and(|free| free < LEAST) {
+            self.rest(&DiskError::Resting);
+        }
+    }
+
     /// Takes in that a block could not be kept; the log is told once.
     pub(super) fn rest(&self, error: &DiskError) {
         if !self.resting.swap(true, Ordering::SeqCst) {
