@@ -215,19 +215,22 @@ impl Shell {
 
     /// What a keeper does while nobody asks: [`Shell::refresh`], and a look at its own keys.
     pub(crate) async fn upkeep(&self) -> Result<(), Fault> {
-        // What is destroyed never comes back: neither a wrong clock nor a wrong chain is enough for that.
-        let seen = self.follower.read(|model| model.time());
-        let (core, now) = (self.core.clone(), (self.clock)().min(seen));
-        let looked = tokio::task::spawn_blocking(move || core.mind_keys(now)).await;
-        match looked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the key file was not taken"),
-            Err(_) => return Err(DbError::Interrupted.into()),
+        if let Err(error) = self.mind_keys().await? {
+            tracing::error!(%error, "the key file was not taken");
         }
         let refreshed = self.refresh().await;
         // Told though nobody asks.
         drop(self.readiness().await);
         refreshed.map(drop)
+    }
+
+    /// Looks at its own key file, and says what is wrong with it.
+    pub(crate) async fn mind_keys(&self) -> Result<Result<(), KeyFileError>, Fault> {
+        // What is destroyed never comes back: neither a wrong clock nor a wrong chain is enough for that.
+        let seen = self.follower.read(|model| model.time());
+        let (core, now) = (self.core.clone(), (self.clock)().min(seen));
+        let looked = tokio::task::spawn_blocking(move || core.mind_keys(now));
+        looked.await.map_err(|_| DbError::Interrupted.into())
     }
 
     /// How far it is behind its chain, its disk, its limits.

@@ -25,7 +25,15 @@ impl Shell {
             if !self.follower.has_just_looked() {
                 self.refresh().await?;
             }
-            self.known_as().await
+            match self.known_as().await? {
+                // A rotation stands in the key file before it is on the chain, and that is looked at now and then.
+                None => {
+                    // What is wrong with the file the log hears elsewhere: here strangers would fill it.
+                    let _ = self.mind_keys().await?;
+                    self.known_as().await
+                }
+                known_as => Ok(known_as),
+            }
         };
         let looked = soon(look).await.and_then(|looked| looked);
         let folder = self.folder.as_deref();
@@ -44,7 +52,8 @@ impl Shell {
                 found.unseen.push(Part::Url);
                 found.faults.push(Fault::new(
                     Code::Unavailable,
-                    "the chain's committee does not have this keeper with these keys: another has its place, or its keys were exchanged",
+                    "the chain's committee does not have this keeper with these keys: another has its place, or its wrap key was rotated and its key file is an older one: \
+                     put the newest there, it is read again",
                 ));
             }
             Err(fault) => {

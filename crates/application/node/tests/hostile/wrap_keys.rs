@@ -3,10 +3,15 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use axum::Router;
+use medibloc_api::paths;
 use medibloc_keys::SeededEntropy;
-use medibloc_node::{Keeper, KeeperConfig, keeper_with_upkeep};
+use medibloc_ledger::KeeperFacts;
+use medibloc_node::{Keeper, KeeperConfig, KeeperKeys, Upkeep, keeper_with_upkeep};
+use medibloc_record::Threshold;
 
-use crate::http::{DOMAIN, Ground, NOW};
+use crate::http::{DOMAIN, Draft, Ground, NOW, serve};
+use crate::watching::reason;
 
 /// A week and a day: by then the key before has ended.
 const LATER: u64 = 8 * 86_400;
@@ -18,6 +23,26 @@ fn kept(file: &Path) -> usize {
     file["wrap_keys"].as_array().unwrap().len()
 }
 
+/// A keeper that looks at its key file.
+fn keeper(ground: &Ground, url: &str, file: &Path) -> (Router, Upkeep) {
+    let on = Keeper {
+        keys: KeeperKeys::read(file).unwrap(),
+        facts: ground.ledger.clone(),
+        events: ground.ledger.clone(),
+        clock: ground.clock(),
+    };
+    let config = KeeperConfig {
+        url: url.to_owned(),
+        folder: None,
+        keys: Some(file.to_owned()),
+        domain: DOMAIN,
+        first_block: 0,
+        finality_lag: 0,
+        limits: medibloc_node::DailyLimits::default(),
+    };
+    keeper_with_upkeep(on, config).unwrap()
+}
+
 /// The keeper's own clock alone was enough, and what is destroyed never comes back.
 #[tokio::test]
 async fn a_wrap_key_is_destroyed_when_clock_and_chain_agree_that_its_time_is_over() {
@@ -26,22 +51,7 @@ async fn a_wrap_key_is_destroyed_when_clock_and_chain_agree_that_its_time_is_ove
         let file = ground.folder.path().join("keeper.json");
         let keys = ground.keys.clone().rotated(&mut SeededEntropy::new(5));
         keys.retire(NOW).write(&file).unwrap();
-        let on = Keeper {
-            keys: medibloc_node::KeeperKeys::read(&file).unwrap(),
-            facts: ground.ledger.clone(),
-            events: ground.ledger.clone(),
-            clock: ground.clock(),
-        };
-        let config = KeeperConfig {
-            url: "http://127.0.0.1:9".into(),
-            folder: None,
-            keys: Some(file.clone()),
-            domain: DOMAIN,
-            first_block: 0,
-            finality_lag: 0,
-            limits: medibloc_node::DailyLimits::default(),
-        };
-        let (_, upkeep) = keeper_with_upkeep(on, config).unwrap();
+        let (_, upkeep) = keeper(&ground, "http://127.0.0.1:9", &file);
         let look = async || {
             // The second looks at keys by what the first read of the chain.
             upkeep.once().await;
@@ -64,5 +74,41 @@ async fn a_wrap_key_is_destroyed_when_clock_and_chain_agree_that_its_time_is_ove
             false => clock(),
         }
         assert_eq!(look().await, 1, "both");
+    }
+}
+
+/// For up to two seconds after a rotation a keeper was not ready, for a reason that was not so.
+#[tokio::test]
+async fn a_keeper_is_ready_right_after_a_rotation_and_says_so_of_an_older_file() {
+    for is_in_its_file in [true, false] {
+        let ground = Ground::new();
+        let file = ground.folder.path().join("keeper.json");
+        ground.keys.clone().write(&file).unwrap();
+        let url = serve(|url| {
+            let (router, upkeep) = keeper(&ground, url, &file);
+            router.nest("/operator", upkeep.operator())
+        })
+        .await;
+        let mut next = ground.keys.clone().rotated(&mut SeededEntropy::new(5));
+        if is_in_its_file {
+            let rotated = |keys: KeeperKeys| keys.rotated(&mut SeededEntropy::new(5));
+            next = KeeperKeys::change(&file, rotated).unwrap();
+        }
+        let facts = KeeperFacts {
+            index: 1,
+            signer: next.signer(),
+            wrap_key: next.wrap_key(),
+            endpoint: String::new(),
+        };
+        let threshold = Threshold::new(1, 1).unwrap();
+        ground.ledger.form_committee(threshold, vec![facts]);
+        let ready = Draft::get(paths::READYZ).send(&url, None).await;
+        assert_eq!(ready.is_ok(), is_in_its_file);
+        let told = reason(&url).await;
+        assert_eq!(
+            told.contains("its key file is an older one"),
+            !is_in_its_file,
+            "{told}"
+        );
     }
 }
