@@ -68,15 +68,15 @@ pub(crate) struct Readiness {
     pub(crate) unseen: Vec<Part>,
 }
 
+/// All that strangers are told of what is not ready.
+pub(crate) const NOT_READY: &str = "not ready; its operator is told why";
+
 /// What strangers are told.
 pub(crate) fn public(readiness: &Readiness) -> Result<&'static str, Fault> {
     if readiness.faults.is_empty() {
         return Ok("ok\n");
     }
-    Err(Fault::new(
-        Code::Unavailable,
-        "not ready; its operator is told why",
-    ))
+    Err(Fault::new(Code::Unavailable, NOT_READY))
 }
 
 /// What the operator is told: one line for each thing. The one line of a problem names all of it before it says more, for it is cut

@@ -10,15 +10,28 @@ use medibloc_api::{Code, Problem, paths};
 use tower::Service as _;
 
 use crate::fault::Fault;
+use crate::readiness::NOT_READY;
 
-/// A router that begins without one.
+/// A router that begins without one. Strangers are told that it is not ready, never why.
 #[derive(Clone, Debug, Default)]
-pub struct Starting(Arc<OnceLock<Router>>);
+pub struct Starting {
+    inner: Arc<OnceLock<Router>>,
+    tells_why: bool,
+}
 
 impl Starting {
+    /// One that its operator alone asks, who is told why.
+    #[must_use]
+    pub fn for_operator() -> Self {
+        Self {
+            tells_why: true,
+            ..Self::default()
+        }
+    }
+
     /// What is served from the beginning.
     pub fn router(&self) -> Router {
-        let inner = self.0.clone();
+        let (inner, tells_why) = (self.inner.clone(), self.tells_why);
         Router::new().fallback(move |request: Request| {
             let inner = inner.clone();
             async move {
@@ -27,7 +40,7 @@ impl Starting {
                         Ok(response) => response,
                         Err(never) => match never {},
                     },
-                    None => waiting(request.uri().path()),
+                    None => waiting(request.uri().path(), tells_why),
                 }
             }
         })
@@ -36,17 +49,19 @@ impl Starting {
     /// From now on this router answers.
     pub fn open(&self, router: Router) {
         // It is opened once; a second one would change nothing.
-        let _ = self.0.set(router);
+        let _ = self.inner.set(router);
     }
 }
 
-fn waiting(path: &str) -> Response {
+fn waiting(path: &str, tells_why: bool) -> Response {
     if path == paths::HEALTHZ {
         return "ok\n".into_response();
     }
-    let problem = Problem::new(
-        Code::Unavailable,
-        "the chain does not answer yet; this begins when it does",
-    );
+    let why = if tells_why {
+        "the chain does not answer yet; this begins when it does"
+    } else {
+        NOT_READY
+    };
+    let problem = Problem::new(Code::Unavailable, why);
     Fault::from(problem.until(2)).into_response()
 }

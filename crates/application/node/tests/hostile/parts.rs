@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use medibloc_api::paths;
 use medibloc_ledger::{BlockEvents, Events, LedgerError};
-use medibloc_node::{DailyLimits, Gateway, GatewayConfig, gateway_with_upkeep};
+use medibloc_node::{DailyLimits, Gateway, GatewayConfig, Starting, gateway_with_upkeep};
 
 use crate::http::{Draft, Ground, serve};
 use crate::watching::{figure, figures, reason};
@@ -75,4 +75,26 @@ async fn what_is_not_well_is_told_while_it_is_not_ready_too() {
     let ready = Draft::get(paths::READYZ).send(&gateway, None).await;
     let ready = ready.unwrap_err();
     assert!(!ready.detail.contains("degraded"), "{}", ready.detail);
+}
+
+/// Whoever asked before the chain answered was told what the operator alone is to know.
+#[tokio::test]
+async fn before_the_chain_answers_its_operator_alone_is_told_why() {
+    for (starting, is_told) in [
+        (Starting::default(), false),
+        (Starting::for_operator(), true),
+    ] {
+        let url = serve(|_| starting.router()).await;
+        Draft::get(paths::HEALTHZ).send(&url, None).await.unwrap();
+        for path in [paths::READYZ, paths::NODE] {
+            let told = Draft::get(path).send(&url, None).await.unwrap_err();
+            assert_eq!(told.status, 503, "{path}");
+            assert_eq!(
+                told.detail.contains("chain"),
+                is_told,
+                "{path}: {}",
+                told.detail
+            );
+        }
+    }
 }

@@ -301,7 +301,7 @@ async fn listen(
         part,
         "waiting for the chain; nothing is served before it answers"
     );
-    let (starting, operators) = (Starting::default(), Starting::default());
+    let (starting, operators) = (Starting::default(), Starting::for_operator());
     let server = serve(listener, starting.router(), how, wait_for_end());
     let told = operators.router();
     let told = async move {
