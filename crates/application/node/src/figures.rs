@@ -163,12 +163,31 @@ pub(crate) fn connection_gone(why: Gone) {
     }
 }
 
+static UNNAMED: AtomicU64 = AtomicU64::new(0);
+
+/// A trusted proxy sent a request and named nobody.
+pub(crate) fn unnamed() {
+    UNNAMED.fetch_add(1, Ordering::Relaxed);
+    if is_news("proxy_header") {
+        tracing::warn!(
+            "a trusted proxy sent a request that has no usable address in proxy_header: all such requests count as of the proxy itself, as one \
+             source; let it set that header, or name in proxy_header the one that it sets. How many there are is in medibloc_proxy_unnamed_total"
+        );
+    }
+}
+
 fn of_connections(to: &mut String) {
     gauge(
         to,
         "medibloc_connections_open",
         "Connections of this program's listeners.",
         OPEN.load(Ordering::Relaxed),
+    );
+    counter(
+        to,
+        "medibloc_proxy_unnamed_total",
+        "Requests by which a trusted proxy named nobody: they count as of the proxy.",
+        UNNAMED.load(Ordering::Relaxed),
     );
     let rows: [(&str, &str, &[(Gone, &str)]); 2] = [
         (

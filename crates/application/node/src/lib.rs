@@ -16,6 +16,7 @@ mod guard;
 mod keeper;
 mod limits;
 mod listen;
+mod network;
 mod panics;
 mod private;
 mod readiness;
@@ -40,6 +41,7 @@ pub use keeper::{
 };
 pub use limits::DailyLimits;
 pub use listen::{Bounds, ConnectionLimits, Front, Listening, Source, Tls, TlsError, serve};
+pub use network::{Network, NetworkError};
 pub use private::private_folder;
 pub use source::Proxies;
 pub use starting::Starting;

@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, Request};
 use medibloc_api::{Code, Problem};
 
 use crate::fault::Fault;
+use crate::figures;
 use crate::listen::Source;
 use crate::source::Origin;
 
@@ -149,6 +150,7 @@ fn origin(request: &Request) -> Origin {
 }
 
 pub(crate) fn busy() -> Fault {
+    figures::limit_reached("places");
     Problem::new(Code::Unavailable, "the node is busy")
         .until(1)
         .into()

@@ -7,6 +7,8 @@ use std::sync::Once;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::network::Network;
+
 /// What proxies say of whom they speak for.
 const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 /// Told once: whoever likes sends such a header.
@@ -15,8 +17,8 @@ static UNTRUSTED: Once = Once::new();
 /// Proxies in front of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    /// Addresses that are believed.
-    pub trusted: Vec<IpAddr>,
+    /// Addresses and networks that are believed.
+    pub trusted: Vec<Network>,
     /// The header that they set, as `X-Forwarded-For`: addresses, the nearest last.
     pub header: Option<HeaderName>,
 }
@@ -52,7 +54,7 @@ pub(crate) fn nearest(
     peer: IpAddr,
     headers: &HeaderMap,
     header: &HeaderName,
-    trusted: &[IpAddr],
+    trusted: &[Network],
 ) -> IpAddr {
     let mut hop = peer.to_canonical();
     let lines: Vec<&[u8]> = headers
@@ -64,7 +66,7 @@ pub(crate) fn nearest(
         .iter()
         .rev()
         .flat_map(|line| line.rsplit(|byte| *byte == b','));
-    while trusted.iter().any(|it| it.to_canonical() == hop) {
+    while trusted.iter().any(|it| it.holds(hop)) {
         match hops.next().and_then(address) {
             Some(next) => hop = next,
             None => break,
@@ -143,7 +145,7 @@ mod tests {
 
     fn check_bytes(peer: &str, said: &[&[u8]], expected: &str) {
         let proxies = Proxies {
-            trusted: vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()],
+            trusted: vec!["10.0.0.1".parse().unwrap(), "10.0.0.2/31".parse().unwrap()],
             header: Some(HeaderName::from_static("x-forwarded-for")),
         };
         let mut request = Request::new(Body::empty());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
 use crate::source::nearest;
 
 /// Lines beyond all places, at least.
@@ -96,15 +97,15 @@ impl ConnectionLimits {
 /// Proxies that stand before the listener, and the header in which they name whom they speak for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Front {
-    /// Their addresses: nobody else's header is believed, and their connections are bounded in all alone.
-    pub proxies: Vec<IpAddr>,
+    /// Their addresses and networks: nobody else's header is believed, and their connections are bounded in all alone.
+    pub proxies: Vec<Network>,
     /// `x-forwarded-for`, or another whose last entry is the peer that the proxy saw.
     pub header: HeaderName,
 }
 
 impl Front {
     pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
-        self.proxies.contains(&peer.to_canonical())
+        self.proxies.iter().any(|it| it.holds(peer))
     }
 
     /// Whom a request is from, if the peer is one of these.

@@ -19,6 +19,7 @@ use super::bounds::{Front, Source};
 use super::paced::Pace;
 use super::places::{FREE, Named, NoPlace, Place};
 use crate::fault::Fault;
+use crate::figures;
 
 /// A body grows by so much at a time.
 const STEP: usize = 32 << 10;
@@ -59,9 +60,12 @@ impl Exchange {
         let named = self.front.as_ref().and_then(|front| {
             let of = Source::of(source);
             let is_proxy = front.is_proxy(self.peer.ip());
-            is_proxy.then(|| match front.is_proxy(source) {
-                true => Named::Proxy(of),
-                false => Named::Other(of),
+            is_proxy.then(|| {
+                if front.is_proxy(source) {
+                    figures::unnamed();
+                    return Named::Proxy(of);
+                }
+                Named::Other(of)
             })
         });
         let read = match named.map(|named| self.place.speaks_for(named)) {

@@ -448,7 +448,7 @@ impl Proxied {
             ..DailyLimits::default()
         };
         let proxies = Proxies {
-            trusted: vec![IpAddr::from([127, 0, 0, 1])],
+            trusted: vec![IpAddr::from([127, 0, 0, 1]).into()],
             header: Some(HeaderName::from_static("x-forwarded-for")),
         };
         let (router, _) = ground.gateway_on(ground.parts(), URL, limits, proxies);

@@ -1,6 +1,6 @@
 //! Many sources behind one trusted proxy: none shuts another out, as if each came by itself.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -37,7 +37,7 @@ async fn behind_a_proxy(router: Router, bounds: Bounds) -> SocketAddr {
         bounds,
         tls: None,
         front: Some(Front {
-            proxies: vec![IpAddr::from([127, 0, 0, 1])],
+            proxies: vec!["127.0.0.0/8".parse().unwrap()],
             header: HeaderName::from_static("x-forwarded-for"),
         }),
     };
@@ -193,4 +193,19 @@ async fn what_one_source_sends_through_a_proxy_leaves_others_their_memory() {
     let told = answer(&mut other).await;
     assert!(told.contains("401"), "taken, and not signed: {told}");
     drop(held);
+}
+
+#[tokio::test]
+async fn a_proxy_that_names_nobody_is_told_to_its_operator() {
+    let ground = Ground::new();
+    let node = ground.gateway("http://127.0.0.1:1", DailyLimits::default());
+    let to = behind_a_proxy(node, bounds()).await;
+    let mut before = None;
+    for of in ["198.51.100.7", "unknown0", "", "127.0.0.9"] {
+        let told = gets(to, of, METRICS).await;
+        let count = figure(&told, "medibloc_proxy_unnamed_total");
+        if let Some(before) = before.replace(count) {
+            assert!(count > before, "{of:?}");
+        }
+    }
 }

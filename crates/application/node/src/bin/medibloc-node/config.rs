@@ -1,11 +1,10 @@
 //! One configuration: file < MEDIBLOC_NODE_* < flags. Unknown keys are errors; paths are relative to the file.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use medibloc_api::Deployment;
-use medibloc_node::{ConnectionLimits, DailyLimits, Proxies, private_folder};
+use medibloc_node::{ConnectionLimits, DailyLimits, Network, Proxies, private_folder};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -33,10 +32,10 @@ pub(crate) struct Config {
     /// What a day allows.
     #[serde(default)]
     pub(crate) limits: DailyLimits,
-    /// Addresses of reverse proxies in front of this; what any other peer says about where requests come from counts
+    /// Addresses and networks of reverse proxies in front of this; what any other peer says about where requests come from counts
     /// for nothing.
     #[serde(default)]
-    pub(crate) trusted_proxies: Vec<IpAddr>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// The header in which they say it; `X-Forwarded-For` if none.
     pub(crate) proxy_header: Option<String>,
     /// What its listener bears at a time.
@@ -313,6 +312,11 @@ mod tests {
         }
         assert!(merge(FILE, &[("MEDIBLOC_NODE_LISSTEN", "x")], &[]).is_err());
         assert!(merge("listen = ", &[], &[]).is_err());
+        let proxies = |what: &str| merge(&format!("trusted_proxies = [{what}]\n{FILE}"), &[], &[]);
+        let taken = proxies(r#""10.0.0.0/8", "192.0.2.1", "2001:db8::/32""#).unwrap();
+        assert_eq!(taken.trusted_proxies.len(), 3);
+        let told = proxies(r#""10.1.0.0/8""#).unwrap_err();
+        assert!(format!("{told:#}").contains("write 10.0.0.0/8"), "{told:#}");
         assert!(merge("", &[], &[]).is_err(), "what is needed is missing");
     }
 }
