@@ -62,24 +62,51 @@ impl Party {
     /// If the vault fails.
     pub fn called(&self, account: AccountId) -> Result<Option<String>, JourneyError> {
         let called = self.names()?;
+        let found = self.contact_of(account)?;
+        Ok(found.map(|found| called.told(&found.name, Some(found.paired))))
+    }
+
+    /// The contact that has this account or gave this reader address.
+    pub(crate) fn contact_of(&self, account: AccountId) -> Result<Option<Whose>, JourneyError> {
         for contact in self.contacts()? {
             let has = |(_, binding): &(_, medibloc_consent::Binding)| binding.reader == account;
             if contact.party == account || contact.unused.iter().any(has) {
-                return Ok(Some(called.contact(&contact)));
+                return Ok(Some(Whose {
+                    name: contact.name,
+                    paired: contact.own,
+                    party: Some(contact.party),
+                }));
             }
         }
         for request in self.requests()? {
             let readers = &request.request.readers;
             if readers.iter().any(|(_, binding)| binding.reader == account) {
-                return Ok(Some(called.told(&request.name, Some(request.own))));
+                return Ok(Some(Whose {
+                    party: self.contact(request.own).ok().map(|it| it.party),
+                    name: request.name,
+                    paired: request.own,
+                }));
             }
         }
         for (_, given) in self.grants()? {
             let grant = given.artefact.grant.as_ref();
             if grant.is_some_and(|grant| grant.reader == account) {
-                return Ok(Some(called.given(&given)));
+                return Ok(Some(Whose {
+                    name: given.artefact.name,
+                    paired: given.artefact.paired,
+                    party: Some(given.artefact.party),
+                }));
             }
         }
         Ok(None)
     }
+}
+
+/// Whose an account or a reader address is.
+pub(crate) struct Whose {
+    name: String,
+    /// The own address that the contact was paired with.
+    paired: AccountId,
+    /// The contact's account, as far as it is known.
+    pub(crate) party: Option<AccountId>,
 }

@@ -14,7 +14,7 @@ use crate::accept::{is_missing, is_temporary};
 use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
-use crate::{JourneyError, Lacks, Party, SyncReport, counted};
+use crate::{JourneyError, Lacks, NotTaken, Party, SyncReport, counted};
 
 /// An event that waits to be taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub(crate) struct Missed {
     /// What this home's deployment file does not have; it is tried again when it has that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lacks: Option<Lacks>,
+    /// It is a consent of an own address whose object is there, and this program cannot read it: a later version's, or anybody's who
+    /// has the phrase. The row goes when the consent has ended.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    unread: bool,
 }
 
 /// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else. As many may
@@ -99,6 +103,14 @@ impl Missed {
         change(table::MISSED, &self.key(), self)
     }
 
+    /// What the chain has of an own consent that cannot be read here.
+    fn unread_consent(&self) -> Option<NotTaken> {
+        let because = || self.because.clone();
+        self.unread
+            .then(|| NotTaken::of(self.at, &self.event, because()))
+            .flatten()
+    }
+
     fn gone(&self) -> Change {
         Change::Delete {
             table: table::MISSED,
@@ -106,8 +118,25 @@ impl Missed {
         }
     }
 
+    /// Whether it is an own consent that cannot be read here.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.unread
+    }
+
     /// What is missing, for people.
-    fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
+        if let Some(given) = self.unread_consent() {
+            return format!(
+                "consent {} (block {}), which your phrase gave to account {}, cannot be read here, tried {}: {}; `medibloc grant revoke \
+                 {}` takes it back",
+                given.id,
+                self.at.block,
+                given.to,
+                counted(self.turn.tries, "time"),
+                self.because,
+                given.id
+            );
+        }
         let what = match &self.event {
             Event::Granted(grant) => format!("consent {}", grant.id),
             Event::WriteGranted(_) => "a permission to write".to_owned(),
@@ -129,6 +158,15 @@ impl Missed {
 /// Whether an event can be taken when others answer, an object is there, or this home has a newer deployment file.
 fn may_pass(error: &JourneyError) -> bool {
     is_temporary(error) || is_missing(error) || matches!(error, JourneyError::Outdated { .. })
+}
+
+/// Whether an event is a consent that an own address gave.
+fn gives(own: &BTreeMap<AccountId, OwnAddress>, event: &Event) -> bool {
+    match event {
+        Event::Granted(grant) => own.contains_key(&grant.owner),
+        Event::WriteGranted(write) => own.contains_key(&write.owner),
+        _ => false,
+    }
 }
 
 fn lacks(error: &JourneyError) -> Option<Lacks> {
@@ -266,20 +304,43 @@ impl Party {
         Ok(())
     }
 
-    /// The row of an event that could not be taken for a reason that may pass; none if it never will be.
+    /// The row of an event that could not be taken for a reason that may pass, or of an own consent, for any: whoever gave it, it
+    /// stands. None if it never will be taken.
     pub(crate) fn missed(
         &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
         at: EventRef,
         event: &Event,
         error: &JourneyError,
     ) -> Option<Missed> {
         let now = self.ports.clock.now();
-        may_pass(error).then(|| Missed {
+        let passes = may_pass(error);
+        (passes || gives(own, event)).then(|| Missed {
             turn: Turn::default().failed(now),
             because: error.to_string(),
             lacks: lacks(error),
+            unread: !passes,
             ..self.not_looked_at(at, event)
         })
+    }
+
+    /// Keeps an own consent whose object is there and cannot be read here; whether it is one.
+    pub(crate) fn keep_unread(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        at: EventRef,
+        event: &Event,
+        error: &JourneyError,
+    ) -> Result<bool, JourneyError> {
+        let missed = self.missed(own, at, event, error);
+        let Some(missed) = missed.filter(|missed| missed.unread) else {
+            return Ok(false);
+        };
+        let is_kept = self.ports.vault.get(table::MISSED, &missed.key())?;
+        if is_kept.is_none() {
+            self.ports.vault.apply(vec![missed.row()])?;
+        }
+        Ok(true)
     }
 
     /// The row of an event that was not looked at.
@@ -291,6 +352,7 @@ impl Party {
             because: "it is one of many of unknown givers, which are looked at in turn".into(),
             since: Some(self.ports.clock.now()),
             lacks: None,
+            unread: false,
         }
     }
 
@@ -344,7 +406,15 @@ impl Party {
                     self.drop_missed(&missed)?;
                 }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
-                Err(error) if may_pass(&error) => {
+                Err(error) if may_pass(&error) || gives(own, &missed.event) => {
+                    missed.unread = !may_pass(&error);
+                    if let Some(given) = missed.unread_consent()
+                        && self.is_behind(given).await?
+                    {
+                        report.given_up.push(format!("{}: {error}", missed.told()));
+                        self.drop_missed(&missed)?;
+                        continue;
+                    }
                     *failed += 1;
                     missed.turn = missed.turn.failed(now);
                     missed.because = error.to_string();
@@ -375,6 +445,12 @@ impl Party {
             }
         }
         Ok(())
+    }
+
+    /// Whether a consent has ended, as the chain says.
+    async fn is_behind(&self, given: NotTaken) -> Result<bool, JourneyError> {
+        let is_over = given.until <= self.earlier_now().await?;
+        Ok(is_over || self.still_standing(vec![given], u64::MAX).await?.is_empty())
     }
 
     fn drop_missed(&self, missed: &Missed) -> Result<(), JourneyError> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_keys::Phrase;
 use medibloc_ledger::{Event, EventRef};
-use medibloc_record::{AccountId, GrantId, Role};
+use medibloc_record::{AccountId, Digest, GrantId, Role};
 
 use crate::accept::is_missing;
 use crate::caught::caught;
@@ -202,9 +202,10 @@ impl Party {
         let (events, _) = self.events_from(0).await?;
         let mut found = 0;
         let mut known = BTreeSet::new();
-        let mut own: BTreeSet<AccountId> = self.addresses()?.iter().map(OwnAddress::id).collect();
-        own.insert(self.account().id());
-        for (_, event) in &events {
+        let accounts = self.own_accounts()?;
+        let own: BTreeSet<AccountId> = accounts.keys().copied().collect();
+        let written = last_written(&events);
+        for (at, event) in &events {
             if !self.concerns(&own, event)? {
                 continue;
             }
@@ -215,7 +216,13 @@ impl Party {
                 );
                 break;
             }
-            match caught("consent", self.find_or_note(event)).await {
+            let taken = async {
+                match event {
+                    Event::Granted(_) | Event::WriteGranted(_) => self.find_or_note(event).await,
+                    _ => self.find_change(*at, event, &written).await.map(|()| false),
+                }
+            };
+            match caught("consent", taken).await {
                 Ok(true) => {
                     found += 1;
                     if let Event::Granted(grant) = event {
@@ -226,6 +233,8 @@ impl Party {
                 Err(error @ JourneyError::Port(crate::PortError::Vault { .. })) => {
                     return Err(error);
                 }
+                // It comes no better with the next restore.
+                Err(error) if self.keep_unread(&accounts, *at, event, &error)? => {}
                 Err(error) => missing.push(error.to_string()),
             }
         }
@@ -341,15 +350,15 @@ impl Party {
     /// A key list that another device of this phrase gave.
     pub(crate) async fn take_own_delivery(
         &self,
-        event: &Event,
         grant: GrantId,
         number: u32,
+        digest: Digest,
     ) -> Result<(), JourneyError> {
         let key = delivery_key(grant, number);
         if self.ports.vault.get(table::DELIVERIES, &key)?.is_some() {
             return Ok(());
         }
-        let done = self.find_change(event).await.map(drop);
+        let done = self.find_delivery((grant, number), digest).await;
         let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
         match (done, given.and_then(|given| given.artefact.grant)) {
             (Err(error), Some(grant)) if is_missing(&error) && self.has_ended(&grant).await? => {
@@ -366,7 +375,7 @@ impl Party {
                 let id = GrantId::derive(write.owner, write.author, write.nonce);
                 (write.owner, write.author, id, write.digest)
             }
-            other => return self.find_change(other).await,
+            _ => return Ok(false),
         };
         let Some(own) = self.own(owner)? else {
             return Ok(false);
@@ -413,50 +422,76 @@ impl Party {
         Ok(true)
     }
 
-    /// What became of consents that were found.
-    async fn find_change(&self, event: &Event) -> Result<bool, JourneyError> {
+    /// What became of consents that were found. One that was given after an end stands, whether or not its object comes again: this
+    /// may be broken off after any event.
+    async fn find_change(
+        &self,
+        at: EventRef,
+        event: &Event,
+        written: &BTreeMap<GrantId, EventRef>,
+    ) -> Result<(), JourneyError> {
+        let ends = |given: &GivenGrant, owner: AccountId, author: Option<AccountId>| {
+            given.artefact.write.is_some_and(|write| {
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                let is_later = written.get(&id).is_some_and(|given| *given > at);
+                given.own == owner
+                    && author.is_none_or(|author| author == write.author)
+                    && !is_later
+            })
+        };
         let changes = match event {
             Event::Revoked { grant } => self.revoked_where(|id, _| id == *grant)?,
-            Event::ReaderRevoked { owner, reader } => self.revoked_where(|_, given| {
-                let grant = given.artefact.grant.as_ref();
-                given.own == *owner && grant.is_some_and(|grant| grant.reader == *reader)
-            })?,
-            Event::WriteRevoked { owner, author } => self.writes_revoked_where(|given| {
-                let write = given.artefact.write;
-                given.own == *owner && write.is_some_and(|write| write.author == *author)
-            })?,
+            Event::ReaderRevoked { owner, .. } => return self.mark_revoked(*owner).await,
+            Event::WriteRevoked { owner, author } => {
+                self.writes_revoked_where(|given| ends(given, *owner, Some(*author)))?
+            }
             Event::AllRevoked { owner } => {
-                let mut changes = self.revoked_where(|_, given| given.own == *owner)?;
-                changes.extend(self.writes_revoked_where(|given| given.own == *owner)?);
-                changes
+                self.mark_revoked(*owner).await?;
+                self.writes_revoked_where(|given| ends(given, *owner, None))?
             }
             Event::Delivered {
                 grant,
                 number,
                 digest,
-            } => {
-                let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
-                let Some(given) = given else {
-                    return Ok(false);
-                };
-                let own = self.own_address(given.own)?;
-                let records = self
-                    .restore_delivery(&own, *grant, *number, *digest)
-                    .await?;
-                let delivery = Delivery {
-                    grant: *grant,
-                    number: *number,
-                    records,
-                };
-                let key = delivery_key(*grant, *number);
-                vec![
-                    change(table::DELIVERIES, &key, &delivery),
-                    Self::delivered_object_row(&cid_of(*digest), given.own, *grant),
-                ]
-            }
+            } => return self.find_delivery((*grant, *number), *digest).await,
             _ => Vec::new(),
         };
-        self.ports.vault.apply(changes)?;
-        Ok(false)
+        Ok(self.ports.vault.apply(changes)?)
     }
+
+    /// The key list that was given with this number.
+    async fn find_delivery(
+        &self,
+        (grant, number): (GrantId, u32),
+        digest: Digest,
+    ) -> Result<(), JourneyError> {
+        let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
+        let Some(given) = given else {
+            return Ok(());
+        };
+        let own = self.own_address(given.own)?;
+        let records = self.restore_delivery(&own, grant, number, digest).await?;
+        let delivery = Delivery {
+            grant,
+            number,
+            records,
+        };
+        let key = delivery_key(grant, number);
+        Ok(self.ports.vault.apply(vec![
+            change(table::DELIVERIES, &key, &delivery),
+            Self::delivered_object_row(&cid_of(digest), given.own, grant),
+        ])?)
+    }
+}
+
+/// Where each permission to write was given, the last time.
+fn last_written(events: &[(EventRef, Event)]) -> BTreeMap<GrantId, EventRef> {
+    let written = events.iter().filter_map(|(at, event)| match event {
+        Event::WriteGranted(write) => {
+            let id = GrantId::derive(write.owner, write.author, write.nonce);
+            Some((id, *at))
+        }
+        _ => None,
+    });
+    written.collect()
 }

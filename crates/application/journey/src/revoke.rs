@@ -10,7 +10,7 @@ use crate::mail::Message;
 use crate::outbox::Outgoing;
 use crate::party::table;
 use crate::ports::Change;
-use crate::{GivenGrant, JourneyError, Party};
+use crate::{GivenGrant, JourneyError, NotTaken, Party};
 
 mod contact;
 mod everything;
@@ -20,6 +20,15 @@ pub use everything::StillGiven;
 /// The key of the errand that takes back everything of an own address.
 fn all_key(own: AccountId) -> [u8; 32] {
     errand_key("revoke-all", &[own.as_bytes()])
+}
+
+/// The key of the errand that ends a consent of which only the chain tells.
+fn end_key(given: &NotTaken) -> [u8; 32] {
+    let kind = match given.scope {
+        Some(_) => "revoke",
+        None => "revoke-write",
+    };
+    errand_key(kind, &[given.id.as_bytes()])
 }
 
 /// The plan that a class or all grant was given under ends with any of its grants.
@@ -140,6 +149,50 @@ impl Party {
         };
         self.begin_end(finished, key, what, given.own, call, Luggage::default())
             .await
+    }
+
+    /// Ends a consent of which only the chain tells: nothing of its object is needed for that. No letter goes to whom it is for.
+    ///
+    /// # Errors
+    /// What kept it from leaving; it is kept, and the next sync goes on with it.
+    pub async fn revoke_not_taken(&self, given: &NotTaken) -> Result<(), JourneyError> {
+        self.ports.vault.free_reserve();
+        let key = end_key(given);
+        if self.errand(&key)?.is_some() {
+            return self.finish(&key).await;
+        }
+        let what = self.what_ends(given)?;
+        let (own, call) = (given.own, given.end.clone());
+        self.begin_end(Ok(()), key, what, own, call, Luggage::default())
+            .await
+    }
+
+    fn what_ends(&self, given: &NotTaken) -> Result<String, JourneyError> {
+        let whom = self.name_not_taken(given)?;
+        Ok(match given.scope {
+            Some(_) => format!("revocation of a grant to {whom} ({})", given.id),
+            None => format!("end of permission to write for {whom}"),
+        })
+    }
+
+    /// Whether a consent that is marked here as taken back stands on the chain all the same; then it is not marked any more.
+    ///
+    /// # Errors
+    /// If the chain does not answer or the vault fails.
+    pub async fn stands_after_all(&self, id: GrantId) -> Result<bool, JourneyError> {
+        let standing = self.consents_on_chain().await?;
+        let Some(given) = standing.into_iter().find(|given| given.id == id) else {
+            return Ok(false);
+        };
+        let table = match given.scope {
+            Some(_) => table::GRANTS,
+            None => table::WRITE_GRANTS,
+        };
+        if let Some(mut row) = self.row::<GivenGrant>(table, id.as_bytes())? {
+            (row.revoked, row.revoked_at) = (false, None);
+            self.put(table, id.as_bytes(), &row)?;
+        }
+        Ok(true)
     }
 
     /// Whether everything that an own address gave is about to be taken back, in an errand that has not ended.

@@ -9,7 +9,7 @@ use crate::accept::is_missing;
 use crate::erase::ReadBy;
 use crate::party::{change, table};
 use crate::ports::Change;
-use crate::{JourneyError, Party};
+use crate::{JourneyError, NotTaken, Party};
 
 impl Party {
     /// After an own consent's object could not be had: keeps what the chain says. No error if nothing more is needed,
@@ -91,6 +91,15 @@ impl Party {
         Ok(called.unwrap_or_else(|| {
             format!("the reader {reader}, to whom another device of this phrase gave a consent")
         }))
+    }
+
+    /// Whom a consent is for of which only the chain tells, as lines name contacts.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn name_not_taken(&self, given: &NotTaken) -> Result<String, JourneyError> {
+        let called = self.called(given.to)?;
+        Ok(called.unwrap_or_else(|| format!("account {}", given.to)))
     }
 }
 

@@ -435,7 +435,7 @@ impl Party {
     fn view_not_taken(&self, one: &NotTaken) -> Result<GrantView, JourneyError> {
         Ok(GrantView {
             id: one.id.to_string(),
-            name: self.name_of_reader(one.to)?,
+            name: self.name_not_taken(one)?,
             scope: one.scope.map_or("write", scope_word).into(),
             classes: one.scope.map_or_else(Vec::new, classes_of),
             records: ids(one.record().as_slice()),

@@ -1,6 +1,7 @@
 //! What other devices of the phrase gave and took back, before this one says or does something about consents.
 
 use medibloc_journey::{NotTaken, Party, counted_as};
+use medibloc_record::GrantId;
 use serde_json::json;
 
 use super::find;
@@ -30,6 +31,17 @@ impl Elsewhere {
         Self::of(party).await
     }
 
+    /// Consents that stand, of which only the chain tells.
+    pub(super) fn not_taken(&self) -> &[NotTaken] {
+        &self.not_taken
+    }
+
+    /// After some of them were taken back.
+    pub(super) fn without(mut self, ended: &[GrantId]) -> Self {
+        self.not_taken.retain(|one| !ended.contains(&one.id));
+        self
+    }
+
     /// Consents that stand, of which nobody here knows whom they are for, in a line; none if there are none.
     pub(super) fn unknown(&self) -> Option<String> {
         let first = self.not_taken.first()?;
@@ -40,7 +52,7 @@ impl Elsewhere {
             .collect();
         Some(format!(
             "{} on the chain that another device of yours gave, and whom to is not known here ({}): {}; `medibloc sync` looks \
-             for it, and `medibloc grant revoke --everything` ends it",
+             for it, `medibloc grant revoke` with its id ends it, and `medibloc grant revoke --everything` ends all",
             counted_as(ids.len(), "consent stands", "consents stand"),
             first.because,
             ids.join(", ")
@@ -73,9 +85,9 @@ impl Elsewhere {
         }
     }
 
-    /// Whether all that stands is known here.
-    pub(super) const fn is_all(&self) -> bool {
-        self.only_known.is_none() && self.not_taken.is_empty()
+    /// Whether all that stands is known here, but for so many of which only the chain tells.
+    pub(super) const fn is_all_but(&self, count: usize) -> bool {
+        self.only_known.is_none() && self.not_taken.len() == count
     }
 
     /// A problem, with what is not known here.

@@ -404,7 +404,7 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         let to = paired.get(&view.id);
         view.state == GrantState::Live && to.is_some_and(|to| suspended.contains(to))
     };
-    let given_lines = given.iter().map(|view| {
+    let given_lines = given.iter().flat_map(|view| {
         let name = called.told(&view.name, paired.get(&view.id).copied());
         let more = match is_suspended(view) {
             true => ", SUSPENDED by its authority: it is given nothing until it is reinstated",
@@ -412,7 +412,17 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         };
         let only = limited.get(&view.id).filter(|_| is_standing(view));
         let only = only.map_or_else(String::new, limits::Given::told);
-        line(view, &format!("to {name}{more}"), &only, true)
+        let is_only_on_chain = view.purpose == "unknown" && view.state == GrantState::Live;
+        let not_read = is_only_on_chain.then(|| {
+            format!(
+                "    given by your phrase, and its terms are not read here: {}; `medibloc grant revoke {}` takes it back",
+                find::told(&view.reason),
+                view.id.get(..12).unwrap_or(&view.id)
+            )
+        });
+        [line(view, &format!("to {name}{more}"), &only, true)]
+            .into_iter()
+            .chain(not_read)
     });
     let corrections = said::all(party).await?;
     let mut held_lines = Vec::new();

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_journey::{
-    Contact, GivenGrant, KeptRecord, Party, Patron, PendingRequest, SentRecord, Standing,
+    Contact, GivenGrant, KeptRecord, NotTaken, Party, Patron, PendingRequest, SentRecord, Standing,
     WhyClosed, WrittenView, compared,
 };
 use medibloc_record::{AccountId, GrantId, RecordId};
@@ -496,10 +496,12 @@ pub(super) enum Given {
     Read(GrantId, Box<GivenGrant>),
     /// To write.
     Write(GrantId, Box<GivenGrant>),
+    /// Of which only the chain tells.
+    NotTaken(Box<NotTaken>),
 }
 
-/// A consent given, to read or to write.
-pub(super) fn grant(party: &Party, name: &str) -> Result<Given, Problem> {
+/// A consent given, to read or to write; those of which only the chain tells are these.
+pub(super) fn grant(party: &Party, name: &str, not_taken: &[NotTaken]) -> Result<Given, Problem> {
     let reads = party.grants()?.into_iter().map(|(id, given)| {
         let given = Given::Read(id, Box::new(given));
         Listed::new(id.to_string(), "to read", Ok(given))
@@ -521,7 +523,12 @@ pub(super) fn grant(party: &Party, name: &str) -> Result<Given, Problem> {
         let why = "has ended already; nobody reads anything under it";
         no(grant.id, "ended", why)
     });
+    let only_on_chain = not_taken.iter().map(|one| {
+        let given = Given::NotTaken(Box::new(one.clone()));
+        Listed::new(one.id.to_string(), "not read here", Ok(given))
+    });
     let listed = reads.chain(writes).chain(held).chain(ended);
+    let listed = listed.chain(only_on_chain);
     CONSENT.only(listed, name, Use::Act)?
 }
 

@@ -1,9 +1,11 @@
 //! `medibloc grant revoke`: what ended, for whom, and what of it stands on.
 
+use std::collections::BTreeSet;
+
 use medibloc_consent::Scope;
 use medibloc_journey::{
-    ConsentTimes, GivenGrant, GrantState, GrantView, Party, Sooner, StillStanding, counted,
-    counted_as,
+    ConsentTimes, GivenGrant, GrantState, GrantView, NotTaken, Party, Sooner, StillStanding,
+    counted, counted_as,
 };
 use medibloc_record::GrantId;
 use serde_json::{Value, json};
@@ -16,14 +18,97 @@ use crate::{Answer, Problem};
 /// One consent, whichever device of the phrase gave it.
 pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
     let elsewhere = Elsewhere::before_taking_back(party).await?;
-    let named = name::grant(party, typed).map_err(|problem| match problem.code {
+    let mut named = name::grant(party, typed, elsewhere.not_taken());
+    if named.as_ref().is_err_and(|it| it.code == code::UNKNOWN)
+        && let Ok(standing) = Box::pin(party.consents_on_chain()).await
+    {
+        // A home of before may have passed over what it could not read.
+        let known = party.grants()?.into_iter().chain(party.write_grants()?);
+        let known: BTreeSet<GrantId> = known.map(|(id, _)| id).collect();
+        let mut unknown = standing;
+        unknown.retain(|it| !known.contains(&it.id));
+        named = name::grant(party, typed, &unknown);
+    }
+    let named = named.map_err(|problem| match problem.code {
         code::UNKNOWN => elsewhere.beside(problem),
         _ => problem,
     })?;
     match named {
+        name::Given::Read(id, given) if given.revoked && !given.is_only_lost() => {
+            let what = format!(
+                "{} to read {}",
+                party.names()?.given(&given),
+                covered(party, &given)
+            );
+            match Box::pin(marked(party, id, given, &what)).await? {
+                Marked::Stands(given) => read(party, id, &given).await,
+                Marked::Ended(answer) => Ok(answer),
+            }
+        }
+        name::Given::Write(id, given) if given.revoked && !given.is_only_lost() => {
+            let what = format!("{} to write for you", party.names()?.given(&given));
+            match Box::pin(marked(party, id, given, &what)).await? {
+                Marked::Stands(given) => write(party, id, &given).await,
+                Marked::Ended(answer) => Ok(answer),
+            }
+        }
         name::Given::Read(id, given) => read(party, id, &given).await,
         name::Given::Write(id, given) => write(party, id, &given).await,
+        name::Given::NotTaken(given) => not_taken(party, &given).await,
     }
+}
+
+/// How a consent stands that is marked here as taken back.
+enum Marked {
+    /// The chain has it in force.
+    Stands(Box<GivenGrant>),
+    Ended(Answer),
+}
+
+/// Asks the chain: what this home marked may be wrong, and a consent that stands must not be called ended.
+async fn marked(
+    party: &Party,
+    id: GrantId,
+    mut given: Box<GivenGrant>,
+    what: &str,
+) -> Result<Marked, Problem> {
+    let stands = party.stands_after_all(id).await;
+    if let Ok(true) = stands {
+        given.revoked = false;
+        return Ok(Marked::Stands(given));
+    }
+    let mut answer = before(id, &given, &party.times_of(id)?, what);
+    if stands.is_err() {
+        answer.text.push_str(
+            "; the chain does not say now whether that is so: say this again when it answers",
+        );
+    }
+    Ok(Marked::Ended(answer))
+}
+
+/// One whose terms are not known here: the chain's fields are enough to end it.
+async fn not_taken(party: &Party, given: &NotTaken) -> Result<Answer, Problem> {
+    let whom = party.name_not_taken(given)?;
+    let does = match given.scope {
+        Some(_) => "read",
+        None => "write",
+    };
+    party.revoke_not_taken(given).await?;
+    let lines = [
+        format!(
+            "taken back: the consent {} for {whom} to {does}, given by your phrase; its terms were not read here, so {whom} is told \
+             by the chain alone",
+            given.id
+        ),
+        "if no device of yours gave it, your phrase is known to somebody: `medibloc account acts` says what to do".to_owned(),
+    ];
+    Ok(Answer::new(
+        json!({
+            "revoked": given.id.to_string(), "name": whom, "already": false,
+            "records": Vec::<String>::new(), "still": Vec::<Value>::new(), "end": Value::Null, "others": Vec::<Value>::new(),
+        }),
+        rows(&lines),
+    ))
 }
 
 async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
@@ -31,10 +116,6 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
     let what = covered(party, given);
     if given.is_only_lost() {
         return lost(party, id, given, &format!("{whom} to read {what}"));
-    }
-    if given.revoked {
-        let times = party.times_of(id)?;
-        return Ok(before(id, given, &times, &format!("{whom} to read {what}")));
     }
     let was_sent = is_on_chain(party, id)?;
     party.revoke(id).await?;
@@ -69,15 +150,6 @@ async fn write(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer,
     let whom = party.names()?.given(given);
     if given.is_only_lost() {
         return lost(party, id, given, &format!("{whom} to write for you"));
-    }
-    if given.revoked {
-        let times = party.times_of(id)?;
-        return Ok(before(
-            id,
-            given,
-            &times,
-            &format!("{whom} to write for you"),
-        ));
     }
     let was_sent = is_on_chain(party, id)?;
     let stood = party.still_write(id, given).await?;
@@ -242,12 +314,18 @@ fn values(still: &[StillStanding]) -> Vec<Value> {
 /// Everything of a contact: its consents, whichever device of the phrase gave them, and what it asked for.
 pub(super) async fn contact(party: &Party, typed: &str) -> Result<Answer, Problem> {
     let elsewhere = Elsewhere::before_taking_back(party).await?;
-    let done = contact_here(party, typed, elsewhere.is_all()).await;
-    elsewhere.after(done)
+    match contact_here(party, typed, &elsewhere).await {
+        Ok((answer, ended)) => elsewhere.without(&ended).after(Ok(answer)),
+        Err(problem) => elsewhere.after(Err(problem)),
+    }
 }
 
-/// The same of what is known here, which may not be `all`.
-async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, Problem> {
+/// The same of what is known here, with those consents that it took back of which only the chain tells.
+async fn contact_here(
+    party: &Party,
+    typed: &str,
+    elsewhere: &Elsewhere,
+) -> Result<(Answer, Vec<GrantId>), Problem> {
     let contact = name::contact(party, typed)?;
     let same = |own| {
         party.contacts().is_ok_and(|all| {
@@ -263,7 +341,11 @@ async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, P
         .chain(writes)
         .filter(|given| given.artefact.party == contact.party && !given.revoked)
         .count();
-    party.revoke_contact(contact.own).await?;
+    let by_chain = party
+        .revoke_contact_and(contact.own, elsewhere.not_taken())
+        .await?;
+    let ended = ended + by_chain.len();
+    let all = elsewhere.is_all_but(by_chain.len());
     let mut whom = party.names()?.contact(&contact);
     // What ends is the account's, whatever it was called when it was paired.
     let also = super::contact::other_names(&party.contacts()?, &contact);
@@ -292,10 +374,11 @@ async fn contact_here(party: &Party, typed: &str, all: bool) -> Result<Answer, P
     }
     let clock = find::clock_warning(party).await;
     text.extend(clock.map(|told| format!("\n{told}")));
-    Ok(Answer::new(
+    let answer = Answer::new(
         json!({"revoked": contact.name, "alsoNamed": also, "consents": ended, "requestsDropped": dropped}),
         text,
-    ))
+    );
+    Ok((answer, by_chain))
 }
 
 /// Everything of everybody.
@@ -312,24 +395,24 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
         .iter()
         .filter(|view| view.state == GrantState::Expired);
     let over = over.count();
-    let giving = party.grants()?.into_iter().chain(party.write_grants()?);
-    let giving = giving.filter(|(_, given)| !given.revoked);
-    let giving: std::collections::BTreeSet<_> = giving.map(|(_, given)| given.own).collect();
-    if later {
-        party.revoke_everything_later().await?;
-    } else {
-        party.revoke_everything().await?;
-    }
+    let acting = match later {
+        true => {
+            party.revoke_everything_later().await?;
+            0
+        }
+        false => party.end_everything().await?,
+    };
     let (planned, still) = (
         party.planned_of(&Sooner::Revocations)?,
         party.still_given()?,
     );
     let text = match planned.last() {
-        None if standing == 0 => {
-            "nothing is to be taken back: no consent stands that this home knows of".to_owned()
+        None if standing + acting == 0 => {
+            "nothing is to be taken back: no consent of your addresses stands on the chain"
+                .to_owned()
         }
         None => {
-            let together = match giving.len() {
+            let together = match acting {
                 0 | 1 => String::new(),
                 many => format!(
                     "; {many} of your addresses did so together, which shows whoever watches the chain that they belong together"
@@ -373,6 +456,12 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             counted_as(over, "consent that has ended", "consents that have ended")
         ),
     };
+    // What is said of all is what the chain shows of all.
+    let left = match planned.is_empty() {
+        true => left_standing(party).await,
+        false => None,
+    };
+    let text = left.clone().unwrap_or(text);
     let clock = find::clock_warning(party).await;
     let text = text + &clock.map_or_else(String::new, |told| format!("\n{told}"));
     let still: Vec<_> = still
@@ -384,8 +473,30 @@ pub(super) async fn everything(party: &Party, later: bool) -> Result<Answer, Pro
             })
         })
         .collect();
-    Ok(Answer::new(
-        json!({"revoked": "everything", "waiting": planned.len(), "still": still, "ended": over}),
-        text,
-    ))
+    let mut value =
+        json!({"revoked": "everything", "waiting": planned.len(), "still": still, "ended": over});
+    let Some(left) = left else {
+        return Ok(Answer::new(value, text));
+    };
+    value["leftOver"] = json!(left);
+    Ok(Answer::new(value, text).with_code(code::UNREACHABLE))
+}
+
+/// What the chain still has in force after everything was taken back; none if nothing.
+async fn left_standing(party: &Party) -> Option<String> {
+    let next = "say `medibloc grant revoke --everything` again when the chain answers";
+    match Box::pin(party.consents_on_chain()).await {
+        Ok(left) if left.is_empty() => None,
+        Ok(left) => {
+            let ids: Vec<String> = left.iter().map(|one| one.id.to_string()).collect();
+            Some(format!(
+                "not everything is taken back: {} on the chain: {}; {next}",
+                counted_as(left.len(), "consent still stands", "consents still stand"),
+                ids.join(", ")
+            ))
+        }
+        Err(error) => Some(format!(
+            "the orders to take back everything went out, and the chain does not say whether a consent still stands ({error}); {next}"
+        )),
+    }
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
 
-use super::end_of_plan;
+use super::{end_key, end_of_plan};
 use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::WhyClosed;
 use crate::grant::plan::{Plan, forget_plan};
 use crate::party::table;
 use crate::ports::Change;
-use crate::{GivenGrant, JourneyError, Party};
+use crate::{GivenGrant, JourneyError, NotTaken, Party};
 
 /// Orders that are to be kept in one step.
 struct Orders {
@@ -26,6 +26,18 @@ impl Party {
     /// Ends everything that was given to the contact of an own address, under whichever address it was given. All of it is kept in
     /// one step before any of it leaves: what breaks this off leaves all of it or nothing, and a sync goes on with it.
     pub async fn revoke_contact(&self, own: AccountId) -> Result<(), JourneyError> {
+        self.revoke_contact_and(own, &[]).await.map(drop)
+    }
+
+    /// The same with those of these consents that are for the contact, of which only the chain tells; gives which they are.
+    ///
+    /// # Errors
+    /// As for [`Party::revoke_contact`].
+    pub async fn revoke_contact_and(
+        &self,
+        own: AccountId,
+        not_taken: &[NotTaken],
+    ) -> Result<Vec<GrantId>, JourneyError> {
         self.ports.vault.free_reserve();
         let party = self.contact(own)?.party;
         let is_meant = |given: &GivenGrant| given.artefact.party == party && !given.revoked;
@@ -50,6 +62,15 @@ impl Party {
                 writes.push(id);
             }
         }
+        let mut of_it = Vec::new();
+        for given in not_taken {
+            let whose = self.contact_of(given.to)?;
+            let is_of_it = whose.and_then(|whose| whose.party) == Some(party);
+            if is_of_it {
+                self.order_end_not_taken(given, &mut orders)?;
+                of_it.push(given);
+            }
+        }
         self.ports.vault.apply(orders.rows)?;
         // What fails is kept; it keeps none of the others from going.
         let mut ended = Ok(());
@@ -59,8 +80,26 @@ impl Party {
         for id in writes {
             ended = ended.and(self.revoke_write(id).await);
         }
+        for given in &of_it {
+            ended = ended.and(self.revoke_not_taken(given).await);
+        }
         ended?;
-        self.tell_taken_back().await
+        self.tell_taken_back().await?;
+        Ok(of_it.into_iter().map(|given| given.id).collect())
+    }
+
+    fn order_end_not_taken(
+        &self,
+        given: &NotTaken,
+        orders: &mut Orders,
+    ) -> Result<(), JourneyError> {
+        let key = end_key(given);
+        if self.errand(&key)?.is_some() {
+            return Ok(());
+        }
+        let what = self.what_ends(given)?;
+        let (own, call) = (given.own, given.end.clone());
+        self.order(orders, key, what, own, call, Luggage::default())
     }
 
     /// The end of what would give it something again, here and on the other devices of the phrase.

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Scope;
-use medibloc_ledger::{Call, Event};
-use medibloc_record::{AccountId, GrantId, Timestamp};
+use medibloc_ledger::Call;
+use medibloc_record::{AccountId, Timestamp};
 
 use serde::{Deserialize, Serialize};
 
 use crate::errand::Errand;
 use crate::grant::plan::{Plan, forget_plan};
-use crate::party::{change, table};
+use crate::party::{OwnAddress, change, table};
 use crate::ports::Change;
-use crate::sync::Cursor;
 use crate::times::End;
 use crate::{GivenGrant, JourneyError, Party};
 
@@ -66,12 +65,22 @@ impl Party {
     /// The first that kept an address from it. What was kept goes on with the next sync, and nothing of it keeps back
     /// another address. While the chain does not answer, or is not the right one, all of it is kept.
     pub async fn revoke_everything(&self) -> Result<(), JourneyError> {
+        self.end_everything().await.map(drop)
+    }
+
+    /// The same; gives how many own addresses acted.
+    ///
+    /// # Errors
+    /// As for [`Party::revoke_everything`].
+    pub async fn end_everything(&self) -> Result<usize, JourneyError> {
         let Ordered { orders, mut ended } = self.order_everything(0).await?;
+        let acting = orders.len();
         for order in orders {
             ended = ended.and(self.go_on(order).await.map(drop));
         }
         ended?;
-        self.tell_taken_back().await
+        self.tell_taken_back().await?;
+        Ok(acting)
     }
 
     /// The same one address at a time, so that they are not seen to belong together: one now, the others at random times
@@ -139,7 +148,7 @@ impl Party {
         rows.push(self.taken_back_row(None)?);
         rows.extend(self.drop_planned(|_| true)?);
         let mut giving = self.giving().await?;
-        let ended = match self.given_elsewhere().await {
+        let ended = match self.giving_on_chain().await {
             Ok(mut elsewhere) => {
                 giving.append(&mut elsewhere);
                 Ok(())
@@ -163,7 +172,8 @@ impl Party {
         within: u64,
         mut rows: Vec<Change>,
     ) -> Result<Vec<Errand>, JourneyError> {
-        let mut owning = self.addresses()?;
+        // The account, too: this program gives nothing under it, and another one that has the phrase may.
+        let mut owning: Vec<OwnAddress> = self.own_accounts()?.into_values().collect();
         owning.retain(|own| giving.contains(&own.id()));
         owning
             .sort_by_cached_key(|own| (if within > 0 { self.ports.draw() } else { 0 }, own.index));
@@ -205,7 +215,7 @@ impl Party {
         let Some(waits) = self.elsewhere_waits()? else {
             return Ok(());
         };
-        let giving = self.given_elsewhere().await?;
+        let giving = self.giving_on_chain().await?;
         let done = Change::Delete {
             table: table::CURSOR,
             key: ELSEWHERE.to_vec(),
@@ -257,34 +267,11 @@ impl Party {
         Ok(giving)
     }
 
-    /// Own addresses under which another device gave a consent that stands, which this one has not taken yet.
-    async fn given_elsewhere(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
-        let now = self.right_head().await?.time.min(self.ports.clock.now());
-        let since: Cursor = self.row(table::CURSOR, b"chain")?.unwrap_or_default();
-        let (events, _) = self.events_from(since.next).await?;
-        let mut elsewhere = BTreeSet::new();
-        for (_, event) in self.missed_events()?.into_iter().chain(events) {
-            let (owner, id, until, scope) = match event {
-                Event::Granted(it) => (it.owner, it.id, it.terms.until, Some(it.terms.scope)),
-                Event::WriteGranted(it) => {
-                    let id = GrantId::derive(it.owner, it.author, it.nonce);
-                    (it.owner, id, it.until, None)
-                }
-                Event::AllRevoked { owner } => {
-                    elsewhere.remove(&owner);
-                    continue;
-                }
-                _ => continue,
-            };
-            // What stands here is judged by its row.
-            let vault = &self.ports.vault;
-            let is_known = vault.get(table::GRANTS, id.as_bytes())?.is_some()
-                || vault.get(table::WRITE_GRANTS, id.as_bytes())?.is_some();
-            if until > now && !is_known && !self.is_of_erased(scope)? {
-                elsewhere.insert(owner);
-            }
-        }
-        Ok(elsewhere)
+    /// Own addresses under which a consent stands on the chain: what of it is known here says nothing of what another device gave,
+    /// and nothing of what a restore could not fetch.
+    async fn giving_on_chain(&self) -> Result<BTreeSet<AccountId>, JourneyError> {
+        let standing = self.consents_on_chain().await?;
+        Ok(standing.into_iter().map(|given| given.own).collect())
     }
 
     /// Whether a consent is of one record that was erased: it opens nothing, however it stands.

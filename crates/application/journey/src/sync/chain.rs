@@ -89,9 +89,10 @@ impl Party {
             if matches!(error, JourneyError::Port(PortError::Vault { .. })) {
                 complete = false;
                 report.later.push(error.to_string());
-            } else if let Some(missed) = self.missed(*at, event, &error) {
+            } else if let Some(missed) = self.missed(&own, *at, event, &error) {
                 // At once: what follows may need to know.
                 match self.keep_missed(&own, &missed) {
+                    Ok(Kept::Yes) if missed.is_unread() => report.missed.push(missed.told()),
                     Ok(Kept::Yes) => report.later.push(error.to_string()),
                     Ok(Kept::Unexplained) => report.unexplained += 1,
                     Ok(Kept::No) => report.unpaired += 1,

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Scope;
-use medibloc_ledger::{Event, EventRef, Head};
+use medibloc_ledger::{Call, Event, EventRef, Head};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use super::Cursor;
 use crate::caught::caught;
+use crate::erase::Erasure;
 use crate::party::{OwnAddress, table};
 use crate::ports::PortError;
 use crate::{JourneyError, Party};
@@ -28,10 +29,14 @@ pub struct NotTaken {
     pub scope: Option<Scope>,
     /// Why it was not taken.
     pub because: String,
+    /// Where the chain says that it was given.
+    pub(crate) at: EventRef,
+    /// What ends it: nothing of its object is needed for that.
+    pub(crate) end: Call,
 }
 
 impl NotTaken {
-    fn of(event: &Event, because: String) -> Option<Self> {
+    pub(crate) fn of(at: EventRef, event: &Event, because: String) -> Option<Self> {
         Some(match event {
             Event::Granted(grant) => Self {
                 id: grant.id,
@@ -40,6 +45,8 @@ impl NotTaken {
                 until: grant.terms.until,
                 scope: Some(grant.terms.scope),
                 because,
+                at,
+                end: Call::Revoke(grant.clone()),
             },
             Event::WriteGranted(write) => Self {
                 id: GrantId::derive(write.owner, write.author, write.nonce),
@@ -48,6 +55,10 @@ impl NotTaken {
                 until: write.until,
                 scope: None,
                 because,
+                at,
+                end: Call::RevokeWrite {
+                    author: write.author,
+                },
             },
             _ => return None,
         })
@@ -63,6 +74,8 @@ impl NotTaken {
                 self.scope.is_none() && (self.own, self.to) == (*owner, *author)
             }
             Event::AllRevoked { owner } => self.own == *owner,
+            // It opens nothing any more, however it stands.
+            Event::Erased { record } => self.record() == Some(*record),
             _ => false,
         }
     }
@@ -103,16 +116,16 @@ impl Party {
             {
                 Box::pin(self.take_erased_now(*record, &events, &mut away)).await?;
             }
+            not_taken.retain(|one| !one.is_ended_by(event));
             if !self.concerns(&ids, event)? {
                 continue;
             }
-            not_taken.retain(|one| !one.is_ended_by(event));
             self.note_end(&own, (at.block, from == 0), event)?;
             match caught("consent", self.take_own_change(&own, event)).await {
                 Ok(()) => self.note_given(at.block, event)?,
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
                 Err(error) => {
-                    let found = NotTaken::of(event, error.to_string());
+                    let found = NotTaken::of(*at, event, error.to_string());
                     let is_new = |found: &NotTaken| not_taken.iter().all(|one| one.id != found.id);
                     let found = found.filter(is_new);
                     not_taken.extend(found);
@@ -121,7 +134,53 @@ impl Party {
         }
         let now = head.time.min(self.ports.clock.now());
         not_taken.retain(|one| one.until > now);
+        // Of what was missed before, the end may have been taken before, too.
+        let not_taken = self.still_standing(not_taken, from).await?;
         Ok((head, not_taken))
+    }
+
+    /// Those of these consents that nothing ended on the chain before a block.
+    pub(crate) async fn still_standing(
+        &self,
+        mut given: Vec<NotTaken>,
+        before: u64,
+    ) -> Result<Vec<NotTaken>, JourneyError> {
+        let first = given.iter().map(|one| one.at.block).min();
+        if let Some(first) = first.filter(|first| *first < before) {
+            for (at, event) in &self.read_from(first).await?.events {
+                given.retain(|one| *at <= one.at || !one.is_ended_by(event));
+            }
+        }
+        Ok(given)
+    }
+
+    /// Consents that own addresses gave and that stand on the chain as of its last final block, whatever of them is known here: what
+    /// this home took of the chain so far says nothing of what it could not take.
+    ///
+    /// # Errors
+    /// If the chain does not answer or is not the right one, or if the vault fails.
+    pub async fn consents_on_chain(&self) -> Result<Vec<NotTaken>, JourneyError> {
+        let now = self.right_head().await?.time.min(self.ports.clock.now());
+        let mut own = self.own_accounts()?;
+        let mut ahead = self.ahead()?;
+        let mut standing: Vec<NotTaken> = Vec::new();
+        for (at, event) in &self.read_from(0).await?.events {
+            // A restore that was broken off may know none of its addresses.
+            self.take_registered(&mut ahead, &mut own, event)?;
+            match NotTaken::of(*at, event, String::new()) {
+                Some(given) if own.contains_key(&given.own) => {
+                    standing.retain(|one| one.id != given.id);
+                    standing.push(given);
+                }
+                Some(_) => {}
+                None => standing.retain(|one| !one.is_ended_by(event)),
+            }
+        }
+        standing.retain(|one| one.until > now);
+        // What is to be erased is as good as erased.
+        let erased: Vec<Erasure> = self.rows(table::ERASED)?;
+        standing.retain(|one| erased.iter().all(|it| one.record() != Some(it.record)));
+        Ok(standing)
     }
 
     /// Whether something of an erased record is here, or its tombstone does not say all that the chain does.
@@ -144,9 +203,11 @@ impl Party {
                 self.mark_written(write)?;
                 self.take_unless_here(event).await
             }
-            Event::Delivered { grant, number, .. } => {
-                self.take_own_delivery(event, *grant, *number).await
-            }
+            Event::Delivered {
+                grant,
+                number,
+                digest,
+            } => self.take_own_delivery(*grant, *number, *digest).await,
             Event::Revoked { grant } => {
                 let ended = self.revoked_where(|id, _| id == *grant)?;
                 Ok(self.ports.vault.apply(ended)?)

@@ -47,7 +47,7 @@ impl Party {
                 }
                 let keys = self.take_delivery(*grant, (*number, *digest), report).await?;
                 report.keys += keys;
-                self.take_own_delivery(event, *grant, *number).await
+                self.take_own_delivery(*grant, *number, *digest).await
             }
             Event::Revoked { grant } => {
                 let vault = &self.ports.vault;
@@ -243,7 +243,7 @@ impl Party {
     }
 
     /// Marks own grants that the chain says are revoked: another device of the same phrase may have done it.
-    pub(super) async fn mark_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
+    pub(crate) async fn mark_revoked(&self, owner: AccountId) -> Result<(), JourneyError> {
         let mut ended = BTreeSet::new();
         for (id, given) in self.grants()? {
             let Some(grant) = given.artefact.grant.as_ref() else {
