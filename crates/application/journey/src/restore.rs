@@ -10,15 +10,15 @@ use medibloc_record::{AccountId, Digest, GrantId, Role};
 use crate::accept::is_missing;
 use crate::caught::caught;
 use crate::grant::GivenGrant;
-use crate::grant::deliver::{Delivery, delivery_key};
+use crate::grant::deliver::delivery_key;
 use crate::pairing::{Contact, ContactCard};
 use crate::party::{ACCOUNT_KEY, AddressUse, OwnAddress, change, table};
 use crate::ports::{Change, VaultPort};
 use crate::sync::Cursor;
 use crate::unopened::opened;
-use crate::wipe::cid_of;
 use crate::{JourneyError, Noted, Party, Ports, SyncReport};
 
+mod changes;
 mod unfinished;
 
 /// Stands while consents are missing.
@@ -204,7 +204,7 @@ impl Party {
         let mut known = BTreeSet::new();
         let accounts = self.own_accounts()?;
         let own: BTreeSet<AccountId> = accounts.keys().copied().collect();
-        let written = last_written(&events);
+        let written = changes::last_written(&events);
         for (at, event) in &events {
             if !self.concerns(&own, event)? {
                 continue;
@@ -421,77 +421,4 @@ impl Party {
         self.ports.vault.apply(changes)?;
         Ok(true)
     }
-
-    /// What became of consents that were found. One that was given after an end stands, whether or not its object comes again: this
-    /// may be broken off after any event.
-    async fn find_change(
-        &self,
-        at: EventRef,
-        event: &Event,
-        written: &BTreeMap<GrantId, EventRef>,
-    ) -> Result<(), JourneyError> {
-        let ends = |given: &GivenGrant, owner: AccountId, author: Option<AccountId>| {
-            given.artefact.write.is_some_and(|write| {
-                let id = GrantId::derive(write.owner, write.author, write.nonce);
-                let is_later = written.get(&id).is_some_and(|given| *given > at);
-                given.own == owner
-                    && author.is_none_or(|author| author == write.author)
-                    && !is_later
-            })
-        };
-        let changes = match event {
-            Event::Revoked { grant } => self.revoked_where(|id, _| id == *grant)?,
-            Event::ReaderRevoked { owner, .. } => return self.mark_revoked(*owner).await,
-            Event::WriteRevoked { owner, author } => {
-                self.writes_revoked_where(|given| ends(given, *owner, Some(*author)))?
-            }
-            Event::AllRevoked { owner } => {
-                self.mark_revoked(*owner).await?;
-                self.writes_revoked_where(|given| ends(given, *owner, None))?
-            }
-            Event::Delivered {
-                grant,
-                number,
-                digest,
-            } => return self.find_delivery((*grant, *number), *digest).await,
-            _ => Vec::new(),
-        };
-        Ok(self.ports.vault.apply(changes)?)
-    }
-
-    /// The key list that was given with this number.
-    async fn find_delivery(
-        &self,
-        (grant, number): (GrantId, u32),
-        digest: Digest,
-    ) -> Result<(), JourneyError> {
-        let given: Option<GivenGrant> = self.row(table::GRANTS, grant.as_bytes())?;
-        let Some(given) = given else {
-            return Ok(());
-        };
-        let own = self.own_address(given.own)?;
-        let records = self.restore_delivery(&own, grant, number, digest).await?;
-        let delivery = Delivery {
-            grant,
-            number,
-            records,
-        };
-        let key = delivery_key(grant, number);
-        Ok(self.ports.vault.apply(vec![
-            change(table::DELIVERIES, &key, &delivery),
-            Self::delivered_object_row(&cid_of(digest), given.own, grant),
-        ])?)
-    }
-}
-
-/// Where each permission to write was given, the last time.
-fn last_written(events: &[(EventRef, Event)]) -> BTreeMap<GrantId, EventRef> {
-    let written = events.iter().filter_map(|(at, event)| match event {
-        Event::WriteGranted(write) => {
-            let id = GrantId::derive(write.owner, write.author, write.nonce);
-            Some((id, *at))
-        }
-        _ => None,
-    });
-    written.collect()
 }
