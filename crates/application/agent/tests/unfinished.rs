@@ -14,7 +14,7 @@ use gone::NoStore;
 use medibloc_consent::Grant;
 use medibloc_dag::{Cid, cbor};
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{Change, Network, Ports, VaultPort as _};
+use medibloc_journey::{Change, Network, Ports};
 use medibloc_ledger::{Event, Events as _, Facts as _};
 use medibloc_record::Role;
 use two::{Two, say, text, try_say, with_ports};
@@ -212,4 +212,40 @@ async fn what_is_marked_as_taken_back_and_stands_on_the_chain_is_taken_back() {
     assert!(story.is_revoked(&grant).await);
     // Now it is so.
     assert_eq!(say(patient, &words).await["already"], true);
+}
+
+/// Attacker: "there is no record", while the chain has every field that its erasure takes.
+#[tokio::test]
+async fn a_record_of_which_only_the_chain_tells_is_erased() {
+    for (seed, is_synced) in [(1060, true), (1061, false)] {
+        let story = Story::new(seed).await;
+        let vault = Arc::new(MemoryVault::default());
+        let network = story.world.ports().network;
+        let mut ports = story.ports(&vault, NoStore(network));
+        let whole = ports.clone();
+        if !is_synced {
+            // Broken off before the chain was read.
+            ports.events = gone::without_chain(whole.clone()).events;
+        }
+        let restored = with_ports(ports, 1, Role::Person).restored().await;
+        assert_eq!(restored.is_ok(), is_synced);
+        let down = with_ports(whole, 1, Role::Person);
+        let erase = ["record", "erase", &story.record];
+        let asked = try_say(&down, &erase).await.unwrap_err();
+        assert!(asked.message.contains("content is not here"), "{asked}");
+        let done = try_say(&down, &[erase.as_slice(), &["--yes"]].concat()).await;
+        println!("ATTACK tenth-1: erase by the chain alone: {done:?}");
+        let facts = story.world.ledger.record(story.record.parse().unwrap());
+        assert!(facts.await.unwrap().unwrap().erased, "{done:?}");
+        assert_eq!(done.unwrap().value["statements"], 7);
+        let back = with_ports(story.world.ports_with(vault), 1, Role::Person);
+        say(&back, &["sync"]).await;
+        let shown = say(&back, &["record", "show", &story.record]).await;
+        assert_eq!(shown["state"], "erased", "{shown}");
+        // What is nobody's here is still unknown.
+        let other = format!("0x{}", "ab".repeat(32));
+        let unknown = ["record", "erase", &other, "--yes"];
+        let unknown = try_say(&back, &unknown).await.unwrap_err();
+        assert_eq!(unknown.code, medibloc_agent::answer::code::UNKNOWN);
+    }
 }

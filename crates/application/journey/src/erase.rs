@@ -26,6 +26,7 @@ use crate::wipe::{Tell, Wipe, cid_of, objects_of};
 use crate::write::WriteJob;
 use crate::{JourneyError, KeptRecord, Left, Outputs, Party, Standing, SyncReport};
 
+mod anchored;
 mod document;
 mod seen;
 mod written;
@@ -169,7 +170,7 @@ impl Party {
         exports: Exports,
     ) -> Result<ErasedNow, JourneyError> {
         self.ports.vault.free_reserve();
-        let kept = self.record(record)?;
+        let kept = self.kept_or_anchored(record)?;
         let key = errand_key("erase", &[record.as_bytes()]);
         let mut is_mine = true;
         if kept.is_off_chain() && self.known_facts(record).await?.is_none() {

@@ -62,10 +62,19 @@ impl Look {
 
     /// The record that its owner erased before it was looked at.
     pub(crate) fn erased(&self) -> KeptRecord {
+        self.kept(Standing::Erased)
+    }
+
+    /// The record, of which nothing but the anchor is known yet.
+    pub(crate) fn waiting(&self) -> KeptRecord {
+        self.kept(Standing::Checked)
+    }
+
+    fn kept(&self, standing: Standing) -> KeptRecord {
         KeptRecord {
             anchor: self.anchor,
             block: self.at.block,
-            standing: Standing::Erased,
+            standing,
             manifest: None,
             capsule: self.capsule,
             incomplete: false,

@@ -171,7 +171,7 @@ impl Party {
         or_later(done, &mut report)?;
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
-        if !report.gave_way {
+        if !report.gave_way && !self.is_restoring()? {
             self.end_restore()?;
         }
         Ok(report)

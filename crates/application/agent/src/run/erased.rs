@@ -6,6 +6,7 @@ use medibloc_journey::{
 use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
+use super::name::Use;
 use super::{find, name};
 use crate::answer::{code, rows};
 use crate::{Answer, Problem};
@@ -36,6 +37,21 @@ fn off_chain(id: RecordId, what: &str, done: &ErasedNow) -> Answer {
         "filesLeft": done.files_left,
     });
     Answer::new(value, rows(&lines))
+}
+
+/// An own record that is here, or, by its whole id, one that only the chain tells of: a restore may not have come so far.
+pub(super) async fn named(party: &Party, typed: &str) -> Result<RecordId, Problem> {
+    let is_unknown = |problem: &Problem| problem.code == code::UNKNOWN;
+    if let Err(problem) = name::known(party, typed, Use::Act).map(drop)
+        && is_unknown(&problem)
+        && let Ok(id) = typed.trim().parse::<RecordId>()
+    {
+        return match Box::pin(party.learn_anchor(id)).await? {
+            true => Ok(id),
+            false => Err(problem),
+        };
+    }
+    name::record(party, typed, Use::Act)
 }
 
 pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Answer, Problem> {

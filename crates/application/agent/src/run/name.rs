@@ -534,7 +534,7 @@ pub(super) fn grant(party: &Party, name: &str, not_taken: &[NotTaken]) -> Result
 
 /// An own record in a line: what a person must know before and after an act on it.
 pub(super) fn described(party: &Party, id: RecordId) -> Result<String, Problem> {
-    let kept = party.record(id)?;
+    let kept = party.kept_or_anchored(id)?;
     let Some(manifest) = &kept.manifest else {
         return Ok(format!("record {id}, whose content is not here"));
     };

@@ -136,7 +136,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             now,
             keep_exports,
         } => {
-            let id = name::record(party, record, Use::Act)?;
+            let id = erased::named(party, record).await?;
             let said = erased::Said {
                 yes: *yes,
                 now: *now,

@@ -134,7 +134,7 @@ impl Party {
         &self,
         record: medibloc_record::RecordId,
     ) -> Result<Vec<Haste>, JourneyError> {
-        self.haste_of_acting(&[self.record(record)?.anchor.owner])
+        self.haste_of_acting(&[self.kept_or_anchored(record)?.anchor.owner])
     }
 
     /// What asking this owner at once would show, beside that the hour of a letter is seen by its mailbox.
