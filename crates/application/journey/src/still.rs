@@ -2,11 +2,12 @@
 
 use medibloc_consent::Scope;
 use medibloc_ledger::Call;
-use medibloc_record::{GrantId, RecordId, Timestamp};
+use medibloc_record::{AccountId, ClassId, GrantId, RecordId, Timestamp};
 
 use crate::errand::errand_key;
 use crate::grant::plan::is_in;
-use crate::{GivenGrant, JourneyError, KeptRecord, Party};
+use crate::party::table;
+use crate::{GivenGrant, JourneyError, KeptRecord, NotTaken, Party};
 
 /// A consent that stands beside another one of the same contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,64 @@ impl Party {
             }
         }
         Ok(standing)
+    }
+
+    /// Of consents that only the chain tells of, those under which the contact of this one may still read any of its records. Whom
+    /// one is for is not known here, unless its reader address is.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn may_still_read(
+        &self,
+        given: &GivenGrant,
+        not_taken: &[NotTaken],
+    ) -> Result<Vec<GrantId>, JourneyError> {
+        let Some(grant) = &given.artefact.grant else {
+            return Ok(Vec::new());
+        };
+        let mut may = Vec::new();
+        for one in not_taken.iter().filter(|one| one.own == given.own) {
+            let Some(scope) = one.scope else { continue };
+            let whose = self.party_of_reader(one.to)?;
+            if whose.is_none_or(|party| party == given.artefact.party)
+                && self.do_meet(grant.terms.scope, scope)?
+            {
+                may.push(one.id);
+            }
+        }
+        Ok(may)
+    }
+
+    /// Whether the chain lets two consents of one own address open the same record.
+    fn do_meet(&self, one: Scope, other: Scope) -> Result<bool, JourneyError> {
+        Ok(match (one, other) {
+            (Scope::One(one), Scope::One(other)) => one == other,
+            (Scope::One(record), wide) | (wide, Scope::One(record)) => {
+                let kept: Option<KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
+                kept.is_none_or(|kept| is_in(wide, &kept))
+            }
+            (Scope::Classes(one), Scope::Classes(other)) => {
+                one.numbers().any(|class| other.contains(ClassId(class)))
+            }
+            _ => true,
+        })
+    }
+
+    /// Which contact's account a reader address is of, as far as this device was told.
+    fn party_of_reader(&self, reader: AccountId) -> Result<Option<AccountId>, JourneyError> {
+        for (_, given) in self.grants()? {
+            let grant = given.artefact.grant.as_ref();
+            if grant.is_some_and(|grant| grant.reader == reader) {
+                return Ok(Some(given.artefact.party));
+            }
+        }
+        for contact in self.contacts()? {
+            let mut offered = contact.unused.iter();
+            if contact.party == reader || offered.any(|(_, binding)| binding.reader == reader) {
+                return Ok(Some(contact.party));
+            }
+        }
+        Ok(None)
     }
 
     /// Every other consent, to read or to write, that the contact of this one has and that is not being taken back, whatever it

@@ -13,7 +13,7 @@ pub(super) struct Elsewhere {
     /// Why the chain did not say it, and as of which block this home knows it.
     pub(super) only_known: Option<String>,
     /// Consents that stand, of which only the chain tells.
-    not_taken: Vec<NotTaken>,
+    pub(super) not_taken: Vec<NotTaken>,
 }
 
 impl Elsewhere {

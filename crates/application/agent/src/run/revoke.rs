@@ -36,7 +36,7 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
         code::UNKNOWN => elsewhere.beside(problem),
         _ => problem,
     })?;
-    match named {
+    let done = match named {
         name::Given::Read(id, given) if given.revoked && !given.is_only_lost() => {
             let what = format!(
                 "{} to read {}",
@@ -44,7 +44,7 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
                 covered(party, &given)
             );
             match Box::pin(marked(party, id, given, &what)).await? {
-                Marked::Stands(given) => read(party, id, &given).await,
+                Marked::Stands(given) => read(party, id, &given, &elsewhere).await,
                 Marked::Ended(answer) => Ok(answer),
             }
         }
@@ -55,10 +55,11 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
                 Marked::Ended(answer) => Ok(answer),
             }
         }
-        name::Given::Read(id, given) => read(party, id, &given).await,
+        name::Given::Read(id, given) => read(party, id, &given, &elsewhere).await,
         name::Given::Write(id, given) => write(party, id, &given).await,
         name::Given::NotTaken(given) => not_taken(party, &given).await,
-    }
+    };
+    elsewhere.after(done)
 }
 
 /// How a consent stands that is marked here as taken back.
@@ -114,7 +115,12 @@ async fn not_taken(party: &Party, given: &NotTaken) -> Result<Answer, Problem> {
     ))
 }
 
-async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, Problem> {
+async fn read(
+    party: &Party,
+    id: GrantId,
+    given: &GivenGrant,
+    elsewhere: &Elsewhere,
+) -> Result<Answer, Problem> {
     let whom = party.names()?.given(given);
     let what = covered(party, given);
     if given.is_only_lost() {
@@ -123,8 +129,11 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
     let was_sent = is_on_chain(party, id)?;
     party.revoke(id).await?;
     let still = party.still_read(id, given).await?;
+    let may_still = party.may_still_read(given, &elsewhere.not_taken)?;
     let times = ended(party, id).await?;
-    let mut lines = vec![match (was_sent, still.is_empty()) {
+    // Whoever reads on under what is not known here is not said to have ended.
+    let is_over = still.is_empty() && may_still.is_empty() && elsewhere.only_known.is_none();
+    let mut lines = vec![match (was_sent, is_over) {
         (false, _) => format!(
             "taken back before it was on the chain: the consent {id} for {whom} to read {what}"
         ),
@@ -137,10 +146,17 @@ async fn read(party: &Party, id: GrantId, given: &GivenGrant) -> Result<Answer, 
     lines.extend(in_force(&times));
     lines.extend(find::clock_warning(party).await);
     lines.extend(stands_on(&whom, "read of it", given, &still));
+    let may_still: Vec<String> = may_still.iter().map(ToString::to_string).collect();
+    if !may_still.is_empty() {
+        lines.push(format!(
+            "whether {whom} can still read of it is not known here: on the chain another device of yours gave {} for it",
+            may_still.join(", ")
+        ));
+    }
     let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
         json!({
-            "revoked": id.to_string(), "name": given.artefact.name, "already": false,
+            "revoked": id.to_string(), "name": given.artefact.name, "already": false, "mayStill": may_still,
             "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
             "end": super::grant::end_value(&times, None), "others": values(&others),
         }),
