@@ -29,6 +29,7 @@ mod store;
 mod unread;
 pub(crate) mod verify;
 mod who;
+mod wider;
 mod written;
 
 use medibloc_journey::{Party, SyncReport, counted};

@@ -38,6 +38,8 @@ pub struct KeptReceipt {
     pub called: String,
     /// The consent; none if it is not here.
     pub basis: Option<Artefact>,
+    /// Whether this home knows that the consent gave the record's key; none if the consent is not here.
+    pub is_given: Option<bool>,
 }
 
 /// A record of somebody else that was read under an own address.
@@ -76,7 +78,12 @@ impl Party {
                 block: read.block,
                 called: called.unwrap_or_else(|| format!("unknown reader {}", read.reader)),
                 basis: given.map(|given| given.artefact),
+                is_given: None,
             });
+        }
+        let gave = self.are_known_to_give(kept.iter().map(|read| (read.grant, read.record)))?;
+        for (read, gave) in kept.iter_mut().zip(gave) {
+            read.is_given = gave;
         }
         kept.sort_by_key(|read| (read.block, read.receipt));
         Ok(kept)

@@ -139,6 +139,7 @@ mod verify;
 mod views;
 mod waiting;
 mod whose;
+mod wider;
 mod wipe;
 mod write;
 

@@ -227,7 +227,7 @@ impl Party {
     }
 
     /// Own records that a consent opens, now or with the next sync.
-    fn covered_by(&self, given: &GivenGrant) -> Result<Vec<RecordId>, JourneyError> {
+    pub(crate) fn covered_by(&self, given: &GivenGrant) -> Result<Vec<RecordId>, JourneyError> {
         let mut records = given.artefact.records.clone();
         let Some(grant) = &given.artefact.grant else {
             return Ok(records);

@@ -38,7 +38,7 @@ pub(super) fn kept(party: &Party, as_of: &AsOf, only_known: &str) -> Result<Answ
             "receipt": read.receipt.to_string(), "at": null, "block": read.block, "until": until.map(find::moment),
             "purpose": basis.map(|basis| basis.purpose.code()), "reason": basis.map(|basis| &basis.reason),
             "name": read.called, "contact": basis.map(|basis| basis.paired.to_string()),
-            "title": titles.get(&read.record), "released": who::released(&feeds, read.receipt),
+            "title": titles.get(&read.record), "givenBy": read.is_given.filter(|is_given| *is_given), "released": who::released(&feeds, read.receipt),
         }));
     }
     let given: Vec<_> = party
@@ -70,10 +70,14 @@ fn line(read: &KeptReceipt, title: Option<&String>, mark: &str, released: usize)
         |block| format!("in block {block}"),
     );
     format!(
-        "{at}  {} was cleared to read {}{mark}  on {}; receipt {}; {} to have given a share",
+        "{at}  {} was cleared to read {}{mark}  on {}{}; receipt {}; {} to have given a share",
         read.called,
         find::titled(read.record, title),
         who::basis(read.grant, read.basis.as_ref(), who::GIVEN_IS_LOST),
+        match read.is_given {
+            Some(false) => ", of which this home does not know that it gave it",
+            _ => "",
+        },
         &read.receipt.to_string()[..12],
         counted_as(released, "keeper said", "keepers said"),
     )

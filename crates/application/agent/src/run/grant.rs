@@ -11,7 +11,7 @@ use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{contact, find, limits, name, retracted, revoke, said};
+use super::{contact, find, limits, name, retracted, revoke, said, wider};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -204,6 +204,8 @@ async fn approve_as(
     let Some(extent) = extent_of(asked) else {
         return approve_one(party, request, (scope, asked), until, haste).await;
     };
+    let what = (extent, scope.up_to.into());
+    let warned = wider::before_all(party, request, what, haste)?;
     if haste.now {
         // Before anything is kept: a refusal gives nothing, now or later.
         super::must_be_meant(
@@ -240,7 +242,7 @@ async fn approve_as(
         "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
     });
     limits::note(&only, &left_out, &mut value);
-    Ok(Answer::new(
+    Ok(warned.with(Answer::new(
         value,
         format!(
             "{name} may read {}{} until {at}, those that come later too; {}{more}{when}{}\n\
@@ -262,7 +264,7 @@ async fn approve_as(
             ids(&grants),
             limits::line(&left_out).map_or_else(String::new, |line| format!("\n{line}")),
         ),
-    ))
+    )))
 }
 
 async fn approve_one(
@@ -291,6 +293,7 @@ async fn approve_one(
             ),
         ));
     }
+    let warned = wider::before_one(party, request, record, haste).await?;
     let (grant, taken_back) = match scope.retracted {
         false => (party.approve(request, record, until).await?, None),
         true => {
@@ -301,7 +304,7 @@ async fn approve_one(
     };
     let at = ends(party, &[grant], until)?;
     let when = hasten(party, vec![grant], haste).await?;
-    Ok(Answer::new(
+    Ok(warned.with(Answer::new(
         json!({
             "grant": grant.to_string(), "record": record.to_string(), "to": request.name, "until": at,
             "retractedAt": said::place_value(taken_back),
@@ -319,7 +322,7 @@ async fn approve_one(
                 said::place(Some(at))
             ))
         ),
-    ))
+    )))
 }
 
 /// What the words mean, of records that are here and not erased.

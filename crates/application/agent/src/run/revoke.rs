@@ -10,7 +10,7 @@ use medibloc_record::GrantId;
 use serde_json::{Value, json};
 
 use super::elsewhere::Elsewhere;
-use super::{find, name};
+use super::{find, name, wider};
 use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
@@ -130,9 +130,19 @@ async fn read(
     party.revoke(id).await?;
     let still = party.still_read(id, given).await?;
     let may_still = party.may_still_read(given, &elsewhere.not_taken)?;
+    let opens = match was_sent {
+        true => party.key_opens_under(id, given).await?,
+        false => Vec::new(),
+    };
+    let opens: Vec<StillStanding> = (opens.into_iter())
+        .filter(|one| still.iter().all(|still| still.id != one.id))
+        .collect();
     let times = ended(party, id).await?;
     // Whoever reads on under what is not known here is not said to have ended.
-    let is_over = still.is_empty() && may_still.is_empty() && elsewhere.only_known.is_none();
+    let is_over = still.is_empty()
+        && opens.is_empty()
+        && may_still.is_empty()
+        && elsewhere.only_known.is_none();
     let mut lines = vec![match (was_sent, is_over) {
         (false, _) => format!(
             "taken back before it was on the chain: the consent {id} for {whom} to read {what}"
@@ -146,6 +156,7 @@ async fn read(
     lines.extend(in_force(&times));
     lines.extend(find::clock_warning(party).await);
     lines.extend(stands_on(&whom, "read of it", given, &still));
+    lines.extend(wider::kept_key(&whom, &opens));
     let may_still: Vec<String> = may_still.iter().map(ToString::to_string).collect();
     if !may_still.is_empty() {
         lines.push(format!(
@@ -156,7 +167,7 @@ async fn read(
     let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
     Ok(Answer::new(
         json!({
-            "revoked": id.to_string(), "name": given.artefact.name, "already": false, "mayStill": may_still,
+            "revoked": id.to_string(), "name": given.artefact.name, "already": false, "mayStill": may_still, "keyOpensUnder": wider::ids(&opens),
             "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
             "end": super::grant::end_value(&times, None), "others": values(&others),
         }),

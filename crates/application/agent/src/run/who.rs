@@ -67,6 +67,14 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         let times = party.times_of(line.line.grant)?;
         meanwhile.extend(between(&line.line, &times).map(|told| (line.line.receipt, told)));
     }
+    let cleared = trail.iter().map(|line| &line.line);
+    let cleared: Vec<_> = cleared
+        .map(|line| (line.grant, line.record, line.block))
+        .collect();
+    let gave = party.gave(&cleared).await?;
+    let receipts = trail.iter().map(|line| line.line.receipt);
+    let given_by: BTreeMap<ReceiptId, Option<bool>> = receipts.zip(gave).collect();
+    let gave = |line: &AuditLine| given_by.get(&line.receipt).copied().flatten();
     let records = trail.iter().map(|line| line.line.record);
     let titles = titles(
         party,
@@ -78,12 +86,13 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
         .iter()
         .map(|line| {
             format!(
-                "{}  {} was cleared to read {}{}  on {}; receipt {} in block {}; {} to have given a share{}",
+                "{}  {} was cleared to read {}{}  on {}{}; receipt {} in block {}; {} to have given a share{}",
                 find::moment(line.line.at),
                 called.told(&line.name, paired_of(&line.line)),
                 find::titled(line.line.record, titles.get(&line.line.record)),
                 mark(&line.line),
                 basis(line.line.grant, given.get(&line.line.grant), GIVEN_IS_LOST),
+                by_consent(gave(&line.line), given.contains_key(&line.line.grant)),
                 &line.line.receipt.to_string()[..12],
                 line.line.block,
                 counted_as(
@@ -230,6 +239,7 @@ pub(super) async fn audit(party: &Party, command: &Audit) -> Result<Answer, Prob
             Came::After => "after the order",
             Came::Unknown => "not known",
         }));
+        value["givenBy"] = json!(gave(&line.line));
         value["released"] = json!(released(&feeds, line.line.receipt));
         said::note(party, &corrections, line.line.record, &mut value)?;
         reads.push(value);
@@ -341,6 +351,19 @@ fn between(line: &AuditLine, times: &ConsentTimes) -> Option<String> {
             "whether it was cleared before or after you ordered the end{ordered} is not known here; {force}"
         ),
     })
+}
+
+/// What is said of a record beside the consent that it was read on, unless that gave it.
+const fn by_consent(gave: Option<bool>, is_here: bool) -> &'static str {
+    match (gave, is_here) {
+        (Some(false), _) => {
+            ": read under a consent that did not give it, by who has its key from elsewhere (`medibloc grant revoke` ends it)"
+        }
+        (None, true) => {
+            "; whether that gave it is not known here, since one of its key lists is missing"
+        }
+        _ => "",
+    }
 }
 
 /// A read of another home of the phrase.

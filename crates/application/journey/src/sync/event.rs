@@ -138,7 +138,18 @@ impl Party {
                 self.ports.vault.apply(vec![read.row()])?;
                 match self.reader_name(*grant, *reader)? {
                     Some(_) if read.is_told => {}
-                    Some(name) => report.reads.push((*record, name)),
+                    Some(name) => {
+                        if self.gave(&[(*grant, *record, block)]).await? == [Some(false)] {
+                            let alarm = format!(
+                                "record {record} was cleared for {name} on consent {grant}, which did not give it (receipt {receipt}): on \
+                                 the chain that is to more than you gave by it, and {name} kept the record's key from before or has it \
+                                 from somebody else; `medibloc grant revoke {grant}` ends that"
+                            );
+                            self.put(table::ALARMS, receipt.as_bytes(), &alarm)?;
+                            report.alarms.push(alarm);
+                        }
+                        report.reads.push((*record, name));
+                    }
                     // Where a consent is missing, that is said, and taken back when it comes or has ended.
                     None if self.is_restoring()? || self.is_missed_grant(*grant) => {
                         let alarm = format!(
