@@ -261,6 +261,13 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
         );
         tell("of strangers", &mut std::iter::once(told));
     }
+    if report.unopened > 1 {
+        let told = format!(
+            "{} grants to addresses that you offered, of the contacts' own or of who saw their calls; looked at in turn",
+            report.unopened
+        );
+        tell("not taken yet", &mut std::iter::once(told));
+    }
     tell(
         "waits for a newer deployment.json",
         &mut report.waiting.iter().cloned(),
@@ -275,9 +282,9 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
         "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
         "heldBack": retracted::held_back_values(&report.held_back),
         "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "erasedWritten": written::erased_values(party, &report.erased_written)?, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "givenUp": report.given_up,
+        "erased": erased, "erasedWritten": written::erased_values(party, &report.erased_written)?, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "unopened": report.unopened, "givenUp": report.given_up,
     });
-    let open = report.later.len() + report.missed.len() + report.waiting.len();
+    let open = report.later.len() + report.missed.len() + report.unopened + report.waiting.len();
     let code = if open > 0 { code::PARTIAL } else { 0 };
     Ok(Answer::new(value, rows(&lines)).with_code(code))
 }

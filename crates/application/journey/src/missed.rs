@@ -11,7 +11,9 @@ use medibloc_record::{AccountId, GrantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::accept::{is_missing, is_temporary};
+use crate::bounds::MOST_CONSENTS;
 use crate::fair::{FAILURES_A_SYNC, Turn, in_turn};
+use crate::pairing::Promise;
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::{JourneyError, Lacks, NotTaken, Party, SyncReport, counted};
@@ -38,8 +40,14 @@ pub(crate) struct Missed {
 /// Rows that one giver of grants may have here which no pairing explains: more of its are not kept, and of nobody else. As many may
 /// name one reader address that an owner was offered: what the owner itself gives to that is explained.
 const MOST_UNEXPLAINED: usize = 256;
-/// How long such a grant may wait for its object, and tries that it has at least.
+/// How long a grant that may be a stranger's waits for its object, and tries that it has at least.
 const EXPIRY: (u64, u32) = (30 * 86_400, 2);
+
+/// What is said of one that may have been an owner's.
+const NEVER_CAME: &str = "a consent to an address that was offered to a contact, whose object no node gave for thirty days, is not \
+looked for any more; if the contact says that it gave one, ask it to give it again";
+/// Objects that one sync does not find of grants that may be an owner's or of somebody who saw its call; it looks for no more.
+const MOST_PERHAPS: u32 = 256;
 
 /// What a sync knows by heart: owners whose grants are held, and what is missed.
 #[derive(Debug)]
@@ -48,10 +56,14 @@ pub(crate) struct Known {
     pub(crate) givers: BTreeSet<AccountId>,
     /// How many of them each pairing gave.
     pub(crate) consents: BTreeMap<AccountId, usize>,
+    /// Who gave the first consent that is held, or was, to each own reader address.
+    pub(crate) opened_from: BTreeMap<AccountId, AccountId>,
     /// Missed grants, with who gave them, and whether a pairing explains them.
     grants: BTreeMap<GrantId, (AccountId, Explained)>,
     /// Rows of each giver, and to each offered reader address, that no pairing explains.
     unexplained: BTreeMap<AccountId, usize>,
+    /// Objects of grants that may be an owner's that this sync did not find: of each giver.
+    not_found: BTreeMap<AccountId, u32>,
 }
 
 impl Known {
@@ -59,8 +71,10 @@ impl Known {
         Self {
             givers: BTreeSet::new(),
             consents: BTreeMap::new(),
+            opened_from: BTreeMap::new(),
             grants: BTreeMap::new(),
             unexplained: BTreeMap::new(),
+            not_found: BTreeMap::new(),
         }
     }
 
@@ -68,6 +82,7 @@ impl Known {
     pub(crate) fn forget_missed(&mut self) {
         self.grants.clear();
         self.unexplained.clear();
+        self.not_found.clear();
     }
 }
 
@@ -75,6 +90,9 @@ impl Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Explained {
     Yes,
+    /// It has the tag of an address that an owner was offered, and no consent to that was opened yet: the owner's, or of somebody
+    /// who saw the owner's call before its block.
+    Perhaps,
     /// It may be a stranger's, or of a pairing that a restored device does not know yet.
     NotYet,
 }
@@ -84,6 +102,8 @@ pub(crate) enum Explained {
 pub(crate) enum Kept {
     /// It is tried again, and told until it is taken.
     Yes,
+    /// It is tried again, and may be owed.
+    Perhaps,
     /// It is tried again; nothing says that it is owed.
     Unexplained,
     /// Its giver has too many of the kind.
@@ -121,6 +141,20 @@ impl Missed {
     /// Whether it is an own consent that cannot be read here.
     pub(crate) const fn is_unread(&self) -> bool {
         self.unread
+    }
+
+    /// Of what may be an owner's the first is told, and all are counted.
+    pub(crate) fn tell(&self, explained: Explained, report: &mut SyncReport) {
+        match explained {
+            Explained::Perhaps => {
+                report
+                    .missed
+                    .extend((report.unopened == 0).then(|| self.told()));
+                report.unopened += 1;
+            }
+            Explained::Yes => report.missed.push(self.told()),
+            Explained::NotYet => report.unexplained += 1,
+        }
     }
 
     /// What is missing, for people.
@@ -201,20 +235,22 @@ impl Party {
         own: &BTreeMap<AccountId, OwnAddress>,
         event: &Event,
     ) -> Result<Explained, JourneyError> {
-        let (giver, is_promised) = match event {
-            Event::Granted(grant) => (grant.owner, self.is_promised(grant)?),
-            Event::WriteGranted(write) => (write.owner, false),
+        let (giver, promise) = match event {
+            Event::Granted(grant) => (grant.owner, self.promise(grant)?),
+            Event::WriteGranted(write) => (write.owner, Promise::Not),
             Event::Delivered { grant, .. } => {
                 let missed = self.known(|known| known.grants.get(grant).map(|(_, how)| *how));
                 return Ok(missed.unwrap_or(Explained::Yes));
             }
             _ => return Ok(Explained::Yes),
         };
-        let is_paired = is_promised || own.contains_key(&giver) || self.patron(giver).is_ok();
-        Ok(if is_paired {
-            Explained::Yes
-        } else {
-            Explained::NotYet
+        if own.contains_key(&giver) || self.patron(giver).is_ok() {
+            return Ok(Explained::Yes);
+        }
+        Ok(match promise {
+            Promise::Kept => Explained::Yes,
+            Promise::Open => Explained::Perhaps,
+            Promise::Not => Explained::NotYet,
         })
     }
 
@@ -234,6 +270,17 @@ impl Party {
         own: &BTreeMap<AccountId, OwnAddress>,
         event: &Event,
     ) -> Result<bool, JourneyError> {
+        if let Event::Granted(grant) = event
+            && own.contains_key(&grant.reader)
+            && self.explained(own, event)? == Explained::Perhaps
+        {
+            // Each giver has so many looks, and all of them: who else has the tag keeps nobody from being looked at.
+            return Ok(self.known(|known| {
+                let of = known.not_found.get(&grant.owner).copied();
+                let all: u32 = known.not_found.values().sum();
+                of.unwrap_or_default() >= FAILURES_A_SYNC || all >= MOST_PERHAPS
+            }));
+        }
         if self.unexplained.load(Ordering::Relaxed) > 0 {
             return Ok(false);
         }
@@ -241,7 +288,7 @@ impl Party {
             Event::Granted(grant) if own.contains_key(&grant.reader) => {
                 let vault = &self.ports.vault;
                 let held = vault.get(table::SHARED_GRANTS, grant.id.as_bytes())?;
-                held.is_none() && !self.is_promised(grant)?
+                held.is_none() && self.promise(grant)? == Promise::Not
             }
             Event::WriteGranted(write) if own.contains_key(&write.author) => {
                 self.patron(write.owner).is_err()
@@ -258,20 +305,35 @@ impl Party {
     ) -> Result<Kept, JourneyError> {
         let explained = self.explained(own, &missed.event)?;
         let counted = self.counted_to(&missed.event)?;
-        let is_full = self.known(|known| {
-            let rows = |of: &AccountId| known.unexplained.get(of).copied().unwrap_or_default();
-            let mut counted = counted.iter();
-            explained == Explained::NotYet && counted.any(|of| rows(of) >= MOST_UNEXPLAINED)
-        });
-        if is_full {
+        if self.is_full_of(explained, &counted) {
             return Ok(Kept::No);
         }
         self.ports.vault.apply(vec![missed.row()])?;
         self.note_missed(&missed.event, explained)?;
         Ok(match explained {
             Explained::Yes => Kept::Yes,
+            Explained::Perhaps => Kept::Perhaps,
             Explained::NotYet => Kept::Unexplained,
         })
+    }
+
+    /// Whether there is no room for one more row of these. What may be an owner's is not counted to its address: whoever comes
+    /// first with the tag would keep out whom it was offered to.
+    fn is_full_of(&self, explained: Explained, counted: &[AccountId]) -> bool {
+        self.known(|known| {
+            let rows = |of: &AccountId| known.unexplained.get(of).copied().unwrap_or_default();
+            match explained {
+                Explained::Yes => false,
+                Explained::Perhaps => counted.first().is_some_and(|of| rows(of) >= MOST_CONSENTS),
+                Explained::NotYet => counted.iter().any(|of| rows(of) >= MOST_UNEXPLAINED),
+            }
+        })
+    }
+
+    /// Counts one that was looked for and not found.
+    pub(crate) fn note_not_found(&self, event: &Event) {
+        let giver = self.cause(event);
+        self.known(|known| *known.not_found.entry(giver).or_default() += 1);
     }
 
     /// Whose rows an event that no pairing explains is one of: its giver's, and the reader address's that it names.
@@ -295,7 +357,7 @@ impl Party {
             if let Event::Granted(grant) = event {
                 known.grants.insert(grant.id, (grant.owner, explained));
             }
-            if explained == Explained::NotYet {
+            if explained != Explained::Yes {
                 for of in counted {
                     *known.unexplained.entry(of).or_default() += 1;
                 }
@@ -371,11 +433,7 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let now = self.ports.clock.now();
         let mut failures: BTreeMap<AccountId, u32> = BTreeMap::new();
-        let rows: Vec<Missed> = self.rows(table::MISSED)?;
-        for missed in &rows {
-            self.note_missed(&missed.event, self.explained(own, &missed.event)?)?;
-        }
-        for mut missed in in_turn(rows, |missed| self.cause(&missed.event)) {
+        for mut missed in self.missed_in_turn(own, report)? {
             let explained = self.explained(own, &missed.event)?;
             let failed = failures.entry(self.cause(&missed.event)).or_default();
             let is_due = match &missed.lacks {
@@ -387,10 +445,7 @@ impl Party {
                 continue;
             }
             if !is_due || *failed >= FAILURES_A_SYNC || self.is_put_off(own, &missed.event)? {
-                match explained {
-                    Explained::Yes => report.missed.push(missed.told()),
-                    Explained::NotYet => report.unexplained += 1,
-                }
+                missed.tell(explained, report);
                 continue;
             }
             if self.is_over(own, &missed.event).await? {
@@ -416,24 +471,27 @@ impl Party {
                         continue;
                     }
                     *failed += 1;
+                    if explained == Explained::Perhaps {
+                        self.note_not_found(&missed.event);
+                    }
                     missed.turn = missed.turn.failed(now);
                     missed.because = error.to_string();
                     missed.lacks = lacks(&error);
                     let since = *missed.since.get_or_insert(now);
                     let is_old = now.since(since) >= EXPIRY.0 && missed.turn.tries >= EXPIRY.1;
-                    if explained == Explained::NotYet && is_old {
-                        report.unpaired += 1;
+                    if explained != Explained::Yes && is_old {
+                        match explained {
+                            Explained::Perhaps => report.given_up.push(NEVER_CAME.into()),
+                            _ => report.unpaired += 1,
+                        }
                         self.drop_missed(&missed)?;
                         continue;
                     }
                     self.ports.vault.apply(vec![missed.row()])?;
-                    match explained {
-                        Explained::Yes => report.missed.push(missed.told()),
-                        Explained::NotYet => report.unexplained += 1,
-                    }
+                    missed.tell(explained, report);
                 }
                 Err(JourneyError::Untrusted { what: "grant", .. })
-                    if explained == Explained::NotYet =>
+                    if explained != Explained::Yes =>
                 {
                     report.unpaired += 1;
                     self.drop_missed(&missed)?;
@@ -451,6 +509,34 @@ impl Party {
     async fn is_behind(&self, given: NotTaken) -> Result<bool, JourneyError> {
         let is_over = given.until <= self.earlier_now().await?;
         Ok(is_over || self.still_standing(vec![given], u64::MAX).await?.is_empty())
+    }
+
+    /// Rows in the order in which they are tried: round robin over who caused them. Of what may be a stranger's those that were
+    /// tried least come first, so that what failed before keeps nothing from being looked at; beyond what one giver may have, or
+    /// an address whose owner is known by now, they are dropped.
+    fn missed_in_turn(
+        &self,
+        own: &BTreeMap<AccountId, OwnAddress>,
+        report: &mut SyncReport,
+    ) -> Result<Vec<Missed>, JourneyError> {
+        let mut by_tries: BTreeMap<u32, Vec<Missed>> = BTreeMap::new();
+        for missed in self.rows::<Missed>(table::MISSED)? {
+            let explained = self.explained(own, &missed.event)?;
+            if self.is_full_of(explained, &self.counted_to(&missed.event)?) {
+                report.unpaired += 1;
+                self.drop_missed(&missed)?;
+                continue;
+            }
+            self.note_missed(&missed.event, explained)?;
+            let tries = match explained {
+                Explained::Yes => 0,
+                _ => missed.turn.tries,
+            };
+            by_tries.entry(tries).or_default().push(missed);
+        }
+        let groups = by_tries.into_values();
+        let turn = groups.map(|rows| in_turn(rows, |missed| self.cause(&missed.event)));
+        Ok(turn.flatten().collect())
     }
 
     fn drop_missed(&self, missed: &Missed) -> Result<(), JourneyError> {

@@ -25,7 +25,7 @@ mod named;
 mod readers;
 
 pub use invitation::Invitation;
-pub(crate) use readers::Offered;
+pub(crate) use readers::{Offered, Promise};
 
 const INVITATION_LIFE: u64 = 7 * 86_400;
 /// Derivations beyond the own ones that another device of the phrase may have used.

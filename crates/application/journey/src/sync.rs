@@ -76,6 +76,9 @@ pub struct SyncReport {
     /// Grants and permissions that no pairing explains yet, and whose objects nobody has or were not looked at: strangers'
     /// mostly. They are looked at in turn for thirty days, and nothing of them is owed.
     pub unexplained: usize,
+    /// Grants to an address that an owner was offered, from accounts of which nothing was opened yet: the owner's, or of whoever saw
+    /// the owner's call. They are looked at in turn for thirty days; the first is among `missed`.
+    pub unopened: usize,
     /// What is not tried again, with the reason.
     pub given_up: Vec<String>,
     /// Own records that somebody was cleared to read since the last sync, with the reader's name.

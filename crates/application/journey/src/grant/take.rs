@@ -9,7 +9,7 @@ use medibloc_record::{AccountId, Digest, GrantId, Line, RecordId};
 use crate::bounds;
 use crate::grant::HeldGrant;
 use crate::grant::object::Anchored;
-use crate::pairing::Offered;
+use crate::pairing::{Offered, Promise};
 use crate::party::{OwnAddress, table};
 use crate::ports::{Change, PortError};
 use crate::post::stranger;
@@ -45,7 +45,7 @@ impl Party {
             // Nothing is fetched that is not kept.
             return Ok(false);
         }
-        if !self.is_promised(grant)? {
+        if self.promise(grant)? == Promise::Not {
             self.may_fetch()?;
         }
         let opened = self.open_grant(own, grant).await?;
@@ -62,6 +62,7 @@ impl Party {
         }
         self.ports.vault.put_blob(&opened.block)?;
         changes.extend(self.held_note(own.id(), grant.owner, &opened.artefact)?);
+        changes.extend(self.promise_kept(grant)?);
         let anchored = opened.anchored;
         let (pages, kept) = known.map_or((0, 0), |known| (known.pages, known.kept));
         let mut held = HeldGrant {

@@ -21,9 +21,22 @@ pub(crate) struct Offered {
     /// When it was registered for this owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
-    /// The owner's address that granted to it first: no other one of the owner's does. None until then.
+    /// The owner's address whose consent to it was opened here first: no other one of the owner's grants to it. None until then.
+    /// Homes of before kept whoever granted first, opened or not, under another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    giver: Option<AccountId>,
+    opened_from: Option<AccountId>,
+}
+
+/// What a consent is to the offer of its reader address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It is from where this owner's consents to it come.
+    Kept,
+    /// It has the tag of the offer, and none of it was opened yet. The tag is the owner's secret until its call is seen, which is
+    /// before its block: this may be the owner's, or of somebody who saw that.
+    Open,
+    /// Nothing of it is what was offered.
+    Not,
 }
 
 /// Addresses that one owner was offered and does not grant to yet: a letter has room for as many. An owner has no more open than
@@ -110,7 +123,7 @@ impl Party {
                 reader: own.address,
                 binding: binding.clone(),
                 at: Some(self.ports.clock.now()),
-                giver: None,
+                opened_from: None,
             };
             changes.push(change(table::OFFERED, own.address.as_bytes(), &offered));
             changes.push(used(own.address));
@@ -119,27 +132,38 @@ impl Party {
         Ok((readers, changes))
     }
 
-    /// Whether a grant is what an address was offered for. The tag of its binding is known to the owner alone until a grant has it:
-    /// whoever grants with it first is the owner, and whoever comes with it later copied it from the chain. No tag is anybody's.
-    pub(crate) fn is_promised(&self, grant: &Grant) -> Result<bool, JourneyError> {
+    /// Whether a grant is what an address was offered for. The tag of its binding is known to the owner alone until its call is seen;
+    /// who the owner is, the first object says that opens. No tag is anybody's.
+    pub(crate) fn promise(&self, grant: &Grant) -> Result<Promise, JourneyError> {
         let key = grant.reader.first_address();
-        let Some(mut offered) = self.row::<Offered>(table::OFFERED, key.as_bytes())? else {
-            return Ok(false);
+        let Some(offered) = self.row::<Offered>(table::OFFERED, key.as_bytes())? else {
+            return Ok(Promise::Not);
         };
         let tag = grant.terms.binding;
         if tag.is_none() || tag != offered.binding.tag() {
-            return Ok(false);
-        }
-        if let Some(giver) = offered.giver {
-            return Ok(giver == grant.owner);
+            return Ok(Promise::Not);
         }
         // Homes of before held grants without it.
-        let mut held = self.held()?.into_iter();
-        let before = held.find(|held| held.own == grant.reader);
-        let giver = before.map_or(grant.owner, |held| held.owner);
-        offered.giver = Some(giver);
-        self.put(table::OFFERED, key.as_bytes(), &offered)?;
-        Ok(giver == grant.owner)
+        let before = || self.known(|known| known.opened_from.get(&grant.reader).copied());
+        let giver = offered.opened_from.or_else(before);
+        Ok(match giver {
+            None => Promise::Open,
+            Some(giver) if giver == grant.owner => Promise::Kept,
+            Some(_) => Promise::Not,
+        })
+    }
+
+    /// The row that says where the consents to an offered address come from, after one of them was opened as its owner's.
+    pub(crate) fn promise_kept(&self, grant: &Grant) -> Result<Option<Change>, JourneyError> {
+        if self.promise(grant)? != Promise::Open {
+            return Ok(None);
+        }
+        let key = grant.reader.first_address();
+        let offered: Option<Offered> = self.row(table::OFFERED, key.as_bytes())?;
+        Ok(offered.map(|mut offered| {
+            offered.opened_from = Some(grant.owner);
+            change(table::OFFERED, key.as_bytes(), &offered)
+        }))
     }
 
     /// A binding of the account as its key of today signs it: an older one counts for nothing once the account was handed on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{SyncReport, or_later};
 use crate::caught::caught;
 use crate::looks::Look;
-use crate::missed::Kept;
+use crate::missed::{Explained, Kept};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::PortError;
 use crate::set_back::taken_row;
@@ -75,6 +75,7 @@ impl Party {
             if self.is_put_off(&own, event)? {
                 match self.keep_missed(&own, &self.not_looked_at(*at, event))? {
                     Kept::No => report.unpaired += 1,
+                    Kept::Perhaps => report.unopened += 1,
                     Kept::Yes | Kept::Unexplained => report.unexplained += 1,
                 }
                 continue;
@@ -94,6 +95,10 @@ impl Party {
                 match self.keep_missed(&own, &missed) {
                     Ok(Kept::Yes) if missed.is_unread() => report.missed.push(missed.told()),
                     Ok(Kept::Yes) => report.later.push(error.to_string()),
+                    Ok(Kept::Perhaps) => {
+                        self.note_not_found(event);
+                        missed.tell(Explained::Perhaps, report);
+                    }
                     Ok(Kept::Unexplained) => report.unexplained += 1,
                     Ok(Kept::No) => report.unpaired += 1,
                     Err(_) => complete = false,
@@ -202,9 +207,14 @@ impl Party {
             givers.insert(held.owner);
             *consents.entry(held.artefact.paired).or_default() += 1;
         }
+        let mut opened_from = BTreeMap::new();
+        for held in &held {
+            opened_from.entry(held.own).or_insert(held.owner);
+        }
         self.known(|known| {
             // What is missed stays known.
             (known.givers, known.consents) = (givers, consents);
+            known.opened_from = opened_from;
             if is_first {
                 known.forget_missed();
             }
