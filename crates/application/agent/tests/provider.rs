@@ -372,7 +372,7 @@ async fn a_receipt_that_keepers_refused_is_told_as_that() {
         try_say(&two.patient, &show).await.unwrap()
     };
     world.ledger.suspend(two.clinic.account().id());
-    two::refused(&two.clinic, &["read", &record], code::REFUSED).await;
+    refused(&two.clinic, &["read", &record], code::REFUSED).await;
     world.pass(3_600);
     let told = shown().await;
     assert!(told.text.contains("was cleared to read it"), "{told:?}");

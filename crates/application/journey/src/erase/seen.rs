@@ -8,7 +8,7 @@ use medibloc_record::RecordId;
 
 use crate::party::table;
 use crate::sync::Cursor;
-use crate::{JourneyError, KeptRecord, Party, Standing, SyncReport};
+use crate::{JourneyError, KeptRecord, Party, SyncReport};
 
 impl Party {
     /// Whether the chain says that a record is erased. If it does, nothing of it stays here, whenever the next sync is:
