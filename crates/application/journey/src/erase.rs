@@ -173,7 +173,7 @@ impl Party {
         let kept = self.kept_or_anchored(record)?;
         let key = errand_key("erase", &[record.as_bytes()]);
         let mut is_mine = true;
-        if kept.is_off_chain() && self.known_facts(record).await?.is_none() {
+        if kept.is_off_chain() && self.is_lacking(record).await? {
             return self.erase_off_chain(&kept, exports).await;
         }
         if self.errand(&key)?.is_some() {
@@ -259,6 +259,16 @@ impl Party {
         })
     }
 
+    /// Whether the right chain answers and does not have a record.
+    pub(crate) async fn is_lacking(&self, record: RecordId) -> Result<bool, JourneyError> {
+        let answers = match self.check_chain().await {
+            Ok(()) => self.ports.facts.record(record).await,
+            Err(JourneyError::Ledger(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(matches!(answers, Ok(None)))
+    }
+
     /// Whether an errand is to erase what this chain does not have; it ends when nothing that was signed before can bring that to the
     /// chain any more.
     pub(crate) async fn erases_nothing(&self, errand: &Errand) -> Result<bool, JourneyError> {
@@ -272,7 +282,7 @@ impl Party {
         let Some(erasure) = erasure.filter(|_| is_over) else {
             return Ok(false);
         };
-        if self.known_facts(record).await?.is_some() {
+        if !self.is_lacking(record).await? {
             return Ok(false);
         }
         if erasure.at.plus(REQUEST_LIFE) < self.chain_now().await? {

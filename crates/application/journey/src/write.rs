@@ -467,12 +467,12 @@ impl Party {
     /// again like a new one.
     ///
     /// # Errors
-    /// If the chain does not answer, or the vault fails.
+    /// If the vault fails.
     pub async fn is_left_with_its_chain(&self, record: RecordId) -> Result<bool, JourneyError> {
         let kept: Option<crate::KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
         let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
         let was_there = job.is_some() || kept.is_some_and(|kept| kept.is_off_chain());
-        Ok(was_there && self.known_facts(record).await?.is_none())
+        Ok(was_there && self.is_lacking(record).await?)
     }
 
     /// Whether this document is sealed and on its way, in a job that `sync` goes on with.

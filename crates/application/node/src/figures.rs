@@ -189,19 +189,19 @@ fn of_connections(to: &mut String) {
         "Requests by which a trusted proxy named nobody: they count as of the proxy.",
         UNNAMED.load(Ordering::Relaxed),
     );
-    let rows: [(&str, &str, &[(Gone, &str)]); 2] = [
+    let evicted: &[(Gone, &str)] = &EVICTED;
+    for (name, help, labels) in [
         (
             "medibloc_connections_evicted_total",
             "Connections that were ended for another's sake.",
-            &EVICTED,
+            evicted,
         ),
         (
             "medibloc_connections_refused_total",
             "Newcomers that had no place.",
             &TURNED_AWAY,
         ),
-    ];
-    for (name, help, labels) in rows {
+    ] {
         let _ = write!(to, "# HELP {name} {help}\n# TYPE {name} counter\n");
         for (why, label) in labels {
             let count = GONE[*why as usize].load(Ordering::Relaxed);

@@ -36,6 +36,10 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
         code::UNKNOWN => elsewhere.beside(problem),
         _ => problem,
     })?;
+    let ended = match &named {
+        name::Given::NotTaken(given) => vec![given.id],
+        _ => Vec::new(),
+    };
     let done = match named {
         name::Given::Read(id, given) if given.revoked && !given.is_only_lost() => {
             let what = format!(
@@ -59,7 +63,7 @@ pub(super) async fn one(party: &Party, typed: &str) -> Result<Answer, Problem> {
         name::Given::Write(id, given) => write(party, id, &given).await,
         name::Given::NotTaken(given) => not_taken(party, &given).await,
     };
-    elsewhere.after(done)
+    elsewhere.without(&ended).after(done)
 }
 
 /// How a consent stands that is marked here as taken back.

@@ -85,10 +85,10 @@ impl Network for Apart {
     }
     fn others(&self, actor: &SigningKey) -> Vec<(String, Arc<dyn Store>)> {
         let others = self.others.lock().unwrap().clone();
-        let store = others.map_or_else(
-            || self.network.store(actor),
-            |store| -> Arc<dyn Store> { store },
-        );
+        let store = match others {
+            Some(store) => store as Arc<dyn Store>,
+            None => self.network.store(actor),
+        };
         let other = Other(store, self.is_away.clone());
         vec![(OTHER.into(), Arc::new(other))]
     }

@@ -168,7 +168,11 @@ fn an_author_by_number_alone_is_the_one_who_is_described_under_it() {
     };
     for number in ["99999999", "999-99-9999", "1234567893"] {
         let ash = named(number, "Ash");
-        assert_eq!(wrote(&[ash.clone()], bare(number)), ["Ash"], "{number}");
+        assert_eq!(
+            wrote(std::slice::from_ref(&ash), bare(number)),
+            ["Ash"],
+            "{number}"
+        );
         assert_eq!(
             wrote(&[ash.clone(), ash], bare(number)),
             ["Ash"],
