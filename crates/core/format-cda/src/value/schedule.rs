@@ -261,7 +261,6 @@ impl Schedule {
         if let Some(at) = self.at.take() {
             if self.repeat.is_empty() {
                 if let Some(words) = at.stated.clone() {
-                    out.insert("event".into(), json!([Value::Null]));
                     out.insert("_event".into(), json!([as_stated(words)]));
                 } else {
                     out.insert("event".into(), json!([at.at]));
