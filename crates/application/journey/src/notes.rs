@@ -79,6 +79,9 @@ struct There {
     is_later: bool,
 }
 
+/// How often a note is written after one of another device.
+const TRIES: usize = 4;
+
 impl Party {
     /// The row that notes what is said about something, or that it was taken back. The same said again changes nothing.
     pub(crate) fn note_row<T: Serialize>(
@@ -291,13 +294,33 @@ impl Party {
         network.mailbox(&self.signer(own), &network.own_node())
     }
 
-    /// What is owed for one address, and at its places what another device noted since.
+    /// What is owed for one address. Another device of the phrase may write at the same time: what it wrote is read then, and this
+    /// written after it.
     async fn send_notes(
         &self,
         id: AccountId,
         home: Option<AccountId>,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
+        for _ in 0..TRIES {
+            if self.send_notes_once(id, home, report).await? {
+                return Ok(());
+            }
+        }
+        report.later.push(format!(
+            "a note of {id} waits: another device of this phrase wrote one at the same time"
+        ));
+        Ok(())
+    }
+
+    /// What is owed for one address, and at its places what another device noted since; whether no other device was before it.
+    async fn send_notes_once(
+        &self,
+        id: AccountId,
+        home: Option<AccountId>,
+        report: &mut SyncReport,
+    ) -> Result<bool, JourneyError> {
+        let mut is_first = true;
         let own = self.own_address(id)?;
         let (node, key) = (self.notes_at(&own), self.seed.note_key(own.slot()));
         let mut noted = Noted::default();
@@ -339,9 +362,7 @@ impl Party {
             };
             let follows = before.map(|before| before.digest);
             if !node.keep_note(place, follows, sealed).await? {
-                report.later.push(format!(
-                    "a note of {id} waits: another device of this phrase wrote one at the same time"
-                ));
+                is_first = false;
                 continue;
             }
             let belong = rows.into_iter().filter(|row| row.own.or(home) == Some(id));
@@ -357,7 +378,7 @@ impl Party {
             let turn = change(table::NOTE_TURNS, &turn_key(id, place), &turn);
             self.ports.vault.apply(sent.chain([turn]).collect())?;
         }
-        Ok(())
+        Ok(is_first)
     }
 
     fn turn(&self, own: AccountId, place: u8) -> Result<u64, JourneyError> {
