@@ -56,6 +56,9 @@ pub(crate) struct WriteJob {
     /// Its author said that this is the owner's name.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) names_another: bool,
+    /// The chain that has it was left, and the one that this home went on with did not have it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) left: bool,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
 }
@@ -370,6 +373,7 @@ impl Party {
             title: aside.title,
             subject: aside.subject,
             names_another: aside.names_another,
+            left: false,
             problem: None,
         };
         self.put(table::JOBS, anchor.record_id().as_bytes(), &job)?;
@@ -471,7 +475,8 @@ impl Party {
     pub async fn is_left_with_its_chain(&self, record: RecordId) -> Result<bool, JourneyError> {
         let kept: Option<crate::KeptRecord> = self.row(table::RECORDS, record.as_bytes())?;
         let job: Option<WriteJob> = self.row(table::WRITTEN, record.as_bytes())?;
-        let was_there = job.is_some() || kept.is_some_and(|kept| kept.is_off_chain());
+        let was_there =
+            job.is_some_and(|job| job.left) || kept.is_some_and(|kept| kept.is_off_chain());
         Ok(was_there && self.is_lacking(record).await?)
     }
 

@@ -315,9 +315,11 @@ impl Party {
                 });
             }
         }
-        for job in self.rows::<WriteJob>(table::WRITTEN)? {
+        for mut job in self.rows::<WriteJob>(table::WRITTEN)? {
             let record = job.anchor.record_id();
             if job.author != job.anchor.owner && lacks(record).await? {
+                job.left = true;
+                changes.push(change(table::WRITTEN, record.as_bytes(), &job));
                 lacking.push(format!(
                     "record {record}, which this home wrote for {}: write it again",
                     job.anchor.owner
