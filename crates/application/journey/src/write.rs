@@ -251,7 +251,7 @@ impl Party {
         // Sealed for an account that this home cannot sign for it would be kept for ever.
         let author = &self.signed_for_now(author.id()).await?;
         let original = Digest::of(&draft.original);
-        let mut in_vain = Vec::new();
+        let (mut in_vain, mut good) = (Vec::new(), None);
         for job in self.rows::<WriteJob>(table::JOBS)? {
             if job.original != original
                 || (job.author, job.anchor.owner) != (author.id(), owner)
@@ -259,10 +259,17 @@ impl Party {
             {
                 continue;
             }
-            if job.acknowledged > 0 || !self.is_anchored_in_vain(&job).await? {
-                return self.resume_write(job).await;
+            match job.acknowledged == 0 && self.is_anchored_in_vain(&job).await? {
+                true => in_vain.push(job),
+                false => good = good.or(Some(job)),
             }
-            in_vain.push(job);
+        }
+        if let Some(job) = good {
+            // One that took the place of these was kept, and the process ended before they went.
+            for vain in in_vain {
+                self.forget_job(&vain, Vec::new())?;
+            }
+            return self.resume_write(job).await;
         }
         let (title, subject) = (draft.title.clone(), Subject::of(&draft.fhir));
         let mut record =
