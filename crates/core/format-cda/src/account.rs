@@ -10,7 +10,7 @@ use std::rc::Rc;
 use medibloc_record::{EntryOutcome, LossEntry, LossReport};
 
 use crate::doc::Anchors;
-use crate::xml::{N, SDTC, attr, is_statement};
+use crate::xml::{N, SDTC, attr, flag, is_statement, is_unread_denial};
 use kept::{Kept, Told};
 
 /// Why something is in no resource. Never a value from the document.
@@ -249,7 +249,7 @@ fn has_value(node: N<'_>) -> bool {
 }
 
 pub(crate) fn is_denied(node: N<'_>) -> bool {
-    attr(node, "negationInd").is_some_and(|flag| flag == "true" || flag == "1")
+    flag(node, "negationInd") == Some(true) || is_unread_denial(node)
 }
 
 /// The account as a report, one line for every fact, in order of the source.

@@ -4,7 +4,7 @@
 use crate::{
     account::is_denied,
     statement::shape,
-    xml::{N, attr, child, children, has_template},
+    xml::{N, attr, child, children, has_template, is_unread_denial},
 };
 
 /// Whose fact it is.
@@ -93,6 +93,8 @@ pub(crate) struct Context<'d> {
     pub(crate) language: Option<N<'d>>,
     /// Whether it, or a statement around it, says by its `nullFlavor` that nothing is known.
     is_void: bool,
+    /// Whether it, or a statement around it, has a denial that cannot be read.
+    is_unread: bool,
     /// Whether a group around it was withdrawn, and so all that stands in it.
     is_withdrawn: bool,
     doubt: Option<Doubt>,
@@ -123,6 +125,7 @@ impl<'d> Context<'d> {
             is_inside: false,
             language: None,
             is_void: false,
+            is_unread: false,
             is_withdrawn: false,
             doubt: None,
             when: None,
@@ -157,6 +160,7 @@ impl<'d> Context<'d> {
                 (around, own) => own.or(around),
             },
             is_void: self.is_void || attr(node, "nullFlavor").is_some(),
+            is_unread: self.is_unread || is_unread_denial(node),
             ..self.below(node)
         };
         Statement { node, context }
@@ -299,6 +303,11 @@ impl<'d> Statement<'d> {
     /// Whether it, or a statement around it, says that this is not so.
     pub(crate) fn is_denied(&self) -> bool {
         self.context.denied
+    }
+
+    /// Whether it cannot be read if this is so or not.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.context.is_unread
     }
 
     /// Whether it says that nothing is known, and indeed nothing stands in it that would be.

@@ -81,6 +81,11 @@ pub(crate) const VOID: Because = "the source says only that it has no informatio
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let node = of.node;
     let section = of.context.section;
+    if of.is_unread() {
+        return Err(
+            "whether it is denied cannot be read: its negationInd is neither true nor false",
+        );
+    }
     if of.is_void() {
         return Err(VOID);
     }

@@ -110,11 +110,16 @@ pub(crate) fn has_template(node: N<'_>, roots: &[&str]) -> bool {
 
 /// Whether a flag is set: `true` and `1` are the two that XML Schema knows.
 pub(crate) fn flag(node: N<'_>, name: &str) -> Option<bool> {
-    match attr(node, name)? {
+    match attr(node, name)?.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// Whether a denial stands there that cannot be read: what it is about is neither so nor not so.
+pub(crate) fn is_unread_denial(node: N<'_>) -> bool {
+    attr(node, "negationInd").is_some() && flag(node, "negationInd").is_none()
 }
 
 /// The names of clinical statements (CDA R2, `POCD_MT000040.ClinicalStatement`).
@@ -135,9 +140,9 @@ pub(crate) fn is_statement(node: N<'_>) -> bool {
     STATEMENTS.contains(&tag.name()) && tag.namespace() != Some(SDTC)
 }
 
-/// Relations of a statement with what they lead to. One that is denied is none.
+/// Relations of a statement with what they lead to. One that is denied, or whose denial cannot be read, is none.
 pub(crate) fn related<'d>(node: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
-    relations(node).filter(|(link, _)| flag(*link, "negationInd") != Some(true))
+    relations(node).filter(|(link, _)| !crate::account::is_denied(*link))
 }
 
 /// Relations with what they lead to, also those that are denied.

@@ -178,6 +178,47 @@ fn a_denial_is_as_narrow_as_the_source_has_it() {
     }
 }
 
+/// A denial in capitals is one; where it cannot be read, nothing says that it is so.
+#[test]
+fn a_denial_in_any_letters_is_one_and_what_cannot_be_read_says_nothing() {
+    let vaccine = |denial: &str| {
+        let entry = format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN" {denial}><templateId root="2.16.840.1.113883.10.20.22.4.52"/><statusCode code="completed"/><effectiveTime value="2020"/><consumable><manufacturedProduct><manufacturedMaterial><code code="88" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#
+        );
+        read("11369-6", "none", &entry)
+    };
+    let status = |denial: &str| one(&vaccine(denial), "Immunization")["status"].clone();
+    for denial in ["true", "True", "TRUE", " tRue ", "1"] {
+        assert_eq!(
+            status(&format!(r#"negationInd="{denial}""#)),
+            "not-done",
+            "{denial}"
+        );
+    }
+    for denial in ["", r#"negationInd="False""#, r#"negationInd="0""#] {
+        assert_eq!(status(denial), "completed", "{denial}");
+    }
+    for denial in ["yes", "wahr", "-1"] {
+        let told = vaccine(&format!(r#"negationInd="{denial}""#));
+        assert_eq!(all(&told, "Immunization").len(), 0, "{denial}");
+        let why = why_lost(&told, "negationInd");
+        assert!(
+            why.iter().any(|why| why.contains("neither true nor false")),
+            "{denial}: {why:?}"
+        );
+    }
+    // All that stands inside is as little known.
+    let around = within("", &problem("")).replacen("<act ", r#"<act negationInd="maybe" "#, 1);
+    assert_eq!(all(&read("11450-4", "none", &around), "Condition").len(), 0);
+    // A relation whose denial cannot be read relates nothing.
+    let linked = within("", &problem("")).replacen(
+        "<entryRelationship ",
+        r#"<entryRelationship negationInd="maybe" "#,
+        1,
+    );
+    assert_eq!(all(&read("11450-4", "none", &linked), "Condition").len(), 0);
+}
+
 /// What came of a goal is its outcome, and how much somebody wants it is nothing that it addresses.
 #[test]
 fn the_outcome_of_a_goal_is_nothing_that_it_addresses() {
