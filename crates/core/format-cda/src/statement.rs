@@ -103,7 +103,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if another::is_kept(of) {
         return another::convert(doc, of);
     }
-    if risk::is_one(of) {
+    // What runs in the family may be why there is a risk: it is no risk itself.
+    if risk::is_one(of) && !family::is_of_a_relative(of) {
         return risk::convert(doc, of);
     }
     match of.name() {

@@ -248,3 +248,73 @@ fn what_is_of_nobody_in_particular_is_not_the_patients() {
         assert_eq!(all(&read(&entry), "Observation").len(), 1, "{name}");
     }
 }
+
+/// A template that is of a relative by what it is says nothing of the patient, wherever it stands and without the group that would
+/// say of whom: a death least of all.
+#[test]
+fn what_a_template_says_of_a_relative_is_not_the_patients() {
+    const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+    let dead = format!(r#"<value xsi:type="CD" code="419099009" {SCT} displayName="Dead"/>"#);
+    let cancer = format!(r#"<value xsi:type="CD" code="363346000" {SCT} displayName="Cancer"/>"#);
+    let asserted = r#"<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>"#;
+    let of = |root: &str, value: &str| {
+        let template = format!(r#"<templateId root="{root}"/>"#);
+        seen("", &[&template, asserted, value])
+    };
+    let within = |act: &str, kind: &str, inner: &str| {
+        format!(
+            r#"<act classCode="ACT" moodCode="EVN">{act}<statusCode code="active"/><entryRelationship typeCode="{kind}">{inner}</entryRelationship></act>"#
+        )
+    };
+    let concern = r#"<templateId root="2.16.840.1.113883.10.20.22.4.3"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/>"#;
+    let allergies = r#"<templateId root="2.16.840.1.113883.10.20.22.4.30"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/>"#;
+    let risk = r#"<templateId root="2.16.840.1.113883.10.20.22.4.136"/>"#;
+    let age = seen(
+        "",
+        &[
+            r#"<templateId root="2.16.840.1.113883.10.20.22.4.31"/>"#,
+            &format!(r#"<code code="445518008" {SCT}/>"#),
+            r#"<value xsi:type="PQ" value="57" unit="a"/>"#,
+        ],
+    );
+    let mut all_of = vec![("10157-6", age)];
+    for (root, value) in [
+        ("2.16.840.1.113883.10.20.22.4.47", &dead),
+        ("2.16.840.1.113883.10.20.1.42", &dead),
+        ("2.16.840.1.113883.10.20.22.4.46", &cancer),
+        ("2.16.840.1.113883.10.20.1.22", &cancer),
+    ] {
+        let one = of(root, value);
+        for section in ["11450-4", "30954-2", "29762-2", "10157-6", "48765-2"] {
+            all_of.extend([
+                (section, one.clone()),
+                (section, within(concern, "SUBJ", &one)),
+                (section, within(allergies, "SUBJ", &one)),
+                (section, within(risk, "SPRT", &one)),
+            ]);
+        }
+    }
+    for (section, entry) in all_of {
+        let draft = document::read(section, "", &entry);
+        for kind in [
+            "Observation",
+            "Condition",
+            "AllergyIntolerance",
+            "Procedure",
+        ] {
+            assert_eq!(all(&draft, kind), Vec::<Value>::new(), "{section} {entry}");
+        }
+        let why = document::why_lost(&draft, "observation");
+        let wanted = "it is of a relative, and the source does not say of which";
+        assert_eq!(why, [wanted], "{section} {entry}");
+    }
+    // What one with a subject says is told of that one.
+    let of_father = of("2.16.840.1.113883.10.20.22.4.47", &dead)
+        .replace("<statusCode", &format!("{FATHER}<statusCode"));
+    let draft = document::read("11450-4", "", &of_father);
+    assert_eq!(all(&draft, "FamilyMemberHistory").len(), 1);
+    assert_eq!(
+        all(&draft, "Condition").len() + all(&draft, "Observation").len(),
+        0
+    );
+}

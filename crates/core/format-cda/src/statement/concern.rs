@@ -9,7 +9,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{self, Made, inside, own_writer, recorded},
+    statement::{self, Made, family, inside, own_writer, recorded},
     value::{self, time, time::Stamp},
     xml::{N, child, children},
 };
@@ -112,7 +112,8 @@ pub(crate) fn convert<'d>(
     let (mut made, mut because) = (Vec::new(), about.nothing);
     let mut of_another = None;
     for inner in all {
-        if inner.is_risk() || !matches!(inner.subject(), Subject::Patient) {
+        let is_own = matches!(inner.subject(), Subject::Patient) && !family::is_family(inner);
+        if inner.is_risk() || !is_own {
             match statement::convert(doc, inner) {
                 Ok(found) => of_another = of_another.or(found),
                 Err(why) => {

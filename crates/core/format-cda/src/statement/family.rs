@@ -28,13 +28,14 @@ const BEGAN: &str = "https://medibloc.org/fhir/StructureDefinition/onset-date";
 const OBSERVATION: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.46",
     "2.16.840.1.113883.10.20.1.22",
-    "2.16.840.1.113883.10.20.1.42",
     "1.3.6.1.4.1.19376.1.5.3.1.4.13.3",
 ];
 const DEATH: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.47",
     "2.16.840.1.113883.10.20.1.42",
 ];
+/// Templates that are of a relative by what they are, wherever they stand.
+const OF_A_RELATIVE: &[&[&str]] = &[ORGANIZER, OBSERVATION, DEATH];
 /// Family history, and the code that older documents give it.
 pub(crate) const SECTIONS: &[&str] = &["10157-6", "10157-2"];
 /// SNOMED CT: dead.
@@ -49,7 +50,7 @@ fn is_death(node: N<'_>) -> bool {
 
 /// Whether it is of a relative, as an illness that runs in the family: by section, by template, or by who is its subject.
 pub(crate) fn is_family(of: &Statement<'_>) -> bool {
-    let placed = of.has(ORGANIZER) || of.has(OBSERVATION);
+    let placed = is_of_a_relative(of);
     match of.subject() {
         Subject::Relative(_) => {
             placed || is_placed(of) && !shape::is_measured(of) || is_illness(of)
@@ -61,11 +62,17 @@ pub(crate) fn is_family(of: &Statement<'_>) -> bool {
                     && of.child("subject").is_none()
                     && match of.name() {
                         "organizer" => true,
-                        "observation" => !is_well(of) && !shape::is_measured(of),
+                        // At what age somebody fell ill is no measure of the patient's.
+                        "observation" => !is_well(of) && (!shape::is_measured(of) || of.has(AGE)),
                         _ => false,
                     }
         }
     }
+}
+
+/// Whether it is of a relative by its template.
+pub(crate) fn is_of_a_relative(of: &Statement<'_>) -> bool {
+    OF_A_RELATIVE.iter().any(|all| of.has(all))
 }
 
 /// Whether it says of nobody in particular, but of the family by its own name, what there is or is not: that is a finding of the
