@@ -6,10 +6,11 @@ mod same;
 use medibloc_record::json::Value;
 
 pub(crate) use described::{Described, all as described};
-pub(crate) use same::is_patient;
+pub(crate) use same::{bears_another_name, is_patient};
 use same::{join, reached_at};
 
 use crate::{
+    account::Fate,
     doc::{Doc, key_of, reference},
     json::json,
     resource::Resource,
@@ -143,7 +144,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     out.put(doc, "address", name::addresses(doc, role));
     let url = join(doc, out, role, named);
     let house = house.and_then(|house| organization(doc, house));
-    let does = child(role, "code");
+    let does = child(role, "code").filter(|code| !is_self(doc, *code));
     if house.is_some() || does.is_some_and(|does| attr(does, "code").is_some()) {
         let mut out = Resource::plain("PractitionerRole", None);
         out.body.insert("practitioner".into(), reference(&url));
@@ -155,6 +156,16 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         let _ = out.join(doc, Some(format!("{url}|{organization}|{code}")));
     }
     Some(url)
+}
+
+/// Whether a code says that somebody is the patient, who is another by number or name: it is none of what they do.
+fn is_self(doc: &Doc<'_>, code: N<'_>) -> bool {
+    let is_one = matches!(attr(code, "code"), Some("ONESELF" | "SELF"));
+    if is_one {
+        let why = "it says that somebody is the patient whose number or name is another's";
+        doc.account.because(code, Fate::Lost(why));
+    }
+    is_one
 }
 
 fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
@@ -238,8 +249,7 @@ pub(crate) fn informant<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<String> {
         return Some(url);
     }
     let one = child(part, "relatedEntity")?;
-    let is_self = |code: N<'_>| matches!(attr(code, "code"), Some("ONESELF" | "SELF"));
-    if attr(one, "classCode") == Some("PAT") || child(one, "code").is_some_and(is_self) {
+    if is_patient(doc, one) {
         doc.account.take(part);
         return Some(doc.patient());
     }
@@ -424,8 +434,8 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
         out.put(doc, "telecom", name::telecoms(doc, role));
         out.put(doc, "address", name::addresses(doc, role));
         let url = join(doc, out, role, named);
-        let does = child(role, "code").and_then(|does| code::concept(doc, does));
-        if let Some(does) = does {
+        let does = child(role, "code").filter(|code| !is_self(doc, *code));
+        if let Some(does) = does.and_then(|does| code::concept(doc, does)) {
             let mut out = Resource::plain("PractitionerRole", None);
             out.body.insert("practitioner".into(), reference(&url));
             let key = format!("{url}||{does}");

@@ -237,3 +237,54 @@ fn the_date_of_a_family_history_is_when_it_was_written() {
         assert_eq!(told["condition"][0]["onsetString"], "1970");
     }
 }
+
+/// A number says who somebody is before their role does: a role code makes nobody the patient whose number or name is another's.
+#[test]
+fn a_role_alone_makes_nobody_the_patient() {
+    let nurse =
+        r#"<assignedPerson><name><given>Flo</given><family>Gale</family></name></assignedPerson>"#;
+    let author = format!(
+        r#"<author><time value="2025"/><assignedAuthor><id root="20cf14fb-b65c-4c8c-a54d-b0cca834c18c"/><id root="1.2.3.9" extension="n"/>{nurse}</assignedAuthor></author>"#
+    );
+    let theirs = r#"<id root="20cf14fb-b65c-4c8c-a54d-b0cca834c18c"/>"#;
+    let by_extension = r#"<id root="1.2.3.9" extension="n"/>"#;
+    let nobodys = r#"<id root="1.2.3.10" extension="x"/>"#;
+    let named = "<name><given>Bob</given><family>Ash</family></name>";
+    for code in ["SELF", "ONESELF"] {
+        let code = format!(r#"<code code="{code}" codeSystem="2.16.840.1.113883.5.111"/>"#);
+        for (id, name, is_patient) in [
+            (theirs, "", false),
+            (by_extension, "", false),
+            (nobodys, named, false),
+            (nobodys, "", true),
+            ("", "", true),
+        ] {
+            let person = |what: &str| match name {
+                "" => String::new(),
+                name => format!("<{what}>{name}</{what}>"),
+            };
+            let signed = format!(
+                r#"<authenticator><time value="20250101"/><signatureCode code="S"/><assignedEntity>{id}{code}{}</assignedEntity></authenticator>"#,
+                person("assignedPerson")
+            );
+            let takes_part = format!(
+                r#"<participant typeCode="VRF"><associatedEntity classCode="ASSIGNED">{id}{code}{}</associatedEntity></participant>"#,
+                person("associatedPerson")
+            );
+            let told = format!(
+                r#"<informant><relatedEntity classCode="PRS">{id}{code}{}</relatedEntity></informant>"#,
+                person("relatedPerson")
+            );
+            for header in [signed, takes_part, told] {
+                let draft = with_header(&[ADA, &author, &header].concat());
+                let made = one(&draft, "Composition").to_string();
+                // The subject of the document names the patient, and nobody else does who is another.
+                let many = made.matches(patient(&draft).as_str().unwrap()).count();
+                assert_eq!(many, if is_patient { 2 } else { 1 }, "{header}");
+                for role in all(&draft, "PractitionerRole") {
+                    assert!(!role.to_string().contains("SELF"), "{header}");
+                }
+            }
+        }
+    }
+}

@@ -20,18 +20,26 @@ const PERSONS: &[&str] = &[
     "playingEntity",
 ];
 
+/// Whoever plays a role.
+pub(super) fn person(role: N<'_>) -> Option<N<'_>> {
+    elements(role).find(|part| PERSONS.contains(&part.tag_name().name()))
+}
+
 /// The name of whoever plays a role.
 fn name(role: N<'_>) -> Option<String> {
-    let person = elements(role).find(|part| PERSONS.contains(&part.tag_name().name()))?;
-    child(person, "name")
+    child(person(role)?, "name")
         .and_then(text)
         .map(|name| name.to_lowercase())
 }
 
-/// Numbers that are known, be they filled in where there is none.
+/// Numbers that are known, be they filled in where there is none; a root may be the whole number.
 fn numbers<'d>(role: N<'d>) -> impl Iterator<Item = (&'d str, &'d str)> {
     let known = children(role, "id").filter(|id| attr(*id, "nullFlavor").is_none());
-    known.filter_map(|id| Some((attr(id, "root")?, attr(id, "extension")?)))
+    known.filter_map(|id| {
+        let root = attr(id, "root")?;
+        let is_whole = !crate::codes::is_register(root);
+        Some((root, attr(id, "extension").or(is_whole.then_some(""))?))
+    })
 }
 
 /// Everybody of a document who has a name and a number.
@@ -62,9 +70,19 @@ pub(super) fn elsewhere<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<N<'d>> {
     if role.tag_name().name() != "assignedAuthor" || super::same::is_numbered(role) {
         return None;
     }
-    let is_nines = |number: &str| number.bytes().all(|sign| sign == b'9' || sign == b'-');
+    let is_nines = |number: &str| {
+        !number.is_empty() && number.bytes().all(|sign| sign == b'9' || sign == b'-')
+    };
     let known = doc.described();
     numbers(role)
         .filter(|(_, number)| is_nines(number))
         .find_map(|number| known.get(&number).copied().flatten())
+}
+
+/// Whoever is described under a number of a role, where that is one person alone.
+pub(super) fn under_number<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<N<'d>> {
+    if !super::same::is_numbered(role) {
+        return None;
+    }
+    numbers(role).find_map(|number| doc.described().get(&number).copied().flatten())
 }

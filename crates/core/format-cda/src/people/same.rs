@@ -1,10 +1,10 @@
 //! Which people, houses and places are one, and who is the patient.
 
-use super::{behind, key, words_of};
+use super::{behind, described, key, words_of};
 use crate::{
     doc::Doc,
     resource::Resource,
-    xml::{N, attr, child, children, path, text},
+    xml::{N, attr, child, children, elements, path, text},
 };
 
 /// The number that tells somebody apart: none if it is not known, or if it names a register and nobody in it.
@@ -78,27 +78,22 @@ pub(super) fn join<'d>(
     url
 }
 
-/// Whether somebody in a role is the patient: said so, or with the patient's number and no other name.
-pub(crate) fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
+/// Whether somebody in a role is the patient: said so, or with the patient's number, and in both cases with no other name. A number
+/// says who it is before the role does: what is said of somebody whose number is that of another is not said of the patient.
+pub(crate) fn is_patient<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
     let is_device = child(role, "assignedAuthoringDevice").is_some();
     let Some(patient) = path(doc.root, &["recordTarget", "patientRole"]).filter(|_| !is_device)
     else {
         return false;
     };
     let code = child(role, "code").and_then(|code| attr(code, "code"));
-    if code == Some("ONESELF") {
-        return true;
-    }
+    let is_self =
+        matches!(code, Some("ONESELF" | "SELF")) || attr(role, "classCode") == Some("PAT");
     let plain = |node: N<'_>| text(node).map(|name| name.to_lowercase());
-    let named = [
-        "assignedPerson",
-        "associatedPerson",
-        "playingEntity",
-        "informationRecipient",
-    ]
-    .iter()
-    .find_map(|person| path(role, &[person, "name"]));
-    let named = named.and_then(plain);
+    let person = described::person(role);
+    let named = person
+        .and_then(|person| child(person, "name"))
+        .and_then(plain);
     let names = child(patient, "patient").into_iter();
     let mut names = names
         .flat_map(|one| children(one, "name"))
@@ -114,5 +109,42 @@ pub(crate) fn is_patient(doc: &Doc<'_>, role: N<'_>) -> bool {
                 && (attr(own, "extension").is_some() || same_name)
         })
     });
-    (same_number || code == Some("SELF")) && (named.is_none() || same_name)
+    let is_other = |person: N<'_>| bears_another_name(doc, person);
+    let is_numbered_as_another = || {
+        let known = described::under_number(doc, role).and_then(described::person);
+        !same_number && known.is_some_and(is_other)
+    };
+    same_number && (named.is_none() || same_name)
+        || is_self && !person.is_some_and(is_other) && !is_numbered_as_another()
+}
+
+/// Whether somebody bears another name than the patient; nobody does of whom no name is told.
+pub(crate) fn bears_another_name(doc: &Doc<'_>, person: N<'_>) -> bool {
+    let names = |of: N<'_>| -> Vec<Vec<String>> {
+        let all = children(of, "name").map(|name| {
+            let borne = ["given", "family"];
+            let parts = elements(name)
+                .filter(|part| borne.contains(&part.tag_name().name()))
+                .filter_map(text)
+                .collect::<Vec<_>>()
+                .join(" ");
+            let whole = text(name).filter(|_| parts.is_empty());
+            let words = whole.unwrap_or(parts).to_lowercase();
+            words.split_whitespace().map(str::to_owned).collect()
+        });
+        all.filter(|words: &Vec<String>| !words.is_empty())
+            .collect()
+    };
+    let patient = path(doc.root, &["recordTarget", "patientRole", "patient"]);
+    let theirs = patient.map(names).unwrap_or_default();
+    let said = names(person);
+    // One with fewer names is the same.
+    let is_same = |a: &Vec<String>, b: &Vec<String>| {
+        a.iter().all(|word| b.contains(word)) || b.iter().all(|word| a.contains(word))
+    };
+    !theirs.is_empty()
+        && !said.is_empty()
+        && !said
+            .iter()
+            .any(|one| theirs.iter().any(|other| is_same(one, other)))
 }

@@ -230,33 +230,7 @@ fn member_number<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
 
 /// Whether a role is of somebody who bears another name than the patient.
 fn is_another(doc: &Doc<'_>, role: N<'_>) -> bool {
-    let names = |of: N<'_>| -> Vec<Vec<String>> {
-        let all = children(of, "name").map(|name| {
-            let borne = ["given", "family"];
-            let parts = crate::xml::elements(name)
-                .filter(|part| borne.contains(&part.tag_name().name()))
-                .filter_map(crate::xml::text)
-                .collect::<Vec<_>>()
-                .join(" ");
-            let whole = crate::xml::text(name).filter(|_| parts.is_empty());
-            let words = whole.unwrap_or(parts).to_lowercase();
-            words.split_whitespace().map(str::to_owned).collect()
-        });
-        all.filter(|words: &Vec<String>| !words.is_empty())
-            .collect()
-    };
-    let patient = crate::xml::path(doc.root, &["recordTarget", "patientRole", "patient"]);
-    let theirs = patient.map(names).unwrap_or_default();
-    let said = child(role, "playingEntity").map(names).unwrap_or_default();
-    // One with fewer names is the same.
-    let is_same = |a: &Vec<String>, b: &Vec<String>| {
-        a.iter().all(|word| b.contains(word)) || b.iter().all(|word| a.contains(word))
-    };
-    !theirs.is_empty()
-        && !said.is_empty()
-        && !said
-            .iter()
-            .any(|one| theirs.iter().any(|other| is_same(one, other)))
+    child(role, "playingEntity").is_some_and(|one| people::bears_another_name(doc, one))
 }
 
 /// Services that the insurer promised to pay, with the number of the promise: no plan of treatment.
