@@ -269,6 +269,54 @@ fn the_outcome_of_a_goal_is_nothing_that_it_addresses() {
     assert_eq!(one(&draft, "Goal").get("addresses"), None);
 }
 
+/// What is planned, or was given up, is no outcome of a goal; what is done or wanted for its sake says so.
+#[test]
+fn what_has_yet_to_happen_is_no_outcome() {
+    const FOR_GOAL: &str = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal";
+    let goal = r#"<observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><id root="1.9" extension="G"/><code code="44616-1" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/></observation>"#;
+    let pointer = r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.122"/><id root="1.9" extension="G"/><code nullFlavor="NP"/></act>"#;
+    let deed = |mood: &str, status: &str, inside: &str| {
+        format!(
+            r#"<procedure classCode="PROC" moodCode="{mood}"><id root="1.9" extension="P"/><code code="362956003" {SCT}/><statusCode code="{status}"/>{inside}</procedure>"#
+        )
+    };
+    let to = |kind: &str, inner: &str| {
+        format!(r#"<entryRelationship typeCode="{kind}">{inner}</entryRelationship>"#)
+    };
+    for (mood, status, kind, relation, is_outcome, is_for) in [
+        ("EVN", "completed", "Procedure", "GEVL", true, false),
+        ("EVN", "active", "Procedure", "GEVL", true, false),
+        ("EVN", "aborted", "Procedure", "GEVL", false, true),
+        ("EVN", "cancelled", "Procedure", "GEVL", false, false),
+        ("INT", "active", "ServiceRequest", "GEVL", false, true),
+        ("RQO", "active", "ServiceRequest", "GEVL", false, true),
+        ("EVN", "completed", "Procedure", "RSON", false, true),
+        ("INT", "active", "ServiceRequest", "RSON", false, true),
+    ] {
+        for inner in [pointer, goal] {
+            let entry = deed(mood, status, &to(relation, inner));
+            let entry = match inner == pointer {
+                true => format!("{entry}</entry><entry>{goal}"),
+                false => entry,
+            };
+            let draft = read("62387-6", "", &entry);
+            let (told, done) = (one(&draft, "Goal"), one(&draft, kind));
+            let reference = |one: &Value| json!({"reference": format!("urn:uuid:{}", one["id"].as_str().unwrap())});
+            let came = told["outcomeReference"] == json!([reference(&done)]);
+            assert_eq!(came, is_outcome, "{entry}");
+            assert_eq!(
+                told.get("outcomeReference").is_some(),
+                is_outcome,
+                "{entry}"
+            );
+            assert_eq!(told.get("addresses"), None, "{entry}");
+            let wanted = json!([{"url": FOR_GOAL, "valueReference": reference(&told)}]);
+            let said = done.get("extension") == Some(&wanted);
+            assert_eq!(said, is_for, "{entry}");
+        }
+    }
+}
+
 /// An interval that ends before it begins is kept in the words of its ends.
 #[test]
 fn an_interval_that_ends_before_it_begins_is_kept_in_words() {

@@ -1,13 +1,15 @@
 //! What stands inside a statement: resources of their own, linked to that of the statement by the element that FHIR has for it.
 
+mod purpose;
+mod visit;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Facet, Fate},
-    context::{Mood, Statement},
+    context::Statement,
     doc::{Doc, key_of, reference},
     json::json,
-    resource::NOT_DONE,
     statement::convert,
     xml::{N, attr, child, children},
 };
@@ -62,7 +64,7 @@ pub(crate) fn inside<'d>(
             continue;
         }
         if let Some(around) = around
-            && doc.account.aside(|| visit_by_number(doc, around, &inner))
+            && doc.account.aside(|| visit::by_number(doc, around, &inner))
         {
             continue;
         }
@@ -206,23 +208,15 @@ const RELATED: &str = "http://hl7.org/fhir/StructureDefinition/condition-related
 /// Links a resource with the one around it. What no element can say is not said: the order of the document tells it alone.
 fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     let outer = |kinds: &[&str]| doc.is_of(around, kinds);
-    let is_reason = one.relation == "RSON";
     let inner = one.kind;
-    let add = |holder: &str, element: &'static str, target: &str| {
-        doc.change(holder, element, |resource| push(resource, element, target));
-    };
+    let add = |holder: &str, element: &'static str, target: &str| add(doc, holder, element, target);
     // Nothing was said or done during a visit that has yet to come.
     let is_to_come = |url: &str| doc.is_planned(url);
     if one.is_named && follows(doc, around, one) {
         return;
     }
-    // What came of a goal (HL7 v3, `GEVL`: the source evaluates the target), whichever of both names the other.
     if one.relation == "GEVL" && (inner == "Goal" || outer(&["Goal"])) {
-        let (goal, found) = match inner {
-            "Goal" => (&*one.url, around),
-            _ => (around, &*one.url),
-        };
-        add(goal, "outcomeReference", found);
+        purpose::evaluates(doc, around, one);
         return;
     }
     if inner == "Observation"
@@ -240,11 +234,11 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
                     .or_insert_with(|| reference(&one.url));
             });
         } else if outer(&["DocumentReference"]) {
-            visit_of_note(doc, around, &one.url);
+            visit::of_note(doc, around, &one.url);
         }
     } else if outer(&["Encounter"]) {
         if inner == "DocumentReference" {
-            visit_of_note(doc, &one.url, around);
+            visit::of_note(doc, &one.url, around);
         } else if (OF_VISITS.contains(&inner) || inner == "Condition") && !is_to_come(around) {
             doc.change(&one.url, "encounter", |resource| {
                 resource
@@ -257,20 +251,8 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         && ["Condition", "Observation", "ServiceRequest"].contains(&inner)
     {
         add(around, "addresses", &one.url);
-    } else if is_reason {
-        // Why something was done.
-        let doings = [
-            "Procedure",
-            "ServiceRequest",
-            "MedicationRequest",
-            "MedicationStatement",
-            "Immunization",
-        ];
-        if is_not_done(doc, around) {
-            why_not(doc, around, &one.url);
-        } else if outer(&doings) && ["Condition", "Observation"].contains(&inner) {
-            add(around, "reasonReference", &one.url);
-        }
+    } else if one.relation == "RSON" {
+        purpose::why(doc, around, one);
     } else if inner == "Observation" {
         // What is only named is no part of what names it.
         let is_part = !one.is_named;
@@ -364,6 +346,10 @@ fn follows(doc: &Doc<'_>, around: &str, one: &Inside<'_>) -> bool {
     is_problem
 }
 
+fn add(doc: &Doc<'_>, holder: &str, element: &'static str, target: &str) {
+    doc.change(holder, element, |resource| push(resource, element, target));
+}
+
 fn extend(doc: &Doc<'_>, url: &str, extension: &'static str, target: &str) {
     let link = json!({"url": extension, "valueReference": reference(target)});
     doc.change(url, "extension", |resource| {
@@ -378,67 +364,6 @@ fn extend(doc: &Doc<'_>, url: &str, extension: &'static str, target: &str) {
 /// Whether it says how much somebody wants something (C-CDA, "priority preference").
 pub(crate) fn is_preference(node: N<'_>) -> bool {
     crate::xml::has_template(node, &["2.16.840.1.113883.10.20.22.4.143"])
-}
-
-/// Whether a resource says that something was not done, or shall not be.
-fn is_not_done(doc: &Doc<'_>, url: &str) -> bool {
-    let status = doc.element(url, "status");
-    let status = status.as_ref().and_then(Value::as_str);
-    status.is_some_and(|status| NOT_DONE.contains(&status)) || doc.has(url, "doNotPerform")
-}
-
-/// The reason of what was not done is none for which it was done: it is told by its code, if there is no other.
-fn why_not(doc: &Doc<'_>, around: &str, reason: &str) {
-    const LISTS: &[&str] = &["MedicationStatement", "MedicationAdministration"];
-    const SINGLE: &[&str] = &["Immunization", "Procedure", "MedicationRequest"];
-    let is_list = doc.is_of(around, LISTS);
-    let said = doc.element(reason, "valueCodeableConcept");
-    let Some(said) = said.or_else(|| doc.element(reason, "code")) else {
-        return;
-    };
-    if is_list || doc.is_of(around, SINGLE) {
-        doc.change(around, "statusReason", |resource| {
-            let said = if is_list { json!([said]) } else { said };
-            resource.entry("statusReason").or_insert(said);
-        });
-    }
-}
-
-/// The visit that a note belongs to.
-fn visit_of_note(doc: &Doc<'_>, note: &str, visit: &str) {
-    doc.change(note, "context", |resource| {
-        let context = resource.entry("context").or_insert_with(|| json!({}));
-        if let Value::Object(context) = context {
-            push(context, "encounter", visit);
-        }
-    });
-}
-
-/// A visit of which nothing is told but its number, here and elsewhere in the document: a reference can have that.
-fn visit_by_number(doc: &Doc<'_>, around: &str, of: &Statement<'_>) -> bool {
-    let is_note = doc.is_of(around, &["DocumentReference"]);
-    let is_one = of.name() == "encounter"
-        && super::is_empty(of.node)
-        && of.mood() == Mood::Event
-        && !of.is_denied();
-    if !is_one || !is_note && !doc.is_of(around, OF_VISITS) && !doc.is_of(around, &["Condition"]) {
-        return false;
-    }
-    let number = child(of.node, "id").and_then(|id| crate::value::identifier(doc, id));
-    let Some(visit) = number.map(|id| json!({"identifier": id})) else {
-        return false;
-    };
-    doc.account.take(of.node);
-    if is_note {
-        doc.change(around, "context", |note| {
-            note.entry("context").or_insert_with(|| json!({}))["encounter"] = json!([visit]);
-        });
-    } else {
-        doc.change(around, "encounter", |resource| {
-            resource.entry("encounter").or_insert(visit);
-        });
-    }
-    true
 }
 
 /// Says whom or what an observation is about.
