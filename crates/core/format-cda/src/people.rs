@@ -1,11 +1,13 @@
 //! Who wrote, told, did and took part: people, organizations, devices and places, each once.
 
 mod described;
+mod house;
 mod same;
 
 use medibloc_record::json::Value;
 
 pub(crate) use described::{Described, all as described};
+pub(crate) use house::{in_person, organization};
 pub(crate) use same::{bears_another_name, is_patient};
 use same::{join, reached_at};
 
@@ -15,7 +17,7 @@ use crate::{
     json::json,
     resource::Resource,
     value::{self, code, list, name, time},
-    xml::{N, attr, child, children, elements, path, sdtc, text},
+    xml::{N, attr, child, children, elements, sdtc, text},
 };
 
 /// What tells a person or organization apart: number and name. With one number and no name it is whoever had that number first.
@@ -62,48 +64,6 @@ fn words_of(node: Option<N<'_>>) -> Option<String> {
     child(node?, "name").and_then(text)
 }
 
-/// An organization; none if the source says nothing of it.
-pub(crate) fn organization<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    once(doc, "Organization", node, || organization_aside(doc, node))
-}
-
-fn organization_aside<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    let mut out = Resource::plain("Organization", Some(node));
-    out.put(doc, "identifier", value::identifiers(doc, node));
-    out.put(doc, "name", name::words(doc, node));
-    out.put(doc, "telecom", name::telecoms(doc, node).map(not_at_home));
-    out.put(doc, "address", name::addresses(doc, node).map(not_at_home));
-    let kind = child(node, "standardIndustryClassCode").and_then(|code| code::concept(doc, code));
-    out.put(doc, "type", kind.map(|kind| json!([kind])));
-    if let Some(above) = path(node, &["asOrganizationPartOf", "wholeOrganization"]) {
-        let whole = organization(doc, above);
-        out.put(doc, "partOf", whole.map(|url| reference(&url)));
-    }
-    if out.body.is_empty() {
-        return None;
-    }
-    // `org-1`: an organization has a name or an identifier.
-    if !out.has("name") && !out.has("identifier") {
-        out.body
-            .insert("_name".into(), value::absent(child(node, "name")));
-    }
-    Some(join(doc, out, node, words_of(Some(node))))
-}
-
-/// The organization behind a role, whatever the role is called.
-fn behind<'d>(role: N<'d>) -> Option<N<'d>> {
-    elements(role).find(|part| {
-        matches!(
-            part.tag_name().name(),
-            "representedOrganization"
-                | "scopingOrganization"
-                | "receivedOrganization"
-                | "representedCustodianOrganization"
-                | "providerOrganization"
-        )
-    })
-}
-
 /// Somebody in a role: `assignedAuthor`, `assignedEntity`, `intendedRecipient`.
 pub(crate) fn assigned<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     once(doc, "Practitioner", role, || assigned_aside(doc, role))
@@ -117,9 +77,15 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         )
     });
     let device = child(role, "assignedAuthoringDevice").or_else(|| child(role, "assignedDevice"));
-    let house = behind(role);
+    let house = house::behind(role);
     if let Some(device) = device {
         return Some(authoring_device(doc, role, device));
+    }
+    // A house did it, unless the number is that of somebody who has a name elsewhere (C-CDA on FHIR, participations).
+    if let Some(house) = house.filter(|_| person.is_none() && !described::is_somebodys(doc, role))
+        && let Some(url) = house::of_nobody(doc, role, house)
+    {
+        return Some(url);
     }
     let named = words_of(person);
     if named.is_none()
@@ -190,25 +156,14 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
     out.put(doc, "modelNumber", model);
     let kind = child(device, "code").and_then(|code| code::concept(doc, code));
     out.put(doc, "type", kind);
-    if let Some(house) = behind(role) {
+    if let Some(house) = house::behind(role) {
         let house = organization(doc, house);
         out.put(doc, "owner", house.map(|url| reference(&url)));
     }
     let contact = name::telecoms(doc, role);
     out.put(doc, "contact", contact);
     // A device has no address of its own: it stands somewhere.
-    let place = child(role, "addr").and_then(|at| {
-        let taken = doc.account.put();
-        let at = name::address(doc, at);
-        let place = at.map(|at| {
-            let mut place = Resource::plain("Location", None);
-            let key = at.to_string();
-            place.put(doc, "address", Some(at));
-            place.join(doc, Some(format!("device|{key}")))
-        });
-        doc.account.take_again(taken);
-        place
-    });
+    let place = house::stands_at(doc, role);
     out.put(doc, "location", place.map(|url| reference(&url)));
     let key = match key(role, Some(label)) {
         // A program of one name runs in many houses.
@@ -417,10 +372,15 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
         doc.account.take(part);
         return Some(url);
     }
+    let scope = child(role, "scopingEntity").filter(|_| entity.is_none());
+    let scope = scope.filter(|_| !described::is_somebodys(doc, role));
     let url = doc.account.aside(|| {
         let named = entity
             .and_then(|entity| child(entity, "name"))
             .and_then(text);
+        if let Some(url) = scope.and_then(|scope| house::of_nobody(doc, role, scope)) {
+            return Some(url);
+        }
         if named.is_none() && key_of(role).is_none() {
             return None;
         }

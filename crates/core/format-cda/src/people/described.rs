@@ -86,3 +86,8 @@ pub(super) fn under_number<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<N<'d>> {
     }
     numbers(role).find_map(|number| doc.described().get(&number).copied().flatten())
 }
+
+/// Whether a number of a role is that of somebody with a name.
+pub(super) fn is_somebodys<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
+    numbers(role).any(|number| doc.described().contains_key(&number))
+}

@@ -1,6 +1,6 @@
 //! Which people, houses and places are one, and who is the patient.
 
-use super::{behind, described, key, words_of};
+use super::{described, house::behind, key, words_of};
 use crate::{
     doc::Doc,
     resource::Resource,

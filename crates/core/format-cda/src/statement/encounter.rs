@@ -152,6 +152,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
         });
         put(&mut one, "type", kind);
         put(&mut one, "period", taken_part(doc, part));
+        let url = people::in_person(doc, url);
         one.insert("individual".into(), reference(&url));
         parts.push(Value::Object(one));
     }
@@ -161,6 +162,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
                 "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
                 "RESP",
             );
+            let url = people::in_person(doc, url);
             parts.push(json!({"type": [kind], "individual": reference(&url)}));
         }
     }
@@ -208,7 +210,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let haste = child(node, "priorityCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "priority", haste);
     let doers = children(node, "performer").filter_map(|part| {
-        let url = people::other_entity(doc, part)?;
+        let url = people::in_person(doc, people::other_entity(doc, part)?);
         let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
         let function = function.and_then(|code| code::concept(doc, code));
         let mut one = Map::new();

@@ -309,7 +309,7 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
     }
     let doers = people::performers(doc, node)
         .into_iter()
-        .map(|(url, _)| json!({"actor": reference(&url)}));
+        .map(|(url, _)| json!({"actor": reference(&people::in_person(doc, url))}));
     out.put(doc, "performer", list(doers.collect()));
     out.put(doc, "reasonCode", reasons(doc, of));
     let Some(Value::Object(mut how)) = dosage::dosage(doc, of, false) else {

@@ -101,7 +101,11 @@ pub(crate) fn collection<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, 
     let held = doc.account.put();
     let mut doers = people::performers(doc, node).into_iter();
     let doer = doers.find(|(url, _)| *url != doc.patient());
-    put(&mut how, "collector", doer.map(|(url, _)| reference(&url)));
+    put(
+        &mut how,
+        "collector",
+        doer.map(|(url, _)| reference(&people::in_person(doc, url))),
+    );
     doc.account.take_again(held);
     doc.account.take(part);
     take_shell(doc, node);

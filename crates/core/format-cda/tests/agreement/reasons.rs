@@ -281,6 +281,11 @@ pub(crate) const REASONS: &[Reason] = &[
     chosen("Myra", "Observation.valueCodeableConcept.text", SAID),
     chosen("Myra", "Observation.code.text", SAID),
     theirs(
+        "Myra Jones, diagnosticsReport",
+        "DiagnosticReport.performer.reference",
+        "the guide's text: where a house is named and no person, it is the house",
+    ),
+    theirs(
         "Myra Jones, result_obs",
         "Observation.performer",
         "the source names nobody for the observation",
