@@ -3,7 +3,7 @@
 use medibloc_record::json::{Map, Value};
 
 use crate::{
-    account::{Because, Fate},
+    account::{Because, Fate, Taken},
     context::{Mood, Statement, Subject},
     doc::{Doc, key_of, reference},
     json::json,
@@ -67,6 +67,25 @@ pub(crate) fn sort_of<'d>(doc: &Doc<'d>, part: N<'d>) -> Option<Value> {
     let sort = code.or_else(model)?;
     doc.account.take(part);
     Some(sort)
+}
+
+/// Says of which sort a device is, if nothing else is said of that: it has one sort alone.
+pub(crate) fn is_of_sort(doc: &Doc<'_>, device: &str, sort: &Value, taken: Vec<Taken>) {
+    const ONE_SORT: Because = "a device has one sort, and the source says it of the device itself";
+    let own = doc.element(device, "type");
+    let code = |sort: &Value| sort["coding"][0]["code"].clone();
+    if own
+        .as_ref()
+        .is_none_or(|own| code(own) == code(sort) && !code(own).is_null())
+    {
+        doc.account.take_again(taken);
+        doc.change(device, "type", |device| {
+            device.entry("type").or_insert_with(|| sort.clone());
+        });
+    } else {
+        let lost = taken.into_iter().map(|one| (one, Fate::Lost(ONE_SORT)));
+        doc.account.settle(lost);
+    }
 }
 
 fn device<'d>(doc: &Doc<'d>, role: N<'d>, is_own: bool) -> Option<String> {

@@ -349,9 +349,6 @@ fn illness<'d>(
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
     doc.account.take(node);
     super::take_shell(doc, node);
-    for id in children(node, "id") {
-        doc.account.take(id);
-    }
     one.insert("code".into(), shown.unwrap_or_else(|| absent(value)));
     if killed.is_some() {
         one.insert("contributedToDeath".into(), true.into());

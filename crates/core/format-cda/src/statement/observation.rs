@@ -27,6 +27,8 @@ const COMPONENTS: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.504",
 ];
 const FILE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value";
+const NORMAL: &str =
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.referenceRange.normalValue";
 const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -430,6 +432,13 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             Some(name.to_owned())
         })
     });
+    // A normal finding in a code: R4 has words for it alone, which `obs-3` wants, and R5 an element.
+    let normal = span
+        .filter(|span| {
+            !out.contains_key("low") && !out.contains_key("high") && code::known(*span).is_some()
+        })
+        .and_then(|span| code::concept(doc, span));
+    let normal = normal.map(|normal| json!([{"url": NORMAL, "valueCodeableConcept": normal}]));
     let kind = child(node, "interpretationCode").and_then(|code| {
         let known = attr(code, "code")?;
         (known == "N").then(|| {
@@ -450,5 +459,6 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         .collect();
     value::put(&mut out, "appliesTo", list(groups).filter(|_| has_range));
     value::put(&mut out, "text", words);
+    value::put(&mut out, "extension", normal.filter(|_| has_range));
     has_range.then_some(Value::Object(out))
 }

@@ -265,13 +265,17 @@ fn thing<'d>(
         return Err("the source denies it, and FHIR has no form for that here");
     }
     let tool = children(node, "participant").find_map(|part| device::of_participant(doc, of, part));
-    let more = doc.account.put();
+    let of_tool = doc.account.put();
     let code = named.or_else(|| child(node, "code").and_then(|code| code::concept(doc, code)));
-    let more: Vec<_> = held
-        .into_iter()
-        .chain(more)
-        .chain(doc.account.put())
-        .collect();
+    let named = [held, doc.account.put()].concat();
+    // Of what sort a thing is that has a device is said of the device, which may say it itself.
+    let more = match (&tool, &code) {
+        (Some(tool), Some(code)) => {
+            device::is_of_sort(doc, tool, code, named);
+            of_tool
+        }
+        _ => [of_tool, named].concat(),
+    };
     if tool.is_none() && code.is_none() {
         return Err("it does not say what was supplied");
     }

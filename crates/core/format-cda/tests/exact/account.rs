@@ -198,3 +198,66 @@ fn what_is_converted_is_in_the_element_that_is_named() {
         wrong.join("\n")
     );
 }
+
+/// What a supply says of its sort is in the device if that says nothing itself, or the same, and else nowhere.
+#[test]
+fn the_sort_of_a_supply_is_in_its_device_or_told_as_lost() {
+    const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+    for (mood, kind, own, sort, is_told) in [
+        ("EVN", "DeviceUseStatement", "", "1", true),
+        ("EVN", "DeviceUseStatement", "1", "1", true),
+        ("EVN", "DeviceUseStatement", "2", "2", false),
+        ("INT", "DeviceRequest", "", "1", true),
+        ("INT", "DeviceRequest", "2", "2", false),
+    ] {
+        let code = match own {
+            "" => String::new(),
+            own => format!(r#"<code code="{own}" {SCT}/>"#),
+        };
+        let entry = format!(
+            r#"<supply classCode="SPLY" moodCode="{mood}"><code code="1" {SCT} displayName="Bed"/><statusCode code="completed"/><participant typeCode="PRD"><participantRole classCode="MANU"><id root="1.2.3" extension="d"/><playingDevice>{code}</playingDevice></participantRole></participant></supply>"#
+        );
+        let draft = read("46264-8", "", &entry);
+        let made = one(&draft, kind);
+        assert!(made.get("device").is_some() || made.get("codeReference").is_some());
+        let device = one(&draft, "Device");
+        assert_eq!(device["type"]["coding"][0]["code"], sort, "{entry}");
+        let fate = fates(&draft, "supply/code");
+        let wanted = match is_told {
+            true => EntryOutcome::Converted,
+            false => EntryOutcome::Lost,
+        };
+        assert_eq!(fate[0], wanted, "{entry}");
+    }
+}
+
+/// What is normal may be told in a code: it is not in the words alone.
+#[test]
+fn a_normal_finding_keeps_its_code() {
+    const NORMAL: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.referenceRange.normalValue";
+    for words in ["", "<text>none seen</text>"] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CD" code="260415000" codeSystem="2.16.840.1.113883.6.96" displayName="Not detected"/><referenceRange><observationRange>{words}<value xsi:type="CD" code="260385009" codeSystem="2.16.840.1.113883.6.96" displayName="Negative"/></observationRange></referenceRange></observation>"#
+        );
+        let range = one(&read("30954-2", "", &entry), "Observation")["referenceRange"][0].clone();
+        let said = if words.is_empty() {
+            "Negative"
+        } else {
+            "none seen"
+        };
+        assert_eq!(range["text"], said);
+        assert_eq!(range["extension"][0]["url"], NORMAL);
+        let code = &range["extension"][0]["valueCodeableConcept"]["coding"][0]["code"];
+        assert_eq!(*code, "260385009");
+    }
+}
+
+/// The number of an illness of a relative is in no element.
+#[test]
+fn the_number_of_an_illness_is_not_told_as_converted() {
+    let entry = r#"<organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.45"/><statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/></relatedSubject></subject><component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.46"/><id root="1.2.3" extension="fh"/><code code="64572001" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><value xsi:type="CD" code="22298006" codeSystem="2.16.840.1.113883.6.96"/></observation></component></organizer>"#;
+    let draft = read("10157-6", "", entry);
+    let told = one(&draft, "FamilyMemberHistory").to_string();
+    assert!(!told.contains(r#""fh""#));
+    assert_eq!(fates(&draft, "observation/id"), [EntryOutcome::Lost]);
+}
