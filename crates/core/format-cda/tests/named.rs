@@ -305,3 +305,66 @@ fn a_father_is_no_son() {
     };
     assert_eq!((people("FTH", "SON"), people("FTH", "FTH")), (2, 1));
 }
+
+/// What the source says of a part of a name stands at that part, and what a name is for is what the source says: a name to search by is
+/// no maiden name.
+#[test]
+fn the_parts_of_a_name_keep_what_is_said_of_them() {
+    let mark = |code: &str| json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier", "valueCode": code}]});
+    let names = |all: &str| {
+        let header = format!(
+            "<recordTarget><patientRole><patient>{all}</patient></patientRole></recordTarget>"
+        );
+        one(&with_header(&header), "Patient")["name"].clone()
+    };
+    let born = r#"<given>Eve</given><family qualifier="BR">Wu</family>"#;
+    let changed =
+        r#"<given qualifier="BR">Eva</given><given>Jo</given><family qualifier="BR">Wu</family>"#;
+    let now = r#"<name use="L"><given>Eve</given><family>Ash</family></name>"#;
+    let searched = names(&format!(r#"{now}<name use="SRCH">{born}</name>"#));
+    let for_search = json!([{"url": "http://hl7.org/fhir/StructureDefinition/iso21090-EN-use", "valueCode": "SRCH"}]);
+    assert_eq!(
+        searched[1],
+        json!({"extension": for_search, "family": "Wu", "_family": mark("BR"), "given": ["Eve"]})
+    );
+    for (usage, parts, beside, wanted) in [
+        ("", born, true, json!("maiden")),
+        ("", born, false, json!("maiden")),
+        ("", changed, true, json!("old")),
+        ("", changed, false, json!(null)),
+        (r#"use="L""#, born, true, json!("usual")),
+        (r#"use="C""#, born, true, json!("official")),
+    ] {
+        let all = format!(
+            "<name {usage}>{parts}</name>{}",
+            if beside { now } else { "" }
+        );
+        let told = names(&all);
+        assert_eq!(told[0]["use"], wanted, "{all}");
+        assert_eq!(told[0]["_family"], mark("BR"), "{all}");
+        assert_eq!(
+            told.as_array().unwrap().len(),
+            1 + usize::from(beside),
+            "{all}"
+        );
+        if parts == changed {
+            assert_eq!(told[0]["_given"], json!([mark("BR"), null]), "{all}");
+        }
+    }
+    let told = names(
+        r#"<name><prefix qualifier="AC">Dr.</prefix><prefix>Mrs.</prefix><given qualifier="IN">E</given><family qualifier="SP">Ash</family><suffix qualifier="AC LS">MD</suffix></name>"#,
+    );
+    assert_eq!(told[0]["_prefix"], json!([mark("AC"), null]));
+    assert_eq!(told[0]["_given"], json!([mark("IN")]));
+    assert_eq!(told[0]["_family"], mark("SP"));
+    assert_eq!(
+        told[0]["_suffix"][0]["extension"].as_array().unwrap().len(),
+        2
+    );
+    // Of one part of a family name it is not said of the whole.
+    let told = names(
+        r#"<name><given>E</given><family qualifier="SP">Ash</family><family>Wu</family></name>"#,
+    );
+    assert_eq!(told[0]["family"], "Ash Wu");
+    assert_eq!(told[0].get("_family"), None);
+}

@@ -26,7 +26,10 @@ fn an_excluded_german_diagnosis_is_refuted_and_a_suspected_one_is_provisional() 
     let patient = all(&draft, "Patient").remove(0);
     assert_eq!(
         patient["name"],
-        json!([{"family": "Müßig", "given": ["Jürgen"], "prefix": ["Dr."]}])
+        json!([{"family": "Müßig", "given": ["Jürgen"], "prefix": ["Dr."], "_prefix": [{"extension": [{
+            "url": "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier",
+            "valueCode": "AC",
+        }]}]}])
     );
     assert_eq!(patient["address"][0]["line"], json!(["Musterstraße 7a"]));
     let code =

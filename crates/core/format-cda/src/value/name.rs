@@ -12,8 +12,46 @@ use crate::{
 /// What somebody is called beside the names that they bear, where there is a place for one name alone.
 const CALL_ME: &str = "https://medibloc.org/fhir/StructureDefinition/call-me";
 
+/// FHIR's own extensions for what HL7 v3 says of a part of a name, and of what a name is for.
+const EN_QUALIFIER: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier";
+const EN_USE: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-use";
+/// Uses of a name for which FHIR has no word.
+const USES: &[&str] = &["ABC", "SYL", "IDE", "I", "R", "SRCH", "PHON", "SNDX"];
+
 fn has(node: N<'_>, name: &str, code: &str) -> bool {
     attr(node, name).is_some_and(|codes| codes.split_whitespace().any(|one| one == code))
+}
+
+/// Whether its family name is that of birth alone.
+fn is_of_birth(name: N<'_>) -> bool {
+    let mut families = children(name, "family").peekable();
+    families.peek().is_some() && families.all(|part| has(part, "qualifier", "BR"))
+}
+
+/// What a name of birth is for: one whose given names were others, too, was not changed for a marriage, and is an old one only beside
+/// another.
+fn of_birth(name: N<'_>) -> Option<&'static str> {
+    if !children(name, "given").any(|part| has(part, "qualifier", "BR")) {
+        return Some("maiden");
+    }
+    let person = name.parent_element()?;
+    (children(person, "name").count() > 1).then_some("old")
+}
+
+/// What the source says of a part of a name (FHIR's own extension); null where it says nothing.
+fn qualified(part: N<'_>) -> Value {
+    const KNOWN: &[&str] = &[
+        "LS", "AC", "NB", "PR", "HON", "BR", "AD", "SP", "MID", "CL", "IN", "VV",
+    ];
+    let codes = attr(part, "qualifier").unwrap_or_default();
+    let known = codes.split_whitespace().filter(|code| KNOWN.contains(code));
+    let all = known.map(|code| json!({"url": EN_QUALIFIER, "valueCode": code.to_owned()}));
+    let all: Vec<Value> = all.collect();
+    if all.is_empty() {
+        Value::Null
+    } else {
+        json!({"extension": all})
+    }
 }
 
 /// The period of use.
@@ -48,50 +86,68 @@ pub(crate) fn person_name(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     if attr(node, "nullFlavor").is_some() && parts.is_empty() && text(node).is_none() {
         return None;
     }
-    let maiden = parts
-        .iter()
-        .any(|part| part.tag_name().name() == "family" && has(*part, "qualifier", "BR"))
-        && !parts
-            .iter()
-            .any(|part| part.tag_name().name() == "family" && !has(*part, "qualifier", "BR"));
     let is_nick = |part: &N<'_>| has(*part, "qualifier", "CL");
     let nick = parts.iter().any(is_nick);
     let only_nick = nick
         && parts
             .iter()
             .all(|part| is_nick(part) || part.tag_name().name() != "given");
+    let is_born = is_of_birth(node);
     let usage = match usage {
-        _ if maiden => Some("maiden"),
         Some((_, usage)) => Some(usage),
+        // The source says what it is for, and FHIR has no word for that.
+        None if attr(node, "use").is_some() => None,
+        None if is_born => of_birth(node),
         None if only_nick => Some("nickname"),
         None => None,
     };
     put(&mut out, "use", usage);
-    let words = |name: &str| -> Vec<String> {
+    let other = attr(node, "use").filter(|_| usage.is_none());
+    let other = other.map(|all| all.split_whitespace().filter(|one| USES.contains(one)));
+    let other = other.into_iter().flatten();
+    let other = other.map(|one| json!({"url": EN_USE, "valueCode": one.to_owned()}));
+    put(&mut out, "extension", list(other.collect()));
+    let words = |name: &str| -> Vec<(String, Value)> {
         parts
             .iter()
             .filter(|part| part.tag_name().name() == name)
             .filter(|part| only_nick || !is_nick(part))
-            .filter(|part| !(name == "family" && has(**part, "qualifier", "BR") && !maiden))
+            .filter(|part| !(name == "family" && has(**part, "qualifier", "BR") && !is_born))
             .filter_map(|part| {
                 let words = text(*part)?;
                 doc.account.take(*part);
-                Some(words)
+                Some((words, qualified(*part)))
             })
             .collect()
     };
-    let family = words("family").join(" ");
+    let (family, marks): (Vec<String>, Vec<Value>) = words("family").into_iter().unzip();
     put(
         &mut out,
         "family",
-        Some(family).filter(|family| !family.is_empty()),
+        Some(family.join(" ")).filter(|family| !family.is_empty()),
     );
-    for name in ["given", "prefix", "suffix"] {
+    // What is said of one of several family names is not said of all that stand in the one string.
+    let mark = marks
+        .first()
+        .filter(|first| marks.iter().all(|one| one == *first));
+    put(
+        &mut out,
+        "_family",
+        mark.filter(|mark| !mark.is_null()).cloned(),
+    );
+    for (name, beside) in [
+        ("given", "_given"),
+        ("prefix", "_prefix"),
+        ("suffix", "_suffix"),
+    ] {
+        let (said, marks): (Vec<String>, Vec<Value>) = words(name).into_iter().unzip();
         put(
             &mut out,
             name,
-            list(words(name).into_iter().map(Value::from).collect()),
+            list(said.into_iter().map(Value::from).collect()),
         );
+        let is_marked = marks.iter().any(|mark| !mark.is_null());
+        put(&mut out, beside, list(marks).filter(|_| is_marked));
     }
     let named = ["family", "given", "prefix", "suffix"]
         .iter()
@@ -119,8 +175,16 @@ pub(crate) fn only_name(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
         doc.account.take(nick);
         Some(json!({"url": CALL_ME, "valueString": words}))
     });
-    if let (Some(all), Value::Object(name)) = (list(nicks.collect()), &mut name) {
-        name.insert("extension".into(), all);
+    if let Value::Object(name) = &mut name {
+        let said = name.remove("extension");
+        let said = said
+            .and_then(|all| all.as_array().cloned())
+            .unwrap_or_default();
+        put(
+            name,
+            "extension",
+            list(said.into_iter().chain(nicks).collect()),
+        );
     }
     Some(name)
 }
@@ -132,7 +196,6 @@ pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         let Some(one) = person_name(doc, name) else {
             continue;
         };
-        let maiden = one.get("use").and_then(Value::as_str) == Some("maiden");
         if !all.contains(&one) {
             all.push(one);
         }
@@ -145,7 +208,7 @@ pub(crate) fn person_names(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
                 all.push(json!({"use": "nickname", "given": [words]}));
             }
         }
-        if maiden {
+        if is_of_birth(name) {
             continue;
         }
         for birth in children(name, "family").filter(|part| has(*part, "qualifier", "BR")) {
