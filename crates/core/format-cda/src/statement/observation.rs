@@ -27,8 +27,8 @@ const COMPONENTS: &[&str] = &[
     "2.16.840.1.113883.10.20.22.4.504",
 ];
 const FILE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value";
-const NORMAL: &str =
-    "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.referenceRange.normalValue";
+/// What is normal, in a code: R4 has words for it alone.
+const NORMAL: &str = "https://medibloc.org/fhir/StructureDefinition/normal-value";
 const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
@@ -432,7 +432,7 @@ fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
             Some(name.to_owned())
         })
     });
-    // A normal finding in a code: R4 has words for it alone, which `obs-3` wants, and R5 an element.
+    // A normal finding in a code stands beside its words, which `obs-3` wants.
     let normal = span
         .filter(|span| {
             !out.contains_key("low") && !out.contains_key("high") && code::known(*span).is_some()

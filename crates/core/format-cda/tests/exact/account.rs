@@ -234,7 +234,7 @@ fn the_sort_of_a_supply_is_in_its_device_or_told_as_lost() {
 /// What is normal may be told in a code: it is not in the words alone.
 #[test]
 fn a_normal_finding_keeps_its_code() {
-    const NORMAL: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.referenceRange.normalValue";
+    const NORMAL: &str = "https://medibloc.org/fhir/StructureDefinition/normal-value";
     for words in ["", "<text>none seen</text>"] {
         let entry = format!(
             r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CD" code="260415000" codeSystem="2.16.840.1.113883.6.96" displayName="Not detected"/><referenceRange><observationRange>{words}<value xsi:type="CD" code="260385009" codeSystem="2.16.840.1.113883.6.96" displayName="Negative"/></observationRange></referenceRange></observation>"#
