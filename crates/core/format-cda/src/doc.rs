@@ -1,6 +1,7 @@
 //! The document on its way: anchors of the narrative, resources made so far with deterministic ids, and the account.
 
 mod identity;
+mod named;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -56,6 +57,10 @@ struct State<'d> {
     made: Vec<usize>,
     /// What each resource was made of, by URL.
     sources: HashMap<String, N<'d>>,
+    /// What acts hold that say nothing themselves, by their numbers: kind and URL of each.
+    acts: HashMap<String, Vec<(&'static str, String)>>,
+    /// What says how far a goal was reached, with what it stands in.
+    progress: Vec<(String, String)>,
     /// What concerns are about, by the first of it.
     concerned: HashMap<String, Vec<(String, N<'d>)>>,
     joined: Vec<Value>,

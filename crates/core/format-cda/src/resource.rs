@@ -344,7 +344,7 @@ impl<'d> Resource<'d> {
         let source = self.source;
         let url = doc.add(self.kind, source, self.body, self.taken);
         if let Some(node) = source {
-            doc.account.aside(|| outside::keep(doc, node, &url));
+            doc.account.aside(|| outside::of_resource(doc, node, &url));
         }
         Ok(url)
     }

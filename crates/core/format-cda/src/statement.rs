@@ -193,6 +193,9 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let around = (of.has(HEALTH_CONCERN) && !of.is_risk()).then_some(relation::HEALTH_CONCERN);
     let inside = inside(doc, of, around);
     if inside.is_empty() {
+        if let Some(paper) = outside::alone(doc, of) {
+            return Ok(Some(("DocumentReference", paper)));
+        }
         return if procedure::is_named_as_one(of) {
             procedure::convert(doc, of)
         } else if observation::is_remark(of) {
@@ -232,6 +235,14 @@ fn shell<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         }
         doc.account.let_go();
     }
+    let own: Vec<_> = inside
+        .iter()
+        .filter(|one| !relation::is_preference(one.node) && !relation::is_support(one.node))
+        .map(|one| (one.kind, one.url.clone()))
+        .collect();
+    let urls: Vec<String> = own.iter().map(|(_, url)| url.clone()).collect();
+    outside::keep(doc, of.node, &urls);
+    concern::around(doc, of, own, &inside);
     let Some(first) = inside.first() else {
         return Ok(None);
     };
@@ -386,19 +397,23 @@ pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
 /// When it was written down: the earliest time of its authors.
 pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
     let mut best: Option<time::Stamp> = None;
+    let held = doc.account.put();
+    let mut told = Vec::new();
     for author in children(node, "author") {
-        let Some(at) = child(author, "time").and_then(|at| time::start(doc, at)) else {
-            continue;
-        };
+        let at = child(author, "time").and_then(|at| time::start(doc, at));
         // That somebody wrote it then is told by the time, whoever it was.
         doc.account.take(author);
+        let taken = doc.account.put();
+        let Some(at) = at else { continue };
         // One that can be read is earlier than one that cannot.
         let place = |one: &time::Stamp| (!one.is_read(), one.at.clone(), one.local.clone());
         let earlier = |best: &time::Stamp| place(&at) < place(best);
         if best.as_ref().is_none_or(earlier) {
             best = Some(at);
+            told = taken;
         }
     }
+    doc.account.take_again([held, told].concat());
     best
 }
 
@@ -411,25 +426,34 @@ pub(crate) fn own_author<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
 /// alone.
 pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     let mut best: Option<((String, Option<String>), String)> = None;
+    let held = doc.account.put();
+    let mut told = Vec::new();
     for author in children(node, "author") {
-        let Some(url) = people::author(doc, author).filter(|url| is_person(doc, url)) else {
-            continue;
-        };
+        let url = people::author(doc, author).filter(|url| is_person(doc, url));
+        let taken = doc.account.put();
+        let Some(url) = url else { continue };
         let raw = child(author, "time").and_then(|at| attr(at, "value"));
         let at = raw.and_then(time::stamp);
         let at = at.map_or((String::new(), None), |at| (at.at, at.local));
         if best.as_ref().is_none_or(|(last, _)| *last <= at) {
             best = Some((at, url));
+            told = taken;
         }
     }
+    doc.account.take_again([held, told].concat());
     best.map(|(_, url)| url)
 }
 
 /// Who told it, if that is a person.
 pub(crate) fn teller<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    children(node, "informant")
-        .filter_map(|one| people::informant(doc, one))
-        .find(|url| is_person(doc, url))
+    children(node, "informant").find_map(|one| {
+        let mark = doc.account.mark();
+        let url = people::informant(doc, one).filter(|url| is_person(doc, url));
+        if url.is_none() {
+            doc.account.drop_to(mark);
+        }
+        url
+    })
 }
 
 fn is_person(doc: &Doc<'_>, url: &str) -> bool {

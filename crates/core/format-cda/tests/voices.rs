@@ -354,15 +354,23 @@ fn who_took_part_is_told_of_that_alone() {
     };
     assert_eq!(named(&draft, "Rita"), ["2"]);
     assert_eq!(named(&draft, "Otto"), ["9"]);
-    // One that becomes a part of another resource is none: who told it told nothing else.
+    // How much somebody wants a goal is theirs, and not the goal's author's.
     let wish = format!(
         r#"<observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><code code="7" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/>{}<entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.143"/><code code="225773000" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="CD" code="394849002" codeSystem="2.16.840.1.113883.6.96"/>{}</observation></entryRelationship></observation>"#,
         author("Ada"),
         author("Wim")
     );
     let goal = read("61146-7", &wish);
-    assert!(named(&goal, "Wim").is_empty());
+    assert_eq!(named(&goal, "Wim"), ["225773000"]);
     assert_eq!(named(&goal, "Ada").len(), 1);
+    // One that becomes a part of another resource is none: who told it told nothing else.
+    let why = format!(
+        r#"<entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.19"/><code code="404684003" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/><value xsi:type="CD" code="6" codeSystem="2.16.840.1.113883.6.96"/>{}</observation></entryRelationship>"#,
+        author("Wim")
+    );
+    let done = read("62387-6", &act("1", &[&author("Ada"), &*why].concat()));
+    assert!(named(&done, "Wim").is_empty());
+    assert_eq!(named(&done, "Ada"), ["1"]);
     let later = author("Bo").replace("20250102", "20250309");
     let both = read("62387-6", &act("1", &[author("Ada"), later].concat()));
     let mut days: Vec<(Value, usize)> = all(&both, "Provenance")

@@ -67,7 +67,7 @@ fn team<'d>(doc: &Doc<'d>, event: N<'d>) -> Option<String> {
         put(
             &mut one,
             "period",
-            child(node, "time").and_then(|at| time::period(doc, at)),
+            child(node, "time").and_then(|at| time::period_from(doc, at)),
         );
         members.push(Value::Object(one));
     }

@@ -135,7 +135,12 @@ fn member<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>, all: &mut Vec<Memb
     };
     let function = sdtc(part, "functionCode").or_else(|| child(part, "functionCode"));
     let role = function.and_then(|code| code::concept(doc, code));
-    let period = child(act, "effectiveTime").and_then(|when| time::period(doc, when));
+    // How long somebody is a member, or else how long they take part.
+    let spans = [child(act, "effectiveTime"), child(part, "time")];
+    let period = spans
+        .into_iter()
+        .flatten()
+        .find_map(|when| time::period_from(doc, when));
     // That somebody is a member at present is what a period without an end says; the status itself is in no element.
     let ended = child(act, "statusCode")
         .filter(|code| code::state(*code).is_some_and(|state| ENDED.contains(&state)));

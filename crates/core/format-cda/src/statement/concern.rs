@@ -9,14 +9,19 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{self, Made, family, inside, own_writer, recorded},
-    value::{self, time, time::Stamp},
+    statement::{
+        self, HEALTH_CONCERN, Inside, Made, family, inside, outside, own_writer, recorded, relation,
+    },
+    value::{self, code, time, time::Stamp},
     xml::{N, child, children},
 };
 
 /// How long somebody was concerned about it, which is not how long it lasted.
 pub(crate) const CONCERN_PERIOD: &str =
     "https://medibloc.org/fhir/StructureDefinition/concern-period";
+
+/// Whether somebody is concerned still, where no status of the resource says so.
+const CONCERN_STATUS: &str = "https://medibloc.org/fhir/StructureDefinition/concern-status";
 
 /// What somebody is concerned about.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +54,7 @@ impl<'d> Concern<'d> {
         {
             out.push_all(doc, "identifier", ids);
         }
-        let when = child(self.act.node, "effectiveTime");
-        let span = when.and_then(|when| time::period_from(doc, when));
-        let span = span.map(|span| json!({"url": CONCERN_PERIOD, "valuePeriod": span}));
-        out.push(doc, "extension", span);
+        out.push(doc, "extension", span(doc, self.act.node));
     }
 }
 
@@ -105,6 +107,10 @@ pub(crate) fn convert<'d>(
     all: &[Statement<'d>],
     one: impl Fn(&Doc<'d>, Option<Concern<'d>>, &Statement<'d>) -> Result<Vec<String>, Because>,
 ) -> Result<Made, Because> {
+    // What supports what somebody is concerned about is no further concern.
+    let supports = |inner: &&Statement<'d>| !relation::is_support(inner.node);
+    let own: Vec<_> = all.iter().filter(supports).copied().collect();
+    let all = if own.is_empty() { all } else { &own };
     let concern = Concern {
         act: *act,
         is_alone: all.len() == 1,
@@ -141,10 +147,10 @@ pub(crate) fn convert<'d>(
     }
     // What else stands in a concern about one thing is about that thing.
     let alone = made.first().filter(|_| made.len() == 1);
-    if let Some((alone, key)) = alone.zip(key_of(act.node)) {
-        doc.is_about(key, about.kind, alone);
-    }
-    let _ = inside(doc, act, alone.map(String::as_str));
+    let others = inside(doc, act, alone.map(String::as_str));
+    outside::keep(doc, act.node, &made);
+    let made: Vec<_> = made.into_iter().map(|url| (about.kind, url)).collect();
+    around(doc, act, made, &others);
     for (name, why) in [
         ("performer", about.who_treats),
         ("id", "the number of a concern about several things"),
@@ -155,6 +161,97 @@ pub(crate) fn convert<'d>(
         }
     }
     Ok(Some((about.kind, first)))
+}
+
+/// Says of all that a concern is about what is said of the concern: how much somebody wants it, what supports it, and of what no
+/// other element has it, since when somebody is concerned and whether they still are.
+pub(crate) fn around<'d>(
+    doc: &Doc<'d>,
+    act: &Statement<'d>,
+    made: Vec<(&'static str, String)>,
+    others: &[Inside<'d>],
+) {
+    let is_concern = act.has(HEALTH_CONCERN) || act.is_risk();
+    let is_wish = |one: &&Inside<'d>| relation::is_preference(one.node);
+    let named = others.iter().filter(|one| {
+        is_concern && one.relation == "REFR" && one.kind == "Observation" && !is_wish(one)
+    });
+    let named: Vec<String> = named.map(|one| one.url.clone()).collect();
+    for url in &named {
+        doc.account.aside(|| concerned(doc, act, url));
+    }
+    let mut all = made.clone();
+    for url in named {
+        if !all.iter().any(|(_, known)| *known == url) {
+            all.push(("Observation", url));
+        }
+    }
+    let urls: Vec<String> = all.iter().map(|(_, url)| url.clone()).collect();
+    for wish in others.iter().filter(is_wish) {
+        relation::focus(doc, &wish.url, &urls);
+    }
+    let evident = |one: &Inside<'d>| {
+        relation::is_support(one.node) && ["Condition", "Observation"].contains(&one.kind)
+    };
+    for (_, url) in made.iter().filter(|(kind, _)| *kind == "Condition") {
+        let detail = |one| json!({"detail": [one]});
+        relation::link(doc, url, "evidence", others, detail, evident);
+    }
+    match (&*all, key_of(act.node)) {
+        ([(kind, url)], Some(key)) => doc.is_about(key, kind, url),
+        ([_, ..], Some(key)) => doc.holds(key, all),
+        _ => {}
+    }
+}
+
+/// An observation that somebody is concerned about has no element for that.
+fn concerned<'d>(doc: &Doc<'d>, act: &Statement<'d>, url: &str) {
+    let known = doc.element(url, "extension").unwrap_or_default();
+    let is_told = |one: &Value| {
+        [CONCERN_PERIOD, CONCERN_STATUS]
+            .iter()
+            .any(|own| one["url"] == **own)
+    };
+    if known.as_array().is_some_and(|all| all.iter().any(is_told)) {
+        return;
+    }
+    let push = |element: &'static str, value: Value| {
+        doc.account.take(act.node);
+        doc.change(url, element, |resource| {
+            if let Value::Array(all) = resource.entry(element).or_insert_with(|| json!([])) {
+                all.push(value);
+            }
+        });
+    };
+    if let Some(span) = span(doc, act.node) {
+        push("extension", span);
+    }
+    if let Some(state) = state(doc, act.node) {
+        push("extension", state);
+    }
+    if act.has(HEALTH_CONCERN) {
+        if let Some(code) = child(act.node, "code") {
+            doc.account.take(code);
+        }
+        push(
+            "category",
+            code::coded(relation::US_CORE, relation::HEALTH_CONCERN),
+        );
+    }
+}
+
+/// How long somebody was concerned about it.
+pub(crate) fn span<'d>(doc: &Doc<'d>, act: N<'d>) -> Option<Value> {
+    let span = time::period_from(doc, child(act, "effectiveTime")?)?;
+    Some(json!({"url": CONCERN_PERIOD, "valuePeriod": span}))
+}
+
+/// Whether somebody still is.
+pub(crate) fn state<'d>(doc: &Doc<'d>, act: N<'d>) -> Option<Value> {
+    let code = child(act, "statusCode")?;
+    let state = code::state(code)?;
+    doc.account.take(code);
+    Some(json!({"url": CONCERN_STATUS, "valueCode": state.to_owned()}))
 }
 
 /// Who treats what somebody is concerned about: a team of those for these conditions.

@@ -32,8 +32,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     out.put(doc, "lifecycleStatus", Some(state));
     let haste = related_by(node, PRIORITY).find_map(|inner| {
         let value = child(inner, "value").and_then(|value| code::concept(doc, value))?;
-        // One that says when stands for itself, too: a mere code has no time.
-        if child(inner, "effectiveTime").is_none() {
+        // One that says when, or who would have it so, stands for itself, too: a mere code has no time and no author.
+        if child(inner, "effectiveTime").is_none() && child(inner, "author").is_none() {
             doc.account.take(inner);
         }
         Some(value)

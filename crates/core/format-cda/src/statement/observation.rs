@@ -12,7 +12,7 @@ use crate::{
     resource::Resource,
     statement::{
         Made, RESULTS, VITALS, allergy::REACTION, common, device, imaging, inside, link,
-        own_author, shape, specimen, vitals,
+        own_author, relation, shape, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
@@ -60,6 +60,10 @@ pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Becau
 /// What two statements of one observation share: the number, and all that it says. Some give one number to all their observations.
 fn twin(of: &Statement<'_>) -> Option<String> {
     let node = of.node;
+    // How much somebody wants one thing is not how much they want another.
+    if relation::is_preference(node) {
+        return None;
+    }
     let mut key = format!(
         "twin|{}|{}|{:?}",
         crate::doc::key_of(node)?,
@@ -126,7 +130,9 @@ pub(crate) fn members<'d>(doc: &Doc<'d>, of: &Statement<'d>, url: &str) {
         |one| one,
         // What shows or causes another is no part of it.
         |one| {
-            one.kind == "Observation" && !["RSON", "CAUS", "MFST"].contains(&one.relation.as_str())
+            one.kind == "Observation"
+                && !["RSON", "CAUS", "MFST", "SPRT"].contains(&one.relation.as_str())
+                && !relation::is_preference(one.node)
         },
     );
 }

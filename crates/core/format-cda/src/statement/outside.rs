@@ -5,7 +5,7 @@ use medibloc_record::json::Value;
 
 use crate::{
     account::{Because, Facet, Fate},
-    context::Statement,
+    context::{Mood, Statement},
     doc::{Doc, reference},
     resource::Resource,
     statement::{Made, inside, take_shell},
@@ -44,9 +44,18 @@ fn orders<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
     }
 }
 
-/// Keeps what the statement of a resource refers to.
-pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
+/// Keeps what the statement of a resource refers to, and the orders that it carries out.
+pub(crate) fn of_resource<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
     orders(doc, node, url);
+    keep(doc, node, &[url.to_owned()]);
+}
+
+/// Keeps what a statement refers to, with all resources that became of what stands in it. An act outside of the document is related to
+/// one thing alone.
+pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, urls: &[String]) {
+    let Some(first) = urls.first() else {
+        return;
+    };
     for link in children(node, "reference") {
         let Some(target) = elements(link).find(|one| one.tag_name().name().starts_with("external"))
         else {
@@ -60,22 +69,42 @@ pub(crate) fn keep<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
             continue;
         }
         if target.tag_name().name() == "externalDocument" {
-            let paper = document(doc, target, url);
+            let paper = doc.account.aside(|| document(doc, target, urls));
             // The document of a directive is what it stands on.
-            if doc.is_of(url, &["Consent"]) {
-                doc.change(url, "sourceReference", |consent| {
+            if doc.is_of(first, &["Consent"]) {
+                doc.change(first, "sourceReference", |consent| {
                     let source = consent.entry("sourceReference");
                     source.or_insert_with(|| reference(&paper));
                 });
             }
-        } else {
-            other(doc, link, target, url);
+        } else if urls.len() == 1 {
+            doc.account.aside(|| other(doc, link, target, first));
         }
     }
 }
 
+/// The document that an act names, of which nothing else comes.
+pub(crate) fn alone<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
+    let is_so = of.mood() == Mood::Event && !of.is_denied();
+    let links = children(of.node, "reference").filter(|_| is_so);
+    let mut papers = links.filter_map(|link| child(link, "externalDocument"));
+    let paper = doc
+        .account
+        .aside(|| Some(document(doc, papers.next()?, &[])))?;
+    // What the act is called is what sort of document it names.
+    doc.account.let_go();
+    let sort = of.child("code").and_then(|code| code::concept(doc, code));
+    doc.account.take(of.node);
+    doc.change(&paper, "category", |paper| {
+        if let Some(sort) = sort {
+            paper.insert("category".into(), json!([sort]));
+        }
+    });
+    Some(paper)
+}
+
 /// A document that is somewhere else: what it is to the statement is not said, only that it is related.
-fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) -> String {
+fn document<'d>(doc: &Doc<'d>, node: N<'d>, urls: &[String]) -> String {
     let mut out = Resource::plain("DocumentReference", Some(node));
     let mut ids = children(node, "id").filter_map(|id| value::identifier(doc, id));
     let first = ids.next();
@@ -91,8 +120,11 @@ fn document<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) -> String {
     doc.account.take(node);
     out.put(doc, "content", Some(json!([{"attachment": content}])));
     out.body.insert("subject".into(), reference(&doc.patient()));
-    out.body
-        .insert("context".into(), json!({"related": [reference(url)]}));
+    let related: Vec<Value> = urls.iter().map(|url| reference(url)).collect();
+    if !related.is_empty() {
+        out.body
+            .insert("context".into(), json!({"related": related}));
+    }
     if !out.has("identifier") {
         out.body.remove("identifier");
     }

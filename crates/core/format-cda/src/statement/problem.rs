@@ -95,6 +95,13 @@ pub(crate) fn is_problem(of: &Statement<'_>) -> bool {
         of.related()
             .any(|(_, inner)| inner.name() == "observation" && !inner.has(super::INDICATION))
     };
+    // A health concern by its template is one in any section.
+    if of.has(super::HEALTH_CONCERN) {
+        let is_one = |inner: &Statement<'_>| inner.has(OBSERVATION) && !inner.is_risk();
+        return of.name() == "act"
+            && of.mood() == Mood::Event
+            && of.related().any(|(_, inner)| is_one(&inner));
+    }
     if of.has(ACT) {
         return of.name() == "act"
             && holds()
@@ -229,6 +236,11 @@ fn one<'d>(
     let visit = concern.is_some_and(|concern| concern.act.has(VISIT));
     let sort = match of.context.section {
         _ if visit => Some("encounter-diagnosis"),
+        _ if concern.is_some_and(|concern| concern.act.has(super::HEALTH_CONCERN)) => {
+            Some("health-concern")
+        }
+        // What supports a concern is none itself.
+        "75310-3" if concern.is_none() && of.context.is_inside => None,
         "11450-4" | "11348-0" => Some("problem-list-item"),
         "75310-3" => Some("health-concern"),
         "46240-8" | "46241-6" | "11535-2" | "10219-4" | "10218-6" => Some("encounter-diagnosis"),

@@ -1,5 +1,6 @@
 //! What stands inside a statement: resources of their own, linked to that of the statement by the element that FHIR has for it.
 
+mod progress;
 mod purpose;
 mod visit;
 
@@ -15,9 +16,12 @@ use crate::{
 };
 
 const ELSEWHERE: Because = "it names a statement that stands elsewhere in the document";
+const OUTSIDE: Because = "it names a statement that the document does not have";
 
 /// Stands for the resource around what a health concern names: it has none of its own.
 pub(crate) const HEALTH_CONCERN: &str = "health-concern";
+
+pub(crate) const US_CORE: &str = "http://hl7.org/fhir/us/core/CodeSystem/condition-category";
 
 /// What stood inside a statement and became a resource of its own.
 #[derive(Debug)]
@@ -30,6 +34,18 @@ pub(crate) struct Inside<'d> {
     pub(crate) node: N<'d>,
     /// Whether it stands elsewhere in the document and is only named here.
     is_named: bool,
+    /// Whether the relation is told from its other end.
+    is_inverted: bool,
+}
+
+fn is_inverted(link: N<'_>) -> bool {
+    crate::xml::flag(link, "inversionInd") == Some(true)
+}
+
+/// Whether a statement supports the one around it.
+pub(crate) fn is_support(node: N<'_>) -> bool {
+    let link = node.parent_element();
+    link.is_some_and(|link| attr(link, "typeCode") == Some("SPRT") && !is_inverted(link))
 }
 
 /// Converts what stands inside a statement and no mapping took, and links it to the resource around it.
@@ -55,7 +71,9 @@ pub(crate) fn inside<'d>(
             if of.has(super::HEALTH_CONCERN) && around != Some(HEALTH_CONCERN) {
                 doc.point(HEALTH_CONCERN, relation, inner.node);
             }
-            doc.account.because(inner.node, Fate::Lost(ELSEWHERE));
+            let is_here = key_of(inner.node).is_some_and(|key| doc.is_told(&key));
+            let why = if is_here { ELSEWHERE } else { OUTSIDE };
+            doc.account.because(inner.node, Fate::Lost(why));
             continue;
         }
         if let Some(around) = around
@@ -84,6 +102,7 @@ pub(crate) fn inside<'d>(
                         url,
                         node,
                         is_named: false,
+                        is_inverted: is_inverted(link),
                     };
                     if let Some(around) = around {
                         doc.account.aside(|| relate(doc, around, &one));
@@ -123,33 +142,32 @@ pub(crate) fn is_bare(node: N<'_>) -> bool {
 /// Links the statements that name others, after all became resources.
 pub(crate) fn pointers(doc: &Doc<'_>) {
     for (around, relation, node) in doc.pointers() {
-        let Some((kind, url)) = key_of(node).and_then(|key| doc.of_id(&key)) else {
-            continue;
-        };
-        if url == around {
-            continue;
-        }
-        doc.account.let_go();
-        doc.account.take(node);
-        for name in ["id", "code", "statusCode"] {
-            for part in children(node, name) {
-                doc.account.take(part);
+        let all = key_of(node).map(|key| doc.named(&key)).unwrap_or_default();
+        for (kind, url) in all.into_iter().filter(|(_, url)| *url != around) {
+            doc.account.let_go();
+            doc.account.take(node);
+            for name in ["id", "code", "statusCode"] {
+                for part in children(node, name) {
+                    doc.account.take(part);
+                }
             }
+            if around == HEALTH_CONCERN {
+                health_concern(doc, kind, &url, node);
+            } else {
+                let one = Inside {
+                    relation: relation.clone(),
+                    kind,
+                    url,
+                    node,
+                    is_named: true,
+                    is_inverted: node.parent_element().is_some_and(is_inverted),
+                };
+                relate(doc, &around, &one);
+            }
+            doc.account.let_go();
         }
-        if around == HEALTH_CONCERN {
-            health_concern(doc, kind, &url, node);
-        } else {
-            let one = Inside {
-                relation,
-                kind,
-                url,
-                node,
-                is_named: true,
-            };
-            relate(doc, &around, &one);
-        }
-        doc.account.let_go();
     }
+    progress::settle(doc);
 }
 
 /// A condition that a health concern names has that as a category (C-CDA on FHIR, `CF-ProblemCategory`).
@@ -166,10 +184,7 @@ fn health_concern<'d>(doc: &Doc<'d>, kind: &str, url: &str, node: N<'d>) {
             }
         }
     }
-    let sort = crate::value::code::coded(
-        "http://hl7.org/fhir/us/core/CodeSystem/condition-category",
-        HEALTH_CONCERN,
-    );
+    let sort = crate::value::code::coded(US_CORE, HEALTH_CONCERN);
     doc.change(url, "category", |condition| {
         let list = condition.entry("category").or_insert_with(|| json!([]));
         if let Value::Array(list) = list
@@ -196,7 +211,14 @@ const OF_VISITS: &[&str] = &[
 const REGIMENS: &[&str] = &["MedicationStatement", "MedicationRequest"];
 
 /// Kinds that have no element of their own for what somebody would rather have.
-const PREFERRED: &[&str] = &["Goal", "DeviceRequest", "Coverage"];
+const PREFERRED: &[&str] = &[
+    "Goal",
+    "DeviceRequest",
+    "Coverage",
+    "Condition",
+    "AllergyIntolerance",
+    "Observation",
+];
 
 const TAKEN: &[&str] = &["MedicationStatement", "MedicationAdministration"];
 
@@ -215,6 +237,7 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     if one.is_named && follows(doc, around, one) {
         return;
     }
+    progress::note(doc, around, one);
     if one.relation == "GEVL" && (inner == "Goal" || outer(&["Goal"])) {
         purpose::evaluates(doc, around, one);
         return;
@@ -253,6 +276,13 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         add(around, "addresses", &one.url);
     } else if one.relation == "RSON" {
         purpose::why(doc, around, one);
+    } else if one.relation == "SPRT" && inner == "Observation" && outer(&["Observation"]) {
+        // The source of such a relation has its support in the target.
+        let (shown, by) = match one.is_inverted {
+            true => (&*one.url, around),
+            false => (around, &*one.url),
+        };
+        add(shown, "derivedFrom", by);
     } else if inner == "Observation" {
         // What is only named is no part of what names it.
         let is_part = !one.is_named;
@@ -276,6 +306,13 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
             // What is said of an allergy or of a problem.
             add(&one.url, "focus", around);
         }
+    } else if inner == "DocumentReference" && is_outside(doc, &one.url) {
+        // What it is to the statement is not said, only that it is related.
+        doc.change(&one.url, "context", |paper| {
+            if let Value::Object(context) = paper.entry("context").or_insert_with(|| json!({})) {
+                push(context, "related", around);
+            }
+        });
     } else if inner == "Specimen" && outer(&["Observation"]) {
         doc.change(around, "specimen", |resource| {
             resource
@@ -285,6 +322,9 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     } else if inner == "DocumentReference" && outer(&["Observation"]) && one.relation == "SPRT" {
         // What was seen is supported by the picture of it.
         add(around, "derivedFrom", &one.url);
+    } else if inner == "Procedure" && outer(&["ServiceRequest"]) {
+        // What was done for what is planned: whom it was handed to, say.
+        add(around, "supportingInfo", &one.url);
     } else if inner == "Procedure" && outer(&["Procedure"]) && !one.is_named {
         add(&one.url, "partOf", around);
     } else if one.relation == "COMP"
@@ -324,6 +364,12 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     } else if inner == "Goal" && outer(&["Condition", "Observation", "ServiceRequest"]) {
         add(&one.url, "addresses", around);
     }
+}
+
+/// Whether a document is one that is somewhere else.
+fn is_outside(doc: &Doc<'_>, paper: &str) -> bool {
+    let source = doc.source(paper);
+    source.is_some_and(|source| source.tag_name().name() == "externalDocument")
 }
 
 /// Says that something came after what it names (`SAS`): another observation, or a problem.

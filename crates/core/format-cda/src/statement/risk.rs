@@ -5,11 +5,9 @@ use crate::{
     codes::status,
     context::{Mood, Statement, names_risk},
     doc::Doc,
-    json::json,
     resource::Resource,
     statement::{
-        self, Made, allergy, another, common, concern::CONCERN_PERIOD, inside, medication, problem,
-        shape,
+        self, Made, allergy, another, common, concern, inside, medication, problem, shape,
     },
     value::{code, time},
     xml::{N, child},
@@ -56,10 +54,8 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if let Some(act) = around(of) {
         out.says(doc, Some(act));
         out.says(doc, child(act, "code"));
-        out.says(doc, child(act, "statusCode"));
-        let span = child(act, "effectiveTime").and_then(|when| time::period_from(doc, when));
-        let span = span.map(|span| json!({"url": CONCERN_PERIOD, "valuePeriod": span}));
-        out.push(doc, "extension", span);
+        out.push(doc, "extension", concern::span(doc, act));
+        out.push(doc, "extension", concern::state(doc, act));
     }
     // The value of an allergy is only of which kind it would be.
     let against = another::substance(of);

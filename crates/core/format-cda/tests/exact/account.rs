@@ -2,7 +2,7 @@
 
 use medibloc_record::{Draft, EntryOutcome};
 
-use super::document::{one, read};
+use super::document::{self, one, read};
 
 /// What became of the facts whose path ends so.
 fn fates(draft: &Draft, end: &str) -> Vec<EntryOutcome> {
@@ -260,4 +260,72 @@ fn the_number_of_an_illness_is_not_told_as_converted() {
     let told = one(&draft, "FamilyMemberHistory").to_string();
     assert!(!told.contains(r#""fh""#));
     assert_eq!(fates(&draft, "observation/id"), [EntryOutcome::Lost]);
+}
+
+/// Whoever wrote something, did it or took part in it is in the element that is named.
+#[test]
+fn who_took_part_is_where_the_account_says() {
+    let author = |id: &str, time: &str| {
+        format!(
+            r#"<author><time value="{time}"/><assignedAuthor><id root="1.2.7" extension="{id}"/><assignedPerson><name><family>{id}</family></name></assignedPerson></assignedAuthor></author>"#
+        )
+    };
+    let two = [author("Ash", "2013"), author("Elm", "2014")].concat();
+    let handed = r#"<participant typeCode="IRCP"><participantRole><id root="1.2.7" extension="Yew"/><playingEntity><name><family>Yew</family></name></playingEntity></participantRole></participant>"#;
+    let sct = r#"<code code="1" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/>"#;
+    for (section, entry) in [
+        (
+            "61146-7",
+            format!(r#"<observation classCode="OBS" moodCode="GOL">{sct}{two}</observation>"#),
+        ),
+        (
+            "47519-4",
+            format!(r#"<procedure classCode="PROC" moodCode="EVN">{sct}{two}{handed}</procedure>"#),
+        ),
+        (
+            "62387-6",
+            format!(
+                r#"<act classCode="ACT" moodCode="INT">{sct}<entryRelationship typeCode="REFR"><procedure classCode="PROC" moodCode="EVN">{sct}{two}{handed}</procedure></entryRelationship></act>"#
+            ),
+        ),
+        (
+            "18776-5",
+            format!(r#"<procedure classCode="PROC" moodCode="INT">{sct}{two}</procedure>"#),
+        ),
+    ] {
+        let draft = read(section, "", &entry);
+        let bundle = serde_json::Value::from(draft.fhir.clone());
+        let entries = bundle["entry"].as_array().unwrap();
+        let mut seen = 0;
+        for line in &draft.loss.entries {
+            let path = draft.loss.path(line);
+            let is_part = ["author", "participant"]
+                .iter()
+                .any(|part| path.ends_with(part));
+            let Some(resource) = draft.loss.resource(line).filter(|_| is_part) else {
+                assert!(!is_part, "{path} {entry}");
+                continue;
+            };
+            seen += 1;
+            let (kind, id) = resource.split_once('/').unwrap();
+            let mut found = entries.iter().map(|one| &one["resource"]);
+            let found = found.find(|one| one["id"] == id && one["resourceType"] == kind);
+            let told = &found.unwrap()[&*line.element];
+            // When it was written down says that somebody wrote it then.
+            let is_time = ["authoredOn", "recorded", "date"].contains(&&*line.element);
+            let who = entries.iter().filter(|one| {
+                let url = one["fullUrl"].as_str().unwrap();
+                told.to_string().contains(url)
+            });
+            let (from, to) = (line.span.0 as usize, line.span.1 as usize);
+            let xml = document::whole("", section, "", &format!("<entry>{entry}</entry>"));
+            let said = &xml[from..to];
+            let is_there = who.clone().any(|one| {
+                let name = one["resource"]["name"][0]["family"].as_str();
+                name.is_some_and(|name| said.contains(name))
+            });
+            assert!(is_time || is_there, "{path} {resource} {}", line.element);
+        }
+        assert!(seen > 1, "{entry}");
+    }
 }
