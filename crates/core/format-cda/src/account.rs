@@ -303,7 +303,9 @@ fn nobody(account: &Account, node: N<'_>) -> Fate {
         | "county" | "given" | "family" | "prefix" | "suffix" => {
             "details of somebody whom the resource has no place for"
         }
-        "statusCode" => "the status of something that became a part of another resource",
+        "statusCode" if carried(above) => {
+            "the status of something that became a part of another resource"
+        }
         "translation" => "another code or amount for what is carried in one",
         _ => "no mapping reads this part of such a statement",
     })

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use medibloc_record::json::{Map, Value};
 
 use crate::{
-    account::Fate,
+    account::{Fate, is_denied},
     context::Context,
     doc::{Doc, reference},
     json::json,
@@ -54,7 +54,16 @@ fn below<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>
 
 /// The statements of a section, each with the entry that it alone stands in, or else with itself.
 fn stated<'d>(section: N<'d>) -> impl Iterator<Item = (N<'d>, N<'d>)> {
-    let inner = |entry: N<'d>| elements(entry).filter(|inner| is_statement(*inner));
+    let inner = |entry: N<'d>| {
+        elements(entry).flat_map(|one| {
+            // Some have the relation itself as an entry, without what it would be related to.
+            let is_link = one.tag_name().name() == "entryRelationship" && !is_denied(one);
+            let below = elements(one).filter(move |_| is_link);
+            core::iter::once(one)
+                .chain(below)
+                .filter(|one| is_statement(*one))
+        })
+    };
     elements(section).flat_map(move |part| {
         let is_entry = part.tag_name().name() == "entry";
         let is_alone = is_entry && inner(part).take(2).count() == 1;

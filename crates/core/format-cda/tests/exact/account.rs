@@ -329,3 +329,34 @@ fn who_took_part_is_where_the_account_says() {
         assert!(seen > 1, "{entry}");
     }
 }
+
+/// What stands in an entry as a relation to nothing is read, and of what became nothing no part is told as a part of something.
+#[test]
+fn what_became_nothing_is_no_part_of_anything() {
+    let link =
+        |inner: &str| format!(r#"<entryRelationship typeCode="COMP">{inner}</entryRelationship>"#);
+    let code =
+        r#"<code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>"#;
+    let seen = format!(
+        r#"<observation classCode="OBS" moodCode="EVN">{code}<value xsi:type="INT" value="3"/></observation>"#
+    );
+    let draft = read("30954-2", "", &link(&seen));
+    assert_eq!(one(&draft, "Observation")["valueInteger"], 3);
+    let nothing = format!(
+        r#"<act classCode="ACT" moodCode="EVN">{code}<effectiveTime value="200802"/></act>"#
+    );
+    let draft = read("30954-2", "", &link(&nothing));
+    let because: Vec<_> = draft
+        .loss
+        .entries
+        .iter()
+        .filter_map(|line| {
+            let path = draft.loss.path(line);
+            path.starts_with("act").then(|| line.because.clone())
+        })
+        .collect();
+    assert!(
+        because.len() == 4 && because.iter().all(|one| *one == because[0]),
+        "{because:?}"
+    );
+}
