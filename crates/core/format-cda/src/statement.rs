@@ -2,6 +2,7 @@
 
 pub(crate) mod allergy;
 pub(crate) mod another;
+pub(crate) mod birth;
 pub(crate) mod careteam;
 pub(crate) mod concern;
 pub(crate) mod device;

@@ -57,6 +57,8 @@ const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-sever
 const ENDED: &str = "https://medibloc.org/fhir/StructureDefinition/reaction-end";
 const ABATEMENT: &str = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
+/// An element that FHIR demands, and of which the source says nothing.
+const ASSUMED: &str = "https://medibloc.org/fhir/StructureDefinition/assumed";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
 const SCT: &str = "http://snomed.info/sct";
 
@@ -333,19 +335,17 @@ fn statuses<'d>(
     let stated = stated
         .or_else(|| ended.then_some("resolved"))
         .or_else(|| about.and_then(status::concern));
-    // `ait-1` demands a code; where the source is silent the code carries that it is unknown.
-    let mut clinical = coded(
-        CLINICAL,
-        if refuted {
-            "inactive"
-        } else {
-            stated.unwrap_or("active")
-        },
-    );
-    if stated.is_none() && !refuted {
-        clinical["extension"] = absent(None)["extension"].clone();
-    }
+    // FHIR demands a code: where the source is silent, the allergy is to be heeded, and the resource says that this was assumed.
+    let code = if refuted {
+        "inactive"
+    } else {
+        stated.unwrap_or("active")
+    };
+    let is_assumed = stated.is_none() && !refuted;
+    let clinical = coded(CLINICAL, code);
     out.put(doc, "clinicalStatus", Some(clinical));
+    let assumed = json!({"url": ASSUMED, "valueCode": "clinicalStatus"});
+    out.push(doc, "extension", is_assumed.then_some(assumed));
     if refuted {
         out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
     } else if of.is_suspected() {

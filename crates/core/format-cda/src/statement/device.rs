@@ -27,10 +27,22 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>)
         doc.account.because(part, Fate::Lost(DENIED));
         return None;
     }
-    let is_own = of.mood() == Mood::Event && matches!(of.subject(), Subject::Patient);
+    let is_own = of.mood() == Mood::Event
+        && matches!(of.subject(), Subject::Patient)
+        && !is_instrument(part);
     let url = doc.account.aside(|| device(doc, role, is_own))?;
     doc.account.take(part);
     Some(url)
+}
+
+/// Whether a device is what something was done with, and not what was put in, handed out or taken out (HL7 v3, `DEV` and `PRD`). One
+/// with a number of its own as a device (UDI) is told as what stays with the patient.
+pub(crate) fn is_instrument(part: N<'_>) -> bool {
+    let mut ids = role_in(part)
+        .into_iter()
+        .flat_map(|role| children(role, "id"));
+    let is_udi = |id: N<'_>| attr(id, "root") == Some(FDA) && attr(id, "extension").is_some();
+    attr(part, "typeCode") == Some("DEV") && !ids.any(is_udi)
 }
 
 /// The role of a device in a participation, if it is one.

@@ -11,7 +11,7 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        Made, RESULTS, VITALS, allergy::REACTION, common, device, imaging, inside, link,
+        Made, RESULTS, VITALS, allergy::REACTION, birth, common, device, imaging, inside, link,
         own_author, relation, shape, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
@@ -53,6 +53,7 @@ pub(crate) fn one<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<String, Becau
     if let Some(twin) = twin {
         doc.also_known("Observation", &twin, &url);
     }
+    birth::sex(doc, of, &url);
     members(doc, of, &url);
     Ok(url)
 }
@@ -256,6 +257,10 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
         "2.16.840.1.113883.10.20.22.4.27",
         "1.3.6.1.4.1.19376.1.5.3.1.4.13.2",
     ];
+    const SCALES: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.69",
+        "2.16.840.1.113883.10.20.22.4.86",
+    ];
     const TESTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.2"];
     const SOCIAL: &[&str] = &[
         "2.16.840.1.113883.10.20.22.4.38",
@@ -276,7 +281,8 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
         section if VITALS.contains(&section) => "vital-signs",
         "29762-2" => "social-history",
         "29545-1" | "10210-3" | "71388-3" => "exam",
-        "47420-5" | "10190-7" => "survey",
+        // What somebody is asked with an instrument (assessment scale, and what supports it); in such a section all else was seen.
+        _ if of.has(SCALES) => "survey",
         _ if shape::is_sign(of) => "vital-signs",
         _ => return None,
     };

@@ -122,12 +122,19 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
         .unwrap_or_default();
     let ways = ways.into_iter().map(|way| json!({"url": "http://hl7.org/fhir/StructureDefinition/procedure-method", "valueCodeableConcept": way}));
     out.push_all(doc, "extension", ways.collect());
-    let tools =
-        children(node, "participant").filter_map(|part| device::of_participant(doc, of, part));
-    let tools: Vec<Value> = tools
-        .map(|url| json!({"manipulated": reference(&url)}))
-        .collect();
-    out.put(doc, "focalDevice", list(tools));
+    let tools = children(node, "participant")
+        .filter(|part| !device::is_instrument(*part))
+        .filter_map(|part| device::of_participant(doc, of, part))
+        .map(|url| json!({"manipulated": reference(&url)}));
+    out.put(doc, "focalDevice", list(tools.collect()));
+    let used = children(node, "participant")
+        .filter(|part| device::is_instrument(*part))
+        .filter_map(|part| device::of_participant(doc, of, part));
+    out.put(
+        doc,
+        "usedReference",
+        people::references(used.collect::<Vec<_>>()),
+    );
     if is_denied {
         let parts = children(node, "participant");
         let sorts = parts

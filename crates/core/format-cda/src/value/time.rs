@@ -125,10 +125,26 @@ fn is_bounded(node: N<'_>) -> bool {
     has("low") && has("width") && !has("high")
 }
 
+/// Whether an interval ends before it begins: a slip of the pen, of which nobody knows which end is wrong, so that both are kept in words.
+fn is_reversed(node: N<'_>) -> bool {
+    let at = |name| child(node, name).and_then(|part| stamp(attr(part, "value")?));
+    let (Some(low), Some(high)) = (at("low"), at("high")) else {
+        return false;
+    };
+    let (first, last) = (day(&low.at), day(&high.at));
+    last < first.get(..last.len()).unwrap_or_default()
+}
+
 /// One end of an interval, as it is stated or as the other end and the length have it.
 fn bound(doc: &Doc<'_>, node: N<'_>, name: &'static str) -> Option<Stamp> {
     if let Some(part) = child(node, name).filter(|part| attr(*part, "value").is_some()) {
-        return time(doc, part);
+        let at = time(doc, part);
+        return at.map(
+            |at| match attr(part, "value").filter(|_| is_reversed(node)) {
+                Some(words) => Stamp::stated(words),
+                None => at,
+            },
+        );
     }
     let width = child(node, "width")?;
     let found = length::counted(node, name);
@@ -214,21 +230,6 @@ fn by_day(at: Stamp) -> Stamp {
 pub(crate) fn period(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let low = bound(doc, node, "low");
     let high = end(doc, node);
-    // An interval that ends before it begins is a slip of the pen: nobody knows which end is wrong, and both are kept in words.
-    if let (Some(low), Some(high)) = (&low, &high)
-        && low.is_read()
-        && high.is_read()
-        && day(&high.at) < day(&low.at).get(..day(&high.at).len()).unwrap_or_default()
-    {
-        let mut out = Map::new();
-        for (key, name) in [("_start", "low"), ("_end", "high")] {
-            let words = child(node, name).and_then(|part| attr(part, "value"));
-            if let Some(words) = words {
-                out.insert(key.into(), as_stated(words.to_owned()));
-            }
-        }
-        return Some(Value::Object(out));
-    }
     // A moment and the whole day that it is in have no order (`per-1`): then both are told by their day.
     let (low, high) = match (low, high) {
         (Some(low), Some(high)) if low.at != high.at && day(&low.at) == day(&high.at) => {
