@@ -44,6 +44,13 @@ contract Consent is IConsent, AccountContext {
     }
 
     /// @inheritdoc IConsent
+    function deliverList(GrantFields calldata g, uint32 number, bytes32 digest, bytes32 root) external {
+        GrantId id = _requireOwner(g);
+        _book.deliverList(g, id, root);
+        emit Delivered(id, g.owner, g.reader, number, digest);
+    }
+
+    /// @inheritdoc IConsent
     function revoke(GrantFields calldata g) external {
         _book.revoke(g, _requireOwner(g));
     }
@@ -71,6 +78,11 @@ contract Consent is IConsent, AccountContext {
     /// @inheritdoc IConsent
     function requireStanding(GrantId grantId, AccountId owner, AccountId reader, bytes20 commitment) external view {
         _book.requireStanding(grantId, owner, reader, commitment);
+    }
+
+    /// @inheritdoc IConsent
+    function isDelivered(GrantId grantId, bytes32 root) external view returns (bool) {
+        return _book.lists[grantId][root];
     }
 
     /// @inheritdoc IConsent

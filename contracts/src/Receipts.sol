@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {AccountContext} from "./AccountContext.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {IConsent} from "./interfaces/IConsent.sol";
@@ -12,6 +13,9 @@ import {AccountId, AnchorFields, Class, ClassSet, GrantFields, GrantId, RecordId
 
 /// @title Receipts
 contract Receipts is IReceipts, AccountContext {
+    /// @dev Steps from a record to the root of its list.
+    uint256 private constant LONGEST_PATH = 16;
+
     IConsent private immutable _consent;
     IRecords private immutable _records;
     mapping(GrantId grantId => uint32) private _readsUsed;
@@ -33,17 +37,27 @@ contract Receipts is IReceipts, AccountContext {
         AnchorFields calldata a,
         GrantFields calldata g
     ) external {
-        GrantId grantId = Ids.grant(g.owner, g.reader, g.nonce);
-        _consent.requireStanding(grantId, g.owner, g.reader, bytes20(Ids.hash(g)));
-        ConsentBook.requireInPeriod(g, grantId);
-        _requireReader(g.reader, grantId);
-        if (purposeTag != g.purposeTag) revert WrongPurpose(grantId, purposeTag);
-        if (Ids.record(a.author, a.owner, a.nonce) != recordId) revert WrongPreimage(recordId);
-        _records.requireOpenable(recordId, bytes26(Ids.hash(a)));
+        GrantId grantId = _requireOpenable(recordId, purposeTag, a, g);
         if (!_covers(g, a, recordId)) revert RecordNotCovered(grantId, recordId);
-        _use(g.reader, nonce);
-        if (g.reads != 0) _count(grantId, g.reads);
-        emit ReadOpened(Ids.receipt(recordId, g.reader, grantId, nonce), recordId, g.reader, grantId, g.owner, nonce);
+        _open(grantId, recordId, nonce, g);
+    }
+
+    /// @inheritdoc IReceipts
+    function openListed(
+        RecordId recordId,
+        bytes32 purposeTag,
+        bytes32 nonce,
+        AnchorFields calldata a,
+        GrantFields calldata g,
+        bytes32 salt,
+        bytes32[] calldata path
+    ) external {
+        GrantId grantId = _requireOpenable(recordId, purposeTag, a, g);
+        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(recordId, salt))));
+        bool listed = g.scope == Scope.Listed && a.owner == g.owner && path.length <= LONGEST_PATH
+            && _isDelivered(g, grantId, MerkleProof.processProofCalldata(path, leaf));
+        if (!listed) revert RecordNotCovered(grantId, recordId);
+        _open(grantId, recordId, nonce, g);
     }
 
     /// @inheritdoc IReceipts
@@ -54,6 +68,31 @@ contract Receipts is IReceipts, AccountContext {
     /// @inheritdoc IReceipts
     function readsUsed(GrantId grantId) external view returns (uint32) {
         return _readsUsed[grantId];
+    }
+
+    /// @dev All but what the grant reaches.
+    function _requireOpenable(RecordId recordId, bytes32 purposeTag, AnchorFields calldata a, GrantFields calldata g)
+        private
+        view
+        returns (GrantId grantId)
+    {
+        grantId = Ids.grant(g.owner, g.reader, g.nonce);
+        _consent.requireStanding(grantId, g.owner, g.reader, bytes20(Ids.hash(g)));
+        ConsentBook.requireInPeriod(g, grantId);
+        _requireReader(g.reader, grantId);
+        if (purposeTag != g.purposeTag) revert WrongPurpose(grantId, purposeTag);
+        if (Ids.record(a.author, a.owner, a.nonce) != recordId) revert WrongPreimage(recordId);
+        _records.requireOpenable(recordId, bytes26(Ids.hash(a)));
+    }
+
+    function _open(GrantId grantId, RecordId recordId, bytes32 nonce, GrantFields calldata g) private {
+        _use(g.reader, nonce);
+        if (g.reads != 0) _count(grantId, g.reads);
+        emit ReadOpened(Ids.receipt(recordId, g.reader, grantId, nonce), recordId, g.reader, grantId, g.owner, nonce);
+    }
+
+    function _isDelivered(GrantFields calldata g, GrantId grantId, bytes32 root) private view returns (bool) {
+        return root == RecordId.unwrap(g.recordId) || _consent.isDelivered(grantId, root);
     }
 
     function _requireReader(AccountId reader, GrantId grantId) private view {
@@ -69,7 +108,7 @@ contract Receipts is IReceipts, AccountContext {
             uint8 class = Class.unwrap(a.class);
             return class != 0 && ClassSet.unwrap(g.classes) & (uint256(1) << class) != 0;
         }
-        return true;
+        return g.scope == Scope.All;
     }
 
     function _use(AccountId reader, bytes32 nonce) private {

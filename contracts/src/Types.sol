@@ -9,11 +9,12 @@ enum Role {
     Researcher
 }
 
-/// @dev What a grant reaches.
+/// @dev What a grant reaches. Listed: the records of the lists that its owner delivered under it.
 enum Scope {
     One,
     Classes,
-    All
+    All,
+    Listed
 }
 
 /// @dev The id of an account: the address that registered it, which AccountBook alone turns into one. What signs, calls
@@ -76,7 +77,8 @@ struct AnchorFields {
     RecordId amends;
 }
 
-/// @dev The fields of a read grant. recordId only for One, classes only for Classes.
+/// @dev The fields of a read grant. recordId is the record for One, the root of the first list for Listed, and zero for the
+/// others; classes only for Classes.
 /// Valid while from <= time < until. reads 0 is without limit. binding zero is a private reader.
 struct GrantFields {
     bytes32 nonce;

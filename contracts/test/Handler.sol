@@ -37,7 +37,8 @@ enum Rule {
     GrantIdTwice,
     ReceiptTwice,
     ForeignAmendment,
-    UnknownClassTaken
+    UnknownClassTaken,
+    ReceiptOfUnlisted
 }
 
 /// @dev Random acts of six people, mirrored in a plain model of its own; both must agree on what is allowed.
@@ -68,6 +69,7 @@ contract Handler is World {
     mapping(GrantId id => bool) public isEnded;
     mapping(GrantId id => bool) private _isGranted;
     mapping(GrantId id => uint32) private _reads;
+    mapping(GrantId id => mapping(RecordId record => bool)) private _isListed;
     mapping(address owner => mapping(address author => Writing)) private _writing;
     mapping(address account => Permission) private _permission;
     mapping(address account => uint32) private _keyVersion;
@@ -84,6 +86,7 @@ contract Handler is World {
     uint256 public relayCount;
     uint256 public grantCount;
     uint256 public amendCount;
+    uint256 public listedOpenCount;
 
     constructor() {
         deploy();
@@ -201,9 +204,26 @@ contract Handler is World {
             _break(Rule.GrantIdTwice, _isGranted[idOf(g)]);
             _break(Rule.OwnerAlone, g.scope == Scope.One && f.owner != g.owner);
             _isGranted[idOf(g)] = true;
+            if (g.scope == Scope.Listed) _isListed[idOf(g)][idOf(f)] = true;
             _grants.push(g);
             ++grantCount;
         } catch {}
+    }
+
+    /// @dev A list of one record, mostly under an own Listed grant.
+    function deliver(uint256 record, uint256 grant, uint256 caller) external {
+        if (_anchors.length == 0 || _grants.length == 0) return;
+        GrantFields memory g = _grants[grant % _grants.length];
+        RecordId id = idOf(_anchors[record % _anchors.length]);
+        address sender = caller % 5 == 0 ? person(caller) : firstOf(g.owner);
+        bool allowed = idOf(sender) == g.owner && g.scope == Scope.Listed && _isLive(g);
+        vm.prank(sender);
+        try consent.deliverList(g, 1, 0, _rootOf(id)) {
+            _break(Rule.OwnerAlone, !allowed);
+            _isListed[idOf(g)][id] = true;
+        } catch {
+            _break(Rule.OwnerAlone, allowed);
+        }
     }
 
     function end(uint256 grant, uint256 caller, uint256 way) external {
@@ -248,7 +268,9 @@ contract Handler is World {
         AnchorFields memory f = _anchors[record % _anchors.length];
         for (uint256 i = 0; record % 3 != 0 && i < _anchors.length; ++i) {
             AnchorFields memory next = _anchors[(record + i) % _anchors.length];
-            bool named = g.scope == Scope.One ? idOf(next) == g.recordId : isAccepted[idOf(next)];
+            bool named = g.scope == Scope.One
+                ? idOf(next) == g.recordId
+                : isAccepted[idOf(next)] && (g.scope != Scope.Listed || _isListed[idOf(g)][idOf(next)]);
             if (named && next.owner == g.owner) {
                 f = next;
                 break;
@@ -258,8 +280,15 @@ contract Handler is World {
         bytes32 tag = purpose % 7 == 0 ? bytes32("another") : g.purposeTag;
         bytes32 nonce = caller % 3 == 1 ? bytes32(caller / 3 % 9) : draw();
         bool expected = _mayOpen(f, g, sender, tag) && !_isUsed[sender][nonce];
+        bool listed = purpose % 11 == 0 ? g.scope != Scope.Listed : g.scope == Scope.Listed;
+        expected = expected && listed == (g.scope == Scope.Listed);
         vm.prank(sender);
-        try receipts.openRead(idOf(f), tag, nonce, f, g) {
+        (bool done,) = address(receipts).call(
+            listed
+                ? abi.encodeCall(receipts.openListed, (idOf(f), tag, nonce, f, g, saltOf(idOf(f)), _path()))
+                : abi.encodeCall(receipts.openRead, (idOf(f), tag, nonce, f, g))
+        );
+        if (done) {
             _break(Rule.ReceiptTwice, _isUsed[sender][nonce]);
             _isUsed[sender][nonce] = true;
             _break(Rule.ReceiptAsModel, !expected);
@@ -269,8 +298,10 @@ contract Handler is World {
             _break(Rule.ClassZeroByClass, g.scope == Scope.Classes && Class.unwrap(f.class) == 0);
             _break(Rule.ForeignReader, idOf(sender) != g.reader || f.owner != g.owner);
             _break(Rule.TooManyReads, g.reads != 0 && ++_reads[idOf(g)] > g.reads);
+            _break(Rule.ReceiptOfUnlisted, g.scope == Scope.Listed && !_isListed[idOf(g)][idOf(f)]);
             ++openCount;
-        } catch {
+            if (listed) ++listedOpenCount;
+        } else {
             _break(Rule.ReceiptAsModel, expected);
             ++refusedOpenCount;
         }
@@ -380,12 +411,13 @@ contract Handler is World {
         private
         returns (GrantFields memory g)
     {
-        g = grantOf(Scope(scope % 3), NO_RECORD, 0);
+        g = grantOf(Scope(scope % 4), NO_RECORD, 0);
         (g.owner, g.reader, g.reads) = (idOf(person(pair)), idOf(person(pair / PEOPLE)), uint32(extra % 6));
         if (extra % 2 == 0) g.owner = _ownerOf[recordId];
         g.from = clock + 1 hours - uint64(classes % 1 days);
         g.until = clock + 5 days;
         if (g.scope == Scope.One) g.recordId = recordId;
+        if (g.scope == Scope.Listed) g.recordId = RecordId.wrap(_rootOf(recordId));
         if (g.scope == Scope.Classes) {
             uint256 known = (classes | 2) & (type(uint64).max - 1);
             g.classes = ClassSet.wrap(extra % 23 == 22 ? known | (uint256(1) << (64 + classes % 192)) : known);
@@ -394,6 +426,16 @@ contract Handler is World {
             GrantFields memory old = _grants[extra % _grants.length];
             (g.nonce, g.owner, g.reader) = (old.nonce, old.owner, old.reader);
         }
+    }
+
+    /// @dev Every list has one record and one leaf of nothing.
+    function _rootOf(RecordId id) private pure returns (bytes32) {
+        return node(leafOf(id), "nothing");
+    }
+
+    function _path() private pure returns (bytes32[] memory path) {
+        path = new bytes32[](1);
+        path[0] = "nothing";
     }
 
     // The model
@@ -419,7 +461,8 @@ contract Handler is World {
         RecordId id = idOf(f);
         bool covered = g.scope == Scope.All || (g.scope == Scope.One && g.recordId == id)
             || (g.scope == Scope.Classes && Class.unwrap(f.class) != 0
-                && (ClassSet.unwrap(g.classes) >> Class.unwrap(f.class)) & 1 == 1);
+                && (ClassSet.unwrap(g.classes) >> Class.unwrap(f.class)) & 1 == 1)
+            || (g.scope == Scope.Listed && _isListed[idOf(g)][id]);
         return idOf(sender) == g.reader && f.owner == g.owner && tag == g.purposeTag && covered && _isLive(g)
             && isAccepted[id] && !isErased[id] && (g.reads == 0 || _reads[idOf(g)] < g.reads);
     }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {Accounts} from "../src/Accounts.sol";
 import {Authority} from "../src/Authority.sol";
 import {Consent} from "../src/Consent.sol";
@@ -119,6 +120,26 @@ abstract contract World {
         AnchorFields memory none;
         vm.prank(patient);
         consent.grant(g, none);
+    }
+
+    /// @dev A Listed grant that begins with the list of this root.
+    function grantedListed(bytes32 root) internal returns (GrantFields memory g) {
+        g = grantOf(Scope.Listed, RecordId.wrap(root), 0);
+        AnchorFields memory none;
+        vm.prank(patient);
+        consent.grant(g, none);
+    }
+
+    function saltOf(RecordId id) internal pure returns (bytes32) {
+        return keccak256(abi.encode("salt", id));
+    }
+
+    function leafOf(RecordId id) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(id, saltOf(id)))));
+    }
+
+    function node(bytes32 a, bytes32 b) internal pure returns (bytes32) {
+        return Hashes.commutativeKeccak256(a, b);
     }
 
     function open(AnchorFields memory a, GrantFields memory g) internal {

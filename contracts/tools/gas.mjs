@@ -126,6 +126,11 @@ try {
   const readData = (a, g) => encode(`openRead(bytes32,bytes32,bytes32,${ANCHOR},${GRANT})`,
     recordId(a), g.purposeTag, word(), tuple(a), tuple(g));
 
+  const leafOf = (id, salt) => cast("keccak", cast("keccak", cast("abi-encode", "f(bytes32,bytes32)", id, salt)));
+  const nodeOf = (one, other) => cast("keccak", "0x" + [one, other].sort().map((it) => it.slice(2)).join(""));
+  const listedData = (a, g, salt, path) => encode(`openListed(bytes32,bytes32,bytes32,${ANCHOR},${GRANT},bytes32,bytes32[])`,
+    recordId(a), g.purposeTag, word(), tuple(a), tuple(g), salt, `[${path.join(",")}]`);
+
   // A batch of the relay; entries are [signer, contract, calldata].
   const nonces = new Map();
   const relayed = async (entries) => {
@@ -181,6 +186,15 @@ try {
   results["receipt direct"] = await cost(reader, receipts, readData(mine[20], one));
   await relayed([[reader, receipts, readData(mine[20], one)]]);
   results["receipt relayed"] = await relayed(grants.map((g, i) => [reader, receipts, readData(mine[i], g)]));
+
+  // Lists of 1,024 records: paths of ten steps.
+  const [salt, steps] = [word(), several(10, word)];
+  const list = steps.reduce(nodeOf, leafOf(recordId(mine[20]), salt));
+  const begun = { ...grantOf(patient, reader, list), scope: 3 };
+  results["grant of a list direct"] = await cost(patient, consent, grantData(begun, blank));
+  results["deliver a list direct"] = await cost(patient, consent,
+    encode(`deliverList(${GRANT},uint32,bytes32,bytes32)`, tuple(begun), "1", word(), word()));
+  results["receipt of a list of 1,024 direct"] = await cost(reader, receipts, listedData(mine[20], begun, salt, steps));
 
   results["revoke direct"] = await cost(patient, consent, revokeData(one));
   results["revoke relayed"] = await relayed(grants.map((g) => [patient, consent, revokeData(g)]));

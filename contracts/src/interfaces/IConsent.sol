@@ -57,7 +57,7 @@ interface IConsent is IAccountContext {
     error GrantNotYetValid(GrantId grantId, uint64 from);
     /// @notice The period ends before it begins, or is already over.
     error EmptyPeriod(uint64 from, uint64 until);
-    /// @notice recordId or classes do not fit the scope; class 0 can never be granted by class.
+    /// @notice recordId or classes do not fit the scope; class 0 can never be granted by class; a list belongs to Listed alone.
     error WrongScope(GrantId grantId);
     /// @notice A class over 63, which no follower reads.
     error UnknownClasses(ClassSet classes);
@@ -70,12 +70,16 @@ interface IConsent is IAccountContext {
     /// @param kinds bit 1 << kind for each kind
     function grantWrite(bytes32 nonce, AccountId author, KindSet kinds, uint64 until, bytes32 digest) external;
 
-    /// @notice Lets a reader read; the sender is g.owner.
+    /// @notice Lets a reader read; the sender is g.owner. A Listed grant begins with the list whose root is g.recordId.
     /// @param a the record's fields, looked at only for One; the record is accepted and not erased
     function grant(GrantFields calldata g, AnchorFields calldata a) external;
 
     /// @notice Says that a key list lies ready; the sender is g.owner, the grant is live.
     function deliver(GrantFields calldata g, uint32 number, bytes32 digest) external;
+
+    /// @notice The same for a Listed grant, which reaches the records of this list from then on, too.
+    /// @param root Merkle root of the list (`IReceipts.openListed`)
+    function deliverList(GrantFields calldata g, uint32 number, bytes32 digest, bytes32 root) external;
 
     /// @notice Ends one grant; the sender is g.owner.
     function revoke(GrantFields calldata g) external;
@@ -95,6 +99,9 @@ interface IConsent is IAccountContext {
     /// @notice The part of `check` that needs this contract's state: reverts unless the grant was given with these
     /// fields and not revoked. The caller has recomputed id and commitment, and looks at the period itself.
     function requireStanding(GrantId grantId, AccountId owner, AccountId reader, bytes20 commitment) external view;
+
+    /// @notice Whether a list was delivered under the grant; the one that it began with is in its fields.
+    function isDelivered(GrantId grantId, bytes32 root) external view returns (bool);
 
     /// @notice Whether the grant is live.
     function isLive(GrantFields calldata g) external view returns (bool);

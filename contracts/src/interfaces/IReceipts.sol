@@ -30,7 +30,7 @@ interface IReceipts is IAccountContext {
     /// @notice The reader used this nonce before: a receipt id is never given twice.
     error NonceUsed(AccountId reader, bytes32 nonce);
 
-    /// @notice Opens a record for the sender, who is g.reader. The nonce is one that this reader has not used; numbers that
+    /// @notice Opens a record under any grant but a Listed one for the sender, who is g.reader. The nonce is one that this reader has not used; numbers that
     /// differ in their last byte alone share a slot, so counting on from a random one is cheaper than drawing each. Reverts also with the errors of `IConsent.check` and
     /// `IRecords.requireOpenable`.
     function openRead(
@@ -39,6 +39,20 @@ interface IReceipts is IAccountContext {
         bytes32 nonce,
         AnchorFields calldata a,
         GrantFields calldata g
+    ) external;
+
+    /// @notice The same under a Listed grant: the record is in a list that the owner delivered under it. A list is a Merkle tree
+    /// as OpenZeppelin's `MerkleProof` reads it; the leaf of a record is keccak256(keccak256(abi.encode(recordId, salt))), with a
+    /// salt of its own that keeps the other leaves from telling what they stand for.
+    /// @param path from the leaf to the root, at most 16 long
+    function openListed(
+        RecordId recordId,
+        bytes32 purposeTag,
+        bytes32 nonce,
+        AnchorFields calldata a,
+        GrantFields calldata g,
+        bytes32 salt,
+        bytes32[] calldata path
     ) external;
 
     /// @notice Whether a reader used a nonce.

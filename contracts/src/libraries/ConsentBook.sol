@@ -32,6 +32,7 @@ library ConsentBook {
         mapping(GrantId grantId => Entry) entries;
         mapping(AccountId owner => mapping(AccountId other => Pair)) pairs;
         mapping(AccountId owner => uint24) epochs;
+        mapping(GrantId grantId => mapping(bytes32 root => bool)) lists;
     }
 
     function grantWrite(
@@ -60,7 +61,7 @@ library ConsentBook {
         if (g.until <= g.from || g.until <= block.timestamp) revert IConsent.EmptyPeriod(g.from, g.until);
         uint256 classes = ClassSet.unwrap(g.classes);
         if (classes > type(uint64).max) revert IConsent.UnknownClasses(g.classes);
-        bool fits = g.scope == Scope.One
+        bool fits = g.scope == Scope.One || g.scope == Scope.Listed
             ? g.recordId != NO_RECORD && classes == 0
             : g.recordId == NO_RECORD && (g.scope == Scope.Classes ? classes > 1 && classes & 1 == 0 : classes == 0);
         if (!fits) revert IConsent.WrongScope(id);
@@ -72,6 +73,13 @@ library ConsentBook {
             commitment(g)
         );
         _announce(g, id);
+    }
+
+    /// @dev The caller has checked that the sender gave the grant.
+    function deliverList(Book storage self, GrantFields calldata g, GrantId id, bytes32 root) internal {
+        check(self, g);
+        if (g.scope != Scope.Listed) revert IConsent.WrongScope(id);
+        self.lists[id][root] = true;
     }
 
     /// @dev The id names owner and reader, so the other fields are not looked at: ending a grant must not fail on them.
