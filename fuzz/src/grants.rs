@@ -1,6 +1,6 @@
 //! What owner and reader tell each other, and themselves: grants, artefacts, letters, invitations, notes.
 
-use medibloc_consent::{AnchorFields, Binding, Grant, ReadFacts, WriteGrant, may_read};
+use medibloc_consent::{AnchorFields, Binding, Grant, ReadFacts, Scope, WriteGrant, may_read};
 use medibloc_journey::{Artefact, ContactCard, Invitation, Message, Note};
 use medibloc_record::{AccountId, Address, ClassId, Digest, Kind, Nonce, Timestamp, TypedDomain};
 
@@ -63,6 +63,7 @@ fn decide(grant: &Grant) {
         grant,
         granted: true,
         revoked: false,
+        listed: matches!(grant.terms.scope, Scope::Listed(_)),
         reads_used: 0,
         now: grant.terms.from,
     };
@@ -83,6 +84,10 @@ fn decide(grant: &Grant) {
         },
         ReadFacts {
             erased: true,
+            ..facts
+        },
+        ReadFacts {
+            listed: !facts.listed,
             ..facts
         },
         ReadFacts {

@@ -234,6 +234,7 @@ async fn a_reader_that_asks_for_more_than_it_was_given_gets_no_share() {
         nonce: Nonce::new(nonce),
         anchor,
         grant: given.clone(),
+        proof: None,
     };
     let [granted, foreign] = anchors;
     let done = call(&plain, &key, &open(foreign, [1; 32])).await;

@@ -120,6 +120,7 @@ impl Owner {
             binding: None,
             request: None,
             records: Vec::new(),
+            extent: None,
             sensitivity: Sensitivity::Normal,
             categories: Vec::new(),
             dates: None,

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use medibloc_consent::{
-    Acknowledgement, AnchorFields, Binding, BindingTag, DeletionStatement, FeedFact, FeedLine,
-    Grant, KeeperReply, KeeperRequest, KindSet, Purpose, Reason, RefusalReason, Release, Scope,
-    ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply, SignedRequest, Terms, WriteGrant,
+    Acknowledgement, AnchorFields, Binding, BindingTag, ClassSet, DeletionStatement, FeedFact,
+    FeedLine, Grant, KeeperReply, KeeperRequest, KindSet, ListProof, ListRoot, Purpose, Reason,
+    RefusalReason, Release, Scope, ShareDeposit, SignedAcknowledgement, SignedLine, SignedReply,
+    SignedRequest, Terms, WriteGrant,
 };
 use medibloc_dag::cbor;
 use medibloc_keys::{PairingKey, Seed, SeededEntropy, Slot};
@@ -19,7 +20,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::dates::Dates;
 use crate::doors::Pairing;
-use crate::grant::{Artefact, SharedKey};
+use crate::grant::{Artefact, Extent, SharedKey};
 use crate::left::Outputs;
 use crate::mail::{AccessRequest, Message, WhyDeclined};
 use crate::notes::{self, About, Entry, HeldNote, Note};
@@ -97,6 +98,7 @@ fn artefact() -> Artefact {
         binding: Some(binding()),
         request: Some(ByteArray::new([0x0a; 32])),
         records: vec![RecordId::new([5; 32])],
+        extent: None,
         sensitivity: Sensitivity::Normal,
         categories: Vec::new(),
         dates: None,
@@ -188,8 +190,23 @@ fn artefacts_and_key_lists_open_for_ever() {
     let key = SharedKey {
         anchor,
         owner_half: [0x16; 32].into(),
+        proof: None,
     };
-    check("key-list", &vec![key]);
+    check("key-list", &vec![key.clone()]);
+    // Under a listed consent: what it is about, and that each record is in its list.
+    let mut listed = grant();
+    listed.terms.scope = Scope::Listed(ListRoot([0x17; 32]));
+    let listed = Artefact {
+        grant: Some(listed),
+        extent: Some(Extent::Classes(ClassSet::of(&[ClassId(7)]))),
+        ..limited
+    };
+    check("artefact-listed", &listed);
+    let proof = Some(ListProof {
+        salt: [0x18; 32],
+        path: vec![ByteArray::new([0x19; 32]), ByteArray::new([0x1a; 32])],
+    });
+    check("key-list-listed", &vec![SharedKey { proof, ..key }]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ pub(crate) mod deliver;
 mod give;
 pub(crate) mod kept;
 pub(crate) mod left_out;
+#[cfg(test)]
+mod listed;
 mod lost;
 mod object;
 pub(crate) mod plan;
@@ -12,7 +14,9 @@ mod reader;
 pub(crate) mod reason;
 mod take;
 
-use medibloc_consent::{AnchorFields, Binding, Grant, KindSet, Purpose, WriteGrant};
+use medibloc_consent::{
+    AnchorFields, Binding, Grant, KindSet, ListProof, Purpose, Scope, WriteGrant,
+};
 use medibloc_dag::cbor;
 use medibloc_keys::PairingKey;
 use medibloc_ledger::Call;
@@ -80,6 +84,9 @@ pub struct Artefact {
     pub request: Option<ByteArray<32>>,
     /// Records whose keys came with it; those of a class or all grant are followed by deliveries.
     pub records: Vec<RecordId>,
+    /// What it is about, if the grant itself does not say so: its lists are limited further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<Extent>,
     /// The most sensitive records that a class or all grant delivers.
     pub sensitivity: Sensitivity,
     /// The only categories that a class or all grant delivers; empty for any.
@@ -91,6 +98,23 @@ pub struct Artefact {
     /// Proves to the other side that it is of the pairing; the owner's restore brings it back from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing: Option<Pairing>,
+}
+
+impl Artefact {
+    /// What it is about, whatever limits it further: a record, classes or all; none of a permission to write.
+    pub fn about(&self) -> Option<Scope> {
+        let scope = self.grant.as_ref()?.terms.scope;
+        Some(match scope {
+            Scope::Listed(_) => self.extent.map_or(Scope::All, Extent::scope),
+            scope => scope,
+        })
+    }
+
+    /// Whether the chain lets nothing be read under it but what its owner delivered.
+    pub fn is_listed(&self) -> bool {
+        let scope = self.grant.as_ref().map(|grant| grant.terms.scope);
+        matches!(scope, Some(Scope::Listed(_)))
+    }
 }
 
 impl core::fmt::Debug for Artefact {
@@ -110,6 +134,9 @@ pub(crate) struct SharedKey {
     pub(crate) anchor: AnchorFields,
     #[serde(with = "crate::secret")]
     pub(crate) owner_half: Secret,
+    /// That it is in the list that it came with, under a listed grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<ListProof>,
 }
 
 impl SharedKey {
@@ -548,6 +575,7 @@ impl Artefact {
             binding: None,
             request: None,
             records: Vec::new(),
+            extent: None,
             sensitivity: Sensitivity::Normal,
             categories: Vec::new(),
             dates: None,

@@ -303,6 +303,7 @@ async fn no_record_that_its_owner_grants_stops_a_reader() {
         let keys = [SharedKey {
             anchor,
             owner_half: zeroize::Zeroizing::new(*content.owner_half.expose()),
+            proof: None,
         }];
         let mut artefact = given.artefact.clone();
         artefact.records = vec![anchor.record_id()];

@@ -377,6 +377,7 @@ fn file_of(
                 Scope::One(_) => "one".into(),
                 Scope::All => "all".into(),
                 Scope::Classes(classes) => format!("classes:{}", classes.bits()),
+                Scope::Listed(first) => format!("listed:{}", Digest::new(first.0)),
             },
             purpose_tag: Digest::new(terms.purpose_tag.0).to_string(),
             from: terms.from.0,

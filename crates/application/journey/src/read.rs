@@ -329,6 +329,7 @@ impl Party {
             nonce,
             anchor: key.anchor,
             grant: grant.clone(),
+            proof: key.proof.clone(),
         };
         let what = format!("receipt for record {record}");
         let outcome = self

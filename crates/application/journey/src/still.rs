@@ -68,7 +68,7 @@ impl Party {
         given: &GivenGrant,
         not_taken: &[NotTaken],
     ) -> Result<Vec<GrantId>, JourneyError> {
-        let Some(grant) = &given.artefact.grant else {
+        let Some(about) = given.artefact.about() else {
             return Ok(Vec::new());
         };
         let mut may = Vec::new();
@@ -76,7 +76,7 @@ impl Party {
             let Some(scope) = one.scope else { continue };
             let whose = self.party_of_reader(one.to)?;
             if whose.is_none_or(|party| party == given.artefact.party)
-                && self.do_meet(grant.terms.scope, scope)?
+                && self.do_meet(about, scope)?
             {
                 may.push(one.id);
             }
@@ -229,20 +229,20 @@ impl Party {
     /// Own records that a consent opens, now or with the next sync.
     pub(crate) fn covered_by(&self, given: &GivenGrant) -> Result<Vec<RecordId>, JourneyError> {
         let mut records = given.artefact.records.clone();
-        let Some(grant) = &given.artefact.grant else {
+        let (Some(grant), Some(about)) = (&given.artefact.grant, given.artefact.about()) else {
             return Ok(records);
         };
         for delivery in self.deliveries(grant.id)? {
             records.extend(delivery.records);
         }
-        if matches!(grant.terms.scope, Scope::One(_)) {
+        if matches!(about, Scope::One(_)) {
             return Ok(records);
         }
         let artefact = &given.artefact;
         let fits = |kept: &KeptRecord| {
             kept.anchor.owner == given.own
                 && kept.is_accepted()
-                && is_in(grant.terms.scope, kept)
+                && is_in(about, kept)
                 && kept.fits(
                     artefact.sensitivity,
                     &artefact.categories,
@@ -262,9 +262,8 @@ impl Party {
 /// Whether two consents of one address both go on with what comes later: they meet there, even if no record is under both
 /// of them now.
 fn go_on_together(one: &GivenGrant, other: &GivenGrant) -> bool {
-    let scope = |given: &GivenGrant| given.artefact.grant.as_ref().map(|it| it.terms.scope);
     one.own == other.own
-        && match (scope(one), scope(other)) {
+        && match (one.artefact.about(), other.artefact.about()) {
             (Some(Scope::Classes(one)), Some(Scope::Classes(other))) => one == other,
             (Some(one), Some(other)) => {
                 !matches!(one, Scope::One(_)) && !matches!(other, Scope::One(_))

@@ -101,7 +101,7 @@ pub struct GrantView {
     pub id: String,
     /// Name of the other side; empty on the reader's side.
     pub name: String,
-    /// `one`, `classes`, `all`, or `write`.
+    /// `one`, `classes`, `all`, `listed` if which of them is not known here, or `write`.
     pub scope: String,
     /// Numbers of the classes, if it is for some.
     pub classes: Vec<u8>,
@@ -258,6 +258,8 @@ const fn scope_word(scope: Scope) -> &'static str {
         Scope::One(_) => "one",
         Scope::Classes(_) => "classes",
         Scope::All => "all",
+        // Of those that this home has the terms of, what they are about is told.
+        Scope::Listed(_) => "listed",
     }
 }
 
@@ -757,11 +759,12 @@ fn view_of(
     records: &[RecordId],
     state: GrantState,
 ) -> GrantView {
+    let about = given.artefact.about().unwrap_or(grant.terms.scope);
     GrantView {
         id: grant.id.to_string(),
         name: given.artefact.name.clone(),
-        scope: scope_word(grant.terms.scope).into(),
-        classes: classes_of(grant.terms.scope),
+        scope: scope_word(about).into(),
+        classes: classes_of(about),
         records: ids(records),
         purpose: word(&given.artefact.purpose),
         reason: given.artefact.reason.clone(),

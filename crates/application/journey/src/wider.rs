@@ -1,16 +1,16 @@
 //! What a key that was given once is worth beside a consent to more than it gives. On the chain a consent to a class or to all is to
-//! every record of an address: categories, dates and how sensitive are kept by which keys are delivered under it alone. Who kept the
-//! key of another record opens that one under it, too.
+//! every record of an address: what names another person, and in consents of before categories, dates and how sensitive, are kept by
+//! which keys are delivered under it alone. Who kept the key of another record opens that one under it, too. Under a listed consent
+//! nobody opens what is in none of its lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_consent::Scope;
 use medibloc_ledger::Event;
-use medibloc_record::{AccountId, GrantId, RecordId, Sensitivity};
+use medibloc_record::{AccountId, GrantId, RecordId};
 
 use crate::grant::deliver::Delivery;
 use crate::grant::plan::is_in;
-use crate::grant::{Extent, PendingRequest};
 use crate::party::table;
 use crate::{GivenGrant, JourneyError, KeptRecord, Party, Standing, StillStanding};
 
@@ -42,39 +42,6 @@ impl Party {
     ) -> Result<Vec<StillStanding>, JourneyError> {
         let party = self.contact(paired)?.party;
         self.wider_of(party, &BTreeSet::from([record])).await
-    }
-
-    /// Own records whose keys the contact that asks got before, and that a consent limited so does not give: who kept a key opens
-    /// its record under that consent.
-    ///
-    /// # Errors
-    /// If it is no contact, or the vault fails.
-    pub fn keys_once_given(
-        &self,
-        request: &PendingRequest,
-        extent: Extent,
-        sensitivity: Sensitivity,
-    ) -> Result<Vec<RecordId>, JourneyError> {
-        let party = self.contact(request.own)?.party;
-        let mut once = BTreeSet::new();
-        for (id, given) in self.grants()? {
-            if given.artefact.party == party && !self.is_to_be_given(id)? {
-                once.extend(self.keys_given(id, &given)?);
-            }
-        }
-        let asked = &request.request;
-        let mut beyond = Vec::new();
-        for record in once {
-            let Some(kept) = self.standing_kept(record)? else {
-                continue;
-            };
-            // What is held back for whom it names is none of its limits: it follows when that is said.
-            let gives = kept.fits(sensitivity, &asked.categories, asked.dates.as_ref());
-            if is_in(extent.scope(), &kept) && !gives {
-                beyond.push(record);
-            }
-        }
-        Ok(beyond)
     }
 
     /// Of each read, by consent, record and block, whether the consent gave the record's key; none if that is not known here, because
@@ -171,7 +138,7 @@ impl Party {
                 continue;
             };
             let scope = grant.terms.scope;
-            if matches!(scope, Scope::One(_))
+            if matches!(scope, Scope::One(_) | Scope::Listed(_))
                 || given.artefact.party != party
                 || given.revoked
                 || grant.terms.until <= now

@@ -123,6 +123,7 @@ impl Story {
             nonce,
             anchor,
             grant: grant.clone(),
+            proof: None,
         };
         call(&self.ports, &reader.key, &opens).await.unwrap();
         let blocks = self.world.ledger.events(0, 1_000).await.unwrap();

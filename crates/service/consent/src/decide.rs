@@ -3,7 +3,7 @@
 use medibloc_record::{AccountId, Kind, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{AnchorFields, Grant, PurposeTag, WriteGrant};
+use crate::{AnchorFields, Grant, PurposeTag, Scope, WriteGrant};
 
 /// Why not. Each text says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
@@ -107,6 +107,8 @@ pub struct ReadFacts<'a> {
     pub granted: bool,
     /// It was revoked, alone, with its reader, or with everything.
     pub revoked: bool,
+    /// It was shown to be in a list that was delivered under the grant, which is how a listed one is used, and no other.
+    pub listed: bool,
     /// Reads so far.
     pub reads_used: u32,
     /// Time of the last final block.
@@ -146,10 +148,9 @@ pub fn may_read(facts: &ReadFacts<'_>) -> Decision {
     if facts.grant.owner != facts.anchor.owner {
         return refused(Reason::NotTheOwner);
     }
-    if !facts
-        .grant
-        .covers(facts.anchor.record_id(), facts.anchor.class)
-    {
+    let (grant, anchor) = (facts.grant, facts.anchor);
+    let is_listed = matches!(grant.terms.scope, Scope::Listed(_));
+    if facts.listed != is_listed || !grant.covers(anchor.record_id(), anchor.class) {
         return refused(Reason::NotCovered);
     }
     if facts.erased {
@@ -231,7 +232,7 @@ pub fn may_write(facts: &WriteFacts<'_>) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BindingTag, Purpose, Scope, Terms};
+    use crate::{BindingTag, ListRoot, Purpose, Terms};
     use medibloc_record::{ClassId, Digest, Nonce};
 
     const OWNER: AccountId = AccountId::new([1; 20]);
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn every_rule_refuses_alone_and_for_its_own_reason() {
         type Change = fn(&mut ReadFacts<'_>);
-        let rows: [(&str, Change, Decision); 11] = [
+        let rows: [(&str, Change, Decision); 12] = [
             ("nothing", |_| {}, Decision::Allowed),
             (
                 "unknown",
@@ -313,6 +314,11 @@ mod tests {
                 Decision::Refused(Reason::NotAccepted),
             ),
             (
+                "by a list",
+                |f| f.listed = true,
+                Decision::Refused(Reason::NotCovered),
+            ),
+            (
                 "used up",
                 |f| f.reads_used = 2,
                 Decision::Refused(Reason::ReadsExhausted),
@@ -330,12 +336,34 @@ mod tests {
                 grant: &grant,
                 granted: true,
                 revoked: false,
+                listed: false,
                 reads_used: 0,
                 now: Timestamp(150),
             };
             change(&mut facts);
             assert_eq!(may_read(&facts), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_listed_grant_reaches_what_was_shown_to_be_in_a_list_alone() {
+        let (anchor, grant) = (anchor(), grant(Scope::Listed(ListRoot([1; 32]))));
+        let facts = |listed| ReadFacts {
+            reader: READER,
+            purpose_tag: grant.terms.purpose_tag,
+            anchor: &anchor,
+            accepted: true,
+            erased: false,
+            grant: &grant,
+            granted: true,
+            revoked: false,
+            listed,
+            reads_used: 0,
+            now: Timestamp(150),
+        };
+        assert_eq!(may_read(&facts(true)), Decision::Allowed);
+        let refused = Decision::Refused(Reason::NotCovered);
+        assert_eq!(may_read(&facts(false)), refused);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use medibloc_record::{AccountId, ClassId, Digest, GrantId, Kind, Nonce, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{BindingTag, PurposeTag};
+use crate::{BindingTag, ListRoot, PurposeTag};
 
 /// A set of classes; class 0 is never in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,6 +79,8 @@ pub enum Scope {
     Classes(ClassSet),
     /// All of the owner's.
     All,
+    /// Those of the lists that the owner delivers under it; it begins with the list of this root.
+    Listed(ListRoot),
 }
 
 /// What a grant permits.
@@ -127,12 +129,13 @@ impl Grant {
         }
     }
 
-    /// Whether it covers a record of this class.
+    /// Whether it can cover a record of this class. What a listed one covers the chain knows alone: it gives a receipt of nothing
+    /// else.
     pub fn covers(&self, record: RecordId, class: ClassId) -> bool {
         match self.terms.scope {
             Scope::One(one) => one == record,
             Scope::Classes(classes) => classes.contains(class),
-            Scope::All => true,
+            Scope::All | Scope::Listed(_) => true,
         }
     }
 }

@@ -10,6 +10,7 @@ mod decide;
 mod feed;
 mod grant;
 mod keeper;
+mod list;
 mod purpose;
 
 pub use anchor::AnchorFields;
@@ -21,4 +22,5 @@ pub use keeper::{
     Acknowledgement, DeletionStatement, KeeperReply, KeeperRequest, RefusalReason, Release,
     ShareDeposit, SignedAcknowledgement, SignedReply, SignedRequest,
 };
+pub use list::{List, ListProof, ListRoot};
 pub use purpose::{Purpose, PurposeTag};

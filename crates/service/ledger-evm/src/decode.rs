@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alloy::primitives::{Address, B256, Log};
 use alloy::sol_types::{SolEvent as _, SolEventInterface};
 use medibloc_consent::{
-    AnchorFields, BindingTag, ClassSet, Grant, KindSet, PurposeTag, Scope, Terms, WriteGrant,
+    AnchorFields, BindingTag, ClassSet, Grant, KindSet, ListRoot, PurposeTag, Scope, Terms,
+    WriteGrant,
 };
 use medibloc_ledger::Event;
 use medibloc_record::{
@@ -200,6 +201,7 @@ fn grant(e: &Consent::Granted) -> Option<Grant> {
         0 => Scope::One(RecordId::new(e.recordId.0)),
         1 => Scope::Classes(ClassSet::from_bits(u64::try_from(e.classes).ok()?)),
         2 => Scope::All,
+        3 => Scope::Listed(ListRoot(e.recordId.0)),
         _ => return None,
     };
     let terms = Terms {

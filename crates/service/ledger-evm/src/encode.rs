@@ -70,6 +70,7 @@ macro_rules! fields {
                 Scope::One(record) => (0, record.to_bytes(), 0),
                 Scope::Classes(classes) => (1, [0; 32], classes.bits()),
                 Scope::All => (2, [0; 32], 0),
+                Scope::Listed(first) => (3, first.0, 0),
             };
             if terms.reads == Some(0) {
                 return Err(bad(
@@ -206,6 +207,7 @@ pub(crate) fn target(
             grant,
             number,
             digest,
+            root: None,
         } => {
             let call = Consent::deliverCall {
                 g: consent_grant(grant)?,
@@ -213,6 +215,20 @@ pub(crate) fn target(
                 digest: B256::new(digest.to_bytes()),
             };
             (at.consent, call.abi_encode(), 120_000)
+        }
+        Call::Deliver {
+            grant,
+            number,
+            digest,
+            root: Some(root),
+        } => {
+            let call = Consent::deliverListCall {
+                g: consent_grant(grant)?,
+                number: *number,
+                digest: B256::new(digest.to_bytes()),
+                root: B256::new(root.0),
+            };
+            (at.consent, call.abi_encode(), 150_000)
         }
         Call::Revoke(grant) => {
             let g = consent_grant(grant)?;
@@ -241,6 +257,7 @@ pub(crate) fn target(
             nonce,
             anchor,
             grant,
+            proof: None,
         } => {
             let call = Receipts::openReadCall {
                 recordId: B256::new(record.to_bytes()),
@@ -250,6 +267,29 @@ pub(crate) fn target(
                 g: receipt_grant(grant)?,
             };
             (at.receipts, call.abi_encode(), 180_000)
+        }
+        Call::OpenRead {
+            record,
+            purpose_tag,
+            nonce,
+            anchor,
+            grant,
+            proof: Some(proof),
+        } => {
+            let call = Receipts::openListedCall {
+                recordId: B256::new(record.to_bytes()),
+                purposeTag: B256::new(purpose_tag.0),
+                nonce: B256::new(nonce.to_bytes()),
+                a: receipt_anchor(anchor),
+                g: receipt_grant(grant)?,
+                salt: B256::new(proof.salt),
+                path: proof
+                    .path
+                    .iter()
+                    .map(|step| B256::new(step.into_array()))
+                    .collect(),
+            };
+            (at.receipts, call.abi_encode(), 200_000)
         }
         other => return Err(bad(&format!("this chain has no call for {other:?}"))),
     };

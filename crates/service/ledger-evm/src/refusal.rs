@@ -17,7 +17,11 @@ use crate::bindings::records::Records::{self, RecordsErrors};
 /// What a contract's revert data says.
 pub(crate) fn decode(data: &Bytes) -> LedgerError {
     let Some((selector, arguments)) = data.split_first_chunk::<4>() else {
-        return named("it gave no reason; most likely the gas ran out".into());
+        return named(
+            "it gave no reason; most likely the gas ran out, or the contracts are of an older version that has no such call: a \
+             consent that is limited needs a chain deployed anew"
+                .into(),
+        );
     };
     if let Some(reason) = reason(*selector) {
         return reason.into();

@@ -1,6 +1,6 @@
 //! What an account may ask of the contracts, and the signed request that carries it.
 
-use medibloc_consent::{AnchorFields, Grant, PurposeTag, WriteGrant};
+use medibloc_consent::{AnchorFields, Grant, ListProof, ListRoot, PurposeTag, WriteGrant};
 use medibloc_record::{
     AccountId, Address, Digest, GrantId, Nonce, RecordId, Role, Signature, Timestamp,
 };
@@ -69,7 +69,7 @@ pub enum Call {
         /// The record's anchor, for one record.
         anchor: Option<AnchorFields>,
     },
-    /// `Consent.deliver`.
+    /// `Consent.deliver`, or `Consent.deliverList` for a listed grant.
     Deliver {
         /// The grant.
         grant: Grant,
@@ -77,6 +77,9 @@ pub enum Call {
         number: u32,
         /// Digest of the key list.
         digest: Digest,
+        /// Root of the list, for a listed grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        root: Option<ListRoot>,
     },
     /// `Consent.revoke`.
     Revoke(Grant),
@@ -92,7 +95,7 @@ pub enum Call {
     },
     /// `Consent.revokeAll`.
     RevokeAll,
-    /// `Receipts.openRead`.
+    /// `Receipts.openRead`, or `Receipts.openListed` under a listed grant.
     OpenRead {
         /// The record.
         record: RecordId,
@@ -104,6 +107,9 @@ pub enum Call {
         anchor: AnchorFields,
         /// The grant.
         grant: Grant,
+        /// That the record is in a list of it, under a listed grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<ListProof>,
     },
 }
 

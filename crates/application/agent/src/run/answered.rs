@@ -20,10 +20,7 @@ pub(super) async fn again(
     haste: Haste,
 ) -> Result<Answer, Problem> {
     let asked = grant::scope_of(party, scope)?;
-    let is_same = |given: &GivenGrant| {
-        let grant = given.artefact.grant.as_ref();
-        grant.is_some_and(|grant| grant.terms.scope == asked)
-    };
+    let is_same = |given: &GivenGrant| given.artefact.about() == Some(asked);
     let mut ids = Vec::new();
     for (id, given) in answers {
         if is_same(given) && !given.revoked && party.is_on_its_way(*id)? {
@@ -60,13 +57,13 @@ pub(super) fn refused(request: &PendingRequest, answers: &[(GrantId, GivenGrant)
         .iter()
         .filter_map(|(id, given)| {
             let terms = &given.artefact.grant.as_ref()?.terms;
-            let what = match terms.scope {
+            let what = match given.artefact.about()? {
                 Given::One(record) => format!("record {record}"),
                 Given::Classes(classes) => {
                     let classes: Vec<u8> = classes.numbers().collect();
                     format!("records of class {}", grant::numbers(&classes))
                 }
-                Given::All => "all records".into(),
+                Given::All | Given::Listed(_) => "all records".into(),
             };
             let how = if given.revoked {
                 "taken back since".to_owned()

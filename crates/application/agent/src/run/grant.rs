@@ -204,8 +204,6 @@ async fn approve_as(
     let Some(extent) = extent_of(asked) else {
         return approve_one(party, request, (scope, asked), until, haste).await;
     };
-    let what = (extent, scope.up_to.into());
-    let warned = wider::before_all(party, request, what, haste)?;
     if haste.now {
         // Before anything is kept: a refusal gives nothing, now or later.
         super::must_be_meant(
@@ -242,13 +240,13 @@ async fn approve_as(
         "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
     });
     limits::note(&only, &left_out, &mut value);
-    Ok(warned.with(Answer::new(
+    Ok(Answer::new(
         value,
         format!(
             "{name} may read {}{} until {at}, those that come later too; {}{more}{when}{}\n\
              each address that you get for a new contact until then gives {name} such a consent, too, by itself: {name} learns that \
              the address is yours, and the ends of these consents match, which whoever watches the chain can see. `medibloc sync` \
-             says each one; taking back any of them ends that others follow{}{held}",
+             says each one; taking back any of them ends that others follow{}{}{held}",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {
@@ -262,9 +260,13 @@ async fn approve_as(
             },
             counted(grants.len(), "consent"),
             ids(&grants),
+            match limits::told(&only).is_empty() {
+                true => "",
+                false => "\nthe chain lets no other record be read under it, whoever kept a key",
+            },
             limits::line(&left_out).map_or_else(String::new, |line| format!("\n{line}")),
         ),
-    )))
+    ))
 }
 
 async fn approve_one(
@@ -347,7 +349,7 @@ pub(super) const fn extent_of(scope: Granted) -> Option<Extent> {
     match scope {
         Granted::One(_) => None,
         Granted::Classes(classes) => Some(Extent::Classes(classes)),
-        Granted::All => Some(Extent::All),
+        Granted::All | Granted::Listed(_) => Some(Extent::All),
     }
 }
 
@@ -433,7 +435,9 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     for (view, grant) in held.iter().zip(&from) {
         let owner = find::owner(party, grant.artefact.paired)?;
         let only = limits::of(&grant.artefact).filter(|_| is_standing(view));
-        let only = only.map_or_else(String::new, |(_, only)| limits::told(&only));
+        let only = only.map_or_else(String::new, |(_, only)| {
+            limits::told(&only) + limits::worth(&only)
+        });
         held_lines.push(line(view, &format!("held of {owner}"), &only, false));
         if grant.has_more() {
             held_lines.push(

@@ -46,6 +46,15 @@ pub(super) fn told(limits: &Limits) -> String {
     only + &none.unwrap_or_default()
 }
 
+/// Behind the limits of a consent that is there: what they are worth; nothing if there are none.
+pub(super) fn worth(limits: &Limits) -> &'static str {
+    match (told(limits).is_empty(), limits.are_held_by_chain) {
+        (true, _) => "",
+        (false, true) => ", held by the chain",
+        (false, false) => ", held by which keys are sent alone",
+    }
+}
+
 /// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none.
 pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
     let most = left_out.iter().filter_map(sensitivity).max()?;
@@ -102,6 +111,7 @@ pub(super) fn note_of_reader(limits: &Limits, value: &mut Value) {
     value["upTo"] = json!(limits.up_to);
     value["categories"] = json!(limits.categories);
     value["dates"] = json!(limits.dates);
+    value["limitsHeldByChain"] = json!(limits.are_held_by_chain);
 }
 
 /// The same of a consent that was given, with what it leaves out.
@@ -112,7 +122,7 @@ pub(super) fn note(limits: &Limits, left_out: &[KeptRecord], value: &mut Value) 
 
 /// The limits of a consent to several records; none of one.
 pub(super) fn of(artefact: &Artefact) -> Option<(Scope, Limits)> {
-    let scope = artefact.grant.as_ref()?.terms.scope;
+    let scope = artefact.about()?;
     (!matches!(scope, Scope::One(_))).then(|| (scope, Limits::of(artefact)))
 }
 
@@ -129,7 +139,7 @@ impl Given {
             0 => String::new(),
             count => format!(" ({count} left out)"),
         };
-        told(&self.limits) + &count
+        told(&self.limits) + &count + worth(&self.limits)
     }
 
     pub(super) fn note(&self, value: &mut Value) {

@@ -205,7 +205,7 @@ pub(super) fn must_name_its_owner(
         let is_given = match scope {
             Scope::One(one) => one == kept.record(),
             Scope::Classes(classes) => classes.contains(kept.anchor.class),
-            Scope::All => true,
+            Scope::All | Scope::Listed(_) => true,
         };
         let is_given = is_given && (said.retracted || !kept.retracted);
         if is_given && others.contains(&kept.record()) {

@@ -295,8 +295,7 @@ fn is_on_chain(party: &Party, id: GrantId) -> Result<bool, Problem> {
 
 /// What a consent lets read, in words.
 fn covered(party: &Party, given: &GivenGrant) -> String {
-    let scope = given.artefact.grant.as_ref().map(|it| it.terms.scope);
-    match scope {
+    match given.artefact.about() {
         Some(Scope::One(record)) => {
             name::described(party, record).unwrap_or_else(|_| format!("record {record}"))
         }

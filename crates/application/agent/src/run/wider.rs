@@ -1,7 +1,7 @@
 //! What is said of a key that opens its record under a consent that was not to give it, before one is given and after one ended.
 
-use medibloc_journey::{Extent, Party, PendingRequest, StillStanding};
-use medibloc_record::{RecordId, Sensitivity};
+use medibloc_journey::{Party, PendingRequest, StillStanding};
+use medibloc_record::RecordId;
 use serde_json::json;
 
 use super::find;
@@ -10,8 +10,8 @@ use crate::command::Haste;
 use crate::{Answer, Problem};
 
 /// Why, in words.
-const WHY: &str = "on the chain a consent to a class or to all is to every record of an address, and what it is limited to is kept by \
-which keys go out under it alone";
+const WHY: &str = "on the chain that consent is to every record of an address, and what it does not give is kept by which keys go out \
+under it alone";
 
 /// What is to be told with what is given.
 pub(super) struct Warned {
@@ -53,24 +53,6 @@ pub(super) async fn before_one(
         ends.max().unwrap_or_default(),
     );
     Warned::unless_meant("keyOpensUnder", ids(&opens), told, haste)
-}
-
-/// Before a wider consent is given to who once got keys of records that it does not give.
-pub(super) fn before_all(
-    party: &Party,
-    request: &PendingRequest,
-    (extent, sensitivity): (Extent, Sensitivity),
-    haste: Haste,
-) -> Result<Warned, Problem> {
-    let once = party.keys_once_given(request, extent, sensitivity)?;
-    let ids: Vec<String> = once.iter().map(ToString::to_string).collect();
-    let name = party.names()?.told(&request.name, Some(request.own));
-    let told = format!(
-        "{name} got the keys of {} before, which this consent does not give: {WHY}, so that who kept a key opens its record under this \
-         consent, until that ends",
-        ids.join(", ")
-    );
-    Warned::unless_meant("keysOnceGiven", ids, told, haste)
 }
 
 impl Warned {

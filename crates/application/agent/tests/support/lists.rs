@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use medibloc_consent::{AnchorFields, Grant, Terms};
+use medibloc_consent::{AnchorFields, Grant, List, ListProof, Scope, Terms};
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_evil::owner::call;
 use medibloc_journey::memory::World;
@@ -20,6 +20,8 @@ struct Key {
     anchor: AnchorFields,
     #[serde(serialize_with = "bytes")]
     owner_half: [u8; 32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ListProof>,
 }
 
 fn bytes<S: serde::Serializer>(half: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
@@ -87,11 +89,19 @@ impl Liar {
         let grant = &self.grant;
         let ports = world.ports();
         let about = info::deliver(&ports.domain, grant.owner, grant.reader, grant.id, number);
-        let key = |anchor: &AnchorFields| Key {
+        let records: Vec<RecordId> = anchors.iter().map(AnchorFields::record_id).collect();
+        let mut drawn = u64::from(number);
+        let list = List::of(&records, || {
+            drawn += 1 << 32;
+            keccak256(&drawn.to_be_bytes())
+        });
+        let is_listed = matches!(grant.terms.scope, Scope::Listed(_));
+        let key = |(anchor, proof): (&AnchorFields, ListProof)| Key {
             anchor: *anchor,
             owner_half: [5; 32],
+            proof: is_listed.then_some(proof),
         };
-        let keys: Vec<Key> = anchors.iter().map(key).collect();
+        let keys: Vec<Key> = anchors.iter().zip(list.proofs).map(key).collect();
         let mut entropy = SeededEntropy::new(u64::from(number));
         let keys = hpke_seal(&self.to, &about, &cbor::to_vec(&keys), &mut entropy).unwrap();
         let to_owner = hpke_seal(&self.to, &about, b"nothing", &mut entropy).unwrap();
@@ -106,6 +116,7 @@ impl Liar {
             grant: grant.clone(),
             number,
             digest,
+            root: is_listed.then_some(list.root),
         };
         call(&ports, &self.key, &deliver).await.unwrap();
     }

@@ -117,6 +117,7 @@ impl core::fmt::Display for Act {
                     Scope::One(record) => write!(f, "record {record}")?,
                     Scope::Classes(_) => write!(f, "records of some classes, later ones too")?,
                     Scope::All => write!(f, "every record, later ones too")?,
+                    Scope::Listed(_) => write!(f, "what it is sent lists of, later ones too")?,
                 }
                 write!(f, " (consent {grant})")
             }

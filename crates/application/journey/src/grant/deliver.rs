@@ -42,11 +42,11 @@ pub struct HeldBack {
 }
 
 /// Whether an accepted record is one that a standing consent is about.
-fn is_covered(given: &GivenGrant, scope: Scope, kept: &KeptRecord) -> bool {
+fn is_covered(given: &GivenGrant, kept: &KeptRecord) -> bool {
     let artefact = &given.artefact;
     kept.anchor.owner == given.own
         && kept.is_accepted()
-        && is_in(scope, kept)
+        && artefact.about().is_some_and(|scope| is_in(scope, kept))
         && kept.fits(
             artefact.sensitivity,
             &artefact.categories,
@@ -101,9 +101,6 @@ impl Party {
             .collect();
         let called = self.names()?;
         for (id, given) in self.grants()? {
-            let Some(grant) = given.artefact.grant.as_ref() else {
-                continue;
-            };
             if !self.goes_on(&given, now)? {
                 continue;
             }
@@ -115,7 +112,7 @@ impl Party {
             for (kept, readers) in &mut found {
                 let record = kept.record();
                 let waits = !has.contains(&record) && !meant.contains(&record);
-                if waits && is_covered(&given, grant.terms.scope, kept) {
+                if waits && is_covered(&given, kept) {
                     readers.insert(called.given(&given));
                 }
             }
@@ -150,7 +147,7 @@ impl Party {
         records.retain(|kept| {
             let record = kept.record();
             !kept.retracted
-                && is_covered(given, grant.terms.scope, kept)
+                && is_covered(given, kept)
                 && !delivered.contains(&record)
                 // Its owner has not said whose it is, and a key cannot be taken back.
                 && (!others.contains(&record) || meant.contains(&record))
@@ -164,7 +161,11 @@ impl Party {
         };
         for list in records.chunks(KEYS_IN_A_LIST) {
             number += 1;
-            let keys = self.shared_keys(&own, list).await?;
+            let mut keys = self.shared_keys(&own, list).await?;
+            let root = match given.artefact.is_listed() {
+                true => Some(self.list_of(&mut keys)),
+                false => None,
+            };
             let made =
                 self.make_delivery_object(&own, (grant.reader, &reader_key), (id, number), &keys)?;
             self.ports.vault.put_blob(&made.block)?;
@@ -187,6 +188,7 @@ impl Party {
                     grant: grant.clone(),
                     number,
                     digest: made.digest,
+                    root,
                 },
                 Luggage {
                     objects: vec![*made.block.cid()],

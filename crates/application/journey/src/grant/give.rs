@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::{Binding, Grant, Scope, Terms};
+use medibloc_consent::{Binding, Grant, List, ListRoot, Scope, Terms};
 use medibloc_ledger::{Call, RecordFacts};
 use medibloc_record::{Address, Digest, GrantId, Nonce, RecordId, Sensitivity, Timestamp};
 use serde_bytes::ByteArray;
@@ -10,14 +10,14 @@ use serde_bytes::ByteArray;
 use crate::accept::KeptRecord;
 use crate::errand::{Luggage, errand_key};
 use crate::grant::reader::NO_READER;
-use crate::grant::{Artefact, GivenGrant, PendingRequest, SharedKey, reason};
+use crate::grant::{Artefact, Extent, GivenGrant, PendingRequest, SharedKey, reason};
 use crate::pace::accept_key;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
 use crate::secret::Secret;
 use crate::{JourneyError, Party, Standing};
 
-/// Keys in one list: about 400 bytes each, in a block of at most 1 MiB.
+/// Keys in one list: about 800 bytes each with what proves that they are in it, in a block of at most 1 MiB.
 pub(crate) const KEYS_IN_A_LIST: usize = 1_000;
 
 /// What is to be given under one own address.
@@ -28,6 +28,17 @@ pub(crate) struct Offer<'a> {
     pub(crate) until: Timestamp,
     /// Over how many seconds the consents of one answer are spread; none if it is one alone.
     pub(crate) spread: Option<u64>,
+}
+
+impl Offer<'_> {
+    /// Whether it gives less than all that it is about: the chain is to hold that, too.
+    fn is_limited(&self) -> bool {
+        let asked = &self.request.request;
+        !matches!(self.scope, Scope::One(_))
+            && (self.sensitivity < Sensitivity::VeryRestricted
+                || !asked.categories.is_empty()
+                || asked.dates.is_some())
+    }
 }
 
 impl Party {
@@ -172,7 +183,7 @@ impl Party {
             let same = given.own == own.id()
                 && given.answers(&offer.request.id)
                 && !given.revoked
-                && terms.scope == offer.scope
+                && given.artefact.about() == Some(offer.scope)
                 && self
                     .ports
                     .pace
@@ -206,12 +217,20 @@ impl Party {
                 (self.ports.due_within(spread), end)
             }
         };
+        let mut keys = self.shared_keys(own, records).await?;
+        let (scope, extent) = match offer.is_limited() {
+            false => (offer.scope, None),
+            true => (
+                Scope::Listed(self.list_of(&mut keys)),
+                Extent::of(offer.scope),
+            ),
+        };
         let mut grant = Grant::new(
             own.id(),
             reader_id,
             Nonce::new(self.ports.random()),
             Terms {
-                scope: offer.scope,
+                scope,
                 purpose_tag: asked.purpose.tag(purpose_salt),
                 // It stands on the chain: the second of the decision would be the same in all consents of one answer,
                 // however far apart they go. None begins before its block.
@@ -229,6 +248,7 @@ impl Party {
             binding,
             request: Some(ByteArray::new(offer.request.id)),
             records: records.iter().map(KeptRecord::record).collect(),
+            extent,
             sensitivity: offer.sensitivity,
             categories: asked.categories.clone(),
             dates: asked.dates,
@@ -239,7 +259,6 @@ impl Party {
                 until,
             )
         };
-        let keys = self.shared_keys(own, records).await?;
         let reader_key = self.key_of(reader_id).await?;
         let made = self.make_grant_object(
             own,
@@ -295,9 +314,20 @@ impl Party {
             keys.push(SharedKey {
                 anchor: kept.anchor,
                 owner_half: Secret::new(*opened.owner_half.expose()),
+                proof: None,
             });
         }
         Ok(keys)
+    }
+
+    /// Makes a list of these keys, each with the proof that its record is in it.
+    pub(crate) fn list_of(&self, keys: &mut [SharedKey]) -> ListRoot {
+        let records: Vec<RecordId> = keys.iter().map(SharedKey::record).collect();
+        let list = List::of(&records, || self.ports.random());
+        for (key, proof) in keys.iter_mut().zip(list.proofs) {
+            key.proof = Some(proof);
+        }
+        list.root
     }
 }
 

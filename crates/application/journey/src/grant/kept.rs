@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::AnchorFields;
+use medibloc_consent::{AnchorFields, ListProof};
 use medibloc_record::{AccountId, GrantId, RecordId};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,8 @@ pub(crate) struct Opener {
     page: u32,
     #[serde(with = "crate::secret")]
     owner_half: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<ListProof>,
 }
 
 impl RecordKeys {
@@ -41,6 +43,7 @@ impl RecordKeys {
         Some(SharedKey {
             anchor: self.anchor,
             owner_half: opener.owner_half.clone(),
+            proof: opener.proof.clone(),
         })
     }
 
@@ -223,6 +226,7 @@ impl Party {
                 grant: id,
                 page: at,
                 owner_half: key.owner_half,
+                proof: key.proof,
             });
             rows.push(change(table::HELD_KEYS, record.as_bytes(), &row));
             let vault = &self.ports.vault;

@@ -19,21 +19,27 @@ pub struct Limits {
     pub categories: Vec<Category>,
     /// The only dates; none for any.
     pub dates: Option<Dates>,
+    /// The chain lets no other one be read, whoever has its key; a consent of before is held by which keys are delivered alone.
+    pub are_held_by_chain: bool,
 }
 
 impl Limits {
-    /// Of this sensitivity at most, of these categories and dates.
+    /// Of this sensitivity at most, of these categories and dates, as they are given now.
     pub fn new(up_to: Sensitivity, categories: &[Category], dates: Option<Dates>) -> Self {
         Self {
             up_to,
             categories: categories.to_vec(),
             dates,
+            are_held_by_chain: true,
         }
     }
 
     /// Those of a consent.
     pub fn of(artefact: &Artefact) -> Self {
-        Self::new(artefact.sensitivity, &artefact.categories, artefact.dates)
+        Self {
+            are_held_by_chain: artefact.is_listed(),
+            ..Self::new(artefact.sensitivity, &artefact.categories, artefact.dates)
+        }
     }
 
     /// Whether a consent of this scope is about an own record that stands, and leaves it out for its sensitivity alone.
@@ -66,9 +72,11 @@ impl Party {
     ) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
         let mut found = Vec::new();
         for (id, given) in self.grants()? {
-            let scope = given.artefact.grant.as_ref().map(|grant| grant.terms.scope);
             let limits = Limits::of(&given.artefact);
-            let is_without = scope.is_some_and(|scope| limits.leaves_out(scope, kept));
+            let is_without = given
+                .artefact
+                .about()
+                .is_some_and(|scope| limits.leaves_out(scope, kept));
             if is_without && kept.anchor.owner == given.own && self.goes_on(&given, now)? {
                 found.push((id, given));
             }

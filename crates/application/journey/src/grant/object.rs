@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::{Grant, WriteGrant};
+use medibloc_consent::{Grant, Scope, WriteGrant};
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_keys::{hpke_open, hpke_seal, info};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, SealingKey, Wrapped};
@@ -212,7 +212,7 @@ impl Party {
             None => Vec::new(),
         };
         bounds::keys(&keys)?;
-        keys.retain(|key| is_covered(grant, key));
+        keys.retain(|key| is_covered(grant, key) && is_in_first_list(grant, key));
         Ok((artefact, keys, block))
     }
 
@@ -330,6 +330,18 @@ fn is_known(what: &'static str, version: u8) -> Result<(), JourneyError> {
     })
 }
 
+/// Whether a grant can give this key. That the chain has the root of a list which follows later it says when the record is opened.
 fn is_covered(grant: &Grant, key: &SharedKey) -> bool {
-    key.anchor.owner == grant.owner && grant.covers(key.record(), key.anchor.class)
+    let is_listed = matches!(grant.terms.scope, Scope::Listed(_));
+    key.anchor.owner == grant.owner
+        && key.proof.is_some() == is_listed
+        && grant.covers(key.record(), key.anchor.class)
+}
+
+/// Whether what came with a grant is in the list that it begins with.
+fn is_in_first_list(grant: &Grant, key: &SharedKey) -> bool {
+    match (grant.terms.scope, &key.proof) {
+        (Scope::Listed(first), Some(proof)) => proof.root(key.record()) == first,
+        _ => true,
+    }
 }

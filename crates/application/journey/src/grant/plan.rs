@@ -29,7 +29,16 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// What stands in the grants.
+    /// That of a scope of several records.
+    pub(crate) const fn of(scope: Scope) -> Option<Self> {
+        match scope {
+            Scope::All => Some(Self::All),
+            Scope::Classes(classes) => Some(Self::Classes(classes)),
+            Scope::One(_) | Scope::Listed(_) => None,
+        }
+    }
+
+    /// What stands in the grants that nothing limits further.
     pub const fn scope(self) -> Scope {
         match self {
             Self::All => Scope::All,
@@ -424,15 +433,15 @@ pub(crate) fn forget_plan(request: &[u8; 32]) -> crate::ports::Change {
     }
 }
 
-/// Whether a consent answers this request with this scope.
+/// Whether a consent answers this request and is about this.
 fn is_under(given: &GivenGrant, request: &[u8; 32], scope: Scope) -> bool {
-    let terms = given.artefact.grant.as_ref().map(|grant| &grant.terms);
-    given.answers(request) && terms.is_some_and(|terms| terms.scope == scope)
+    given.answers(request) && given.artefact.about() == Some(scope)
 }
 
+/// Whether a record is among what a scope is about. What lists a grant has is not told by its scope.
 pub(crate) fn is_in(scope: Scope, kept: &KeptRecord) -> bool {
     match scope {
-        Scope::All => true,
+        Scope::All | Scope::Listed(_) => true,
         Scope::Classes(classes) => classes.contains(kept.anchor.class),
         Scope::One(one) => one == kept.record(),
     }

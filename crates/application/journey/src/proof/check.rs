@@ -2,7 +2,7 @@
 //! rest.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, PurposeTag, Scope, Terms};
+use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, ListRoot, PurposeTag, Scope, Terms};
 use medibloc_keys::recover;
 use medibloc_ledger::{Event, Events, Facts, ReceiptProof};
 use medibloc_record::{
@@ -139,10 +139,13 @@ pub(super) fn grant_of(file: &ProofFile) -> Option<Grant> {
     let scope = match said.scope.as_str() {
         "one" => Scope::One(record),
         "all" => Scope::All,
-        classes => {
-            let bits = classes.strip_prefix("classes:")?.parse().ok()?;
-            Scope::Classes(ClassSet::from_bits(bits))
-        }
+        scope => match scope.strip_prefix("listed:") {
+            Some(first) => Scope::Listed(ListRoot(bytes(first)?)),
+            None => {
+                let bits = scope.strip_prefix("classes:")?.parse().ok()?;
+                Scope::Classes(ClassSet::from_bits(bits))
+            }
+        },
     };
     Some(Grant::new(
         file.receipt.owner.parse().ok()?,

@@ -20,14 +20,13 @@ fn no_consent(record: RecordId) -> JourneyError {
 /// to who holds it.
 fn covers(held: &HeldGrant, anchor: &AnchorFields, now: Timestamp) -> bool {
     let grant = held.artefact.grant.as_ref();
-    let is_in = grant.is_some_and(|grant| {
-        let is_in_scope = match grant.terms.scope {
-            Scope::One(record) => record == anchor.record_id(),
-            Scope::Classes(classes) => classes.contains(anchor.class),
-            Scope::All => true,
-        };
-        is_in_scope && grant.terms.until > now
-    });
+    let is_in = match held.artefact.about() {
+        Some(Scope::One(record)) => record == anchor.record_id(),
+        Some(Scope::Classes(classes)) => classes.contains(anchor.class),
+        Some(Scope::All | Scope::Listed(_)) => true,
+        None => false,
+    };
+    let is_in = is_in && grant.is_some_and(|grant| grant.terms.until > now);
     is_in && held.ended.is_none() && held.owner == anchor.owner
 }
 

@@ -113,6 +113,7 @@ impl Story {
             nonce,
             anchor: self.anchor,
             grant: grant.clone(),
+            proof: None,
         };
         self.ground.call(&self.reader, &call).await;
         let receipt = ReceiptId::derive(record, id(&self.reader), grant.id, nonce);

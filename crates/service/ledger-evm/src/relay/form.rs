@@ -8,10 +8,10 @@ use medibloc_record::{AccountId, GrantId, Nonce, RecordId};
 
 use crate::bindings::accounts::Accounts::{registerCall, rotateAddressCall, rotateSealingKeyCall};
 use crate::bindings::consent::Consent::{
-    deliverCall, grantCall, grantWriteCall, revokeAllCall, revokeCall, revokeReaderCall,
-    revokeWriteCall,
+    deliverCall, deliverListCall, grantCall, grantWriteCall, revokeAllCall, revokeCall,
+    revokeReaderCall, revokeWriteCall,
 };
-use crate::bindings::receipts::Receipts::openReadCall;
+use crate::bindings::receipts::Receipts::{openListedCall, openReadCall};
 use crate::bindings::records::Records::{
     acceptCall, amendCall, anchorBatchCall, anchorCall, eraseCall, replaceCapsuleCall, retractCall,
 };
@@ -60,8 +60,8 @@ impl Form {
             records(*selector, data)
         } else if is(at.consent) {
             consent(*selector, data)
-        } else if is(at.receipts) && *selector == openReadCall::SELECTOR {
-            Some(other::<openReadCall>(data))
+        } else if is(at.receipts) {
+            receipts(*selector, data)
         } else {
             None
         };
@@ -156,6 +156,7 @@ fn consent(selector: [u8; 4], data: &[u8]) -> Option<Read> {
         grantWriteCall::SELECTOR => other::<grantWriteCall>(data),
         grantCall::SELECTOR => other::<grantCall>(data),
         deliverCall::SELECTOR => other::<deliverCall>(data),
+        deliverListCall::SELECTOR => other::<deliverListCall>(data),
         revokeCall::SELECTOR => read::<revokeCall>(data).map(|call| {
             let (owner, reader) = (account(call.g.owner), account(call.g.reader));
             let id = GrantId::derive(owner, reader, Nonce::new(call.g.nonce.0));
@@ -171,13 +172,21 @@ fn consent(selector: [u8; 4], data: &[u8]) -> Option<Read> {
     })
 }
 
+fn receipts(selector: [u8; 4], data: &[u8]) -> Option<Read> {
+    Some(match selector {
+        openReadCall::SELECTOR => other::<openReadCall>(data),
+        openListedCall::SELECTOR => other::<openListedCall>(data),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Deployed;
     use crate::encode::target;
     use medibloc_consent::{
-        AnchorFields, BindingTag, Grant, KindSet, Purpose, Scope, Terms, WriteGrant,
+        AnchorFields, BindingTag, Grant, KindSet, List, Purpose, Scope, Terms, WriteGrant,
     };
     use medibloc_ledger::Call;
     use medibloc_record::{ClassId, Digest, Kind, Role, Signature, Timestamp};
@@ -231,6 +240,7 @@ mod tests {
                 digest,
             },
         };
+        let list = List::of(&[anchor.record_id(); 1_000], || [5; 32]);
         let back = vec![
             Call::RotateAddress {
                 next: medibloc_record::Address::new([8; 20]),
@@ -282,6 +292,21 @@ mod tests {
                 grant: grant.clone(),
                 number: 1,
                 digest,
+                root: None,
+            },
+            Call::Deliver {
+                grant: grant.clone(),
+                number: 1,
+                digest,
+                root: Some(list.root),
+            },
+            Call::OpenRead {
+                record: anchor.record_id(),
+                purpose_tag,
+                nonce,
+                anchor,
+                grant: grant.clone(),
+                proof: None,
             },
             Call::OpenRead {
                 record: anchor.record_id(),
@@ -289,6 +314,7 @@ mod tests {
                 nonce,
                 anchor,
                 grant,
+                proof: list.proofs.into_iter().next(),
             },
         ];
         (back, others)

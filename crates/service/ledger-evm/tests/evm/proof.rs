@@ -73,6 +73,7 @@ async fn read(scene: &Scene) -> (u64, ReceiptId) {
         nonce,
         anchor,
         grant: grant.clone(),
+        proof: None,
     };
     let outcome = act(scene, 2, opened).await;
     (

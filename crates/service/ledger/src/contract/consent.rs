@@ -1,6 +1,6 @@
 //! Grants: given by the owner alone, ended one by one, by reader, or all at once.
 
-use medibloc_consent::{ClassSet, Grant, Reason, Scope};
+use medibloc_consent::{ClassSet, Grant, ListRoot, Reason, Scope};
 use medibloc_record::{ClassId, Digest, Kind, RecordId};
 
 use super::{Because, Play, id};
@@ -137,6 +137,7 @@ async fn delivers(play: &mut Play<'_>) -> Result<(), LedgerError> {
         grant: grant.clone(),
         number,
         digest,
+        root: None,
     };
     let event = |number| Event::Delivered {
         grant: grant.id,
@@ -147,6 +148,14 @@ async fn delivers(play: &mut Play<'_>) -> Result<(), LedgerError> {
     play.refuses(&patient, list(&unknown, 1), rule(Reason::UnknownGrant))
         .await?;
     play.refuses(&reader, list(&grant, 1), rule(Reason::NotTheOwner))
+        .await?;
+    let listed = Call::Deliver {
+        grant: grant.clone(),
+        number: 1,
+        digest,
+        root: Some(ListRoot([1; 32])),
+    };
+    play.refuses(&patient, listed, Because::Contract("WrongScope"))
         .await?;
     for number in [1, 2] {
         play.does(&patient, list(&grant, number), vec![event(number)])

@@ -1,8 +1,9 @@
 //! Receipts: a reader is cleared under a live grant that reaches the record, for its purpose, so often and no more.
 
-use medibloc_consent::{AnchorFields, ClassSet, Grant, Purpose, Reason, Scope};
+use medibloc_consent::{AnchorFields, ClassSet, Grant, List, ListProof, Purpose, Reason, Scope};
 use medibloc_keys::SigningKey;
-use medibloc_record::{ClassId, Digest, Kind, Nonce, ReceiptId};
+use medibloc_record::{ClassId, Digest, Kind, Nonce, ReceiptId, RecordId};
+use serde_bytes::ByteArray;
 
 use super::{Because, Play, id};
 use crate::{Call, Event, LedgerError};
@@ -10,6 +11,7 @@ use crate::{Call, Event, LedgerError};
 pub(super) async fn play(play: &mut Play<'_>) -> Result<(), LedgerError> {
     refusals(play).await?;
     reaches(play).await?;
+    lists(play).await?;
     counts(play).await?;
     in_time(play).await
 }
@@ -21,7 +23,21 @@ fn read(play: &mut Play<'_>, grant: &Grant, anchor: AnchorFields) -> Call {
         nonce: play.nonce(),
         anchor,
         grant: grant.clone(),
+        proof: None,
     }
+}
+
+fn read_listed(
+    play: &mut Play<'_>,
+    grant: &Grant,
+    anchor: AnchorFields,
+    shown: &ListProof,
+) -> Call {
+    let mut call = read(play, grant, anchor);
+    if let Call::OpenRead { proof, .. } = &mut call {
+        *proof = Some(shown.clone());
+    }
+    call
 }
 
 async fn opens(
@@ -31,10 +47,20 @@ async fn opens(
     anchor: AnchorFields,
 ) -> Result<(), LedgerError> {
     let call = read(play, grant, anchor);
-    let Call::OpenRead { nonce, .. } = call else {
+    opens_by(play, who, call).await
+}
+
+async fn opens_by(play: &mut Play<'_>, who: &SigningKey, call: Call) -> Result<(), LedgerError> {
+    let Call::OpenRead {
+        record,
+        nonce,
+        grant,
+        ..
+    } = &call
+    else {
         unreachable!("it is a read");
     };
-    let record = anchor.record_id();
+    let (record, nonce) = (*record, *nonce);
     let event = Event::ReadOpened {
         receipt: ReceiptId::derive(record, id(who), grant.id, nonce),
         record,
@@ -145,6 +171,93 @@ async fn reaches(play: &mut Play<'_>) -> Result<(), LedgerError> {
         opens(play, &reader, &all, anchor).await?;
     }
     Ok(())
+}
+
+/// A listed grant reaches what is in its lists: the one that it began with, and those that were delivered under it.
+async fn lists(play: &mut Play<'_>) -> Result<(), LedgerError> {
+    let (patient, reader) = (play.patient.clone(), play.reader.clone());
+    let mut anchors = Vec::new();
+    for class in [3, 4, 0, 3, 3] {
+        anchors.push(play.accepted(&patient, ClassId(class)).await?);
+    }
+    let ids: Vec<RecordId> = anchors.iter().map(AnchorFields::record_id).collect();
+    let mut drawn = 0;
+    let mut draw = || {
+        drawn += 1;
+        [drawn; 32]
+    };
+    let (first, later) = (
+        List::of(&ids[..3], &mut draw),
+        List::of(&ids[3..4], &mut draw),
+    );
+    let terms = play.terms(Scope::Listed(first.root), 50_000).await?;
+    let grant = play
+        .lets_read(&patient, &reader, terms.clone(), None)
+        .await?;
+    let begun = play.grant(&patient, &reader, terms.clone());
+    let (not, digest) = (Because::Rule(Reason::NotCovered), Digest::new([209; 32]));
+
+    for (anchor, proof) in anchors.iter().zip(&first.proofs) {
+        let call = read_listed(play, &grant, *anchor, proof);
+        opens_by(play, &reader, call).await?;
+    }
+    // Without a path, by another's, by one of no list, by one of a list that was not delivered.
+    let call = read(play, &grant, anchors[0]);
+    play.refuses(&reader, call, not).await?;
+    let mut longer = first.proofs[0].clone();
+    longer
+        .path
+        .resize(ListProof::LONGEST + 1, ByteArray::new([7; 32]));
+    let mut inner = first.proofs[0].clone();
+    inner.path.remove(0);
+    for (anchor, proof) in [
+        (anchors[0], &first.proofs[1]),
+        (anchors[4], &first.proofs[0]),
+        (anchors[0], &longer),
+        (anchors[0], &inner),
+        (anchors[3], &later.proofs[0]),
+    ] {
+        let call = read_listed(play, &grant, anchor, proof);
+        play.refuses(&reader, call, not).await?;
+    }
+    let deliver = |grant: &Grant, root| Call::Deliver {
+        grant: grant.clone(),
+        number: 1,
+        digest,
+        root: Some(root),
+    };
+    let call = deliver(&begun, later.root);
+    play.refuses(&patient, call, Because::Rule(Reason::UnknownGrant))
+        .await?;
+    let event = Event::Delivered {
+        grant: grant.id,
+        number: 1,
+        digest,
+    };
+    play.does(&patient, deliver(&grant, later.root), vec![event])
+        .await?;
+    let call = read_listed(play, &grant, anchors[3], &later.proofs[0]);
+    opens_by(play, &reader, call).await?;
+
+    // A list of one grant is none of another's, and no other grant is used with a path.
+    let other = play
+        .lets_read(&patient, &reader, terms.clone(), None)
+        .await?;
+    let mut all = terms;
+    all.scope = Scope::All;
+    let all = play.lets_read(&patient, &reader, all, None).await?;
+    for grant in [&other, &all] {
+        let call = read_listed(play, grant, anchors[3], &later.proofs[0]);
+        play.refuses(&reader, call, not).await?;
+    }
+    let revoked = Event::Revoked { grant: grant.id };
+    play.does(&patient, Call::Revoke(grant.clone()), vec![revoked])
+        .await?;
+    let because = Because::Rule(Reason::Revoked);
+    let call = read_listed(play, &grant, anchors[0], &first.proofs[0]);
+    play.refuses(&reader, call, because).await?;
+    let call = deliver(&grant, later.root);
+    play.refuses(&patient, call, because).await
 }
 
 async fn counts(play: &mut Play<'_>) -> Result<(), LedgerError> {

@@ -1,8 +1,8 @@
 //! The contracts' calls, rule by rule in their order.
 
 use medibloc_consent::{
-    AnchorFields, Decision, Grant, ReadFacts, Reason, Scope, WriteFacts, WriteGrant, is_live,
-    may_read, may_write,
+    AnchorFields, Decision, Grant, ListProof, ListRoot, ReadFacts, Reason, Scope, WriteFacts,
+    WriteGrant, is_live, may_read, may_write,
 };
 use medibloc_keys::recover;
 use medibloc_record::{
@@ -73,7 +73,8 @@ impl State {
                 grant,
                 number,
                 digest,
-            } => self.deliver(caller, grant, *number, *digest),
+                root,
+            } => self.deliver(caller, grant, (*number, *digest), *root),
             Call::Revoke(grant) => self.revoke(caller, grant),
             Call::RevokeReader { reader } => {
                 self.revoke_where(|grant| grant.owner == caller && grant.reader == *reader);
@@ -95,8 +96,12 @@ impl State {
                 nonce,
                 anchor,
                 grant,
+                proof,
                 ..
-            } => self.open_read(caller, *purpose_tag, *nonce, anchor, grant),
+            } => {
+                let listed = self.is_listed(grant, anchor.record_id(), proof.as_ref());
+                self.open_read(caller, *purpose_tag, *nonce, (anchor, listed), grant)
+            }
         }
         .map(one)
     }
@@ -375,16 +380,34 @@ impl State {
             .map_or(none, |(_, facts)| *facts)
     }
 
+    /// Whether a proof is there, and true if the grant is a listed one: no other is used with one.
+    fn is_listed(&self, grant: &Grant, record: RecordId, proof: Option<&ListProof>) -> bool {
+        proof.is_some_and(|proof| match grant.terms.scope {
+            Scope::Listed(first) => {
+                let root = proof.root(record);
+                let is_known = root == first || self.lists.contains(&(grant.id, root));
+                proof.path.len() <= ListProof::LONGEST && is_known
+            }
+            _ => true,
+        })
+    }
+
     fn deliver(
-        &self,
+        &mut self,
         caller: AccountId,
         grant: &Grant,
-        number: u32,
-        digest: Digest,
+        (number, digest): (u32, Digest),
+        root: Option<ListRoot>,
     ) -> Result<Event, LedgerError> {
         owned(caller, grant.owner)?;
         let state = self.state_of(grant);
         is_live(grant, state.granted, state.revoked, self.now).into_result()?;
+        if let Some(root) = root {
+            if !matches!(grant.terms.scope, Scope::Listed(_)) {
+                return Err(named("WrongScope"));
+            }
+            self.lists.insert((grant.id, root));
+        }
         Ok(Event::Delivered {
             grant: grant.id,
             number,
@@ -414,7 +437,7 @@ impl State {
         reader: AccountId,
         purpose_tag: medibloc_consent::PurposeTag,
         nonce: Nonce,
-        anchor: &AnchorFields,
+        (anchor, listed): (&AnchorFields, bool),
         grant: &Grant,
     ) -> Result<Event, LedgerError> {
         let state = self.state_of(grant);
@@ -429,6 +452,7 @@ impl State {
             grant,
             granted: state.granted,
             revoked: state.revoked,
+            listed,
             reads_used: state.reads_used,
             now: self.now,
         });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use medibloc_consent::{AnchorFields, Grant, Reason, WriteGrant};
+use medibloc_consent::{AnchorFields, Grant, ListRoot, Reason, WriteGrant};
 use medibloc_record::{
     AccountId, Address, Committee, Digest, GrantId, Nonce, RecordId, Role, Threshold, Timestamp,
     keccak256,
@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) writes: BTreeMap<(AccountId, AccountId), WriteGrant>,
     pub(super) used: BTreeSet<GrantId>,
     pub(super) grants: BTreeMap<GrantId, (Grant, GrantFacts)>,
+    pub(super) lists: BTreeSet<(GrantId, ListRoot)>,
     pub(super) opened: BTreeSet<(AccountId, Nonce)>,
     pub(super) capsules: BTreeMap<RecordId, u32>,
 }
@@ -76,6 +77,7 @@ impl State {
             writes: BTreeMap::new(),
             used: BTreeSet::new(),
             grants: BTreeMap::new(),
+            lists: BTreeSet::new(),
             opened: BTreeSet::new(),
             capsules: BTreeMap::new(),
         }
