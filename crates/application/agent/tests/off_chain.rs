@@ -105,6 +105,28 @@ async fn a_record_of_the_chain_that_was_left_is_erased_and_written_again() {
     );
 }
 
+/// A list of the chain that was left opens nothing on this one: its records are given by another.
+#[tokio::test]
+async fn what_a_limited_consent_delivered_on_the_chain_that_was_left_is_delivered_again() {
+    let world = World::new(9214);
+    let two = Two::new(&world).await;
+    let own = two.accepted().await;
+    let all = ["grant", "create", "--to", "clinic", "--all"];
+    say(&two.patient, &all).await;
+    say(&two.clinic, &["sync"]).await;
+    let older = world.ledger.copy();
+    say(&two.patient, &["record", "confirm", &own]).await;
+    say(&two.patient, &["sync"]).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &["read", &own]).await;
+    set_back(&world, &older).await;
+    for party in [&two.patient, &two.clinic] {
+        say(party, &["chain", "accept"]).await;
+        say(party, &["sync"]).await;
+    }
+    say(&two.clinic, &["read", &own]).await;
+}
+
 /// What its author signed can come to the chain as it stands: the owner erased it.
 #[tokio::test]
 async fn a_record_that_was_erased_and_comes_to_this_chain_is_erased_there() {

@@ -193,6 +193,27 @@ impl Party {
         Ok(bounds::MOST_HELD.saturating_sub(kept.sum()))
     }
 
+    /// The rows of keys that a grant has already and that came in another list: the chain that has the one before may have been left.
+    pub(crate) fn newer_proofs(
+        &self,
+        grant: GrantId,
+        keys: &[SharedKey],
+    ) -> Result<Vec<Change>, JourneyError> {
+        let mut rows = Vec::new();
+        for key in keys.iter().filter(|key| key.proof.is_some()) {
+            let Some(mut row) = self.keys_of_record(key.record())? else {
+                continue;
+            };
+            let is_same = row.anchor == key.anchor;
+            let mut openers = row.openers.iter_mut();
+            if let Some(opener) = openers.find(|opener| opener.grant == grant && is_same) {
+                opener.proof.clone_from(&key.proof);
+                rows.push(change(table::HELD_KEYS, key.record().as_bytes(), &row));
+            }
+        }
+        Ok(rows)
+    }
+
     /// The rows of a held grant with more keys, its own among them. Those that it has already are passed over.
     pub(crate) fn with_keys(
         &self,

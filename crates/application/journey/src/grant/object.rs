@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::{Grant, Scope, WriteGrant};
+use medibloc_consent::{Grant, ListProof, Scope, WriteGrant};
 use medibloc_dag::{Block, Codec, cbor};
 use medibloc_keys::{hpke_open, hpke_seal, info};
 use medibloc_record::{AccountId, Digest, GrantId, RecordId, SealingKey, Wrapped};
@@ -333,8 +333,10 @@ fn is_known(what: &'static str, version: u8) -> Result<(), JourneyError> {
 /// Whether a grant can give this key. That the chain has the root of a list which follows later it says when the record is opened.
 fn is_covered(grant: &Grant, key: &SharedKey) -> bool {
     let is_listed = matches!(grant.terms.scope, Scope::Listed(_));
+    let proof = key.proof.as_ref();
     key.anchor.owner == grant.owner
-        && key.proof.is_some() == is_listed
+        && proof.is_some() == is_listed
+        && proof.is_none_or(|proof| proof.path.len() <= ListProof::LONGEST)
         && grant.covers(key.record(), key.anchor.class)
 }
 

@@ -113,6 +113,7 @@ impl Party {
             _ => {
                 let own = self.own_address(held.own)?;
                 let keys = self.delivered_keys(&own, &grant, (number, digest)).await?;
+                self.ports.vault.apply(self.newer_proofs(id, &keys)?)?;
                 self.anchored_keys(id, keys, room).await?
             }
         };

@@ -11,7 +11,9 @@ use super::{LAST, SEEN};
 use crate::accept::{KeptRecord, Standing};
 use crate::acts::{Act, OwnAct, UnknownAct};
 use crate::erase::Erasure;
+use crate::errand::errand_key;
 use crate::grant::GivenGrant;
+use crate::grant::deliver::Delivery;
 use crate::looks::Look;
 use crate::missed::Missed;
 use crate::party::{ACCOUNT_KEY, ACCOUNT_SIGNER, OwnAddress, change, table};
@@ -76,6 +78,7 @@ impl Party {
         self.lacking_records(&mut changes, &mut again, &mut lacking)
             .await?;
         let (stand, lost) = self.lacking_consents(&mut changes, &mut lacking).await?;
+        self.lacking_deliveries(&mut changes).await?;
         self.lacking_keys(&mut changes, &mut lacking).await?;
         self.forget_after(shared.number, &mut changes)?;
         changes.extend(self.told_reads(next..start.next)?);
@@ -422,6 +425,33 @@ impl Party {
             }
         }
         Ok((again, lost))
+    }
+
+    /// Forgets key lists that the chain does not have: the next sync gives their records by others. Under a consent to lists nobody
+    /// reads by one of the chain that was left, whoever has its keys.
+    async fn lacking_deliveries(&self, changes: &mut Vec<Change>) -> Result<(), JourneyError> {
+        let mut lacks = BTreeMap::new();
+        for (key, list) in self.keyed_rows::<Delivery>(table::DELIVERIES)? {
+            if self.errand(&errand_key("deliver", &[&key]))?.is_none() {
+                lacks.insert((list.grant, list.number), key);
+            }
+        }
+        let mut next = 0;
+        while !lacks.is_empty() {
+            let blocks = self.ports.events.events(next, PAGE).await?;
+            let Some(last) = blocks.last() else {
+                break;
+            };
+            next = last.number + 1;
+            for event in blocks.iter().flat_map(|block| &block.events) {
+                if let Event::Delivered { grant, number, .. } = event {
+                    lacks.remove(&(*grant, *number));
+                }
+            }
+        }
+        let table = table::DELIVERIES;
+        changes.extend(lacks.into_values().map(|key| Change::Delete { table, key }));
+        Ok(())
     }
 
     /// Permissions to write that the chain as it stands has, and those of them that were not taken back on it.
