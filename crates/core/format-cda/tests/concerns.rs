@@ -252,10 +252,9 @@ fn progress_is_told_of_the_goal() {
         for order in [[goal(""), outcome.clone()], [outcome, goal("")]] {
             let draft = read("11383-7", "", &entries(&order));
             let shown = of(&draft, "Observation", code);
-            let came = all(&draft, "Observation").into_iter();
+            let mut came = all(&draft, "Observation").into_iter();
             let came = came
-                .filter(|one| one.get("valueQuantity").is_some())
-                .last()
+                .rfind(|one| one.get("valueQuantity").is_some())
                 .unwrap();
             assert_eq!(shown["derivedFrom"], json!([to(&came)]));
             assert_eq!(came.get("hasMember"), None);
