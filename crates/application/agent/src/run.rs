@@ -32,7 +32,7 @@ mod who;
 mod wider;
 mod written;
 
-use medibloc_journey::{Party, SyncReport, counted};
+use medibloc_journey::{Corrections, Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
 use medibloc_record::on_its_lines;
 use serde_json::json;
@@ -182,6 +182,10 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
             find::moment(last)
         )
     });
+    let corrections = match report.purged.is_empty() {
+        true => Corrections::default(),
+        false => party.all_corrections()?,
+    };
     let mut lines = vec![format!(
         "{new}{} accepted, {} not accepted, {} received, {}",
         accepted.len(),
@@ -230,7 +234,11 @@ pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
         &mut retracted::held_back(&report.held_back).into_iter(),
     );
     tell("consent ended", &mut ended.iter().cloned());
-    tell("copy purged", &mut purged.iter().cloned());
+    let gone = report.purged.iter();
+    let gone: Result<Vec<String>, Problem> = gone
+        .map(|record| said::purged(party, &corrections, *record))
+        .collect();
+    tell("copy purged", &mut gone?.into_iter());
     tell("not paired", &mut report.declined.iter().cloned());
     let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
     tell("erased by its owner", &mut erased.iter().cloned());

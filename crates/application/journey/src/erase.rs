@@ -63,6 +63,9 @@ pub struct Erasure {
     pub record: RecordId,
     /// Whose.
     pub owner: AccountId,
+    /// Who wrote it, whose later words of it count; none in tombstones of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<AccountId>,
     /// When: the time of the block, as near as it is known here.
     pub at: Timestamp,
     /// By a command of this vault; else another device of the phrase did it, or another owner.

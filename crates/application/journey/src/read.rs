@@ -101,7 +101,13 @@ impl Party {
             if let Err(error) = self.key_now(record).await {
                 return Err(self.unless_erased(record, error).await);
             }
-            self.must_not_be_taken_back(record).await?;
+            match self.must_not_be_taken_back(record).await {
+                // No word opens it any more.
+                Err(JourneyError::TakenBack { .. }) if self.is_erased_by_now(record).await? => {
+                    return Err(self.erased_error(record)?);
+                }
+                said => said?,
+            }
         }
         self.read_retracted(record).await
     }

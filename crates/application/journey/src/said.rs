@@ -1,6 +1,7 @@
 //! What authors said on the chain of a record after it was written: that they took it back, or which record corrects it. A home
 //! that owns, holds or read the record remembers it, so that it is told with the chain away, too.
 
+mod concerns;
 mod now;
 mod take;
 
@@ -11,10 +12,7 @@ use medibloc_ledger::Event;
 use medibloc_record::{AccountId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::accept::KeptRecord;
-use crate::erase::Erasure;
-use crate::looks::Look;
-use crate::party::table;
+use crate::party::{change, table};
 use crate::ports::Change;
 use crate::write::WriteJob;
 use crate::{JourneyError, Party, Standing};
@@ -40,6 +38,9 @@ struct Amendment {
     /// Its place among the events of its block.
     #[serde(default, skip_serializing_if = "is_first")]
     index: u32,
+    /// Where its owner erased it; none if that was not heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    erased: Option<OnChain>,
 }
 
 #[allow(
@@ -63,6 +64,8 @@ pub struct Correction {
     pub anchored: Option<OnChain>,
     /// When it was taken back itself; none if it was not, as far as this home heard.
     pub taken_back: Option<OnChain>,
+    /// Its owner erased it, as far as this home heard. That it corrects what it corrects the chain says still.
+    pub erased: bool,
     /// It opens here: it is an own record, or a held consent has its key.
     pub is_here: bool,
     /// Its place among the events of its block.
@@ -71,15 +74,22 @@ pub struct Correction {
     authored: Option<Timestamp>,
 }
 
+impl Correction {
+    /// It was neither taken back nor erased, as far as this home heard.
+    pub const fn stands(&self) -> bool {
+        self.taken_back.is_none() && !self.erased
+    }
+}
+
 /// Every correction that a home knows.
 #[derive(Clone, Debug, Default)]
 pub struct Corrections {
     of: BTreeMap<RecordId, Vec<Correction>>,
-    gone: BTreeSet<RecordId>,
+    erased: BTreeSet<RecordId>,
 }
 
 impl Corrections {
-    /// What corrects a record, and what corrected that: the newest that stands first, those that were taken back last.
+    /// What corrects a record, and what corrected that: the newest that stands first, those that were taken back or erased last.
     pub fn of(&self, record: RecordId) -> Vec<Correction> {
         let mut found: BTreeMap<RecordId, Correction> = BTreeMap::new();
         let mut open = BTreeSet::from([record]);
@@ -91,27 +101,29 @@ impl Corrections {
             }
         }
         let mut found: Vec<Correction> = found.into_values().collect();
-        found.retain(|one| !self.gone.contains(&one.record));
+        for one in &mut found {
+            one.erased |= self.erased.contains(&one.record);
+        }
         // One whose place is not known is newer than those whose place is; of own ones the last that was written.
         found.sort_by_key(|one| {
             let block = one.anchored.map_or(u64::MAX, |place| place.block);
             let place = core::cmp::Reverse((block, one.index, one.authored));
-            (one.taken_back.is_some(), place, one.record)
+            (!one.stands(), place, one.record)
         });
         found
     }
 
-    /// The newest correction of a record that stands.
+    /// The newest correction of a record that stands; if none does any more, the newest that there was: what it corrected is
+    /// not right again.
     pub fn newest(&self, record: RecordId) -> Option<Correction> {
         self.standing(record).map(|(newest, _)| newest)
     }
 
-    /// The same, with how many earlier ones stand, too.
+    /// The same, with how many others stand.
     pub fn standing(&self, record: RecordId) -> Option<(Correction, usize)> {
-        let mut standing = self.of(record).into_iter();
-        let newest = standing.next().filter(|one| one.taken_back.is_none())?;
-        let earlier = standing.filter(|one| one.taken_back.is_none()).count();
-        Some((newest, earlier))
+        let mut found = self.of(record).into_iter();
+        let newest = found.next()?;
+        Some((newest, found.filter(Correction::stands).count()))
     }
 }
 
@@ -173,27 +185,6 @@ pub struct TakenBack {
     pub others: usize,
 }
 
-/// What this home must hear of.
-#[derive(Default)]
-struct Concerns {
-    /// Author and owner of every record of which something is here; an author is none where the key is gone.
-    parties: BTreeMap<RecordId, (Option<AccountId>, AccountId)>,
-    /// Own records, and those of others that are held or were read, and what corrects them, with the record that a person knows.
-    roots: BTreeMap<RecordId, RecordId>,
-    /// Own records, also those that wait for a look.
-    own: BTreeSet<RecordId>,
-    /// Whose keys a consent in force has here.
-    open: BTreeSet<RecordId>,
-    /// What was written in this home.
-    written: BTreeSet<RecordId>,
-    /// Of which nothing is kept any more.
-    erased: BTreeSet<RecordId>,
-    /// Corrections that a row is kept of.
-    corrected: BTreeSet<RecordId>,
-    /// The same of what was taken back.
-    taken_back: BTreeSet<RecordId>,
-}
-
 impl Party {
     /// When a record was taken back, as far as this home heard.
     ///
@@ -249,7 +240,7 @@ impl Party {
     }
 
     /// Records by which its author corrected a record, and what corrected those: the newest that stands first, those that
-    /// were taken back last. Erased ones are not among them.
+    /// were taken back or erased last.
     ///
     /// # Errors
     /// If the vault fails.
@@ -263,13 +254,16 @@ impl Party {
     /// If the vault fails.
     pub fn all_corrections(&self) -> Result<Corrections, JourneyError> {
         // What this home wrote, or has of the chain's events. Of what is held the rows of those events say it, not its owner.
-        let mut anchors = BTreeMap::new();
+        let (mut anchors, mut here) = (BTreeMap::new(), BTreeSet::new());
         for kept in self.records()? {
             if kept.is_accepted() {
+                here.insert(kept.record());
+            }
+            // One that was erased before a sync took its block corrects what it corrects, too.
+            if kept.is_accepted() || kept.standing == Standing::Erased && !kept.is_off_chain() {
                 anchors.insert(kept.record(), kept.anchor);
             }
         }
-        let mut here: BTreeSet<RecordId> = anchors.keys().copied().collect();
         let held = self.held_anchors()?;
         here.extend(held.iter().map(AnchorFields::record_id));
         let mut authored = BTreeMap::new();
@@ -296,6 +290,7 @@ impl Party {
                 author: anchor.author,
                 anchored: None,
                 taken_back: None,
+                erased: false,
                 is_here: here.contains(&record),
                 index: 0,
                 authored: authored.get(&record).copied(),
@@ -312,6 +307,7 @@ impl Party {
                     at: row.at,
                 }),
                 taken_back: None,
+                erased: row.erased.is_some(),
                 is_here: here.contains(&row.record),
                 index: row.index,
                 authored: None,
@@ -321,7 +317,7 @@ impl Party {
         let taken_back = self.keyed_rows::<OnChain>(table::TAKEN_BACK)?;
         let taken_back: BTreeMap<Vec<u8>, OnChain> = taken_back.into_iter().collect();
         let mut index = Corrections {
-            gone: concerns.erased,
+            erased: concerns.erased,
             ..Corrections::default()
         };
         for mut one in all.into_values() {
@@ -358,7 +354,8 @@ impl Party {
         let mut found = BTreeMap::new();
         for (party, artefact, records) in &given {
             for record in records {
-                let Some(newest) = corrections.newest(*record).filter(|one| one.is_here) else {
+                let newest = corrections.newest(*record);
+                let Some(newest) = newest.filter(|one| one.is_here && one.stands()) else {
                     continue;
                 };
                 // What is on its way out is given to nobody, and what is gone is read by nobody.
@@ -385,93 +382,21 @@ impl Party {
     pub(crate) fn said_after(&self, shared: u64) -> Result<Vec<Change>, JourneyError> {
         let taken_back = self.keyed_rows::<OnChain>(table::TAKEN_BACK)?.into_iter();
         let taken_back = taken_back.map(|(key, row)| (table::TAKEN_BACK, key, row.block));
-        let corrected = self.keyed_rows::<Amendment>(table::CORRECTED)?.into_iter();
+        let rows = self.keyed_rows::<Amendment>(table::CORRECTED)?;
+        let erased = rows.iter().filter(|(_, row)| row.block <= shared);
+        let erased = erased.filter(|(_, row)| row.erased.is_some_and(|at| at.block > shared));
+        let erased: Vec<Change> = erased
+            .map(|(key, row)| {
+                let erased = None;
+                change(table::CORRECTED, key, &Amendment { erased, ..*row })
+            })
+            .collect();
+        let corrected = rows.into_iter();
         let corrected = corrected.map(|(key, row)| (table::CORRECTED, key, row.block));
         let after = taken_back
             .chain(corrected)
             .filter(|(.., block)| *block > shared);
-        Ok(after
-            .map(|(table, key, _)| Change::Delete { table, key })
-            .collect())
-    }
-
-    /// Of held records those that are asked about, or all: a sync does not read what it does not need.
-    fn concerning(&self, asked: Option<&BTreeSet<RecordId>>) -> Result<Concerns, JourneyError> {
-        let mut concerns = Concerns::default();
-        let mut anchors: Vec<AnchorFields> = Vec::new();
-        for table in [table::WRITTEN, table::JOBS] {
-            anchors.extend(self.rows::<WriteJob>(table)?.iter().map(|job| job.anchor));
-        }
-        concerns.written = anchors.iter().map(AnchorFields::record_id).collect();
-        anchors.extend(self.rows::<AnchorFields>(table::WRITTEN_ELSEWHERE)?);
-        let erased: Vec<Erasure> = self.rows(table::ERASED)?;
-        concerns.erased = erased.iter().map(|erasure| erasure.record).collect();
-        let mut own = Vec::new();
-        for kept in self.rows::<KeptRecord>(table::RECORDS)? {
-            match kept.standing {
-                Standing::Erased => {
-                    concerns.erased.insert(kept.record());
-                    anchors.push(kept.anchor);
-                }
-                _ => own.push(kept.anchor),
-            }
-        }
-        // A restore hears of them before it looks at them.
-        own.extend(
-            self.rows::<Look>(table::LOOKS)?
-                .iter()
-                .map(|look| look.anchor),
-        );
-        concerns.own = own.iter().map(AnchorFields::record_id).collect();
-        for (record, owner) in self.readings_elsewhere()? {
-            if !concerns.erased.contains(&record) {
-                concerns.parties.insert(record, (None, owner));
-                concerns.roots.insert(record, record);
-            }
-        }
-        let mut rows: Vec<Amendment> = self.rows(table::CORRECTED)?;
-        let keys = match asked {
-            Some(asked) => {
-                let corrected = rows.iter().map(|row| row.amends);
-                self.held_anchors_of(&asked.iter().copied().chain(corrected).collect())?
-            }
-            None => self.held_anchors()?,
-        };
-        concerns.open = keys.iter().map(AnchorFields::record_id).collect();
-        for held in self.held()? {
-            // Of older versions' rows nobody knows yet whose records these are.
-            let named = held.artefact.records.iter().filter(|_| held.is_checked);
-            for record in named.copied() {
-                concerns.parties.insert(record, (None, held.owner));
-                concerns.roots.insert(record, record);
-            }
-        }
-        for anchor in anchors.iter().chain(&own).chain(&keys) {
-            let parties = (Some(anchor.author), anchor.owner);
-            concerns.parties.insert(anchor.record_id(), parties);
-        }
-        for anchor in own.iter().chain(&keys) {
-            let record = anchor.record_id();
-            concerns.roots.insert(record, record);
-        }
-        rows.sort_by_key(|row| (row.block, row.index));
-        for row in rows {
-            let parties = (Some(row.author), row.owner);
-            concerns.parties.insert(row.record, parties);
-            concerns.corrected.insert(row.record);
-            if let Some(root) = concerns.roots.get(&row.amends).copied() {
-                match concerns.own.contains(&row.record) {
-                    // A person knows the record, and its corrections by it.
-                    true => concerns.roots.insert(row.record, root),
-                    false => Some(*concerns.roots.entry(row.record).or_insert(root)),
-                };
-            }
-        }
-        for (key, _) in self.keyed_rows::<OnChain>(table::TAKEN_BACK)? {
-            if let Ok(key) = key.try_into() {
-                concerns.taken_back.insert(RecordId::new(key));
-            }
-        }
-        Ok(concerns)
+        let after = after.map(|(table, key, _)| Change::Delete { table, key });
+        Ok(after.chain(erased).collect())
     }
 }

@@ -1,8 +1,11 @@
 //! Verify and export one own record: everything is fetched from the node and recomputed from the chain, nothing that
 //! the vault says is believed; and the plaintext is given out as bytes.
 
+pub(crate) mod later;
+
 use std::collections::BTreeSet;
 
+use medibloc_consent::AnchorFields;
 use medibloc_dag::{Block, Cid, Walk};
 use medibloc_ledger::{BlockEvents, Event, Events};
 use medibloc_record::{Digest, Kind, PartRole, RecordId, Sealed, SignedAttestation, Timestamp};
@@ -19,7 +22,8 @@ use crate::nodes::block_of;
 use crate::views::{RecordView, record_view};
 use crate::wipe::{cid_of, objects_of};
 use crate::write::parties_of;
-use crate::{JourneyError, Party, counted, counted_as};
+use crate::{JourneyError, OnChain, Party, counted, counted_as};
+use later::SaidLater;
 
 /// One thing that was checked, or told as nobody could check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,11 +123,12 @@ pub struct ExportedRecord {
 
 /// Where an anchor stands.
 struct Found {
-    anchor: medibloc_consent::AnchorFields,
+    anchor: AnchorFields,
     capsule: Digest,
     block: u64,
     hash: [u8; 32],
     at: Timestamp,
+    said: SaidLater,
 }
 
 impl Party {
@@ -184,6 +189,9 @@ impl Party {
             "the chain does not say so"
         };
         report.line("erased on chain", erased, found);
+        if let Some(found) = self.find_anchor(record).await? {
+            found.said.tell(&mut report);
+        }
         let committee = self.committee_at(kept.block).await?.committee.threshold;
         let needed = usize::from(committee.n() - committee.t() + 1);
         let (signed, of) = self.collect_statements(kept, &mut BTreeSet::new()).await?;
@@ -249,10 +257,18 @@ impl Party {
     async fn find_anchor(&self, record: RecordId) -> Result<Option<Found>, JourneyError> {
         let mut found: Option<Found> = None;
         self.each_block(|block| {
+            let place = OnChain {
+                block: block.number,
+                at: block.time,
+            };
             for event in &block.events {
+                if let Some(found) = &mut found {
+                    found.said.take(&found.anchor, event, place);
+                }
                 match event {
                     Event::Anchored(anchor) if anchor.record_id() == record => {
                         found = Some(Found {
+                            said: SaidLater::default(),
                             anchor: *anchor,
                             capsule: anchor.capsule,
                             block: block.number,
@@ -291,7 +307,6 @@ impl Party {
         let facts = self.ports.facts.record(found.anchor.record_id()).await?;
         let accepted = facts.is_some_and(|facts| facts.accepted);
         let erased = facts.is_some_and(|facts| facts.erased);
-        let retracted = facts.is_some_and(|facts| facts.retracted);
         let told = if accepted {
             "by its owner"
         } else {
@@ -301,15 +316,9 @@ impl Party {
         report.line(
             "not erased",
             !erased,
-            if erased { "erased" } else { "it stands" },
+            if erased { "erased" } else { "not erased" },
         );
-        // What was anchored stays what it was: a retraction warns.
-        let told = if retracted {
-            "warning: its author took it back later"
-        } else {
-            "it stands"
-        };
-        report.line("retraction", true, told);
+        found.said.tell(report);
         if found.anchor.kind == Kind::Medical {
             let author = found.anchor.author;
             let then = self.ports.facts.standing(author, found.at).await?;

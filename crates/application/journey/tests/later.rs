@@ -11,7 +11,7 @@ use medibloc_evil::owner::{Owner, call};
 use medibloc_evil::paired;
 use medibloc_journey::memory::World;
 use medibloc_journey::{
-    AccessRequest, Extent, Message, Party, Standing, WriteOptions, medical_only,
+    AccessRequest, Correction, Extent, Message, Party, Standing, WriteOptions, medical_only,
 };
 use medibloc_keys::{Entropy as _, Language, Phrase, SeededEntropy, SigningKey};
 use medibloc_ledger::Call;
@@ -209,9 +209,12 @@ async fn a_correction_is_written_accepted_and_seen_by_its_reader() {
     }
     assert_eq!(amended_by(&story.clinic, first), [second]);
     assert_eq!(story.clinic.amends(second).unwrap(), Some(first));
-    // One that was erased corrects nothing any more.
+    // One that was erased stands no more, and what it corrected is not right again.
     story.patient.erase(second).await.unwrap();
     assert_eq!(amended_by(&story.patient, first), []);
+    let corrections = story.patient.corrections(first).unwrap().into_iter();
+    let corrections: Vec<_> = corrections.map(|one| (one.record, one.erased)).collect();
+    assert_eq!(corrections, [(second, true)]);
     // Nobody else corrects what it did not write.
     let told = story.clinic.amendable(RecordId::new([7; 32])).unwrap_err();
     assert!(told.to_string().contains("only who wrote it"), "{told}");
@@ -298,6 +301,6 @@ async fn a_contact_goes_on_with_its_next_key() {
 /// What corrects a record and stands, the newest first.
 fn amended_by(party: &Party, record: RecordId) -> Vec<RecordId> {
     let corrections = party.corrections(record).unwrap().into_iter();
-    let standing = corrections.filter(|one| one.taken_back.is_none());
+    let standing = corrections.filter(Correction::stands);
     standing.map(|one| one.record).collect()
 }

@@ -7,7 +7,7 @@ use medibloc_record::RecordId;
 use serde_json::{Value, json};
 
 use super::name::Use;
-use super::{find, name};
+use super::{find, name, said};
 use crate::answer::{code, rows};
 use crate::{Answer, Problem};
 
@@ -159,7 +159,7 @@ fn by_whom(party: &Party, view: &ErasedView) -> Result<String, Problem> {
     })
 }
 
-pub(super) fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem> {
+pub(super) async fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem> {
     let erasure = &view.erasure;
     let at = find::moment(erasure.at);
     let by = by_whom(party, view)?;
@@ -192,13 +192,18 @@ pub(super) fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Problem>
         false => format!("exported file stays: {file}"),
     }));
     lines.extend(view.outputs.map(output));
+    // What its author said of it is the chain's, and outlives it: who relied on it must know.
+    let now = said::Now::of(party, erasure.record).await?;
+    lines.extend(now.warnings(erasure.record));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
-    let value = json!({
+    let mut value = json!({
         "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
         "readers": readers_value(view), "readersAsOfBlock": erasure.read_until,
         "statements": is_signed_known(view).then_some(view.statements),
         "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
+    now.note(erasure.record, &mut value);
+    said::note_corrections(&now.corrections.of(erasure.record), &mut value);
     Ok(Answer::new(value, rows(&lines)))
 }
 

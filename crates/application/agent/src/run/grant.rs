@@ -286,13 +286,7 @@ async fn approve_one(
     if let Some(newest) = now.corrections.newest(record).filter(|_| !is_meant) {
         return Err(Problem::new(
             code::REFUSED,
-            format!(
-                "{what} was corrected by its author{}: record {} is what stands now; nothing was given. `--record {}` gives that \
-                 one once it is accepted here, and `--corrected` gives the old one all the same",
-                said::place(newest.anchored),
-                newest.record,
-                &newest.record.to_string()[..12]
-            ),
+            format!("{what} {}", said::not_given(&newest)),
         ));
     }
     let warned = wider::before_one(party, request, record, haste).await?;

@@ -142,9 +142,13 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
                 command.haste,
                 "`--later` opens it at a random time of the next day",
             )?;
-            match command.retracted {
-                true => party.read_retracted(id).await?,
-                false => party.read(id).await?,
+            let read = match command.retracted {
+                true => party.read_retracted(id).await,
+                false => party.read(id).await,
+            };
+            match read {
+                Ok(read) => read,
+                Err(error) => return Err(said::of_erased(party, id, error).await),
             }
         }
     };
@@ -219,7 +223,8 @@ async fn kept_copy(party: &Party, id: RecordId) -> Result<ReadRecord, Problem> {
             );
             Err(problem)
         }
-        copy => Ok(copy?),
+        Err(error) => Err(said::of_erased(party, id, error).await),
+        Ok(copy) => Ok(copy),
     }
 }
 

@@ -61,11 +61,15 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                     return Ok(Answer::new(sent_value(&sent), text));
                 }
                 Known::Written(view) => return written::show(party, &view).await,
+                Known::Erased(id) => {
+                    let refused = name::not_mine(&Known::Erased(id));
+                    return Err(said::of_erased(party, id, refused).await);
+                }
                 other => return Err(name::not_mine(&other)),
             };
             let mut kept = party.record(id)?;
             if let Some(erased) = party.erased_view(kept.record())? {
-                return erased::shown(party, &erased);
+                return erased::shown(party, &erased).await;
             }
             let others = party.of_another_person()?;
             let now = said::Now::of(party, id).await?;
@@ -256,13 +260,13 @@ fn line(
 ) -> Result<String, Problem> {
     let (state, _) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
+    let mark = said::mark(party, corrections, kept.record())?;
     if kept.standing == Standing::Erased {
         return Ok(format!(
-            "{}  -  -  erased",
+            "{}  -  -  erased{mark}",
             &kept.record().to_string()[..12]
         ));
     }
-    let mark = said::mark(party, corrections, kept.record())?;
     let state = match kept.retracted && !mark.contains("taken back") {
         true => format!("{state}, taken back by its author{mark}"),
         false => format!("{state}{mark}"),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::find;
 use crate::Problem;
+use crate::answer::code;
 
 /// Corrections of one record that programs are given: an author may make thousands, and the newest counts.
 const LISTED: usize = 8;
@@ -88,13 +89,19 @@ impl Now {
         let back = self
             .taken_back
             .map(|when| format!("ITS AUTHOR TOOK IT BACK{}: do not rely on it", place(when)));
-        let newest = self.corrections.newest(record).map(|newest| {
-            format!(
+        let newest = self.corrections.newest(record);
+        let newest = newest.map(|newest| match since(&newest) {
+            None => format!(
                 "IT WAS CORRECTED by its author{}: record {} is what stands now; whoever may read the one may not read the other \
                  unless that is given, too",
                 place(newest.anchored),
                 newest.record
-            )
+            ),
+            Some(since) => format!(
+                "IT WAS CORRECTED by its author{}: by record {}, {since}; {ASK_ITS_AUTHOR}",
+                place(newest.anchored),
+                newest.record
+            ),
         });
         back.into_iter().chain(newest).collect()
     }
@@ -104,9 +111,76 @@ impl Now {
         value["retracted"] = json!(self.taken_back.is_some());
         value["retractedAt"] = place_value(self.taken_back.flatten());
         let newest = self.corrections.newest(record);
-        value["correctedBy"] = json!(newest.map(|one| one.record.to_string()));
+        note_newest(newest, value);
         value["onlyKnown"] = json!(self.only_known);
     }
+}
+
+/// What became of a correction: that it stands no more gives nobody the record that it corrected back.
+fn since(one: &Correction) -> Option<String> {
+    match (one.taken_back, one.erased) {
+        (None, false) => None,
+        (None, true) => Some("which was erased since".into()),
+        (back, false) => Some(format!("which was taken back since{}", place(back))),
+        (back, true) => Some(format!(
+            "which was taken back since{} and erased",
+            place(back)
+        )),
+    }
+}
+
+/// What to do about a record whose correction stands no more.
+const ASK_ITS_AUTHOR: &str = "do not rely on it alone: ask its author what stands";
+
+/// Why a record that was corrected is not given without a word, and what gives it.
+pub(super) fn not_given(newest: &Correction) -> String {
+    let at = place(newest.anchored);
+    match since(newest) {
+        None => format!(
+            "was corrected by its author{at}: record {} is what stands now; nothing was given. `--record {}` gives that one once it \
+             is accepted here, and `--corrected` gives the old one all the same",
+            newest.record,
+            &newest.record.to_string()[..12]
+        ),
+        Some(since) => format!(
+            "was corrected by its author{at} by record {}, {since}; nothing was given: {ASK_ITS_AUTHOR}. `--corrected` gives it all \
+             the same",
+            newest.record
+        ),
+    }
+}
+
+/// A record that is refused because it is erased: what its author said of it is said, too.
+pub(super) async fn of_erased(
+    party: &Party,
+    record: RecordId,
+    problem: impl Into<Problem>,
+) -> Problem {
+    let mut problem = problem.into();
+    if problem.code == code::ERASED
+        && let Ok(now) = Now::of(party, record).await
+    {
+        for told in now.warnings(record) {
+            problem.message.push_str(&format!("; {told}"));
+        }
+    }
+    problem
+}
+
+/// A copy that is gone: why, if its owner erased the record, and what its author had said of it.
+pub(super) fn purged(
+    party: &Party,
+    corrections: &Corrections,
+    record: RecordId,
+) -> Result<String, Problem> {
+    Ok(match party.erasure(record)? {
+        None => record.to_string(),
+        Some(erasure) => format!(
+            "{record}, erased by its owner at {}{}",
+            find::moment(erasure.at),
+            mark(party, corrections, record)?
+        ),
+    })
 }
 
 /// The same for what was written here, by who needs no consent to know it.
@@ -116,8 +190,15 @@ pub(super) fn written(amends: Option<RecordId>, by: &[Correction]) -> String {
 
 fn told_of(amends: Option<RecordId>, by: &[Correction], without: &str) -> String {
     let of = amends.map(|of| format!("\nit corrects record {of}"));
-    let (gone, standing): (Vec<&Correction>, Vec<_>) =
-        by.iter().partition(|one| one.taken_back.is_some());
+    let (standing, gone): (Vec<&Correction>, Vec<_>) = by.iter().partition(|one| one.stands());
+    let lost = gone.first().filter(|_| standing.is_empty());
+    let lost = lost.and_then(|one| {
+        let (at, record) = (place(one.anchored), one.record);
+        let since = since(one)?;
+        Some(format!(
+            "\nIT WAS CORRECTED by its author{at}: by record {record}, {since}; {ASK_ITS_AUTHOR}"
+        ))
+    });
     let newest = standing.first().map(|one| {
         let here = match one.is_here {
             true => "",
@@ -139,20 +220,27 @@ fn told_of(amends: Option<RecordId>, by: &[Correction], without: &str) -> String
             place(one.anchored)
         )
     });
-    let gone = gone.split_first().map(|(one, others)| {
+    let gone = gone.split_first().and_then(|(one, others)| {
         let others = match others.len() {
             0 => String::new(),
-            more => format!(", as were {}", counted(more, "other correction")),
+            more => format!(
+                ", and {} stand{} no more",
+                counted(more, "other correction"),
+                if more == 1 { "s" } else { "" }
+            ),
         };
-        format!(
-            "\nrecord {} corrected this one{} and was taken back{}{others}: do not rely on record {}",
+        Some(format!(
+            "\nrecord {} corrected this one{}, {}{others}: do not rely on record {}",
             one.record,
             place(one.anchored),
-            place(one.taken_back),
+            since(one)?,
             one.record
-        )
+        ))
     });
-    [of, newest, open, gone].into_iter().flatten().collect()
+    [of, newest.or(lost), open, gone]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// How many stand beside the newest; nothing if none does.
@@ -165,7 +253,7 @@ fn and_earlier(count: usize) -> String {
 
 /// What corrects a record, for programs: the newest of them, and how many more there are.
 pub(super) fn note_corrections(by: &[Correction], value: &mut Value) {
-    let standing = by.iter().filter(|one| one.taken_back.is_none());
+    let standing = by.iter().filter(|one| one.stands());
     let standing = standing.map(|one| one.record.to_string());
     value["amendedBy"] = standing.take(LISTED).collect();
     let listed = by.iter().take(LISTED).map(self::value);
@@ -177,7 +265,7 @@ fn value(one: &Correction) -> Value {
     json!({
         "record": one.record.to_string(), "amends": one.amends.to_string(), "author": one.author.to_string(),
         "anchored": place_value(one.anchored), "retracted": one.taken_back.is_some(),
-        "retractedAt": place_value(one.taken_back), "here": one.is_here,
+        "retractedAt": place_value(one.taken_back), "erased": one.erased, "here": one.is_here,
     })
 }
 
@@ -254,8 +342,12 @@ pub(super) fn corrected(said: &[Corrected]) -> Vec<String> {
             (false, true) => "you hold a consent for it: read it",
             (false, false) => "you hold no consent for it: ask the owner",
         };
+        let todo = match since(&one.by) {
+            Some(since) => format!(", {since}: {ASK_ITS_AUTHOR}"),
+            None => format!("; {todo}"),
+        };
         format!(
-            "{} was corrected by record {}{}{}; {todo}",
+            "{} was corrected by record {}{}{}{todo}",
             of(&one.of),
             one.by.record,
             place(one.by.anchored),
@@ -297,7 +389,8 @@ pub(super) fn mark_of(
 ) -> String {
     let by = corrections.standing(record).map(|(one, earlier)| {
         let (id, earlier) = (&one.record.to_string()[..12], and_earlier(earlier));
-        format!(", corrected by {id}{}{earlier}", place(one.anchored))
+        let since = since(&one).map_or_else(String::new, |since| format!(", {since}"));
+        format!(", corrected by {id}{}{earlier}{since}", place(one.anchored))
     });
     format!("{}{}", place(when), by.unwrap_or_default())
 }
@@ -310,9 +403,14 @@ pub(super) fn note(
     value: &mut Value,
 ) -> Result<(), Problem> {
     value["retractedAt"] = place_value(party.taken_back(record)?);
-    let newest = corrections.newest(record);
-    value["correctedBy"] = json!(newest.map(|one| one.record.to_string()));
+    note_newest(corrections.newest(record), value);
     Ok(())
+}
+
+fn note_newest(newest: Option<Correction>, value: &mut Value) {
+    value["correctedBy"] = json!(newest.map(|one| one.record.to_string()));
+    // It stands no more, and what it corrected is not right again.
+    value["correctionStands"] = json!(newest.map(|one| one.stands()));
 }
 
 /// Who reads a record and not its correction, and how to give it.

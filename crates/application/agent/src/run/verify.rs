@@ -18,7 +18,7 @@ use crate::{Answer, Problem};
 
 /// What is easily read into a proof and is in none.
 const NOT_SHOWN: &str = "who the owner is as a person, that keepers gave their shares and anybody opened it, which person at the \
-reader did, what the record says, or that consent and record were not taken back since";
+reader did, what the record says, that the consent was not taken back since, or, where the chain was not asked, that the record was not";
 
 pub(super) async fn run(
     party: &Party,

@@ -45,9 +45,17 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
             continue;
         }
         let at = find::moment(erasure.at);
+        let when = match silent {
+            None => party.taken_back_now(id).await?,
+            Some(_) => party.taken_back(id)?,
+        };
+        let mark = when.map_or_else(String::new, |when| {
+            format!(", taken back by its author{}", said::place(Some(when)))
+        });
+        let mark = format!("{mark}{}", said::mark_of(None, &corrections, id));
         let (block, paired) = (erasure.read_until, find::paired(party, erasure.owner)?);
         lines.push(format!(
-            "{}  -  -  for {}  erased by its owner {at}{}; it was {} here",
+            "{}  -  -  for {}  erased by its owner {at}{}; it was {} here{mark}",
             &id.to_string()[..12],
             find::owner(party, erasure.owner)?,
             in_block(block),
@@ -56,11 +64,12 @@ pub(super) async fn list(party: &Party) -> Result<Answer, Problem> {
                 None => "written or read",
             }
         ));
-        values.push(json!({
+        let mut value = json!({
             "record": id.to_string(), "owner": erasure.owner.to_string(), "paired": paired.to_string(), "label": party.label(paired)?,
-            "state": "erased", "at": at,
-            "block": block,
-        }));
+            "state": "erased", "at": at, "block": block, "retractedAt": said::place_value(when),
+        });
+        said::note_corrections(&corrections.of(id), &mut value);
+        values.push(value);
     }
     if let Some(error) = silent {
         lines.push(format!(

@@ -30,7 +30,7 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         let id = record.as_bytes();
         let (mut changes, mut roots, mut tell) = (Vec::new(), Vec::new(), Vec::new());
-        let mut owner = None;
+        let (mut owner, mut author) = (None, None);
         let delete = |table: &'static str| Change::Delete {
             table,
             key: id.to_vec(),
@@ -39,7 +39,7 @@ impl Party {
         let kept = self.row::<KeptRecord>(table::RECORDS, id)?;
         if let Some(look) = self.row::<Look>(table::LOOKS, id)? {
             is_here = true;
-            owner = Some(look.anchor.owner);
+            (owner, author) = (Some(look.anchor.owner), Some(look.anchor.author));
             roots.extend(objects_of(&look.anchor));
             changes.push(delete(table::LOOKS));
             if kept.is_none() {
@@ -48,7 +48,7 @@ impl Party {
         }
         if let Some(mut kept) = kept {
             is_here |= kept.standing != Standing::Erased || kept.manifest.is_some();
-            owner = Some(kept.anchor.owner);
+            (owner, author) = (Some(kept.anchor.owner), Some(kept.anchor.author));
             roots.extend(objects_of(&kept.anchor));
             roots.push(cid_of(kept.capsule));
             if kept.anchor.author == kept.anchor.owner {
@@ -68,7 +68,7 @@ impl Party {
             if let Some(job) = self.row::<WriteJob>(jobs, id)? {
                 is_here = true;
                 is_written |= job.anchor.author != job.anchor.owner;
-                owner = Some(job.anchor.owner);
+                (owner, author) = (Some(job.anchor.owner), Some(job.anchor.author));
                 original = Some(job.original);
                 roots.extend(objects_of(&job.anchor));
                 roots.extend(job.blocks.iter().copied());
@@ -79,7 +79,7 @@ impl Party {
         if let Some(anchor) = elsewhere {
             is_here = true;
             is_written = true;
-            owner = Some(anchor.owner);
+            (owner, author) = (Some(anchor.owner), Some(anchor.author));
             changes.push(delete(table::WRITTEN_ELSEWHERE));
         }
         if let Some(copy) = self.row::<KeptCopy>(table::READS, id)? {
@@ -87,7 +87,8 @@ impl Party {
             roots.extend(copy.manifest.parts.iter().map(|part| part.cid));
             changes.push(delete(table::READS));
         }
-        for said in [table::TAKEN_BACK, table::LOOKED_BACK, table::COPIES] {
+        // What its author said of it stays: that is the chain's, and says what was relied on.
+        for said in [table::LOOKED_BACK, table::COPIES] {
             if self.ports.vault.get(said, id)?.is_some() {
                 changes.push(delete(said));
             }
@@ -104,7 +105,7 @@ impl Party {
                 self.without_key(held, (record, keys.as_ref()), &mut roots)?
             {
                 is_here = true;
-                owner = Some(of);
+                (owner, author) = (Some(letter.owner), Some(of));
                 changes.extend(rows);
                 tell.push(letter);
             }
@@ -142,6 +143,7 @@ impl Party {
         let mut erasure = before.unwrap_or(Erasure {
             record,
             owner,
+            author,
             at,
             here,
             purges: Vec::new(),
@@ -151,6 +153,7 @@ impl Party {
             document: None,
         });
         erasure.here |= here;
+        erasure.author = erasure.author.or(author);
         erasure.author_told = erasure.author_told.or(is_written.then_some(false));
         erasure.document = erasure
             .document
@@ -178,7 +181,7 @@ impl Party {
         Ok(changes)
     }
 
-    /// A held grant without the key of a record, and the letter about it; none if it has none.
+    /// A held grant without the key of a record, whose author is given, and the letter about it; none if it has none.
     fn without_key(
         &self,
         mut held: HeldGrant,
@@ -207,6 +210,6 @@ impl Party {
             records: vec![record],
         };
         rows.push(change(table::SHARED_GRANTS, grant.as_bytes(), &held));
-        Ok(Some((held.owner, rows, tell)))
+        Ok(Some((anchor.author, rows, tell)))
     }
 }

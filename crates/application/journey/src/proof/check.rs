@@ -2,7 +2,9 @@
 //! rest.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use medibloc_consent::{Binding, BindingTag, ClassSet, Grant, ListRoot, PurposeTag, Scope, Terms};
+use medibloc_consent::{
+    AnchorFields, Binding, BindingTag, ClassSet, Grant, ListRoot, PurposeTag, Scope, Terms,
+};
 use medibloc_keys::recover;
 use medibloc_ledger::{Event, Events, Facts, ReceiptProof};
 use medibloc_record::{
@@ -15,8 +17,9 @@ use super::{ProofFile, ProvedPurpose, ProvedReceipt, ProvedRotation};
 use crate::authorities::Authorities;
 use crate::grant::reason;
 use crate::moment::Moment;
+use crate::verify::later::SaidLater;
 use crate::verify::{VerifyReport, each_block};
-use crate::{Credential, JourneyError};
+use crate::{Credential, JourneyError, OnChain};
 
 /// The line of whose pseudonym read.
 const READER: &str = "reader";
@@ -187,9 +190,21 @@ pub async fn confirm_proof(
     let credential = file.reader.credential.as_ref();
     let evidence = credential.map(|jwt| Digest::of(jwt.as_bytes()));
     let mut accredited = false;
+    let record: Option<RecordId> = file.receipt.record.parse().ok();
+    let mut said: Option<(AnchorFields, SaidLater)> = None;
     each_block(events, |block| {
+        let place = OnChain {
+            block: block.number,
+            at: block.time,
+        };
         for event in &block.events {
+            if let Some((anchor, said)) = &mut said {
+                said.take(anchor, event, place);
+            }
             match event {
+                Event::Anchored(anchor) if Some(anchor.record_id()) == record => {
+                    said = Some((*anchor, SaidLater::default()));
+                }
                 Event::AddressRotated { .. } => open.retain(|rotation| {
                     let said = account.and_then(|account| rotation.event(account));
                     said.as_ref() != Some(event)
@@ -260,6 +275,11 @@ pub async fn confirm_proof(
             "it names no such credential of this account"
         };
         report.checks.line("credential on chain", accredited, told);
+    }
+    // Whoever is shown the proof of a read may go on to rely on what was read.
+    if let Some((_, said)) = said {
+        said.tell_erased(&mut report.checks);
+        said.tell(&mut report.checks);
     }
     report.chain_agrees = stands && stood && led && (accredited || evidence.is_none());
     report.compare = None;

@@ -45,6 +45,7 @@ impl Party {
                         author: anchor.author,
                         anchored: when,
                         taken_back: None,
+                        erased: false,
                         is_here: concerns.open.contains(&record),
                         index: at.index,
                         authored: None,
@@ -52,7 +53,7 @@ impl Party {
                 }
                 Event::Retracted { record } => all.learn_end(*record, when),
                 Event::Erased { record } => {
-                    all.gone.insert(*record);
+                    all.erased.insert(*record);
                 }
                 _ => {}
             }

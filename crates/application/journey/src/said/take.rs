@@ -7,7 +7,8 @@ use medibloc_consent::AnchorFields;
 use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{RecordId, Timestamp};
 
-use super::{Amendment, Concerns, Corrected, Correction, OnChain, SaidOf, TakenBack};
+use super::concerns::Concerns;
+use super::{Amendment, Corrected, Correction, OnChain, SaidOf, TakenBack};
 use crate::accept::KeptRecord;
 use crate::grant::SharedKey;
 use crate::party::{change, table};
@@ -24,7 +25,7 @@ const ROWS: usize = 256;
 
 const fn is_said(event: &Event) -> bool {
     match event {
-        Event::Retracted { .. } => true,
+        Event::Retracted { .. } | Event::Erased { .. } => true,
         Event::Anchored(anchor) => anchor.amends.is_some(),
         _ => false,
     }
@@ -71,6 +72,7 @@ impl Party {
             // The chain is asked before any row is kept: what is kept is told.
             self.learn_authors(&mut concerns, &said).await?;
             let (mut rows, mut told) = (Vec::new(), Told::default());
+            let mut erased = Vec::new();
             for (at, event) in said {
                 let time = earlier.times.get(&at.block);
                 let Some(time) = time.or_else(|| read.times.get(&at.block)) else {
@@ -87,6 +89,11 @@ impl Party {
                     Event::Retracted { record } => {
                         take_back(&mut concerns, when, *record, &mut told)
                     }
+                    Event::Erased { record } if concerns.corrected.contains(record) => {
+                        concerns.erased.insert(*record);
+                        erased.push((*record, when));
+                        None
+                    }
                     _ => None,
                 });
                 if rows.len() == ROWS {
@@ -94,6 +101,7 @@ impl Party {
                 }
             }
             self.ports.vault.apply(rows)?;
+            self.note_erased_corrections(erased)?;
             self.tell(&concerns, told, report)?;
         }
         if waiting.is_empty() {
@@ -106,6 +114,21 @@ impl Party {
             key,
         });
         Ok(self.ports.vault.apply(looked.chain(waited).collect())?)
+    }
+
+    /// A correction that is erased is one still, for whoever never had it, too.
+    fn note_erased_corrections(
+        &self,
+        erased: Vec<(RecordId, OnChain)>,
+    ) -> Result<(), JourneyError> {
+        for (record, when) in erased {
+            let row: Option<Amendment> = self.row(table::CORRECTED, record.as_bytes())?;
+            if let Some(mut row) = row.filter(|row| row.erased.is_none()) {
+                row.erased = Some(when);
+                self.put(table::CORRECTED, record.as_bytes(), &row)?;
+            }
+        }
+        Ok(())
     }
 
     /// Who wrote those whose key is gone with its consent: the chain knows.
@@ -141,11 +164,16 @@ impl Party {
     ) -> Result<(), JourneyError> {
         let mut corrected = Vec::new();
         for (root, mut by) in told.corrected {
+            // Its owner, who erased it, has nothing to do about it.
+            if concerns.own.contains(&root) && concerns.erased.contains(&root) {
+                continue;
+            }
             // What was taken back meanwhile is told as that.
             by.retain(|one| !concerns.taken_back.contains(&one.record));
-            let Some(newest) = by.pop() else {
+            let Some(mut newest) = by.pop() else {
                 continue;
             };
+            newest.erased |= concerns.erased.contains(&newest.record);
             corrected.push(Corrected {
                 of: self.as_known(concerns, root)?,
                 by: newest,
@@ -194,6 +222,7 @@ impl Party {
             if let Some(by) = by {
                 let kept: Option<KeptRecord> = self.row(table::RECORDS, by.record.as_bytes())?;
                 by.is_here = kept.is_some_and(|kept| kept.is_accepted());
+                by.erased |= self.erasure(by.record)?.is_some();
             }
         }
         Ok(())
@@ -343,6 +372,7 @@ fn take_correction(
             author,
             anchored: Some(when),
             taken_back: None,
+            erased: false,
             is_here: concerns.open.contains(&record),
             index,
             authored: None,
@@ -358,6 +388,7 @@ fn take_correction(
         block,
         at,
         index,
+        erased: None,
     };
     Some(change(table::CORRECTED, record.as_bytes(), &row))
 }
@@ -369,7 +400,7 @@ fn take_back(
     told: &mut Told,
 ) -> Option<Change> {
     concerns.parties.get(&record)?;
-    if concerns.erased.contains(&record) || !concerns.taken_back.insert(record) {
+    if !concerns.taken_back.insert(record) {
         return None;
     }
     if let Some(root) = concerns.roots.get(&record) {
