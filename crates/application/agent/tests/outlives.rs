@@ -314,6 +314,63 @@ async fn who_never_had_the_correction_is_told_that_there_was_one() {
     }
 }
 
+/// The contracts take a correction from who may write alone, and a retraction from its author always. Before: only that a write
+/// grant was missing, and nothing that says the wrong letter is wrong.
+#[tokio::test]
+async fn an_author_that_may_not_write_any_more_is_told_that_it_can_take_back() {
+    let story = Story::new(819).await;
+    let Two { clinic, .. } = &story.two;
+    let old = story.two.written(&[]).await;
+    let list = say(&story.two.patient, &["grant", "list"]).await;
+    let given = list["given"].as_array().unwrap().iter();
+    let write = given
+        .clone()
+        .find(|given| given["scope"] == "write")
+        .unwrap();
+    say(
+        &story.two.patient,
+        &["grant", "revoke", &text(write, "/id")],
+    )
+    .await;
+    say(clinic, &["sync"]).await;
+    let file = story.two.document();
+    let import = [
+        "record",
+        "import",
+        &file,
+        "--for",
+        &story.two.owner,
+        "--yes",
+    ];
+    let amend = [import.as_slice(), &["--amends", &old]].concat();
+    let told = refused(clinic, &amend, code::REFUSED).await;
+    let retract = format!("`medibloc record retract {}`", &old[..12]);
+    for part in [
+        "has not permitted this author to write",
+        &retract,
+        "--write",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let file = story.two.document();
+    let import = [
+        "record",
+        "import",
+        &file,
+        "--for",
+        &story.two.owner,
+        "--yes",
+    ];
+    let told = refused(clinic, &import, code::REFUSED).await;
+    assert!(
+        told.contains("--write") && !told.contains("retract"),
+        "{told}"
+    );
+    story.retract(&old).await;
+    let back = say(&story.two.patient, &["sync"]).await;
+    assert_eq!(text(&back, "/retracted/0"), old);
+}
+
 /// A proof is of the read: whoever relies on what was read is told what its author said of it since.
 #[tokio::test]
 async fn a_proof_of_a_read_says_what_became_of_the_record() {

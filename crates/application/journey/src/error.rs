@@ -3,7 +3,7 @@
 use medibloc_consent::Reason;
 use medibloc_dag::DagError;
 use medibloc_keys::KeysError;
-use medibloc_ledger::LedgerError;
+use medibloc_ledger::{LedgerError, Refusal};
 use medibloc_record::{AccountId, Address, NormaliseError, RecordId, SealedError, Timestamp};
 use medibloc_seal::SealError;
 use medibloc_store::StoreError;
@@ -191,6 +191,15 @@ pub enum JourneyError {
 }
 
 impl JourneyError {
+    /// The rule of consents that forbids it, whoever said so; none if that is not the reason.
+    pub const fn rule(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(reason)
+            | Self::Ledger(LedgerError::Refused(Refusal::Consent(reason))) => Some(*reason),
+            _ => None,
+        }
+    }
+
     /// Whether a peer's limit is reached: it says when it ends.
     pub const fn is_limit(&self) -> bool {
         matches!(

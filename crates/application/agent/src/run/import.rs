@@ -1,5 +1,6 @@
 //! `medibloc record import`: whether the document was written before, and what came of it.
 
+use medibloc_consent::Reason;
 use medibloc_journey::{Erasure, JourneyError, Party, Subject, WriteOptions, counted_as};
 use medibloc_record::{AccountId, Digest, Draft, EntryOutcome, Kind, RecordId};
 use serde_json::{Value, json};
@@ -88,6 +89,26 @@ fn erased_value(party: &Party, record: RecordId) -> Result<Value, Problem> {
     }))
 }
 
+/// A refusal, with what can be done where the owner permits no writing: a correction is a record of its own, which the contracts
+/// take from who may write alone.
+fn not_permitted(error: JourneyError, options: &WriteOptions) -> Problem {
+    let is_it = error.rule() == Some(Reason::NoWriteGrant);
+    let mut problem = Problem::from(error);
+    if is_it {
+        problem.message.push_str(
+            ": the owner's `medibloc grant create --to … --write` gives it, then say this again",
+        );
+        if let Some(amended) = &options.amends {
+            problem.message.push_str(&format!(
+                "; a correction is a record of its own and needs it, too. That the record is not to be relied on you can say without: \
+                 `medibloc record retract {}`",
+                &amended.record_id().to_string()[..12]
+            ));
+        }
+    }
+    problem
+}
+
 /// Writes it. `erased` are records of the same document that their owner erased.
 pub(super) async fn run(
     party: &Party,
@@ -106,7 +127,10 @@ pub(super) async fn run(
     let document = Subject::of(&draft.fhir);
     let about = document.clone().filter(|_| owner.is_some());
     let written = match owner {
-        Some(owner) => party.write_as(owner, draft, options).await?,
+        Some(owner) => {
+            let written = party.write_as(owner, draft, options).await;
+            written.map_err(|error| not_permitted(error, options))?
+        }
         None => party.write_own_as(Kind::Own, draft, options).await?,
     };
     let former = erased.iter().map(|record| erased_value(party, *record));
