@@ -4,11 +4,48 @@
 #[path = "support/two.rs"]
 mod two;
 
-use medibloc_journey::Party;
+use std::sync::Arc;
+use std::time::Duration;
+
 use medibloc_journey::memory::World;
+use medibloc_journey::{Clock, Party};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_record::Role;
+use medibloc_record::{Role, Timestamp};
 use two::{Two, say, text, try_say};
+
+/// A clock that is a second ahead of the chain's.
+struct Ahead(Arc<dyn Clock>);
+
+#[async_trait::async_trait]
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        self.0.now().plus(1)
+    }
+    async fn wait(&self, time: Duration) {
+        self.0.wait(time).await;
+    }
+}
+
+/// Newcomer: `sync` told a read by this machine's clock, and `audit` the same one by the chain's, a second apart.
+#[tokio::test]
+async fn a_read_has_one_time_whoever_tells_it() {
+    let world = World::new(343);
+    let two = Two::new(&world).await;
+    let write = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &write).await;
+    let mut ports = world.ports();
+    ports.clock = Arc::new(Ahead(ports.clock));
+    let reader = two::with_ports(ports, 3, Role::Provider);
+    two.know(&world, &reader).await;
+    let record = two.written(&[]).await;
+    two.give(&record).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
+    say(&two.clinic, &["record", "retract", &record, "--yes"]).await;
+    let told = say(&reader, &["sync"]).await;
+    let audit = say(&reader, &["audit"]).await;
+    assert_eq!(told["takenBack"][0]["readAt"], audit["ownReads"][0]["at"]);
+}
 
 /// Whoever had read a record, and has no consent and no copy any more, was told an id and nothing that says which it was.
 #[tokio::test]

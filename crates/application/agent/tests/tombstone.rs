@@ -83,6 +83,29 @@ async fn who_purges_for_the_erasure_is_told_by_the_list_of_consents_too() {
     assert_eq!(list["given"][0]["purged"], true, "{list}");
 }
 
+/// Before: "purged its copy of the erased record", of whoever had its key and never asked to read it.
+#[tokio::test]
+async fn who_never_read_it_is_not_said_to_have_purged_a_copy() {
+    for reads in [false, true] {
+        let world = World::new(226 + u64::from(reads));
+        let two = Two::new(&world).await;
+        let (record, grant) = shared(&two).await;
+        if reads {
+            say(&two.clinic, &["read", &record]).await;
+        }
+        say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+        say(&two.clinic, &["sync"]).await;
+        let told = say(&two.patient, &["sync"]).await["told"].to_string();
+        let purged = format!("purged its copy of the erased record {record}");
+        assert_eq!(told.contains(&purged), reads, "{told}");
+        let dropped = format!(
+            "dropped the key of the erased record {record} that consent {} gave; it never read it by that",
+            &grant[..12]
+        );
+        assert_eq!(told.contains(&dropped), !reads, "{told}");
+    }
+}
+
 #[tokio::test]
 async fn an_erasure_that_too_few_keepers_signed_is_said_to_be_not_final() {
     let world = World::new(223);

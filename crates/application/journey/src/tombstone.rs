@@ -81,9 +81,21 @@ impl Party {
                 outputs: left.outputs,
             });
             let name = called.given(given);
-            report.told.push(format!(
-                "{name} purged its copy of the erased record {record}{left}"
-            ));
+            // Who had its key alone has purged no copy; where its receipts were not looked at, that is not known.
+            let is_of = |read: &ReadBy| read.record == *record && read.reader == reader;
+            let is_read = self.rows::<ReadBy>(table::READ_BY)?.iter().any(is_of);
+            let id = given
+                .artefact
+                .grant
+                .as_ref()
+                .map(|grant| grant.id.to_string());
+            report.told.push(match id {
+                Some(id) if !is_read && erasure.read_until.is_some() => format!(
+                    "{name} dropped the key of the erased record {record} that consent {} gave; it never read it by that{left}",
+                    id.get(..12).unwrap_or(&id)
+                ),
+                _ => format!("{name} purged its copy of the erased record {record}{left}"),
+            });
             changes.push(change(table::ERASED, record.as_bytes(), &erasure));
         }
         Ok(changes)

@@ -228,13 +228,14 @@ impl Party {
         Ok(())
     }
 
-    /// When former readers read what they are told of: their copies are gone, and the chain says it still.
+    /// When readers read what they are told of, by the chain, as `audit` says it: of former ones the copies are gone, and a
+    /// copy has the time of the clock here.
     pub(crate) async fn tell_read(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let corrected = report.corrected.iter_mut().map(|one| &mut one.of);
         let taken_back = report.taken_back.iter_mut().map(|one| &mut one.of);
         let mut open: Vec<&mut SaidOf> = corrected
             .chain(taken_back)
-            .filter(|of| !of.is_own && of.read_at.is_none())
+            .filter(|of| !of.is_own)
             .collect();
         if open.is_empty() {
             return Ok(());
@@ -244,7 +245,8 @@ impl Party {
                 match read.opened {
                     Some(true) => of.read_at = Some(read.line.at),
                     Some(false) => {}
-                    None => of.cleared_at = Some(read.line.at),
+                    None if of.read_at.is_none() => of.cleared_at = Some(read.line.at),
+                    None => {}
                 }
             }
         }
