@@ -68,3 +68,25 @@ async fn a_replaced_credential_is_not_confirmed_and_one_account_of_two_names_is_
         assert!(told.contains(name), "{name}: {told}");
     }
 }
+
+/// Records manager: `audit` showed the name of the time, and `audit --of` it ended with 7.
+#[tokio::test]
+async fn an_audit_is_asked_for_by_the_name_of_the_time_too() {
+    let world = World::new(832);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let give = ["grant", "create", "--to", "clinic", "--record", &record];
+    say(&two.patient, &give).await;
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &["read", &record]).await;
+    renamed(&world, &two, "Praxis").await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let list = say(&two.patient, &["contact", "list"]).await;
+    assert_eq!(text(&list, "/contacts/0/name"), "Praxis");
+    for of in ["Praxis", "Clinic"] {
+        let audit = say(&two.patient, &["audit", "--of", of]).await;
+        assert_eq!(text(&audit, "/reads/0/name"), "Clinic", "{of}");
+    }
+    refused(&two.patient, &["audit", "--of", "Clin"], code::UNKNOWN).await;
+}
