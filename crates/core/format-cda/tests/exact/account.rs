@@ -317,7 +317,7 @@ fn who_took_part_is_where_the_account_says() {
                 let url = one["fullUrl"].as_str().unwrap();
                 told.to_string().contains(url)
             });
-            let (from, to) = (line.span.0 as usize, line.span.1 as usize);
+            let [from, to] = [line.span.0, line.span.1].map(|at| usize::try_from(at).unwrap());
             let xml = document::whole("", section, "", &format!("<entry>{entry}</entry>"));
             let said = &xml[from..to];
             let is_there = who.clone().any(|one| {
