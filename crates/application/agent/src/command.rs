@@ -259,6 +259,11 @@ pub enum Record {
         #[arg(long, requires = "owner")]
         #[serde(default)]
         yes: bool,
+        /// How carefully it must be shared, if its own labels do not say it: a consent to several records gives it only if it
+        /// says so (`--up-to`). What its labels say is never lowered.
+        #[arg(long)]
+        #[serde(default)]
+        sensitivity: Option<Sensitive>,
     },
     /// Lists own records, or those that were written for others.
     List {
@@ -477,6 +482,16 @@ pub struct Scope {
 pub enum UpTo {
     /// The usual.
     Normal,
+    /// Mental health, sexual and reproductive, substance use, HIV, genetic.
+    Restricted,
+    /// The owner said so.
+    VeryRestricted,
+}
+
+/// How much more carefully than the usual a record must be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sensitive {
     /// Mental health, sexual and reproductive, substance use, HIV, genetic.
     Restricted,
     /// The owner said so.

@@ -1,5 +1,6 @@
 //! `medibloc convert` and `medibloc inspect`: no account, no network, no runtime.
 
+mod about;
 mod many;
 mod source;
 
@@ -16,6 +17,7 @@ use crate::command::is_standard_output;
 use crate::new_file::{must_be_new, write_new};
 use crate::{Answer, Problem};
 
+pub(crate) use about::About;
 pub(crate) use source::read;
 
 /// Converts documents: one to standard output, or many into a folder.
@@ -156,16 +158,19 @@ impl Inspect {
                 (*code, row)
             })
             .collect();
-        let value = json!({
+        let mut value = json!({
             "mediaType": draft.media_type, "bytes": draft.original.len(), "language": draft.language,
             "title": draft.title, "written": draft.written,
             "facts": {"converted": converted, "keptAsNarrative": kept, "lost": lost},
             "sections": by_section,
         });
+        let about = About::of(&draft);
+        about.note(&mut value);
         let mut text = format!(
-            "{} · {} bytes\nfacts: {converted} converted, {kept} kept as narrative, {lost} lost",
+            "{} · {} bytes\n{}\nfacts: {converted} converted, {kept} kept as narrative, {lost} lost",
             on_one_line(&draft.media_type),
-            draft.original.len()
+            draft.original.len(),
+            about.told()
         );
         for (code, row) in &sections {
             let [converted, kept, lost] = row.counts;

@@ -18,6 +18,7 @@ mod doc;
 mod guard;
 mod header;
 mod json;
+mod labels;
 mod language;
 mod local;
 mod narrative;

@@ -10,6 +10,7 @@ use crate::{
     doc::{Doc, reference},
     guard, header,
     json::json,
+    labels,
     resource::Resource,
     section,
     statement::{self, encounter},
@@ -201,21 +202,19 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
         Some("V") => Sensitivity::VeryRestricted,
         _ => Sensitivity::Normal,
     };
+    // What a section or an entry says counts as much as the header, and the form has a place for the header's alone.
+    let labels = labels::of(root);
+    draft.raise(labels.sensitivity(), labels.why().unwrap_or_default());
+    draft.labelled = labels.why().map(str::to_owned);
     draft.written = written;
     draft
 }
 
 /// What the document is about, by its LOINC type.
 fn category(root: N<'_>) -> Category {
-    match child(root, "code").and_then(|code| attr(code, "code")) {
-        Some("11488-4" | "18842-5" | "34117-2" | "11506-3" | "34133-9") => {
-            Category::EncountersAndNotes
-        }
-        Some("28570-0" | "11504-8") => Category::Procedures,
-        Some("18748-4") => Category::Imaging,
-        Some("11502-2") => Category::Laboratory,
-        _ => Category::Documents,
-    }
+    let code = child(root, "code").and_then(|code| attr(code, "code"));
+    let category = code.and_then(Category::of_document);
+    category.unwrap_or(Category::Documents)
 }
 
 /// `bdl-10` wants an instant: the document's time, filled up with its first moment in UTC.

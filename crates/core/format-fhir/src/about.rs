@@ -26,7 +26,8 @@ fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
     entries.map(|entry| &entry["resource"])
 }
 
-fn of_type<'a>(bundle: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+/// The resources of a type.
+pub(crate) fn of_type<'a>(bundle: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
     resources(bundle).filter(move |resource| resource["resourceType"] == kind)
 }
 

@@ -15,7 +15,9 @@
 
 mod about;
 mod budget;
+mod category;
 mod definition;
+mod labels;
 mod note;
 mod r5;
 mod reader;

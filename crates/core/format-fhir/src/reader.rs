@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::definition::{Definitions, Release};
 use crate::note::Note;
 use crate::report::report;
-use crate::{about, budget::over, r5, release, twice::twice};
+use crate::{about, budget::over, category, labels, r5, release, twice::twice};
 use medibloc_record::{Draft, Format, FormatError, FormatProblem};
 use serde_json::{Value, error::Category, json};
 
@@ -92,7 +92,11 @@ impl Source {
         let (title, language, written) = (text_of("title"), text_of("language"), text_of("date"));
         let title = title.or_else(|| about::title(&tree));
         let written = written.or_else(|| about::written(&tree));
+        let (labels, category) = (labels::of(&tree), category::of(&tree));
         let mut draft = Draft::new(self.media_type, bytes.to_vec(), tree, loss);
+        draft.sensitivity = labels.sensitivity();
+        draft.labelled = labels.why().map(str::to_owned);
+        draft.category = category;
         draft.title = title;
         draft.language = language;
         draft.written = written;

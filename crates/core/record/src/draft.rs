@@ -215,6 +215,8 @@ pub struct Draft {
     pub category: Category,
     /// How carefully it must be shared.
     pub sensitivity: Sensitivity,
+    /// Why it is more sensitive than the usual, in words without anything of its content; none if it is not.
+    pub labelled: Option<String>,
     /// When the document was written, as the source says it (FHIR dateTime), or none.
     pub written: Option<String>,
 }
@@ -236,8 +238,31 @@ impl Draft {
             language: None,
             category: Category::Documents,
             sensitivity: Sensitivity::Normal,
+            labelled: None,
             written: None,
         }
+    }
+
+    /// Makes it at least as sensitive as this, and says so in a label of its FHIR form, which would not tell it otherwise.
+    /// Gives whether that was more than it was.
+    pub fn raise(&mut self, to: Sensitivity, why: &str) -> bool {
+        let code = match to {
+            _ if to <= self.sensitivity => return false,
+            Sensitivity::Normal => return false,
+            Sensitivity::Restricted => "R",
+            Sensitivity::VeryRestricted => "V",
+        };
+        let mut labels = match self.fhir["meta"]["security"].as_array() {
+            Some(labels) => labels.clone(),
+            None => Vec::new(),
+        };
+        labels.push(
+            serde_json::json!({"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": code}).into(),
+        );
+        self.fhir["meta"]["security"] = json::Value::Array(labels);
+        self.sensitivity = to;
+        self.labelled = Some(why.to_owned());
+        true
     }
 }
 

@@ -67,6 +67,22 @@ pub enum Category {
     Other,
 }
 
+impl Category {
+    /// What a document of this type (LOINC) is about; none if its type does not say it.
+    pub fn of_document(loinc: &str) -> Option<Self> {
+        Some(match loinc {
+            "11488-4" | "18842-5" | "34117-2" | "11506-3" | "34133-9" => Self::EncountersAndNotes,
+            "28570-0" | "11504-8" => Self::Procedures,
+            "18748-4" | "68604-8" => Self::Imaging,
+            "11502-2" => Self::Laboratory,
+            "11369-6" => Self::Immunisations,
+            "10160-0" | "57833-6" | "60593-1" => Self::Medications,
+            "51969-4" => Self::Genetics,
+            _ => return None,
+        })
+    }
+}
+
 /// How carefully a record must be shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,6 +11,7 @@ mod format;
 mod ids;
 pub mod json;
 mod kind;
+mod label;
 mod line;
 mod manifest;
 mod merkle;
@@ -31,6 +32,7 @@ pub use ids::{
     Signature,
 };
 pub use kind::{Category, ClassId, Kind, Sensitivity};
+pub use label::Labels;
 pub use line::Line;
 pub use manifest::{
     MOST_MEDIA_TYPE, MOST_TAG, MOST_TITLE, Manifest, ManifestPart, PartKey, PartRole, RecordTimes,

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{find, retracted, said};
 use crate::answer::code;
+use crate::convert::About;
 use crate::{Answer, Problem};
 
 /// Refuses a document that was written before, unless it is to be written `again`: a record stands on chain for ever, and the same
@@ -124,6 +125,7 @@ pub(super) async fn run(
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
+    let said = About::of(&draft);
     let document = Subject::of(&draft.fhir);
     let about = document.clone().filter(|_| owner.is_some());
     let written = match owner {
@@ -134,24 +136,26 @@ pub(super) async fn run(
         None => party.write_own_as(Kind::Own, draft, options).await?,
     };
     let former = erased.iter().map(|record| erased_value(party, *record));
-    let value = json!({
+    let mut value = json!({
         "erasedBefore": former.collect::<Result<Vec<_>, _>>()?,
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
         "keepers": written.keepers, "acknowledged": written.acknowledged,
         "facts": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
         "patient": about.as_ref().map(retracted::subject_value),
     });
+    said.note(&mut value);
     let code = if written.acknowledged < written.keepers {
         code::PARTIAL
     } else {
         0
     };
     let mut text = format!(
-        "{}\nsealed, stored and anchored; {} of {} a share\n{} converted, {narrative} kept as narrative, {lost} only in the original",
+        "{}\nsealed, stored and anchored; {} of {} a share\n{} converted, {narrative} kept as narrative, {lost} only in the original\n{}",
         written.record,
         written.acknowledged,
         counted_as(written.keepers, "keeper holds", "keepers hold"),
-        counted_as(converted, "fact", "facts")
+        counted_as(converted, "fact", "facts"),
+        said.told()
     );
     for record in erased {
         let former = told(party, *record)?;

@@ -9,6 +9,16 @@ use serde_json::{Value, json};
 
 use super::find;
 use crate::Problem;
+use crate::command::Sensitive;
+
+impl From<Sensitive> for Sensitivity {
+    fn from(sensitive: Sensitive) -> Self {
+        match sensitive {
+            Sensitive::Restricted => Self::Restricted,
+            Sensitive::VeryRestricted => Self::VeryRestricted,
+        }
+    }
+}
 
 /// Categories by their names in the glossary.
 pub(super) fn categories(categories: &[Category]) -> String {

@@ -24,8 +24,12 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             again,
             other_person,
             yes,
+            sensitivity,
         } => {
-            let draft = convert::read(file)?;
+            let mut draft = convert::read(file)?;
+            if let Some(sensitivity) = sensitivity {
+                draft.raise((*sensitivity).into(), "said at the import");
+            }
             let owner = owner.as_deref().map(|owner| name::owner(party, owner));
             let owner = owner.transpose()?;
             let erased = import::former(party, owner, &draft, *again).await?;
@@ -326,6 +330,10 @@ fn shown(
         match because {
             Some(because) => format!("{state}: {because}"),
             None => state.to_owned(),
+        },
+        match manifest {
+            Some(manifest) => format!("category {}", limits::categories(&[manifest.category])),
+            None => "its category is not known here".into(),
         },
         format!("author {}{author}", kept.anchor.author),
         match kept.anchor.class {

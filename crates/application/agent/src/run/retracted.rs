@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::name::{self, Known, Use};
 use super::{contact, find, said, unread, written};
 use crate::answer::code;
+use crate::convert::About;
 use crate::{Answer, Problem, command};
 
 /// Identifiers of a patient that are shown.
@@ -171,9 +172,10 @@ pub(super) async fn must_be_known(
         format!(
             "this document names {}{ids}; nothing here says that this is the patient of {}: no record that was written \
              here for this owner, and no label. Nothing was written. `--yes` says that it is; `medibloc contact label` keeps a name \
-             for the owner",
+             for the owner. It would be written as {}",
             subject(&about),
-            find::owner(party, owner)?
+            find::owner(party, owner)?,
+            About::of(draft).told()
         ),
     ))
 }
