@@ -549,7 +549,10 @@ async fn a_single_fhir_resource_becomes_a_record() {
             (out.to_string_lossy().into_owned(), part, record)
         };
         for (out, part, record) in [export("original"), export("fhir")] {
-            let words = ["record", "export", &record, "--part", part, "--out", &out];
+            // It may only refer to its patient: whose it is, is not known then.
+            let words = [
+                "record", "export", &record, "--part", part, "--out", &out, "--yes",
+            ];
             say(&patient, &words).await;
         }
         let read =

@@ -59,7 +59,7 @@ fn kept_by_an_older_program(patient: &Party, record: &str) {
     };
     let done = Change::Delete {
         table: "cursor",
-        key: b"large-forms-read".to_vec(),
+        key: b"references-read".to_vec(),
     };
     patient.ports().vault.apply(vec![row, done]).unwrap();
 }

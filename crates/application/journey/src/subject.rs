@@ -14,6 +14,7 @@ mod anew;
 mod form;
 mod named;
 mod short;
+mod told;
 
 pub use named::{Named, Unread};
 pub(crate) use short::Reading;
@@ -69,43 +70,12 @@ impl Subject {
     }
 
     /// The patient of a FHIR R4 bundle: the one that its composition is about, else the first; none if it has none, or if none
-    /// says a name or a day of birth.
+    /// says a name, a day of birth or an identifier. One that the bundle only refers to counts by the words of the reference.
     pub fn of(bundle: &Value) -> Option<Self> {
-        let entries = bundle["entry"].as_array().into_iter().flatten();
-        let (mut patients, mut about) = (Vec::new(), None);
-        for entry in entries {
-            let resource = &entry["resource"];
-            let url = entry["fullUrl"].as_str().unwrap_or_default();
-            if resource["resourceType"] == "Composition" && about.is_none() {
-                about = resource["subject"]["reference"].as_str();
-            }
-            let contained = resource["contained"].as_array().into_iter().flatten();
-            let all = contained.map(|resource| ("", resource));
-            let all = [(url, resource)].into_iter().chain(all);
-            patients.extend(all.filter(|(_, resource)| resource["resourceType"] == "Patient"));
-        }
-        let is_meant = |url: &str, resource: &Value| {
-            about.is_some_and(|about| {
-                let id = about.strip_prefix('#').or(about.strip_prefix("Patient/"));
-                about == url || id.is_some_and(|id| resource["id"] == id)
-            })
-        };
-        let (mut meant, mut named) = (None, Vec::new());
-        for (url, resource) in patients {
-            let Some(subject) = Self::of_patient(resource) else {
-                continue;
-            };
-            if meant.is_none() && is_meant(url, resource) {
-                meant = Some(subject.clone());
-            }
-            named.push(subject);
-        }
-        let mut subject = meant.or_else(|| named.first().cloned())?;
-        subject.names_several = named.iter().any(|other| other.is_other_than(&subject));
-        Some(subject)
+        Named::of(bundle).person().cloned()
     }
 
-    /// A FHIR Patient; none if it says neither name nor day of birth.
+    /// A FHIR Patient; none if it says neither name nor day of birth, nor an identifier.
     fn of_patient(patient: &Value) -> Option<Self> {
         let names = patient["name"].as_array().into_iter().flatten();
         // The one that is used now; one that was used before is not who it is.
@@ -120,14 +90,8 @@ impl Subject {
         let name = names.into_iter().find_map(name);
         let born = patient["birthDate"].as_str();
         let born = born.map(|born| born.chars().take(MOST).collect());
-        let ids = patient["identifier"].as_array().into_iter().flatten();
-        let short = |text: &Value| -> Option<String> {
-            let text = text.as_str()?.trim();
-            (!text.is_empty()).then(|| text.chars().take(MOST).collect())
-        };
-        let ids = ids.filter_map(|id| Some((short(&id["system"])?, short(&id["value"])?)));
-        let ids = ids.take(MOST_OF_ONE).collect();
-        (name.is_some() || born.is_some()).then_some(Self {
+        let ids = ids(patient["identifier"].as_array().into_iter().flatten());
+        (name.is_some() || born.is_some() || !ids.is_empty()).then_some(Self {
             name,
             born,
             ids,
@@ -167,11 +131,27 @@ impl Subject {
     }
 
     /// Whether it can be about whom its owner said to be: named so, or as far as it goes not another than any of them.
+    /// By an identifier alone it is somebody only where that is known.
     pub(crate) fn can_be_one_of(&self, confirmed: &[&Self]) -> bool {
+        if self.name.is_none() && self.born.is_none() {
+            let has_one = |known: &&&Self| self.ids.iter().any(|id| known.ids.contains(id));
+            let mut having = confirmed.iter().filter(has_one);
+            return having.any(|known| !self.is_other_than(known));
+        }
         confirmed.iter().any(|known| self.is_named_as(known))
             || (self.name.is_none() || confirmed.iter().all(|known| known.name.is_none()))
                 && confirmed.iter().any(|known| !self.is_other_than(known))
     }
+}
+
+/// Identifiers with a system, as many as are kept.
+fn ids<'v>(identifiers: impl Iterator<Item = &'v Value>) -> Vec<(String, String)> {
+    let short = |text: &Value| -> Option<String> {
+        let text = text.as_str()?.trim();
+        (!text.is_empty()).then(|| text.chars().take(MOST).collect())
+    };
+    let ids = identifiers.filter_map(|id| Some((short(&id["system"])?, short(&id["value"])?)));
+    ids.take(MOST_OF_ONE).collect()
 }
 
 /// A FHIR HumanName as text; none if it is empty.

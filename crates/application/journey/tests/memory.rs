@@ -5,7 +5,7 @@
     reason = "a test stops at the first surprise and tells its figure"
 )]
 
-use medibloc_journey::{Named, Subject, Unread};
+use medibloc_journey::{Named, Unread};
 use serde_json::{Value, json};
 
 const LONG: usize = 8 << 20;
@@ -113,7 +113,7 @@ fn a_form_that_is_read_says_what_its_tree_says() {
     ] {
         let bundle = json!({"resourceType": "Bundle", "total": 3, "entry": entry});
         let read = Named::read(bundle.to_string().as_bytes());
-        assert_eq!(read, Subject::of(&bundle.clone().into()).into(), "{bundle}");
+        assert_eq!(read, Named::of(&bundle.clone().into()), "{bundle}");
     }
     for nobody in ["7", "[[1]]", "{\"entry\":[]}"] {
         assert_eq!(Named::read(nobody.as_bytes()), Named::Nobody, "{nobody}");

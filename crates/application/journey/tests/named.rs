@@ -57,3 +57,173 @@ fn a_patient_behind_many_others_is_named() {
         "ATTACK tenth-n1: every patient of 20,002 resources is read, and of 10 that one contains"
     );
 }
+
+fn reference(words: Value) -> Value {
+    json!({"resourceType": "Observation", "subject": words})
+}
+
+/// What a form names, read both ways.
+fn named(resources: &[Value]) -> Named {
+    let entry = resources.iter().map(|one| json!({"resource": one}));
+    let bundle: Value = json!({"entry": entry.collect::<Vec<_>>()});
+    let read = Named::read(bundle.to_string().as_bytes());
+    assert_eq!(read, Named::of(&bundle.into()));
+    read
+}
+
+/// Whom resources are about is said by their references, too, where the document does not have the patient.
+#[test]
+fn a_reference_names_whom_it_is_about() {
+    let dae = json!({"reference": "Patient/C-301", "display": "Dae Kim", "identifier": {"system": "urn:mrn", "value": "C-301"}});
+    let eve = json!({"resourceType": "Patient", "id": "e", "name": [{"text": "Eve Betterhalf"}]});
+    let kinds = [
+        ("Observation", "subject"),
+        ("Immunization", "patient"),
+        ("Coverage", "beneficiary"),
+        ("Task", "for"),
+        ("ResearchSubject", "individual"),
+        ("Composition", "subject"),
+    ];
+    for (kind, element) in kinds {
+        for words in [dae.clone(), json!([dae])] {
+            let one = json!({"resourceType": kind, element: words});
+            for resources in [
+                vec![one.clone()],
+                vec![json!({"resourceType": "Bundle", "entry": [{"resource": one}]})],
+            ] {
+                let named = named(&resources);
+                let subject = named.person().unwrap();
+                assert_eq!(subject.name.as_deref(), Some("Dae Kim"), "{kind}");
+                assert_eq!(subject.ids, [("urn:mrn".to_owned(), "C-301".to_owned())]);
+                assert!(!subject.names_several);
+            }
+        }
+    }
+    let inside = json!({"resourceType": "DiagnosticReport", "contained": [reference(dae.clone())]});
+    let visit = |kind: &str| {
+        json!({"resourceType": "Appointment", "participant": [
+            {"actor": {"reference": format!("{kind}/1"), "display": "Dae Kim"}}]})
+    };
+    let bare = |url: &str| reference(json!({"reference": url}));
+    let mut nameless = eve.clone();
+    nameless["name"] = Value::Null;
+    for (resources, name, several) in [
+        (vec![inside], Some("Dae Kim"), false),
+        (vec![visit("Patient")], Some("Dae Kim"), false),
+        (vec![visit("Practitioner")], None, false),
+        // The patient that the document has is whom it says.
+        (
+            vec![
+                reference(json!({"reference": "Patient/e", "display": "Dae Kim"})),
+                eve.clone(),
+            ],
+            Some("Eve Betterhalf"),
+            false,
+        ),
+        (
+            vec![
+                bare("https://h.example/fhir/Patient/e/_history/2"),
+                eve.clone(),
+            ],
+            Some("Eve Betterhalf"),
+            false,
+        ),
+        (
+            vec![
+                reference(json!({"reference": "Patient/e", "display": "Dae Kim"})),
+                nameless.clone(),
+            ],
+            Some("Dae Kim"),
+            false,
+        ),
+        (
+            vec![eve.clone(), reference(dae.clone())],
+            Some("Eve Betterhalf"),
+            true,
+        ),
+        (
+            vec![eve.clone(), bare("Patient/C-301")],
+            Some("Eve Betterhalf"),
+            true,
+        ),
+        (
+            vec![reference(dae.clone()), bare("Patient/C-301")],
+            Some("Dae Kim"),
+            false,
+        ),
+        (
+            vec![reference(dae.clone()), bare("Patient/C-302")],
+            Some("Dae Kim"),
+            true,
+        ),
+        (
+            vec![
+                reference(json!({"display": "Dae Kim"})),
+                reference(json!({"display": "Eve Betterhalf"})),
+            ],
+            Some("Dae Kim"),
+            true,
+        ),
+        // What is about no patient names none.
+        (
+            vec![reference(
+                json!({"reference": "Group/1", "display": "The ward"}),
+            )],
+            None,
+            false,
+        ),
+        (
+            vec![reference(
+                json!({"reference": "urn:uuid:7", "type": "Device", "display": "A pump"}),
+            )],
+            None,
+            false,
+        ),
+    ] {
+        let named = named(&resources);
+        let found = named
+            .person()
+            .map(|one| (one.name.as_deref(), one.names_several));
+        assert_eq!(
+            found,
+            name.map(|name| (Some(name), several)),
+            "{resources:?}"
+        );
+        assert_eq!(named.unread(), None, "{resources:?}");
+    }
+    // Somebody, and never nobody.
+    for resources in [
+        vec![bare("Patient/C-301")],
+        vec![bare("urn:uuid:7"), bare("Patient/8")],
+        vec![nameless],
+        vec![bare("#p")],
+    ] {
+        assert_eq!(
+            named(&resources),
+            Named::Unread(Unread::Referred),
+            "{resources:?}"
+        );
+    }
+    let asked = named(&[bare("Patient?identifier=urn:mrn|C-301")]);
+    assert_eq!(
+        asked.person().unwrap().ids,
+        [("urn:mrn".to_owned(), "C-301".to_owned())]
+    );
+    assert_eq!(
+        named(&[json!({"resourceType": "Observation"})]),
+        Named::Nobody
+    );
+}
+
+/// However many resources are about one patient, there is room.
+#[test]
+fn many_resources_of_one_patient_name_one() {
+    let dae = json!({"reference": "Patient/C-301", "display": "Dae Kim", "identifier": {"system": "urn:mrn", "value": "C-301"}});
+    let many = vec![reference(dae); 30_000];
+    let named = named(&many);
+    let subject = named.person().unwrap();
+    assert_eq!(
+        (subject.name.as_deref(), subject.names_several),
+        (Some("Dae Kim"), false)
+    );
+}

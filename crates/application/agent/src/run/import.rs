@@ -1,12 +1,12 @@
 //! `medibloc record import`: whether the document was written before, and what came of it.
 
 use medibloc_consent::Reason;
-use medibloc_journey::{Erasure, JourneyError, Party, Subject, WriteOptions, counted_as};
+use medibloc_journey::{Erasure, JourneyError, Named, Party, WriteOptions, counted_as};
 use medibloc_record::{AccountId, Digest, Draft, EntryOutcome, Kind, RecordId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{find, retracted, said};
+use super::{find, retracted, said, unread};
 use crate::answer::code;
 use crate::convert::About;
 use crate::{Answer, Problem};
@@ -125,8 +125,9 @@ pub(super) async fn run(
         count(EntryOutcome::Lost),
     );
     let hash = hex::encode(Sha256::digest(&draft.original));
-    let said = About::of(&draft);
-    let document = Subject::of(&draft.fhir);
+    let labels = About::of(&draft);
+    let named = Named::of(&draft.fhir);
+    let document = named.person().cloned();
     let about = document.clone().filter(|_| owner.is_some());
     let written = match owner {
         Some(owner) => {
@@ -141,9 +142,9 @@ pub(super) async fn run(
         "record": written.record.to_string(), "owner": written.owner.to_string(), "sha256": hash,
         "keepers": written.keepers, "acknowledged": written.acknowledged,
         "facts": {"converted": converted, "keptAsNarrative": narrative, "lost": lost},
-        "patient": about.as_ref().map(retracted::subject_value),
+        "patient": about.as_ref().map(retracted::subject_value), "patientUnread": unread::value(&named),
     });
-    said.note(&mut value);
+    labels.note(&mut value);
     let code = if written.acknowledged < written.keepers {
         code::PARTIAL
     } else {
@@ -155,7 +156,7 @@ pub(super) async fn run(
         written.acknowledged,
         counted_as(written.keepers, "keeper holds", "keepers hold"),
         counted_as(converted, "fact", "facts"),
-        said.told()
+        labels.told()
     );
     for record in erased {
         let former = told(party, *record)?;
@@ -167,6 +168,12 @@ pub(super) async fn run(
             retracted::subject(about),
             find::owner(party, written.owner)?,
             &written.record.to_string()[..12]
+        ));
+    }
+    if let Some(why) = named.unread() {
+        text.push_str(&format!(
+            "\n{}: no standing consent passes it on before its owner says that it is theirs",
+            unread::told(why)
         ));
     }
     if let Some(about) = document.filter(|_| owner.is_none())

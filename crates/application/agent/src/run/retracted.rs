@@ -461,7 +461,15 @@ pub(super) fn person(
 /// A person in words.
 pub(super) fn subject(subject: &Subject) -> String {
     let name = subject.name.as_deref().map(find::told);
-    let name = name.map_or_else(|| "nobody by name".to_owned(), |name| format!("«{name}»"));
+    let name = name.map(|name| format!("«{name}»"));
+    let name = name.unwrap_or_else(|| match (&subject.born, subject.ids.first()) {
+        (None, Some((system, value))) => format!(
+            "a patient by identifier {} ({})",
+            find::told(value),
+            find::told(system)
+        ),
+        _ => "a patient without a name".to_owned(),
+    });
     let several = match subject.names_several {
         true => ", and other patients beside",
         false => "",
@@ -485,5 +493,7 @@ fn in_full(whom: &Subject) -> String {
 }
 
 pub(super) fn subject_value(subject: &Subject) -> Value {
-    json!({"name": subject.name, "birthDate": subject.born, "namesSeveral": subject.names_several})
+    let ids = subject.ids.iter();
+    let ids = ids.map(|(system, value)| json!({"system": system, "value": value}));
+    json!({"identifiers": ids.collect::<Vec<_>>(), "name": subject.name, "birthDate": subject.born, "namesSeveral": subject.names_several})
 }

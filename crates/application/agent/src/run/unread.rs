@@ -8,7 +8,10 @@ use super::retracted;
 
 /// That it is not known, and why.
 pub(super) fn told(why: Unread) -> String {
-    format!("whom it names could not be read ({why})")
+    match why {
+        Unread::Referred => format!("whom it is about is not known ({why})"),
+        _ => format!("whom it names could not be read ({why})"),
+    }
 }
 
 /// Whom it names.

@@ -1,34 +1,26 @@
-//! Whom large records name that an older program kept: it did not read them, and kept that as nobody.
-
-use medibloc_record::PartRole;
+//! Whom records name that an older program kept as naming nobody: it did not read large ones, and no references.
 
 use crate::party::{change, table};
-use crate::{JourneyError, KeptRecord, Party};
-
-/// The largest FHIR form that was read before, in bytes.
-const READ_BEFORE: u64 = 32 << 20;
+use crate::{JourneyError, Party};
 
 /// Where it is kept that this was done.
-const DONE: &[u8] = b"large-forms-read";
-
-fn was_too_large(kept: &KeptRecord) -> bool {
-    let part = kept.manifest.as_ref();
-    let part = part.and_then(|manifest| manifest.part(PartRole::Fhir));
-    kept.named.is_nobody() && part.is_some_and(|part| part.length > READ_BEFORE)
-}
+const DONE: &[u8] = b"references-read";
 
 impl Party {
     /// Reads them, once.
-    pub(crate) fn read_large_anew(&self) -> Result<(), JourneyError> {
+    pub(crate) fn read_nobody_anew(&self) -> Result<(), JourneyError> {
         if self.row::<bool>(table::CURSOR, DONE)?.is_some() {
             return Ok(());
         }
         let mut rows = Vec::new();
         for mut kept in self.records()? {
-            let Some(manifest) = kept.manifest.as_ref().filter(|_| was_too_large(&kept)) else {
+            let Some(manifest) = kept.manifest.as_ref().filter(|_| kept.named.is_nobody()) else {
                 continue;
             };
             kept.named = self.whom_names(manifest);
+            if kept.named.is_nobody() {
+                continue;
+            }
             rows.push(change(table::RECORDS, kept.record().as_bytes(), &kept));
         }
         rows.push(change(table::CURSOR, DONE, &true));

@@ -3,10 +3,13 @@
 
 use core::fmt;
 use std::cell::Cell;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use medibloc_record::json::{Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::told::{ABOUT, AMONG, ELSE};
 use super::{Named, Subject, Unread};
 
 /// Values that are kept of one form: 100,000 of them take 50 MB.
@@ -18,55 +21,107 @@ const MOST_TEXT: usize = 4_096;
 /// What is kept of a value: nothing of one that has another shape.
 enum Shape {
     Text,
-    /// Those of the first so many items that say something here.
-    List(&'static Self, usize, fn(&Value) -> bool),
+    /// Those of the first so many items that say something here; also one without a list around it.
+    List(&'static Self, usize, fn(&mut Value) -> Says),
     Object(&'static [(&'static str, &'static Self)]),
 }
 
-const ALL: fn(&Value) -> bool = |_| true;
-const TEXT: &Shape = &Shape::Text;
-const TEXTS: &Shape = &Shape::List(TEXT, 64, ALL);
-const NAME: &Shape = &Shape::Object(&[
-    ("use", TEXT),
-    ("text", TEXT),
-    ("given", TEXTS),
-    ("family", TEXT),
+/// What an item of a list says here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Nothing,
+    Something,
+    /// The same as each other that is alike: one of them is enough.
+    Same,
+}
+
+static TEXT: Shape = Shape::Text;
+static TEXTS: Shape = Shape::List(&TEXT, 64, |_| Says::Something);
+static NAME: Shape = Shape::Object(&[
+    ("use", &TEXT),
+    ("text", &TEXT),
+    ("given", &TEXTS),
+    ("family", &TEXT),
 ]);
-const NAMES: &Shape = &Shape::List(NAME, 64, ALL);
-const IDENTIFIER: &Shape = &Shape::Object(&[("system", TEXT), ("value", TEXT)]);
-const IDENTIFIERS: &Shape = &Shape::List(IDENTIFIER, 64, ALL);
-const SUBJECT: &Shape = &Shape::Object(&[("reference", TEXT)]);
-const CONTAINED: &Shape = &Shape::Object(&[
-    ("resourceType", TEXT),
-    ("id", TEXT),
-    ("name", NAMES),
-    ("birthDate", TEXT),
-    ("identifier", IDENTIFIERS),
+static NAMES: Shape = Shape::List(&NAME, 64, |_| Says::Something);
+static IDENTIFIER: Shape = Shape::Object(&[("system", &TEXT), ("value", &TEXT)]);
+static IDENTIFIERS: Shape = Shape::List(&IDENTIFIER, 64, |_| Says::Something);
+static REFERENCE: Shape = Shape::Object(&[
+    ("reference", &TEXT),
+    ("type", &TEXT),
+    ("display", &TEXT),
+    ("identifier", &IDENTIFIER),
 ]);
-const RESOURCE: &Shape = &Shape::Object(&[
-    ("resourceType", TEXT),
-    ("id", TEXT),
-    ("name", NAMES),
-    ("birthDate", TEXT),
-    ("identifier", IDENTIFIERS),
-    ("subject", SUBJECT),
-    (
-        "contained",
-        &Shape::List(CONTAINED, usize::MAX, |resource| {
-            resource["resourceType"] == "Patient"
-        }),
-    ),
-]);
-const ENTRY: &Shape = &Shape::Object(&[("fullUrl", TEXT), ("resource", RESOURCE)]);
-const BUNDLE: &Shape = &Shape::Object(&[(
-    "entry",
-    &Shape::List(ENTRY, usize::MAX, |entry| {
-        let resource = &entry["resource"];
-        let kind = &resource["resourceType"];
-        let contained = resource["contained"].as_array();
-        kind == "Patient" || kind == "Composition" || contained.is_some_and(|all| !all.is_empty())
-    }),
-)]);
+static REFERENCES: Shape = Shape::List(&REFERENCE, usize::MAX, |_| Says::Same);
+static ACTORS: Shape = Shape::List(&ACTOR, usize::MAX, |_| Says::Same);
+static ACTOR: Shape = Shape::Object(&[("actor", &REFERENCES), ("entity", &REFERENCES)]);
+/// What [`ABOUT`] and [`AMONG`] name stands in each.
+macro_rules! resource {
+    ($($more:expr),*) => {
+        Shape::Object(&[
+            ("resourceType", &TEXT),
+            ("id", &TEXT),
+            ("name", &NAMES),
+            ("birthDate", &TEXT),
+            ("identifier", &IDENTIFIERS),
+            ("subject", &REFERENCES),
+            ("patient", &REFERENCES),
+            ("beneficiary", &REFERENCES),
+            ("for", &REFERENCES),
+            ("individual", &REFERENCES),
+            ("candidate", &REFERENCES),
+            ("actor", &REFERENCES),
+            ("participant", &ACTORS),
+            ("member", &ACTORS),
+            $($more),*
+        ])
+    };
+}
+static CONTAINED: Shape = resource!();
+static CONTAINEDS: Shape = Shape::List(&CONTAINED, usize::MAX, |resource| {
+    match is_told(resource) || has_references(resource) {
+        true => Says::Something,
+        false => Says::Nothing,
+    }
+});
+static RESOURCE: Shape = resource!(("contained", &CONTAINEDS), ("entry", &ENTRIES));
+static ENTRY: Shape = Shape::Object(&[("fullUrl", &TEXT), ("resource", &RESOURCE)]);
+static ENTRIES: Shape = Shape::List(&ENTRY, usize::MAX, says);
+static BUNDLE: Shape = Shape::Object(&[("entry", &ENTRIES)]);
+
+/// Whether a resource is a patient, or what a reference may lead to instead of one.
+fn is_told(resource: &Value) -> bool {
+    let kind = resource["resourceType"].as_str().unwrap_or_default();
+    kind == "Patient" || ELSE.contains(&kind)
+}
+
+fn has_references(resource: &Value) -> bool {
+    let among = AMONG.iter().map(|(outer, _)| outer);
+    let mut all = ABOUT.iter().chain(among);
+    all.any(|name| !resource[*name].is_null())
+}
+
+/// Of most resources only whom they are about is looked at: a thousand of one patient say no more than one.
+fn says(entry: &mut Value) -> Says {
+    let resource = &entry["resource"];
+    let kind = &resource["resourceType"];
+    let has_some = |name: &str| resource[name].as_array().is_some_and(|all| !all.is_empty());
+    if is_told(resource) || kind == "Composition" || has_some("contained") || has_some("entry") {
+        return Says::Something;
+    }
+    if !has_references(resource) {
+        return Says::Nothing;
+    }
+    if let Some(entry) = entry.as_object_mut() {
+        entry.remove("fullUrl");
+    }
+    if let Some(resource) = entry.get_mut("resource").and_then(Value::as_object_mut) {
+        resource.retain(|name, _| {
+            ABOUT.contains(&name.as_ref()) || AMONG.iter().any(|(outer, _)| *outer == name.as_ref())
+        });
+    }
+    Says::Same
+}
 
 impl Named {
     /// The same as [`Subject::of`] of a bundle in JSON, of anybody's making: it takes 60 MB of memory beside the bytes, whatever they
@@ -75,7 +130,7 @@ impl Named {
         let left = Cell::new(MOST_VALUES);
         let mut from = serde_json::Deserializer::from_slice(json);
         let seed = Kept {
-            shape: BUNDLE,
+            shape: &BUNDLE,
             left: &left,
         };
         let kept = seed.deserialize(&mut from);
@@ -90,7 +145,21 @@ impl Named {
                 names_several: true,
             });
         }
-        Subject::of(&kept).into()
+        Self::of(&kept)
+    }
+}
+
+/// Items that are alike, by a hash that nobody outside can choose.
+#[derive(Default)]
+struct Alike {
+    by: RandomState,
+    seen: HashSet<u64>,
+}
+
+impl Alike {
+    fn is_new(&mut self, item: &Value) -> bool {
+        let hash = self.by.hash_one(item.to_string());
+        self.seen.insert(hash)
     }
 }
 
@@ -145,7 +214,7 @@ impl<'de> Visitor<'de> for Kept<'_> {
                 return Ok(Value::Null);
             }
         };
-        let mut kept = Vec::new();
+        let (mut kept, mut same) = (Vec::new(), Alike::default());
         loop {
             let before = self.left.get();
             if kept.len() >= most || before == 0 {
@@ -156,20 +225,27 @@ impl<'de> Visitor<'de> for Kept<'_> {
             }
             match list.next_element_seed(self.of(of))? {
                 None => return Ok(kept.into()),
-                // What is let go leaves its room, unless there was too little: then it is not known what it says.
-                Some(item) if item.is_null() || !says(&item) => {
-                    if self.left.get() > 0 {
+                Some(mut item) => {
+                    let says = match item.is_null() {
+                        true => Says::Nothing,
+                        false => says(&mut item),
+                    };
+                    if says == Says::Something || says == Says::Same && same.is_new(&item) {
+                        kept.push(item);
+                    } else if self.left.get() > 0 {
+                        // What is let go leaves its room, unless there was too little: then it is not known what it says.
                         self.left.set(before);
                     }
                 }
-                Some(item) => kept.push(item),
             }
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
         let fields = match self.shape {
-            Shape::Object(fields) if self.take() => *fields,
+            Shape::List(Shape::Object(fields), _, _) | Shape::Object(fields) if self.take() => {
+                *fields
+            }
             _ => {
                 while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 return Ok(Value::Null);

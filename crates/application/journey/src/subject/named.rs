@@ -14,6 +14,8 @@ pub enum Unread {
     TooLarge,
     /// Its form does not open, or is none.
     Unreadable,
+    /// It is about a patient of whom it says neither name nor day of birth nor identifier.
+    Referred,
 }
 
 impl fmt::Display for Unread {
@@ -21,6 +23,7 @@ impl fmt::Display for Unread {
         f.write_str(match self {
             Self::TooLarge => "too large",
             Self::Unreadable => "not readable",
+            Self::Referred => "a patient whom it does not name",
         })
     }
 }
