@@ -134,6 +134,7 @@ mod sync;
 mod times;
 mod together;
 mod tombstone;
+mod twice;
 mod unopened;
 mod verify;
 mod views;

@@ -63,6 +63,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     let files = party.exports_of(id)?;
     // Its description goes with it.
     let what = name::described(party, id)?;
+    let same = party.same_documents()?.remove(&id).unwrap_or_default();
     // An erasure that was begun is gone on with, whatever it shows: the chain may have it.
     let shown = match party.erasure_is_begun(id)? {
         true => Vec::new(),
@@ -87,6 +88,9 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
         }
         if let Some(outputs) = party.outputs_of(id)? {
             told.push_str(&format!("; it was {}", output(outputs)));
+        }
+        if let Some(same) = same_document(&same) {
+            told.push_str(&format!("; {same}"));
         }
         if !shown.is_empty() {
             told.push_str(&format!("; {}: {WITH_OTHERS}", shown.join("; ")));
@@ -130,8 +134,10 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     }
     lines.extend(view.iter().filter_map(|view| view.outputs).map(output));
     lines.extend(view.iter().flat_map(readers));
+    lines.extend(same_document(&same));
     lines.push(format!("what cannot be undone: {CANNOT_BE_UNDONE}"));
     let value = json!({
+        "sameDocument": same.iter().map(RecordId::to_string).collect::<Vec<_>>(),
         "record": id.to_string(), "here": view.as_ref().is_none_or(|view| view.erasure.here), "statements": done.statements, "needed": needed, "filesRemoved": done.files_removed, "filesLeft": done.files_left,
         "readers": view.as_ref().map_or(Value::Null, readers_value), "readersAsOfBlock": view.and_then(|view| view.erasure.read_until),
     });
@@ -142,6 +148,17 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
         0
     };
     Ok(Answer::new(value, rows(&lines)).with_code(code))
+}
+
+/// Which other records have the very document of one that is erased: they stay. Nothing if there are none.
+fn same_document(same: &[RecordId]) -> Option<String> {
+    let ids: Vec<String> = same.iter().map(RecordId::to_string).collect();
+    let each = ids.iter().map(|id| {
+        let short = id.get(..12).unwrap_or(id);
+        format!("{id} (`medibloc record erase {short}` erases it)")
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    (!ids.is_empty()).then(|| format!("the very same document stays as record {each}"))
 }
 
 /// Who erased it, and where the chain says so, as far as that is known here.

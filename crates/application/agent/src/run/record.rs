@@ -90,6 +90,18 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             now.note(id, &mut value);
             let without = party.consents_without(&kept, find::known_now(party).await?)?;
             let ids = without.iter().map(|(id, _)| id.to_string());
+            let same = party.same_documents()?.remove(&id).unwrap_or_default();
+            value["sameDocument"] = same
+                .iter()
+                .map(RecordId::to_string)
+                .collect::<Vec<_>>()
+                .into();
+            if !same.is_empty() {
+                text.push_str(&format!(
+                    "\nit is{}",
+                    same_document(&same).trim_start_matches(',')
+                ));
+            }
             value["leftOutOf"] = ids.collect::<Vec<_>>().into();
             let restricted = limits::shown(party, &kept, &without)?;
             text.extend(restricted.map(|line| format!("\n{line}")));
@@ -160,11 +172,19 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let elsewhere = Elsewhere::of(party).await?;
     let (mut values, mut lines) = (Vec::new(), Vec::new());
     let (others, corrections) = (party.of_another_person()?, said::all(party).await?);
+    let same = party.same_documents()?;
     for kept in party.records()? {
         let mut value = value(party, &kept, &others)?;
+        let same = same.get(&kept.record()).map_or(&[][..], Vec::as_slice);
+        value["sameDocument"] = same
+            .iter()
+            .map(RecordId::to_string)
+            .collect::<Vec<_>>()
+            .into();
         said::note(party, &corrections, kept.record(), &mut value)?;
         values.push(value);
-        lines.push(line(party, &kept, &others, &corrections)?);
+        let mark = same_document(same);
+        lines.push(line(party, &kept, &others, &corrections)? + &mark);
     }
     for sent in party.sent_records()? {
         values.push(sent_value(&sent));
@@ -193,6 +213,18 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         &lines,
         "no records yet; `medibloc record import FILE` makes one",
     ))
+}
+
+/// Behind a record in a list: which others are of the very same document.
+fn same_document(same: &[RecordId]) -> String {
+    let ids = same.iter().map(RecordId::to_string);
+    let ids: Vec<String> = ids
+        .map(|id| id.get(..12).unwrap_or(&id).to_owned())
+        .collect();
+    match ids.is_empty() {
+        true => String::new(),
+        false => format!(", the same document as {}", ids.join(", ")),
+    }
 }
 
 /// How far an own record is that no sync has taken yet, and what to do.
