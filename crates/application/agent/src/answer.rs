@@ -178,6 +178,7 @@ impl From<JourneyError> for Problem {
             | JourneyError::HandedAway { .. }
             | JourneyError::Waits { .. }
             | JourneyError::InVain { .. }
+            | JourneyError::LessSensitive { .. }
             | JourneyError::Retracted { .. }
             | JourneyError::TakenBack { .. }
             | JourneyError::Outdated { .. }

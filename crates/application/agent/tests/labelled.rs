@@ -103,6 +103,25 @@ async fn a_label_holds_back_and_is_told() {
     }
 }
 
+/// What is on its way is sealed: it cannot become more sensitive, and that is said.
+#[tokio::test]
+async fn an_unfinished_import_is_not_raised_in_silence() {
+    let world = World::new(1102);
+    let two = Two::new(&world).await;
+    let first = file(&two, "first.json", &observation("f", &Value::Null));
+    written(&two, &[&first]).await;
+    let path = file(&two, "plain.json", &observation("a", &Value::Null));
+    let import = ["record", "import", &path];
+    refused(&two.cut_off, &import, code::PARTIAL).await;
+    let more = [import.as_slice(), &["--sensitivity", "restricted"]].concat();
+    let told = refused(&two.patient, &more, code::REFUSED).await;
+    for part in ["on its way", "record erase", "--again"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let done = say(&two.patient, &import).await;
+    assert_eq!(done["sensitivity"], "normal");
+}
+
 fn inspect(path: &str) -> String {
     use clap::Parser;
     #[derive(Parser)]

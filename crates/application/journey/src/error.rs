@@ -166,6 +166,14 @@ pub enum JourneyError {
         /// The record.
         record: RecordId,
     },
+    /// A document that is on its way already, sealed as less sensitive than it is to be now.
+    #[error(
+        "this very document is on its way as record {record}, which was sealed as less restricted than that; nothing was written: let `medibloc sync` finish it, take it back (`medibloc record erase`, or `record retract` of what was written for others), and import it with `--again`"
+    )]
+    LessSensitive {
+        /// The record.
+        record: RecordId,
+    },
     /// A record that was anchored after another committee of keepers had followed the one that it was sealed for.
     #[error(
         "record {record} came to the chain for a committee of keepers that another one had followed by then: its owner cannot take it; import the document again, which makes another record"

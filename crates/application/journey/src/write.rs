@@ -6,7 +6,7 @@ use medibloc_dag::Cid;
 use medibloc_ledger::SignedCall;
 use medibloc_record::{
     AccountId, ClassId, Digest, Draft, Kind, Nonce, Record, RecordId, Sealed, SealingKey,
-    SignedAttestation, Timestamp,
+    Sensitivity, SignedAttestation, Timestamp,
 };
 use medibloc_seal::{Parties, seal};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub(crate) struct WriteJob {
     /// Whom it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<Subject>,
+    /// As how sensitive it was sealed; none if a program kept it that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sensitivity: Option<Sensitivity>,
     /// Its author said that this is the owner's name.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(crate) names_another: bool,
@@ -101,6 +104,7 @@ struct Aside {
     original: Digest,
     title: Option<String>,
     subject: Option<Subject>,
+    sensitivity: Sensitivity,
     amended: Option<AnchorFields>,
     names_another: bool,
 }
@@ -267,6 +271,10 @@ impl Party {
             }
         }
         if let Some(job) = good {
+            if job.sensitivity.is_some_and(|was| was < draft.sensitivity) {
+                let record = job.anchor.record_id();
+                return Err(JourneyError::LessSensitive { record });
+            }
             // One that took the place of these was kept, and the process ended before they went.
             for vain in in_vain {
                 self.forget_job(&vain, Vec::new())?;
@@ -274,6 +282,7 @@ impl Party {
             return self.resume_write(job).await;
         }
         let (title, subject) = (draft.title.clone(), Subject::of(&draft.fhir));
+        let sensitivity = draft.sensitivity;
         let mut record =
             Record::normalise(draft, kind, self.ports.clock.now())?.in_class(options.class);
         if let Some(amended) = options.amends {
@@ -283,6 +292,7 @@ impl Party {
             original,
             title,
             subject,
+            sensitivity,
             amended: options.amends,
             names_another: options.names_another,
         };
@@ -381,6 +391,7 @@ impl Party {
             original: aside.original,
             title: aside.title,
             subject: aside.subject,
+            sensitivity: Some(aside.sensitivity),
             names_another: aside.names_another,
             left: false,
             problem: None,
