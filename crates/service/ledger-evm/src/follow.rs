@@ -1,16 +1,13 @@
 //! Drives a follower with a node's answers, to the newest block.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use alloy::eips::BlockId;
-use alloy::rpc::types::Log;
 use medibloc_ledger::{Answer, Ask, BlockEvents, Follow, LedgerError, Step, Which};
-use tokio::task::JoinSet;
 
 use crate::EvmLedger;
+use crate::look::Wanted;
 
-/// How many blocks are asked for at the same time.
-const TOGETHER: usize = 16;
 /// A follower asks for the part that differs, then for what is beyond it; more is a chain that changes faster than it
 /// can be read.
 const ROUNDS: usize = 8;
@@ -42,7 +39,7 @@ impl EvmLedger {
             let Some(ask) = question else {
                 return Ok((state, all));
             };
-            let blocks = self.blocks(ask).await?;
+            let blocks = self.blocks(ask, newest.number).await?;
             answer = Answer::Blocks { ask, blocks };
         }
         Err(LedgerError::Unreachable {
@@ -51,43 +48,18 @@ impl EvmLedger {
         })
     }
 
-    async fn blocks(&self, ask: Ask) -> Result<Vec<BlockEvents>, LedgerError> {
-        let mut by_block: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
-        for log in self.logs(ask.from, ask.to).await? {
-            let number = log.block_number.unwrap_or(0);
-            by_block.entry(number).or_default().push(log);
-        }
-        let wanted = match ask.which {
-            Which::Every => (ask.from..=ask.to).collect::<Vec<_>>(),
-            Which::WithEvents => vec![ask.from, ask.to],
+    async fn blocks(&self, ask: Ask, newest: u64) -> Result<Vec<BlockEvents>, LedgerError> {
+        let always = match ask.which {
+            Which::Every => (ask.from..=ask.to).collect(),
+            Which::WithEvents => BTreeSet::from([ask.from, ask.to]),
         };
-        for number in wanted {
-            by_block.entry(number).or_default();
-        }
-        let mut reads = JoinSet::new();
-        let mut blocks = Vec::with_capacity(by_block.len());
-        for (number, logs) in by_block {
-            if reads.len() >= TOGETHER {
-                blocks.extend(reads.join_next().await.map(joined).transpose()?);
-            }
-            let ledger = self.clone();
-            reads.spawn(async move { ledger.block(number, &logs).await });
-        }
-        while let Some(read) = reads.join_next().await {
-            blocks.push(joined(read)?);
-        }
-        blocks.sort_by_key(|block| block.number);
-        Ok(blocks)
-    }
-}
-
-fn joined(
-    read: Result<Result<BlockEvents, LedgerError>, tokio::task::JoinError>,
-) -> Result<BlockEvents, LedgerError> {
-    read.unwrap_or_else(|error| {
-        Err(LedgerError::Unreachable {
-            from: "the chain".into(),
-            why: error.to_string(),
+        self.look(&Wanted {
+            from: ask.from,
+            to: ask.to,
+            always,
+            newest,
+            limit: usize::MAX,
         })
-    })
+        .await
+    }
 }

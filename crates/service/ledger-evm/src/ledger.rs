@@ -1,11 +1,10 @@
 //! `Submit`, `Facts` and `Events` over a node's JSON-RPC.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address as ChainAddress, B256, U256, keccak256};
-use alloy::providers::Provider;
-use alloy::rpc::types::{Filter, Header, Log};
+use alloy::rpc::types::Header;
 use alloy::sol_types::SolValue as _;
 use async_trait::async_trait;
 use medibloc_consent::{AnchorFields, Grant};
@@ -24,9 +23,9 @@ use crate::bindings::forwarder::Forwarder;
 use crate::bindings::keepers::Keepers;
 use crate::bindings::receipts::Receipts;
 use crate::bindings::records::Records;
-use crate::decode;
 use crate::deploy::is_contract;
 use crate::encode::{ForwardRequest, chain, consent_grant, record_anchor, target};
+use crate::look::Wanted;
 use crate::refusal::{as_error, bad};
 use crate::rotation::rotation_digest;
 use crate::rpc::{Fault, Rpc};
@@ -130,52 +129,9 @@ impl EvmLedger {
     pub(crate) async fn known_header(&self, at: BlockId) -> Result<Header, LedgerError> {
         self.rpc.header(at).await?.ok_or_else(|| missing(at))
     }
-
-    /// The contracts' logs in a range of blocks, in order.
-    pub(crate) async fn logs(&self, from: u64, to: u64) -> Result<Vec<Log>, Fault> {
-        let at = &self.deployed.contracts;
-        let sources = [at.accounts, at.records, at.consent, at.receipts, at.keepers];
-        let sources: Vec<ChainAddress> = sources.iter().map(|a| chain(a.to_bytes())).collect();
-        let filter = Filter::new().from_block(from).to_block(to).address(sources);
-        let filter = &filter;
-        let mut logs = self
-            .rpc
-            .ask(|node| async move { node.get_logs(filter).await })
-            .await?;
-        logs.retain(|log| !log.removed);
-        logs.sort_by_key(|log| (log.block_number, log.log_index));
-        Ok(logs)
-    }
-
-    pub(crate) async fn block(
-        &self,
-        number: u64,
-        logs: &[Log],
-    ) -> Result<BlockEvents, LedgerError> {
-        let header = self.known_header(BlockId::number(number)).await?;
-        if logs.iter().any(|log| log.block_hash != Some(header.hash)) {
-            return Err(LedgerError::Unreachable {
-                from: "the chain".into(),
-                why: format!("block {number} was replaced while it was read"),
-            });
-        }
-        Ok(BlockEvents {
-            number,
-            hash: header.hash.0,
-            parent: header.parent_hash.0,
-            time: Timestamp(header.timestamp),
-            events: self.decoded(logs),
-        })
-    }
-
-    fn decoded(&self, logs: &[Log]) -> Vec<Event> {
-        logs.iter()
-            .filter_map(|log| decode::event(&self.deployed.contracts, &log.inner))
-            .collect()
-    }
 }
 
-fn missing(at: BlockId) -> LedgerError {
+pub(crate) fn missing(at: BlockId) -> LedgerError {
     LedgerError::Unreachable {
         from: "the chain".into(),
         why: format!("the node does not have block {at} yet"),
@@ -235,6 +191,10 @@ impl Facts for EvmLedger {
         address: Address,
         block: u64,
     ) -> Result<Option<AccountId>, LedgerError> {
+        // What a node says that is behind the block would be taken for good: that nobody had the address then.
+        if self.final_number().await? < block {
+            return Err(missing(BlockId::number(block)));
+        }
         let question = Accounts::accountAtCall {
             signer: chain(address.to_bytes()),
             blockNumber: block,
@@ -432,22 +392,15 @@ impl Events for EvmLedger {
             return Ok(Vec::new());
         }
         let to = newest.min(from.saturating_add(SPAN - 1));
-        let mut by_block: BTreeMap<u64, Vec<Log>> = BTreeMap::new();
-        for log in self.logs(from, to).await? {
-            by_block
-                .entry(log.block_number.unwrap_or(0))
-                .or_default()
-                .push(log);
-        }
         let limit = limit as usize;
-        if by_block.len() < limit {
-            by_block.entry(to).or_default();
-        }
-        let mut blocks = Vec::with_capacity(by_block.len().min(limit));
-        for (number, logs) in by_block.iter().take(limit) {
-            blocks.push(self.block(*number, logs).await?);
-        }
-        Ok(blocks)
+        let wanted = Wanted {
+            from,
+            to,
+            always: BTreeSet::from([to]),
+            newest,
+            limit,
+        };
+        self.look(&wanted).await
     }
 
     async fn hash_of(&self, number: u64) -> Result<Option<[u8; 32]>, LedgerError> {

@@ -41,6 +41,7 @@ mod encode;
 mod follow;
 mod http;
 mod ledger;
+mod look;
 mod proof;
 mod refusal;
 mod relay;

@@ -4,7 +4,6 @@ use alloy::consensus::{Header, ReceiptEnvelope};
 use alloy::eips::BlockId;
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy::primitives::{B256, Bytes, Log, keccak256};
-use alloy::providers::Provider;
 use alloy::rlp::{Decodable, encode};
 use alloy::trie::proof::{ProofRetainer, verify_proof};
 use alloy::trie::{HashBuilder, Nibbles};
@@ -126,15 +125,7 @@ impl EvmLedger {
         wanted: impl Fn(&Event) -> bool + Send,
     ) -> Result<ReceiptProof, LedgerError> {
         let header = self.known_header(BlockId::number(block)).await?;
-        let receipts = self
-            .rpc()
-            .ask(|node| async move { node.get_block_receipts(BlockId::hash(header.hash)).await })
-            .await?
-            .ok_or_else(|| self.unprovable(block, "the node has no receipts of it"))?;
-        let receipts: Vec<ReceiptEnvelope<Log>> = receipts
-            .into_iter()
-            .map(|receipt| receipt.inner.into_primitives_receipt())
-            .collect();
+        let receipts = self.receipts_of(&header).await?;
         let is_wanted = |log: &Log| {
             decode::event(&self.deployed().contracts, log).is_some_and(|event| wanted(&event))
         };

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address as ChainAddress, B256};
-use alloy::providers::Provider as _;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent as _;
 use medibloc_ledger::{LedgerError, Outcome};
@@ -66,9 +65,7 @@ impl EvmLedger {
             let filter = &filter
                 .event_signature(Authority::RoleGranted::SIGNATURE_HASH)
                 .topic1(B256::left_padding_from(&role.id().to_be_bytes()));
-            let rpc = self.rpc();
-            let logs = rpc.ask(|node| async move { node.get_logs(filter).await });
-            for log in logs.await? {
+            for log in self.logs_by(filter, to).await? {
                 let granted = Authority::RoleGranted::decode_log(&log.inner).ok();
                 known.extend(granted.map(|granted| Address::new(granted.account.0.0)));
             }

@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use alloy::eips::BlockId;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::{Address, Bytes};
 use alloy::providers::{Provider, RootProvider};
-use alloy::rpc::client::RpcClient;
-use alloy::rpc::types::{Header, TransactionRequest};
+use alloy::rpc::client::{BatchRequest, RpcClient};
+use alloy::rpc::types::{Block, Filter, Header, Log, TransactionRequest};
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError, TransportErrorKind};
 use medibloc_ledger::LedgerError;
@@ -227,11 +227,46 @@ impl Rpc {
             .await
     }
 
-    /// The header of a block, if the node has it.
+    /// The header of a block, if a node has it: one that is behind does not, and the next may.
     pub(crate) async fn header(&self, at: BlockId) -> Result<Option<Header>, Fault> {
-        let block = self
-            .ask(|node| async move { node.get_block(at).await })
-            .await?;
-        Ok(block.map(|block| block.header))
+        let first = self.current.load(Ordering::Relaxed);
+        let (mut lacks, mut last) = (false, None);
+        for place in first..first + self.nodes.len() * TRIES {
+            let node = &self.nodes[place % self.nodes.len()];
+            match node.provider.get_block(at).await {
+                Ok(Some(block)) => {
+                    self.current
+                        .store(place % self.nodes.len(), Ordering::Relaxed);
+                    return Ok(Some(block.header));
+                }
+                Ok(None) => lacks = true,
+                Err(error) => match self.fault(node, error) {
+                    silent @ Fault::Ledger(_) => last = Some(silent),
+                    spoken => return Err(spoken),
+                },
+            }
+        }
+        // One that answers says more than one that is silent.
+        match last.filter(|_| !lacks) {
+            Some(silent) => Err(silent),
+            None => Ok(None),
+        }
+    }
+
+    /// The logs of a filter, and the block with this number: in one request, so that one node answers both.
+    pub(crate) async fn logs_and_block(
+        &self,
+        filter: &Filter,
+        number: u64,
+    ) -> Result<(Vec<Log>, Option<Block>), Fault> {
+        self.ask(|node| async move {
+            let mut both = BatchRequest::new(node.client());
+            let logs = both.add_call("eth_getLogs", &(filter,))?;
+            let at = BlockNumberOrTag::Number(number);
+            let block = both.add_call("eth_getBlockByNumber", &(at, false))?;
+            both.send().await?;
+            Ok((logs.await?, block.await?))
+        })
+        .await
     }
 }

@@ -1,10 +1,13 @@
 //! Which wallet sent the transaction of an event: who of several that have a role did it.
 
+use alloy::eips::BlockId;
 use alloy::network::TransactionResponse as _;
 use alloy::providers::Provider as _;
 use medibloc_ledger::{Event, LedgerError};
 use medibloc_record::Address;
 
+use crate::ledger::missing;
+use crate::look::Wanted;
 use crate::{EvmLedger, decode};
 
 impl EvmLedger {
@@ -29,6 +32,12 @@ impl EvmLedger {
             };
             let sent = self.rpc().ask(ask).await?.ok_or_else(gone)?;
             senders.push((event, Address::new(sent.from().0.0)));
+        }
+        // A node that is behind gives fewer logs, without a word.
+        let wanted = Wanted::one(block, self.final_number().await?);
+        let there = self.look(&wanted).await?;
+        if there.iter().map(|block| block.events.len()).sum::<usize>() != senders.len() {
+            return Err(missing(BlockId::number(block)));
         }
         Ok(senders)
     }

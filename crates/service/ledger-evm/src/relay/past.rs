@@ -52,10 +52,7 @@ impl Checker {
             .from_block(from)
             .to_block(to);
         let filter = &filter;
-        let logs = self
-            .rpc()
-            .ask(|node| async move { node.get_logs(filter).await })
-            .await?;
+        let logs = self.ledger.logs_by(filter, to).await?;
         let found = logs.iter().find(|log| {
             Forwarder::ExecutedForwardRequest::decode_log(&log.inner)
                 .is_ok_and(|event| event.nonce == ticket.request.nonce)

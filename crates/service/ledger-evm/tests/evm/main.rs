@@ -10,6 +10,7 @@ mod batch;
 mod chains;
 mod faults;
 mod follow;
+mod lagging;
 mod proof;
 mod relay;
 
