@@ -18,10 +18,10 @@ use crate::{JourneyError, Party, Shares, SyncReport, counted};
 
 /// Of how many records one sync asks; the next one goes on with the others.
 const ASKED_BY_A_SYNC: usize = 200;
-/// Records in one question: each has four objects.
-const AT_ONCE: usize = 64;
+/// Blocks in one question.
+const AT_ONCE: usize = 512;
 
-/// The objects that name everything of a record. They are stored last, so whoever has them has all of it.
+/// The objects that name everything of a record. A home stores them last; whoever else stores may have stored nothing but them.
 fn naming(kept: &KeptRecord) -> [Cid; 4] {
     objects_of(&kept.anchor).map(|cid| {
         // Another capsule may have taken the place of the first.
@@ -90,13 +90,14 @@ impl Party {
         let store = self.ports.network.store(&self.signer(own));
         let node = self.ports.network.own_node();
         let row = |kept: &KeptRecord| change(table::COPIES, kept.record().as_bytes(), &node);
-        for records in records.chunks(AT_ONCE) {
-            let objects: Vec<Cid> = records.iter().flat_map(naming).collect();
-            let there = store.has(&objects).await?;
-            let (whole, lacking): (Vec<_>, Vec<_>) = records
-                .iter()
-                .zip(there.chunks(4))
-                .partition(|(_, there)| there.iter().all(|there| *there));
+        let mut rest = records;
+        while !rest.is_empty() {
+            let Some((looked, whole)) = self.whole_at(store.as_ref(), rest).await? else {
+                return Ok(());
+            };
+            rest = &rest[looked.len()..];
+            let (whole, lacking): (Vec<_>, Vec<_>) =
+                looked.iter().zip(whole).partition(|(_, whole)| *whole);
             let rows = whole.into_iter().map(|(kept, _)| row(kept));
             self.ports.vault.apply(rows.collect())?;
             for (kept, _) in lacking {
@@ -124,6 +125,39 @@ impl Party {
             }
         }
         Ok(())
+    }
+
+    /// Of the first of these records, one at least, whether a store has every block of them: few records are in one question, and a
+    /// large record is in several. Nothing if what takes back waits.
+    async fn whole_at<'a>(
+        &self,
+        store: &dyn Store,
+        records: &'a [KeptRecord],
+    ) -> Result<Option<(&'a [KeptRecord], Vec<bool>)>, JourneyError> {
+        let mut asked: Vec<(usize, Cid)> = Vec::new();
+        let mut looked = 0;
+        while let Some(kept) = records.get(looked)
+            && asked.len() < AT_ONCE
+        {
+            asked.extend(self.blocks_of(kept)?.into_iter().map(|cid| (looked, cid)));
+            looked += 1;
+        }
+        let mut whole = vec![true; looked];
+        for asked in asked.chunks(AT_ONCE) {
+            if self.patience.is_called() {
+                return Ok(None);
+            }
+            let cids: Vec<Cid> = asked.iter().map(|(_, cid)| *cid).collect();
+            for ((place, _), there) in asked.iter().zip(store.has(&cids).await?) {
+                whole[*place] &= there;
+            }
+        }
+        Ok(Some((&records[..looked], whole)))
+    }
+
+    /// Every block of a record, as far as this home has what names it: of a record that is whole here, all.
+    fn blocks_of(&self, kept: &KeptRecord) -> Result<Vec<Cid>, JourneyError> {
+        Ok(self.below(naming(kept).to_vec())?.into_iter().collect())
     }
 
     async fn give_copy(
@@ -202,7 +236,7 @@ impl Party {
         Ok(store.put(lacking).await?)
     }
 
-    /// Asks the own node for the objects of one accepted record, and the others about what it does not give.
+    /// Asks the own node for the objects of one accepted record and whether it has the blocks below them, and the others about what it does not give.
     pub(crate) async fn look_for_copy(
         &self,
         kept: &KeptRecord,
@@ -211,8 +245,9 @@ impl Party {
         let own = self.own_address(kept.anchor.owner)?;
         let objects = naming(kept);
         let store = self.ports.network.store(&self.signer(&own));
-        let is_whole = match store.get_many(&objects).await {
-            Ok(found) => found.iter().all(Option::is_some),
+        let blocks = self.blocks_of(kept)?;
+        let is_whole = match gives_all(store.as_ref(), &objects, &blocks).await {
+            Ok(is_whole) => is_whole,
             Err(StoreError::Corrupt { .. }) => false,
             Err(error) => {
                 shares.node_silent = Some(error.to_string());
@@ -225,9 +260,9 @@ impl Party {
         let record = kept.record();
         shares.node.push(record);
         let mut is_elsewhere = false;
-        for (_, given) in self.given_at_others(&own, &objects).await {
-            match given {
-                Ok(given) => is_elsewhere |= given == objects.len(),
+        for (_, gives) in self.give_all_at_others(&own, &objects, &blocks).await {
+            match gives {
+                Ok(gives) => is_elsewhere |= gives,
                 Err(why) => {
                     shares.others_silent.insert(why);
                 }
@@ -241,4 +276,21 @@ impl Party {
         }
         Ok(())
     }
+}
+
+/// Whether a store gives these objects, as they were stored, and says that it has all these blocks.
+pub(crate) async fn gives_all(
+    store: &dyn Store,
+    objects: &[Cid],
+    blocks: &[Cid],
+) -> Result<bool, StoreError> {
+    if !store.get_many(objects).await?.iter().all(Option::is_some) {
+        return Ok(false);
+    }
+    for blocks in blocks.chunks(AT_ONCE) {
+        if !store.has(blocks).await?.iter().all(|there| *there) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -9,6 +9,7 @@ use medibloc_dag::{Block, Cid};
 use medibloc_record::Address;
 use medibloc_store::{Store, StoreError};
 
+use crate::copies::gives_all;
 use crate::patience::Patience;
 use crate::{JourneyError, OwnAddress, Party};
 
@@ -51,6 +52,22 @@ impl Party {
             let given = self.patience.ask_node(&url, store.get_many(cids)).await;
             let given = given.map(|blocks| blocks.iter().flatten().count());
             all.push((url, given));
+        }
+        all
+    }
+
+    /// Whether each of the other nodes gives these objects and has these blocks; why one of them did not say.
+    pub(crate) async fn give_all_at_others(
+        &self,
+        own: &OwnAddress,
+        objects: &[Cid],
+        blocks: &[Cid],
+    ) -> Vec<(String, Result<bool, String>)> {
+        let mut all = Vec::new();
+        let others = self.ports.network.others(&self.signer(own));
+        for (url, store) in others.into_iter().take(MOST) {
+            let gives = gives_all(store.as_ref(), objects, blocks);
+            all.push((url.clone(), self.patience.ask_node(&url, gives).await));
         }
         all
     }

@@ -55,16 +55,30 @@ impl Apart {
 
     /// The own node loses the objects of one record.
     pub(crate) async fn lose(&self, world: &World, record: &str) {
-        let record: RecordId = record.parse().unwrap();
-        let (anchor, _) = world.ledger.anchor(record).unwrap();
-        let objects = [
-            anchor.package,
-            anchor.key_set,
-            anchor.capsule,
-            anchor.attestation,
-        ];
-        let objects = objects.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()));
+        let objects = objects_of(world, record);
         self.own.store.remove(&objects).await.unwrap();
+    }
+
+    /// The own node loses everything but the objects of one record that it was ever asked about.
+    pub(crate) async fn lose_parts(&self, world: &World, record: &str) {
+        let objects = objects_of(world, record);
+        let mut parts = self.asked().concat();
+        parts.retain(|cid| !objects.contains(cid));
+        assert!(!parts.is_empty());
+        self.own.store.remove(&parts).await.unwrap();
+    }
+
+    /// Somebody gives the own node the objects that name a record, as the other one has them, and nothing of what they name.
+    pub(crate) async fn put_objects(&self, world: &Arc<World>, record: &str) {
+        let there = world
+            .ports()
+            .network
+            .store(&SigningKey::from_bytes(&[9; 32]).unwrap());
+        for cid in objects_of(world, record) {
+            let bytes = there.get(&cid).await.unwrap().unwrap();
+            let block = Block::new(cid, bytes).unwrap();
+            self.own.store.put(vec![block]).await.unwrap();
+        }
     }
 
     /// Another storage takes the place of the other node's.
@@ -128,6 +142,19 @@ impl Store for Own {
     async fn erased(&self, cid: &Cid) -> Result<bool, StoreError> {
         self.store.erased(cid).await
     }
+}
+
+/// The single blocks that a record's anchor names.
+fn objects_of(world: &World, record: &str) -> [Cid; 4] {
+    let record: RecordId = record.parse().unwrap();
+    let (anchor, _) = world.ledger.anchor(record).unwrap();
+    let objects = [
+        anchor.package,
+        anchor.key_set,
+        anchor.capsule,
+        anchor.attestation,
+    ];
+    objects.map(|digest| Cid::from_dag_cbor_digest(digest.to_bytes()))
 }
 
 /// Mailboxes of the other node while it is away.
