@@ -158,3 +158,73 @@ async fn what_came_to_the_chain_too_late_is_told_and_written_again() {
     );
     assert_eq!(accepted, 3, "{told}");
 }
+
+/// A record of seven keepers, of which two have no share yet; then a committee of five is formed, and those two go.
+async fn smaller(seed: u64) -> (Arc<World>, Two, String) {
+    let world = World::new(seed);
+    let two = Two::new(&world).await;
+    for index in [6, 7] {
+        world.set_down(index, true);
+    }
+    let import = ["record", "import", &two.document()];
+    // Five of seven take their share at once.
+    let _ = try_say(&two.patient, &import).await;
+    let record = text(&say(&two.patient, &["record", "list"]).await, "/0/record");
+    form(&world);
+    for index in [6, 7] {
+        world.set_down(index, false);
+        world.dismiss(index);
+    }
+    world.pass(86_401);
+    (world, two, record)
+}
+
+/// Before: what those keepers do not do any more was owed by every sync for ever, and ended it with 9.
+#[tokio::test]
+async fn what_keepers_that_are_gone_do_not_do_is_told_once_and_owed_no_more() {
+    let (world, two, record) = smaller(11_304).await;
+    let first = try_say(&two.patient, &["sync"]).await.unwrap();
+    assert_eq!(first.code, 0, "{}", first.text);
+    let gone = "keepers 6, 7 are no longer in service";
+    assert_eq!(first.text.matches(gone).count(), 1, "{}", first.text);
+    let holds = "all 5 keepers hold a share";
+    assert!(first.text.contains(holds), "{}", first.text);
+    let doctor = try_say(&two.patient, &["doctor"]).await;
+    let doctor = doctor.map_or_else(|told| told.message, |answer| answer.text);
+    let shares = doctor.lines().find(|line| line.contains(" shares: "));
+    let shares = shares.unwrap();
+    assert!(shares.starts_with("ok"), "{shares}");
+    assert!(shares.contains(gone), "{shares}");
+    say(&two.patient, &["record", "store", "--all"]).await;
+    // Four of five say that theirs is destroyed: of seven, that makes it final.
+    world.set_down(5, true);
+    let erased = try_say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    assert_eq!(erased.unwrap().code, 0);
+    world.set_down(5, false);
+    for _ in 0..2 {
+        world.pass(86_401);
+        let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+        assert_eq!(synced.code, 0, "{}", synced.text);
+        assert!(!synced.text.contains("no longer in service"));
+    }
+}
+
+/// Before: three of seven were called enough, for a committee of five was in force by then.
+#[tokio::test]
+async fn an_erasure_is_final_by_the_records_own_committee() {
+    let (world, two, record) = smaller(11_303).await;
+    say(&two.patient, &["sync"]).await;
+    for index in [4, 5] {
+        world.set_down(index, true);
+    }
+    let erased = try_say(&two.patient, &["record", "erase", &record, "--yes"]).await;
+    let erased = erased.unwrap();
+    let called = usize::from(erased.code == 0);
+    println!("ATTACK eleventh-q3: {called} of 1 erasures called final that 3 of 4 keepers signed");
+    assert_eq!(erased.code, code::PARTIAL, "{}", erased.text);
+    assert_eq!(erased.value["needed"], 4, "{}", erased.text);
+    assert!(erased.text.contains("(4 make it final)"), "{}", erased.text);
+    let synced = try_say(&two.patient, &["sync"]).await.unwrap();
+    let owed = format!("erasure of record {record}: 3 of 7 keepers signed");
+    assert!(synced.text.contains(&owed), "{}", synced.text);
+}

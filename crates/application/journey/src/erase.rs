@@ -99,6 +99,13 @@ pub struct Signed {
     pub needed: Option<usize>,
 }
 
+impl Signed {
+    /// Whether as many signed as make it final: an older version did not keep how many those are.
+    pub fn is_final(&self) -> bool {
+        self.needed.is_some_and(|needed| self.by >= needed)
+    }
+}
+
 /// Somebody who was cleared to read an own record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReadBy {
@@ -137,8 +144,10 @@ pub enum Exports {
 /// How an erasure went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErasedNow {
-    /// Keepers that signed a deletion; n − t + 1 of them are final.
+    /// Keepers that signed a deletion.
     pub statements: usize,
+    /// So many keepers of the record's own committee make it final.
+    pub needed: usize,
     /// The chain that this home went on with does not have it: nobody else was asked.
     pub off_chain: bool,
     /// Exported files that were deleted, with the reason.
@@ -203,12 +212,11 @@ impl Party {
         self.resume_wipes(&mut left, &mut later).await?;
         self.note_reads(record).await?;
         let left = left.into_iter().filter(|(of, _)| *of == record);
+        let asked = self.collect_statements(&kept, &mut BTreeSet::new()).await?;
         Ok(ErasedNow {
             off_chain: false,
-            statements: self
-                .collect_statements(&kept, &mut BTreeSet::new())
-                .await?
-                .0,
+            statements: asked.signed.by,
+            needed: asked.signed.needed.unwrap_or_default(),
             files_removed: self
                 .take_removed(|of| of == record)?
                 .into_values()
@@ -246,6 +254,7 @@ impl Party {
         let left = left.into_iter().filter(|(of, _)| *of == record);
         Ok(ErasedNow {
             statements: 0,
+            needed: 0,
             off_chain: true,
             files_removed: self
                 .take_removed(|of| of == record)?

@@ -145,10 +145,20 @@ impl Party {
             return Ok(());
         }
         report.refused.extend(pulled.told());
-        let silent = pulled.silent.into_iter();
-        report
-            .later
-            .extend(silent.map(|(index, why)| format!("feed of keeper {index}: {why}")));
+        let serving = match pulled.silent.is_empty() {
+            true => BTreeSet::new(),
+            false => self.serving().await?,
+        };
+        let mut gone = BTreeSet::new();
+        for (index, why) in pulled.silent {
+            match serving.contains(&index) {
+                true => report.later.push(format!("feed of keeper {index}: {why}")),
+                false => {
+                    gone.insert(index);
+                }
+            }
+        }
+        self.tell_out_of_service(gone, report)?;
         self.put(table::CURSOR, b"feeds", &now)
     }
 

@@ -124,6 +124,7 @@ mod revoke;
 mod rotate;
 mod said;
 mod secret;
+mod serving;
 mod set_back;
 mod settle;
 mod shown;

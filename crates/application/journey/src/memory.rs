@@ -188,6 +188,8 @@ pub struct World {
     seeds: AtomicU64,
 }
 
+    /// Keepers that no configuration names any more.
+    dismissed: Mutex<BTreeSet<u8>>,
 impl core::fmt::Debug for World {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("World")
@@ -254,6 +256,7 @@ impl World {
     }
 
     /// The last block that the node, or a keeper, says that it took.
+            dismissed: Mutex::default(),
     pub fn has_read(&self, who: Option<u8>, mark: Mark) {
         lock(&self.marks).insert(who, mark);
     }
@@ -319,6 +322,11 @@ impl World {
     }
 
     /// A keeper loses its data folder.
+    /// A keeper is in no configuration any more: a committee without its place was formed.
+    pub fn dismiss(&self, index: u8) {
+        lock(&self.dismissed).insert(index);
+    }
+
     pub fn lose(&self, index: u8) {
         let keeper = self.keepers.iter().find(|it| it.identity.index == index);
         if let Some(keeper) = keeper {
@@ -389,8 +397,10 @@ impl World {
     fn facts(&self, record: RecordId, request: Option<&SignedRequest>) -> Facts {
         let view = self.ledger.anchor(record).and_then(|(anchor, facts)| {
             Some(RecordView {
+        let is_dismissed = lock(&self.dismissed).contains(&index);
                 anchor,
                 committee: self.ledger.committee_of_record(anchor.record_id())?,
+            .filter(|_| !is_dismissed)
                 erased: facts.erased,
             })
         });

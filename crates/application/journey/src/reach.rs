@@ -38,6 +38,10 @@ pub struct Shares {
     pub silent: BTreeMap<u8, String>,
     /// Keepers that were asked.
     pub keepers: BTreeSet<u8>,
+    /// Those among them that are in service no more, and answered about none.
+    pub out_of_service: BTreeSet<u8>,
+    /// Records of which so few keepers that are in service hold a share, or did not say, that no read succeeds.
+    pub too_few: Vec<RecordId>,
     /// Why the own node did not answer about one of them at least; none if it did about all.
     pub node_silent: Option<String>,
     /// Records of which the own node does not give every object, or gives one that is not what was stored.
@@ -67,6 +71,7 @@ impl Party {
             ..Shares::default()
         };
         let (mut answered, mut why_silent) = (BTreeSet::new(), BTreeMap::new());
+        let serving = self.serving().await?;
         for kept in records.iter().rev().take(most) {
             shares.asked += 1;
             let own = self.own_address(kept.anchor.owner)?;
@@ -81,24 +86,37 @@ impl Party {
                     (keeper, keepers.acknowledgement(keeper.index, record).await)
                 }));
             }
+            let mut able = 0;
             for (keeper, answer) in all(open).await {
                 shares.keepers.insert(keeper.index);
                 let holds = match answer {
                     Ok(Some(reply)) => self.is_acknowledged_by(keeper.signer, &kept.anchor, &reply),
                     Ok(None) => false,
                     Err(error) => {
+                        able += u8::from(serving.contains(&keeper.index));
                         why_silent.insert(keeper.index, error.to_string());
                         continue;
                     }
                 };
+                able += u8::from(holds);
                 answered.insert(keeper.index);
                 if !holds {
                     shares.lost.entry(keeper.index).or_default().push(record);
                 }
             }
+            if able < committee.committee.threshold.t() {
+                shares.too_few.push(record);
+            }
         }
         why_silent.retain(|index, _| !answered.contains(index));
-        shares.silent = why_silent;
+        let (silent, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = why_silent
+            .into_iter()
+            .partition(|(index, _)| serving.contains(index));
+        shares.silent = silent;
+        shares.out_of_service = gone.into_keys().collect();
+        shares
+            .keepers
+            .retain(|index| !shares.out_of_service.contains(index));
         Ok(shares)
     }
 

@@ -192,13 +192,15 @@ impl Party {
         if let Some(found) = self.find_anchor(record).await? {
             found.said.tell(&mut report);
         }
-        let committee = self.committee_at(kept.block).await?.committee.threshold;
-        let needed = usize::from(committee.n() - committee.t() + 1);
-        let (signed, of) = self.collect_statements(kept, &mut BTreeSet::new()).await?;
+        let asked = self.collect_statements(kept, &mut BTreeSet::new()).await?;
+        let signed = asked.signed;
         let found = format!(
-            "{signed} of {of} keepers signed that their share is destroyed, {needed} make it final"
+            "{} of {} keepers signed that their share is destroyed, {} make it final",
+            signed.by,
+            signed.of,
+            signed.needed.unwrap_or_default()
         );
-        if signed >= needed {
+        if signed.is_final() {
             report.line("shares destroyed", true, found);
         } else {
             // Nothing is wrong with what is there; what is missing can come.

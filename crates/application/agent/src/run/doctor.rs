@@ -304,8 +304,38 @@ fn notes((asked, older): (usize, usize)) -> (bool, String) {
     }
 }
 
-/// What keepers that answer say of their shares, in words.
+/// What keepers say of their shares, and which keepers are none any more, in words.
 fn shares(held: &Shares) -> (bool, String) {
+    let (mut is_good, mut told) = shares_held(held);
+    if !held.out_of_service.is_empty() {
+        let gone: Vec<String> = held
+            .out_of_service
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let (who, are) = match gone.len() {
+            1 => ("keeper", "is"),
+            _ => ("keepers", "are"),
+        };
+        told.push_str(&format!(
+            "; {who} {} {are} no longer in service",
+            gone.join(", ")
+        ));
+    }
+    if !held.too_few.is_empty() {
+        is_good = false;
+        told.push_str(&format!(
+            "; too few keepers in service hold a share of {}: nobody but you reads that now; give them again with {}, or import the \
+             document anew",
+            counted(held.too_few.len(), "record"),
+            store(&held.too_few.iter().collect())
+        ));
+    }
+    (is_good, told)
+}
+
+/// What keepers that answer say of their shares, in words.
+fn shares_held(held: &Shares) -> (bool, String) {
     let asked = match held.of - held.asked {
         0 => format!("of {}", counted(held.asked, "record")),
         _ => format!(

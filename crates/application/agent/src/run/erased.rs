@@ -111,8 +111,7 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     if done.off_chain {
         return Ok(off_chain(id, &what, &done));
     }
-    let threshold = party.ports().facts.committee().await?.committee.threshold;
-    let needed = usize::from(threshold.n() - threshold.t() + 1);
+    let needed = done.needed;
     let mut lines = vec![format!(
         "erased {what}; {} signed that the share is destroyed ({needed} make it final)",
         counted(done.statements, "keeper")

@@ -63,7 +63,7 @@ impl Party {
                 acknowledged |= 1 << (keeper.index - 1);
             }
         }
-        Ok((acknowledged, committee.keepers.len()))
+        Ok((acknowledged, self.to_hold(&committee, acknowledged).await?))
     }
 
     /// Whether an acknowledgement is signed by this keeper, for this record and key set.
