@@ -521,3 +521,47 @@ async fn a_restored_owner_says_that_it_does_not_know_when_an_end_was_ordered() {
     }
     assert_eq!(again.value["given"][0]["ordered"], Value::Null);
 }
+
+/// Before: "copies purged", `files_unknown: false`, while the file was there under another name.
+#[tokio::test]
+async fn a_file_that_was_moved_is_not_known_to_be_gone() {
+    let world = World::new(306);
+    let two = Two::new(&world).await;
+    let (record, grant) = given(&two).await;
+    let path = |name: &str| two.folder.path().join(name).display().to_string();
+    let (read, moved) = (path("m1.xml"), path("m2.xml"));
+    let words = ["read", &record, "--out", &read, "--now", "--yes"];
+    say(&two.clinic, &words).await;
+    std::fs::rename(&read, &moved).unwrap();
+    say(&two.patient, &["grant", "revoke", &grant]).await;
+    let told = try_say(&two.clinic, &["sync"]).await.unwrap().text;
+    let lost = "it is not where it was written";
+    assert!(told.contains(&read) && told.contains(lost), "{told}");
+    let told = try_say(&two.patient, &["sync"]).await.unwrap().text;
+    let unknown = "which files it wrote out is not known";
+    assert!(told.contains(unknown), "{told}");
+    let list = try_say(&two.patient, &["grant", "list"]).await.unwrap();
+    assert!(!list.text.contains("copies purged"), "{}", list.text);
+    let given = only_given(&two).await;
+    assert_eq!(
+        (&given["files_unknown"], &given["files_kept"]),
+        (&Value::Bool(true), &Value::Null)
+    );
+
+    // The owner's own, too.
+    let (own, moved) = (path("f1.xml"), path("f2.xml"));
+    say(&two.patient, &["record", "export", &record, "--out", &own]).await;
+    std::fs::rename(&own, &moved).unwrap();
+    let told = refused(&two.patient, &["record", "erase", &record], code::USAGE).await;
+    assert!(told.contains(&own), "{told}");
+    for words in [
+        &["record", "erase", &record, "--yes"][..],
+        &["record", "show", &record],
+        &["record", "verify", &record],
+    ] {
+        let said = try_say(&two.patient, words).await;
+        let said = said.map_or_else(|told| told.message, |answer| answer.text);
+        assert!(said.contains(&own) && said.contains(lost), "{said}");
+    }
+    assert!(std::path::Path::new(&moved).exists());
+}

@@ -23,11 +23,22 @@ pub struct ExportedFile {
     pub sha256: Digest,
     /// The person said that it stays when the record goes.
     pub keep: bool,
+    /// When it was to be deleted it was not where it had been written: a person moved or deleted it, which is not known.
+    #[serde(default, skip_serializing_if = "crate::left::is_false")]
+    pub lost: bool,
 }
 
 impl ExportedFile {
     fn key(&self) -> Digest {
         Digest::of(self.path.as_bytes())
+    }
+
+    /// What is told of one that is not where it was written.
+    pub(crate) fn lost_words(&self) -> String {
+        format!(
+            "{}, wherever it is: it is not where it was written, for somebody moved or deleted it; look for it yourself",
+            self.path
+        )
     }
 
     pub(crate) fn row(&self) -> Change {
@@ -112,6 +123,15 @@ impl Party {
     /// If the vault fails: then the row stays, of a file that is not there.
     pub fn forget_export(&self, file: &ExportedFile) -> Result<(), JourneyError> {
         Ok(self.ports.vault.apply(vec![file.gone()])?)
+    }
+
+    /// Whether a file is noted as one that was written.
+    pub(crate) fn is_noted(&self, file: &ExportedFile) -> Result<bool, JourneyError> {
+        let row = self
+            .ports
+            .vault
+            .get(table::EXPORTS, file.key().as_bytes())?;
+        Ok(row.is_some())
     }
 
     /// Files that were written of a record and not deleted by this program since.

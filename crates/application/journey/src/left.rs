@@ -34,7 +34,8 @@ impl Outputs {
 pub struct Left {
     /// Files that were written out before and stay.
     pub files: u32,
-    /// Another home of the same phrase read it, before a restore, say: which files that one wrote out is not known.
+    /// Another home of the same phrase read it, before a restore, say: which files that one wrote out is not known. Or one is not where it
+    /// was written: somebody moved or deleted it.
     pub unknown: bool,
     /// What was written to standard output.
     pub outputs: Option<Outputs>,
@@ -66,7 +67,7 @@ impl core::fmt::Display for Left {
             write!(f, "; it still keeps {files} that it wrote out")?;
         }
         if self.unknown {
-            let why = "another home of its phrase read it, too, before a restore, say";
+            let why = "another home of its phrase read it, too, before a restore, say, or one is not where it was written, moved or deleted by a person";
             write!(f, "; which files it wrote out is not known: {why}")?;
         }
         if let Some(Outputs { times, last }) = self.outputs {
@@ -162,7 +163,9 @@ impl Party {
             ..Left::default()
         };
         for record in records {
-            let files = self.exports_of(*record)?.len();
+            let files = self.exports_of(*record)?;
+            left.unknown |= files.iter().any(|file| file.lost);
+            let files = files.iter().filter(|file| !file.lost).count();
             left.files = left
                 .files
                 .saturating_add(u32::try_from(files).unwrap_or(u32::MAX));

@@ -114,7 +114,18 @@ impl VaultPort for MemoryVault {
     fn drop_file(&self, path: &str, sha256: &Digest) -> FileFate {
         let mut files = lock(&self.files);
         match files.get(path) {
-            None => FileFate::Gone,
+            // A program wrote a real one.
+            None => match std::fs::read(path) {
+                Err(_) => FileFate::Gone,
+                Ok(bytes)
+                    if Digest::of(&bytes) == *sha256 && std::fs::remove_file(path).is_ok() =>
+                {
+                    FileFate::Removed
+                }
+                Ok(_) => FileFate::Stays {
+                    why: "it was changed since".into(),
+                },
+            },
             Some(bytes) if Digest::of(bytes) == *sha256 => {
                 files.remove(path);
                 FileFate::Removed
@@ -177,6 +188,8 @@ pub struct World {
     notes: Mutex<BTreeMap<AccountId, BTreeMap<u8, Vec<u8>>>>,
     keepers: Vec<Keeper>,
     down: Mutex<BTreeSet<u8>>,
+    /// Keepers that no configuration names any more.
+    dismissed: Mutex<BTreeSet<u8>>,
     silent: Arc<Silent>,
     /// Nodes beside the first.
     nodes: Mutex<BTreeSet<String>>,
@@ -188,8 +201,6 @@ pub struct World {
     seeds: AtomicU64,
 }
 
-    /// Keepers that no configuration names any more.
-    dismissed: Mutex<BTreeSet<u8>>,
 impl core::fmt::Debug for World {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("World")
@@ -245,6 +256,7 @@ impl World {
             notes: Mutex::default(),
             keepers,
             down: Mutex::default(),
+            dismissed: Mutex::default(),
             silent,
             nodes: Mutex::default(),
             marks: Mutex::default(),
@@ -256,7 +268,6 @@ impl World {
     }
 
     /// The last block that the node, or a keeper, says that it took.
-            dismissed: Mutex::default(),
     pub fn has_read(&self, who: Option<u8>, mark: Mark) {
         lock(&self.marks).insert(who, mark);
     }
@@ -311,6 +322,11 @@ impl World {
         self.ledger.set_time(now);
     }
 
+    /// A keeper is in no configuration any more: a committee without its place was formed.
+    pub fn dismiss(&self, index: u8) {
+        lock(&self.dismissed).insert(index);
+    }
+
     /// Stops or starts a keeper.
     pub fn set_down(&self, index: u8, is_down: bool) {
         let mut down = lock(&self.down);
@@ -322,11 +338,6 @@ impl World {
     }
 
     /// A keeper loses its data folder.
-    /// A keeper is in no configuration any more: a committee without its place was formed.
-    pub fn dismiss(&self, index: u8) {
-        lock(&self.dismissed).insert(index);
-    }
-
     pub fn lose(&self, index: u8) {
         let keeper = self.keepers.iter().find(|it| it.identity.index == index);
         if let Some(keeper) = keeper {
@@ -386,8 +397,10 @@ impl World {
                 why: "it is stopped".into(),
             });
         }
+        let is_dismissed = lock(&self.dismissed).contains(&index);
         let at = usize::from(index).checked_sub(1);
         at.and_then(|at| self.keepers.get(at))
+            .filter(|_| !is_dismissed)
             .ok_or_else(|| PortError::Refused {
                 peer: format!("keeper {index}"),
                 why: "there is no such keeper".into(),
@@ -397,10 +410,8 @@ impl World {
     fn facts(&self, record: RecordId, request: Option<&SignedRequest>) -> Facts {
         let view = self.ledger.anchor(record).and_then(|(anchor, facts)| {
             Some(RecordView {
-        let is_dismissed = lock(&self.dismissed).contains(&index);
                 anchor,
                 committee: self.ledger.committee_of_record(anchor.record_id())?,
-            .filter(|_| !is_dismissed)
                 erased: facts.erased,
             })
         });

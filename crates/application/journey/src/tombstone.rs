@@ -4,6 +4,7 @@ use medibloc_ledger::{Event, EventRef};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 
 use crate::erase::{Erasure, Purge, ReadBy};
+use crate::exports::ExportedFile;
 use crate::party::{change, table};
 use crate::ports::Change;
 use crate::sync::Cursor;
@@ -35,6 +36,8 @@ pub struct ErasedView {
     pub statements: usize,
     /// Files that were written out here and are still there.
     pub files: Vec<String>,
+    /// What is told of those that are not where they were written.
+    pub files_lost: Vec<String>,
     /// What was written to standard output here.
     pub outputs: Option<Outputs>,
 }
@@ -239,7 +242,16 @@ impl Party {
             erasure,
             readers: readers.into_iter().map(|(_, reader)| reader).collect(),
             statements: statements.iter().filter(|(key, _)| of(key)).count(),
-            files: files.into_iter().map(|file| file.path).collect(),
+            files_lost: files
+                .iter()
+                .filter(|file| file.lost)
+                .map(ExportedFile::lost_words)
+                .collect(),
+            files: files
+                .into_iter()
+                .filter(|file| !file.lost)
+                .map(|file| file.path)
+                .collect(),
             outputs: self.outputs_of(record)?,
         }))
     }

@@ -246,10 +246,13 @@ impl Party {
         report.line("this home", here == 0 && owed.is_empty(), found);
         for file in self.exports_of(record)? {
             if !owed.contains(&file.path) {
-                let found = format!(
-                    "{} was written out and stays: delete it yourself",
-                    file.path
-                );
+                let found = match file.lost {
+                    true => file.lost_words(),
+                    false => format!(
+                        "{} was written out and stays: delete it yourself",
+                        file.path
+                    ),
+                };
                 report.unchecked("exported file", found);
             }
         }

@@ -124,6 +124,7 @@ impl Party {
         }
         let mut changes = Vec::new();
         let mut stay = Vec::new();
+        let mut has_lost = false;
         for file in core::mem::take(&mut wipe.files) {
             let fate = if wipe.keep_files || file.keep {
                 FileFate::Stays {
@@ -137,7 +138,13 @@ impl Party {
                     changes.push(removed_row(&file, wipe.end));
                     changes.push(file.gone());
                 }
-                FileFate::Gone => changes.push(file.gone()),
+                // One without a row was deleted here before, by a wipe that was broken off.
+                FileFate::Gone if self.is_noted(&file)? => {
+                    has_lost = true;
+                    left.push((file.record, file.lost_words()));
+                    changes.push(ExportedFile { lost: true, ..file }.row());
+                }
+                FileFate::Gone => {}
                 FileFate::Stays { why } => {
                     left.push((file.record, format!("{}: {why}", file.path)));
                     stay.push(file);
@@ -158,7 +165,7 @@ impl Party {
         // Its file is gone or stays: that is settled, whoever can be told now.
         let stays = Left {
             files: u32::try_from(stay.len()).unwrap_or(u32::MAX),
-            unknown: !wipe.unknown.is_empty(),
+            unknown: has_lost || !wipe.unknown.is_empty(),
             outputs: wipe
                 .outputs
                 .iter()

@@ -319,6 +319,7 @@ async fn the_owner_is_told_who_read_it_and_who_purged() {
         at: Timestamp(1),
         sha256: Digest::of(b"plain"),
         keep: true,
+        lost: false,
     };
     story.clinic.party.note_export(&file).unwrap();
     story
@@ -380,6 +381,7 @@ async fn exported_files_go_with_it_unless_they_changed_or_are_to_stay() {
                 at: Timestamp(1),
                 sha256: Digest::of(b"plain"),
                 keep: false,
+                lost: false,
             };
             patient.party.note_export(&file).unwrap();
             if !now.is_empty() {

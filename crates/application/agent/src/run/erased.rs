@@ -86,6 +86,18 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
                 there.join(", ")
             ));
         }
+        let moved: Vec<&str> = files
+            .iter()
+            .filter(|file| !std::path::Path::new(&file.path).exists())
+            .map(|file| file.path.as_str())
+            .collect();
+        if !moved.is_empty() {
+            told.push_str(&format!(
+                "; exported files that are not where they were written, moved or deleted by somebody, and that you must look for \
+                 yourself: {}",
+                moved.join(", ")
+            ));
+        }
         if let Some(outputs) = party.outputs_of(id)? {
             told.push_str(&format!("; it was {}", output(outputs)));
         }
@@ -180,9 +192,12 @@ pub(super) async fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Pr
     let at = find::moment(erasure.at);
     let by = by_whom(party, view)?;
     let owed = party.files_to_delete(erasure.record)?;
-    let left = match (owed.is_empty(), view.files.is_empty()) {
+    let left = match (
+        owed.is_empty(),
+        view.files.is_empty() && view.files_lost.is_empty(),
+    ) {
         (false, _) => "files that were written out of it are not deleted yet: run `medibloc sync`",
-        (true, false) => "of it files are left that were written out",
+        (true, false) => "of it files are left that were written out, or may be",
         (true, true) => "nothing of it is left here",
     };
     let mut lines = vec![
@@ -207,6 +222,11 @@ pub(super) async fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Pr
         true => format!("exported file to be deleted: {file}"),
         false => format!("exported file stays: {file}"),
     }));
+    lines.extend(
+        view.files_lost
+            .iter()
+            .map(|file| format!("exported file: {file}")),
+    );
     lines.extend(view.outputs.map(output));
     // What its author said of it is the chain's, and outlives it: who relied on it must know.
     let now = said::Now::of(party, erasure.record).await?;
@@ -216,7 +236,7 @@ pub(super) async fn shown(party: &Party, view: &ErasedView) -> Result<Answer, Pr
         "record": erasure.record.to_string(), "state": "erased", "at": at, "here": erasure.here,
         "readers": readers_value(view), "readersAsOfBlock": erasure.read_until,
         "statements": is_signed_known(view).then_some(view.statements),
-        "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
+        "needed": erasure.signed.and_then(|signed| signed.needed), "files": view.files, "filesLost": view.files_lost, "outputs": find::outputs_value(view.outputs), "cannotBeUndone": CANNOT_BE_UNDONE,
     });
     now.note(erasure.record, &mut value);
     said::note_corrections(&now.corrections.of(erasure.record), &mut value);

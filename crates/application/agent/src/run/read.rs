@@ -250,6 +250,7 @@ fn write_noted(
         at: party.ports().clock.now(),
         sha256: medibloc_record::Digest::of(bytes),
         keep,
+        lost: false,
     };
     party.note_export(&file)?;
     let written = write_new(&path, bytes);
