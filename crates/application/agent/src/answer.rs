@@ -211,6 +211,13 @@ impl From<JourneyError> for Problem {
             let more = "`medibloc chain show` compares it with what node and keepers read";
             return Self::new(code, format!("{told}; {more}"));
         }
+        if matches!(
+            error,
+            JourneyError::Refused(Reason::Revoked | Reason::Expired)
+        ) {
+            let more = "if you were given a newer one since, `medibloc sync` fetches it";
+            return Self::new(code, format!("{told}; {more}"));
+        }
         Self::new(code, told)
     }
 }

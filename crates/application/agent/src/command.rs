@@ -146,7 +146,7 @@ pub enum Contact {
     },
     /// Says that the name in a contact's credential is the right one.
     Confirm {
-        /// The contact: its name or the begin of its address.
+        /// The contact: its name, or the begin of its account or address.
         contact: String,
     },
 }
@@ -233,7 +233,7 @@ pub enum Purpose {
 pub enum Record {
     /// Seals, stores and anchors a document: an own record, or one for a patient who allows it.
     Import {
-        /// The document (C-CDA or FHIR R4 JSON).
+        /// The document: CDA (C-CDA and others), or FHIR (R4 or R5, as JSON or XML, a bundle or one resource).
         file: PathBuf,
         /// The owner it is written for; none for an own record.
         #[arg(long = "for")]

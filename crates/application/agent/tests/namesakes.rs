@@ -27,7 +27,7 @@ async fn contacts_of_one_name_are_told_apart_by_their_accounts() {
 
     let confirm = ["contact", "confirm", "clinic"];
     let told = refused(&two.patient, &confirm, code::UNKNOWN).await;
-    assert!(told.contains("give the begin of its address"), "{told}");
+    assert!(told.contains("give the begin of its account"), "{told}");
     let account = other.account().id().to_string();
     let list = try_say(&two.patient, &["contact", "list"]).await.unwrap();
     for account in [&account, &two.clinic.account().id().to_string()] {

@@ -180,3 +180,19 @@ async fn a_retraction_that_the_erasure_overtook_is_given_up() {
     let report = two.clinic.sync().await.unwrap();
     assert_eq!(report.given_up, Vec::<String>::new(), "told once");
 }
+
+/// Before: "erased record …, whose content is not here", and 0.
+#[tokio::test]
+async fn what_was_erased_before_is_called_so() {
+    let world = World::new(11_307);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let erase = ["record", "erase", &record, "--yes"];
+    let first = try_say(&two.patient, &erase).await.unwrap();
+    assert_eq!(first.code, 0, "{}", first.text);
+    assert!(first.text.starts_with("erased record"), "{}", first.text);
+    let again = try_say(&two.patient, &erase).await.unwrap();
+    assert_eq!(again.code, code::ERASED, "{}", again.text);
+    let told = format!("record {record} was erased before; 7 keepers signed");
+    assert!(again.text.starts_with(&told), "{}", again.text);
+}

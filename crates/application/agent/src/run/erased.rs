@@ -119,13 +119,18 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
         true => Exports::Keep,
         false => Exports::Delete,
     };
+    let was_before = party.erased_view(id)?.is_some();
     let done = party.erase_with(id, exports).await?;
     if done.off_chain {
         return Ok(off_chain(id, &what, &done));
     }
     let needed = done.needed;
+    let what = match was_before {
+        true => format!("record {id} was erased before"),
+        false => format!("erased {what}"),
+    };
     let mut lines = vec![format!(
-        "erased {what}; {} signed that the share is destroyed ({needed} make it final)",
+        "{what}; {} signed that the share is destroyed ({needed} make it final)",
         counted(done.statements, "keeper")
     )];
     let removed = done.files_removed.iter();
@@ -155,6 +160,8 @@ pub(super) async fn erase(party: &Party, id: RecordId, said: Said) -> Result<Ans
     let code = if done.statements < needed {
         lines.push("`medibloc sync` asks the other keepers".into());
         code::PARTIAL
+    } else if was_before {
+        code::ERASED
     } else {
         0
     };

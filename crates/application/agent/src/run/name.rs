@@ -51,7 +51,7 @@ const CONSENT: Sort = Sort {
 const CONTACT: Sort = Sort {
     what: "contact",
     list: "medibloc contact list",
-    by: "address",
+    by: "account",
 };
 const OWNER: Sort = Sort {
     what: "owner",
