@@ -1,6 +1,9 @@
 //! Who says what stands in an entry, who took part in it, and from which bytes of the original it came.
 
+use std::collections::HashMap;
+
 use medibloc_record::json::Value;
+use roxmltree::NodeId;
 
 use super::Whole;
 use crate::{
@@ -29,10 +32,11 @@ pub(super) fn provenance<'d>(
     // R2, section 4.4).
     let mut all: Vec<(Tellers<'d>, &Value)> = Vec::new();
     let mut is_itself = false;
+    let mut naming = Naming::default();
     for target in targets {
         let node = doc.source(target["reference"].as_str().unwrap_or_default());
         is_itself |= node == Some(statement.node);
-        all.push((Tellers::around(node, entry, statement), target));
+        all.push((Tellers::around(node, entry, statement, &mut naming), target));
     }
     // A concern is written by somebody, too, and its resources are those of what it is about, not of what is said of that.
     if child(statement.node, "author").is_some() && !is_itself {
@@ -111,15 +115,27 @@ struct Tellers<'d> {
     informants: Option<N<'d>>,
 }
 
+/// Which statements have a child of a name. Each is looked through once: a group of thousands is around each of them.
+#[derive(Default)]
+struct Naming(HashMap<(NodeId, &'static str), bool>);
+
+impl Naming {
+    fn has(&mut self, node: N<'_>, name: &'static str) -> bool {
+        let known = self.0.entry((node.id(), name));
+        *known.or_insert_with(|| child(node, name).is_some())
+    }
+}
+
 impl<'d> Tellers<'d> {
     fn around(
         node: Option<N<'d>>,
         entry: N<'d>,
         statement: &crate::context::Statement<'d>,
+        naming: &mut Naming,
     ) -> Self {
-        let holder = |name| {
+        let mut holder = |name| {
             let mut around = node?.ancestors().take_while(|one| *one != entry);
-            let holder = around.find(|one| is_statement(*one) && child(*one, name).is_some());
+            let holder = around.find(|one| is_statement(*one) && naming.has(*one, name));
             holder.filter(|holder| *holder != statement.node)
         };
         Self {
