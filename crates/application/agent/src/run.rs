@@ -51,7 +51,22 @@ pub async fn run(
     command: &Command,
 ) -> Result<Answer, Problem> {
     let before = kept::Before::of(party, command);
+    let was_untold = party.untold_devices()?.is_some();
     let done = run_now(party, contracts, command).await;
+    let is_sync = matches!(command, Command::Sync);
+    if was_untold && !is_sync {
+        party.tell_taken_back().await?;
+    }
+    let heard = match is_sync {
+        true => Vec::new(),
+        false => party.take_untold()?,
+    };
+    let done = with_heard(done, &heard);
+    let untold = match command {
+        Command::Grant(command::Grant::Revoke { .. }) => party.untold_devices()?,
+        _ => None,
+    };
+    let done = done.map(|answer| unfinished(answer, untold));
     // What took something back may have used the room that is kept aside: whoever runs no other command has it again, too.
     party.ports().vault.keep_reserve();
     let done = done.and_then(|answer| match is_list(command) {
@@ -59,6 +74,41 @@ pub async fn run(
         false => Ok(answer),
     });
     done.map_err(|problem| kept::told(party, command, &before, problem))
+}
+
+/// An answer with what the command heard beside what it was asked: no other one tells it.
+fn with_heard(done: Result<Answer, Problem>, heard: &[String]) -> Result<Answer, Problem> {
+    if heard.is_empty() {
+        return done;
+    }
+    match done {
+        Ok(mut answer) => {
+            for told in heard {
+                answer.text.push_str(&format!("\ntold: {told}"));
+            }
+            if let Some(value) = answer.value.as_object_mut() {
+                value.insert("told".into(), json!(heard));
+            }
+            Ok(answer)
+        }
+        Err(problem) => Err(Problem::new(
+            problem.code,
+            format!("{}; {}", problem.message, heard.join("; ")),
+        )),
+    }
+}
+
+/// What was taken back here alone is not finished.
+fn unfinished(mut answer: Answer, untold: Option<String>) -> Answer {
+    let Some(untold) = untold else {
+        return answer;
+    };
+    answer.text.push_str(&format!("\nnot finished: {untold}"));
+    answer.value["devicesUntold"] = json!(untold);
+    match answer.code {
+        0 => answer.with_code(code::PARTIAL),
+        _ => answer,
+    }
 }
 
 /// Whether a command shows what is here, so that what is not shown seems not to be.

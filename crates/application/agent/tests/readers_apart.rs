@@ -1,7 +1,13 @@
 //! Two own addresses of a person never grant to one reader address, whichever devices give: the chain would say that both are one
 //! person's, to everybody.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, an attack tells its figure"
+)]
 
+#[path = "support/busy.rs"]
+mod busy;
 #[path = "support/lacking.rs"]
 mod lacking;
 #[path = "support/two.rs"]
@@ -172,6 +178,45 @@ async fn what_waits_is_held_back_if_another_device_was_faster() {
         held_back += usize::from(is_told);
     }
     assert_eq!(held_back, 1, "one of the four has the place of the other");
+}
+
+/// A consent that a busy node kept, put off by nobody, is not sent either, whether it was signed or not.
+#[tokio::test]
+async fn what_a_busy_node_kept_is_held_back_if_another_device_was_faster() {
+    let (mut linking, mut held_back) = (0, 0);
+    for between in 0..4 {
+        for is_signed in [false, true] {
+            let story = story(9003, between).await;
+            let node = busy::Busy::default();
+            let ports = node.ports(story.two.patient.ports().clone());
+            let laptop = with_ports(ports, 1, Role::Person);
+            let busy = match is_signed {
+                true => &node.relay,
+                false => &node.storage,
+            };
+            node.set(busy, true);
+            let words = ["grant", "create", "--to", "reader", "--record"];
+            let words = [words.as_slice(), &[&story.records[0]]].concat();
+            assert!(try_say(&laptop, &words).await.is_err());
+            story.world.pass(3_600);
+            give(&story.phone, &story.records[1]).await;
+            node.set(busy, false);
+            let mut told = String::new();
+            for _ in 0..2 {
+                story.world.pass(3_600);
+                told += &try_say(&laptop, &["sync"]).await.unwrap().text;
+            }
+            let (links, readers) = linked(&story.world).await;
+            linking += links;
+            let is_told = told.contains("would show that they are yours");
+            assert_eq!(is_told, readers == 1, "{between} {is_signed}: {told}");
+            held_back += usize::from(is_told);
+        }
+    }
+    println!(
+        "ATTACK eleventh-p4: {linking} of 8 persons linked by a consent that a busy node kept"
+    );
+    assert_eq!((linking, held_back), (0, 2));
 }
 
 /// The own node withholds, at a restore, the object of one consent and the notes since it: the chain still says which reader address

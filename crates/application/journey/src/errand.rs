@@ -49,6 +49,12 @@ pub(crate) struct Errand {
     pub(crate) left: Option<Timestamp>,
     /// Why it did not end yet.
     pub(crate) problem: Option<String>,
+    /// It was taken back after it was signed: it is not sent again, and ended if it comes to the chain.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) is_taken_back: bool,
+    /// The person said to give it though its author took the record back.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) is_known_retracted: bool,
 }
 
 impl core::fmt::Debug for Errand {
@@ -64,6 +70,8 @@ pub(crate) struct Luggage {
     pub(crate) letters: Vec<Outgoing>,
     /// Rows that are written in the same step as the errand.
     pub(crate) rows: Vec<Change>,
+    /// The person said to give it though its author took the record back.
+    pub(crate) is_known_retracted: bool,
 }
 
 /// The key of an errand.
@@ -138,6 +146,8 @@ impl Party {
             due,
             left: None,
             problem: None,
+            is_taken_back: false,
+            is_known_retracted: luggage.is_known_retracted,
         };
         rows.push(errand.row());
         Ok((errand, rows))
@@ -191,12 +201,22 @@ impl Party {
 
     /// Objects first, then the call, then what follows from it.
     pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
-        self.is_not_taken_back(&errand).await?;
         self.end_all_first(&errand).await?;
-        let done = self.execute(&mut errand).await;
+        let done = match self.before_it_leaves(&mut errand).await {
+            Ok(None) => self.execute(&mut errand).await,
+            Ok(Some(outcome)) => Ok(outcome),
+            Err(error) => Err(error),
+        };
         match done {
             Ok(outcome) => {
                 let mut changes = self.after(&errand, outcome)?;
+                let end = match self.end_of_what_came(&errand)? {
+                    Some((end, rows)) => {
+                        changes.extend(rows);
+                        Some(end)
+                    }
+                    None => None,
+                };
                 for letter in &errand.letters {
                     changes.push(change(table::LETTERS, &letter.key, letter));
                 }
@@ -208,11 +228,17 @@ impl Party {
                 self.ports.vault.apply(changes)?;
                 // That block was seen: an older copy of the chain that lacks it is known for one.
                 let _ = self.check_chain().await;
+                if let Some(end) = end {
+                    // It is kept: what fails now the next sync goes on with.
+                    let _ = Box::pin(self.go_on(end)).await;
+                }
                 Ok(outcome)
             }
             Err(error) if !is_refused(&error) => {
                 let problem = Some(error.to_string());
-                if errand.problem != problem {
+                // What is not to be given may be gone.
+                let is_kept = self.errand(&errand.key).is_ok_and(|kept| kept.is_some());
+                if errand.problem != problem && is_kept {
                     errand.problem = problem;
                     // The vault may be what failed; the first error is the one to tell.
                     let _ = self.put(table::ERRANDS, &errand.key, &errand);
@@ -244,9 +270,6 @@ impl Party {
                 Some(signed) => signed.clone(),
                 None => {
                     self.ask_what_waits(errand).await?;
-                    if let (Call::Grant { grant, .. }, Some(_)) = (&errand.call, errand.due) {
-                        self.must_be_apart(grant).await?;
-                    }
                     let signed = self.sign(&own, &errand.call).await?;
                     errand.signed = Some(signed.clone());
                     errand.left = Some(self.ports.clock.now());
@@ -380,6 +403,8 @@ impl Errand {
             due,
             left: None,
             problem: None,
+            is_taken_back: false,
+            is_known_retracted: false,
         }
     }
 
@@ -398,6 +423,19 @@ impl Errand {
         self.signed = None;
         self.letters.clear();
         self
+    }
+
+    /// The same after it was taken back.
+    pub(crate) fn taken_back(&self) -> Self {
+        Self {
+            is_taken_back: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether nothing kept it back yet: it was decided just now, and nobody put it off.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.due.is_none() && self.problem.is_none() && self.is_unsent()
     }
 
     /// Letters that leave when it is final.

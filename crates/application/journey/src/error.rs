@@ -140,6 +140,12 @@ pub enum JourneyError {
         /// Where the chain says so.
         when: OnChain,
     },
+    /// A consent that was decided here and is not given, or not sent again.
+    #[error("{why}")]
+    NotGiven {
+        /// Why, and what to do.
+        why: String,
+    },
     /// A name that a person gave, and that nobody sees.
     #[error(
         "the {what} shows nothing: it has only spaces or signs that nobody sees, so nothing was kept; say one that can be read"

@@ -98,6 +98,7 @@ mod golden;
 mod grant;
 mod handed;
 mod label;
+mod leaving;
 mod left;
 mod looks;
 mod mail;

@@ -48,6 +48,10 @@ pub(crate) struct NoteRow {
     /// first. None if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<AccountId>,
+    /// When what a node had last of it was said: of what was taken back every later word counts, whatever the clocks of those who
+    /// said it. None if no node had any, and in rows of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heard: Option<Timestamp>,
 }
 
 /// What came back from notes.
@@ -65,8 +69,6 @@ pub struct Noted {
     pub pairings: usize,
     /// When the last of it was noted: what was said after that and not noted is not in it.
     pub last: Option<Timestamp>,
-    /// What was decided here and is on no chain yet, and that another device took back: it is not given.
-    pub taken_back: Vec<String>,
     /// Notes of which nothing was taken, with the reason.
     pub faults: Vec<String>,
 }
@@ -107,6 +109,7 @@ impl Party {
             entry,
             owed: true,
             at: before.and_then(|before| before.at),
+            heard: None,
         };
         Ok(change(table::NOTES, &key, &row))
     }
@@ -259,7 +262,7 @@ impl Party {
         done?;
         self.note_pairings()?;
         if !self.meets_node(report)? {
-            return Ok(());
+            return self.tell_every_node(report).await;
         }
         if has_lost || self.is_day_of_notes()? {
             self.look_at_notes(report).await?;
@@ -344,33 +347,19 @@ impl Party {
                 ));
                 continue;
             }
-            let turn = self.turn(id, place)?.max(before.map_or(0, |it| it.turn));
-            let turn = turn.saturating_add(1);
-            let entries = rows.iter().map(|row| row.entry.clone()).collect();
-            let (note, left) = Note::of(turn, entries, self.longest_note(&own));
-            if left > 0 {
-                report.told.push(format!(
-                    "{left} of the oldest notes of {id} do not fit: a restore will not bring them back; `medibloc audit --proofs` \
-                     writes what they prove to files"
-                ));
-            }
-            let about = bound(&self.ports.domain, own.address, place);
-            let sealed = {
-                let entropy = self.ports.entropy.lock();
-                let mut entropy = entropy.unwrap_or_else(std::sync::PoisonError::into_inner);
-                key.seal(&about, &note.to_plain(), &mut *entropy)
-            };
-            let follows = before.map(|before| before.digest);
-            if !node.keep_note(place, follows, sealed).await? {
+            let written = self.write_place(&own, &*node, (place, before), &rows, report);
+            let Some(turn) = written.await? else {
                 is_first = false;
                 continue;
-            }
+            };
             let belong = rows.into_iter().filter(|row| row.own.or(home) == Some(id));
             let sent = belong.map(|row| {
                 let at = row.own.is_none().then_some(id);
+                let heard = row.entry.about.is_taken_back().then_some(row.entry.at);
                 let row = NoteRow {
                     owed: false,
                     at,
+                    heard,
                     ..row
                 };
                 change(table::NOTES, &row.entry.about.key(), &row)
@@ -379,6 +368,37 @@ impl Party {
             self.ports.vault.apply(sent.chain([turn]).collect())?;
         }
         Ok(is_first)
+    }
+
+    /// Writes one place over what stands there: at which turn; none if another device was before it.
+    async fn write_place(
+        &self,
+        own: &OwnAddress,
+        node: &dyn Mailbox,
+        (place, before): (u8, Option<&There>),
+        rows: &[NoteRow],
+        report: &mut SyncReport,
+    ) -> Result<Option<u64>, JourneyError> {
+        let (id, key) = (own.id(), self.seed.note_key(own.slot()));
+        let turn = self.turn(id, place)?.max(before.map_or(0, |it| it.turn));
+        let turn = turn.saturating_add(1);
+        let entries = rows.iter().map(|row| row.entry.clone()).collect();
+        let (note, left) = Note::of(turn, entries, self.longest_note(own));
+        if left > 0 {
+            report.told.push(format!(
+                "{left} of the oldest notes of {id} do not fit: a restore will not bring them back; `medibloc audit --proofs` \
+                 writes what they prove to files"
+            ));
+        }
+        let about = bound(&self.ports.domain, own.address, place);
+        let sealed = {
+            let entropy = self.ports.entropy.lock();
+            let mut entropy = entropy.unwrap_or_else(std::sync::PoisonError::into_inner);
+            key.seal(&about, &note.to_plain(), &mut *entropy)
+        };
+        let follows = before.map(|before| before.digest);
+        let is_kept = node.keep_note(place, follows, sealed).await?;
+        Ok(is_kept.then_some(turn))
     }
 
     fn turn(&self, own: AccountId, place: u8) -> Result<u64, JourneyError> {
@@ -503,7 +523,7 @@ impl Party {
         for row in self.rows::<NoteRow>(table::NOTES)? {
             let is_there = row.own.is_none_or(|of| of == own.id());
             if is_there && older.contains(&row.entry.about.place(&key)) {
-                let owed = NoteRow { owed: true, ..row };
+                let owed = row.owed_again();
                 changes.push(change(table::NOTES, &owed.entry.about.key(), &owed));
             }
         }
@@ -520,7 +540,11 @@ impl Party {
     ) -> Result<Vec<Change>, JourneyError> {
         let key = entry.about.key();
         let known: Option<NoteRow> = self.row(table::NOTES, &key)?;
-        if known.is_some_and(|known| known.entry.at >= entry.at) {
+        let is_older = |known: &NoteRow| match entry.about.is_taken_back() {
+            true => known.last_heard() >= Some(entry.at),
+            false => known.entry.at >= entry.at,
+        };
+        if known.as_ref().is_some_and(is_older) {
             return Ok(Vec::new());
         }
         let says = entry.says.is_some();
@@ -573,9 +597,9 @@ impl Party {
                 }
                 of = None;
             }
-            About::TakenBack(of) => changes.extend(self.take_taken_back(Some(of), entry, noted)?),
+            About::TakenBack(of) => changes.extend(self.take_taken_back(Some(of), entry)?),
             About::AllTakenBack => {
-                changes.extend(self.take_taken_back(None, entry, noted)?);
+                changes.extend(self.take_taken_back(None, entry)?);
                 of = None;
             }
             About::Contact(_) => changes.extend(self.take_contact(own, entry, noted)?),
@@ -585,12 +609,20 @@ impl Party {
             }
         }
         noted.last = noted.last.max(Some(entry.at));
-        let row = NoteRow {
+        let mut row = NoteRow {
             own: of,
             at: of.is_none().then(|| own.id()),
             entry: entry.clone(),
             owed,
+            heard: entry.about.is_taken_back().then_some(entry.at),
         };
+        // What was taken back here and is on no node yet is a word of its own: it comes after that one.
+        if let Some(mine) = known.filter(|known| known.owed && row.heard.is_some()) {
+            let after = entry.at.0.saturating_add(1);
+            row.entry.at = Timestamp(mine.entry.at.0.max(after));
+            row.entry.says = mine.entry.says;
+            row.owed = true;
+        }
         changes.push(change(table::NOTES, &key, &row));
         Ok(changes)
     }
@@ -598,7 +630,7 @@ impl Party {
 
 /// A note may be read twice by one sync: to see whether it is there, and to write over it.
 fn tell_once(noted: Noted, report: &mut SyncReport) {
-    for told in noted.taken_back.into_iter().chain(noted.faults) {
+    for told in noted.faults {
         if !report.told.contains(&told) {
             report.told.push(told);
         }

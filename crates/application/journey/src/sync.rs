@@ -126,6 +126,9 @@ impl Party {
         self.keep_ahead().await?;
         self.resume_restore(&mut report.later).await?;
         report.later.extend(self.never_began()?);
+        // What cannot be asked now keeps back what gives, and nothing else.
+        let heard = self.hear_of_what_waits(&mut report).await;
+        or_later(heard, &mut report)?;
         // What takes something back is among these: it waits for no keeper.
         self.resume_errands(&mut report).await?;
         let (written, errors) = self.go_on_with_writes().await?;
@@ -172,6 +175,8 @@ impl Party {
         or_later(done.map(drop), &mut report)?;
         let done = caught("notes", self.sync_notes(has_lost, &mut report)).await;
         or_later(done, &mut report)?;
+        report.told.extend(self.take_untold()?);
+        report.later.extend(self.untold_devices()?);
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         if !report.gave_way && !self.is_restoring()? {
@@ -203,6 +208,8 @@ impl Party {
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
+        self.tell_taken_back().await?;
+        report.told.extend(self.take_untold()?);
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;
         Ok(report)

@@ -650,6 +650,12 @@ impl Party {
                 reason: Some(waits.why),
             });
         }
+        if let Some(told) = self.untold_devices()? {
+            jobs.push(JobView {
+                what: "note for your other devices that something was taken back".into(),
+                reason: Some(told),
+            });
+        }
         for letter in self.rows::<Outgoing>(table::LETTERS)? {
             if letter.sent.is_none() {
                 jobs.push(JobView {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use medibloc_consent::Scope;
 use medibloc_journey::{
-    ConsentTimes, GivenGrant, NotTaken, Party, StillStanding, counted, counted_as,
+    ConsentTimes, Contact, GivenGrant, NotTaken, Party, StillStanding, counted, counted_as,
 };
 use medibloc_record::GrantId;
 use serde_json::{Value, json};
@@ -407,9 +407,40 @@ async fn contact_here(
     }
     let clock = find::clock_warning(party).await;
     text.extend(clock.map(|told| format!("\n{told}")));
-    let answer = Answer::new(
-        json!({"revoked": contact.name, "alsoNamed": also, "consents": ended, "requestsDropped": dropped}),
-        text,
+    // Another device may have given something meanwhile.
+    let left = left_standing(party, &contact, &whom).await;
+    let text = left.clone().unwrap_or(text);
+    let mut value = json!({"revoked": contact.name, "alsoNamed": also, "consents": ended, "requestsDropped": dropped});
+    let code = match left {
+        Some(left) => {
+            value["leftOver"] = json!(left);
+            code::PARTIAL
+        }
+        None => 0,
+    };
+    Ok((Answer::new(value, text).with_code(code), by_chain))
+}
+
+/// What the chain still has in force for a contact after everything of it was taken back; none if nothing.
+async fn left_standing(party: &Party, contact: &Contact, whom: &str) -> Option<String> {
+    let again = format!(
+        "say `medibloc grant revoke --contact {}` again",
+        contact.own
     );
-    Ok((answer, by_chain))
+    match Box::pin(party.standing_of(contact.party)).await {
+        Ok(left) if left.is_empty() => None,
+        Ok(left) => {
+            let ids: Vec<String> = left.iter().map(ToString::to_string).collect();
+            Some(format!(
+                "not everything that {whom} was given is taken back: {} on the chain: {}; another device of yours may have given it \
+                 at the same time; {again}",
+                counted_as(left.len(), "consent still stands", "consents still stand"),
+                ids.join(", ")
+            ))
+        }
+        Err(error) => Some(format!(
+            "what {whom} was given was ordered to end, and the chain does not say whether a consent still stands ({error}); {again} \
+             when it answers"
+        )),
+    }
 }

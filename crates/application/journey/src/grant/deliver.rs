@@ -153,6 +153,9 @@ impl Party {
                 && (!others.contains(&record) || meant.contains(&record))
         });
         let records = self.not_being_erased(records)?;
+        if !records.is_empty() {
+            self.still_confirmed(given)?;
+        }
         let own = self.own_address(given.own)?;
         let reader_key = if records.is_empty() {
             return Ok(0);

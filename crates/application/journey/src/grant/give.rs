@@ -28,6 +28,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) until: Timestamp,
     /// Over how many seconds the consents of one answer are spread; none if it is one alone.
     pub(crate) spread: Option<u64>,
+    /// The person said to give it though its author took the record back.
+    pub(crate) is_known_retracted: bool,
 }
 
 impl Offer<'_> {
@@ -51,7 +53,7 @@ impl Party {
         until: Timestamp,
     ) -> Result<GrantId, JourneyError> {
         let kept = self.to_be_given(record).await?;
-        self.approve_one(request, kept, until, None).await
+        self.approve_one(request, kept, until, (None, false)).await
     }
 
     /// As [`Party::approve`], also what its author took back: whoever holds a stolen key of the author can take back what is right,
@@ -68,7 +70,7 @@ impl Party {
         let kept = self.standing_on_chain(record).await?;
         let facts = self.ports.facts.record(record).await?;
         self.must_be_accepted(&kept, facts)?;
-        self.approve_one(request, kept, until, None).await
+        self.approve_one(request, kept, until, (None, true)).await
     }
 
     async fn approve_one(
@@ -76,7 +78,7 @@ impl Party {
         request: &PendingRequest,
         kept: KeptRecord,
         until: Timestamp,
-        spread: Option<u64>,
+        (spread, is_known_retracted): (Option<u64>, bool),
     ) -> Result<GrantId, JourneyError> {
         let record = kept.record();
         let offer = Offer {
@@ -85,6 +87,7 @@ impl Party {
             sensitivity: Sensitivity::VeryRestricted,
             until,
             spread,
+            is_known_retracted,
         };
         let own = self.own_address(kept.anchor.owner)?;
         if let Some(id) = self.given_before(&own, &offer)? {
@@ -156,7 +159,8 @@ impl Party {
         let mut given = Vec::with_capacity(records.len());
         for record in records {
             let kept = self.to_be_given(*record).await?;
-            given.push(self.approve_one(request, kept, until, several).await?);
+            let how = (several, false);
+            given.push(self.approve_one(request, kept, until, how).await?);
         }
         Ok(given)
     }
@@ -288,6 +292,7 @@ impl Party {
             call,
             Luggage {
                 objects: vec![*made.block.cid()],
+                is_known_retracted: offer.is_known_retracted,
                 rows: [
                     change(table::GRANTS, grant.id.as_bytes(), &given),
                     self.said_row(grant.id),

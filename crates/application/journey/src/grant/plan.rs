@@ -289,6 +289,7 @@ impl Party {
             sensitivity: plan.sensitivity,
             until: plan.until,
             spread: Some(self.ports.pace.spread(owning.len(), length)),
+            is_known_retracted: false,
         };
         let taken_back = self.taken_back_since().await?;
         let others = self.not_passed_on()?;

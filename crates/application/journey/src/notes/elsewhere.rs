@@ -94,7 +94,7 @@ impl Party {
         rows.collect()
     }
 
-    fn nodes_beside(&self, own: &OwnAddress) -> Vec<String> {
+    pub(super) fn nodes_beside(&self, own: &OwnAddress) -> Vec<String> {
         let others = self.ports.network.others(&self.signer(own));
         others.into_iter().map(|(url, _)| url).collect()
     }
@@ -162,7 +162,7 @@ impl Party {
         let mut changes = vec![change(table::CURSOR, GIVEN_TO, &node)];
         if self.row::<String>(table::CURSOR, GIVEN_TO)?.is_some() {
             for row in self.rows::<NoteRow>(table::NOTES)? {
-                let owed = NoteRow { owed: true, ..row };
+                let owed = row.owed_again();
                 changes.push(change(table::NOTES, &owed.entry.about.key(), &owed));
             }
             for (key, _) in self.keyed_rows::<u64>(table::NOTE_TURNS)? {

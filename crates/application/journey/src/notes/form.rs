@@ -52,6 +52,11 @@ impl About {
         cbor::to_vec(self)
     }
 
+    /// Whether it says when something was taken back.
+    pub(crate) const fn is_taken_back(&self) -> bool {
+        matches!(self, Self::TakenBack(_) | Self::AllTakenBack)
+    }
+
     /// Its place among those of an address.
     pub(crate) fn place(&self, key: &NoteKey) -> u8 {
         key.place(&self.key())[0] % PLACES

@@ -1,13 +1,34 @@
 //! Where the notes are that belong to no address. It moves: the address of the person's own records, the first of all, is registered
 //! with the first of them, and a public account later than the first contact.
 
-use medibloc_record::AccountId;
+use medibloc_record::{AccountId, Timestamp};
 
 use super::NoteRow;
 use crate::party::{OwnAddress, change, table};
 use crate::{JourneyError, Party};
 
 impl NoteRow {
+    /// When what a node had last of it was said.
+    pub(super) fn last_heard(&self) -> Option<Timestamp> {
+        let given = (!self.owed).then_some(self.entry.at);
+        self.heard.max(given)
+    }
+
+    /// Whether it says that something was taken back, and the other devices cannot hear of it yet.
+    pub(super) fn is_untold(&self) -> bool {
+        self.owed && self.entry.about.is_taken_back()
+    }
+
+    /// The same as it is to be given to the node again.
+    pub(super) fn owed_again(self) -> Self {
+        let is_taken_back = self.entry.about.is_taken_back();
+        Self {
+            heard: self.last_heard().filter(|_| is_taken_back),
+            owed: true,
+            ..self
+        }
+    }
+
     /// Whether it is to be given to the node, where what belongs to no address is at home under this one.
     pub(super) fn is_owed(&self, home: Option<AccountId>) -> bool {
         self.owed || (self.own.is_none() && self.at != home)
@@ -40,7 +61,7 @@ impl Party {
             .into_iter()
             .filter(|row| !row.owed && row.is_owed(home));
         let owed = moves.map(|row| {
-            let owed = NoteRow { owed: true, ..row };
+            let owed = row.owed_again();
             change(table::NOTES, &owed.entry.about.key(), &owed)
         });
         Ok(self.ports.vault.apply(owed.collect())?)

@@ -3,34 +3,134 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_record::{AccountId, Timestamp};
+use medibloc_dag::cbor;
+use medibloc_ledger::Call;
+use medibloc_record::{AccountId, GrantId, Timestamp, keccak256};
+use serde_bytes::ByteBuf;
 
-use super::{About, Entry, NoteRow, Noted, tell_once};
+use super::{About, Entry, NoteRow, Noted, TRIES, tell_once};
 use crate::errand::{Errand, errand_key};
 use crate::grant::plan::{Plan, forget_plan};
 use crate::pairing::Contact;
-use crate::party::table;
+use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
+use crate::sync::or_later;
 use crate::{JourneyError, Party, SyncReport};
 
 impl Party {
     /// The row that notes that everything of the contact of an own address was taken back now, or of everybody. It is later than
-    /// any of before, whatever the clock says.
-    pub(crate) fn taken_back_row(&self, own: Option<AccountId>) -> Result<Change, JourneyError> {
+    /// any that was heard of before, whatever the clock says.
+    pub(crate) fn taken_back_row(
+        &self,
+        own: Option<AccountId>,
+        now: Timestamp,
+    ) -> Result<Change, JourneyError> {
         let about = own.map_or(About::AllTakenBack, About::TakenBack);
         let last: Option<NoteRow> = self.row(table::NOTES, &about.key())?;
-        let after = last.map_or(0, |last| last.entry.at.0.saturating_add(1));
-        let at = Timestamp(self.ports.clock.now().0.max(after));
-        self.note_row(own, about, Some(&at))
+        let after = last
+            .as_ref()
+            .map_or(0, |last| last.entry.at.0.saturating_add(1));
+        let at = Timestamp(now.0.max(after));
+        let row = NoteRow {
+            own,
+            entry: Entry {
+                about,
+                at,
+                says: Some(ByteBuf::from(cbor::to_vec(&at))),
+            },
+            owed: true,
+            at: last.as_ref().and_then(|last| last.at),
+            heard: last.and_then(|last| last.last_heard()),
+        };
+        Ok(change(table::NOTES, &about.key(), &row))
     }
 
     /// Gives the node at once what was noted of it: it is known to the other devices with their next sync.
-    pub(crate) async fn tell_taken_back(&self) -> Result<(), JourneyError> {
+    ///
+    /// # Errors
+    /// If the vault fails. Whatever else fails, it is owed until it is there ([`Party::untold_devices`]).
+    pub async fn tell_taken_back(&self) -> Result<(), JourneyError> {
+        if self.untold_devices()?.is_none() {
+            return Ok(());
+        }
         match self.sync_notes(false, &mut SyncReport::default()).await {
             Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
-            // It is owed until it is there.
             _ => Ok(()),
         }
+    }
+
+    /// While nobody knows which listed node is the own one, each that answers is given what was noted of it: the other devices ask
+    /// one of them. It is owed until that is decided.
+    pub(super) async fn tell_every_node(
+        &self,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let home = self.notes_home().await?;
+        let mut rows = self.rows::<NoteRow>(table::NOTES)?;
+        rows.retain(NoteRow::is_untold);
+        for row in rows {
+            let Some(id) = row.own.or(home) else {
+                continue;
+            };
+            let own = self.own_address(id)?;
+            let mut nodes = self.nodes_beside(&own);
+            nodes.push(self.ports.network.own_node());
+            for url in nodes {
+                let done = self.leave_at(&own, &url, (row.entry.about, home), report);
+                or_later(done.await, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves a note at one of the listed nodes, with what else is at its place there.
+    async fn leave_at(
+        &self,
+        own: &OwnAddress,
+        url: &str,
+        (about, home): (About, Option<AccountId>),
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        let key = self.seed.note_key(own.slot());
+        let (node, place) = (
+            self.ports.network.mailbox(&self.signer(own), url),
+            about.place(&key),
+        );
+        for _ in 0..TRIES {
+            let mut noted = Noted::default();
+            let there = self.take_notes(own, &*node, true, &mut noted).await?;
+            let before = there.get(&place);
+            if before.is_some_and(|before| before.is_later) {
+                return Ok(());
+            }
+            let mut rows = self.rows::<NoteRow>(table::NOTES)?;
+            rows.retain(|row| row.is_in(own.id(), home) && row.entry.about.place(&key) == place);
+            let written = self.write_place(own, &*node, (place, before), &rows, report);
+            if written.await?.is_some() {
+                let mine = rows.into_iter().find(|row| row.entry.about == about);
+                let heard = mine.map(|row| {
+                    let row = NoteRow {
+                        heard: row.heard.max(Some(row.entry.at)),
+                        ..row
+                    };
+                    change(table::NOTES, &about.key(), &row)
+                });
+                return Ok(self.ports.vault.apply(heard.into_iter().collect())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What it means that the other devices of the phrase cannot have heard yet of what was taken back here; none if they can.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn untold_devices(&self) -> Result<Option<String>, JourneyError> {
+        let rows = self.rows::<NoteRow>(table::NOTES)?;
+        Ok(rows.iter().any(NoteRow::is_untold).then(|| {
+            "your other devices cannot know yet that it was taken back, for the node did not take the note of it: they may still give              what they planned until this device has synced; run `medibloc sync` until it says so no more"
+                .to_owned()
+        }))
     }
 
     /// Ends what another device took back and this one decided and did not give yet: decisions that stand, and consents and
@@ -39,7 +139,6 @@ impl Party {
         &self,
         own: Option<AccountId>,
         entry: &Entry,
-        noted: &mut Noted,
     ) -> Result<Vec<Change>, JourneyError> {
         entry.says::<Timestamp>()?;
         let party = match own {
@@ -61,19 +160,62 @@ impl Party {
             }
         }
         for (id, given) in self.grants()?.into_iter().chain(self.write_grants()?) {
-            if is_meant(given.artefact.party) && self.is_to_be_given(id)? {
-                let begun = errand_key("grant", &[id.as_bytes()]);
-                changes.extend(self.drop_planned(|errand| errand.key == begun)?);
-                names.insert(self.names()?.given(&given));
+            if is_meant(given.artefact.party) {
+                let before = changes.len();
+                changes.extend(self.drop_what_waits(id)?);
+                if changes.len() > before {
+                    names.insert(self.names()?.given(&given));
+                }
             }
         }
+        let what = match own {
+            None => "everything",
+            Some(_) => "everything of this contact",
+        };
         for name in names {
-            noted.taken_back.push(format!(
+            changes.push(self.untold_row(&format!(
                 "{name} is not given what was decided here and was not given yet: another device of this phrase took back \
-                 everything; `medibloc grant create` gives it anew"
-            ));
+                 {what}; `medibloc grant create` gives it anew"
+            )));
         }
         Ok(changes)
+    }
+
+    /// Ends what of a consent has not ended: what was not sent is gone, what was signed is sent no more.
+    fn drop_what_waits(&self, id: GrantId) -> Result<Vec<Change>, JourneyError> {
+        let begun = errand_key("grant", &[id.as_bytes()]);
+        let is_of_it = |errand: &Errand| {
+            let is_list = matches!(&errand.call, Call::Deliver { grant, .. } if grant.id == id);
+            is_list || errand.key == begun
+        };
+        let mut changes = self.drop_planned(is_of_it)?;
+        for errand in self.errands()? {
+            if is_of_it(&errand) && !errand.is_unsent() && !errand.is_taken_back {
+                changes.push(errand.taken_back().row());
+            }
+        }
+        Ok(changes)
+    }
+
+    /// What a person is to be told by whichever command is the next to tell something.
+    pub(crate) fn untold_row(&self, told: &str) -> Change {
+        change(table::UNTOLD, &keccak256(told.as_bytes()), &told)
+    }
+
+    /// What was found by a command that tells something else, each once.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn take_untold(&self) -> Result<Vec<String>, JourneyError> {
+        let untold = self.keyed_rows::<String>(table::UNTOLD)?;
+        if untold.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = table::UNTOLD;
+        let (keys, told): (Vec<_>, Vec<_>) = untold.into_iter().unzip();
+        let gone = keys.into_iter().map(|key| Change::Delete { table, key });
+        self.ports.vault.apply(gone.collect())?;
+        Ok(told)
     }
 
     /// Asks the own node whether another device took back everything of the contact of an own address, or of everybody, and ends
@@ -83,7 +225,17 @@ impl Party {
         own: AccountId,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
-        for id in [Some(own), self.notes_home().await?].into_iter().flatten() {
+        self.hear_at(BTreeSet::from([own]), report).await
+    }
+
+    /// The same of the contacts of several own addresses.
+    pub(crate) async fn hear_at(
+        &self,
+        mut of: BTreeSet<AccountId>,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
+        of.extend(self.notes_home().await?);
+        for id in of {
             let own = self.own_address(id)?;
             let node = self.notes_at(&own);
             let mut noted = Noted::default();
@@ -104,38 +256,5 @@ impl Party {
             Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Before a consent that was put off leaves.
-    ///
-    /// # Errors
-    /// If another device took it back, or the own node does not say whether one did.
-    pub(crate) async fn is_not_taken_back(&self, errand: &Errand) -> Result<(), JourneyError> {
-        if errand.due.is_none() || !errand.is_unsent() {
-            return Ok(());
-        }
-        let Some(party) = self.given_by(errand)? else {
-            return Ok(());
-        };
-        for contact in self.contacts()? {
-            if contact.party == party {
-                self.hear_taken_back(contact.own, &mut SyncReport::default())
-                    .await?;
-            }
-        }
-        match self.errand(&errand.key)? {
-            Some(_) => Ok(()),
-            None => Err(JourneyError::Unknown {
-                what: "another device of this phrase took back everything: it is not given".into(),
-                hint: "`medibloc grant create` gives it anew",
-            }),
-        }
-    }
-
-    /// To whom an errand gives.
-    fn given_by(&self, errand: &Errand) -> Result<Option<AccountId>, JourneyError> {
-        let mut given = self.grants()?.into_iter().chain(self.write_grants()?);
-        let of = given.find(|(id, _)| errand_key("grant", &[id.as_bytes()]) == errand.key);
-        Ok(of.map(|(_, given)| given.artefact.party))
     }
 }

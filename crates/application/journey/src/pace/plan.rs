@@ -179,7 +179,6 @@ impl Party {
                     self.put_off(errand)?;
                     continue;
                 }
-                acted = Some(errand.own);
             }
             // A revocation may have gone before its time, ahead of a consent of its address.
             if self.errand(&errand.key)?.is_none() {
@@ -199,8 +198,16 @@ impl Party {
             };
             let ordered = self.ordered_words_of(errand.own, &errand.call)?;
             let is_end = End::of_call(errand.own, &errand.call).is_some();
-            let key = errand.key;
-            match self.go_on(errand).await {
+            let (key, own) = (errand.key, errand.own);
+            let waited = waited(&errand).is_some() && !is_revocation(&errand.call);
+            let done = self.go_on(errand).await;
+            let kept = self.errand(&key)?;
+            // What is held back shows nothing, and keeps no other address from acting.
+            let has_left = done.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_unsent());
+            if waited && has_left {
+                acted = Some(own);
+            }
+            match done {
                 Ok(outcome) => {
                     let since = match is_end {
                         true => self.in_force(ordered, outcome.block).await,
@@ -210,8 +217,10 @@ impl Party {
                     report.accepted.extend(accepted);
                 }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
+                // It was told by who found that.
+                Err(JourneyError::NotGiven { .. }) if kept.is_none() => {}
                 // What the contracts refused is over.
-                Err(error) if self.errand(&key)?.is_none() => {
+                Err(error) if kept.is_none() => {
                     report.given_up.push(format!("{what}: {error}"));
                 }
                 Err(error) => report.later.push(format!("{what}: {error}")),

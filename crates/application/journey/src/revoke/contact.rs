@@ -1,6 +1,6 @@
 //! Taking back everything of one contact: one order, kept whole before any of it leaves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
@@ -42,7 +42,7 @@ impl Party {
         let party = self.contact(own)?.party;
         let is_meant = |given: &GivenGrant| given.artefact.party == party && !given.revoked;
         let mut orders = Orders {
-            rows: self.nothing_more_for(party)?,
+            rows: self.nothing_more_for(party).await?,
             number: self.next_number()?,
             since: self.begins_at(&Call::RevokeAll).await?,
         };
@@ -83,9 +83,31 @@ impl Party {
         for given in &of_it {
             ended = ended.and(self.revoke_not_taken(given).await);
         }
-        ended?;
+        // The other devices hear of it whatever keeps the revocations here.
         self.tell_taken_back().await?;
+        ended?;
         Ok(of_it.into_iter().map(|given| given.id).collect())
+    }
+
+    /// Consents for a contact that stand on the chain, whichever device of the phrase gave them.
+    ///
+    /// # Errors
+    /// If the chain does not answer or the vault fails.
+    pub async fn standing_of(&self, party: AccountId) -> Result<Vec<GrantId>, JourneyError> {
+        let known: BTreeMap<GrantId, GivenGrant> = (self.grants()?.into_iter())
+            .chain(self.write_grants()?)
+            .collect();
+        let mut of_it = Vec::new();
+        for one in self.consents_on_chain().await? {
+            let whose = match known.get(&one.id) {
+                Some(given) => Some(given.artefact.party),
+                None => self.contact_of(one.to)?.and_then(|whose| whose.party),
+            };
+            if whose == Some(party) {
+                of_it.push(one.id);
+            }
+        }
+        Ok(of_it)
     }
 
     fn order_end_not_taken(
@@ -103,7 +125,8 @@ impl Party {
     }
 
     /// The end of what would give it something again, here and on the other devices of the phrase.
-    fn nothing_more_for(&self, party: AccountId) -> Result<Vec<Change>, JourneyError> {
+    async fn nothing_more_for(&self, party: AccountId) -> Result<Vec<Change>, JourneyError> {
+        let now = self.earlier_now().await?;
         let is_of_it = |own| self.contact(own).is_ok_and(|it| it.party == party);
         let mut over = Vec::new();
         for plan in self.rows::<Plan>(table::PLANS)? {
@@ -118,7 +141,7 @@ impl Party {
         }
         for contact in self.contacts()? {
             if contact.party == party {
-                over.push(self.taken_back_row(Some(contact.own))?);
+                over.push(self.taken_back_row(Some(contact.own), now)?);
             }
         }
         over.extend(self.drop_waiting_of(party)?);

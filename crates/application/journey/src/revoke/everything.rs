@@ -78,8 +78,9 @@ impl Party {
         for order in orders {
             ended = ended.and(self.go_on(order).await.map(drop));
         }
-        ended?;
+        // The other devices hear of it whatever keeps the revocations here.
         self.tell_taken_back().await?;
+        ended?;
         Ok(acting)
     }
 
@@ -96,8 +97,8 @@ impl Party {
                 ended = ended.and(self.go_on(order).await.map(drop));
             }
         }
-        ended?;
-        self.tell_taken_back().await
+        self.tell_taken_back().await?;
+        ended
     }
 
     /// Who may still read or write until an order of [`Party::revoke_everything_later`] goes, each contact once, whatever it was
@@ -145,7 +146,7 @@ impl Party {
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
         let mut rows: Vec<Change> = over.collect();
-        rows.push(self.taken_back_row(None)?);
+        rows.push(self.taken_back_row(None, self.earlier_now().await?)?);
         rows.extend(self.drop_planned(|_| true)?);
         let mut giving = self.giving().await?;
         let ended = match self.giving_on_chain().await {
