@@ -55,7 +55,7 @@ pub async fn run(
     let done = run_now(party, contracts, command).await;
     let is_sync = matches!(command, Command::Sync);
     if was_untold && !is_sync {
-        party.tell_taken_back().await?;
+        Box::pin(party.tell_taken_back()).await?;
     }
     let heard = match is_sync {
         true => Vec::new(),

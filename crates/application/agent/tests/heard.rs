@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use devices::{DAY, Devices, EVERYTHING, READER, standing};
+use medibloc_journey::memory::World;
 use medibloc_journey::{Clock, Pace, Party};
 use medibloc_record::{Role, Timestamp};
 use two::{say, try_say, with_ports};
@@ -141,6 +142,14 @@ async fn taking_back_is_not_called_done_before_the_other_devices_can_hear_of_it(
     println!(
         "ATTACK eleventh-p2: {called_done} of 3 orders called done that no other device could hear of"
     );
+}
+
+/// Of a phrase without an address no other device can have planned anything.
+#[tokio::test]
+async fn a_new_home_owes_nobody_a_word() {
+    let new = two::party(&World::new(12_060), 9, Role::Person);
+    let answer = try_say(&new, EVERYTHING).await.unwrap();
+    assert_eq!(answer.code, 0, "{}", answer.text);
 }
 
 /// A home that does not know which listed node is its own leaves the word at each that answers.

@@ -202,7 +202,7 @@ impl Party {
     /// Objects first, then the call, then what follows from it.
     pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
         self.end_all_first(&errand).await?;
-        let done = match self.before_it_leaves(&mut errand).await {
+        let done = match Box::pin(self.before_it_leaves(&mut errand)).await {
             Ok(None) => self.execute(&mut errand).await,
             Ok(Some(outcome)) => Ok(outcome),
             Err(error) => Err(error),

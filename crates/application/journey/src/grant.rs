@@ -331,6 +331,7 @@ impl Party {
                 return self.finish(&errand_key("grant", &[id.as_bytes()])).await;
             }
         }
+        self.hear_before_it_is_decided(contact.party).await?;
         let until = self.end_of(until).await?;
         let address = self.own_address(own)?;
         let mut write = WriteGrant {

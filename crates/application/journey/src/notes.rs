@@ -202,7 +202,7 @@ impl Party {
     }
 
     /// What the chain says, whatever a node does.
-    async fn is_registered(&self, id: AccountId) -> Result<bool, JourneyError> {
+    pub(crate) async fn is_registered(&self, id: AccountId) -> Result<bool, JourneyError> {
         Ok(self.ports.facts.account(id).await?.is_some())
     }
 

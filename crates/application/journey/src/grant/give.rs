@@ -95,7 +95,7 @@ impl Party {
             return Ok(id);
         }
         let contact = self.confirmed(request.own)?;
-        self.hear_before_it_is_decided(request.own).await?;
+        self.hear_before_it_is_decided(contact.party).await?;
         let Some(reader) = self.reader_for(&own, &contact, request)? else {
             self.want_readers(request, 1, 0).await?;
             return Err(JourneyError::Unknown {

@@ -99,8 +99,8 @@ impl Party {
         until: Timestamp,
         also: &[RecordId],
     ) -> Result<AllGranted, JourneyError> {
-        self.confirmed(request.own)?;
-        self.hear_before_it_is_decided(request.own).await?;
+        let contact = self.confirmed(request.own)?;
+        self.hear_before_it_is_decided(contact.party).await?;
         let plan = Plan {
             request: request.clone(),
             extent,

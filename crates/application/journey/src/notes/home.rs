@@ -42,7 +42,7 @@ impl NoteRow {
 
 impl Party {
     /// The address whose notes have what belongs to none: the public account, or else the first that is registered.
-    pub(super) async fn notes_home(&self) -> Result<Option<AccountId>, JourneyError> {
+    pub(crate) async fn notes_home(&self) -> Result<Option<AccountId>, JourneyError> {
         if let Some(account) = self.registered_account().await? {
             return Ok(Some(account.id()));
         }

@@ -84,7 +84,7 @@ impl Party {
             ended = ended.and(self.revoke_not_taken(given).await);
         }
         // The other devices hear of it whatever keeps the revocations here.
-        self.tell_taken_back().await?;
+        Box::pin(self.tell_taken_back()).await?;
         ended?;
         Ok(of_it.into_iter().map(|given| given.id).collect())
     }

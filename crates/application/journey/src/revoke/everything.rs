@@ -79,7 +79,7 @@ impl Party {
             ended = ended.and(self.go_on(order).await.map(drop));
         }
         // The other devices hear of it whatever keeps the revocations here.
-        self.tell_taken_back().await?;
+        Box::pin(self.tell_taken_back()).await?;
         ended?;
         Ok(acting)
     }
@@ -97,7 +97,7 @@ impl Party {
                 ended = ended.and(self.go_on(order).await.map(drop));
             }
         }
-        self.tell_taken_back().await?;
+        Box::pin(self.tell_taken_back()).await?;
         ended
     }
 
@@ -146,7 +146,10 @@ impl Party {
         let plans = self.rows::<Plan>(table::PLANS)?;
         let over = plans.iter().map(|plan| forget_plan(&plan.request.id));
         let mut rows: Vec<Change> = over.collect();
-        rows.push(self.taken_back_row(None, self.earlier_now().await?)?);
+        // A phrase that has no address yet has no notes, and no device that could have given anything.
+        if !matches!(self.notes_home().await, Ok(None)) {
+            rows.push(self.taken_back_row(None, self.earlier_now().await?)?);
+        }
         rows.extend(self.drop_planned(|_| true)?);
         let mut giving = self.giving().await?;
         let ended = match self.giving_on_chain().await {
