@@ -32,7 +32,9 @@ mod who;
 mod wider;
 mod written;
 
-use medibloc_journey::{Corrections, Party, SyncReport, counted};
+use core::pin::Pin;
+
+use medibloc_journey::{Corrections, JourneyError, Party, SyncReport, counted};
 use medibloc_ledger_evm::Contracts;
 use medibloc_record::on_its_lines;
 use serde_json::json;
@@ -55,7 +57,7 @@ pub async fn run(
     let done = run_now(party, contracts, command).await;
     let is_sync = matches!(command, Command::Sync);
     if was_untold && !is_sync {
-        Box::pin(party.tell_taken_back()).await?;
+        tell_devices(party).await?;
     }
     let heard = match is_sync {
         true => Vec::new(),
@@ -74,6 +76,20 @@ pub async fn run(
         false => Ok(answer),
     });
     done.map_err(|problem| kept::told(party, command, &before, problem))
+}
+
+/// A step whose state is not its caller's: that of every command stands on one stack.
+type Apart<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+fn tell_devices(party: &Party) -> Apart<'_, Result<(), JourneyError>> {
+    Box::pin(party.tell_taken_back())
+}
+
+fn asked<'a>(
+    party: &'a Party,
+    command: &'a command::Request,
+) -> Apart<'a, Result<Answer, Problem>> {
+    Box::pin(request::run(party, command))
 }
 
 /// An answer with what the command heard beside what it was asked: no other one tells it.
@@ -156,7 +172,7 @@ async fn run_now(
     match command {
         Command::Account(command) => account::run(party, command).await,
         Command::Contact(command) => contact::run(party, command).await,
-        Command::Request(command) => request::run(party, command).await,
+        Command::Request(command) => asked(party, command).await,
         // The longest of all: its state lies elsewhere than its caller's.
         Command::Record(command) => Box::pin(record::run(party, command)).await,
         Command::Grant(command) => Box::pin(grant::run(party, command)).await,

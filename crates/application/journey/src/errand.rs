@@ -202,7 +202,7 @@ impl Party {
     /// Objects first, then the call, then what follows from it.
     pub(crate) async fn go_on(&self, mut errand: Errand) -> Result<Outcome, JourneyError> {
         self.end_all_first(&errand).await?;
-        let done = match Box::pin(self.before_it_leaves(&mut errand)).await {
+        let done = match self.asked_before_it_leaves(&mut errand).await {
             Ok(None) => self.execute(&mut errand).await,
             Ok(Some(outcome)) => Ok(outcome),
             Err(error) => Err(error),
@@ -230,7 +230,7 @@ impl Party {
                 let _ = self.check_chain().await;
                 if let Some(end) = end {
                     // It is kept: what fails now the next sync goes on with.
-                    let _ = Box::pin(self.go_on(end)).await;
+                    let _ = self.go_on_with_end(end).await;
                 }
                 Ok(outcome)
             }

@@ -2,6 +2,7 @@
 //! was it taken back on another device of the phrase or by the record's author, does it show that two own addresses are one
 //! person's, is the contact still the one that was confirmed. What gives may wait for an answer; what takes back never does.
 
+use core::pin::Pin;
 use std::collections::BTreeSet;
 
 use medibloc_consent::Scope;
@@ -17,15 +18,43 @@ use crate::ports::Change;
 use crate::set_back::is_worthless;
 use crate::{GivenGrant, JourneyError, Party, SyncReport};
 
+/// A step whose state is not its caller's.
+type Apart<'a, T> = Pin<Box<dyn Future<Output = Result<T, JourneyError>> + Send + 'a>>;
+
 impl Party {
+    /// [`Self::before_it_leaves`] apart from its caller, whose state is on the stack.
+    pub(crate) fn asked_before_it_leaves<'a>(
+        &'a self,
+        errand: &'a mut Errand,
+    ) -> Apart<'a, Option<Outcome>> {
+        Box::pin(self.before_it_leaves(errand))
+    }
+
+    /// [`Self::hear_of_what_waits`] apart from the sync.
+    pub(crate) fn hear_first<'a>(&'a self, report: &'a mut SyncReport) -> Apart<'a, ()> {
+        Box::pin(self.hear_of_what_waits(report))
+    }
+
+    /// [`Self::tell_every_node`] apart from the sync of notes.
+    pub(crate) fn tell_every_node_apart<'a>(&'a self, report: &'a mut SyncReport) -> Apart<'a, ()> {
+        Box::pin(self.tell_every_node(report))
+    }
+
+    /// [`Party::tell_taken_back`] apart from the look at the chain.
+    pub(crate) fn tell_taken_back_apart(&self) -> Apart<'_, ()> {
+        Box::pin(self.tell_taken_back())
+    }
+
+    /// [`Party::go_on`] apart from its caller, which is itself.
+    pub(crate) fn go_on_with_end(&self, end: Errand) -> Apart<'_, Outcome> {
+        Box::pin(self.go_on(end))
+    }
+
     /// Asks whether what gives may leave. Gives where it stands on the chain if it came there before: then nothing is sent.
     ///
     /// # Errors
     /// Why it does not leave. Its errand is gone if it never will.
-    pub(crate) async fn before_it_leaves(
-        &self,
-        errand: &mut Errand,
-    ) -> Result<Option<Outcome>, JourneyError> {
+    async fn before_it_leaves(&self, errand: &mut Errand) -> Result<Option<Outcome>, JourneyError> {
         if !errand.is_a_consent() {
             return Ok(None);
         }
@@ -84,10 +113,7 @@ impl Party {
 
     /// Hears it before anything is done, of everybody who is about to be given something: it is told at once, and not when the
     /// hour of the consent has come.
-    pub(crate) async fn hear_of_what_waits(
-        &self,
-        report: &mut SyncReport,
-    ) -> Result<(), JourneyError> {
+    async fn hear_of_what_waits(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
         let mut parties = BTreeSet::new();
         for errand in self.errands()?.iter().filter(|it| it.is_a_consent()) {
             let given = self.given_in(errand)?;

@@ -262,7 +262,7 @@ impl Party {
         done?;
         self.note_pairings()?;
         if !self.meets_node(report)? {
-            return self.tell_every_node(report).await;
+            return self.tell_every_node_apart(report).await;
         }
         if has_lost || self.is_day_of_notes()? {
             self.look_at_notes(report).await?;

@@ -127,7 +127,7 @@ impl Party {
         self.resume_restore(&mut report.later).await?;
         report.later.extend(self.never_began()?);
         // What cannot be asked now keeps back what gives, and nothing else.
-        let heard = Box::pin(self.hear_of_what_waits(&mut report)).await;
+        let heard = self.hear_first(&mut report).await;
         or_later(heard, &mut report)?;
         // What takes something back is among these: it waits for no keeper.
         self.resume_errands(&mut report).await?;
@@ -208,7 +208,7 @@ impl Party {
         self.resume_errands(&mut report).await?;
         self.sync_chain(&mut report).await?;
         self.pass_on(&mut report).await?;
-        Box::pin(self.tell_taken_back()).await?;
+        self.tell_taken_back_apart().await?;
         report.told.extend(self.take_untold()?);
         self.patience.tell(&mut report);
         self.tell_removed(&mut report)?;

@@ -61,7 +61,7 @@ impl Party {
 
     /// While nobody knows which listed node is the own one, each that answers is given what was noted of it: the other devices ask
     /// one of them. It is owed until that is decided.
-    pub(super) async fn tell_every_node(
+    pub(crate) async fn tell_every_node(
         &self,
         report: &mut SyncReport,
     ) -> Result<(), JourneyError> {
