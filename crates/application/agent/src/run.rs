@@ -54,7 +54,7 @@ pub async fn run(
 ) -> Result<Answer, Problem> {
     let before = kept::Before::of(party, command);
     let was_untold = party.untold_devices()?.is_some();
-    let done = run_now(party, contracts, command).await;
+    let done = run_apart(party, contracts, command).await;
     let is_sync = matches!(command, Command::Sync);
     if was_untold && !is_sync {
         tell_devices(party).await?;
@@ -85,11 +85,12 @@ fn tell_devices(party: &Party) -> Apart<'_, Result<(), JourneyError>> {
     Box::pin(party.tell_taken_back())
 }
 
-fn asked<'a>(
+fn run_apart<'a>(
     party: &'a Party,
-    command: &'a command::Request,
+    contracts: Option<&'a Contracts>,
+    command: &'a Command,
 ) -> Apart<'a, Result<Answer, Problem>> {
-    Box::pin(request::run(party, command))
+    Box::pin(run_now(party, contracts, command))
 }
 
 /// An answer with what the command heard beside what it was asked: no other one tells it.
@@ -172,7 +173,7 @@ async fn run_now(
     match command {
         Command::Account(command) => account::run(party, command).await,
         Command::Contact(command) => contact::run(party, command).await,
-        Command::Request(command) => asked(party, command).await,
+        Command::Request(command) => request::run(party, command).await,
         // The longest of all: its state lies elsewhere than its caller's.
         Command::Record(command) => Box::pin(record::run(party, command)).await,
         Command::Grant(command) => Box::pin(grant::run(party, command)).await,
