@@ -253,6 +253,24 @@ impl Party {
     /// # Errors
     /// If the vault fails.
     pub fn all_corrections(&self) -> Result<Corrections, JourneyError> {
+        self.corrections_among(None)
+    }
+
+    /// The same as far as it concerns some records: of what is held only these are looked at.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn corrections_of(
+        &self,
+        records: &BTreeSet<RecordId>,
+    ) -> Result<Corrections, JourneyError> {
+        self.corrections_among(Some(records))
+    }
+
+    fn corrections_among(
+        &self,
+        asked: Option<&BTreeSet<RecordId>>,
+    ) -> Result<Corrections, JourneyError> {
         // What this home wrote, or has of the chain's events. Of what is held the rows of those events say it, not its owner.
         let (mut anchors, mut here) = (BTreeMap::new(), BTreeSet::new());
         for kept in self.records()? {
@@ -264,7 +282,14 @@ impl Party {
                 anchors.insert(kept.record(), kept.anchor);
             }
         }
-        let held = self.held_anchors()?;
+        let rows: Vec<Amendment> = self.rows(table::CORRECTED)?;
+        let held = match asked {
+            None => self.held_anchors()?,
+            Some(asked) => {
+                let by = rows.iter().map(|row| row.record);
+                self.held_anchors_of(&asked.iter().copied().chain(by).collect())?
+            }
+        };
         here.extend(held.iter().map(AnchorFields::record_id));
         let mut authored = BTreeMap::new();
         for table in [table::WRITTEN, table::JOBS] {
@@ -274,7 +299,7 @@ impl Party {
                 anchors.insert(record, job.anchor);
             }
         }
-        let concerns = self.concerning(None)?;
+        let concerns = self.concerning(asked)?;
         let mut all: BTreeMap<RecordId, Correction> = BTreeMap::new();
         for (record, anchor) in anchors {
             let Some(amends) = anchor.amends else {
@@ -297,7 +322,7 @@ impl Party {
             };
             all.insert(record, one);
         }
-        for row in self.rows::<Amendment>(table::CORRECTED)? {
+        for row in rows {
             let one = Correction {
                 record: row.record,
                 amends: row.amends,
