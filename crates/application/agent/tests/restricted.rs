@@ -126,4 +126,28 @@ async fn what_a_request_did_not_ask_for_is_said_of_the_consent() {
     let all: Vec<_> = all.filter(|given| given["scope"] == "all").collect();
     assert_eq!(all[0]["categories"], serde_json::json!(["laboratory"]));
     assert_eq!(all[0]["dates"]["since"], "2020-01-01");
+    // What it leaves out for its category is counted where it is given, listed and shown.
+    assert_eq!(given.value["leftOutByCategoryOrDate"], 1);
+    let line = "left out, for their category or date: 1 record";
+    assert!(given.text.contains(line), "{}", given.text);
+    // One consent for each own address: the record is of one of them.
+    let counted = all
+        .iter()
+        .map(|one| one["leftOutByCategoryOrDate"].as_u64());
+    assert_eq!(counted.sum::<Option<u64>>(), Some(1));
+    let shown = try_say(&two.patient, &["record", "show", &record])
+        .await
+        .unwrap();
+    let told = "left out of what was given to Clinic, for its category or date";
+    assert!(shown.text.contains(told), "{}", shown.text);
+    assert_eq!(shown.value["leftOutOf"].as_array().unwrap().len(), 1);
+
+    // A consent that has ended is listed as narrow as it was.
+    say(&two.patient, &["grant", "revoke", "--contact", "clinic"]).await;
+    say(&two.clinic, &["sync"]).await;
+    for home in [&two.patient, &two.clinic] {
+        let list = try_say(home, &["grant", "list"]).await.unwrap();
+        let told = format!("could read all, {limits}: 0 records of it now");
+        assert!(list.text.contains(&told), "{}", list.text);
+    }
 }

@@ -222,6 +222,7 @@ async fn approve_as(
     let asked_for = &request.request;
     let only = Limits::new(scope.up_to.into(), &asked_for.categories, asked_for.dates);
     let left_out = party.left_out(asked, &only)?;
+    let beside = party.beside(asked, &only)?;
     let held = party.held_back(find::known_now(party).await?)?;
     let held = retracted::held_back(&held);
     let held = held.iter().map(|held| format!("\nheld back: {held}"));
@@ -239,7 +240,7 @@ async fn approve_as(
         "grants": grants.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "waiting": waiting.len(), "to": request.name, "until": at, "followsByItself": true,
     });
-    limits::note(&only, &left_out, &mut value);
+    limits::note(&only, &left_out, beside, &mut value);
     Ok(Answer::new(
         value,
         format!(
@@ -264,7 +265,11 @@ async fn approve_as(
                 true => "",
                 false => "\nthe chain lets no other record be read under it, whoever kept a key",
             },
-            limits::line(&left_out).map_or_else(String::new, |line| format!("\n{line}")),
+            limits::line(&left_out)
+                .into_iter()
+                .chain(limits::beside(beside))
+                .map(|line| format!("\n{line}"))
+                .collect::<String>(),
         ),
     ))
 }
@@ -409,8 +414,11 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
             true => ", SUSPENDED by its authority: it is given nothing until it is reinstated",
             false => "",
         };
-        let only = limited.get(&view.id).filter(|_| is_standing(view));
-        let only = only.map_or_else(String::new, limits::Given::told);
+        let only = limited.get(&view.id).map(|only| match is_standing(view) {
+            true => only.told(),
+            false => only.told_of_ended(),
+        });
+        let only = only.unwrap_or_default();
         let is_only_on_chain = view.purpose == "unknown" && view.state == GrantState::Live;
         let not_read = is_only_on_chain.then(|| {
             format!(
@@ -428,9 +436,10 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     let from = party.held()?;
     for (view, grant) in held.iter().zip(&from) {
         let owner = find::owner(party, grant.artefact.paired)?;
-        let only = limits::of(&grant.artefact).filter(|_| is_standing(view));
-        let only = only.map_or_else(String::new, |(_, only)| {
-            limits::told(&only) + limits::worth(&only)
+        let only = limits::of(&grant.artefact);
+        let only = only.map_or_else(String::new, |(_, only)| match is_standing(view) {
+            true => limits::told(&only) + limits::worth(&only),
+            false => limits::told(&only),
         });
         held_lines.push(line(view, &format!("held of {owner}"), &only, false));
         if grant.has_more() {
@@ -569,7 +578,8 @@ fn ended(view: &GrantView, is_given: bool) -> String {
 
 /// Whether it is in force, or about to be: what it leaves out matters then.
 const fn is_standing(view: &GrantView) -> bool {
-    matches!(view.state, GrantState::Live | GrantState::Pending)
+    use GrantState::{Ending, Live, Pending};
+    matches!(view.state, Live | Pending | Ending)
 }
 
 /// One consent; `only` says which records it gives.
@@ -578,15 +588,18 @@ fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
         "write" => "may write".to_owned(),
         "one" if view.records.is_empty() => "opens nothing any more".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
-        "classes" => format!(
-            "may read class {}: {} now{only}",
-            numbers(&view.classes),
-            counted(view.records.len(), "record")
-        ),
-        scope => format!(
-            "may read {scope}: {} now{only}",
-            counted(view.records.len(), "record")
-        ),
+        scope => {
+            let what = match scope {
+                "classes" => format!("class {}", numbers(&view.classes)),
+                scope => scope.to_owned(),
+            };
+            let count = counted(view.records.len(), "record");
+            // Of what has ended the limits are what was agreed, and the records those that are still there.
+            match is_standing(view) {
+                true => format!("may read {what}: {count} now{only}"),
+                false => format!("could read {what}{only}: {count} of it now"),
+            }
+        }
     };
     let given = match view.state {
         GrantState::Lost => String::new(),

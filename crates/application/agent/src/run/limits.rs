@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use medibloc_consent::Scope;
-use medibloc_journey::{Artefact, Dates, GivenGrant, KeptRecord, Limits, Party};
+use medibloc_journey::{Artefact, Dates, GivenGrant, KeptRecord, Limits, Party, counted};
 use medibloc_record::{Category, GrantId, Sensitivity};
 use serde_json::{Value, json};
 
@@ -63,6 +63,16 @@ pub(super) fn worth(limits: &Limits) -> &'static str {
         (false, true) => ", held by the chain",
         (false, false) => ", held by which keys are sent alone",
     }
+}
+
+/// A line for records that are left out for their category or date; nothing if there are none.
+pub(super) fn beside(count: usize) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "left out, for their category or date: {}; `--record` gives one of them",
+            counted(count, "record")
+        )
+    })
 }
 
 /// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none.
@@ -125,9 +135,10 @@ pub(super) fn note_of_reader(limits: &Limits, value: &mut Value) {
 }
 
 /// The same of a consent that was given, with what it leaves out.
-pub(super) fn note(limits: &Limits, left_out: &[KeptRecord], value: &mut Value) {
+pub(super) fn note(limits: &Limits, left_out: &[KeptRecord], beside: usize, value: &mut Value) {
     note_of_reader(limits, value);
     value["leftOut"] = left_out_values(left_out);
+    value["leftOutByCategoryOrDate"] = json!(beside);
 }
 
 /// The limits of a consent to several records; none of one.
@@ -140,66 +151,93 @@ pub(super) fn of(artefact: &Artefact) -> Option<(Scope, Limits)> {
 pub(super) struct Given {
     limits: Limits,
     left_out: Vec<KeptRecord>,
+    beside: usize,
 }
 
 impl Given {
     /// Behind what may be read.
     pub(super) fn told(&self) -> String {
-        let count = match self.left_out.len() {
+        let count = match self.left_out.len() + self.beside {
             0 => String::new(),
             count => format!(" ({count} left out)"),
         };
         told(&self.limits) + &count + worth(&self.limits)
     }
 
+    /// The same of one that has ended: what it was limited to.
+    pub(super) fn told_of_ended(&self) -> String {
+        told(&self.limits)
+    }
+
     pub(super) fn note(&self, value: &mut Value) {
-        note(&self.limits, &self.left_out, value);
+        note(&self.limits, &self.left_out, self.beside, value);
     }
 }
 
 /// Of each consent to several records that was given, by its id.
 pub(super) fn given(party: &Party) -> Result<BTreeMap<String, Given>, Problem> {
     // Most records are as usual, and there may be many consents.
-    let mut records = party.records()?;
-    records.retain(|kept| word(sensitivity(kept)).is_some());
+    let records = party.records()?;
+    let is_sensitive = |kept: &&KeptRecord| word(sensitivity(kept)).is_some();
+    let sensitive: Vec<&KeptRecord> = records.iter().filter(is_sensitive).collect();
     let mut all = BTreeMap::new();
     for (id, given) in party.grants()? {
         if let Some((scope, limits)) = of(&given.artefact) {
-            let is_left_out = |kept: &&KeptRecord| {
-                kept.anchor.owner == given.own && limits.leaves_out(scope, kept)
+            let own = sensitive.iter().copied();
+            let own = own.filter(|kept| kept.anchor.owner == given.own);
+            let left_out = own.filter(|kept| limits.leaves_out(scope, kept));
+            let left_out = left_out.cloned().collect();
+            let is_beside = |kept: &&KeptRecord| {
+                kept.anchor.owner == given.own && limits.is_beside(scope, kept)
             };
-            let left_out = records.iter().filter(is_left_out).cloned().collect();
-            all.insert(id.to_string(), Given { limits, left_out });
+            let beside = match limits.are_of_some() {
+                true => records.iter().filter(is_beside).count(),
+                false => 0,
+            };
+            let of_it = Given {
+                limits,
+                left_out,
+                beside,
+            };
+            all.insert(id.to_string(), of_it);
         }
     }
     Ok(all)
 }
 
-/// What `record show` says of a record that is more sensitive than usual.
+/// What `record show` says of a record that is more sensitive than usual, or that a consent leaves out for its category or date.
 pub(super) fn shown(
     party: &Party,
     kept: &KeptRecord,
-    without: &[(GrantId, GivenGrant)],
-) -> Result<Option<String>, Problem> {
-    let Some(word) = word(sensitivity(kept)) else {
-        return Ok(None);
-    };
+    without: &[(GrantId, GivenGrant, bool)],
+) -> Result<Vec<String>, Problem> {
     let called = party.names()?;
-    let mut readers: Vec<String> = without
-        .iter()
-        .map(|(_, given)| called.given(given))
-        .collect();
-    readers.sort();
-    readers.dedup();
-    let left_out = match readers.as_slice() {
-        [] => String::new(),
-        readers => format!(
-            "; left out of what was given to {}",
-            find::told(&readers.join(", "))
-        ),
+    let readers = |for_its_kind: bool| {
+        let of = without.iter().filter(|(.., kind)| *kind == for_its_kind);
+        let mut readers: Vec<String> = of.map(|(_, given, _)| called.given(given)).collect();
+        readers.sort();
+        readers.dedup();
+        readers
     };
-    Ok(Some(format!(
-        "it is {word}: a consent to a class or to all gives it only with `--up-to {}`{left_out}",
-        word.replace(' ', "-")
-    )))
+    let sensitive = word(sensitivity(kept)).map(|word| {
+        let left_out = match readers(false).as_slice() {
+            [] => String::new(),
+            readers => format!(
+                "; left out of what was given to {}",
+                find::told(&readers.join(", "))
+            ),
+        };
+        format!(
+            "it is {word}: a consent to a class or to all gives it only with `--up-to {}`{left_out}",
+            word.replace(' ', "-")
+        )
+    });
+    let beside = match readers(true).as_slice() {
+        [] => None,
+        readers => Some(format!(
+            "left out of what was given to {}, for its category or date",
+            find::told(&readers.join(", "))
+        )),
+    };
+    Ok(sensitive.into_iter().chain(beside).collect())
 }

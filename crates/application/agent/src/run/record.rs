@@ -89,7 +89,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
             }
             now.note(id, &mut value);
             let without = party.consents_without(&kept, find::known_now(party).await?)?;
-            let ids = without.iter().map(|(id, _)| id.to_string());
+            let ids = without.iter().map(|(id, ..)| id.to_string());
             let same = party.same_documents()?.remove(&id).unwrap_or_default();
             value["sameDocument"] = same
                 .iter()
@@ -103,8 +103,8 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 ));
             }
             value["leftOutOf"] = ids.collect::<Vec<_>>().into();
-            let restricted = limits::shown(party, &kept, &without)?;
-            text.extend(restricted.map(|line| format!("\n{line}")));
+            let limited = limits::shown(party, &kept, &without)?.into_iter();
+            text.extend(limited.map(|line| format!("\n{line}")));
             let by = now.corrections.of(id);
             said::note_corrections(&by, &mut value);
             text.push_str(&said::own(kept.anchor.amends, &by));

@@ -1,4 +1,5 @@
-//! What a consent to several records leaves out because it is more sensitive than the consent says: told, never left out silently.
+//! What a consent to several records leaves out, because it is more sensitive than the consent says or of another category or date:
+//! told, never left out silently.
 
 use medibloc_consent::Scope;
 use medibloc_record::{Category, GrantId, Sensitivity, Timestamp};
@@ -48,6 +49,18 @@ impl Limits {
         let stands = kept.is_accepted() && !kept.retracted;
         stands && is_in(scope, kept) && fits(Sensitivity::VeryRestricted) && !fits(self.up_to)
     }
+
+    /// Whether a consent of this scope leaves out an own record that stands for its category or date.
+    pub fn is_beside(&self, scope: Scope, kept: &KeptRecord) -> bool {
+        let up_to = Sensitivity::VeryRestricted;
+        let fits = kept.fits(up_to, &self.categories, self.dates.as_ref());
+        kept.is_accepted() && !kept.retracted && is_in(scope, kept) && !fits
+    }
+
+    /// Whether categories or dates leave out anything at all.
+    pub fn are_of_some(&self) -> bool {
+        !self.categories.is_empty() || self.dates.is_some()
+    }
 }
 
 impl Party {
@@ -61,7 +74,21 @@ impl Party {
         self.not_being_erased(records)
     }
 
-    /// Consents that stand, are about an own record and leave it out because it is more sensitive.
+    /// How many own records a consent to several leaves out for their category or date, under whichever address.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn beside(&self, scope: Scope, limits: &Limits) -> Result<usize, JourneyError> {
+        if !limits.are_of_some() {
+            return Ok(0);
+        }
+        let mut records = self.records()?;
+        records.retain(|kept| limits.is_beside(scope, kept));
+        Ok(self.not_being_erased(records)?.len())
+    }
+
+    /// Consents that stand and leave an own record out, each with whether that is for its category or date; else it is more
+    /// sensitive.
     ///
     /// # Errors
     /// If the vault fails.
@@ -69,16 +96,17 @@ impl Party {
         &self,
         kept: &KeptRecord,
         now: Timestamp,
-    ) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+    ) -> Result<Vec<(GrantId, GivenGrant, bool)>, JourneyError> {
         let mut found = Vec::new();
         for (id, given) in self.grants()? {
             let limits = Limits::of(&given.artefact);
-            let is_without = given
-                .artefact
-                .about()
-                .is_some_and(|scope| limits.leaves_out(scope, kept));
+            let Some(scope) = given.artefact.about() else {
+                continue;
+            };
+            let is_beside = limits.is_beside(scope, kept);
+            let is_without = is_beside || limits.leaves_out(scope, kept);
             if is_without && kept.anchor.owner == given.own && self.goes_on(&given, now)? {
-                found.push((id, given));
+                found.push((id, given, is_beside));
             }
         }
         Ok(found)
