@@ -37,6 +37,9 @@ pub(crate) struct Wanted {
     pub(crate) limit: usize,
 }
 
+/// Headers that are asked for at once: each may take a connection of its own, and a source has only so many at a chain.
+const AT_ONCE: usize = 4;
+
 impl Wanted {
     /// One block, where this is the newest one.
     pub(crate) fn one(number: u64, newest: u64) -> Self {
@@ -96,17 +99,19 @@ impl EvmLedger {
     }
 
     async fn headers(&self, numbers: &[u64]) -> Result<Vec<Header>, LedgerError> {
-        let mut reads = JoinSet::new();
-        for number in numbers.iter().copied() {
-            let ledger = self.clone();
-            reads.spawn(async move { ledger.known_header(BlockId::number(number)).await });
-        }
         let mut headers = Vec::with_capacity(numbers.len());
-        while let Some(read) = reads.join_next().await {
-            headers.push(read.map_err(|error| LedgerError::Unreachable {
-                from: "the chain".into(),
-                why: error.to_string(),
-            })??);
+        for some in numbers.chunks(AT_ONCE) {
+            let mut reads = JoinSet::new();
+            for number in some.iter().copied() {
+                let ledger = self.clone();
+                reads.spawn(async move { ledger.known_header(BlockId::number(number)).await });
+            }
+            while let Some(read) = reads.join_next().await {
+                headers.push(read.map_err(|error| LedgerError::Unreachable {
+                    from: "the chain".into(),
+                    why: error.to_string(),
+                })??);
+            }
         }
         headers.sort_by_key(|header| header.number);
         Ok(headers)
