@@ -144,6 +144,46 @@ async fn later_records_do_not_go_to_a_contact_that_is_called_otherwise_now() {
     say(&two.clinic, &["read", &later]).await;
 }
 
+/// Of a decision for all addresses one consent has gone and another is put off: the phone takes the first back by its id.
+#[tokio::test]
+async fn what_is_put_off_of_a_decision_does_not_leave_after_one_of_it_was_taken_back() {
+    for (seed, limits) in [
+        (13_010, ["--days", "60"].as_slice()),
+        (13_011, &["--days", "60", "--up-to", "very-restricted"]),
+    ] {
+        let story = Devices::new(seed, Pace::PERSON).await;
+        let before = standing(&story.world).await;
+        let all = ["grant", "create", "--to", "reader", "--all", "--yes"];
+        say(&story.laptop, &[all.as_slice(), limits].concat()).await;
+        while standing(&story.world).await == before {
+            story.world.pass(DAY / 4);
+            say(&story.laptop, &["sync"]).await;
+        }
+        assert_eq!(standing(&story.world).await, before + 1, "{limits:?}");
+        assert!(
+            !say(&story.laptop, &["status"]).await["planned"]
+                .as_array()
+                .unwrap()
+                .is_empty()
+        );
+        say(&story.phone, &["sync"]).await;
+        let list = say(&story.phone, &["grant", "list"]).await;
+        let live = list["given"].as_array().unwrap().iter();
+        let live: Vec<_> = live.filter(|given| given["state"] == "live").collect();
+        assert_eq!(live.len(), 1, "{list}");
+        say(
+            &story.phone,
+            &["grant", "revoke", live[0]["id"].as_str().unwrap()],
+        )
+        .await;
+        assert_eq!(standing(&story.world).await, before, "{limits:?}");
+        // The hour of the others has come before the laptop looks at the chain.
+        story.world.pass(10 * DAY);
+        let told = syncs(&story.world, &story.laptop).await;
+        assert_eq!(standing(&story.world).await, before, "{limits:?}: {told}");
+    }
+}
+
 /// A relay by which another device gives a consent just before the first call goes.
 struct Meanwhile {
     relay: Arc<dyn Relay>,

@@ -2,7 +2,6 @@
 //! was it taken back on another device of the phrase or by the record's author, does it show that two own addresses are one
 //! person's, is the contact still the one that was confirmed. What gives may wait for an answer; what takes back never does.
 
-use core::pin::Pin;
 use std::collections::BTreeSet;
 
 use medibloc_consent::Scope;
@@ -18,43 +17,15 @@ use crate::ports::Change;
 use crate::set_back::is_worthless;
 use crate::{GivenGrant, JourneyError, Party, SyncReport};
 
-/// A step whose state is not its caller's.
-type Apart<'a, T> = Pin<Box<dyn Future<Output = Result<T, JourneyError>> + Send + 'a>>;
-
 impl Party {
-    /// [`Self::before_it_leaves`] apart from its caller, whose state is on the stack.
-    pub(crate) fn asked_before_it_leaves<'a>(
-        &'a self,
-        errand: &'a mut Errand,
-    ) -> Apart<'a, Option<Outcome>> {
-        Box::pin(self.before_it_leaves(errand))
-    }
-
-    /// [`Self::hear_of_what_waits`] apart from the sync.
-    pub(crate) fn hear_first<'a>(&'a self, report: &'a mut SyncReport) -> Apart<'a, ()> {
-        Box::pin(self.hear_of_what_waits(report))
-    }
-
-    /// [`Self::tell_every_node`] apart from the sync of notes.
-    pub(crate) fn tell_every_node_apart<'a>(&'a self, report: &'a mut SyncReport) -> Apart<'a, ()> {
-        Box::pin(self.tell_every_node(report))
-    }
-
-    /// [`Party::tell_taken_back`] apart from the look at the chain.
-    pub(crate) fn tell_taken_back_apart(&self) -> Apart<'_, ()> {
-        Box::pin(self.tell_taken_back())
-    }
-
-    /// [`Party::go_on`] apart from its caller, which is itself.
-    pub(crate) fn go_on_with_end(&self, end: Errand) -> Apart<'_, Outcome> {
-        Box::pin(self.go_on(end))
-    }
-
     /// Asks whether what gives may leave. Gives where it stands on the chain if it came there before: then nothing is sent.
     ///
     /// # Errors
     /// Why it does not leave. Its errand is gone if it never will.
-    async fn before_it_leaves(&self, errand: &mut Errand) -> Result<Option<Outcome>, JourneyError> {
+    pub(crate) async fn before_it_leaves(
+        &self,
+        errand: &mut Errand,
+    ) -> Result<Option<Outcome>, JourneyError> {
         if !errand.is_a_consent() {
             return Ok(None);
         }
@@ -113,7 +84,10 @@ impl Party {
 
     /// Hears it before anything is done, of everybody who is about to be given something: it is told at once, and not when the
     /// hour of the consent has come.
-    async fn hear_of_what_waits(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+    pub(crate) async fn hear_of_what_waits(
+        &self,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
         let mut parties = BTreeSet::new();
         for errand in self.errands()?.iter().filter(|it| it.is_a_consent()) {
             let given = self.given_in(errand)?;
@@ -188,12 +162,12 @@ impl Party {
             Call::Grant { grant, .. }
                 if !matches!(grant.terms.scope, Scope::One(_)) && !errand.is_fresh() =>
             {
-                let request = given.artefact.request;
+                // What a limited consent is to is a list of its own: what it is about is the same.
+                let (request, about) = (given.artefact.request, given.artefact.about());
                 before = self.grants()?;
                 before.retain(|(other, it)| {
-                    let scope = it.artefact.grant.as_ref().map(|grant| grant.terms.scope);
                     let is_of_it = request.is_some_and(|request| it.answers(&request));
-                    *other != id && is_of_it && scope == Some(grant.terms.scope)
+                    *other != id && is_of_it && it.artefact.about() == about
                 });
             }
             _ => {}

@@ -67,6 +67,7 @@ mod accept;
 mod acts;
 mod after;
 mod amends;
+mod apart;
 mod aside;
 mod audit;
 mod author;
