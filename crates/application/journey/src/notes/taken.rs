@@ -128,7 +128,8 @@ impl Party {
     pub fn untold_devices(&self) -> Result<Option<String>, JourneyError> {
         let rows = self.rows::<NoteRow>(table::NOTES)?;
         Ok(rows.iter().any(NoteRow::is_untold).then(|| {
-            "your other devices cannot know yet that it was taken back, for the node did not take the note of it: they may still give              what they planned until this device has synced; run `medibloc sync` until it says so no more"
+            "your other devices cannot know yet that it was taken back, for the node did not take the note of it: they may still give \
+             what they planned until this device has synced; run `medibloc sync` until it says so no more"
                 .to_owned()
         }))
     }

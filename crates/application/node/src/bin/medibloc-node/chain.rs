@@ -454,7 +454,8 @@ fn check_first(keepers: &[(KeeperPublicKeys, String)]) -> anyhow::Result<()> {
         let index = keys.index();
         ensure!(
             usize::from(index) == place,
-            "the keepers are not those of the places 1 to {}: there is one of place {index} and none, or another, of place {place};              each needs a place of its own (`keys keeper --index`)",
+            "the keepers are not those of the places 1 to {}: there is one of place {index} and none, or another, of place {place}; \
+             each needs a place of its own (`keys keeper --index`)",
             keepers.len()
         );
         let version = keys.wrap_key().version;
