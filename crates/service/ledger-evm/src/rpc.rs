@@ -124,23 +124,41 @@ impl Rpc {
     where
         F: Future<Output = Result<T, TransportError>>,
     {
+        let answered = |node| {
+            let answer = question(node);
+            async move { answer.await.map(Some) }
+        };
+        let answer = self.ask_for(answered).await?;
+        Ok(answer.expect("whatever was answered is an answer"))
+    }
+
+    /// The same for what a node that is behind lacks, and the next one may have; none if each that answers lacks it.
+    async fn ask_for<T, F>(&self, question: impl Fn(RootProvider) -> F) -> Result<Option<T>, Fault>
+    where
+        F: Future<Output = Result<Option<T>, TransportError>>,
+    {
         let first = self.current.load(Ordering::Relaxed);
-        let mut last = None;
+        let (mut lacks, mut last) = (false, None);
         for place in first..first + self.nodes.len() * TRIES {
             let place = place % self.nodes.len();
             let node = &self.nodes[place];
             match question(node.provider.clone()).await {
-                Ok(answer) => {
+                Ok(Some(answer)) => {
                     self.current.store(place, Ordering::Relaxed);
-                    return Ok(answer);
+                    return Ok(Some(answer));
                 }
+                Ok(None) => lacks = true,
                 Err(error) => match self.fault(node, error) {
                     silent @ Fault::Ledger(_) => last = Some(silent),
                     spoken => return Err(spoken),
                 },
             }
         }
-        Err(last.expect("there is at least one node"))
+        // One that answers says more than one that is silent.
+        match last.filter(|_| !lacks) {
+            Some(silent) => Err(silent),
+            None => Ok(None),
+        }
     }
 
     #[allow(clippy::unused_self, reason = "reads as a step of ask")]
@@ -229,28 +247,10 @@ impl Rpc {
 
     /// The header of a block, if a node has it: one that is behind does not, and the next may.
     pub(crate) async fn header(&self, at: BlockId) -> Result<Option<Header>, Fault> {
-        let first = self.current.load(Ordering::Relaxed);
-        let (mut lacks, mut last) = (false, None);
-        for place in first..first + self.nodes.len() * TRIES {
-            let node = &self.nodes[place % self.nodes.len()];
-            match node.provider.get_block(at).await {
-                Ok(Some(block)) => {
-                    self.current
-                        .store(place % self.nodes.len(), Ordering::Relaxed);
-                    return Ok(Some(block.header));
-                }
-                Ok(None) => lacks = true,
-                Err(error) => match self.fault(node, error) {
-                    silent @ Fault::Ledger(_) => last = Some(silent),
-                    spoken => return Err(spoken),
-                },
-            }
-        }
-        // One that answers says more than one that is silent.
-        match last.filter(|_| !lacks) {
-            Some(silent) => Err(silent),
-            None => Ok(None),
-        }
+        let block = self
+            .ask_for(|node| async move { node.get_block(at).await })
+            .await?;
+        Ok(block.map(|block| block.header))
     }
 
     /// The logs of a filter, and the block with this number: in one request, so that one node answers both.
