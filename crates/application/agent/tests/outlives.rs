@@ -352,15 +352,6 @@ async fn an_author_that_may_not_write_any_more_is_told_that_it_can_take_back() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let file = story.two.document();
-    let import = [
-        "record",
-        "import",
-        &file,
-        "--for",
-        &story.two.owner,
-        "--yes",
-    ];
     let told = refused(clinic, &import, code::REFUSED).await;
     assert!(
         told.contains("--write") && !told.contains("retract"),

@@ -1,6 +1,8 @@
 //! A restore that did not take everything: whatever seems to be all that there is says that it is not, until it is.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "support/busy.rs"]
+mod busy;
 #[path = "support/lacking.rs"]
 mod lacking;
 #[path = "support/two.rs"]
@@ -8,15 +10,13 @@ mod two;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use busy::Busy;
 use lacking::Without;
 use medibloc_agent::answer::code;
 use medibloc_dag::Cid;
 use medibloc_journey::memory::{MemoryVault, World};
-use medibloc_journey::{Keepers, Letter, Mailbox, Network, Party, PortError, Ports};
-use medibloc_keys::SigningKey;
-use medibloc_record::{Digest, Role};
-use medibloc_store::Store;
+use medibloc_journey::{Party, Ports};
+use medibloc_record::Role;
 use two::{Two, say, text, try_say, with_ports};
 
 /// What a person reads as all that there is.
@@ -30,52 +30,6 @@ const LISTS: [&[&str]; 8] = [
     &["account", "show"],
     &["account", "person"],
 ];
-
-/// A node that gives objects and no notes.
-struct NoNotes(Arc<dyn Network>);
-
-impl Network for NoNotes {
-    fn store(&self, actor: &SigningKey) -> Arc<dyn Store> {
-        self.0.store(actor)
-    }
-    fn mailbox(&self, actor: &SigningKey, url: &str) -> Arc<dyn Mailbox> {
-        Arc::new(Mute(self.0.mailbox(actor, url)))
-    }
-    fn keepers(&self, actor: &SigningKey) -> Arc<dyn Keepers> {
-        self.0.keepers(actor)
-    }
-    fn own_node(&self) -> String {
-        self.0.own_node()
-    }
-}
-
-struct Mute(Arc<dyn Mailbox>);
-
-fn mute<T>() -> Result<T, PortError> {
-    Err(PortError::Unreachable {
-        peer: "the mailbox".into(),
-        why: "no answer".into(),
-    })
-}
-
-#[async_trait]
-impl Mailbox for Mute {
-    async fn send(&self, letter: &Letter) -> Result<(), PortError> {
-        self.0.send(letter).await
-    }
-    async fn fetch(&self) -> Result<Vec<Letter>, PortError> {
-        self.0.fetch().await
-    }
-    async fn done(&self, id: [u8; 32]) -> Result<(), PortError> {
-        self.0.done(id).await
-    }
-    async fn notes(&self) -> Result<Vec<(u8, Vec<u8>)>, PortError> {
-        mute()
-    }
-    async fn keep_note(&self, _: u8, _: Option<Digest>, _: Vec<u8>) -> Result<bool, PortError> {
-        mute()
-    }
-}
 
 /// Each list tells all of this and ends with 9; or nothing of a restore, and ends with 0.
 async fn lists(home: &Party, told: &[&str]) {
@@ -108,11 +62,9 @@ async fn a_home_whose_notes_were_not_read_says_so_in_every_list() {
     say(&two.patient, &["sync"]).await;
     let vault = Arc::new(MemoryVault::default());
     let ports = || world.ports_with(vault.clone());
-    let mute = Ports {
-        network: Arc::new(NoNotes(ports().network)),
-        ..ports()
-    };
-    let home = with_ports(mute, 1, Role::Person);
+    let node = Busy::default();
+    node.set(&node.notes, true);
+    let home = with_ports(node.ports(ports()), 1, Role::Person);
     let (home, report) = home.restored().await.unwrap();
     assert!(report.open() > 0, "{report:?}");
     let told = [
