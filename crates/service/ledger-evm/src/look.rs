@@ -12,7 +12,6 @@ use alloy::providers::Provider;
 use alloy::rpc::types::{Filter, Header, Log};
 use medibloc_ledger::{BlockEvents, Event, LedgerError};
 use medibloc_record::Timestamp;
-use tokio::task::JoinSet;
 
 use crate::EvmLedger;
 use crate::decode;
@@ -22,8 +21,9 @@ use crate::ledger::missing;
 /// How many of the newest blocks are looked at one by one. Deeper ones are asked for together with the last of them, in one request: a
 /// node that has that one has them all.
 const NEWEST: u64 = 1_024;
-/// How many headers are asked for at the same time.
-const TOGETHER: usize = 8;
+/// How many headers are asked for in one request: each question by itself would take a connection, of which a source has only so
+/// many.
+const TOGETHER: usize = 32;
 
 /// Blocks that are wanted.
 pub(crate) struct Wanted {
@@ -36,9 +36,6 @@ pub(crate) struct Wanted {
     /// No more blocks than this.
     pub(crate) limit: usize,
 }
-
-/// Headers that are asked for at once: each may take a connection of its own, and a source has only so many at a chain.
-const AT_ONCE: usize = 4;
 
 impl Wanted {
     /// One block, where this is the newest one.
@@ -99,22 +96,9 @@ impl EvmLedger {
     }
 
     async fn headers(&self, numbers: &[u64]) -> Result<Vec<Header>, LedgerError> {
-        let mut headers = Vec::with_capacity(numbers.len());
-        for some in numbers.chunks(AT_ONCE) {
-            let mut reads = JoinSet::new();
-            for number in some.iter().copied() {
-                let ledger = self.clone();
-                reads.spawn(async move { ledger.known_header(BlockId::number(number)).await });
-            }
-            while let Some(read) = reads.join_next().await {
-                headers.push(read.map_err(|error| LedgerError::Unreachable {
-                    from: "the chain".into(),
-                    why: error.to_string(),
-                })??);
-            }
-        }
-        headers.sort_by_key(|header| header.number);
-        Ok(headers)
+        let last = numbers.last().copied().unwrap_or_default();
+        let headers = self.rpc().headers(numbers).await?;
+        headers.ok_or_else(|| missing(BlockId::number(last)))
     }
 
     /// The events of a block, where these logs came for it: if its header tells of more than nothing and none came, those of its receipts.

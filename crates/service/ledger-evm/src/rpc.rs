@@ -253,6 +253,28 @@ impl Rpc {
         Ok(block.map(|block| block.header))
     }
 
+    /// The headers of these blocks, in their order, asked for in one request; none if each node that answers lacks one of them.
+    pub(crate) async fn headers(&self, numbers: &[u64]) -> Result<Option<Vec<Header>>, Fault> {
+        self.ask_for(|node| async move {
+            let mut all = BatchRequest::new(node.client());
+            let mut asked = Vec::with_capacity(numbers.len());
+            for number in numbers {
+                let at = BlockNumberOrTag::Number(*number);
+                asked.push(all.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(at, false))?);
+            }
+            all.send().await?;
+            let mut headers = Vec::with_capacity(asked.len());
+            for block in asked {
+                match block.await? {
+                    Some(block) => headers.push(block.header),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(headers))
+        })
+        .await
+    }
+
     /// The logs of a filter, and the block with this number: in one request, so that one node answers both.
     pub(crate) async fn logs_and_block(
         &self,
