@@ -471,7 +471,7 @@ pub struct Scope {
     /// by itself: the reader learns that the address is yours, and the ends of these consents match.
     #[arg(long, group = "which")]
     pub all: bool,
-    /// With --class or --all: the most sensitive that is meant.
+    /// The most sensitive that is meant, also of --record: what is more sensitive is not given.
     #[arg(long, value_enum, default_value_t = UpTo::Normal)]
     pub up_to: UpTo,
 }

@@ -4,6 +4,7 @@
 #[path = "support/two.rs"]
 mod two;
 
+use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
 use two::{Two, document, say, text, try_say};
 
@@ -150,4 +151,38 @@ async fn what_a_request_did_not_ask_for_is_said_of_the_consent() {
         let told = format!("could read all, {limits}: 0 records of it now");
         assert!(list.text.contains(&told), "{}", list.text);
     }
+}
+
+/// One record that is restricted is given only if that is said, offered or asked for.
+#[tokio::test]
+async fn one_restricted_record_is_not_given_without_a_word() {
+    let world = World::new(1022);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let record = restricted(&two, &[]).await;
+    say(&two.clinic, &["request", "create", &two.owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let offer = ["grant", "create", "--to", "reader", "--record", &record];
+    let answer = ["request", "approve", "clinic", "--record", &record];
+    for words in [offer.as_slice(), &answer] {
+        let told = two::refused(&two.patient, words, code::REFUSED).await;
+        for part in [
+            "is restricted (Composition.confidentiality is R)",
+            "Nothing was given",
+            "--up-to restricted",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    let list = say(&two.patient, &["grant", "list"]).await;
+    assert_eq!(list["given"], serde_json::json!([]));
+    for words in [offer.as_slice(), &answer] {
+        let meant = [words, &["--up-to", "restricted"]].concat();
+        let given = try_say(&two.patient, &meant).await.unwrap();
+        let told = "it is restricted (Composition.confidentiality is R)";
+        assert!(given.text.contains(told), "{}", given.text);
+        assert_eq!(given.value["sensitivity"], "restricted");
+    }
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &record]).await;
 }

@@ -23,7 +23,7 @@ use crate::set_back::NOT_ON_CHAIN;
 use crate::subject::Reading;
 use crate::together::{Asked, all};
 use crate::write::parties_of;
-use crate::{JourneyError, Named, Party};
+use crate::{JourneyError, Labelled, Named, Party, Unread};
 
 /// How a record stands with its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct KeptRecord {
     /// Its owner said that it is about the owner, whomever it names.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub confirmed: bool,
+    /// What its own labels say of how carefully it must be shared.
+    #[serde(default, skip_serializing_if = "Labelled::was_not_looked_at")]
+    pub labelled: Labelled,
 }
 
 impl KeptRecord {
@@ -127,7 +130,7 @@ impl KeptRecord {
     ) -> bool {
         self.manifest.as_ref().is_some_and(|manifest| {
             let written = manifest.times.written.as_deref().unwrap_or_default();
-            manifest.sensitivity <= sensitivity
+            self.sensitivity() <= Some(sensitivity)
                 && (categories.is_empty() || categories.contains(&manifest.category))
                 && dates.is_none_or(|dates| dates.has(written))
         })
@@ -194,6 +197,7 @@ impl Party {
             warning: None,
             named: Named::Nobody,
             confirmed: self.is_noted_as_confirmed(id)?,
+            labelled: Labelled::NotLooked,
         };
         let accepted = facts.is_some_and(|facts| facts.accepted);
         if facts.is_some_and(|facts| facts.erased) {
@@ -203,7 +207,7 @@ impl Party {
                 Ok(opened) => {
                     kept.manifest = Some(opened.manifest.clone());
                     kept.warning.clone_from(&opened.warning);
-                    kept.named = self.whom_names(&opened.manifest);
+                    (kept.named, kept.labelled) = self.form_of(&opened.manifest);
                     if accepted || self.accept(own, anchor, &opened).await? {
                         kept.standing = Standing::Accepted;
                     }
@@ -224,9 +228,12 @@ impl Party {
                 }
             }
         }
-        self.ports
-            .vault
-            .apply(vec![change(table::RECORDS, id.as_bytes(), &kept)])?;
+        let mut rows = vec![change(table::RECORDS, id.as_bytes(), &kept)];
+        rows.extend(
+            kept.told_more_than_said()
+                .map(|told| self.untold_row(&told)),
+        );
+        self.ports.vault.apply(rows)?;
         Ok(kept)
     }
 
@@ -292,12 +299,18 @@ impl Party {
 
     /// Whom the FHIR form names, however large it is. That this cannot be read is no reason to refuse a record.
     pub(crate) fn whom_names(&self, manifest: &Manifest) -> Named {
+        self.form_of(manifest).0
+    }
+
+    /// The same, with what the labels in it say.
+    pub(crate) fn form_of(&self, manifest: &Manifest) -> (Named, Labelled) {
         let Some(part) = manifest.part(PartRole::Fhir) else {
-            return Named::Nobody;
+            return (Named::Nobody, Labelled::Unread(Unread::Unreadable));
         };
         let mut reading = Reading::new();
         let opened = self.with_vault(|source| medibloc_seal::open_part(part, source, &mut reading));
-        reading.named(opened.is_ok())
+        let is_whole = opened.is_ok();
+        (reading.named(is_whole), reading.labelled(is_whole))
     }
 
     /// Every check of design 02, against the chain as it was in the anchor's block.

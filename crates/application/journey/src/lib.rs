@@ -99,6 +99,7 @@ mod golden;
 mod grant;
 mod handed;
 mod label;
+mod labelled;
 mod leaving;
 mod left;
 mod looks;
@@ -167,6 +168,7 @@ pub use grant::{
     HeldGrant, LostConsents, PendingRequest, WhyClosed, left_out::Limits, medical_only,
 };
 pub use handed::HandedOn;
+pub use labelled::{GivenBefore, Labelled};
 pub use left::{Left, Outputs};
 pub use mail::{AccessRequest, Message, Question, WhyDeclined};
 pub use medibloc_record::{compared, on_one_line};

@@ -82,6 +82,7 @@ impl Look {
             warning: None,
             named: crate::Named::Nobody,
             confirmed: false,
+            labelled: crate::Labelled::NotLooked,
         }
     }
 

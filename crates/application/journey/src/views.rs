@@ -806,7 +806,7 @@ pub(crate) fn record_view(kept: &KeptRecord, author_name: Option<String>) -> Rec
         title: manifest.and_then(|manifest| manifest.title.clone()),
         kind: word::<Kind>(&kept.anchor.kind),
         category: manifest.map(|manifest| word(&manifest.category)),
-        sensitivity: manifest.map(|manifest| word(&manifest.sensitivity)),
+        sensitivity: kept.sensitivity().map(|it| word(&it)),
         author: kept.anchor.author.to_string(),
         author_name: if own { Some("you".into()) } else { author_name },
         own: kept.anchor.owner.to_string(),

@@ -5,7 +5,7 @@
     reason = "a test stops at the first surprise and tells its figure"
 )]
 
-use medibloc_journey::{Named, Unread};
+use medibloc_journey::{Labelled, Named, Unread};
 use serde_json::{Value, json};
 
 const LONG: usize = 8 << 20;
@@ -64,6 +64,8 @@ fn a_form_of_anybodys_takes_no_more_memory_than_a_bound() {
         let form = form(unit, member);
         let before = count_anew().unwrap();
         let named = Named::read(&form);
+        let labels = Labelled::read(&form);
+        assert!(!labels.is_unknown(), "{unit} in {member:?}");
         let subject = named.person().unwrap();
         worst = worst.max(most().unwrap() - before);
         match several {

@@ -2,6 +2,8 @@
 
 use crate::Sensitivity;
 
+mod form;
+
 /// How carefully a document must be shared by all labels in it: as carefully as the most sensitive thing in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
@@ -20,21 +22,18 @@ impl Labels {
         at: &str,
         codes: impl IntoIterator<Item = (Option<&'c str>, Option<&'c str>)>,
     ) {
-        let said = codes.into_iter().map(|(system, code)| read(system, code));
-        let said: Vec<Said> = said.collect();
-        let is_known = said.iter().any(|said| !matches!(said, Said::Unknown(_)));
-        for said in said {
-            match said {
-                Said::Level(level, why) => self.raise(level, at, why),
-                Said::Unknown(why) if !is_known => self.raise(Sensitivity::Restricted, at, why),
-                Said::Unknown(_) | Said::Other => {}
-            }
+        let mut all = Codes::default();
+        for (system, code) in codes {
+            all.add(system, code);
+        }
+        if let Some((level, why)) = all.level() {
+            self.raise(level, at, why);
         }
     }
 
     /// Takes a label `at` an element whose value is withheld: what is hidden from its reader is not for all.
     pub fn add_masked(&mut self, at: &str) {
-        self.raise(Sensitivity::Restricted, at, "is masked");
+        self.raise(MASKED.0, at, MASKED.1);
     }
 
     fn raise(&mut self, to: Sensitivity, at: &str, said: &str) {
@@ -53,6 +52,56 @@ impl Labels {
     /// Which label says it, in words without anything of the document but a known code; none if it is normal.
     pub fn why(&self) -> Option<&str> {
         self.most.as_ref().map(|(_, why)| why.as_str())
+    }
+}
+
+/// How carefully, and why in words.
+type Level = (Sensitivity, &'static str);
+
+/// What is withheld.
+const MASKED: Level = (Sensitivity::Restricted, "is masked");
+
+/// The codes of one label.
+#[derive(Clone, Copy, Debug, Default)]
+struct Codes {
+    is_known: bool,
+    most: Option<Level>,
+    unknown: Option<&'static str>,
+}
+
+impl Codes {
+    fn add(&mut self, system: Option<&str>, code: Option<&str>) {
+        match read(system, code) {
+            Said::Level(level, why) => self.add_known(Some((level, why))),
+            Said::Other => self.add_known(None),
+            Said::Unknown(why) => self.unknown = self.unknown.or(Some(why)),
+        }
+    }
+
+    fn add_known(&mut self, level: Option<Level>) {
+        self.is_known = true;
+        let of = |level: Option<Level>| level.map(|(level, _)| level);
+        if of(self.most) < of(level) {
+            self.most = level;
+        }
+    }
+
+    fn add_all(&mut self, other: Self) {
+        if other.is_known {
+            self.add_known(other.most);
+        }
+        self.unknown = self.unknown.or(other.unknown);
+    }
+
+    const fn is_empty(&self) -> bool {
+        !self.is_known && self.unknown.is_none()
+    }
+
+    /// What they say together: those that are known say what the label is.
+    fn level(&self) -> Option<Level> {
+        let unknown = self.unknown.filter(|_| !self.is_known);
+        let unknown = unknown.map(|why| (Sensitivity::Restricted, why));
+        self.most.or(unknown)
     }
 }
 

@@ -193,6 +193,8 @@ async fn approve_as(
 ) -> Result<Answer, Problem> {
     let name = &party.names()?.told(&request.name, Some(request.own));
     let asked = scope_of(party, scope)?;
+    // So that what a program of before kept is what its labels say.
+    party.read_labels_anew()?;
     let also = match scope.other_person {
         true => party.not_passed_on()?,
         false => {
@@ -294,6 +296,7 @@ async fn approve_one(
             format!("{what} {}", said::not_given(&newest)),
         ));
     }
+    let sensitive = limits::must_be_meant(party, record, scope.up_to.into())?;
     let warned = wider::before_one(party, request, record, haste).await?;
     let (grant, taken_back) = match scope.retracted {
         false => (party.approve(request, record, until).await?, None),
@@ -310,9 +313,11 @@ async fn approve_one(
             "grant": grant.to_string(), "record": record.to_string(), "to": request.name, "until": at,
             "retractedAt": said::place_value(taken_back),
             "correctedBy": now.corrections.newest(record).map(|one| one.record.to_string()),
+            "sensitivity": party.record(record)?.sensitivity(), "sensitive": sensitive,
         }),
         format!(
-            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}{}",
+            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}{}{}",
+            sensitive.as_ref().map_or_else(String::new, |told| format!("\nit is {told}")),
             now.warnings(record)
                 .iter()
                 .map(|told| format!("\n{told}"))
@@ -427,9 +432,11 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
                 view.id.get(..12).unwrap_or(&view.id)
             )
         });
+        let given_before = limited.get(&view.id).filter(|_| is_standing(view));
         [line(view, &format!("to {name}{more}"), &only, true)]
             .into_iter()
             .chain(not_read)
+            .chain(given_before.map_or_else(Vec::new, limits::Given::lines))
     });
     let corrections = said::all(party).await?;
     let mut held_lines = Vec::new();

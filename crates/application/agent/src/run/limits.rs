@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use medibloc_consent::Scope;
 use medibloc_journey::{Artefact, Dates, GivenGrant, KeptRecord, Limits, Party, counted};
-use medibloc_record::{Category, GrantId, Sensitivity};
+use medibloc_record::{Category, GrantId, RecordId, Sensitivity};
 use serde_json::{Value, json};
 
-use super::find;
+use super::{find, name};
 use crate::Problem;
+use crate::answer::code;
 use crate::command::Sensitive;
 
 impl From<Sensitive> for Sensitivity {
@@ -77,7 +78,7 @@ pub(super) fn beside(count: usize) -> Option<String> {
 
 /// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none.
 pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
-    let most = left_out.iter().filter_map(sensitivity).max()?;
+    let most = left_out.iter().filter_map(KeptRecord::sensitivity).max()?;
     let gives = match most {
         Sensitivity::VeryRestricted => "very-restricted",
         _ => "restricted",
@@ -92,18 +93,48 @@ pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
         )
     });
     Some(format!(
-        "left out, for they are restricted: {}; `--up-to {gives}` gives them, too, and `--record` one of them",
+        "left out, for they are restricted: {}; `--up-to {gives}` gives them, too, and with `--record` one of them",
         each.collect::<Vec<_>>().join(", ")
     ))
 }
 
-fn sensitivity(kept: &KeptRecord) -> Option<Sensitivity> {
-    kept.manifest.as_ref().map(|manifest| manifest.sensitivity)
-}
-
 /// Behind a record in a list.
 pub(super) fn mark(kept: &KeptRecord) -> String {
-    word(sensitivity(kept)).map_or_else(String::new, |word| format!(", {word}"))
+    word(kept.sensitivity()).map_or_else(String::new, |word| format!(", {word}"))
+}
+
+/// What its own labels say of a record, for programs.
+pub(super) fn note_labels(kept: &KeptRecord, value: &mut Value) {
+    let labelled = (!kept.labelled.is_unknown()).then(|| kept.labelled.sensitivity());
+    value["sensitivity"] = json!(kept.sensitivity());
+    value["sensitivityByAuthor"] =
+        json!(kept.manifest.as_ref().map(|manifest| manifest.sensitivity));
+    value["sensitivityByLabels"] = json!(labelled);
+    value["labelled"] = json!(kept.manifest.as_ref().map(|_| kept.labelled.to_string()));
+}
+
+/// Refuses to give one record that is more sensitive than was said to be meant.
+pub(super) fn must_be_meant(
+    party: &Party,
+    record: RecordId,
+    up_to: Sensitivity,
+) -> Result<Option<String>, Problem> {
+    let kept = party.record(record)?;
+    let Some(sensitive) = word(kept.sensitivity()) else {
+        return Ok(None);
+    };
+    let told = format!("{sensitive} ({})", kept.why_sensitive());
+    if kept.sensitivity() <= Some(up_to) {
+        return Ok(Some(told));
+    }
+    Err(Problem::new(
+        code::REFUSED,
+        format!(
+            "{} is {told}. Nothing was given; if it is meant, say `--up-to {}`",
+            name::described(party, record)?,
+            sensitive.replace(' ', "-")
+        ),
+    ))
 }
 
 /// What a record is called that is more sensitive than usual.
@@ -119,7 +150,7 @@ const fn word(sensitivity: Option<Sensitivity>) -> Option<&'static str> {
 fn left_out_values(left_out: &[KeptRecord]) -> Value {
     let value = |kept: &KeptRecord| {
         json!({
-            "record": kept.record().to_string(), "sensitivity": sensitivity(kept),
+            "record": kept.record().to_string(), "sensitivity": kept.sensitivity(),
             "title": kept.manifest.as_ref().and_then(|manifest| manifest.title.clone()),
         })
     };
@@ -151,6 +182,8 @@ pub(super) fn of(artefact: &Artefact) -> Option<(Scope, Limits)> {
 pub(super) struct Given {
     limits: Limits,
     left_out: Vec<KeptRecord>,
+    /// Given as what their author called them.
+    given_before: Vec<KeptRecord>,
     beside: usize,
 }
 
@@ -171,6 +204,22 @@ impl Given {
 
     pub(super) fn note(&self, value: &mut Value) {
         note(&self.limits, &self.left_out, self.beside, value);
+        value["givenBeforeItsLabelsWereRead"] = left_out_values(&self.given_before);
+    }
+
+    /// Below it: what it has given all the same.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let each = self.given_before.iter();
+        let each = each.map(|kept| {
+            let id = kept.record().to_string();
+            format!(
+                "    it has record {} all the same, {}: {}; only `medibloc grant revoke` takes it back",
+                id.get(..12).unwrap_or(&id),
+                word(kept.sensitivity()).unwrap_or_default(),
+                kept.why_sensitive()
+            )
+        });
+        each.collect()
     }
 }
 
@@ -178,15 +227,17 @@ impl Given {
 pub(super) fn given(party: &Party) -> Result<BTreeMap<String, Given>, Problem> {
     // Most records are as usual, and there may be many consents.
     let records = party.records()?;
-    let is_sensitive = |kept: &&KeptRecord| word(sensitivity(kept)).is_some();
+    let is_sensitive = |kept: &&KeptRecord| word(kept.sensitivity()).is_some();
     let sensitive: Vec<&KeptRecord> = records.iter().filter(is_sensitive).collect();
     let mut all = BTreeMap::new();
     for (id, given) in party.grants()? {
         if let Some((scope, limits)) = of(&given.artefact) {
             let own = sensitive.iter().copied();
             let own = own.filter(|kept| kept.anchor.owner == given.own);
-            let left_out = own.filter(|kept| limits.leaves_out(scope, kept));
-            let left_out = left_out.cloned().collect();
+            let beyond = own.filter(|kept| limits.leaves_out(scope, kept)).cloned();
+            let has = party.in_lists(id, &given)?;
+            // What a list has is not left out, whatever was found of it since.
+            let (given_before, left_out) = beyond.partition(|kept| has.contains(&kept.record()));
             let is_beside = |kept: &&KeptRecord| {
                 kept.anchor.owner == given.own && limits.is_beside(scope, kept)
             };
@@ -197,6 +248,7 @@ pub(super) fn given(party: &Party) -> Result<BTreeMap<String, Given>, Problem> {
             let of_it = Given {
                 limits,
                 left_out,
+                given_before,
                 beside,
             };
             all.insert(id.to_string(), of_it);
@@ -219,7 +271,7 @@ pub(super) fn shown(
         readers.dedup();
         readers
     };
-    let sensitive = word(sensitivity(kept)).map(|word| {
+    let sensitive = word(kept.sensitivity()).map(|word| {
         let left_out = match readers(false).as_slice() {
             [] => String::new(),
             readers => format!(
@@ -228,7 +280,8 @@ pub(super) fn shown(
             ),
         };
         format!(
-            "it is {word}: a consent to a class or to all gives it only with `--up-to {}`{left_out}",
+            "it is {word} ({}): a consent gives it only with `--up-to {}`{left_out}",
+            kept.why_sensitive(),
             word.replace(' ', "-")
         )
     });

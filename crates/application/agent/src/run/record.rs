@@ -271,21 +271,23 @@ fn standing<'a>(
 fn value(party: &Party, kept: &KeptRecord, others: &[RecordId]) -> Result<Value, Problem> {
     let (state, because) = standing(party, kept)?;
     let manifest = kept.manifest.as_ref();
-    Ok(json!({
+    let mut value = json!({
         "record": kept.record().to_string(), "state": state, "because": because, "retracted": kept.retracted,
         "contentIsHere": kept.manifest.is_some(),
         "title": manifest.and_then(|manifest| manifest.title.clone()),
         "patient": kept.named.person().map(retracted::subject_value), "patientUnread": unread::value(&kept.named),
         "otherPerson": unread::other_person(kept, others), "confirmed": kept.confirmed,
         "kind": kept.anchor.kind, "class": kept.anchor.class, "amends": kept.anchor.amends.map(|of| of.to_string()), "author": kept.anchor.author.to_string(), "owner": kept.anchor.owner.to_string(),
-        "category": manifest.map(|manifest| manifest.category), "sensitivity": manifest.map(|manifest| manifest.sensitivity),
+        "category": manifest.map(|manifest| manifest.category),
         "written": manifest.and_then(|manifest| manifest.times.written.clone()),
         "authoredAt": manifest.map(|manifest| find::moment(manifest.times.authored_at)),
         "parts": manifest.map(|manifest| manifest.parts.iter().map(|part| json!({
             "role": part.role, "mediaType": part.media_type, "bytes": part.length,
             "sha256": hex::encode(part.plaintext.as_bytes()),
         })).collect::<Vec<_>>()),
-    }))
+    });
+    limits::note_labels(kept, &mut value);
+    Ok(value)
 }
 
 fn line(

@@ -105,7 +105,12 @@ impl Party {
             };
             let is_beside = limits.is_beside(scope, kept);
             let is_without = is_beside || limits.leaves_out(scope, kept);
-            if is_without && kept.anchor.owner == given.own && self.goes_on(&given, now)? {
+            if is_without
+                && kept.anchor.owner == given.own
+                && self.goes_on(&given, now)?
+                // What a list has is not left out, whatever was found of it since.
+                && !self.in_lists(id, &given)?.contains(&kept.record())
+            {
                 found.push((id, given, is_beside));
             }
         }

@@ -108,6 +108,8 @@ impl Party {
             until,
             also: also.to_vec(),
         };
+        // What a program of before kept is judged first, so that it is given as what it is.
+        self.read_labels_anew()?;
         self.put(table::PLANS, &request.id, &plan)?;
         let done = self.carry_out(&plan).await;
         if let Err(JourneyError::Ledger(LedgerError::Refused(_))) = &done {

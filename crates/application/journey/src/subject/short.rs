@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 use super::{Named, Unread};
+use crate::Labelled;
 
 /// Bytes that are kept of one form.
 const MOST_KEPT: usize = 32 << 20;
@@ -52,6 +53,15 @@ impl Reading {
             (true, _) => Named::Unread(Unread::TooLarge),
             (false, false) => Named::Unread(Unread::Unreadable),
             (false, true) => Named::of_form(&self.kept),
+        }
+    }
+
+    /// What the labels in the form say, if all of it was written here.
+    pub(crate) fn labelled(&self, is_whole: bool) -> Labelled {
+        match (self.is_over, is_whole) {
+            (true, _) => Labelled::Unread(Unread::TooLarge),
+            (false, false) => Labelled::Unread(Unread::Unreadable),
+            (false, true) => Labelled::of_form(&self.kept),
         }
     }
 
@@ -108,5 +118,14 @@ impl Named {
         let mut reading = Reading::new();
         let whole = reading.write_all(json);
         reading.named(whole.is_ok())
+    }
+}
+
+impl Labelled {
+    /// What the labels of a FHIR form in JSON say, of anybody's making and any size, in 100 MB of memory beside the bytes.
+    pub fn read(json: &[u8]) -> Self {
+        let mut reading = Reading::new();
+        let whole = reading.write_all(json);
+        reading.labelled(whole.is_ok())
     }
 }

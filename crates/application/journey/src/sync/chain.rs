@@ -55,6 +55,7 @@ impl Party {
         self.learn(true)?;
         self.check_held().await?;
         self.read_nobody_anew()?;
+        self.read_labels_anew()?;
         self.resume_missed(&own, report).await?;
         let read = self.read_from(start.next).await?;
         let events = &read.events;
