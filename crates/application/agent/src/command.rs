@@ -159,9 +159,10 @@ pub enum Request {
     Create {
         /// The owner that invited this agent (the begin of the address is enough).
         owner: String,
-        /// What for.
-        #[arg(long, value_enum, default_value_t = Purpose::Treatment)]
-        purpose: Purpose,
+        /// What for: treatment if it is not given, research of a researcher.
+        #[arg(long, value_enum)]
+        #[serde(default)]
+        purpose: Option<Purpose>,
         /// In words, for the person who decides.
         #[arg(long, default_value = "")]
         reason: String,
@@ -421,9 +422,10 @@ pub struct CreateGrant {
     /// For how many days.
     #[arg(long, default_value_t = 7)]
     pub days: u32,
-    /// What for.
-    #[arg(long, value_enum, default_value_t = Purpose::Treatment)]
-    pub purpose: Purpose,
+    /// What for: treatment if it is not given. It must be said for a researcher.
+    #[arg(long, value_enum)]
+    #[serde(default)]
+    pub purpose: Option<Purpose>,
     /// How soon.
     #[command(flatten)]
     #[serde(default)]

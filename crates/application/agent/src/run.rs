@@ -22,6 +22,7 @@ mod read;
 mod readers;
 mod record;
 mod request;
+mod researcher;
 mod retracted;
 mod revoke;
 mod said;

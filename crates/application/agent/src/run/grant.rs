@@ -11,7 +11,7 @@ use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{contact, find, limits, name, retracted, revoke, said, wider};
+use super::{contact, find, limits, name, researcher, retracted, revoke, said, wider};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -114,6 +114,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             ),
         ));
     }
+    let purpose = researcher::purpose(party, &contact, create.purpose).await?;
     // The same offer until the same second is the same; what was taken back can be offered again.
     let mut id = Sha256::new();
     id.update(b"offer");
@@ -127,7 +128,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         id: id.finalize().into(),
         name: contact.name.clone(),
         request: AccessRequest {
-            purpose: create.purpose.into(),
+            purpose,
             reason: String::new(),
             categories: Vec::new(),
             dates: None,

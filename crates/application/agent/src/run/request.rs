@@ -6,7 +6,7 @@ use medibloc_record::Timestamp;
 use serde_json::json;
 
 use super::name::{self, Asked};
-use super::{answered, find, grant, limits};
+use super::{answered, find, grant, limits, researcher};
 use crate::answer::code;
 use crate::command::{self, Haste, Request, Scope};
 use crate::{Answer, Problem};
@@ -44,7 +44,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             let dates = Dates::new(*since, *before)
                 .map_err(|error| Problem::new(code::USAGE, error.to_string()))?;
             let question = Question {
-                purpose: (*purpose).into(),
+                purpose: purpose.map_or_else(|| researcher::usual(party.role()), Into::into),
                 reason: reason.clone(),
                 categories: categories.clone(),
                 dates: Some(dates).filter(|dates| *dates != Dates::default()),
@@ -149,7 +149,18 @@ async fn approve(
             ),
         ));
     }
+    let treats = researcher::for_treatment(party, request).await?;
+    if let Some(told) = treats.as_ref().filter(|_| !haste.yes) {
+        return Err(Problem::new(
+            code::USAGE,
+            format!("{told}. Nothing was given; say `--yes` if it is meant"),
+        ));
+    }
     let mut answer = grant::approve(party, request, scope, until, haste).await?;
+    if let Some(told) = &treats {
+        answer.text.push_str(&format!("\n{told}"));
+    }
+    answer.value["researcherForTreatment"] = json!(treats.is_some());
     let only = asked(&request.request);
     if scope.record.is_none() && !only.is_empty() {
         answer
