@@ -8,6 +8,7 @@ mod chain;
 mod chosen;
 mod contact;
 mod doctor;
+mod dropped;
 mod elsewhere;
 mod erased;
 mod find;

@@ -144,6 +144,17 @@ async fn is_listed(party: &Party, id: GrantId, whom: &str) {
     ] {
         assert!(list.text.contains(told), "{told}: {}", list.text);
     }
+    // No number of records that nobody knows.
+    let line = list
+        .text
+        .lines()
+        .find(|line| line.starts_with(&id.to_string()[..12]));
+    let line = line.unwrap();
+    let is_to_read = text(&list.value, "/given/0/scope") == "all";
+    let known = "of which records it has given keys is not known here";
+    assert_eq!(line.contains(known), is_to_read, "{line}");
+    assert!(!line.contains("0 records"), "{line}");
+    assert_eq!(list.value["given"][0]["records"].is_null(), is_to_read);
 }
 
 async fn nothing_is_live(party: &Party) {

@@ -123,7 +123,11 @@ impl Party {
             Call::Erase(anchor) => (table::ERASING, anchor.record_id().as_bytes().to_vec()),
             _ => return Ok(Vec::new()),
         };
-        Ok(vec![Change::Delete { table, key }])
+        let kept = self.dropped_row(&errand.call)?;
+        Ok(kept
+            .into_iter()
+            .chain([Change::Delete { table, key }])
+            .collect())
     }
 
     /// Marks consents as revoked that stand on chain; what is to be given only later is not meant.

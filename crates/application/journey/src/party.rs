@@ -105,6 +105,8 @@ pub(crate) mod table {
     pub(crate) const ON_CHAIN: &str = "own-consents-on-chain";
     /// Reader addresses of own consents that stand on the chain and not here.
     pub(crate) const READERS_ON_CHAIN: &str = "readers-on-chain";
+    /// Consents that were to be given and did not come to be.
+    pub(crate) const DROPPED: &str = "dropped-consents";
     /// What the next command that tells something is to tell.
     pub(crate) const UNTOLD: &str = "untold";
     /// Blocks that were fetched for records that are not decided yet.

@@ -4,7 +4,7 @@ use medibloc_consent::Scope;
 use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
 
-use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::errand::{Errand, Luggage, errand_key};
 use crate::grant::plan::forget_plan;
 use crate::mail::Message;
 use crate::outbox::Outgoing;
@@ -51,13 +51,9 @@ impl Party {
         let begun = errand_key("grant", &[id.as_bytes()]);
         if self.errand(&begun)?.is_some_and(|grant| grant.is_unsent()) {
             // It never left: nothing is on chain that could be revoked.
-            let row = Change::Delete {
-                table: table::GRANTS,
-                key: id.as_bytes().to_vec(),
-            };
-            let plan = end_of_plan(&given);
-            let changes = [gone(&begun), row].into_iter().chain(plan);
-            return Ok(self.ports.vault.apply(changes.collect())?);
+            let mut changes = self.drop_consent(id)?;
+            changes.extend(end_of_plan(&given));
+            return Ok(self.ports.vault.apply(changes)?);
         }
         let finished = self.finish_consent(&begun).await?;
         let key = errand_key("revoke", &[id.as_bytes()]);

@@ -253,7 +253,7 @@ fn classes_of(scope: Scope) -> Vec<u8> {
     }
 }
 
-const fn scope_word(scope: Scope) -> &'static str {
+pub(crate) const fn about_word(scope: Scope) -> &'static str {
     match scope {
         Scope::One(_) => "one",
         Scope::Classes(_) => "classes",
@@ -371,7 +371,7 @@ impl Party {
             views.push(GrantView {
                 id: grant.id.to_string(),
                 name: self.name_of_reader(grant.reader)?,
-                scope: scope_word(terms.scope).into(),
+                scope: about_word(terms.scope).into(),
                 classes: classes_of(terms.scope),
                 records: ids(&records),
                 purpose: "unknown".into(),
@@ -438,7 +438,7 @@ impl Party {
         Ok(GrantView {
             id: one.id.to_string(),
             name: self.name_not_taken(one)?,
-            scope: one.scope.map_or("write", scope_word).into(),
+            scope: one.scope.map_or("write", about_word).into(),
             classes: one.scope.map_or_else(Vec::new, classes_of),
             records: ids(one.record().as_slice()),
             purpose: "unknown".into(),
@@ -769,7 +769,7 @@ fn view_of(
     GrantView {
         id: grant.id.to_string(),
         name: given.artefact.name.clone(),
-        scope: scope_word(about).into(),
+        scope: about_word(about).into(),
         classes: classes_of(about),
         records: ids(records),
         purpose: word(&given.artefact.purpose),

@@ -11,7 +11,7 @@ use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{contact, find, limits, name, researcher, retracted, revoke, said, wider};
+use super::{contact, dropped, find, limits, name, researcher, retracted, revoke, said, wider};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -467,7 +467,9 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         }
     }
     let lacking = party.without_correction(find::known_now(party).await?)?;
+    let dropped = party.dropped_consents()?;
     let mut lines: Vec<String> = given_lines
+        .chain(dropped.iter().map(|one| dropped::line(&called, one)))
         .chain(held_lines)
         .chain(said::without(&called, &lacking))
         .collect();
@@ -502,7 +504,8 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         value
     });
     let given: Vec<_> = given.collect();
-    let value = json!({"given": given, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of), "termsInNotes": noted});
+    let was_dropped: Vec<_> = dropped.iter().map(dropped::value).collect();
+    let value = json!({"given": given, "dropped": was_dropped, "held": held_values, "withoutCorrection": said::without_values(&lacking), "asOf": find::as_of_value(&as_of), "termsInNotes": noted});
     let code = only_known.map_or(0, |_| code::UNREACHABLE);
     Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
@@ -516,7 +519,7 @@ pub(super) fn numbers(classes: &[u8]) -> String {
 /// For programs: times as everywhere in `--json`.
 fn value(view: &GrantView) -> serde_json::Value {
     json!({
-        "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": view.records, "purpose": view.purpose,
+        "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": are_records_known(view).then_some(&view.records), "purpose": view.purpose,
         "reason": view.reason, "from": view.from.map(|at| find::moment(Timestamp(at))), "until": find::moment(Timestamp(view.until)),
         "state": view.state, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
         "ordered": view.times.ordered_by_clock().map(find::moment), "orderedAfter": ordered_after(&view.times), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
@@ -590,12 +593,29 @@ const fn is_standing(view: &GrantView) -> bool {
     matches!(view.state, Live | Pending | Ending)
 }
 
+/// What is not known where nobody has the terms of a consent: which records it has given.
+fn are_records_known(view: &GrantView) -> bool {
+    view.purpose != "unknown" || matches!(view.scope.as_str(), "one" | "write")
+}
+
 /// One consent; `only` says which records it gives.
 fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
     let what = match view.scope.as_str() {
         "write" => "may write".to_owned(),
         "one" if view.records.is_empty() => "opens nothing any more".to_owned(),
         "one" => format!("may read {}", view.records.join(", ")),
+        scope if !are_records_known(view) => {
+            let what = match scope {
+                "classes" => format!("class {}", numbers(&view.classes)),
+                "listed" => "some records".to_owned(),
+                scope => scope.to_owned(),
+            };
+            let may = match is_standing(view) {
+                true => "may",
+                false => "could",
+            };
+            format!("{may} read {what}: of which records it has given keys is not known here")
+        }
         scope => {
             let what = match scope {
                 "classes" => format!("class {}", numbers(&view.classes)),

@@ -6,7 +6,7 @@ use medibloc_ledger::Call;
 use medibloc_record::{AccountId, GrantId};
 
 use super::{end_key, end_of_plan};
-use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::errand::{Errand, Luggage, errand_key};
 use crate::grant::WhyClosed;
 use crate::grant::plan::{Plan, forget_plan};
 use crate::party::table;
@@ -155,15 +155,10 @@ impl Party {
         given: &GivenGrant,
         orders: &mut Orders,
     ) -> Result<bool, JourneyError> {
-        let begun = errand_key("grant", &[id.as_bytes()]);
         let key = errand_key("revoke", &[id.as_bytes()]);
         if self.is_to_be_given(id)? {
             // It never left: nothing is on chain that could be revoked.
-            orders.rows.push(gone(&begun));
-            orders.rows.push(Change::Delete {
-                table: table::GRANTS,
-                key: id.as_bytes().to_vec(),
-            });
+            orders.rows.extend(self.drop_consent(id)?);
             orders.rows.extend(end_of_plan(given));
             return Ok(false);
         }
