@@ -542,13 +542,18 @@ pub(crate) fn is_effect(own: AccountId, call: &Call, event: &Event) -> bool {
         (Call::GrantWrite(write), Event::WriteGranted(done)) => write == done,
         (Call::Grant { grant, .. }, Event::Granted(done)) => grant == done,
         (
-            Call::Deliver { grant, number, .. },
-            Event::Delivered {
-                grant: done,
-                number: counted,
+            Call::Deliver {
+                grant,
+                number,
+                digest,
                 ..
             },
-        ) => grant.id == *done && number == counted,
+            Event::Delivered {
+                grant: done,
+                number: of,
+                digest: list,
+            },
+        ) => grant.id == *done && number == of && digest == list,
         (Call::Revoke(grant), Event::Revoked { grant: done }) => grant.id == *done,
         (
             Call::RevokeWrite { author },

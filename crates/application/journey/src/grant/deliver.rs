@@ -132,7 +132,7 @@ impl Party {
             return Ok(0);
         };
         let mut delivered: BTreeSet<RecordId> = given.artefact.records.iter().copied().collect();
-        let mut number = 0;
+        let mut numbers = BTreeSet::new();
         for delivery in self.deliveries(id)? {
             // One list at a time: what is accepted meanwhile goes with the next.
             let pending = errand_key("deliver", &[&delivery_key(id, delivery.number)]);
@@ -140,7 +140,7 @@ impl Party {
                 return Ok(0);
             }
             delivered.extend(&delivery.records);
-            number = number.max(delivery.number);
+            numbers.insert(delivery.number);
         }
         let (others, meant) = (self.not_passed_on()?, self.meant_under(given)?);
         let mut records: Vec<KeptRecord> = self.records()?;
@@ -163,7 +163,7 @@ impl Party {
             self.key_of(grant.reader).await?
         };
         for list in records.chunks(KEYS_IN_A_LIST) {
-            number += 1;
+            let number = self.number_besides(&mut numbers);
             let mut keys = self.shared_keys(&own, list).await?;
             let root = match given.artefact.is_listed() {
                 true => Some(self.list_of(&mut keys)),
@@ -202,6 +202,18 @@ impl Party {
             .await?;
         }
         Ok(records.len())
+    }
+
+    /// A number for one more list, which these do not have. It is drawn, not counted: another device of the phrase gives lists of its
+    /// own, and two of one number would be taken for one.
+    fn number_besides(&self, numbers: &mut BTreeSet<u32>) -> u32 {
+        loop {
+            let [a, b, c, d, ..] = self.ports.random();
+            let number = u32::from_be_bytes([a, b, c, d]);
+            if numbers.insert(number) {
+                return number;
+            }
+        }
     }
 
     /// Key lists given under a grant.
