@@ -3,11 +3,13 @@
 mod event;
 mod part;
 mod patient;
+mod tongue;
 
 use medibloc_record::json::{Map, Value};
 
 use part::{how, part, plays};
-pub(crate) use patient::{others, patient, tag};
+pub(crate) use patient::{others, patient};
+pub(crate) use tongue::tag;
 
 use crate::{
     doc::{Doc, reference},

@@ -2,6 +2,7 @@
 
 use medibloc_record::json::{Map, Value};
 
+use super::tongue::tag;
 use crate::{
     codes,
     doc::{Doc, key_of, reference},
@@ -260,37 +261,4 @@ fn languages(doc: &Doc<'_>, person: N<'_>) -> Option<Value> {
         }
     }
     list(all)
-}
-
-/// A language as BCP 47 has it: `eng` is `en`, `EN-us` is `en-US`.
-pub(crate) fn tag(code: &str) -> String {
-    const SHORT: &[(&str, &str)] = &[
-        ("eng", "en"),
-        ("spa", "es"),
-        ("fra", "fr"),
-        ("fre", "fr"),
-        ("deu", "de"),
-        ("ger", "de"),
-        ("zho", "zh"),
-        ("chi", "zh"),
-        ("kor", "ko"),
-        ("jpn", "ja"),
-        ("ita", "it"),
-        ("por", "pt"),
-        ("rus", "ru"),
-        ("vie", "vi"),
-        ("ara", "ar"),
-        ("hin", "hi"),
-    ];
-    let (tongue, region) = code.split_once(['-', '_']).unwrap_or((code, ""));
-    let tongue = tongue.to_ascii_lowercase();
-    let tongue = SHORT
-        .iter()
-        .find(|(long, _)| *long == tongue)
-        .map_or(tongue, |(_, short)| (*short).to_owned());
-    match region.len() {
-        0 => tongue,
-        2 => format!("{tongue}-{}", region.to_ascii_uppercase()),
-        _ => format!("{tongue}-{region}"),
-    }
 }
