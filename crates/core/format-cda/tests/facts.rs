@@ -130,7 +130,6 @@ fn a_device_is_the_patients_only_if_it_was_used() {
         read("46264-8", "", &entry)
     };
     for (when, end) in [
-        (r#"<high value="20130731"/>"#, "end"),
         (r#"<low value="20130731"/>"#, "start"),
         (r#"<center value="20130731"/>"#, "start"),
     ] {

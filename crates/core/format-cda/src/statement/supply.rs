@@ -22,6 +22,8 @@ use crate::{
 const DISPENSE: &[&str] = &["2.16.840.1.113883.10.20.22.4.18"];
 const ORDER: &[&str] = &["2.16.840.1.113883.10.20.22.4.17"];
 
+/// When a device was supplied, where the source says until when.
+const SUPPLIED: &str = "https://medibloc.org/fhir/StructureDefinition/supplied";
 /// How many of a device were supplied.
 const QUANTITY: &str = "https://medibloc.org/fhir/StructureDefinition/quantity";
 
@@ -295,12 +297,15 @@ fn thing<'d>(
                 _ => "active",
             };
             out.put(doc, "status", Some(state));
-            // When it was supplied: the patient has it since then. Of an end alone nobody knows when that was.
-            let since = span.and_then(|when| {
-                let start = time::start(doc, when).or_else(|| time::moment(doc, when));
-                start.map(time::from).or_else(|| time::period(doc, when))
-            });
-            out.put(doc, "timingPeriod", since);
+            // When it was supplied: the patient has it since then. When the supply ended says nothing of the use.
+            let since =
+                span.and_then(|when| time::start(doc, when).or_else(|| time::moment(doc, when)));
+            out.put(doc, "timingPeriod", since.map(time::from));
+            let supplied = span
+                .filter(|when| time::has_end(*when))
+                .and_then(|when| time::period(doc, when));
+            let supplied = supplied.map(|span| json!({"url": SUPPLIED, "valuePeriod": span}));
+            out.push(doc, "extension", supplied);
             let many = child(node, "quantity").and_then(|many| quantity::quantity(doc, many));
             let many = many.map(|many| json!({"url": QUANTITY, "valueQuantity": many}));
             out.push(doc, "extension", many);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::document::{HEAD, one, read, whole, with_header};
 
+const SUPPLIED: &str = "https://medibloc.org/fhir/StructureDefinition/supplied";
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 fn text(section: &str) -> Value {
@@ -98,20 +99,29 @@ fn that_an_ethnicity_is_not_known_is_said_as_of_a_race() {
 }
 
 #[test]
-fn a_supply_that_only_ends_does_not_begin_then() {
+fn the_end_of_a_supply_is_no_end_of_the_use_of_a_device() {
     let used = |when: &str| {
         let entry = format!(
             r#"<supply classCode="SPLY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.50"/><statusCode code="completed"/><effectiveTime xsi:type="IVL_TS">{when}</effectiveTime><participant typeCode="PRD"><participantRole classCode="MANU"><playingDevice><code code="58938008" codeSystem="2.16.840.1.113883.6.96"/></playingDevice></participantRole></participant></supply>"#
         );
-        one(&read("46264-8", "", &entry), "DeviceUseStatement")["timingPeriod"].clone()
+        let used = one(&read("46264-8", "", &entry), "DeviceUseStatement");
+        assert_eq!(used["status"], "active", "{when}");
+        let supplied = used["extension"].as_array().map(|all| {
+            assert_eq!(all.len(), 1, "{when}");
+            assert_eq!(all[0]["url"], SUPPLIED, "{when}");
+            all[0]["valuePeriod"].clone()
+        });
+        (used.get("timingPeriod").cloned(), supplied)
     };
-    assert_eq!(used(r#"<high value="2013"/>"#), json!({"end": "2013"}));
-    assert_eq!(used(r#"<low value="2012"/>"#), json!({"start": "2012"}));
+    let (low, high) = (r#"<low value="2012"/>"#, r#"<high value="2013"/>"#);
+    let since = |year: &str| Some(json!({"start": year}));
+    assert_eq!(used(high), (None, Some(json!({"end": "2013"}))));
+    assert_eq!(used(low), (since("2012"), None));
     assert_eq!(
-        used(r#"<low value="2012"/><high value="2013"/>"#),
-        json!({"start": "2012"})
+        used(&[low, high].concat()),
+        (since("2012"), Some(json!({"start": "2012", "end": "2013"})))
     );
-    assert_eq!(used(r#"<center value="2013"/>"#), json!({"start": "2013"}));
+    assert_eq!(used(r#"<center value="2013"/>"#), (since("2013"), None));
 }
 
 #[test]
