@@ -13,6 +13,8 @@ mod header;
 mod moments;
 #[path = "exact/nearest.rs"]
 mod nearest;
+#[path = "exact/result.rs"]
+mod result;
 #[path = "exact/shown.rs"]
 mod shown;
 #[path = "exact/sig.rs"]

@@ -290,7 +290,7 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
 }
 
 /// The value; further ones are components that say the same in words.
-fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
+pub(super) fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
     let given: Vec<N<'d>> = children(node, "value").collect();
     let mut first = true;
     for one in &given {
@@ -409,7 +409,7 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
     }
 }
 
-fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+pub(super) fn reference_range(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let range = child(node, "observationRange")?;
     let meaning = child(range, "interpretationCode").and_then(|code| attr(code, "code"));
     // C-CDA on FHIR (results): FHIR's ranges are the normal ones; another one would be taken for normal.

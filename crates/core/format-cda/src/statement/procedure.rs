@@ -1,5 +1,7 @@
 //! What was done (`Procedure`) and what is to be done (`ServiceRequest`), in any of the three classes that C-CDA has for it.
 
+mod result;
+
 use medibloc_record::json::Value;
 
 use crate::{
@@ -113,9 +115,7 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     out.put(doc, "location", place(doc, node).map(|url| reference(&url)));
     out.put(doc, "reasonCode", reasons(doc, of));
     out.put(doc, "bodySite", sites(doc, of));
-    let result = children(node, "value").find_map(|value| code::concept(doc, value));
-    let result = result.or_else(|| outcome(doc, of));
-    out.put(doc, "outcome", result);
+    out.put(doc, "outcome", outcome(doc, of));
     let ways = code::concepts(doc, node, "methodCode");
     let ways = ways
         .and_then(|ways| ways.as_array().cloned())
@@ -145,6 +145,9 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let after = instructions(doc, node).map(|words| json!([{"text": words}]));
     out.put(doc, "followUp", after);
     let url = out.add(doc)?;
+    if !is_denied {
+        doc.account.aside(|| result::of(doc, of, &url));
+    }
     // A procedure has no place for what it took: R5 has it as `Specimen.collection.procedure`.
     doc.account.let_go();
     if let Some(specimen) = super::specimen::of(doc, node) {
