@@ -310,12 +310,15 @@ fn statuses<'d>(
     let own = child(node, "statusCode").and_then(code::state);
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
-        .and_then(|code| {
-            doc.account.take(code);
-            code::state(code)
-        });
+        .and_then(code::state);
+    let put_concern = |out: &mut Resource<'d>, is_said: &dyn Fn(&str) -> bool| {
+        if let Some(concern) = concern {
+            concern.put_state(doc, out, is_said);
+        }
+    };
     let ended = child(node, "effectiveTime").is_some_and(time::has_end);
     if own == Some("nullified") || about == Some("nullified") {
+        put_concern(out, &|state| state == "nullified");
         if out.is_denied() {
             out.denied(
                 doc,
@@ -342,6 +345,9 @@ fn statuses<'d>(
         stated.unwrap_or("active")
     };
     let is_assumed = stated.is_none() && !refuted;
+    put_concern(out, &|state| {
+        !refuted && status::concern(state) == Some(code)
+    });
     let clinical = coded(CLINICAL, code);
     out.put(doc, "clinicalStatus", Some(clinical));
     let assumed = json!({"url": ASSUMED, "valueCode": "clinicalStatus"});
@@ -433,9 +439,17 @@ fn names_finding(code: N<'_>) -> bool {
 }
 
 fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map) {
-    let end = child(node, "effectiveTime").and_then(|when| time::end(doc, when));
-    if let Some(at) = end {
-        push_extension(out, time::extension(ENDED, at));
+    let Some(when) = child(node, "effectiveTime") else {
+        return;
+    };
+    let high = child(when, "high").filter(|high| attr(*high, "nullFlavor") == Some("UNK"));
+    match time::end(doc, when) {
+        Some(at) => push_extension(out, time::extension(ENDED, at)),
+        // It ended, and nobody knows when (C-CDA 2.1).
+        None if high.is_some() => {
+            push_extension(out, json!({"url": ENDED, "_valueDateTime": absent(high)}));
+        }
+        None => {}
     }
 }
 

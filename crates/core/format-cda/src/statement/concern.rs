@@ -56,6 +56,24 @@ impl<'d> Concern<'d> {
         }
         out.push(doc, "extension", span(doc, self.act.node));
     }
+
+    /// Puts its status, where the resource's own does not say it.
+    pub(crate) fn put_state(
+        &self,
+        doc: &Doc<'d>,
+        out: &mut Resource<'d>,
+        is_said: impl Fn(&str) -> bool,
+    ) {
+        let Some(code) = child(self.act.node, "statusCode") else {
+            return;
+        };
+        if code::state(code).is_some_and(is_said) {
+            doc.account.take(code);
+        } else {
+            let state = || state(doc, self.act.node);
+            doc.account.aside(|| out.push(doc, "extension", state()));
+        }
+    }
 }
 
 /// What names the authors of a statement: itself, or else the concern around it (CDA R2, section 4.4).

@@ -26,6 +26,8 @@ const COMPONENTS: &[&str] = &[
     "2.16.840.1.113883.10.20.15.3.1",
     "2.16.840.1.113883.10.20.22.4.504",
 ];
+/// The whole of a number that is a value.
+const IDENTIFIER: &str = "https://medibloc.org/fhir/StructureDefinition/value-identifier";
 const FILE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value";
 /// What is normal, in a code: R4 has words for it alone.
 const NORMAL: &str = "https://medibloc.org/fhir/StructureDefinition/normal-value";
@@ -298,8 +300,12 @@ pub(super) fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
             doc.account.let_go();
             continue;
         };
+        let whole = number(doc, *one);
         if first {
             out.put(doc, key, Some(value));
+            if let Some(whole) = whole {
+                out.put_beside(doc, key, whole);
+            }
             first = false;
         } else {
             // `obs-7`: a component beside a value has another code, so what it is stands there in words.
@@ -309,7 +315,11 @@ pub(super) fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
                 .or_else(|| code["coding"][0].get("display"));
             let words = words.or_else(|| code["coding"][0].get("code")).cloned();
             let code = words.map_or_else(|| value::absent(None), |words| json!({"text": words}));
-            out.push(doc, "component", Some(json!({"code": code, key: value})));
+            let mut part = json!({"code": code, key: value});
+            if let (Some(whole), Value::Object(part)) = (whole, &mut part) {
+                part.insert(format!("_{key}").into(), whole);
+            }
+            out.push(doc, "component", Some(part));
         }
     }
     // A file, or what stands elsewhere: FHIR R4 has no such value, and R5's extension for it (C-CDA on FHIR, results).
@@ -339,6 +349,17 @@ pub(super) fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
             out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
         }
     }
+}
+
+/// What stands beside a number as a value: FHIR has no identifiers as values, and the number alone does not say whose it is.
+fn number(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
+    let is_more = attr(node, "extension").is_some() && attr(node, "root").is_some()
+        || attr(node, "assigningAuthorityName").is_some();
+    if declared(node) != "II" || !is_more {
+        return None;
+    }
+    let whole = value::identifier(doc, node)?;
+    Some(json!({"extension": [{"url": IDENTIFIER, "valueIdentifier": whole}]}))
 }
 
 fn is_assertion_code(node: N<'_>) -> bool {

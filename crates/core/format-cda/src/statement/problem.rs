@@ -380,13 +380,16 @@ fn statuses<'d>(
     let own = child(node, "statusCode").and_then(code::state);
     let about = concern
         .and_then(|concern| child(concern.act.node, "statusCode"))
-        .and_then(|code| {
-            doc.account.take(code);
-            code::state(code)
-        });
+        .and_then(code::state);
+    let put_concern = |out: &mut Resource<'d>, is_said: &dyn Fn(&str) -> bool| {
+        if let Some(concern) = concern {
+            concern.put_state(doc, out, is_said);
+        }
+    };
     let dated = child(node, "effectiveTime").is_some_and(time::has_end);
     let ended = dated || stated.is_none() && when::is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {
+        put_concern(out, &|state| state == "nullified");
         if out.is_denied() {
             out.denied(
                 doc,
@@ -414,6 +417,7 @@ fn statuses<'d>(
         None => {}
     }
     if out.is_denied() {
+        put_concern(out, &|_| false);
         if said.and_then(|value| attr(value, "code")) != Some("55607006") {
             out.denied(doc, "verificationStatus", coded(VERIFICATION, "refuted"));
         }
@@ -438,6 +442,9 @@ fn statuses<'d>(
             verified.map(|code| shown(VERIFICATION, code)),
         );
     }
+    put_concern(out, &|state| {
+        clinical.is_some() && status::concern(state) == clinical
+    });
     out.put(
         doc,
         "clinicalStatus",

@@ -224,3 +224,109 @@ fn what_stands_in_the_header_is_where_the_account_says() {
     );
     assert_eq!(places(&draft, "setId"), ["Composition.identifier"]);
 }
+
+/// An extension of ours.
+fn own(made: &Value, name: &str) -> Option<Value> {
+    let url = format!("https://medibloc.org/fhir/StructureDefinition/{name}");
+    let all = made["extension"].as_array()?;
+    all.iter().find(|one| one["url"] == *url).cloned()
+}
+
+/// The status of a concern is in that of the resource, or beside it, and the account says where.
+#[test]
+fn the_status_of_a_concern_is_told_where_the_resource_says_something_else() {
+    let problem = |flags: &str, inner: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN" {flags}><templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="64572001" {SCT}/><statusCode code="completed"/>{inner}<value xsi:type="CD" code="44054006" {SCT}/></observation>"#
+        )
+    };
+    let allergy = |flags: &str, inner: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN" {flags}><templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>{inner}<value xsi:type="CD" code="419199007" {SCT}/><participant typeCode="CSM"><participantRole><playingEntity><code code="1" {SCT}/></playingEntity></participantRole></participant></observation>"#
+        )
+    };
+    let over = "<effectiveTime><high value=\"2020\"/></effectiveTime>";
+    for (state, flags, inner, told) in [
+        ("active", "", "", false),
+        ("completed", "", "", false),
+        ("active", "", over, true),
+        ("completed", r#"negationInd="true""#, "", true),
+    ] {
+        for (section, template, kind, entry) in [
+            ("11450-4", "3", "Condition", problem(flags, inner)),
+            ("48765-2", "30", "AllergyIntolerance", allergy(flags, inner)),
+        ] {
+            let act = format!(
+                r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.{template}"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/><statusCode code="{state}"/><entryRelationship typeCode="SUBJ">{entry}</entryRelationship></act>"#
+            );
+            let draft = read(section, "", &act);
+            let beside = own(&one(&draft, kind), "concern-status");
+            let wanted = told.then_some(json!(state));
+            assert_eq!(
+                beside.map(|one| one["valueCode"].clone()),
+                wanted,
+                "{kind} {state} {flags} {inner}"
+            );
+            let element = if told { "extension" } else { "clinicalStatus" };
+            assert_eq!(
+                places(&draft, "act/statusCode"),
+                [format!("{kind}.{element}")],
+                "{state} {flags} {inner}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_a_value_says_whose_it_is() {
+    let value = r#"<value xsi:type="II" root="1.3.160" extension="00999998998989" assigningAuthorityName="GS1"/>"#;
+    let seen = |values: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1" displayName="Number"/><statusCode code="completed"/>{values}</observation>"#
+        );
+        one(&read("30954-2", "", &entry), "Observation")
+    };
+    let whole = json!({"extension": [{
+        "url": "https://medibloc.org/fhir/StructureDefinition/value-identifier",
+        "valueIdentifier": {
+            "system": "urn:oid:1.3.160",
+            "value": "00999998998989",
+            "assigner": {"display": "GS1"}
+        }
+    }]});
+    let one = seen(value);
+    assert_eq!(one["valueString"], "00999998998989");
+    assert_eq!(one["_valueString"], whole);
+    let two = seen(&format!(r#"<value xsi:type="ST">x</value>{value}"#));
+    assert_eq!(two["component"][0]["_valueString"], whole);
+    let bare = seen(r#"<value xsi:type="II" root="1.3.160"/>"#);
+    assert_eq!(bare["valueString"], "1.3.160");
+    assert!(bare.get("_valueString").is_none());
+}
+
+#[test]
+fn a_reaction_that_ended_nobody_knows_when_has_ended() {
+    for (high, wanted) in [
+        (
+            r#"<high nullFlavor="UNK"/>"#,
+            Some(
+                json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}),
+            ),
+        ),
+        (r#"<high nullFlavor="NI"/>"#, None),
+        ("", None),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><value xsi:type="CD" code="419199007" {SCT}/><participant typeCode="CSM"><participantRole><playingEntity><code code="1" {SCT}/></playingEntity></participantRole></participant><entryRelationship typeCode="MFST" inversionInd="true"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.9"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><effectiveTime><low value="2006"/>{high}</effectiveTime><value xsi:type="CD" code="39579001" {SCT}/></observation></entryRelationship></observation>"#
+        );
+        let made = one(&read("48765-2", "", &entry), "AllergyIntolerance");
+        let reaction = &made["reaction"][0];
+        assert_eq!(reaction["onset"], "2006");
+        let ended = own(reaction, "reaction-end");
+        assert_eq!(
+            ended.map(|one| one["_valueDateTime"].clone()),
+            wanted,
+            "{high}"
+        );
+    }
+}
