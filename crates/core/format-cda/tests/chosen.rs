@@ -92,15 +92,19 @@ fn a_finding_without_an_instrument_is_no_survey() {
 fn an_instrument_is_used_and_stays_with_nobody() {
     let udi = r#"<id root="2.16.840.1.113883.3.3719" extension="(01)00643169007222(21)BLC2"/>"#;
     let plain = r#"<id root="1.2.3" extension="scope"/>"#;
-    for (kind, id, element) in [
-        ("DEV", plain, "usedReference"),
-        ("DEV", udi, "focalDevice"),
-        ("PRD", plain, "focalDevice"),
+    let unknown = r#"<id root="2.16.840.1.113883.3.3719" nullFlavor="NI"/>"#;
+    for (section, kind, id, element) in [
+        ("47519-4", "DEV", plain, "usedReference"),
+        ("47519-4", "DEV", udi, "focalDevice"),
+        ("47519-4", "PRD", plain, "focalDevice"),
+        // What stands among the implants is one, whether or not its number is known.
+        ("46264-8", "DEV", plain, "focalDevice"),
+        ("46264-8", "DEV", unknown, "focalDevice"),
     ] {
         let entry = format!(
             r#"<procedure classCode="PROC" moodCode="EVN"><code code="73761001" {SCT}/>{DONE}<participant typeCode="{kind}"><participantRole classCode="MANU"><templateId root="2.16.840.1.113883.10.20.22.4.37"/>{id}<playingDevice><code code="90412006" {SCT}/></playingDevice></participantRole></participant></procedure>"#
         );
-        let draft = read("47519-4", "", &entry);
+        let draft = read(section, "", &entry);
         let done = one(&draft, "Procedure");
         let tool = one(&draft, "Device");
         let url = json!({"reference": format!("urn:uuid:{}", tool["id"].as_str().unwrap())});

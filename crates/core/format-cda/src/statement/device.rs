@@ -17,6 +17,8 @@ const PRODUCT: &[&str] = &[
     "2.16.840.1.113883.10.20.1.52",
 ];
 const DENIED: Because = "the source denies that the device was used";
+/// Medical equipment: implants and what the patient depends on (LOINC).
+pub(crate) const EQUIPMENT: &str = "46264-8";
 /// The agency that gives UDIs: the food and drug administration.
 const FDA: &str = "2.16.840.1.113883.3.3719";
 
@@ -29,20 +31,20 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>)
     }
     let is_own = of.mood() == Mood::Event
         && matches!(of.subject(), Subject::Patient)
-        && !is_instrument(part);
+        && !is_instrument(of, part);
     let url = doc.account.aside(|| device(doc, role, is_own))?;
     doc.account.take(part);
     Some(url)
 }
 
 /// Whether a device is what something was done with, and not what was put in, handed out or taken out (HL7 v3, `DEV` and `PRD`). One
-/// with a number of its own as a device (UDI) is told as what stays with the patient.
-pub(crate) fn is_instrument(part: N<'_>) -> bool {
+/// with a number of its own as a device (UDI) is told as what stays with the patient, and so is one in a section of what the patient has.
+pub(crate) fn is_instrument(of: &Statement<'_>, part: N<'_>) -> bool {
     let mut ids = role_in(part)
         .into_iter()
         .flat_map(|role| children(role, "id"));
     let is_udi = |id: N<'_>| attr(id, "root") == Some(FDA) && attr(id, "extension").is_some();
-    attr(part, "typeCode") == Some("DEV") && !ids.any(is_udi)
+    attr(part, "typeCode") == Some("DEV") && of.context.section != EQUIPMENT && !ids.any(is_udi)
 }
 
 /// The role of a device in a participation, if it is one.

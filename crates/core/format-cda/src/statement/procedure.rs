@@ -123,12 +123,12 @@ fn done<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     let ways = ways.into_iter().map(|way| json!({"url": "http://hl7.org/fhir/StructureDefinition/procedure-method", "valueCodeableConcept": way}));
     out.push_all(doc, "extension", ways.collect());
     let tools = children(node, "participant")
-        .filter(|part| !device::is_instrument(*part))
+        .filter(|part| !device::is_instrument(of, *part))
         .filter_map(|part| device::of_participant(doc, of, part))
         .map(|url| json!({"manipulated": reference(&url)}));
     out.put(doc, "focalDevice", list(tools.collect()));
     let used = children(node, "participant")
-        .filter(|part| device::is_instrument(*part))
+        .filter(|part| device::is_instrument(of, *part))
         .filter_map(|part| device::of_participant(doc, of, part));
     out.put(
         doc,

@@ -45,7 +45,7 @@ fn is_thing(of: &Statement<'_>) -> bool {
         "2.16.840.1.113883.10.20.22.4.50",
         "2.16.840.1.113883.10.20.22.4.43",
     ];
-    of.has(THING) || of.context.section == "46264-8"
+    of.has(THING) || of.context.section == device::EQUIPMENT
 }
 
 /// A supply inside a medicine: of that medicine, if it names none itself.
