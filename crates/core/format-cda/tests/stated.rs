@@ -182,6 +182,15 @@ fn a_file_as_value_is_not_unknown() {
             "as-text",
         ),
         (r#"<value xsi:type="BL" value="perhaps"/>"#, "as-text"),
+        // Words that the document does not have are nowhere.
+        (
+            r##"<value xsi:type="ED"><reference value="#gone"/></value>"##,
+            "unknown",
+        ),
+        (
+            r##"<value xsi:type="CD"><originalText><reference value="#gone"/></originalText></value>"##,
+            "unknown",
+        ),
         (r#"<value xsi:type="PQ" nullFlavor="NASK"/>"#, "not-asked"),
         (r#"<value xsi:type="PQ"/>"#, "unknown"),
     ] {

@@ -1,18 +1,20 @@
 //! Results, vital signs, and everything else that was seen or asked: `Observation`.
 
+mod values;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
     account::{Because, Fate},
-    codes::{self, status},
+    codes::status,
     context::{Statement, is_pregnancy_intention},
     doc::{Doc, reference},
     json::json,
     people,
     resource::Resource,
     statement::{
-        Made, RESULTS, VITALS, allergy::REACTION, birth, common, device, imaging, inside, link,
-        own_author, relation, shape, specimen, vitals,
+        Made, RESULTS, VITALS, birth, common, device, imaging, inside, link, own_author, relation,
+        shape, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
@@ -26,12 +28,10 @@ const COMPONENTS: &[&str] = &[
     "2.16.840.1.113883.10.20.15.3.1",
     "2.16.840.1.113883.10.20.22.4.504",
 ];
-/// The whole of a number that is a value.
-const IDENTIFIER: &str = "https://medibloc.org/fhir/StructureDefinition/value-identifier";
-const FILE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value";
 /// What is normal, in a code: R4 has words for it alone.
 const NORMAL: &str = "https://medibloc.org/fhir/StructureDefinition/normal-value";
-const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
+
+pub(super) use values::values;
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     one(doc, of).map(|url| Some(("Observation", url)))
@@ -289,81 +289,6 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
         _ => return None,
     };
     Some(json!([coded(CATEGORY, code)]))
-}
-
-/// The value; further ones are components that say the same in words.
-pub(super) fn values<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
-    let given: Vec<N<'d>> = children(node, "value").collect();
-    let mut first = true;
-    for one in &given {
-        let Some((key, value)) = value(doc, *one) else {
-            doc.account.let_go();
-            continue;
-        };
-        let whole = number(doc, *one);
-        if first {
-            out.put(doc, key, Some(value));
-            if let Some(whole) = whole {
-                out.put_beside(doc, key, whole);
-            }
-            first = false;
-        } else {
-            // `obs-7`: a component beside a value has another code, so what it is stands there in words.
-            let code = out.body.get("code").cloned().unwrap_or_default();
-            let words = code
-                .get("text")
-                .or_else(|| code["coding"][0].get("display"));
-            let words = words.or_else(|| code["coding"][0].get("code")).cloned();
-            let code = words.map_or_else(|| value::absent(None), |words| json!({"text": words}));
-            let mut part = json!({"code": code, key: value});
-            if let (Some(whole), Value::Object(part)) = (whole, &mut part) {
-                part.insert(format!("_{key}").into(), whole);
-            }
-            out.push(doc, "component", Some(part));
-        }
-    }
-    // A file, or what stands elsewhere: FHIR R4 has no such value, and R5's extension for it (C-CDA on FHIR, results).
-    let files = given.iter().filter(|one| declared(**one) == "ED");
-    let files: Vec<Value> = files
-        .filter_map(|one| text::attachment(doc, *one))
-        .map(|file| json!({"url": FILE, "valueAttachment": file}))
-        .collect();
-    if first && !files.is_empty() {
-        out.push_all(doc, "extension", files);
-    } else if first && let Some(one) = given.first() {
-        let flavor = attr(*one, "nullFlavor");
-        // What is there and cannot be read is not unknown: it is told in words alone.
-        let code = if flavor.is_none() && shape::is_said(*one) {
-            "as-text"
-        } else {
-            codes::absent(flavor)
-        };
-        // A reaction that is named needs no value: what happened is its name.
-        let is_named = out
-            .body
-            .get("code")
-            .is_some_and(|code| code.get("text").is_some() || code.get("coding").is_some());
-        let is_finding =
-            is_named && !is_assertion_code(node) && crate::xml::has_template(node, REACTION);
-        if !is_finding || code == "as-text" {
-            out.put(doc, "dataAbsentReason", Some(coded(ABSENT, code)));
-        }
-    }
-}
-
-/// What stands beside a number as a value: FHIR has no identifiers as values, and the number alone does not say whose it is.
-fn number(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let is_more = attr(node, "extension").is_some() && attr(node, "root").is_some()
-        || attr(node, "assigningAuthorityName").is_some();
-    if declared(node) != "II" || !is_more {
-        return None;
-    }
-    let whole = value::identifier(doc, node)?;
-    Some(json!({"extension": [{"url": IDENTIFIER, "valueIdentifier": whole}]}))
-}
-
-fn is_assertion_code(node: N<'_>) -> bool {
-    child(node, "code").is_some_and(|code| attr(code, "code") == Some("ASSERTION"))
 }
 
 /// `value[x]` by the type that the source declares.
