@@ -24,6 +24,8 @@ pub(crate) const SIGNS: &[&str] = &[
     "2.16.840.1.113883.10.20.1.35",
     "1.3.6.1.4.1.19376.1.5.3.1.4.13.1",
 ];
+const NOTHING: Because = "nothing that it holds is in a resource, and it says nothing itself";
+
 /// Whether a report is of pictures: by its own code, or all that stands in it.
 fn is_imaging(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
     let mut inner = of.related().map(|(_, inner)| inner).peekable();
@@ -137,6 +139,16 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if is_report {
         out.push_all(doc, "specimen", examined);
         out.put(doc, "result", list(seen));
+        let is_named = out.body.get("code").is_some_and(|code| {
+            ["coding", "text"]
+                .iter()
+                .any(|part| code.get(part).is_some())
+        });
+        // A result, what was examined, or words of the narrative.
+        let says = ["result", "specimen", "extension"];
+        if first.is_none() && !is_named && !says.iter().any(|part| out.has(part)) {
+            return Err(NOTHING);
+        }
         return Ok(Some(("DiagnosticReport", out.add(doc)?)));
     }
     // A group of nothing that was seen, or without a code, is no panel.

@@ -103,3 +103,35 @@ fn an_entry_that_stands_twice_is_one() {
         assert_eq!(section.as_array().unwrap().len(), many);
     }
 }
+
+/// A report says something itself, by its name or what was examined, or holds something that does.
+#[test]
+fn a_report_of_nothing_is_none() {
+    let coded = format!(r#"<code code="1" {SCT}/>"#);
+    let link = r##"<text><reference value="#words"/></text>"##;
+    let empty = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.2"/></observation>"#;
+    let inner = format!(r#"<organizer><component>{empty}</component></organizer>"#);
+    let full = r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="INT" value="4"/></observation>"#;
+    for (said, inside, many) in [
+        ("", &*inner, 0),
+        ("", empty, 0),
+        (
+            r#"<id root="1.9" extension="r"/><statusCode code="completed"/><effectiveTime value="2020"/>"#,
+            empty,
+            0,
+        ),
+        (&coded, empty, 1),
+        (link, empty, 1),
+        ("", full, 1),
+    ] {
+        let entry = format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.1"/>{said}<component>{inside}</component></organizer>"#
+        );
+        let draft = read("30954-2", r#"<content ID="words">x</content>"#, &entry);
+        assert_eq!(
+            all(&draft, "DiagnosticReport").len(),
+            many,
+            "{said} {inside}"
+        );
+    }
+}
