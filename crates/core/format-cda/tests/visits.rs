@@ -191,3 +191,47 @@ fn diagnoses_at_admission_and_discharge_are_those_of_the_stay() {
     let visit = visit(&[denied]);
     assert_eq!(diagnoses(&read("", "46240-8", &visit)), []);
 }
+
+/// The class of a visit is its class alone (C-CDA on FHIR, encounters): the sort of it is what else its code says.
+#[test]
+fn the_class_of_a_visit_is_no_sort_of_it() {
+    const ACT: &str = r#"codeSystem="2.16.840.1.113883.5.4""#;
+    let cpt = r#"code="99213" codeSystem="2.16.840.1.113883.6.12" displayName="Visit""#;
+    let sort = json!([{"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "99213", "display": "Visit"}], "text": "Visit"}]);
+    for (code, wanted) in [
+        (
+            format!(r#"<code code="AMB" {ACT} displayName="ambulatory"/>"#),
+            None,
+        ),
+        (
+            format!(
+                r#"<code code="AMB" {ACT} displayName="ambulatory"><originalText>at home</originalText></code>"#
+            ),
+            Some(json!([{"text": "at home"}])),
+        ),
+        (
+            format!(r#"<code {cpt}><translation code="AMB" {ACT}/></code>"#),
+            Some(sort.clone()),
+        ),
+        (
+            format!(
+                r#"<code code="AMB" {ACT} displayName="ambulatory"><translation {cpt}/></code>"#
+            ),
+            Some(sort.clone()),
+        ),
+        (format!("<code {cpt}/>"), Some(sort)),
+    ] {
+        let when = r#"<effectiveTime value="2024"/>"#;
+        let entry =
+            format!(r#"<encounter classCode="ENC" moodCode="EVN">{code}{when}</encounter>"#);
+        let header = format!(
+            "<componentOf><encompassingEncounter>{code}{when}</encompassingEncounter></componentOf>"
+        );
+        for draft in [read("", "46240-8", &entry), read(&header, "30954-2", "")] {
+            let visits = all(&draft, "Encounter");
+            assert_eq!(visits.len(), 1, "{code}");
+            assert_eq!(visits[0]["class"]["code"], "AMB", "{code}");
+            assert_eq!(visits[0].get("type").cloned(), wanted, "{code}");
+        }
+    }
+}

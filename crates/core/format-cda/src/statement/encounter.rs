@@ -85,8 +85,43 @@ fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
     }
 }
 
-fn sort(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
-    code::concept(doc, code).map(|code| json!([code]))
+/// What sort of visit it is: all that its code says but the class (C-CDA on FHIR, encounters).
+fn sort(doc: &Doc<'_>, code: N<'_>, class: Option<&Value>) -> Option<Value> {
+    let Some(Value::Object(mut sort)) = code::concept(doc, code) else {
+        return None;
+    };
+    let is_class = |one: &Value| {
+        class.is_some_and(|class| {
+            ["system", "code"]
+                .iter()
+                .all(|part| one.get(part) == class.get(part))
+        })
+    };
+    let all = sort.get("coding").and_then(Value::as_array);
+    let all = all.cloned().unwrap_or_default();
+    let left: Vec<Value> = all.iter().filter(|one| !is_class(one)).cloned().collect();
+    if left.len() < all.len() {
+        // The name of the class is no name of the sort.
+        if code::said(doc, code).is_none() {
+            sort.remove("text");
+            let name = left.iter().find_map(|one| one.get("display").cloned());
+            put(&mut sort, "text", name);
+        }
+        sort.remove("coding");
+        put(&mut sort, "coding", list(left));
+    }
+    value::object(sort).map(|sort| json!([sort]))
+}
+
+/// Puts what sort of visit it is, and of which class.
+fn put_sort<'d>(doc: &Doc<'d>, out: &mut Resource<'d>, node: N<'d>) {
+    let code = child(node, "code");
+    let class = code.and_then(|code| class(doc, code));
+    let of_class = doc.account.put();
+    let sort = code.and_then(|code| sort(doc, code, class.as_ref()));
+    out.put(doc, "type", sort);
+    doc.account.take_again(of_class);
+    out.put(doc, "class", class);
 }
 
 fn span(doc: &Doc<'_>, when: N<'_>) -> Option<Value> {
@@ -134,9 +169,7 @@ pub(crate) fn encompassing<'d>(doc: &Doc<'d>, composition: &mut Resource<'d>) {
         }
         .into(),
     );
-    let code = child(node, "code");
-    out.put(doc, "type", code.and_then(|code| sort(doc, code)));
-    out.put(doc, "class", code.and_then(|code| class(doc, code)));
+    put_sort(doc, &mut out, node);
     out.body.insert("subject".into(), reference(&doc.patient()));
     let mut parts = Vec::new();
     for part in children(node, "encounterParticipant") {
@@ -204,9 +237,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         return Err("the source denies it, and FHIR has no form for that here");
     }
     out.put(doc, "status", Some(state));
-    let code = child(node, "code");
-    out.put(doc, "type", code.and_then(|code| sort(doc, code)));
-    out.put(doc, "class", code.and_then(|code| class(doc, code)));
+    put_sort(doc, &mut out, node);
     let haste = child(node, "priorityCode").and_then(|code| code::concept(doc, code));
     out.put(doc, "priority", haste);
     let doers = children(node, "performer").filter_map(|part| {
