@@ -211,6 +211,12 @@ fn an_intention_to_be_pregnant_is_an_observation() {
     let entry = format!(
         r#"<observation classCode="OBS" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.443"/><code code="86645-9" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime><low value="20250101"/></effectiveTime><value xsi:type="CD" code="454381000124105" {SCT}/></observation>"#
     );
+    // Its sort is the same in whatever section it stands (US Core).
+    let elsewhere = one(&read("51848-0", "", &entry), "Observation");
+    assert_eq!(
+        elsewhere["category"][0]["coding"][0]["code"],
+        "social-history"
+    );
     let draft = read("29762-2", "", &entry);
     assert!(all(&draft, "ServiceRequest").is_empty());
     let seen = one(&draft, "Observation");

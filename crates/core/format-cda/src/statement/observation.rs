@@ -278,7 +278,9 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
             "imaging"
         }
         _ if of.has(TESTS) => "laboratory",
-        _ if of.has(SOCIAL) => "social-history",
+        _ if of.has(SOCIAL) || of.has(PREGNANCY) || is_pregnancy_intention(of.node) => {
+            "social-history"
+        }
         section if RESULTS.contains(&section) => "laboratory",
         section if VITALS.contains(&section) => "vital-signs",
         "29762-2" => "social-history",
