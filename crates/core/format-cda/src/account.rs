@@ -307,8 +307,20 @@ fn nobody(account: &Account, node: N<'_>) -> Fate {
             "the status of something that became a part of another resource"
         }
         "translation" => "another code or amount for what is carried in one",
+        "effectiveTime" | "low" | "high" | "center" | "width" if is_of_when(node) => {
+            "when it was, or how long: the resource has no place for it"
+        }
+        "priorityCode" => "how urgent it is: the resource has no place for it",
+        "repeatNumber" => "how often it is repeated: the resource has no place for it",
         _ => "no mapping reads this part of such a statement",
     })
+}
+
+/// Whether it says when a statement was.
+fn is_of_when(node: N<'_>) -> bool {
+    node.ancestors()
+        .take_while(|one| !is_statement(*one))
+        .any(|one| one.tag_name().name() == "effectiveTime")
 }
 
 impl<'s> Lines<'s> {

@@ -360,3 +360,40 @@ fn what_became_nothing_is_no_part_of_anything() {
         "{because:?}"
     );
 }
+
+/// Why a part is in no resource says what it is, where that is known.
+#[test]
+fn a_part_that_has_no_place_is_called_by_what_it_says() {
+    let sct = r#"codeSystem="2.16.840.1.113883.6.96""#;
+    for (part, end, wanted) in [
+        (
+            r#"<priorityCode code="S"/>"#,
+            "observation/priorityCode",
+            "how urgent it is",
+        ),
+        (
+            r#"<repeatNumber value="2"/>"#,
+            "observation/repeatNumber",
+            "how often it is repeated",
+        ),
+        (
+            r#"<derivationExpr>a</derivationExpr>"#,
+            "observation/derivationExpr",
+            "no mapping reads",
+        ),
+    ] {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/>{part}<value xsi:type="INT" value="2"/></observation>"#
+        );
+        let why = document::why_lost(&read("30954-2", "", &entry), end);
+        assert!(why.len() == 1 && why[0].starts_with(wanted), "{why:?}");
+    }
+    let indication = format!(
+        r#"<procedure classCode="PROC" moodCode="EVN"><code code="1" {sct}/><statusCode code="completed"/><entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.19"/><code code="404684003" {sct}/><statusCode code="completed"/><effectiveTime><low value="2020"/></effectiveTime><value xsi:type="CD" code="2" {sct}/></observation></entryRelationship></procedure>"#
+    );
+    let why = document::why_lost(&read("47519-4", "", &indication), "observation/low");
+    assert!(
+        why.len() == 1 && why[0].starts_with("when it was"),
+        "{why:?}"
+    );
+}
