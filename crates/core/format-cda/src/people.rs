@@ -293,6 +293,13 @@ fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
     out.join(doc, Some(format!("other|{apart}")))
 }
 
+/// The role of a place in a participation, if it is one.
+pub(crate) fn place_in(part: N<'_>) -> Option<N<'_>> {
+    child(part, "participantRole").filter(|role| {
+        attr(part, "typeCode") == Some("LOC") || attr(*role, "classCode") == Some("SDLOC")
+    })
+}
+
 /// A place where something was done (`SDLOC`).
 pub(crate) fn place<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     once(doc, "Location", role, || place_aside(doc, role))

@@ -469,11 +469,7 @@ fn is_person(doc: &Doc<'_>, url: &str) -> bool {
 /// Places where it was done.
 pub(crate) fn place<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     children(node, "participant").find_map(|part| {
-        let role = child(part, "participantRole")?;
-        let is_place =
-            attr(part, "typeCode") == Some("LOC") || attr(role, "classCode") == Some("SDLOC");
-        is_place.then_some(())?;
-        let url = people::place(doc, role)?;
+        let url = people::place(doc, people::place_in(part)?)?;
         doc.account.take(part);
         Some(url)
     })

@@ -235,3 +235,27 @@ fn the_class_of_a_visit_is_no_sort_of_it() {
         }
     }
 }
+
+#[test]
+fn each_place_of_a_visit_says_when_it_was_there() {
+    let place = |id: &str, time: &str| {
+        format!(
+            r#"<participant typeCode="LOC">{time}<participantRole classCode="SDLOC"><id root="1.2.7" extension="{id}"/><code code="1117-1" codeSystem="2.16.840.1.113883.6.259"/></participantRole></participant>"#
+        )
+    };
+    let entry = format!(
+        r#"<encounter classCode="ENC" moodCode="EVN"><code code="99213" codeSystem="2.16.840.1.113883.6.12"/>{}{}</encounter>"#,
+        place(
+            "a",
+            r#"<time><low value="20240101"/><high value="20240103"/></time>"#
+        ),
+        place("b", "")
+    );
+    let visits = all(&read("", "46240-8", &entry), "Encounter");
+    let places = visits[0]["location"].as_array().unwrap();
+    assert_eq!(places.len(), 2);
+    assert_ne!(places[0]["location"], places[1]["location"]);
+    let when = json!({"start": "2024-01-01", "end": "2024-01-03"});
+    assert_eq!(places[0]["period"], when);
+    assert!(places[1].get("period").is_none());
+}

@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, diagnosis, inside, place, reasons},
+    statement::{Made, diagnosis, inside, reasons},
     value::{self, absent, code, list, put, time},
     xml::{N, attr, child, children, path, sdtc},
 };
@@ -142,6 +142,20 @@ fn taken_part(doc: &Doc<'_>, part: N<'_>) -> Option<Value> {
     child(part, "time").and_then(|at| time::period_within(doc, at))
 }
 
+/// Where it was, each place with when that was.
+fn places<'d>(doc: &Doc<'d>, node: N<'d>) -> Vec<Value> {
+    let parts = children(node, "participant").filter_map(|part| {
+        let role = people::place_in(part)?;
+        let url = people::place(doc, role)?;
+        doc.account.take(part);
+        let mut one = Map::new();
+        one.insert("location".into(), reference(&url));
+        put(&mut one, "period", taken_part(doc, part));
+        Some(Value::Object(one))
+    });
+    parts.collect()
+}
+
 fn finish<'d>(doc: &Doc<'d>, mut out: Resource<'d>, key: Option<String>) -> String {
     let known = key
         .as_ref()
@@ -256,11 +270,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "period",
         of.child("effectiveTime").and_then(|when| span(doc, when)),
     );
-    out.put(
-        doc,
-        "location",
-        place(doc, node).map(|url| json!([{"location": reference(&url)}])),
-    );
+    out.put(doc, "location", list(places(doc, node)));
     out.put(doc, "reasonCode", reasons(doc, of));
     let gone =
         sdtc(node, "dischargeDispositionCode").or_else(|| child(node, "dischargeDispositionCode"));
