@@ -181,9 +181,33 @@ fn push_extension(code: &mut Map, extension: Value) {
     }
 }
 
+/// What a medicine is called in the row of a table that tells of it, and not when it was taken.
+fn in_table<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
+    const HEADINGS: &[&str] = &[
+        "medication",
+        "medications",
+        "medication name",
+        "medicine",
+        "drug",
+        "drug name",
+        "medikament",
+        "arzneimittel",
+        "wirkstoff",
+    ];
+    let own = of.child("text")?;
+    let name = super::text::cell(doc, own, HEADINGS)?;
+    doc.account.take(own);
+    if let Some(pointer) = child(own, "reference") {
+        doc.account.take(pointer);
+    }
+    Some(name)
+}
+
 fn product_or_absent<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Product {
     product(doc, of.node).unwrap_or_else(|| {
-        let words = super::text::text_of(doc, of.node).map(|words| json!({"text": words}));
+        let words = in_table(doc, of).or_else(|| super::text::text_of(doc, of.node));
+        let words = words.filter(|words| !words.is_empty());
+        let words = words.map(|words| json!({"text": words}));
         Product::named(words.unwrap_or_else(|| absent(child(of.node, "consumable"))))
     })
 }

@@ -5,7 +5,7 @@ use medibloc_record::json::{Map, Value};
 use crate::{
     doc::Doc,
     value::put,
-    xml::{N, attr, child, own_text, squeeze, text},
+    xml::{N, attr, child, elements, own_text, squeeze, text},
 };
 
 /// The words of an element, and of the narrative that it points to; none if they are too many to repeat.
@@ -81,6 +81,30 @@ pub(crate) fn is_row(doc: &Doc<'_>, node: N<'_>) -> bool {
         .descendants()
         .filter(|part| *part != target && ["td", "th", "item"].contains(&part.tag_name().name()));
     parts.take(2).count() > 1
+}
+
+/// The words of the cell under one of these headings, none if it is empty, where an element points to a row of a table.
+pub(crate) fn cell(doc: &Doc<'_>, node: N<'_>, headings: &[&str]) -> Option<String> {
+    let target = attr(child(node, "reference")?, "value")?;
+    let row = doc
+        .anchor(target)
+        .filter(|row| row.tag_name().name() == "tr" && doc.words_at(target).is_some())?;
+    let named = |name: &'static str| move |one: &N<'_>| one.tag_name().name() == name;
+    let table = row.ancestors().find(named("table"))?;
+    let head = child(table, "thead").and_then(|head| child(head, "tr"))?;
+    let heads: Vec<N<'_>> = elements(head).collect();
+    let cells: Vec<N<'_>> = elements(row).collect();
+    // Where cells reach over others nobody can count them.
+    let is_plain = |one: &N<'_>| attr(*one, "colspan").is_none() && attr(*one, "rowspan").is_none();
+    if heads.len() != cells.len() || !heads.iter().chain(&cells).all(is_plain) {
+        return None;
+    }
+    let at = heads.iter().position(|head| {
+        let name = text(*head).unwrap_or_default().to_lowercase();
+        headings.contains(&name.trim_end_matches(':'))
+    })?;
+    let words = text(*cells.get(at)?).unwrap_or_default();
+    doc.may_repeat(words.len()).then_some(words)
 }
 
 /// The words of a statement's own `text`.

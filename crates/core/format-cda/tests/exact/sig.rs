@@ -52,3 +52,43 @@ fn directions_that_stand_alone_are_no_medicine() {
         assert_eq!(made["dosage"][0]["text"], "Take two at night", "{kind}");
     }
 }
+
+/// A medicine that only a table names is called by the cell for that, and by the whole row where no heading says which one it is.
+#[test]
+fn a_medicine_is_called_by_its_cell() {
+    let entry = r##"<substanceAdministration classCode="SBADM" moodCode="EVN"><text><reference value="#row"/></text><statusCode code="active"/><consumable><manufacturedProduct><manufacturedMaterial><code nullFlavor="UNK"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"##;
+    for (heads, cells, wanted) in [
+        (
+            "<th>Date</th><th>Medication</th>",
+            "<td>Jan 10</td><td>Cure <content>150</content></td>",
+            "Cure 150",
+        ),
+        (
+            "<th>Drug name:</th><th>Status</th>",
+            "<td>Cure</td><td>Active</td>",
+            "Cure",
+        ),
+        (
+            "<th>What</th><th>Status</th>",
+            "<td>Cure</td><td>Active</td>",
+            "Cure Active",
+        ),
+        (
+            r#"<th colspan="2">Medication</th><th>Status</th>"#,
+            "<td>1</td><td>Cure</td>",
+            "1 Cure",
+        ),
+        (
+            "<th>Medication</th><th>Status</th>",
+            "<td/><td>Active</td>",
+            "",
+        ),
+    ] {
+        let text = format!(
+            r#"<table><thead><tr>{heads}</tr></thead><tbody><tr ID="row">{cells}</tr></tbody></table>"#
+        );
+        let made = one(&read("10160-0", &text, entry), "MedicationStatement");
+        let name = made["medicationCodeableConcept"]["text"].as_str();
+        assert_eq!(name.unwrap_or_default(), wanted, "{heads}");
+    }
+}
