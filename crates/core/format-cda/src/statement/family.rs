@@ -191,7 +191,7 @@ fn no_illness<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
 }
 
 /// Whether words say that there is nothing, or that nothing is known.
-fn is_none(words: &str) -> bool {
+pub(super) fn is_none(words: &str) -> bool {
     const WHOLE: &[&str] = &[
         "no",
         "none",

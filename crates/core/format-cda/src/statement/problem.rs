@@ -14,7 +14,7 @@ use crate::{
     statement::{
         Made, PROBLEMS, common,
         concern::{self, About, Concern},
-        diagnosis, inside, link, shape,
+        diagnosis, family, inside, link, shape,
     },
     value::{self, code, code::coded, list, time},
     xml::{N, attr, child, children, declared, related_as},
@@ -280,6 +280,10 @@ fn one<'d>(
         let words = || said.filter(|said| ["ST", "SC", "ED"].contains(&declared(*said).as_str()));
         let shown = shown.or_else(|| Some(json!({"text": super::text::words(doc, words()?)?})));
         let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
+        let (shown, words) = match shown {
+            Some(shown) if of.is_denied() => by_name(shown),
+            shown => (shown, None),
+        };
         match shown {
             Some(shown) => out.put(doc, "code", Some(shown)),
             None if said.is_none_or(|said| attr(said, "nullFlavor").is_none()) => {
@@ -287,6 +291,8 @@ fn one<'d>(
             }
             None => out.put(doc, "code", Some(value::absent(said))),
         };
+        let words = words.map(|words| json!({"text": format!("In the source's words: {words}")}));
+        out.push(doc, "note", words);
     }
     if let Some(inner) = related_as(node, SEVERITY, shape::SEVERITY).next() {
         let severity = child(inner, "value").and_then(|value| code::concept(doc, value));
@@ -317,6 +323,22 @@ fn one<'d>(
     let teller = super::teller(doc, node);
     out.put(doc, "asserter", teller.map(|url| reference(&url)));
     Ok(out)
+}
+
+/// What is denied, by the name of its code where the words deny it already, and these words: that *no diabetes* is refuted would say that
+/// there is one.
+fn by_name(mut shown: Value) -> (Option<Value>, Option<String>) {
+    let words = shown.get("text").and_then(Value::as_str);
+    let words = words
+        .filter(|words| family::is_none(words))
+        .map(str::to_owned);
+    let codings = shown.get("coding").and_then(Value::as_array);
+    let name = codings.and_then(|all| all.iter().find_map(|one| one.get("display").cloned()));
+    let (Some(words), Some(name)) = (words, name) else {
+        return (Some(shown), None);
+    };
+    shown["text"] = name;
+    (Some(shown), Some(words))
 }
 
 /// How sure a German diagnosis is, which qualifies its code (`ICD-Diagnosesicherheit`, as in § 295 SGB V): one that is excluded or

@@ -330,3 +330,24 @@ fn a_reaction_that_ended_nobody_knows_when_has_ended() {
         );
     }
 }
+
+/// Words that deny already are a note where the status denies, too: that *no diabetes* is refuted would say that there is one.
+#[test]
+fn what_is_denied_is_not_denied_twice() {
+    let told = |flags: &str, words: &str| {
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN" {flags}><templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="64572001" {SCT}/><statusCode code="completed"/><value xsi:type="CD" code="44054006" {SCT} displayName="Diabetes"><originalText>{words}</originalText></value></observation>"#
+        );
+        let made = one(&read("11450-4", "", &entry), "Condition");
+        (
+            made["code"]["text"].clone(),
+            made["note"][0]["text"].clone(),
+        )
+    };
+    let denied = r#"negationInd="true""#;
+    let words = json!("In the source's words: No diabetes");
+    assert_eq!(told(denied, "No diabetes"), (json!("Diabetes"), words));
+    for (flags, words) in [(denied, "Sugar"), ("", "No diabetes")] {
+        assert_eq!(told(flags, words), (json!(words), Value::Null));
+    }
+}
