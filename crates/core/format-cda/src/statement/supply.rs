@@ -15,8 +15,8 @@ use crate::{
         medication::{self, Product},
         own_author, recorded,
     },
-    value::{absent, code, list, put, quantity, time},
-    xml::{child, children},
+    value::{absent, code, list, put, quantity, text, time},
+    xml::{N, child, children},
 };
 
 const DISPENSE: &[&str] = &["2.16.840.1.113883.10.20.22.4.18"];
@@ -108,14 +108,13 @@ pub(crate) fn is_of_order<'d>(
             }
         }
     });
-    let words = instructions(doc, of.node);
+    let how = directions(doc, of.node);
     let put = |name: &'static str, value: Option<Value>| match value {
         Some(value) if !doc.has(url, name) => doc.change(url, name, |order| {
             order.insert(name.into(), value);
         }),
         _ => doc.account.let_go(),
     };
-    let how = words.map(|words| json!([{"patientInstruction": words}]));
     put("dosageInstruction", how);
     put("performer", doer.map(|url| reference(&url)));
     put(
@@ -205,8 +204,7 @@ fn medicine<'d>(
         "requester",
         own_author(doc, node).map(|url| reference(&url)),
     );
-    let how = instructions(doc, node).map(|words| json!([{"patientInstruction": words}]));
-    out.put(doc, "dosageInstruction", how);
+    out.put(doc, "dosageInstruction", directions(doc, node));
     match from {
         Some(("MedicationRequest", url)) => {
             out.body.insert("basedOn".into(), json!([reference(url)]))
@@ -220,6 +218,15 @@ fn medicine<'d>(
     let url = out.add(doc)?;
     let _ = inside(doc, of, Some(&url));
     Ok(Some((kind, url)))
+}
+
+/// How a medicine is to be taken, as an order says it: in its own words, and to the patient.
+fn directions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+    let own = child(node, "text").and_then(|own| text::own_words(doc, own));
+    let mut out = Map::new();
+    put(&mut out, "text", own);
+    put(&mut out, "patientInstruction", instructions(doc, node));
+    (!out.is_empty()).then(|| json!([out]))
 }
 
 /// What an order says of how it shall be supplied, and the person who shall do it.

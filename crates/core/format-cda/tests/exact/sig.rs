@@ -92,3 +92,25 @@ fn a_medicine_is_called_by_its_cell() {
         assert_eq!(name.unwrap_or_default(), wanted, "{heads}");
     }
 }
+
+/// What an order says in its own words of how a medicine is taken is in it, also where the order stands inside of another.
+#[test]
+fn the_words_of_an_order_are_directions() {
+    let order = format!(
+        r#"<supply classCode="SPLY" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.17"/><text>one each morning</text><statusCode code="active"/>{}</supply>"#,
+        MEDICINE.replace("consumable", "product")
+    );
+    let around = |parts: &str| {
+        format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="INT">{parts}<statusCode code="active"/>{MEDICINE}<entryRelationship typeCode="REFR">{order}</entryRelationship></substanceAdministration>"#
+        )
+    };
+    for (entry, wanted) in [
+        (order.clone(), "one each morning"),
+        (around(""), "one each morning"),
+        (around("<text>two each morning</text>"), "two each morning"),
+    ] {
+        let made = one(&read("10160-0", "", &entry), "MedicationRequest");
+        assert_eq!(made["dosageInstruction"][0]["text"], wanted, "{entry}");
+    }
+}
