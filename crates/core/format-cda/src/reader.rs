@@ -196,7 +196,11 @@ fn draft<'d>(root: N<'d>, nodes: usize, bytes: &[u8], span: &section::Span<'_>) 
     );
     draft.title = title;
     draft.language = language;
-    draft.category = category;
+    draft.category = match category {
+        broad @ (Category::Documents | Category::EncountersAndNotes) => broad,
+        // The type of a document that is of one category alone is believed only if all of it is.
+        _ => Category::of_bundle(&(&draft.fhir).into()),
+    };
     draft.sensitivity = match secrecy {
         Some("R") => Sensitivity::Restricted,
         Some("V") => Sensitivity::VeryRestricted,

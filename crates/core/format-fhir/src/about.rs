@@ -1,5 +1,6 @@
 //! What a bundle is about, where its first resource does not say it: a laboratory's bundle has no title of its own.
 
+use medibloc_record::each_resource;
 use serde_json::Value;
 
 /// Letters of a title that is put together.
@@ -27,7 +28,7 @@ fn resources(bundle: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The resources of a type.
-pub(crate) fn of_type<'a>(bundle: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+fn of_type<'a>(bundle: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
     resources(bundle).filter(move |resource| resource["resourceType"] == kind)
 }
 
@@ -39,17 +40,45 @@ fn words(concept: &Value) -> Option<&str> {
     all.find(|text| !text.trim().is_empty())
 }
 
-/// Composition.title, else DiagnosticReport.code, else the kind and the codes of the other resources.
+/// The titles of the compositions, else that of the first resource, else DiagnosticReport.code, else the kind and the codes of the
+/// other resources.
 pub(crate) fn title(bundle: &Value) -> Option<String> {
-    let composition = of_type(bundle, "Composition").find_map(|it| it["title"].as_str());
+    let first = || bundle.pointer("/entry/0/resource")?["title"].as_str();
     let report = || of_type(bundle, "DiagnosticReport").find_map(|it| words(&it["code"]));
-    let title = match composition.or_else(report) {
-        Some(title) => title.to_owned(),
-        None => put_together(bundle)?,
+    let title = match of_compositions(bundle) {
+        Some(titles) => titles,
+        None => match first().or_else(report) {
+            Some(title) => title.to_owned(),
+            None => put_together(bundle)?,
+        },
     };
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     let title: String = title.chars().take(MOST).collect();
     (!title.is_empty()).then_some(title)
+}
+
+/// What the compositions of a bundle are called: none hides the others.
+fn of_compositions(bundle: &Value) -> Option<String> {
+    let mut all = Vec::new();
+    each_resource(bundle, &mut |resource, _| {
+        if resource["resourceType"] == "Composition" {
+            all.push(resource["title"].as_str());
+        }
+    });
+    let many = all.len();
+    let titles = all.into_iter().flatten();
+    let titles = titles.filter(|title| !title.trim().is_empty()).take(CODES);
+    // Cut one by one: a long first title leaves room for what follows.
+    let titles = titles.map(|title| match many {
+        1 => title.to_owned(),
+        _ => title.chars().take(MOST / (CODES + 1)).collect(),
+    });
+    let titles: Vec<String> = titles.collect();
+    match many - titles.len() {
+        _ if titles.is_empty() => None,
+        0 => Some(titles.join(", ")),
+        more => Some(format!("{} and {more} more", titles.join(", "))),
+    }
 }
 
 fn put_together(bundle: &Value) -> Option<String> {
@@ -77,23 +106,102 @@ fn put_together(bundle: &Value) -> Option<String> {
     })
 }
 
-/// Composition.date, else when a report or an observation was effective, else when it was issued.
+/// Where a resource says of when it is: the first of these.
+const WHEN: [&str; 23] = [
+    "effectiveDateTime",
+    "effectivePeriod",
+    "effectiveInstant",
+    "performedDateTime",
+    "performedPeriod",
+    "occurrenceDateTime",
+    "occurrencePeriod",
+    "onsetDateTime",
+    "onsetPeriod",
+    "started",
+    "period",
+    "servicedDate",
+    "servicedPeriod",
+    "billablePeriod",
+    "whenHandedOver",
+    "authoredOn",
+    "recordedDate",
+    "dateAsserted",
+    "issued",
+    "date",
+    "created",
+    "createdDateTime",
+    "dateTime",
+];
+
+/// Kinds that stand beside others and are of their time.
+const OF_NO_TIME: [&str; 12] = [
+    "Bundle",
+    "Patient",
+    "RelatedPerson",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "Device",
+    "Specimen",
+    "Medication",
+    "Provenance",
+    "OperationOutcome",
+];
+
+/// When a bundle is of: a document of its composition's date, anything else of the dates of all that is in it, said as exactly as
+/// it is true of all (a day, a month, a year). None if they are of several years, or if something says no date: a consent to some
+/// time then gives nothing of another.
 pub(crate) fn written(bundle: &Value) -> Option<String> {
-    let of = |kind: &'static str, key: &'static str| {
-        of_type(bundle, kind).find_map(|it| it.pointer(key)?.as_str())
+    let mut all = Vec::new();
+    each_resource(bundle, &mut |resource, is_contained| {
+        all.push((resource, is_contained));
+    });
+    let is_composition = |resource: &Value| resource["resourceType"] == "Composition";
+    let has = |is_one: &dyn Fn(&Value) -> bool| all.iter().any(|(resource, _)| is_one(resource));
+    let is_document = bundle["type"] == "document" && has(&is_composition);
+    let has_report = has(&|resource| resource["resourceType"] == "DiagnosticReport");
+    let mut dates = Vec::new();
+    for (resource, is_contained) in &all {
+        let kind = resource["resourceType"].as_str().unwrap_or_default();
+        if is_document && kind != "Composition" || OF_NO_TIME.contains(&kind) {
+            continue;
+        }
+        let before = dates.len();
+        dates.extend(dates_of(resource));
+        // A visit, what a report has and what is contained are of the time of what they stand with.
+        let is_with = kind == "Encounter" || kind == "Observation" && has_report || *is_contained;
+        if dates.len() == before && !is_with {
+            return None;
+        }
+    }
+    let mut all = dates.into_iter();
+    let first = all.next().filter(|date| date.len() <= MOST_DATE)?;
+    let common = all.try_fold(first, in_common)?;
+    Some(common.to_owned())
+}
+
+/// When one resource is of, with the end of a period.
+fn dates_of(resource: &Value) -> Vec<&str> {
+    let of = |name: &&str| {
+        let when = &resource[*name];
+        let all = [when, &when["start"], &when["end"]];
+        let all: Vec<&str> = all.into_iter().filter_map(Value::as_str).collect();
+        (!all.is_empty()).then_some(all)
     };
-    let keys = [
-        "/effectiveDateTime",
-        "/effectivePeriod/start",
-        "/effectiveInstant",
-        "/issued",
-    ];
-    let kinds = ["DiagnosticReport", "Observation"];
-    let mut dates = kinds
-        .iter()
-        .flat_map(|kind| keys.iter().map(|key| of(kind, key)));
-    let date = of("Composition", "/date").or_else(|| dates.find_map(|date| date))?;
-    (date.len() <= MOST_DATE).then(|| date.to_owned())
+    WHEN.iter().find_map(of).unwrap_or_default()
+}
+
+/// What is true of two dates: their day, month or year, as the first one writes it.
+fn in_common<'d>(one: &'d str, other: &str) -> Option<&'d str> {
+    if one == other {
+        return Some(one);
+    }
+    let same = |most: usize| {
+        let (one, other) = (one.get(..most)?, other.get(..most)?);
+        (one == other).then_some(one)
+    };
+    same(10).or_else(|| same(7)).or_else(|| same(4))
 }
 
 #[cfg(test)]
@@ -122,7 +230,7 @@ mod tests {
             (
                 vec![&patient, &observation(a1c), &report],
                 Some("Lipid panel"),
-                Some("2026-02-01T00:00:00Z"),
+                Some("2026"),
             ),
             (
                 vec![&patient, &observation(a1c), &observation(a1c)],

@@ -15,7 +15,6 @@
 
 mod about;
 mod budget;
-mod category;
 mod definition;
 mod labels;
 mod note;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use crate::definition::{Definitions, Release};
 use crate::note::Note;
 use crate::report::report;
-use crate::{about, budget::over, category, labels, r5, release, twice::twice};
-use medibloc_record::{Draft, Format, FormatError, FormatProblem};
+use crate::{about, budget::over, labels, r5, release, twice::twice};
+use medibloc_record::{Category as About, Draft, Format, FormatError, FormatProblem};
 use serde_json::{Value, error::Category, json};
 
 const MAX_BYTES: usize = 64 << 20;
@@ -89,10 +89,9 @@ impl Source {
         let loss = report(&tree, bytes.len(), &notes);
         let main = tree.pointer("/entry/0/resource").unwrap_or(&tree);
         let text_of = |key: &str| main.get(key).and_then(Value::as_str).map(str::to_owned);
-        let (title, language, written) = (text_of("title"), text_of("language"), text_of("date"));
-        let title = title.or_else(|| about::title(&tree));
-        let written = written.or_else(|| about::written(&tree));
-        let (labels, category) = (labels::of(&tree), category::of(&tree));
+        let (title, language) = (about::title(&tree), text_of("language"));
+        let written = about::written(&tree);
+        let (labels, category) = (labels::of(&tree), About::of_bundle(&tree));
         let mut draft = Draft::new(self.media_type, bytes.to_vec(), tree, loss);
         draft.sensitivity = labels.sensitivity();
         draft.labelled = labels.why().map(str::to_owned);

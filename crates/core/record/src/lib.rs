@@ -5,6 +5,7 @@
 
 mod abi;
 mod attestation;
+mod category;
 mod committee;
 mod draft;
 mod format;
@@ -24,6 +25,7 @@ pub use abi::{Abi, keccak256};
 pub use attestation::{
     Attestation, MOST_PATH, SignedAttestation, TypedDomain, domain_separator, typed_digest,
 };
+pub use category::each_resource;
 pub use committee::{Committee, Threshold, ThresholdError};
 pub use draft::{Draft, EntryOutcome, LossEntry, LossReport, Sum};
 pub use format::{Format, FormatError, FormatProblem};
