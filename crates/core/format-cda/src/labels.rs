@@ -6,8 +6,44 @@ use crate::xml::{N, attr, child, children, elements};
 
 /// HL7 v3 Confidentiality.
 const CONFIDENTIALITY: &str = "2.16.840.1.113883.5.25";
-/// An observation of which sensitivity something is (HL7's segmentation of documents for privacy).
-const CATEGORY: &str = "SECCATOBS";
+/// HL7 v3 ActCode, which has codes for much else.
+const ACT_CODE: &str = "2.16.840.1.113883.5.4";
+/// Observations of how sensitive something is, of which sensitivity, and of what may be done with it (HL7's segmentation of documents
+/// for privacy).
+const SECURITY: &[&str] = &["SECCLASSOBS", "SECCATOBS", "SECCONOBS"];
+/// Codes of ActCode that stand for a sensitivity, a law of privacy or a rule of handling, wherever they stand.
+const PRIVACY: &[&str] = &[
+    "42CFRPart2",
+    "Title38Section7332",
+    "ETH",
+    "ETHUD",
+    "GDIS",
+    "HIV",
+    "MH",
+    "BH",
+    "PSY",
+    "PSYTHPN",
+    "OPIOIDUD",
+    "SCA",
+    "SDV",
+    "SEX",
+    "SICKLE",
+    "STD",
+    "SUD",
+    "NOAUTH",
+    "NOCOLLECT",
+    "NODSCLCD",
+    "NODSCLCDS",
+    "NOPERSISTP",
+    "NORDSCLCD",
+    "NORDSCLCDS",
+    "NORDSLCD",
+    "NOREUSE",
+    "NOVIP",
+    "DELAU",
+    "MASK",
+    "REDACT",
+];
 
 /// The labels of a document. CDA R2 has `confidentialityCode` in header and sections, others write it in entries, too.
 pub(crate) fn of(root: N<'_>) -> Labels {
@@ -20,13 +56,26 @@ pub(crate) fn of(root: N<'_>) -> Labels {
             if code.is_some() {
                 labels.add("an entry's code", Some(CONFIDENTIALITY), code);
             }
-        } else if child(node, "code").and_then(|code| attr(code, "code")) == Some(CATEGORY) {
+        } else if is_private(node) && !is_in_label(node) {
+            labels.add("an entry's code", Some(ACT_CODE), attr(node, "code"));
+        } else if is_security(node) {
             for value in children(node, "value") {
                 coded(value, "an entry's sensitivity", &mut labels);
             }
         }
     }
     labels
+}
+
+fn is_private(node: N<'_>) -> bool {
+    let code = attr(node, "code").map(str::trim).unwrap_or_default();
+    attr(node, "codeSystem") == Some(ACT_CODE)
+        && PRIVACY.iter().any(|one| one.eq_ignore_ascii_case(code))
+}
+
+fn is_security(node: N<'_>) -> bool {
+    let code = child(node, "code").and_then(|code| attr(code, "code"));
+    code.is_some_and(|code| SECURITY.contains(&code))
 }
 
 fn is_in_label(node: N<'_>) -> bool {
@@ -46,19 +95,26 @@ fn label(node: N<'_>, labels: &mut Labels) {
 
 /// A code and its translations, which are one label.
 fn coded(node: N<'_>, at: &str, labels: &mut Labels) {
+    let all = [node].into_iter().chain(children(node, "translation"));
+    let all: Vec<N<'_>> = all.collect();
     let flavor = attr(node, "nullFlavor");
-    if flavor == Some("MSK") {
+    if all
+        .iter()
+        .any(|one| attr(*one, "nullFlavor") == Some("MSK"))
+    {
         labels.add_masked(at);
     }
+    let says_something = match flavor {
+        None => elements(node).next().is_some() || attr(node, "displayName").is_some(),
+        // There is no code, and whoever left it out may have said in words what it is.
+        Some("OTH") => true,
+        Some(_) => all.iter().any(|one| has_words(*one)),
+    };
     let has_code = |one: &N<'_>| attr(*one, "code").is_some();
-    let codes = [node].into_iter().chain(children(node, "translation"));
-    let codes: Vec<N<'_>> = codes.filter(has_code).collect();
-    let says_something = elements(node).next().is_some() || attr(node, "displayName").is_some();
+    let codes: Vec<N<'_>> = all.into_iter().filter(has_code).collect();
     match codes.is_empty() {
         // There is a label, in words or in a code that is not told.
-        true if flavor == Some("OTH") || flavor.is_none() && says_something => {
-            labels.add(at, None, None);
-        }
+        true if says_something => labels.add(at, None, None),
         true => {}
         false => labels.add_one(
             at,
@@ -67,4 +123,12 @@ fn coded(node: N<'_>, at: &str, labels: &mut Labels) {
                 .map(|one| (attr(one, "codeSystem"), attr(one, "code"))),
         ),
     }
+}
+
+/// Whether a code says itself in words, or points to them.
+fn has_words(code: N<'_>) -> bool {
+    let is_said = |words: &str| !words.trim().is_empty();
+    attr(code, "displayName").is_some_and(is_said)
+        || children(code, "originalText")
+            .any(|words| elements(words).next().is_some() || words.text().is_some_and(is_said))
 }

@@ -9,6 +9,7 @@ use medibloc_format_cda::Cda;
 use medibloc_record::{Format as _, Sensitivity};
 use serde_json::Value;
 
+const ACT: &str = r#"codeSystem="2.16.840.1.113883.5.4""#;
 const V3: &str = r#"codeSystem="2.16.840.1.113883.5.25""#;
 
 fn label(inner: &str) -> String {
@@ -31,6 +32,11 @@ fn header_sections_and_entries_say_it() {
     let translated = |own: &str, code: &str| {
         label(&format!(
             r#"{own}><translation code="{code}" {V3}/></confidentialityCode>"#
+        ))
+    };
+    let in_words = |flavor: &str| {
+        label(&format!(
+            r#"nullFlavor="{flavor}"><originalText>very restricted</originalText></confidentialityCode>"#
         ))
     };
     let local = r#"code="7" codeSystem="1.2.3""#;
@@ -90,7 +96,77 @@ fn header_sections_and_entries_say_it() {
             Restricted,
             Some("R"),
         ),
+        // In words, whatever the reason that there is no code.
+        (in_words("UNC"), String::new(), Restricted, Some("R")),
+        (in_words("NA"), String::new(), Restricted, Some("R")),
+        (
+            label(r#"nullFlavor="UNK" displayName="very restricted"/>"#),
+            String::new(),
+            Restricted,
+            Some("R"),
+        ),
+        (
+            label(&format!(
+                r#"code="N" {V3}><translation nullFlavor="MSK"/></confidentialityCode>"#
+            )),
+            String::new(),
+            Restricted,
+            Some("R"),
+        ),
+        (
+            String::new(),
+            entry(
+                r#"<code code="SECCLASSOBS"/><value xsi:type="CD" code="V" codeSystemName="Confidentiality"/>"#,
+            ),
+            VeryRestricted,
+            Some("V"),
+        ),
+        (
+            String::new(),
+            entry(
+                r#"<code code="SECCLASSOBS"/><value xsi:type="CD" nullFlavor="UNC"><originalText>V</originalText></value>"#,
+            ),
+            Restricted,
+            Some("R"),
+        ),
+        (
+            String::new(),
+            entry(&format!(
+                r#"<code code="SECCONOBS"/><value xsi:type="CE" code="NODSCLCDS" {ACT}/>"#
+            )),
+            Restricted,
+            Some("R"),
+        ),
+        (
+            String::new(),
+            entry(&format!(r#"<code code="42CFRPart2" {ACT}/>"#)),
+            Restricted,
+            Some("R"),
+        ),
+        // What for says nothing of it, nor do the other codes of the system.
+        (
+            String::new(),
+            entry(
+                r#"<code code="SECCONOBS"/><value xsi:type="CE" code="TREAT" codeSystem="2.16.840.1.113883.5.8"/>"#,
+            ),
+            Normal,
+            None,
+        ),
+        (
+            String::new(),
+            entry(&format!(r#"<code code="ASSERTION" {ACT}/>"#)),
+            Normal,
+            None,
+        ),
         // Nobody says anything.
+        (
+            label(
+                r#"nullFlavor="UNK"><originalText> </originalText><translation nullFlavor="UNK"/></confidentialityCode>"#,
+            ),
+            String::new(),
+            Normal,
+            None,
+        ),
         (label(r#"nullFlavor="UNK"/>"#), String::new(), Normal, None),
         (label("/>"), String::new(), Normal, None),
     ] {

@@ -50,6 +50,11 @@ fn a_document_is_as_sensitive_as_the_most_sensitive_label_in_it() {
         json!({"resourceType": "Observation", "contained": [labelled(condition.clone(), V3, "R")]});
     let nested = document(&[document(&[labelled(condition.clone(), V3, "V")])]);
     let masked = json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]});
+    let words = json!({"extension": [{"url": "urn:house", "valueString": "very restricted"}]});
+    let unknown = json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]});
+    let as_text = json!({"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "as-text"}]});
+    let purpose = json!({"resourceType": "DocumentReference", "securityLabel": [{"coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}, {"system": "urn:house", "code": "7"}]}]});
     let inline = json!({"resourceType": "Condition", "code": {"text": "x", "extension": [{
         "url": "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label",
         "valueCoding": {"system": ACT, "code": "HIV"}}]}});
@@ -91,6 +96,17 @@ fn a_document_is_as_sensitive_as_the_most_sensitive_label_in_it() {
             Some("Composition.confidentiality is masked"),
         ),
         (
+            with("_confidentiality", words),
+            Restricted,
+            Some("Composition.confidentiality has a code that is not known"),
+        ),
+        (
+            with("_confidentiality", as_text),
+            Restricted,
+            Some("Composition.confidentiality has a code that is not known"),
+        ),
+        (with("_confidentiality", unknown), Normal, None),
+        (
             document(&[labelled(composition.clone(), V3, "V"), condition.clone()]),
             VeryRestricted,
             Some("Composition.meta.security is V"),
@@ -130,6 +146,11 @@ fn a_document_is_as_sensitive_as_the_most_sensitive_label_in_it() {
             Restricted,
             Some("DocumentReference.securityLabel is R"),
         ),
+        (
+            document(&[purpose]),
+            Restricted,
+            Some("DocumentReference.securityLabel is of a system that is not known"),
+        ),
         // What a consent is about is not what it is.
         (document(&[consent]), Normal, None),
     ] {
@@ -140,6 +161,10 @@ fn a_document_is_as_sensitive_as_the_most_sensitive_label_in_it() {
             "{tree}"
         );
     }
+    // A list where one stands.
+    let mut listed = condition.clone();
+    listed["meta"] = json!([{"security": [{"system": V3, "code": "V"}]}]);
+    assert_eq!(read(&listed).sensitivity, VeryRestricted);
     for system in ["HIV", "ETH", "SUD", "SEX", "SDV", "GDIS", "BH"] {
         let draft = read(&labelled(condition.clone(), ACT, system));
         assert_eq!(draft.sensitivity, Restricted, "{system}");

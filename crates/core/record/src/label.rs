@@ -16,7 +16,7 @@ impl Labels {
         self.add_one(at, [(system, code)]);
     }
 
-    /// Takes a label that has its code in several systems: those that are known say what it is.
+    /// Takes a label that has its code in several systems: those that say how carefully it must be shared say what it is.
     pub fn add_one<'c>(
         &mut self,
         at: &str,
@@ -64,43 +64,38 @@ const MASKED: Level = (Sensitivity::Restricted, "is masked");
 /// The codes of one label.
 #[derive(Clone, Copy, Debug, Default)]
 struct Codes {
-    is_known: bool,
+    is_any: bool,
     most: Option<Level>,
     unknown: Option<&'static str>,
 }
 
 impl Codes {
     fn add(&mut self, system: Option<&str>, code: Option<&str>) {
+        self.is_any = true;
         match read(system, code) {
-            Said::Level(level, why) => self.add_known(Some((level, why))),
-            Said::Other => self.add_known(None),
+            Said::Level(level, why) => self.raise(Some((level, why))),
             Said::Unknown(why) => self.unknown = self.unknown.or(Some(why)),
+            Said::Other => {}
         }
     }
 
-    fn add_known(&mut self, level: Option<Level>) {
-        self.is_known = true;
+    fn raise(&mut self, to: Option<Level>) {
         let of = |level: Option<Level>| level.map(|(level, _)| level);
-        if of(self.most) < of(level) {
-            self.most = level;
+        if of(self.most) < of(to) {
+            self.most = to;
         }
     }
 
     fn add_all(&mut self, other: Self) {
-        if other.is_known {
-            self.add_known(other.most);
-        }
+        self.is_any |= other.is_any;
+        self.raise(other.most);
         self.unknown = self.unknown.or(other.unknown);
     }
 
-    const fn is_empty(&self) -> bool {
-        !self.is_known && self.unknown.is_none()
-    }
-
-    /// What they say together: those that are known say what the label is.
+    /// What they say together: those that say how carefully say what the label is. What it is for, or how sure, says nothing of
+    /// what an unknown code beside it may.
     fn level(&self) -> Option<Level> {
-        let unknown = self.unknown.filter(|_| !self.is_known);
-        let unknown = unknown.map(|why| (Sensitivity::Restricted, why));
+        let unknown = self.unknown.map(|why| (Sensitivity::Restricted, why));
         self.most.or(unknown)
     }
 }
@@ -271,6 +266,15 @@ mod tests {
                 [(Some("urn:house"), Some("7")), (Some(V3), Some(known))],
             );
             assert_eq!(both.sensitivity(), most);
+        }
+        // What says nothing of it hides nothing.
+        for code in [Some("HIV"), None] {
+            let mut both = Labels::default();
+            both.add_one(
+                "x",
+                [(Some(REASON), Some("TREAT")), (Some("urn:house"), code)],
+            );
+            assert_eq!(both.sensitivity(), Restricted);
         }
         let mut masked = Labels::default();
         masked.add_masked("x");

@@ -72,6 +72,13 @@ fn raise(most: &mut Option<Level>, to: Option<Level>) {
     }
 }
 
+/// What a label says that has no code.
+fn in_words() -> Option<Level> {
+    let mut none = Codes::default();
+    none.add(None, None);
+    none.level()
+}
+
 /// What a value says, whatever it turns out to be: of a list, all of its items together.
 #[derive(Default)]
 struct Found {
@@ -84,6 +91,10 @@ struct Found {
     is_masked: bool,
     /// It says as an extension that something is withheld.
     masks: bool,
+    /// It says something as an extension, and not only why there is no value.
+    says: bool,
+    /// There is something like that beside it.
+    has_more: bool,
     /// What its member `security` says.
     security: Option<Level>,
     within: Within,
@@ -107,6 +118,8 @@ impl Found {
         self.codes.add_all(item.codes);
         self.is_masked |= item.is_masked;
         self.masks |= item.masks;
+        self.says |= item.says;
+        self.has_more |= item.has_more;
         raise(&mut self.security, item.security);
         self.within.add(item.within);
     }
@@ -123,6 +136,9 @@ struct Members {
     coding: Option<Codes>,
     /// What its extensions or those of its code say.
     is_masked: bool,
+    has_more: bool,
+    /// A confidentiality has a value, and what stands beside it says more.
+    confidentiality: [bool; 2],
     /// A label inside of a resource (HL7's segmentation of data for privacy), if the URL says that it is one.
     inline: Option<Level>,
     found: Found,
@@ -138,13 +154,20 @@ impl Members {
             "code" => self.code = Some(value.text),
             "coding" => self.coding = Some(value.codes),
             "_code" => self.is_masked |= value.is_masked,
-            "extension" => self.is_masked |= value.masks,
+            "extension" => {
+                self.is_masked |= value.masks;
+                self.has_more |= value.says;
+            }
             "security" => raise(&mut self.found.security, value.label),
             "meta" => raise(&mut self.found.within.security, value.security),
-            "confidentiality" => raise(&mut self.found.within.confidentiality, value.label),
+            "confidentiality" => {
+                self.confidentiality[0] = true;
+                raise(&mut self.found.within.confidentiality, value.label);
+            }
             "_confidentiality" if value.is_masked => {
                 raise(&mut self.found.within.confidentiality, Some(MASKED));
             }
+            "_confidentiality" => self.confidentiality[1] |= value.has_more,
             "securityLabel" => raise(&mut self.found.within.security_label, value.label),
             "valueCoding" | "valueCodeableConcept" => raise(&mut self.inline, value.label),
             _ => {}
@@ -156,18 +179,21 @@ impl Members {
         let mut found = self.found;
         let ends = |end: &str| self.url.as_deref().is_some_and(|url| url.ends_with(end));
         found.is_masked = self.is_masked;
-        found.masks = ends("/data-absent-reason") && self.value_code.as_deref() == Some("masked");
+        found.has_more = self.has_more;
+        let says_why = ends("/data-absent-reason");
+        let why = self.value_code.as_deref();
+        found.masks = says_why && why == Some("masked");
+        found.says = self.url.is_some() && (!says_why || why == Some("as-text"));
+        if self.confidentiality == [false, true] {
+            raise(&mut found.within.confidentiality, in_words());
+        }
         found
             .codes
             .add(self.system.as_deref(), self.code.flatten().as_deref());
         let codes = match &self.coding {
             None => found.codes.level(),
             // Words alone.
-            Some(codes) if codes.is_empty() => {
-                let mut none = Codes::default();
-                none.add(None, None);
-                none.level()
-            }
+            Some(codes) if !codes.is_any => in_words(),
             Some(codes) => codes.level(),
         };
         raise(&mut found.label, self.is_masked.then_some(MASKED));
