@@ -1,6 +1,7 @@
 //! `medibloc convert` and `medibloc inspect`: no account, no network, no runtime.
 
 mod about;
+mod inside;
 mod many;
 mod source;
 

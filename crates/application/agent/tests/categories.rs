@@ -8,21 +8,27 @@
 #[path = "support/two.rs"]
 mod two;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
 use serde_json::{Value, json};
 use two::{Two, refused, say, text, try_say};
 
-/// An own record, accepted and confirmed.
-async fn written(two: &Two, name: &str, tree: &Value) -> String {
+/// An own record, accepted and confirmed, and what its import said.
+async fn imported(two: &Two, name: &str, document: &str) -> (String, Value) {
     let path = two.folder.path().join(name);
-    std::fs::write(&path, tree.to_string()).unwrap();
+    std::fs::write(&path, document).unwrap();
     let told = say(&two.patient, &["record", "import", path.to_str().unwrap()]).await;
     let record = text(&told, "/record");
     say(&two.patient, &["sync"]).await;
     say(&two.patient, &["record", "confirm", &record]).await;
-    record
+    (record, told)
+}
+
+async fn written(two: &Two, name: &str, tree: &Value) -> String {
+    imported(two, name, &tree.to_string()).await.0
 }
 
 /// The reader asks for so much and is given it, of all records.
@@ -140,4 +146,159 @@ async fn a_consent_to_some_time_gives_nothing_of_another() {
         others.len()
     );
     assert_eq!((many, given(&reader, &[own]).await), (0, 1));
+}
+
+const V3: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+
+fn cda(kind: &str, level: &str, at: &str, body: &str) -> String {
+    format!(
+        r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="1.2.3.4"/><code code="{kind}" codeSystem="2.16.840.1.113883.6.1"/><effectiveTime value="{at}"/>
+        <confidentialityCode code="{level}" codeSystem="2.16.840.1.113883.5.25"/><component>{body}</component></ClinicalDocument>"#
+    )
+}
+
+fn reference(kind: &str, bytes: impl AsRef<[u8]>) -> Value {
+    json!({"resourceType": "DocumentReference", "status": "current", "date": NOW,
+        "type": {"coding": [{"system": "http://loinc.org", "code": "11502-2"}]},
+        "content": [{"attachment": {"contentType": kind, "data": STANDARD.encode(bytes)}}]})
+}
+
+/// A document that another one holds has labels of its own.
+#[tokio::test]
+async fn a_document_within_another_is_as_sensitive_as_it_says() {
+    const BODY: &str = "<structuredBody/>";
+    const UNREAD: &str = "it holds another document whose labels are not read";
+    let world = World::new(1212);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let secret = cda("11502-2", "V", "20250301", BODY);
+    let labelled =
+        json!({"resourceType": "Condition", "meta": {"security": [{"system": V3, "code": "R"}]}})
+            .to_string();
+    let twice = bundle(
+        "collection",
+        &[reference("application/hl7-cda+xml", &secret)],
+    )
+    .to_string();
+    let thrice = bundle("collection", &[reference("application/fhir+json", &twice)]).to_string();
+    let binary = json!({"resourceType": "Binary", "contentType": "application/octet-stream", "data": STANDARD.encode(&secret)});
+    let media = json!({"resourceType": "Media", "status": "completed", "createdDateTime": NOW,
+        "content": {"contentType": "text/plain", "data": STANDARD.encode(&secret)}});
+    let by_url = json!({"resourceType": "DocumentReference", "status": "current", "content": [{"attachment": {
+        "url": format!("data:application/hl7-cda+xml;base64,{}", STANDARD.encode(&secret))}}]});
+    let of_v = "in a document within it, the header's confidentialityCode is V";
+    let held = |text: &str| {
+        cda(
+            "34133-9",
+            "N",
+            "20250301",
+            &format!("<nonXMLBody>{text}</nonXMLBody>"),
+        )
+    };
+    let encoded = STANDARD.encode(&secret);
+    let kept = held(&format!(
+        r#"<text mediaType="text/xml" representation="B64">{encoded}</text>"#
+    ));
+    let packed = held(
+        r#"<text mediaType="text/xml" representation="B64" compression="GZ">eJwDAAAAAAE=</text>"#,
+    );
+    let cases = [
+        (
+            reference("application/hl7-cda+xml", &secret).to_string(),
+            "very-restricted",
+            of_v,
+        ),
+        (
+            reference("text/xml; charset=utf-8", &secret).to_string(),
+            "very-restricted",
+            of_v,
+        ),
+        (
+            reference("application/octet-stream", &secret).to_string(),
+            "very-restricted",
+            of_v,
+        ),
+        (
+            reference("application/fhir+json", labelled).to_string(),
+            "restricted",
+            "in a document within it, Condition.meta.security is R",
+        ),
+        (binary.to_string(), "very-restricted", of_v),
+        (media.to_string(), "very-restricted", of_v),
+        (by_url.to_string(), "very-restricted", of_v),
+        (
+            reference("application/fhir+json", &twice).to_string(),
+            "very-restricted",
+            of_v,
+        ),
+        (
+            reference("application/fhir+json", &thrice).to_string(),
+            "restricted",
+            UNREAD,
+        ),
+        (
+            reference("text/xml", "<other/>").to_string(),
+            "restricted",
+            UNREAD,
+        ),
+        (
+            reference("application/gzip", "x").to_string(),
+            "restricted",
+            UNREAD,
+        ),
+        (kept, "very-restricted", of_v),
+        (packed, "restricted", UNREAD),
+    ];
+    let mut others = Vec::new();
+    for (at, (text, sensitivity, why)) in cases.iter().enumerate() {
+        let (record, told) = imported(&two, &format!("held{at}"), text).await;
+        assert_eq!(
+            (told["sensitivity"].as_str(), told["labelled"].as_str()),
+            (Some(*sensitivity), Some(*why)),
+            "{text}"
+        );
+        others.push(record);
+    }
+    // One that says nothing of it leaves it as it is, if it is of the same category and day; so does what is no document.
+    let usual = |kind: &str, at: &str| reference("text/xml", cda(kind, "N", at, BODY)).to_string();
+    let mut own = Vec::new();
+    for (at, (text, category)) in [
+        (usual("11502-2", "20250301"), "laboratory"),
+        (
+            reference("application/pdf", "%PDF-1.7").to_string(),
+            "laboratory",
+        ),
+        (usual("34133-9", "20250301"), "documents"),
+        (usual("11502-2", "20100505"), "laboratory"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let (record, told) = imported(&two, &format!("own{at}"), text).await;
+        assert_eq!(
+            (told["sensitivity"].as_str(), told["category"].as_str()),
+            (Some("normal"), Some(*category)),
+            "{text}"
+        );
+        own.push(record);
+    }
+    asked(
+        &two,
+        &reader,
+        &["--category", "laboratory", "--since", "2024-01-01"],
+    )
+    .await;
+    let many = given(&reader, &others).await;
+    println!(
+        "ATTACK twelfth-m1: {many} of {} documents with a restricted one within go out under a consent to what is usual",
+        others.len()
+    );
+    assert_eq!(
+        (
+            many,
+            given(&reader, &own[..2]).await,
+            given(&reader, &own[2..]).await
+        ),
+        (0, 2, 0)
+    );
 }

@@ -7,6 +7,7 @@ use medibloc_format_cda::Cda;
 use medibloc_format_fhir::{FhirJson, FhirXml};
 use medibloc_record::{Draft, Format, FormatError};
 
+use super::inside;
 use crate::Problem;
 use crate::answer::code;
 use crate::command::is_standard_output;
@@ -65,7 +66,20 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     std::fs::read(path).map_err(|error| unreadable(format!("{error}; check the path")))
 }
 
+/// A draft that is as sensitive as what it holds.
 fn draft(name: &str, bytes: &[u8]) -> Result<Draft, Problem> {
+    let mut draft = one(name, bytes)?;
+    inside::judge(&mut draft, 0);
+    Ok(draft)
+}
+
+/// Whether bytes begin as a document of a format that is read.
+pub(super) fn is_one(bytes: &[u8]) -> bool {
+    FORMATS.iter().any(|format| format.sniff(bytes))
+}
+
+/// The draft of one document by itself.
+pub(super) fn one(name: &str, bytes: &[u8]) -> Result<Draft, Problem> {
     let unreadable = |why: String| unreadable(name, &why);
     if let Some(other) = other_kind(bytes) {
         return Err(unreadable(format!(
@@ -107,7 +121,7 @@ pub(super) fn is_document(path: &Path) -> bool {
     }
     let mut head = Vec::new();
     let file = std::fs::File::open(path).map(|file| file.take(HEAD).read_to_end(&mut head));
-    file.is_ok_and(|read| read.is_ok()) && FORMATS.iter().any(|format| format.sniff(&head))
+    file.is_ok_and(|read| read.is_ok()) && is_one(&head)
 }
 
 /// The first byte of a text that is no blank, no byte order mark and no half of a wide sign.
