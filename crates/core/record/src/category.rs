@@ -25,6 +25,7 @@ impl Category {
         // What a document of a known type or a report has is of its kind, where it does not say another.
         let has_kind =
             !matches!(by_type, Said::Nothing) || of_kind("DiagnosticReport").next().is_some();
+        let events: Vec<&str> = of_kind("Composition").flat_map(|it| events(it)).collect();
         let said = all.iter().filter_map(|resource| {
             Some(match resource["resourceType"].as_str() {
                 Some("Bundle") => return None,
@@ -35,6 +36,12 @@ impl Category {
                 }
                 // A visit beside what was done at it is where that was done, as long as it does not say why.
                 Some("Encounter") if !says_why(resource) => return None,
+                // What the document is about is of its kind.
+                Some("Procedure") if is_event(resource, &events) => return None,
+                // An order that says neither what was ordered nor why is a number.
+                Some("ServiceRequest") if !resource["code"].is_object() && !says_why(resource) => {
+                    return None;
+                }
                 _ => of_resource(resource),
             })
         });
@@ -133,11 +140,23 @@ fn of_section(loinc: &str) -> Option<Category> {
     })
 }
 
-/// Whether a visit says what for, in R4 or as R5 does.
-fn says_why(encounter: &Value) -> bool {
+/// The ids of what a composition says that it documents.
+fn events(composition: &Value) -> impl Iterator<Item = &str> {
+    let all = composition["event"].as_array().into_iter().flatten();
+    let all = all.flat_map(|event| event["detail"].as_array().into_iter().flatten());
+    all.filter_map(|detail| detail["reference"].as_str()?.rsplit([':', '/']).next())
+}
+
+fn is_event(procedure: &Value, events: &[&str]) -> bool {
+    let id = procedure["id"].as_str();
+    id.is_some_and(|id| events.contains(&id)) && !says_why(procedure)
+}
+
+/// Whether a visit or an order says what for, in R4 or as R5 does.
+fn says_why(resource: &Value) -> bool {
     ["reasonCode", "reasonReference", "reason", "diagnosis"]
         .iter()
-        .any(|name| !encounter[name].is_null())
+        .any(|name| !resource[name].is_null())
 }
 
 /// What says for whom, by whom and where: every document has some of these.
@@ -148,6 +167,7 @@ const BESIDE: &[&str] = &[
     "PractitionerRole",
     "Organization",
     "Location",
+    "CareTeam",
     "Device",
     "Specimen",
     "Medication",
