@@ -15,12 +15,14 @@ use medibloc_journey::{Pace, Party};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Event, Events as _};
 use medibloc_record::Role;
+use serde_json::Value;
 use two::{Two, say, text, try_say, with_ports};
 
 /// A laptop whose reader may read all, and a phone of its phrase; one own address waits for another reader address.
 struct Story {
     world: Arc<World>,
     two: Two,
+    reader: Party,
     phone: Party,
 }
 
@@ -41,7 +43,12 @@ impl Story {
         say(&phone, &["sync"]).await;
         // Its home sends more addresses, as any does; the laptop takes the letter when it syncs.
         say(&reader, &["sync"]).await;
-        Self { world, two, phone }
+        Self {
+            world,
+            two,
+            reader,
+            phone,
+        }
     }
 
     /// How many consents follow when the laptop syncs.
@@ -114,15 +121,60 @@ async fn one_that_the_phone_took_back_ends_what_follows_and_says_so_once() {
     say(&story.phone, &["grant", "revoke", &ids[0]]).await;
     let before = story.given().await;
     let told = try_say(&story.two.patient, &["sync"]).await.unwrap().text;
-    assert!(
-        told.contains("is given no more of your records by itself"),
-        "{told}"
-    );
+    assert!(told.contains("no further address of yours"), "{told}");
     let told = try_say(&story.two.patient, &["sync"]).await.unwrap().text;
-    assert!(!told.contains("by itself"), "{told}");
+    assert!(!told.contains("no further address"), "{told}");
     assert_eq!(story.given().await, before);
     // The others that were given stand.
     assert_eq!(story.ids().await.len(), ids.len());
+}
+
+/// What is told of it agrees with what is delivered after, whichever device took it back.
+#[tokio::test]
+async fn what_stands_of_a_decision_is_named_and_gets_what_comes_later() {
+    let mut untold = 0;
+    for (seed, by_phone) in [(9112, true), (9113, false)] {
+        let story = Story::new(seed).await;
+        let laptop = &story.two.patient;
+        // What names anybody goes to nobody by itself before its owner says who she is.
+        say(laptop, &["account", "person", "--name", "Eve Betterhalf"]).await;
+        say(laptop, &["sync"]).await;
+        let list = say(laptop, &["grant", "list"]).await;
+        let given = list["given"].as_array().unwrap();
+        let has_records =
+            |view: &&Value| view["records"].as_array().is_some_and(|it| !it.is_empty());
+        let (stand, empty): (Vec<_>, Vec<_>) = given.iter().partition(has_records);
+        let stands = text(stand[0], "/id");
+        let words = ["grant", "revoke", &text(empty[0], "/id")];
+        let told = match by_phone {
+            true => {
+                say(&story.phone, &words).await;
+                try_say(laptop, &["sync"]).await.unwrap().text
+            }
+            false => try_say(laptop, &words).await.unwrap().text,
+        };
+        let record = story.two.accepted().await;
+        say(laptop, &["sync"]).await;
+        say(&story.reader, &["sync"]).await;
+        let read = try_say(&story.reader, &["read", &record]).await;
+        assert!(read.is_ok(), "{read:?}");
+        let goes_on = told.contains("is given later records all the same");
+        let is_told = goes_on && told.contains(&stands);
+        untold += usize::from(!is_told || told.contains("no more of your records"));
+        assert!(told.contains("no further address of yours"), "{told}");
+        assert!(is_told, "{told}");
+
+        // What is named as the end of it is that.
+        assert!(told.contains("`medibloc grant revoke --contact "), "{told}");
+        say(laptop, &["grant", "revoke", "--contact", "reader"]).await;
+        let record = story.two.accepted().await;
+        say(laptop, &["sync"]).await;
+        say(&story.reader, &["sync"]).await;
+        assert!(try_say(&story.reader, &["read", &record]).await.is_err());
+    }
+    println!(
+        "ATTACK twelfth-h1: {untold} of 2 times a consent that goes on was called over, as another one of its decision was taken back"
+    );
 }
 
 /// A decision by which nothing was given yet, as no reader address was there.

@@ -9,6 +9,7 @@ pub(crate) mod left_out;
 mod listed;
 mod lost;
 mod object;
+mod over;
 pub(crate) mod plan;
 mod reader;
 pub(crate) mod reason;

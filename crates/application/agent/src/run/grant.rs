@@ -250,7 +250,8 @@ async fn approve_as(
             "{name} may read {}{} until {at}, those that come later too; {}{more}{when}{}\n\
              each address that you get for a new contact until then gives {name} such a consent, too, by itself: {name} learns that \
              the address is yours, and the ends of these consents match, which whoever watches the chain can see. `medibloc sync` \
-             says each one; taking back any of them ends that others follow{}{}{held}",
+             says each one; taking back any of them ends that one and keeps further addresses from following; the others stand and give \
+             later records, too: `--contact` ends all{}{}{held}",
             match extent {
                 Extent::All => "all your records".to_owned(),
                 Extent::Classes(classes) => {

@@ -131,6 +131,7 @@ async fn read(
         return lost(party, id, given, &format!("{whom} to read {what}"));
     }
     let was_sent = is_on_chain(party, id)?;
+    let decision = party.ends_a_decision(given)?;
     party.revoke(id).await?;
     let still = party.still_read(id, given).await?;
     let may_still = party.may_still_read(given, &elsewhere.not_taken)?;
@@ -169,9 +170,12 @@ async fn read(
         ));
     }
     let others = beside(party, (id, given), &whom, &still, &mut lines).await?;
+    let (told, go_on) = party.what_goes_on(given, decision).await?;
+    lines.extend(told);
+    let go_on: Vec<String> = go_on.iter().map(ToString::to_string).collect();
     Ok(Answer::new(
         json!({
-            "revoked": id.to_string(), "name": given.artefact.name, "already": false, "mayStill": may_still, "keyOpensUnder": wider::ids(&opens),
+            "goOn": go_on, "revoked": id.to_string(), "name": given.artefact.name, "already": false, "mayStill": may_still, "keyOpensUnder": wider::ids(&opens),
             "records": given.artefact.records.iter().map(ToString::to_string).collect::<Vec<_>>(), "still": values(&still),
             "end": super::grant::end_value(&times, None), "others": values(&others),
         }),

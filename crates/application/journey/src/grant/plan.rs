@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::accept::KeptRecord;
 use crate::errand::errand_key;
 use crate::grant::give::{KEYS_IN_A_LIST, Offer, is_of_both};
-use crate::grant::{GivenGrant, PendingRequest};
+use crate::grant::{GivenGrant, PendingRequest, over};
 use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::pace::together;
@@ -157,7 +157,7 @@ impl Party {
             match self.is_taken_back(&plan, report).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    self.end_taken_back(&plan, report)?;
+                    self.end_taken_back(&plan, report).await?;
                     continue;
                 }
                 Err(error @ JourneyError::Port(PortError::Vault { .. })) => return Err(error),
@@ -238,7 +238,11 @@ impl Party {
     }
 
     /// Ends a decision that was taken back elsewhere, and what was to be given by it and did not leave.
-    fn end_taken_back(&self, plan: &Plan, report: &mut SyncReport) -> Result<(), JourneyError> {
+    async fn end_taken_back(
+        &self,
+        plan: &Plan,
+        report: &mut SyncReport,
+    ) -> Result<(), JourneyError> {
         let mut over = vec![forget_plan(&plan.request.id)];
         for (id, _) in self.all_given_under(plan)? {
             if self.is_to_be_given(id)? {
@@ -250,10 +254,11 @@ impl Party {
         let name = self
             .names()?
             .told(&plan.request.name, Some(plan.request.own));
-        report.told.push(format!(
-            "{name} is given no more of your records by itself: what it was given so was taken back; `medibloc grant create` gives \
-             it anew"
-        ));
+        let own = plan.request.own;
+        let go_on = self.going_on(self.contact(own)?.party).await?;
+        let told = [Some(over::no_further(&name)), over::on(&name, own, &go_on)];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        report.told.push(told.join("; "));
         Ok(())
     }
 
@@ -277,7 +282,8 @@ impl Party {
             .told(&plan.request.name, Some(plan.request.own));
         Ok(format!(
             "consent {grant} for {name} {how} from your address {own}, too, because {name} may read {what}: it learns that \
-             this address is yours; `medibloc grant revoke {grant}` takes it back and ends that others follow"
+             this address is yours; `medibloc grant revoke {grant}` takes it back, and no other \
+             address follows then: what was given before stands"
         ))
     }
 
