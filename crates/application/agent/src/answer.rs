@@ -212,10 +212,7 @@ impl From<JourneyError> for Problem {
             let more = "`medibloc chain show` compares it with what node and keepers read";
             return Self::new(code, format!("{told}; {more}"));
         }
-        if matches!(
-            error,
-            JourneyError::Refused(Reason::Revoked | Reason::Expired)
-        ) {
+        if matches!(error.rule(), Some(Reason::Revoked | Reason::Expired)) {
             let more = "if you were given a newer one since, `medibloc sync` fetches it";
             return Self::new(code, format!("{told}; {more}"));
         }

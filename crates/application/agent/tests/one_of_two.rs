@@ -21,7 +21,7 @@ use medibloc_journey::memory::World;
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_record::Role;
 use serde_json::{Value, json};
-use two::{Two, say, text, try_say, with_ports};
+use two::{Two, refused, say, text, try_say, with_ports};
 
 /// A laptop and a phone of one phrase, and a reader that each of them lets read one record.
 struct Story {
@@ -117,6 +117,22 @@ async fn a_withheld_consent_for_another_record_keeps_nothing_open() {
     assert_eq!(done.value["mayStill"], json!([]));
     assert_eq!(done.code, code::UNREACHABLE, "{}", done.text);
     assert!(done.text.contains(&story.ids[1]), "{}", done.text);
+}
+
+/// The consent that lasts longest is read by; that it ended is found out in the act.
+#[tokio::test]
+async fn a_read_whose_consent_has_ended_goes_on_with_the_other_one() {
+    let story = Story::new(10_104, true).await;
+    assert!(story.is_read().await);
+    say(&story.phone, &["grant", "revoke", &story.ids[1]]).await;
+    let words = ["read", &story.record];
+    let read = try_say(&story.reader, &words).await;
+    assert!(read.is_ok(), "{read:?}");
+    say(&story.two.patient, &["grant", "revoke", &story.ids[0]]).await;
+    let told = refused(&story.reader, &words, code::REFUSED).await;
+    for part in ["revoked", "medibloc sync"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 /// What the node gives out is known by name, as before.

@@ -122,25 +122,43 @@ impl Party {
         }
         // A receipt that is kept asks for shares without another signature of a call.
         self.check_chain().await?;
-        let (held, key) = match self.key_now(record).await {
+        let mut found = match self.key_now(record).await {
             Ok(found) => found,
             Err(error) => return Err(self.unless_erased(record, error).await),
         };
-        let own = self.own_address(held.own)?;
-        let opened = match self.open_read(&own, &held, &key).await {
-            Ok(receipt) => self.read_with(&own, &held, &key, receipt).await,
-            Err(error) => Err(error),
-        };
-        match opened {
-            Ok(read) => Ok(read),
-            Err(error) => {
-                if let Some(grant) = &held.artefact.grant {
-                    // If the vault fails, that is the first error, too; the next sync drops it.
-                    let _ = self.drop_unsent_read(record, grant.id);
-                }
-                Err(self.after_refusal(record, &held, error).await?)
+        let mut tried = BTreeSet::new();
+        loop {
+            let (held, key) = found;
+            let error = match self.read_under(&held, &key).await {
+                Ok(read) => return Ok(read),
+                Err(error) => self.after_refusal(record, &held, error).await?,
+            };
+            tried.extend(held.id());
+            // One that turns out to have ended is marked as that: another one may open the record.
+            match self.held_key(record) {
+                Ok(next) if next.0.id().is_some_and(|id| !tried.contains(&id)) => found = next,
+                _ => return Err(error),
             }
         }
+    }
+
+    async fn read_under(
+        &self,
+        held: &HeldGrant,
+        key: &SharedKey,
+    ) -> Result<ReadRecord, JourneyError> {
+        let own = self.own_address(held.own)?;
+        let opened = match self.open_read(&own, held, key).await {
+            Ok(receipt) => self.read_with(&own, held, key, receipt).await,
+            Err(error) => Err(error),
+        };
+        if opened.is_err()
+            && let Some(grant) = &held.artefact.grant
+        {
+            // If the vault fails, that is the first error, too; the next sync drops it.
+            let _ = self.drop_unsent_read(key.anchor.record_id(), grant.id);
+        }
+        opened
     }
 
     /// A consent that ended is not the reason any more once the owner erased the record: no new one opens it.
