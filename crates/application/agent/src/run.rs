@@ -16,6 +16,7 @@ mod given;
 mod grant;
 mod import;
 mod kept;
+mod known;
 mod limits;
 mod name;
 pub(crate) mod noted;

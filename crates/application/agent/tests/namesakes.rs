@@ -1,5 +1,9 @@
 //! Contacts of one name are told apart, and named by the begin of their account.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, an attack tells its figure"
+)]
 
 #[path = "support/two.rs"]
 mod two;
@@ -156,4 +160,54 @@ async fn a_whole_label_is_no_begin_of_a_longer_one_and_two_of_one_label_are_told
     );
     let told = refused(&two.clinic, &ask, code::UNKNOWN).await;
     assert!(told.contains("fits 2 of them"), "{told}");
+}
+
+/// Newcomer: the label that tells two owners of one name apart kept nobody from being asked about the other one's document.
+#[tokio::test]
+async fn a_birth_in_a_label_that_a_document_contradicts_is_asked_about() {
+    let world = World::new(240);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let file = two.document();
+    let import = ["record", "import", &file, "--for", &two.owner];
+    let mut unasked = 0;
+    for label in ["Eve Betterhalf 1960", "Betterhalf, Eve (*2.5.1975)"] {
+        say(&two.clinic, &["contact", "label", &two.owner, label]).await;
+        unasked += usize::from(try_say(&two.clinic, &import).await.is_ok());
+        let told = refused(&two.clinic, &import, code::USAGE).await;
+        for part in ["born 1975-05-01", "Nothing was written", "--yes", label] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    println!(
+        "ATTACK twelfth-m2: {unasked} of 2 documents written without a question for an owner whose label has another birth"
+    );
+    let label = ["contact", "label", &two.owner, "Eve Betterhalf 1975"];
+    say(&two.clinic, &label).await;
+    say(&two.clinic, &import).await;
+}
+
+/// Whoever else has exactly this name and day of birth is named.
+#[tokio::test]
+async fn another_owner_of_exactly_the_name_and_day_of_a_document_is_a_reason_to_ask() {
+    let world = World::new(241);
+    let two = Two::new(&world).await;
+    let invited = say(&two.patient, &["contact", "invite"]).await;
+    let accept = ["contact", "accept", &text(&invited, "/invitation")];
+    let other = text(&say(&two.clinic, &accept).await, "/owner");
+    let label = ["contact", "label", &other, "Eve Betterhalf"];
+    say(&two.clinic, &label).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    two.written(&[]).await;
+
+    let file = two.document();
+    let import = |owner| ["record", "import", &file, "--for", owner];
+    let told = refused(&two.clinic, &import(&other), code::USAGE).await;
+    for part in ["of exactly this name and day of birth is", &two.owner] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    // Of whom there is such a record here already.
+    say(&two.clinic, &import(&two.owner)).await;
 }

@@ -11,6 +11,7 @@ use crate::{JourneyError, Party};
 use medibloc_record::compared;
 
 mod anew;
+mod birth;
 mod form;
 mod named;
 mod short;
@@ -244,7 +245,7 @@ impl Party {
         Ok(None)
     }
 
-    /// Whether this home knows an owner by this name: its label has every word of it, or a record that was written here for
+    /// Whether this home knows an owner by this name: its label has every word of it and no other year or day of birth, or a record that was written here for
     /// the owner, and that stands as far as the chain says, names the same person.
     ///
     /// # Errors
@@ -255,9 +256,10 @@ impl Party {
         subject: &Subject,
     ) -> Result<bool, JourneyError> {
         if let (Some(label), Some(name)) = (self.label(owner)?, &subject.name) {
+            let is_other = birth::contradicts(&label, subject.born.as_deref());
             let label = plain(&label);
             let name = plain(name);
-            if !name.is_empty() && name.iter().all(|word| label.contains(word)) {
+            if !is_other && !name.is_empty() && name.iter().all(|word| label.contains(word)) {
                 return Ok(true);
             }
         }

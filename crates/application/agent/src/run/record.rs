@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::elsewhere::Elsewhere;
 use super::name::{self, Known, Use};
 use super::{
-    erased, find, import, limits, read, readers, retracted, said, store, unread, verify, written,
+    erased, find, import, known, limits, read, readers, retracted, said, store, unread, verify,
+    written,
 };
 use crate::command::{Part, Record, is_standard_output};
 use crate::{Answer, Problem, convert, new_file};
@@ -41,7 +42,7 @@ pub(super) async fn run(party: &Party, command: &Record) -> Result<Answer, Probl
                 retracted::must_be_one_person(party, owner, &draft, amended).await?;
             }
             if let Some(owner) = owner.filter(|_| !other_person && !yes) {
-                retracted::must_be_known(party, owner, &draft).await?;
+                known::must_be_known(party, owner, &draft).await?;
             }
             let mut options = WriteOptions::default().in_class(ClassId(*class));
             if *other_person {

@@ -8,11 +8,7 @@ use serde_json::{Value, json};
 use super::name::{self, Known, Use};
 use super::{contact, find, said, unread, written};
 use crate::answer::code;
-use crate::convert::About;
 use crate::{Answer, Problem, command};
-
-/// Identifiers of a patient that are shown.
-const MOST_IDS: usize = 4;
 
 /// What to do where taking back would show that addresses belong together.
 const WITH_OTHERS: &str = "say `--yes --now` if it cannot wait, or take it back on another day";
@@ -148,50 +144,6 @@ pub(super) async fn must_be_one_person(
             in_full(other)
         ),
     ))
-}
-
-/// Refuses a document of a person that this home does not know as the owner: an address says nothing of whose it is.
-pub(super) async fn must_be_known(
-    party: &Party,
-    owner: AccountId,
-    draft: &Draft,
-) -> Result<(), Problem> {
-    let Some(about) = Subject::of(&draft.fhir) else {
-        return Ok(());
-    };
-    if party.is_known_as(owner, &about).await? {
-        return Ok(());
-    }
-    let ids = identifiers(&draft.fhir);
-    let ids = match ids.is_empty() {
-        true => String::new(),
-        false => format!(", {}", ids.join(", ")),
-    };
-    Err(Problem::new(
-        code::USAGE,
-        format!(
-            "this document names {}{ids}; nothing here says that this is the patient of {}: no record that was written \
-             here for this owner, and no label. Nothing was written. `--yes` says that it is; `medibloc contact label` keeps a name \
-             for the owner. It would be written as {}",
-            subject(&about),
-            find::owner(party, owner)?,
-            About::of(draft).told()
-        ),
-    ))
-}
-
-/// Identifiers of a bundle's first patient, as they are written.
-fn identifiers(bundle: &medibloc_record::json::Value) -> Vec<String> {
-    let entries = bundle["entry"].as_array().into_iter().flatten();
-    let mut resources = entries.map(|entry| &entry["resource"]);
-    let patient = resources.find(|resource| resource["resourceType"] == "Patient");
-    let ids = patient.and_then(|patient| patient["identifier"].as_array());
-    let ids = ids.into_iter().flatten().filter_map(|id| {
-        let (value, system) = (id["value"].as_str()?, id["system"].as_str());
-        let system = system.map_or_else(String::new, |system| format!(" ({})", find::told(system)));
-        Some(format!("identifier {}{system}", find::told(value)))
-    });
-    ids.take(MOST_IDS).collect()
 }
 
 /// Refuses to give what names another person than the own other records; what its author took back is not given unless that
