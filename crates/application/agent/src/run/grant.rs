@@ -196,11 +196,13 @@ async fn approve_as(
     let asked = scope_of(party, scope)?;
     // So that what a program of before kept is what its labels say.
     party.read_labels_anew()?;
+    let asked_for = &request.request;
+    let only = Limits::new(scope.up_to.into(), &asked_for.categories, asked_for.dates);
     let also = match scope.other_person {
         true => party.not_passed_on()?,
         false => {
             // Before anything is signed or kept.
-            retracted::must_name_its_owner(party, asked, scope)?;
+            retracted::must_name_its_owner(party, asked, scope, &only)?;
             Vec::new()
         }
     };
@@ -222,8 +224,6 @@ async fn approve_as(
         .await?;
     let at = ends(party, &grants, until)?;
     let when = hasten(party, grants.clone(), haste).await?;
-    let asked_for = &request.request;
-    let only = Limits::new(scope.up_to.into(), &asked_for.categories, asked_for.dates);
     let left_out = party.left_out(asked, &only)?;
     let beside = party.beside(asked, &only)?;
     let held = party.held_back(find::known_now(party).await?)?;

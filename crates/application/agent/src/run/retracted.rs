@@ -1,7 +1,9 @@
 //! `medibloc record retract`, and whom a document names: what helps before and after one was filed under the wrong person.
 
 use medibloc_consent::Scope;
-use medibloc_journey::{HeldBack, KeptRecord, Named, OnChain, Party, Subject, counted, counted_as};
+use medibloc_journey::{
+    HeldBack, JourneyError, KeptRecord, Limits, Named, OnChain, Party, Subject, counted, counted_as,
+};
 use medibloc_record::{AccountId, Draft, RecordId};
 use serde_json::{Value, json};
 
@@ -147,19 +149,19 @@ pub(super) async fn must_be_one_person(
 }
 
 /// Refuses to give what names another person than the own other records; what its author took back is not given unless that
-/// is said.
+/// is said, and what the limits of a consent to several leave out is not given by it.
 pub(super) fn must_name_its_owner(
     party: &Party,
     scope: Scope,
     said: &command::Scope,
+    only: &Limits,
 ) -> Result<(), Problem> {
     let others = party.not_given_alone()?;
     let (mut told, mut unread) = (Vec::new(), Vec::new());
     for kept in party.records()? {
         let is_given = match scope {
             Scope::One(one) => one == kept.record(),
-            Scope::Classes(classes) => classes.contains(kept.anchor.class),
-            Scope::All | Scope::Listed(_) => true,
+            Scope::Classes(_) | Scope::All | Scope::Listed(_) => only.gives(scope, &kept),
         };
         let is_given = is_given && (said.retracted || !kept.retracted);
         if is_given && others.contains(&kept.record()) {

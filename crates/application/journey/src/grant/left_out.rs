@@ -50,6 +50,11 @@ impl Limits {
         stands && is_in(scope, kept) && fits(Sensitivity::VeryRestricted) && !fits(self.up_to)
     }
 
+    /// Whether an own record is among what a consent of this scope gives, if it stands.
+    pub fn gives(&self, scope: Scope, kept: &KeptRecord) -> bool {
+        is_in(scope, kept) && kept.fits(self.up_to, &self.categories, self.dates.as_ref())
+    }
+
     /// Whether a consent of this scope leaves out an own record that stands for its category or date.
     pub fn is_beside(&self, scope: Scope, kept: &KeptRecord) -> bool {
         let up_to = Sensitivity::VeryRestricted;
