@@ -186,3 +186,40 @@ async fn one_restricted_record_is_not_given_without_a_word() {
     say(&reader, &["sync"]).await;
     say(&reader, &["read", &record]).await;
 }
+
+/// Newcomer: the hint was to say the answer to a request once more, which was over.
+#[tokio::test]
+async fn what_is_said_to_give_what_a_request_left_out_gives_it() {
+    let world = World::new(1024);
+    let two = Two::new(&world).await;
+    let record = restricted(&two, &[]).await;
+    let shown = say(&two.patient, &["record", "show", &record]).await;
+    let category = text(&shown, "/category");
+    let ask = ["request", "create", &two.owner, "--category", &category];
+    say(&two.clinic, &ask).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "clinic", "--all"];
+    let given = try_say(&two.patient, &approve).await.unwrap();
+    let hint = "`medibloc grant create --record ID --up-to restricted` gives one of them; for all of them it asks again, and you answer with `--up-to \
+                restricted`";
+    for part in [hint, &record[..12]] {
+        assert!(given.text.contains(part), "{part}: {}", given.text);
+    }
+    let one = [
+        "grant",
+        "create",
+        "--to",
+        "clinic",
+        "--record",
+        &record,
+        "--up-to",
+        "restricted",
+    ];
+    assert_eq!(text(&say(&two.patient, &one).await, "/record"), record);
+    say(&two.clinic, &["sync"]).await;
+    say(&two.clinic, &[ask.as_slice(), &["--days", "3"]].concat()).await;
+    say(&two.patient, &["sync"]).await;
+    let again = [approve.as_slice(), &["--up-to", "restricted"]].concat();
+    let given = say(&two.patient, &again).await;
+    assert_eq!(given["leftOut"], serde_json::json!([]));
+}

@@ -269,7 +269,7 @@ async fn approve_as(
                 true => "",
                 false => "\nthe chain lets no other record be read under it, whoever kept a key",
             },
-            limits::line(&left_out)
+            limits::line(&left_out, &only)
                 .into_iter()
                 .chain(limits::beside(beside))
                 .map(|line| format!("\n{line}"))

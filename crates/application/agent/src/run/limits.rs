@@ -70,14 +70,15 @@ pub(super) fn worth(limits: &Limits) -> &'static str {
 pub(super) fn beside(count: usize) -> Option<String> {
     (count > 0).then(|| {
         format!(
-            "left out, for their category or date: {}; `--record` gives one of them",
+            "left out, for their category or date: {}; `medibloc grant create --record ID` gives one of them",
             counted(count, "record")
         )
     })
 }
 
-/// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none.
-pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
+/// A line for the records that are left out as more sensitive, and what gives them; nothing if there are none. The request that was
+/// answered is over, and no offer has categories or dates.
+pub(super) fn line(left_out: &[KeptRecord], only: &Limits) -> Option<String> {
     let most = left_out.iter().filter_map(KeptRecord::sensitivity).max()?;
     let gives = match most {
         Sensitivity::VeryRestricted => "very-restricted",
@@ -92,8 +93,17 @@ pub(super) fn line(left_out: &[KeptRecord]) -> Option<String> {
             find::told(title.unwrap_or("untitled"))
         )
     });
+    let how = match only.are_of_some() {
+        true => format!(
+            "`medibloc grant create --record ID --up-to {gives}` gives one of them; for all of them it asks again, and you answer with `--up-to \
+             {gives}`"
+        ),
+        false => format!(
+            "`medibloc grant create --up-to {gives}` gives them, all or with `--record ID` one of them"
+        ),
+    };
     Some(format!(
-        "left out, for they are restricted: {}; `--up-to {gives}` gives them, too, and with `--record` one of them",
+        "left out, for they are restricted: {}; {how}",
         each.collect::<Vec<_>>().join(", ")
     ))
 }
