@@ -146,3 +146,25 @@ async fn a_consent_of_the_other_device_that_comes_is_said_by_name() {
     assert_eq!(done.value["leftOver"], Value::Null);
     assert_eq!(done.code, 0, "{}", done.text);
 }
+
+/// Newcomer: a consent that was given twice was no word worth, and those for what is erased were said to stand.
+#[tokio::test]
+async fn a_second_consent_is_told_and_one_for_what_is_erased_is_not() {
+    let story = Story::new(10_105, false).await;
+    let laptop = &story.two.patient;
+    let give = [
+        "grant", "create", "--to", "reader", "--days", "9", "--record",
+    ];
+    let done = try_say(laptop, &[give.as_slice(), &[&story.record]].concat()).await;
+    let done = done.unwrap();
+    assert_eq!(done.value["beside"], json!([story.ids[0]]));
+    assert!(done.text.contains(&story.ids[0]), "{}", done.text);
+    say(laptop, &["record", "erase", &story.record, "--yes"]).await;
+    let done = say(laptop, &["grant", "revoke", &story.ids[1]]).await;
+    assert_eq!(done["others"], json!([]), "{done}");
+    say(laptop, &["sync"]).await;
+    let mine = try_say(laptop, &["account", "acts", "--mine"])
+        .await
+        .unwrap();
+    assert!(mine.text.starts_with("1 act is yours"), "{}", mine.text);
+}

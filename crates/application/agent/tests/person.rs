@@ -143,3 +143,13 @@ async fn who_the_owner_is_is_shown_and_checked() {
     say(&two.patient, &["sync"]).await;
     assert_eq!(marked(&two).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_name_that_is_too_long_is_refused_and_not_cut() {
+    let world = World::new(269);
+    let two = Two::new(&world).await;
+    let name = "a".repeat(5_000);
+    let person = ["account", "person", "--name", &name];
+    let told = refused(&two.patient, &person, code::INPUT).await;
+    assert!(told.contains("5000 bytes"), "{told}");
+}

@@ -148,7 +148,7 @@ async fn what_a_request_did_not_ask_for_is_said_of_the_consent() {
     say(&two.clinic, &["sync"]).await;
     for home in [&two.patient, &two.clinic] {
         let list = try_say(home, &["grant", "list"]).await.unwrap();
-        let told = format!("could read all, {limits}: 0 records of it now");
+        let told = format!("could read all, {limits}: 0 records of it still here");
         assert!(list.text.contains(&told), "{}", list.text);
     }
 }

@@ -95,7 +95,7 @@ pub enum JourneyError {
     },
     /// Its erasure was begun, and the chain does not have it yet.
     #[error(
-        "record {record} is being erased: that was begun and cannot be taken back; `medibloc sync` goes on with it when the node answers"
+        "record {record} is being erased: that was begun and cannot be taken back; `medibloc sync` goes on with it when node and chain answer"
     )]
     BeingErased {
         /// The record.

@@ -245,6 +245,6 @@ impl Party {
 
 fn not_given() -> JourneyError {
     JourneyError::NotGiven {
-        why: "it was taken back before it left and is not given; `medibloc grant create` gives it anew".into(),
+        why: "a consent or permission was taken back before it left and is not given; `medibloc grant create` gives it anew".into(),
     }
 }

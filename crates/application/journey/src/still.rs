@@ -117,7 +117,7 @@ impl Party {
     }
 
     /// Every other consent, to read or to write, that the contact of this one has and that is not being taken back, whatever it
-    /// opens.
+    /// opens; none for a record that was erased.
     ///
     /// # Errors
     /// If the vault fails.
@@ -144,7 +144,12 @@ impl Party {
                 false => self.is_being_revoked(other, &beside)?,
             };
             let same = beside.artefact.party == given.artefact.party;
-            if other != id && same && !beside.revoked && !ends {
+            // What is erased nobody opens any more.
+            let opens = match beside.artefact.about() {
+                Some(Scope::One(record)) if !is_write => self.erasure(record)?.is_none(),
+                _ => true,
+            };
+            if opens && other != id && same && !beside.revoked && !ends {
                 standing.push(StillStanding {
                     id: other,
                     until,

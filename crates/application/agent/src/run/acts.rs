@@ -1,6 +1,6 @@
 //! `medibloc account acts`: what own accounts did and this device did not.
 
-use medibloc_journey::{Act, AsOf, Party, UnknownAct, counted};
+use medibloc_journey::{Act, AsOf, Party, UnknownAct, counted, counted_as};
 use serde_json::{Value, json};
 
 use super::find::{self, moment};
@@ -25,7 +25,10 @@ pub(super) async fn run(party: &Party, mine: bool) -> Result<Answer, Problem> {
             json!({"acts": values(&acts), "mine": count}),
             match count {
                 0 => "there was nothing to look at".to_owned(),
-                _ => format!("{count} acts are yours and told no more; the next ones are"),
+                _ => format!(
+                    "{} yours and told no more; the next ones are",
+                    counted_as(count, "act is", "acts are")
+                ),
             },
         ));
     }

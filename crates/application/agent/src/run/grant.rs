@@ -310,15 +310,17 @@ async fn approve_one(
     };
     let at = ends(party, &[grant], until)?;
     let when = hasten(party, vec![grant], haste).await?;
+    let already = beside(party, grant).await?;
+    let told = already_told(name, &already);
     Ok(warned.with(Answer::new(
         json!({
-            "grant": grant.to_string(), "record": record.to_string(), "to": request.name, "until": at,
+            "grant": grant.to_string(), "record": record.to_string(), "to": request.name, "until": at, "beside": already,
             "retractedAt": said::place_value(taken_back),
             "correctedBy": now.corrections.newest(record).map(|one| one.record.to_string()),
             "sensitivity": party.record(record)?.sensitivity(), "sensitive": sensitive,
         }),
         format!(
-            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{}{}{}",
+            "{name} may read {what} until {at}; take it back with `medibloc grant revoke {grant}`{when}{told}{}{}{}",
             sensitive.as_ref().map_or_else(String::new, |told| format!("\nit is {told}")),
             now.warnings(record)
                 .iter()
@@ -331,6 +333,26 @@ async fn approve_one(
             ))
         ),
     )))
+}
+
+/// Other consents under which who was given this one reads the same: whoever gives it once more may not know that.
+async fn beside(party: &Party, grant: GrantId) -> Result<Vec<String>, Problem> {
+    let mut given = party.grants()?.into_iter();
+    let Some((_, given)) = given.find(|(id, _)| *id == grant) else {
+        return Ok(Vec::new());
+    };
+    let still = party.still_read(grant, &given).await?;
+    Ok(still.iter().map(|one| one.id.to_string()).collect())
+}
+
+fn already_told(name: &str, already: &[String]) -> String {
+    match already {
+        [] => String::new(),
+        ids => format!(
+            "\n{name} may read it under {}, too: taking back one of them leaves the other",
+            ids.join(", ")
+        ),
+    }
 }
 
 /// What the words mean, of records that are here and not erased.
@@ -626,7 +648,7 @@ fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
             // Of what has ended the limits are what was agreed, and the records those that are still there.
             match is_standing(view) {
                 true => format!("may read {what}: {count} now{only}"),
-                false => format!("could read {what}{only}: {count} of it now"),
+                false => format!("could read {what}{only}: {count} of it still here"),
             }
         }
     };

@@ -320,7 +320,7 @@ pub(super) fn not_mine(known: &Known) -> Problem {
         Known::Erased(id) => Problem::new(
             code::ERASED,
             format!(
-                "record {id} is no own record: it was somebody else's, who erased it; nothing of it is left here"
+                "record {id} was erased by its owner, who is somebody else, whoever wrote it; nothing of it is left here"
             ),
         ),
     }

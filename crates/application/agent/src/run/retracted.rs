@@ -349,6 +349,9 @@ fn all_of_another(party: &Party) -> Result<Option<String>, Problem> {
     )))
 }
 
+/// Bytes of a person's name, at most: what is longer would be kept in part.
+const MOST_OF_NAME: usize = 256;
+
 /// `medibloc account person`: the owner says who the owner is.
 pub(super) fn person(
     party: &Party,
@@ -372,6 +375,13 @@ pub(super) fn person(
             "the name shows nothing: it has only spaces or signs that nobody sees; nothing was kept. Say a name that can be read, or \
              leave `--name` out",
         ));
+    }
+    if let Some(name) = name.filter(|name| name.len() > MOST_OF_NAME) {
+        return Err(Problem::from(JourneyError::TooLong {
+            what: "name",
+            bytes: name.len(),
+            most: MOST_OF_NAME,
+        }));
     }
     // East of everybody it is tomorrow already.
     let latest = find::moment(party.ports().clock.now().plus(14 * 3_600));
