@@ -479,35 +479,3 @@ async fn documents_of_a_wrong_person_do_not_vouch_for_each_other() {
     }
     println!("ATTACK fourth-1: nothing but the right ones went out");
 }
-
-/// Newcomer: a request for one category was refused for what it did not ask for.
-#[tokio::test]
-async fn what_the_limits_of_a_consent_leave_out_keeps_nobody_from_giving_the_rest() {
-    let (_, two) = writing(259).await;
-    let person = ["account", "person", "--name", "Eve Betterhalf"];
-    say(&two.patient, &person).await;
-    two.written(&[]).await;
-    let file = of_somebody_else(&two);
-    let import = ["record", "import", &file, "--for", &two.owner, "--yes"];
-    let more = ["--other-person", "--sensitivity", "restricted"];
-    let wrong = text(
-        &say(&two.clinic, &[import.as_slice(), &more].concat()).await,
-        "/record",
-    );
-    say(&two.patient, &["sync"]).await;
-    let ask = ["request", "create", &two.owner, "--category", "laboratory"];
-    say(&two.clinic, &ask).await;
-    say(&two.patient, &["sync"]).await;
-
-    let up_to = ["--up-to", "restricted"];
-    let all = ["grant", "create", "--to", "clinic", "--all"];
-    let wide = [all.as_slice(), &up_to].concat();
-    let told = refused(&two.patient, &wide, code::REFUSED).await;
-    assert!(told.contains(&wrong), "{told}");
-    let approve = ["request", "approve", "clinic", "--all"];
-    for words in [[approve.as_slice(), &up_to].concat(), all.to_vec()] {
-        let given = try_say(&two.patient, &words).await;
-        assert!(given.is_ok(), "{words:?}: {given:?}");
-    }
-    assert!(!held_records(&two.clinic).await.contains(&wrong));
-}

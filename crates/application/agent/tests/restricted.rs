@@ -6,7 +6,7 @@ mod two;
 
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
-use two::{Two, document, say, text, try_say};
+use two::{Two, document, refused, say, text, try_say};
 
 /// An own restricted record, accepted.
 async fn restricted(two: &Two, more: &[&str]) -> String {
@@ -222,4 +222,49 @@ async fn what_is_said_to_give_what_a_request_left_out_gives_it() {
     let again = [approve.as_slice(), &["--up-to", "restricted"]].concat();
     let given = say(&two.patient, &again).await;
     assert_eq!(given["leftOut"], serde_json::json!([]));
+}
+
+/// Newcomer: a request for one category was refused for what it did not ask for.
+#[tokio::test]
+async fn what_the_limits_of_a_consent_leave_out_keeps_nobody_from_giving_the_rest() {
+    let world = World::new(1023);
+    let two = Two::new(&world).await;
+    let permit = ["grant", "create", "--to", "clinic", "--write"];
+    say(&two.patient, &permit).await;
+    let person = ["account", "person", "--name", "Eve Betterhalf"];
+    say(&two.patient, &person).await;
+    two.written(&[]).await;
+    let file = two.folder.path().join("other.xml");
+    std::fs::write(&file, document().replace("Betterhalf", "Otherhalf")).unwrap();
+    let import = [
+        "record",
+        "import",
+        file.to_str().unwrap(),
+        "--for",
+        &two.owner,
+        "--yes",
+    ];
+    let more = ["--other-person", "--sensitivity", "restricted"];
+    let wrong = text(
+        &say(&two.clinic, &[import.as_slice(), &more].concat()).await,
+        "/record",
+    );
+    say(&two.patient, &["sync"]).await;
+    let ask = ["request", "create", &two.owner, "--category", "laboratory"];
+    say(&two.clinic, &ask).await;
+    say(&two.patient, &["sync"]).await;
+
+    let up_to = ["--up-to", "restricted"];
+    let all = ["grant", "create", "--to", "clinic", "--all"];
+    let wide = [all.as_slice(), &up_to].concat();
+    let told = refused(&two.patient, &wide, code::REFUSED).await;
+    assert!(told.contains(&wrong), "{told}");
+    let approve = ["request", "approve", "clinic", "--all"];
+    for words in [[approve.as_slice(), &up_to].concat(), all.to_vec()] {
+        let given = try_say(&two.patient, &words).await;
+        assert!(given.is_ok(), "{words:?}: {given:?}");
+    }
+    say(&two.clinic, &["sync"]).await;
+    let held = say(&two.clinic, &["grant", "list"]).await;
+    assert!(!held["held"].to_string().contains(&wrong), "{held}");
 }
