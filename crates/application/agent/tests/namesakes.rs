@@ -181,7 +181,7 @@ async fn a_birth_in_a_label_that_a_document_contradicts_is_asked_about() {
         }
     }
     println!(
-        "ATTACK twelfth-m2: {unasked} of 2 documents written without a question for an owner whose label has another birth"
+        "ATTACK twelfth-m3: {unasked} of 2 documents written without a question for an owner whose label has another birth"
     );
     let label = ["contact", "label", &two.owner, "Eve Betterhalf 1975"];
     say(&two.clinic, &label).await;

@@ -165,7 +165,7 @@ async fn one_restricted_record_is_not_given_without_a_word() {
     let offer = ["grant", "create", "--to", "reader", "--record", &record];
     let answer = ["request", "approve", "clinic", "--record", &record];
     for words in [offer.as_slice(), &answer] {
-        let told = two::refused(&two.patient, words, code::REFUSED).await;
+        let told = refused(&two.patient, words, code::REFUSED).await;
         for part in [
             "is restricted (Composition.confidentiality is R)",
             "Nothing was given",
