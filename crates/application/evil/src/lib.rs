@@ -8,6 +8,7 @@ pub mod anchors;
 pub mod author;
 pub mod forged;
 pub mod impostor;
+pub mod memory;
 pub mod mutate;
 pub mod owner;
 pub mod paired;

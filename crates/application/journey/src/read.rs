@@ -596,9 +596,7 @@ impl Party {
         let plain = one_time
             .open(&info, &release.wrapped)
             .map_err(|error| error.to_string())?;
-        let bytes =
-            <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| "a share of another length")?;
-        let share = Share::new(bytes);
+        let share = Share::from_slice(&plain).ok_or("a share of another length")?;
         let commitments: Vec<[u8; 32]> = set.commitments.iter().map(|bytes| **bytes).collect();
         check_share(&commitments, keeper.index, &share).map_err(|error| error.to_string())?;
         Ok(share)

@@ -16,7 +16,7 @@ use medibloc_consent::{RefusalReason, SignedRequest};
 use medibloc_keeper::{
     Effect, Event, Facts as View, GrantView, KeeperIdentity, RecordView, Reply, State, step,
 };
-use medibloc_keys::recover;
+use medibloc_keys::{recover, wipe_stack};
 use medibloc_ledger::{Events, Facts};
 use medibloc_record::{AccountId, Address, Digest, RecordId, TypedDomain};
 
@@ -456,7 +456,20 @@ impl Core {
         Ok(work(state.insert(loaded)))
     }
 
+    /// One step; nothing of a share is left on the stack when it returns.
     fn step(
+        &self,
+        event: &Event,
+        view: &View,
+        answered: Option<(Digest, medibloc_record::Timestamp)>,
+        now: medibloc_record::Timestamp,
+    ) -> Result<Reply, DbError> {
+        let reply = self.durable_step(event, view, answered, now);
+        wipe_stack();
+        reply
+    }
+
+    fn durable_step(
         &self,
         event: &Event,
         view: &View,

@@ -16,6 +16,8 @@ mod heavy;
 mod keepers;
 #[path = "program/killed.rs"]
 mod killed;
+#[path = "program/memory.rs"]
+mod memory;
 #[path = "program/relay.rs"]
 mod relay;
 #[path = "program/start.rs"]

@@ -26,6 +26,7 @@ mod pairing;
 mod phrase;
 mod shares;
 mod sign;
+mod stack;
 
 pub use derive::{SealingSecret, Seed, Slot};
 pub use entropy::{Entropy, SeededEntropy};
@@ -37,3 +38,4 @@ pub use pairing::PairingKey;
 pub use phrase::{Language, Phrase};
 pub use shares::{DealerSeed, Dealing, KeeperHalf, Share, check_share, combine};
 pub use sign::{SigningKey, recover, verify_attestation};
+pub use stack::wipe_stack;

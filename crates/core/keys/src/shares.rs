@@ -6,31 +6,48 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use hkdf::Hkdf;
 use medibloc_record::{RecordId, Threshold};
 use sha2::Sha512;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::KeysError;
 
 macro_rules! secret32 {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-        pub struct $name([u8; 32]);
+        // In an allocation of its own: what is moved is the pointer, so no place that it was moved out of keeps the bytes.
+        pub struct $name(Box<Zeroizing<[u8; 32]>>);
 
         impl $name {
-            /// The secret with these bytes.
-            pub const fn new(bytes: [u8; 32]) -> Self {
-                Self(bytes)
+            /// The secret with these bytes; other copies of them are the caller's to wipe.
+            pub fn new(bytes: [u8; 32]) -> Self {
+                Self::copied(&Zeroizing::new(bytes))
+            }
+
+            /// The secret with a copy of these bytes, which are not moved; none unless they are 32.
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self::copied)
             }
 
             /// The bytes, for a cipher or a wrap alone.
-            pub const fn expose(&self) -> &[u8; 32] {
+            pub fn expose(&self) -> &[u8; 32] {
                 &self.0
+            }
+
+            fn copied(bytes: &[u8; 32]) -> Self {
+                let mut kept = Box::new(Zeroizing::new([0; 32]));
+                kept.copy_from_slice(bytes);
+                Self(kept)
+            }
+        }
+
+        impl Clone for $name {
+            fn clone(&self) -> Self {
+                Self::copied(self.expose())
             }
         }
 
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
-                subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
+                subtle::ConstantTimeEq::ct_eq(&self.expose()[..], &other.expose()[..]).into()
             }
         }
 
@@ -83,7 +100,7 @@ impl Dealing {
         let hkdf = Hkdf::<Sha512>::new(Some(record.as_bytes()), seed.expose());
         let coefficients = (0..threshold.t())
             .map(|j| {
-                let mut wide = zeroize::Zeroizing::new([0u8; 64]);
+                let mut wide = Zeroizing::new([0u8; 64]);
                 hkdf.expand_multi_info(&[b"medibloc/v1/share/", &[j]], wide.as_mut())
                     .expect("64 bytes are within HKDF's limit");
                 Scalar::from_bytes_mod_order_wide(&wide)
@@ -132,8 +149,7 @@ pub fn check_share(commitments: &[[u8; 32]], index: u8, share: &Share) -> Result
     if index == 0 {
         return Err(wrong());
     }
-    let y =
-        Option::<Scalar>::from(Scalar::from_canonical_bytes(*share.expose())).ok_or_else(wrong)?;
+    let y = scalar(share).ok_or_else(wrong)?;
     let x = Scalar::from(index);
     let mut expected = RistrettoPoint::identity();
     for commitment in commitments.iter().rev() {
@@ -154,10 +170,9 @@ pub fn check_share(commitments: &[[u8; 32]], index: u8, share: &Share) -> Result
 /// # Errors
 /// If fewer than t distinct shares are given, or one is not canonical.
 pub fn combine(threshold: Threshold, shares: &[(u8, Share)]) -> Result<KeeperHalf, KeysError> {
-    let mut points: Vec<(u8, Scalar)> = Vec::new();
+    let mut points: Vec<(u8, Zeroizing<Scalar>)> = Vec::new();
     for (index, share) in shares {
-        let y = Option::<Scalar>::from(Scalar::from_canonical_bytes(*share.expose()))
-            .ok_or(KeysError::Share { index: *index })?;
+        let y = scalar(share).ok_or(KeysError::Share { index: *index })?;
         if *index != 0 && points.iter().all(|(seen, _)| seen != index) {
             points.push((*index, y));
         }
@@ -170,7 +185,7 @@ pub fn combine(threshold: Threshold, shares: &[(u8, Share)]) -> Result<KeeperHal
         });
     }
     points.truncate(t);
-    let mut secret = Scalar::ZERO;
+    let mut secret = Zeroizing::new(Scalar::ZERO);
     for (i, y) in &points {
         let x = Scalar::from(*i);
         let weight = points
@@ -180,9 +195,14 @@ pub fn combine(threshold: Threshold, shares: &[(u8, Share)]) -> Result<KeeperHal
                 let other = Scalar::from(*m);
                 product * other * (other - x).invert()
             });
-        secret += y * weight;
+        *secret += **y * weight;
     }
     Ok(KeeperHalf::new(secret.to_bytes()))
+}
+
+fn scalar(share: &Share) -> Option<Zeroizing<Scalar>> {
+    let y = Scalar::from_canonical_bytes(*share.expose());
+    Option::from(y).map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -81,9 +81,7 @@ fn check(
         deposit.wrapped.key_version,
     );
     let plain = hpke_open(secret, &info, &deposit.wrapped).map_err(|_| RefusalReason::WrongWrap)?;
-    let share = <[u8; 32]>::try_from(plain.as_slice())
-        .map(Share::new)
-        .map_err(|_| RefusalReason::WrongShare)?;
+    let share = Share::from_slice(&plain).ok_or(RefusalReason::WrongShare)?;
     let commitments: Vec<[u8; 32]> = key_set.commitments.iter().map(|bytes| **bytes).collect();
     check_share(&commitments, keeper.index, &share).map_err(|_| RefusalReason::WrongShare)?;
     Ok(KeptShare {

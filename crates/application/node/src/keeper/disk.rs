@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use medibloc_consent::SignedLine;
 use medibloc_dag::cbor;
 use medibloc_keeper::{Effect, KeptShare, State};
-use medibloc_keys::{Entropy, SealingSecret, Share, hpke_open, hpke_seal};
+use medibloc_keys::{Entropy, SealingSecret, Share, hpke_open, hpke_seal, wipe_stack};
 use medibloc_record::{AccountId, Digest, RecordId, Timestamp, Wrapped};
 use rusqlite::{OptionalExtension, params};
 use zeroize::Zeroizing;
@@ -77,6 +77,12 @@ impl Disk {
 
     /// Everything that was made durable.
     pub(super) fn load(&self, now: Timestamp) -> Result<State, DbError> {
+        let loaded = self.read(now);
+        wipe_stack();
+        loaded
+    }
+
+    fn read(&self, now: Timestamp) -> Result<State, DbError> {
         if self.is_of_another_key()? {
             return Err(DbError::OtherKey);
         }
@@ -98,9 +104,8 @@ impl Disk {
             };
             let wrapped: Wrapped = cbor::from_slice(&sealed).map_err(|_| corrupt())?;
             let plain = hpke_open(&key, &info("share", record), &wrapped).map_err(|_| corrupt())?;
-            let share = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| corrupt())?;
             let share = KeptShare {
-                share: Share::new(share),
+                share: Share::from_slice(&plain).ok_or_else(corrupt)?,
                 key_set: Digest::new(key_set),
                 committee,
             };
@@ -222,11 +227,10 @@ impl Disk {
                         Some(key) => key,
                         None => self.make_local_key(*record)?,
                     };
-                    let plain = Zeroizing::new(*share.share.expose());
                     let wrapped = hpke_seal(
                         &key.public(),
                         &info("share", *record),
-                        plain.as_slice(),
+                        share.share.expose(),
                         &mut OsEntropy,
                     )
                     .map_err(|_| corrupt())?;

@@ -23,8 +23,8 @@ use crate::start::{Institution, Running, done, ready};
 
 /// Programs with a chain, and the limits that the gateway is told.
 pub(crate) struct World {
-    institution: Institution,
-    deployment: Deployment,
+    pub(crate) institution: Institution,
+    pub(crate) deployment: Deployment,
     pub(crate) ledger: EvmLedger,
     gateway: Running,
     nonce: AtomicU64,

@@ -5,6 +5,7 @@ mod chain;
 mod config;
 mod folder;
 mod keepers;
+mod memory;
 mod out;
 mod reaching;
 mod role;
@@ -104,6 +105,7 @@ enum Keys {
 }
 
 fn main() -> ExitCode {
+    memory::keep_to_itself();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
