@@ -21,6 +21,7 @@ use proof::Token;
 
 use crate::answer::code;
 use crate::home::Home;
+use crate::wiped::wiped;
 use crate::{Command, Problem, run};
 
 /// Who may be at the door at once; more are sent away.
@@ -197,8 +198,8 @@ async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str
         let step = tokio::spawn(async move {
             let party = party.lock().await;
             let report = match is_due {
-                true => party.sync().await,
-                false => party.catch_up().await,
+                true => wiped(party.sync()).await,
+                false => wiped(party.catch_up()).await,
             }?;
             let told = run::acts::told(&party, &report.acts);
             let told = told.unwrap_or_else(|problem| vec![problem.message]);

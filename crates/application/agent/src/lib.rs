@@ -18,6 +18,7 @@ mod reserve;
 pub mod role;
 pub mod run;
 mod terminal;
+mod wiped;
 
 pub use answer::{Answer, Problem};
 pub use command::Command;

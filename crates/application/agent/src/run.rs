@@ -43,6 +43,7 @@ use medibloc_record::on_its_lines;
 use serde_json::json;
 
 use crate::answer::{code, rows};
+use crate::wiped::wiped;
 use crate::{Answer, Command, Problem, command, convert};
 
 /// Does one command. `contracts` are those that a proof file's receipt must come from; without them (over a ledger in
@@ -51,6 +52,14 @@ use crate::{Answer, Command, Problem, command, convert};
 /// # Errors
 /// With the exit code and what to do.
 pub async fn run(
+    party: &Party,
+    contracts: Option<&Contracts>,
+    command: &Command,
+) -> Result<Answer, Problem> {
+    wiped(run_and_tell(party, contracts, command)).await
+}
+
+async fn run_and_tell(
     party: &Party,
     contracts: Option<&Contracts>,
     command: &Command,

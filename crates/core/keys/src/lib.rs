@@ -38,4 +38,4 @@ pub use pairing::PairingKey;
 pub use phrase::{Language, Phrase};
 pub use shares::{DealerSeed, Dealing, KeeperHalf, Share, check_share, combine};
 pub use sign::{SigningKey, recover, verify_attestation};
-pub use stack::wipe_stack;
+pub use stack::{wipe_stack, wipe_stack_of};

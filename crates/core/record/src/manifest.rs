@@ -1,8 +1,9 @@
 //! The manifest: the sealed description of a record. Nothing of it is visible outside.
 
 use medibloc_dag::{Cid, MOST_BYTES, cbor};
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use crate::{
     AccountId, Category, ClassId, Digest, Kind, MOST_PARTS, RecordId, SUITE_1, SealedError,
@@ -25,19 +26,62 @@ pub enum PartRole {
 }
 
 /// The Crypt4GH data key of one part. Wiped on drop, never printed.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PartKey(#[serde(with = "serde_bytes")] [u8; 32]);
+// In an allocation of its own: what is moved is the pointer, so no place that it was moved out of keeps the bytes.
+#[derive(PartialEq, Eq)]
+pub struct PartKey(Box<Zeroizing<[u8; 32]>>);
 
 impl PartKey {
-    /// The key with these bytes.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// The key with these bytes; other copies of them are the caller's to wipe.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self::copied(&Zeroizing::new(bytes))
+    }
+
+    /// The key with a copy of these bytes, which are not moved; none unless they are 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::copied)
     }
 
     /// The bytes, for the cipher alone.
-    pub const fn expose(&self) -> &[u8; 32] {
+    pub fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    fn copied(bytes: &[u8; 32]) -> Self {
+        let mut kept = Box::new(Zeroizing::new([0; 32]));
+        kept.copy_from_slice(bytes);
+        Self(kept)
+    }
+}
+
+impl Clone for PartKey {
+    fn clone(&self) -> Self {
+        Self::copied(self.expose())
+    }
+}
+
+impl Serialize for PartKey {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for PartKey {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = PartKey;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a key of 32 bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<PartKey, E> {
+                PartKey::from_slice(bytes).ok_or_else(|| E::invalid_length(bytes.len(), &self))
+            }
+        }
+
+        from.deserialize_bytes(Bytes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{IoSliceMut, Read};
 
-use medibloc_keys::Entropy;
+use medibloc_keys::{Entropy, wipe_stack_of};
 use medibloc_record::PartKey;
 use rayon::prelude::*;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
@@ -56,10 +56,20 @@ pub(crate) fn resting(length: u64) -> Result<u64, SealError> {
     Ok(sealed_length(padded(length)))
 }
 
-pub(crate) fn cipher(key: &PartKey) -> LessSafeKey {
+/// What a cipher leaves of its key on the stack is not deeper than this.
+const CIPHERS_STACK: usize = 4 << 10;
+
+pub(crate) fn cipher(key: &PartKey) -> Box<LessSafeKey> {
+    let cipher = boxed(key);
+    wipe_stack_of::<CIPHERS_STACK>();
+    cipher
+}
+
+#[inline(never)]
+fn boxed(key: &PartKey) -> Box<LessSafeKey> {
     let key =
         UnboundKey::new(&CHACHA20_POLY1305, key.expose()).expect("a ChaCha20 key has 32 bytes");
-    LessSafeKey::new(key)
+    Box::new(LessSafeKey::new(key))
 }
 
 /// A random nonce for each segment of `plain` bytes.
@@ -114,6 +124,8 @@ fn seal_segment(cipher: &LessSafeKey, nonce: &[u8; NONCE], segment: &mut [u8]) {
         .seal_in_place_separate_tag(Nonce::assume_unique_for_key(*nonce), Aad::empty(), body)
         .expect("a segment is far below the cipher's limit");
     tail.copy_from_slice(tag.as_ref());
+    // These threads do nothing else for long.
+    wipe_stack_of::<CIPHERS_STACK>();
 }
 
 /// Reads plaintext into its places in full sealed segments; a short read is not the end. Gives the bytes that were read.
@@ -185,10 +197,9 @@ pub(crate) fn open_segment<'a>(
     let bad = || SealError::Segment { segment: index };
     let (nonce, body) = sealed.split_at_mut_checked(NONCE).ok_or_else(bad)?;
     let nonce: [u8; NONCE] = (&*nonce).try_into().map_err(|_| bad())?;
-    let plain = cipher
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), body)
-        .map_err(|_| bad())?;
-    Ok(plain)
+    let plain = cipher.open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), body);
+    wipe_stack_of::<CIPHERS_STACK>();
+    plain.map(|plain| &*plain).map_err(|_| bad())
 }
 
 #[cfg(test)]

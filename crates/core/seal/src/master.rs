@@ -8,7 +8,7 @@ use medibloc_record::{
     AccountId, Capsule, FORMAT_VERSION, KeySet, RecordId, SUITE_1, SealingKey, TypedDomain, Wrapped,
 };
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::SealError;
 
@@ -24,18 +24,35 @@ pub struct RecordParties {
 }
 
 /// k_o: the owner's half. Wiped on drop.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct OwnerHalf([u8; 32]);
+// In an allocation of its own: what is moved is the pointer, so no place that it was moved out of keeps the bytes.
+pub struct OwnerHalf(Box<Zeroizing<[u8; 32]>>);
 
 impl OwnerHalf {
-    /// The half with these bytes.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    /// The half with these bytes; other copies of them are the caller's to wipe.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self::copied(&Zeroizing::new(bytes))
+    }
+
+    /// The half with a copy of these bytes, which are not moved; none unless they are 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::copied)
     }
 
     /// The bytes, for a grant's key list alone.
-    pub const fn expose(&self) -> &[u8; 32] {
+    pub fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    fn copied(bytes: &[u8; 32]) -> Self {
+        let mut kept = Box::new(Zeroizing::new([0; 32]));
+        kept.copy_from_slice(bytes);
+        Self(kept)
+    }
+}
+
+impl Clone for OwnerHalf {
+    fn clone(&self) -> Self {
+        Self::copied(self.expose())
     }
 }
 
@@ -46,18 +63,18 @@ impl core::fmt::Debug for OwnerHalf {
 }
 
 /// MK: opens the manifest. Never stored; wiped on drop.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct MasterKey([u8; 32]);
+// In an allocation of its own, as the halves.
+pub struct MasterKey(Box<Zeroizing<[u8; 32]>>);
 
 impl MasterKey {
     /// HKDF-SHA256(k_o ‖ k_k, salt = record id, info = "medibloc/v1/mk").
     pub fn from_halves(record: RecordId, owner: &OwnerHalf, keepers: &KeeperHalf) -> Self {
         let mut both = Zeroizing::new([0; 64]);
-        both[..32].copy_from_slice(&owner.0);
+        both[..32].copy_from_slice(owner.expose());
         both[32..].copy_from_slice(keepers.expose());
-        let mut key = [0; 32];
+        let mut key = Box::new(Zeroizing::new([0; 32]));
         Hkdf::<Sha256>::new(Some(record.as_bytes()), both.as_ref())
-            .expand(b"medibloc/v1/mk", &mut key)
+            .expand(b"medibloc/v1/mk", key.as_mut_slice())
             .expect("32 bytes are within HKDF's limit");
         Self(key)
     }
@@ -65,7 +82,7 @@ impl MasterKey {
     /// HKDF-Expand(MK, label).
     pub(crate) fn expand(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::from_prk(&self.0)
+        Hkdf::<Sha256>::from_prk(self.0.as_slice())
             .expect("32 bytes are a key of SHA-256's length")
             .expand(label, key.as_mut())
             .expect("32 bytes are within HKDF's limit");
@@ -128,16 +145,14 @@ pub fn open_capsule(
 ) -> Result<CapsuleContent, SealError> {
     let info = info::capsule(domain, parties.record, parties.author, parties.owner);
     let plain = hpke_open(secret, &info, &capsule.wrapped)?;
-    let (owner, seed) = plain
-        .split_at_checked(32)
-        .ok_or(SealError::Check("the capsule has not 64 bytes"))?;
-    let half = |bytes: &[u8]| {
-        <[u8; 32]>::try_from(bytes).map_err(|_| SealError::Check("the capsule has not 64 bytes"))
+    let content = || {
+        let (owner, seed) = plain.split_at_checked(32)?;
+        Some(CapsuleContent {
+            owner_half: OwnerHalf::from_slice(owner)?,
+            dealer_seed: DealerSeed::from_slice(seed)?,
+        })
     };
-    Ok(CapsuleContent {
-        owner_half: OwnerHalf::new(half(owner)?),
-        dealer_seed: DealerSeed::new(half(seed)?),
-    })
+    content().ok_or(SealError::Check("the capsule has not 64 bytes"))
 }
 
 /// The capsule again, for the owner's next sealing key: what a rotation of that key needs, record by record. The record

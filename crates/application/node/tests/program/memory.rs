@@ -8,7 +8,7 @@ use medibloc_consent::{
     SignedReply, SignedRequest, Terms,
 };
 use medibloc_dag::cbor;
-use medibloc_evil::memory::count;
+use medibloc_evil::memory::{Piece, count};
 use medibloc_evil::stranger::Stranger;
 use medibloc_keys::{
     DealerSeed, Dealing, Entropy as _, OneTimeKey, SeededEntropy, Share, hpke_seal, info,
@@ -216,12 +216,14 @@ async fn nothing_of_an_erased_records_share_is_left_in_its_keepers_memory() {
         story.kept(3).await,
     ];
     story.released(records[0].0).await;
-    let shares = records.each_ref().map(|(_, share)| &share.expose()[..]);
-    let look = |keeper: &Running| count(keeper.0.id(), shares);
+    let shares = records
+        .each_ref()
+        .map(|(_, share)| Piece::of(share.expose()));
+    let look = |keeper: &Running| count(keeper.0.id(), &shares);
     let before = match look(&keeper) {
         Ok(before) => before,
         Err(error) => {
-            println!("SKIPPED other-process/memory: its memory cannot be read: {error}");
+            println!("SKIPPED memory: another process's cannot be read: {error}");
             return;
         }
     };

@@ -65,7 +65,7 @@ pub const fn plain_length(sealed: u64) -> Option<u64> {
 /// The plaintext of a `.c4gh` file as a stream; an error of it carries a [`Crypt4ghError`].
 pub struct Crypt4ghReader<R> {
     source: R,
-    cipher: LessSafeKey,
+    cipher: Box<LessSafeKey>,
     writer: Recipient,
     header_length: u64,
     buffer: Zeroizing<Vec<u8>>,
