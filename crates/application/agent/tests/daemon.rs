@@ -476,13 +476,20 @@ async fn the_port_answers_only_who_proves_the_token() {
         assert_eq!(code, 401, "{headers:?}");
         assert!(!String::from_utf8_lossy(&text).contains(plain));
     }
-    assert_eq!(post("/v1/run", &[], "x".repeat(100_000)).await.0, 413);
+    let is_told = |text: &[u8]| {
+        let told: Value = serde_json::from_slice(text).unwrap();
+        told["Err"]["message"].is_string()
+    };
+    let (code, _, text) = post("/v1/run", &[], "x".repeat(100_000)).await;
+    assert!(code == 413 && is_told(&text));
     for body in ["{", r#"{"nonce":"1"}"#, r#"{"nonce":"1","more":2}"#] {
-        assert!(
-            (400..500).contains(&post("/v1/hello", &[], body.into()).await.0),
-            "{body}"
-        );
+        let (code, _, text) = post("/v1/hello", &[], body.into()).await;
+        assert!((400..500).contains(&code) && is_told(&text), "{body}");
     }
+    let untyped = client.post(format!("http://{host}/v1/hello")).body("{}");
+    let answer = untyped.send().await.unwrap();
+    assert_eq!(answer.status(), 415);
+    assert!(is_told(&answer.bytes().await.unwrap()));
     for path in ["/", "/v1/run/../../key", "/v1/key"] {
         assert!(
             (400..500).contains(&post(path, &[], String::new()).await.0),

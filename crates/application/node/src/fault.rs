@@ -60,6 +60,10 @@ impl Fault {
         Self::new(Code::WrongMethod, "this path is not for this method")
     }
 
+    pub(crate) fn other_query(what: &str) -> Self {
+        Self::new(Code::Malformed, format!("the query is not {what}, once"))
+    }
+
     pub(crate) fn malformed(what: &str) -> Self {
         Self::new(Code::Malformed, format!("the body is not {what}"))
     }

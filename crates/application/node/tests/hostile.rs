@@ -279,6 +279,19 @@ async fn junk_is_malformed_and_too_much_is_too_large_at_every_endpoint_with_a_bo
     assert_eq!(ground.store.has(&[*fake.cid()]).await.unwrap(), [false]);
 }
 
+#[tokio::test]
+async fn a_query_that_is_another_is_a_problem_as_every_refusal() {
+    let ground = Ground::new();
+    let key = ground.registered(1).await;
+    let url = node(&ground).await;
+    for (target, field) in [(paths::letters(0), "after"), (paths::notes(0), "from")] {
+        for more in [format!("{field}=1"), "other=1".into(), format!("{field}=x")] {
+            let answer = Draft::get(format!("{target}&{more}")).by(&url, &key).await;
+            assert_eq!(code(answer), Some(Code::Malformed), "{target}&{more}");
+        }
+    }
+}
+
 /// A package of parts of one leaf each.
 fn package_of(record: RecordId, leaves: &[&Block]) -> Block {
     let package = medibloc_record::Package {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -148,7 +149,11 @@ fn is_own(port: u16, headers: &HeaderMap) -> bool {
     text(header::HOST) == Some(&host) && text(header::ORIGIN).is_none_or(|origin| origin == own)
 }
 
-async fn hello(State(web): State<Web>, Json(hello): Json<Hello>) -> Response {
+async fn hello(State(web): State<Web>, hello: Result<Json<Hello>, JsonRejection>) -> Response {
+    let Json(hello) = match hello {
+        Ok(hello) => hello,
+        Err(rejection) => return refused(rejection.status()),
+    };
     let Some(client) = number(&hello.nonce) else {
         return refused(StatusCode::BAD_REQUEST);
     };
@@ -172,7 +177,15 @@ async fn hello(State(web): State<Web>, Json(hello): Json<Hello>) -> Response {
     .into_response()
 }
 
-async fn command(State(web): State<Web>, headers: HeaderMap, body: Bytes) -> Response {
+async fn command(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refused(rejection.status()),
+    };
     let Some(greeted) = known(&web, &headers, &body) else {
         return refused(StatusCode::UNAUTHORIZED);
     };

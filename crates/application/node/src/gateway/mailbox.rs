@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use medibloc_api::{Code, Letter, LetterPage, LettersDone, Problem, limits};
@@ -346,9 +347,11 @@ pub(super) struct After {
 
 pub(super) async fn fetch(
     State(on): State<Arc<Parts>>,
-    Query(After { after }): Query<After>,
+    query: Result<Query<After>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let query = query.map_err(|_| Fault::other_query("after=NUMBER"))?;
+    let Query(After { after }) = query;
     let admitted = on.guard.admit_free(request, 0).await?;
     let account = admitted.account;
     let (rows, more) = on

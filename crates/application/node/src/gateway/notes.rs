@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
 use medibloc_api::{Code, KeepNote, Note, NotePage, Problem, limits};
@@ -124,9 +125,11 @@ pub(super) struct From {
 
 pub(super) async fn own(
     State(on): State<Arc<Parts>>,
-    Query(From { from }): Query<From>,
+    query: Result<Query<From>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Fault> {
+    let query = query.map_err(|_| Fault::other_query("from=NUMBER"))?;
+    let Query(From { from }) = query;
     let admitted = on.guard.admit_free(request, 0).await?;
     let account = admitted.account;
     let read = move |db: &mut rusqlite::Connection| {
