@@ -407,6 +407,10 @@ async fn alone(
                     config,
                     vault,
                 } = home.open_locked(free, seed.clone())?;
+                // Who serves stays, and what was erased must not.
+                if command.is_none() {
+                    vault.wipe_what_is_freed()?;
+                }
                 let ports = connect::ports(home, &config, vault, &input.reaching);
                 let can_end = command.is_some_and(way::can_end);
                 let (ports, contracts) = way::giving(home, None, can_end, ports).await??;

@@ -42,7 +42,10 @@ fn phrase(seed: u64) -> Phrase {
 
 fn party(world: &Arc<World>, seed: u64, role: Role, home: &Path) -> Party {
     std::fs::create_dir(home).unwrap();
-    let vault = VaultAdapter(Arc::new(Vault::create(home, &[7; 32]).unwrap()));
+    let vault = Vault::create(home, &[7; 32]).unwrap();
+    // As `serve` does.
+    vault.wipe_what_is_freed().unwrap();
+    let vault = VaultAdapter(Arc::new(vault));
     Party::new(phrase(seed).seed(), role, world.ports_with(Arc::new(vault)))
 }
 

@@ -241,8 +241,6 @@ fn connect(path: &Path, key: &[u8; 32], mark: Option<&[u8; 16]>) -> rusqlite::Re
     let database = Connection::open_with_flags(path, flags)?;
     // Its own log on standard error says nothing that the errors here do not say better.
     database.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    // What SQLite frees is overwritten: rows and pages in plain are in memory of its own, which no allocator of ours sees.
-    database.execute_batch("PRAGMA cipher_memory_security = ON")?;
     // A raw key: SQLCipher takes it as it is and stretches nothing, which is done before (Argon2id) where it is needed.
     let digits = Zeroizing::new(hex::encode(key));
     let salt = mark.map(hex::encode).unwrap_or_default();
