@@ -3,6 +3,8 @@
 
 #[path = "shared/document.rs"]
 mod document;
+#[path = "visits/which.rs"]
+mod which;
 
 use document::all;
 use medibloc_format_cda::Cda;

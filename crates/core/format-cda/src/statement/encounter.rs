@@ -1,5 +1,7 @@
 //! Visits and stays: `Encounter`, and the one that the header says that the document belongs to.
 
+mod same;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
@@ -280,7 +282,11 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         "hospitalization",
         gone.map(|gone| json!({"dischargeDisposition": gone})),
     );
-    let url = finish(doc, out, key_of(node));
+    let key = same::of(doc, of);
+    let url = finish(doc, out, key.as_ref().map(|key| key.joins.clone()));
+    if let Some(key) = &key {
+        same::made(doc, node, key, &url);
+    }
     diagnosis::take_ranks(doc, of, &url);
     let inside = inside(doc, of, Some(&url));
     diagnosis::of_visit(doc, &url, &inside);
