@@ -9,7 +9,7 @@ use crate::{
     people,
     resource::Resource,
     value::{code, list, object, put, time},
-    xml::{N, attr, child, children},
+    xml::{N, attr, child, children, text},
 };
 
 pub(super) fn all<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
@@ -80,12 +80,10 @@ fn team<'d>(doc: &Doc<'d>, event: N<'d>) -> Option<String> {
     })
 }
 
-/// Whoever takes part as the patient's own physician (HL7 v3, `PCP`), in their care or in the document, and in no other event.
+/// Whoever takes part as the patient's own physician, in their care or in the document, and in no other event.
 pub(super) fn general<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
-    const OWN: &[&str] = &["PCP", "PP"];
     const KINDS: &[&str] = &["Practitioner", "PractitionerRole", "Organization"];
-    let function = child(node, "functionCode").and_then(|code| attr(code, "code"));
-    if !function.is_some_and(|code| OWN.contains(&code)) || !doc.is_of(url, KINDS) {
+    if !child(node, "functionCode").is_some_and(is_own) || !doc.is_of(url, KINDS) {
         return;
     }
     doc.change(&doc.patient(), "generalPractitioner", |patient| {
@@ -99,4 +97,27 @@ pub(super) fn general<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
             list.push(one);
         }
     });
+}
+
+/// Whether a function is that of the patient's own physician (HL7 v3, `PCP`). Who did most of something (HL7 v2 table 0443, `PP`) is,
+/// if the words say so, or if nothing says what was done.
+fn is_own(function: N<'_>) -> bool {
+    const WORDS: &[&str] = &["primary care", "pcp", "general pract", "family"];
+    match attr(function, "code") {
+        Some("PCP") => true,
+        Some("PP") => match child(function, "originalText").and_then(text) {
+            Some(words) => {
+                let words = words.to_lowercase();
+                WORDS.iter().any(|own| words.contains(own))
+            }
+            None => {
+                let event = function
+                    .parent_element()
+                    .and_then(|one| one.parent_element());
+                let code = event.and_then(|event| child(event, "code"));
+                code.is_none_or(|code| attr(code, "code").is_none())
+            }
+        },
+        _ => false,
+    }
 }

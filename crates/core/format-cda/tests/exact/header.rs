@@ -129,6 +129,34 @@ fn who_did_one_thing_is_no_team_of_the_patients() {
     }
 }
 
+/// A provider's role of HL7 v2 (`PP`) is that of whoever did most of it, whatever it was.
+#[test]
+fn who_did_an_operation_is_not_the_patients_own_physician() {
+    const CPT: &str = r#"<code code="19301" codeSystem="2.16.840.1.113883.6.12"/>"#;
+    let said = |words: &str| format!("<originalText>{words}</originalText>");
+    let (surgeon, own) = (said("Surgeon"), said("Primary Care Provider"));
+    for (code, function, words, is_own) in [
+        ("", "PP", "", true),
+        ("", "PP", &*own, true),
+        (r#"<code nullFlavor="NI"/>"#, "PP", &*own, true),
+        ("", "PP", &*surgeon, false),
+        ("", "PCP", &*surgeon, true),
+        (CPT, "PP", &*surgeon, false),
+        (CPT, "PP", &*own, true),
+        (CPT, "PP", "", false),
+        (CPT, "PCP", "", true),
+    ] {
+        let draft = with_header(&format!(
+            r#"<documentationOf><serviceEvent classCode="PCPR">{code}<performer typeCode="PPRF"><functionCode code="{function}" codeSystem="2.16.840.1.113883.12.443" displayName="Primary Performer">{words}</functionCode><assignedEntity>{}</assignedEntity></performer></serviceEvent></documentationOf>"#,
+            person("Oak", "assignedPerson")
+        ));
+        let patient = one(&draft, "Patient");
+        let found = patient.get("generalPractitioner").is_some();
+        assert_eq!(found, is_own, "{code} {function} {words}");
+        assert_eq!(all(&draft, "CareTeam").len(), 1);
+    }
+}
+
 /// A participant of the header may be the patient's own physician, too.
 #[test]
 fn the_patients_own_physician_may_stand_among_the_participants() {
