@@ -295,8 +295,11 @@ fn other_aside<'d>(subject: N<'d>, doc: &Doc<'d>) -> String {
 
 /// The role of a place in a participation, if it is one.
 pub(crate) fn place_in(part: N<'_>) -> Option<N<'_>> {
-    child(part, "participantRole").filter(|role| {
-        attr(part, "typeCode") == Some("LOC") || attr(*role, "classCode") == Some("SDLOC")
+    child(part, "participantRole").filter(|role| match attr(*role, "classCode") {
+        Some("SDLOC") => true,
+        // A thing is no place, wherever it is named.
+        Some("MANU") => false,
+        _ => attr(part, "typeCode") == Some("LOC") && child(*role, "playingDevice").is_none(),
     })
 }
 

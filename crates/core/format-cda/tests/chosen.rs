@@ -95,7 +95,10 @@ fn an_instrument_is_used_and_stays_with_nobody() {
     let unknown = r#"<id root="2.16.840.1.113883.3.3719" nullFlavor="NI"/>"#;
     for (section, kind, id, element) in [
         ("47519-4", "DEV", plain, "usedReference"),
+        // Some name the instrument where a place belongs.
+        ("47519-4", "LOC", plain, "usedReference"),
         ("47519-4", "DEV", udi, "focalDevice"),
+        ("47519-4", "LOC", udi, "focalDevice"),
         ("47519-4", "PRD", plain, "focalDevice"),
         // What stands among the implants is one, whether or not its number is known.
         ("46264-8", "DEV", plain, "focalDevice"),
@@ -118,6 +121,7 @@ fn an_instrument_is_used_and_stays_with_nobody() {
             element == "focalDevice",
             "{kind}"
         );
+        assert!(all(&draft, "Location").is_empty(), "{kind}");
         let others = ["usedReference", "focalDevice"].iter();
         let many = others.filter(|name| done.get(**name).is_some()).count();
         assert_eq!(many, 1, "{kind}");

@@ -37,14 +37,14 @@ pub(crate) fn of_participant<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>)
     Some(url)
 }
 
-/// Whether a device is what something was done with, and not what was put in, handed out or taken out (HL7 v3, `DEV` and `PRD`). One
-/// with a number of its own as a device (UDI) is told as what stays with the patient, and so is one in a section of what the patient has.
+/// Whether a device is what something was done with, and not what was put in, handed out or taken out (HL7 v3, `PRD`), in whatever
+/// way it took part. One with a number of its own as a device (UDI) is told as what stays with the patient, and so is one in a section of what the patient has.
 pub(crate) fn is_instrument(of: &Statement<'_>, part: N<'_>) -> bool {
     let mut ids = role_in(part)
         .into_iter()
         .flat_map(|role| children(role, "id"));
     let is_udi = |id: N<'_>| attr(id, "root") == Some(FDA) && attr(id, "extension").is_some();
-    attr(part, "typeCode") == Some("DEV") && of.context.section != EQUIPMENT && !ids.any(is_udi)
+    attr(part, "typeCode") != Some("PRD") && of.context.section != EQUIPMENT && !ids.any(is_udi)
 }
 
 /// The role of a device in a participation, if it is one.
