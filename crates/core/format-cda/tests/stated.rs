@@ -3,12 +3,12 @@
 
 #[path = "shared/document.rs"]
 mod document;
+#[path = "stated/refused.rs"]
+mod refused;
 #[path = "stated/who.rs"]
 mod who;
 
-use document::{all, one, read, whole, why_lost};
-use medibloc_format_cda::Cda;
-use medibloc_record::Format as _;
+use document::{all, one, read, why_lost};
 use serde_json::json;
 
 const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
@@ -323,32 +323,6 @@ fn excluded_times_are_no_schedule() {
             "{said:?}"
         );
     }
-}
-
-/// Why a vaccine was refused is no reason for giving it, also where the reason is named by its number.
-#[test]
-fn a_reason_named_elsewhere_is_why_not() {
-    let pointer = r#"<id root="1.9" extension="v"/><entryRelationship typeCode="RSON"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.122"/><id root="1.9" extension="why"/><code nullFlavor="NP"/></act></entryRelationship>"#;
-    let why = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.53"/><id root="1.9" extension="why"/><code code="MEDPREC" codeSystem="2.16.840.1.113883.5.8"/><statusCode code="completed"/></observation>"#;
-    let entries = |denied: &str| {
-        let given = vaccine(
-            &format!(r#"moodCode="EVN" negationInd="{denied}""#),
-            pointer,
-        );
-        let xml = whole(
-            "",
-            "11369-6",
-            "",
-            &format!("<entry>{given}</entry><entry>{why}</entry>"),
-        );
-        one(&Cda.read(xml.as_bytes()).unwrap(), "Immunization")
-    };
-    let refused = entries("true");
-    assert_eq!(refused["statusReason"]["coding"][0]["code"], "MEDPREC");
-    assert!(refused.get("reasonReference").is_none());
-    let given = entries("false");
-    assert!(given.get("statusReason").is_none());
-    assert!(given.get("reasonReference").is_some());
 }
 
 /// Who promises something has no mere proposal.

@@ -15,7 +15,7 @@ use crate::{
         recorded,
     },
     value::{absent, code, list, quantity, time},
-    xml::{N, child, related_by},
+    xml::{N, attr, child},
 };
 
 const TEMPLATES: &[&str] = &[
@@ -27,6 +27,9 @@ const SERIES: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
 /// The number of a dose (CCD R1, "medication series number").
 const DOSE: &[&str] = &["2.16.840.1.113883.10.20.1.46"];
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
+
+/// The status that the source states, where a reason for the opposite stands beside it.
+const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-status";
 
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
     of.has(TEMPLATES)
@@ -58,6 +61,32 @@ fn dose_number<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<(&'static str, Value)> 
     })
 }
 
+/// Why it was refused, or could not be given.
+fn refused<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+    // HL7 v3, `ActNoImmunizationReason`: the code system, and the value set that some name in its place.
+    const SYSTEMS: &[&str] = &["2.16.840.1.113883.5.8", "2.16.840.1.113883.11.19725"];
+    const REASONS: &[&str] = &[
+        "IMMUNE", "MEDPREC", "OSTOCK", "PATOBJ", "PHILISOP", "RELIG", "VACEFF", "VACSAF",
+    ];
+    let is_reason = |link: N<'_>, inner: N<'_>| {
+        let is = |name: &str, all: &[&str]| {
+            let code = child(inner, "code").and_then(|code| attr(code, name));
+            code.is_some_and(|code| all.contains(&code))
+        };
+        attr(link, "typeCode") == Some("RSON") && is("codeSystem", SYSTEMS) && is("code", REASONS)
+    };
+    crate::xml::related(node).find_map(|(link, inner)| {
+        let is_one = crate::xml::has_template(inner, REFUSAL) || is_reason(link, inner);
+        (is_one && !crate::context::denies(inner)).then_some(())?;
+        let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
+        if let Some(state) = child(inner, "statusCode") {
+            doc.account.take(state);
+        }
+        doc.account.take(inner);
+        Some(why)
+    })
+}
+
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if of.mood() != Mood::Event {
         return medication::convert(doc, of);
@@ -66,17 +95,21 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let node = of.node;
     common(doc, of, &mut out);
     out.says(doc, child(node, "code"));
-    let state = super::status(doc, of);
-    out.put_status(doc, status::immunization(state), "not-done");
-    let why = related_by(node, REFUSAL).find_map(|inner| {
-        let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
-        if let Some(state) = child(inner, "statusCode") {
-            doc.account.take(state);
-        }
-        doc.account.take(inner);
-        Some(why)
-    });
-    let why = why.or_else(|| of.is_denied().then(|| super::why_not(doc, of)).flatten());
+    let state = status::immunization(super::status(doc, of));
+    let of_state = doc.account.put();
+    let refused = refused(doc, node);
+    let of_refusal = doc.account.put();
+    doc.account.take_again(of_state);
+    if refused.is_some() && state == "completed" && !out.is_denied() {
+        // Both cannot be so. Who believes that it was given would not give it.
+        let stated = json!({"extension": [{"url": STATED, "valueCode": state}]});
+        out.put(doc, "status", Some("not-done"));
+        out.put_beside(doc, "status", stated);
+    } else {
+        out.put_status(doc, state, "not-done");
+    }
+    doc.account.take_again(of_refusal);
+    let why = refused.or_else(|| of.is_denied().then(|| super::why_not(doc, of)).flatten());
     out.put(doc, "statusReason", why);
     let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
     let thing = made.and_then(|made| child(made, "manufacturedMaterial"));

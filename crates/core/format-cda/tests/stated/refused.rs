@@ -1,0 +1,114 @@
+//! Vaccines that were refused.
+
+use medibloc_format_cda::Cda;
+use medibloc_record::Format as _;
+
+use super::{
+    document::{one, read, whole},
+    vaccine,
+};
+
+/// A vaccine that is said to be given, and why it was refused: whoever believes that it was given would not give it.
+#[test]
+fn a_vaccine_that_was_refused_was_not_given() {
+    const REFUSAL: &str = r#"<templateId root="2.16.840.1.113883.10.20.22.4.53"/>"#;
+    let why = |kind: &str, attributes: &str, parts: &str| {
+        format!(
+            r#"<statusCode code="completed"/><entryRelationship typeCode="{kind}"><observation classCode="OBS" moodCode="EVN" {attributes}>{parts}<statusCode code="completed"/></observation></entryRelationship>"#
+        )
+    };
+    let code = |code: &str, system: &str| format!(r#"<code code="{code}" codeSystem="{system}"/>"#);
+    let refusal = |code: &str| format!("{REFUSAL}{code}");
+    let (patient, reasons) = ("2.16.840.1.113883.5.8", "2.16.840.1.113883.11.19725");
+    for (denial, parts, wanted) in [
+        (
+            r#"negationInd="false""#,
+            why("RSON", "", &refusal(&code("PATOBJ", reasons))),
+            "contradicted",
+        ),
+        (
+            "",
+            why("RSON", "", &refusal(&code("PATOBJ", patient))),
+            "contradicted",
+        ),
+        ("", why("RSON", "", &code("RELIG", patient)), "contradicted"),
+        (
+            "",
+            why("COMP", "", &refusal(&code("OSTOCK", patient))),
+            "contradicted",
+        ),
+        (
+            r#"negationInd="true""#,
+            why("RSON", "", &refusal(&code("PATOBJ", patient))),
+            "not-done",
+        ),
+        // It says of no reason, denies it, or says why it was given.
+        (
+            "",
+            why("RSON", "", &refusal(r#"<code nullFlavor="NI"/>"#)),
+            "completed",
+        ),
+        (
+            "",
+            why(
+                "RSON",
+                r#"negationInd="true""#,
+                &refusal(&code("PATOBJ", patient)),
+            ),
+            "completed",
+        ),
+        (
+            "",
+            why("RSON", "", &code("1", "2.16.840.1.113883.6.96")),
+            "completed",
+        ),
+        ("", why("COMP", "", &code("RELIG", patient)), "completed"),
+    ] {
+        let given = vaccine(&format!(r#"moodCode="EVN" {denial}"#), &parts);
+        let made = one(&read("11369-6", "", &given), "Immunization");
+        let status = if wanted == "contradicted" {
+            "not-done"
+        } else {
+            wanted
+        };
+        assert_eq!(made["status"], status, "{given}");
+        let has_why = made.get("statusReason").is_some();
+        assert_eq!(has_why, status == "not-done", "{given}");
+        let stated = &made["_status"]["extension"][0];
+        if wanted == "contradicted" {
+            assert_eq!(
+                stated["url"],
+                "https://medibloc.org/fhir/StructureDefinition/stated-status"
+            );
+            assert_eq!(stated["valueCode"], "completed");
+        } else {
+            assert!(stated.is_null(), "{given}");
+        }
+    }
+}
+
+/// Why a vaccine was refused is no reason for giving it, also where the reason is named by its number.
+#[test]
+fn a_reason_named_elsewhere_is_why_not() {
+    let pointer = r#"<id root="1.9" extension="v"/><entryRelationship typeCode="RSON"><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.122"/><id root="1.9" extension="why"/><code nullFlavor="NP"/></act></entryRelationship>"#;
+    let why = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.53"/><id root="1.9" extension="why"/><code code="MEDPREC" codeSystem="2.16.840.1.113883.5.8"/><statusCode code="completed"/></observation>"#;
+    let entries = |denied: &str| {
+        let given = vaccine(
+            &format!(r#"moodCode="EVN" negationInd="{denied}""#),
+            pointer,
+        );
+        let xml = whole(
+            "",
+            "11369-6",
+            "",
+            &format!("<entry>{given}</entry><entry>{why}</entry>"),
+        );
+        one(&Cda.read(xml.as_bytes()).unwrap(), "Immunization")
+    };
+    let refused = entries("true");
+    assert_eq!(refused["statusReason"]["coding"][0]["code"], "MEDPREC");
+    assert!(refused.get("reasonReference").is_none());
+    let given = entries("false");
+    assert!(given.get("statusReason").is_none());
+    assert!(given.get("reasonReference").is_some());
+}
