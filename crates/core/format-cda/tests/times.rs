@@ -387,3 +387,30 @@ fn a_date_is_one_plain_value_wherever_it_stands() {
     let born = &patient["_birthDate"]["extension"][0];
     assert_eq!(born["valueDateTime"], "1947-05-01T07:30:00+01:00");
 }
+
+/// When a prescription can be filled: a moment is no beginning of what goes on.
+#[test]
+fn a_moment_is_a_period_that_ends_with_it() {
+    let point = json!({"start": "2024-10-02", "end": "2024-10-02"});
+    for (when, wanted) in [
+        (r#"<effectiveTime value="20241002"/>"#, point.clone()),
+        (
+            r#"<effectiveTime xsi:type="IVL_TS" value="20241002"/>"#,
+            point.clone(),
+        ),
+        (
+            r#"<effectiveTime><low value="20241002"/></effectiveTime>"#,
+            json!({"start": "2024-10-02"}),
+        ),
+        (
+            r#"<effectiveTime><high value="20241002"/></effectiveTime>"#,
+            json!({"end": "2024-10-02"}),
+        ),
+    ] {
+        let order = format!(
+            r#"<supply classCode="SPLY" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.17"/><statusCode code="completed"/>{when}<product><manufacturedProduct><manufacturedMaterial><code code="197806" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></product></supply>"#
+        );
+        let made = one(&read("10160-0", "", &order), "MedicationRequest");
+        assert_eq!(made["dispenseRequest"]["validityPeriod"], wanted, "{when}");
+    }
+}

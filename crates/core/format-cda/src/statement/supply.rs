@@ -234,7 +234,7 @@ fn request<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> (Map, Option<String>) {
     let node = of.node;
     let mut ask = Map::new();
     let span = child(node, "effectiveTime");
-    let valid = span.and_then(|when| time::period_from(doc, when));
+    let valid = span.and_then(|when| time::period_within(doc, when));
     put(&mut ask, "validityPeriod", valid);
     let more = child(node, "repeatNumber")
         .map(|one| child(one, "high").unwrap_or(one))
