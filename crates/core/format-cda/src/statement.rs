@@ -27,6 +27,7 @@ pub(crate) mod risk;
 pub(crate) mod shape;
 pub(crate) mod specimen;
 pub(crate) mod supply;
+pub(crate) mod unknown;
 pub(crate) mod vitals;
 
 use medibloc_record::json::Value;
@@ -87,7 +88,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             "whether it is denied cannot be read: its negationInd is neither true nor false",
         );
     }
-    if of.is_void() {
+    if of.is_void() || unknown::is_one(doc, of) {
         return Err(VOID);
     }
     if is_empty(node) {

@@ -13,6 +13,8 @@ mod inside;
 mod several;
 #[path = "missing/specimen.rs"]
 mod specimen;
+#[path = "missing/unknown.rs"]
+mod unknown;
 #[path = "missing/values.rs"]
 mod values;
 #[path = "missing/vitals.rs"]
