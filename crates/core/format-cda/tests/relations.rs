@@ -344,23 +344,40 @@ fn pregnancy_and_jobs_are_as_their_guides_have_them() {
     nothing_is_lost(&draft);
 }
 
-/// The status of the statement is not that of the taking.
+/// The status of the statement is not that of the taking, of what is taken and of what is ordered.
 #[test]
 fn the_status_of_a_medicine_that_stands_inside_counts() {
-    for (code, wanted) in [
-        ("55561003", "active"),
-        ("421139008", "on-hold"),
-        ("73425007", "completed"),
+    const CCD: &str = r#"<templateId root="2.16.840.1.113883.10.20.1.47"/>"#;
+    const ENDED: &str = r#"<effectiveTime xsi:type="IVL_TS"><low value="2020"/><high value="2021"/></effectiveTime>"#;
+    const ONGOING: &str = r#"<effectiveTime xsi:type="IVL_TS"><low value="2020"/><high nullFlavor="UNK"/></effectiveTime>"#;
+    let said = |words: &str| format!("<originalText>{words}</originalText>");
+    let (over, held) = (said("No Longer Active"), said("Held"));
+    for (time, template, code, words, wanted) in [
+        ("", CCD, "55561003", "", "active"),
+        ("", CCD, "421139008", "", "on-hold"),
+        ("", CCD, "73425007", "", "completed"),
+        // Its code says what it is, too.
+        (ONGOING, "", "55561003", "", "active"),
+        // Words and an end that say the same say more than a code that says something else.
+        (ENDED, CCD, "421139008", &*over, "completed"),
+        (ENDED, CCD, "421139008", &*held, "on-hold"),
+        (ONGOING, CCD, "421139008", &*over, "on-hold"),
     ] {
-        let draft = read(
-            "10160-0",
-            &format!(
-                r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><statusCode code="completed"/><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>
-                <entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.47"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CE" code="{code}" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship></substanceAdministration>"#
-            ),
-        );
-        assert_eq!(one(&draft, "MedicationStatement")["status"], wanted);
-        nothing_is_lost(&draft);
+        for (mood, kind) in [("EVN", "MedicationStatement"), ("INT", "MedicationRequest")] {
+            let draft = read(
+                "10160-0",
+                &format!(
+                    r#"<substanceAdministration classCode="SBADM" moodCode="{mood}"><statusCode code="completed"/>{time}<consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>
+                <entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN">{template}<code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CE" code="{code}" codeSystem="2.16.840.1.113883.6.96">{words}</value></observation></entryRelationship></substanceAdministration>"#
+                ),
+            );
+            let made = one(&draft, kind);
+            assert_eq!(made["status"], wanted, "{mood} {time} {code} {words}");
+            assert!(all(&draft, "Observation").is_empty());
+            if words.is_empty() {
+                nothing_is_lost(&draft);
+            }
+        }
     }
 }
 

@@ -68,7 +68,7 @@ fn class(doc: &Doc<'_>, code: N<'_>) -> Option<Value> {
 }
 
 /// Whether it ended before the document was written, by its times (C-CDA on FHIR, encounters): a single moment, or an end.
-fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
+pub(super) fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
     let Some(when) = child(node, "effectiveTime") else {
         return false;
     };

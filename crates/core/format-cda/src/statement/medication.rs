@@ -1,5 +1,7 @@
 //! Medicines: taken or given (`MedicationStatement`, `MedicationAdministration`) and ordered (`MedicationRequest`), by the mood.
 
+mod state;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     resource::Resource,
     statement::{Made, common, dosage, inside, own_author, reasons, recorded, supply, why_not},
     value::{self, absent, code, list, name, put, quantity, schedule, time},
-    xml::{N, attr, child, children, related_by},
+    xml::{N, attr, child, children},
 };
 
 /// Medicines given during a stay, not taken at home.
@@ -252,7 +254,7 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let taken = doc.account.put();
     doc.account.take_again(status_taken);
     let is_denied = out.is_denied();
-    let said = said_status(doc, node).filter(|_| !is_denied && state != Some("nullified"));
+    let said = state::said(doc, node).filter(|_| !is_denied && state != Some("nullified"));
     let said = said.unwrap_or(status::statement(state));
     out.put_status(doc, said, "not-taken");
     if is_denied && out.is_not_done() {
@@ -297,22 +299,6 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     put(&mut how, "timing", times.timing());
     doc.account.take_again(times_taken);
     out.put(doc, "dosage", (!how.is_empty()).then(|| json!([how])));
-}
-
-/// The status of the taking that stands inside (CCD R1, "medication status observation"): the `statusCode` is that of the statement.
-fn said_status<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
-    const STATUS: &[&str] = &["2.16.840.1.113883.10.20.1.47"];
-    related_by(node, STATUS).find_map(|inner| {
-        let found = code::mapped(doc, child(inner, "value")?, |code| match code {
-            "55561003" => Some("active"),
-            "421139008" => Some("on-hold"),
-            // FHIR's word for what is no longer taken.
-            "392521001" | "73425007" => Some("completed"),
-            _ => None,
-        })?;
-        super::take_shell(doc, inner);
-        Some(found)
-    })
 }
 
 fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
@@ -370,7 +356,9 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
 
 fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
-    out.put(doc, "status", Some(status::order(state)));
+    let is_plain = !out.is_denied() && state != Some("nullified");
+    let said = state::said(doc, node).filter(|_| is_plain);
+    out.put(doc, "status", Some(said.unwrap_or(status::order(state))));
     out.body.insert("intent".into(), intent(of).into());
     if out.is_denied() {
         out.denied(doc, "doNotPerform", true);
