@@ -344,14 +344,27 @@ impl<'d> Statement<'d> {
         let is_beside = self.context.mood == Mood::Event && inner != Mood::Event;
         let state = child(self.node, "statusCode").and_then(crate::value::code::state);
         let is_withdrawn = self.name() == "organizer" && state == Some("nullified");
-        Context {
+        let mut inner = Context {
             is_withdrawn: self.context.is_withdrawn || is_withdrawn,
             when: when.flatten(),
             is_inside: self.context.is_inside || !shape::is_group(self),
             denied: self.context.denied && !is_beside,
             ..self.context
         }
-        .enter(node)
+        .enter(node);
+        if self.is_told_by(node) {
+            inner.context.mood = self.context.mood;
+        }
+        inner
+    }
+
+    /// Whether a statement inside says what this one is, which has a number and no name: it has its number, and is of its kind.
+    fn is_told_by(&self, node: N<'d>) -> bool {
+        let number = crate::doc::key_of(self.node);
+        number.is_some()
+            && self.child("code").is_none()
+            && number == crate::doc::key_of(node)
+            && self.name() == node.tag_name().name()
     }
 
     /// The statements behind its relations, each with its relation.

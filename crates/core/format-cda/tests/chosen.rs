@@ -161,3 +161,30 @@ fn the_sex_at_birth_is_the_patients() {
         );
     }
 }
+
+/// What is to be done may be told by a statement inside that has its number, and says that it was done.
+#[test]
+fn what_tells_of_a_plan_by_its_number_is_no_deed() {
+    let plan = |number: &str, code: &str| {
+        format!(
+            r#"<procedure classCode="PROC" moodCode="RQO"><templateId root="2.16.840.1.113883.10.20.22.4.41"/><id root="1.2.840.7" extension="1"/>{code}<entryRelationship typeCode="REFR"><procedure classCode="PROC" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.14"/><id root="1.2.840.7" extension="{number}"/><code code="168731009" {SCT}/><statusCode code="active"/><effectiveTime><low value="20240130"/></effectiveTime></procedure></entryRelationship></procedure>"#
+        )
+    };
+    let named = format!(r#"<code code="399208008" {SCT}/>"#);
+    for (number, code, orders, deeds) in [
+        ("1", "", 1, 0),
+        // It is another one.
+        ("2", "", 0, 1),
+        ("1", &*named, 1, 1),
+    ] {
+        let draft = read("18776-5", "", &plan(number, code));
+        let found = all(&draft, "ServiceRequest");
+        assert_eq!(found.len(), orders, "{number} {code}");
+        assert_eq!(all(&draft, "Procedure").len(), deeds, "{number} {code}");
+        if deeds == 0 {
+            assert_eq!(found[0]["status"], "active");
+            assert_eq!(found[0]["intent"], "order");
+            assert_eq!(found[0]["code"]["coding"][0]["code"], "168731009");
+        }
+    }
+}
