@@ -85,6 +85,14 @@ async fn a_consent_to_laboratory_and_vitals_gives_nothing_else_that_stands_with_
     let visit =
         json!({"resourceType": "Encounter", "status": "finished", "reasonCode": [{"text": "x"}]});
     let psychiatric = composition("11488-4", NOW);
+    let service = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "GE"}]});
+    let mut variant = lab.clone();
+    variant["category"].as_array_mut().unwrap().push(service);
+    let lab_report = json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"}, "issued": "2025-03-01T00:00:00Z",
+        "category": lab["category"]});
+    let mut local = lab.clone();
+    local["category"] = json!([{"text": "Psychiatry"}]);
+    let team = json!({"resourceType": "CareTeam", "reasonCode": [{"text": "x"}]});
     let mut others = Vec::new();
     for (at, tree) in [
         bundle("searchset", &[report.clone(), lab.clone(), psychiatric]),
@@ -92,6 +100,9 @@ async fn a_consent_to_laboratory_and_vitals_gives_nothing_else_that_stands_with_
         bundle("collection", &[contains]),
         bundle("collection", &[visit, vital.clone()]),
         bundle("document", &[report.clone(), lab.clone(), condition]),
+        bundle("collection", &[variant]),
+        bundle("collection", &[lab_report, local]),
+        bundle("collection", &[team, lab.clone()]),
     ]
     .iter()
     .enumerate()

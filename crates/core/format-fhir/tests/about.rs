@@ -192,6 +192,10 @@ fn what_is_raised_stays_so_when_its_form_is_read_again() {
 
 #[test]
 fn a_document_is_of_the_category_that_its_content_has() {
+    let with_result = |mut report: Value, reference: &str| {
+        report["result"] = json!([{"reference": reference}]);
+        report
+    };
     let of = |kind: &str, system: &str, code: &str| json!({"resourceType": kind, "category": [{"coding": [{"system": system, "code": code}]}]});
     let seen = |code: &str| {
         of(
@@ -240,8 +244,16 @@ fn a_document_is_of_the_category_that_its_content_has() {
             Category::Laboratory,
         ),
         (
-            vec![report("LAB"), one("Observation"), one("Specimen")],
+            vec![
+                with_result(report("LAB"), "Observation/a"),
+                json!({"resourceType": "Observation", "id": "a"}),
+                one("Specimen"),
+            ],
             Category::Laboratory,
+        ),
+        (
+            vec![report("LAB"), one("Observation"), one("Specimen")],
+            Category::Documents,
         ),
         (vec![report("RAD"), one("ImagingStudy")], Category::Imaging),
         (

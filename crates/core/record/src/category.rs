@@ -1,5 +1,7 @@
 //! What a document is about: of one category only if everything in it is.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::Category;
@@ -22,16 +24,22 @@ impl Category {
             Said::One(_) => {}
             Said::Several => return Self::Documents,
         }
-        // What a document of a known type or a report has is of its kind, where it does not say another.
-        let has_kind =
-            !matches!(by_type, Said::Nothing) || of_kind("DiagnosticReport").next().is_some();
+        // What a document of a known type has, and what a report names as its results, is of its kind, where it does not say another.
+        let has_kind = !matches!(by_type, Said::Nothing);
+        let results = results(bundle, &all);
+        let is_result = |it: &Value| results.iter().any(|result| core::ptr::eq(*result, it));
         let events: Vec<&str> = of_kind("Composition").flat_map(|it| events(it)).collect();
         let said = all.iter().filter_map(|resource| {
             Some(match resource["resourceType"].as_str() {
                 Some("Bundle") => return None,
+                Some("CareTeam") if says_why(resource) => Self::EncountersAndNotes,
+                // What somebody wears or has in the body tells why.
+                Some("Device") if !resource["patient"].is_null() => Self::Devices,
                 Some(kind) if BESIDE.contains(&kind) => return None,
                 Some("Composition") => of_type(&resource["type"]),
-                Some("Observation") if has_kind && of_observation(resource).is_none() => {
+                Some("Observation")
+                    if (has_kind || is_result(resource)) && says_no_category(resource) =>
+                {
                     return None;
                 }
                 // A visit beside what was done at it is where that was done, as long as it does not say why.
@@ -203,10 +211,46 @@ fn of_resource(resource: &Value) -> Category {
     by_kind.unwrap_or(Category::Documents)
 }
 
-/// By FHIR's categories of observations.
-fn of_observation(observation: &Value) -> Option<Category> {
-    of_categories(observation, OBSERVATION, |code| {
-        Some(match code {
+/// What reports name as their results, and what these have as members.
+fn results<'t>(bundle: &'t Value, all: &[&'t Value]) -> Vec<&'t Value> {
+    let mut named = BTreeSet::new();
+    for resource in all {
+        for name in ["result", "hasMember"] {
+            let list = resource[name].as_array().into_iter().flatten();
+            named.extend(list.filter_map(|it| end_of(&it["reference"])));
+        }
+    }
+    let is_named = |name: &Value| end_of(name).is_some_and(|name| named.contains(name));
+    let by_id = all.iter().copied().filter(|it| is_named(&it["id"]));
+    let entries = bundle["entry"].as_array().into_iter().flatten();
+    let by_url = entries.filter(|entry| is_named(&entry["fullUrl"]));
+    by_id
+        .chain(by_url.map(|entry| &entry["resource"]))
+        .collect()
+}
+
+/// The last part of a reference, a URL or an id.
+fn end_of(reference: &Value) -> Option<&str> {
+    reference.as_str()?.rsplit([':', '/', '#']).next()
+}
+
+/// FHIR's categories of observations.
+const OBSERVATION: &[&str] = &[
+    "http://terminology.hl7.org/CodeSystem/observation-category",
+    "http://hl7.org/fhir/observation-category",
+];
+/// The sections of a diagnostic service (HL7 v2, table 0074).
+const SERVICE: &[&str] = &[
+    "http://terminology.hl7.org/CodeSystem/v2-0074",
+    "http://hl7.org/fhir/v2/0074",
+];
+/// What US Core has besides.
+const US_CORE: &str = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category";
+
+/// What a code of a category says, in whatever of these systems it is; LOINC has parts for it.
+fn of_category(system: &str, code: &str) -> Option<Category> {
+    if OBSERVATION.contains(&system) {
+        return Some(match code {
             "laboratory" => Category::Laboratory,
             "vital-signs" => Category::Vitals,
             "imaging" => Category::Imaging,
@@ -214,24 +258,10 @@ fn of_observation(observation: &Value) -> Option<Category> {
             "procedure" => Category::Procedures,
             "exam" | "survey" | "therapy" | "activity" => Category::EncountersAndNotes,
             _ => return None,
-        })
-    })
-}
-
-const OBSERVATION: &[&str] = &[
-    "http://terminology.hl7.org/CodeSystem/observation-category",
-    "http://hl7.org/fhir/observation-category",
-];
-
-/// By the sections of a diagnostic service (HL7 v2, table 0074), by LOINC's parts, or as its observations are.
-fn of_report(report: &Value) -> Option<Category> {
-    const SYSTEMS: &[&str] = &[
-        "http://terminology.hl7.org/CodeSystem/v2-0074",
-        "http://hl7.org/fhir/v2/0074",
-        LOINC,
-    ];
-    let by_section = of_categories(report, SYSTEMS, |code| {
-        Some(match code {
+        });
+    }
+    if SERVICE.contains(&system) || system == LOINC {
+        return Some(match code {
             "LAB" | "HM" | "CH" | "MB" | "BLB" | "BG" | "CP" | "IMM" | "MCB" | "MYC" | "PAR"
             | "PAT" | "SP" | "SR" | "TX" | "URN" | "VR" | "LP29693-6" | "LP7839-6" => {
                 Category::Laboratory
@@ -240,38 +270,53 @@ fn of_report(report: &Value) -> Option<Category> {
             | "LP29684-5" => Category::Imaging,
             "GE" | "CG" => Category::Genetics,
             _ => return None,
-        })
-    });
-    let by_code = || of_known(&report["code"]);
-    by_section
-        .or_else(|| of_observation(report))
-        .or_else(by_code)
+        });
+    }
+    (system == US_CORE).then_some(match code {
+        "sdoh" => Category::SocialAndFamilyHistory,
+        _ => Category::EncountersAndNotes,
+    })
+}
+
+/// Every category that a resource says and that is known.
+fn categories(resource: &Value) -> impl Iterator<Item = Category> {
+    let concepts = resource["category"].as_array().into_iter().flatten();
+    let codings = concepts.flat_map(|it| it["coding"].as_array().into_iter().flatten());
+    codings.filter_map(|it| of_category(it["system"].as_str()?, it["code"].as_str()?))
+}
+
+fn says_no_category(resource: &Value) -> bool {
+    let list = resource["category"].as_array();
+    resource["category"].is_null() || list.is_some_and(Vec::is_empty)
+}
+
+/// By its categories; of several, or of none that is known, it may be anything.
+fn of_observation(observation: &Value) -> Option<Category> {
+    match one_of(categories(observation)) {
+        Said::One(category) => Some(category),
+        Said::Nothing | Said::Several => None,
+    }
+}
+
+/// By its categories and by what its code (LOINC) says, if they agree.
+fn of_report(report: &Value) -> Option<Category> {
+    match one_of(categories(report).chain(of_known(&report["code"]))) {
+        Said::One(category) => Some(category),
+        Said::Nothing | Said::Several => None,
+    }
 }
 
 /// A document elsewhere: by its type, or as a clinical note.
 fn of_reference(reference: &Value) -> Option<Category> {
-    const US_CORE: &[&str] =
+    const NOTES: &[&str] =
         &["http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category"];
     let by_type = of_known(&reference["type"]);
     by_type.or_else(|| {
-        of_categories(reference, US_CORE, |code| {
-            (code == "clinical-note").then_some(Category::EncountersAndNotes)
-        })
+        let concepts = reference["category"].as_array().into_iter().flatten();
+        let mut all = concepts.flat_map(|concept| codes(concept, NOTES));
+        all.any(|code| code == "clinical-note")
+            .then_some(Category::EncountersAndNotes)
     })
-}
-
-/// The category that a resource's own `category` says; none if it says none or several.
-fn of_categories(
-    resource: &Value,
-    systems: &[&str],
-    of: fn(&str) -> Option<Category>,
-) -> Option<Category> {
-    let concepts = resource["category"].as_array().into_iter().flatten();
-    let mut all = concepts
-        .flat_map(|concept| codes(concept, systems))
-        .filter_map(of);
-    let first = all.next()?;
-    all.all(|other| other == first).then_some(first)
 }
 
 /// The codes of a concept in these systems.

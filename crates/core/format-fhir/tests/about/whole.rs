@@ -22,6 +22,9 @@ fn with(mut resource: Value, name: &str, value: Value) -> Value {
     resource
 }
 
+const TABLE_0074: &str = "http://terminology.hl7.org/CodeSystem/v2-0074";
+const US_CORE: &str = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category";
+
 /// A consent to one category never gives what is also of another, wherever that stands in the document.
 #[test]
 fn a_document_is_of_one_category_only_if_all_of_it_is() {
@@ -35,6 +38,12 @@ fn a_document_is_of_one_category_only_if_all_of_it_is() {
             "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"}}]}])
     };
     let letter = |code: &str| with(composition(&["11502-2"]), "section", section(code));
+    let lab_report = || of_category("DiagnosticReport", "laboratory");
+    let also = |mut resource: Value, system: &str, code: &str| {
+        let more = json!({"coding": [{"system": system, "code": code}]});
+        resource["category"].as_array_mut().unwrap().push(more);
+        resource
+    };
     let parameters = |inner: Value| json!({"resourceType": "Parameters", "parameter": [{"name": "a", "resource": inner}]});
     for (resources, category) in [
         // Several compositions: all say the same, or nobody does.
@@ -119,6 +128,57 @@ fn a_document_is_of_one_category_only_if_all_of_it_is() {
         (
             vec![
                 json!({"resourceType": "Binary", "contentType": "text/plain", "data": "eA=="}),
+                lab(),
+            ],
+            Documents,
+        ),
+        // An observation of several categories, or of one that is not known, is not the report's beside it.
+        (vec![lab_report(), lab()], Laboratory),
+        (vec![lab_report(), also(lab(), TABLE_0074, "GE")], Documents),
+        (
+            vec![
+                lab_report(),
+                also(
+                    of_category("Observation", "social-history"),
+                    US_CORE,
+                    "sdoh",
+                ),
+            ],
+            Documents,
+        ),
+        (
+            vec![
+                with(
+                    of_category("Observation", "survey"),
+                    "category",
+                    json!([{"text": "Psychiatry"}]),
+                ),
+                lab_report(),
+            ],
+            Documents,
+        ),
+        (vec![lab(), also(lab(), "urn:house", "Lab")], Laboratory),
+        (vec![also(lab_report(), TABLE_0074, "GE")], Documents),
+        (
+            vec![with(
+                lab_report(),
+                "code",
+                json!({"coding": [{"system": "http://loinc.org", "code": "18748-4"}]}),
+            )],
+            Documents,
+        ),
+        // Who cares for somebody, and what somebody wears, may say why.
+        (vec![one("CareTeam"), one("Device"), lab()], Laboratory),
+        (
+            vec![
+                with(one("CareTeam"), "reasonCode", json!([{"text": "x"}])),
+                lab(),
+            ],
+            Documents,
+        ),
+        (
+            vec![
+                with(one("Device"), "patient", json!({"reference": "Patient/a"})),
                 lab(),
             ],
             Documents,
