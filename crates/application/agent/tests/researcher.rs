@@ -5,9 +5,10 @@
 mod two;
 
 use medibloc_agent::answer::code;
+use medibloc_journey::Pace;
 use medibloc_journey::memory::World;
 use medibloc_record::Role;
-use two::{Two, party, refused, say, text, try_say};
+use two::{Two, party, refused, say, text, try_say, with_ports};
 
 #[tokio::test]
 async fn what_a_researcher_reads_for_is_said() {
@@ -64,4 +65,30 @@ async fn what_a_researcher_reads_for_is_said() {
     let given = given.unwrap();
     assert_eq!(given.value["researcherForTreatment"], true);
     assert!(given.text.contains("asks for treatment"), "{}", given.text);
+}
+
+/// Attacker: what was planned for treatment, and said again for research before another block, stayed for treatment.
+#[tokio::test]
+async fn an_offer_for_another_purpose_is_another_one() {
+    let world = World::new(1211);
+    let two = Two::new(&world).await;
+    let researcher = party(&world, 5, Role::Researcher);
+    two.know(&world, &researcher).await;
+    let record = two.accepted().await;
+    let mut ports = two.patient.ports().clone();
+    ports.pace = Pace::PERSON;
+    let patient = with_ports(ports, 1, Role::Person);
+    let mut given = Vec::new();
+    for purpose in ["treatment", "research"] {
+        let give = ["grant", "create", "--to", "reader", "--record", &record];
+        let meant = [&give[..], &["--purpose", purpose, "--yes"]].concat();
+        given.push(text(&say(&patient, &meant).await, "/grant"));
+    }
+    assert_ne!(given[0], given[1]);
+    let list = say(&patient, &["grant", "list"]).await;
+    let list = list["given"].as_array().unwrap();
+    for (id, purpose) in given.iter().zip(["treatment", "research"]) {
+        let of = list.iter().find(|one| one["id"] == **id).unwrap();
+        assert_eq!(of["purpose"], purpose);
+    }
 }

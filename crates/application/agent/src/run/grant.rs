@@ -115,11 +115,12 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         ));
     }
     let purpose = researcher::purpose(party, &contact, create.purpose).await?;
-    // The same offer until the same second is the same; what was taken back can be offered again.
+    // The same offer for the same purpose until the same second is the same; what was taken back can be offered again.
     let mut id = Sha256::new();
     id.update(b"offer");
     id.update(contact.own.as_bytes());
     id.update(until.0.to_be_bytes());
+    id.update(purpose.code());
     id.update(
         serde_json::to_vec(scope).map_err(|error| Problem::new(code::FAILED, error.to_string()))?,
     );
