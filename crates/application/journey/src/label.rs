@@ -43,11 +43,11 @@ impl Party {
                 table: table::LABELS,
                 key,
             };
-            let noted = self.note_row::<String>(None, About::Label(owner), None)?;
+            let noted = self.note_anew::<String>(None, About::Label(owner), None)?;
             return Ok(self.ports.vault.apply(vec![gone, noted])?);
         }
         let kept = change(table::LABELS, owner.as_bytes(), &label);
-        let noted = self.note_row(None, About::Label(owner), Some(&label))?;
+        let noted = self.note_anew(None, About::Label(owner), Some(&label))?;
         Ok(self.ports.vault.apply(vec![kept, noted])?)
     }
 }

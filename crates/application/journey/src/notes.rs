@@ -93,11 +93,25 @@ impl Party {
         says: Option<&T>,
     ) -> Result<Change, JourneyError> {
         let key = about.key();
+        let now = says.map(|says| ByteBuf::from(cbor::to_vec(says)));
+        let before: Option<NoteRow> = self.row(table::NOTES, &key)?;
+        if let Some(before) = before.filter(|before| before.entry.says == now) {
+            return Ok(change(table::NOTES, &key, &before));
+        }
+        self.note_anew(own, about, says)
+    }
+
+    /// The row of what the owner says now, also if it was said before: it counts over what another device said meanwhile, which may
+    /// not be known here.
+    pub(crate) fn note_anew<T: Serialize>(
+        &self,
+        own: Option<AccountId>,
+        about: About,
+        says: Option<&T>,
+    ) -> Result<Change, JourneyError> {
+        let key = about.key();
         let says = says.map(|says| ByteBuf::from(cbor::to_vec(says)));
         let before: Option<NoteRow> = self.row(table::NOTES, &key)?;
-        if let Some(before) = before.as_ref().filter(|before| before.entry.says == says) {
-            return Ok(change(table::NOTES, &key, before));
-        }
         // It counts over the one before though the clock was set back.
         let least = before
             .as_ref()

@@ -26,7 +26,7 @@ impl Party {
     /// If the vault fails.
     pub fn say_owner(&self, owner: &Subject) -> Result<(), JourneyError> {
         let kept = change(table::PERSON, OWNER, owner);
-        let noted = self.note_row(None, About::Person, Some(owner))?;
+        let noted = self.note_anew(None, About::Person, Some(owner))?;
         Ok(self.ports.vault.apply(vec![kept, noted])?)
     }
 
@@ -56,7 +56,7 @@ impl Party {
         }
         kept.confirmed = true;
         let about = About::Confirmed(record);
-        let noted = self.note_row(Some(kept.anchor.owner), about, Some(&true))?;
+        let noted = self.note_anew(Some(kept.anchor.owner), about, Some(&true))?;
         let row = change(table::RECORDS, record.as_bytes(), &kept);
         self.ports.vault.apply(vec![row, noted])?;
         Ok(kept)
