@@ -135,6 +135,41 @@ async fn a_read_whose_consent_has_ended_goes_on_with_the_other_one() {
     }
 }
 
+/// What a record is read for stands on the chain: nobody reads on for something else without saying so.
+#[tokio::test]
+async fn a_read_whose_consent_has_ended_goes_on_for_nothing_else() {
+    let story = Story::new(10_106, true).await;
+    let give = [
+        "grant",
+        "create",
+        "--to",
+        "reader",
+        "--record",
+        &story.record,
+        "--days",
+        "300",
+    ];
+    let give = [give.as_slice(), &["--purpose", "research"]].concat();
+    let for_research = text(&say(&story.two.patient, &give).await, "/grant");
+    say(&story.reader, &["sync"]).await;
+    say(&story.two.patient, &["grant", "revoke", &for_research]).await;
+    let words = ["read", &story.record];
+    let told = refused(&story.reader, &words, code::REFUSED).await;
+    assert!(told.contains("revoked"), "{told}");
+    let purposes = async || {
+        let audit = say(&story.two.patient, &["audit"]).await;
+        let reads = audit["reads"].as_array().unwrap().clone();
+        reads
+            .iter()
+            .map(|read| text(read, "/purpose"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(purposes().await, Vec::<String>::new());
+    // Said once more it is read for treatment, by what stands.
+    assert!(story.is_read().await);
+    assert_eq!(purposes().await, ["TREAT"]);
+}
+
 /// What the node gives out is known by name, as before.
 #[tokio::test]
 async fn a_consent_of_the_other_device_that_comes_is_said_by_name() {

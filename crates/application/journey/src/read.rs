@@ -127,6 +127,7 @@ impl Party {
             Err(error) => return Err(self.unless_erased(record, error).await),
         };
         let mut tried = BTreeSet::new();
+        let purpose = found.0.artefact.purpose;
         loop {
             let (held, key) = found;
             let error = match self.read_under(&held, &key).await {
@@ -134,9 +135,15 @@ impl Party {
                 Err(error) => self.after_refusal(record, &held, error).await?,
             };
             tried.extend(held.id());
-            // One that turns out to have ended is marked as that: another one may open the record.
+            // One that turns out to have ended is marked as that: another one may open the record. Not one for something else: what
+            // it is read for stands on the chain.
             match self.held_key(record) {
-                Ok(next) if next.0.id().is_some_and(|id| !tried.contains(&id)) => found = next,
+                Ok((held, key))
+                    if held.artefact.purpose == purpose
+                        && held.id().is_some_and(|id| !tried.contains(&id)) =>
+                {
+                    found = (held, key);
+                }
                 _ => return Err(error),
             }
         }
