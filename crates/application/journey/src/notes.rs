@@ -140,7 +140,7 @@ impl Party {
         if before.is_some_and(|before| before.entry.says == now) {
             return Ok(None);
         }
-        self.note_row(own, about, Some(says)).map(Some)
+        self.note_anew(own, about, Some(says)).map(Some)
     }
 
     /// That nothing is said about an erased record any more; none if nothing was.
