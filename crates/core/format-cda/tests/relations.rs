@@ -381,6 +381,31 @@ fn the_status_of_a_medicine_that_stands_inside_counts() {
     }
 }
 
+/// What was stopped is not active again because a statement inside of it was not brought up to date.
+#[test]
+fn a_status_inside_makes_nothing_active_that_was_stopped() {
+    for (state, taken, ordered) in [
+        ("completed", "active", "active"),
+        ("active", "active", "active"),
+        ("aborted", "stopped", "stopped"),
+        ("suspended", "on-hold", "on-hold"),
+    ] {
+        for (mood, kind, wanted) in [
+            ("EVN", "MedicationStatement", taken),
+            ("INT", "MedicationRequest", ordered),
+        ] {
+            let draft = read(
+                "10160-0",
+                &format!(
+                    r#"<substanceAdministration classCode="SBADM" moodCode="{mood}"><statusCode code="{state}"/><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>
+                <entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.1.47"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CE" code="55561003" codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship></substanceAdministration>"#
+                ),
+            );
+            assert_eq!(one(&draft, kind)["status"], wanted, "{mood} {state}");
+        }
+    }
+}
+
 /// Who answers for the bill, and what the insurer promised.
 #[test]
 fn a_guarantor_and_a_promise_to_pay_have_their_places() {

@@ -254,7 +254,8 @@ fn taken_by<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mu
     let taken = doc.account.put();
     doc.account.take_again(status_taken);
     let is_denied = out.is_denied();
-    let said = state::said(doc, node).filter(|_| !is_denied && state != Some("nullified"));
+    let may_be_said = !is_denied && state::may_be_said(state);
+    let said = may_be_said.then(|| state::said(doc, node)).flatten();
     let said = said.unwrap_or(status::statement(state));
     out.put_status(doc, said, "not-taken");
     if is_denied && out.is_not_done() {
@@ -356,8 +357,8 @@ fn given<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut R
 
 fn ordered<'d>(doc: &Doc<'d>, of: &Statement<'d>, state: Option<&str>, out: &mut Resource<'d>) {
     let node = of.node;
-    let is_plain = !out.is_denied() && state != Some("nullified");
-    let said = state::said(doc, node).filter(|_| is_plain);
+    let may_be_said = !out.is_denied() && state::may_be_said(state);
+    let said = may_be_said.then(|| state::said(doc, node)).flatten();
     out.put(doc, "status", Some(said.unwrap_or(status::order(state))));
     out.body.insert("intent".into(), intent(of).into());
     if out.is_denied() {

@@ -31,6 +31,11 @@ pub(super) fn said<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<&'static str> {
         })
 }
 
+/// Whether what stands inside may say it: an order that was stopped or put off is that, and a statement within it may be older.
+pub(super) fn may_be_said(state: Option<&str>) -> bool {
+    matches!(state, None | Some("active" | "completed" | "new"))
+}
+
 fn is_over_in_words(value: N<'_>) -> bool {
     const OVER: &[&str] = &[
         "no longer active",
