@@ -187,6 +187,10 @@ const SYSTEMS: &[(&str, &str)] = &[
         "http://terminology.hl7.org/CodeSystem/v2-0063",
     ),
     (
+        "2.16.840.1.113883.12.74",
+        "http://terminology.hl7.org/CodeSystem/v2-0074",
+    ),
+    (
         "2.16.840.1.113883.12.78",
         "http://terminology.hl7.org/CodeSystem/v2-0078",
     ),

@@ -25,6 +25,7 @@ pub(crate) mod procedure;
 pub(crate) mod relation;
 pub(crate) mod risk;
 pub(crate) mod shape;
+pub(crate) mod sort;
 pub(crate) mod specimen;
 pub(crate) mod supply;
 pub(crate) mod unknown;

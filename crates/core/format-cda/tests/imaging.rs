@@ -85,7 +85,14 @@ fn a_code_its_words_or_what_it_refers_to_say_that_it_is_a_picture() {
         ),
         (words("Hemoglobin"), "", "laboratory"),
         (words("Seen by us"), "", "laboratory"),
-        (code("0BW03", "2.16.840.1.113883.6.4"), "", "laboratory"),
+        (
+            code("0BW03", "2.16.840.1.113883.6.4").replace(
+                "/>",
+                "><translation code=\"1-8\" codeSystem=\"2.16.840.1.113883.6.1\"/></code>",
+            ),
+            "",
+            "laboratory",
+        ),
     ] {
         assert_eq!(
             sort(&read(&[("30954-2", &seen(&named, more))]), "Observation"),

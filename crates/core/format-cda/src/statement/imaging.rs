@@ -1,4 +1,4 @@
-//! Pictures: what is imaging and no laboratory, and the studies that a document of imaging refers to (`ImagingStudy`).
+//! Pictures: the studies that a document of imaging refers to (`ImagingStudy`).
 
 use medibloc_record::json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::{
     resource::Resource,
     statement::{Made, shape, take_shell},
     value::{absent, code, list, put, quantity, time},
-    xml::{N, attr, child, children, related},
+    xml::{N, attr, child, related},
 };
 
 /// Studies of pictures: LOINC, and what DICOM's reports have for what was found and what it means.
@@ -28,90 +28,6 @@ const LOCATION: &str = "https://medibloc.org/fhir/StructureDefinition/instance-l
 const CREATED: &str = "https://medibloc.org/fhir/StructureDefinition/instance-created";
 /// Which picture of a study something is derived from.
 const PICTURE: &str = "https://medibloc.org/fhir/StructureDefinition/derived-from-picture";
-
-/// Whether an observation is of a picture: by what it is called, by the report or the finding that it stands in, or by what it refers to.
-pub(crate) fn is_of_picture(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
-    let refers = children(of.node, "reference").any(|link| {
-        child(link, "externalObservation")
-            .is_some_and(|one| attr(one, "classCode") == Some("DGIMG"))
-    });
-    let mut around = of
-        .node
-        .ancestors()
-        .filter(|one| crate::xml::is_statement(*one));
-    refers || around.any(|one| is_named(doc, one))
-}
-
-/// Whether a code names a picture: a code of a system or chapter that has no others (DICOM, RadLex, CPT's radiology, section B of
-/// ICD-10-PCS), or the name of any code. LOINC's classes are in no code.
-pub(crate) fn is_named(doc: &Doc<'_>, node: N<'_>) -> bool {
-    const CPT: &str = "2.16.840.1.113883.6.12";
-    const PCS: &str = "2.16.840.1.113883.6.4";
-    const RADLEX: &str = "2.16.840.1.113883.6.256";
-    const WORDS: &[&str] = &[
-        "x-ray",
-        "x-rays",
-        "xray",
-        "radiograph",
-        "radiography",
-        "radiology",
-        "radiologic",
-        "ultrasound",
-        "ultrasonography",
-        "sonography",
-        "tomography",
-        "mri",
-        "ct",
-        "xr",
-        "cxr",
-        "mammogram",
-        "mammography",
-        "echocardiography",
-        "fluoroscopy",
-        "scintigraphy",
-        "imaging",
-        "us.doppler",
-    ];
-    let Some(code) = child(node, "code") else {
-        return false;
-    };
-    let is_of_system = |one: N<'_>| {
-        let Some(known) = code::known(one) else {
-            return false;
-        };
-        match attr(one, "codeSystem") {
-            Some(DCM | RADLEX) => true,
-            Some(CPT) => known
-                .parse::<u32>()
-                .is_ok_and(|code| (70010..80000).contains(&code)),
-            Some(PCS) => known.len() == 7 && known.starts_with('B'),
-            _ => false,
-        }
-    };
-    let is_picture = |name: &str| {
-        // LOINC's short word for ultrasound is a word of English, too.
-        name.starts_with("US ")
-            || name
-                .to_lowercase()
-                .split(|letter: char| !letter.is_alphanumeric() && !"-.".contains(letter))
-                .any(|word| WORDS.contains(&word))
-    };
-    core::iter::once(code)
-        .chain(children(code, "translation"))
-        .any(|one| is_of_system(one) || attr(one, "displayName").is_some_and(is_picture))
-        || words(doc, code).is_some_and(|words| is_picture(&words))
-}
-
-/// The words that were said for a code, here or in the narrative. What is longer is no name, and many may point to it.
-fn words(doc: &Doc<'_>, code: N<'_>) -> Option<String> {
-    const NAME: usize = 200;
-    let said = child(code, "originalText")?;
-    crate::xml::own_text(said).or_else(|| {
-        let pointer = attr(child(said, "reference")?, "value")?;
-        let words = doc.words_at(pointer)?;
-        (words.len() <= NAME).then(|| words.to_string())
-    })
-}
 
 pub(crate) fn is_study(of: &Statement<'_>) -> bool {
     of.mood() == Mood::Event

@@ -14,7 +14,7 @@ use crate::{
     resource::Resource,
     statement::{
         Made, RESULTS, VITALS, birth, common, device, imaging, inside, link, own_author, relation,
-        shape, specimen, vitals,
+        shape, sort, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
     xml::{N, attr, child, children, declared, flag, related_by},
@@ -272,19 +272,19 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
     let code = match of.context.section {
         _ if of.has(SIGNS) => "vital-signs",
         section if imaging::SECTIONS.contains(&section) => "imaging",
+        // What was seen at an examination was, whatever template it has.
+        "29545-1" | "10210-3" | "71388-3" => "exam",
         section
-            if (of.has(TESTS) || RESULTS.contains(&section)) && imaging::is_of_picture(doc, of) =>
+            if (of.has(TESTS) || RESULTS.contains(&section))
+                && let Some(sort) = sort::of(doc, of) =>
         {
-            "imaging"
+            sort.of_observation()?
         }
-        _ if of.has(TESTS) => "laboratory",
         _ if of.has(SOCIAL) || of.has(PREGNANCY) || is_pregnancy_intention(of.node) => {
             "social-history"
         }
-        section if RESULTS.contains(&section) => "laboratory",
         section if VITALS.contains(&section) => "vital-signs",
         "29762-2" => "social-history",
-        "29545-1" | "10210-3" | "71388-3" => "exam",
         // What somebody is asked with an instrument (assessment scale, and what supports it); in such a section all else was seen.
         _ if of.has(SCALES) => "survey",
         _ if shape::is_sign(of) => "vital-signs",

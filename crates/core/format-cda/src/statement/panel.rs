@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, imaging, inside, specimen, vitals},
+    statement::{Made, RESULTS, VITALS, common, imaging, inside, sort, specimen, vitals},
     value::{code, list, time},
     xml::{attr, child, has_template},
 };
@@ -25,14 +25,6 @@ pub(crate) const SIGNS: &[&str] = &[
     "1.3.6.1.4.1.19376.1.5.3.1.4.13.1",
 ];
 const NOTHING: Because = "nothing that it holds is in a resource, and it says nothing itself";
-
-/// Whether a report is of pictures: by its own code, or all that stands in it.
-fn is_imaging(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
-    let mut inner = of.related().map(|(_, inner)| inner).peekable();
-    imaging::SECTIONS.contains(&of.context.section)
-        || imaging::is_named(doc, of.node)
-        || inner.peek().is_some() && inner.all(|inner| imaging::is_of_picture(doc, &inner))
-}
 
 /// Whether the group around it is a report.
 fn is_in_report(of: &Statement<'_>) -> bool {
@@ -75,26 +67,19 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         common(doc, of, out);
         let state = status::observation(super::status(doc, of));
         out.put(doc, "status", Some(state));
-        let sort = if signs { "vital-signs" } else { "laboratory" };
-        if signs || results && !is_report {
-            out.put(
-                doc,
-                "category",
-                Some(json!([code::coded(
+        let category = if is_report {
+            sort::of_report(doc, of)
+        } else {
+            let found = || results.then(|| sort::of_group(doc, of)?.of_observation())?;
+            let found = if signs { Some("vital-signs") } else { found() };
+            found.map(|sort| {
+                json!([code::coded(
                     "http://terminology.hl7.org/CodeSystem/observation-category",
                     sort
-                )])),
-            );
-        } else if results {
-            out.put(
-                doc,
-                "category",
-                Some(json!([code::coded(
-                    "http://terminology.hl7.org/CodeSystem/v2-0074",
-                    if is_imaging(doc, of) { "RAD" } else { "LAB" }
-                )])),
-            );
-        }
+                )])
+            })
+        };
+        out.put(doc, "category", category);
         out.put(
             doc,
             "code",
