@@ -14,7 +14,7 @@ use crate::{
     resource::Resource,
     statement::{
         INSTRUCTION, Made, common, device, inside, instructions, link, own_author, place, reasons,
-        recorded, why_not,
+        recorded, unknown, why_not,
     },
     value::{code, list, time},
     xml::{attr, child, children},
@@ -63,8 +63,10 @@ pub(crate) fn is_named_as_one(of: &Statement<'_>) -> bool {
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
-    let is_named =
-        of.child("code").is_some() || of.child("text").is_some() || of.child("value").is_some();
+    let names = ["code", "text", "value"];
+    // That nothing was done is said without a name.
+    let is_named = names.iter().any(|name| of.child(name).is_some())
+        && (of.is_denied() || unknown::is_deed(doc, of.node));
     if !is_named {
         let inside = inside(doc, of, None);
         return match inside.into_iter().next() {

@@ -52,3 +52,59 @@ fn nothing_comes_of_what_nobody_knows() {
         }
     }
 }
+
+fn procedure(attributes: &str, parts: &str) -> String {
+    format!(
+        r#"<procedure classCode="PROC" {attributes}><templateId root="2.16.840.1.113883.10.20.22.4.14"/><id root="1.2.9" extension="0"/>{parts}<statusCode code="active"/></procedure>"#
+    )
+}
+
+/// A deed, an order or a medicine without a name, a code and words of its own is none, whenever it was and whoever did it.
+#[test]
+fn what_nobody_names_was_not_done() {
+    const NAMELESS: &str = r#"<code nullFlavor="UNK"/>"#;
+    const TEXT: &str = r##"<text><reference value="#row"/></text>"##;
+    const WHEN: &str = r#"<effectiveTime value="20240102"/>"#;
+    const WHO: &str = r#"<performer><assignedEntity><id root="1.2.8" extension="d"/></assignedEntity></performer>"#;
+    const SITE: &str = r#"<targetSiteCode code="40983000" codeSystem="2.16.840.1.113883.6.96"/>"#;
+    let words = |id: &str| {
+        format!(
+            r##"<code nullFlavor="UNK"><originalText><reference value="#{id}"/></originalText></code>"##
+        )
+    };
+    let timed = [NAMELESS, WHEN, WHO].concat();
+    let sited = [NAMELESS, SITE].concat();
+    let texted = [NAMELESS, TEXT].concat();
+    let medicine = |id: &str| {
+        format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="INT">{}<statusCode code="completed"/><consumable><manufacturedProduct><manufacturedMaterial>{}<name/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#,
+            TEXT.replace("row", id),
+            words(id)
+        )
+    };
+    let event = |parts: &str| procedure(r#"moodCode="EVN""#, parts);
+    let order = |parts: &str| procedure(r#"moodCode="RQO""#, parts);
+    let denied = |parts: &str| procedure(r#"moodCode="EVN" negationInd="true""#, parts);
+    for (kind, entry, is_made) in [
+        ("Procedure", event(NAMELESS), false),
+        ("Procedure", event(&timed), false),
+        ("Procedure", event(&words("none")), false),
+        ("Procedure", event(&words("nothing")), false),
+        ("Procedure", event(&words("row")), true),
+        ("Procedure", event(&texted), true),
+        ("Procedure", event(&sited), true),
+        // That nothing was done is said without a name.
+        ("Procedure", denied(NAMELESS), true),
+        ("ServiceRequest", order(&timed), false),
+        ("ServiceRequest", order(&words("row")), true),
+        ("MedicationRequest", medicine("nothing"), false),
+        ("MedicationRequest", medicine("row"), true),
+    ] {
+        let text = r#"<paragraph ID="row">words</paragraph><paragraph ID="nothing">Procedures not documented</paragraph>"#;
+        let draft = read("47519-4", text, &entry);
+        assert_eq!(all(&draft, kind).len(), usize::from(is_made), "{entry}");
+        let wholly = ["procedure", "substanceAdministration"];
+        let lost = wholly.iter().any(|end| !why_lost(&draft, end).is_empty());
+        assert_eq!(lost, !is_made, "{entry}");
+    }
+}
