@@ -166,6 +166,9 @@ pub(crate) fn convert<'d>(
     // What else stands in a concern about one thing is about that thing.
     let alone = made.first().filter(|_| made.len() == 1);
     let others = inside(doc, act, alone.map(String::as_str));
+    if made.len() > 1 {
+        relation::visit::of_each(doc, act, &made, &others);
+    }
     outside::keep(doc, act.node, &made);
     let made: Vec<_> = made.into_iter().map(|url| (about.kind, url)).collect();
     around(doc, act, made, &others);

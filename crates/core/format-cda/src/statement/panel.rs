@@ -10,7 +10,7 @@ use crate::{
     json::json,
     people,
     resource::Resource,
-    statement::{Made, RESULTS, VITALS, common, imaging, inside, sort, specimen, vitals},
+    statement::{Made, RESULTS, VITALS, common, imaging, inside, relation, sort, specimen, vitals},
     value::{code, list, time},
     xml::{attr, child, has_template},
 };
@@ -134,7 +134,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         if first.is_none() && !is_named && !says.iter().any(|part| out.has(part)) {
             return Err(NOTHING);
         }
-        return Ok(Some(("DiagnosticReport", out.add(doc)?)));
+        let url = out.add(doc)?;
+        of_visit(doc, of, Some(&url), &members);
+        return Ok(Some(("DiagnosticReport", url)));
     }
     // A group of nothing that was seen, or without a code, is no panel.
     let is_named = vitals::is_panel(of)
@@ -144,6 +146,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if seen.is_empty() || !is_named {
         directives(doc, of, &members);
         devices(doc, of, &members);
+        of_visit(doc, of, None, &members);
         // What stands in a nameless group stands in the one around it.
         if let Some((kind, first)) = &first {
             let alike = members.iter().filter(|one| one.kind == *kind);
@@ -158,7 +161,21 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         out.put(doc, "specimen", examined.into_iter().next());
     }
     out.put(doc, "hasMember", list(seen));
-    Ok(Some(("Observation", out.add(doc)?)))
+    let url = out.add(doc)?;
+    of_visit(doc, of, Some(&url), &members);
+    Ok(Some(("Observation", url)))
+}
+
+/// The visit that a group names is that of the group and of what stands in it.
+fn of_visit<'d>(
+    doc: &Doc<'d>,
+    of: &Statement<'d>,
+    group: Option<&str>,
+    members: &[super::Inside<'d>],
+) {
+    let inner = members.iter().map(|one| one.url.clone());
+    let urls: Vec<String> = group.map(str::to_owned).into_iter().chain(inner).collect();
+    relation::visit::of_each(doc, of, &urls, members);
 }
 
 /// What an organizer of devices says of them, and since when, is a note of each: no element is for a group of them.

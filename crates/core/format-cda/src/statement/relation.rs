@@ -2,7 +2,7 @@
 
 mod progress;
 mod purpose;
-mod visit;
+pub(crate) mod visit;
 
 use medibloc_record::json::{Map, Value};
 
@@ -141,9 +141,17 @@ pub(crate) fn is_bare(node: N<'_>) -> bool {
 
 /// Links the statements that name others, after all became resources.
 pub(crate) fn pointers(doc: &Doc<'_>) {
-    for (around, relation, node) in doc.pointers() {
-        let all = key_of(node).map(|key| doc.named(&key)).unwrap_or_default();
-        for (kind, url) in all.into_iter().filter(|(_, url)| *url != around) {
+    let pointers = doc.pointers();
+    let named = |node| key_of(node).map(|key| doc.named(&key)).unwrap_or_default();
+    let pairs = pointers.iter().flat_map(|(around, _, node)| {
+        let all = named(*node).into_iter();
+        all.map(move |(_, url)| (around.clone(), url))
+    });
+    let shared = visit::shared(doc, &pairs.collect::<Vec<_>>());
+    for (around, relation, node) in pointers {
+        let is_shared = |url: &str| shared.contains(url) && doc.is_of(&around, &["Encounter"]);
+        let all = named(node).into_iter();
+        for (kind, url) in all.filter(|(_, url)| *url != around && !is_shared(url)) {
             doc.account.let_go();
             doc.account.take(node);
             for name in ["id", "code", "statusCode"] {
@@ -195,18 +203,6 @@ fn health_concern<'d>(doc: &Doc<'d>, kind: &str, url: &str, node: N<'d>) {
     });
 }
 
-/// Kinds that have an `encounter` to name the visit that they belong to.
-const OF_VISITS: &[&str] = &[
-    "Observation",
-    "Procedure",
-    "ServiceRequest",
-    "MedicationRequest",
-    "Immunization",
-    "AllergyIntolerance",
-    "DiagnosticReport",
-    "DeviceRequest",
-];
-
 /// Kinds that tell how a medicine is taken, in steps that stand inside (C-CDA: components with a `sequenceNumber`).
 const REGIMENS: &[&str] = &["MedicationStatement", "MedicationRequest"];
 
@@ -250,24 +246,16 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         // What is said of a directive, or what somebody would rather have.
         add(&one.url, "focus", around);
     } else if inner == "Encounter" {
-        if outer(OF_VISITS) && !is_to_come(&one.url) {
-            doc.change(around, "encounter", |resource| {
-                resource
-                    .entry("encounter")
-                    .or_insert_with(|| reference(&one.url));
-            });
-        } else if outer(&["DocumentReference"]) {
+        if outer(&["DocumentReference"]) {
             visit::of_note(doc, around, &one.url);
+        } else if !is_to_come(&one.url) {
+            visit::of_named(doc, around, one);
         }
     } else if outer(&["Encounter"]) {
         if inner == "DocumentReference" {
             visit::of_note(doc, &one.url, around);
-        } else if (OF_VISITS.contains(&inner) || inner == "Condition") && !is_to_come(around) {
-            doc.change(&one.url, "encounter", |resource| {
-                resource
-                    .entry("encounter")
-                    .or_insert_with(|| reference(around));
-            });
+        } else if !is_to_come(around) {
+            visit::of_inner(doc, around, &one.url);
         }
     } else if one.is_named
         && outer(&["Goal"])
