@@ -31,6 +31,9 @@ const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 /// The status that the source states, where a reason for the opposite stands beside it.
 const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-status";
 
+/// FHIR's word for a vaccine that was given.
+const GIVEN: &str = "completed";
+
 pub(crate) fn is_immunization(of: &Statement<'_>, section: &str) -> bool {
     of.has(TEMPLATES)
         || !of.context.is_inside && IMMUNIZATIONS.contains(&section)
@@ -61,23 +64,42 @@ fn dose_number<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<(&'static str, Value)> 
     })
 }
 
-/// Why it was refused, or could not be given.
-fn refused<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
+/// Whether a statement that is related so says why a vaccine was refused, or could not be given.
+pub(super) fn is_refusal(relation: Option<&str>, node: N<'_>) -> bool {
     // HL7 v3, `ActNoImmunizationReason`: the code system, and the value set that some name in its place.
     const SYSTEMS: &[&str] = &["2.16.840.1.113883.5.8", "2.16.840.1.113883.11.19725"];
     const REASONS: &[&str] = &[
         "IMMUNE", "MEDPREC", "OSTOCK", "PATOBJ", "PHILISOP", "RELIG", "VACEFF", "VACSAF",
     ];
-    let is_reason = |link: N<'_>, inner: N<'_>| {
-        let is = |name: &str, all: &[&str]| {
-            let code = child(inner, "code").and_then(|code| attr(code, name));
-            code.is_some_and(|code| all.contains(&code))
-        };
-        attr(link, "typeCode") == Some("RSON") && is("codeSystem", SYSTEMS) && is("code", REASONS)
+    let is = |name: &str, all: &[&str]| {
+        let code = child(node, "code").and_then(|code| attr(code, name));
+        code.is_some_and(|code| all.contains(&code))
     };
+    let is_reason = || relation == Some("RSON") && is("codeSystem", SYSTEMS) && is("code", REASONS);
+    !crate::context::denies(node) && (crate::xml::has_template(node, REFUSAL) || is_reason())
+}
+
+/// The status that the source states, of a vaccine that it says was refused, too.
+fn contradicted(state: &str) -> Value {
+    json!({"extension": [{"url": STATED, "valueCode": state.to_owned()}]})
+}
+
+/// A vaccine whose refusal is told elsewhere was not given, whatever its own status.
+pub(super) fn refuse(doc: &Doc<'_>, vaccine: &str) {
+    let state = doc.element(vaccine, "status");
+    if state.as_ref().and_then(Value::as_str) != Some(GIVEN) {
+        return;
+    }
+    doc.change(vaccine, "status", |resource| {
+        resource.insert("status".into(), "not-done".into());
+        resource.insert("_status".into(), contradicted(GIVEN));
+    });
+}
+
+/// Why it was refused, or could not be given.
+fn refused<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
     crate::xml::related(node).find_map(|(link, inner)| {
-        let is_one = crate::xml::has_template(inner, REFUSAL) || is_reason(link, inner);
-        (is_one && !crate::context::denies(inner)).then_some(())?;
+        is_refusal(attr(link, "typeCode"), inner).then_some(())?;
         let why = child(inner, "code").and_then(|code| code::concept(doc, code))?;
         if let Some(state) = child(inner, "statusCode") {
             doc.account.take(state);
@@ -100,11 +122,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let refused = refused(doc, node);
     let of_refusal = doc.account.put();
     doc.account.take_again(of_state);
-    if refused.is_some() && state == "completed" && !out.is_denied() {
+    if refused.is_some() && state == GIVEN && !out.is_denied() {
         // Both cannot be so. Who believes that it was given would not give it.
-        let stated = json!({"extension": [{"url": STATED, "valueCode": state}]});
         out.put(doc, "status", Some("not-done"));
-        out.put_beside(doc, "status", stated);
+        out.put_beside(doc, "status", contradicted(state));
     } else {
         out.put_status(doc, state, "not-done");
     }

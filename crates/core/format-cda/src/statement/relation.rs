@@ -230,7 +230,7 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
     let add = |holder: &str, element: &'static str, target: &str| add(doc, holder, element, target);
     // Nothing was said or done during a visit that has yet to come.
     let is_to_come = |url: &str| doc.is_planned(url);
-    if one.is_named && follows(doc, around, one) {
+    if one.is_named && (follows(doc, around, one) || purpose::refuses(doc, around, one)) {
         return;
     }
     progress::note(doc, around, one);

@@ -109,6 +109,89 @@ fn a_reason_named_elsewhere_is_why_not() {
     assert_eq!(refused["statusReason"]["coding"][0]["code"], "MEDPREC");
     assert!(refused.get("reasonReference").is_none());
     let given = entries("false");
-    assert!(given.get("statusReason").is_none());
-    assert!(given.get("reasonReference").is_some());
+    assert_eq!(given["status"], "not-done");
+    assert_eq!(given["_status"]["extension"][0]["valueCode"], "completed");
+    assert_eq!(given["statusReason"]["coding"][0]["code"], "MEDPREC");
+    assert!(given.get("reasonReference").is_none());
+}
+
+/// Only a refusal that stands is one, from whichever end it is named, and a vaccine that was made in error stays that.
+#[test]
+fn what_is_named_elsewhere_refuses_as_what_stands_inside() {
+    const PATIENT: &str = "2.16.840.1.113883.5.8";
+    let id = |name: &str| format!(r#"<id root="1.9" extension="{name}"/>"#);
+    let pointer = |link: &str, name: &str| {
+        format!(
+            r#"<entryRelationship {link}><act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.122"/>{}<code nullFlavor="NP"/></act></entryRelationship>"#,
+            id(name)
+        )
+    };
+    let why = |attributes: &str, parts: &str| {
+        format!(
+            r#"<observation classCode="OBS" moodCode="EVN" {attributes}>{}{parts}<statusCode code="completed"/></observation>"#,
+            id("why")
+        )
+    };
+    let code = |system: &str| format!(r#"<code code="MEDPREC" codeSystem="{system}"/>"#);
+    let template = r#"<templateId root="2.16.840.1.113883.10.20.22.4.53"/>"#;
+    let refusal = [template, &code(PATIENT)].concat();
+    let told = |state: &str, inside: &str, why: &str| {
+        let state = format!(r#"<statusCode code="{state}"/>"#);
+        let parts = [id("v").as_str(), &state, inside].concat();
+        let given = vaccine(r#"moodCode="EVN""#, &parts);
+        let entries = format!("<entry>{given}</entry><entry>{why}</entry>");
+        let xml = whole("", "11369-6", "", &entries);
+        one(&Cda.read(xml.as_bytes()).unwrap(), "Immunization")["status"].clone()
+    };
+    let named = |kind: &str| pointer(&format!(r#"typeCode="{kind}""#), "why");
+    let denied = r#"negationInd="true""#;
+    for (state, inside, why, wanted) in [
+        ("completed", named("RSON"), why("", &refusal), "not-done"),
+        ("completed", named("COMP"), why("", &refusal), "not-done"),
+        (
+            "completed",
+            named("RSON"),
+            why("", &code(PATIENT)),
+            "not-done",
+        ),
+        (
+            "completed",
+            named("COMP"),
+            why("", &code(PATIENT)),
+            "completed",
+        ),
+        (
+            "completed",
+            named("RSON"),
+            why("", &code("2.16.840.1.113883.6.96")),
+            "completed",
+        ),
+        (
+            "completed",
+            named("RSON"),
+            why(denied, &refusal),
+            "completed",
+        ),
+        (
+            "nullified",
+            named("RSON"),
+            why("", &refusal),
+            "entered-in-error",
+        ),
+        (
+            "completed",
+            String::new(),
+            why(
+                "",
+                &[
+                    refusal.clone(),
+                    pointer(r#"typeCode="RSON" inversionInd="true""#, "v"),
+                ]
+                .concat(),
+            ),
+            "not-done",
+        ),
+    ] {
+        assert_eq!(told(state, &inside, &why), wanted, "{inside} {why}");
+    }
 }

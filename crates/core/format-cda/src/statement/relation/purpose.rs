@@ -3,7 +3,7 @@
 use medibloc_record::json::Value;
 
 use super::{Inside, add, extend};
-use crate::{doc::Doc, json::json, resource::NOT_DONE};
+use crate::{doc::Doc, json::json, resource::NOT_DONE, statement::immunization};
 
 /// FHIR's own extension for a goal that something is done or wanted for: what a goal addresses is an issue and no deed.
 const FOR_GOAL: &str = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal";
@@ -35,6 +35,27 @@ pub(super) fn evaluates(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         // What is wanted has no outcome yet: it is for that goal.
         is_for(doc, found, goal);
     }
+}
+
+/// Whether one of both is a vaccine and the other, which stands elsewhere, says why it was refused.
+pub(super) fn refuses(doc: &Doc<'_>, around: &str, one: &Inside<'_>) -> bool {
+    const VACCINE: &str = "Immunization";
+    let (vaccine, reason) = match (one.kind, one.is_inverted) {
+        (VACCINE, true) => (&*one.url, around),
+        _ => (around, &*one.url),
+    };
+    let is_one = |node| immunization::is_refusal(Some(&one.relation), node);
+    let refuses =
+        one.is_named && doc.is_of(vaccine, &[VACCINE]) && doc.source(reason).is_some_and(is_one);
+    if refuses {
+        let taken = doc.account.put();
+        immunization::refuse(doc, vaccine);
+        doc.account.take_again(taken);
+        if is_not_done(doc, vaccine) {
+            why_not(doc, vaccine, reason);
+        }
+    }
+    refuses
 }
 
 /// Why something was done, or was not.
