@@ -12,13 +12,16 @@ pub(crate) use same::{bears_another_name, is_patient};
 use same::{join, reached_at};
 
 use crate::{
-    account::Fate,
+    account::{Because, Fate},
     doc::{Doc, key_of, reference},
     json::json,
     resource::Resource,
     value::{self, code, list, name, time},
     xml::{N, attr, child, children, elements, sdtc, text},
 };
+
+const NOBODY_KNOWN: Because =
+    "it says that somebody is the patient who bears another name: nobody knows who that is";
 
 /// What tells a person or organization apart: number and name. With one number and no name it is whoever had that number first.
 fn key(node: N<'_>, name: Option<String>) -> Option<String> {
@@ -55,6 +58,9 @@ fn once<'d>(
 pub(crate) fn anybody<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     if is_patient(doc, role) {
         Some(doc.patient())
+    } else if same::is_nobody_known(doc, role) {
+        doc.account.because(role, Fate::Lost(NOBODY_KNOWN));
+        None
     } else {
         assigned(doc, role)
     }
@@ -126,7 +132,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
 
 /// Whether a code says that somebody is the patient, who is another by number or name: it is none of what they do.
 fn is_self(doc: &Doc<'_>, code: N<'_>) -> bool {
-    let is_one = matches!(attr(code, "code"), Some("ONESELF" | "SELF"));
+    let is_one = same::is_self(code);
     if is_one {
         let why = "it says that somebody is the patient whose number or name is another's";
         doc.account.because(code, Fate::Lost(why));
@@ -229,7 +235,7 @@ fn related_aside<'d>(doc: &Doc<'d>, role: N<'d>, person: Option<N<'d>>) -> Optio
     out.put(doc, "identifier", value::identifiers(doc, role));
     let code = child(role, "code");
     // That somebody answers for the bill is no kinship: the account says it.
-    let kin = code.filter(|code| attr(*code, "code") != Some("GUAR"));
+    let kin = code.filter(|code| attr(*code, "code") != Some("GUAR") && !is_self(doc, *code));
     let kin = kin.and_then(|code| code::concept(doc, code));
     out.put(doc, "relationship", kin.map(|kin| json!([kin])));
     if let Some(person) = person {

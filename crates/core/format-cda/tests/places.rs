@@ -4,7 +4,7 @@
 #[path = "shared/document.rs"]
 mod document;
 
-use document::{all, one, read, whole, with_header};
+use document::{all, one, read, whole, why_lost, with_header};
 use medibloc_format_cda::Cda;
 use medibloc_record::{Draft, Format as _};
 use serde_json::{Value, json};
@@ -287,4 +287,46 @@ fn a_role_alone_makes_nobody_the_patient() {
             }
         }
     }
+}
+
+/// Who is called the patient and bears another name is neither the patient nor of a house, and who that is nobody knows.
+#[test]
+fn who_is_called_the_patient_by_another_name_is_nobody_known() {
+    let code = r#"<code code="ONESELF" codeSystem="2.16.840.1.113883.5.111"/>"#;
+    let bob = "<name><given>Bob</given><family>Ash</family></name>";
+    let own = r#"<id root="1.2.3.10" extension="x"/>"#;
+    let assigned = format!(
+        "<assignedEntity>{own}{code}<assignedPerson>{bob}</assignedPerson></assignedEntity>"
+    );
+    for part in [
+        format!("<informant>{assigned}</informant>"),
+        format!(
+            r#"<authenticator><time value="20250101"/><signatureCode code="S"/>{assigned}</authenticator>"#
+        ),
+        format!("<dataEnterer>{assigned}</dataEnterer>"),
+    ] {
+        let draft = with_header(&[ADA, &part].concat());
+        for kind in ["Practitioner", "PractitionerRole", "RelatedPerson"] {
+            assert!(all(&draft, kind).is_empty(), "{kind} {part}");
+        }
+        let patients = all(&draft, "Patient");
+        assert!(!Value::from(patients).to_string().contains("Bob"), "{part}");
+        let why =
+            "it says that somebody is the patient who bears another name: nobody knows who that is";
+        assert!(
+            why_lost(&draft, "given").contains(&why.to_owned()),
+            "{part}"
+        );
+    }
+    // Somebody of that number has another role elsewhere; and a relative is one, if of no known kin.
+    let doctor = format!(
+        r#"<author><time value="2025"/><assignedAuthor>{own}<assignedPerson>{bob}</assignedPerson></assignedAuthor></author>"#
+    );
+    let draft = with_header(&format!("{ADA}{doctor}<informant>{assigned}</informant>"));
+    assert_eq!(all(&draft, "Practitioner").len(), 1);
+    let related = format!(
+        r#"<informant><relatedEntity classCode="PRS">{code}<relatedPerson>{bob}</relatedPerson></relatedEntity></informant>"#
+    );
+    let relative = one(&with_header(&[ADA, &related].concat()), "RelatedPerson");
+    assert!(relative.get("relationship").is_none());
 }

@@ -78,6 +78,20 @@ pub(super) fn join<'d>(
     url
 }
 
+/// Whether a code says that somebody is the patient.
+pub(super) fn is_self(code: N<'_>) -> bool {
+    matches!(attr(code, "code"), Some("ONESELF" | "SELF"))
+}
+
+/// Whether somebody is called the patient and bears another name, and nobody else is described under their number.
+pub(super) fn is_nobody_known<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
+    let says_self = |role: N<'d>| child(role, "code").is_some_and(is_self);
+    let is_other = |person: N<'_>| bears_another_name(doc, person);
+    says_self(role)
+        && described::person(role).is_some_and(is_other)
+        && described::under_number(doc, role).is_none_or(says_self)
+}
+
 /// Whether somebody in a role is the patient: said so, or with the patient's number, and in both cases with no other name. A number
 /// says who it is before the role does: what is said of somebody whose number is that of another is not said of the patient.
 pub(crate) fn is_patient<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
@@ -86,9 +100,8 @@ pub(crate) fn is_patient<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
     else {
         return false;
     };
-    let code = child(role, "code").and_then(|code| attr(code, "code"));
     let is_self =
-        matches!(code, Some("ONESELF" | "SELF")) || attr(role, "classCode") == Some("PAT");
+        child(role, "code").is_some_and(is_self) || attr(role, "classCode") == Some("PAT");
     let plain = |node: N<'_>| text(node).map(|name| name.to_lowercase());
     let person = described::person(role);
     let named = person
