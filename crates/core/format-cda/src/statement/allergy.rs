@@ -57,6 +57,8 @@ const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-sever
 const ENDED: &str = "https://medibloc.org/fhir/StructureDefinition/reaction-end";
 const ABATEMENT: &str = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement";
 const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
+/// C-CDA's, of which an end of unknown time is one.
+const WITH_ENDS: &[&str] = &["2.16.840.1.113883.10.20.22.4.7"];
 /// An element that FHIR demands, and of which the source says nothing.
 const ASSUMED: &str = "https://medibloc.org/fhir/StructureDefinition/assumed";
 const VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
@@ -316,7 +318,9 @@ fn statuses<'d>(
             concern.put_state(doc, out, is_said);
         }
     };
-    let ended = child(node, "effectiveTime").is_some_and(time::has_end);
+    let when = child(node, "effectiveTime");
+    let ended = when.is_some_and(time::has_end)
+        || of.has(WITH_ENDS) && when.is_some_and(time::has_unknown_end);
     if own == Some("nullified") || about == Some("nullified") {
         put_concern(out, &|state| state == "nullified");
         if out.is_denied() {
@@ -337,7 +341,7 @@ fn statuses<'d>(
     let refuted = out.is_denied() && !none;
     let stated = stated
         .or_else(|| ended.then_some("resolved"))
-        .or_else(|| about.and_then(status::concern));
+        .or_else(|| concern.and_then(|concern| concern.clinical()));
     // FHIR demands a code: where the source is silent, the allergy is to be heeded, and the resource says that this was assumed.
     let code = if refuted {
         "inactive"

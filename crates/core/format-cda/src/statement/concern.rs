@@ -4,6 +4,7 @@ use medibloc_record::json::Value;
 
 use crate::{
     account::{Because, Fate},
+    codes::status,
     context::{Statement, Subject},
     doc::{Doc, key_of, reference},
     json::json,
@@ -55,6 +56,26 @@ impl<'d> Concern<'d> {
             out.push_all(doc, "identifier", ids);
         }
         out.push(doc, "extension", span(doc, self.act.node));
+    }
+
+    /// Whether nobody is concerned any more, since a time that nobody knows. Formats before C-CDA have such an end in each concern.
+    fn is_over_since_unknown(&self) -> bool {
+        const WITH_ENDS: &[&str] = &[
+            "2.16.840.1.113883.10.20.22.4.3",
+            "2.16.840.1.113883.10.20.22.4.30",
+        ];
+        let when = self.act.child("effectiveTime");
+        self.act.has(WITH_ENDS) && when.is_some_and(time::has_unknown_end)
+    }
+
+    /// What it says by its status and time of what it is about: whether that is active.
+    pub(crate) fn clinical(&self) -> Option<&'static str> {
+        let said = self.act.child("statusCode").and_then(code::state);
+        let said = said.and_then(status::concern);
+        match said {
+            Some("active") | None if self.is_over_since_unknown() => Some("inactive"),
+            said => said,
+        }
     }
 
     /// Puts its status, where the resource's own does not say it.

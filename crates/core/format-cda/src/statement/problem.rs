@@ -453,7 +453,7 @@ fn statuses<'d>(
         {
             Some("resolved")
         }
-        None if verified.is_none() => about.and_then(status::concern),
+        None if verified.is_none() => concern.and_then(|concern| concern.clinical()),
         known => known,
     };
     let is_stated = stated.is_some() && stated == clinical;

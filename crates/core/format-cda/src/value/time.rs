@@ -120,6 +120,11 @@ pub(crate) fn has_end(node: N<'_>) -> bool {
     known_end(node).is_some() || is_bounded(node) || high.is_some_and(says_year)
 }
 
+/// Whether an interval has ended, and nobody knows when: C-CDA 2.1 has that as an end of unknown time.
+pub(crate) fn has_unknown_end(node: N<'_>) -> bool {
+    child(node, "high").is_some_and(|high| attr(high, "nullFlavor") == Some("UNK"))
+}
+
 fn is_bounded(node: N<'_>) -> bool {
     let has = |name| child(node, name).is_some_and(|part| attr(part, "value").is_some());
     has("low") && has("width") && !has("high")

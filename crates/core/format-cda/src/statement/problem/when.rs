@@ -32,13 +32,10 @@ const STATED: &[&str] = &[
 /// Assessment, and assessment with plan (LOINC).
 const ASSESSMENTS: &[&str] = &["51848-0", "51847-2"];
 
-/// Whether it ended at a time that nobody knows: C-CDA 2.1 has that as an end of unknown time. Older formats have such an end in each problem.
+/// Whether it ended at a time that nobody knows. Formats before C-CDA have such an end in each problem.
 pub(super) fn is_over_since_unknown(of: &Statement<'_>) -> bool {
     const WITH_ENDS: &[&str] = &["2.16.840.1.113883.10.20.22.4.4"];
-    let high = of
-        .child("effectiveTime")
-        .and_then(|when| child(when, "high"));
-    of.has(WITH_ENDS) && high.is_some_and(|high| attr(high, "nullFlavor") == Some("UNK"))
+    of.has(WITH_ENDS) && of.child("effectiveTime").is_some_and(time::has_unknown_end)
 }
 
 /// Whether the one time that a statement has is when somebody stated the diagnosis, and not when it began: its code says that it is

@@ -1,0 +1,58 @@
+//! What ended at a time that nobody knows is not active.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{one, read};
+
+const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+const UNKNOWN: &str =
+    r#"<effectiveTime><low value="2010"/><high nullFlavor="UNK"/></effectiveTime>"#;
+const OPEN: &str = r#"<effectiveTime><low value="2010"/></effectiveTime>"#;
+const SILENT: &str = r#"<effectiveTime><low value="2010"/><high nullFlavor="NI"/></effectiveTime>"#;
+
+/// A concern of C-CDA about an allergy or a problem, each with its time, and what is stated of the status.
+fn concern(kind: &str, state: &str, around: &str, own: &str, stated: bool) -> String {
+    let (act, observation, code) = match kind {
+        "AllergyIntolerance" => ("30", "7", "419199007"),
+        _ => ("3", "4", "38341003"),
+    };
+    let status = match kind {
+        "AllergyIntolerance" => "28",
+        _ => "6",
+    };
+    let said = format!(
+        r#"<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.{status}"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CE" code="55561003" {SCT}/></observation></entryRelationship>"#
+    );
+    let said = if stated { said } else { String::new() };
+    let state = match state {
+        "" => String::new(),
+        state => format!(r#"<statusCode code="{state}"/>"#),
+    };
+    format!(
+        r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.{act}"/><code code="CONC" codeSystem="2.16.840.1.113883.5.6"/>{state}{around}<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.{observation}"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>{own}<value xsi:type="CD" code="{code}" {SCT}/>{said}</observation></entryRelationship></act>"#
+    )
+}
+
+#[test]
+fn an_end_that_nobody_knows_is_one() {
+    for (kind, section) in [("AllergyIntolerance", "48765-2"), ("Condition", "11450-4")] {
+        for (state, around, own, stated, wanted) in [
+            ("active", OPEN, OPEN, false, "active"),
+            ("active", SILENT, SILENT, false, "active"),
+            ("active", OPEN, UNKNOWN, false, "resolved"),
+            ("completed", OPEN, UNKNOWN, false, "resolved"),
+            ("active", UNKNOWN, OPEN, false, "inactive"),
+            ("", UNKNOWN, OPEN, false, "inactive"),
+            ("completed", UNKNOWN, OPEN, false, "inactive"),
+            // What is stated of the status beats the dates.
+            ("active", UNKNOWN, UNKNOWN, true, "active"),
+        ] {
+            let entry = concern(kind, state, around, own, stated);
+            let made = one(&read(section, "", &entry), kind);
+            let status = &made["clinicalStatus"]["coding"][0]["code"];
+            assert_eq!(*status, wanted, "{entry}");
+        }
+    }
+}
