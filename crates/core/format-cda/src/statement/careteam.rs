@@ -137,10 +137,16 @@ fn member<'d>(doc: &Doc<'d>, of: &Statement<'d>, part: N<'d>, all: &mut Vec<Memb
     let role = function.and_then(|code| code::concept(doc, code));
     // How long somebody is a member, or else how long they take part.
     let spans = [child(act, "effectiveTime"), child(part, "time")];
-    let period = spans
-        .into_iter()
-        .flatten()
-        .find_map(|when| time::period_from(doc, when));
+    let state = child(act, "statusCode").and_then(code::state);
+    // Who is a member at present did not cease to be one at the single time that is told.
+    let is_present = state == Some("active");
+    let period = spans.into_iter().flatten().find_map(|when| {
+        if is_present {
+            time::period_from(doc, when)
+        } else {
+            time::period_within(doc, when)
+        }
+    });
     // That somebody is a member at present is what a period without an end says; the status itself is in no element.
     let ended = child(act, "statusCode")
         .filter(|code| code::state(*code).is_some_and(|state| ENDED.contains(&state)));

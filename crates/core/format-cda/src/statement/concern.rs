@@ -284,7 +284,7 @@ fn concerned<'d>(doc: &Doc<'d>, act: &Statement<'d>, url: &str) {
 
 /// How long somebody was concerned about it.
 pub(crate) fn span<'d>(doc: &Doc<'d>, act: N<'d>) -> Option<Value> {
-    let span = time::period_from(doc, child(act, "effectiveTime")?)?;
+    let span = time::period_within(doc, child(act, "effectiveTime")?)?;
     Some(json!({"url": CONCERN_PERIOD, "valuePeriod": span}))
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         Some(json!([{"attachment": content.unwrap_or_else(|| absent(child(node, "text")))}])),
     );
     let when = child(node, "effectiveTime");
-    let span = when.and_then(|when| time::period_from(doc, when));
+    let span = when.and_then(|when| time::period_within(doc, when));
     out.put(doc, "context", span.map(|span| json!({"period": span})));
     let signer = children(node, "participant").find_map(|part| {
         let role = child(part, "participantRole")?;

@@ -87,6 +87,11 @@ pub(crate) const REASONS: &[Reason] = &[
     chosen("", "*.category.coding.display", OWN_CODES),
     chosen(
         "",
+        "DocumentReference.context.period.end",
+        "a single time is that moment, and a period without an end goes on",
+    ),
+    chosen(
+        "",
         "*(allergy-kind)",
         "the words that the source has for the kind of allergy",
     ),
