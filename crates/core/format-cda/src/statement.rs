@@ -356,12 +356,14 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
 
 /// A statement of which the value alone says something: its code and status say what it is.
 pub(crate) fn take_shell<'d>(doc: &Doc<'d>, node: N<'d>) {
+    children(node, "code").for_each(|code| doc.account.take(code));
+    take_nameless(doc, node);
+}
+
+/// The same of one whose code is in no element.
+pub(crate) fn take_nameless<'d>(doc: &Doc<'d>, node: N<'d>) {
     doc.account.take(node);
-    for name in ["code", "statusCode"] {
-        for part in children(node, name) {
-            doc.account.take(part);
-        }
-    }
+    children(node, "statusCode").for_each(|state| doc.account.take(state));
     for id in children(node, "id") {
         doc.account.because(
             id,

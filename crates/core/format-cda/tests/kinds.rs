@@ -341,7 +341,7 @@ fn a_second_value_is_no_other_code_for_the_first() {
 
 #[test]
 fn a_relative_is_dead_since_the_day_that_is_stated() {
-    let entry = r#"<organizer classCode="CLUSTER" moodCode="EVN"><statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/><subject><sdtc:deceasedInd value="true"/><sdtc:deceasedTime value="1967"/></subject></relatedSubject></subject><component><observation classCode="OBS" moodCode="EVN"><code code="1"/><value xsi:type="CD" code="22298006" codeSystem="2.16.840.1.113883.6.96"/></observation></component></organizer>"#;
+    let entry = r#"<organizer classCode="CLUSTER" moodCode="EVN"><statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" codeSystem="2.16.840.1.113883.5.111"/><subject><sdtc:deceasedInd value="true"/><sdtc:deceasedTime value="1967"/></subject></relatedSubject></subject><component><observation classCode="OBS" moodCode="EVN"><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><value xsi:type="CD" code="22298006" codeSystem="2.16.840.1.113883.6.96"/></observation></component></organizer>"#;
     let draft = read("10157-6", "", entry);
     assert_eq!(one(&draft, "FamilyMemberHistory")["deceasedDate"], "1967");
     let lost = draft

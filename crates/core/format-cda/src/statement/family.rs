@@ -132,7 +132,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let mut denied = None;
     for inner in &illnesses {
         if let Some(words) = no_illness(doc, inner) {
-            super::take_shell(doc, inner.node);
+            take_named(doc, inner.node, by_code(inner));
             if inner.is_denied() {
                 doc.account.take_denial(inner.node);
                 denied = Some(());
@@ -173,7 +173,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
 fn no_illness<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<String> {
     let answer = shape::answer(of);
     let value = of.child("value").filter(|_| answer.is_none());
-    let named = value.or_else(|| of.child("code"))?;
+    let named = value.or_else(|| by_code(of))?;
     let words = code::words(doc, named).or_else(|| super::text::text_of(doc, of.node));
     let says = value.and_then(|value| code::words(doc, value));
     let says_none = says.is_some_and(|words| is_none(&words));
@@ -212,11 +212,23 @@ pub(super) fn is_none(words: &str) -> bool {
         || words.contains("family history not known")
 }
 
-/// Code, value and status of a statement that says one thing.
-fn take_all(doc: &Doc<'_>, node: N<'_>) {
-    for name in ["code", "value", "statusCode"] {
-        for part in children(node, name) {
-            doc.account.take(part);
+/// The code of a finding, if that names the illness: where a value does, or it is asserted, the code says what sort of finding it is.
+fn by_code<'d>(of: &Statement<'d>) -> Option<N<'d>> {
+    let value = of.child("value").filter(|_| shape::answer(of).is_none());
+    of.child("code").filter(|_| value.is_none())
+}
+
+/// A finding of a relative. That it is asserted is what the resource says by telling it; another code that does not name it is in no
+/// element.
+fn take_named<'d>(doc: &Doc<'d>, node: N<'d>, name: Option<N<'d>>) {
+    const SORT: Because =
+        "what sort of finding it is: an illness of a relative has no place for it";
+    super::take_nameless(doc, node);
+    for code in children(node, "code") {
+        if name == Some(code) || attr(code, "code") == Some("ASSERTION") {
+            doc.account.take(code);
+        } else {
+            doc.account.because(code, Fate::Lost(SORT));
         }
     }
 }
@@ -282,8 +294,9 @@ fn relative<'d>(doc: &Doc<'d>, subject: N<'d>, out: &mut Resource<'d>) {
 
 /// That the relative is dead, and at what age or when.
 fn died<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Resource<'d>) {
-    doc.account.take(node);
-    take_all(doc, node);
+    let value = child(node, "value");
+    take_named(doc, node, child(node, "code").filter(|_| value.is_none()));
+    children(node, "value").for_each(|value| doc.account.take(value));
     if is_dated(out) || out.has("deceasedAge") {
         // That they are dead is told, and when.
         out.says(doc, Some(node));
@@ -340,15 +353,14 @@ fn illness<'d>(
     let mut one = Map::new();
     // Some name the illness by the code alone, or ask for it.
     let value = value.filter(|_| shape::answer(of).is_none());
-    let named = value.or_else(|| child(node, "code"));
+    let named = value.or_else(|| by_code(of));
     let shown = named.and_then(|named| code::concept(doc, named));
     let said = || Some(json!({"text": super::text::words(doc, value?)?}));
     let shown = shown.or_else(said);
     let shown = shown.or_else(|| Some(json!({"text": super::text::text_of(doc, node)?})));
     let age = age(doc, node);
     let began = child(node, "effectiveTime").and_then(|when| time::start(doc, when));
-    doc.account.take(node);
-    super::take_shell(doc, node);
+    take_named(doc, node, by_code(of));
     one.insert("code".into(), shown.unwrap_or_else(|| absent(value)));
     if killed.is_some() {
         one.insert("contributedToDeath".into(), true.into());

@@ -1,0 +1,16 @@
+//! The account says of each fact what became of it, and no element has a fact that the source does not have.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+#[path = "told/family.rs"]
+mod family;
+
+use medibloc_record::{Draft, EntryOutcome};
+
+/// What became of the facts whose path ends so.
+fn fates(draft: &Draft, end: &str) -> Vec<EntryOutcome> {
+    let lines = draft.loss.entries.iter();
+    let found = lines.filter(|line| draft.loss.path(line).ends_with(end));
+    found.map(|line| line.outcome).collect()
+}
