@@ -1,6 +1,8 @@
 //! The account says of each fact what became of it, and no element has a fact that the source does not have.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "told/allergy.rs"]
+mod allergy;
 #[path = "shared/document.rs"]
 mod document;
 #[path = "told/family.rs"]

@@ -1,5 +1,7 @@
 //! Allergies and intolerances: `AllergyIntolerance`. Traps: denial ("no known"), status, reactions and severity stand inside.
 
+mod kind;
+
 use medibloc_record::json::{Map, Value};
 
 use crate::{
@@ -49,8 +51,6 @@ const ABOUT: About = About {
     who_treats: "an allergy has no place for who treats it",
     how_long: "an allergy has no place for how long somebody was concerned about it",
 };
-/// What kind of reaction it is, and against what kind of thing, in the words and codes of the source.
-const KIND: &str = "https://medibloc.org/fhir/StructureDefinition/allergy-kind";
 /// How severe a reaction was, in the code of the source, where FHIR's three words tell less.
 const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-severity";
 /// When a reaction ended.
@@ -217,27 +217,7 @@ fn one<'d>(
     let none = none.flatten();
     statuses(doc, concern, of, &mut out, none.is_some());
 
-    // C32 has the kind as the code of the observation.
-    let kind = [value, child(node, "code")]
-        .into_iter()
-        .flatten()
-        .find(|code| attr(*code, "code").is_some_and(|code| status::allergy_kind(code).is_some()))
-        .or(value);
-    if let Some(kind) = kind {
-        let known = code::mapped(doc, kind, status::allergy_kind);
-        let (sort, category) = known.unwrap_or_default();
-        out.put(doc, "type", sort);
-        doc.account.take(kind);
-        out.put(doc, "category", category.map(|category| json!([category])));
-        // What FHIR's two lists do not tell of it, where another element says what it is against.
-        if agent_part.is_some() && (known.is_none() || code::said(doc, kind).is_some()) {
-            let kind = code::concept(doc, kind);
-            let kind = kind.map(|kind| json!({"url": KIND, "valueCodeableConcept": kind}));
-            out.push(doc, "extension", kind);
-        }
-    }
-    // That it is an assertion, and of an allergy, is what the kind of the resource says.
-    out.says(doc, child(node, "code"));
+    kind::put(doc, node, agent_part.is_some(), &mut out);
     let severe = related_as(node, CRITICALITY, shape::CRITICALITY).find_map(|inner| {
         let found = child(inner, "value")
             .and_then(|value| code::mapped(doc, value, status::criticality))?;
