@@ -10,7 +10,8 @@ use std::rc::Rc;
 use medibloc_record::{EntryOutcome, LossEntry, LossReport};
 
 use crate::doc::Anchors;
-use crate::xml::{N, SDTC, attr, flag, is_statement, is_unread_denial};
+use crate::value::time::UNSURE;
+use crate::xml::{N, SDTC, attr, flag, is_statement, is_unread_denial, sure};
 use kept::{Kept, Told};
 
 /// Why something is in no resource. Never a value from the document.
@@ -284,6 +285,7 @@ fn nobody(account: &Account, node: N<'_>) -> Fate {
             .is_some_and(|fate| matches!(fate, Fate::Carried { .. }))
     };
     Fate::Lost(match node.tag_name().name() {
+        _ if attr(node, "value").is_some() && sure(node).is_none() => UNSURE,
         "qualifier" => "FHIR has no place for what qualifies a code",
         "name" | "value" if above.is_some_and(|above| above.tag_name().name() == "qualifier") => {
             "FHIR has no place for what qualifies a code"

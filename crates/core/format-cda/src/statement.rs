@@ -437,7 +437,7 @@ pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
         let url = people::author(doc, author).filter(|url| is_person(doc, url));
         let taken = doc.account.put();
         let Some(url) = url else { continue };
-        let raw = child(author, "time").and_then(|at| attr(at, "value"));
+        let raw = child(author, "time").and_then(crate::xml::sure);
         let at = raw.and_then(time::stamp);
         let at = at.map_or((String::new(), None), |at| (at.at, at.local));
         if best.as_ref().is_none_or(|(last, _)| *last <= at) {

@@ -44,6 +44,11 @@ pub(crate) fn attr<'d>(node: N<'d>, name: &str) -> Option<&'d str> {
         .filter(|text| !text.is_empty())
 }
 
+/// The `value` of an element. One beside a `nullFlavor` is none that is sure: the two exclude each other (HL7 v3 data types R2, `ANY`).
+pub(crate) fn sure<'d>(node: N<'d>) -> Option<&'d str> {
+    attr(node, "value").filter(|_| attr(node, "nullFlavor").is_none())
+}
+
 /// The declared data type, without prefix and in capitals; empty if none is declared.
 pub(crate) fn declared(node: N<'_>) -> String {
     let raw = node.attribute((XSI, "type")).unwrap_or_default().trim();

@@ -8,6 +8,9 @@ mod document;
 #[path = "told/family.rs"]
 mod family;
 
+#[path = "told/time.rs"]
+mod time;
+
 use medibloc_record::{Draft, EntryOutcome};
 
 /// What became of the facts whose path ends so.

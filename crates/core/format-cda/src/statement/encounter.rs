@@ -73,7 +73,7 @@ pub(super) fn is_over(doc: &Doc<'_>, node: N<'_>) -> bool {
         return false;
     };
     let at = |raw: &str| time::stamp(raw);
-    let ended = attr(when, "value").and_then(at);
+    let ended = crate::xml::sure(when).and_then(at);
     let ended = ended.or_else(|| time::known_end(when));
     let written = child(doc.root, "effectiveTime").and_then(|at| attr(at, "value"));
     match (ended, written.and_then(at)) {

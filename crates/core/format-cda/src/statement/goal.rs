@@ -70,7 +70,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             .is_some_and(|now| time::day(&at.at) > time::day(&now.at))
     };
     let lone = when.filter(|when| {
-        let at = attr(*when, "value").and_then(time::stamp);
+        let at = crate::xml::sure(*when).and_then(time::stamp);
         at.as_ref().is_some_and(is_to_come)
     });
     let moment = lone.and_then(|when| time::moment(doc, when));

@@ -17,7 +17,7 @@ use crate::{
         shape, sort, specimen, vitals,
     },
     value::{self, code, code::coded, list, quantity, text, time},
-    xml::{N, attr, child, children, declared, flag, related_by},
+    xml::{N, attr, child, children, declared, flag, related_by, sure},
 };
 
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
@@ -297,7 +297,7 @@ pub(crate) fn category(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Value> {
 pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)> {
     let words = || text::words(doc, node).map(|words| ("valueString", words.into()));
     let raw = || {
-        let raw = attr(node, "value")?;
+        let raw = sure(node)?;
         doc.account.take(node);
         let unit = attr(node, "unit").map(|unit| [raw, unit].join(" "));
         Some(("valueString", unit.unwrap_or_else(|| raw.to_owned()).into()))
@@ -305,7 +305,7 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
     let amount = || quantity::quantity(doc, node).map(|amount| ("valueQuantity", amount));
     match declared(node).as_str() {
         "PQ" | "REAL" | "MO" => amount().or_else(raw).or_else(words),
-        "INT" => match attr(node, "value").map(str::parse::<i32>) {
+        "INT" => match sure(node).map(str::parse::<i32>) {
             Some(Ok(number)) => {
                 doc.account.take(node);
                 Some(("valueInteger", number.into()))
@@ -313,7 +313,7 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
             _ => amount().or_else(raw).or_else(words),
         },
         "BL" => {
-            let truth = flag(node, "value")?;
+            let truth = sure(node).and_then(|_| flag(node, "value"))?;
             doc.account.take(node);
             Some(("valueBoolean", truth.into()))
         }

@@ -10,7 +10,7 @@ use crate::{
     doc::Doc,
     json::json,
     value::{absent, list, put},
-    xml::{N, attr, child, children, flag, own_text, squeeze},
+    xml::{N, attr, child, children, flag, own_text, squeeze, sure},
 };
 
 const TRANSLATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-PQ-translation";
@@ -60,9 +60,9 @@ fn put_unit(out: &mut Map, printed: &str) {
     }
 }
 
-/// A `PQ`, `REAL` or `INT`; what it lacks is taken from a translation of it (`PQR`).
+/// A `PQ`, `REAL` or `INT`; what it lacks is taken from a translation of it (`PQR`, whose null flavor is that of its unit).
 pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
-    let own = attr(node, "value").and_then(decimal);
+    let own = sure(node).and_then(decimal);
     let other = children(node, "translation").find(|one| {
         let number = attr(*one, "value").and_then(decimal);
         number.is_some()
@@ -187,7 +187,7 @@ pub(crate) fn bounded(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 fn ends<'d>(node: N<'d>) -> (Option<N<'d>>, Option<N<'d>>) {
     let end = |name| {
         child(node, name).filter(|end| {
-            attr(*end, "value").is_some_and(|raw| decimal(raw).is_some())
+            sure(*end).is_some_and(|raw| decimal(raw).is_some())
                 || children(*end, "translation").any(|one| attr(one, "value").is_some())
         })
     };
@@ -229,7 +229,7 @@ pub(crate) fn duration(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
 
 /// A whole number, taken.
 pub(crate) fn whole(doc: &Doc<'_>, node: N<'_>) -> Option<u32> {
-    let number = attr(node, "value")?.parse().ok()?;
+    let number = sure(node)?.parse().ok()?;
     doc.account.take(node);
     Some(number)
 }

@@ -13,7 +13,7 @@ use crate::{
         quantity::decimal,
         time::{Stamp, as_stated, from, moment, period, start, within},
     },
-    xml::{N, attr, child, children, declared, elements},
+    xml::{N, attr, child, children, declared, elements, sure},
 };
 
 /// How a set of times is told: when it begins and ends, how often, and at which events.
@@ -130,7 +130,7 @@ fn periodic<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
         return;
     };
     let read = |part: N<'_>| {
-        let number = decimal(attr(part, "value")?)?;
+        let number = decimal(sure(part)?)?;
         let unit = unit_of_time(attr(part, "unit")?)?;
         Some((number, unit))
     };
@@ -226,7 +226,7 @@ fn at_event<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Schedule) {
     if let Some(offset) = child(node, "offset") {
         let low = child(offset, "low").or(Some(offset).filter(|one| attr(*one, "value").is_some()));
         let minutes = low.and_then(|low| {
-            let number: u32 = attr(low, "value")?.trim_start_matches('-').parse().ok()?;
+            let number: u32 = sure(low)?.trim_start_matches('-').parse().ok()?;
             let many = match unit_of_time(attr(low, "unit")?)? {
                 "min" => number,
                 "h" => number.checked_mul(60)?,

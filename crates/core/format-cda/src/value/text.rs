@@ -5,7 +5,7 @@ use medibloc_record::json::{Map, Value};
 use crate::{
     doc::Doc,
     value::put,
-    xml::{N, attr, child, elements, own_text, squeeze, text},
+    xml::{N, attr, child, elements, own_text, squeeze, sure, text},
 };
 
 /// The words of an element, and of the narrative that it points to; none if they are too many to repeat.
@@ -45,7 +45,7 @@ fn own_or_told(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
         text(node)
     };
     // Some write the words into an attribute.
-    let words = own.or_else(|| attr(node, "value").map(squeeze))?;
+    let words = own.or_else(|| sure(node).map(squeeze))?;
     if attr(node, "representation").is_some_and(|kind| kind.eq_ignore_ascii_case("B64")) {
         return None;
     }

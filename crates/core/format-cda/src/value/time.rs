@@ -14,7 +14,7 @@ use crate::{
     local,
     resource::Resource,
     value::absent,
-    xml::{N, attr, child},
+    xml::{N, attr, child, sure},
 };
 
 /// A time that is less precise than the element must be that it is for.
@@ -24,6 +24,8 @@ const PARTIAL_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/partia
 const STATED_TIME: &str = "https://medibloc.org/fhir/StructureDefinition/stated-time";
 const UNCOUNTED: &str = "a length of time that cannot be counted from the end that is stated";
 const UNREADABLE: &str = "a time that cannot be read for certain";
+/// Why a value is in no element that stands beside a null flavor.
+pub(crate) const UNSURE: &str = "a value beside a null flavor, which says that there is none";
 
 /// A time with the precision that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +53,17 @@ impl Stamp {
     }
 }
 
-/// The time in an element's `value`; one that cannot be read, in its own words.
+/// The time in an element's `value`; one that cannot be read or is not sure, in its own words.
 pub(crate) fn time(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
     let raw = attr(node, "value")?;
-    let Some(found) = stamp(raw) else {
+    let Some(found) = sure(node).and_then(stamp) else {
         // For whoever has no place for it.
-        doc.account.because(node, Fate::Lost(UNREADABLE));
+        let why = if sure(node).is_none() {
+            UNSURE
+        } else {
+            UNREADABLE
+        };
+        doc.account.because(node, Fate::Lost(why));
         doc.account.take(node);
         return Some(Stamp::stated(raw));
     };
@@ -106,8 +113,8 @@ pub(crate) fn end(doc: &Doc<'_>, node: N<'_>) -> Option<Stamp> {
 
 /// When an interval ends, if that is known.
 pub(crate) fn known_end(node: N<'_>) -> Option<Stamp> {
-    match child(node, "high").and_then(|high| attr(high, "value")) {
-        Some(high) => stamp(high),
+    match child(node, "high").filter(|high| attr(*high, "value").is_some()) {
+        Some(high) => stamp(sure(high)?),
         None => length::counted(node, "high"),
     }
 }
@@ -116,7 +123,7 @@ pub(crate) fn known_end(node: N<'_>) -> Option<Stamp> {
 /// that is.
 pub(crate) fn has_end(node: N<'_>) -> bool {
     let says_year = |raw: &str| raw.bytes().take_while(u8::is_ascii_digit).count() >= 4;
-    let high = child(node, "high").and_then(|high| attr(high, "value"));
+    let high = child(node, "high").and_then(sure);
     known_end(node).is_some() || is_bounded(node) || high.is_some_and(says_year)
 }
 
@@ -126,13 +133,13 @@ pub(crate) fn has_unknown_end(node: N<'_>) -> bool {
 }
 
 fn is_bounded(node: N<'_>) -> bool {
-    let has = |name| child(node, name).is_some_and(|part| attr(part, "value").is_some());
+    let has = |name| child(node, name).and_then(sure).is_some();
     has("low") && has("width") && !has("high")
 }
 
 /// Whether an interval ends before it begins: a slip of the pen, of which nobody knows which end is wrong, so that both are kept in words.
 fn is_reversed(node: N<'_>) -> bool {
-    let at = |name| child(node, name).and_then(|part| stamp(attr(part, "value")?));
+    let at = |name| child(node, name).and_then(|part| stamp(sure(part)?));
     let (Some(low), Some(high)) = (at("low"), at("high")) else {
         return false;
     };

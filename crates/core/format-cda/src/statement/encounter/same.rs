@@ -87,9 +87,9 @@ fn began(node: N<'_>) -> Option<&str> {
 fn may_be_at_once(a: N<'_>, b: N<'_>) -> bool {
     let ends = |node| {
         let when = child(node, "effectiveTime");
-        let point = when.and_then(|when| attr(when, "value"));
+        let point = when.and_then(crate::xml::sure);
         ["low", "high"].map(|name| {
-            let end = when.and_then(|when| attr(child(when, name)?, "value"));
+            let end = when.and_then(|when| crate::xml::sure(child(when, name)?));
             point.or(end).and_then(time::stamp)
         })
     };

@@ -3,7 +3,7 @@
 use super::{Stamp, parse::days, parse::stamp};
 use crate::{
     value::schedule::unit_of_time,
-    xml::{N, attr, child},
+    xml::{N, attr, child, sure},
 };
 
 /// The end that is not stated: `high` from `low` and `width`, or `low` from `high` and `width`.
@@ -14,9 +14,9 @@ pub(crate) fn counted(node: N<'_>, end: &str) -> Option<Stamp> {
         ("high", -1)
     };
     let width = child(node, "width")?;
-    let number: u32 = attr(width, "value")?.parse().ok()?;
+    let number: u32 = sure(width)?.parse().ok()?;
     let unit = unit_of_time(attr(width, "unit")?)?;
-    let at = stamp(attr(child(node, other)?, "value")?)?;
+    let at = stamp(sure(child(node, other)?)?)?;
     shift(&at, sign * i64::from(number), unit)
 }
 
