@@ -34,10 +34,12 @@ pub(crate) fn language(doc: &Doc<'_>) -> Option<String> {
 /// Everyone who wrote the document, at least one: references with when.
 pub(crate) fn authors(doc: &Doc<'_>) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
-    for node in children(doc.root, "author") {
-        let Some(url) = people::author(doc, node) else {
-            continue;
-        };
+    let each = |node| {
+        people::authors(doc, node)
+            .into_iter()
+            .map(move |url| (node, url))
+    };
+    for (node, url) in children(doc.root, "author").flat_map(each) {
         if all.iter().any(|one| one["reference"] == url.as_str()) {
             continue;
         }

@@ -84,7 +84,7 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     });
     let device = child(role, "assignedAuthoringDevice").or_else(|| child(role, "assignedDevice"));
     let house = house::behind(role);
-    if let Some(device) = device {
+    if let Some(device) = device.filter(|_| words_of(person).is_none()) {
         return Some(authoring_device(doc, role, device));
     }
     // A house did it, unless the number is that of somebody who has a name elsewhere (C-CDA on FHIR, participations).
@@ -140,9 +140,16 @@ fn is_self(doc: &Doc<'_>, code: N<'_>) -> bool {
     is_one
 }
 
+/// The device of a role. Where a person plays that role, too, its number and where it is reached are the person's.
 fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
-    let mut out = Resource::plain("Device", Some(role));
-    out.put(doc, "identifier", value::identifiers(doc, role));
+    let is_beside = words_of(described::person(role)).is_some();
+    let own = Some(role).filter(|_| !is_beside);
+    let mut out = Resource::plain("Device", own);
+    out.put(
+        doc,
+        "identifier",
+        own.and_then(|role| value::identifiers(doc, role)),
+    );
     let words = |name| {
         let node = child(device, name)?;
         let words = text(node).or_else(|| attr(node, "displayName").map(str::to_owned))?;
@@ -166,14 +173,15 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
         let house = organization(doc, house);
         out.put(doc, "owner", house.map(|url| reference(&url)));
     }
-    let contact = name::telecoms(doc, role);
+    let contact = own.and_then(|role| name::telecoms(doc, role));
     out.put(doc, "contact", contact);
     // A device has no address of its own: it stands somewhere.
-    let place = house::stands_at(doc, role);
+    let place = own.and_then(|role| house::stands_at(doc, role));
     out.put(doc, "location", place.map(|url| reference(&url)));
-    let key = match key(role, Some(label)) {
+    let label = Some(label);
+    let key = match own.map_or_else(|| label.clone(), |role| key(role, label.clone())) {
         // A program of one name runs in many houses.
-        Some(key) if key_of(role).is_none() => {
+        Some(key) if own.and_then(key_of).is_none() => {
             let house = out.body.get("owner").map(Value::to_string);
             Some([key, house.unwrap_or_default(), reached_at(&out)].join("|"))
         }
@@ -187,6 +195,20 @@ pub(crate) fn author<'d>(doc: &Doc<'d>, author: N<'d>) -> Option<String> {
     let url = anybody(doc, child(author, "assignedAuthor")?)?;
     doc.account.take(author);
     Some(url)
+}
+
+/// All who wrote it: a person, and the device that is named beside them.
+pub(crate) fn authors<'d>(doc: &Doc<'d>, part: N<'d>) -> Vec<String> {
+    let device = || {
+        let role = child(part, "assignedAuthor")?;
+        words_of(described::person(role))?;
+        let device = child(role, "assignedAuthoringDevice")?;
+        once(doc, "Device", role, || {
+            Some(authoring_device(doc, role, device))
+        })
+    };
+    let first = author(doc, part);
+    first.into_iter().chain(device()).collect()
 }
 
 /// Who did it (`performer`), confirmed it, entered it or answers for it.

@@ -128,7 +128,7 @@ fn one<'d>(doc: &Doc<'d>, node: N<'d>, context: Context<'d>, whole: &Whole<'_>) 
     {
         doc.account.take(code);
     }
-    let authors = children(node, "author").filter_map(|author| people::author(doc, author));
+    let authors = children(node, "author").flat_map(|author| people::authors(doc, author));
     put(
         &mut out,
         "author",

@@ -3,11 +3,12 @@
 
 #[path = "told/allergy.rs"]
 mod allergy;
+#[path = "told/author.rs"]
+mod author;
 #[path = "shared/document.rs"]
 mod document;
 #[path = "told/family.rs"]
 mod family;
-
 #[path = "told/time.rs"]
 mod time;
 

@@ -95,7 +95,8 @@ pub(super) fn is_nobody_known<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
 /// Whether somebody in a role is the patient: said so, or with the patient's number, and in both cases with no other name. A number
 /// says who it is before the role does: what is said of somebody whose number is that of another is not said of the patient.
 pub(crate) fn is_patient<'d>(doc: &Doc<'d>, role: N<'d>) -> bool {
-    let is_device = child(role, "assignedAuthoringDevice").is_some();
+    let is_named = described::person(role).is_some_and(|one| words_of(Some(one)).is_some());
+    let is_device = child(role, "assignedAuthoringDevice").is_some() && !is_named;
     let Some(patient) = path(doc.root, &["recordTarget", "patientRole"]).filter(|_| !is_device)
     else {
         return false;

@@ -226,7 +226,7 @@ fn written_at<'d>(
 ) {
     let authors: Vec<String> = by
         .iter()
-        .filter_map(|author| people::author(doc, *author))
+        .flat_map(|author| people::authors(doc, *author))
         .collect();
     let mut told = doc.account.put();
     let is_nameless = authors.is_empty() && !by.is_empty();
