@@ -292,15 +292,31 @@ pub(crate) fn is_register(root: &str) -> bool {
     root.starts_with("2.16.840.1.113883.4.")
 }
 
-/// Whether a number is one that is filled in where there is none (all zeros, all nines), or one that is masked: it tells nobody apart.
+/// Whether a number is one that is filled in where there is none (zeros, six nines or more, a word for it, nothing), or one that is
+/// masked: it tells nobody apart.
 pub(crate) fn is_dummy(id: crate::xml::N<'_>) -> bool {
     const SHORTEST: usize = 6;
-    let Some(number) = crate::xml::attr(id, "extension") else {
+    let Some(number) = id.attribute("extension").map(str::trim) else {
         return false;
     };
-    let digits = || number.bytes().filter(|byte| *byte != b'-');
-    let is_of = |sign: u8| digits().all(|byte| byte == sign) && digits().count() >= SHORTEST;
-    is_masked(id) || is_of(b'0') || is_of(b'9')
+    let is_of = |sign: u8| number.bytes().all(|byte| byte == sign || byte == b'-');
+    let nines = number.bytes().filter(|byte| *byte == b'9').count();
+    is_masked(id) || is_word_for_none(number) || is_of(b'0') || is_of(b'9') && nines >= SHORTEST
+}
+
+/// Whether words in the place of a number say that there is none.
+pub(crate) fn is_word_for_none(number: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "N/A",
+        "NONE",
+        "NULL",
+        "UNKNOWN",
+        "NOT KNOWN",
+        "NOT AVAILABLE",
+        "NOT APPLICABLE",
+    ];
+    let number = number.to_ascii_uppercase();
+    is_null_flavor(&number) || WORDS.contains(&&*number)
 }
 
 /// Whether a number is there and not shown.

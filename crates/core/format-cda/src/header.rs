@@ -75,7 +75,7 @@ pub(crate) fn custodian(doc: &Doc<'_>) -> Option<String> {
 
 /// Identity of the document, for ids.
 pub(crate) fn seed(root: N<'_>) -> Option<String> {
-    let id = child(root, "id")?;
+    let id = child(root, "id").filter(|id| !crate::codes::is_dummy(*id))?;
     Some(format!(
         "{}|{}",
         attr(id, "root")?,

@@ -182,8 +182,8 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
     let key = match own.map_or_else(|| label.clone(), |role| key(role, label.clone())) {
         // A program of one name runs in many houses.
         Some(key) if own.and_then(key_of).is_none() => {
-            let house = out.body.get("owner").map(Value::to_string);
-            Some([key, house.unwrap_or_default(), reached_at(&out)].join("|"))
+            let where_it_is = ["owner", "contact", "location"].map(|part| out.body.get(part));
+            Some(format!("{key}|{where_it_is:?}"))
         }
         key => key,
     };

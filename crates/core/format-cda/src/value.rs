@@ -75,7 +75,7 @@ pub(crate) fn identifier(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let root = root.unwrap_or_default();
     match (system, attr(node, "extension")) {
         // What stands in the place of a number that is not shown is no number.
-        (system, Some(shown)) if codes::is_masked(node) => {
+        (system, Some(shown)) if codes::is_masked(node) || codes::is_word_for_none(shown) => {
             put(&mut out, "system", system);
             let mut why = absent(Some(node));
             if let Some(Value::Array(all)) = why.get_mut("extension") {

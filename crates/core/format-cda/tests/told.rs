@@ -9,6 +9,8 @@ mod author;
 mod document;
 #[path = "told/family.rs"]
 mod family;
+#[path = "told/number.rs"]
+mod number;
 #[path = "told/time.rs"]
 mod time;
 

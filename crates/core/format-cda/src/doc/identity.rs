@@ -51,8 +51,8 @@ pub(crate) fn key_of(node: N<'_>) -> Option<String> {
         let root = attr(id, "root")?;
         let extension = attr(id, "extension");
         // Where the number itself is not known, its issuer tells nothing apart.
-        let is_known = extension.is_some() && !crate::codes::is_dummy(id)
-            || attr(id, "nullFlavor").is_none() && !crate::codes::is_register(root);
+        let is_whole = attr(id, "nullFlavor").is_none() && !crate::codes::is_register(root);
+        let is_known = !crate::codes::is_dummy(id) && (extension.is_some() || is_whole);
         is_known.then(|| [root, "|", extension.unwrap_or_default()].concat())
     })
 }

@@ -35,7 +35,8 @@ fn name(role: N<'_>) -> Option<String> {
 /// Numbers that are known, be they filled in where there is none; a root may be the whole number.
 fn numbers<'d>(role: N<'d>) -> impl Iterator<Item = (&'d str, &'d str)> {
     let known = children(role, "id").filter(|id| attr(*id, "nullFlavor").is_none());
-    known.filter_map(|id| {
+    let is_word = |id: &N<'d>| attr(*id, "extension").is_some_and(crate::codes::is_word_for_none);
+    known.filter(move |id| !is_word(id)).filter_map(|id| {
         let root = attr(id, "root")?;
         let is_whole = !crate::codes::is_register(root);
         Some((root, attr(id, "extension").or(is_whole.then_some(""))?))
@@ -71,7 +72,7 @@ pub(super) fn elsewhere<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<N<'d>> {
         return None;
     }
     let is_nines = |number: &str| {
-        !number.is_empty() && number.bytes().all(|sign| sign == b'9' || sign == b'-')
+        number.contains('9') && number.bytes().all(|sign| sign == b'9' || sign == b'-')
     };
     let known = doc.described();
     numbers(role)

@@ -207,7 +207,8 @@ fn lead<'d>(doc: &Doc<'d>, part: N<'d>, all: &mut [Member]) {
 }
 
 fn numbers<'d>(node: N<'d>) -> impl Iterator<Item = String> {
-    children(node, "id").filter_map(|id| {
+    let known = children(node, "id").filter(|id| !crate::codes::is_dummy(*id));
+    known.filter_map(|id| {
         let root = attr(id, "root")?;
         Some([root, "|", attr(id, "extension").unwrap_or_default()].concat())
     })
