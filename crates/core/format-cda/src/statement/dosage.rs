@@ -36,9 +36,10 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         }
         Some(words)
     });
+    // The narrative's words may be all that is said of a medicine; those of the entry are directions, and those of a column for them.
     let words = words.or_else(|| {
-        // The narrative's words are the whole row of a table; those of the entry alone are directions.
-        child(node, "text").and_then(|own| text::own_words(doc, own))
+        let own = child(node, "text")?;
+        text::own_words(doc, own).or_else(|| in_table(doc, own))
     });
     put(&mut out, "text", words);
     let coded = related_by(node, INSTRUCTION)
@@ -113,6 +114,17 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         }
     }
     (!out.is_empty()).then_some(Value::Object(out))
+}
+
+/// Directions in the cell for them of the table that tells of a medicine.
+fn in_table<'d>(doc: &Doc<'d>, own: N<'d>) -> Option<String> {
+    const HEADINGS: &[&str] = &["directions", "directions for use", "instructions", "sig"];
+    let words = text::own_cell(doc, own, HEADINGS)?;
+    doc.account.take(own);
+    if let Some(pointer) = child(own, "reference") {
+        doc.account.take(pointer);
+    }
+    Some(words)
 }
 
 /// Which step of the regimen around it this is.

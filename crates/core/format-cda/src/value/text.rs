@@ -89,11 +89,30 @@ pub(crate) fn cell(doc: &Doc<'_>, node: N<'_>, headings: &[&str]) -> Option<Stri
     let row = doc
         .anchor(target)
         .filter(|row| row.tag_name().name() == "tr" && doc.words_at(target).is_some())?;
+    words_under(doc, row, headings).map(|(_, words)| words)
+}
+
+/// The words of the cell under one of these headings, where an element points to its row, or to it or into it.
+pub(crate) fn own_cell(doc: &Doc<'_>, node: N<'_>, headings: &[&str]) -> Option<String> {
+    let words = cell(doc, node, headings);
+    let words = words.or_else(|| {
+        let target = attr(child(node, "reference")?, "value")?;
+        doc.words_at(target)?;
+        let within = doc.anchor(target)?;
+        let row = within.ancestors().find(|one| one.tag_name().name() == "tr");
+        let (cell, words) = words_under(doc, row.filter(|row| *row != within)?, headings)?;
+        within.ancestors().any(|one| one == cell).then_some(words)
+    });
+    words.filter(|words| !words.is_empty())
+}
+
+/// The cell of a row under one of these headings, with its words.
+fn words_under<'d>(doc: &Doc<'d>, row: N<'d>, headings: &[&str]) -> Option<(N<'d>, String)> {
     let named = |name: &'static str| move |one: &N<'_>| one.tag_name().name() == name;
     let table = row.ancestors().find(named("table"))?;
     let head = child(table, "thead").and_then(|head| child(head, "tr"))?;
     let heads: Vec<N<'_>> = elements(head).collect();
-    let cells: Vec<N<'_>> = elements(row).collect();
+    let cells: Vec<N<'d>> = elements(row).collect();
     // Where cells reach over others nobody can count them.
     let is_plain = |one: &N<'_>| attr(*one, "colspan").is_none() && attr(*one, "rowspan").is_none();
     if heads.len() != cells.len() || !heads.iter().chain(&cells).all(is_plain) {
@@ -103,8 +122,9 @@ pub(crate) fn cell(doc: &Doc<'_>, node: N<'_>, headings: &[&str]) -> Option<Stri
         let name = text(*head).unwrap_or_default().to_lowercase();
         headings.contains(&name.trim_end_matches(':'))
     })?;
-    let words = text(*cells.get(at)?).unwrap_or_default();
-    doc.may_repeat(words.len()).then_some(words)
+    let cell = *cells.get(at)?;
+    let words = text(cell).unwrap_or_default();
+    doc.may_repeat(words.len()).then_some((cell, words))
 }
 
 /// The words of a statement's own `text`.
