@@ -9,7 +9,7 @@
 mod two;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use medibloc_agent::answer::code;
 use medibloc_journey::Party;
 use medibloc_journey::memory::World;
@@ -197,6 +197,11 @@ async fn a_document_within_another_is_as_sensitive_as_it_says() {
         "content": {"contentType": "text/plain", "data": STANDARD.encode(&secret)}});
     let by_url = json!({"resourceType": "DocumentReference", "status": "current", "content": [{"attachment": {
         "url": format!("data:application/hl7-cda+xml;base64,{}", STANDARD.encode(&secret))}}]});
+    // Without its padding, in the alphabet of RFC 4648, section 5; this one has signs in which they differ.
+    let special = cda("11502-2", "V", "20250301", "<!-- ÿþ?>~~ -->");
+    let mut url_safe = reference("application/octet-stream", "");
+    url_safe["content"][0]["attachment"]["data"] = URL_SAFE_NO_PAD.encode(&special).into();
+    let commented = format!("<!-- {} -->{secret}", "x".repeat(20_000));
     let of_v = "in a document within it, the header's confidentialityCode is V";
     let held = |text: &str| {
         cda(
@@ -257,6 +262,22 @@ async fn a_document_within_another_is_as_sensitive_as_it_says() {
             "restricted",
             UNREAD,
         ),
+        (url_safe.to_string(), "very-restricted", of_v),
+        (
+            reference("text/plain", &commented).to_string(),
+            "very-restricted",
+            of_v,
+        ),
+        (
+            reference("application/octet-stream", b"\x1f\x8b\x08\x00").to_string(),
+            "restricted",
+            UNREAD,
+        ),
+        (
+            reference("application/x-xdm", b"PK\x03\x04").to_string(),
+            "restricted",
+            UNREAD,
+        ),
         (kept, "very-restricted", of_v),
         (packed, "restricted", UNREAD),
     ];
@@ -270,6 +291,8 @@ async fn a_document_within_another_is_as_sensitive_as_it_says() {
         );
         others.push(record);
     }
+    // An office's document: ZIP with these names first (ECMA-376, part 2).
+    let letter = [b"PK\x03\x04".as_slice(), &[0; 26], b"[Content_Types].xml"].concat();
     // One that says nothing of it leaves it as it is, if it is of the same category and day; so does what is no document.
     let usual = |kind: &str, at: &str| reference("text/xml", cda(kind, "N", at, BODY)).to_string();
     let mut own = Vec::new();
@@ -277,6 +300,14 @@ async fn a_document_within_another_is_as_sensitive_as_it_says() {
         (usual("11502-2", "20250301"), "laboratory"),
         (
             reference("application/pdf", "%PDF-1.7").to_string(),
+            "laboratory",
+        ),
+        (
+            reference("text/html", "<html><p>Potassium 4.1</p></html>").to_string(),
+            "laboratory",
+        ),
+        (
+            reference("application/msword", letter).to_string(),
             "laboratory",
         ),
         (usual("34133-9", "20250301"), "documents"),
@@ -307,9 +338,9 @@ async fn a_document_within_another_is_as_sensitive_as_it_says() {
     assert_eq!(
         (
             many,
-            given(&reader, &own[..2]).await,
-            given(&reader, &own[2..]).await
+            given(&reader, &own[..4]).await,
+            given(&reader, &own[4..]).await
         ),
-        (0, 2, 0)
+        (0, 4, 0)
     );
 }

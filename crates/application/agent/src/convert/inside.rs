@@ -2,7 +2,8 @@
 //! as those of the whole.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use medibloc_record::json::{Map, Value};
 use medibloc_record::{Category, Draft, Sensitivity};
 
@@ -12,6 +13,24 @@ use super::source;
 const DEPTH: usize = 2;
 /// Bytes of one of them that are read.
 const MOST: usize = 32 << 20;
+/// Base64 as it is met: with or without its padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// How packed bytes begin: gzip, ZIP, an empty ZIP, bzip2, xz, 7z, zstd, compress.
+const PACKED: [&[u8]; 8] = [
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+    b"\x28\xb5\x2f\xfd",
+    b"\x1f\x9d",
+];
 /// What is told of others: whoever may read the whole reads what nobody looked at.
 const UNREAD: &str = "it holds another document whose labels are not read";
 
@@ -21,8 +40,12 @@ pub(super) fn judge(draft: &mut Draft, depth: usize) {
     find(&draft.fhir, &mut held);
     for held in held {
         let inner = match held {
-            Held::Bytes(bytes) if depth < DEPTH => source::one("", &bytes).ok(),
-            Held::Bytes(_) | Held::Unread => None,
+            Held::Document(bytes) if depth < DEPTH => source::one("", &bytes).ok(),
+            Held::Text(bytes) if depth < DEPTH => match source::one("", &bytes) {
+                Ok(inner) => Some(inner),
+                Err(_) => continue,
+            },
+            Held::Document(_) | Held::Text(_) | Held::Unread => None,
         };
         match inner {
             Some(mut inner) => {
@@ -64,7 +87,10 @@ fn unless_written(draft: &mut Draft, inner: Option<&str>) {
 
 /// A document that another holds.
 enum Held {
-    Bytes(Vec<u8>),
+    /// It says that it is one, or begins as one.
+    Document(Vec<u8>),
+    /// It begins as XML or JSON do: it is one only if it can be read.
+    Text(Vec<u8>),
     /// It is packed, damaged or too large.
     Unread,
 }
@@ -95,18 +121,44 @@ fn of(object: &Map) -> Option<Held> {
         .iter()
         .filter_map(|name| text(name));
     let data = all.next().or(in_url)?;
-    let data: String = data.split_ascii_whitespace().collect();
+    // Of both alphabets (RFC 4648, sections 4 and 5), over many lines.
+    let data: String = data
+        .split_ascii_whitespace()
+        .flat_map(str::chars)
+        .map(|sign| match sign {
+            '-' => '+',
+            '_' => '/',
+            sign => sign,
+        })
+        .collect();
     if data.len() / 4 * 3 > MOST {
         // Pictures may be large: only what begins as a document is one.
-        let begin = STANDARD.decode(data.get(..16 << 10)?).ok();
-        let is_one = is_said || begin.is_some_and(|begin| source::is_one(&begin));
+        let begin = BASE64.decode(data.get(..16 << 10)?).ok();
+        let is_one = is_said || begin.is_some_and(|begin| may_be(&begin));
         return is_one.then_some(Held::Unread);
     }
-    match STANDARD.decode(data) {
-        Ok(bytes) if is_said || source::is_one(&bytes) => Some(Held::Bytes(bytes)),
-        Ok(_) => None,
+    match BASE64.decode(data) {
+        Ok(bytes) if is_packed(&bytes) => Some(Held::Unread),
+        Ok(bytes) if is_said || source::is_one(&bytes) => Some(Held::Document(bytes)),
+        Ok(bytes) => may_be(&bytes).then_some(Held::Text(bytes)),
         Err(_) => is_said.then_some(Held::Unread),
     }
+}
+
+/// Whether bytes begin as something in which a document may be.
+fn may_be(bytes: &[u8]) -> bool {
+    is_packed(bytes) || matches!(source::first_of(bytes), Some(b'<' | b'{' | b'['))
+}
+
+/// Whether bytes are packed, but for an office's document: that is a letter, as a PDF is, whose labels are those of what holds it.
+fn is_packed(bytes: &[u8]) -> bool {
+    // The name of the first file within (APPNOTE.TXT, section 4.3.7); ECMA-376 and ODF 1.3 say which it is.
+    let first = bytes.get(30..).unwrap_or_default();
+    let is_office = bytes.starts_with(b"PK\x03\x04")
+        && ["[Content_Types].xml", "_rels/", "mimetype"]
+            .iter()
+            .any(|name| first.starts_with(name.as_bytes()));
+    !is_office && PACKED.iter().any(|mark| bytes.starts_with(mark))
 }
 
 /// Whether what is of this media type may be a document with labels.

@@ -125,7 +125,7 @@ pub(super) fn is_document(path: &Path) -> bool {
 }
 
 /// The first byte of a text that is no blank, no byte order mark and no half of a wide sign.
-fn first_of(bytes: &[u8]) -> Option<u8> {
+pub(super) fn first_of(bytes: &[u8]) -> Option<u8> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         let is_sign = |byte: &&u8| **byte != 0 && !byte.is_ascii_whitespace();
         return bytes[2..].iter().find(is_sign).copied();
