@@ -107,14 +107,16 @@ fn put_together(bundle: &Value) -> Option<String> {
 }
 
 /// Where a resource says of when it is: the first of these.
-const WHEN: [&str; 23] = [
+const WHEN: [&str; 25] = [
     "effectiveDateTime",
     "effectivePeriod",
     "effectiveInstant",
+    "effectiveTiming",
     "performedDateTime",
     "performedPeriod",
     "occurrenceDateTime",
     "occurrencePeriod",
+    "occurrenceTiming",
     "onsetDateTime",
     "onsetPeriod",
     "started",
@@ -181,12 +183,24 @@ pub(crate) fn written(bundle: &Value) -> Option<String> {
     Some(common.to_owned())
 }
 
-/// When one resource is of, with the end of a period.
+/// When one resource is of, with the end of a period and all that a `Timing` counts up.
 fn dates_of(resource: &Value) -> Vec<&str> {
     let of = |name: &&str| {
         let when = &resource[*name];
-        let all = [when, &when["start"], &when["end"]];
-        let all: Vec<&str> = all.into_iter().filter_map(Value::as_str).collect();
+        let bounds = &when["repeat"]["boundsPeriod"];
+        let all = [
+            when,
+            &when["start"],
+            &when["end"],
+            &bounds["start"],
+            &bounds["end"],
+        ];
+        let events = when["event"].as_array().into_iter().flatten();
+        let all: Vec<&str> = all
+            .into_iter()
+            .chain(events)
+            .filter_map(Value::as_str)
+            .collect();
         (!all.is_empty()).then_some(all)
     };
     WHEN.iter().find_map(of).unwrap_or_default()
@@ -253,6 +267,22 @@ mod tests {
                 None,
             ),
             (vec![&json!({"resourceType": "Basic"})], Some("Basic"), None),
+            (
+                vec![
+                    &json!({"resourceType": "Observation", "code": {"text": "Peak flow"},
+                    "effectiveTiming": {"event": ["2026-01-31T08:00:00Z", "2026-01-31T20:00:00Z"]}}),
+                ],
+                Some("Observation: Peak flow"),
+                Some("2026-01-31"),
+            ),
+            (
+                vec![
+                    &json!({"resourceType": "Observation", "code": {"text": "Peak flow"},
+                    "effectiveTiming": {"event": ["2026-01-31"], "repeat": {"boundsPeriod": {"start": "2025-11-02"}}}}),
+                ],
+                Some("Observation: Peak flow"),
+                None,
+            ),
             (vec![&patient], None, None),
             (vec![&json!(7)], None, None),
         ] {
