@@ -138,6 +138,12 @@ async fn who_the_owner_is_is_shown_and_checked() {
     let shown = say(&two.patient, &["account", "person"]).await;
     assert_eq!(text(&shown, "/patient/name"), "Dee Park");
     assert_eq!(text(&shown, "/patient/birthDate"), "1980-02-03");
+    // What is left out stays as it was said.
+    say(&two.patient, &["account", "person", "--born", "1980-03-02"]).await;
+    say(&two.patient, &["account", "person", "--name", "Dee Parks"]).await;
+    let shown = say(&two.patient, &["account", "person"]).await;
+    assert_eq!(text(&shown, "/patient/name"), "Dee Parks");
+    assert_eq!(text(&shown, "/patient/birthDate"), "1980-03-02");
     // An own document of hers is not asked about, one of somebody else is marked.
     two.sent().await;
     say(&two.patient, &["sync"]).await;

@@ -34,4 +34,15 @@ async fn the_last_word_on_who_the_owner_is_is_the_last_that_was_said() {
         let told = try_say(device, &["account", "person"]).await.unwrap().text;
         assert!(told.contains("«Ann Lee»"), "{told}");
     }
+    // Newcomer: what another device said later was taken over without a word.
+    const TOLD: &str = "says otherwise than this one who you are";
+    let told = try_say(&two.patient, &["sync"]).await.unwrap().text;
+    assert!(!told.contains(TOLD), "{told}");
+    world.pass(60);
+    say(&phone, &wrong).await;
+    say(&phone, &["sync"]).await;
+    // Notes are looked at once a day.
+    world.pass(90_000);
+    let told = try_say(&two.patient, &["sync"]).await.unwrap().text;
+    assert_eq!(told.matches(TOLD).count(), 1, "{told}");
 }

@@ -585,6 +585,13 @@ impl Party {
             }
             About::Person => {
                 let person = entry.says::<Subject>()?;
+                let here = self.owner_said()?;
+                if here.is_some() && person.is_some() && here != person {
+                    changes.push(self.untold_row(
+                        "another device of this phrase says otherwise than this one who you are, and later: that counts now. `medibloc \
+                         account person` shows it; if it is wrong, say it again here",
+                    ));
+                }
                 let person = person.map(|person| cbor::to_vec(&person));
                 changes.push(set(table::PERSON, crate::whose::OWNER, person));
                 of = None;

@@ -392,6 +392,11 @@ pub(super) fn person(
              (`medibloc doctor`)",
         ));
     }
+    // What is left out stays as it was said.
+    let before = party.owner_said()?;
+    let before = before.as_ref();
+    let name = name.or(before.and_then(|before| before.name.as_deref()));
+    let born = born.or(before.and_then(|before| before.born.as_deref()));
     let said = Subject::said(name, born).ok_or_else(|| {
         Problem::new(
             code::USAGE,
