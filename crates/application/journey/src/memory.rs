@@ -424,7 +424,10 @@ impl World {
         let grant = request.and_then(|signed| self.ledger.grant_by_id(signed.request.grant));
         let receipt = request.and_then(|signed| self.ledger.receipt(signed.request.receipt));
         let binding = request.and_then(|signed| signed.request.binding.as_ref());
-        let bound = binding.is_some_and(|binding| self.is_good(binding.account, now));
+        let read_at = receipt.map_or(now, |(.., at)| at);
+        let bound = binding.is_some_and(|binding| {
+            self.is_good(binding.account, now) && self.is_good(binding.account, read_at)
+        });
         let bound_signer = binding.and_then(|binding| self.ledger.signer_now(binding.account));
         Facts {
             head: now,

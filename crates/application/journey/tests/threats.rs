@@ -6,7 +6,7 @@ use medibloc_consent::{FeedFact, Purpose};
 use medibloc_journey::memory::World;
 use medibloc_journey::{JourneyError, Party, Says, Standing, medical_only};
 use medibloc_keys::{Language, Phrase, SeededEntropy};
-use medibloc_ledger::{Facts as _, LedgerError, Mark, MemoryLedger};
+use medibloc_ledger::{Facts as _, LedgerError, Mark, MemoryLedger, Outcome, Receipt};
 use medibloc_record::{
     AccountId, Draft, GrantId, LossReport, PartRole, RecordId, Role, Threshold, Timestamp,
 };
@@ -237,6 +237,33 @@ async fn a_suspended_reader_gets_no_share_though_the_chain_gave_a_receipt() {
     story.world.ledger.suspend(story.clinic.account().id());
     let error = story.clinic.read(record).await.unwrap_err();
     assert!(text(&error).contains("suspended"), "{error}");
+    // Newcomer: reinstated within its ten minutes, it read on that receipt, of which no proof holds.
+    story.world.pass(60);
+    story
+        .world
+        .ledger
+        .try_reinstate(story.clinic.account().id())
+        .unwrap();
+    story.world.pass(60);
+    let line = story.patient.audit().await.unwrap().remove(0).line;
+    let old = Receipt {
+        id: line.receipt,
+        record: line.record,
+        reader: line.reader,
+        grant: line.grant,
+        outcome: Outcome {
+            block: line.block,
+            transaction: [0; 32],
+        },
+    };
+    let error = story.clinic.read_with_receipt(record, old.clone()).await;
+    let error = text(&error.unwrap_err());
+    assert!(
+        error.contains("is not accredited now or is suspended"),
+        "{error}"
+    );
+    let read = story.clinic.read(record).await.unwrap();
+    assert_ne!(read.receipt.id, old.id);
 }
 
 #[tokio::test]

@@ -317,14 +317,6 @@ impl Shell {
             Ok(address) => self.follower.account_of(address).await?,
             Err(_) => None,
         };
-        let now = (self.clock)().max(view.head);
-        let (bound_signer, bound_account_is_good) = match &request.binding {
-            Some(binding) => (
-                facts.account(binding.account).await?.map(|it| it.signer),
-                facts.standing(binding.account, now).await?.is_good(),
-            ),
-            None => (None, false),
-        };
         let owner = view.record.map(|record| record.anchor.owner);
         let (grant, receipt, signer_has_grant) = self.follower.read(|model| {
             let grant = model.grant(request.grant).map(|entry| GrantView {
@@ -337,6 +329,19 @@ impl Shell {
             };
             (grant, model.receipt(request.receipt), has_grant)
         });
+        let now = (self.clock)().max(view.head);
+        let (bound_signer, bound_account_is_good) = match &request.binding {
+            Some(binding) => {
+                // A receipt that it got while it might not read is none for later: no proof of such a read would hold.
+                let mut is_good = facts.standing(binding.account, now).await?.is_good();
+                if let (true, Some(receipt)) = (is_good, &receipt) {
+                    is_good = facts.standing(binding.account, receipt.at).await?.is_good();
+                }
+                let account = facts.account(binding.account).await?;
+                (account.map(|it| it.signer), is_good)
+            }
+            None => (None, false),
+        };
         Ok(View {
             grant,
             receipt,
