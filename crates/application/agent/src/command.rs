@@ -96,7 +96,7 @@ pub enum Account {
         haste: Haste,
     },
     /// Says who you are, as documents name you: what names another person is marked, and no consent to a class or to all passes it
-    /// on. Nobody else is told. Without a name and a day, shows it.
+    /// on. Nobody else is told. What you leave out stays as you said it before; without a name and a day, shows it.
     Person {
         /// Your name, as your documents have it.
         #[arg(long)]
@@ -546,6 +546,11 @@ pub struct Read {
     #[arg(long, requires = "out")]
     #[serde(default)]
     pub keep: bool,
+    /// On this consent (the begin of its id is enough). Must be said where several for different purposes open the record: what it is
+    /// read for stands on the chain.
+    #[arg(long, value_name = "CONSENT", conflicts_with = "kept")]
+    #[serde(default)]
+    pub on: Option<String>,
 }
 
 /// `medibloc audit …`

@@ -153,9 +153,16 @@ async fn a_read_whose_consent_has_ended_goes_on_for_nothing_else() {
     let for_research = text(&say(&story.two.patient, &give).await, "/grant");
     say(&story.reader, &["sync"]).await;
     say(&story.two.patient, &["grant", "revoke", &for_research]).await;
-    let words = ["read", &story.record];
+    let words = ["read", &story.record, "--on", &for_research];
     let told = refused(&story.reader, &words, code::REFUSED).await;
-    assert!(told.contains("revoked"), "{told}");
+    for part in [
+        "revoked",
+        "knows another",
+        &story.ids[1][..12],
+        "--on CONSENT",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     let purposes = async || {
         let audit = say(&story.two.patient, &["audit"]).await;
         let reads = audit["reads"].as_array().unwrap().clone();

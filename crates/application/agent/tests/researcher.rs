@@ -43,6 +43,22 @@ async fn what_a_researcher_reads_for_is_said() {
     purposes.sort();
     assert_eq!(purposes, ["research", "treatment"]);
 
+    // Whoever reads sees for what.
+    say(&researcher, &["sync"]).await;
+    let read = try_say(&researcher, &["read", &record]).await.unwrap();
+    assert_eq!(read.value["purpose"], "HRESCH");
+    let of_it = list
+        .iter()
+        .find(|one| one["purpose"] == "research")
+        .unwrap();
+    assert_eq!(read.value["grant"], of_it["id"]);
+    let told = format!("read on consent {}", &text(of_it, "/id")[..12]);
+    assert!(
+        read.text.contains(&told) && read.text.contains("HRESCH"),
+        "{}",
+        read.text
+    );
+
     // It asks for research if it says nothing, and what it asks for treatment is not given without a word.
     let owner = text(
         &say(&researcher, &["contact", "list"]).await,

@@ -256,7 +256,7 @@ async fn what_was_taken_back_before_the_suspension_is_given_on_alone_on_the_real
     story.clinic.sync().await.unwrap();
     let told = story.clinic.read(record).await.unwrap_err();
     assert!(matches!(told, JourneyError::TakenBack { .. }), "{told}");
-    story.clinic.read_retracted(record).await.unwrap();
+    story.clinic.read_retracted(record, None).await.unwrap();
 }
 
 /// One keeper of seven sets a wrap key to which nothing can be sealed.

@@ -11,6 +11,7 @@ use crate::exports::ExportedFile;
 use crate::grant::{EndOfGrant, GivenGrant, HeldGrant, SharedKey};
 use crate::party::{change, table};
 use crate::ports::Change;
+use crate::read::{KeptCopy, KeptReceipt};
 use crate::wipe::{Tell, Wipe, objects_of};
 use crate::{JourneyError, Left, Party, SyncReport};
 
@@ -148,6 +149,7 @@ impl Party {
         let mut named: BTreeSet<RecordId> = held.artefact.records.iter().copied().collect();
         let (mut records, mut roots) = (BTreeSet::new(), Vec::new());
         let mut files: Vec<ExportedFile> = Vec::new();
+        let mut outputs = Vec::new();
         for key in keys {
             let record = key.anchor.record_id();
             // What was read under it is named by it afterwards, and of the rest as much as a consent may name itself.
@@ -156,29 +158,39 @@ impl Party {
             }
             let row = self.keys_of_record(record)?;
             let is_open = row.is_some_and(|row| row.openers.iter().any(|it| it.grant != id));
-            if is_open || older.contains(&record) || self.is_own_copy(record)? {
-                continue;
-            }
-            roots.extend(objects_of(&key.anchor));
-            if self.read_before(record)?.is_some() {
+            let stays = is_open || older.contains(&record) || self.is_own_copy(record)?;
+            // A reading goes with the consent that it was made on, though another one opens the record, or it is here because it was
+            // written here: whoever wants it on that one reads it again, which leaves a receipt.
+            let copy: Option<KeptCopy> = self.row(table::READS, record.as_bytes())?;
+            let is_last = |of: GrantId| of == id || !stays;
+            if copy.as_ref().is_some_and(|copy| is_last(copy.grant())) {
                 purged.push(record);
+                changes.push(gone(table::READS, record));
             }
-            for table in [table::READS, table::RECEIPTS] {
-                changes.push(Change::Delete {
-                    table,
-                    key: record.as_bytes().to_vec(),
-                });
+            let receipt: Option<KeptReceipt> = self.row(table::RECEIPTS, record.as_bytes())?;
+            if receipt.is_some_and(|receipt| is_last(receipt.grant)) {
+                changes.push(gone(table::RECEIPTS, record));
             }
-            files.extend(self.exports_of(record)?);
-            records.insert(record);
+            // Versions of before did not say on which consent something was written out: then it goes with the copy.
+            let is_read_here = !stays || copy.is_some_and(|copy| copy.grant() == id);
+            let is_its = |of: Option<GrantId>| of.map_or(is_read_here, |of| of == id);
+            files.extend(
+                self.exports_of(record)?
+                    .into_iter()
+                    .filter(|file| is_its(file.grant)),
+            );
+            outputs.extend(
+                self.outputs_where(record, is_its)?
+                    .map(|outputs| (record, outputs)),
+            );
+            if !stays {
+                roots.extend(objects_of(&key.anchor));
+                records.insert(record);
+            }
         }
         held.ended = Some(end);
         changes.push(change(table::SHARED_GRANTS, id.as_bytes(), &held));
         let letter = errand_key("purged", &[id.as_bytes()]);
-        let mut outputs = Vec::new();
-        for record in &records {
-            outputs.extend(self.outputs_of(*record)?.map(|outputs| (*record, outputs)));
-        }
         let unknown = self.read_elsewhere(Some(id), |record| records.contains(&record))?;
         let wipe = Wipe {
             key: letter,
@@ -219,5 +231,12 @@ impl Party {
             }
         }
         Ok(false)
+    }
+}
+
+fn gone(table: &'static str, record: RecordId) -> Change {
+    Change::Delete {
+        table,
+        key: record.as_bytes().to_vec(),
     }
 }

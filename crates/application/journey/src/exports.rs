@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use medibloc_record::{Digest, RecordId, Timestamp};
+use medibloc_record::{Digest, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::party::{change, table};
@@ -26,6 +26,9 @@ pub struct ExportedFile {
     /// When it was to be deleted it was not where it had been written: a person moved or deleted it, which is not known.
     #[serde(default, skip_serializing_if = "crate::left::is_false")]
     pub lost: bool,
+    /// The consent that it was read on, with which it goes; none of an own record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
 }
 
 impl ExportedFile {

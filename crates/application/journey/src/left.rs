@@ -94,6 +94,9 @@ pub(crate) const fn is_false(flag: &bool) -> bool {
 struct Output {
     record: RecordId,
     outputs: Outputs,
+    /// The consent that it was read on; none of an own record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<GrantId>,
 }
 
 /// A read under an own address that another home of the phrase made.
@@ -128,18 +131,32 @@ pub(crate) fn read_elsewhere(event: &Event) -> Option<Change> {
 }
 
 impl Party {
-    /// Remembers that a record goes to standard output; call it before it goes.
+    /// Remembers that a record goes to standard output, read on a consent if it is not an own one; call it before it goes.
     ///
     /// # Errors
     /// If the vault fails: then do not write it.
-    pub fn note_output(&self, record: RecordId) -> Result<(), JourneyError> {
-        let before = self.outputs_of(record)?;
+    pub fn note_output(
+        &self,
+        record: RecordId,
+        grant: Option<GrantId>,
+    ) -> Result<(), JourneyError> {
+        let key: Vec<u8> = match &grant {
+            None => record.as_bytes().to_vec(),
+            Some(grant) => [record.as_bytes().as_slice(), grant.as_bytes()].concat(),
+        };
+        let before: Option<Output> = self.row(table::OUTPUTS, &key)?;
         let outputs = Outputs {
-            times: before.map_or(0, |before| before.times).saturating_add(1),
+            times: before
+                .map_or(0, |before| before.outputs.times)
+                .saturating_add(1),
             last: self.ports.clock.now(),
         };
-        let output = Output { record, outputs };
-        self.note_on_full_disk(change(table::OUTPUTS, record.as_bytes(), &output))
+        let output = Output {
+            record,
+            outputs,
+            grant,
+        };
+        self.note_on_full_disk(change(table::OUTPUTS, &key, &output))
     }
 
     /// How often a record went to standard output; none if it never did.
@@ -147,8 +164,18 @@ impl Party {
     /// # Errors
     /// If the vault fails.
     pub fn outputs_of(&self, record: RecordId) -> Result<Option<Outputs>, JourneyError> {
-        let output: Option<Output> = self.row(table::OUTPUTS, record.as_bytes())?;
-        Ok(output.map(|output| output.outputs))
+        self.outputs_where(record, |_| true)
+    }
+
+    /// The same of those that fit the consent that they were read on.
+    pub(crate) fn outputs_where(
+        &self,
+        record: RecordId,
+        fits: impl Fn(Option<GrantId>) -> bool,
+    ) -> Result<Option<Outputs>, JourneyError> {
+        let outputs = self.rows::<Output>(table::OUTPUTS)?.into_iter();
+        let outputs = outputs.filter(|output| output.record == record && fits(output.grant));
+        Ok(outputs.map(|output| output.outputs).reduce(Outputs::add))
     }
 
     /// What of records that a consent opened is left here after it has ended.
@@ -162,8 +189,11 @@ impl Party {
             unknown: !self.read_elsewhere(Some(grant), is_of)?.is_empty(),
             ..Left::default()
         };
+        // Of what versions of before wrote out it is not known on which consent.
+        let is_its = |of: Option<GrantId>| of.is_none_or(|of| of == grant);
         for record in records {
-            let files = self.exports_of(*record)?;
+            let mut files = self.exports_of(*record)?;
+            files.retain(|file| is_its(file.grant));
             left.unknown |= files.iter().any(|file| file.lost);
             let files = files.iter().filter(|file| !file.lost).count();
             left.files = left
@@ -172,7 +202,7 @@ impl Party {
             left.outputs = left
                 .outputs
                 .into_iter()
-                .chain(self.outputs_of(*record)?)
+                .chain(self.outputs_where(*record, is_its)?)
                 .reduce(Outputs::add);
         }
         Ok(left)

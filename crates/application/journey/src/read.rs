@@ -15,7 +15,7 @@ use medibloc_seal::{
 use serde::{Deserialize, Serialize};
 
 use crate::errand::{Luggage, errand_key};
-use crate::grant::{EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
+use crate::grant::{Artefact, EndOfGrant, HeldGrant, ReaderObjects, SharedKey};
 use crate::party::{OwnAddress, change, table};
 use crate::ports::{Change, PortError};
 use crate::together::{Asked, first};
@@ -50,6 +50,11 @@ pub(crate) struct KeptCopy {
 }
 
 impl KeptCopy {
+    /// On which consent it was opened.
+    pub(crate) const fn grant(&self) -> GrantId {
+        self.receipt.grant
+    }
+
     /// When it was opened.
     pub(crate) const fn read_at(&self) -> Timestamp {
         self.receipt.at
@@ -96,9 +101,21 @@ impl Party {
     /// [`JourneyError::TakenBack`] before anything is signed if its author took it back; that there is no consent or no key;
     /// whoever refuses or does not answer.
     pub async fn read(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+        self.read_on(record, None).await
+    }
+
+    /// The same on one consent alone, where one is named: what a record is read for stands on the chain.
+    ///
+    /// # Errors
+    /// As [`Party::read`].
+    pub async fn read_on(
+        &self,
+        record: RecordId,
+        on: Option<GrantId>,
+    ) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_none() {
             // Without a consent it is not asked for, and what is missing is told first.
-            if let Err(error) = self.key_now(record).await {
+            if let Err(error) = self.key_now(record, on).await {
                 return Err(self.unless_erased(record, error).await);
             }
             match self.must_not_be_taken_back(record).await {
@@ -109,20 +126,24 @@ impl Party {
                 said => said?,
             }
         }
-        self.read_retracted(record).await
+        self.read_retracted(record, on).await
     }
 
     /// The same for what its author may have taken back, for whoever must see what was wrong.
     ///
     /// # Errors
     /// As [`Party::read`], but for [`JourneyError::TakenBack`].
-    pub async fn read_retracted(&self, record: RecordId) -> Result<ReadRecord, JourneyError> {
+    pub async fn read_retracted(
+        &self,
+        record: RecordId,
+        on: Option<GrantId>,
+    ) -> Result<ReadRecord, JourneyError> {
         if self.erasure(record)?.is_some() {
             return Err(self.erased_error(record)?);
         }
         // A receipt that is kept asks for shares without another signature of a call.
         self.check_chain().await?;
-        let mut found = match self.key_now(record).await {
+        let mut found = match self.key_now(record, on).await {
             Ok(found) => found,
             Err(error) => return Err(self.unless_erased(record, error).await),
         };
@@ -137,7 +158,7 @@ impl Party {
             tried.extend(held.id());
             // One that turns out to have ended is marked as that: another one may open the record. Not one for something else: what
             // it is read for stands on the chain.
-            match self.held_key(record) {
+            match self.held_key(record, on) {
                 Ok((held, key))
                     if held.artefact.purpose == purpose
                         && held.id().is_some_and(|id| !tried.contains(&id)) =>
@@ -147,6 +168,17 @@ impl Party {
                 _ => return Err(error),
             }
         }
+    }
+
+    /// The consents that open a record here and have not ended, the one that lasts longest first.
+    ///
+    /// # Errors
+    /// If the vault fails.
+    pub fn consents_that_open(&self, record: RecordId) -> Result<Vec<Artefact>, JourneyError> {
+        let openers = self.openers(record)?.into_iter();
+        let mut all: Vec<Artefact> = openers.map(|(held, _)| held.artefact).collect();
+        all.sort_by_key(|artefact| core::cmp::Reverse(artefact.erase_by));
+        Ok(all)
     }
 
     async fn read_under(
@@ -234,24 +266,20 @@ impl Party {
         if let Err(error) = self.kept_copy(record) {
             return Err(self.unless_erased(record, error).await);
         }
-        let openers = self.openers(record)?;
-        let held: Vec<HeldGrant> = openers.into_iter().map(|(held, _)| held).collect();
-        let now = self.ports.clock.now();
-        if !held.is_empty() && held.iter().all(|held| held.artefact.erase_by <= now) {
+        let on = self.kept_copy(record)?.receipt.grant;
+        // It is of the consent that it was read on, whatever else opens the record.
+        let (held, _) = self.held_key(record, Some(on))?;
+        if held.artefact.erase_by <= self.ports.clock.now() {
             return Err(JourneyError::Refused(Reason::Expired));
         }
         self.check_chain().await?;
         if self.is_erased_by_now(record).await? {
             return Err(self.erased_error(record)?);
         }
-        let mut revoked = BTreeSet::new();
-        for grant in held.iter().filter_map(|held| held.artefact.grant.as_ref()) {
-            if self.ports.facts.grant(grant).await?.revoked {
-                revoked.insert(grant.id);
-            }
-        }
-        if !revoked.is_empty() {
-            let fits = |id: GrantId, _: &HeldGrant| revoked.contains(&id);
+        if let Some(grant) = &held.artefact.grant
+            && self.ports.facts.grant(grant).await?.revoked
+        {
+            let fits = |id: GrantId, _: &HeldGrant| id == on;
             let mut report = SyncReport::default();
             self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
                 .await?;
@@ -275,7 +303,7 @@ impl Party {
         if self.erasure(record)?.is_some() {
             return Err(self.erased_error(record)?);
         }
-        match self.held_key(record) {
+        match self.held_key(record, None) {
             Err(refused @ JourneyError::Refused(_)) => Err(refused),
             _ => Err(JourneyError::Unknown {
                 what: format!("a kept copy of record {record}"),
@@ -291,30 +319,41 @@ impl Party {
         record: RecordId,
         receipt: Receipt,
     ) -> Result<ReadRecord, JourneyError> {
-        let (held, key) = self.held_key(record)?;
+        let (held, key) = self.held_key(record, None)?;
         let own = self.own_address(held.own)?;
         self.read_with(&own, &held, &key, receipt).await
     }
 
     /// The same, with a look for a key that there was no room for.
-    async fn key_now(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
-        match self.held_key(record) {
+    async fn key_now(
+        &self,
+        record: RecordId,
+        on: Option<GrantId>,
+    ) -> Result<(HeldGrant, SharedKey), JourneyError> {
+        match self.held_key(record, on) {
             Err(JourneyError::Unknown { .. }) if self.fetch_key(record).await? => {
-                self.held_key(record)
+                self.held_key(record, on)
             }
             Err(JourneyError::Unknown { .. }) => Err(self.why_no_key(record).await?),
             found => found,
         }
     }
 
-    /// The grant that lasts longest, of those that open a record.
-    fn held_key(&self, record: RecordId) -> Result<(HeldGrant, SharedKey), JourneyError> {
+    /// The grant that lasts longest, of those that open a record, or the one that is named.
+    fn held_key(
+        &self,
+        record: RecordId,
+        on: Option<GrantId>,
+    ) -> Result<(HeldGrant, SharedKey), JourneyError> {
         let openers = self.openers(record)?.into_iter();
+        let openers = openers.filter(|(held, _)| on.is_none() || held.id() == on);
         if let Some(found) = openers.max_by_key(|(held, _)| held.artefact.erase_by) {
             return Ok(found);
         }
         let all = self.held()?;
-        let named = |held: &&HeldGrant| held.artefact.records.contains(&record);
+        let named = |held: &&HeldGrant| {
+            held.artefact.records.contains(&record) && (on.is_none() || held.id() == on)
+        };
         if let Some(end) = all.iter().filter(named).find_map(|held| held.ended) {
             return Err(JourneyError::Refused(match end {
                 EndOfGrant::Revoked => Reason::Revoked,
@@ -351,6 +390,7 @@ impl Party {
         if let Some(kept) = self.row::<KeptReceipt>(table::RECEIPTS, record.as_bytes())?
             && kept.grant == grant.id
             && self.chain_now().await?.since(kept.at) < RECEIPT_LIFE
+            && self.is_of_use(held, &kept).await?
         {
             return Ok(kept.receipt());
         }
@@ -373,6 +413,17 @@ impl Party {
             grant: grant.id,
             outcome,
         })
+    }
+
+    /// Whether keepers may still take a receipt: not one of a time at which the account might not read, once it may again.
+    async fn is_of_use(&self, held: &HeldGrant, kept: &KeptReceipt) -> Result<bool, JourneyError> {
+        if held.artefact.binding.is_none() {
+            return Ok(true);
+        }
+        let (account, facts) = (self.account().id(), &self.ports.facts);
+        let stood = facts.standing(account, kept.at).await?.is_good();
+        let now = self.right_head().await?.time;
+        Ok(stood || !facts.standing(account, now).await?.is_good())
     }
 
     async fn read_with(

@@ -166,7 +166,7 @@ async fn nothing_that_happens_later_closes_what_was_anchored_before() {
         story.grant(anchored, "granted after").await;
         for (record, text) in [(accepted, "accepted before"), (anchored, "anchored before")] {
             // What was taken back opens for who says that it is meant.
-            let read = story.clinic.read_retracted(record).await.unwrap();
+            let read = story.clinic.read_retracted(record, None).await.unwrap();
             let mut bytes = Vec::new();
             story
                 .clinic

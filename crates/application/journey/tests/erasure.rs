@@ -320,6 +320,7 @@ async fn the_owner_is_told_who_read_it_and_who_purged() {
         sha256: Digest::of(b"plain"),
         keep: true,
         lost: false,
+        grant: None,
     };
     story.clinic.party.note_export(&file).unwrap();
     story
@@ -382,6 +383,7 @@ async fn exported_files_go_with_it_unless_they_changed_or_are_to_stay() {
                 sha256: Digest::of(b"plain"),
                 keep: false,
                 lost: false,
+                grant: None,
             };
             patient.party.note_export(&file).unwrap();
             if !now.is_empty() {

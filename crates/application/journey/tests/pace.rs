@@ -251,8 +251,8 @@ async fn a_read_that_nobody_waits_for_is_kept_for_later() {
     story.patient.bring_forward(&sooner).await.unwrap();
     let clinic = &story.hospitals[0].0;
     clinic.catch_up().await.unwrap();
-    clinic.plan_read(records[2]).await.unwrap();
-    clinic.plan_read(records[2]).await.unwrap();
+    clinic.plan_read(records[2], None).await.unwrap();
+    clinic.plan_read(records[2], None).await.unwrap();
     assert!(clinic.read_before(records[2]).unwrap().is_none());
     story.live(&[], 3 * DAY).await;
     assert!(clinic.read_before(records[2]).unwrap().is_some());

@@ -646,9 +646,10 @@ fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
                 scope => scope.to_owned(),
             };
             let count = counted(view.records.len(), "record");
-            // Of what has ended the limits are what was agreed, and the records those that are still there.
+            // Of what has ended the limits are what was agreed, and the records those that are still at their owner's.
             match is_standing(view) {
                 true => format!("may read {what}: {count} now{only}"),
+                false if !is_given => format!("could read {what}{only}: {count} while it stood"),
                 false => format!("could read {what}{only}: {count} of it still here"),
             }
         }

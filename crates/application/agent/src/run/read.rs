@@ -1,15 +1,17 @@
 //! What leaves a home in the clear: `medibloc read`, and `medibloc record export`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use medibloc_journey::{ExportedFile, JourneyError, Party, ReadRecord, Subject};
-use medibloc_record::{PartRole, RecordId};
+use medibloc_consent::Purpose;
+use medibloc_journey::{Artefact, ExportedFile, JourneyError, Party, ReadRecord, Subject};
+use medibloc_record::{GrantId, PartRole, RecordId};
 use medibloc_seal::crypt4gh::Recipient;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::{find, name, retracted, said, unread};
+use super::{find, name, retracted, said, unread, who};
 use crate::answer::code;
 use crate::command::{Read, is_standard_output};
 use crate::new_file::{must_be_new, write_new};
@@ -79,11 +81,11 @@ pub(super) fn export(
     let told = warned.lines.iter().map(|line| format!("\n{line}"));
     let warned: String = told.collect();
     if is_standard_output(out) {
-        party.note_output(id)?;
+        party.note_output(id, None)?;
         let text = format!("{} bytes to standard output{warned}", bytes.len());
         return Ok(Answer::new(value, text).with_output(core::mem::take(&mut *bytes)));
     }
-    write_noted(party, id, out, &bytes, false)?;
+    write_noted(party, (id, None), out, &bytes, false)?;
     let text = format!("{} bytes to {}{warned}", bytes.len(), out.display());
     Ok(Answer::new(value, text))
 }
@@ -109,6 +111,71 @@ async fn called_otherwise(
     Ok(party.label(paired)?.filter(|_| !is_known))
 }
 
+/// The consent that a record is read on: the one that is named; none, for the one that lasts longest, if all are for one purpose.
+fn on(party: &Party, id: RecordId, typed: Option<&str>) -> Result<Option<GrantId>, Problem> {
+    let all = party.consents_that_open(id)?;
+    let ids = |artefact: &Artefact| artefact.grant.as_ref().map(|grant| grant.id);
+    let told = || {
+        let each = all
+            .iter()
+            .filter_map(|artefact| Some(who::basis(ids(artefact)?, Some(artefact), "")));
+        each.collect::<Vec<_>>().join("; ")
+    };
+    if let Some(typed) = typed {
+        let plain = |id: &str| id.trim().to_lowercase().trim_start_matches("0x").to_owned();
+        let begin = plain(typed);
+        let fits =
+            |id: &GrantId| begin.len() >= MOST_SHORT && plain(&id.to_string()).starts_with(&begin);
+        let mut found = all.iter().filter_map(ids).filter(fits);
+        return match (found.next(), found.next()) {
+            (Some(one), None) => Ok(Some(one)),
+            _ => Err(Problem::new(
+                code::UNKNOWN,
+                format!(
+                    "no consent that opens record {id} here begins with {}, or more than one does; nothing was read. These open it: {}",
+                    find::told(typed),
+                    told()
+                ),
+            )),
+        };
+    }
+    let purposes: BTreeSet<Purpose> = all.iter().map(|artefact| artefact.purpose).collect();
+    if purposes.len() > 1 {
+        return Err(Problem::new(
+            code::USAGE,
+            format!(
+                "consents for different purposes open this record, and what it is read for stands on the chain: say on which one, `--on \
+                 CONSENT`. Nothing was read. {}",
+                told()
+            ),
+        ));
+    }
+    Ok(None)
+}
+
+/// A refusal that is of one consent, with the others that open the record here: for another purpose none is read on by itself.
+fn with_others(party: &Party, id: RecordId, mut problem: Problem) -> Problem {
+    if problem.code != code::REFUSED {
+        return problem;
+    }
+    let all = party.consents_that_open(id).unwrap_or_default();
+    let others = all.iter().filter_map(|artefact| {
+        let id = artefact.grant.as_ref()?.id;
+        Some(who::basis(id, Some(artefact), ""))
+    });
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        problem.message.push_str(&format!(
+            "; this home knows another: {}; `medibloc read` with `--on CONSENT` reads on it",
+            others.join("; ")
+        ));
+    }
+    problem
+}
+
+/// Signs of an id that must be typed at least.
+const MOST_SHORT: usize = 6;
+
 /// `medibloc read`
 pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem> {
     let id = name::readable(party, &command.record)?;
@@ -126,8 +193,12 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     if let Some(out) = out {
         must_be_new(out)?;
     }
+    let on = match command.kept {
+        true => None,
+        false => on(party, id, command.on.as_deref())?,
+    };
     if command.later {
-        party.plan_read(id).await?;
+        party.plan_read(id, on).await?;
         return Ok(Answer::new(
             json!({"record": id.to_string(), "planned": true}),
             "it is opened at a random time of the next day; `medibloc read --kept` shows it then",
@@ -143,12 +214,18 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
                 "`--later` opens it at a random time of the next day",
             )?;
             let read = match command.retracted {
-                true => party.read_retracted(id).await,
-                false => party.read(id).await,
+                true => party.read_retracted(id, on).await,
+                false => party.read_on(id, on).await,
             };
             match read {
                 Ok(read) => read,
-                Err(error) => return Err(said::of_erased(party, id, error).await),
+                Err(error) => {
+                    return Err(with_others(
+                        party,
+                        id,
+                        said::of_erased(party, id, error).await,
+                    ));
+                }
             }
         }
     };
@@ -162,17 +239,22 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     let mut bytes = Vec::new();
     party.open_read_part(&read, PartRole::Original, &mut bytes)?;
     let hash = hex::encode(Sha256::digest(&bytes));
+    let grant = read.receipt.grant;
     match out {
-        Some(out) => write_noted(party, id, out, &bytes, command.keep)?,
-        None if piped => party.note_output(id)?,
+        Some(out) => write_noted(party, (id, Some(grant)), out, &bytes, command.keep)?,
+        None if piped => party.note_output(id, Some(grant))?,
         None => {}
     }
     let named = party.named_in(&read);
     let patient = named.person();
     let (amends, by) = (party.amends(id)?, now.corrections.of(id));
     let called = called_otherwise(party, id, patient).await?;
+    let is_it = |of: &Artefact| of.grant.as_ref().is_some_and(|of| of.id == grant);
+    let mut held = party.held()?.into_iter().map(|held| held.artefact);
+    let artefact = held.find(is_it);
     let mut value = json!({
         "calledOtherwise": called,
+        "grant": grant.to_string(), "purpose": artefact.as_ref().map(|artefact| artefact.purpose.code()),
         "amends": amends.map(|of| of.to_string()),
         "patient": patient.map(retracted::subject_value), "patientUnread": unread::value(&named),
         "retracted": taken_back, "retractedAt": said::place_value(when),
@@ -182,7 +264,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     });
     said::note_corrections(&by, &mut value);
     let text = format!(
-        "{}{}\n{}{}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}{}",
+        "{}{}\n{}{}\nread on {}\nreceipt {} in block {}; {} bytes, SHA-256 {hash}{}{}",
         match taken_back {
             Some(true) => format!(
                 "ITS AUTHOR TOOK IT BACK{}: do not rely on it\n",
@@ -196,6 +278,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
             "; WARNING: this home calls its owner «{}»",
             find::told(label)
         )),
+        who::basis(grant, artefact.as_ref(), "`medibloc sync` looks for them"),
         read.receipt.id,
         read.receipt.outcome.block,
         bytes.len(),
@@ -231,7 +314,7 @@ async fn kept_copy(party: &Party, id: RecordId) -> Result<ReadRecord, Problem> {
 /// Writes a file that the vault remembers: it is found again when the record goes.
 fn write_noted(
     party: &Party,
-    record: RecordId,
+    (record, grant): (RecordId, Option<GrantId>),
     path: &Path,
     bytes: &[u8],
     keep: bool,
@@ -251,6 +334,7 @@ fn write_noted(
         sha256: medibloc_record::Digest::of(bytes),
         keep,
         lost: false,
+        grant,
     };
     party.note_export(&file)?;
     let written = write_new(&path, bytes);

@@ -41,6 +41,9 @@ pub enum Sooner {
 struct PlannedRead {
     record: RecordId,
     due: Timestamp,
+    /// On this consent alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on: Option<GrantId>,
 }
 
 /// The key of the errand that accepts a record.
@@ -122,10 +125,14 @@ impl Party {
         Ok(planned)
     }
 
-    /// Reads a record at a random time within the pace's delay, for later use from the own copy.
-    pub async fn plan_read(&self, record: RecordId) -> Result<(), JourneyError> {
+    /// Reads a record at a random time within the pace's delay, on one consent alone where one is named, for later use from the own copy.
+    pub async fn plan_read(
+        &self,
+        record: RecordId,
+        on: Option<GrantId>,
+    ) -> Result<(), JourneyError> {
         let Some(due) = self.ports.due() else {
-            return self.read(record).await.map(drop);
+            return self.read_on(record, on).await.map(drop);
         };
         if self.read_before(record)?.is_some() {
             return Ok(());
@@ -138,7 +145,7 @@ impl Party {
         self.put(
             table::READ_PLANS,
             record.as_bytes(),
-            &PlannedRead { record, due },
+            &PlannedRead { record, due, on },
         )
     }
 
@@ -260,7 +267,7 @@ impl Party {
                 continue;
             }
             acted = reader.or(acted);
-            let done = self.read(plan.record).await;
+            let done = self.read_on(plan.record, plan.on).await;
             match done {
                 Ok(_) => {}
                 Err(error) if crate::accept::is_temporary(&error) => {

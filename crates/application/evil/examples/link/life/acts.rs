@@ -290,7 +290,7 @@ impl Living {
                 }
                 match now {
                     true => drop(b.party.read(record).await?),
-                    false => b.party.plan_read(record).await?,
+                    false => b.party.plan_read(record, None).await?,
                 }
             }
         }
