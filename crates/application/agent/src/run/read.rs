@@ -199,10 +199,19 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
     };
     if command.later {
         party.plan_read(id, on).await?;
-        return Ok(Answer::new(
-            json!({"record": id.to_string(), "planned": true}),
-            "it is opened at a random time of the next day; `medibloc read --kept` shows it then",
-        ));
+        let kept = "`medibloc read --kept` shows it";
+        let (planned, told) = match party.ports().pace.is_now() {
+            true => (
+                false,
+                format!("it was opened now, for this home's pace is `now`: {kept}"),
+            ),
+            false => (
+                true,
+                format!("it is opened at a random time of the next day; {kept} then"),
+            ),
+        };
+        let value = json!({"record": id.to_string(), "planned": planned});
+        return Ok(Answer::new(value, told));
     }
     let read = match command.kept {
         // Whoever asks for the copy asks for no new read, which its owner would see.
