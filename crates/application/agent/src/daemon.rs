@@ -8,10 +8,11 @@ mod proof;
 mod talk;
 mod web;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use medibloc_journey::{JourneyError, Party, SyncReport, Urgency, counted};
+use medibloc_journey::{Party, SyncReport, Urgency, counted};
 use medibloc_ledger_evm::Contracts;
 use tokio::sync::Mutex;
 
@@ -21,6 +22,7 @@ use proof::Token;
 
 use crate::answer::code;
 use crate::home::Home;
+use crate::run::notices::{self, Notice};
 use crate::wiped::wiped;
 use crate::{Command, Problem, run};
 
@@ -187,86 +189,82 @@ async fn answer_all(bound: door::Bound, home: std::path::PathBuf, shared: Shared
 /// How often the chain is looked at between two syncs: a new record is given to who may have it within a minute.
 const GLANCE: Duration = Duration::from_secs(30);
 
+/// What stands in every report until something is done about it: the log has it once for as long as it stands. By digest: a
+/// title would outlive its record here.
+#[derive(Default)]
+struct Owed(BTreeSet<[u8; 32]>);
+
+impl Owed {
+    /// Lines for the log that it does not have yet. A look at the chain alone does not say that one is over.
+    fn new_lines(&mut self, notices: &[Notice], is_whole: bool) -> Vec<String> {
+        let owed = notices.iter().filter(|notice| notice.is_owed());
+        let owed: BTreeSet<[u8; 32]> = owed.map(Notice::digest).collect();
+        let is_known = |notice: &Notice| notice.is_owed() && self.0.contains(&notice.digest());
+        let new = notices.iter().filter(|notice| !is_known(notice));
+        let new = new.map(Notice::logged).collect();
+        match is_whole {
+            true => self.0 = owed,
+            false => self.0.extend(owed),
+        }
+        new
+    }
+}
+
+/// The figures of a sync.
+fn figures(report: &SyncReport) -> String {
+    format!(
+        "sync: {} new, {} accepted, {} not accepted, {}, {}, {} later",
+        report.checked.len(),
+        report.accepted.len(),
+        report.not_accepted.len(),
+        counted(report.grants, "consent"),
+        counted(report.letters, "letter"),
+        report.later.len() + report.missed.len()
+    )
+}
+
 async fn sync_loop(party: Arc<Mutex<Party>>, every: Duration, tell: impl Fn(&str)) {
     let mut last = String::new();
     let mut synced: Option<Instant> = None;
-    let mut acts = Vec::new();
+    let mut owed = Owed::default();
     loop {
         let is_due = synced.is_none_or(|at| at.elapsed() >= every);
         let party = party.clone();
         // A task of its own: what panics there ends there, and is told.
         let step = tokio::spawn(async move {
             let party = party.lock().await;
-            let report = match is_due {
-                true => wiped(party.sync()).await,
-                false => wiped(party.catch_up()).await,
-            }?;
-            let told = run::acts::told(&party, &report.acts);
-            let told = told.unwrap_or_else(|problem| vec![problem.message]);
-            Ok::<_, JourneyError>((report, told))
+            let mut report = SyncReport::default();
+            let done = match is_due {
+                true => wiped(party.sync_into(&mut report)).await,
+                false => wiped(party.catch_up_into(&mut report)).await,
+            };
+            // Whatever became of it: what it found is found once, and no person looks at this log.
+            let notices = wiped(async { notices::keep(&party, &report, "`serve`") }).await;
+            (done, report, notices)
         });
         if is_due {
             synced = Some(Instant::now());
         }
-        let done = match step.await {
-            Ok(done) => done.map_err(|error| error.to_string()),
-            Err(_) => Err("it stopped by a fault of this program; please report it".into()),
-        };
-        let done = done.map(|(mut report, told)| {
-            if is_due && report.gave_way {
-                synced = None;
+        let told = match step.await {
+            Err(_) => "sync: it stopped by a fault of this program; please report it".into(),
+            Ok((done, report, notices)) => {
+                if is_due && report.gave_way {
+                    synced = None;
+                }
+                match notices {
+                    Ok(notices) => {
+                        for line in owed.new_lines(&notices, is_due && done.is_ok()) {
+                            tell(&line);
+                        }
+                    }
+                    Err(problem) => tell(&format!("sync: {problem}")),
+                }
+                match done {
+                    Err(error) => format!("sync: {error}"),
+                    Ok(()) if !is_due && report == SyncReport::default() => last.clone(),
+                    Ok(()) => figures(&report),
+                }
             }
-            // They stand in every report until the person has looked; here each list is told once.
-            let unknown = core::mem::take(&mut report.acts);
-            if unknown != acts {
-                for line in told {
-                    tell(&format!("ALARM: {line}"));
-                }
-                acts = unknown;
-            }
-            report
-        });
-        let told = match done {
-            Ok(report) if !is_due && report == SyncReport::default() => last.clone(),
-            Ok(report) => {
-                // What a person must see comes each time, not only when the figures change.
-                for alarm in &report.alarms {
-                    tell(&format!("ALARM: {alarm}; `medibloc audit` shows it again"));
-                }
-                for (record, told) in &report.refused {
-                    tell(&format!(
-                        "refused by keepers, as they say: {record} to {told}"
-                    ));
-                }
-                for told in &report.told {
-                    tell(told);
-                }
-                for record in &report.erased {
-                    tell(&format!("erased by its owner, and here: {record}"));
-                }
-                for (_, file) in &report.files_removed {
-                    tell(&format!("exported file removed: {file}"));
-                }
-                for (_, file) in &report.files_left {
-                    tell(&format!("exported file stays: {file}"));
-                }
-                for told in &report.given_up {
-                    tell(&format!("given up: {told}"));
-                }
-                for (record, because) in &report.not_accepted {
-                    tell(&format!("not accepted: {record}: {because}"));
-                }
-                format!(
-                    "sync: {} new, {} accepted, {} not accepted, {}, {}, {} later",
-                    report.checked.len(),
-                    report.accepted.len(),
-                    report.not_accepted.len(),
-                    counted(report.grants, "consent"),
-                    counted(report.letters, "letter"),
-                    report.later.len() + report.missed.len()
-                )
-            }
-            Err(error) => format!("sync: {error}"),
         };
         if told != last {
             tell(&told);

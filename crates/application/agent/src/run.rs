@@ -20,6 +20,7 @@ mod known;
 mod limits;
 mod name;
 pub(crate) mod noted;
+pub(crate) mod notices;
 mod read;
 mod readers;
 mod record;
@@ -37,12 +38,14 @@ mod written;
 
 use core::pin::Pin;
 
-use medibloc_journey::{Corrections, JourneyError, Party, SyncReport, counted};
+use medibloc_journey::{JourneyError, Party, SyncReport};
 use medibloc_ledger_evm::Contracts;
 use medibloc_record::on_its_lines;
 use serde_json::json;
 
-use crate::answer::{code, rows};
+use crate::answer::code;
+pub use notices::told;
+
 use crate::wiped::wiped;
 use crate::{Answer, Command, Problem, command, convert};
 
@@ -78,6 +81,11 @@ async fn run_and_tell(
         false => party.take_untold().unwrap_or_default(),
     };
     let done = with_heard(done, &heard);
+    // An answer that has no place for them leaves them to the next.
+    let done = done.map(|answer| match answer.value.is_object() {
+        true => notices::with_unseen(party, answer),
+        false => answer,
+    });
     let untold = match command {
         Command::Grant(command::Grant::Revoke { .. }) => party.untold_devices()?,
         _ => None,
@@ -193,7 +201,13 @@ async fn run_now(
         Command::Grant(command) => Box::pin(grant::run(party, command)).await,
         Command::Read(command) => read::run(party, command).await,
         Command::Sync => {
-            let mut answer = told(party, &Box::pin(party.sync()).await?)?;
+            let mut report = SyncReport::default();
+            if let Err(error) = Box::pin(party.sync_into(&mut report)).await {
+                // What it found before it failed is found once.
+                let _ = notices::keep(party, &report, "a sync that failed");
+                return Err(error.into());
+            }
+            let mut answer = told(party, &report)?;
             let ask = retracted::is_this_you(party)?;
             answer.value["isThisYou"] = json!(ask);
             if let Some(ask) = ask {
@@ -228,154 +242,6 @@ fn must_be_meant(
             shown.join("; ")
         ),
     ))
-}
-
-/// A sync's report.
-///
-/// # Errors
-/// If the vault fails.
-pub fn told(party: &Party, report: &SyncReport) -> Result<Answer, Problem> {
-    let accepted: Vec<String> = report.accepted.iter().map(ToString::to_string).collect();
-    let refused: Vec<_> = report
-        .not_accepted
-        .iter()
-        .map(|(record, because)| json!({"record": record.to_string(), "because": because}))
-        .collect();
-    let reads: Vec<_> = report
-        .reads
-        .iter()
-        .map(|(record, name)| json!({"record": record.to_string(), "name": name}))
-        .collect();
-    let ended: Vec<String> = report.ended.iter().map(ToString::to_string).collect();
-    let purged: Vec<String> = report.purged.iter().map(ToString::to_string).collect();
-    let checked: Vec<_> = report
-        .checked
-        .iter()
-        .map(
-            |(record, due)| json!({"record": record.to_string(), "acceptedBy": find::moment(*due)}),
-        )
-        .collect();
-    let last = report.checked.iter().map(|(_, due)| *due).max();
-    let new = last.map_or_else(String::new, |last| {
-        format!(
-            "{} new, accepted at random times until {}; ",
-            checked.len(),
-            find::moment(last)
-        )
-    });
-    let corrections = match report.purged.is_empty() {
-        true => Corrections::default(),
-        false => party.corrections_of(&report.purged.iter().copied().collect())?,
-    };
-    let mut lines = vec![format!(
-        "{new}{} accepted, {} not accepted, {} received, {}",
-        accepted.len(),
-        refused.len(),
-        counted(report.grants, "consent"),
-        counted(report.letters, "letter"),
-    )];
-    let mut tell = |begin: &str, told: &mut dyn Iterator<Item = String>| {
-        lines.extend(told.map(|text| format!("{begin}: {text}")));
-    };
-    tell("done", &mut report.done.iter().cloned());
-    tell("ALARM", &mut report.alarms.iter().cloned());
-    tell("ALARM", &mut acts::told(party, &report.acts)?.into_iter());
-    tell(
-        "read",
-        &mut report
-            .reads
-            .iter()
-            .map(|(record, name)| format!("{name} was cleared to read {record}")),
-    );
-    tell(
-        "refused by keepers, as they say",
-        &mut report
-            .refused
-            .iter()
-            .map(|(record, told)| format!("{record} to {told}")),
-    );
-    tell(
-        "not accepted",
-        &mut report
-            .not_accepted
-            .iter()
-            .map(|(record, because)| format!("{record}: {because}")),
-    );
-    let retracted: Vec<String> = report.retracted.iter().map(ToString::to_string).collect();
-    tell(
-        "taken back by its author",
-        &mut said::taken_back(&report.taken_back).into_iter(),
-    );
-    tell(
-        "corrected by its author",
-        &mut said::corrected(&report.corrected).into_iter(),
-    );
-    tell(
-        "held back",
-        &mut retracted::held_back(&report.held_back).into_iter(),
-    );
-    tell("consent ended", &mut ended.iter().cloned());
-    let gone = report.purged.iter();
-    let gone: Result<Vec<String>, Problem> = gone
-        .map(|record| said::purged(party, &corrections, *record))
-        .collect();
-    tell("copy purged", &mut gone?.into_iter());
-    tell("not paired", &mut report.declined.iter().cloned());
-    let erased: Vec<String> = report.erased.iter().map(ToString::to_string).collect();
-    tell("erased by its owner", &mut erased.iter().cloned());
-    tell(
-        "erased by its owner",
-        &mut written::erased(party, &report.erased_written)?.into_iter(),
-    );
-    tell(
-        "consent that followed by itself",
-        &mut report.standing.iter().cloned(),
-    );
-    tell("told", &mut report.told.iter().cloned());
-    let removed = report.files_removed.iter().map(|(_, file)| file.clone());
-    let removed: Vec<String> = removed.collect();
-    tell("exported file removed", &mut removed.iter().cloned());
-    let files: Vec<String> = report
-        .files_left
-        .iter()
-        .map(|(_, file)| file.clone())
-        .collect();
-    tell("exported file stays", &mut files.iter().cloned());
-    tell("not taken yet", &mut grouped(&report.missed).into_iter());
-    if report.unexplained > 0 {
-        let count = report.unexplained;
-        let told = format!(
-            "{} that no pairing explains; looked at in turn",
-            counted(count, "grant")
-        );
-        tell("of strangers", &mut std::iter::once(told));
-    }
-    if report.unopened > 1 {
-        let told = format!(
-            "{} grants to addresses that you offered, of the contacts' own or of who saw their calls; looked at in turn",
-            report.unopened
-        );
-        tell("not taken yet", &mut std::iter::once(told));
-    }
-    tell(
-        "waits for a newer deployment.json",
-        &mut report.waiting.iter().cloned(),
-    );
-    tell("given up", &mut grouped(&report.given_up).into_iter());
-    tell("later", &mut grouped(&report.later).into_iter());
-    let value = json!({
-        "accepted": accepted, "new": checked, "notAccepted": refused, "grants": report.grants, "letters": report.letters,
-        "delivered": report.delivered, "keys": report.keys, "ended": ended, "purged": purged, "reads": reads,
-        "refused": report.refused.iter().map(|(record, told)| json!({"record": record.to_string(), "told": told})).collect::<Vec<_>>(),
-        "retracted": retracted, "takenBack": said::taken_back_values(&report.taken_back),
-        "corrected": said::corrected_values(&report.corrected), "alarms": report.alarms, "acts": acts::values(&report.acts), "later": report.later,
-        "heldBack": retracted::held_back_values(&report.held_back),
-        "waiting": report.waiting, "declined": report.declined, "done": report.done, "strangers": report.strangers,
-        "erased": erased, "erasedWritten": written::erased_values(party, &report.erased_written)?, "told": report.told, "standing": report.standing, "filesRemoved": removed, "filesLeft": files, "gaveWay": report.gave_way, "missed": report.missed, "unexplained": report.unexplained, "unopened": report.unopened, "givenUp": report.given_up,
-    });
-    let open = report.later.len() + report.missed.len() + report.unopened + report.waiting.len();
-    let code = if open > 0 { code::PARTIAL } else { 0 };
-    Ok(Answer::new(value, rows(&lines)).with_code(code))
 }
 
 /// The same reason once, with how often: ids and numbers in it do not make it another.

@@ -384,3 +384,22 @@ async fn a_reader_that_did_not_sync_is_told_that_its_consent_ended() {
     say(&two.patient, &["grant", "revoke", &given]).await;
     assert_eq!(state().await, "revoked");
 }
+
+/// The sync that followed had nothing left to tell of what went with it.
+#[tokio::test]
+async fn a_reader_that_meets_the_end_at_a_read_is_told_what_went_with_it() {
+    let world = World::new(971);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let record = two.accepted().await;
+    let give = ["grant", "create", "--to", "reader", "--record", &record];
+    let given = text(&say(&two.patient, &give).await, "/grant");
+    say(&reader, &["sync"]).await;
+    let read = say(&reader, &["read", &record, "--later"]).await;
+    assert_eq!(read["planned"], false, "its pace is `now`");
+    say(&two.patient, &["grant", "revoke", &given]).await;
+    let told = refused(&reader, &["read", &record, "--kept"], code::REFUSED).await;
+    let ended = format!("consent {given} has ended");
+    let purged = format!("the copy of record {record} was purged with its consent");
+    assert!(told.contains(&ended) && told.contains(&purged), "{told}");
+}

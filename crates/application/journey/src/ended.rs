@@ -184,6 +184,7 @@ impl Party {
                     .map(|outputs| (record, outputs)),
             );
             if !stays {
+                changes.extend(self.untitled_unseen(record)?);
                 roots.extend(objects_of(&key.anchor));
                 records.insert(record);
             }

@@ -141,6 +141,7 @@ mod together;
 mod tombstone;
 mod twice;
 mod unopened;
+mod unseen;
 mod verify;
 mod views;
 mod waiting;
@@ -198,6 +199,7 @@ pub use subject::{Named, Subject, Unread};
 pub use sync::{NotTaken, SyncReport};
 pub use times::{Came, ConsentTimes, InBlock};
 pub use tombstone::{CANNOT_BE_UNDONE, ErasedView, FormerReader};
+pub use unseen::Unseen;
 pub use verify::{CheckLine, ExportedPart, ExportedRecord, VerifyReport};
 pub use views::{
     ContactView, GrantState, GrantView, InvitationView, JobView, PartView, RecordView, RequestView,

@@ -109,6 +109,8 @@ pub(crate) mod table {
     pub(crate) const DROPPED: &str = "dropped-consents";
     /// What the next command that tells something is to tell.
     pub(crate) const UNTOLD: &str = "untold";
+    /// What a sync told while no person looked.
+    pub(crate) const UNSEEN: &str = "unseen";
     /// Blocks that were fetched for records that are not decided yet.
     pub(crate) const STAGED: &str = "staged";
     pub(crate) const ELSEWHERE: &str = "elsewhere";

@@ -229,8 +229,10 @@ impl Party {
         }
         if facts.grant(grant).await.is_ok_and(|grant| grant.revoked) {
             let fits = |id: GrantId, _: &HeldGrant| id == grant.id;
-            self.end_grants_where(EndOfGrant::Revoked, fits, &mut SyncReport::default())
+            let mut report = SyncReport::default();
+            self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
                 .await?;
+            self.keep_ends(&report)?;
             return Ok(refused_by(Reason::Revoked, error));
         }
         match facts.head().await {
@@ -283,6 +285,7 @@ impl Party {
             let mut report = SyncReport::default();
             self.end_grants_where(EndOfGrant::Revoked, fits, &mut report)
                 .await?;
+            self.keep_ends(&report)?;
         }
         let copy = self.kept_copy(record)?;
         // It stays: what its account was given stands when it is reinstated.

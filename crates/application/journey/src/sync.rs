@@ -117,20 +117,26 @@ pub(crate) fn or_later(
 impl Party {
     /// Fetches everything that is new for every own address, and goes on with unfinished jobs.
     pub async fn sync(&self) -> Result<SyncReport, JourneyError> {
-        let _way = self.patience.give_way();
         let mut report = SyncReport::default();
+        self.sync_into(&mut report).await?;
+        Ok(report)
+    }
+
+    /// The same with a report that has what was found before it failed: most of that is found once.
+    pub async fn sync_into(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let _way = self.patience.give_way();
         self.ports.vault.keep_reserve();
         // Without the chain no step can do anything: say so at once.
         self.check_chain().await?;
-        self.compare_with_node(&mut report).await;
+        self.compare_with_node(report).await;
         self.keep_ahead().await?;
         self.resume_restore(&mut report.later).await?;
         report.later.extend(self.never_began()?);
         // What cannot be asked now keeps back what gives, and nothing else.
-        let heard = self.hear_first(&mut report).await;
-        or_later(heard, &mut report)?;
+        let heard = self.hear_first(report).await;
+        or_later(heard, report)?;
         // What takes something back is among these: it waits for no keeper.
-        self.resume_errands(&mut report).await?;
+        self.resume_errands(report).await?;
         let (written, errors) = self.go_on_with_writes().await?;
         for error in errors {
             match error {
@@ -154,35 +160,35 @@ impl Party {
                 let (record, all) = (written.record, written.keepers);
                 format!("record {record} is stored and anchored; all {all} keepers hold a share")
             }));
-        self.sync_chain(&mut report).await?;
+        self.sync_chain(report).await?;
         // What one step cannot do now keeps none of the others from theirs.
-        let done = self.sync_mail(&mut report).await;
-        or_later(done, &mut report)?;
+        let done = self.sync_mail(report).await;
+        or_later(done, report)?;
         let done = self.correct_names().await;
-        or_later(done, &mut report)?;
-        self.pass_on(&mut report).await?;
+        or_later(done, report)?;
+        self.pass_on(report).await?;
         let done = self.resume_erasures(&mut report.later).await;
-        or_later(done, &mut report)?;
-        let done = caught("feeds", self.sync_feeds(&mut report)).await;
-        or_later(done, &mut report)?;
-        let done = caught("copies", self.sync_copies(&mut report)).await;
-        or_later(done, &mut report)?;
+        or_later(done, report)?;
+        let done = caught("feeds", self.sync_feeds(report)).await;
+        or_later(done, report)?;
+        let done = caught("copies", self.sync_copies(report)).await;
+        or_later(done, report)?;
         self.remind_readers()?;
         let done = self.resume_letters(&mut report.later).await;
-        or_later(done, &mut report)?;
-        let done = caught("objects of consents", self.sync_objects(&mut report)).await;
+        or_later(done, report)?;
+        let done = caught("objects of consents", self.sync_objects(report)).await;
         let has_lost = done.as_ref().is_ok_and(|has_lost| *has_lost);
-        or_later(done.map(drop), &mut report)?;
-        let done = caught("notes", self.sync_notes(has_lost, &mut report)).await;
-        or_later(done, &mut report)?;
+        or_later(done.map(drop), report)?;
+        let done = caught("notes", self.sync_notes(has_lost, report)).await;
+        or_later(done, report)?;
         report.told.extend(self.take_untold()?);
         report.later.extend(self.untold_devices()?);
-        self.patience.tell(&mut report);
-        self.tell_removed(&mut report)?;
+        self.patience.tell(report);
+        self.tell_removed(report)?;
         if !report.gave_way && !self.is_restoring()? {
             self.end_restore()?;
         }
-        Ok(report)
+        Ok(())
     }
 
     /// A home that was behind an older copy of the chain sees nothing amiss in it; its node may.
@@ -201,18 +207,24 @@ impl Party {
     /// The part of a sync that asks nobody but the chain unless there is something new: what was anchored is accepted
     /// and given to readers of standing grants (design 02: within a minute), what ended is purged.
     pub async fn catch_up(&self) -> Result<SyncReport, JourneyError> {
-        let _way = self.patience.give_way();
         let mut report = SyncReport::default();
+        self.catch_up_into(&mut report).await?;
+        Ok(report)
+    }
+
+    /// The same with a report that has what was found before it failed.
+    pub async fn catch_up_into(&self, report: &mut SyncReport) -> Result<(), JourneyError> {
+        let _way = self.patience.give_way();
         self.check_chain().await?;
         self.keep_ahead().await?;
-        self.resume_errands(&mut report).await?;
-        self.sync_chain(&mut report).await?;
-        self.pass_on(&mut report).await?;
+        self.resume_errands(report).await?;
+        self.sync_chain(report).await?;
+        self.pass_on(report).await?;
         self.tell_taken_back_apart().await?;
         report.told.extend(self.take_untold()?);
-        self.patience.tell(&mut report);
-        self.tell_removed(&mut report)?;
-        Ok(report)
+        self.patience.tell(report);
+        self.tell_removed(report)?;
+        Ok(())
     }
 
     /// What follows from what is known now: copies to purge, capsules to make anew, keys to deliver.

@@ -64,6 +64,7 @@ impl Party {
             changes.push(change(table::RECORDS, id, &kept));
         }
         changes.extend(self.noted_no_more(record)?);
+        changes.extend(self.untitled_unseen(record)?);
         for jobs in [table::JOBS, table::WRITTEN] {
             if let Some(job) = self.row::<WriteJob>(jobs, id)? {
                 is_here = true;

@@ -53,7 +53,10 @@ impl Party {
         if self.untold_devices()?.is_none() {
             return Ok(());
         }
-        match self.sync_notes(false, &mut SyncReport::default()).await {
+        let mut report = SyncReport::default();
+        let done = self.sync_notes(false, &mut report).await;
+        self.keep_told(report)?;
+        match done {
             Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
             _ => Ok(()),
         }
@@ -203,6 +206,35 @@ impl Party {
         change(table::UNTOLD, &keccak256(told.as_bytes()), &told)
     }
 
+    /// Keeps what a step inside another one was told.
+    pub(crate) fn keep_told(&self, report: SyncReport) -> Result<(), JourneyError> {
+        let rows: Vec<Change> = report
+            .told
+            .iter()
+            .map(|told| self.untold_row(told))
+            .collect();
+        match rows.is_empty() {
+            true => Ok(()),
+            false => Ok(self.ports.vault.apply(rows)?),
+        }
+    }
+
+    /// Keeps what a step inside another one found of ends of held consents: the sync that follows has nothing left of it.
+    pub(crate) fn keep_ends(&self, report: &SyncReport) -> Result<(), JourneyError> {
+        let ended = report
+            .ended
+            .iter()
+            .map(|id| format!("consent {id} has ended"));
+        let purged = report.purged.iter();
+        let purged =
+            purged.map(|record| format!("the copy of record {record} was purged with its consent"));
+        let left = report.files_left.iter();
+        let left = left.map(|(_, file)| format!("exported file stays: {file}"));
+        let told = ended.chain(purged).chain(left);
+        let rows = told.map(|told| self.untold_row(&told)).collect();
+        Ok(self.ports.vault.apply(rows)?)
+    }
+
     /// What was found by a command that tells something else, each once.
     ///
     /// # Errors
@@ -259,7 +291,10 @@ impl Party {
         &self,
         party: AccountId,
     ) -> Result<(), JourneyError> {
-        match Box::pin(self.hear_of(party, &mut SyncReport::default())).await {
+        let mut report = SyncReport::default();
+        let done = Box::pin(self.hear_of(party, &mut report)).await;
+        self.keep_told(report)?;
+        match done {
             Err(error @ JourneyError::Port(PortError::Vault { .. })) => Err(error),
             _ => Ok(()),
         }
