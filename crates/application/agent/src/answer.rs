@@ -182,6 +182,7 @@ impl From<JourneyError> for Problem {
             | JourneyError::Retracted { .. }
             | JourneyError::TakenBack { .. }
             | JourneyError::NotGiven { .. }
+            | JourneyError::Over { .. }
             | JourneyError::Outdated { .. }
             | JourneyError::Port(PortError::Refused { .. }) => code::REFUSED,
             // A relay that has no more of a day, or no coins, is one to ask later: the call is kept as it is.

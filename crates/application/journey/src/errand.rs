@@ -108,7 +108,7 @@ impl Party {
         luggage: Luggage,
     ) -> Result<Errand, JourneyError> {
         let due = match due {
-            Some(due) if !is_revocation(&call) => Some(self.in_half(own, due)?),
+            Some(due) if !is_revocation(&call) => Some(self.in_time(own, due, &call)?),
             due => due,
         };
         let since = self.begins_at(&call).await?;

@@ -188,6 +188,16 @@ pub enum JourneyError {
         /// The record.
         record: RecordId,
     },
+    /// A consent whose time was over before it left.
+    #[error(
+        "it ended at {} and had not left by then, so it was never in force and nothing was given; `medibloc grant create` gives it anew, \
+         `--now` at once",
+        Moment(*.until)
+    )]
+    Over {
+        /// Its end.
+        until: Timestamp,
+    },
     /// Too few keepers answered well.
     #[error(
         "record {record}: {good} of {needed} keepers released their share ({why}); try again when more are reachable, or ask the owner"

@@ -11,6 +11,7 @@ use medibloc_record::{AccountId, GrantId, RecordId};
 use crate::deadline::REQUEST_LIFE;
 use crate::errand::{Errand, Luggage, errand_key, gone};
 use crate::grant::plan::Plan;
+use crate::pace::end_of;
 use crate::pairing::Contact;
 use crate::party::table;
 use crate::ports::Change;
@@ -37,8 +38,16 @@ impl Party {
         {
             return Ok(Some(outcome));
         }
-        self.hear_of(given.artefact.party, &mut SyncReport::default())
-            .await?;
+        // The contracts would say that it has no time left; an id that only they know is nothing to tell a person.
+        if let Some(until) = end_of(&errand.call)
+            && until <= self.chain_now().await?
+        {
+            return Err(self.lapse(errand, JourneyError::Over { until })?);
+        }
+        let mut report = SyncReport::default();
+        let heard = self.hear_of(given.artefact.party, &mut report).await;
+        self.keep_told(report)?;
+        heard?;
         let Some(heard) = self.errand(&errand.key)? else {
             return Err(not_given());
         };

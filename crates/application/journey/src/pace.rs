@@ -27,6 +27,7 @@ pub use haste::Haste;
 pub use plan::{Planned, Sooner};
 
 pub(crate) use ahead::register_key;
+pub(crate) use half::end_of;
 pub(crate) use haste::together;
 pub(crate) use plan::{accept_key, is_revocation};
 

@@ -735,10 +735,11 @@ fn from_of(terms: &Terms) -> Option<u64> {
 fn state_of(pending: bool, revoked: bool, until: Timestamp, now: Timestamp) -> GrantState {
     if revoked {
         GrantState::Revoked
+    } else if until <= now {
+        // What did not leave in time never will.
+        GrantState::Expired
     } else if pending {
         GrantState::Pending
-    } else if until <= now {
-        GrantState::Expired
     } else {
         GrantState::Live
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use medibloc_consent::Purpose;
 use medibloc_journey::memory::World;
 use medibloc_journey::{
-    Extent, Haste, JourneyError, Pace, Party, PendingRequest, Sooner, medical_only,
+    Extent, GrantState, Haste, JourneyError, Pace, Party, PendingRequest, Sooner, medical_only,
 };
 use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Event, Events as _};
@@ -541,4 +541,67 @@ async fn a_pace_of_now_puts_nothing_off() -> Result<(), JourneyError> {
     assert_eq!(patient.planned()?, []);
     assert_eq!(patient.open_invitations()?, [invitation]);
     Ok(())
+}
+
+/// It was promised "until 09:00; it goes at random times until 19:53".
+#[tokio::test]
+async fn a_consent_of_a_day_goes_while_half_of_it_is_left() {
+    let story = Story::new(967).await;
+    story.write().await;
+    story.live(&[], 2 * DAY).await;
+    let mut planned = 0;
+    for _ in 0..3 {
+        let request = story.request().await;
+        let (now, until) = (story.now(), story.now().plus(DAY));
+        let all = story
+            .patient
+            .approve_all(&request, Extent::All, Sensitivity::Normal, until);
+        let grants = all.await.unwrap().grants;
+        let half = now.plus(DAY / 2);
+        for act in story.patient.planned_of(&Sooner::Grants(grants)).unwrap() {
+            assert!(act.due <= half, "{act:?}, of {now:?} until {until:?}");
+            planned += 1;
+        }
+        story.live(&[], 5 * HOUR).await;
+    }
+    assert!(planned >= 3, "nothing was looked at: {planned}");
+}
+
+/// It heard "the contract refused: EmptyPeriod(0x…)", and its list had it as pending.
+#[tokio::test]
+async fn a_consent_that_could_not_leave_before_its_end_is_over_in_plain_words() {
+    let story = Story::new(968).await;
+    story.write().await;
+    story.live(&[], 2 * DAY).await;
+    let request = story.request().await;
+    let until = story.now().plus(DAY);
+    let all = story
+        .patient
+        .approve_all(&request, Extent::All, Sensitivity::Normal, until);
+    let grants = all.await.unwrap().grants;
+    let given = || async {
+        let (_, views) = story.patient.given_as_of().await.unwrap();
+        let of = |id: &medibloc_record::GrantId| {
+            let found = views.iter().find(|view| view.id == id.to_string());
+            found.map(|view| view.state)
+        };
+        grants.iter().map(of).collect::<Vec<_>>()
+    };
+    assert!(given().await.contains(&Some(GrantState::Pending)));
+    // The device is off.
+    story.world.pass(2 * DAY);
+    assert!(!given().await.contains(&Some(GrantState::Pending)));
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        told.extend(story.patient.catch_up().await.unwrap().given_up);
+        story.world.pass(6 * HOUR);
+    }
+    assert!(!told.is_empty());
+    for line in &told {
+        assert!(
+            line.contains("it ended at ") && line.contains("never in force"),
+            "{line}"
+        );
+    }
+    assert!(given().await.iter().all(Option::is_none), "its row goes");
 }

@@ -88,7 +88,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
             .into_iter()
             .filter(|(_, given)| given.own == contact.own)
             .collect();
-        // It ends on a full day. The newest is the one that was asked for.
+        // It ends on a full day, or hour. The newest is the one that was asked for.
         let ends = given.iter().filter_map(|(_, given)| given.artefact.write);
         let ends = ends.map(|write| write.until).filter(|end| *end <= until);
         let until = ends.max().unwrap_or(until);
@@ -215,7 +215,8 @@ async fn approve_as(
         super::must_be_meant(
             &party.haste_of_all(request, extent)?,
             haste,
-            "nothing of it is given or planned now; without `--now` it goes at random times, one address at a time",
+            "nothing of it is given or planned now; without `--now` it goes at random times, one address at a time, and each address that \
+             you get for a new contact later gives such a consent, too, by itself, either way",
         )?;
     }
     let AllGranted {
@@ -396,7 +397,7 @@ fn ids(grants: &[GrantId]) -> String {
     lines.chain([end.to_owned()]).collect()
 }
 
-/// When consents really end: on a full day, those of several addresses at several times, and none later than was asked for.
+/// When consents really end: on a full day (a full hour, if they are shorter than two days), those of several addresses at several times, and none later than was asked for.
 fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, Problem> {
     let given = party.grants()?;
     let ends: Vec<Timestamp> = given

@@ -2,6 +2,7 @@
 //! in the morning and in the evening acts only then; whoever sees two addresses that share both hours, day after day,
 //! knows that one person opens them. Two that never share an hour look like two persons.
 
+use medibloc_ledger::Call;
 use medibloc_record::{AccountId, Timestamp};
 
 use crate::errand::{Errand, errand_key};
@@ -12,6 +13,20 @@ use crate::{JourneyError, Party};
 const HALF: u64 = DAY / 2;
 /// What waits so long for its half does not wait any longer: an agent may be opened at one time of the day only.
 const PATIENCE: u64 = 2 * DAY;
+
+/// The end of a consent or permission that a call gives.
+pub(crate) const fn end_of(call: &Call) -> Option<Timestamp> {
+    match call {
+        Call::Grant { grant, .. } => Some(grant.terms.until),
+        Call::GrantWrite(write) => Some(write.until),
+        _ => None,
+    }
+}
+
+/// The latest time at which a call goes that is looked at now: half of what is left of a consent is left then.
+fn latest(call: &Call, now: Timestamp) -> Option<Timestamp> {
+    end_of(call).map(|until| now.plus(until.since(now) / 2))
+}
 
 impl Party {
     /// The time, if it is in the address's half of the day; else the same time in the other half.
@@ -30,6 +45,22 @@ impl Party {
         }
     }
 
+    /// When a call is due that may be put off until then: in the address's half of the day. A consent has at least half of what is
+    /// left of it before it then; one that is too short for that goes in either half.
+    pub(crate) fn in_time(
+        &self,
+        own: AccountId,
+        due: Timestamp,
+        call: &Call,
+    ) -> Result<Timestamp, JourneyError> {
+        let now = self.ports.clock.now();
+        let at = self.in_half(own, due)?;
+        Ok(match latest(call, now) {
+            Some(last) if at > last => now.plus(self.ports.up_to(last.since(now))),
+            _ => at,
+        })
+    }
+
     /// When a planned errand can be done at the earliest; none if it is not put off, or its time has come.
     pub(crate) fn waits_until(&self, errand: &Errand) -> Result<Option<Timestamp>, JourneyError> {
         let now = self.ports.clock.now();
@@ -40,11 +71,15 @@ impl Party {
             return Ok(Some(due));
         }
         let is_late = now.since(due) > PATIENCE;
-        if is_late || is_revocation(&errand.call) || self.is_in_half(errand.own, now)? {
+        // What is due in the other half could not wait for its own.
+        let is_in_half = self.is_in_half(errand.own, now)? || !self.is_in_half(errand.own, due)?;
+        if is_late || is_revocation(&errand.call) || is_in_half {
             return Ok(None);
         }
         let gone = (now.0.wrapping_add(self.phase())) % HALF;
-        Ok(Some(now.plus(HALF - gone)))
+        let next = now.plus(HALF - gone);
+        let has_time = latest(&errand.call, due).is_none_or(|last| next <= last);
+        Ok(has_time.then_some(next))
     }
 
     fn is_in_half(&self, own: AccountId, at: Timestamp) -> Result<bool, JourneyError> {

@@ -311,7 +311,7 @@ impl Party {
 
     fn put_off(&self, mut errand: Errand) -> Result<(), JourneyError> {
         errand.due = match self.ports.due() {
-            Some(due) => Some(self.in_half(errand.own, due)?),
+            Some(due) => Some(self.in_time(errand.own, due, &errand.call)?),
             None => None,
         };
         self.put(table::ERRANDS, &errand.key, &errand)
