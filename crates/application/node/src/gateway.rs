@@ -310,6 +310,9 @@ impl Parts {
         let refreshed = self.access.refresh().await;
         // Told though nobody asks.
         drop(self.readiness().await);
+        // Who did what on the days before goes though the chain is away.
+        self.guard.forget_days_before().await?;
+        mailbox::upkeep(self).await?;
         refreshed?;
         self.purse.count(self.guard.gas_today().await?);
         self.access.wait_for_work().await;

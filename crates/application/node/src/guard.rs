@@ -355,6 +355,11 @@ impl Guard {
         limits::used(&self.db, self.now(), self.gas_of_node(None, 0)).await
     }
 
+    /// Drops what was used on the days before, sources among it, though nothing is counted today.
+    pub(crate) async fn forget_days_before(&self) -> Result<(), DbError> {
+        limits::forget_days_before(&self.db, self.now()).await
+    }
+
     /// Takes a registration by an unregistered address.
     pub(crate) async fn take_registration(&self, source: Origin, gas: u64) -> Result<Taken, Fault> {
         let one = |what, who: &[u8], most| Use {

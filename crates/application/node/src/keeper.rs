@@ -221,6 +221,7 @@ impl Shell {
         let refreshed = self.refresh().await;
         // Told though nobody asks.
         drop(self.readiness().await);
+        self.guard.forget_days_before().await?;
         refreshed.map(drop)
     }
 

@@ -232,9 +232,7 @@ pub(crate) async fn take(
     let day = now.0 / DAY;
     let taken = db.run(move |db| {
         let transaction = db.transaction()?;
-        transaction
-            .prepare_cached("DELETE FROM spent WHERE day < ?1")?
-            .execute(params![signed(day)])?;
+        forget_before(&transaction, day)?;
         let mut parts = Vec::with_capacity(uses.len());
         for one in &uses {
             let sum = spent(&transaction, day, one)?.saturating_add(one.amount);
@@ -257,6 +255,18 @@ pub(crate) async fn take(
             Err(over(what, most, now))
         }
     }
+}
+
+/// Drops the days before this one: who used what, sources among it.
+pub(crate) async fn forget_days_before(db: &Db, now: Timestamp) -> Result<(), DbError> {
+    let day = now.0 / DAY;
+    db.run(move |db| forget_before(db, day)).await
+}
+
+fn forget_before(db: &Connection, day: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM spent WHERE day < ?1")?
+        .execute(params![signed(day)])?;
+    Ok(())
 }
 
 /// Takes what was used already, even if it is over a limit: whoever used it has nothing left then.

@@ -12,6 +12,8 @@ mod claims;
 mod collect;
 #[path = "hostile/crowd.rs"]
 mod crowd;
+#[path = "hostile/forgotten.rs"]
+mod forgotten;
 #[path = "hostile/http.rs"]
 mod http;
 #[path = "hostile/keeper.rs"]

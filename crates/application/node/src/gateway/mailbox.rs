@@ -10,7 +10,7 @@ use axum::response::Response;
 use medibloc_api::{Code, Letter, LetterPage, LettersDone, Problem, limits};
 use medibloc_dag::cbor;
 use medibloc_record::AccountId;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Deserialize;
 
 use crate::fault::{Fault, done as nothing, object};
@@ -30,8 +30,14 @@ CREATE TRIGGER IF NOT EXISTS letters_less AFTER DELETE ON letters BEGIN
     DELETE FROM letters_from WHERE seq = OLD.seq;
 END;
 INSERT OR IGNORE INTO letters_from SELECT seq, recipient, sender FROM letters;
+CREATE INDEX IF NOT EXISTS letters_by_age ON letters (at);
+CREATE TABLE IF NOT EXISTS wrote_to (
+    account BLOB NOT NULL, other BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (account, other)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS wrote_to_by_age ON wrote_to (at);
 CREATE TABLE IF NOT EXISTS wrote (
     account BLOB NOT NULL, other BLOB NOT NULL, PRIMARY KEY (account, other)) WITHOUT ROWID;
+INSERT OR IGNORE INTO wrote_to SELECT account, other, 0 FROM wrote;
+DELETE FROM wrote;
 ";
 
 /// What strangers have of a mailbox together: 1,000 letters and 32 MiB with the next two.
@@ -76,7 +82,7 @@ const CONTACT: Room = Room {
     bytes: 12 << 20,
     name: "400 waiting letters or 12 MiB of one sender",
 };
-/// Seconds that a letter waits.
+/// Seconds that a letter waits, and that who wrote to whom is known after the last letter.
 const AGE: u64 = 90 * 86_400;
 /// Bytes of letters in one answer.
 const PAGE: usize = 2 << 20;
@@ -202,8 +208,7 @@ fn keep(
     now: u64,
     is_contact: impl Fn(AccountId) -> bool,
 ) -> rusqlite::Result<Kept> {
-    db.prepare_cached("DELETE FROM letters WHERE at < ?1")?
-        .execute(params![signed(now.saturating_sub(AGE))])?;
+    drop_old(db, now)?;
     let known = db
         .prepare_cached("SELECT 1 FROM letters WHERE recipient = ?1 AND id = ?2")?
         .exists(params![to.as_bytes(), letter.id])?;
@@ -211,7 +216,7 @@ fn keep(
         return Ok(Kept::Yes);
     }
     let wrote = db
-        .prepare_cached("SELECT 1 FROM wrote WHERE account = ?1 AND other = ?2")?
+        .prepare_cached("SELECT 1 FROM wrote_to WHERE account = ?1 AND other = ?2")?
         .exists(params![to.as_bytes(), from.as_bytes()])?;
     if wrote {
         standing = Standing::Paired;
@@ -255,11 +260,31 @@ fn keep(
             to.as_bytes(),
             from.as_bytes()
         ])?;
-    db.prepare_cached("INSERT OR IGNORE INTO wrote VALUES (?1, ?2)")?
-        .execute(params![from.as_bytes(), to.as_bytes()])?;
+    // Its own letters alone renew it: nobody stays another's contact by writing to it.
+    db.prepare_cached("INSERT OR REPLACE INTO wrote_to VALUES (?1, ?2, ?3)")?
+        .execute(params![from.as_bytes(), to.as_bytes(), signed(now)])?;
     // What the other sent before is a contact's letter from now on.
     raise(db, from, to, Standing::Paired)?;
     Ok(Kept::Yes)
+}
+
+/// Drops letters that waited too long, and who wrote to whom before: whom an account gave something is its contact by the chain.
+fn drop_old(db: &Connection, now: u64) -> rusqlite::Result<()> {
+    let before = params![signed(now.saturating_sub(AGE))];
+    // A version before this one kept no time: it begins now.
+    db.prepare_cached("UPDATE wrote_to SET at = ?1 WHERE at = 0")?
+        .execute(params![signed(now)])?;
+    db.prepare_cached("DELETE FROM letters WHERE at < ?1")?
+        .execute(before)?;
+    db.prepare_cached("DELETE FROM wrote_to WHERE at < ?1")?
+        .execute(before)?;
+    Ok(())
+}
+
+/// The same though nobody writes.
+pub(super) async fn upkeep(on: &Parts) -> Result<(), Fault> {
+    let now = on.guard.now().0;
+    Ok(on.db.run(move |db| drop_old(db, now)).await?)
 }
 
 /// A sender's waiting letters are of its present standing, unless they were of a higher one.
