@@ -6,6 +6,7 @@ mod two;
 
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
+use medibloc_record::Digest;
 use two::{Two, refused, say, text, try_say};
 
 #[tokio::test]
@@ -107,6 +108,39 @@ async fn giving_to_whom_the_authority_suspended_is_told_to_give_nothing() {
     let marked = list.text.matches("SUSPENDED by its authority").count();
     let given = list.value["given"].as_array().unwrap().len();
     assert_eq!(marked, given - 1, "{}", list.text);
+}
+
+/// Newcomer: an accreditation that had ended was told to nobody, and its reader to try again when more keepers are reachable.
+#[tokio::test]
+async fn giving_to_whom_nobody_accredits_any_more_is_told_to_give_nothing() {
+    let world = World::new(290);
+    let two = Two::new(&world).await;
+    let record = two.accepted().await;
+    let give = ["grant", "create", "--to", "clinic", "--record", &record];
+    say(&two.patient, &give).await;
+    say(&two.clinic, &["sync"]).await;
+    let jwt = two.clinic.credential().unwrap().unwrap();
+    let now = two.clinic.ports().clock.now();
+    let clinic = two.clinic.account().id();
+    let digest = Digest::of(jwt.as_bytes());
+    world.ledger.accredit(clinic, now, now.plus(600), digest);
+    world.pass(1_200);
+    let told = refused(&two.clinic, &["read", &record], code::REFUSED).await;
+    assert!(told.contains("is not accredited now"), "{told}");
+    let doctor = try_say(&two.clinic, &["status"]).await.unwrap().text;
+    assert!(doctor.contains("NOT ACCREDITED now"), "{doctor}");
+    let more = ["grant", "create", "--to", "clinic", "--write"];
+    for words in [&more[..], &["contact", "list"], &["grant", "list"]] {
+        let told = try_say(&two.patient, words).await.unwrap().text;
+        assert!(told.contains("NOT ACCREDITED now"), "{words:?}: {told}");
+    }
+    world.ledger.accredit(clinic, now, now.plus(60_000), digest);
+    say(&two.clinic, &["read", &record]).await;
+    let told = try_say(&two.patient, &["grant", "list"])
+        .await
+        .unwrap()
+        .text;
+    assert!(!told.contains("NOT ACCREDITED"), "{told}");
 }
 
 /// A reader of what is erased reads nothing, whatever corrected it.

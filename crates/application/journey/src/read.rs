@@ -237,13 +237,15 @@ impl Party {
         }
         match facts.head().await {
             Ok(head) if grant.terms.until <= head.time => Ok(refused_by(Reason::Expired, error)),
-            Ok(_)
-                if self
-                    .is_suspended(self.account().id())
-                    .await
-                    .unwrap_or_default() =>
-            {
-                Ok(refused_by(Reason::Suspended, error))
+            Ok(head) => {
+                let standing = facts.standing(self.account().id(), head.time).await;
+                Ok(match standing {
+                    Ok(standing) if standing.suspended => refused_by(Reason::Suspended, error),
+                    Ok(standing) if !standing.accredited && held.artefact.binding.is_some() => {
+                        refused_by(Reason::NotAccredited, error)
+                    }
+                    _ => error,
+                })
             }
             _ => Ok(error),
         }

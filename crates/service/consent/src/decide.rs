@@ -50,7 +50,7 @@ pub enum Reason {
     #[error("the record is another author's; only its author may do this")]
     NotTheAuthor,
     /// Not accredited.
-    #[error("the author is not accredited; ask the authority")]
+    #[error("the account is not accredited now; ask the authority")]
     NotAccredited,
     /// Suspended.
     #[error("the account is suspended by the authority; ask it to reinstate it")]

@@ -127,11 +127,16 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         } else {
             "waits: read the name, then `medibloc contact confirm`".to_owned()
         };
-        if standing == Some("suspended") {
-            state.push_str(
+        match standing {
+            Some("suspended") => state.push_str(
                 "; SUSPENDED by its authority: it is given nothing and writes nothing until it is reinstated, and what you gave stands \
                  (`medibloc grant revoke --contact` takes it back)",
-            );
+            ),
+            Some("not accredited") => {
+                state.push_str("; ");
+                state.push_str(LAPSED);
+            }
+            _ => {}
         }
         let also = other_names(&contacts, contact);
         // Which of its names its authority gives it now; not known while the chain does not answer.
@@ -228,6 +233,13 @@ pub(super) fn told_names(names: &[String]) -> String {
 
 /// What a suspended account's own home says of it.
 pub(super) const SUSPENDED: &str = "SUSPENDED by its authority: it reads and writes nothing until it is reinstated; ask the authority";
+
+/// What is said of a contact whose accreditation is over, or has not begun.
+pub(super) const LAPSED: &str = "NOT ACCREDITED now: its accreditation has ended, or has not begun: keepers give it nothing until its authority \
+     accredits it again, and what you gave stands then (`medibloc grant revoke --contact` takes it back)";
+
+/// The same of the own account.
+pub(super) const OWN_LAPSED: &str = "NOT ACCREDITED now: it reads and writes nothing until its authority accredits it again; ask the authority";
 
 /// How an account stands with the authority now; none while the chain does not answer.
 pub(super) async fn standing(party: &Party, account: AccountId) -> Option<&'static str> {

@@ -115,6 +115,9 @@ pub(super) async fn doctor(party: &Party) -> Result<Answer, Problem> {
             match contact::standing(party, party.account().id()).await {
                 Some("suspended") => check("standing", false, contact::SUSPENDED.into()),
                 Some("accredited") => check("standing", true, "accredited".into()),
+                Some("not accredited") if party.credential().is_ok_and(|own| own.is_some()) => {
+                    check("standing", false, contact::OWN_LAPSED.into());
+                }
                 _ => {}
             }
             match party.chain_alarm().await {

@@ -1,6 +1,6 @@
 //! `medibloc grant …`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
@@ -177,11 +177,15 @@ async fn with_standing(
         None => None,
     };
     answer.value["standing"] = json!(standing);
-    if standing == Some("suspended") {
-        answer.text.push_str(
+    match standing {
+        Some("suspended") => answer.text.push_str(
             "\nWARNING: it is SUSPENDED by its authority: keepers give it nothing until it is reinstated, and what you gave stands then \
              (`medibloc grant revoke --contact` takes it back)",
-        );
+        ),
+        Some("not accredited") => answer
+            .text
+            .push_str(&format!("\nWARNING: it is {}", contact::LAPSED)),
+        _ => {}
     }
     Ok(answer)
 }
@@ -408,14 +412,16 @@ fn ends(party: &Party, grants: &[GrantId], asked: Timestamp) -> Result<String, P
     Ok(find::moment(ends.into_iter().max().unwrap_or(asked)))
 }
 
-/// Own addresses whose contacts the authority has suspended now, as far as the chain answers.
-async fn suspended(party: &Party) -> Result<BTreeSet<AccountId>, Problem> {
-    let mut found = BTreeSet::new();
+/// Own addresses whose contacts the authority lets read nothing now, with how they stand, as far as the chain answers.
+async fn not_in_good_standing(party: &Party) -> Result<BTreeMap<AccountId, &'static str>, Problem> {
+    let mut found = BTreeMap::new();
     for one in party.contacts()? {
-        if let Some(account) = one.card.account
-            && contact::standing(party, account).await == Some("suspended")
-        {
-            found.insert(one.own);
+        let standing = match one.card.account {
+            Some(account) => contact::standing(party, account).await,
+            None => None,
+        };
+        if let Some(standing @ ("suspended" | "not accredited")) = standing {
+            found.insert(one.own, standing);
         }
     }
     Ok(found)
@@ -431,19 +437,22 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
         .map(|(id, given)| (id.to_string(), given.artefact.paired))
         .collect();
     let limited = limits::given(party)?;
-    let suspended = match only_known {
-        None => suspended(party).await?,
-        Some(_) => BTreeSet::new(),
+    let stands_not = match only_known {
+        None => not_in_good_standing(party).await?,
+        Some(_) => BTreeMap::new(),
     };
-    let is_suspended = |view: &GrantView| {
-        let to = paired.get(&view.id);
-        view.state == GrantState::Live && to.is_some_and(|to| suspended.contains(to))
+    let standing = |view: &GrantView| {
+        let to = paired
+            .get(&view.id)
+            .filter(|_| view.state == GrantState::Live)?;
+        stands_not.get(to).copied()
     };
     let given_lines = given.iter().flat_map(|view| {
         let name = called.told(&view.name, paired.get(&view.id).copied());
-        let more = match is_suspended(view) {
-            true => ", SUSPENDED by its authority: it is given nothing until it is reinstated",
-            false => "",
+        let more = match standing(view) {
+            Some("suspended") => ", SUSPENDED by its authority: it is given nothing until it is reinstated",
+            Some(_) => ", NOT ACCREDITED now: it is given nothing until its authority accredits it again",
+            None => "",
         };
         let only = limited.get(&view.id).map(|only| match is_standing(view) {
             true => only.told(),
@@ -522,7 +531,8 @@ async fn list(party: &Party) -> Result<Answer, Problem> {
     }
     let given = given.iter().map(|view| {
         let mut value = value(view);
-        value["suspended"] = json!(is_suspended(view));
+        value["suspended"] = json!(standing(view) == Some("suspended"));
+        value["notAccredited"] = json!(standing(view) == Some("not accredited"));
         if let Some(of) = limited.get(&view.id) {
             of.note(&mut value);
         }

@@ -30,7 +30,7 @@ pub(super) async fn must_be_known(
     let mut why = match is_known {
         true => Vec::new(),
         false => vec![format!(
-            "nothing here says that this is the patient of {}: no record that was written here for this owner, and no label",
+            "nothing here says that this is the patient of {}: no record that was written here for this owner, and no label that names it",
             find::owner(party, owner)?
         )],
     };

@@ -451,7 +451,12 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
         None => "not synced yet: run `medibloc sync`".to_owned(),
     };
     let standing = contact::standing(party, party.account().id()).await;
-    let suspended = (standing == Some("suspended")).then_some(contact::SUSPENDED);
+    let stands = match standing {
+        Some("suspended") => Some(contact::SUSPENDED),
+        // Whoever never was has nothing that ended.
+        Some("not accredited") if party.credential()?.is_some() => Some(contact::OWN_LAPSED),
+        _ => None,
+    };
     let only_known = find::only_known(as_of);
     let chain = match (&only_known, find::as_of(as_of)) {
         (None, Some(as_of)) => format!("{as_of}, {synced}"),
@@ -471,7 +476,7 @@ pub(super) async fn status(party: &Party) -> Result<Answer, Problem> {
             "account {} ({}){}",
             status.account,
             status.role,
-            suspended.map_or_else(String::new, |told| format!(": {told}"))
+            stands.map_or_else(String::new, |told| format!(": {told}"))
         ),
         format!("chain {id} {chain}"),
         format!("node {node}"),
