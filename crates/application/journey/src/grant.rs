@@ -1,6 +1,7 @@
 //! Ask and grant (design 11, rows 5, 10, 11): the grant object goes to storage first, its digest on chain.
 
 mod asked;
+mod decided;
 pub(crate) mod deliver;
 mod give;
 pub(crate) mod kept;
@@ -39,6 +40,7 @@ use crate::ports::Change;
 use crate::secret::Secret;
 use crate::{JourneyError, Left, Outputs, Party};
 
+pub use decided::Said;
 pub use deliver::HeldBack;
 pub use lost::{GivenAgain, LostConsents};
 pub(crate) use lost::{consent_of, given_object_row};
@@ -443,12 +445,6 @@ impl Party {
     /// Requests that wait for the person.
     pub fn requests(&self) -> Result<Vec<PendingRequest>, JourneyError> {
         self.rows(table::REQUESTS)
-    }
-
-    /// Drops a request; the other side is told nothing.
-    pub fn deny(&self, request: &PendingRequest) -> Result<(), JourneyError> {
-        let closed = request.close(WhyClosed::Denied);
-        Ok(self.ports.vault.apply(closed.into())?)
     }
 
     /// Requests that wait no more, though nothing was given.

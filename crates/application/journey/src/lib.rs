@@ -168,7 +168,7 @@ pub use exports::ExportedFile;
 pub use feed::KeeperFeed;
 pub use grant::{
     AllGranted, Artefact, ClosedRequest, EndOfGrant, Extent, GivenAgain, GivenGrant, HeldBack,
-    HeldGrant, LostConsents, PendingRequest, WhyClosed, left_out::Limits, medical_only,
+    HeldGrant, LostConsents, PendingRequest, Said, WhyClosed, left_out::Limits, medical_only,
 };
 pub use handed::HandedOn;
 pub use labelled::{GivenBefore, Labelled};

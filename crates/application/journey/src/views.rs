@@ -644,6 +644,7 @@ impl Party {
                 });
             }
         }
+        jobs.extend(self.decisions_that_wait()?);
         if let Some(waits) = self.elsewhere_waits()? {
             jobs.push(JobView {
                 what: "revocation of everything that another device of yours gave".into(),

@@ -1,8 +1,6 @@
 //! What a command that could not reach somebody left behind. "Nobody answers" has two meanings that a script must tell
 //! apart: nothing was kept, do it again; or it is kept, and `sync` goes on with it.
 
-use std::collections::BTreeMap;
-
 use medibloc_journey::Party;
 use medibloc_record::Digest;
 
@@ -11,13 +9,16 @@ use crate::answer::code;
 use crate::command::{Account, Contact, Grant, Record, Request};
 use crate::{Command, Problem};
 
+/// What is unfinished or put off, with the reason.
+type Job = (String, Option<String>);
+
 /// Unfinished work and its reasons before a command.
-pub(super) struct Before(BTreeMap<String, Option<String>>);
+pub(super) struct Before(Vec<Job>);
 
 impl Before {
     pub(super) fn of(party: &Party, command: &Command) -> Self {
         match marks(command) {
-            [] => Self(BTreeMap::new()),
+            [] => Self(Vec::new()),
             _ => Self(jobs(party)),
         }
     }
@@ -47,9 +48,16 @@ const fn marks(command: &Command) -> &'static [&'static str] {
     }
 }
 
-fn jobs(party: &Party) -> BTreeMap<String, Option<String>> {
+fn jobs(party: &Party) -> Vec<Job> {
     let jobs = party.job_views().unwrap_or_default();
-    jobs.into_iter().map(|job| (job.what, job.reason)).collect()
+    let jobs = jobs.into_iter().map(|job| (job.what, job.reason));
+    // A consent that was put off is kept as well as one that nobody took.
+    let planned = party.planned().unwrap_or_default().into_iter();
+    let jobs = jobs.chain(planned.map(|it| (it.what, None)));
+    // So is one that is on the chain already, of several that one decision gives.
+    let given = party.grants().unwrap_or_default().into_iter();
+    jobs.chain(given.map(|(id, _)| (format!("grant to {id}"), None)))
+        .collect()
 }
 
 /// The same problem, told as begun and kept if it is.
@@ -85,9 +93,13 @@ fn is_kept(party: &Party, command: &Command, before: &Before, problem: &Problem)
         return original.is_ok_and(|digest| party.is_being_written(&digest).unwrap_or(false));
     }
     let marks = marks(command);
-    jobs(party).iter().any(|(what, reason)| {
+    let now = jobs(party);
+    now.iter().any(|job| {
+        let (what, reason) = job;
         let told = |reason: &String| problem.message.contains(reason.as_str());
-        let is_new = before.0.get(what) != Some(reason);
+        // Two consents for one contact are called alike.
+        let count = |jobs: &[Job]| jobs.iter().filter(|other| *other == job).count();
+        let is_new = count(&now) > count(&before.0);
         marks.iter().any(|mark| what.starts_with(mark))
             && (is_new || reason.as_ref().is_some_and(told))
     })

@@ -14,6 +14,7 @@ use crate::grant::{Artefact, Extent, GivenGrant, PendingRequest, SharedKey, reas
 use crate::pace::accept_key;
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
+use crate::ports::Change;
 use crate::secret::Secret;
 use crate::{JourneyError, Party, Standing};
 
@@ -97,13 +98,16 @@ impl Party {
         let contact = self.confirmed(request.own)?;
         self.hear_before_it_is_decided(contact.party).await?;
         let Some(reader) = self.reader_for(&own, &contact, request)? else {
-            self.want_readers(request, 1, 0).await?;
+            self.want_readers(request, 1, 0, Vec::new()).await?;
             return Err(JourneyError::Unknown {
                 what: NO_READER.into(),
                 hint: "the contact was asked for more: approve again once it has answered and `medibloc sync` has run",
             });
         };
-        self.give(&own, &contact, reader, &offer, &[kept]).await
+        // Nothing that was decided before, and that nothing was begun of, is given beside it.
+        let over = self.not_begun_of(&request.id)?;
+        self.give(&own, &contact, reader, &offer, &[kept], over)
+            .await
     }
 
     /// A record that is accepted, or is when its planned acceptance has gone, and that its author did not take back.
@@ -196,6 +200,7 @@ impl Party {
         }))
     }
 
+    /// Gives one consent; these rows are kept in the same step as its begin.
     pub(crate) async fn give(
         &self,
         own: &OwnAddress,
@@ -203,6 +208,7 @@ impl Party {
         binding: Binding,
         offer: &Offer<'_>,
         records: &[KeptRecord],
+        rows: Vec<Change>,
     ) -> Result<GrantId, JourneyError> {
         let binding = self
             .untaken_reader(own, contact, binding, offer.request)
@@ -299,6 +305,7 @@ impl Party {
                 ]
                 .into_iter()
                 .chain(noted)
+                .chain(rows)
                 .collect(),
                 ..Luggage::default()
             },

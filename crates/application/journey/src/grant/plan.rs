@@ -14,8 +14,8 @@ use crate::grant::{GivenGrant, PendingRequest, over};
 use crate::mail::Message;
 use crate::outbox::letter_row;
 use crate::pace::together;
-use crate::party::{AddressUse, OwnAddress, table};
-use crate::ports::PortError;
+use crate::party::{AddressUse, OwnAddress, change, table};
+use crate::ports::{Change, PortError};
 use crate::{Haste, JourneyError, Party, SyncReport, counted_as};
 
 /// How much of a person's records.
@@ -62,9 +62,9 @@ pub struct AllGranted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) request: PendingRequest,
-    extent: Extent,
+    pub(super) extent: Extent,
     sensitivity: Sensitivity,
-    until: Timestamp,
+    pub(super) until: Timestamp,
     /// Records that name another person and that the person said are meant, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<RecordId>,
@@ -110,8 +110,11 @@ impl Party {
         };
         // What a program of before kept is judged first, so that it is given as what it is.
         self.read_labels_anew()?;
-        self.put(table::PLANS, &request.id, &plan)?;
-        let done = self.carry_out(&plan).await;
+        let mut unkept = vec![change(table::PLANS, &request.id, &plan)];
+        if !self.all_given_under(&plan)?.is_empty() {
+            self.ports.vault.apply(core::mem::take(&mut unkept))?;
+        }
+        let done = self.carry_out(&plan, unkept).await;
         if let Err(JourneyError::Ledger(LedgerError::Refused(_))) = &done {
             // Refused is refused: no later sync grants it.
             self.ports.vault.apply(vec![forget_plan(&request.id)])?;
@@ -154,6 +157,18 @@ impl Party {
                     .apply(vec![forget_plan(&plan.request.id)])?;
                 continue;
             }
+            if self.is_decided_otherwise(&plan)? {
+                self.ports
+                    .vault
+                    .apply(vec![forget_plan(&plan.request.id)])?;
+                let (name, own) = (&plan.request.name, Some(plan.request.own));
+                report.told.push(format!(
+                    "what was decided of a request of {} and not begun is not given: the request was closed or answered otherwise since; \
+                     `medibloc grant create` gives it",
+                    self.names()?.told(name, own)
+                ));
+                continue;
+            }
             match self.is_taken_back(&plan, report).await {
                 Ok(false) => {}
                 Ok(true) => {
@@ -170,7 +185,7 @@ impl Party {
                 // Another device ended it, as was heard now.
                 continue;
             }
-            let done = match self.carry_out(&plan).await {
+            let done = match self.carry_out(&plan, Vec::new()).await {
                 Ok(done) => done,
                 Err(error) => {
                     report.later.push(error.to_string());
@@ -287,7 +302,13 @@ impl Party {
         ))
     }
 
-    async fn carry_out(&self, plan: &Plan) -> Result<AllGranted, JourneyError> {
+    /// Begins what of a decision is not begun. What is not kept of it yet is kept with the first of that, and not before: whoever is
+    /// told that nothing was kept is given nothing later.
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        mut unkept: Vec<Change>,
+    ) -> Result<AllGranted, JourneyError> {
         let contact = self.confirmed(plan.request.own)?;
         let owning = self.owning_addresses()?;
         let length = plan.until.since(self.chain_now().await?);
@@ -321,19 +342,28 @@ impl Party {
                     && (!others.contains(&record) || plan.also.contains(&record))
             });
             records.truncate(KEYS_IN_A_LIST);
-            let id = self.give(&own, &contact, reader, &offer, &records).await?;
+            let kept = core::mem::take(&mut unkept);
+            let id = self
+                .give(&own, &contact, reader, &offer, &records, kept)
+                .await?;
             done.grants.push(id);
             done.begun.push((id, own.id()));
         }
         if !done.waiting.is_empty() {
             let count = done.waiting.len();
-            self.want_readers(&plan.request, count, settled).await?;
+            let kept = core::mem::take(&mut unkept);
+            self.want_readers(&plan.request, count, settled, kept)
+                .await?;
         }
+        self.ports.vault.apply(unkept)?;
         Ok(done)
     }
 
     /// Every consent of a decision, revoked or not.
-    fn all_given_under(&self, plan: &Plan) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
+    pub(super) fn all_given_under(
+        &self,
+        plan: &Plan,
+    ) -> Result<Vec<(GrantId, GivenGrant)>, JourneyError> {
         let mut given = self.grants()?;
         given.retain(|(_, given)| is_under(given, &plan.request.id, plan.extent.scope()));
         Ok(given)
@@ -397,12 +427,13 @@ impl Party {
     }
 
     /// Asks the contact for more reader addresses: one letter a shortage, sent again until the answer is there. The contact
-    /// has only so many open at a time, so it is asked anew when grants became final.
+    /// has only so many open at a time, so it is asked anew when grants became final. These rows are kept in the same step.
     pub(crate) async fn want_readers(
         &self,
         request: &PendingRequest,
         count: usize,
         settled: usize,
+        mut rows: Vec<Change>,
     ) -> Result<(), JourneyError> {
         let contact = self.contact(request.own)?;
         let own = self.own_address(request.own)?;
@@ -413,7 +444,10 @@ impl Party {
             &[&request.id, &known, &settled.to_be_bytes()],
         );
         let letter = match self.outgoing(&key)? {
-            Some(letter) => letter,
+            Some(letter) => {
+                self.ports.vault.apply(rows)?;
+                letter
+            }
             None => {
                 let (to, to_key) = self.reached(contact.party).await?;
                 let letter = self.compose(
@@ -426,7 +460,8 @@ impl Party {
                         count: u8::try_from(count).unwrap_or(u8::MAX).min(16),
                     },
                 )?;
-                self.ports.vault.apply(vec![letter_row(&letter)])?;
+                rows.push(letter_row(&letter));
+                self.ports.vault.apply(rows)?;
                 letter
             }
         };
@@ -435,8 +470,8 @@ impl Party {
 }
 
 /// Ends a plan: nothing more is granted under it.
-pub(crate) fn forget_plan(request: &[u8; 32]) -> crate::ports::Change {
-    crate::ports::Change::Delete {
+pub(crate) fn forget_plan(request: &[u8; 32]) -> Change {
+    Change::Delete {
         table: table::PLANS,
         key: request.to_vec(),
     }
