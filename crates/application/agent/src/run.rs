@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod acts;
 mod answered;
 mod audited;
+mod besides;
 mod chain;
 mod chosen;
 mod contact;

@@ -11,13 +11,16 @@ use std::sync::Arc;
 
 use fuse::{Fuse, Mode, fused};
 use medibloc_agent::answer::code;
+use medibloc_agent::{Answer, Problem};
 use medibloc_consent::{Grant, Scope};
 use medibloc_journey::memory::{MemoryVault, World};
 use medibloc_journey::{Pace, Party, Ports};
-use medibloc_ledger::{Event, Events as _};
+use medibloc_ledger::{Event, Events as _, Facts as _};
 use medibloc_record::Role;
 use serde_json::{Value, json};
-use two::{Two, say, text, try_say, with_ports};
+use two::{Two, refused, say, text, try_say, with_ports};
+
+const DAY: u64 = 86_400;
 
 /// A person with an own record, and a clinic that it knows.
 struct Story {
@@ -71,6 +74,34 @@ impl Story {
             _ => None,
         });
         granted.collect()
+    }
+
+    /// Answers a request, and means it.
+    async fn answer(&self, request: &str, words: &[&str]) -> Result<Answer, Problem> {
+        let words = words.iter().map(|word| match *word {
+            "ID" => self.record.as_str(),
+            word => word,
+        });
+        let start = ["request", "approve", request, "--yes"];
+        let words: Vec<&str> = start.into_iter().chain(words).collect();
+        try_say(self.patient(), &words).await
+    }
+
+    /// Ids of consents to read of the patient, in order.
+    fn given(&self) -> Vec<String> {
+        let given = self.patient().grants().unwrap();
+        let mut ids: Vec<String> = given.into_iter().map(|(id, _)| id.to_string()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Everything that was planned has gone: consents of several addresses are spread over two weeks.
+    async fn later(&self) {
+        for _ in 0..20 * 8 {
+            self.world.pass(DAY / 8);
+            self.patient().catch_up().await.unwrap();
+        }
+        say(self.patient(), &["sync"]).await;
     }
 
     /// Whether lists tell of a consent that is to be given.
@@ -155,4 +186,118 @@ async fn what_ended_with_nothing_kept_is_not_given_later() {
     );
     assert_eq!(given, Vec::new());
     assert!(faults > 30, "{faults}");
+}
+
+/// Attacker H2: a narrower answer to the same request sent the earlier, wider one at once.
+#[tokio::test]
+async fn whoever_answers_with_less_gives_less_and_not_what_was_planned() {
+    let wide: &[&str] = &["--all", "--up-to", "very-restricted"];
+    let one: &[&str] = &["--record", "ID"];
+    let mut wider = 0;
+    for (row, (first, then, days)) in [
+        (wide, ["--all", "--days", "3"].as_slice(), 3),
+        (wide, &["--all", "--up-to", "normal"], 90),
+        (wide, &["--record", "ID", "--days", "2"], 2),
+        (one, &["--record", "ID", "--days", "2"], 2),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let story = Story::new(1_402, Pace::PERSON).await;
+        let request = story.asked("visit").await;
+        story.answer(&request, first).await.unwrap();
+        let planned = story.given();
+        let now = story.world.ledger.head().await.unwrap().time;
+        let less = [then, &["--now"]].concat();
+        let done = story.answer(&request, &less).await.unwrap();
+        let granted = story.granted().await;
+        let ends: Vec<u64> = granted
+            .iter()
+            .map(|grant| grant.terms.until.since(now))
+            .collect();
+        // One of each address of the person, of which one has records and the other may come to have some.
+        let addresses = if then.contains(&"--all") { 2 } else { 1 };
+        assert_eq!(granted.len(), addresses, "{row}: {}", done.text);
+        let is_less =
+            |(grant, long): (&Grant, &u64)| *long <= days * DAY && grant.terms.scope != Scope::All;
+        if !granted.iter().zip(&ends).all(is_less) {
+            wider += 1;
+            continue;
+        }
+        assert_eq!(done.value["dropped"], json!(planned), "{row}");
+        for part in ["is dropped", &planned[0], "until"] {
+            assert!(done.text.contains(part), "{row}: {part}: {}", done.text);
+        }
+        // What was planned before does not follow.
+        story.later().await;
+        assert_eq!(story.granted().await, granted, "{row}");
+    }
+    println!(
+        "ATTACK fourteenth-a2: {wider} of 4 narrower answers sent the wider one that was planned"
+    );
+    assert_eq!(wider, 0);
+}
+
+/// The same answer goes on with what waits, and says what went; another one is refused once something has left.
+#[tokio::test]
+async fn the_same_answer_goes_now_and_another_one_is_refused_once_it_left() {
+    let story = Story::new(1_403, Pace::PERSON).await;
+    let request = story.asked("visit").await;
+    let wide = ["--all", "--up-to", "very-restricted"];
+    story.answer(&request, &wide).await.unwrap();
+    let planned = story.given();
+    story.world.pass(600);
+    let done = story
+        .answer(&request, &[wide.as_slice(), &["--now"]].concat())
+        .await;
+    let done = done.unwrap();
+    assert_eq!(story.given(), planned, "no other one: {}", done.text);
+    let granted = story.granted().await;
+    assert_eq!(granted.len(), 2);
+    for part in [
+        &planned[0],
+        "all records, very restricted ones too, until 20",
+    ] {
+        assert!(done.text.contains(part), "{part}: {}", done.text);
+    }
+    let words = [
+        "request", "approve", &request, "--all", "--days", "3", "--now", "--yes",
+    ];
+    let told = refused(story.patient(), &words, code::REFUSED).await;
+    for part in [&planned[0], "very restricted ones too", "grant revoke"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    story.later().await;
+    assert_eq!(story.granted().await, granted);
+}
+
+/// Attacker H2: what is offered again in another form waits beside the first, which goes by itself.
+#[tokio::test]
+async fn what_waits_beside_an_offer_is_named() {
+    let story = Story::new(1_404, Pace::PERSON).await;
+    let offer = ["grant", "create", "--to", "clinic", "--all", "--yes"];
+    let wide = [offer.as_slice(), &["--up-to", "very-restricted"]].concat();
+    say(story.patient(), &wide).await;
+    let planned = story.given();
+    let less = [offer.as_slice(), &["--days", "3", "--now"]].concat();
+    let done = try_say(story.patient(), &less).await.unwrap();
+    assert_eq!(done.value["besides"], json!(planned), "{}", done.text);
+    let dropped = format!("`medibloc grant revoke {}` drops it", planned[0]);
+    for part in ["very restricted ones too", &dropped] {
+        assert!(done.text.contains(part), "{part}: {}", done.text);
+    }
+    // Said once more, what waits goes, and nothing is given twice.
+    story.world.pass(600);
+    let again = try_say(story.patient(), &[wide.as_slice(), &["--now"]].concat()).await;
+    let again = again.unwrap().value;
+    let mut ids: Vec<&str> = again["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, planned);
+    story.later().await;
+    assert_eq!(story.granted().await.len(), 4);
 }

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
     AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Limits, Party,
-    PendingRequest, Sooner, counted, counted_as, medical_only,
+    PendingRequest, Said, Sooner, counted, counted_as, medical_only,
 };
-use medibloc_record::{AccountId, ClassId, GrantId, Sensitivity, Timestamp};
+use medibloc_record::{AccountId, ClassId, GrantId, RecordId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{contact, dropped, find, limits, name, researcher, retracted, revoke, said, wider};
+use super::{
+    besides, contact, dropped, find, limits, name, researcher, retracted, revoke, said,
+    wider,
+};
 use crate::answer::{code, rows};
 use crate::command::{CreateGrant, Grant, Haste, Scope, UpTo};
 use crate::{Answer, Problem};
@@ -46,7 +49,11 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
 }
 
 /// Sends consents at once if somebody waits. Gives what is to be told of the time.
-async fn hasten(party: &Party, grants: Vec<GrantId>, haste: Haste) -> Result<String, Problem> {
+async fn hasten(
+    party: &Party,
+    grants: Vec<GrantId>,
+    haste: Haste,
+) -> Result<String, Problem> {
     let what = Sooner::Grants(grants);
     if haste.now {
         party.bring_forward(&what).await?;
@@ -124,9 +131,13 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
     id.update(
         serde_json::to_vec(scope).map_err(|error| Problem::new(code::FAILED, error.to_string()))?,
     );
+    let asked = scope_of(party, scope)?;
+    let also = meant_too(party, scope)?;
+    let said = as_said(scope, (asked, until), &also);
+    let waits = besides::same_offer(party, contact.own, purpose, &said)?;
     let offer = PendingRequest {
         own: contact.own,
-        id: id.finalize().into(),
+        id: waits.unwrap_or_else(|| id.finalize().into()),
         name: contact.name.clone(),
         request: AccessRequest {
             purpose,
@@ -139,18 +150,29 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
         },
         order: 0,
     };
-    approve(party, &offer, scope, until, create.haste).await
+    approve(party, (&offer, Whose::Offer), scope, until, create.haste).await
+}
+
+/// Where what is given comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The other side asked: what was planned to answer it before is dropped.
+    Request,
+    /// The person offers it. The same offer has the same id, and goes on.
+    Offer,
 }
 
 /// Gives what a request asks for, or what is offered.
 pub(super) async fn approve(
     party: &Party,
-    request: &PendingRequest,
+    (request, whose): (&PendingRequest, Whose),
     scope: &Scope,
     until: Timestamp,
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let mut answer = Box::pin(approve_as(party, request, scope, until, haste)).await?;
+    let waiting = besides::waiting(party, request.own)?;
+    let mut answer = Box::pin(approve_as(party, (request, whose), scope, until, haste)).await?;
+    besides::tell(party, waiting, &mut answer)?;
     let left = party.notes_without_room(request.own)?;
     answer.value["notesWithoutRoom"] = json!(left);
     if left > 0 {
@@ -192,7 +214,7 @@ async fn with_standing(
 
 async fn approve_as(
     party: &Party,
-    request: &PendingRequest,
+    (request, whose): (&PendingRequest, Whose),
     scope: &Scope,
     until: Timestamp,
     haste: Haste,
@@ -203,16 +225,13 @@ async fn approve_as(
     party.read_labels_anew()?;
     let asked_for = &request.request;
     let only = Limits::new(scope.up_to.into(), &asked_for.categories, asked_for.dates);
-    let also = match scope.other_person {
-        true => party.not_passed_on()?,
-        false => {
-            // Before anything is signed or kept.
-            retracted::must_name_its_owner(party, asked, scope, &only)?;
-            Vec::new()
-        }
-    };
+    let also = meant_too(party, scope)?;
+    if !scope.other_person {
+        // Before anything is signed or kept.
+        retracted::must_name_its_owner(party, asked, scope, &only)?;
+    }
     let Some(extent) = extent_of(asked) else {
-        return approve_one(party, request, (scope, asked), until, haste).await;
+        return approve_one(party, (request, whose), (scope, asked), until, haste).await;
     };
     if haste.now {
         // Before anything is kept: a refusal gives nothing, now or later.
@@ -222,6 +241,9 @@ async fn approve_as(
             "nothing of it is given or planned now; without `--now` it goes at random times, one address at a time, and each address that \
              you get for a new contact later gives such a consent, too, by itself, either way",
         )?;
+    }
+    if whose == Whose::Request {
+        party.drop_answer(request)?;
     }
     let AllGranted {
         grants, waiting, ..
@@ -286,7 +308,7 @@ async fn approve_as(
 
 async fn approve_one(
     party: &Party,
-    request: &PendingRequest,
+    (request, whose): (&PendingRequest, Whose),
     (scope, asked): (&Scope, Granted),
     until: Timestamp,
     haste: Haste,
@@ -306,6 +328,9 @@ async fn approve_one(
     }
     let sensitive = limits::must_be_meant(party, record, scope.up_to.into())?;
     let warned = wider::before_one(party, request, record, haste).await?;
+    if whose == Whose::Request {
+        party.drop_answer(request)?;
+    }
     let (grant, taken_back) = match scope.retracted {
         false => (party.approve(request, record, until).await?, None),
         true => {
@@ -375,6 +400,29 @@ pub(super) fn scope_of(party: &Party, scope: &Scope) -> Result<Granted, Problem>
             let classes: Vec<ClassId> = classes.iter().copied().map(ClassId).collect();
             Ok(Granted::Classes(ClassSet::of(&classes)))
         }
+    }
+}
+
+/// What the words mean, with all their terms.
+pub(super) fn as_said<'a>(
+    scope: &Scope,
+    (about, until): (Granted, Timestamp),
+    also: &'a [RecordId],
+) -> Said<'a> {
+    Said {
+        about,
+        up_to: scope.up_to.into(),
+        until,
+        also,
+        is_known_retracted: scope.retracted,
+    }
+}
+
+/// Records of another person's name that are meant, too.
+pub(super) fn meant_too(party: &Party, scope: &Scope) -> Result<Vec<RecordId>, Problem> {
+    match scope.other_person {
+        true => Ok(party.not_passed_on()?),
+        false => Ok(Vec::new()),
     }
 }
 

@@ -106,16 +106,21 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
             haste,
         } => {
             let Asked { request, answers } = name::request(party, request)?;
-            if !answers.is_empty() {
-                return answered::again(party, &request, &answers, scope, *haste).await;
+            if !answers.is_empty() && !answered::is_on_its_way(party, &answers)? {
+                return Err(answered::refused(party, &request, &answers));
             }
             find::clock_must_be_right(party).await?;
-            approve(party, &request, scope, *days, *haste).await
+            let until = until(party, &request, *days).await?;
+            let answer = (scope, until);
+            if !answers.is_empty() {
+                return answered::again(party, &request, &answers, answer, *haste).await;
+            }
+            approve(party, &request, answer, *haste).await
         }
         Request::Deny { request } => {
             let Asked { request, answers } = name::request(party, request)?;
             if !answers.is_empty() {
-                return Err(answered::refused(&request, &answers));
+                return Err(answered::refused(party, &request, &answers));
             }
             party.deny(&request)?;
             Ok(Answer::new(
@@ -126,19 +131,25 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
     }
 }
 
-/// Gives what is asked; what is beyond it is told before anything is signed, and after it, too.
-async fn approve(
+/// The end that is said, or that was asked for.
+async fn until(
     party: &Party,
     request: &PendingRequest,
-    scope: &Scope,
     days: Option<u32>,
+) -> Result<Timestamp, Problem> {
+    match days {
+        Some(days) => find::in_days(party, days).await,
+        None => find::until_then(party, request.request.until).await,
+    }
+}
+
+/// Gives what is asked; what is beyond it is told before anything is signed, and after it, too.
+pub(super) async fn approve(
+    party: &Party,
+    request: &PendingRequest,
+    (scope, until): (&Scope, Timestamp),
     haste: Haste,
 ) -> Result<Answer, Problem> {
-    let end = request.request.until;
-    let until = match days {
-        Some(days) => find::in_days(party, days).await?,
-        None => find::until_then(party, end).await?,
-    };
     let more = more_than_asked(party, request, scope, until)?;
     if !more.is_empty() && !haste.yes {
         return Err(Problem::new(
@@ -156,7 +167,8 @@ async fn approve(
             format!("{told}. Nothing was given; say `--yes` if it is meant"),
         ));
     }
-    let mut answer = grant::approve(party, request, scope, until, haste).await?;
+    let whose = (request, grant::Whose::Request);
+    let mut answer = grant::approve(party, whose, scope, until, haste).await?;
     if let Some(told) = &treats {
         answer.text.push_str(&format!("\n{told}"));
     }
