@@ -22,6 +22,7 @@ mod limits;
 mod name;
 pub(crate) mod noted;
 pub(crate) mod notices;
+mod permitted;
 mod read;
 mod readers;
 mod record;

@@ -15,8 +15,9 @@ use medibloc_agent::{Answer, Problem};
 use medibloc_consent::{Grant, Scope};
 use medibloc_journey::memory::{MemoryVault, World};
 use medibloc_journey::{Pace, Party, Ports};
+use medibloc_keys::{Language, Phrase, SeededEntropy};
 use medibloc_ledger::{Event, Events as _, Facts as _};
-use medibloc_record::Role;
+use medibloc_record::{GrantId, Role};
 use serde_json::{Value, json};
 use two::{Two, refused, say, text, try_say, with_ports};
 
@@ -93,6 +94,30 @@ impl Story {
         let mut ids: Vec<String> = given.into_iter().map(|(id, _)| id.to_string()).collect();
         ids.sort();
         ids
+    }
+
+    /// Lets the clinic write.
+    async fn permit(&self, days: u32, more: &[&str]) -> Value {
+        let days = days.to_string();
+        let words = [
+            "grant", "create", "--to", "clinic", "--write", "--days", &days,
+        ];
+        say(self.patient(), &[words.as_slice(), more].concat()).await
+    }
+
+    /// Permissions to write that the chain has, the oldest first: id and end.
+    async fn permitted(&self) -> Vec<(String, String)> {
+        let blocks = self.world.ledger.events(0, u32::MAX).await.unwrap();
+        let events = blocks.into_iter().flat_map(|block| block.events);
+        let given = events.filter_map(|event| match event {
+            Event::WriteGranted(write) => {
+                let id = GrantId::derive(write.owner, write.author, write.nonce);
+                let until = jiff::Timestamp::from_second(i64::try_from(write.until.0).unwrap());
+                Some((id.to_string(), until.unwrap().to_string()))
+            }
+            _ => None,
+        });
+        given.collect()
     }
 
     /// Everything that was planned has gone: consents of several addresses are spread over two weeks.
@@ -300,4 +325,74 @@ async fn what_waits_beside_an_offer_is_named() {
     assert_eq!(ids, planned);
     story.later().await;
     assert_eq!(story.granted().await.len(), 4);
+}
+
+/// Attacker M1: told until one day, and on the chain another.
+#[tokio::test]
+async fn a_permission_to_write_is_told_as_the_chain_has_it() {
+    let (mut told, mut wrong) = (0, Vec::new());
+    for days in [[10, 200, 10], [200, 10, 200], [10, 10, 200]] {
+        let story = Story::new(1_405, Pace::PERSON).await;
+        for days in days {
+            story.world.pass(60);
+            let said = story.permit(days, &["--now", "--yes"]).await;
+            let until = text(&said, "/until");
+            told += 1;
+            if story.permitted().await.last().map(|(_, until)| until) != Some(&until) {
+                wrong.push((days, until));
+            }
+        }
+        if !wrong.is_empty() {
+            continue;
+        }
+        let chain = story.permitted().await;
+        let last = &chain.last().unwrap().0;
+        let list = say(story.patient(), &["grant", "list"]).await;
+        let given = list["given"].as_array().unwrap();
+        for one in given {
+            let (state, by) = match one["id"] == json!(last) {
+                true => ("live", Value::Null),
+                false => ("replaced", json!(last)),
+            };
+            let shown = (&one["state"], &one["replacedBy"]);
+            assert_eq!(shown, (&json!(state), &by), "{one}");
+        }
+        assert_eq!(given.len(), chain.len());
+    }
+    println!(
+        "ATTACK fourteenth-a3: {} of {told} permissions to write told until a day that the chain does not have",
+        wrong.len()
+    );
+    assert_eq!(wrong, Vec::new());
+}
+
+#[tokio::test]
+async fn of_permissions_that_are_planned_the_last_one_goes() {
+    for days in [[200, 5], [5, 200]] {
+        let story = Story::new(1_406, Pace::PERSON).await;
+        let first = story.permit(days[0], &[]).await;
+        let last = story.permit(days[1], &[]).await;
+        let list = say(story.patient(), &["grant", "list"]).await;
+        assert_eq!(list["given"].as_array().unwrap().len(), 1, "{list}");
+        assert_eq!(list["dropped"][0]["id"], first["grant"], "{list}");
+        story.later().await;
+        let chain = story.permitted().await;
+        assert_eq!(chain, [(text(&last, "/grant"), text(&last, "/until"))]);
+    }
+}
+
+/// Another device took it back: said again, it is given again.
+#[tokio::test]
+async fn a_permission_that_another_device_took_back_is_given_again() {
+    let story = Story::new(1_407, Pace::PERSON).await;
+    let first = story.permit(100, &["--now", "--yes"]).await;
+    let phrase = Phrase::generate(&mut SeededEntropy::new(1), Language::English);
+    let phone = Party::restore(&phrase, Role::Person, story.world.ports()).await;
+    let phone = phone.unwrap().0;
+    say(&phone, &["grant", "revoke", &text(&first, "/grant")]).await;
+    let again = story.permit(100, &["--now", "--yes"]).await;
+    assert_ne!(first["grant"], again["grant"]);
+    let chain = story.permitted().await;
+    assert_eq!(chain.last().unwrap().0, text(&again, "/grant"));
+    assert_eq!(chain.len(), 2);
 }

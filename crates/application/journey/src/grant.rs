@@ -11,6 +11,7 @@ mod listed;
 mod lost;
 mod object;
 mod over;
+mod permit;
 pub(crate) mod plan;
 mod reader;
 pub(crate) mod reason;
@@ -21,10 +22,9 @@ use medibloc_consent::{
 };
 use medibloc_dag::cbor;
 use medibloc_keys::PairingKey;
-use medibloc_ledger::Call;
 use medibloc_record::{
-    AccountId, Address, Category, Digest, GrantId, KeySet, Kind, Nonce, Package, RecordId,
-    SealingKey, Sensitivity, SignedAttestation, Timestamp,
+    AccountId, Address, Category, GrantId, KeySet, Kind, Package, RecordId, SealingKey,
+    Sensitivity, SignedAttestation, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
@@ -32,7 +32,7 @@ use serde_bytes::ByteArray;
 use crate::bounds;
 use crate::dates::Dates;
 use crate::doors::Pairing;
-use crate::errand::{Luggage, errand_key};
+use crate::errand::errand_key;
 use crate::mail::{AccessRequest, Opened, Question};
 use crate::pairing::Contact;
 use crate::party::{OwnAddress, change, table};
@@ -307,82 +307,6 @@ impl PendingRequest {
 }
 
 impl Party {
-    /// Lets a confirmed contact write records of these kinds until a time (row 5).
-    pub async fn grant_write(
-        &self,
-        own: AccountId,
-        kinds: KindSet,
-        until: Timestamp,
-    ) -> Result<(), JourneyError> {
-        let contact = self.confirmed(own)?;
-        let author = contact
-            .card
-            .account
-            .ok_or_else(|| JourneyError::Untrusted {
-                what: "contact",
-                why: "only an accredited account can be allowed to write".into(),
-            })?;
-        let same = |given: &GivenGrant| {
-            given.artefact.write.is_some_and(|write| {
-                (write.owner, write.author, write.kinds) == (own, author, kinds)
-                    && self.ports.pace.is_end_of(until, write.until, None)
-            })
-        };
-        for (id, given) in self.write_grants()? {
-            let ends = self.ends_all(own)? && !self.is_to_be_given(id)?;
-            if same(&given) && !given.revoked && !ends {
-                return self.finish(&errand_key("grant", &[id.as_bytes()])).await;
-            }
-        }
-        self.hear_before_it_is_decided(contact.party).await?;
-        let until = self.end_of(until).await?;
-        let address = self.own_address(own)?;
-        let mut write = WriteGrant {
-            owner: own,
-            author,
-            nonce: Nonce::new(self.ports.random()),
-            kinds,
-            until,
-            digest: Digest::new([0; 32]),
-        };
-        let mut artefact = Artefact {
-            write: Some(write),
-            ..Artefact::new(
-                &contact,
-                self.ports.network.own_node(),
-                (Purpose::Treatment, "write records"),
-                until,
-            )
-        };
-        let id = GrantId::derive(own, author, write.nonce);
-        let author_key = self.key_of(author).await?;
-        let made = self.make_grant_object(&address, (author, &author_key), id, &artefact, None)?;
-        write.digest = made.digest;
-        artefact.write = Some(write);
-        self.ports.vault.put_blob(&made.block)?;
-        let given = GivenGrant::new(own, artefact);
-        self.begin_at(
-            self.ports.due(),
-            errand_key("grant", &[id.as_bytes()]),
-            format!(
-                "permission to write for {}",
-                self.names()?.contact(&contact)
-            ),
-            own,
-            Call::GrantWrite(write),
-            Luggage {
-                objects: vec![*made.block.cid()],
-                rows: vec![
-                    change(table::WRITE_GRANTS, id.as_bytes(), &given),
-                    self.said_row(id),
-                ],
-                ..Luggage::default()
-            },
-        )
-        .await?;
-        Ok(())
-    }
-
     /// Asks the owner behind a pairing for access (row 10). The same request twice is one.
     pub async fn ask(
         &self,

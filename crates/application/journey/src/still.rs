@@ -149,7 +149,8 @@ impl Party {
                 Some(Scope::One(record)) if !is_write => self.erasure(record)?.is_none(),
                 _ => true,
             };
-            if opens && other != id && same && !beside.revoked && !ends {
+            let is_replaced = self.replaced_by(other, &beside)?.is_some();
+            if opens && other != id && same && !beside.revoked && !ends && !is_replaced {
                 standing.push(StillStanding {
                     id: other,
                     until,
@@ -180,6 +181,7 @@ impl Party {
                 && !beside.revoked
                 && write.until > now
                 && !self.is_write_being_revoked(&beside)?
+                && self.replaced_by(other, &beside)?.is_none()
             {
                 standing.push(StillStanding {
                     id: other,

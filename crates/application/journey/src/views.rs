@@ -88,6 +88,8 @@ pub enum GrantState {
     Expired,
     /// Taken back.
     Revoked,
+    /// A permission to write whose place a newer one of the same author took.
+    Replaced,
     /// It stood on a chain that was left, and is not on the one that this home went on with.
     Lost,
     /// The record that it names was erased: nothing of it is left.
@@ -135,6 +137,9 @@ pub struct GrantView {
     pub outputs: Option<Outputs>,
     /// The chain was not asked how it stands: that is of the last sync.
     pub is_of_last_sync: bool,
+    /// The permission to write that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
 }
 
 impl GrantView {
@@ -270,7 +275,12 @@ fn ids(records: &[RecordId]) -> Vec<String> {
 impl Party {
     /// Contacts, by own address.
     pub fn contact_views(&self) -> Result<Vec<ContactView>, JourneyError> {
-        let writes = self.write_grants()?;
+        let mut writes = Vec::new();
+        for (id, given) in self.write_grants()? {
+            if self.replaced_by(id, &given)?.is_none() {
+                writes.push((id, given));
+            }
+        }
         let views = self.contacts()?.into_iter().map(|contact| {
             let until = writes
                 .iter()
@@ -394,6 +404,7 @@ impl Party {
                 files_unknown: false,
                 outputs: None,
                 is_of_last_sync: false,
+                replaced_by: None,
             });
         }
         for (id, given) in self.write_grants()? {
@@ -402,7 +413,11 @@ impl Party {
             };
             let pending = self.errand(&errand_key("grant", &[id.as_bytes()]))?;
             let state = state_of(pending.is_some(), given.revoked, write.until, now);
-            let state = or_ending(state, self.is_write_being_revoked(&given)?);
+            let replaced_by = self.replaced_by(id, &given)?;
+            let state = match (state, replaced_by) {
+                (GrantState::Live, Some(_)) => GrantState::Replaced,
+                (state, _) => or_ending(state, self.is_write_being_revoked(&given)?),
+            };
             let state = or_lost(state, &given);
             let is_revoked = given.revoked && !given.is_only_lost();
             views.push(GrantView {
@@ -425,6 +440,7 @@ impl Party {
                 files_unknown: false,
                 outputs: None,
                 is_of_last_sync: false,
+                replaced_by: replaced_by.map(|id| id.to_string()),
             });
         }
         for one in not_taken {
@@ -455,6 +471,7 @@ impl Party {
             files_unknown: false,
             outputs: None,
             is_of_last_sync: false,
+            replaced_by: None,
         })
     }
 
@@ -788,6 +805,7 @@ fn view_of(
         files_unknown: given.files_unknown,
         outputs: given.outputs,
         is_of_last_sync: false,
+        replaced_by: None,
     }
 }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use medibloc_consent::{ClassSet, Scope as Granted};
 use medibloc_journey::{
     AccessRequest, AllGranted, ConsentTimes, Extent, GrantState, GrantView, Left, Limits, Party,
-    PendingRequest, Said, Sooner, counted, counted_as, medical_only,
+    PendingRequest, Said, Sooner, counted, counted_as,
 };
 use medibloc_record::{AccountId, ClassId, GrantId, RecordId, Sensitivity, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    besides, contact, dropped, find, limits, name, researcher, retracted, revoke, said,
+    besides, contact, dropped, find, limits, name, permitted, researcher, retracted, revoke, said,
     wider,
 };
 use crate::answer::{code, rows};
@@ -49,7 +49,7 @@ pub(super) async fn run(party: &Party, command: &Grant) -> Result<Answer, Proble
 }
 
 /// Sends consents at once if somebody waits. Gives what is to be told of the time.
-async fn hasten(
+pub(super) async fn hasten(
     party: &Party,
     grants: Vec<GrantId>,
     haste: Haste,
@@ -87,28 +87,7 @@ async fn give(party: &Party, create: &CreateGrant) -> Result<Answer, Problem> {
                 "nothing is permitted now; without `--now` it goes at a random time",
             )?;
         }
-        party
-            .grant_write(contact.own, medical_only(), until)
-            .await?;
-        let given = party.write_grants()?;
-        let given: Vec<_> = given
-            .into_iter()
-            .filter(|(_, given)| given.own == contact.own)
-            .collect();
-        // It ends on a full day, or hour. The newest is the one that was asked for.
-        let ends = given.iter().filter_map(|(_, given)| given.artefact.write);
-        let ends = ends.map(|write| write.until).filter(|end| *end <= until);
-        let until = ends.max().unwrap_or(until);
-        let given = given.iter().map(|(id, _)| *id).collect();
-        let when = hasten(party, given, create.haste).await?;
-        let answer = Answer::new(
-            json!({"write": true, "to": contact.name, "until": find::moment(until)}),
-            format!(
-                "{} may write medical records for you until {}{when}",
-                party.names()?.contact(&contact),
-                find::moment(until)
-            ),
-        );
+        let answer = permitted::give(party, &contact, until, create.haste).await?;
         return with_standing(party, contact.own, answer).await;
     };
     if contact.unused.is_empty() {
@@ -604,7 +583,7 @@ fn value(view: &GrantView) -> serde_json::Value {
     json!({
         "id": view.id, "name": view.name, "scope": view.scope, "classes": view.classes, "records": are_records_known(view).then_some(&view.records), "purpose": view.purpose,
         "reason": view.reason, "from": view.from.map(|at| find::moment(Timestamp(at))), "until": find::moment(Timestamp(view.until)),
-        "state": view.state, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
+        "state": view.state, "replacedBy": view.replaced_by, "given": given_value(&view.times), "revoked": view.revoked.then(|| end_value(&view.times, view.revoked_at)),
         "ordered": view.times.ordered_by_clock().map(find::moment), "orderedAfter": ordered_after(&view.times), "recordErased": view.record_erased.map(|at| find::moment(Timestamp(at))),
         "purged": view.purged, "files_kept": find::files_kept(view.purged, view.files_kept, view.files_unknown),
         "files_unknown": view.files_unknown, "ofLastSync": view.is_of_last_sync, "outputs": find::outputs_value(view.outputs),
@@ -733,6 +712,13 @@ fn line(view: &GrantView, whom: &str, only: &str, is_given: bool) -> String {
         GrantState::Lost => {
             "on the lost chain; not on this one: nobody reads or writes by it".to_owned()
         }
+        GrantState::Replaced => format!(
+            "replaced by {}",
+            view.replaced_by
+                .as_deref()
+                .and_then(|id| id.get(..12))
+                .unwrap_or("a newer one")
+        ),
         GrantState::Live if view.is_of_last_sync => "live as of the last sync".to_owned(),
         state => format!("{state:?}").to_lowercase(),
     };
