@@ -65,8 +65,12 @@ fn seen(category: &str, at: &str) -> Value {
 fn composition(loinc: &str, date: &str) -> Value {
     json!({"resourceType": "Composition", "status": "final", "date": date, "title": loinc,
         "type": {"coding": [{"system": "http://loinc.org", "code": loinc}]},
-        "section": [{"title": "x", "text": {"status": "generated",
-            "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Recurrent depression</div>"}}]})
+        "section": [section(loinc)]})
+}
+
+fn section(loinc: &str) -> Value {
+    json!({"title": "x", "code": {"coding": [{"system": "http://loinc.org", "code": loinc}]}, "text": {"status": "generated",
+        "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Recurrent depression</div>"}})
 }
 
 const NOW: &str = "2025-03-01";
@@ -124,6 +128,80 @@ async fn a_consent_to_laboratory_and_vitals_gives_nothing_else_that_stands_with_
     let many = given(&reader, &others).await;
     println!(
         "ATTACK twelfth-1: {many} of {} documents of several kinds go out under a consent to laboratory and vitals",
+        others.len()
+    );
+    assert_eq!((many, given(&reader, &own).await), (0, own.len()));
+}
+
+/// What stands in a section of a document of one category, under a number that its report names on another server, or beside a
+/// panel, is not of that category.
+#[tokio::test]
+async fn a_consent_to_a_category_gives_no_section_and_no_result_that_is_not_known_to_be_of_it() {
+    let world = World::new(1213);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let mut all = Vec::new();
+    for code in [
+        "11348-0", "29308-4", "10162-6", "11535-2", "46241-6", "42348-3", "75310-3",
+    ] {
+        let mut summary = composition("11369-6", NOW);
+        let more = [section("11369-6"), section(code)];
+        summary["section"] = json!(more);
+        all.push(bundle("document", &[summary]).to_string());
+    }
+    let history = |code: &str| {
+        let body = format!(
+            r#"<structuredBody><component><section><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><text>HIV infection since 2009</text></section></component></structuredBody>"#
+        );
+        cda("11369-6", "N", "20250301", &body)
+    };
+    all.push(history("11348-0"));
+    let unknown = |id: &str| json!({"resourceType": "Observation", "id": id, "status": "final", "effectiveDateTime": NOW, "code": {"text": "PHQ-9 total"}});
+    let report = |of: &str| {
+        let mut report = seen("laboratory", NOW);
+        report["resourceType"] = "DiagnosticReport".into();
+        report["result"] = json!([{"reference": of}]);
+        report
+    };
+    let mut lab = seen("laboratory", NOW);
+    lab["id"] = "17".into();
+    let mut two_servers = bundle(
+        "collection",
+        &[
+            report("http://lab.org/fhir/Observation/17"),
+            lab.clone(),
+            unknown("17"),
+        ],
+    );
+    two_servers["entry"][1]["fullUrl"] = "http://lab.org/fhir/Observation/17".into();
+    two_servers["entry"][2]["fullUrl"] = "http://psych.org/fhir/Observation/17".into();
+    all.push(two_servers.to_string());
+    let versioned = report("Observation/17/_history/1");
+    all.push(bundle("collection", &[versioned, lab, unknown("1")]).to_string());
+    let mut panel = seen("vital-signs", NOW);
+    panel["hasMember"] = json!([{"reference": "Observation/q"}]);
+    all.push(bundle("collection", &[panel, unknown("q")]).to_string());
+    let mut others = Vec::new();
+    for (at, text) in all.iter().enumerate() {
+        others.push(imported(&two, &format!("other{at}"), text).await.0);
+    }
+    let mut own = Vec::new();
+    for (at, text) in [
+        bundle("document", &[composition("11369-6", NOW)]).to_string(),
+        history("11369-6"),
+        bundle("collection", &[report("Observation/1"), unknown("1")]).to_string(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        own.push(imported(&two, &format!("own{at}"), text).await.0);
+    }
+    let limits = ["immunisations", "laboratory", "vitals"];
+    let limits: Vec<&str> = limits.iter().flat_map(|it| ["--category", it]).collect();
+    asked(&two, &reader, &limits).await;
+    let many = given(&reader, &others).await;
+    println!(
+        "ATTACK fourteenth-b1: {many} of {} documents with a section or a result that is not known to be of their category go out under a consent to three",
         others.len()
     );
     assert_eq!((many, given(&reader, &own).await), (0, own.len()));

@@ -1,6 +1,8 @@
 //! What a document is said to be beside its content: how carefully it must be shared, and what it is about.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "about/kept.rs"]
+mod kept;
 #[path = "about/whole.rs"]
 mod whole;
 

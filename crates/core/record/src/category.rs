@@ -1,10 +1,14 @@
 //! What a document is about: of one category only if everything in it is.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use crate::Category;
+
+mod named;
+mod section;
+
+use named::{events, results};
+use section::sections;
 
 const LOINC: &str = "http://loinc.org";
 
@@ -26,9 +30,7 @@ impl Category {
         }
         // What a document of a known type has, and what a report names as its results, is of its kind, where it does not say another.
         let has_kind = !matches!(by_type, Said::Nothing);
-        let results = results(bundle, &all);
-        let is_result = |it: &Value| results.iter().any(|result| core::ptr::eq(*result, it));
-        let events: Vec<&str> = of_kind("Composition").flat_map(|it| events(it)).collect();
+        let (results, events) = (results(bundle), events(bundle));
         let said = all.iter().filter_map(|resource| {
             Some(match resource["resourceType"].as_str() {
                 Some("Bundle") => return None,
@@ -38,14 +40,19 @@ impl Category {
                 Some(kind) if BESIDE.contains(&kind) => return None,
                 Some("Composition") => of_type(&resource["type"]),
                 Some("Observation")
-                    if (has_kind || is_result(resource)) && says_no_category(resource) =>
+                    if (has_kind || results.contains(&core::ptr::from_ref(*resource)))
+                        && says_no_category(resource) =>
                 {
                     return None;
                 }
                 // A visit beside what was done at it is where that was done, as long as it does not say why.
                 Some("Encounter") if !says_why(resource) => return None,
                 // What the document is about is of its kind.
-                Some("Procedure") if is_event(resource, &events) => return None,
+                Some("Procedure")
+                    if events.contains(&core::ptr::from_ref(*resource)) && !says_why(resource) =>
+                {
+                    return None;
+                }
                 // An order that says neither what was ordered nor why is a number.
                 Some("ServiceRequest") if !resource["code"].is_object() && !says_why(resource) => {
                     return None;
@@ -120,46 +127,6 @@ fn of_known(concept: &Value) -> Option<Category> {
     is_known.then(|| of_type(concept))
 }
 
-/// What the sections of a composition say: one that is not known is of the composition's type.
-fn sections(composition: &Value) -> Vec<Category> {
-    let list = composition["section"].as_array().into_iter().flatten();
-    list.flat_map(|section| {
-        let own = codes(&section["code"], &[LOINC]).filter_map(of_section);
-        own.chain(sections(section)).collect::<Vec<_>>()
-    })
-    .collect()
-}
-
-/// What a section with this code (LOINC) holds, of those that stand in documents of many kinds.
-fn of_section(loinc: &str) -> Option<Category> {
-    Some(match loinc {
-        "11450-4" => Category::Problems,
-        "48765-2" => Category::Allergies,
-        "10160-0" | "10183-2" | "29549-3" | "42346-7" => Category::Medications,
-        "11369-6" => Category::Immunisations,
-        "8716-3" => Category::Vitals,
-        "30954-2" => Category::Laboratory,
-        "47519-4" => Category::Procedures,
-        "10190-7" | "46240-8" | "47420-5" => Category::EncountersAndNotes,
-        "46264-8" => Category::Devices,
-        "48768-6" => Category::ClaimsAndCoverage,
-        "10157-6" | "29762-2" => Category::SocialAndFamilyHistory,
-        _ => return None,
-    })
-}
-
-/// The ids of what a composition says that it documents.
-fn events(composition: &Value) -> impl Iterator<Item = &str> {
-    let all = composition["event"].as_array().into_iter().flatten();
-    let all = all.flat_map(|event| event["detail"].as_array().into_iter().flatten());
-    all.filter_map(|detail| detail["reference"].as_str()?.rsplit([':', '/']).next())
-}
-
-fn is_event(procedure: &Value, events: &[&str]) -> bool {
-    let id = procedure["id"].as_str();
-    id.is_some_and(|id| events.contains(&id)) && !says_why(procedure)
-}
-
 /// Whether a visit or an order says what for, in R4 or as R5 does.
 fn says_why(resource: &Value) -> bool {
     ["reasonCode", "reasonReference", "reason", "diagnosis"]
@@ -209,29 +176,6 @@ fn of_resource(resource: &Value) -> Category {
         _ => None,
     };
     by_kind.unwrap_or(Category::Documents)
-}
-
-/// What reports name as their results, and what these have as members.
-fn results<'t>(bundle: &'t Value, all: &[&'t Value]) -> Vec<&'t Value> {
-    let mut named = BTreeSet::new();
-    for resource in all {
-        for name in ["result", "hasMember"] {
-            let list = resource[name].as_array().into_iter().flatten();
-            named.extend(list.filter_map(|it| end_of(&it["reference"])));
-        }
-    }
-    let is_named = |name: &Value| end_of(name).is_some_and(|name| named.contains(name));
-    let by_id = all.iter().copied().filter(|it| is_named(&it["id"]));
-    let entries = bundle["entry"].as_array().into_iter().flatten();
-    let by_url = entries.filter(|entry| is_named(&entry["fullUrl"]));
-    by_id
-        .chain(by_url.map(|entry| &entry["resource"]))
-        .collect()
-}
-
-/// The last part of a reference, a URL or an id.
-fn end_of(reference: &Value) -> Option<&str> {
-    reference.as_str()?.rsplit([':', '/', '#']).next()
 }
 
 /// FHIR's categories of observations.

@@ -80,7 +80,8 @@ fn a_document_is_of_one_category_only_if_all_of_it_is() {
         ),
         (vec![composition(&["11502-2"]), vital()], Documents),
         (vec![letter("30954-2"), lab()], Laboratory),
-        (vec![letter("1-1"), lab()], Laboratory),
+        (vec![letter("18719-5"), lab()], Laboratory),
+        (vec![letter("11502-2"), lab()], Laboratory),
         (vec![letter("11450-4"), lab()], Documents),
         (
             vec![composition(&["18748-4"]), one("ImagingStudy")],
