@@ -237,6 +237,59 @@ async fn a_consent_to_some_time_gives_nothing_of_another() {
     assert_eq!((many, given(&reader, &[own]).await), (0, 1));
 }
 
+/// What says when it was written, indexed or claimed is no newer than what it holds.
+#[tokio::test]
+async fn a_consent_to_some_time_gives_no_scan_and_no_claim_of_what_was_before() {
+    let world = World::new(1214);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let with = |kind: &str, name: &str, value: Value| {
+        let mut one = reference("application/pdf", "%PDF-1.7");
+        if kind != "DocumentReference" {
+            one = json!({"status": "active", "created": NOW});
+        }
+        one["resourceType"] = kind.into();
+        one[name] = value;
+        one
+    };
+    let old = json!({"start": "2010-02-01", "end": "2010-02-01"});
+    let mut scan = reference("application/pdf", "%PDF-1.7");
+    scan["content"][0]["attachment"]["creation"] = "2010-02-01".into();
+    let mut others = Vec::new();
+    for (at, tree) in [
+        scan,
+        with("DocumentReference", "context", json!({"period": old})),
+        with("Claim", "item", json!([{"servicedDate": "2010-02-01"}])),
+        with(
+            "ExplanationOfBenefit",
+            "item",
+            json!([{"servicedPeriod": old}]),
+        ),
+    ]
+    .iter()
+    .enumerate()
+    {
+        others.push(written(&two, &format!("other{at}.json"), tree).await);
+    }
+    let mut own = Vec::new();
+    for (at, tree) in [
+        reference("application/pdf", "%PDF-1.7"),
+        with("Claim", "item", json!([{"servicedDate": "2025-02-01"}])),
+    ]
+    .iter()
+    .enumerate()
+    {
+        own.push(written(&two, &format!("own{at}.json"), tree).await);
+    }
+    asked(&two, &reader, &["--since", "2024-01-01"]).await;
+    let many = given(&reader, &others).await;
+    println!(
+        "ATTACK fourteenth-b3: {many} of {} scans and claims of what was in 2010 go out under a consent to what is since 2024",
+        others.len()
+    );
+    assert_eq!((many, given(&reader, &own).await), (0, own.len()));
+}
+
 const V3: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 
 fn cda(kind: &str, level: &str, at: &str, body: &str) -> String {

@@ -106,7 +106,7 @@ fn put_together(bundle: &Value) -> Option<String> {
     })
 }
 
-/// Where a resource says of when it is: the first of these.
+/// Where a resource says of when it is.
 const WHEN: [&str; 25] = [
     "effectiveDateTime",
     "effectivePeriod",
@@ -133,6 +133,39 @@ const WHEN: [&str; 25] = [
     "created",
     "createdDateTime",
     "dateTime",
+];
+
+/// Of these the ones that say when it was written, ordered or indexed: they count where nothing says when it was.
+const WHEN_WRITTEN: [&str; 7] = [
+    "authoredOn",
+    "recordedDate",
+    "dateAsserted",
+    "issued",
+    "date",
+    "created",
+    "dateTime",
+];
+
+/// Where else a resource says when it was, or when what it holds was: an indexed scan, a service that is claimed.
+const WITHIN: [&str; 18] = [
+    "abatementDateTime",
+    "abatementPeriod",
+    "lastOccurrence",
+    "whenPrepared",
+    "createdPeriod",
+    "context.period",
+    "content.attachment.creation",
+    "content.creation",
+    "presentedForm.creation",
+    "series.started",
+    "item.servicedDate",
+    "item.servicedPeriod",
+    "addItem.servicedDate",
+    "addItem.servicedPeriod",
+    "procedure.date",
+    "supportingInfo.timingDate",
+    "supportingInfo.timingPeriod",
+    "payload.contentAttachment.creation",
 ];
 
 /// Kinds that stand beside others and are of their time.
@@ -183,7 +216,8 @@ pub(crate) fn written(bundle: &Value) -> Option<String> {
     Some(common.to_owned())
 }
 
-/// When one resource is of, with the end of a period and all that a `Timing` counts up.
+/// When one resource is of, with the end of a period and all that a `Timing` counts up: all that says when it was, or the first that says
+/// when it was written.
 fn dates_of(resource: &Value) -> Vec<&str> {
     let of = |name: &&str| {
         let when = &resource[*name];
@@ -203,7 +237,28 @@ fn dates_of(resource: &Value) -> Vec<&str> {
             .collect();
         (!all.is_empty()).then_some(all)
     };
-    WHEN.iter().find_map(of).unwrap_or_default()
+    let was = WHEN.iter().filter(|name| !WHEN_WRITTEN.contains(name));
+    let mut all: Vec<&str> = was.filter_map(of).flatten().collect();
+    for when in WITHIN.iter().flat_map(|path| at(resource, path)) {
+        let dates = [when, &when["start"], &when["end"]];
+        all.extend(dates.into_iter().filter_map(Value::as_str));
+    }
+    if all.is_empty() {
+        all = WHEN_WRITTEN.iter().find_map(of).unwrap_or_default();
+    }
+    all
+}
+
+/// What stands at a path, in each item of the lists on it.
+fn at<'v>(resource: &'v Value, path: &str) -> Vec<&'v Value> {
+    path.split('.').fold(vec![resource], |outer, name| {
+        let inner = outer.into_iter().map(|one| &one[name]);
+        let items = inner.flat_map(|one| {
+            one.as_array()
+                .map_or(core::slice::from_ref(one), Vec::as_slice)
+        });
+        items.filter(|one| !one.is_null()).collect()
+    })
 }
 
 /// What is true of two dates: their day, month or year, as the first one writes it.

@@ -3,6 +3,8 @@
 
 #[path = "about/kept.rs"]
 mod kept;
+#[path = "about/times.rs"]
+mod times;
 #[path = "about/whole.rs"]
 mod whole;
 
