@@ -131,17 +131,17 @@ impl Subject {
         self.name.is_some() && other.name.is_some() && !self.is_other_than(other)
     }
 
-    /// Whether it can be about whom its owner said to be: named so, or as far as it goes not another than any of them.
-    /// By an identifier alone it is somebody only where that is known.
+    /// Whether it can be about whom its owner said to be: named so, or, where one of them says no name, of a day of birth or an
+    /// identifier that is known. What the owner did not say makes nobody the owner.
     pub(crate) fn can_be_one_of(&self, confirmed: &[&Self]) -> bool {
-        if self.name.is_none() && self.born.is_none() {
-            let has_one = |known: &&&Self| self.ids.iter().any(|id| known.ids.contains(id));
-            let mut having = confirmed.iter().filter(has_one);
-            return having.any(|known| !self.is_other_than(known));
-        }
-        confirmed.iter().any(|known| self.is_named_as(known))
-            || (self.name.is_none() || confirmed.iter().all(|known| known.name.is_none()))
-                && confirmed.iter().any(|known| !self.is_other_than(known))
+        let has_one = |known: &Self| {
+            self.born.is_some() && self.born == known.born
+                || self.ids.iter().any(|id| known.ids.contains(id))
+        };
+        let is_nameless = self.name.is_none() || confirmed.iter().all(|known| known.name.is_none());
+        confirmed.iter().any(|known| {
+            self.is_named_as(known) || is_nameless && has_one(known) && !self.is_other_than(known)
+        })
     }
 }
 

@@ -111,10 +111,18 @@ fn a_reference_names_whom_it_is_about() {
         (vec![inside], Some("Dae Kim"), false),
         (vec![visit("Patient")], Some("Dae Kim"), false),
         (vec![visit("Practitioner")], None, false),
-        // The patient that the document has is whom it says.
+        // The patient that the document has is whom it says, if the reference does not call it otherwise.
         (
             vec![
                 reference(json!({"reference": "Patient/e", "display": "Dae Kim"})),
+                eve.clone(),
+            ],
+            Some("Eve Betterhalf"),
+            true,
+        ),
+        (
+            vec![
+                reference(json!({"reference": "Patient/e", "display": "betterhalf, Eve"})),
                 eve.clone(),
             ],
             Some("Eve Betterhalf"),
@@ -212,6 +220,114 @@ fn a_reference_names_whom_it_is_about() {
     assert_eq!(
         named(&[json!({"resourceType": "Observation"})]),
         Named::Nobody
+    );
+}
+
+/// What is not known of a reference is never taken for whom the document has beside.
+#[test]
+fn a_reference_to_somebody_else_is_not_to_the_patient_that_the_document_has() {
+    let entry = |url: &str, resource: Value| json!({"fullUrl": url, "resource": resource});
+    let eve = json!({"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01",
+        "identifier": [{"system": "urn:mrn", "value": "1"}],
+        "name": [{"given": ["Eve", "Ann"], "family": "Betterhalf", "prefix": ["Dr."]}, {"text": "Eve Maiden", "use": "old"}]});
+    let own = entry("http://e.org/fhir/Patient/p", eve.clone());
+    let at =
+        |server: &str, words: Value| entry(&format!("{server}/Observation/1"), reference(words));
+    let here = |words: Value| at("http://e.org/fhir", words);
+    let called = |display: &str| here(json!({"reference": "Patient/p", "display": display}));
+    let child = json!({"resourceType": "Patient", "id": "q", "name": [{"text": "Adam"}], "birthDate": "2015-05-05"});
+    let parameters = |inner: Value| json!({"resource": {"resourceType": "Parameters", "parameter": [{"name": "x", "part": [{"name": "y", "resource": inner}]}]}});
+    for (more, several) in [
+        (here(json!({"reference": "Patient/p"})), false),
+        (here(json!({"reference": "Patient/p/_history/3"})), false),
+        (
+            here(json!({"reference": "http://e.org/fhir/Patient/p"})),
+            false,
+        ),
+        (
+            here(
+                json!({"reference": "Patient/p", "identifier": {"system": "urn:mrn", "value": "1"}}),
+            ),
+            false,
+        ),
+        (
+            here(json!({"reference": "Patient/p", "identifier": {"value": "9"}})),
+            false,
+        ),
+        (
+            entry("urn:uuid:1", reference(json!({"reference": "Patient/p"}))),
+            false,
+        ),
+        (called("Eve Betterhalf"), false),
+        (called("Dr. Eve A. Betterhalf (ward 3)"), false),
+        (called("Betterhalf"), false),
+        (called("Eve Maiden"), false),
+        // Another server, with the URL in the reference or at the entry; another identifier; another name.
+        (
+            here(json!({"reference": "http://other.org/fhir/Patient/p"})),
+            true,
+        ),
+        (
+            at("http://other.org/fhir", json!({"reference": "Patient/p"})),
+            true,
+        ),
+        (
+            here(
+                json!({"reference": "Patient/p", "identifier": {"system": "urn:mrn", "value": "2"}}),
+            ),
+            true,
+        ),
+        (called("Bob Roe"), true),
+        (called("Adam Betterhalf"), true),
+        // Somebody of whom nothing is known.
+        (here(json!({"identifier": {"value": "998877"}})), true),
+        (
+            here(
+                json!({"type": "Patient", "identifier": {"value": "998877", "assigner": {"display": "Other clinic"}}}),
+            ),
+            true,
+        ),
+        (here(json!({"type": "Patient"})), true),
+        (here(json!({"type": "Device"})), false),
+        // In whatever holds a resource.
+        (parameters(child), true),
+        (parameters(reference(json!({"display": "Bob Roe"}))), true),
+        (parameters(eve), false),
+    ] {
+        let bundle = json!({"entry": [own, more]});
+        let read = Named::read(bundle.to_string().as_bytes());
+        assert_eq!(read, Named::of(&bundle.clone().into()), "{bundle}");
+        let found = read.person().unwrap();
+        assert_eq!(
+            found.name.as_deref(),
+            Some("Eve Ann Betterhalf"),
+            "{bundle}"
+        );
+        assert_eq!(found.names_several, several, "{bundle}");
+    }
+    for words in [
+        json!({"identifier": {"value": "998877"}}),
+        json!({"type": "Patient", "identifier": {"value": "998877"}}),
+        json!({"type": "Patient"}),
+    ] {
+        assert_eq!(
+            named(&[reference(words.clone())]),
+            Named::Unread(Unread::Referred),
+            "{words}"
+        );
+    }
+    // A name that only the reference says, of a patient who has none.
+    let nameless = json!({"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"});
+    let words = json!({"reference": "Patient/p", "display": "Bob Roe"});
+    let found = named(&[nameless, reference(words)]);
+    let found = found.person().unwrap();
+    assert_eq!(
+        (
+            found.name.as_deref(),
+            found.born.as_deref(),
+            found.names_several
+        ),
+        (Some("Bob Roe"), Some("1980-01-01"), false)
     );
 }
 

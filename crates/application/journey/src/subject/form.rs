@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use medibloc_record::json::{Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::told::{ABOUT, AMONG, ELSE};
+use super::told::{ABOUT, AMONG, ELSE, server};
 use super::{Named, Subject, Unread};
 
 /// Values that are kept of one form: 100,000 of them take 50 MB.
@@ -42,6 +42,8 @@ static NAME: Shape = Shape::Object(&[
     ("text", &TEXT),
     ("given", &TEXTS),
     ("family", &TEXT),
+    ("prefix", &TEXTS),
+    ("suffix", &TEXTS),
 ]);
 static NAMES: Shape = Shape::List(&NAME, 64, |_| Says::Something);
 static IDENTIFIER: Shape = Shape::Object(&[("system", &TEXT), ("value", &TEXT)]);
@@ -84,7 +86,18 @@ static CONTAINEDS: Shape = Shape::List(&CONTAINED, usize::MAX, |resource| {
         false => Says::Nothing,
     }
 });
-static RESOURCE: Shape = resource!(("contained", &CONTAINEDS), ("entry", &ENTRIES));
+static RESOURCE: Shape = resource!(
+    ("contained", &CONTAINEDS),
+    ("entry", &ENTRIES),
+    ("parameter", &PARAMETERS)
+);
+static PARAMETER: Shape = Shape::Object(&[("resource", &RESOURCE), ("part", &PARAMETERS)]);
+static PARAMETERS: Shape = Shape::List(&PARAMETER, usize::MAX, |parameter| {
+    match parameter["resource"].is_null() && parameter["part"].is_null() {
+        true => Says::Nothing,
+        false => Says::Something,
+    }
+});
 static ENTRY: Shape = Shape::Object(&[("fullUrl", &TEXT), ("resource", &RESOURCE)]);
 static ENTRIES: Shape = Shape::List(&ENTRY, usize::MAX, says);
 static BUNDLE: Shape = Shape::Object(&[("entry", &ENTRIES)]);
@@ -105,15 +118,25 @@ fn has_references(resource: &Value) -> bool {
 fn says(entry: &mut Value) -> Says {
     let resource = &entry["resource"];
     let kind = &resource["resourceType"];
-    let has_some = |name: &str| resource[name].as_array().is_some_and(|all| !all.is_empty());
-    if is_told(resource) || kind == "Composition" || has_some("contained") || has_some("entry") {
+    let has_some = |name: &str| {
+        let held = &resource[name];
+        held.as_object().is_some() || held.as_array().is_some_and(|all| !all.is_empty())
+    };
+    let holds = ["contained", "entry", "parameter"];
+    if is_told(resource) || kind == "Composition" || holds.into_iter().any(has_some) {
         return Says::Something;
     }
     if !has_references(resource) {
         return Says::Nothing;
     }
+    // Of its URL only the server counts: what it refers to is there.
+    let server = entry["fullUrl"].as_str().and_then(server);
+    let url = server.map(|server| format!("{server}/-/-"));
     if let Some(entry) = entry.as_object_mut() {
         entry.remove("fullUrl");
+        if let Some(url) = url {
+            entry.insert("fullUrl".into(), url.into());
+        }
     }
     if let Some(resource) = entry.get_mut("resource").and_then(Value::as_object_mut) {
         resource.retain(|name, _| {
