@@ -10,7 +10,7 @@ mod two;
 
 use medibloc_agent::answer::code;
 use medibloc_journey::memory::World;
-use medibloc_journey::{Change, Named, Party};
+use medibloc_journey::{Change, Named, Party, Subject};
 use medibloc_record::RecordId;
 use two::{Two, refused, say, text, try_say};
 
@@ -47,11 +47,11 @@ async fn passed_on(reader: &Party) -> serde_json::Value {
     held.iter().find(all).unwrap()["records"].clone()
 }
 
-/// An older program did not read whom it names, and knew nothing of what is done once.
-fn kept_by_an_older_program(patient: &Party, record: &str) {
+/// An older program read otherwise whom it names, and knew nothing of what is done once.
+fn kept_by_an_older_program(patient: &Party, record: &str, named: Named) {
     let id: RecordId = record.parse().unwrap();
     let mut kept = patient.record(id).unwrap();
-    kept.named = Named::Nobody;
+    kept.named = named;
     let row = Change::Put {
         table: "records",
         key: id.as_bytes().to_vec(),
@@ -59,7 +59,7 @@ fn kept_by_an_older_program(patient: &Party, record: &str) {
     };
     let done = Change::Delete {
         table: "cursor",
-        key: b"references-read".to_vec(),
+        key: b"others-read".to_vec(),
     };
     patient.ports().vault.apply(vec![row, done]).unwrap();
 }
@@ -88,12 +88,17 @@ async fn a_large_document_of_another_person_is_marked_and_held_back() {
     let give = ["grant", "create", "--to", "reader", "--record", &record];
     let told = refused(&two.patient, &give, code::REFUSED).await;
     assert!(told.contains("Otherhalf"), "{told}");
-    kept_by_an_older_program(&two.patient, &record);
-    let shown = say(&two.patient, &["record", "show", &record]).await;
-    assert_eq!(shown["otherPerson"], false, "{shown}");
-    say(&two.patient, &["sync"]).await;
-    let shown = say(&two.patient, &["record", "show", &record]).await;
-    assert_eq!(shown["otherPerson"], true, "{shown}");
+    for named in [
+        Named::Nobody,
+        Subject::said(Some("Eve Betterhalf"), None).into(),
+    ] {
+        kept_by_an_older_program(&two.patient, &record, named);
+        let shown = say(&two.patient, &["record", "show", &record]).await;
+        assert_eq!(shown["otherPerson"], false, "{shown}");
+        say(&two.patient, &["sync"]).await;
+        let shown = say(&two.patient, &["record", "show", &record]).await;
+        assert_eq!(shown["otherPerson"], true, "{shown}");
+    }
     assert_eq!(passed_on(&reader).await, serde_json::json!([]));
     let meant = [give.as_slice(), &["--other-person"]].concat();
     say(&two.patient, &meant).await;

@@ -54,7 +54,7 @@ impl Party {
         self.unexplained.store(unexplained, Ordering::Relaxed);
         self.learn(true)?;
         self.check_held().await?;
-        self.read_nobody_anew()?;
+        self.read_named_anew()?;
         self.read_labels_anew()?;
         self.resume_missed(&own, report).await?;
         let read = self.read_from(start.next).await?;
