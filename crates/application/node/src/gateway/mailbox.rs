@@ -164,7 +164,7 @@ pub(super) async fn send(
     let taken = on.guard.take_letter(&admitted, to).await?;
     let body = admitted.body.clone();
     let follower = on.follower.clone();
-    let keep = move |db: &mut rusqlite::Connection| {
+    let keep = move |db: &mut Connection| {
         // Whom the recipient gave something since its letters came.
         let is_contact = |sender| follower.read(|model| model.has_given_to(to, sender));
         let transaction = db.transaction()?;
@@ -449,7 +449,7 @@ pub(super) async fn done_all(
         ));
     }
     let account = admitted.account;
-    let remove = move |db: &mut rusqlite::Connection| {
+    let remove = move |db: &mut Connection| {
         let transaction = db.transaction()?;
         for id in &done.ids {
             transaction
