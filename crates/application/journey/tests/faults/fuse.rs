@@ -81,6 +81,12 @@ impl Fuse {
         self.count.load(Ordering::SeqCst)
     }
 
+    /// Whether the process ends where it blows.
+    #[allow(dead_code, reason = "each test file uses what it needs")]
+    pub(crate) const fn kills(&self) -> bool {
+        self.mode.kills()
+    }
+
     /// The call at which it blew.
     pub(crate) fn hit(&self) -> Option<&'static str> {
         *self.hit.lock().unwrap()
