@@ -38,11 +38,16 @@ fn concern(kind: &str, state: &str, around: &str, own: &str, stated: bool) -> St
 #[test]
 fn an_end_that_nobody_knows_is_one() {
     for (kind, section) in [("AllergyIntolerance", "48765-2"), ("Condition", "11450-4")] {
+        // That somebody looked again and found none, an end of an allergy does not say.
+        let over = match kind {
+            "AllergyIntolerance" => "inactive",
+            _ => "resolved",
+        };
         for (state, around, own, stated, wanted) in [
             ("active", OPEN, OPEN, false, "active"),
             ("active", SILENT, SILENT, false, "active"),
-            ("active", OPEN, UNKNOWN, false, "resolved"),
-            ("completed", OPEN, UNKNOWN, false, "resolved"),
+            ("active", OPEN, UNKNOWN, false, over),
+            ("completed", OPEN, UNKNOWN, false, over),
             ("active", UNKNOWN, OPEN, false, "inactive"),
             ("", UNKNOWN, OPEN, false, "inactive"),
             ("completed", UNKNOWN, OPEN, false, "inactive"),
@@ -51,6 +56,70 @@ fn an_end_that_nobody_knows_is_one() {
         ] {
             let entry = concern(kind, state, around, own, stated);
             let made = one(&read(section, "", &entry), kind);
+            let status = &made["clinicalStatus"]["coding"][0]["code"];
+            assert_eq!(*status, wanted, "{entry}");
+        }
+    }
+}
+
+/// A status that is told in words is one, by a reference, too; where none is told that can be read, the concern says that it is over.
+#[test]
+fn a_status_in_words_is_one() {
+    const ENDED: &str = r#"<effectiveTime><low value="2010"/><high value="2012"/></effectiveTime>"#;
+    let coded = format!(r#"<value xsi:type="CE" code="55561003" {SCT}/>"#);
+    for (value, own, allergy, problem) in [
+        (
+            r##"<value xsi:type="ED"><reference value="#in"/></value>"##,
+            ENDED,
+            "inactive",
+            "inactive",
+        ),
+        (
+            r##"<value xsi:type="ED"><reference value="#in"/></value>"##,
+            OPEN,
+            "inactive",
+            "inactive",
+        ),
+        (
+            r#"<value xsi:type="ST">Resolved</value>"#,
+            OPEN,
+            "resolved",
+            "resolved",
+        ),
+        (
+            r#"<value xsi:type="ST">Active</value>"#,
+            OPEN,
+            "active",
+            "active",
+        ),
+        // No word that is known exactly.
+        (
+            r##"<value xsi:type="ED"><reference value="#not"/></value>"##,
+            OPEN,
+            "inactive",
+            "inactive",
+        ),
+        (
+            r#"<value xsi:type="ED" nullFlavor="ASKU"/>"#,
+            ENDED,
+            "inactive",
+            "resolved",
+        ),
+        (
+            r#"<value xsi:type="ED" nullFlavor="ASKU"/>"#,
+            OPEN,
+            "inactive",
+            "inactive",
+        ),
+    ] {
+        for (kind, section, wanted) in [
+            ("AllergyIntolerance", "48765-2", allergy),
+            ("Condition", "11450-4", problem),
+        ] {
+            let entry = concern(kind, "completed", OPEN, own, true).replace(&coded, value);
+            assert!(entry.contains(value));
+            let text = r#"<content ID="in">Inactive</content><content ID="not">Not active, as far as we know</content>"#;
+            let made = one(&read(section, text, &entry), kind);
             let status = &made["clinicalStatus"]["coding"][0]["code"];
             assert_eq!(*status, wanted, "{entry}");
         }

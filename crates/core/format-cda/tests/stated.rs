@@ -291,7 +291,7 @@ fn a_length_ends_an_interval() {
         ),
         "AllergyIntolerance",
     );
-    assert_eq!(made["clinicalStatus"]["coding"][0]["code"], "resolved");
+    assert_eq!(made["clinicalStatus"]["coding"][0]["code"], "inactive");
 }
 
 /// Times that are excluded from a set (`operator="E"`) are none at which a medicine is taken, and what is left of the set is no

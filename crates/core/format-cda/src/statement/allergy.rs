@@ -276,15 +276,7 @@ fn statuses<'d>(
     let node = of.node;
     let stated = related_as(node, STATUS, shape::STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
-        let found = code::mapped(doc, value, status::allergy).or_else(|| {
-            let found = status::allergy(
-                &attr(value, "displayName")
-                    .map(str::to_owned)
-                    .or_else(|| code::said(doc, value))?,
-            )?;
-            doc.account.take(value);
-            Some(found)
-        })?;
+        let found = code::mapped_or_said(doc, value, status::allergy)?;
         super::take_shell(doc, inner);
         Some(found)
     });
@@ -320,7 +312,8 @@ fn statuses<'d>(
     }
     let refuted = out.is_denied() && !none;
     let stated = stated
-        .or_else(|| ended.then_some("resolved"))
+        // That it was reassessed and is no longer there, nothing but a status says.
+        .or_else(|| ended.then_some("inactive"))
         .or_else(|| concern.and_then(|concern| concern.clinical()));
     // FHIR demands a code: where the source is silent, the allergy is to be heeded, and the resource says that this was assumed.
     let code = if refuted {

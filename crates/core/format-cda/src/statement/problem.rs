@@ -378,14 +378,7 @@ fn statuses<'d>(
     let node = of.node;
     let stated = related_as(node, STATUS, shape::STATUS).find_map(|inner| {
         let value = child(inner, "value")?;
-        let found = code::mapped(doc, value, status::problem).or_else(|| {
-            let words = attr(value, "displayName")
-                .map(str::to_owned)
-                .or_else(|| code::said(doc, value))?;
-            let found = status::problem(&words)?;
-            doc.account.take(value);
-            Some(found)
-        })?;
+        let found = code::mapped_or_said(doc, value, status::problem)?;
         super::take_shell(doc, inner);
         Some((found, code::said(doc, value)))
     });

@@ -208,6 +208,24 @@ pub(crate) fn mapped<'d, T>(
         })
 }
 
+/// What a table has for a code, or else for the words that stand for it; nothing is taken of what the table does not know.
+pub(crate) fn mapped_or_said<'d, T>(
+    doc: &Doc<'_>,
+    node: N<'d>,
+    table: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    mapped(doc, node, &table).or_else(|| {
+        let mark = doc.account.mark();
+        let name = attr(node, "displayName").and_then(&table);
+        let found = name.or_else(|| table(&words(doc, node)?));
+        match found {
+            Some(_) => doc.account.take(node),
+            None => doc.account.drop_to(mark),
+        }
+        found
+    })
+}
+
 /// The value of a qualifier of that name (SNOMED CT attribute).
 pub(crate) fn qualifier<'d>(node: N<'d>, names: &[&str]) -> Option<N<'d>> {
     children(node, "qualifier").find_map(|one| {
