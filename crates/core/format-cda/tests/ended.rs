@@ -125,3 +125,57 @@ fn a_status_in_words_is_one() {
         }
     }
 }
+
+/// That none is known holds as of when it was said: the end of the concern is none of that.
+#[test]
+fn that_none_is_known_does_not_end_with_the_concern() {
+    let said = |code: &str| format!(r#"<value xsi:type="CD" code="{code}" {SCT}/>"#);
+    let denied = |entry: String| {
+        let plain = r#"SUBJ"><observation classCode="OBS" moodCode="EVN""#;
+        let denied = format!(r#"{plain} negationInd="true""#);
+        assert!(entry.contains(plain));
+        entry.replacen(plain, &denied, 1)
+    };
+    for (state, own, stated) in [
+        ("completed", OPEN, false),
+        ("completed", UNKNOWN, false),
+        ("active", UNKNOWN, false),
+        ("active", OPEN, true),
+    ] {
+        let allergy = concern("AllergyIntolerance", state, UNKNOWN, own, stated);
+        let kind = said("419199007");
+        for entry in [
+            denied(allergy.clone()),
+            denied(allergy.replace(&kind, &said("416098002"))),
+            allergy.replace(&kind, &said("409137002")),
+            allergy.replace(&kind, &said("716186003")),
+        ] {
+            let made = one(&read("48765-2", "", &entry), "AllergyIntolerance");
+            let status = &made["clinicalStatus"]["coding"][0]["code"];
+            assert_eq!(*status, "active", "{entry}");
+            assert!(made.get("verificationStatus").is_none(), "{entry}");
+            // FHIR demands a status, and nobody states one.
+            let assumed = made["extension"].to_string().contains("clinicalStatus");
+            assert_eq!(assumed, !stated, "{entry}");
+        }
+        let problem = concern("Condition", state, UNKNOWN, own, false);
+        let entry = problem.replace(&said("38341003"), &said("160245001"));
+        let made = one(&read("11450-4", "", &entry), "Condition");
+        assert!(made.get("clinicalStatus").is_none(), "{entry}");
+    }
+    // What is denied of one thing is refuted as before.
+    let agent = format!(
+        r#"<participant typeCode="CSM"><participantRole><playingEntity><code code="1" {SCT}/></playingEntity></participantRole></participant></observation></entryRelationship></act>"#
+    );
+    let entry = denied(concern(
+        "AllergyIntolerance",
+        "completed",
+        OPEN,
+        OPEN,
+        false,
+    ));
+    let entry = entry.replace("</observation></entryRelationship></act>", &agent);
+    let made = one(&read("48765-2", "", &entry), "AllergyIntolerance");
+    assert_eq!(made["clinicalStatus"]["coding"][0]["code"], "inactive");
+    assert_eq!(made["verificationStatus"]["coding"][0]["code"], "refuted");
+}

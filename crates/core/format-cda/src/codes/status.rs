@@ -201,6 +201,22 @@ pub(crate) fn no_known(code: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// Whether a code says by itself that no allergy, or no problem, is known (SNOMED CT).
+pub(crate) fn is_none_known(code: &str) -> bool {
+    const NONE: &[&str] = &[
+        "1003774007",
+        "160244002",
+        "160245001",
+        "409137002",
+        "428197003",
+        "428607008",
+        "429625007",
+        "716184000",
+        "716186003",
+    ];
+    NONE.contains(&code)
+}
+
 /// `AllergyIntolerance.criticality`.
 pub(crate) fn criticality(code: &str) -> Option<&'static str> {
     match code {

@@ -215,7 +215,12 @@ fn one<'d>(
             },
         );
     let none = none.flatten();
-    statuses(doc, concern, of, &mut out, none.is_some());
+    let says_none = |node: Option<N<'d>>| {
+        node.and_then(code::known)
+            .is_some_and(status::is_none_known)
+    };
+    let is_none = none.is_some() || says_none(agent_code) || says_none(value);
+    statuses(doc, concern, of, &mut out, is_none);
 
     kind::put(doc, node, agent_part.is_some(), &mut out);
     let severe = related_as(node, CRITICALITY, shape::CRITICALITY).find_map(|inner| {
@@ -271,7 +276,7 @@ fn statuses<'d>(
     concern: Option<Concern<'d>>,
     of: &Statement<'d>,
     out: &mut Resource<'d>,
-    none: bool,
+    is_none: bool,
 ) {
     let node = of.node;
     let stated = related_as(node, STATUS, shape::STATUS).find_map(|inner| {
@@ -292,7 +297,7 @@ fn statuses<'d>(
     };
     let when = child(node, "effectiveTime");
     let ended = when.is_some_and(time::has_end)
-        || of.has(WITH_ENDS) && when.is_some_and(time::has_unknown_end);
+        || !is_none && of.has(WITH_ENDS) && when.is_some_and(time::has_unknown_end);
     if own == Some("nullified") || about == Some("nullified") {
         put_concern(out, &|state| state == "nullified");
         if out.is_denied() {
@@ -310,11 +315,15 @@ fn statuses<'d>(
         }
         return;
     }
-    let refuted = out.is_denied() && !none;
+    let refuted = out.is_denied() && !is_none;
     let stated = stated
         // That it was reassessed and is no longer there, nothing but a status says.
         .or_else(|| ended.then_some("inactive"))
-        .or_else(|| concern.and_then(|concern| concern.clinical()));
+        .or_else(|| {
+            let said = concern.and_then(|concern| concern.clinical());
+            // That nobody is concerned any more makes no allergy of which none was known.
+            said.filter(|said| !is_none || *said == "active")
+        });
     // FHIR demands a code: where the source is silent, the allergy is to be heeded, and the resource says that this was assumed.
     let code = if refuted {
         "inactive"

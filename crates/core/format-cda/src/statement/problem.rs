@@ -402,7 +402,11 @@ fn statuses<'d>(
         }
     };
     let dated = child(node, "effectiveTime").is_some_and(time::has_end);
-    let ended = dated || stated.is_none() && when::is_over_since_unknown(of);
+    // That nobody is concerned any more makes no problem where none was known.
+    let is_none = said
+        .and_then(code::known)
+        .is_some_and(status::is_none_known);
+    let ended = dated || stated.is_none() && !is_none && when::is_over_since_unknown(of);
     if own == Some("nullified") || about == Some("nullified") {
         put_concern(out, &|state| state == "nullified");
         if out.is_denied() {
@@ -446,7 +450,10 @@ fn statuses<'d>(
         {
             Some("resolved")
         }
-        None if verified.is_none() => concern.and_then(|concern| concern.clinical()),
+        None if verified.is_none() => {
+            let said = concern.and_then(|concern| concern.clinical());
+            said.filter(|said| !is_none || *said == "active")
+        }
         known => known,
     };
     let is_stated = stated.is_some() && stated == clinical;
