@@ -5,6 +5,7 @@
 mod document;
 
 use document::{one, read};
+use serde_json::Value;
 
 const SCT: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
 const UNKNOWN: &str =
@@ -178,4 +179,51 @@ fn that_none_is_known_does_not_end_with_the_concern() {
     let made = one(&read("48765-2", "", &entry), "AllergyIntolerance");
     assert_eq!(made["clinicalStatus"]["coding"][0]["code"], "inactive");
     assert_eq!(made["verificationStatus"]["coding"][0]["code"], "refuted");
+}
+
+/// FHIR allows no active problem with an end (`con-4`): what is stated stands beside the status that follows from the end.
+#[test]
+fn what_is_stated_against_an_end_is_told_beside_it() {
+    const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-status";
+    let coded = format!(r#"<value xsi:type="CE" code="55561003" {SCT}/>"#);
+    let chronic = format!(r#"<value xsi:type="CD" code="90734009" {SCT} displayName="Chronic"/>"#);
+    for (value, end, status, key, wanted) in [
+        (&*coded, "2012", "resolved", "/coding/0/code", "55561003"),
+        (&chronic, "2012", "resolved", "/text", "Chronic"),
+        (
+            r#"<value xsi:type="ST">Active</value>"#,
+            "2012",
+            "resolved",
+            "/text",
+            "Active",
+        ),
+        // Here nothing stands against it.
+        (&*coded, "", "active", "", ""),
+        (
+            r#"<value xsi:type="ST">Inactive</value>"#,
+            "2012",
+            "inactive",
+            "",
+            "",
+        ),
+    ] {
+        let high = format!(r#"<high value="{end}"/></effectiveTime>"#);
+        let own = match end {
+            "" => OPEN.to_owned(),
+            _ => OPEN.replace("</effectiveTime>", &high),
+        };
+        let entry = concern("Condition", "active", OPEN, &own, true).replace(&coded, value);
+        let made = one(&read("11450-4", "", &entry), "Condition");
+        let told = &made["clinicalStatus"];
+        assert_eq!(told["coding"][0]["code"], status, "{entry}");
+        assert_eq!(made["abatementDateTime"].as_str().unwrap_or_default(), end);
+        let beside = &told["extension"][0];
+        if wanted.is_empty() {
+            assert_eq!(*beside, Value::Null, "{entry}");
+        } else {
+            assert_eq!(beside["url"], STATED);
+            let concept = &beside["valueCodeableConcept"];
+            assert_eq!(concept.pointer(key).unwrap(), wanted, "{entry}");
+        }
+    }
 }

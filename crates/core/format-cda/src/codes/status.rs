@@ -1,5 +1,8 @@
 //! What a status of the source is in FHIR. Each table is told in docs/format/cda-mapping.md, and each of its lines is a test.
 
+/// The status that the source states, where something beside it, which says the opposite, decides the resource's.
+pub(crate) const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-status";
+
 /// `Observation.status` and `DiagnosticReport.status` by `ActStatus`.
 pub(crate) fn observation(code: Option<&str>) -> &'static str {
     match code {

@@ -28,9 +28,6 @@ const SERIES: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
 const DOSE: &[&str] = &["2.16.840.1.113883.10.20.1.46"];
 const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 
-/// The status that the source states, where a reason for the opposite stands beside it.
-const STATED: &str = "https://medibloc.org/fhir/StructureDefinition/stated-status";
-
 /// FHIR's word for a vaccine that was given.
 const GIVEN: &str = "completed";
 
@@ -81,7 +78,7 @@ pub(super) fn is_refusal(relation: Option<&str>, node: N<'_>) -> bool {
 
 /// The status that the source states, of a vaccine that it says was refused, too.
 fn contradicted(state: &str) -> Value {
-    json!({"extension": [{"url": STATED, "valueCode": state.to_owned()}]})
+    json!({"extension": [{"url": status::STATED, "valueCode": state.to_owned()}]})
 }
 
 /// A vaccine whose refusal is told elsewhere was not given, whatever its own status.

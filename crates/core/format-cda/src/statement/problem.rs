@@ -380,9 +380,13 @@ fn statuses<'d>(
         let value = child(inner, "value")?;
         let found = code::mapped_or_said(doc, value, status::problem)?;
         super::take_shell(doc, inner);
-        Some((found, code::said(doc, value)))
+        let source =
+            code::concept(doc, value).or_else(|| Some(json!({"text": code::words(doc, value)?})));
+        Some((found, code::said(doc, value), source))
     });
-    let (stated, words) = stated.map_or((None, None), |(found, words)| (Some(found), words));
+    let (stated, words, source) = stated.map_or((None, None, None), |(found, words, source)| {
+        (Some(found), words, source)
+    });
     let shown = |system, code| {
         let mut shown = coded(system, code);
         if let Some(words) = &words {
@@ -457,6 +461,8 @@ fn statuses<'d>(
         known => known,
     };
     let is_stated = stated.is_some() && stated == clinical;
+    // What the source states beside that, nothing else would tell.
+    let source = source.filter(|_| stated.is_some() && !is_stated);
     if verified.is_some() {
         out.put(
             doc,
@@ -472,10 +478,14 @@ fn statuses<'d>(
         "clinicalStatus",
         clinical.map(|code| {
             if is_stated {
-                shown(CLINICAL, code)
-            } else {
-                coded(CLINICAL, code)
+                return shown(CLINICAL, code);
             }
+            let mut code = coded(CLINICAL, code);
+            if let Some(source) = source {
+                code["extension"] =
+                    json!([{"url": status::STATED, "valueCodeableConcept": source}]);
+            }
+            code
         }),
     );
 }
