@@ -159,3 +159,32 @@ fn a_group_that_states_its_sort_is_of_that() {
         );
     }
 }
+
+/// LOINC has codes for all that is asked and seen: only where results are told do they say that a laboratory found it.
+#[test]
+fn a_code_of_loinc_says_nothing_of_a_laboratory_elsewhere() {
+    let walk = code("57251-1", LOINC, "Ambulation");
+    let care = code("d5", "2.16.840.1.113883.6.254", "Self-Care");
+    let entry = report(&care, "", &seen(&walk, ""));
+    for section in ["47420-5", "10190-7", "11535-2"] {
+        assert_eq!(
+            sorts(section, &entry),
+            (Value::Null, Value::Null),
+            "{section}"
+        );
+    }
+    for section in ["30954-2", "11493-4"] {
+        assert_eq!(sorts(section, &entry), (json!("laboratory"), json!("LAB")));
+    }
+    // What the statement is by its template, it is in any section.
+    let of_status = seen(&walk, "").replace(
+        "<code",
+        r#"<templateId root="2.16.840.1.113883.10.20.22.4.67"/><code"#,
+    );
+    let entry = report(&care, "", &of_status);
+    assert_eq!(sorts("30954-2", &entry), (Value::Null, Value::Null));
+    // A specimen says it anywhere.
+    let specimen = r#"<specimen><specimenRole><specimenPlayingEntity><code code="119297000"/></specimenPlayingEntity></specimenRole></specimen>"#;
+    let entry = report(&care, "", &seen(&walk, specimen));
+    assert_eq!(sorts("47420-5", &entry).0, "laboratory");
+}

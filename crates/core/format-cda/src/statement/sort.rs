@@ -89,9 +89,10 @@ pub(crate) fn of(doc: &Doc<'_>, of: &Statement<'_>) -> Option<Sort> {
         return Some(Sort::Picture);
     }
     let around = || of.node.ancestors().filter(|one| is_statement(*one));
+    let names_tests = || is_of_results(of) && around().any(is_of_loinc);
     around()
         .find_map(|one| stated(doc, one))
-        .or_else(|| around().any(is_of_loinc).then_some(Sort::Laboratory))
+        .or_else(|| names_tests().then_some(Sort::Laboratory))
         .or_else(|| is_of_laboratory(of).then_some(Sort::Laboratory))
 }
 
@@ -123,6 +124,20 @@ pub(crate) fn of_report(doc: &Doc<'_>, group: &Statement<'_>) -> Option<Value> {
 /// Whether the section is one of a laboratory's reports.
 fn is_of_laboratory(of: &Statement<'_>) -> bool {
     RESULTS.contains(&of.context.section) && of.context.section != ALL_RESULTS
+}
+
+/// Whether the section is one of results, and the statement no finding of how somebody manages or thinks (functional and cognitive
+/// status), which LOINC has codes for, too.
+fn is_of_results(of: &Statement<'_>) -> bool {
+    const STATUS: &[&str] = &[
+        "2.16.840.1.113883.10.20.22.4.66",
+        "2.16.840.1.113883.10.20.22.4.67",
+        "2.16.840.1.113883.10.20.22.4.74",
+        "2.16.840.1.113883.10.20.22.4.75",
+    ];
+    const DISCHARGE_STUDIES: &str = "11493-4";
+    let section = of.context.section;
+    (RESULTS.contains(&section) || section == DISCHARGE_STUDIES) && !of.has(STATUS)
 }
 
 /// LOINC's classes are in no code. Most of its results are of laboratories, and the guide takes them so.
