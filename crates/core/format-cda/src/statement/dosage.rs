@@ -8,7 +8,7 @@ use crate::{
     json::json,
     statement::{INSTRUCTION, instructions, shape},
     value::{code, list, put, quantity, schedule, text},
-    xml::{N, attr, child, has_template, related_by},
+    xml::{N, attr, child, has_template, related_by, squeeze},
 };
 
 const FREE_TEXT: &[&str] = &["2.16.840.1.113883.10.20.22.4.147"];
@@ -39,7 +39,7 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
     // The narrative's words may be all that is said of a medicine; those of the entry are directions, and those of a column for them.
     let words = words.or_else(|| {
         let own = child(node, "text")?;
-        text::own_words(doc, own).or_else(|| in_table(doc, own))
+        own_directions(doc, node).or_else(|| in_table(doc, own))
     });
     put(&mut out, "text", words);
     let coded = related_by(node, INSTRUCTION)
@@ -114,6 +114,40 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         }
     }
     (!out.is_empty()).then_some(Value::Object(out))
+}
+
+/// Directions in the words of a statement itself: words that are the name of the medicine, or its beginning, are none.
+pub(crate) fn own_directions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
+    let mark = doc.account.mark();
+    let words = text::own_words(doc, child(node, "text")?)?;
+    if !is_name(doc, node, &words) {
+        return Some(words);
+    }
+    doc.account.drop_to(mark);
+    None
+}
+
+/// Whether words are a name of the product of a statement, or of the one around it, or the beginning of one.
+fn is_name(doc: &Doc<'_>, node: N<'_>, words: &str) -> bool {
+    let words = words.to_lowercase();
+    let product = |one| child(one, "consumable").or_else(|| child(one, "product"));
+    let Some(product) = node.ancestors().find_map(product) else {
+        return false;
+    };
+    let is_it = |name: String| {
+        let name = name.to_lowercase();
+        let rest = name.strip_prefix(&*words);
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    product.descendants().filter(N::is_element).any(|one| {
+        let pointed = || doc.words_at(attr(one, "value")?);
+        match one.tag_name().name() {
+            "code" | "translation" => attr(one, "displayName").map(squeeze).is_some_and(is_it),
+            "name" | "originalText" => crate::xml::text(one).is_some_and(is_it),
+            "reference" => pointed().is_some_and(|name| is_it(name.to_string())),
+            _ => false,
+        }
+    })
 }
 
 /// Directions in the cell for them of the table that tells of a medicine.

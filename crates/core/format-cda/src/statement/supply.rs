@@ -11,11 +11,11 @@ use crate::{
     people,
     resource::Resource,
     statement::{
-        Made, common, device, inside, instructions,
+        Made, common, device, dosage, inside, instructions,
         medication::{self, Product},
         own_author, recorded,
     },
-    value::{absent, code, list, put, quantity, text, time},
+    value::{absent, code, list, put, quantity, time},
     xml::{N, child, children},
 };
 
@@ -222,7 +222,7 @@ fn medicine<'d>(
 
 /// How a medicine is to be taken, as an order says it: in its own words, and to the patient.
 fn directions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<Value> {
-    let own = child(node, "text").and_then(|own| text::own_words(doc, own));
+    let own = dosage::own_directions(doc, node);
     let mut out = Map::new();
     put(&mut out, "text", own);
     put(&mut out, "patientInstruction", instructions(doc, node));
