@@ -116,6 +116,15 @@ impl Account {
         self.hand.borrow_mut().truncate(mark);
     }
 
+    /// What was taken of a node and of all below was used for nothing, and what became of it is something else.
+    pub(crate) fn instead(&self, node: N<'_>, fate: Fate) {
+        let below: Vec<u32> = node.descendants().map(index).collect();
+        let mut hand = self.hand.borrow_mut();
+        hand.retain(|(taken, _)| !below.contains(taken));
+        drop(hand);
+        self.because(node, fate);
+    }
+
     /// Says what became of nodes; the first word counts, but that something is carried counts most.
     pub(crate) fn settle(&self, taken: impl IntoIterator<Item = (Taken, Fate)>) {
         let mut fates = self.fates.borrow_mut();

@@ -1,6 +1,7 @@
 //! Allergies and intolerances: `AllergyIntolerance`. Traps: denial ("no known"), status, reactions and severity stand inside.
 
 mod kind;
+mod words;
 
 use medibloc_record::json::{Map, Value};
 
@@ -222,7 +223,7 @@ fn one<'d>(
     let is_none = none.is_some() || says_none(agent_code) || says_none(value);
     statuses(doc, concern, of, &mut out, is_none);
 
-    kind::put(doc, node, agent_part.is_some(), &mut out);
+    kind::put(doc, of, agent_part.is_some(), &mut out);
     let severe = related_as(node, CRITICALITY, shape::CRITICALITY).find_map(|inner| {
         let found = child(inner, "value")
             .and_then(|value| code::mapped(doc, value, status::criticality))?;
@@ -231,7 +232,7 @@ fn one<'d>(
     });
     out.put(doc, "criticality", severe);
 
-    let substance = agent.and_then(|agent| medication::concept(doc, agent));
+    let substance = words::concept(doc, of, agent_code, || medication::concept(doc, agent?));
     if substance.is_some()
         && let Some(part) = agent_part
     {
@@ -246,7 +247,8 @@ fn one<'d>(
         }
         None => {
             let named = value.or_else(|| child(node, "code").filter(|_| agent_part.is_none()));
-            let shown = substance.or_else(|| named.and_then(|named| code::concept(doc, named)));
+            let shown = || words::concept(doc, of, named, || code::concept(doc, named?));
+            let shown = substance.or_else(shown);
             let shown = shown.or_else(|| Some(json!({"text": text::text_of(doc, node)?})));
             out.put(
                 doc,

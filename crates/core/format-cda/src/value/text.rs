@@ -65,6 +65,14 @@ fn beside(doc: &Doc<'_>, words: String, pointer: Option<N<'_>>, told: &str) -> S
     format!("{words} {told}")
 }
 
+/// The words of an element, or else those that it points to, to compare them: they are used for nothing.
+pub(crate) fn plain(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
+    own_text(node).or_else(|| {
+        let pointer = attr(child(node, "reference")?, "value")?;
+        Some(doc.words_at(pointer)?.to_string())
+    })
+}
+
 /// Words that stand in an element itself, and not only in the narrative that it may point to.
 pub(crate) fn own_words(doc: &Doc<'_>, node: N<'_>) -> Option<String> {
     (child(node, "reference").is_none() || own_text(node).is_some()).then_some(())?;
