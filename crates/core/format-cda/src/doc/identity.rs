@@ -37,12 +37,46 @@ pub(super) fn join(resource: &mut Map, name: Text, value: Value) -> bool {
             *old = value;
             true
         }
+        (Some(old), value) if is_absent(old) => {
+            *old = value;
+            true
+        }
+        // Of a time one may say when it began, and another when it ended.
+        (Some(Value::Object(old)), Value::Object(new))
+            if name == "period" && new.iter().all(|(key, end)| may_be(old, key, end)) =>
+        {
+            for (key, end) in new {
+                old.remove(&["_", &key].concat());
+                old.insert(key, end);
+            }
+            true
+        }
         (Some(old), value) => *old == value,
         (None, value) => {
             resource.insert(name, value);
             true
         }
     }
+}
+
+/// Whether an end of a period can be that of another: the same, of the day that it has in words, or where nothing is known of it.
+fn may_be(known: &Map, key: &str, end: &Value) -> bool {
+    let Some(words) = known.get(&*["_", key].concat()) else {
+        return known.get(key).is_none_or(|known| known == end);
+    };
+    let days = [&words["extension"][0]["valueString"], end].map(|at| {
+        let signs = at.as_str().unwrap_or_default().bytes();
+        signs.filter(u8::is_ascii_digit).take(8).collect::<Vec<_>>()
+    });
+    is_absent(words) || days[0] == days[1]
+}
+
+/// Whether an element says no more than that it has no value.
+fn is_absent(value: &Value) -> bool {
+    const REASON: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    value
+        .as_object()
+        .is_some_and(|parts| parts.len() == 1 && value["extension"][0]["url"] == REASON)
 }
 
 /// What tells it apart: its first id.

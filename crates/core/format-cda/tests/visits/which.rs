@@ -113,3 +113,85 @@ fn a_visit_is_the_stay_of_the_header_only_if_it_was_then() {
         ["2024-01-05T10:00:00+00:00", "2023-12-20", "2024-01-06"]
     );
 }
+
+/// A visit to come that stands in one of its number, and says what that is, is that one.
+#[test]
+fn a_visit_around_the_same_is_one_with_it() {
+    let planned = |id: &str, code: &str, inner: &str| {
+        format!(
+            r#"<entry><encounter classCode="ENC" moodCode="ARQ"><id {id}/>{code}<entryRelationship typeCode="REFR">{inner}</entryRelationship></encounter></entry>"#
+        )
+    };
+    let inner = |id: &str, code: &str| {
+        let entry = visit(id, code, &at("20240105"), "");
+        entry.replace("<entry>", "").replace("</entry>", "")
+    };
+    let own = r#"<code code="99213" codeSystem="2.16.840.1.113883.6.12"/>"#;
+    let other = r#"root="1.2.840.7" extension="2""#;
+    for (id, code, wanted) in [
+        (A, "", vec![is("2024-01-05", &["99213"])]),
+        (other, "", vec![is("", &[]), is("2024-01-05", &["99213"])]),
+        // One that has a name of its own is not told by what happened.
+        (
+            A,
+            own,
+            vec![is("", &["99213"]), is("2024-01-05", &["99213"])],
+        ),
+    ] {
+        let entry = planned(A, code, &inner(id, "99213"));
+        assert_eq!(told("", &[entry]), wanted, "{id} {code}");
+    }
+    let entry = planned(A, "", &inner(A, "99213"));
+    let draft = Cda
+        .read(whole("", "18776-5", "", &entry).as_bytes())
+        .unwrap();
+    let made = super::document::one(&draft, "Encounter");
+    assert_eq!(made["status"], "planned");
+    assert_eq!(made["class"]["code"], "AMB");
+}
+
+/// A stay whose end is before its beginning is the visit that began with it, and the account tells what of the times is in no element.
+#[test]
+fn a_visit_that_began_with_the_stay_is_the_stay() {
+    let reversed = r#"<low value="20240105100000+0000"/><high value="20230106"/>"#;
+    let begin = Value::from("2024-01-05T10:00:00+00:00");
+    for (high, began, is_told) in [
+        (r#"<high nullFlavor="UNK"/>"#, begin, true),
+        // Here nobody knows which of both ends it is.
+        (r#"<high value="20240107"/>"#, Value::Null, false),
+    ] {
+        let time =
+            format!(r#"<effectiveTime><low value="20240105100000+0000"/>{high}</effectiveTime>"#);
+        let header = stay(A, reversed)
+            .replace("AMB", "")
+            .replace(r#"code="" "#, "");
+        let xml = whole(&header, "46240-8", "", &visit(A, "99213", &time, ""));
+        let draft = Cda.read(xml.as_bytes()).unwrap();
+        let made = super::document::one(&draft, "Encounter");
+        assert_eq!(made["period"]["start"], began);
+        assert!(made["period"].get("end").is_none());
+        let words = &made["period"]["_end"]["extension"][0]["valueString"];
+        assert_eq!(*words, "20230106");
+        // The visit says of which class the stay was.
+        assert_eq!(made["class"]["code"], "AMB");
+        let carried = |end: &str| {
+            let lines = draft.loss.entries.iter();
+            let line = lines
+                .filter(|line| draft.loss.path(line).ends_with(end))
+                .last();
+            line.unwrap().outcome == medibloc_record::EntryOutcome::Converted
+        };
+        assert_eq!(carried("encounter/low"), is_told);
+    }
+    // Two ends: one of them is the stay's, and the other is told to be in no element.
+    let day = r#"<low value="20240105"/><high value="20240106"/>"#;
+    let time = r#"<effectiveTime><low value="20240105"/><high value="20240108"/></effectiveTime>"#;
+    let xml = whole(&stay(A, day), "46240-8", "", &visit(A, "99213", time, ""));
+    let draft = Cda.read(xml.as_bytes()).unwrap();
+    let made = super::document::one(&draft, "Encounter");
+    assert_eq!(made["period"]["end"], "2024-01-06");
+    let lines = draft.loss.entries.iter();
+    let mut ends = lines.filter(|line| draft.loss.path(line).ends_with("encounter/high"));
+    let fate = ends.next().unwrap().outcome;
+    assert_eq!(fate, medibloc_record::EntryOutcome::Lost);
+}

@@ -13,12 +13,21 @@ pub(super) struct Key {
 /// What tells a visit of the body apart.
 pub(super) fn of<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Key> {
     let number = key_of(of.node)?;
-    let own = format!(
-        "{number}|{:?}|{}|{}",
-        of.mood(),
-        sort(of.node),
-        began(of.node).unwrap_or_default()
-    );
+    let key = |node| {
+        let (mood, sort) = (of.mood(), sort(node));
+        format!(
+            "{number}|{mood:?}|{sort}|{}",
+            began(node).unwrap_or_default()
+        )
+    };
+    let own = key(of.node);
+    // What stands in a visit of the same number, and is as much to come as that, tells of it.
+    let around = outer(of.node).filter(|outer| {
+        key_of(*outer).as_ref() == Some(&number)
+            && is_of_one_sort(*outer, of.node)
+            && may_be_at_once(*outer, of.node)
+    });
+    let around = around.map(key).filter(|key| doc.is_known("Encounter", key));
     let first = doc.known("Encounter", &number);
     let is_first = |first: N<'d>| {
         let is_stay = first.tag_name().name() == "encompassingEncounter";
@@ -32,8 +41,18 @@ pub(super) fn of<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Key> {
     };
     let is_known = doc.is_known("Encounter", &own);
     let joins = !is_known && first.and_then(|url| doc.source(&url)).is_some_and(is_first);
-    let joins = if joins { number.clone() } else { own.clone() };
+    let joins = match around {
+        Some(around) => around,
+        None if joins => number.clone(),
+        None => own.clone(),
+    };
     Some(Key { number, own, joins })
+}
+
+/// The visit that another one stands in.
+fn outer(node: N<'_>) -> Option<N<'_>> {
+    let outer = node.parent_element()?.parent_element()?;
+    (outer.tag_name().name() == "encounter").then_some(outer)
 }
 
 /// The visit of the body that has this key is made.
@@ -83,8 +102,17 @@ fn began(node: N<'_>) -> Option<&str> {
     })
 }
 
-/// Whether the times of two have a day in common, as far as they are known.
+/// Whether two began on one day.
+fn began_at_once(a: N<'_>, b: N<'_>) -> bool {
+    let day = |node| Some(time::day(&time::stamp(began(node)?)?.at).to_owned());
+    matches!((day(a), day(b)), (Some(a), Some(b)) if a == b)
+}
+
+/// Whether the times of two have a day in common, as far as they are known. Two that began on one day have, whatever their ends say.
 fn may_be_at_once(a: N<'_>, b: N<'_>) -> bool {
+    if began_at_once(a, b) {
+        return true;
+    }
     let ends = |node| {
         let when = child(node, "effectiveTime");
         let point = when.and_then(crate::xml::sure);
