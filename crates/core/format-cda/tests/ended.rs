@@ -227,3 +227,35 @@ fn what_is_stated_against_an_end_is_told_beside_it() {
         }
     }
 }
+
+/// An interval of which nothing is known says no end.
+#[test]
+fn an_interval_of_nulls_has_no_end() {
+    for span in [
+        r#"<effectiveTime nullFlavor="UNK"><low nullFlavor="UNK"/><high nullFlavor="UNK"/></effectiveTime>"#,
+        r#"<effectiveTime><low nullFlavor="UNK"/><high nullFlavor="UNK"/></effectiveTime>"#,
+        r#"<effectiveTime><low nullFlavor="NI"/><high nullFlavor="UNK"/></effectiveTime>"#,
+        r#"<effectiveTime nullFlavor="UNK"/>"#,
+    ] {
+        for (kind, section) in [("AllergyIntolerance", "48765-2"), ("Condition", "11450-4")] {
+            for (around, own) in [(span, OPEN), (OPEN, span)] {
+                let entry = concern(kind, "active", around, own, false);
+                let made = one(&read(section, "", &entry), kind);
+                let status = &made["clinicalStatus"]["coding"][0]["code"];
+                assert_eq!(*status, "active", "{entry}");
+            }
+        }
+        let entry = concern("AllergyIntolerance", "active", OPEN, OPEN, false);
+        let shown = format!(
+            r#"<entryRelationship typeCode="MFST"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.9"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>{span}<value xsi:type="CD" code="39579001" {SCT}/></observation></entryRelationship></observation></entryRelationship></act>"#
+        );
+        let entry = entry.replace("</observation></entryRelationship></act>", &shown);
+        let made = one(&read("48765-2", "", &entry), "AllergyIntolerance");
+        let reaction = &made["reaction"][0];
+        assert_eq!(
+            reaction["manifestation"][0]["coding"][0]["code"],
+            "39579001"
+        );
+        assert!(reaction.get("extension").is_none(), "{reaction}");
+    }
+}

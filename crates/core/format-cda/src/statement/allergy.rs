@@ -430,7 +430,7 @@ fn ended<'d>(doc: &Doc<'d>, node: N<'d>, out: &mut Map) {
     let Some(when) = child(node, "effectiveTime") else {
         return;
     };
-    let high = child(when, "high").filter(|high| attr(*high, "nullFlavor") == Some("UNK"));
+    let high = child(when, "high").filter(|_| time::has_unknown_end(when));
     match time::end(doc, when) {
         Some(at) => push_extension(out, time::extension(ENDED, at)),
         // It ended, and nobody knows when (C-CDA 2.1).

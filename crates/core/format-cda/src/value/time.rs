@@ -127,9 +127,13 @@ pub(crate) fn has_end(node: N<'_>) -> bool {
     known_end(node).is_some() || is_bounded(node) || high.is_some_and(says_year)
 }
 
-/// Whether an interval has ended, and nobody knows when: C-CDA 2.1 has that as an end of unknown time.
+/// Whether an interval has ended, and nobody knows when: C-CDA 2.1 has that as an end of unknown time. One of which nothing at all is
+/// known says no end.
 pub(crate) fn has_unknown_end(node: N<'_>) -> bool {
-    child(node, "high").is_some_and(|high| attr(high, "nullFlavor") == Some("UNK"))
+    let flavor = |one: N<'_>| attr(one, "nullFlavor").map(str::to_owned);
+    let is_null = |name| child(node, name).and_then(flavor);
+    let is_silent = flavor(node).is_some() || is_null("low").is_some();
+    !is_silent && is_null("high").as_deref() == Some("UNK")
 }
 
 fn is_bounded(node: N<'_>) -> bool {
