@@ -387,11 +387,7 @@ pub(crate) fn instructions<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     for inner in related_by(node, INSTRUCTION) {
         // Its own words alone: what they point to may be what the instruction is about.
         let own = child(inner, "text").and_then(|text| text::own_words(doc, text));
-        let words = own.or_else(|| text::text_of(doc, inner)).or_else(|| {
-            let code = child(inner, "code")?;
-            attr(code, "displayName").map(str::to_owned)
-        });
-        if let Some(words) = words {
+        if let Some(words) = own.or_else(|| text::text_of(doc, inner)) {
             take_shell(doc, inner);
             all.push(words);
         }

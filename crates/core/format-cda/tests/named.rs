@@ -163,7 +163,7 @@ fn a_name_alone_joins_nobody() {
 fn an_instruction_has_its_own_words() {
     let order = |text: &str| {
         let act = format!(
-            r#"<act classCode="ACT" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.20"/><code code="1"/><text>{text}</text><statusCode code="completed"/></act>"#
+            r#"<act classCode="ACT" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.20"/><code code="423564006" codeSystem="2.16.840.1.113883.6.96" displayName="Provider instructions"/><text>{text}</text><statusCode code="completed"/></act>"#
         );
         let entry = vaccine(&within("SUBJ", &act)).replace("22.4.52", "22.4.16");
         let made = one(
@@ -178,6 +178,10 @@ fn an_instruction_has_its_own_words() {
         "Take it with water"
     );
     assert_eq!(order(pointer), "Aspirin");
+    // Words that are not there are none, and the name of the code says of which sort they would be.
+    for empty in ["", r##"<reference value="#none"/>"##] {
+        assert_eq!(order(empty), serde_json::Value::Null, "{empty}");
+    }
 }
 
 /// A section that says by its null flavor that it has nothing says why, beside its words.

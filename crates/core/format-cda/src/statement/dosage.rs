@@ -6,7 +6,7 @@ use crate::{
     context::Statement,
     doc::Doc,
     json::json,
-    statement::{INSTRUCTION, instructions, shape},
+    statement::{INSTRUCTION, instructions, shape, take_shell},
     value::{code, list, put, quantity, schedule, text},
     xml::{N, attr, child, has_template, related_by, squeeze},
 };
@@ -42,9 +42,13 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         own_directions(doc, node).or_else(|| in_table(doc, own))
     });
     put(&mut out, "text", words);
-    let coded = related_by(node, INSTRUCTION)
-        .filter_map(|inner| child(inner, "code").filter(|code| code::known(*code).is_some()));
-    let coded = coded.filter_map(|code| code::concept(doc, code)).collect();
+    let coded = related_by(node, INSTRUCTION).filter_map(|inner| {
+        let code = child(inner, "code").filter(|code| code::known(*code).is_some())?;
+        let shown = code::concept(doc, code)?;
+        take_shell(doc, inner);
+        Some(shown)
+    });
+    let coded = coded.collect();
     put(&mut out, "additionalInstruction", list(coded));
     put(&mut out, "patientInstruction", instructions(doc, node));
     if with_times {
