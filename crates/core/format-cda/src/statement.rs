@@ -341,9 +341,9 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
         if crate::context::denies(node) {
             continue;
         }
-        let value = children(node, "value").find_map(|value| code::concept(doc, value));
-        let words = || Some(json!({"text": text::text_of(doc, node)?}));
-        let Some(value) = value.or_else(words) else {
+        let said = |value| code::concept(doc, value).or_else(|| in_words(text::words(doc, value)));
+        let value = children(node, "value").find_map(said);
+        let Some(value) = value.or_else(|| in_words(text::text_of(doc, node))) else {
             continue;
         };
         take_shell(doc, node);
@@ -352,6 +352,10 @@ pub(crate) fn reasons<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
         }
     }
     list(all)
+}
+
+fn in_words(words: Option<String>) -> Option<Value> {
+    Some(json!({"text": words?}))
 }
 
 /// A statement of which the value alone says something: its code and status say what it is.
@@ -485,9 +489,10 @@ fn is_why(link: N<'_>, node: N<'_>) -> bool {
 pub(crate) fn why_not<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Option<Value> {
     crate::xml::related(of.node).find_map(|(link, node)| {
         (is_why(link, node) && !has_template(node, INDICATION)).then_some(())?;
-        let said = child(node, "value").and_then(|value| code::concept(doc, value));
-        let said =
-            said.or_else(|| child(node, "code").and_then(|value| code::concept(doc, value)))?;
+        let value = child(node, "value");
+        let said = value.and_then(|value| code::concept(doc, value));
+        let said = said.or_else(|| in_words(text::words(doc, value?)));
+        let said = said.or_else(|| code::concept(doc, child(node, "code")?))?;
         take_shell(doc, node);
         Some(said)
     })

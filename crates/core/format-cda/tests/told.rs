@@ -11,6 +11,8 @@ mod document;
 mod family;
 #[path = "told/number.rs"]
 mod number;
+#[path = "told/reason.rs"]
+mod reason;
 #[path = "told/sig.rs"]
 mod sig;
 #[path = "told/time.rs"]
