@@ -239,3 +239,38 @@ fn what_names_the_stay_of_the_header_belongs_to_it() {
     let medicine = all(&draft, "MedicationStatement").remove(0);
     assert!(medicine["context"]["reference"].is_string());
 }
+
+/// What became one of several of a group belongs to the visit that the group names.
+#[test]
+fn a_pressure_of_two_belongs_to_the_visit_of_its_panel() {
+    let sign = |code: &str, value: &str, unit: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.27"/><code code="{code}" {LOINC}/><statusCode code="completed"/><effectiveTime value="20240105"/><value xsi:type="PQ" value="{value}" unit="{unit}"/></observation></component>"#
+        )
+    };
+    let parts = [
+        sign("8480-6", "135", "mm[Hg]"),
+        sign("8462-4", "92", "mm[Hg]"),
+        sign("2708-6", "98", "%"),
+        sign("3151-8", "2", "L/min"),
+        sign("8310-5", "37", "Cel"),
+        within("component", &visit("1", "")),
+    ];
+    for code in [
+        format!(r#"<code code="46680005" {SCT}/>"#),
+        r#"<code nullFlavor="NI"/>"#.to_owned(),
+    ] {
+        let panel = format!(
+            r#"<entry><organizer classCode="CLUSTER" moodCode="EVN">{code}<statusCode code="completed"/>{}</organizer></entry>"#,
+            parts.concat()
+        );
+        let draft = Cda
+            .read(whole("", "8716-3", "", &panel).as_bytes())
+            .unwrap();
+        let found = visits(&draft, "Observation", "encounter");
+        assert!(
+            found.len() > 2 && found.iter().all(|one| *one == "1"),
+            "{found:?}"
+        );
+    }
+}

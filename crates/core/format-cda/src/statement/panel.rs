@@ -119,6 +119,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     };
     let seen = links(&["Observation"]);
     let joined: Vec<Value> = doc.joined();
+    // The visit is that of what became one of several, too.
+    let of_joined = joined.iter().filter_map(|one| one["reference"].as_str());
+    let inner = members.iter().map(|one| one.url.as_str());
+    let inner: Vec<String> = of_joined.chain(inner).map(str::to_owned).collect();
     let seen: Vec<Value> = joined.into_iter().chain(seen).collect();
     let examined = links(&["Specimen"]);
     if is_report {
@@ -135,7 +139,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             return Err(NOTHING);
         }
         let url = out.add(doc)?;
-        of_visit(doc, of, Some(&url), &members);
+        of_visit(doc, of, Some(&url), inner, &members);
         return Ok(Some(("DiagnosticReport", url)));
     }
     // A group of nothing that was seen, or without a code, is no panel.
@@ -146,7 +150,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     if seen.is_empty() || !is_named {
         directives(doc, of, &members);
         devices(doc, of, &members);
-        of_visit(doc, of, None, &members);
+        of_visit(doc, of, None, inner, &members);
         // What stands in a nameless group stands in the one around it.
         if let Some((kind, first)) = &first {
             let alike = members.iter().filter(|one| one.kind == *kind);
@@ -162,7 +166,7 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     }
     out.put(doc, "hasMember", list(seen));
     let url = out.add(doc)?;
-    of_visit(doc, of, Some(&url), &members);
+    of_visit(doc, of, Some(&url), inner, &members);
     Ok(Some(("Observation", url)))
 }
 
@@ -171,9 +175,9 @@ fn of_visit<'d>(
     doc: &Doc<'d>,
     of: &Statement<'d>,
     group: Option<&str>,
+    inner: Vec<String>,
     members: &[super::Inside<'d>],
 ) {
-    let inner = members.iter().map(|one| one.url.clone());
     let urls: Vec<String> = group.map(str::to_owned).into_iter().chain(inner).collect();
     relation::visit::of_each(doc, of, &urls, members);
 }
