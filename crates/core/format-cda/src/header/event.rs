@@ -100,16 +100,18 @@ pub(super) fn general<'d>(doc: &Doc<'d>, node: N<'d>, url: &str) {
 }
 
 /// Whether a function is that of the patient's own physician (HL7 v3, `PCP`). Who did most of something (HL7 v2 table 0443, `PP`) is,
-/// if the words say so, or if nothing says what was done.
+/// if the words or else the name of the code say so, or if no words do and nothing says what was done.
 fn is_own(function: N<'_>) -> bool {
     const WORDS: &[&str] = &["primary care", "pcp", "general pract", "family"];
+    let says_so = |words: &str| {
+        let words = words.to_lowercase();
+        WORDS.iter().any(|own| words.contains(own))
+    };
     match attr(function, "code") {
         Some("PCP") => true,
         Some("PP") => match child(function, "originalText").and_then(text) {
-            Some(words) => {
-                let words = words.to_lowercase();
-                WORDS.iter().any(|own| words.contains(own))
-            }
+            Some(words) => says_so(&words),
+            None if attr(function, "displayName").is_some_and(says_so) => true,
             None => {
                 let event = function
                     .parent_element()

@@ -166,3 +166,23 @@ fn the_patients_own_physician_may_stand_among_the_participants() {
     let draft = with_header(&participant("IND", "PROV", "Oak", ""));
     assert_eq!(one(&draft, "Patient").get("generalPractitioner"), None);
 }
+
+/// What a code is called says who somebody is where no other words do, whatever was done.
+#[test]
+fn a_primary_care_provider_by_name_is_the_patients_own_physician() {
+    let said = "<originalText>Surgeon</originalText>";
+    for (name, words, is_own) in [
+        ("Primary Care Provider", "", true),
+        ("Primary CareProvider", "", true),
+        ("Primary Performer", "", false),
+        ("Primary Care Provider", said, false),
+    ] {
+        let draft = with_header(&format!(
+            r#"<documentationOf><serviceEvent classCode="PCPR"><code code="19301" codeSystem="2.16.840.1.113883.6.12"/><performer typeCode="PRF"><functionCode code="PP" codeSystem="2.16.840.1.113883.12.443" displayName="{name}">{words}</functionCode><assignedEntity>{}</assignedEntity></performer></serviceEvent></documentationOf>"#,
+            person("Oak", "assignedPerson")
+        ));
+        let patient = one(&draft, "Patient");
+        let found = patient.get("generalPractitioner").is_some();
+        assert_eq!(found, is_own, "{name} {words}");
+    }
+}
