@@ -259,3 +259,20 @@ fn an_interval_of_nulls_has_no_end() {
         assert!(reaction.get("extension").is_none(), "{reaction}");
     }
 }
+
+/// Of a concern that goes on a single time is the beginning alone.
+#[test]
+fn an_active_concern_of_one_time_has_no_end() {
+    const AT: &str = r#"<effectiveTime value="20240105"/>"#;
+    for (kind, section) in [("AllergyIntolerance", "48765-2"), ("Condition", "11450-4")] {
+        for (state, end) in [("active", Value::Null), ("completed", "2024-01-05".into())] {
+            let entry = concern(kind, state, AT, OPEN, false);
+            let made = one(&read(section, "", &entry), kind);
+            let all = made["extension"].as_array().unwrap();
+            let period = all.iter().find(|one| one.get("valuePeriod").is_some());
+            let period = &period.unwrap()["valuePeriod"];
+            assert_eq!(period["start"], "2024-01-05");
+            assert_eq!(period["end"], end, "{entry}");
+        }
+    }
+}

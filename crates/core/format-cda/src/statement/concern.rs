@@ -284,7 +284,13 @@ fn concerned<'d>(doc: &Doc<'d>, act: &Statement<'d>, url: &str) {
 
 /// How long somebody was concerned about it.
 pub(crate) fn span<'d>(doc: &Doc<'d>, act: N<'d>) -> Option<Value> {
-    let span = time::period_within(doc, child(act, "effectiveTime")?)?;
+    let when = child(act, "effectiveTime")?;
+    // A single time is when somebody began to be concerned, if they still are.
+    let goes_on = child(act, "statusCode").and_then(code::state) == Some("active");
+    let span = match goes_on {
+        true => time::period_from(doc, when),
+        false => time::period_within(doc, when),
+    }?;
     Some(json!({"url": CONCERN_PERIOD, "valuePeriod": span}))
 }
 
