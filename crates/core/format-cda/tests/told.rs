@@ -9,6 +9,8 @@ mod author;
 mod document;
 #[path = "told/family.rs"]
 mod family;
+#[path = "told/none.rs"]
+mod none;
 #[path = "told/number.rs"]
 mod number;
 #[path = "told/reason.rs"]

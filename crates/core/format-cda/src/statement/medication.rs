@@ -1,5 +1,6 @@
 //! Medicines: taken or given (`MedicationStatement`, `MedicationAdministration`) and ordered (`MedicationRequest`), by the mood.
 
+pub(crate) mod none;
 mod state;
 
 use medibloc_record::json::{Map, Value};
@@ -215,6 +216,7 @@ fn product_or_absent<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Product {
 }
 
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    none::refuse(doc, of)?;
     let kind = match of.mood() {
         Mood::Event if GIVEN.contains(&of.context.section) => "MedicationAdministration",
         Mood::Event => "MedicationStatement",

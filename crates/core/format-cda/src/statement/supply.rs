@@ -29,6 +29,7 @@ const QUANTITY: &str = "https://medibloc.org/fhir/StructureDefinition/quantity";
 
 /// A supply by itself.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
+    medication::none::refuse(doc, of)?;
     let is_medicine = of.has(DISPENSE) || of.has(ORDER);
     let product = medication::product(doc, of.node);
     if is_medicine || product.is_some() && !is_thing(of) {
