@@ -410,6 +410,14 @@ pub(crate) fn role<'d>(doc: &Doc<'d>, part: N<'d>, role: N<'d>) -> Option<String
         doc.account.take(part);
         return Some(url);
     }
+    if let Some(entity) = entity.filter(|one| words_of(Some(*one)).is_some())
+        && !described::is_person(entity)
+        && !described::is_somebodys(doc, role)
+    {
+        let url = house::played(doc, role, entity)?;
+        doc.account.take(part);
+        return Some(url);
+    }
     let scope = child(role, "scopingEntity").filter(|_| entity.is_none());
     let scope = scope.filter(|_| !described::is_somebodys(doc, role));
     let url = doc.account.aside(|| {

@@ -1,12 +1,13 @@
 //! Houses, and roles in them of which no person is told.
 
-use super::{is_self, not_at_home, once, same::join, words_of};
+use super::{described, is_self, not_at_home, once, same::join, words_of};
 use crate::{
+    account::Fate,
     doc::{Doc, reference},
     json::json,
     resource::Resource,
     value::{self, code, name},
-    xml::{N, child, elements, path},
+    xml::{N, attr, child, elements, path},
 };
 
 /// An organization; none if the source says nothing of it.
@@ -50,6 +51,28 @@ pub(super) fn behind<'d>(role: N<'d>) -> Option<N<'d>> {
                 | "representedCustodianOrganization"
                 | "providerOrganization"
         )
+    })
+}
+
+/// The house that plays a role itself: one by its class, or because its number is that of a house. Of what says neither, and has no
+/// person's name, nobody knows whether it is somebody.
+pub(super) fn played<'d>(doc: &Doc<'d>, role: N<'d>, entity: N<'d>) -> Option<String> {
+    const HOUSES: &[&str] = &["ORG", "PUB", "STATE", "NAT"];
+    const NEITHER: &str = "it says neither that it is a person nor that it is a house";
+    let is_house = attr(entity, "classCode").is_some_and(|class| HOUSES.contains(&class));
+    if !is_house && !described::is_a_houses(doc, role) {
+        doc.account.because(role, Fate::Lost(NEITHER));
+        return None;
+    }
+    once(doc, "Organization", role, || {
+        let mut out = Resource::plain("Organization", Some(role));
+        out.put(doc, "identifier", value::identifiers(doc, role));
+        out.put(doc, "name", name::words(doc, entity));
+        out.put(doc, "telecom", name::telecoms(doc, role).map(not_at_home));
+        out.put(doc, "address", name::addresses(doc, role).map(not_at_home));
+        let kind = child(role, "code").and_then(|code| code::concept(doc, code));
+        out.put(doc, "type", kind.map(|kind| json!([kind])));
+        Some(join(doc, out, role, words_of(Some(entity))))
     })
 }
 
