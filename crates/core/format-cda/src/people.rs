@@ -88,7 +88,10 @@ fn assigned_aside<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
         return Some(authoring_device(doc, role, device));
     }
     // A house did it, unless the number is that of somebody who has a name elsewhere (C-CDA on FHIR, participations).
-    if let Some(house) = house.filter(|_| person.is_none() && !described::is_somebodys(doc, role))
+    let is_no_one = |house| {
+        person.is_none_or(|one| described::is_unknown(one) && words_of(Some(house)).is_some())
+    };
+    if let Some(house) = house.filter(|one| is_no_one(*one) && !described::is_somebodys(doc, role))
         && let Some(url) = house::of_nobody(doc, role, house)
     {
         return Some(url);

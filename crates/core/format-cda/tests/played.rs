@@ -54,3 +54,40 @@ fn a_house_that_takes_part_is_no_person() {
         assert_eq!(is_agent, kind.is_some(), "{name}");
     }
 }
+
+/// Somebody whose name is said not to be known is nobody beside a house that is named: the house did it, told it and wrote it, and
+/// its number is nobody's in it.
+#[test]
+fn a_house_beside_a_person_of_no_known_name_is_a_house() {
+    const UNKNOWN: &str = r#"<assignedPerson><name nullFlavor="UNK"/></assignedPerson>"#;
+    const NO_ONE: &str = r#"<assignedPerson nullFlavor="NI"/>"#;
+    const HOUSE: &str = r#"<representedOrganization><id root="1.2.9" extension="2"/><name>City Lab</name></representedOrganization>"#;
+    const BARE: &str =
+        r#"<representedOrganization><id root="1.2.9" extension="2"/></representedOrganization>"#;
+    for (part, role) in [
+        ("performer", "assignedEntity"),
+        ("informant", "assignedEntity"),
+        ("author", "assignedAuthor"),
+    ] {
+        for (id, person, house, persons, roles) in [
+            ("7", UNKNOWN, HOUSE, 0, 1),
+            ("7", NO_ONE, HOUSE, 0, 1),
+            ("2", UNKNOWN, HOUSE, 0, 0),
+            ("7", UNKNOWN, "", 1, 0),
+            ("7", UNKNOWN, BARE, 1, 1),
+            ("7", "<assignedPerson><name/></assignedPerson>", HOUSE, 1, 1),
+        ] {
+            let entry = format!(
+                r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="ST">x</value><{part}><{role}><id root="1.2.9" extension="{id}"/>{person}{house}</{role}></{part}></observation>"#
+            );
+            let draft = read("30954-2", "", &entry);
+            let what = format!("{part} {id} {person} {house}");
+            assert_eq!(all(&draft, "Practitioner").len(), persons, "{what}");
+            assert_eq!(all(&draft, "PractitionerRole").len(), roles, "{what}");
+            // The custodian of the document is one, too, of which nothing is told.
+            let houses = all(&draft, "Organization").into_iter();
+            let houses = houses.filter(|one| one.get("identifier").is_some()).count();
+            assert_eq!(houses, usize::from(!house.is_empty()), "{what}");
+        }
+    }
+}

@@ -42,6 +42,14 @@ pub(super) fn is_person(entity: N<'_>) -> bool {
     attr(entity, "classCode") == Some("PSN") || children(entity, "name").any(has_parts)
 }
 
+/// Whether it is said of somebody that nobody knows who it is.
+pub(super) fn is_unknown(person: N<'_>) -> bool {
+    let is_null = |node: N<'_>| attr(node, "nullFlavor").is_some();
+    let mut names = children(person, "name");
+    names.all(|name| text(name).is_none())
+        && (is_null(person) || children(person, "name").any(is_null))
+}
+
 /// The name of whoever plays a role. What plays one otherwise than as a person may be a house or a thing.
 fn name(role: N<'_>) -> Option<String> {
     let one = person(role)?;

@@ -81,7 +81,13 @@ pub(super) fn played<'d>(doc: &Doc<'d>, role: N<'d>, entity: N<'d>) -> Option<St
 pub(super) fn of_nobody<'d>(doc: &Doc<'d>, role: N<'d>, house: N<'d>) -> Option<String> {
     let url = organization(doc, house)?;
     let mut out = Resource::plain("PractitionerRole", None);
-    out.put(doc, "identifier", value::identifiers(doc, role));
+    let numbers = value::identifiers(doc, role);
+    if numbers.is_some() && numbers == value::identifiers(doc, house) {
+        // It is the house's number, and of no role in it.
+        doc.change(&url, "identifier", |_| {});
+    } else {
+        out.put(doc, "identifier", numbers);
+    }
     let does = child(role, "code").filter(|code| !is_self(doc, *code));
     let does = does.and_then(|does| code::concept(doc, does));
     out.put(doc, "code", does.map(|does| json!([does])));
