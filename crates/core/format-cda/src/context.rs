@@ -4,7 +4,7 @@
 use crate::{
     account::is_denied,
     statement::shape,
-    xml::{N, attr, child, children, has_template, is_unread_denial},
+    xml::{N, attr, child, children, has_template, is_unread_denial, writers},
 };
 
 /// Whose fact it is.
@@ -170,7 +170,7 @@ impl<'d> Context<'d> {
         Self {
             subject: child(node, "subject")
                 .map_or(self.subject, |subject| subject_of(node, subject)),
-            authors: child(node, "author").map_or(self.authors, |_| Some(node)),
+            authors: writers(node).next().map_or(self.authors, |_| Some(node)),
             informants: child(node, "informant").map_or(self.informants, |_| Some(node)),
             language: child(node, "languageCode").map_or(self.language, |_| Some(node)),
             ..self
@@ -380,10 +380,7 @@ impl<'d> Statement<'d> {
 
     /// Who wrote it, nearest first.
     pub(crate) fn authors(&self) -> impl Iterator<Item = N<'d>> + use<'d> {
-        self.context
-            .authors
-            .into_iter()
-            .flat_map(|node| children(node, "author"))
+        self.context.authors.into_iter().flat_map(writers)
     }
 
     /// Who told it, nearest first.

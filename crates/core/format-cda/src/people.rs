@@ -195,7 +195,10 @@ fn authoring_device<'d>(doc: &Doc<'d>, role: N<'d>, device: N<'d>) -> String {
 
 /// Who wrote it.
 pub(crate) fn author<'d>(doc: &Doc<'d>, author: N<'d>) -> Option<String> {
-    let url = anybody(doc, child(author, "assignedAuthor")?)?;
+    let Some(writer) = child(author, "assignedAuthor") else {
+        return role(doc, author, child(author, "participantRole")?);
+    };
+    let url = anybody(doc, writer)?;
     doc.account.take(author);
     Some(url)
 }

@@ -41,7 +41,7 @@ use crate::{
     people,
     resource::Resource,
     value::{self, code, list, text, time},
-    xml::{N, attr, child, children, elements, has_template, related_by},
+    xml::{N, attr, child, children, elements, has_template, related_by, writers},
 };
 
 pub(crate) use relation::{Inside, focus, inside, link};
@@ -296,7 +296,7 @@ pub(crate) fn notes<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_own: bool) -> Op
             doc.account.take(code);
         }
         let mut note = medibloc_record::json::Map::new();
-        let writer = child(node, "author");
+        let writer = writers(node).next();
         let at = writer.and_then(|author| time::start(doc, child(author, "time")?));
         let mark = doc.account.put();
         let who = writer.and_then(|author| people::author(doc, author));
@@ -404,7 +404,7 @@ pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
     let mut best: Option<time::Stamp> = None;
     let held = doc.account.put();
     let mut told = Vec::new();
-    for author in children(node, "author") {
+    for author in writers(node) {
         let at = child(author, "time").and_then(|at| time::start(doc, at));
         // That somebody wrote it then is told by the time, whoever it was.
         doc.account.take(author);
@@ -424,7 +424,7 @@ pub(crate) fn recorded<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<time::Stamp> {
 
 /// Who wrote the statement itself, if it says so.
 pub(crate) fn own_author<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
-    children(node, "author").find_map(|author| people::author(doc, author))
+    writers(node).find_map(|author| people::author(doc, author))
 }
 
 /// The person who wrote the statement itself, the last of several (C-CDA on FHIR): houses and devices wrote it in the provenance
@@ -433,7 +433,7 @@ pub(crate) fn own_writer<'d>(doc: &Doc<'d>, node: N<'d>) -> Option<String> {
     let mut best: Option<((String, Option<String>), String)> = None;
     let held = doc.account.put();
     let mut told = Vec::new();
-    for author in children(node, "author") {
+    for author in writers(node) {
         let url = people::author(doc, author).filter(|url| is_person(doc, url));
         let taken = doc.account.put();
         let Some(url) = url else { continue };

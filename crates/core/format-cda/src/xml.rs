@@ -24,6 +24,17 @@ pub(crate) fn child<'d>(node: N<'d>, name: &'static str) -> Option<N<'d>> {
     children(node, name).next()
 }
 
+/// Who wrote what a node says: its authors, or else who takes part in it as one (`AUT`).
+pub(crate) fn writers<'d>(node: N<'d>) -> impl Iterator<Item = N<'d>> {
+    let is_named = child(node, "author").is_some();
+    let others = children(node, "participant").filter(move |part| {
+        !is_named
+            && attr(*part, "typeCode") == Some("AUT")
+            && child(*part, "participantRole").is_some()
+    });
+    children(node, "author").chain(others)
+}
+
 pub(crate) fn sdtcs<'d>(node: N<'d>, name: &'static str) -> impl Iterator<Item = N<'d>> {
     elements(node).filter(move |child| child.has_tag_name((SDTC, name)))
 }

@@ -4,8 +4,9 @@
 #[path = "shared/document.rs"]
 mod document;
 
-use document::{all, read, why_lost};
-use medibloc_record::Draft;
+use document::{all, one, read, whole, why_lost};
+use medibloc_format_cda::Cda;
+use medibloc_record::{Draft, Format as _};
 use serde_json::Value;
 
 /// An observation with somebody who answers for it, and a performer of a house.
@@ -89,5 +90,54 @@ fn a_house_beside_a_person_of_no_known_name_is_a_house() {
             let houses = houses.filter(|one| one.get("identifier").is_some()).count();
             assert_eq!(houses, usize::from(!house.is_empty()), "{what}");
         }
+    }
+}
+
+/// Who takes part in a statement as its author (`AUT`) wrote it, where no `author` of its own says who did.
+#[test]
+fn a_participant_who_wrote_it_is_the_author() {
+    let someone = |name: &str| format!("<given>A</given><family>{name}</family>");
+    let header = format!(
+        r#"<author><time value="2020"/><assignedAuthor><id root="1.2.9" extension="1"/><assignedPerson><name>{}</name></assignedPerson></assignedAuthor></author>"#,
+        someone("Head")
+    );
+    let wrote = header.replace("Head", "Own").replace(r#""1""#, r#""2""#);
+    let part = format!(
+        r#"<participant typeCode="AUT"><time value="20240102"/><participantRole><id root="1.2.9" extension="3"/><playingEntity><name>{}</name></playingEntity></participantRole></participant>"#,
+        someone("Part")
+    );
+    let order = |parts: &str| {
+        format!(
+            r#"<entry><observation classCode="OBS" moodCode="RQO"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/>{parts}</observation></entry>"#
+        )
+    };
+    let group = |parts: &str| {
+        format!(
+            r#"<entry><organizer classCode="BATTERY" moodCode="EVN"><code code="2-6" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{parts}<component><observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="ST">x</value></observation></component></organizer></entry>"#
+        )
+    };
+    for (parts, name, requester) in [
+        (String::new(), "Head", None),
+        (part.clone(), "Part", Some("Part")),
+        (format!("{wrote}{part}"), "Own", Some("Own")),
+    ] {
+        let both = [order(&parts), group(&parts)].concat();
+        let xml = whole(&header, "30954-2", "", &both);
+        let draft = Cda.read(xml.as_bytes()).unwrap();
+        let people = all(&draft, "Practitioner");
+        let named = |reference: &Value| {
+            let reference = reference["reference"].as_str().unwrap().to_owned();
+            let is_one = |one: &&Value| reference.ends_with(one["id"].as_str().unwrap());
+            let found = people.iter().find(is_one);
+            found.map(|one| one["name"][0]["family"].as_str().unwrap().to_owned())
+        };
+        for told in all(&draft, "Provenance") {
+            let agents = told["agent"].as_array().unwrap();
+            let wrote = agents.iter().filter(|one| one.get("type").is_none());
+            let wrote: Vec<_> = wrote.filter_map(|one| named(&one["who"])).collect();
+            assert_eq!(wrote, [name], "{parts}");
+        }
+        let order = one(&draft, "ServiceRequest");
+        assert_eq!(order.get("requester").and_then(named).as_deref(), requester);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     people,
     resource::Resource,
     value::{absent, code, time},
-    xml::{N, attr, child, children, elements, is_statement},
+    xml::{N, attr, child, children, elements, is_statement, writers},
 };
 
 const AGENTS: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
@@ -39,7 +39,7 @@ pub(super) fn provenance<'d>(
         all.push((Tellers::around(node, entry, statement, &mut naming), target));
     }
     // A concern is written by somebody, too, and its resources are those of what it is about, not of what is said of that.
-    if child(statement.node, "author").is_some() && !is_itself {
+    if writers(statement.node).next().is_some() && !is_itself {
         let written = all.iter().filter(|(tellers, target)| {
             tellers.authors.is_some() && is_of_concern(doc, statement, target)
         });
@@ -89,7 +89,7 @@ pub(super) fn provenance<'d>(
             Some((sort(), url?, taken))
         }));
         let authors: Vec<N<'d>> = match tellers.authors {
-            Some(holder) => children(holder, "author").collect(),
+            Some(holder) => writers(holder).collect(),
             None => statement.authors().collect(),
         };
         let from = tellers.authors.or(tellers.informants).unwrap_or(entry);
@@ -115,14 +115,17 @@ struct Tellers<'d> {
     informants: Option<N<'d>>,
 }
 
-/// Which statements have a child of a name. Each is looked through once: a group of thousands is around each of them.
+/// Which statements have authors, or a child of another name. Each is looked through once: a group of thousands is around each of them.
 #[derive(Default)]
 struct Naming(HashMap<(NodeId, &'static str), bool>);
 
 impl Naming {
     fn has(&mut self, node: N<'_>, name: &'static str) -> bool {
         let known = self.0.entry((node.id(), name));
-        *known.or_insert_with(|| child(node, name).is_some())
+        *known.or_insert_with(|| match name {
+            "author" => writers(node).next().is_some(),
+            name => child(node, name).is_some(),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         self, HEALTH_CONCERN, Inside, Made, family, inside, outside, own_writer, recorded, relation,
     },
     value::{self, code, time, time::Stamp},
-    xml::{N, child, children},
+    xml::{N, child, children, writers},
 };
 
 /// How long somebody was concerned about it, which is not how long it lasted.
@@ -99,7 +99,7 @@ impl<'d> Concern<'d> {
 
 /// What names the authors of a statement: itself, or else the concern around it (CDA R2, section 4.4).
 fn authored<'d>(of: &Statement<'d>, concern: Option<Concern<'d>>) -> N<'d> {
-    match (child(of.node, "author"), concern) {
+    match (writers(of.node).next(), concern) {
         (None, Some(concern)) => concern.act.node,
         _ => of.node,
     }
