@@ -6,7 +6,7 @@ use crate::{
     context::Statement,
     doc::Doc,
     json::json,
-    statement::{INSTRUCTION, instructions, shape, take_shell},
+    statement::{INSTRUCTION, instructions, shape, take_shell, unknown},
     value::{code, list, put, quantity, schedule, text},
     xml::{N, attr, child, has_template, related_by, squeeze},
 };
@@ -42,7 +42,8 @@ pub(crate) fn dosage<'d>(doc: &Doc<'d>, of: &Statement<'d>, with_times: bool) ->
         own_directions(doc, node).or_else(|| in_table(doc, own))
     });
     put(&mut out, "text", words);
-    let coded = related_by(node, INSTRUCTION).filter_map(|inner| {
+    let spoken = related_by(node, INSTRUCTION).filter(|inner| !unknown::is_mute(doc, *inner));
+    let coded = spoken.filter_map(|inner| {
         let code = child(inner, "code").filter(|code| code::known(*code).is_some())?;
         let shown = code::concept(doc, code)?;
         take_shell(doc, inner);

@@ -74,7 +74,9 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
             None => Err("it does not say what was done"),
         };
     }
-    if of.mood() == Mood::Event {
+    if unknown::is_mute(doc, of.node) {
+        Err("an instruction that has no words")
+    } else if of.mood() == Mood::Event {
         done(doc, of)
     } else {
         wanted(doc, of)

@@ -35,6 +35,17 @@ pub(super) fn is_deed(doc: &Doc<'_>, node: N<'_>) -> bool {
         || pointers.any(|one| attr(one, "value").is_some_and(is_struck))
 }
 
+/// Whether it is an instruction whose code says no more than that (IHE PCC), and that has no words of its own.
+pub(super) fn is_mute(doc: &Doc<'_>, node: N<'_>) -> bool {
+    const SORT: &str = "1.3.6.1.4.1.19376.1.5.3.2";
+    let is_sort = |code: N<'_>| {
+        attr(code, "codeSystem") == Some(SORT)
+            && matches!(attr(code, "code"), Some("PINSTRUCT" | "FINSTRUCT"))
+    };
+    let who_and_when = ["code", "effectiveTime", "priorityCode", "performer"];
+    child(node, "code").is_some_and(is_sort) && !tells(doc, node, &who_and_when)
+}
+
 /// Whether the words in the place of a medicine's name say that none was written down.
 fn is_undocumented(doc: &Doc<'_>, of: &Statement<'_>) -> bool {
     const PRODUCT: &[&str] = &["manufacturedProduct", "manufacturedMaterial"];

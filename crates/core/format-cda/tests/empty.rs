@@ -1,0 +1,40 @@
+//! What says nothing: orders without content, and words in the place of codes.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "shared/document.rs"]
+mod document;
+
+use document::{all, read, why_lost};
+
+/// An instruction that has no words becomes nothing, and the report says so.
+#[test]
+fn an_instruction_without_words_is_no_order() {
+    const SORT: &str = r#"codeSystem="1.3.6.1.4.1.19376.1.5.3.2""#;
+    for (code, text, many) in [
+        ("PINSTRUCT", r##"<reference value="#empty"/>"##, 0),
+        ("FINSTRUCT", r##"<reference value="#nowhere"/>"##, 0),
+        ("PINSTRUCT", "", 0),
+        ("PINSTRUCT", r##"<reference value="#full"/>"##, 1),
+        ("PINSTRUCT", "Rest", 1),
+    ] {
+        let act = format!(
+            r#"<act classCode="ACT" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.1.49"/><templateId root="1.3.6.1.4.1.19376.1.5.3.1.4.3"/><code code="{code}" {SORT}/><text>{text}</text><statusCode code="completed"/></act>"#
+        );
+        let drug = format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><statusCode code="active"/><consumable><manufacturedProduct><manufacturedMaterial><code code="1" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable><entryRelationship typeCode="SUBJ" inversionInd="true">{act}</entryRelationship></substanceAdministration>"#
+        );
+        let cells = r#"<table><tbody><tr><td ID="empty"> </td><td ID="full">Rest</td></tr></tbody></table>"#;
+        for (entry, end) in [(drug, "/act"), (act, "act")] {
+            let draft = read("10160-0", cells, &entry);
+            let found = all(&draft, "ServiceRequest");
+            let said = found
+                .iter()
+                .chain(&all(&draft, "MedicationStatement"))
+                .any(|one| one.to_string().contains("Rest"));
+            assert_eq!(said, many == 1, "{code} {text} {end}");
+            assert!(found.len() <= many, "{code} {text} {end}");
+            let is_told = !why_lost(&draft, end).is_empty();
+            assert_eq!(is_told, many == 0, "{code} {text} {end}");
+        }
+    }
+}
