@@ -274,9 +274,9 @@ pub(crate) fn is_null_flavor(word: &str) -> bool {
     NULL.contains(&word)
 }
 
-/// Whether a code of a system is the name of a null flavor and can be no code of that system, whose codes are numbers or of another
-/// form.
-pub(crate) fn is_null_flavor_in(system: &str, code: &str) -> bool {
+/// Whether a code of a system is the name of a null flavor, or a word for that there is none, and can be no code of that system, whose
+/// codes are numbers or of another form.
+pub(crate) fn is_none_in(system: &str, code: &str) -> bool {
     const FORMED: &[&str] = &[
         "6.1", "6.96", "6.88", "6.69", "12.292", "6.59", "6.90", "6.3", "6.103", "6.104", "6.42",
         "6.4", "6.12", "6.285", "4.9", "3.26.1.1", "6.101", "6.238",
@@ -284,7 +284,7 @@ pub(crate) fn is_null_flavor_in(system: &str, code: &str) -> bool {
     let short = system
         .strip_prefix("2.16.840.1.113883.")
         .unwrap_or_default();
-    FORMED.contains(&short) && is_null_flavor(code)
+    FORMED.contains(&short) && is_word_for_none(code)
 }
 
 /// Whether a root is that of a register of people or houses: without a number in it it names nobody.

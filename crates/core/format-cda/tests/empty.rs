@@ -4,7 +4,7 @@
 #[path = "shared/document.rs"]
 mod document;
 
-use document::{all, read, why_lost};
+use document::{all, one, read, why_lost};
 
 /// An instruction that has no words becomes nothing, and the report says so.
 #[test]
@@ -36,5 +36,62 @@ fn an_instruction_without_words_is_no_order() {
             let is_told = !why_lost(&draft, end).is_empty();
             assert_eq!(is_told, many == 0, "{code} {text} {end}");
         }
+    }
+}
+
+/// A word that says that there is no code is no code of a system whose codes have a form, and its name is text if it says something.
+#[test]
+fn a_word_for_no_code_is_no_code() {
+    for (system, code, name, said, coded, text) in [
+        (
+            "6.96",
+            "UNKNOWN",
+            "Urinalysis",
+            "",
+            None,
+            Some("Urinalysis"),
+        ),
+        ("6.88", "Unknown", "Unknown", "", None, None),
+        (
+            "6.88",
+            "Unknown",
+            "unknown",
+            "Aspirin",
+            None,
+            Some("Aspirin"),
+        ),
+        ("4.9", "None", "Latex", "", None, Some("Latex")),
+        ("6.1", "NI", "Ketone", "", None, Some("Ketone")),
+        ("6.1", "n/a", "Ketone", "", None, Some("Ketone")),
+        (
+            "6.96",
+            "261665006",
+            "Unknown",
+            "",
+            Some("261665006"),
+            Some("Unknown"),
+        ),
+        (
+            "5.4",
+            "UNKNOWN",
+            "Unknown",
+            "",
+            Some("UNKNOWN"),
+            Some("Unknown"),
+        ),
+    ] {
+        let original = match said {
+            "" => String::new(),
+            said => format!("<originalText>{said}</originalText>"),
+        };
+        let entry = format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="CD" code="{code}" codeSystem="2.16.840.1.113883.{system}" displayName="{name}">{original}</value></observation>"#
+        );
+        let seen = one(&read("30954-2", "", &entry), "Observation");
+        let value = &seen["valueCodeableConcept"];
+        assert_eq!(value["coding"][0]["code"].as_str(), coded, "{code} {name}");
+        assert_eq!(value["text"].as_str(), text, "{code} {name}");
+        let is_absent = coded.is_none() && text.is_none();
+        assert_eq!(seen.get("dataAbsentReason").is_some(), is_absent, "{name}");
     }
 }

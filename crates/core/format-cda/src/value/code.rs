@@ -34,12 +34,12 @@ pub(crate) fn coding(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     Some(Value::Object(out))
 }
 
-/// The code of an element, if it is one: what stands beside a null flavor is none, and so is the name of a null flavor in a system
-/// that has no such code.
+/// The code of an element, if it is one: what stands beside a null flavor is none, and so is a word for none in a system that
+/// has no such code.
 pub(crate) fn known<'d>(node: N<'d>) -> Option<&'d str> {
     let code = attr(node, "code").filter(|_| attr(node, "nullFlavor").is_none())?;
     let system = attr(node, "codeSystem").unwrap_or_default();
-    (!codes::is_null_flavor_in(system, code)).then_some(code)
+    (!codes::is_none_in(system, code)).then_some(code)
 }
 
 /// A coded value as `CodeableConcept`: its code, its translations, and the words that were said; the name of the code where nobody
@@ -60,14 +60,15 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     let said = said(doc, node);
     let said = said.or_else(|| translations(node).find_map(|one| self::said(doc, one)));
     let said = said.or_else(|| {
-        let name = attr(node, "displayName").map(squeeze)?;
+        let is_name = |name: &String| known(node).is_some() || !codes::is_word_for_none(name);
+        let name = attr(node, "displayName").map(squeeze).filter(is_name)?;
         doc.account.take(node);
         Some(name)
     });
     let mut out = Map::new();
     // That there is no code is what its absence says.
     if (!codings.is_empty() || said.is_some())
-        && attr(node, "code").is_some_and(codes::is_null_flavor)
+        && attr(node, "code").is_some_and(codes::is_word_for_none)
         && known(node).is_none()
     {
         doc.account.take(node);
