@@ -69,6 +69,12 @@ fn a_time_says_no_more_and_no_less_than_its_source() {
     assert_eq!(seen["effectiveDateTime"], "2024-02-29");
     assert_eq!(local(&seen, "effectiveDateTime"), "08:30:00");
     assert!(seen.get("_effectiveDateTime").is_none());
+    // A midnight is one, too, at either end of a day.
+    let seen = at(r#" value="20240229000000"/>"#);
+    assert_eq!(local(&seen, "effectiveDateTime"), "00:00:00");
+    let seen = at(r#" value="20240229240000"/>"#);
+    assert_eq!(seen["effectiveDateTime"], "2024-02-29");
+    assert_eq!(local(&seen, "effectiveDateTime"), "240000");
     // No calendar has it.
     assert!(
         at(r#" value="20230229"/>"#)

@@ -319,11 +319,11 @@ pub(crate) fn value(doc: &Doc<'_>, node: N<'_>) -> Option<(&'static str, Value)>
         }
         "TS" => match time::time(doc, node) {
             // A time of day whose zone nobody states is told in words, so that it is whole.
-            Some(at) if at.is_read() && at.local.is_none() => Some(("valueDateTime", at.at.into())),
+            Some(at) if at.is_plain() => Some(("valueDateTime", at.at.into())),
             _ => raw(),
         },
         "IVL_TS" => match time::moment(doc, node) {
-            Some(at) if at.is_read() && at.local.is_none() => Some(("valueDateTime", at.at.into())),
+            Some(at) if at.is_plain() => Some(("valueDateTime", at.at.into())),
             Some(at) => Some(("valueString", time::in_words(at).into())),
             None => time::period(doc, node).map(|span| ("valuePeriod", span)),
         },

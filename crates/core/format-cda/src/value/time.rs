@@ -47,6 +47,11 @@ impl Stamp {
         }
     }
 
+    /// Whether it was read and has no more than FHIR has a place for. Of a value a midnight without a zone is none: many write a day so.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_read() && self.local.as_deref().is_none_or(|time| time == "00:00:00")
+    }
+
     /// Whether it was read: what was not is kept in the words of the source.
     pub(crate) fn is_read(&self) -> bool {
         self.stated.is_none()

@@ -200,8 +200,7 @@ fn v3(raw: &str) -> Option<Stamp> {
         || second.is_some_and(|second| second > 59)
     {
         // The zone of a time that no clock shows is that of no time.
-        let local = Some(raw[8..].to_owned()).filter(|time| !is_midnight(time));
-        return Some(read(at, local));
+        return Some(read(at, Some(raw[8..].to_owned())));
     }
     let Some(minute) = minute else {
         let local = Some(format!("{hour:02}{rest}"));
@@ -222,14 +221,7 @@ fn v3(raw: &str) -> Option<Stamp> {
     }
     match zone {
         Some(zone) => only(format!("{at}T{time}{zone}")),
-        // A midnight without zone is how many write a day.
-        None if time == "00:00:00" && rest.is_empty() => only(at),
         // A zone that is none is told as it is printed.
         None => Some(read(at, Some([time.as_str(), rest].concat()))),
     }
-}
-
-/// The end of a day, which is no time of the day.
-fn is_midnight(time: &str) -> bool {
-    time.starts_with("24") && time[2..].bytes().all(|byte| byte == b'0')
 }
