@@ -293,13 +293,16 @@ const PREFIXES: &[&str] = &[
     "y", "Ki", "Mi", "Gi",
 ];
 
+/// Letters that are seldom what they are in UCUM (coulomb, farad): degrees, where a temperature is measured.
+const DEGREES: &[&str] = &["C", "F"];
+
 /// The UCUM code of a printed unit, if it is certain.
 pub(crate) fn ucum(printed: &str) -> Option<String> {
     let printed = printed.trim();
     if let Some((_, code)) = REPAIRS.iter().find(|(from, _)| *from == printed) {
         return Some((*code).to_owned());
     }
-    is_ucum(printed).then(|| printed.to_owned())
+    (is_ucum(printed) && !DEGREES.contains(&printed)).then(|| printed.to_owned())
 }
 
 fn is_ucum(code: &str) -> bool {
@@ -381,7 +384,7 @@ mod tests {
             ("tablets", None),
             ("mg per dl", None),
             ("Units", None),
-            ("F", Some("F")),
+            ("F", None),
             ("{", None),
             ("", None),
             ("mg//dL", None),

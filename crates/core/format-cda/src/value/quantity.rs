@@ -1,5 +1,7 @@
 //! `PQ`, `IVL_PQ`, `RTO`, `INT`, `REAL`, `MO`: numbers with their unit as printed, and its UCUM code where that is certain.
 
+mod degree;
+
 use core::str::FromStr;
 
 use medibloc_record::json::{Map, Number, Value};
@@ -52,9 +54,10 @@ pub(crate) fn decimal(raw: &str) -> Option<Value> {
 }
 
 /// The unit of a quantity: as printed, and its code where that is certain.
-fn put_unit(out: &mut Map, printed: &str) {
+fn put_unit(out: &mut Map, node: N<'_>, printed: &str) {
     out.insert("unit".into(), printed.to_owned().into());
-    if let Some(code) = unit::ucum(printed) {
+    let code = unit::ucum(printed);
+    if let Some(code) = code.or_else(|| degree::ucum(node, printed, out.get("value"))) {
         out.insert("system".into(), UCUM.into());
         out.insert("code".into(), code.into());
     }
@@ -86,7 +89,7 @@ pub(crate) fn quantity(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     out.insert("value".into(), number);
     match (attr(node, "unit"), other) {
         (Some(printed), other) if own.is_some() && (printed != "1" || other.is_none()) => {
-            put_unit(&mut out, printed);
+            put_unit(&mut out, node, printed);
         }
         (_, Some(other)) => put_unit_of(doc, other, &mut out),
         _ => {}
@@ -123,10 +126,10 @@ fn put_unit_of(doc: &Doc<'_>, other: N<'_>, out: &mut Map) {
                 out.insert("code".into(), code.to_owned().into());
             }
         }
-        (Some(printed), None) => put_unit(out, &printed),
+        (Some(printed), None) => put_unit(out, other, &printed),
         (None, None) => {
             if let Some(printed) = attr(other, "unit") {
-                put_unit(out, printed);
+                put_unit(out, other, printed);
             }
         }
     }
