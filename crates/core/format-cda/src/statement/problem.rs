@@ -1,5 +1,6 @@
 //! Problems and diagnoses: `Condition`.
 
+mod nothing;
 mod when;
 
 use medibloc_record::json::Value;
@@ -149,6 +150,9 @@ fn is_placed(of: &Statement<'_>) -> bool {
 /// A concern about problems, or a problem by itself.
 pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Because> {
     if of.name() == "observation" {
+        if nothing::is_one(doc, of) {
+            return nothing::convert(doc, of);
+        }
         return concern::several(doc, of, &ABOUT, each(doc, None, of)?);
     }
     let problems: Vec<Statement<'d>> = of
@@ -169,6 +173,13 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
         .into_iter()
         .filter(|inner| !named || inner.has(OBSERVATION))
         .collect();
+    // That nothing is wrong is no problem, and nobody is concerned about it.
+    let (none, problems): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|inner| nothing::is_one(doc, inner));
+    if problems.is_empty() && !none.is_empty() {
+        return super::shell(doc, of);
+    }
     let made = concern::convert(doc, of, &ABOUT, &problems, each)?;
     // What is of another is no Condition, and no diagnosis of the patient's stay.
     if let Some(("Condition", first)) = &made {
