@@ -15,6 +15,7 @@ use identity::{join, resource, uuid};
 use crate::{
     account::{Account, Fate, Taken},
     local, people,
+    value::code,
     xml::N,
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Doc<'d> {
     told: HashSet<String>,
     /// Who is described under which number.
     described: OnceCell<people::Described<'d>>,
+    /// Which statements point to which words.
+    quoting: OnceCell<code::Quoting<'d>>,
     state: RefCell<State<'d>>,
 }
 
@@ -95,6 +98,7 @@ impl<'d> Doc<'d> {
                 .filter_map(key_of)
                 .collect(),
             described: OnceCell::new(),
+            quoting: OnceCell::new(),
             state: RefCell::default(),
         }
     }
@@ -102,6 +106,11 @@ impl<'d> Doc<'d> {
     /// Who is described under which number, read when somebody asks for it.
     pub(crate) fn described(&self) -> &people::Described<'d> {
         self.described.get_or_init(|| people::described(self.root))
+    }
+
+    /// Which statements point to which words, read when somebody asks for it.
+    pub(crate) fn quoting(&self) -> &code::Quoting<'d> {
+        self.quoting.get_or_init(|| code::quoting(self.root))
     }
 
     /// The element of the narrative with this id.

@@ -1,6 +1,10 @@
 //! `CD`, `CE`, `CV`, `CS`: codes, translations, and the words that were said.
 
+mod conflict;
+
 use medibloc_record::json::{Map, Value};
+
+pub(crate) use conflict::{Quoting, quoting};
 
 use crate::{
     codes,
@@ -58,6 +62,11 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
         add(coding(doc, one));
     }
     let said = said(doc, node);
+    let conflict = said
+        .as_deref()
+        .filter(|words| conflict::is_one(doc, node, words));
+    let conflict = conflict.map(conflict::beside);
+    let said = said.filter(|_| conflict.is_none());
     let said = said.or_else(|| translations(node).find_map(|one| self::said(doc, one)));
     let said = said.or_else(|| {
         let is_name = |name: &String| known(node).is_some() || !codes::is_word_for_none(name);
@@ -73,7 +82,8 @@ pub(crate) fn concept(doc: &Doc<'_>, node: N<'_>) -> Option<Value> {
     {
         doc.account.take(node);
     }
-    put(&mut out, "extension", list(qualifiers(doc, node)));
+    let beside = qualifiers(doc, node).into_iter().chain(conflict);
+    put(&mut out, "extension", list(beside.collect()));
     put(&mut out, "coding", list(codings));
     let is_said = said.is_some();
     put(&mut out, "text", said);
