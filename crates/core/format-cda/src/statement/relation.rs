@@ -18,6 +18,9 @@ use crate::{
 const ELSEWHERE: Because = "it names a statement that stands elsewhere in the document";
 const OUTSIDE: Because = "it names a statement that the document does not have";
 
+/// A problem that stands in what was done, and is not called the reason for it: FHIR has no other element for it.
+const PROBLEM: &str = "https://medibloc.org/fhir/StructureDefinition/related-problem";
+
 /// Stands for the resource around what a health concern names: it has none of its own.
 pub(crate) const HEALTH_CONCERN: &str = "health-concern";
 
@@ -343,6 +346,13 @@ fn relate(doc: &Doc<'_>, around: &str, one: &Inside<'_>) {
         add(&one.url, "derivedFrom", around);
     } else if inner == "DeviceRequest" && !outer(&["DeviceRequest"]) {
         add(&one.url, "supportingInfo", around);
+    } else if inner == "Condition" && outer(&["ServiceRequest"]) {
+        // That it is the reason is said by a relation of its own.
+        add(around, "supportingInfo", &one.url);
+    } else if inner == "Condition" && outer(&["MedicationRequest"]) {
+        add(around, "supportingInformation", &one.url);
+    } else if inner == "Condition" && outer(&["Procedure"]) {
+        extend(doc, around, PROBLEM, &one.url);
     } else if inner == "Condition" && outer(&["Condition"]) && one.is_named {
         extend(doc, around, RELATED, &one.url);
     } else if inner == "ServiceRequest" {
