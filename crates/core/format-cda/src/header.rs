@@ -119,7 +119,7 @@ pub(crate) fn rest<'d>(doc: &Doc<'d>, out: &mut Resource<'d>) {
         out.push(doc, "extension", url.map(|url| part("Informant", &url)));
     }
     for node in children(root, "informationRecipient") {
-        let url = child(node, "intendedRecipient").and_then(|role| people::anybody(doc, role));
+        let url = child(node, "intendedRecipient").and_then(|role| people::recipient(doc, role));
         let taken = url.map(|url| {
             doc.account.take(node);
             plays(doc, "InformationRecipient", &url, node, "PRCP")

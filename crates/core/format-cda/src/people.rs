@@ -66,6 +66,28 @@ pub(crate) fn anybody<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
     }
 }
 
+/// Who shall get it. Whoever bears the patient's name and has no number may be the patient, or a namesake.
+pub(crate) fn recipient<'d>(doc: &Doc<'d>, role: N<'d>) -> Option<String> {
+    const NAMESAKE: Because =
+        "it bears the patient's name, and no number says whether it is the patient";
+    let is_namesake = |one: N<'_>| words_of(Some(one)).is_some() && !bears_another_name(doc, one);
+    if !is_patient(doc, role)
+        && !same::is_numbered(role)
+        && names_patient(doc)
+        && described::person(role).is_some_and(is_namesake)
+    {
+        doc.account.because(role, Fate::Lost(NAMESAKE));
+        return None;
+    }
+    anybody(doc, role)
+}
+
+/// Whether the document names its patient.
+fn names_patient(doc: &Doc<'_>) -> bool {
+    let patient = crate::xml::path(doc.root, &["recordTarget", "patientRole", "patient"]);
+    words_of(patient).is_some()
+}
+
 fn words_of(node: Option<N<'_>>) -> Option<String> {
     child(node?, "name").and_then(text)
 }

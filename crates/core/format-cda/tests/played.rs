@@ -141,3 +141,26 @@ fn a_participant_who_wrote_it_is_the_author() {
         assert_eq!(order.get("requester").and_then(named).as_deref(), requester);
     }
 }
+
+/// Nobody knows who a recipient is who bears the patient's name and has no number: the patient, or a namesake.
+#[test]
+fn a_recipient_with_the_name_of_the_patient_is_nobody_known() {
+    let patient = r#"<recordTarget><patientRole><id root="1.2.9" extension="1"/><patient><name><given>Henry</given><family>Seven</family></name></patient></patientRole></recordTarget>"#;
+    for (number, family, persons) in [
+        ("", "Seven", 0),
+        ("", "Eight", 1),
+        (r#"<id root="1.2.8.3" extension="7"/>"#, "Seven", 1),
+    ] {
+        let recipient = format!(
+            "<informationRecipient><intendedRecipient>{number}<informationRecipient><name><given>Henry</given><family>{family}</family></name></informationRecipient></intendedRecipient></informationRecipient>"
+        );
+        let draft = document::with_header(&[patient, &recipient].concat());
+        assert_eq!(
+            all(&draft, "Practitioner").len(),
+            persons,
+            "{number} {family}"
+        );
+        let why = why_lost(&draft, "family");
+        assert_eq!(why.is_empty(), persons == 1, "{number} {family}");
+    }
+}

@@ -76,6 +76,14 @@ pub(super) fn is_refusal(relation: Option<&str>, node: N<'_>) -> bool {
     !crate::context::denies(node) && (crate::xml::has_template(node, REFUSAL) || is_reason())
 }
 
+/// Whether the code of a vaccine says that none was given (CVX 998).
+fn is_none(thing: N<'_>) -> bool {
+    const CVX: &[&str] = &["2.16.840.1.113883.12.292", "2.16.840.1.113883.6.59"];
+    let code = child(thing, "code").filter(|code| code::known(*code) == Some("998"));
+    let system = code.and_then(|code| attr(code, "codeSystem"));
+    system.is_some_and(|system| CVX.contains(&system))
+}
+
 /// The status that the source states, of a vaccine that it says was refused, too.
 fn contradicted(state: &str) -> Value {
     json!({"extension": [{"url": status::STATED, "valueCode": state.to_owned()}]})
@@ -119,7 +127,10 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     let refused = refused(doc, node);
     let of_refusal = doc.account.put();
     doc.account.take_again(of_state);
-    if refused.is_some() && state == GIVEN && !out.is_denied() {
+    let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
+    let thing = made.and_then(|made| child(made, "manufacturedMaterial"));
+    let is_not_given = refused.is_some() || thing.is_some_and(is_none);
+    if is_not_given && state == GIVEN && !out.is_denied() {
         // Both cannot be so. Who believes that it was given would not give it.
         out.put(doc, "status", Some("not-done"));
         out.put_beside(doc, "status", contradicted(state));
@@ -129,8 +140,6 @@ pub(crate) fn convert<'d>(doc: &Doc<'d>, of: &Statement<'d>) -> Result<Made, Bec
     doc.account.take_again(of_refusal);
     let why = refused.or_else(|| of.is_denied().then(|| super::why_not(doc, of)).flatten());
     out.put(doc, "statusReason", why);
-    let made = child(node, "consumable").and_then(|part| child(part, "manufacturedProduct"));
-    let thing = made.and_then(|made| child(made, "manufacturedMaterial"));
     let vaccine = thing.and_then(|thing| medication::concept(doc, thing));
     let vaccine = vaccine.unwrap_or_else(|| absent(thing.and_then(|thing| child(thing, "code"))));
     out.put(doc, "vaccineCode", Some(vaccine));

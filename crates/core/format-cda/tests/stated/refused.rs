@@ -195,3 +195,24 @@ fn what_is_named_elsewhere_refuses_as_what_stands_inside() {
         assert_eq!(told(state, &inside, &why), wanted, "{inside} {why}");
     }
 }
+
+/// A code for that no vaccine was given (CVX 998) says so, whatever the status.
+#[test]
+fn no_vaccine_is_none_that_was_given() {
+    for (code, system, status, given) in [
+        ("998", "2.16.840.1.113883.12.292", "completed", "not-done"),
+        ("998", "2.16.840.1.113883.6.59", "completed", "not-done"),
+        ("998", "2.16.840.1.113883.6.96", "completed", "completed"),
+        ("88", "2.16.840.1.113883.12.292", "completed", "completed"),
+        ("998", "2.16.840.1.113883.12.292", "aborted", "not-done"),
+    ] {
+        let entry = format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.52"/><statusCode code="{status}"/><effectiveTime value="2020"/><consumable><manufacturedProduct><manufacturedMaterial><code code="{code}" codeSystem="{system}"/></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"#
+        );
+        let shot = one(&read("11369-6", "", &entry), "Immunization");
+        assert_eq!(shot["status"], given, "{code} {system} {status}");
+        let stated = &shot["_status"]["extension"][0]["valueCode"];
+        let is_contradicted = status == "completed" && given == "not-done";
+        assert_eq!(stated.as_str(), is_contradicted.then_some("completed"));
+    }
+}
