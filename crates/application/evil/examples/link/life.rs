@@ -170,6 +170,8 @@ struct Person {
     /// It took back everything: nobody writes for it any more.
     over: bool,
     pseudonyms: BTreeMap<usize, AccountId>,
+    /// Requests that were answered: nobody answers one twice.
+    answered: BTreeSet<[u8; 32]>,
 }
 
 struct Hospital {
@@ -271,6 +273,7 @@ impl Living {
             always: chance.percent(50),
             over: false,
             pseudonyms: BTreeMap::new(),
+            answered: BTreeSet::new(),
         });
         let people = people.collect();
         Ok(Self {

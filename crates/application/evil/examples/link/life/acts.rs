@@ -236,10 +236,12 @@ impl Living {
         hospital: usize,
         all: bool,
     ) -> Result<Vec<GrantId>, JourneyError> {
-        let a = &self.people[person];
+        let a = &mut self.people[person];
         let own = a.pseudonyms.get(&hospital).copied();
         let requests = a.party.requests()?;
-        let asked = requests.iter().filter(|request| Some(request.own) == own);
+        let asked = requests
+            .iter()
+            .filter(|request| Some(request.own) == own && !a.answered.contains(&request.id));
         let Some(request): Option<&PendingRequest> =
             asked.max_by_key(|request| request.request.until)
         else {
@@ -259,7 +261,7 @@ impl Living {
             };
             vec![a.party.approve(request, last.record(), until).await?]
         };
-        a.party.deny(request)?;
+        a.answered.insert(request.id);
         Ok(grants)
     }
 
@@ -290,7 +292,7 @@ impl Living {
                 }
                 match now {
                     true => drop(b.party.read(record).await?),
-                    false => b.party.plan_read(record, None).await?,
+                    false => drop(b.party.plan_read(record, None).await?),
                 }
             }
         }
