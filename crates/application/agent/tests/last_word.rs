@@ -43,6 +43,14 @@ struct Said {
     request: Option<u64>,
     /// The consent, if it is one.
     grant: Option<String>,
+    /// The program said that it is done.
+    is_done: bool,
+}
+
+struct Record {
+    id: String,
+    is_restricted: bool,
+    is_erased: bool,
 }
 
 struct Life {
@@ -50,13 +58,12 @@ struct Life {
     two: Two,
     ports: Ports,
     reader: Party,
-    /// The records, and whether each is restricted.
-    records: Vec<(String, bool)>,
+    records: Vec<Record>,
     random: SeededEntropy,
     /// What stands, as far as the patient was told.
     said: Vec<Said>,
     asked: u64,
-    /// The last request is for a category of which nothing is.
+    /// The last request is for a category, or a time, of which nothing is.
     is_for_nothing: bool,
     /// What the reader read.
     reads: usize,
@@ -103,8 +110,12 @@ impl Life {
         let label = if is_restricted { "R" } else { "N" };
         std::fs::write(&path, condition(&name, label)).unwrap();
         let import = ["record", "import", path.to_str().unwrap()];
-        let record = text(&say(&self.two.patient, &import).await, "/record");
-        self.records.push((record, is_restricted));
+        let id = text(&say(&self.two.patient, &import).await, "/record");
+        self.records.push(Record {
+            id,
+            is_restricted,
+            is_erased: false,
+        });
     }
 
     fn below(&mut self, most: u64) -> u64 {
@@ -149,7 +160,7 @@ impl Life {
         let restricted = self.below(2) == 0;
         let days = [3, 20, 80][usize::try_from(self.below(3)).unwrap()];
         let (id, day) = (
-            record.map(|record| self.records[record].0.clone()),
+            record.map(|record| self.records[record].id.clone()),
             days.to_string(),
         );
         let mut words = match answers {
@@ -181,6 +192,7 @@ impl Life {
             }
             self.said.push(Said {
                 grant: grant.map(str::to_owned),
+                is_done: code == DONE,
                 words: words.join(" "),
                 record,
                 restricted,
@@ -191,14 +203,21 @@ impl Life {
     }
 
     async fn word(&mut self) {
-        match self.below(11) {
+        match self.below(12) {
             0 | 1 => {
                 let owner = self.two.owner.clone();
                 let mut ask = vec!["request", "create", &owner];
-                let is_for_nothing = self.below(4) == 0;
-                if is_for_nothing {
-                    ask.extend(["--category", "imaging"]);
-                }
+                let limit = usize::try_from(self.below(6)).unwrap();
+                let limits: [&[&str]; 6] = [
+                    &["--category", "imaging"],
+                    &["--since", "2026-01-01"],
+                    &["--category", "problems", "--since", "2025-01-01"],
+                    &[],
+                    &[],
+                    &[],
+                ];
+                let is_for_nothing = limit < 2;
+                ask.extend(limits[limit]);
                 if try_say(&self.reader, &ask).await.is_ok() {
                     self.asked += 1;
                     self.is_for_nothing = is_for_nothing;
@@ -235,7 +254,14 @@ impl Life {
                 let is_restricted = self.below(2) == 0;
                 self.write(is_restricted).await;
             }
-            9 => {
+            9 if self.below(3) == 0 => {
+                let at = usize::try_from(self.below(self.records.len() as u64)).unwrap();
+                let id = self.records[at].id.clone();
+                if self.say(&["record", "erase", &id, "--yes"]).await.0 == DONE {
+                    self.records[at].is_erased = true;
+                }
+            }
+            10 => {
                 let hours = 1 + self.below(60);
                 self.world.pass(hours * 3_600);
                 self.say(&["sync"]).await;
@@ -251,20 +277,49 @@ impl Life {
         let _ = try_say(&self.reader, &["sync"]).await;
         let mut found = Vec::new();
         for at in 0..self.records.len() {
-            let (record, is_restricted) = &self.records[at];
-            let read = try_say(&self.reader, &["read", record]).await;
+            let record = &self.records[at];
+            let read = try_say(&self.reader, &["read", &record.id]).await;
             self.reads += usize::from(read.is_ok());
             let now = self.ports.clock.now();
-            let lets = |said: &Said| {
-                said.record.is_none_or(|of| of == at)
-                    && (!is_restricted || said.restricted)
-                    && now < said.until
-            };
-            if read.is_ok() && !self.said.iter().any(lets) {
+            let mut lets = self.said.iter().filter(|said| said.lets(at, record, now));
+            if read.is_ok() && (record.is_erased || lets.next().is_none()) {
                 found.push(format!("record {at}"));
             }
         }
         found
+    }
+
+    /// What was said to be done and is not read, where nothing fails any more and nothing is put off.
+    async fn too_little(&mut self) -> Vec<String> {
+        for _ in 0..3 {
+            say(&self.two.patient, &["sync"]).await;
+            say(&self.reader, &["sync"]).await;
+            self.world.pass(3_600);
+        }
+        let now = self.ports.clock.now();
+        let mut found = Vec::new();
+        for (at, record) in self
+            .records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| !record.is_erased)
+        {
+            let is_said = |said: &Said| said.is_done && said.lets(at, record, now.plus(DAY));
+            if self.said.iter().any(is_said)
+                && let Err(problem) = try_say(&self.reader, &["read", &record.id]).await
+            {
+                found.push(format!("record {at}: {problem}"));
+            }
+        }
+        found
+    }
+}
+
+impl Said {
+    fn lets(&self, at: usize, record: &Record, now: Timestamp) -> bool {
+        self.record.is_none_or(|of| of == at)
+            && (!record.is_restricted || self.restricted)
+            && now < self.until
     }
 }
 
@@ -282,15 +337,20 @@ async fn nobody_reads_what_the_last_word_does_not_let_it_read() {
     let (mut wrong, mut reads) = (Vec::new(), 0);
     for seed in 4..4 + lives {
         let mut life = Life::new(seed).await;
-        for _ in 0..WORDS {
-            life.word().await;
-            let found = life.too_much().await;
+        for at in 0..=WORDS {
+            let mut found = Vec::new();
+            if at < WORDS {
+                life.word().await;
+                found = life.too_much().await;
+            } else if life.ports.pace.is_now() {
+                found = life.too_little().await;
+            }
             reads += life.reads;
             life.reads = 0;
             if !found.is_empty() {
                 let stands: Vec<&str> = life.said.iter().map(|said| said.words.as_str()).collect();
                 wrong.push(format!(
-                    "life {seed} reads {found:?}; stands: {stands:?}\n{}",
+                    "life {seed}, word {at} of {WORDS}: {found:?}; stands: {stands:?}\n{}",
                     life.log.join("\n")
                 ));
                 break;
