@@ -32,8 +32,16 @@ pub struct ExportedFile {
 }
 
 impl ExportedFile {
+    /// One that is where it was written is known by its path; of one that is not, another file may be there.
     fn key(&self) -> Digest {
-        Digest::of(self.path.as_bytes())
+        let path = self.path.as_bytes();
+        match self.lost {
+            false => Digest::of(path),
+            true => {
+                let (record, at) = (self.record.as_bytes(), self.at.0.to_be_bytes());
+                Digest::of(&[path, &[0], record, &at, &self.sha256.to_bytes()].concat())
+            }
+        }
     }
 
     /// What is told of one that is not where it was written.
@@ -103,19 +111,29 @@ impl Party {
         Ok(told)
     }
 
-    /// Remembers a file; call it before the file is written.
+    /// Remembers a file; call it before the file is written, where none is. One that was written to its path before was moved or
+    /// deleted by a person since: it stays known as that.
     ///
     /// # Errors
     /// If the vault fails: then do not write the file.
     pub fn note_export(&self, file: &ExportedFile) -> Result<(), JourneyError> {
-        self.note_on_full_disk(file.row())
+        let mut rows = vec![file.row()];
+        let before: Option<ExportedFile> = self.row(table::EXPORTS, file.key().as_bytes())?;
+        rows.extend(before.map(|before| {
+            ExportedFile {
+                lost: true,
+                ..before
+            }
+            .row()
+        }));
+        self.note_on_full_disk(rows)
     }
 
-    /// Keeps one row though the disk is full: of what is given out, which a purge must not forget.
-    pub(crate) fn note_on_full_disk(&self, row: Change) -> Result<(), JourneyError> {
+    /// Keeps rows though the disk is full: of what is given out, which a purge must not forget.
+    pub(crate) fn note_on_full_disk(&self, rows: Vec<Change>) -> Result<(), JourneyError> {
         let vault = &self.ports.vault;
-        match vault.apply(vec![row.clone()]) {
-            Err(PortError::Vault { .. }) if vault.lend_reserve() => Ok(vault.apply(vec![row])?),
+        match vault.apply(rows.clone()) {
+            Err(PortError::Vault { .. }) if vault.lend_reserve() => Ok(vault.apply(rows)?),
             done => Ok(done?),
         }
     }

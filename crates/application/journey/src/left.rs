@@ -156,7 +156,7 @@ impl Party {
             outputs,
             grant,
         };
-        self.note_on_full_disk(change(table::OUTPUTS, &key, &output))
+        self.note_on_full_disk(vec![change(table::OUTPUTS, &key, &output)])
     }
 
     /// How often a record went to standard output; none if it never did.

@@ -130,6 +130,9 @@ impl Party {
                 FileFate::Stays {
                     why: "it was to be kept".into(),
                 }
+            } else if file.lost {
+                // What is at its path now is another file.
+                FileFate::Gone
             } else {
                 vault.drop_file(&file.path, &file.sha256)
             };
@@ -142,6 +145,7 @@ impl Party {
                 FileFate::Gone if self.is_noted(&file)? => {
                     has_lost = true;
                     left.push((file.record, file.lost_words()));
+                    changes.push(file.gone());
                     changes.push(ExportedFile { lost: true, ..file }.row());
                 }
                 FileFate::Gone => {}
