@@ -154,15 +154,24 @@ fn on(party: &Party, id: RecordId, typed: Option<&str>) -> Result<Option<GrantId
 }
 
 /// A refusal that is of one consent, with the others that open the record here: for another purpose none is read on by itself.
-fn with_others(party: &Party, id: RecordId, mut problem: Problem) -> Problem {
+fn with_others(
+    party: &Party,
+    id: RecordId,
+    tried: Option<GrantId>,
+    mut problem: Problem,
+) -> Problem {
     if problem.code != code::REFUSED {
         return problem;
     }
     let all = party.consents_that_open(id).unwrap_or_default();
-    let others = all.iter().filter_map(|artefact| {
-        let id = artefact.grant.as_ref()?.id;
-        Some(who::basis(id, Some(artefact), ""))
-    });
+    let id_of = |artefact: &Artefact| artefact.grant.as_ref().map(|grant| grant.id);
+    // Where the consent that it was tried on stands, the reason is another: it would be refused on any.
+    if all.iter().any(|artefact| id_of(artefact) == tried) {
+        return problem;
+    }
+    let others = all
+        .iter()
+        .filter_map(|artefact| Some(who::basis(id_of(artefact)?, Some(artefact), "")));
     let others: Vec<String> = others.collect();
     if !others.is_empty() {
         problem.message.push_str(&format!(
@@ -198,21 +207,20 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
         false => on(party, id, command.on.as_deref())?,
     };
     if command.later {
-        party.plan_read(id, on).await?;
+        let planned = party.plan_read(id, on).await?;
         let kept = "`medibloc read --kept` shows it";
-        let (planned, told) = match party.ports().pace.is_now() {
-            true => (
-                false,
-                format!("it was opened now, for this home's pace is `now`: {kept}"),
-            ),
-            false => (
-                true,
-                format!("it is opened at a random time of the next day; {kept} then"),
-            ),
+        let told = match (planned, party.ports().pace.is_now()) {
+            (true, _) => format!("it is opened at a random time of the next day; {kept} then"),
+            (false, true) => format!("it was opened now, for this home's pace is `now`: {kept}"),
+            (false, false) => {
+                format!("nothing is planned: a copy that was read on that consent is here, {kept}")
+            }
         };
         let value = json!({"record": id.to_string(), "planned": planned});
         return Ok(Answer::new(value, told));
     }
+    let longest = party.consents_that_open(id)?.into_iter().next();
+    let tried = on.or(longest.and_then(|artefact| Some(artefact.grant?.id)));
     let read = match command.kept {
         // Whoever asks for the copy asks for no new read, which its owner would see.
         true => kept_copy(party, id).await?,
@@ -232,6 +240,7 @@ pub(super) async fn run(party: &Party, command: &Read) -> Result<Answer, Problem
                     return Err(with_others(
                         party,
                         id,
+                        tried,
                         said::of_erased(party, id, error).await,
                     ));
                 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use medibloc_consent::Scope;
+use medibloc_consent::{Purpose, Scope};
 use medibloc_ledger::{Call, EventRef};
 use medibloc_record::{AccountId, GrantId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::errand::{Errand, Luggage, errand_key, gone};
+use crate::grant::Artefact;
 use crate::looks::Look;
 use crate::moment::Moment;
 use crate::party::{change, table};
@@ -41,9 +42,11 @@ pub enum Sooner {
 struct PlannedRead {
     record: RecordId,
     due: Timestamp,
-    /// On this consent alone.
+    /// The consent that it was planned on: a read goes on with another one only for the same purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on: Option<GrantId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purpose: Option<Purpose>,
 }
 
 /// The key of the errand that accepts a record.
@@ -99,7 +102,10 @@ impl Party {
         let mut planned = self.planned_of(&Sooner::All)?;
         for read in self.rows::<PlannedRead>(table::READ_PLANS)? {
             planned.push(Planned {
-                what: format!("read of record {}", read.record),
+                what: match read.on {
+                    Some(on) => format!("read of record {} on consent {on}", read.record),
+                    None => format!("read of record {}", read.record),
+                },
                 due: read.due,
             });
         }
@@ -125,28 +131,55 @@ impl Party {
         Ok(planned)
     }
 
-    /// Reads a record at a random time within the pace's delay, on one consent alone where one is named, for later use from the own copy.
+    /// Reads a record at a random time within the pace's delay, on the named consent, or on the one that a read now would be on, for later
+    /// use from the own copy. Planned anew it is read on the consent that was named last. Whether it waits: a copy that was read on
+    /// that consent is here already, and where nothing is put off it is read now.
+    ///
+    /// # Errors
+    /// As [`Party::read`].
     pub async fn plan_read(
         &self,
         record: RecordId,
         on: Option<GrantId>,
-    ) -> Result<(), JourneyError> {
+    ) -> Result<bool, JourneyError> {
         let Some(due) = self.ports.due() else {
-            return self.read_on(record, on).await.map(drop);
+            return self.read_on(record, on).await.map(|_| false);
         };
-        if self.read_before(record)?.is_some() {
-            return Ok(());
+        let openers = self.consents_that_open(record)?;
+        let id = |artefact: &Artefact| artefact.grant.as_ref().map(|grant| grant.id);
+        let meant = openers
+            .iter()
+            .find(|artefact| on.is_none() || id(artefact) == on);
+        let on = meant.and_then(id).or(on);
+        if self
+            .read_before(record)?
+            .is_some_and(|copy| on.is_none_or(|on| copy.receipt.grant == on))
+        {
+            return Ok(false);
         }
         self.must_not_be_known_as_taken_back(record)?;
         let known: Option<PlannedRead> = self.row(table::READ_PLANS, record.as_bytes())?;
-        if known.is_some() {
-            return Ok(());
+        let plan = PlannedRead {
+            record,
+            due: known.map_or(due, |known| known.due),
+            on,
+            purpose: meant.map(|artefact| artefact.purpose),
+        };
+        self.put(table::READ_PLANS, record.as_bytes(), &plan)?;
+        Ok(true)
+    }
+
+    /// The consent that a planned read is on now: the one that it was planned on, or another for the same purpose once that has ended.
+    fn is_on(&self, plan: &PlannedRead) -> Result<Option<GrantId>, JourneyError> {
+        let openers = self.consents_that_open(plan.record)?;
+        let of = |artefact: &Artefact| artefact.grant.as_ref().map(|grant| grant.id);
+        if openers.iter().any(|artefact| of(artefact) == plan.on) {
+            return Ok(plan.on);
         }
-        self.put(
-            table::READ_PLANS,
-            record.as_bytes(),
-            &PlannedRead { record, due, on },
-        )
+        let same = openers
+            .iter()
+            .find(|artefact| Some(artefact.purpose) == plan.purpose);
+        Ok(same.and_then(of).or(plan.on))
     }
 
     /// Goes on with every errand whose time has come; tells what could not be done now.
@@ -267,7 +300,7 @@ impl Party {
                 continue;
             }
             acted = reader.or(acted);
-            let done = self.read_on(plan.record, plan.on).await;
+            let done = self.read_on(plan.record, self.is_on(&plan)?).await;
             match done {
                 Ok(_) => {}
                 Err(error) if crate::accept::is_temporary(&error) => {
