@@ -9,10 +9,11 @@
 mod two;
 
 use medibloc_agent::answer::code;
-use medibloc_journey::Party;
 use medibloc_journey::memory::World;
+use medibloc_journey::{Pace, Party};
+use medibloc_record::Role;
 use serde_json::{Value, json};
-use two::{Two, refused, say, text, try_say};
+use two::{Two, party, refused, say, text, try_say, with_ports};
 
 /// The consent that it gives one record by.
 async fn given(two: &Two, to: &str, record: &str, more: &[&str]) -> String {
@@ -142,4 +143,117 @@ async fn consents_for_different_purposes_are_chosen_by_whoever_reads() {
     // Once one of them is left there is nothing to choose.
     revoked(&two, &pay, &reader).await;
     assert_eq!(say(&reader, &["read", &record]).await["purpose"], "TREAT");
+}
+
+/// Attacker: a file that was moved away was forgotten once the next one was written to its path.
+#[tokio::test]
+async fn a_file_that_was_moved_is_not_forgotten_for_the_next_at_its_path() {
+    let world = World::new(1413);
+    let two = Two::new(&world).await;
+    let reader = two.reader(&world, 3).await;
+    let out = two.folder.path().join("document.xml");
+    let out = out.to_str().unwrap();
+    let mut ids = Vec::new();
+    for name in ["one", "two"] {
+        let record = two.accepted().await;
+        ids.push(given(&two, "reader", &record, &[]).await);
+        say(&reader, &["sync"]).await;
+        // The second is read twice.
+        for copy in 0..ids.len() {
+            say(&reader, &["read", &record, "--out", out]).await;
+            let filed = two.folder.path().join(format!("{name}{copy}"));
+            std::fs::rename(out, filed).unwrap();
+        }
+    }
+    let mut unknown = 0;
+    for id in &ids {
+        revoked(&two, id, &reader).await;
+        let told = listed(&two.patient, "given", id).await;
+        unknown += usize::from(told["files_unknown"] == true);
+        let own = listed(&reader, "held", id).await;
+        assert_eq!(own["files_unknown"], true, "{own}");
+    }
+    println!(
+        "ATTACK fifteenth-1: {} of 2 consents are told as purged whose file was moved away",
+        2 - unknown
+    );
+    assert_eq!(unknown, 2);
+}
+
+/// Attacker: a planned read was on whichever consent lasted longest when its hour came.
+#[tokio::test]
+async fn a_planned_read_is_on_the_consent_that_was_meant_last() {
+    let world = World::new(1414);
+    let two = Two::new(&world).await;
+    let mut ports = world.ports();
+    ports.pace = Pace::PERSON;
+    let reader = with_ports(ports, 3, Role::Provider);
+    two.know(&world, &reader).await;
+    let record = two.accepted().await;
+    let treat = given(&two, "reader", &record, &["--days", "20"]).await;
+    say(&reader, &["sync"]).await;
+    let later = ["read", &record, "--later"];
+    assert_eq!(say(&reader, &later).await["planned"], true);
+    // A longer one for something else is not meant by that.
+    let pay = ["--purpose", "payment", "--days", "90"];
+    let pay = given(&two, "reader", &record, &pay).await;
+    say(&reader, &["sync"]).await;
+    let status = try_say(&reader, &["status"]).await.unwrap().text;
+    assert!(status.contains(&treat), "{status}");
+    let pass = async || {
+        for _ in 0..8 {
+            world.pass(8 * 3_600);
+            say(&reader, &["sync"]).await;
+        }
+    };
+    pass().await;
+    let kept = say(&reader, &["read", &record, "--kept"]).await;
+    assert_eq!(kept["grant"], treat);
+    // A copy of another consent is no read on this one; and what is said last counts.
+    for on in [&pay, &treat, &pay] {
+        let planned = say(&reader, &["read", &record, "--later", "--on", on]).await;
+        assert_eq!(planned["planned"], *on == pay, "{planned}");
+    }
+    pass().await;
+    let kept = say(&reader, &["read", &record, "--kept"]).await;
+    assert_eq!(kept["grant"], pay);
+    // Once it has ended, nothing is read for something else.
+    let other = two.accepted().await;
+    let id = given(&two, "reader", &other, &["--days", "20"]).await;
+    say(&reader, &["sync"]).await;
+    say(&reader, &["read", &other, "--later"]).await;
+    let pay = ["--purpose", "payment", "--days", "90"];
+    given(&two, "reader", &other, &pay).await;
+    revoked(&two, &id, &reader).await;
+    pass().await;
+    refused(&reader, &["read", &other, "--kept"], code::UNKNOWN).await;
+}
+
+/// Patient advocate: "no" to what had not left was refused, and the consent went.
+#[tokio::test]
+async fn what_has_not_left_is_not_given_once_it_is_denied() {
+    let world = World::new(1415);
+    let mut ports = world.ports();
+    ports.pace = Pace::PERSON;
+    let two = Two::at(&world, ports).await;
+    let reader = party(&world, 3, Role::Provider);
+    two.know(&world, &reader).await;
+    let record = two.accepted().await;
+    for _ in 0..4 {
+        world.pass(86_400);
+        say(&two.patient, &["sync"]).await;
+    }
+    let owner = text(&say(&reader, &["contact", "list"]).await, "/owners/0/owner");
+    say(&reader, &["request", "create", &owner]).await;
+    say(&two.patient, &["sync"]).await;
+    let approve = ["request", "approve", "reader", "--record", &record];
+    say(&two.patient, &approve).await;
+    let denied = say(&two.patient, &["request", "deny", "reader"]).await;
+    assert_eq!(denied["dropped"].as_array().unwrap().len(), 1, "{denied}");
+    for _ in 0..12 {
+        world.pass(8 * 3_600);
+        say(&two.patient, &["sync"]).await;
+    }
+    say(&reader, &["sync"]).await;
+    refused(&reader, &["read", &record], code::UNKNOWN).await;
 }

@@ -121,13 +121,26 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
         }
         Request::Deny { request } => {
             let Asked { request, answers } = name::request(party, request)?;
-            if !answers.is_empty() {
+            // As long as nothing of an answer has left, a person may think again.
+            let mut waits = true;
+            for (id, given) in &answers {
+                waits &= !given.revoked && party.is_to_be_given(*id)?;
+            }
+            if !waits {
                 return Err(answered::refused(party, &request, &answers));
             }
             party.deny(&request)?;
+            let dropped = match answers.is_empty() {
+                true => String::new(),
+                false => format!(
+                    ", and what was planned to answer it is not given: {}",
+                    answered::told(party, &answers)
+                ),
+            };
+            let ids = answers.iter().map(|(id, _)| id.to_string());
             Ok(Answer::new(
-                json!({"denied": hex::encode(request.id)}),
-                "dropped; the other side is told nothing",
+                json!({"denied": hex::encode(request.id), "dropped": ids.collect::<Vec<_>>()}),
+                format!("dropped{dropped}; the other side is told nothing"),
             ))
         }
     }
