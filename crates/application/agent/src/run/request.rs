@@ -107,7 +107,7 @@ pub(super) async fn run(party: &Party, command: &Request) -> Result<Answer, Prob
         } => {
             let Asked { request, answers } = name::request(party, request)?;
             // That it was erased is said first, whatever was answered.
-            super::grant::scope_of(party, scope)?;
+            grant::scope_of(party, scope)?;
             if !answers.is_empty() && !answered::is_on_its_way(party, &answers)? {
                 return Err(answered::refused(party, &request, &answers));
             }

@@ -61,7 +61,7 @@ pub(super) fn join(resource: &mut Map, name: Text, value: Value) -> bool {
 
 /// Whether an end of a period can be that of another: the same, of the day that it has in words, or where nothing is known of it.
 fn may_be(known: &Map, key: &str, end: &Value) -> bool {
-    let Some(words) = known.get(&*["_", key].concat()) else {
+    let Some(words) = known.get(&["_", key].concat()) else {
         return known.get(key).is_none_or(|known| known == end);
     };
     let days = [&words["extension"][0]["valueString"], end].map(|at| {

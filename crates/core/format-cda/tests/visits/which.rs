@@ -175,10 +175,8 @@ fn a_visit_that_began_with_the_stay_is_the_stay() {
         // The visit says of which class the stay was.
         assert_eq!(made["class"]["code"], "AMB");
         let carried = |end: &str| {
-            let lines = draft.loss.entries.iter();
-            let line = lines
-                .filter(|line| draft.loss.path(line).ends_with(end))
-                .last();
+            let mut lines = draft.loss.entries.iter();
+            let line = lines.rfind(|line| draft.loss.path(line).ends_with(end));
             line.unwrap().outcome == medibloc_record::EntryOutcome::Converted
         };
         assert_eq!(carried("encounter/low"), is_told);
