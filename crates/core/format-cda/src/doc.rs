@@ -41,6 +41,8 @@ pub(crate) struct Doc<'d> {
     described: OnceCell<people::Described<'d>>,
     /// Which statements point to which words.
     quoting: OnceCell<code::Quoting<'d>>,
+    /// What the names of all medicines and vaccines begin with.
+    products: OnceCell<HashSet<String>>,
     state: RefCell<State<'d>>,
 }
 
@@ -99,6 +101,7 @@ impl<'d> Doc<'d> {
                 .collect(),
             described: OnceCell::new(),
             quoting: OnceCell::new(),
+            products: OnceCell::new(),
             state: RefCell::default(),
         }
     }
@@ -111,6 +114,11 @@ impl<'d> Doc<'d> {
     /// Which statements point to which words, read when somebody asks for it.
     pub(crate) fn quoting(&self) -> &code::Quoting<'d> {
         self.quoting.get_or_init(|| code::quoting(self.root))
+    }
+
+    /// What the names of all medicines and vaccines begin with, read when somebody asks for it.
+    pub(crate) fn products(&self) -> &HashSet<String> {
+        self.products.get_or_init(|| code::products(self.root))
     }
 
     /// The element of the narrative with this id.

@@ -86,3 +86,43 @@ fn the_words_of_an_order_are_no_diagnosis() {
     let told = texts(&order("Scan"), "Condition");
     assert_eq!(told, [(Some("CT SCAN HEAD".to_owned()), None)]);
 }
+
+/// Clinician: the pointers of three medicines were rotated by one, and each had the name of another.
+#[test]
+fn the_name_of_another_medicine_is_none_of_this_one() {
+    const TEXT: &str = r#"<table><tbody><tr><td ID="m1">Viagra Oral Tablet 50 mg</td></tr>
+        <tr><td ID="m2">azithromycin Oral Tablet 500 mg</td></tr><tr><td ID="m3">Zithromax (azithromycin) 250 mg</td></tr>
+        <tr><td ID="m4">one tablet a day</td></tr></tbody></table>"#;
+    let medicine = |code: &str, name: &str, to: &str| {
+        format!(
+            r##"<entry><substanceAdministration classCode="SBADM" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.16"/><id root="1.2.3.8" extension="{code}"/><statusCode code="completed"/><consumable><manufacturedProduct classCode="MANU"><manufacturedMaterial><code code="{code}" codeSystem="2.16.840.1.113883.6.88" displayName="{name}"><originalText><reference value="#{to}"/></originalText></code></manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration></entry>"##
+        )
+    };
+    for (to, text, conflict) in [
+        (
+            "m1",
+            "azithromycin Oral Tablet 500 mg",
+            Some("Viagra Oral Tablet 50 mg"),
+        ),
+        // Its own name, a brand's beside it, and words that name no medicine of the document.
+        ("m2", "azithromycin Oral Tablet 500 mg", None),
+        ("m3", "Zithromax (azithromycin) 250 mg", None),
+        ("m4", "one tablet a day", None),
+    ] {
+        let entries = medicine("248656", "azithromycin Oral Tablet 500 mg", to)
+            + &medicine("312950", "Viagra Oral Tablet 50 mg", "m1");
+        let draft = Cda.read(whole("", "10160-0", TEXT, &entries).as_bytes());
+        let found = all(&draft.unwrap(), "MedicationStatement");
+        let code = &found[0]["medicationCodeableConcept"];
+        assert_eq!(code["text"], text, "{to}");
+        assert_eq!(
+            code["extension"][0]["valueString"].as_str(),
+            conflict,
+            "{to}"
+        );
+        assert_eq!(
+            found[1]["medicationCodeableConcept"]["text"],
+            "Viagra Oral Tablet 50 mg"
+        );
+    }
+}

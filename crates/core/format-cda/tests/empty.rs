@@ -95,3 +95,23 @@ fn a_word_for_no_code_is_no_code() {
         assert_eq!(seen.get("dataAbsentReason").is_some(), is_absent, "{name}");
     }
 }
+
+/// A report and a result whose only words are a range of "No data" were final.
+#[test]
+fn a_range_alone_is_no_result() {
+    const VALUE: &str = r#"<value xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CD" nullFlavor="NI"/>"#;
+    let group = |code: &str| {
+        format!(
+            r#"<organizer classCode="BATTERY" moodCode="EVN" nullFlavor="NI"><templateId root="2.16.840.1.113883.10.20.22.4.1"/><id nullFlavor="NI"/><code nullFlavor="NI"/><statusCode code="completed"/><component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="107c2dc0-67a5-11db-bd13-0800200c9a66"/><code {code}/><statusCode code="completed"/><effectiveTime nullFlavor="NI"/>{VALUE}<interpretationCode nullFlavor="NI"/><referenceRange><observationRange><text>No data</text></observationRange></referenceRange></observation></component></organizer>"#
+        )
+    };
+    let cells = "<table><tbody><tr><td>No data</td></tr></tbody></table>";
+    for (code, many) in [
+        (r#"nullFlavor="NI""#, 0),
+        (r#"code="2345-7" codeSystem="2.16.840.1.113883.6.1""#, 1),
+    ] {
+        let draft = read("30954-2", cells, &group(code));
+        assert_eq!(all(&draft, "Observation").len(), many, "{code}");
+        assert!(all(&draft, "DiagnosticReport").len() <= many, "{code}");
+    }
+}

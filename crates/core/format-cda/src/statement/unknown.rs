@@ -90,6 +90,8 @@ fn tells(doc: &Doc<'_>, node: N<'_>, beside: &[&str]) -> bool {
         "statusCode",
         "author",
         "informant",
+        // What is usual says nothing of what was found.
+        "referenceRange",
     ];
     elements(node).any(|part| {
         let is_known = attr(part, "nullFlavor").is_none();

@@ -4,7 +4,7 @@ mod conflict;
 
 use medibloc_record::json::{Map, Value};
 
-pub(crate) use conflict::{Quoting, quoting};
+pub(crate) use conflict::{Quoting, products, quoting};
 
 use crate::{
     codes,

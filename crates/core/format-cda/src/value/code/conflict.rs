@@ -1,6 +1,6 @@
 //! Words that a code points to and that name another statement: copied pointers, whose words are no name of the code.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use medibloc_record::json::Value;
 
@@ -45,14 +45,21 @@ pub(super) fn beside(words: &str) -> Value {
 /// Whether the words that the code of a statement points to have nothing of its names, and name another statement with another code,
 /// or one that has no other name.
 pub(super) fn is_one(doc: &Doc<'_>, node: N<'_>, words: &str) -> bool {
-    let Some(of) = node.parent_element().filter(|of| is_statement(*of)) else {
+    let Some(of) = node.parent_element() else {
         return false;
     };
+    let is_product = of.tag_name().name() == MATERIAL;
+    if !is_product && !is_statement(of) {
+        return false;
+    }
     let said = child(node, "originalText").filter(|said| own_text(*said).is_none());
     let pointer = said.and_then(|said| attr(child(said, "reference")?, "value"));
     let Some(pointer) = pointer.filter(|_| known(node).is_some()) else {
         return false;
     };
+    if is_product {
+        return is_another_product(doc, of, words);
+    }
     let mut own = all(node).filter_map(|one| attr(one, "displayName"));
     if attr(node, "displayName").is_none() || own.any(|name| share(name, words)) {
         return false;
@@ -60,6 +67,52 @@ pub(super) fn is_one(doc: &Doc<'_>, node: N<'_>, words: &str) -> bool {
     let others = doc.quoting().get(pointer.trim_start_matches('#'));
     let mut others = others.into_iter().flatten().filter(|other| **other != of);
     others.any(|other| names(*other, node, words))
+}
+
+/// What a medicine or vaccine is made of.
+const MATERIAL: &str = "manufacturedMaterial";
+
+/// Whether words begin with the name of another product of the document, and have nothing of what the names of this one begin with:
+/// forms, ways and strengths, which follow, are those of many.
+fn is_another_product(doc: &Doc<'_>, material: N<'_>, words: &str) -> bool {
+    let mut own = begins(material).peekable();
+    if own.peek().is_none() || own.any(|begin| has(words, &begin)) {
+        return false;
+    }
+    begin(words).is_some_and(|said| doc.products().contains(&said))
+}
+
+/// What the names of all products of a document begin with.
+pub(crate) fn products(root: N<'_>) -> HashSet<String> {
+    let all = root.descendants();
+    let all = all.filter(|one| one.tag_name().name() == MATERIAL);
+    all.flat_map(begins).collect()
+}
+
+/// What the names of a product begin with.
+fn begins<'d>(material: N<'d>) -> impl Iterator<Item = String> {
+    let code = child(material, "code");
+    let codes = code.into_iter().flat_map(all);
+    let shown = codes.filter_map(|one| attr(one, "displayName").and_then(begin));
+    let named = child(material, "name").and_then(own_text);
+    shown.chain(named.and_then(|name| begin(&name)))
+}
+
+/// The first word of a name that is one.
+fn begin(name: &str) -> Option<String> {
+    let mut words = name.split(|sign: char| !sign.is_alphanumeric());
+    words
+        .find(|word| word.chars().filter(|sign| sign.is_alphabetic()).count() > 2)
+        .map(str::to_lowercase)
+}
+
+/// Whether words have one that begins so.
+fn has(words: &str, begin: &str) -> bool {
+    let words = words.to_lowercase();
+    let mut words = words.split(|sign: char| !sign.is_alphanumeric());
+    words.any(|word| {
+        !word.is_empty() && (word.starts_with(begin) || begin.starts_with(word) && word.len() > 3)
+    })
 }
 
 /// A code and its translations.
