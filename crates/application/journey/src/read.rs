@@ -126,7 +126,7 @@ impl Party {
                 said => said?,
             }
         }
-        self.read_retracted(record, on).await
+        Box::pin(self.read_retracted(record, on)).await
     }
 
     /// The same for what its author may have taken back, for whoever must see what was wrong.

@@ -300,7 +300,9 @@ impl Party {
                 continue;
             }
             acted = reader.or(acted);
-            let done = self.read_on(plan.record, self.is_on(&plan)?).await;
+            let on = self.is_on(&plan)?;
+            // A sync stands on one stack with what it calls.
+            let done = Box::pin(self.read_on(plan.record, on)).await;
             match done {
                 Ok(_) => {}
                 Err(error) if crate::accept::is_temporary(&error) => {
